@@ -1,0 +1,13 @@
+"""The few errors of the project; each message says what was expected, what came, and what to do."""
+
+
+class NasError(Exception):
+    """A stage failed for a reason that is told in one line. `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class InputError(NasError):
+    """Something the user can mend: a bad argument, a missing file, a full disk, a taken folder."""
+
+    exit_code = 2

@@ -1,0 +1,75 @@
+"""Find components by name: built-in ones by scanning a package, third-party ones through entry points."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from nas.core.errors import InputError
+
+T = TypeVar("T")
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """` (did you mean 'x'?)` for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+class Registry(Generic[T]):
+    """All components of one kind, keyed by their own `name` attribute.
+
+    Every module of `package` is imported on first use and the objects that satisfy `is_component` are collected;
+    importing a component therefore has no side effect. Third parties add theirs in the entry-point group
+    `nas.<package's last part>`.
+    """
+
+    def __init__(self, kind: str, package: str, is_component: Callable[[Any], bool]) -> None:
+        self.kind = kind
+        self.package = package
+        self.is_component = is_component
+
+    @cached_property
+    def components(self) -> dict[str, T]:
+        found: dict[str, T] = {}
+        root = importlib.import_module(self.package)
+        for info in pkgutil.walk_packages(root.__path__, self.package + "."):
+            module = importlib.import_module(info.name)
+            for value in vars(module).values():
+                if self.is_component(value) and value.__module__ == module.__name__:
+                    found[value.name] = value
+        for entry in entry_points(group="nas." + self.package.rsplit(".", 1)[-1]):
+            value = entry.load()
+            found[value.name] = value
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        return list(self.components)
+
+    def get(self, name: str) -> T:
+        """The component called `name`; `InputError` with the nearest name where there is none."""
+        if name in self.components:
+            return self.components[name]
+        raise InputError(
+            f"Expected a {self.kind} but got {name!r}{suggest(name, self.names())}; "
+            f"available: {', '.join(self.names())}."
+        )
+
+
+def is_concrete_subclass(base: type) -> Callable[[Any], bool]:
+    """A test for `Registry`: concrete subclasses of `base` that carry a name."""
+
+    def check(value: Any) -> bool:
+        return (
+            isinstance(value, type)
+            and issubclass(value, base)
+            and not getattr(value, "__abstractmethods__", None)
+            and isinstance(getattr(value, "name", None), str)
+        )
+
+    return check

@@ -1,0 +1,13 @@
+"""What can be built: search spaces with their points, networks, costs and plain features."""
+
+from nas.core.registry import Registry, is_concrete_subclass
+from nas.search_spaces.base import Architecture, Cost, SearchSpace
+
+from nas.search_spaces.nasbench201 import NASBench201
+from nas.search_spaces.network import Network
+
+SPACES: Registry[type[SearchSpace]] = Registry(
+    "search space", "nas.search_spaces", is_concrete_subclass(SearchSpace)
+)
+
+__all__ = ["SPACES", "Architecture", "Cost", "NASBench201", "Network", "SearchSpace"]

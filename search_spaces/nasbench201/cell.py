@@ -1,0 +1,70 @@
+"""A NAS-Bench-201 cell: its six operations, its string, and the expression that isomorphic cells share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (from, to), in the order of the string
+
+_FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+_PATTERN = re.compile(r"\|([^|~]*)~0\|\+\|([^|~]*)~0\|([^|~]*)~1\|\+\|([^|~]*)~0\|([^|~]*)~1\|([^|~]*)~2\|")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One operation name per edge, in the order of `EDGES`. A node is the sum of its incoming edges."""
+
+    operations: tuple[str, str, str, str, str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        match = _PATTERN.fullmatch(text.strip())
+        if match is None:
+            raise InputError(
+                f"Expected a NAS-Bench-201 cell of the form {_FORM} but got {text!r}; "
+                f"put one of {', '.join(OPERATIONS)} for each op."
+            )
+        for operation in match.groups():
+            if operation not in OPERATIONS:
+                raise InputError(
+                    f"Expected an operation of NAS-Bench-201 but got {operation!r}"
+                    f"{suggest(operation, list(OPERATIONS))}; available: {', '.join(OPERATIONS)}."
+                )
+        return cls(match.groups())  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        a, b, c, d, e, f = self.operations
+        return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
+
+    def replace(self, edge: int, operation: str) -> Cell:
+        operations = list(self.operations)
+        operations[edge] = operation
+        return Cell(tuple(operations))  # type: ignore[arg-type]
+
+    def expression(self) -> str:
+        """What the output node computes, written so that isomorphic cells have the same expression.
+
+        A node is the sorted sum of its inputs, `skip_connect` stands for its input, and an edge that is `none` or
+        leaves an all-zero node 1 is written `#`. Such zeros stay in the sum: this is the partition into 6,466 classes
+        that the robustness dataset (Jung et al., ICLR 2023) and NAS-Bench-201's own `to_unique_str` use; it does not
+        merge cells that only differ in how many zeros a deeper node adds up.
+        """
+        nodes = ["0"]
+        for node in (1, 2, 3):
+            terms = []
+            for (source, target), operation in zip(EDGES, self.operations):
+                if target != node:
+                    continue
+                if operation == "none" or nodes[source] == "#":
+                    terms.append("#")
+                elif operation == "skip_connect":
+                    terms.append(nodes[source])
+                else:
+                    terms.append(f"({nodes[source]})@{operation}")
+            nodes.append("+".join(sorted(terms)))
+        return nodes[3]

@@ -1,0 +1,58 @@
+"""The network every space builds: images in [0, 1] in, logits out, its normalisation inside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+RGB = tuple[float, float, float]
+
+
+class Body(nn.Module, ABC):
+    """A network without its normalisation. Subclasses give `stages` and `head`; `forward` follows from them."""
+
+    @abstractmethod
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Outputs of the stem and of each stage, in order; the last one is what `head` takes."""
+
+    @abstractmethod
+    def head(self, features: Tensor) -> Tensor:
+        """Logits (B, classes) from the last stage's output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stages(x)[-1])
+
+
+class Network(nn.Module):
+    """`body((x - mean) / std)`: x is (B, 3, H, W) in [0, 1], the result is logits (B, classes).
+
+    `body` is the un-normalised network, for proxies that feed noise, ones or perturbed normalised images.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: Body, mean: RGB = (0.0, 0.0, 0.0), std: RGB = (1.0, 1.0, 1.0)) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        self.body = body
+
+    def normalize(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Intermediate outputs for images in [0, 1]: stem, then one per stage."""
+        return self.body.stages(self.normalize(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(self.normalize(x))
+
+    def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and those of the auxiliary head where the body has one (`None` otherwise)."""
+        with_auxiliary = getattr(self.body, "with_auxiliary", None)
+        if with_auxiliary is None:
+            return self(x), None
+        return with_auxiliary(self.normalize(x))
