@@ -2,7 +2,7 @@
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.search_spaces.base import Architecture, Cost, SearchSpace
-
+from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.search_spaces.network import Network
 
@@ -10,4 +10,4 @@ SPACES: Registry[type[SearchSpace]] = Registry(
     "search space", "nas.search_spaces", is_concrete_subclass(SearchSpace)
 )
 
-__all__ = ["SPACES", "Architecture", "Cost", "NASBench201", "Network", "SearchSpace"]
+__all__ = ["DARTS", "SPACES", "Architecture", "Cost", "NASBench201", "Network", "SearchSpace"]

@@ -41,7 +41,7 @@ class Registry(Generic[T]):
         for info in pkgutil.walk_packages(root.__path__, self.package + "."):
             module = importlib.import_module(info.name)
             for value in vars(module).values():
-                if self.is_component(value) and value.__module__ == module.__name__:
+                if self.is_component(value):
                     found[value.name] = value
         for entry in entry_points(group="nas." + self.package.rsplit(".", 1)[-1]):
             value = entry.load()

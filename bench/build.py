@@ -1,0 +1,65 @@
+"""What building a network costs beside using it: `nas bench build`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from statistics import median
+from time import perf_counter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.bench.base import Bench
+from nas.search_spaces import SPACES, SearchSpace
+
+CELLS = 10
+BUILDS = 3  # per cell, before and after its F+B; their median counts
+BATCH = 64
+
+
+class BuildBench(Bench):
+    """Time to build a network as a ratio to one training-mode forward and backward pass of it (F+B).
+
+    For each space the median over 10 random cells at its default size, 32×32 images, 10 classes, batch 64.
+    """
+
+    name: ClassVar[str] = "build"
+
+    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+        return {"ratios": {name: measure(space(), report) for name, space in SPACES.components.items()}}
+
+
+def measure(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS, seed: int = 0) -> float:
+    """Median over `cells` random architectures of (median build time) / (time of one F+B)."""
+    rng = Random(seed)
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand((BATCH, 3, 32, 32), generator=generator)
+    labels = torch.randint(10, (BATCH,), generator=generator)
+    forward_backward(
+        space.build(space.sample(rng)), images[:2], labels[:2]
+    )  # warms up: threads, kernels, caches
+    ratios = []
+    for number in range(1, cells + 1):
+        arch = space.sample(rng)
+        builds = [seconds(space.build, arch) for _ in range(BUILDS)]
+        passes = seconds(forward_backward, space.build(arch), images, labels)
+        builds += [seconds(space.build, arch) for _ in range(BUILDS)]
+        ratios.append(median(builds) / passes)
+        report(
+            f"{space.name} {number}/{cells}: build {1000 * median(builds):.1f} ms, F+B {passes:.2f} s, "
+            f"ratio {ratios[-1]:.4f}"
+        )
+    return median(ratios)
+
+
+def forward_backward(network: nn.Module, images: Tensor, labels: Tensor) -> None:
+    functional.cross_entropy(network.train()(images), labels).backward()
+
+
+def seconds(action: Callable[..., object], *arguments: object) -> float:
+    start = perf_counter()
+    action(*arguments)
+    return perf_counter() - start

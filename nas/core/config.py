@@ -1,0 +1,205 @@
+"""Compose short YAML files, apply `key=value` overrides, and check every key and type against dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+
+T = TypeVar("T")
+OVERRIDE = re.compile(r"^[\w.]+=")  # what tells `key=value` from an architecture such as Genotype(normal=...)
+
+
+def shipped() -> list[str]:
+    """Names of the recipes that come with the project."""
+    folder = resources.files("nas.configs")
+    return sorted(
+        file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")
+    )
+
+
+def describe(name: str) -> str:
+    """The first comment line of a shipped recipe."""
+    first = resources.files("nas.configs").joinpath(f"{name}.yaml").read_text().splitlines()[0]
+    return first.lstrip("# ")
+
+
+def compose(name: str) -> dict[str, Any]:
+    """The recipe `name` (shipped) or file `name` (a path ending in .yaml) with everything it `extends` below it."""
+    text, where = _read(name)
+    try:
+        loaded = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
+        if not isinstance(loaded, DictConfig):
+            raise InputError(f"Expected keys and values in {where} but got a list; write `key: value` lines.")
+        own = OmegaConf.to_container(loaded, resolve=False)
+    except OmegaConfBaseException as error:
+        raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
+    except Exception as error:  # the YAML library's own errors have no common public base in omegaconf
+        if isinstance(error, InputError) or not type(error).__module__.startswith("yaml"):
+            raise
+        raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
+    assert isinstance(own, dict)
+    merged: dict[str, Any] = {}
+    parents = own.pop("extends", [])
+    for parent in [parents] if isinstance(parents, str) else parents:
+        if not isinstance(parent, str) or parent == name:
+            raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
+        merged = merge(merged, compose(parent))
+    return merge(merged, own)
+
+
+def _read(name: str) -> tuple[str, str]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Expected a readable configuration file but got {name}: {error}.") from error
+    parts = name.split("/")
+    file = resources.files("nas.configs").joinpath(*parts[:-1], parts[-1] + ".yaml")
+    if ".." in parts or name.startswith("/") or not name or not file.is_file():
+        raise InputError(
+            f"Expected a configuration but got {name!r}{suggest(name, shipped())}; use one of "
+            f"{', '.join(shipped())}, or a path ending in .yaml."
+        )
+    return file.read_text(encoding="utf-8"), f"configuration {name!r}"
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the keys of `above` laid over it, section by section."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict[str, Any]:
+    """`values` with each `key=value` laid over it; a value is read as text where the schema says text, else as YAML."""
+    for text in overrides:
+        key, _, value = text.partition("=")
+        kind = _field_type(schema, key)
+        parsed: Any = value
+        if value in ("null", "~", ""):
+            parsed = None
+        elif kind is not str:
+            try:
+                parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore
+            except Exception as error:
+                raise InputError(f"Expected a YAML value in {text!r} but: {_one_line(error)}") from error
+        for part in reversed(key.split(".")):
+            parsed = {part: parsed}
+        values = merge(values, parsed)
+    return values
+
+
+def checked(values: dict[str, Any], schema: type[T]) -> T:
+    """An instance of the dataclass `schema`; unknown keys, wrong types and impossible values are `InputError`s.
+
+    Floats may be written as fractions (`8/255`), lists of text as `a,b`. Every (nested) dataclass with a method
+    `check()` is asked to check itself.
+    """
+    values = _coerced(values, schema, "")
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values))
+        instance = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None)
+        raise InputError(f"Expected a valid value for {key or 'the configuration'} but: {_one_line(error)}") from error
+    _check(instance)
+    return instance  # type: ignore[return-value]
+
+
+def plain(instance: Any) -> dict[str, Any]:
+    """A dataclass tree as plain values, ready to be saved and read by `checked` again."""
+    return dataclasses.asdict(instance)
+
+
+def _check(instance: Any) -> None:
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            _check(value)
+    if hasattr(instance, "check"):
+        instance.check()
+
+
+def _hints(schema: type) -> dict[str, Any]:
+    return typing.get_type_hints(schema)
+
+
+def _unwrapped(kind: Any) -> Any:
+    """`int` of `int | None`."""
+    arguments = [argument for argument in typing.get_args(kind) if argument is not type(None)]
+    is_optional = len(arguments) == 1 and len(typing.get_args(kind)) == 2
+    return arguments[0] if is_optional else kind
+
+
+def _field_type(schema: type, key: str) -> Any:
+    """The type of a dotted key; `InputError` with the nearest key where there is none."""
+    kind: Any = schema
+    path: list[str] = []
+    for part in key.split("."):
+        if not dataclasses.is_dataclass(kind):
+            raise InputError(f"Unknown key {key!r}: {'.'.join(path)} is a single value and has no keys below it.")
+        hints = _hints(kind)  # type: ignore[arg-type]
+        if part not in hints:
+            raise _unknown(".".join([*path, part]), [".".join([*path, known]) for known in hints])
+        kind = _unwrapped(hints[part])
+        path.append(part)
+    return kind
+
+
+def _unknown(key: str, known: list[str]) -> InputError:
+    listed = ", ".join(known) if known else "nothing: it has no settings"
+    return InputError(f"Unknown key {key!r}{suggest(key, known)}; possible here: {listed}.")
+
+
+def _coerced(values: Any, schema: type, path: str) -> dict[str, Any]:
+    """Check the keys of a section and turn `8/255` into a float and `a,b` into a list where the schema asks."""
+    if not isinstance(values, dict):
+        raise InputError(f"Expected a section of keys for {path.rstrip('.')!r} but got {values!r}.")
+    hints = _hints(schema)
+    result = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise _unknown(f"{path}{key}", [f"{path}{known}" for known in hints])
+        kind = _unwrapped(hints[key])
+        if dataclasses.is_dataclass(kind):
+            result[key] = _coerced(value, kind, f"{path}{key}.")  # type: ignore[arg-type]
+        elif isinstance(value, str) and "${" not in value and typing.get_origin(kind) is list:
+            items: list[Any] = [item.strip() for item in value.split(",") if item.strip()]
+            result[key] = [_number(item, f"{path}{key}") for item in items] if kind == list[float] else items
+        elif kind == list[float] and isinstance(value, list):
+            result[key] = [_number(item, f"{path}{key}") for item in value]
+        elif kind is float and isinstance(value, str) and "${" not in value:
+            result[key] = _number(value, f"{path}{key}")
+        elif isinstance(value, bool) and kind in (int, float, str):
+            raise InputError(f"Expected {kind.__name__} for {path}{key} but got {str(value).lower()}.")
+        else:
+            result[key] = value
+    return result
+
+
+def _number(value: Any, key: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    top, slash, bottom = value.partition("/")
+    try:
+        return float(top) / float(bottom) if slash else float(value)
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"Expected a number such as 0.031 or 8/255 for {key} but got {value!r}.") from error
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".") + "."

@@ -1,0 +1,56 @@
+"""A data set in memory: three splits of images and labels and what is needed to normalise them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nas.core.data.splits import fixed_generator
+from nas.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, uint8 (N, 3, H, W), contiguous, and their labels, int64 (N,)."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`mean` and `std` are per channel, of the training images scaled to [0, 1]."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @property
+    def image_size(self) -> int:
+        """Height (and width) of the images in pixels."""
+        return self.train.images.shape[-2]
+
+
+def attacked(dataset: Dataset, n: int) -> Split:
+    """The first `n` test images in a fixed order: the same images whatever the seed of the run.
+
+    The images for a smaller `n` are the first of those for a larger one.
+    """
+    there = len(dataset.test)
+    if not 1 <= n <= there:
+        raise InputError(
+            f"Expected between 1 and {there} images to attack but got {n}; "
+            f"the test part of {dataset.name!r} holds {there}."
+        )
+    order = fixed_generator("attacked").permutation(there)[:n]
+    index = torch.from_numpy(np.ascontiguousarray(order))
+    return Split(dataset.test.images[index], dataset.test.labels[index])

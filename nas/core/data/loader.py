@@ -1,0 +1,90 @@
+"""What a data set must be able to do: name its files and read them into arrays."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from nas.core.data.settings import DataSettings
+from nas.core.errors import InputError
+
+log = logging.getLogger("nas")
+
+Triple = tuple[float, float, float]
+
+
+class Source(NamedTuple):
+    """A file the arrays are read from, and what changes when the file does."""
+
+    path: str
+    size: int
+    modified: int  # nanoseconds
+
+    @classmethod
+    def of(cls, path: Path) -> Source:
+        status = path.stat()
+        return cls(str(path.absolute()), status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Decoded arrays: images uint8 (N, 3, H, W), labels int64 (N,) from 0; there may be no test part."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    num_classes: int
+    test_images: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+
+
+class Loader(ABC):
+    """One data set. A subclass with a `name`, in a module of this package, is all it takes to add one.
+
+    `load` makes an instance per call and asks `sources` first. Where it names files and `cached` is true,
+    arrays kept from an earlier call with the same files are used and `read` is not called. Both raise
+    `InputError` for what the user can mend. `mean` and `std` are given where the field agrees on constants.
+    """
+
+    name: ClassVar[str]
+    doc: ClassVar[str]
+    needs_root: ClassVar[bool] = False
+    cached: ClassVar[bool] = True
+    default_size: ClassVar[int | None] = None
+    mean: ClassVar[Triple | None] = None
+    std: ClassVar[Triple | None] = None
+
+    def __init__(self, settings: DataSettings) -> None:
+        self.settings = settings
+
+    @property
+    def size(self) -> int | None:
+        """The size asked for, or this data set's own."""
+        return self.default_size if self.settings.size is None else self.settings.size
+
+    @property
+    def root(self) -> Path:
+        """Where the user says the data lie; `InputError` where nothing is said or there."""
+        if self.settings.root is None:
+            raise InputError(
+                f"Expected data.root for the data set {self.name!r} but got none; set data.root=PATH."
+            )
+        path = Path(self.settings.root).expanduser()
+        if not path.exists():
+            raise InputError(
+                f"Expected the data set {self.name!r} at {path} but nothing is there; set data.root=PATH."
+            )
+        return path
+
+    @abstractmethod
+    def sources(self) -> list[Source]:
+        """The files that `read` will read, fetched first where the loader can; empty for embedded data."""
+
+    @abstractmethod
+    def read(self) -> Raw:
+        """The arrays, in a fixed order; called after `sources`."""

@@ -1,0 +1,25 @@
+"""Images as the networks take them: floats in [0, 1], and the check that nothing else comes in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nas.core.errors import InputError
+
+
+def unit_range(images: Tensor) -> Tensor:
+    """Bytes (B, C, H, W) to floats in [0, 1], channels last in memory."""
+    return images.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def check_unit_range(images: Tensor) -> None:
+    """`InputError` unless `images` are floats in [0, 1]: the networks here normalise inside."""
+    if not images.is_floating_point():
+        raise InputError(f"Expected images as floats in [0, 1] but got {images.dtype}; divide bytes by 255.")
+    low, high = (images.min().item(), images.max().item()) if images.numel() else (0.0, 0.0)
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"Expected images in [0, 1] but got values from {low:.4g} to {high:.4g}; give them un-normalised "
+            "(the networks normalise inside), divided by 255 where they are bytes."
+        )

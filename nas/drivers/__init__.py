@@ -1,0 +1,1 @@
+"""The top floor: puts search spaces, strategies, training and evaluation together into runs."""

@@ -1,0 +1,194 @@
+"""The work that is handed to worker processes: score an architecture, train a network, attack a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nas.core.data import Dataset, DataSettings, load
+from nas.core.errors import InputError
+from nas.core.loop import Progress
+from nas.core.seeds import derive
+from nas.core.store import Store
+from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.settings import Settings
+from nas.eval import evaluate
+from nas.train import TrainedNetwork, load_trained, train
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network of a run: its name (`best-standard`), its architecture and how it is trained."""
+
+    name: str
+    arch: str
+    training: str
+
+
+@dataclass(frozen=True)
+class Score:
+    arch: str
+
+
+@dataclass(frozen=True)
+class Train:
+    model: Model
+
+
+@dataclass(frozen=True)
+class Attack:
+    name: str  # under which outcomes are kept
+    checkpoint: str  # relative to the run's folder, or absolute
+
+
+Job = Score | Train | Attack
+
+
+class Jobs:
+    """Does one job after the other with the settings of a run; data and batch are made once per process."""
+
+    def __init__(self, settings: Settings, folder: Path | None) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config_values(self.settings), "folder": self.folder}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from nas.drivers.settings import from_values
+
+        self.settings = from_values(state["settings"], [])
+        self.folder = state["folder"]
+        self.tick = lambda: None
+
+    def __call__(self, job: Job) -> Any:
+        match job:
+            case Score(arch):
+                return self.scorer(arch)
+            case Train(model):
+                return self._train(model)
+            case Attack(name, checkpoint):
+                return self._attack(name, checkpoint)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load(self.settings.data)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        settings = self.settings
+        return Scorer(
+            [settings.search.objective],
+            vars(settings.proxies),
+            self.dataset,
+            Sized(settings.space, asdict(settings.scoring), self.dataset.num_classes, self.dataset.image_size),
+            self.trained,
+            settings.seed,
+            settings.torch_device(),
+        )
+
+    @cached_property
+    def trained(self) -> Sized:
+        """The network that is trained: limits on size refer to it."""
+        settings = self.settings
+        return Sized(settings.space, asdict(settings.model), self.dataset.num_classes, self.dataset.image_size)
+
+    def _train(self, model: Model) -> dict[str, Any]:
+        assert self.folder is not None
+        settings, dataset = self.settings, self.dataset
+        recipe = replace(settings.train, method=model.training)
+        trained = TrainedNetwork(
+            model.name,
+            settings.space,
+            model.arch,
+            asdict(settings.model),
+            dataset.num_classes,
+            dataset.image_size,
+            list(dataset.mean),
+            list(dataset.std),
+            asdict(settings.data),
+            model.training,
+            recipe.eps if model.training == "pgd" else 0.0,
+        )
+        folder = self.folder / "models" / model.name
+        seed = derive(settings.seed, "train", model.name)
+        with Store(self.folder / "store.sqlite") as store:
+            report = self._reporter(store, model.name)
+            checkpoint, state = train(trained, dataset, recipe, folder, seed, settings.torch_device(), report)
+        return {
+            "checkpoint": checkpoint.relative_to(self.folder).as_posix(),
+            "arch": model.arch,
+            "epochs": state.epoch,
+            "chosen_epoch": state.best_epoch + 1,
+            "history": state.history,
+            "seconds": round(state.seconds, 3),
+        }
+
+    def _attack(self, name: str, checkpoint: str) -> dict[str, Any]:
+        assert self.folder is not None
+        network, trained = load_trained(self.folder / checkpoint)
+        dataset = self.dataset
+        if (dataset.num_classes, dataset.image_size) != (trained.num_classes, trained.image_size):
+            raise InputError(
+                f"Expected data of {trained.num_classes} classes and {trained.image_size} pixels for {checkpoint} but "
+                f"{dataset.name} has {dataset.num_classes} and {dataset.image_size}; set data.name, data.root, data.size."
+            )
+        with Store(self.folder / "store.sqlite") as store:
+            entry = evaluate(
+                network,
+                dataset,
+                self.settings.eval,
+                derive(self.settings.seed, "attack"),
+                self.settings.torch_device(),
+                _Kept(store, f"outcome/{name}/"),
+                self._reporter(store, name),
+            )
+        return {
+            "name": name,
+            "architecture": trained.arch,
+            "params": trained.params,
+            "training": trained.training,
+            **entry,
+            "checkpoint": checkpoint,
+        }
+
+    def _reporter(self, store: Store, name: str) -> Progress:
+        """Progress as a fact in the store, where the process that shows it finds it."""
+        last = [0.0]
+
+        def report(done: int, total: int, note: str) -> None:
+            if time.monotonic() - last[0] > 0.3 or done == total:
+                last[0] = time.monotonic()
+                store.put(f"progress/{name}", [done, total, note])
+            self.tick()
+
+        return report
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The outcomes of one model in the run's store."""
+
+    store: Store
+    prefix: str
+
+    def get(self, key: str) -> Any:
+        return self.store.get(self.prefix + key)
+
+    def put(self, key: str, value: Any) -> None:
+        self.store.put(self.prefix + key, value)
+
+
+def config_values(settings: Settings) -> dict[str, Any]:
+    """Settings as plain values: their class is made at run time and cannot be pickled."""
+    return asdict(settings)
+
+
+def data_settings(trained: TrainedNetwork) -> DataSettings:
+    """The data a checkpoint was trained on."""
+    return DataSettings(**trained.data)

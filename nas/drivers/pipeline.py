@@ -1,0 +1,218 @@
+"""The stages of a run, each of which continues where it was stopped: search, train, evaluate, report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import nas
+from nas.core.errors import InputError, NasError
+from nas.core.executor import LocalExecutor
+from nas.core.seeds import derive
+from nas.drivers.constraints import Constraint
+from nas.drivers.jobs import Attack, Job, Jobs, Model, Score, Train
+from nas.drivers.run import Run, Stage
+from nas.drivers.search import Search
+from nas.eval import paired_difference
+from nas.search_spaces import SPACES
+from nas.strategies import STRATEGIES
+
+SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
+DRAWS = 100_000  # random cells tried for one of that size
+
+
+class Watcher:
+    """Shows progress; the command line has one that draws bars. This one is silent."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of `total` parts begins."""
+
+    def update(self, done: float, note: str) -> None:
+        """`done` parts of the stage are finished."""
+
+
+class Workshop:
+    """A run with its workers and its watcher: what every stage needs."""
+
+    def __init__(self, run: Run, jobs: Jobs, executor: LocalExecutor[Job, Any], watcher: Watcher) -> None:
+        self.run = run
+        self.jobs = jobs
+        self.executor = executor
+        self.watcher = watcher
+
+    def all(self, stage: Stage, jobs: dict[str, Job]) -> dict[str, Any]:
+        """Results of named jobs; any failure stops the run, after the others' results are kept."""
+        names = list(jobs)
+
+        def tick() -> None:
+            stage.flush()
+            shares = self.run.store.under("progress/")
+            done = sum(shares[name][0] / shares[name][1] for name in names if name in shares)
+            notes = [f"{name} {shares[name][2]}" for name in names if name in shares and shares[name][0] < shares[name][1]]
+            self.watcher.update(done, "; ".join(notes))
+
+        self.jobs.tick = tick
+        for name in names:
+            self.run.store.put(f"progress/{name}", [0, 1, ""])
+        results: dict[str, Any] = {}
+        failures = []
+        for done in self.executor.map(list(jobs.values()), tick):
+            if done.failure is not None:
+                failures.append(f"{names[done.index]}: {done.failure}")
+            results[names[done.index]] = done.result
+            tick()
+        if failures:
+            raise NasError(f"{'; '.join(failures)} Continue with `nas resume {self.run.folder}`.")
+        return {name: results[name] for name in names}
+
+
+@contextmanager
+def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
+    settings = run.settings
+    jobs = Jobs(settings, run.folder)
+    workers = settings.executor.processes(settings.torch_device().type)
+    with LocalExecutor(jobs, workers, settings.executor.threads) as executor:
+        yield Workshop(run, jobs, executor, watcher)
+
+
+def search(shop: Workshop) -> dict[str, Any]:
+    """Search to the end of the budget (or take the result where that is done already)."""
+    run, settings = shop.run, shop.run.settings
+    kept = run.store.get("search/result")
+    if kept is not None:
+        return kept
+    space = SPACES.get(settings.space)()
+    goal = shop.jobs.scorer.goal(settings.search.objective)
+    strategy = STRATEGIES.get(settings.strategy.name)(
+        space, (goal,), derive(settings.seed, "strategy"), settings.strategy
+    )
+    constraints = [Constraint.parse(text) for text in settings.search.constraints]
+    with run.stage("search") as stage:
+        looking = Search(
+            space, strategy, goal, constraints, shop.jobs.trained, settings.search.budget, settings.search.ask, run.store
+        )  # fmt: skip
+        shop.watcher.stage("search", settings.search.budget)
+        while not looking.finished:
+            looking.step(lambda keys: shop.executor.map([Score(key) for key in keys], stage.flush))
+            shop.watcher.update(len(looking.known), "")
+            stage.flush()
+        result = {"objective": settings.search.objective, **looking.result()}
+        run.store.put("search/result", result)
+    return result
+
+
+def random_peer(shop: Workshop, best: str) -> str:
+    """A random cell of another class whose weights differ from the best's by at most 10 %, within the run's limits.
+
+    Drawn uniformly by the run's seed, before any training.
+    """
+    settings = shop.run.settings
+    space = SPACES.get(settings.space)()
+    trained = shop.jobs.trained
+    constraints = [Constraint.parse(text) for text in settings.search.constraints]
+    largest = trained.cost(space.largest())
+    size = trained.cost(space.parse(best)).params
+    rng = Random(derive(settings.seed, "random cell"))
+    for _ in range(DRAWS):
+        arch = space.canonical(space.sample(rng))
+        cost = trained.cost(arch)
+        same_size = abs(cost.params - size) <= SIZE * size
+        if same_size and str(arch) != best and all(limit.holds(cost, largest) for limit in constraints):
+            return str(arch)
+    raise InputError(
+        f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; loosen "
+        "search.constraints, or compare with none by run.random=false."
+    )
+
+
+def models_of(shop: Workshop, found: dict[str, Any]) -> list[Model]:
+    """The networks to train: the best cell and its random peer, under each training."""
+    settings = shop.run.settings
+    best = found["best"][0]["arch"]
+    cells = {"best": best}
+    if settings.run.random:
+        cells["random"] = random_peer(shop, best)
+    return [Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings]
+
+
+def train_all(shop: Workshop, models: list[Model]) -> dict[str, Any]:
+    """Train every model; adversarial trainings take longest and start first."""
+    order = sorted(models, key=lambda model: model.training == "standard")
+    shop.watcher.stage("train", len(models))
+    with shop.run.stage("train") as stage:
+        return shop.all(stage, {model.name: Train(model) for model in order})
+
+
+def evaluate_all(shop: Workshop, checkpoints: dict[str, str]) -> dict[str, Any]:
+    """Attack every checkpoint; robust networks take longest and start first."""
+    order = sorted(checkpoints, key=lambda name: name.endswith("standard"))
+    shop.watcher.stage("attack", len(order))
+    with shop.run.stage("eval") as stage:
+        return shop.all(stage, {name: Attack(name, checkpoints[name]) for name in order})
+
+
+def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, Any]], Any]) -> dict[str, Any]:
+    """Search, train, evaluate, report; returns the content of `result.json`."""
+    with workshop(run, watcher) as shop:
+        found = search(shop)
+        models = models_of(shop, found)
+        trained = train_all(shop, models)
+        run.store.put("training", trained)
+        entries = evaluate_all(shop, {model.name: trained[model.name]["checkpoint"] for model in models})
+    settings = run.settings
+    result = {
+        "architecture": found["best"][0]["arch"],
+        "random_architecture": next((model.arch for model in models if model.name.startswith("random")), None),
+        "space": settings.space,
+        "data": settings.data.name,
+        "seeds": {"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
+        "search": {key: found[key] for key in ("objective", "evaluated", "failed", "exhausted", "best")},
+        "models": [entries[model.name] for model in models],
+        "differences": differences([entries[model.name] for model in models]),
+        "versions": versions(),
+    }
+    with run.stage("report"):
+        report(run.folder, {**result, "seconds": run.seconds()})
+    return run.finish({**result, "seconds": run.seconds()})
+
+
+def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Paired differences with 95 % intervals: best against random, and adversarial against standard training."""
+    by_name = {entry["name"]: entry for entry in entries}
+    pairs = [(f"best-{method}", f"random-{method}") for method in ("standard", "pgd")]
+    pairs += [(f"{cell}-pgd", f"{cell}-standard") for cell in ("best", "random")]
+    rows = []
+    for first, second in pairs:
+        if first not in by_name or second not in by_name:
+            continue
+        a, b = by_name[first]["correct"], by_name[second]["correct"]
+        for metric in a:
+            paired = paired_difference([c == "1" for c in a[metric]], [c == "1" for c in b[metric]])
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "metric": metric,
+                    "difference": paired.difference,
+                    "interval": [paired.low, paired.high],
+                    "shown": paired.shown,
+                    "text": str(paired),
+                }
+            )
+    return rows
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a number depends on."""
+    found = {"robust-nas": nas.__version__, "python": platform.python_version()}
+    for package in ("torch", "torchvision", "torchattacks", "autoattack", "pyautoattack", "numpy", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

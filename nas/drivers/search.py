@@ -1,0 +1,142 @@
+"""The search: ask a strategy, score what is new and allowed, tell it, and be able to stop at any moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from nas.core.errors import InputError, NasError
+from nas.core.executor import Done
+from nas.core.store import Evaluation, Store
+from nas.drivers.constraints import Constraint
+from nas.drivers.scoring import Sized
+from nas.search_spaces import SearchSpace
+from nas.strategies import Goal, Strategy
+
+FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
+Evaluate = Callable[[list[str]], Any]  # architectures -> iterable of Done[metrics]
+
+
+class Search:
+    """Runs an ask–tell strategy until `budget` different classes are scored.
+
+    Each class is scored once, through its representative; size limits are checked before. A step asks for `ask`
+    architectures, evaluates the new ones and tells all in the order asked; then the told evaluations and the strategy's
+    state are saved in one transaction. Evaluations are kept as they finish, so that a kill loses only those under way.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        strategy: Strategy,
+        goal: Goal,
+        constraints: list[Constraint],
+        trained: Sized,
+        budget: int,
+        ask: int,
+        store: Store,
+    ) -> None:
+        self.space = space
+        self.strategy = strategy
+        self.goal = goal
+        self.constraints = constraints
+        self.trained = trained
+        self.budget = budget
+        self.ask = ask
+        self.store = store
+        self.largest = trained.cost(space.largest())
+        self.known: dict[str, dict[str, float] | None] = {}
+        self.fruitless = 0
+        saved = store.get("search/state")
+        if saved is not None:
+            self.load_state_dict(saved)
+
+    def feasible(self, arch: Any) -> bool:
+        if not self.constraints:
+            return True
+        cost = self.trained.cost(arch)
+        return all(constraint.holds(cost, self.largest) for constraint in self.constraints)
+
+    @property
+    def finished(self) -> bool:
+        return len(self.known) >= self.budget or self.fruitless >= FRUITLESS
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"strategy": self.strategy.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.strategy.load_state_dict(state["strategy"])
+        self.known = {evaluation.key: evaluation.metrics for evaluation in self.store.told()}
+
+    def step(self, evaluate: Evaluate) -> None:
+        """One round of ask, evaluate, tell."""
+        asked = self.strategy.ask(self.ask)
+        keys = [str(self.space.canonical(arch)) for arch in asked]
+        allowed = {key: self.feasible(self.space.parse(key)) for key in dict.fromkeys(keys)}
+        new = [key for key, good in allowed.items() if good and key not in self.known]
+        new = new[: self.budget - len(self.known)]
+        self._score([key for key in new if self.store.evaluation(key) is None], evaluate)
+
+        fresh = {key: self.store.evaluation(key) for key in new}
+        with self.store.transaction():
+            for key, evaluation in fresh.items():
+                assert evaluation is not None
+                self.store.tell(len(self.known), key)
+                self.known[key] = evaluation.metrics
+            for arch, key in zip(asked, keys):
+                self.strategy.tell(arch, self.known.get(key) if allowed[key] else None)
+            if new:  # a fruitless step is repeated after a kill, to the same end
+                self.store.put("search/state", self.state_dict())
+        self.fruitless = 0 if new else self.fruitless + len(asked)
+        if self.fruitless >= FRUITLESS and not self.known:
+            raise InputError(
+                f"Expected an architecture that satisfies {', '.join(map(_written, self.constraints)) or 'no limits'} but "
+                f"{FRUITLESS} proposals had none; loosen search.constraints."
+            )
+
+    def _score(self, keys: list[str], evaluate: Evaluate) -> None:
+        for done in evaluate(keys):
+            self.store.record(_evaluation(keys[done.index], done))
+
+    def result(self) -> dict[str, Any]:
+        """The five best classes, how many were evaluated, and how many failed."""
+        told = [evaluation for evaluation in self.store.told() if evaluation.metrics is not None]
+        if not told:
+            first = next(iter(self.store.told()), None)
+            raise NasError(f"Every evaluation of the search failed; the first said: {first.reason if first else 'none ran'}")
+        told.sort(key=lambda evaluation: -self.goal.fitness(evaluation.metrics or {}))
+        return {
+            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in told[:5]],
+            "evaluated": len(self.known),
+            "failed": len(self.known) - len(told),
+            "exhausted": len(self.known) < self.budget,
+        }
+
+
+def trajectory(store: Store, goal: Goal) -> list[dict[str, Any]]:
+    """Every evaluation in the order told, with the best value so far."""
+    best = -math.inf
+    rows = []
+    for number, evaluation in enumerate(store.told(), start=1):
+        if evaluation.metrics is not None:
+            best = max(best, goal.fitness(evaluation.metrics))
+        value = None if evaluation.metrics is None else evaluation.metrics[goal.name]
+        rows.append(
+            {
+                "evaluation": number,
+                "arch": evaluation.key,
+                "value": value,
+                "best": None if math.isinf(best) else best if goal.higher_is_better else -best,
+                "reason": evaluation.reason,
+            }
+        )
+    return rows
+
+
+def _evaluation(key: str, done: Done[dict[str, float]]) -> Evaluation:
+    return Evaluation(key, done.result, done.failure, done.seconds)
+
+
+def _written(constraint: Constraint) -> str:
+    return f"{constraint.quantity}{constraint.comparison}{constraint.limit:g}{'%' if constraint.percent else ''}"

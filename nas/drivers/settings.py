@@ -1,0 +1,162 @@
+"""All settings of a run: the one schema against which every configuration is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any
+
+import torch
+
+from nas.core import config
+from nas.core.data import DataSettings
+from nas.core.errors import InputError
+from nas.core.executor import ExecutorSettings
+from nas.drivers.constraints import Constraint
+from nas.eval.attacks import ATTACKS
+from nas.eval.evaluation import check_attacks
+from nas.eval.settings import EvalSettings
+from nas.search_spaces import SPACES
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES
+from nas.train.settings import TrainSettings
+
+
+@dataclass
+class SearchSettings:
+    """What to look for and for how long."""
+
+    objective: str = "croze"
+    budget: int = 100  # different classes scored
+    constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=1e8, params<=85% (of the largest cell)
+    ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
+
+    def check(self) -> None:
+        for key in ("budget", "ask"):
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected search.{key} >= 1 but got {getattr(self, key)}.")
+
+
+@dataclass
+class RunSettings:
+    """Where the run is kept and what it trains."""
+
+    dir: str | None = None  # by default the next free runs/<configuration>-<n>
+    trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])
+    random: bool = True  # also train and attack a random cell of another class and the same size
+
+    def check(self) -> None:
+        if not self.trainings or not set(self.trainings) <= {"standard", "pgd"}:
+            raise InputError(f"Expected run.trainings of standard and pgd but got {self.trainings!r}.")
+        if len(set(self.trainings)) != len(self.trainings):
+            raise InputError(f"Expected each training once in run.trainings but got {self.trainings!r}.")
+        if self.dir == "":
+            raise InputError("Expected a folder for run.dir but got an empty text; leave it out for the next free one.")
+
+
+@dataclass
+class Common:
+    """The settings that do not depend on which space and strategy are used."""
+
+    name: str = "custom"  # of the configuration; names the run's folder
+    seed: int = 0
+    device: str = "auto"  # "cpu", "cuda", "cuda:1"; auto takes a GPU where there is one
+    arch: str | None = None  # for `nas train`
+    space: str = "nasbench201"
+    run: RunSettings = field(default_factory=RunSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    eval: EvalSettings = field(default_factory=EvalSettings)
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
+
+    def check(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"Expected seed between 0 and 2^63 but got {self.seed}.")
+        self.torch_device()
+        check_attacks(self.eval)
+        PROXIES.get(self.search.objective)
+        for text in self.search.constraints:
+            Constraint.parse(text)
+        if self.arch is not None:
+            SPACES.get(self.space)().parse(self.arch)
+
+    def torch_device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise InputError(f"Expected a device such as cpu or cuda but got {self.device!r}.") from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError(f"Expected a machine with a GPU for device={self.device}; use device=cpu or device=auto.")
+        return device
+
+
+def schema(space: str, strategy: str) -> type:
+    """The dataclass of all settings for one space and strategy.
+
+    Adds to `Common` the sections whose keys depend on them: `strategy` (with its `name`), `model` (the network that is
+    trained), `scoring` (the network that proxies look at) and `proxies.<name>` (their options).
+    """
+    kind = SPACES.get(space)
+    options = STRATEGIES.get(strategy).Options
+    strategy_section = make_dataclass(
+        "StrategySettings", [("name", str, field(default=strategy))], bases=(options,)
+    )
+    proxies = [
+        (name, proxy.Options, field(default_factory=proxy.Options)) for name, proxy in PROXIES.components.items()
+    ]
+    proxies_section = make_dataclass("ProxySettings", proxies)
+    sections: list[tuple[str, Any, Any]] = [
+        ("strategy", strategy_section, field(default_factory=strategy_section)),
+        ("model", kind.Settings, field(default_factory=kind.Settings)),
+        ("scoring", kind.ScoringSettings, field(default_factory=kind.ScoringSettings)),
+        ("proxies", proxies_section, field(default_factory=proxies_section)),
+    ]
+    return make_dataclass("Settings", sections, bases=(Common,))
+
+
+Settings = Any  # an instance of what `schema` returns
+
+
+def load(name: str, overrides: list[str]) -> Settings:
+    """The checked settings of a shipped recipe or a file, with `key=value` overrides."""
+    values = config.compose(name)
+    values.setdefault("name", name.rsplit("/", 1)[-1].removesuffix(".yaml").removesuffix(".yml"))
+    return from_values(values, overrides)
+
+
+def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
+    """Checked settings from plain values, such as a run's own `config.json`."""
+    before, chosen = _names(values, []), _names(values, overrides)
+    if chosen[0] != before[0]:  # another space has other networks
+        values = {key: value for key, value in values.items() if key not in ("model", "scoring", "arch")}
+    if chosen[1] != before[1]:
+        values = {key: value for key, value in values.items() if key != "strategy"}
+    kind = schema(*chosen)
+    return config.checked(config.override(values, overrides, kind), kind)
+
+
+def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:
+    """The space and strategy that the values and overrides name: they decide which keys there are."""
+    section = values.get("strategy", {})
+    space, strategy = values.get("space", "nasbench201"), "evolution"
+    if isinstance(section, dict):
+        strategy = section.get("name", strategy)
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key == "space":
+            space = value
+        if key == "strategy.name":
+            strategy = value
+    return str(space), str(strategy)
+
+
+def component_names() -> dict[str, list[str]]:
+    """Names of all registered components by kind."""
+    return {
+        "spaces": SPACES.names(),
+        "strategies": STRATEGIES.names(),
+        "proxies": PROXIES.names(),
+        "attacks": ATTACKS.names(),
+    }

@@ -1,0 +1,120 @@
+"""A DARTS genotype: the eight edges of each of its two cells, what makes them valid, their canonical form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+
+OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+NODES = (
+    2,
+    3,
+    4,
+    5,
+)  # the intermediate nodes; 0 and 1 are the cell's inputs, the output concatenates all 4
+CELLS = ("normal", "reduce")
+
+Edge = tuple[str, int]  # operation, input node
+Edges = tuple[Edge, ...]  # eight: the two of node 2, of node 3, of node 4, of node 5
+
+
+def brief(value: object, length: int = 80) -> str:
+    """`repr(value)` on one line, cut to `length` characters: for error messages."""
+    text = repr(value)
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def check_edges(cell: str, edges: Edges) -> None:
+    """`InputError` unless each node has two edges with known operations and different earlier inputs."""
+    if len(edges) != 2 * len(NODES):
+        raise InputError(
+            f"Expected 8 edges in the {cell} cell but got {len(edges)}; give two for each of nodes 2 to 5."
+        )
+    for position, (operation, source) in enumerate(edges):
+        node = 2 + position // 2
+        if operation not in OPERATIONS:
+            raise InputError(
+                f"Expected an operation of DARTS in the {cell} cell but got {brief(operation)}"
+                f"{suggest(operation, list(OPERATIONS))}; available: {', '.join(OPERATIONS)}."
+            )
+        if not 0 <= source < node:
+            raise InputError(
+                f"Expected an input of node {node} of the {cell} cell between 0 and {node - 1} but got "
+                f"{brief(source)}; a node may use the two cell inputs and the nodes before it."
+            )
+    for node in NODES:
+        (_, first), (_, second) = pair(edges, node)
+        if first == second:
+            raise InputError(
+                f"Expected two different inputs for node {node} of the {cell} cell but got {first} twice; "
+                "change one of them."
+            )
+
+
+def pair(edges: Edges, node: int) -> Edges:
+    """The two edges that lead into an intermediate node."""
+    return edges[2 * node - 4 : 2 * node - 2]
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """Edges of the normal and of the reduction cell; edges 2i and 2i+1 lead into node i+2.
+
+    A node is the sum of its two edges, the cell's output the concatenation of nodes 2 to 5. An impossible
+    genotype raises `InputError`.
+    """
+
+    normal: Edges
+    reduce: Edges
+
+    def __post_init__(self) -> None:
+        check_edges("normal", self.normal)
+        check_edges("reduce", self.reduce)
+
+    def __str__(self) -> str:
+        concat = list(NODES)
+        return (
+            f"Genotype(normal={list(self.normal)}, normal_concat={concat}, "
+            f"reduce={list(self.reduce)}, reduce_concat={concat})"
+        )
+
+    def replace(self, cell: str, position: int, edge: Edge) -> Genotype:
+        """A copy whose edge number `position` of the cell `normal` or `reduce` is `edge`."""
+        edges: Edges = getattr(self, cell)
+        changed = (*edges[:position], edge, *edges[position + 1 :])
+        return Genotype(changed, self.reduce) if cell == "normal" else Genotype(self.normal, changed)
+
+
+def canonical_edges(edges: Edges) -> Edges:
+    """The smallest of all valid renumberings of the intermediate nodes, each node's two edges sorted.
+
+    A renumbering is valid if every edge, also a `none`, still comes from an earlier node; nothing is
+    contracted. Tuples compare like the genotype's text: no operation's name begins another's, and a node is
+    one digit.
+    """
+    best: Edges | None = None
+    for order in permutations(NODES):
+        number = {0: 0, 1: 1} | {old: new for new, old in enumerate(order, start=2)}
+        renumbered: list[Edge] = []
+        for old in order:
+            two = sorted((operation, number[source]) for operation, source in pair(edges, old))
+            if max(source for _, source in two) >= number[old]:
+                break
+            renumbered += two
+        else:
+            candidate = tuple(renumbered)
+            best = candidate if best is None else min(best, candidate)
+    assert best is not None  # the numbering as given is valid
+    return best

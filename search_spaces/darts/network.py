@@ -1,0 +1,163 @@
+"""The network around a DARTS genotype: stem, normal and two reduction cells, classifier, auxiliary head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.search_spaces.darts.genotype import NODES, Edges, Genotype, pair
+from nas.search_spaces.darts.operations import FactorizedReduce, operation, relu_conv_bn
+from nas.search_spaces.network import Body
+
+
+def drop_path(x: Tensor, probability: float) -> Tensor:
+    """Zeroes samples with `probability` and scales the others to keep the mean (Larsson et al., 2017)."""
+    keep = 1.0 - probability
+    return x * (x.new_empty((x.shape[0], 1, 1, 1)).bernoulli_(keep) / keep)
+
+
+class CellModule(nn.Module):
+    """One cell: two inputs brought to C channels, four nodes that sum two edges each, concatenated to 4C.
+
+    In a reduction cell the edges from the two inputs have stride 2. An edge that is `none` has no module and
+    adds nothing; a node of two such edges is all zeros.
+    """
+
+    def __init__(
+        self, edges: Edges, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool
+    ) -> None:
+        super().__init__()
+        self.preprocess0 = (
+            FactorizedReduce(c_before, channels) if after_reduction else relu_conv_bn(c_before, channels)
+        )
+        self.preprocess1 = relu_conv_bn(c_in, channels)
+        self.stride = 2 if reduction else 1
+        self.incoming: dict[int, list[tuple[int, str]]] = {node: [] for node in NODES}
+        for node in NODES:
+            for name, source in pair(edges, node):
+                if name != "none":
+                    key = f"{source}_{node}"
+                    self.add_module(key, operation(name, channels, self.stride if source < 2 else 1))
+                    self.incoming[node].append((source, key))
+
+    def forward(self, before: Tensor, x: Tensor, dropped: float = 0.0) -> Tensor:
+        """(B, c_before, ·, ·), (B, c_in, H, W) → (B, 4C, ⌈H/stride⌉, ⌈W/stride⌉).
+
+        `dropped` is the probability of drop-path, which spares identities.
+        """
+        nodes = [self.preprocess0(before), self.preprocess1(x)]
+        for node in NODES:
+            value = None
+            for source, key in self.incoming[node]:
+                module = getattr(self, key)
+                term = module(nodes[source])
+                if dropped > 0.0 and not isinstance(module, nn.Identity):
+                    term = drop_path(term, dropped)
+                value = term if value is None else value + term
+            nodes.append(self._zeros(nodes[1]) if value is None else value)
+        return torch.cat(nodes[2:], dim=1)
+
+    def _zeros(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        return x.new_zeros((batch, channels, -(-height // self.stride), -(-width // self.stride)))
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier on the features at 2/3 of the depth, used in training only.
+
+    The published pooling (5×5, stride 3 on CIFAR's 8×8 features, stride 2 on ImageNet's 7×7) leaves 2×2
+    pixels; for image sizes where it does not, the features are pooled adaptively to 2×2.
+    """
+
+    def __init__(self, channels: int, num_classes: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            nn.BatchNorm2d(768),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(768, num_classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(x)
+        if all((side - 5) // self.stride + 1 == 2 for side in x.shape[2:]):
+            return self.layers(functional.avg_pool2d(x, 5, self.stride))
+        return self.layers(functional.adaptive_avg_pool2d(x, 2))
+
+
+def conv_bn(c_in: int, c_out: int, stride: int) -> list[nn.Module]:
+    """3×3 convolution and BN, for the stems."""
+    return [nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(c_out)]
+
+
+class DARTSBody(Body):
+    """Stem, L cells, mean over pixels, linear; C channels, twice as many from cell L//3 and again from 2L//3.
+
+    Stem `cifar`: a 3×3 convolution to 3C, which is both inputs of the first cell. Stem `imagenet`: three
+    strided 3×3 convolutions; the inputs are the outputs of the second and, at half its size, of the third.
+
+    `drop_path` is the probability that an edge is dropped for a sample in training; set by the trainer.
+    """
+
+    drop_path: float = 0.0
+
+    def __init__(
+        self, genotype: Genotype, num_classes: int, channels: int, cells: int, auxiliary: bool, stem: str
+    ) -> None:
+        super().__init__()
+        self.stem0: nn.Module
+        self.stem1: nn.Module
+        if stem == "imagenet":
+            self.stem0 = nn.Sequential(
+                *conv_bn(3, channels // 2, 2), nn.ReLU(), *conv_bn(channels // 2, channels, 2)
+            )
+            self.stem1 = nn.Sequential(nn.ReLU(), *conv_bn(channels, channels, 2))
+            c_before = c_in = channels
+        else:
+            self.stem0 = nn.Sequential(*conv_bn(3, 3 * channels, 1))
+            self.stem1 = nn.Identity()
+            c_before = c_in = 3 * channels
+        self.thirds = (cells // 3, 2 * cells // 3)  # the reduction cells
+        self.cells = nn.ModuleList()
+        after_reduction = stem == "imagenet"
+        width = channels
+        for layer in range(cells):
+            reduction = layer in self.thirds
+            width = 2 * width if reduction else width
+            edges = genotype.reduce if reduction else genotype.normal
+            self.cells.append(CellModule(edges, c_before, c_in, width, reduction, after_reduction))
+            c_before, c_in, after_reduction = c_in, 4 * width, reduction
+        self.auxiliary = (
+            AuxiliaryHead(c_in, num_classes, stride=2 if stem == "imagenet" else 3) if auxiliary else None
+        )
+        self.classifier = nn.Linear(c_in, num_classes)
+
+    def outputs(self, x: Tensor) -> list[Tensor]:
+        """The stem's output and that of every cell."""
+        before = self.stem0(x)
+        outputs = [self.stem1(before)]
+        for cell in self.cells:
+            outputs.append(cell(before, outputs[-1], self.drop_path if self.training else 0.0))
+            before = outputs[-2]
+        return outputs
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Stem, then the last cell at each of the three resolutions."""
+        outputs = self.outputs(x)
+        return [outputs[0], *(outputs[layer] for layer in self.thirds), outputs[-1]]
+
+    def head(self, features: Tensor) -> Tensor:
+        return self.classifier(features.mean((2, 3)))
+
+    def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits and, in training mode, those of the auxiliary head where there is one; x is normalised."""
+        if self.auxiliary is None or not self.training:
+            return self(x), None
+        outputs = self.outputs(x)
+        return self.head(outputs[-1]), self.auxiliary(outputs[self.thirds[1] + 1])

@@ -1,0 +1,197 @@
+"""The DARTS search space: points, canonical form, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+from math import comb
+from random import Random
+from typing import ClassVar
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.search_spaces.base import Cost, SearchSpace
+from nas.search_spaces.darts.cost import network_cost
+from nas.search_spaces.darts.features import feature_names, features
+from nas.search_spaces.darts.genotype import (
+    CELLS,
+    NODES,
+    OPERATIONS,
+    Edge,
+    Edges,
+    Genotype,
+    canonical_edges,
+    pair,
+)
+from nas.search_spaces.darts.network import DARTSBody
+from nas.search_spaces.darts.notation import parse_genotype
+from nas.search_spaces.network import RGB, Network
+
+CHOICES = OPERATIONS[1:]  # what a search may place; `none` is read, built and costed, but never drawn
+STEMS = ("cifar", "imagenet")
+
+
+def _check(channels: int, cells: int, stem: str) -> None:
+    for key, value, low in (("channels", channels, 2), ("cells", cells, 3)):
+        if not low <= value <= 1024:
+            raise InputError(
+                f"Expected {key} between {low} and 1024 but got {value}; the published networks have "
+                "channels=36 cells=20 (CIFAR) and channels=48 cells=14 (ImageNet)."
+            )
+    if stem not in STEMS:
+        raise InputError(
+            f"Expected a stem but got {stem!r}{suggest(stem, list(STEMS))}; available: {', '.join(STEMS)}."
+        )
+
+
+@dataclass
+class DARTSSettings:
+    """The network that is trained; by default the paper's for CIFAR (ImageNet: 48 channels, 14 cells)."""
+
+    channels: int = 36  # C of the first cells; doubled at each reduction
+    cells: int = 20
+    auxiliary: bool = False  # the second classifier at 2/3 of the depth, for training
+    stem: str = "cifar"  # or "imagenet": an eighth of the image's size
+
+    def check(self) -> None:
+        _check(self.channels, self.cells, self.stem)
+
+
+@dataclass
+class DARTSScoringSettings:
+    """The smaller network that proxies score: as large as the paper's search network, no auxiliary head."""
+
+    channels: int = 16
+    cells: int = 8
+    stem: str = "cifar"
+
+    def check(self) -> None:
+        _check(self.channels, self.cells, self.stem)
+
+
+class DARTS(SearchSpace[Genotype]):
+    """Two cells of 4 nodes, two inputs each, 7 operations (Liu et al., ICLR 2019, arXiv:1806.09055)."""
+
+    name: ClassVar[str] = "darts"
+    Settings: ClassVar[type] = DARTSSettings
+    ScoringSettings: ClassVar[type] = DARTSScoringSettings
+
+    def parse(self, text: str) -> Genotype:
+        return parse_genotype(text)
+
+    def sample(self, rng: Random) -> Genotype:
+        def cell() -> Edges:
+            inputs = chain.from_iterable(sorted(rng.sample(range(node), 2)) for node in NODES)
+            return tuple((rng.choice(CHOICES), source) for source in inputs)
+
+        return Genotype(cell(), cell())
+
+    def mutate(self, arch: Genotype, rng: Random) -> Genotype:
+        """One of the 16 edges gets another operation or, with the same chance, another input.
+
+        Node 2 has only the inputs 0 and 1, so its edges always change their operation.
+        """
+        cell, position = rng.choice(CELLS), rng.randrange(8)
+        operations, inputs = self._changes(getattr(arch, cell), position)
+        change_input = rng.random() < 0.5 and inputs
+        return arch.replace(cell, position, rng.choice(inputs if change_input else operations))
+
+    def neighbors(self, arch: Genotype) -> list[Genotype]:
+        """Each edge with each other operation, then with each input its node does not use: 120 of them."""
+        return [
+            arch.replace(cell, position, edge)
+            for cell in CELLS
+            for position in range(8)
+            for edge in chain(*self._changes(getattr(arch, cell), position))
+        ]
+
+    @staticmethod
+    def _changes(edges: Edges, position: int) -> tuple[list[Edge], list[Edge]]:
+        """What edge `position` can become by a change of operation, and of input."""
+        node = 2 + position // 2
+        operation, source = edges[position]
+        used = {s for _, s in pair(edges, node)}
+        return (
+            [(name, source) for name in CHOICES if name != operation],
+            [(operation, other) for other in range(node) if other not in used],
+        )
+
+    def canonical(self, arch: Genotype) -> Genotype:
+        """The first in string order of all isomorphic genotypes; they all have the same weights."""
+        return Genotype(canonical_edges(arch.normal), canonical_edges(arch.reduce))
+
+    def __iter__(self) -> Iterator[Genotype]:
+        per_node = [
+            [
+                ((first, a), (second, b))
+                for a, b in combinations(range(node), 2)
+                for first, second in product(CHOICES, repeat=2)
+            ]
+            for node in NODES
+        ]
+        for pairs in product(*per_node, *per_node):
+            edges = tuple(chain.from_iterable(pairs))
+            yield Genotype(edges[:8], edges[8:])
+
+    def __len__(self) -> int:
+        """(∏ₙ C(n, 2)·7²)² = (180·7⁸)² ≈ 10¹⁸ for nodes n = 2..5: no `none`, edges of a node unordered."""
+        cell = 1
+        for node in NODES:
+            cell *= comb(node, 2) * len(CHOICES) ** 2
+        return cell * cell
+
+    def largest(self) -> Genotype:
+        """Separable 5×5 convolutions everywhere; the inputs do not change the cost."""
+        edges: Edges = (("sep_conv_5x5", 0), ("sep_conv_5x5", 1)) * 4
+        return Genotype(edges, edges)
+
+    def build(  # type: ignore[override]
+        self,
+        arch: Genotype,
+        num_classes: int = 10,
+        *,
+        channels: int = 36,
+        cells: int = 20,
+        auxiliary: bool = False,
+        stem: str = "cifar",
+        mean: RGB = (0.0, 0.0, 0.0),
+        std: RGB = (1.0, 1.0, 1.0),
+    ) -> Network:
+        _check(channels, cells, stem)
+        return Network(DARTSBody(arch, num_classes, channels, cells, auxiliary, stem), mean, std)
+
+    def cost(  # type: ignore[override]
+        self,
+        arch: Genotype,
+        num_classes: int = 10,
+        *,
+        channels: int = 36,
+        cells: int = 20,
+        auxiliary: bool = False,
+        stem: str = "cifar",
+        image_size: int = 32,
+    ) -> Cost:
+        _check(channels, cells, stem)
+        return network_cost(arch, num_classes, channels, cells, auxiliary, stem, image_size)
+
+    def features(self, arch: Genotype) -> np.ndarray:
+        return features(arch)
+
+    def feature_names(self) -> list[str]:
+        return list(feature_names())
+
+    def edges(self, arch: Genotype) -> dict[str, list[tuple[str, str, str]]]:
+        labels = ("c_{k-2}", "c_{k-1}", "0", "1", "2", "3")
+        graphs: dict[str, list[tuple[str, str, str]]] = {}
+        for cell in CELLS:
+            graphs[cell] = [
+                (labels[source], labels[node], name)
+                for node in NODES
+                for name, source in pair(getattr(arch, cell), node)
+                if name != "none"
+            ]
+            graphs[cell] += [(labels[node], "c_{k}", "concat") for node in NODES]
+        return graphs

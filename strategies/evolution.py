@@ -1,0 +1,70 @@
+"""Regularised (ageing) evolution."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, ClassVar
+
+from nas.core.errors import InputError
+from nas.search_spaces.base import SearchSpace
+from nas.strategies.base import Goal, Strategy
+
+
+@dataclass
+class EvolutionOptions:
+    population: int = 100  # P
+    tournament: int = 25  # S
+
+    def check(self) -> None:
+        if not 1 <= self.tournament <= self.population:
+            raise InputError(
+                f"Expected 1 <= tournament <= population but got tournament={self.tournament} "
+                f"population={self.population}; set strategy.tournament and strategy.population."
+            )
+
+
+class Evolution(Strategy[Any]):
+    """A queue of P members; each child is the mutation of the best of S random members; the oldest dies.
+
+    Source: Real et al., AAAI 2019 (arXiv:1802.01548), algorithm 1, aging evolution without crossover. Children that
+    are infeasible or failed do not enter the population, so one wall of infeasible cells cannot empty it.
+    """
+
+    name: ClassVar[str] = "evolution"
+    Options: ClassVar[type] = EvolutionOptions
+
+    def __init__(
+        self, space: SearchSpace, goals: tuple[Goal, ...], seed: int, options: Any = None
+    ) -> None:
+        if len(goals) != 1:
+            raise InputError(
+                f"Expected one objective for evolution but got {len(goals)}; name one in search.objective."
+            )
+        super().__init__(space, goals, seed, options)
+        self.population: deque[tuple[Any, float]] = deque()
+
+    def ask(self, n: int) -> list[Any]:
+        return [self._propose() for _ in range(n)]
+
+    def _propose(self) -> Any:
+        if len(self.population) < self.options.population:
+            return self.space.sample(self.rng)
+        sample = self.rng.sample(self.population, self.options.tournament)
+        parent, _ = max(sample, key=itemgetter(1))
+        return self.space.mutate(parent, self.rng)
+
+    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
+        if metrics is None:
+            return
+        self.population.append((arch, self.goals[0].fitness(metrics)))
+        while len(self.population) > self.options.population:
+            self.population.popleft()  # the oldest dies, not the worst
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "population": [[str(arch), fit] for arch, fit in self.population]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])

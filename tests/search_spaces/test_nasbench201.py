@@ -1,0 +1,132 @@
+"""NAS-Bench-201 against its published partition, sizes and costs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from torch import nn
+
+from nas.core.errors import InputError
+from nas.search_spaces import NASBench201
+from nas.search_spaces.nasbench201 import Cell
+from nas.search_spaces.nasbench201.cell import OPERATIONS
+
+SPACE = NASBench201()
+GOOD = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
+
+
+def test_the_space_is_all_strings_once() -> None:
+    cells = list(SPACE)
+    assert len(SPACE) == 15_625 == len(cells) == len({str(cell) for cell in cells})
+
+
+def test_canonical_is_the_published_partition(data_dir: Path) -> None:
+    rows = json.loads((data_dir / "robustness-dataset" / "meta.json").read_text())["ids"].values()
+    assert len(rows) == 15_625
+    classes: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        classes[row["isomorph"]].add(row["nb201-string"])
+    assert len(classes) == 6_466
+
+    def weights(
+        text: str,
+    ) -> int:  # those that differ between members, independently of the module under test
+        squares, channels = (sum(width**k * 5 for width in (16, 32, 64)) for k in (2, 1))
+        one, three = text.count("nor_conv_1x1"), text.count("nor_conv_3x3")
+        return (one + 9 * three) * squares + 2 * (one + three) * channels
+
+    for members in classes.values():
+        best = min(members, key=lambda text: (weights(text), text))
+        assert {str(SPACE.canonical(SPACE.parse(text))) for text in members} == {best}
+
+
+def test_largest_cell_costs_what_is_published() -> None:
+    assert str(SPACE.largest()).count("nor_conv_3x3") == 6
+    assert SPACE.cost(SPACE.largest()).macs == pytest.approx(220.12e6, abs=0.005e6)
+
+
+def test_weights_equal_the_published_column(data_dir: Path) -> None:
+    with open(data_dir / "nasbench201" / "zc_proxies_cifar10.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9_445
+    for row in rows:
+        assert SPACE.cost(SPACE.parse(row["arch_str"])).params == round(float(row["params"]) * 1e6)
+
+
+def test_an_operation_fed_only_by_none_is_kept() -> None:
+    fed = SPACE.parse("|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|none~2|")
+    bare = SPACE.parse("|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|")
+    assert SPACE.canonical(fed) == SPACE.canonical(bare)
+    extra = SPACE.cost(fed).params - SPACE.cost(bare).params
+    assert extra == sum(5 * (9 * width * width + 2 * width) for width in (16, 32, 64))
+    assert sum(p.numel() for p in SPACE.build(fed).parameters()) == SPACE.cost(fed).params
+    assert SPACE.build(fed, channels=2)(torch.rand(2, 3, 8, 8)).isfinite().all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_only_the_modules_of_the_string_are_built(seed: int) -> None:
+    cell = SPACE.sample(Random(seed))
+    kinds = Counter(type(module) for module in SPACE.build(cell, channels=4, cells_per_stage=2).modules())
+    copies = 3 * 2
+    convs = sum(name.startswith("nor_conv") for name in cell.operations)
+    assert kinds[nn.Conv2d] == 1 + 2 * 3 + convs * copies  # the stem, two residual blocks of three
+    assert kinds[nn.BatchNorm2d] == 2 + 2 * 2 + convs * copies
+    assert kinds[nn.AvgPool2d] == 2 + cell.operations.count("avg_pool_3x3") * copies
+    assert kinds[nn.Identity] == cell.operations.count("skip_connect") * copies
+
+
+def test_a_cell_computes_the_sum_of_its_edges() -> None:
+    cell = SPACE.parse(
+        "|skip_connect~0|+|skip_connect~0|avg_pool_3x3~1|+|none~0|skip_connect~1|skip_connect~2|"
+    )
+    network = SPACE.build(cell, channels=2, cells_per_stage=1)
+    block = network.body.get_submodule("blocks.0.0")
+    x = torch.rand(1, 2, 6, 6)
+    pooled = nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(block(x), x + (x + pooled))
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (GOOD.replace("nor_conv_3x3", "nor_conv_3x4"), "did you mean 'nor_conv_3x3'"),
+        (GOOD.replace("none", "sep_conv_5x5", 1), "sep_conv_5x5"),
+        (GOOD[:-1], "of the form"),
+        (GOOD.replace("~2", "~1"), "of the form"),
+        (GOOD + GOOD, "of the form"),
+        (GOOD.replace("none", "", 1), "''"),
+        (GOOD.replace("none", "NONE", 1), "NONE"),
+    ],
+)
+def test_bad_strings_are_explained(bad: str, told: str) -> None:
+    assert str(SPACE.parse(GOOD)) == GOOD
+    with pytest.raises(InputError) as caught:
+        SPACE.parse(bad)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_neighbors_change_one_edge() -> None:
+    cell = SPACE.parse(GOOD)
+    neighbors = SPACE.neighbors(cell)
+    assert len(neighbors) == 6 * (len(OPERATIONS) - 1)
+    for neighbor in neighbors:
+        assert sum(a != b for a, b in zip(cell.operations, neighbor.operations)) == 1
+
+
+def test_path_features_of_a_known_cell() -> None:
+    cell = Cell(("nor_conv_3x3", "none", "skip_connect", "nor_conv_1x1", "none", "nor_conv_3x3"))
+    values = dict(zip(SPACE.feature_names(), SPACE.features(cell)))
+    every = "skip_connect+nor_conv_1x1+nor_conv_3x3+avg_pool_3x3"
+    assert values[f"paths {every}"] == 2  # 0-3 directly and 0-1-2-3
+    assert values[f"shortest path {every}"] == 1
+    assert values[f"longest path {every}"] == 3
+    assert values["paths nor_conv_3x3"] == 0
+    assert values["paths skip_connect+nor_conv_3x3"] == 1
+    assert values["count nor_conv_3x3"] == 2

@@ -1,0 +1,7 @@
+"""Standard and adversarial training of the networks that a search found."""
+
+from nas.train.settings import TrainSettings
+from nas.train.trained import TrainedNetwork, load_trained
+from nas.train.training import train
+
+__all__ = ["TrainSettings", "TrainedNetwork", "load_trained", "train"]

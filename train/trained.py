@@ -1,0 +1,59 @@
+"""A trained network and what is known of it: what a checkpoint holds and how it is read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nas.core import checkpoint
+from nas.core.errors import InputError
+from nas.search_spaces import SPACES, Network
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """Everything needed to build the network again, and how it was trained. Plain values, as the checkpoint has them."""
+
+    name: str
+    space: str
+    arch: str
+    settings: dict[str, Any]  # keyword arguments of the space's `build`
+    num_classes: int
+    image_size: int
+    mean: list[float]
+    std: list[float]
+    data: dict[str, Any]  # `data` section of the configuration
+    training: str  # "standard" or "pgd"
+    eps: float  # of adversarial training; 0 for standard training
+
+    def build(self) -> Network:
+        """The network with fresh weights."""
+        space = SPACES.get(self.space)()
+        mean, std = (tuple(values) for values in (self.mean, self.std))
+        return space.build(space.parse(self.arch), self.num_classes, mean=mean, std=std, **self.settings)
+
+    @property
+    def params(self) -> int:
+        space = SPACES.get(self.space)()
+        return space.cost(space.parse(self.arch), self.num_classes, **self.settings).params
+
+    def export(self, weights: dict[str, Tensor]) -> dict[str, Any]:
+        return {"format": 1, "network": asdict(self), "weights": weights}
+
+
+def load_trained(path: Path) -> tuple[Network, TrainedNetwork]:
+    """The network of a checkpoint in eval mode, and its description."""
+    payload = checkpoint.load(path, "network")
+    try:
+        trained = TrainedNetwork(**payload["network"])
+        network = trained.build()
+        network.load_state_dict(payload["weights"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"Expected a checkpoint of this version but {path} does not fit ({str(error).splitlines()[0]}); "
+            "train again or use the version that wrote it."
+        ) from error
+    return network.eval(), trained
