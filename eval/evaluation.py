@@ -14,6 +14,7 @@ from nas.core.images import check_unit_range, unit_range
 from nas.core.loop import Progress
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks import ATTACKS, Attack, named
+from nas.eval.layout import ChannelsLast
 from nas.eval.metrics import hrs, wilson
 from nas.eval.settings import EvalSettings
 from nas.search_spaces import Network
@@ -105,8 +106,9 @@ class _Bench:
         self, network: Network, images: Tensor, labels: Tensor, size: int, seed: int, device: torch.device, outcomes: Outcomes
     ) -> None:  # fmt: skip
         check_unit_range(images)
-        self.network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.images = images.to(device).split(size)
+        network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.network = ChannelsLast(network)
+        self.images = images.to(device).contiguous().split(size)
         self.labels = labels.to(device).split(size)
         self.batches = len(self.labels)
         self.seed = seed

@@ -59,6 +59,8 @@ def _attempt(function: Callable[[Any], Any], index: int, item: Any) -> Done[Any]
         result, failure = function(item), None
     except InputError:
         raise
+    except NasError as error:
+        result, failure = None, str(error)
     except Exception as error:
         result, failure = None, f"{type(error).__name__}: {error}"
     return Done(index, result, failure, time.perf_counter() - start)

@@ -42,6 +42,12 @@ def with_none(seed: int) -> Genotype:
     return genotype
 
 
+def body_of(genotype: Genotype, **settings: Any) -> DARTSBody:
+    body = SPACE.build(genotype, **settings).body
+    assert isinstance(body, DARTSBody)
+    return body
+
+
 # sizes
 
 
@@ -51,8 +57,8 @@ def test_published_weights_of_darts_v2() -> None:
 
 
 def test_published_size_on_imagenet(count_macs: Callable[[Network, int], int]) -> None:
-    """4.7 M weights as published. The paper says 574 M multiply-adds, but convolutions and linear layers have 530 M;
-    readers of its release could not reach 574 M either (quark0/darts, issue 46)."""
+    """4.7 M weights as published. The paper says 574 M multiply-adds; the convolutions and linear layers have
+    530 M, and readers of its release did not reach 574 M either (quark0/darts, issue 46)."""
     settings: dict[str, Any] = {"channels": 48, "cells": 14, "stem": "imagenet"}
     network = SPACE.build(V2, 1000, **settings)
     cost = SPACE.cost(V2, 1000, image_size=224, **settings)
@@ -121,8 +127,7 @@ def test_only_the_modules_of_the_genotype_are_built(seed: int) -> None:
 
 @pytest.mark.parametrize("cells", [3, 4, 5, 8, 14, 20])
 def test_reductions_stand_at_the_thirds(cells: int) -> None:
-    body = SPACE.build(V2, channels=2, cells=cells).body
-    strides = [cell.stride for cell in body.get_submodule("cells")]  # type: ignore[union-attr, arg-type]
+    strides = [cell.stride for cell in body_of(V2, channels=2, cells=cells).cells]
     assert [layer for layer, stride in enumerate(strides) if stride == 2] == [cells // 3, 2 * cells // 3]
 
 
@@ -182,7 +187,7 @@ def test_a_cell_sums_its_edges_and_concatenates_its_nodes() -> None:
 def test_a_network_of_none_has_the_right_shapes(shape: tuple[int, int]) -> None:
     network = SPACE.build(Genotype(everywhere("none"), everywhere("none")), channels=4, cells=3)
     logits = network(torch.rand(2, 3, *shape))
-    torch.testing.assert_close(logits, network.body.classifier.bias.expand(2, -1))  # type: ignore[union-attr, operator]
+    torch.testing.assert_close(logits, network.get_parameter("body.classifier.bias").expand(2, -1))
     assert [stage.shape[1:3] for stage in network.stages(torch.rand(2, 3, *shape))] == [
         (12, shape[0]), (16, shape[0]), (32, -(-shape[0] // 2)), (64, -(-shape[0] // 4))
     ]  # fmt: skip
@@ -194,12 +199,6 @@ def test_imagenet_stem_divides_by_eight() -> None:
 
 
 # training
-
-
-def body_of(genotype: Genotype, **settings: Any) -> DARTSBody:
-    body = SPACE.build(genotype, **settings).body
-    assert isinstance(body, DARTSBody)
-    return body
 
 
 def test_drop_path_zeroes_whole_samples_and_keeps_the_mean() -> None:
@@ -237,8 +236,9 @@ def test_drop_path_is_for_training_and_free_when_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stem", "size"), [("cifar", 8), ("cifar", 15), ("cifar", 32), ("cifar", 64), ("imagenet", 40), ("imagenet", 224)]
-)  # fmt: skip
+    ("stem", "size"),
+    [("cifar", 8), ("cifar", 15), ("cifar", 32), ("cifar", 64), ("imagenet", 40), ("imagenet", 224)],
+)
 def test_auxiliary_head_runs_in_training_only(stem: str, size: int) -> None:
     network = SPACE.build(V2, 7, channels=2, cells=4, stem=stem, auxiliary=True)
     head = network.body.auxiliary

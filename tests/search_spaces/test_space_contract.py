@@ -168,10 +168,11 @@ def test_impossible_settings_are_refused(space: SearchSpace, archs: list[Any]) -
             if isinstance(value, bool):
                 continue
             for bad in (0, -1, 10**6) if isinstance(value, int) else ("no such thing",):
+                wrong: dict[str, Any] = {field.name: bad}
                 with pytest.raises(InputError, match=r"Expected .* but got .*; "):
-                    settings(**{field.name: bad}).check()
+                    settings(**wrong).check()
                 with pytest.raises(InputError):
-                    space.build(archs[0], **{field.name: bad})
+                    space.build(archs[0], **wrong)
 
 
 @pytest.mark.parametrize("image_size", [8, 13, 32])
