@@ -12,6 +12,7 @@ from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError, NasError
 from nas.core.images import check_unit_range, unit_range
 from nas.core.loop import Progress
+from nas.core.perturb import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks import ATTACKS, Attack, named
 from nas.eval.layout import ChannelsLast
@@ -106,8 +107,8 @@ class _Bench:
         self, network: Network, images: Tensor, labels: Tensor, size: int, seed: int, device: torch.device, outcomes: Outcomes
     ) -> None:  # fmt: skip
         check_unit_range(images)
-        network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.network = ChannelsLast(network)
+        network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
+        self.network = ChannelsLast(network).eval()
         self.images = images.to(device).contiguous().split(size)
         self.labels = labels.to(device).split(size)
         self.batches = len(self.labels)
@@ -152,7 +153,7 @@ class _Bench:
             return left
         x, y = self.images[batch][standing], self.labels[batch][standing]
         seed = derive(self.seed, label, stage, batch)
-        with seeded(seed):
+        with seeded(seed), eval_mode(self.network):  # torchattacks changes modes
             x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
         if not bool((x_adv - x).abs().max() <= attack.eps + 1e-5) or not bool((x_adv.clamp(0, 1) == x_adv).all()):
             raise NasError(f"The attack {label} left its ball or [0, 1] (or became NaN); this is a defect of its library.")
