@@ -46,7 +46,7 @@ def evaluate(
     `attacks`, `hrs`, `intervals`, the outcome per image as a text of 0 and 1 (`correct`), and the `sweep` over eps.
     """
     part = attacked(dataset, settings.n_test)
-    plan = _plan(settings, dataset.num_classes)
+    plan = plan_of(settings, dataset.num_classes)
     bench = _Bench(network, unit_range(part.images), part.labels, settings.batch_size, seed, device, outcomes)
     total = sum(len(attack.stages) for _, attack in plan) * bench.batches + bench.batches
     done = 0
@@ -85,8 +85,8 @@ def _at(name: str, eps: float) -> str:
     return f"{name}@{eps:.6g}"
 
 
-def _plan(settings: EvalSettings, num_classes: int) -> list[tuple[str, Attack]]:
-    """Every attack to run, with the name under which its outcomes are kept."""
+def plan_of(settings: EvalSettings, num_classes: int) -> list[tuple[str, Attack]]:
+    """Every attack to run, with the name under which its outcomes are kept; `InputError` where one is impossible."""
     plan = [(name, name, settings.eps) for name in settings.attacks]
     radii = (factor * settings.eps for factor in settings.sweep)
     plan += [(_at(settings.sweep_attack, radius), settings.sweep_attack, radius) for radius in radii]

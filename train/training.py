@@ -47,12 +47,6 @@ class Classification:
         self.validation_part = _on(dataset.validation, device)
         self.batch_size = min(settings.batch_size, len(dataset.train))
         self.steps_per_epoch = len(dataset.train) // self.batch_size  # the incomplete last batch is left out
-        body = network.body
-        if settings.drop_path > 0 and not hasattr(body, "drop_path"):
-            raise InputError(
-                f"Expected train.drop_path=0 for the space {trained.space}, whose networks have no drop-path, but got "
-                f"{settings.drop_path}."
-            )
 
     def begin_epoch(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         self.generator = generator
@@ -122,6 +116,14 @@ def _on(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
     return split.images.to(device), split.labels.to(device)
 
 
+def check_recipe(settings: TrainSettings, network: Network) -> None:
+    """`InputError` where the recipe asks for something that the network does not have."""
+    if settings.drop_path > 0 and not hasattr(network.body, "drop_path"):
+        raise InputError(
+            f"Expected train.drop_path=0 for networks without drop-path but got {settings.drop_path}; set it to 0."
+        )
+
+
 def train(
     trained: TrainedNetwork,
     dataset: Dataset,
@@ -137,6 +139,7 @@ def train(
     """
     with seeded(derive(seed, "weights")):
         network = trained.build()
+    check_recipe(settings, network)
     schedule = Schedule(
         settings.epochs, settings.lr, settings.lr_min, settings.momentum, settings.nesterov, settings.weight_decay,
         settings.clip,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nas.core.data import Dataset, DataSettings, load
+from nas.core.data import Dataset, DataSettings
+from nas.core.data import load as load_data
 from nas.core.errors import InputError
 from nas.core.loop import Progress
 from nas.core.seeds import derive
@@ -77,7 +78,7 @@ class Jobs:
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load(self.settings.data)
+        return load_once(tuple(vars(self.settings.data).items()))
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -189,6 +190,7 @@ def config_values(settings: Settings) -> dict[str, Any]:
     return asdict(settings)
 
 
-def data_settings(trained: TrainedNetwork) -> DataSettings:
-    """The data a checkpoint was trained on."""
-    return DataSettings(**trained.data)
+@lru_cache(maxsize=1)
+def load_once(settings: tuple[tuple[str, Any], ...]) -> Dataset:
+    """The data set of these settings, read once per process."""
+    return load_data(DataSettings(**dict(settings)))

@@ -1,0 +1,40 @@
+"""Carry out a run from the command line: progress, the result, and where it is kept."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+
+from nas.cli.output import output
+from nas.cli.presentation import presented, text_of
+from nas.cli.progress import watching
+from nas.drivers import launch
+from nas.drivers.run import Run, create
+from nas.drivers.settings import Settings
+
+
+def carry_out(opening: AbstractContextManager[Run], as_json: bool) -> None:
+    """Do what the run is for and print its result."""
+    with output(as_json) as out, opening as run:
+        print(f"run folder: {run.folder}", file=sys.stderr, flush=True)
+        with watching() as watcher:
+            result = launch.execute(run, watcher)
+        out.emit(presented(run.command, run.folder, result), text_of(run.command, run.folder, result))
+
+
+def start(command: str, settings: Settings, as_json: bool, extra: dict[str, Any] | None = None) -> None:
+    """Check everything that can be checked, then make the run folder and carry out the run."""
+    launch.preflight(command, settings)
+    carry_out(create(command, settings, extra), as_json)
+
+
+def forecast(command: str, settings: Settings, as_json: bool, **extra: Any) -> None:
+    """Print what the run would cost; writes nothing."""
+    from nas.drivers.forecast import forecast as compute
+    from nas.drivers.forecast import text
+
+    launch.preflight(command, settings)
+    with output(as_json) as out:
+        value = compute(command, settings, **extra)
+        out.emit(value, text(value))

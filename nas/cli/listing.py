@@ -1,0 +1,88 @@
+"""`nas list`: what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from nas.cli.output import Json, output
+
+Rows = list[dict[str, Any]]
+
+
+def _documented(package: str, registry: str) -> Callable[[], Rows]:
+    def rows() -> Rows:
+        import importlib
+
+        components = getattr(importlib.import_module(package), registry).components
+        return [{"name": name, "description": _first_line(value)} for name, value in components.items()]
+
+    return rows
+
+
+def _first_line(component: Any) -> str:
+    doc = getattr(component, "doc", None) or component.__doc__ or ""
+    return doc.strip().splitlines()[0] if doc.strip() else ""
+
+
+def _proxies() -> Rows:
+    from nas.strategies.proxies import PROXIES
+
+    return [
+        {
+            "name": proxy.name,
+            "description": proxy.doc.splitlines()[0],
+            "higher_is_better": proxy.higher_is_better,
+            "domain": proxy.domain,
+            "mode": proxy.mode,
+            "batch_norm": proxy.batch_norm,
+            "source": proxy.source,
+        }
+        for proxy in PROXIES.components.values()
+    ]
+
+
+def _configs() -> Rows:
+    from nas.core.config import describe, shipped
+
+    return [{"name": name, "description": describe(name)} for name in shipped()]
+
+
+KINDS: dict[str, Callable[[], Rows]] = {
+    "configs": _configs,
+    "spaces": _documented("nas.search_spaces", "SPACES"),
+    "strategies": _documented("nas.strategies", "STRATEGIES"),
+    "proxies": _proxies,
+    "attacks": _documented("nas.eval.attacks", "ATTACKS"),
+    "datasets": _documented("nas.core.data", "LOADERS"),
+    "benchmarks": _documented("nas.bench", "BENCHES"),
+}
+
+
+def command(
+    kind: str = typer.Argument(None, help=f"One of {', '.join(KINDS)}; all of them by default."), as_json: bool = Json
+) -> None:
+    """List configurations, search spaces, strategies, proxies, attacks, data sets and benchmarks."""
+    from nas.core.errors import InputError
+    from nas.core.registry import suggest
+
+    if kind is not None and kind not in KINDS:
+        raise InputError(f"Expected one of {', '.join(KINDS)} but got {kind!r}{suggest(kind, list(KINDS))}.")
+    with output(as_json) as out:
+        listed = {name: rows() for name, rows in KINDS.items() if kind in (None, name)}
+        rows = [{**row, "kind": name} for name, found in listed.items() for row in found]
+        text = "\n".join(_text(name, found) for name, found in listed.items())
+        out.emit(rows, text)
+
+
+def _text(kind: str, rows: Rows) -> str:
+    lines = [f"{kind}:"]
+    width = max(len(row["name"]) for row in rows) + 2
+    for row in rows:
+        lines.append(f"  {row['name']:<{width}}{row['description']}")
+        details = {key: value for key, value in row.items() if key not in ("name", "description")}
+        if details:
+            lines.append(" " * (width + 2) + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in details.items()))
+    return "\n".join(lines)

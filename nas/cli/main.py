@@ -1,0 +1,82 @@
+"""The `nas` command: its subcommands, and how every ending becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from nas.cli import bench, evaluate, listing, report, resume, run, score, search, train
+from nas.core.errors import NasError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="From a search space to a robustness number.\n\nStart with `nas run quickstart`; `nas list configs` shows the "
+    "recipes. Every setting can be overridden as key=value, every command has --help and --json.",
+)
+for name, command in (
+    ("run", run.command),
+    ("search", search.command),
+    ("train", train.command),
+    ("eval", evaluate.command),
+    ("score", score.command),
+    ("bench", bench.command),
+    ("resume", resume.command),
+    ("report", report.command),
+    ("list", listing.command),
+):
+    app.command(name)(command)
+
+
+class Terminated(BaseException):
+    """SIGTERM, turned into an exception so that the run is left in order."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def main() -> NoReturn:
+    """Exit codes: 0 done; 2 what the user can mend; 1 a stage failed; 130 or 143 interrupted and resumable."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(standalone_mode=False)
+    except NasError as error:
+        code = _said(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = _said("interrupted; a run continues with `nas resume RUN`.", 130)
+    except Terminated:
+        code = _said("terminated; a run continues with `nas resume RUN`.", 143)
+    except BrokenPipeError:
+        code = 1
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            code = _said(f"the disk is full ({error}); free some space and `nas resume` the run.", 2)
+        else:
+            traceback.print_exc()
+            code = 1
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
+            code = _said(f"{error.format_message()} See `nas --help`.", 2)
+        elif type(error).__name__ == "Abort":
+            code = _said("interrupted; a run continues with `nas resume RUN`.", 130)
+        else:
+            traceback.print_exc()
+            code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)  # no waiting for library threads after the work is done
+
+
+def _said(message: str, code: int) -> int:
+    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,29 @@
+"""`nas run`: search, train, attack, report."""
+
+from __future__ import annotations
+
+import typer
+
+from nas.cli.arguments import only_overrides
+from nas.cli.output import DryRun, Json
+
+
+def command(
+    config: str = typer.Argument(..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file."),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
+    as_json: bool = Json,
+    dry_run: bool = DryRun,
+) -> None:
+    """Search, train the best and a random cell, attack them, and write a report.
+
+    Examples: `nas run quickstart`; `nas run quickstart seed=1 search.budget=200 run.dir=my-run`;
+    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`.
+    """
+    from nas.cli.execution import forecast, start
+    from nas.drivers.settings import load
+
+    settings = load(config, only_overrides(overrides))
+    if dry_run:
+        forecast("run", settings, as_json)
+    else:
+        start("run", settings, as_json)

@@ -1,0 +1,29 @@
+"""`nas train`: train one architecture."""
+
+from __future__ import annotations
+
+import typer
+
+from nas.cli.arguments import only_overrides
+from nas.cli.output import DryRun, Json
+
+
+def command(
+    source: str = typer.Argument(..., metavar="CONFIG|RUN", help="A recipe, a .yaml file, or the folder of a search."),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
+    as_json: bool = Json,
+    dry_run: bool = DryRun,
+) -> None:
+    """Train one architecture, or the best of a run; standard by default, adversarially with train.method=pgd.
+
+    Examples: `nas train runs/quickstart-1 train.method=pgd`;
+    `nas train quickstart arch='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
+    """
+    from nas.cli.execution import forecast, start
+    from nas.drivers.launch import training_settings
+
+    settings = training_settings(source, only_overrides(overrides))
+    if dry_run:
+        forecast("train", settings, as_json)
+    else:
+        start("train", settings, as_json)

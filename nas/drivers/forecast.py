@@ -1,0 +1,184 @@
+"""What a run will cost, from a few seconds of measuring on this machine; writes nothing."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from random import Random
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.core.images import unit_range
+from nas.core.perturb import eval_mode, input_gradient
+from nas.core.seeds import derive
+from nas.drivers.constraints import Constraint
+from nas.drivers.jobs import Jobs
+from nas.drivers.settings import Settings
+from nas.eval.attacks import ATTACKS, named
+from nas.search_spaces import SPACES, Network
+
+SURVIVORS = {"standard": 0.05, "pgd": 0.6}  # assumed share of images that stand an attack to its end
+SAMPLES = 24  # random feasible cells looked at
+
+
+def forecast(command: str, settings: Settings, checkpoint: str | None = None) -> dict[str, Any]:
+    """Seconds per stage, passes (F+B: forward and backward of one image), and memory of one process.
+
+    Times the objective on three cells, and one training and one attack step on the largest of a sample of feasible
+    cells (searches drift towards large cells). Attacks stop at the first success; the share of images that have to be
+    attacked to the end is an assumption, which is printed.
+    """
+    torch.set_num_threads(settings.executor.threads)
+    jobs = Jobs(settings, None)
+    workers = settings.executor.processes(settings.torch_device().type)
+    passes: dict[str, float] = {}
+    stages: dict[str, float] = {}
+    if command in ("run", "search"):
+        each = median(_timed(lambda text=text: jobs.scorer(text)) for text in _feasible(jobs)[:4][1:])  # type: ignore[misc]
+        budget = settings.search.budget
+        stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
+        passes["search"] = budget * 2.67 * _batch(settings)
+    if command in ("run", "train", "eval"):
+        trainings = settings.run.trainings if command == "run" else [settings.train.method]
+        models = [method for method in trainings for _ in range(2 if settings.run.random and command == "run" else 1)]
+        step, attack_step, batch = _steps(jobs, settings, command)
+        if command != "eval":
+            images = len(jobs.dataset.train) * settings.train.epochs
+            costs = [_training(settings, method, images, step, attack_step, batch) for method in models]
+            stages["train"] = _shared([cost[0] for cost in costs], workers)
+            passes["train"] = sum(cost[1] for cost in costs)
+            if command == "train":
+                stages["train"] += _start(workers)
+        if command != "train":
+            counts = [_attack_passes(settings, method) for method in models]
+            stages["eval"] = _shared([count * attack_step / batch for count in counts], workers)
+            passes["eval"] = sum(counts)
+            if command == "eval":
+                stages["eval"] += _start(workers)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return {
+        "command": command,
+        "seconds": {name: round(value, 1) for name, value in stages.items()} | {"total": round(sum(stages.values()), 1)},
+        "image_passes": {name: round(value) for name, value in passes.items()},
+        "workers": workers,
+        "memory_mb_per_process": round(used),
+        "assumed_survivors": SURVIVORS,
+    }
+
+
+def text(value: dict[str, Any]) -> str:
+    """The forecast for people."""
+    lines = [f"forecast of nas {value['command']} with {value['workers']} worker(s):"]
+    for name, seconds in value["seconds"].items():
+        count = value["image_passes"].get(name)
+        note = f"  {count:,} forward+backward passes of one image" if count else ""
+        lines.append(f"  {name:<7} {_duration(seconds):>12}{note}")
+    shares = ", ".join(f"{share:.0%} ({name} training)" for name, share in value["assumed_survivors"].items())
+    lines.append(f"  memory  {value['memory_mb_per_process']:>9} MB per process")
+    lines.append(f"assumed share of images that every attack leaves standing: {shares}")
+    return "\n".join(lines)
+
+
+def _feasible(jobs: Jobs) -> list[str]:
+    """Random cells within the limits, the most expensive first."""
+    settings = jobs.settings
+    space = SPACES.get(settings.space)()
+    limits = [Constraint.parse(text) for text in settings.search.constraints]
+    largest = jobs.trained.cost(space.largest())
+    rng = Random(derive(settings.seed, "forecast"))
+    found: list[tuple[int, str]] = []
+    for _ in range(100 * SAMPLES):
+        arch = space.canonical(space.sample(rng))
+        cost = jobs.trained.cost(arch)
+        if all(limit.holds(cost, largest) for limit in limits):
+            found.append((cost.macs, str(arch)))
+        if len(found) == SAMPLES:
+            break
+    return [text for _, text in sorted(found, reverse=True)] or [str(space.largest())]
+
+
+def _steps(jobs: Jobs, settings: Settings, command: str) -> tuple[float, float, int]:
+    """Seconds of one training step and of one attack step (input gradient, eval mode), and their batch size."""
+    space = SPACES.get(settings.space)()
+    arch = space.parse(settings.arch if settings.arch is not None and command != "run" else _feasible(jobs)[0])
+    network = space.build(arch, jobs.dataset.num_classes, **asdict(settings.model))
+    network.to(settings.torch_device(), memory_format=torch.channels_last)
+    batch = min(settings.train.batch_size, len(jobs.dataset.train))
+    x = unit_range(jobs.dataset.train.images[:batch]).to(settings.torch_device())
+    y = jobs.dataset.train.labels[:batch].to(settings.torch_device())
+    step = _timed(lambda: _train_step(network, x, y), 3)
+    with eval_mode(network.requires_grad_(False)):
+        attack = _timed(lambda: input_gradient(lambda z: F.cross_entropy(network(z), y), x), 3)
+    return step, attack, batch
+
+
+def _train_step(network: Network, x: Tensor, y: Tensor) -> None:
+    network.zero_grad()
+    F.cross_entropy(network(x), y).backward()
+
+
+def _timed(work: Callable[[], Any], repeats: int = 1) -> float:
+    """Median seconds of `work` after one call to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def _training(
+    settings: Settings, method: str, images: int, step: float, attack_step: float, batch: int
+) -> tuple[float, float]:
+    """Seconds and passes of one training."""
+    attack_steps = settings.train.steps if method == "pgd" else 0
+    return images / batch * (step + attack_steps * attack_step), images * (1 + attack_steps)
+
+
+def _attack_passes(settings: Settings, method: str) -> float:
+    """Passes of all attacks on one network."""
+    share = SURVIVORS[method]
+    total = 0.0
+    for name in [*settings.eval.attacks, *[settings.eval.sweep_attack] * len(settings.eval.sweep)]:
+        kind, steps = named(ATTACKS, name)
+        each = kind.passes(steps)
+        total += settings.eval.n_test * (share * each if len(kind(0.1, None, None).stages) > 1 else each)
+    return total
+
+
+def _shared(jobs: list[float], workers: int) -> float:
+    """Seconds of independent jobs on so many workers, the longest first."""
+    ends = [0.0] * workers
+    for job in sorted(jobs, reverse=True):
+        ends[ends.index(min(ends))] += job
+    return max(ends)
+
+
+def _start(workers: int) -> float:
+    """Seconds until worker processes are up: what it takes a fresh interpreter to import the project."""
+    if workers == 1:
+        return 0.0
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import nas.drivers.jobs"], check=False)
+    return time.perf_counter() - start
+
+
+def _batch(settings: Settings) -> int:
+    return getattr(getattr(settings.proxies, settings.search.objective), "batch_size", 0)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
