@@ -38,9 +38,7 @@ def measure(space: SearchSpace, report: Callable[[str], None], cells: int = CELL
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand((BATCH, 3, 32, 32), generator=generator)
     labels = torch.randint(10, (BATCH,), generator=generator)
-    forward_backward(
-        space.build(space.sample(rng)), images[:2], labels[:2]
-    )  # warms up: threads, kernels, caches
+    forward_backward(space.build(space.sample(rng)), images[:2], labels[:2])  # warms up: threads, kernels, caches
     ratios = []
     for number in range(1, cells + 1):
         arch = space.sample(rng)

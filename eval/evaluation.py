@@ -24,7 +24,7 @@ Flags = list[int]  # 1 where the image is classified rightly
 
 
 class Outcomes(Protocol):
-    """Where finished parts are kept, so that a stopped evaluation continues: a store, or a plain dictionary's methods."""
+    """Where finished parts are kept, so that a stopped evaluation continues."""
 
     def get(self, key: str) -> Any: ...
 
@@ -104,10 +104,17 @@ class _Bench:
     """One network and its fixed batches; every (attack, stage, batch) is kept as soon as it is done."""
 
     def __init__(
-        self, network: Network, images: Tensor, labels: Tensor, size: int, seed: int, device: torch.device, outcomes: Outcomes
-    ) -> None:  # fmt: skip
+        self,
+        network: Network,
+        images: Tensor,
+        labels: Tensor,
+        size: int,
+        seed: int,
+        device: torch.device,
+        outcomes: Outcomes,
+    ) -> None:
         check_unit_range(images)
-        network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
+        network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
         self.network = ChannelsLast(network).eval()
         self.images = images.to(device).contiguous().split(size)
         self.labels = labels.to(device).split(size)
@@ -156,7 +163,9 @@ class _Bench:
         with seeded(seed), eval_mode(self.network):  # torchattacks changes modes
             x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
         if not bool((x_adv - x).abs().max() <= attack.eps + 1e-5) or not bool((x_adv.clamp(0, 1) == x_adv).all()):
-            raise NasError(f"The attack {label} left its ball or [0, 1] (or became NaN); this is a defect of its library.")
+            raise NasError(
+                f"The attack {label} left its ball or [0, 1] (or became NaN); this is a defect of its library."
+            )
         after = standing.clone()
         after[standing] = self._right(x_adv, y)
         return after.int().tolist()
@@ -165,6 +174,8 @@ class _Bench:
 def check_attacks(settings: EvalSettings) -> None:
     """`InputError` where an attack of `settings` is unknown, before anything expensive has run."""
     if not settings.attacks:
-        raise InputError("Expected at least one attack in eval.attacks but got none; the usual are fgsm,pgd20,autoattack.")
+        raise InputError(
+            "Expected at least one attack in eval.attacks but got none; the usual are fgsm,pgd20,autoattack."
+        )
     for name in [*settings.attacks, settings.sweep_attack]:
         named(ATTACKS, name)

@@ -35,9 +35,7 @@ class Evolution(Strategy[Any]):
     name: ClassVar[str] = "evolution"
     Options: ClassVar[type] = EvolutionOptions
 
-    def __init__(
-        self, space: SearchSpace, goals: tuple[Goal, ...], seed: int, options: Any = None
-    ) -> None:
+    def __init__(self, space: SearchSpace, goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
         if len(goals) != 1:
             raise InputError(
                 f"Expected one objective for evolution but got {len(goals)}; name one in search.objective."

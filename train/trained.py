@@ -15,7 +15,7 @@ from nas.search_spaces import SPACES, Network
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """Everything needed to build the network again, and how it was trained. Plain values, as the checkpoint has them."""
+    """Everything needed to build the network again, and how it was trained; plain values, as in the checkpoint."""
 
     name: str
     space: str

@@ -38,7 +38,7 @@ class Classification:
         device: torch.device,
         seed: int,
     ) -> None:
-        self.model = network.to(device, memory_format=torch.channels_last)
+        self.model = network.to(device).to(memory_format=torch.channels_last)
         self.settings = settings
         self.trained = trained
         self.device = device
@@ -82,8 +82,13 @@ class Classification:
         start = uniform_noise(x, settings.eps, generator)
         with eval_mode(self.model):
             return pgd(
-                lambda x_adv: F.cross_entropy(self.model(x_adv), y), x, settings.eps, settings.step_size, steps, start=start
-            )  # fmt: skip
+                lambda x_adv: F.cross_entropy(self.model(x_adv), y),
+                x,
+                settings.eps,
+                settings.step_size,
+                steps,
+                start=start,
+            )
 
     def validate(self, epoch: int) -> dict[str, float]:
         """Clean accuracy, and under PGD from the same random starts in every epoch where training is adversarial."""
@@ -101,9 +106,9 @@ class Classification:
                     x_adv = self._attacked(x, y, self.settings.validation_steps, generator)
                     with torch.no_grad():
                         right[1] += (clean & (self.model(x_adv).argmax(1) == y)).sum()
-        clean_share, robust_share = (right / len(labels)).tolist()
-        metrics = {"val_accuracy": clean_share}
-        return {**metrics, "val_robust_accuracy": robust_share} if adversarial else metrics
+        clean_count, robust_count = right.tolist()
+        metrics = {"val_accuracy": clean_count / len(labels)}
+        return {**metrics, "val_robust_accuracy": robust_count / len(labels)} if adversarial else metrics
 
     def selection(self, metrics: dict[str, float]) -> float:
         return metrics.get("val_robust_accuracy", metrics["val_accuracy"])
@@ -135,15 +140,21 @@ def train(
 ) -> tuple[Path, LoopState]:
     """Train (or continue training) the network described by `trained`; returns the chosen checkpoint and the history.
 
-    The weights are initialised from `seed`; the same seed on the same machine gives the same weights, interrupted or not.
+    The weights are initialised from `seed`; the same seed on the same machine gives the same weights, also after
+    an interruption.
     """
     with seeded(derive(seed, "weights")):
         network = trained.build()
     check_recipe(settings, network)
     schedule = Schedule(
-        settings.epochs, settings.lr, settings.lr_min, settings.momentum, settings.nesterov, settings.weight_decay,
-        settings.clip,
-    )  # fmt: skip
+        epochs=settings.epochs,
+        lr=settings.lr,
+        lr_min=settings.lr_min,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
+    )
     task = Classification(network, dataset, settings, trained, device, seed)
     loop = Loop(task, schedule, folder, seed, settings.select)
     with seeded(seed):

@@ -59,9 +59,7 @@ def _adversary(network: nn.Module, eps: float, seed: int, x: Tensor) -> Any:
     if package() == "autoattack":
         from autoattack import AutoAttack as Authors
 
-        return Authors(
-            network, norm="Linf", eps=eps, seed=seed, verbose=False, version="standard", device=x.device
-        )
+        return Authors(network, norm="Linf", eps=eps, seed=seed, verbose=False, version="standard", device=x.device)
     from pyautoattack import AutoAttack as Packaged
 
     return Packaged(network, norm="Linf", eps=eps, seed=seed, version="standard", device=x.device)

@@ -36,8 +36,8 @@ class Attack(ABC):
         """Parts that are run one after the other, each on what the previous ones left standing."""
         return (self.name,)
 
-    def check(self, num_classes: int) -> None:
-        """`InputError` where the attack is not defined for so many classes."""
+    def check(self, num_classes: int) -> None:  # noqa: B027
+        """`InputError` where the attack is not defined for so many classes; by default it always is."""
 
     @abstractmethod
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:

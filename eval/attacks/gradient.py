@@ -33,9 +33,7 @@ class PGD(Attack):
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         import torchattacks
 
-        attack = torchattacks.PGD(
-            network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=True
-        )
+        attack = torchattacks.PGD(network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=True)
         return attack(x, y)
 
     @classmethod

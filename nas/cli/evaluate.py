@@ -9,7 +9,9 @@ from nas.cli.output import DryRun, Json
 
 
 def command(
-    source: str = typer.Argument(..., metavar="RUN|CHECKPOINT", help="A run that trained one network, or a checkpoint."),
+    source: str = typer.Argument(
+        ..., metavar="RUN|CHECKPOINT", help="A run that trained one network, or a checkpoint."
+    ),
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
     as_json: bool = Json,
     dry_run: bool = DryRun,

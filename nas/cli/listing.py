@@ -62,7 +62,8 @@ KINDS: dict[str, Callable[[], Rows]] = {
 
 
 def command(
-    kind: str = typer.Argument(None, help=f"One of {', '.join(KINDS)}; all of them by default."), as_json: bool = Json
+    kind: str = typer.Argument(None, help=f"One of {', '.join(KINDS)}; all of them by default."),
+    as_json: bool = Json,
 ) -> None:
     """List configurations, search spaces, strategies, proxies, attacks, data sets and benchmarks."""
     from nas.core.errors import InputError
@@ -84,5 +85,7 @@ def _text(kind: str, rows: Rows) -> str:
         lines.append(f"  {row['name']:<{width}}{row['description']}")
         details = {key: value for key, value in row.items() if key not in ("name", "description")}
         if details:
-            lines.append(" " * (width + 2) + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in details.items()))
+            lines.append(
+                " " * (width + 2) + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in details.items())
+            )
     return "\n".join(lines)

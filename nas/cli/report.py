@@ -11,7 +11,8 @@ from nas.cli.output import Json, output
 
 
 def command(
-    folders: list[Path] = typer.Argument(..., metavar="RUN...", help="Folders of finished runs."), as_json: bool = Json
+    folders: list[Path] = typer.Argument(..., metavar="RUN...", help="Folders of finished runs."),
+    as_json: bool = Json,
 ) -> None:
     """Write report.html of each run anew and print the results (a list where several runs are given).
 

@@ -9,7 +9,9 @@ from nas.cli.output import DryRun, Json
 
 
 def command(
-    config: str = typer.Argument(..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file."),
+    config: str = typer.Argument(
+        ..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file."
+    ),
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
     as_json: bool = Json,
     dry_run: bool = DryRun,

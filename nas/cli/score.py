@@ -21,7 +21,7 @@ def command(
     """Score architectures by zero-cost proxies, on digits unless data.name says otherwise.
 
     `params` and `flops` are those of the network that would be trained on 10 classes of 32x32 images. Example:
-    `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|' --proxies croze,params`.
+    `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
     """
     from nas.core.data import load
     from nas.core.errors import InputError

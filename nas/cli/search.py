@@ -9,14 +9,17 @@ from nas.cli.output import DryRun, Json
 
 
 def command(
-    config: str = typer.Argument(..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file."),
+    config: str = typer.Argument(
+        ..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file."
+    ),
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
     as_json: bool = Json,
     dry_run: bool = DryRun,
 ) -> None:
     """Search only; prints the best architectures and keeps the run, which `nas train RUN` takes.
 
-    Examples: `nas search quickstart`; `nas search cifar10-darts-croze search.budget=500 'search.constraints=params<=4e6'`.
+    Examples: `nas search quickstart`;
+    `nas search cifar10-darts-croze search.budget=500 'search.constraints=params<=4e6'`.
     """
     from nas.cli.execution import forecast, start
     from nas.drivers.settings import load

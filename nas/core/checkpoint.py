@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from nas.core.files import write_atomic
 
 def save(path: Path, payload: dict[str, Any]) -> None:
     """Write tensors and plain values; a kill at any moment leaves the old file or the new one."""
-    write_atomic(path, lambda file: torch.save(payload, file))
+    buffer = io.BytesIO()  # torch.save hides a full disk behind errors of its own
+    torch.save(payload, buffer)
+    write_atomic(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def load(path: Path, kind: str) -> dict[str, Any]:

@@ -22,9 +22,7 @@ OVERRIDE = re.compile(r"^[\w.]+=")  # what tells `key=value` from an architectur
 def shipped() -> list[str]:
     """Names of the recipes that come with the project."""
     folder = resources.files("nas.configs")
-    return sorted(
-        file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")
-    )
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
 def describe(name: str) -> str:
@@ -33,28 +31,36 @@ def describe(name: str) -> str:
     return first.lstrip("# ")
 
 
-def compose(name: str) -> dict[str, Any]:
-    """The recipe `name` (shipped) or file `name` (a path ending in .yaml) with everything it `extends` below it."""
+def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The recipe `name` (shipped) or file `name` (a path ending in .yaml) with everything it `extends` below it.
+
+    `above` are the recipes that extend it, so that a circle is told.
+    """
     text, where = _read(name)
     try:
         loaded = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
         if not isinstance(loaded, DictConfig):
-            raise InputError(f"Expected keys and values in {where} but got a list; write `key: value` lines.")
-        own = OmegaConf.to_container(loaded, resolve=False)
+            raise _no_section(where)
+        own: Any = OmegaConf.to_container(loaded, resolve=False)
     except OmegaConfBaseException as error:
         raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
+    except AssertionError as error:  # omegaconf's answer to a single number
+        raise _no_section(where) from error
     except Exception as error:  # the YAML library's own errors have no common public base in omegaconf
         if isinstance(error, InputError) or not type(error).__module__.startswith("yaml"):
             raise
         raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
-    assert isinstance(own, dict)
     merged: dict[str, Any] = {}
-    parents = own.pop("extends", [])
-    for parent in [parents] if isinstance(parents, str) else parents:
-        if not isinstance(parent, str) or parent == name:
+    parents = own.pop("extends", None) or []
+    for parent in parents if isinstance(parents, list) else [parents]:
+        if not isinstance(parent, str) or parent in (*above, name):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
-        merged = merge(merged, compose(parent))
+        merged = merge(merged, compose(parent, (*above, name)))
     return merge(merged, own)
+
+
+def _no_section(where: str) -> InputError:
+    return InputError(f"Expected keys and values in {where} but got something else; write `key: value` lines.")
 
 
 def _read(name: str) -> tuple[str, str]:
@@ -62,11 +68,17 @@ def _read(name: str) -> tuple[str, str]:
     if path.suffix in (".yaml", ".yml"):
         try:
             return path.read_text(encoding="utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Expected a readable configuration file but got {name}: {error}.") from error
+        except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a zero byte in the name
+            raise InputError(f"Expected a readable configuration file but got {name!r}: {error}.") from error
     parts = name.split("/")
-    file = resources.files("nas.configs").joinpath(*parts[:-1], parts[-1] + ".yaml")
-    if ".." in parts or name.startswith("/") or not name or not file.is_file():
+    file = resources.files("nas.configs")
+    for part in [*parts[:-1], parts[-1] + ".yaml"]:
+        file = file.joinpath(part)
+    try:
+        there = ".." not in parts and not name.startswith("/") and bool(name) and file.is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        there = False
+    if not there:
         raise InputError(
             f"Expected a configuration but got {name!r}{suggest(name, shipped())}; use one of "
             f"{', '.join(shipped())}, or a path ending in .yaml."
@@ -169,28 +181,45 @@ def _coerced(values: Any, schema: type, path: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"Expected a section of keys for {path.rstrip('.')!r} but got {values!r}.")
     hints = _hints(schema)
-    result = {}
+    result: dict[str, Any] = {}
     for key, value in values.items():
         if key not in hints:
             raise _unknown(f"{path}{key}", [f"{path}{known}" for known in hints])
         kind = _unwrapped(hints[key])
         if dataclasses.is_dataclass(kind):
             result[key] = _coerced(value, kind, f"{path}{key}.")  # type: ignore[arg-type]
-        elif isinstance(value, str) and "${" not in value and typing.get_origin(kind) is list:
-            items: list[Any] = [item.strip() for item in value.split(",") if item.strip()]
-            result[key] = [_number(item, f"{path}{key}") for item in items] if kind == list[float] else items
-        elif kind == list[float] and isinstance(value, list):
-            result[key] = [_number(item, f"{path}{key}") for item in value]
-        elif kind is float and isinstance(value, str) and "${" not in value:
+        elif value == "???":  # omegaconf would take it for a value that is yet to come
+            raise InputError(f"Expected a value for {path}{key} but got '???'; leave the key out for its default.")
+        elif isinstance(value, str) and "${" in value:
+            result[key] = value
+        elif typing.get_origin(kind) is list:
+            result[key] = _items(value, typing.get_args(kind)[0], f"{path}{key}")
+        elif kind is float:
             result[key] = _number(value, f"{path}{key}")
-        elif isinstance(value, bool) and kind in (int, float, str):
-            raise InputError(f"Expected {kind.__name__} for {path}{key} but got {str(value).lower()}.")
+        elif isinstance(value, bool) and kind in (int, str):
+            raise _not_bool(value, kind, f"{path}{key}")
         else:
             result[key] = value
     return result
 
 
+def _items(value: Any, kind: type, key: str) -> list[Any]:
+    """The items of a list, of `a,b` or of a single value."""
+    if isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    items = value if isinstance(value, list) else [value]
+    if any(item is None or isinstance(item, dict | list) for item in items):
+        raise InputError(f"Expected a list such as a,b for {key} but got {value!r}.")
+    return [_number(item, key) for item in items] if kind is float else items
+
+
+def _not_bool(value: bool, kind: type, key: str) -> InputError:
+    return InputError(f"Expected {kind.__name__} for {key} but got {str(value).lower()}.")
+
+
 def _number(value: Any, key: str) -> Any:
+    if isinstance(value, bool):
+        raise _not_bool(value, float, key)
     if not isinstance(value, str):
         return value
     top, slash, bottom = value.partition("/")

@@ -1,4 +1,4 @@
-"""The training loop: schedule, steps, NaN guard, validation, checkpoints, TensorBoard; knows nothing of networks' kind."""
+"""The training loop: schedule, steps, NaN guard, validation, checkpoints, TensorBoard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Progress = Callable[[int, int, str], None]  # done, total, note
 
 
 def cosine(step: int, total: int, start: float, end: float) -> float:
-    """Learning rate at `step` of `total`: end + (start - end)·(1 + cos(π·step/total))/2 (Loshchilov and Hutter 2017)."""
+    """Learning rate at `step` of `total`: end + (start - end)·(1 + cos(π·step/total))/2.
+
+    Source: Loshchilov and Hutter, ICLR 2017 (arXiv:1608.03983), without restarts.
+    """
     return end + (start - end) * (1 + math.cos(math.pi * step / total)) / 2
 
 

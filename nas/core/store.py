@@ -78,7 +78,7 @@ class Store:
         )
 
     def evaluation(self, key: str) -> Evaluation | None:
-        rows = self._execute("SELECT * FROM evaluations WHERE key = ?", (key,)).fetchall()
+        rows = self._rows("SELECT * FROM evaluations WHERE key = ?", (key,))
         return _evaluation(rows[0]) if rows else None
 
     def tell(self, position: int, key: str) -> None:
@@ -91,10 +91,10 @@ class Store:
             "SELECT evaluations.* FROM history JOIN evaluations ON evaluations.key = history.key "
             "ORDER BY history.position"
         )
-        return map(_evaluation, self._execute(query))
+        return map(_evaluation, self._rows(query))
 
     def count_told(self) -> int:
-        return self._execute("SELECT COUNT(*) FROM history").fetchone()[0]
+        return self._rows("SELECT COUNT(*) FROM history")[0][0]
 
     # facts
 
@@ -102,12 +102,12 @@ class Store:
         self._execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
 
     def get(self, key: str, default: Any = None) -> Any:
-        row = self._execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return default if row is None else json.loads(row[0])
+        rows = self._rows("SELECT value FROM facts WHERE key = ?", (key,))
+        return json.loads(rows[0][0]) if rows else default
 
     def under(self, prefix: str) -> dict[str, Any]:
         """All facts whose key starts with `prefix`, without it."""
-        rows = self._execute(
+        rows = self._rows(
             "SELECT key, value FROM facts WHERE substr(key, 1, ?) = ? ORDER BY key", (len(prefix), prefix)
         )
         return {key[len(prefix) :]: json.loads(value) for key, value in rows}
@@ -121,6 +121,10 @@ class Store:
     def _execute(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         with self._told_plainly():
             return self.connection.execute(query, values)
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._told_plainly():  # damage may show in any row
+            return self.connection.execute(query, values).fetchall()
 
     @contextmanager
     def _told_plainly(self) -> Iterator[None]:

@@ -66,7 +66,8 @@ def forecast(command: str, settings: Settings, checkpoint: str | None = None) ->
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     return {
         "command": command,
-        "seconds": {name: round(value, 1) for name, value in stages.items()} | {"total": round(sum(stages.values()), 1)},
+        "seconds": {name: round(value, 1) for name, value in stages.items()}
+        | {"total": round(sum(stages.values()), 1)},
         "image_passes": {name: round(value) for name, value in passes.items()},
         "workers": workers,
         "memory_mb_per_process": round(used),
@@ -110,7 +111,7 @@ def _steps(jobs: Jobs, settings: Settings, command: str) -> tuple[float, float, 
     space = SPACES.get(settings.space)()
     arch = space.parse(settings.arch if settings.arch is not None and command != "run" else _feasible(jobs)[0])
     network = space.build(arch, jobs.dataset.num_classes, **asdict(settings.model))
-    network.to(settings.torch_device(), memory_format=torch.channels_last)
+    network.to(settings.torch_device()).to(memory_format=torch.channels_last)
     batch = min(settings.train.batch_size, len(jobs.dataset.train))
     x = unit_range(jobs.dataset.train.images[:batch]).to(settings.torch_device())
     y = jobs.dataset.train.labels[:batch].to(settings.torch_device())

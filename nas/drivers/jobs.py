@@ -137,7 +137,7 @@ class Jobs:
         if (dataset.num_classes, dataset.image_size) != (trained.num_classes, trained.image_size):
             raise InputError(
                 f"Expected data of {trained.num_classes} classes and {trained.image_size} pixels for {checkpoint} but "
-                f"{dataset.name} has {dataset.num_classes} and {dataset.image_size}; set data.name, data.root, data.size."
+                f"{dataset.name} has {dataset.num_classes} and {dataset.image_size}; set data.name, data.size."
             )
         with Store(self.folder / "store.sqlite") as store:
             entry = evaluate(

@@ -32,7 +32,7 @@ def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
 
 
 def preflight(command: str, settings: Settings) -> None:
-    """`InputError` for what would stop the run later (missing data, impossible settings), before anything is written."""
+    """`InputError` for what would stop the run later (missing data, ...), before anything is written."""
     dataset = Jobs(settings, None).dataset
     if command in ("run", "eval"):
         plan_of(settings.eval, dataset.num_classes)
@@ -159,5 +159,3 @@ def _values_of(folder: Path) -> dict[str, Any]:
     """A run's settings as a base for another run, without its folder."""
     values = described(folder)["settings"]
     return {**values, "run": {**values["run"], "dir": None}}
-
-

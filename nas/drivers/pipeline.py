@@ -53,7 +53,9 @@ class Workshop:
             stage.flush()
             shares = self.run.store.under("progress/")
             done = sum(shares[name][0] / shares[name][1] for name in names if name in shares)
-            notes = [f"{name} {shares[name][2]}" for name in names if name in shares and shares[name][0] < shares[name][1]]
+            notes = [
+                f"{name} {shares[name][2]}" for name in names if name in shares and shares[name][0] < shares[name][1]
+            ]
             self.watcher.update(done, "; ".join(notes))
 
         self.jobs.tick = tick
@@ -94,8 +96,15 @@ def search(shop: Workshop) -> dict[str, Any]:
     constraints = [Constraint.parse(text) for text in settings.search.constraints]
     with run.stage("search") as stage:
         looking = Search(
-            space, strategy, goal, constraints, shop.jobs.trained, settings.search.budget, settings.search.ask, run.store
-        )  # fmt: skip
+            space,
+            strategy,
+            goal,
+            constraints,
+            shop.jobs.trained,
+            settings.search.budget,
+            settings.search.ask,
+            run.store,
+        )
         shop.watcher.stage("search", settings.search.budget)
         while not looking.finished:
             looking.step(lambda keys: shop.executor.map([Score(key) for key in keys], stage.flush))
@@ -125,8 +134,8 @@ def random_peer(shop: Workshop, best: str) -> str:
         if same_size and str(arch) != best and all(limit.holds(cost, largest) for limit in constraints):
             return str(arch)
     raise InputError(
-        f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; loosen "
-        "search.constraints, or compare with none by run.random=false."
+        f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; "
+        "loosen search.constraints, or compare with none by run.random=false."
     )
 
 
@@ -137,7 +146,9 @@ def models_of(shop: Workshop, found: dict[str, Any]) -> list[Model]:
     cells = {"best": best}
     if settings.run.random:
         cells["random"] = random_peer(shop, best)
-    return [Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings]
+    return [
+        Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings
+    ]
 
 
 def train_all(shop: Workshop, models: list[Model]) -> dict[str, Any]:
@@ -210,7 +221,15 @@ def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def versions() -> dict[str, str]:
     """Versions of everything that a number depends on."""
     found = {"robust-nas": nas.__version__, "python": platform.python_version()}
-    for package in ("torch", "torchvision", "torchattacks", "autoattack", "pyautoattack", "numpy", "scikit-learn"):
+    for package in (
+        "torch",
+        "torchvision",
+        "torchattacks",
+        "autoattack",
+        "pyautoattack",
+        "numpy",
+        "scikit-learn",
+    ):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -152,7 +152,9 @@ def result_of(folder: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"Expected a readable {path} but: {error}; remove it and run `nas resume {folder}`.") from error
+        raise InputError(
+            f"Expected a readable {path} but: {error}; remove it and run `nas resume {folder}`."
+        ) from error
 
 
 @contextmanager
@@ -177,5 +179,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"Expected {folder} to be free but another process works on it; wait for it or stop it.") from error
+            raise InputError(
+                f"Expected {folder} to be free but another process works on it; wait for it or stop it."
+            ) from error
         yield

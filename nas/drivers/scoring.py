@@ -89,9 +89,13 @@ class Scorer:
                 if not probes:
                     with seeded(derive(self.seed, "proxy weights", arch)):
                         network = space.build(
-                            arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings
+                            arch,
+                            self.scored.num_classes,
+                            mean=self.mean,
+                            std=self.std,
+                            **self.scored.settings,
                         )
-                    network.to(self.device, memory_format=torch.channels_last)
+                    network.to(self.device).to(memory_format=torch.channels_last)
                 if options.batch_size not in probes:
                     n = options.batch_size
                     probes[n] = Probe(network, self.images[:n], self.labels[:n])

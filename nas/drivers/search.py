@@ -91,8 +91,8 @@ class Search:
         self.fruitless = 0 if new else self.fruitless + len(asked)
         if self.fruitless >= FRUITLESS and not self.known:
             raise InputError(
-                f"Expected an architecture that satisfies {', '.join(map(_written, self.constraints)) or 'no limits'} but "
-                f"{FRUITLESS} proposals had none; loosen search.constraints."
+                f"Expected an architecture that satisfies {', '.join(map(_written, self.constraints)) or 'no limits'} "
+                f"but {FRUITLESS} proposals had none; loosen search.constraints."
             )
 
     def _score(self, keys: list[str], evaluate: Evaluate) -> None:
@@ -104,7 +104,9 @@ class Search:
         told = [evaluation for evaluation in self.store.told() if evaluation.metrics is not None]
         if not told:
             first = next(iter(self.store.told()), None)
-            raise NasError(f"Every evaluation of the search failed; the first said: {first.reason if first else 'none ran'}")
+            raise NasError(
+                f"Every evaluation of the search failed; the first said: {first.reason if first else 'none ran'}"
+            )
         told.sort(key=lambda evaluation: -self.goal.fitness(evaluation.metrics or {}))
         return {
             "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in told[:5]],

@@ -100,9 +100,7 @@ def schema(space: str, strategy: str) -> type:
     """
     kind = SPACES.get(space)
     options = STRATEGIES.get(strategy).Options
-    strategy_section = make_dataclass(
-        "StrategySettings", [("name", str, field(default=strategy))], bases=(options,)
-    )
+    strategy_section = make_dataclass("StrategySettings", [("name", str, field(default=strategy))], bases=(options,))
     proxies = [
         (name, proxy.Options, field(default_factory=proxy.Options)) for name, proxy in PROXIES.components.items()
     ]

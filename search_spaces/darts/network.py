@@ -28,9 +28,7 @@ class CellModule(nn.Module):
         self, edges: Edges, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool
     ) -> None:
         super().__init__()
-        self.preprocess0 = (
-            FactorizedReduce(c_before, channels) if after_reduction else relu_conv_bn(c_before, channels)
-        )
+        self.preprocess0 = FactorizedReduce(c_before, channels) if after_reduction else relu_conv_bn(c_before, channels)
         self.preprocess1 = relu_conv_bn(c_in, channels)
         self.stride = 2 if reduction else 1
         self.incoming: dict[int, list[tuple[int, str]]] = {node: [] for node in NODES}
@@ -114,9 +112,7 @@ class DARTSBody(Body):
         self.stem0: nn.Module
         self.stem1: nn.Module
         if stem == "imagenet":
-            self.stem0 = nn.Sequential(
-                *conv_bn(3, channels // 2, 2), nn.ReLU(), *conv_bn(channels // 2, channels, 2)
-            )
+            self.stem0 = nn.Sequential(*conv_bn(3, channels // 2, 2), nn.ReLU(), *conv_bn(channels // 2, channels, 2))
             self.stem1 = nn.Sequential(nn.ReLU(), *conv_bn(channels, channels, 2))
             c_before = c_in = channels
         else:
@@ -133,9 +129,7 @@ class DARTSBody(Body):
             edges = genotype.reduce if reduction else genotype.normal
             self.cells.append(CellModule(edges, c_before, c_in, width, reduction, after_reduction))
             c_before, c_in, after_reduction = c_in, 4 * width, reduction
-        self.auxiliary = (
-            AuxiliaryHead(c_in, num_classes, stride=2 if stem == "imagenet" else 3) if auxiliary else None
-        )
+        self.auxiliary = AuxiliaryHead(c_in, num_classes, stride=2 if stem == "imagenet" else 3) if auxiliary else None
         self.classifier = nn.Linear(c_in, num_classes)
 
     def outputs(self, x: Tensor) -> list[Tensor]:

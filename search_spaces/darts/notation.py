@@ -10,9 +10,7 @@ from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces.darts.genotype import CELLS, NODES, Edges, Genotype, brief
 
-_FORM = (
-    "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)"
-)
+_FORM = "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)"
 _KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _LONGEST = 10_000  # characters; a genotype has about 500
 
@@ -24,9 +22,7 @@ def parse_genotype(text: str) -> Genotype:
     a name or the space, but none that starts with `normal` or `reduce`: that is taken for a slip.
     """
     if len(text) > _LONGEST:
-        raise InputError(
-            f"Expected a DARTS genotype but got {len(text)} characters; give one of the form {_FORM}."
-        )
+        raise InputError(f"Expected a DARTS genotype but got {len(text)} characters; give one of the form {_FORM}.")
     text = " ".join(text.split())
     is_json = text.startswith("{")
     try:
@@ -50,9 +46,7 @@ def parse_genotype(text: str) -> Genotype:
 
 
 def _malformed(text: str) -> InputError:
-    return InputError(
-        f"Expected a DARTS genotype but got {brief(text)}; write it as {_FORM} or as a JSON object."
-    )
+    return InputError(f"Expected a DARTS genotype but got {brief(text)}; write it as {_FORM} or as a JSON object.")
 
 
 def _as_json(text: str) -> str:
@@ -87,9 +81,7 @@ def _edges(fields: dict[str, Any], cell: str) -> Edges:
         raise InputError(f"Expected both cells of a DARTS genotype but got no {cell!r}; write it as {_FORM}.")
     edges = fields[cell]
     if not isinstance(edges, list):
-        raise InputError(
-            f"Expected a list of edges as the {cell} cell but got {brief(edges)}; write it as {_FORM}."
-        )
+        raise InputError(f"Expected a list of edges as the {cell} cell but got {brief(edges)}; write it as {_FORM}.")
     for edge in edges:
         well_formed = isinstance(edge, list) and [type(part) for part in edge] == [str, int]
         if not well_formed:

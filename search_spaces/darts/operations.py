@@ -32,9 +32,7 @@ class FactorizedReduce(nn.Module):
 
 def relu_conv_bn(c_in: int, c_out: int, affine: bool = True) -> nn.Sequential:
     """ReLU, 1×1 convolution, BN; (B, c_in, H, W) → (B, c_out, H, W)."""
-    return nn.Sequential(
-        nn.ReLU(), nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out, affine=affine)
-    )
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out, affine=affine))
 
 
 def separable(channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:
@@ -42,9 +40,7 @@ def separable(channels: int, kernel: int, stride: int, dilation: int, affine: bo
     padding = dilation * (kernel // 2)
     return [
         nn.ReLU(),
-        nn.Conv2d(
-            channels, channels, kernel, stride, padding, dilation=dilation, groups=channels, bias=False
-        ),
+        nn.Conv2d(channels, channels, kernel, stride, padding, dilation=dilation, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels, affine=affine),
     ]

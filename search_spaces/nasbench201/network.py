@@ -57,16 +57,12 @@ class NASBench201Body(Body):
 
     def __init__(self, cell: Cell, num_classes: int, channels: int, cells_per_stage: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
         self.blocks = nn.ModuleList()
         for stage in range(3):
             width = channels * 2**stage
             before = [Reduction(width // 2)] if stage else []
-            self.blocks.append(
-                nn.Sequential(*before, *(CellModule(cell, width) for _ in range(cells_per_stage)))
-            )
+            self.blocks.append(nn.Sequential(*before, *(CellModule(cell, width) for _ in range(cells_per_stage))))
         self.last = nn.Sequential(nn.BatchNorm2d(4 * channels), nn.ReLU())
         self.classifier = nn.Linear(4 * channels, num_classes)
 

@@ -78,9 +78,7 @@ class Probe:
         """x ± eps·sign(∂CE/∂x) of the normalised images at other `weights`. One forward, one input-only backward."""
         sign = 1.0 if ascend else -1.0
         with self._view(weights, batch_norm):
-            return fgsm(
-                lambda x: sign * F.cross_entropy(self.body(x), self.labels), self.images, eps, bounds=bounds
-            )
+            return fgsm(lambda x: sign * F.cross_entropy(self.body(x), self.labels), self.images, eps, bounds=bounds)
 
     @contextmanager
     def _view(self, weights: Sequence[Tensor] | None, batch_norm: bool) -> Iterator[None]:
@@ -97,7 +95,7 @@ class Probe:
             for norm in norms:
                 norm.track_running_stats = False
                 if not batch_norm:
-                    norm.forward = lambda x: x  # type: ignore[method-assign]
+                    norm.forward = lambda x: x  # type: ignore[method-assign, assignment]
             for layer, weight in zip(self.layers, own if weights is None else weights):
                 layer.weight.data = weight
             yield

@@ -47,9 +47,7 @@ def cifar10(root: Path) -> Made:
         part = slice(40 * i, 40 * (i + 1))
         content = {b"data": images[part].reshape(40, -1), b"labels": labels[part].tolist()}
         write_pickle(folder / f"data_batch_{i + 1}", content)
-    write_pickle(
-        folder / "test_batch", {b"data": test_images.reshape(30, -1), b"labels": test_labels.tolist()}
-    )
+    write_pickle(folder / "test_batch", {b"data": test_images.reshape(30, -1), b"labels": test_labels.tolist()})
     return Made(DataSettings("cifar10", str(root)), images, labels, test_images, test_labels, 10)
 
 

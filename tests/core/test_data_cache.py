@@ -131,9 +131,7 @@ def test_a_cache_that_cannot_be_written_only_warns(
     assert "NAS_CACHE" in caplog.text
 
 
-def test_a_file_where_the_cache_should_be_only_warns(
-    made: Made, cache: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_where_the_cache_should_be_only_warns(made: Made, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache.write_text("in the way")
     assert len(load(made.settings).test) == 9
     assert "NAS_CACHE" in caplog.text

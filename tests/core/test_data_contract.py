@@ -98,9 +98,7 @@ def test_resized(name: str, tmp_path: Path) -> None:
     data, plain = load(replace(made.settings, size=10)), load(made.settings)
     assert data.image_size == 10
     assert torch.equal(data.train.labels, plain.train.labels)  # the same images in the same parts
-    small = torch.nn.functional.interpolate(
-        plain.test.images.double(), (10, 10), mode="bilinear", antialias=True
-    )
+    small = torch.nn.functional.interpolate(plain.test.images.double(), (10, 10), mode="bilinear", antialias=True)
     assert (small - data.test.images).abs().max() <= 1.01
 
 
@@ -157,9 +155,7 @@ def test_images_of_all_kinds_become_rgb(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(30, 8, 8), (30, 8, 8, 1)])
 def test_grey_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
     grey = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    np.savez(
-        tmp_path / "g.npz", images=grey, labels=np.arange(30) % 2, test_images=grey, test_labels=[0, 1] * 15
-    )
+    np.savez(tmp_path / "g.npz", images=grey, labels=np.arange(30) % 2, test_images=grey, test_labels=[0, 1] * 15)
     test = load(DataSettings("npz", str(tmp_path / "g.npz"))).test
     assert np.array_equal(test.images[:, 2].numpy(), grey.reshape(30, 8, 8))
     assert torch.equal(test.images[:, 0], test.images[:, 1])

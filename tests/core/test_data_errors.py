@@ -102,9 +102,7 @@ def test_arrays_come_through(tmp_path: Path, protocol: int) -> None:
         "l": [1, (2,)],
     }
     if protocol >= 5:
-        value["data"] = value[
-            "data"
-        ].tolist()  # in-band buffers of protocol 5 are made by numpy's _frombuffer
+        value["data"] = value["data"].tolist()  # in-band buffers of protocol 5 are made by numpy's _frombuffer
     write_pickle(tmp_path / "f", value, protocol)
     back = read_pickle(tmp_path / "f")
     assert np.array_equal(back.pop("data"), value.pop("data"))

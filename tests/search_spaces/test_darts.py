@@ -30,9 +30,7 @@ V2 = SPACE.parse(TEXT)
 
 def random_cell(rng: Random, operations: tuple[str, ...] = OPERATIONS) -> Edges:
     """Any valid cell, `none` included, the two edges of a node in any order."""
-    return tuple(
-        (rng.choice(operations), source) for node in (2, 3, 4, 5) for source in rng.sample(range(node), 2)
-    )
+    return tuple((rng.choice(operations), source) for node in (2, 3, 4, 5) for source in rng.sample(range(node), 2))
 
 
 def renumbered(edges: Edges, rng: Random) -> Edges:
@@ -195,8 +193,7 @@ def test_canonical_is_the_first_in_string_order() -> None:
         members = {str(Genotype(renumbered(cell, rng), V2.reduce)) for _ in range(3000)}
         assert len(members) >= 16  # at least the orders of each node's two edges
         assert (
-            str(SPACE.canonical(Genotype(cell, V2.reduce))).split(", reduce=")[0]
-            == min(members).split(", reduce=")[0]
+            str(SPACE.canonical(Genotype(cell, V2.reduce))).split(", reduce=")[0] == min(members).split(", reduce=")[0]
         )
 
 
@@ -214,9 +211,7 @@ def test_sampling_and_moves_never_place_none_and_keep_the_rest() -> None:
     parent = Genotype((("none", 0), ("none", 1)) * 4, V2.reduce)
     for child in [*SPACE.neighbors(parent), *(SPACE.mutate(parent, rng) for _ in range(200))]:
         changed = [
-            (old, new)
-            for old, new in zip(parent.normal + parent.reduce, child.normal + child.reduce)
-            if old != new
+            (old, new) for old, new in zip(parent.normal + parent.reduce, child.normal + child.reduce) if old != new
         ]
         assert len(changed) == 1
         (old, new) = changed[0]
@@ -232,17 +227,14 @@ def test_number_of_neighbors() -> None:
         tuple(frozenset(edges[i : i + 2]) for edges in (g.normal, g.reduce) for i in (0, 2, 4, 6))
         for g in [V2, *SPACE.neighbors(V2)]
     }
-    assert len(unordered) == 1 + 16 * 6 + 2 * 2 * (
-        0 + 1 + 2 + 3
-    )  # none equals another up to the edges' order
+    assert len(unordered) == 1 + 16 * 6 + 2 * 2 * (0 + 1 + 2 + 3)  # none equals another up to the edges' order
 
 
 def test_mutation_changes_operations_and_inputs_equally_often() -> None:
     rng = Random(4)
     children = [SPACE.mutate(V2, rng) for _ in range(4000)]
     inputs = sum(
-        [s for _, s in child.normal + child.reduce] != [s for _, s in V2.normal + V2.reduce]
-        for child in children
+        [s for _, s in child.normal + child.reduce] != [s for _, s in V2.normal + V2.reduce] for child in children
     )
     assert 0.34 < inputs / 4000 < 0.41  # half of the edges that have a choice of inputs: 6 of 8
 
@@ -260,15 +252,7 @@ def test_sampling_is_uniform_over_operations_and_pairs_of_inputs() -> None:
 
 def test_size_and_order_of_the_space() -> None:
     options = [
-        len(
-            {
-                frozenset([(p, a), (q, b)])
-                for p in NONE_FREE
-                for q in NONE_FREE
-                for a in range(n)
-                for b in range(a)
-            }
-        )
+        len({frozenset([(p, a), (q, b)]) for p in NONE_FREE for q in NONE_FREE for a in range(n) for b in range(a)})
         for n in (2, 3, 4, 5)
     ]
     assert options == [49, 147, 294, 490]

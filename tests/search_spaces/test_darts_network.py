@@ -111,9 +111,7 @@ def test_only_the_modules_of_the_genotype_are_built(seed: int) -> None:
         for name, source in edges:
             stride_2 = strided and source < 2
             skip = name == "skip_connect"
-            convs += copies * (
-                4 * name.startswith("sep") + 2 * name.startswith("dil") + 2 * (skip and stride_2)
-            )
+            convs += copies * (4 * name.startswith("sep") + 2 * name.startswith("dil") + 2 * (skip and stride_2))
             bns += copies * (2 * name.startswith("sep") + name.startswith("dil") + (skip and stride_2))
             pools += copies * ("pool" in name)
             identities += copies * (skip and not stride_2)

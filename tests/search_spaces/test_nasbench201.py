@@ -82,9 +82,7 @@ def test_only_the_modules_of_the_string_are_built(seed: int) -> None:
 
 
 def test_a_cell_computes_the_sum_of_its_edges() -> None:
-    cell = SPACE.parse(
-        "|skip_connect~0|+|skip_connect~0|avg_pool_3x3~1|+|none~0|skip_connect~1|skip_connect~2|"
-    )
+    cell = SPACE.parse("|skip_connect~0|+|skip_connect~0|avg_pool_3x3~1|+|none~0|skip_connect~1|skip_connect~2|")
     network = SPACE.build(cell, channels=2, cells_per_stage=1)
     block = network.body.get_submodule("blocks.0.0")
     x = torch.rand(1, 2, 6, 6)

@@ -220,9 +220,7 @@ def test_forward_backward_and_stages(
         assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
 
 
-def test_the_network_holds_its_normalisation(
-    space: SearchSpace, archs: list[Any], sizes: list[dict[str, Any]]
-) -> None:
+def test_the_network_holds_its_normalisation(space: SearchSpace, archs: list[Any], sizes: list[dict[str, Any]]) -> None:
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.5)
     network = space.build(archs[0], **sizes[0], mean=mean, std=std).eval()
     x = torch.rand(2, 3, 16, 16)

@@ -67,9 +67,7 @@ class PickledBatches(Loader):
         content = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in content.items()}
         missing = [k for k in ("data", self.label_key) if k not in content]
         if missing:
-            raise InputError(
-                f"Expected the entry {missing[0]!r} in {path} but it has {sorted(map(str, content))}."
-            )
+            raise InputError(f"Expected the entry {missing[0]!r} in {path} but it has {sorted(map(str, content))}.")
         data, width = content["data"], 3 * self.side**2
         if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (width,):
             got = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__

@@ -39,9 +39,7 @@ class ImageFolder(Loader):
             raise InputError(f"Expected data.root to be a folder of images but {root} is a file.")
         if not (root / "train").is_dir():
             if (root / "test").is_dir() and any(entry.is_dir() for entry in os.scandir(root / "test")):
-                raise InputError(
-                    f"Expected a folder {root / 'train'} beside {root / 'test'} but it is missing."
-                )
+                raise InputError(f"Expected a folder {root / 'train'} beside {root / 'test'} but it is missing.")
             return [_listing(root)]
         train = _listing(root / "train")
         if not (root / "test").is_dir():
@@ -106,9 +104,7 @@ def _listing(folder: Path) -> Listing:
         raise InputError(f"Expected to read {error.filename or folder} but: {error.strerror}.") from error
     if len(listing) < 2:
         got = f"only {names[0]!r}" if names else "none"
-        raise InputError(
-            f"Expected at least two class folders in {folder} but got {got}; one folder per class."
-        )
+        raise InputError(f"Expected at least two class folders in {folder} but got {got}; one folder per class.")
     for name, files in listing.items():
         if not files:
             raise InputError(

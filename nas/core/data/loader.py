@@ -71,14 +71,10 @@ class Loader(ABC):
     def root(self) -> Path:
         """Where the user says the data lie; `InputError` where nothing is said or there."""
         if self.settings.root is None:
-            raise InputError(
-                f"Expected data.root for the data set {self.name!r} but got none; set data.root=PATH."
-            )
+            raise InputError(f"Expected data.root for the data set {self.name!r} but got none; set data.root=PATH.")
         path = Path(self.settings.root).expanduser()
         if not path.exists():
-            raise InputError(
-                f"Expected the data set {self.name!r} at {path} but nothing is there; set data.root=PATH."
-            )
+            raise InputError(f"Expected the data set {self.name!r} at {path} but nothing is there; set data.root=PATH.")
         return path
 
     @abstractmethod

@@ -37,9 +37,7 @@ def load(settings: DataSettings) -> Dataset:
 
 def _same_size(loader: Loader, raw: Raw) -> Raw:
     test = None if raw.test_images is None else resized(raw.test_images, loader.size)
-    return Raw(
-        resized(raw.images, loader.size), raw.labels, raw.num_classes, test, raw.test_labels, raw.classes
-    )
+    return Raw(resized(raw.images, loader.size), raw.labels, raw.num_classes, test, raw.test_labels, raw.classes)
 
 
 def _check(loader: Loader, raw: Raw) -> None:

@@ -18,9 +18,7 @@ class Npz(Loader):
     """`images` uint8 (N, H, W, C) with C of 1 or 3, or (N, H, W); `labels` whole numbers from 0."""
 
     name = "npz"
-    doc = (
-        "your own arrays: data.root=FILE.npz with images uint8 NHWC and labels (and test_images, test_labels)"
-    )
+    doc = "your own arrays: data.root=FILE.npz with images uint8 NHWC and labels (and test_images, test_labels)"
     needs_root = True
     cached = False  # it is arrays in one file already
 
@@ -49,9 +47,7 @@ class Npz(Loader):
         try:
             file = np.load(path, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(
-                    f"Expected a .npz file at {path} but it holds a single array; use numpy.savez."
-                )
+                raise InputError(f"Expected a .npz file at {path} but it holds a single array; use numpy.savez.")
             known = ("images", "labels", "test_images", "test_labels")
             with file:
                 parts = {name: file[name] for name in known if name in file.files}
@@ -63,9 +59,7 @@ class Npz(Loader):
             raise InputError(f"Expected the array {name!r} in {path} but it holds {held}.")
         return parts
 
-    def _part(
-        self, parts: dict[str, np.ndarray], image_key: str, label_key: str
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _part(self, parts: dict[str, np.ndarray], image_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
         images, labels = parts[image_key], parts[label_key]
         if images.dtype != np.uint8:
             raise InputError(
@@ -86,8 +80,7 @@ class Npz(Loader):
             )
         if labels.min() < 0 or labels.max() >= 2**31:
             raise InputError(
-                f"Expected {label_key!r} in {self.root} to count from 0 but got "
-                f"{labels.min()}..{labels.max()}."
+                f"Expected {label_key!r} in {self.root} to count from 0 but got {labels.min()}..{labels.max()}."
             )
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)

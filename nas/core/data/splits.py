@@ -55,9 +55,7 @@ def check_counts(labels: np.ndarray, num_classes: int, classes: tuple[str, ...],
             )
     least = 5 if has_test else 6
     if len(labels) < least:
-        raise InputError(
-            f"Expected at least {least} images to split into {parts} but got {len(labels)}; add images."
-        )
+        raise InputError(f"Expected at least {least} images to split into {parts} but got {len(labels)}; add images.")
 
 
 def split(

@@ -26,9 +26,7 @@ def read_pickle(path: Path, md5: str | None = None) -> Any:
     except OSError as error:
         raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        log.warning(
-            "%s is not the published file (its MD5 differs); its numbers may not be comparable.", path
-        )
+        log.warning("%s is not the published file (its MD5 differs); its numbers may not be comparable.", path)
     try:
         return _Unpickler(io.BytesIO(content), path).load()
     except InputError:

@@ -1,0 +1,218 @@
+"""Draw a cell as a track map: nodes in one row, each edge on its own lane with its operation written on "
+"it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+Edge = tuple[str, str, str]  # from node, to node, operation
+
+NODE_W, NODE_H = 46, 32
+GAP = 94  # between nodes; wider than a label, so that no vertical track meets one
+LANE = 29  # between lanes; higher than a label
+LABEL_W, LABEL_H = 74, 21
+CORNER = 9
+PORT = 9  # between the tracks that enter or leave a node on one side
+MARGIN = 8
+
+JOIN = "concat"  # edges of this operation into one node share a lane
+COLOURS = {
+    "nor_conv_3x3": "#0072B2",
+    "nor_conv_1x1": "#56B4E9",
+    "sep_conv_5x5": "#0072B2",
+    "sep_conv_3x3": "#56B4E9",
+    "dil_conv_5x5": "#D55E00",
+    "dil_conv_3x3": "#E69F00",
+    "avg_pool_3x3": "#009E73",
+    "max_pool_3x3": "#CC79A7",
+    "skip_connect": "#666666",
+    JOIN: "#A0A0A0",
+}
+SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+SHORT = (
+    ("nor_conv", "conv"),
+    ("sep_conv", "sep"),
+    ("dil_conv", "dil"),
+    ("avg_pool", "avg"),
+    ("max_pool", "max"),
+)
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where one edge runs: above (side -1) or below (1) the nodes on a lane, or straight (0)."""
+
+    source: int
+    target: int
+    operation: str
+    side: int
+    lane: int
+
+
+def short(operation: str) -> str:
+    """`nor_conv_3x3` → `conv 3×3`."""
+    text = operation.removesuffix("_connect")
+    for prefix, word in SHORT:
+        if text.startswith(prefix):
+            text = word + text[len(prefix) :]
+    return re.sub(r"(\d)x(\d)", "\\1\u00d7\\2", text).replace("_", " ")
+
+
+def colour(operation: str) -> str:
+    return COLOURS.get(operation) or SPARE[sum(operation.encode()) % len(SPARE)]
+
+
+def legend(operations: list[str]) -> str:
+    """What the short names on the edges stand for."""
+    items = "".join(
+        f'<li><i style="background:{colour(name)}"></i>{escape(short(name))} <code>{escape(name)}</code></li>'
+        for name in sorted(operations, key=lambda name: (name == JOIN, name))
+    )
+    return f'<ul class="legend">{items}</ul>'
+
+
+def order(edges: list[Edge]) -> list[str]:
+    """The nodes from input to output: inputs first, then every node after those it needs."""
+    nodes = list(dict.fromkeys(node for source, target, _ in edges for node in (source, target)))
+    needs = {node: {source for source, target, _ in edges if target == node} for node in nodes}
+    placed = [node for node in nodes if not needs[node]]
+    while len(placed) < len(nodes):
+        placed.append(next(node for node in nodes if node not in placed and needs[node] <= set(placed)))
+    return placed
+
+
+def tracks(edges: list[Edge], nodes: list[str]) -> list[Track]:
+    """A lane for each edge, short ones next to the nodes, so that no two share a stretch of a lane."""
+    rank = {node: index for index, node in enumerate(nodes)}
+    spans = sorted(((rank[b], rank[a], name) for a, b, name in edges), key=lambda span: (span[0] - span[1], span))
+    taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    straight = set()
+    placed = []
+    for target, source, name in spans:
+        if name == JOIN:
+            continue
+        if target - source == 1 and source not in straight:
+            straight.add(source)
+            placed.append(Track(source, target, name, 0, 0))
+            continue
+        sides = [(_free(taken, side, source, target), _load(taken, side), side) for side in (-1, 1)]
+        lane, _, side = min(sides)
+        taken.setdefault((side, lane), []).append((source, target))
+        placed.append(Track(source, target, name, side, lane))
+    lowest = max([lane for side, lane in taken if side == 1], default=0)
+    joins = sorted({target for target, _, name in spans if name == JOIN})
+    for number, join in enumerate(joins, start=1):
+        members = [(s, t) for t, s, name in spans if name == JOIN and t == join]
+        placed += [Track(s, t, JOIN, 1, lowest + number) for s, t in sorted(members)]
+    return placed
+
+
+def _free(taken: dict[tuple[int, int], list[tuple[int, int]]], side: int, source: int, target: int) -> int:
+    lane = 1
+    while any(max(source, s) < min(target, t) for s, t in taken.get((side, lane), [])):
+        lane += 1
+    return lane
+
+
+def _load(taken: dict[tuple[int, int], list[tuple[int, int]]], side: int) -> int:
+    return sum(len(spans) for (where, _), spans in taken.items() if where == side)
+
+
+def width(edges: list[Edge]) -> int:
+    nodes = len(order(edges))
+    return 2 * MARGIN + nodes * NODE_W + (nodes - 1) * GAP
+
+
+def drawing(edges: list[Edge], title: str) -> str:
+    """The cell as inline SVG."""
+    nodes = order(edges)
+    placed = tracks(edges, nodes)
+    above = max([track.lane for track in placed if track.side == -1], default=0)
+    below = max([track.lane for track in placed if track.side == 1], default=0)
+    middle = MARGIN + above * LANE + LABEL_H / 2 + NODE_H / 2
+    height = middle + NODE_H / 2 + below * LANE + LABEL_H / 2 + MARGIN
+    ports = _ports(placed, len(nodes))
+    labels = {(t.target, t.side, t.lane): t for t in placed}
+    size = width(edges)
+    parts = [
+        f'<svg class="cell" viewBox="0 0 {size} {height:g}" role="img" aria-label="{escape(title)}" '
+        f'style="max-width:{size}px;min-width:{0.72 * size:.0f}px">'
+    ]
+    # joins first, so that they lie under everything else
+    for track in sorted(placed, key=lambda track: (track.operation != JOIN, -track.lane)):
+        parts.append(_line(track, ports, middle))
+    parts += [_label(track, middle) for track in labels.values()]
+    parts += [_node(index, name, middle) for index, name in enumerate(nodes)]
+    return "".join(parts) + "</svg>"
+
+
+def _left(node: int) -> int:
+    return MARGIN + node * (NODE_W + GAP)
+
+
+def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], float]:
+    """The x of each track's ends by (node, side, lane, 0 arriving or 1 leaving), ordered so that none "
+    "cross."""
+    found = {}
+    for node in range(nodes):
+        for side in (-1, 1):
+            mine = [track for track in placed if track.side == side]
+            arriving = sorted({track.lane for track in mine if track.target == node})
+            leaving = sorted({track.lane for track in mine if track.source == node}, reverse=True)
+            ends = [(lane, 0) for lane in arriving] + [(lane, 1) for lane in leaving]
+            step = min(PORT, (NODE_W - 12) / max(1, len(ends) - 1))
+            for index, (lane, end) in enumerate(ends):
+                x = _left(node) + NODE_W / 2 + (index - (len(ends) - 1) / 2) * step
+                found[node, side, lane, end] = x
+    return found
+
+
+def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: float) -> str:
+    shade = colour(track.operation)
+    if track.side == 0:
+        start, end = _left(track.source) + NODE_W, _left(track.target)
+        path = f"M{start} {middle:g}H{end - 6}"
+        head = f"M{end} {middle:g}l-8 -4.5v9z"
+    else:
+        start_x = ports[track.source, track.side, track.lane, 1]
+        end_x = ports[track.target, track.side, track.lane, 0]
+        edge = middle + track.side * NODE_H / 2
+        level = edge + track.side * track.lane * LANE
+        turn = level - track.side * CORNER
+        path = (
+            f"M{start_x:g} {edge:g}V{turn:g}Q{start_x:g} {level:g} {start_x + CORNER:g} {level:g}"
+            f"H{end_x - CORNER:g}Q{end_x:g} {level:g} {end_x:g} {turn:g}V{edge + track.side * 6:g}"
+        )
+        head = f"M{end_x:g} {edge:g}l-4.5 {track.side * 8}h9z"
+    return f'<path d="{path}" fill="none" stroke="{shade}" stroke-width="2"/><path d="{head}" fill="{shade}"/>'
+
+
+def _label(track: Track, middle: float) -> str:
+    shade = colour(track.operation)
+    y = middle + (track.side * (NODE_H / 2 + track.lane * LANE) if track.side else 0)
+    x = _left(track.target) - GAP / 2 - (3 if track.side == 0 else 0)
+    text = short(track.operation)
+    fit = f' textLength="{LABEL_W - 8}" lengthAdjust="spacingAndGlyphs"' if len(text) > 10 else ""
+    return (
+        f'<rect x="{x - LABEL_W / 2:g}" y="{y - LABEL_H / 2:g}" width="{LABEL_W}" height="{LABEL_H}" '
+        f'rx="10.5" '
+        f'fill="#fff" stroke="{shade}" stroke-width="1.6"/>'
+        f'<text x="{x:g}" y="{y + 4.2:g}" text-anchor="middle"{fit}>{escape(text)}</text>'
+    )
+
+
+def _node(index: int, name: str, middle: float) -> str:
+    x = _left(index)
+    subscript = re.fullmatch(r"(.+)_\{(.+)\}", name)
+    text = escape(name)
+    if subscript is not None:
+        lower = escape(subscript[2]).replace("-", "\u2212")
+        text = f'{escape(subscript[1])}<tspan dy="3" font-size="9.5">{lower}</tspan>'
+    return (
+        f'<rect x="{x}" y="{middle - NODE_H / 2:g}" width="{NODE_W}" height="{NODE_H}" rx="6" '
+        f'fill="#23303d"/>'
+        f'<text x="{x + NODE_W / 2:g}" y="{middle + 4.5:g}" text-anchor="middle" fill="#fff" '
+        f'font-weight="600">{text}</text>'
+    )

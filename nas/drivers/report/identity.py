@@ -1,0 +1,71 @@
+"""How each model is named and drawn: the colour tells the cell, the line style tells the training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+TRAININGS = {"standard": "standard", "pgd": "adversarial"}  # as in the settings -> as in prose
+# Okabe and Ito's palette, safe for colour-blind readers.
+COLOURS = {"best": "#0072B2", "random": "#D55E00"}
+OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One model: the cell it was built from and its training."""
+
+    cell: str
+    training: str
+    colour: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell}, {TRAININGS.get(self.training, self.training)}"
+
+    @property
+    def dashes(self) -> tuple[float, ...]:
+        """On and off lengths of its line in points; empty for a full line."""
+        return (4, 2.5) if self.training == "standard" else ()
+
+    @property
+    def marker(self) -> str:
+        return "s" if self.training == "standard" else "o"
+
+    @property
+    def swatch(self) -> str:
+        """A piece of its line, for legends and tables."""
+        dash = f' stroke-dasharray="{" ".join(f"{part:g}" for part in self.dashes)}"' if self.dashes else ""
+        shape = (
+            f'<rect x="12.5" y="2.5" width="7" height="7" fill="{self.colour}"/>'
+            if self.marker == "s"
+            else f'<circle cx="16" cy="6" r="4" fill="{self.colour}"/>'
+        )
+        return (
+            '<svg class="swatch" viewBox="0 0 32 12" width="32" height="12" aria-hidden="true">'
+            f'<path d="M1 6H31" stroke="{self.colour}" stroke-width="2"{dash}/>{shape}</svg>'
+        )
+
+
+def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
+    """Identities by model name, from each model's name and (where known) its training.
+
+    A run calls its models `<cell>-<training>`; any other name stands for itself.
+    """
+    split = {}
+    for name, training in trainings.items():
+        cell, _, suffix = name.rpartition("-")
+        if cell and suffix in TRAININGS:
+            split[name] = (cell, suffix)
+        else:
+            split[name] = (name, training or "standard")
+    colours = dict(COLOURS)
+    for cell, _ in split.values():
+        colours.setdefault(cell, OTHERS[(len(colours) - len(COLOURS)) % len(OTHERS)])
+    return {name: Identity(cell, training, colours[cell]) for name, (cell, training) in split.items()}
+
+
+def legend(models: list[Identity]) -> str:
+    """The models of a figure, each beside a piece of its line."""
+    items = "".join(f"<li>{model.swatch}{escape(model.label)}</li>" for model in models)
+    return f'<ul class="legend">{items}</ul>'

@@ -1,0 +1,122 @@
+"""What a run found, in plain sentences: the first paragraph of the report."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from nas.drivers.report.facts import Facts
+from nas.drivers.report.identity import TRAININGS
+from nas.drivers.report.wording import UNSHOWN, attack, listed, percent, points, radius, value, with_interval
+
+
+def summary(facts: Facts) -> str:
+    """One paragraph on what was done, and one on what came out."""
+    done = [sentence for sentence in (_searched(facts), _trained(facts), _attacked(facts)) if sentence]
+    found = _findings(facts)
+    text = f"<p>{' '.join(done)}</p>" if done else ""
+    return text + (f'<p class="finding">{" ".join(found)}</p>' if found else "")
+
+
+def strongest(entries: list[dict[str, Any]]) -> str:
+    """The attack that leaves the models the least accuracy on average; of equals the one listed last."""
+    names = list(entries[0]["attacks"])
+    return min(reversed(names), key=lambda name: sum(entry["attacks"].get(name, 1.0) for entry in entries))
+
+
+def _searched(facts: Facts) -> str:
+    found, goal = facts.search, facts.goal
+    if not found or goal is None:
+        return ""
+    text = (
+        f"The search scored {found['evaluated']:,} different cells of {escape(facts.space)} by "
+        f"{escape(goal.name)} "
+        f"({'higher' if goal.higher_is_better else 'lower'} is better)"
+    )
+    if found.get("failed"):
+        text += f", of which {found['failed']:,} failed"
+    if found.get("exhausted"):
+        text += ", and found no further ones within its limits"
+    if found.get("best"):
+        text += f"; the best reached {value(found['best'][0]['metrics'][goal.name])}"
+    return text + "."
+
+
+def _trained(facts: Facts) -> str:
+    models = [facts.models[name] for name in facts.training]
+    if not models:
+        return ""
+    cells = list(dict.fromkeys(model.cell for model in models))
+    used = {model.training for model in models}
+    ways = [word for training, word in TRAININGS.items() if training in used]
+    names = {"best": "the best cell", "random": "a random cell of about the same size"}
+    subject = escape(listed([names.get(cell, cell) for cell in cells]))
+    return (
+        f"{subject[0].upper()}{subject[1:]} {'was' if len(cells) == 1 else 'were'} trained on "
+        f"{escape(facts.data)} by "
+        f"{listed(ways)} training."
+    )
+
+
+def _attacked(facts: Facts) -> str:
+    if not facts.entries:
+        return ""
+    first = facts.entries[0]
+    names = listed([escape(attack(name)) for name in first["attacks"]])
+    return (
+        f"{'Each network' if len(facts.entries) > 1 else 'The network'} was attacked by {names} within "
+        f"\u03b5 = "
+        f"{radius(first['eps'])} (L\u221e) on {first['n_test']:,} test images."
+    )
+
+
+def _findings(facts: Facts) -> list[str]:
+    if not facts.entries:
+        return []
+    attacked = strongest(facts.entries)
+    name = escape(attack(attacked))
+    robust = [entry for entry in facts.entries if facts.models[entry["name"]].training == "pgd"] or facts.entries
+    top = robust[0]
+    rank = ", the strongest attack here" if len(top["attacks"]) > 1 else ""
+    label = escape(facts.models[top["name"]].label)
+    sentences = [
+        f"Under {name}{rank}, <b>{label}</b> keeps <b>"
+        f"{_whole(with_interval(top, attacked))}</b> robust "
+        f"accuracy, at {_whole(with_interval(top, 'clean'))} clean accuracy and an HRS of "
+        f"{percent(top['hrs'][attacked])}."
+    ]
+    for row in facts.differences:
+        if row["first"] != top["name"] or row["metric"] != attacked or row["second"] not in facts.models:
+            continue
+        other = facts.models[row["second"]]
+        if other.cell != facts.models[top["name"]].cell:
+            sentences.append(f"{_against(row, escape(other.cell))} ({_figure(row)}).")
+        else:
+            sentences.append(f"{_trainings(row)} ({_figure(row)}).")
+    return sentences
+
+
+def _figure(row: dict[str, Any]) -> str:
+    return f"{_whole(points(row))} on the same images"
+
+
+def _whole(text: str) -> str:
+    """A number with its interval, not to be broken over two lines."""
+    return f'<span class="whole">{escape(text)}</span>'
+
+
+def _against(row: dict[str, Any], cell: str) -> str:
+    subject = (
+        f"Against the {cell} cell, adversarially trained too,"
+        if row["first"].endswith("pgd")
+        else f"Against the {cell} cell"
+    )
+    if not row["shown"]:
+        return f"{subject} <b>{UNSHOWN}</b>"
+    return f"{subject} it is <b>{'more' if row['difference'] > 0 else 'less'} robust</b>"
+
+
+def _trainings(row: dict[str, Any]) -> str:
+    if not row["shown"]:
+        return f"Between adversarial and standard training of this cell <b>{UNSHOWN}</b>"
+    return f"Adversarial training of this cell <b>{'raises' if row['difference'] > 0 else 'lowers'}</b> it"

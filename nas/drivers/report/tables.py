@@ -1,0 +1,173 @@
+"""The tables of a report: results by model, paired differences, the best of the search, times."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import groupby
+from typing import Any
+
+from nas.drivers.report.facts import Facts
+from nas.drivers.report.identity import TRAININGS, Identity
+from nas.drivers.report.wording import (
+    UNSHOWN,
+    attack,
+    duration,
+    interval,
+    metric,
+    percent,
+    points,
+    radius,
+    value,
+)
+
+STAGES = {"search": "search", "train": "training", "eval": "attacks"}
+FOREST = (230, 18)  # width and height of the drawing of one interval
+
+
+def scrolling(table: str) -> str:
+    return f'<div class="scroll">{table}</div>'
+
+
+def results(facts: Facts) -> str:
+    """One row per model: weights, accuracies with their 95% intervals, HRS under each attack."""
+    attacks = list(dict.fromkeys(name for entry in facts.entries for name in entry["attacks"]))
+    radii = list(dict.fromkeys(f"\u03b5 = {radius(entry['eps'])}" for entry in facts.entries))
+    titles = "".join(f"<th>{escape(attack(name))}</th>" for name in attacks)
+    head = (
+        '<thead><tr><th rowspan="2" class="name">model</th><th rowspan="2">weights</th><th rowspan="2">'
+        "clean<br>accuracy</th>"
+        f'<th colspan="{len(attacks)}" class="group">robust accuracy, L\u221e, {", ".join(radii)}</th>'
+        f'<th colspan="{len(attacks)}" class="group">HRS under</th></tr><tr>{titles * 2}</tr></thead>'
+    )
+    rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in facts.entries)
+    return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+def _result(entry: dict[str, Any], model: Identity, attacks: list[str]) -> str:
+    cells = [f'<th class="name">{model.swatch}{escape(model.label)}</th>', f"<td>{entry['params']:,}</td>"]
+    cells.append(_share(entry["clean"], entry["intervals"]["clean"]))
+    for name in attacks:
+        known = name in entry["attacks"]
+        cells.append(_share(entry["attacks"][name], entry["intervals"][name]) if known else "<td></td>")
+    cells += [f"<td>{percent(entry['hrs'][name])}</td>" if name in entry["hrs"] else "<td></td>" for name in attacks]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _share(fraction: float, bounds: list[float]) -> str:
+    return f"<td>{percent(fraction)}<small>{interval(bounds)}</small></td>"
+
+
+def differences(facts: Facts) -> str:
+    """Paired differences in points, drawn on one scale, with a verdict where the interval leaves out 0."""
+    low = min([0.0, *(row["interval"][0] for row in facts.differences)])
+    high = max([0.0, *(row["interval"][1] for row in facts.differences)])
+    room = 0.04 * (high - low) or 1.0
+    scale = (low - room, high + room)
+    body = []
+    for (first, second), rows in groupby(facts.differences, key=lambda row: (row["first"], row["second"])):
+        one, other, shared = _compared(facts, first, second)
+        body.append(
+            f'<tr class="pair"><th colspan="4"><b>{escape(one)}</b> minus <b>{escape(other)}</b>'
+            f"{escape(shared)}</th></tr>"
+        )
+        body += [_difference(row, one, other, scale) for row in rows]
+    head = (
+        '<thead><tr><th class="name">accuracy</th><th>difference and 95% interval, points</th>'
+        '<th aria-label="drawn"></th><th class="name">verdict</th></tr></thead>'
+    )
+    return scrolling(f'<table class="differences">{head}<tbody>{"".join(body)}</tbody></table>')
+
+
+def _compared(facts: Facts, first: str, second: str) -> tuple[str, str, str]:
+    """What differs between two models, and what they share."""
+    a, b = facts.models.get(first), facts.models.get(second)
+    if a is None or b is None or (a.cell != b.cell and a.training != b.training):
+        return first, second, ""
+    if a.cell == b.cell:
+        return (
+            TRAININGS.get(a.training, a.training),
+            TRAININGS.get(b.training, b.training),
+            f", {a.cell} cell",
+        )
+    return a.cell, b.cell, f", {TRAININGS.get(a.training, a.training)} training"
+
+
+def _difference(row: dict[str, Any], one: str, other: str, scale: tuple[float, float]) -> str:
+    kind = "shown" if row["shown"] else "unshown"
+    verdict = f"{one if row['difference'] > 0 else other} is better" if row["shown"] else UNSHOWN
+    return (
+        f'<tr class="{kind}"><th class="name">{escape(metric(row["metric"]))}</th><td>'
+        f"{escape(points(row))}</td>"
+        f'<td class="forest">{_forest(row, scale)}</td><td class="name">{escape(verdict)}</td></tr>'
+    )
+
+
+def _forest(row: dict[str, Any], scale: tuple[float, float]) -> str:
+    """The interval as a bar and the difference as a dot, against 0."""
+    width, height = FOREST
+    zero, low, high, middle = (
+        round(width * (number - scale[0]) / (scale[1] - scale[0]), 1)
+        for number in (0.0, *row["interval"], row["difference"])
+    )
+    y = height / 2
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
+        f'<path d="M{zero:g} 0V{height}" class="zero"/><path d="M{low:g} {y:g}H{high:g}" class="bar"/>'
+        f'<circle cx="{middle:g}" cy="{y:g}" r="4"/></svg>'
+    )
+
+
+def best(facts: Facts) -> str:
+    """The best cells of the search with their scores."""
+    goal, found = facts.goal, facts.search
+    if goal is None or not found or not found.get("best"):
+        return ""
+    rows = "".join(
+        f"<tr><td>{rank}</td><td>{value(item['metrics'][goal.name])}</td>"
+        f'<td class="name"><code>{escape(item["arch"])}</code></td></tr>'
+        for rank, item in enumerate(found["best"], start=1)
+    )
+    head = f'<thead><tr><th>rank</th><th>{escape(goal.name)}</th><th class="name">architecture</th></tr></thead>'
+    return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+def failures(facts: Facts) -> str:
+    """Why evaluations failed, each reason with how often."""
+    reasons: dict[str, int] = {}
+    for row in facts.evaluations:
+        if row["value"] is None:
+            reason = row["reason"] or "no reason was kept"
+            reasons[reason] = reasons.get(reason, 0) + 1
+    if not reasons:
+        return ""
+    items = "".join(f"<li>{count}\u00d7 {escape(reason)}</li>" for reason, count in reasons.items())
+    title = f"Why {sum(reasons.values()):,} failed"
+    return f'<details class="failures"><summary>{title}</summary><ul>{items}</ul></details>'
+
+
+def seconds(facts: Facts) -> str:
+    """Wall time of each stage; that of writing this very report is left out."""
+    stages = {
+        name: spent for name, spent in (facts.result.get("seconds") or {}).items() if name not in ("total", "report")
+    }
+    if not stages:
+        return ""
+    known = sorted(stages, key=lambda name: (list(STAGES).index(name) if name in STAGES else len(STAGES), name))
+    longest = max(stages.values()) or 1.0
+    rows = "".join(
+        f'<tr><th class="name">{escape(STAGES.get(name, name))}</th><td>{duration(stages[name])}</td>'
+        f'<td class="meter"><i style="width:{100 * stages[name] / longest:.1f}%"></i></td></tr>'
+        for name in known
+    )
+    total = duration(sum(stages.values()))
+    last = f'<tr class="total"><th class="name">total</th><td>{total}</td><td></td></tr>'
+    return scrolling(f'<table class="times"><tbody>{rows}{last}</tbody></table>')
+
+
+def pairs(values: dict[str, Any]) -> str:
+    """Names and values side by side."""
+    rows = "".join(
+        f'<tr><th class="name">{escape(str(key))}</th><td><code>{escape(str(item))}</code></td></tr>'
+        for key, item in values.items()
+    )
+    return scrolling(f"<table><tbody>{rows}</tbody></table>")

@@ -1,0 +1,75 @@
+"""How numbers and names are written, the same everywhere in the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD", "square": "Square", "autoattack": "AutoAttack"}
+UNSHOWN = "no difference shown"
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}%"
+
+
+def interval(bounds: Sequence[float]) -> str:
+    """A 95% interval of a fraction, in percent."""
+    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+
+
+def with_interval(entry: dict[str, Any], metric: str) -> str:
+    """An accuracy of a model and its interval."""
+    value = entry["clean"] if metric == "clean" else entry["attacks"][metric]
+    return f"{percent(value)} {interval(entry['intervals'][metric])}"
+
+
+def points(row: dict[str, Any]) -> str:
+    """A paired difference in points with its interval, without the verdict."""
+    return minus(row["text"].removesuffix(f", {UNSHOWN}"))
+
+
+def minus(text: str) -> str:
+    """`text` with the typographic minus sign."""
+    return text.replace("-", "\u2212")
+
+
+def radius(eps: float) -> str:
+    """An attack's ε: as n/255 where it is that, else as a decimal number."""
+    levels = 255 * eps
+    if abs(levels - round(levels)) < 1e-6 and 0 < levels < 255:
+        return f"{round(levels)}/255"
+    return f"{eps:g}"
+
+
+def attack(name: str) -> str:
+    """`pgd20` → `PGD-20`; a name that is not known stays as it is."""
+    match = re.fullmatch(r"([a-z]+)(\d*)", name)
+    if match is None or match[1] not in _ATTACKS:
+        return name
+    return _ATTACKS[match[1]] + (f"-{match[2]}" if match[2] else "")
+
+
+def metric(name: str) -> str:
+    return "clean" if name == "clean" else attack(name)
+
+
+def value(number: float) -> str:
+    """A score of a search, in about five digits."""
+    return minus(f"{number:,.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.5g}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as h, min and s."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,98 @@
+"""A run killed at any moment ends, resumed, with the same result as one that was never stopped."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import TINY, killed_when, nas, nas_json, without_seconds
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The result of the run with one worker, never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    return nas_json("run", "quickstart", *TINY, "executor.workers=1", "run.dir=whole", cwd=folder)
+
+
+def _rows(store: Path, query: str) -> int:
+    """How many rows the run's store has by now; 0 while there is none."""
+    if not store.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=1) as connection:
+            return connection.execute(query).fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+EVALUATED = "SELECT COUNT(*) FROM evaluations"
+ATTACKED = "SELECT COUNT(*) FROM facts WHERE key LIKE 'outcome/%'"
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "before the search": lambda run: (run / "config.json").exists(),
+    "in the search": lambda run: _rows(run / "store.sqlite", EVALUATED) >= 6,
+    "in training": lambda run: any(run.glob("models/*/last.pt")),
+    "in an attack": lambda run: _rows(run / "store.sqlite", ATTACKED) >= 15,
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_kill_and_resume(moment: str, workers: int, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    run = tmp_path / "run"
+    arguments = ("run", "quickstart", *TINY, f"executor.workers={workers}", "run.dir=run")
+    code = killed_when(lambda: MOMENTS[moment](run), *arguments, cwd=tmp_path)
+    assert code == -signal.SIGKILL
+    assert not (run / "result.json").exists()
+    result = nas_json("resume", "run", cwd=tmp_path)
+    assert without_seconds(result) == without_seconds(undisturbed)
+
+
+def test_killed_again_and_again(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    run = tmp_path / "run"
+    first = ("run", "quickstart", *TINY, "executor.workers=1", "run.dir=run")
+    killed_when(lambda: _rows(run / "store.sqlite", EVALUATED) >= 1, *first, cwd=tmp_path)
+    for count in (12, 25):
+        killed_when(
+            lambda count=count: _rows(run / "store.sqlite", EVALUATED) + _rows(run / "store.sqlite", ATTACKED) >= count,  # type: ignore[misc]
+            "resume", "run", cwd=tmp_path,
+        )  # fmt: skip
+    assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption_has_its_exit_code_and_is_resumable(
+    number: int, code: int, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    run = tmp_path / "run"
+    arguments = ("run", "quickstart", *TINY, "executor.workers=2", "run.dir=run")
+    ended = killed_when(
+        lambda: _rows(run / "store.sqlite", EVALUATED) >= 4, *arguments, cwd=tmp_path, with_signal=number
+    )
+    assert ended == code
+    assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
+
+
+def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
+    first = nas_json("search", "quickstart", *TINY, "run.dir=run", cwd=tmp_path)
+    before = (tmp_path / "run" / "result.json").read_bytes()
+    assert nas_json("resume", "run", cwd=tmp_path) == first
+    assert (tmp_path / "run" / "result.json").read_bytes() == before
+
+
+def test_a_second_process_on_a_run_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def also_resumed() -> bool:
+        if _rows(run / "store.sqlite", EVALUATED) < 2:
+            return False
+        second = nas("resume", "run", cwd=tmp_path)
+        assert second.returncode == 2
+        assert "another process" in second.stderr
+        return True
+
+    killed_when(also_resumed, "search", "quickstart", *TINY, "search.budget=2000", "run.dir=run", cwd=tmp_path)

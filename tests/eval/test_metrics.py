@@ -1,0 +1,80 @@
+"""Accuracies' intervals, HRS and paired differences against closed forms and simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from nas.eval import hrs, paired_difference, wilson
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (97, 100), (100, 100), (1234, 10000)])
+def test_wilson_agrees_with_scipy(k: int, n: int) -> None:
+    expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    assert wilson(k, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_wilson_refuses_the_impossible(k: int, n: int) -> None:
+    with pytest.raises(ValueError, match="successes"):
+        wilson(k, n)
+
+
+def test_hrs_is_the_harmonic_mean() -> None:
+    assert hrs(0.9, 0.6) == pytest.approx(2 / (1 / 0.9 + 1 / 0.6))
+    assert hrs(0.9, 0.0) == 0.0
+    assert hrs(0.0, 0.0) == 0.0
+    assert hrs(0.7, 0.7) == pytest.approx(0.7)
+
+
+def _pair(both: int, only_a: int, only_b: int, neither: int) -> tuple[list[bool], list[bool]]:
+    a = [True] * both + [True] * only_a + [False] * only_b + [False] * neither
+    b = [True] * both + [False] * only_a + [True] * only_b + [False] * neither
+    return a, b
+
+
+def test_paired_difference_without_correlation_is_newcombes_unpaired_form() -> None:
+    """With phi = 0 the interval is d - sqrt((p1-l1)^2 + (u2-p2)^2), d + sqrt((u1-p1)^2 + (p2-l2)^2)."""
+    a, b = _pair(24, 36, 16, 24)  # independent margins: .6 and .4
+    (l1, u1), (l2, u2) = wilson(60, 100), wilson(40, 100)
+    found = paired_difference(a, b)
+    assert found.difference == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2 - math.hypot(0.6 - l1, u2 - 0.4))
+    assert found.high == pytest.approx(0.2 + math.hypot(u1 - 0.6, 0.4 - l2))
+
+
+def test_paired_difference_is_antisymmetric_and_sees_pairing() -> None:
+    a, b = _pair(70, 10, 2, 18)
+    forward, backward = paired_difference(a, b), paired_difference(b, a)
+    assert (forward.low, forward.high) == pytest.approx((-backward.high, -backward.low))
+    unpaired = paired_difference(sorted(a), sorted(b, reverse=True))  # the same margins, pairing destroyed
+    assert forward.high - forward.low < unpaired.high - unpaired.low
+
+
+def test_no_difference_is_said_exactly_where_the_interval_contains_0() -> None:
+    small, large = paired_difference(*_pair(50, 3, 2, 45)), paired_difference(*_pair(40, 30, 2, 28))
+    assert small.low < 0 < small.high
+    assert "no difference shown" in str(small)
+    assert large.low > 0
+    assert "no difference shown" not in str(large)
+
+
+def test_identical_outcomes_give_an_interval_around_0() -> None:
+    found = paired_difference([True] * 10, [True] * 10)
+    assert found.difference == 0
+    assert found.low < 0 < found.high
+
+
+def test_coverage_is_about_95_percent() -> None:
+    """The interval holds the true difference in about 95 of 100 simulated studies of 100 images."""
+    rng = np.random.default_rng(0)
+    probabilities = (0.45, 0.25, 0.10, 0.20)  # both, only a, only b, neither: true difference .15
+    hits = 0
+    for _ in range(2000):
+        counts = rng.multinomial(100, probabilities)
+        found = paired_difference(*_pair(*(int(count) for count in counts)))
+        hits += found.low <= 0.15 <= found.high
+    assert 0.935 <= hits / 2000 <= 0.975

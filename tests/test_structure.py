@@ -1,0 +1,129 @@
+"""The house rules that can be checked: imports point one way, everything is packaged, nothing names a machine."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = {  # package -> what it may import besides itself
+    "nas.core": set(),
+    "nas.search_spaces": {"nas.core"},
+    "nas.strategies": {"nas.core", "nas.search_spaces"},
+    "nas.train": {"nas.core", "nas.search_spaces"},
+    "nas.eval": {"nas.core", "nas.search_spaces", "nas.train"},
+    "nas.configs": set(),
+    "nas.drivers": {"nas.core", "nas.search_spaces", "nas.strategies", "nas.train", "nas.eval"},
+    "nas.bench": {"nas.core", "nas.search_spaces", "nas.strategies", "nas.train", "nas.eval", "nas.drivers"},
+    "nas.cli": {
+        "nas.core",
+        "nas.search_spaces",
+        "nas.strategies",
+        "nas.train",
+        "nas.eval",
+        "nas.drivers",
+        "nas.bench",
+    },
+}
+
+
+def _folder(package: str) -> Path:
+    name = package.removeprefix("nas.")
+    return ROOT / "nas" / name if (ROOT / "nas" / name).is_dir() else ROOT / name
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            yield from ([f"nas.{alias.name}" for alias in node.names] if node.module == "nas" else [node.module or ""])
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_imports_point_one_way(package: str) -> None:
+    files = list(_folder(package).rglob("*.py"))
+    assert files
+    for file in files:
+        for name in _imports(file):
+            if name.startswith("nas."):
+                target = ".".join(name.split(".")[:2])
+                if target in FLOORS:
+                    assert target == package or target in FLOORS[package], f"{file} imports {name}"
+
+
+def _config() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def test_every_package_is_listed() -> None:
+    listed = set(_config()["options"]["packages"].split())
+    found = {"nas"}
+    for package in FLOORS:
+        top = _folder(package)
+        found |= {".".join([package, *file.parent.relative_to(top).parts]) for file in top.rglob("__init__.py")}
+    assert listed == found
+
+
+def test_tracked_files_name_no_machine_and_no_data_path() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not tracked:
+        tracked = [
+            str(p.relative_to(ROOT)) for folder in ("nas", "tests", "docs") for p in (ROOT / folder).rglob("*.py")
+        ]
+    shared = re.compile(r"\.\./sha" + r"red|(?<![\w.])/(wo" + r"rk|fa" + r"rm)/")
+    allowed = {"tests/conftest.py", ".ci/run"}
+    for name in tracked:
+        if Path(name).suffix in (".png", ".npz") or name in allowed:
+            continue
+        assert not shared.search((ROOT / name).read_text(encoding="utf-8")), name
+
+
+def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
+    """An ordinary install, used beside a user's own train.py and eval.py, and inside the checkout."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    for name in ("nas", "search_spaces", "strategies", "train", "eval", "configs", "bench"):
+        for file in (ROOT / name).rglob("*"):
+            if file.suffix in (".py", ".yaml", ".typed"):
+                target = source / file.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read_bytes())
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(source)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("train", "eval", "search_spaces"):
+        (own / f"{name}.py").write_text(f"raise SystemExit('the wrong {name}')")
+    script = (
+        "import sys; sys.path = [p for p in sys.path if '__editable__' not in p]\n"
+        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in getattr(f, '__module__', type(f).__module__)]\n"
+        f"sys.path.insert(1, {str(installed)!r})\n"
+        "import nas, nas.train, nas.eval, nas.search_spaces, nas.strategies.proxies, nas.drivers.launch, nas.bench\n"
+        "from nas.core.config import shipped, compose\n"
+        "assert 'quickstart' in shipped() and compose('quickstart')['space'] == 'nasbench201'\n"
+        "print(nas.train.__file__)\n"
+    )
+    for folder, expected in ((own, installed), (source, source)):
+        done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert Path(done.stdout.strip()).is_relative_to(expected), done.stdout
