@@ -62,7 +62,7 @@ def paired_difference(a: Sequence[bool], b: Sequence[bool]) -> Paired:
     p_a, p_b = sum(a) / n, sum(b) / n
     (low_a, high_a), (low_b, high_b) = wilson(sum(a), n), wilson(sum(b), n)
     margins = math.sqrt((both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither))
-    agreement = both * neither - only_a * only_b
+    agreement: float = both * neither - only_a * only_b
     if agreement > 0:
         agreement = max(agreement - n / 2, 0)
     phi = agreement / margins if margins else 0.0

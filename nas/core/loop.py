@@ -34,8 +34,11 @@ class Task(Protocol):
     seeded by the loop from the run's seed and the epoch), so that a resumed epoch repeats exactly.
     """
 
-    model: nn.Module
     steps_per_epoch: int
+
+    @property
+    def model(self) -> nn.Module:
+        """The network whose weights are trained."""
 
     def begin_epoch(self, epoch: int, generator: torch.Generator) -> Iterator[Any]:
         """The batches of this epoch, `steps_per_epoch` of them."""
