@@ -51,7 +51,7 @@ def load_trained(path: Path) -> tuple[Network, TrainedNetwork]:
         trained = TrainedNetwork(**payload["network"])
         network = trained.build()
         network.load_state_dict(payload["weights"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"Expected a checkpoint of this version but {path} does not fit ({str(error).splitlines()[0]}); "
             "train again or use the version that wrote it."

@@ -132,9 +132,10 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             text = str(error)
-            if "full" in text:
+            if "full" in text or "disk I/O" in text:
                 raise InputError(
-                    f"Expected room for {self.path} but the disk is full; free some space and `nas resume`."
+                    f"Expected room for {self.path} but the disk is full or failing ({text}); free some space and "
+                    "continue with `nas resume`."
                 ) from error
             if "readonly" in text or "unable to open" in text:
                 raise InputError(f"Expected to write {self.path} but: {text}; check the folder's rights.") from error

@@ -14,6 +14,7 @@ from typing import Any
 
 TINY = (
     "data.size=8",
+    "data.name=npz",  # with data.root=...: see the fixture `few_digits`
     "model.channels=4",
     "scoring.channels=4",
     "strategy.population=6",
@@ -21,11 +22,11 @@ TINY = (
     "search.budget=12",
     "search.ask=4",
     "train.epochs=2",
-    "train.batch_size=256",
+    "train.batch_size=64",
     "train.steps=2",
     "train.validation_steps=2",
-    "eval.n_test=12",
-    "eval.batch_size=6",
+    "eval.n_test=8",
+    "eval.batch_size=4",
     "eval.attacks=fgsm,pgd3,autoattack",
     "eval.sweep=[0.5,2]",
     "eval.sweep_attack=fgsm",

@@ -409,7 +409,7 @@ SECTIONS = ["train", "eval", "data", "strategy", "proxies", "proxies.croze", "",
 PIECES = ["[", "]", "{", "}", ":", ",", "${", "seed", "!!", "&a", "*a", "'", '"', "1", ".inf", "nan", "-", "???"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.sampled_from(KEYS + SECTIONS),
     st.one_of(
@@ -436,7 +436,7 @@ def test_any_text_gives_settings_or_one_line(key: str, value: str) -> None:
         assert plain(from_values(plain(loaded), [])) == plain(loaded)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

@@ -1,0 +1,262 @@
+"""Every command: its JSON, its files, and one clear line with exit code 2 for what the user can mend."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from commands import TINY, nas, nas_json
+
+from nas.core.data import Dataset, DataSettings, attacked, load
+from nas.core.images import unit_range
+from nas.eval import hrs, wilson
+from nas.search_spaces import SPACES, NASBench201
+from nas.train import load_trained
+
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+NOTHING = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+GENOTYPE = (
+    "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0), ('sep_conv_3x3', 1), "
+    "('skip_connect', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 2)], "
+    "normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), "
+    "('max_pool_3x3', 0), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('avg_pool_3x3', 0)], "
+    "reduce_concat=range(2, 6))"
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> tuple[Path, dict[str, Any]]:
+    """A whole tiny run in `runs/quickstart-1` of a folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, nas_json("run", "quickstart", *TINY, few_digits, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def digits(few_digits: str) -> Dataset:
+    return load(DataSettings(name="npz", root=few_digits.removeprefix("data.root=")))
+
+
+def test_run_leaves_everything_behind(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = finished
+    run = folder / "runs" / "quickstart-1"
+    assert json.loads((run / "result.json").read_text()) == result
+    assert (run / "report.html").stat().st_size > 10_000
+    assert [model["name"] for model in result["models"]] == [
+        "best-standard",
+        "best-pgd",
+        "random-standard",
+        "random-pgd",
+    ]
+    assert {"search", "train", "eval", "report", "total"} <= result["seconds"].keys()
+    assert result["seeds"]["run"] == 0
+    for model in result["models"]:
+        assert not Path(model["checkpoint"]).is_absolute()
+        torch.load(run / model["checkpoint"], weights_only=True)
+        events = list((run / "models" / model["name"] / "tensorboard").glob("events*"))
+        assert events
+        assert sum(file.stat().st_size for file in events) > 100
+
+
+def test_the_models_of_a_run_are_what_they_are_said_to_be(
+    finished: tuple[Path, dict[str, Any]], digits: Dataset
+) -> None:
+    folder, result = finished
+    space = NASBench201()
+    sizes = dict(channels=4, cells_per_stage=1)
+    largest = space.cost(space.largest(), **sizes).params
+    part = attacked(digits, 8)
+    for model in result["models"]:
+        network, trained = load_trained(folder / "runs" / "quickstart-1" / model["checkpoint"])
+        assert trained.arch == model["architecture"]
+        assert sum(weight.numel() for weight in network.parameters()) == model["params"] <= 0.85 * largest
+        with torch.no_grad():
+            right = network(unit_range(part.images)).argmax(1) == part.labels
+        assert model["correct"]["clean"] == "".join(str(int(flag)) for flag in right)
+        assert model["n_test"] == 8
+        assert model["clean"] == right.sum().item() / 8
+        for attack in ("fgsm", "pgd3", "autoattack"):
+            flags = model["correct"][attack]
+            assert model["attacks"][attack] == flags.count("1") / 8
+            assert all(after <= before for before, after in zip(model["correct"]["clean"], flags))
+            assert model["hrs"][attack] == hrs(model["clean"], model["attacks"][attack])
+            assert model["intervals"][attack] == list(wilson(flags.count("1"), 8))
+    best, random = (result["models"][index]["architecture"] for index in (0, 2))
+    assert result["architecture"] == best
+    assert space.canonical(space.parse(best)) != space.canonical(space.parse(random))
+    weights = [space.cost(space.parse(arch), **sizes).params for arch in (best, random)]
+    assert abs(weights[1] - weights[0]) <= 0.1 * weights[0]
+
+
+def test_report_says_the_same_and_can_be_written_again(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = finished
+    page = folder / "runs" / "quickstart-1" / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert nas_json("report", "runs/quickstart-1", cwd=folder) == result
+    assert page.read_bytes() == before
+    both = nas_json("report", "runs/quickstart-1", "runs/quickstart-1", cwd=folder)
+    assert both == [result, result]
+
+
+def test_run_prints_the_table_and_where_the_report_is(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = finished
+    text = nas("report", "runs/quickstart-1", cwd=folder).stdout
+    assert "best-pgd" in text
+    assert "autoattack" in text
+    assert "no difference shown" in text
+    assert "report: runs/quickstart-1/report.html" in text
+
+
+@pytest.mark.parametrize("config", ["quickstart", "cifar10-darts-croze"])
+def test_search_train_eval_one_after_the_other(config: str, tmp_path: Path) -> None:
+    small = ["data.name=digits", "data.size=8", "search.budget=3", "search.ask=2", "train.epochs=1"]
+    small += ["proxies.croze.batch_size=4", "eval.n_test=4", "eval.attacks=fgsm", "eval.sweep=[]", "eval.eps=0.1"]
+    if config == "quickstart":
+        small += ["model.channels=4", "scoring.channels=4"]
+    else:
+        small += ["model.channels=4", "model.cells=3", "scoring.channels=4", "scoring.cells=3", "train.batch_size=256"]
+    searched = nas_json("search", config, *small, cwd=tmp_path)
+    assert searched["evaluated"] == 3
+    best = searched["best"][0]
+    assert set(best) == {"arch", "canonical", "metrics"}
+    assert best["metrics"]["croze"] == max(entry["metrics"]["croze"] for entry in searched["best"])
+    trained = nas_json("train", searched["run"], "train.method=pgd", "train.steps=1", cwd=tmp_path)
+    assert {"checkpoint", "arch", "val_accuracy", "epochs", "seconds"} <= trained.keys()
+    assert trained["arch"] == best["arch"]
+    assert 0 <= trained["val_accuracy"] <= 1
+    entry = nas_json("eval", trained["run"], cwd=tmp_path)
+    assert entry["training"] == "pgd"
+    assert entry["architecture"] == best["arch"]
+    assert entry["n_test"] == 4
+    again = nas_json("eval", str(tmp_path / trained["checkpoint"]), "eval.attacks=pgd1", cwd=tmp_path)
+    assert again["correct"]["clean"] == entry["correct"]["clean"]
+    assert list(again["attacks"]) == ["pgd1"]
+
+
+def test_score(tmp_path: Path) -> None:
+    space = NASBench201()
+    small = ("scoring.channels=4", "scoring.cells_per_stage=1", "data.size=8")
+    rows = nas_json("score", CELL, NOTHING, "--proxies", "croze,params,flops", *small, cwd=tmp_path)
+    assert [row["arch"] for row in rows] == [CELL, NOTHING]
+    for row in rows:
+        cost = space.cost(space.parse(row["arch"]))
+        assert row["scores"]["params"] == cost.params
+        assert row["scores"]["flops"] == cost.macs
+        assert np.isfinite(row["scores"]["croze"])
+        assert row["canonical"] == str(space.canonical(space.parse(row["arch"])))
+    assert rows[0]["scores"]["croze"] > rows[1]["scores"]["croze"] == 0
+    assert not list(tmp_path.iterdir()), "scoring writes nothing"
+
+
+def test_score_of_a_genotype_is_no_override(tmp_path: Path) -> None:
+    (row,) = nas_json("score", GENOTYPE, "--space", "darts", "--proxies", "params", cwd=tmp_path)
+    assert row["arch"] == GENOTYPE
+    darts = SPACES.get("darts")()
+    assert row["scores"]["params"] == darts.cost(darts.parse(GENOTYPE)).params
+
+
+def test_list(tmp_path: Path) -> None:
+    rows = nas_json("list", cwd=tmp_path)
+    kinds = {row["kind"] for row in rows}
+    assert kinds == {"configs", "spaces", "strategies", "proxies", "attacks", "datasets", "benchmarks"}
+    assert {"croze", "params", "flops"} == {row["name"] for row in nas_json("list", "proxies", cwd=tmp_path)}
+    assert all(row["description"] for row in rows)
+
+
+@pytest.mark.parametrize("command", ["run", "search", "train"])
+def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, few_digits: str) -> None:
+    arch = [f"arch={CELL}"] if command == "train" else []
+    value = nas_json(command, "quickstart", *TINY, few_digits, *arch, "--dry-run", cwd=tmp_path)
+    assert value["seconds"]["total"] > 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "quickstrat"], "did you mean 'quickstart'"),
+        (["run", "quickstart", "train.epoch=3"], "did you mean 'train.epochs'"),
+        (["run", "quickstart", "train.epochs=abc"], "train.epochs"),
+        (["run", "quickstart", "train.epochs=0"], "train.epochs"),
+        (["run", "quickstart", "eval.eps=-1"], "eval.eps"),
+        (["run", "quickstart", "eval.attacks=fsgm"], "did you mean 'fgsm'"),
+        (["run", "quickstart", "eval.n_test=100000"], "359"),
+        (["run", "quickstart", "space=dart"], "did you mean 'darts'"),
+        (["run", "quickstart", "strategy.name=evolutoin"], "did you mean 'evolution'"),
+        (["run", "quickstart", "search.objective=crose"], "did you mean 'croze'"),
+        (["run", "quickstart", "search.constraints=params<=x"], "constraint"),
+        (["run", "quickstart", "data.name=imagefolder", "data.root=nowhere"], "nowhere"),
+        (["run", "quickstart", "data.name=npz"], "data.root"),
+        (["run", "quickstart", "device=cuda:99x"], "device"),
+        (["run", "quickstart", "notanoverride"], "key=value"),
+        (["run", "quickstart", "run.dir=taken"], "taken exists"),
+        (["train", "quickstart"], "arch="),
+        (["train", "quickstart", "arch=|foo~0|+|none~0|none~1|+|none~0|none~1|none~2|"], "foo"),
+        (["eval", "broken.pt"], "broken.pt is damaged"),
+        (["eval", "missing.pt"], "no such file"),
+        (["resume", "taken"], "config.json"),
+        (["report", "nowhere"], "config.json"),
+        (["score", "nonsense"], "nonsense"),
+        (["score", CELL, "--proxies", "croz"], "did you mean 'croze'"),
+        (["score", GENOTYPE], "NAS-Bench-201"),
+        (["score", CELL, "--frobnicate"], "frobnicate"),
+        (["list", "proxy"], "did you mean 'proxies'"),
+        (["bench", "biuld"], "did you mean 'build'"),
+        (["serach", "quickstart"], "serach"),
+        (["run"], "Missing argument"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "precious").write_text("mine")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 half a file")
+    done = nas(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["broken.pt", "precious", "taken"]
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder, result = finished
+    content = bytearray((folder / "runs" / "quickstart-1" / result["models"][0]["checkpoint"]).read_bytes())
+    content[len(content) // 2] ^= 4
+    (tmp_path / "flipped.pt").write_bytes(content)
+    done = nas("eval", "flipped.pt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "damaged" in done.stderr
+
+
+@pytest.mark.parametrize("room", ["300k", "700k"])
+def test_a_full_disk_is_said_and_the_run_goes_on_later(room: str, tmp_path: Path, few_digits: str) -> None:
+    """A real file system that is too small: for the search's store, and for the checkpoints."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        done = nas("run", "quickstart", *TINY, few_digits, "run.dir=disk/run", cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "disk is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        result = nas_json("resume", "disk/run", cwd=tmp_path)
+        assert len(result["models"]) == 4
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
+
+
+@pytest.mark.parametrize("command", ["run", "search", "train", "eval", "score", "bench", "resume", "report", "list"])
+def test_help_teaches(command: str, tmp_path: Path) -> None:
+    done = nas(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+    if command != "list":
+        assert f"`nas {command} " in done.stdout.replace("\n  ", " "), "no example"

@@ -1,0 +1,30 @@
+"""The promise itself: `nas run quickstart`, its time, its numbers and its forecast. Minutes, so marked slow."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from commands import nas_json
+
+
+@pytest.mark.slow
+def test_quickstart(tmp_path: Path) -> None:
+    forecast = nas_json("run", "quickstart", "--dry-run", cwd=tmp_path)
+    start = time.monotonic()
+    result = nas_json("run", "quickstart", cwd=tmp_path)
+    seconds = time.monotonic() - start
+    assert seconds < 300
+    assert forecast["seconds"]["total"] / 2 <= result["seconds"]["total"] <= 2 * forecast["seconds"]["total"]
+    assert result["search"]["evaluated"] >= 100
+    models = {model["name"]: model for model in result["models"]}
+    assert all(model["n_test"] >= 100 for model in models.values())
+    for cell in ("best", "random"):
+        assert models[f"{cell}-standard"]["clean"] >= 0.9
+        (gain,) = [
+            row
+            for row in result["differences"]
+            if (row["first"], row["second"], row["metric"]) == (f"{cell}-pgd", f"{cell}-standard", "autoattack")
+        ]
+        assert gain["interval"][0] > 0

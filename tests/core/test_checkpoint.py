@@ -1,0 +1,194 @@
+"""Checkpoints: whole or refused, never able to run code, and a full disk is told."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.core import checkpoint
+from nas.core.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAYLOAD: dict[str, Any] = {
+    "kind": "network",
+    "weights": {"a": torch.arange(5000.0).view(50, 100), "b": torch.tensor([1, 2])},
+    "history": [{"loss": 0.5, "best": float("-inf")}],
+    "name": "ü",
+    "none": None,
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "deep/a.pt"
+    checkpoint.save(path, PAYLOAD)
+    return path
+
+
+def refused(path: Path, kind: str = "network") -> str:
+    with pytest.raises(InputError) as caught:
+        checkpoint.load(path, kind)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+def test_everything_comes_back(path: Path) -> None:
+    loaded = checkpoint.load(path, "network")
+    assert loaded.keys() == PAYLOAD.keys()
+    for name, tensor in PAYLOAD["weights"].items():
+        assert torch.equal(loaded["weights"][name], tensor)
+        assert loaded["weights"][name].dtype == tensor.dtype
+    assert loaded["history"] == PAYLOAD["history"]
+    assert loaded["name"] == "ü"
+
+
+def test_memory_format_and_shared_memory_survive(tmp_path: Path) -> None:
+    tensor = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    checkpoint.save(tmp_path / "a.pt", {"kind": "x", "t": tensor})
+    loaded = checkpoint.load(tmp_path / "a.pt", "x")["t"]
+    assert torch.equal(loaded, tensor)
+    assert loaded.stride() == tensor.stride()
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    assert "no such file" in refused(tmp_path / "a.pt")
+    assert "no such file" in refused(tmp_path)
+
+
+def test_another_kind_is_told(path: Path, tmp_path: Path) -> None:
+    assert "'training'" in refused(path, "training")
+    torch.save([1, 2], tmp_path / "list.pt")
+    assert "something else" in refused(tmp_path / "list.pt")
+    torch.save({"weights": {}}, tmp_path / "plain.pt")
+    assert "something else" in refused(tmp_path / "plain.pt")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_told(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert "damaged" in refused(path)
+
+
+def test_a_flipped_bit_in_any_part_is_told(path: Path) -> None:
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        parts = [(info.filename, info.header_offset, info.file_size) for info in archive.infolist()]
+    flipped = 0
+    for name, offset, size in parts:
+        if size == 0:
+            continue
+        extra = int.from_bytes(content[offset + 28 : offset + 30], "little")
+        start = offset + 30 + int.from_bytes(content[offset + 26 : offset + 28], "little") + extra
+        damaged = bytearray(content)
+        damaged[start + size // 2] ^= 0x10
+        path.write_bytes(damaged)
+        assert "damaged" in refused(path), name
+        flipped += 1
+    assert flipped >= 3  # the pickle and both tensors among them
+    path.write_bytes(content)
+    checkpoint.load(path, "network")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"not a checkpoint" * 100, b"PK\x03\x04" + b"\0" * 100])
+def test_something_else_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    assert "damaged" in refused(tmp_path / "a.pt")
+
+
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("old_format", [False, True])
+def test_code_in_a_checkpoint_is_never_run(tmp_path: Path, old_format: bool) -> None:
+    path, ran = tmp_path / "a.pt", tmp_path / "ran"
+    torch.save(
+        {"kind": "network", "x": Evil(ran)}, path, _use_new_zipfile_serialization=not old_format
+    )
+    refused(path)
+    assert not ran.exists()
+    torch.load(path, weights_only=False)  # it would have
+    assert ran.exists()
+
+
+def test_a_bare_pickle_is_never_run(tmp_path: Path) -> None:
+    path, ran = tmp_path / "a.pt", tmp_path / "ran"
+    path.write_bytes(pickle.dumps({"kind": "network", "x": Evil(ran)}))
+    refused(path)
+    assert not ran.exists()
+
+
+LOOP = """
+import sys
+import torch
+from pathlib import Path
+from nas.core import checkpoint
+print("ready", flush=True)
+n = 0
+while True:
+    checkpoint.save(Path(sys.argv[1]), {"kind": "training", "n": n, "w": torch.full((200_000,), float(n))})
+    n += 1
+"""
+
+
+def test_a_killed_writer_leaves_a_whole_checkpoint(path: Path) -> None:
+    checkpoint.save(path, {"kind": "training", "n": -1, "w": torch.full((1,), -1.0)})
+    seen = []
+    for wait in (0.07, 0.2):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", LOOP, str(path)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(wait)
+        writer.send_signal(signal.SIGKILL)
+        assert writer.wait(10) == -signal.SIGKILL
+        loaded = checkpoint.load(path, "training")
+        assert (loaded["w"] == loaded["n"]).all()
+        seen.append(loaded["n"])
+    assert max(seen) >= 0
+
+
+def test_a_disk_that_fills_up_while_writing_is_told(path: Path) -> None:
+    script = """
+import resource, sys
+import torch
+from pathlib import Path
+from nas.core import checkpoint
+from nas.core.errors import InputError
+for room in (0, 300, 5_000, 20_000, 399_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    try:
+        checkpoint.save(Path(sys.argv[1]), {"kind": "network", "w": torch.zeros(100_000)})
+    except InputError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert done.stdout.count("the disk is full") == 5, done.stderr[-500:]
+    assert checkpoint.load(path, "network")["name"] == "ü"  # the old one
+    assert os.listdir(path.parent) == ["a.pt"]

@@ -1,0 +1,211 @@
+"""The executor: same outcomes for any number of workers, failures told, killed workers survived, no orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.core.errors import InputError, NasError
+from nas.core.executor import ExecutorSettings, LocalExecutor
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _same_threads_after() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+class Work:
+    """Squares; fails on 3 and 4; notes in `folder` each time it is unpickled and each item done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = state
+        with (self.folder / "unpickled").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    def __call__(self, item: int) -> tuple[int, int]:
+        with (self.folder / "pids").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if item == 3:
+            raise ValueError("three\nis bad")
+        if item == 4:
+            raise NasError("four diverged")
+        return item * item, torch.get_num_threads()
+
+
+def outcomes(executor: LocalExecutor[Any, Any], items: list[Any]) -> dict[int, tuple[Any, Any]]:
+    result: dict[int, tuple[Any, Any]] = {}
+    for done in executor.map(items):
+        assert done.index not in result
+        assert done.seconds >= 0
+        result[done.index] = (done.result, done.failure)
+    return result
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+EXPECTED = {
+    0: ((0, 3), None),
+    1: ((1, 3), None),
+    2: (None, "ValueError: three\nis bad"),
+    3: (None, "four diverged"),
+    4: ((25, 3), None),
+    5: ((0, 3), None),
+}
+ITEMS = [0, 1, 3, 4, 5, 0]
+
+
+def test_one_worker_works_in_this_process(tmp_path: Path) -> None:
+    with LocalExecutor(Work(tmp_path), workers=1, threads=3) as executor:
+        assert outcomes(executor, ITEMS) == EXPECTED
+        assert outcomes(executor, []) == {}
+    assert set(lines(tmp_path / "pids")) == {str(os.getpid())}
+    assert lines(tmp_path / "unpickled") == []
+
+
+def test_two_workers_give_the_same_and_get_the_function_once(tmp_path: Path) -> None:
+    ticks = []
+    with LocalExecutor(Work(tmp_path), workers=2, threads=3) as executor:
+        assert outcomes(executor, ITEMS) == EXPECTED
+        assert outcomes(executor, ITEMS[::-1])[0] == EXPECTED[5]  # the pool is kept
+        for _ in executor.map([1, 2], tick=lambda: ticks.append(1)):
+            pass
+    workers = set(lines(tmp_path / "pids"))
+    assert str(os.getpid()) not in workers
+    assert len(workers) <= 2
+    unpickled = lines(tmp_path / "unpickled")
+    assert len(unpickled) == len(set(unpickled)) <= 2
+    assert ticks
+    deadline = time.monotonic() + 3
+    while any(alive(int(pid)) for pid in unpickled) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(int(pid)) for pid in unpickled)  # leaving the block ends the workers
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def out_of_disk(item: int) -> int:
+    if item == 1:
+        raise InputError("the disk is full")
+    return item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_user_can_mend_stops_everything(workers: int) -> None:
+    with (
+        LocalExecutor(out_of_disk, workers, threads=1) as executor,
+        pytest.raises(InputError, match=r"^the disk is full$"),
+    ):
+        list(executor.map([0, 1, 2]))
+
+
+class KilledOnce:
+    """The worker that takes item 2 is killed, the first time."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        self.folder, self.times = folder, times
+
+    def __call__(self, item: int) -> int:
+        if item == 2:
+            deaths = len(list(self.folder.iterdir()))
+            if deaths < self.times:
+                (self.folder / str(deaths)).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return 10 * item
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    with LocalExecutor(KilledOnce(tmp_path, times=1), workers=2, threads=1) as executor:
+        assert outcomes(executor, list(range(6))) == {i: (10 * i, None) for i in range(6)}
+        assert len(list(tmp_path.iterdir())) == 1
+        assert outcomes(executor, [7]) == {0: (70, None)}  # and the new pool goes on
+
+
+def test_workers_killed_again_are_told(tmp_path: Path) -> None:
+    with (
+        LocalExecutor(KilledOnce(tmp_path, times=99), workers=2, threads=1) as executor,
+        pytest.raises(NasError, match="killed twice") as caught,
+    ):
+        list(executor.map([2, 2]))
+    assert not isinstance(caught.value, InputError)
+    assert "nas resume" in str(caught.value)
+
+
+PARENT = """
+import os, time
+from pathlib import Path
+from nas.core.executor import LocalExecutor
+
+def sleep(item):
+    Path(os.environ["PIDS"], str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    with LocalExecutor(sleep, workers=2, threads=1) as executor:
+        list(executor.map([0, 1]))
+"""
+
+
+def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    script, pids = tmp_path / "parent.py", tmp_path / "pids"
+    script.write_text(PARENT)
+    pids.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT), "PIDS": str(pids)}
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(pids.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        workers = [int(path.name) for path in pids.iterdir()]
+        assert len(workers) == 2
+        assert all(map(alive, workers))
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait(10)
+    deadline = time.monotonic() + 3
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
+
+
+def test_default_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.core.executor._cores", lambda: 8)
+    assert ExecutorSettings().processes("cpu") == 8
+    assert ExecutorSettings(threads=3).processes("cpu") == 2
+    assert ExecutorSettings(threads=16).processes("cpu") == 1
+    assert ExecutorSettings().processes("cuda") == 1
+    assert ExecutorSettings(workers=5).processes("cuda") == 5
+    assert ExecutorSettings(workers=5, threads=8).processes("cpu") == 5
+
+
+@pytest.mark.parametrize(
+    "settings", [{"workers": 0}, {"workers": -1}, {"threads": 0}, {"workers": 2000}, {"threads": 2000}]
+)
+def test_impossible_settings_are_told(settings: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=f"executor.{next(iter(settings))} between"):
+        ExecutorSettings(**settings).check()
+    ExecutorSettings(workers=1, threads=1).check()

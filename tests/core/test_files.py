@@ -1,0 +1,148 @@
+"""A file is the old one or the new one, never half of one; refusals of the system are told in one line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from nas.core.errors import InputError
+from nas.core.files import told_plainly, write_atomic, write_json, write_text
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_written_text_and_json_come_back(tmp_path: Path) -> None:
+    write_text(tmp_path / "new/folder/a.txt", "ü\n")
+    assert (tmp_path / "new/folder/a.txt").read_bytes() == "ü\n".encode()
+    value = {"a": [1, 2.5, None], "ü": "x"}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text()) == value
+    write_json(tmp_path / "a.json", 3)
+    assert (tmp_path / "a.json").read_text() == "3\n"
+
+
+def test_numbers_that_are_no_json_leave_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert (tmp_path / "a.json").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_while_writing_leaves_the_old_file_and_no_other(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+
+    def half(file: BinaryIO) -> None:
+        file.write(b"ne")
+        raise error
+
+    with pytest.raises(error):
+        write_atomic(path, half)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (done.append(Path(a).read_text()), replace(a, b)))
+    write_text(tmp_path / "a", "whole")
+    assert done == ["fsync", "whole"]
+
+
+LOOP = """
+import sys
+from pathlib import Path
+from nas.core.files import write_json
+print("ready", flush=True)
+n = 0
+while True:
+    write_json(Path(sys.argv[1]), {"n": n, "filler": ["x" * 1000] * 300, "end": n})
+    n += 1
+"""
+
+
+def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"n": -1, "filler": [], "end": -1})
+    last = []
+    for wait in (0.02, 0.05, 0.08, 0.11, 0.14):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", LOOP, str(path)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        for _ in range(5):  # whole at every moment, also while it is written
+            value = json.loads(path.read_text())
+            assert value["n"] == value["end"]
+            time.sleep(wait / 5)
+        writer.send_signal(signal.SIGKILL)
+        assert writer.wait(10) == -signal.SIGKILL
+        value = json.loads(path.read_text())
+        assert value["n"] == value["end"]
+        last.append(value["n"])
+    assert max(last) > 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+
+    def full(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="the disk is full; free some space") as caught:
+        write_text(path, "new")
+    assert str(path) in str(caught.value)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
+def test_a_read_only_folder_is_told(tmp_path: Path, number: int) -> None:
+    with pytest.raises(InputError, match="read-only; choose another") as caught, told_plainly(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_real_read_only_folder_is_told(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="read-only; choose another"):
+        write_text(tmp_path / "a", "x")
+
+
+def test_a_path_through_a_file_or_onto_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/inside").write_text("")
+    for bad in (tmp_path / "file/a", tmp_path / "folder", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError, match="choose another path"):
+            write_text(bad, "x")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="bus") as caught, told_plainly(tmp_path):
+        raise OSError(errno.EIO, "bus")
+    assert not isinstance(caught.value, InputError)

@@ -1,0 +1,147 @@
+"""Components are found by being there; unknown names suggest the near one; third parties come in by entry points."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nas.bench import BENCHES
+from nas.core import registry as module
+from nas.core.errors import InputError
+from nas.core.registry import Registry, is_concrete_subclass, suggest
+from nas.search_spaces import SPACES
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES
+
+BASE = """
+from abc import ABC, abstractmethod
+class Base(ABC):
+    @abstractmethod
+    def work(self): ...
+"""
+ONE = """
+from shapes.base import Base
+class One(Base):
+    name = "one"
+    def work(self): ...
+class Nameless(Base):
+    def work(self): ...
+class Half(Base):
+    name = "half"  # abstract
+three = One
+"""
+TWO = """
+from shapes.base import Base
+from shapes.one import One
+class Two(Base):
+    name = "a-two"
+    def work(self): ...
+"""
+
+
+@pytest.fixture
+def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[Any]]:
+    """A package with a component on each of two levels."""
+    (tmp_path / "shapes/deep").mkdir(parents=True)
+    (tmp_path / "shapes/__init__.py").write_text("")
+    (tmp_path / "shapes/base.py").write_text(BASE)
+    (tmp_path / "shapes/one.py").write_text(ONE)
+    (tmp_path / "shapes/deep/__init__.py").write_text("")
+    (tmp_path / "shapes/deep/two.py").write_text(TWO)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from importlib import import_module
+
+    base = import_module("shapes.base").Base
+    yield Registry("shape", "shapes", is_concrete_subclass(base))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "shapes"]:
+        del sys.modules[name]
+
+
+def test_the_scan_finds_concrete_components_with_a_name(shapes: Registry[Any]) -> None:
+    assert shapes.names() == ["a-two", "one"]  # sorted, on every level, each once
+    assert shapes.get("a-two").__name__ == "Two"
+    assert shapes.components["one"] is shapes.get("one")
+
+
+def test_an_unknown_name_suggests_the_near_one_and_lists_all(shapes: Registry[Any]) -> None:
+    with pytest.raises(InputError, match=r"Expected a shape but got 'onne' \(did you mean 'one'\?\)"):
+        shapes.get("onne")
+    with pytest.raises(InputError, match=r"got 'zzzzz'; available: a-two, one\."):
+        shapes.get("zzzzz")
+
+
+def test_suggest_is_silent_where_nothing_is_near() -> None:
+    assert suggest("epoch", ["epochs", "lr"]) == " (did you mean 'epochs'?)"
+    assert suggest("qqq", ["epochs", "lr"]) == ""
+    assert suggest("x", []) == ""
+
+
+def test_entry_points_of_third_parties_are_added(
+    shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    theirs = SimpleNamespace(name="theirs")
+
+    def entry_points(group: str) -> list[SimpleNamespace]:
+        asked.append(group)
+        return [SimpleNamespace(name="whatever", load=lambda: theirs)]
+
+    monkeypatch.setattr(module, "entry_points", entry_points)
+    assert shapes.get("theirs") is theirs
+    assert shapes.names() == ["a-two", "one", "theirs"]
+    assert asked == ["nas.shapes"]
+
+
+@pytest.mark.parametrize(
+    ("registry", "group"),
+    [
+        (SPACES, "nas.search_spaces"),
+        (STRATEGIES, "nas.strategies"),
+        (PROXIES, "nas.proxies"),
+        (BENCHES, "nas.bench"),
+    ],
+)
+def test_every_kind_has_its_own_group(
+    registry: Registry[Any], group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, asked = registry.names(), []
+    monkeypatch.setattr(module, "entry_points", lambda group: asked.append(group) or [])
+    assert Registry(registry.kind, registry.package, registry.is_component).names() == names
+    assert asked == [group]
+
+
+def test_names_are_those_of_the_components() -> None:
+    for registry in (SPACES, STRATEGIES, PROXIES, BENCHES):
+        assert registry.names()
+        for name, component in registry.components.items():
+            assert component.name == name
+
+
+def test_is_concrete_subclass_asks_for_all_three() -> None:
+    class Base(ABC):
+        @abstractmethod
+        def work(self) -> None: ...
+
+    class Whole(Base):
+        name = "whole"
+
+        def work(self) -> None: ...
+
+    class Nameless(Whole):
+        name = None  # type: ignore[assignment]
+
+    class Half(Base):
+        name = "half"
+
+    class Other:
+        name = "other"
+
+    check = is_concrete_subclass(Base)
+    assert check(Whole)
+    assert not any(map(check, (Base, Nameless, Half, Other, Whole(), "whole", None)))
