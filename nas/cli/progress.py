@@ -47,8 +47,10 @@ class Lines(Watcher):
         now = time.monotonic()
         if now - self.last > QUIET_SECONDS:
             self.last = now
-            left = (now - self.begun) * (self.total - done) / done if done else float("nan")
-            text = f"{self.name}: {done:.1f} of {self.total}, about {left:.0f} s left {note}"
+            text = f"{self.name}: {done:.1f} of {self.total}"
+            if done:
+                text += f", about {(now - self.begun) * (self.total - done) / done:.0f} s left"
+            text += f" ({note})" if note else ""
             print(text, file=sys.stderr, flush=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nas.core import config
-from nas.core.data import DataSettings
+from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.executor import ExecutorSettings
 from nas.drivers.constraints import Constraint
@@ -132,7 +132,9 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     if chosen[1] != before[1]:
         values = {key: value for key, value in values.items() if key != "strategy"}
     kind = schema(*chosen)
-    return config.checked(config.override(values, overrides, kind), kind)
+    settings: Settings = config.checked(config.override(values, overrides, kind), kind)
+    settings.data = located(settings.data)
+    return settings
 
 
 def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:

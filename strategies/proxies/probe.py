@@ -87,10 +87,10 @@ class Probe:
         norms = [module for module in self.body.modules() if isinstance(module, nn.BatchNorm2d)]
         tracked = [norm.track_running_stats for norm in norms]
         modes = [(module, module.training) for module in self.network.modules()]
-        drop_path = getattr(self.body, "drop_path", None)
+        drop_path = getattr(self.body, "drop_path", 0.0)
         try:
             self.network.train()
-            if drop_path is not None:
+            if drop_path:
                 self.body.drop_path = 0.0  # type: ignore[assignment]
             for norm in norms:
                 norm.track_running_stats = False
@@ -105,7 +105,7 @@ class Probe:
             for norm, track in zip(norms, tracked):
                 norm.track_running_stats = track
                 norm.__dict__.pop("forward", None)
-            if drop_path is not None:
+            if drop_path:
                 self.body.drop_path = drop_path
             for module, training in modes:
                 module.training = training

@@ -119,9 +119,7 @@ class Evil:
 @pytest.mark.parametrize("old_format", [False, True])
 def test_code_in_a_checkpoint_is_never_run(tmp_path: Path, old_format: bool) -> None:
     path, ran = tmp_path / "a.pt", tmp_path / "ran"
-    torch.save(
-        {"kind": "network", "x": Evil(ran)}, path, _use_new_zipfile_serialization=not old_format
-    )
+    torch.save({"kind": "network", "x": Evil(ran)}, path, _use_new_zipfile_serialization=not old_format)
     refused(path)
     assert not ran.exists()
     torch.load(path, weights_only=False)  # it would have

@@ -38,9 +38,7 @@ def test_numbers_that_are_no_json_leave_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_error_while_writing_leaves_the_old_file_and_no_other(
-    tmp_path: Path, error: type[BaseException]
-) -> None:
+def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "a"
     path.write_text("old")
 
@@ -54,13 +52,20 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_other(
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_the_content_is_on_the_disk_before_the_name_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_content_is_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (done.append(Path(a).read_text()), replace(a, b)))
+
+    def watched_fsync(handle: int) -> None:
+        done.append("fsync")
+        fsync(handle)
+
+    def watched_replace(source: str, target: Path) -> None:
+        done.append(Path(source).read_text())
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
     write_text(tmp_path / "a", "whole")
     assert done == ["fsync", "whole"]
 

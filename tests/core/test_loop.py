@@ -128,9 +128,7 @@ def test_the_mean_loss_of_the_epoch_is_reported(tmp_path: Path) -> None:
     state = Loop(task, plan(epochs=1), tmp_path, 0, "last").run()
     first = 1.0 * 3 * 1.0
     second = 3.0 * 3 * (1.0 - 0.1)
-    assert state.history == [
-        {"epoch": 1, "train_loss": pytest.approx((first + second) / 2), "lr": 0.1, "value": 0.0}
-    ]
+    assert state.history == [{"epoch": 1, "train_loss": pytest.approx((first + second) / 2), "lr": 0.1, "value": 0.0}]
 
 
 def test_every_epoch_starts_in_train_mode(tmp_path: Path) -> None:
@@ -230,9 +228,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, select:
     assert torch.equal(whole.model.weight, parts.model.weight)
     assert again.history == state.history
     assert (again.best, again.best_epoch, again.epoch) == (state.best, state.best_epoch, state.epoch)
-    assert torch.equal(
-        checkpoint.load(final, "network")["weight"], checkpoint.load(final_again, "network")["weight"]
-    )
+    assert torch.equal(checkpoint.load(final, "network")["weight"], checkpoint.load(final_again, "network")["weight"])
     assert again.seconds > 0
 
 
@@ -267,9 +263,7 @@ def test_a_kill_within_an_epoch_loses_that_epoch_only(tmp_path: Path) -> None:
 
 def test_progress_is_told_after_every_epoch(tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    Loop(Slope([1.0], 1, [0.25, 0.5]), plan(epochs=2), tmp_path, 0, "last").run(
-        lambda *line: told.append(line)
-    )
+    Loop(Slope([1.0], 1, [0.25, 0.5]), plan(epochs=2), tmp_path, 0, "last").run(lambda *line: told.append(line))
     assert [line[:2] for line in told] == [(1, 2), (2, 2)]
     assert "value 0.250" in told[0][2]
     assert "train_loss 3.000" in told[0][2]

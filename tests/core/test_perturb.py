@@ -213,8 +213,8 @@ def test_gradients_already_there_stay() -> None:
 def test_eval_mode_gives_every_part_its_own_mode_back() -> None:
     network = nn.Sequential(nn.Sequential(nn.BatchNorm2d(2), nn.Dropout()), nn.Dropout(), nn.ReLU())
     network.train()
-    network[0][0].eval()
-    network[1].eval()
+    network.get_submodule("0.0").eval()
+    network.get_submodule("1").eval()
     modes = [part.training for part in network.modules()]
     assert len(set(modes)) == 2
     with eval_mode(network):

@@ -82,9 +82,7 @@ def test_suggest_is_silent_where_nothing_is_near() -> None:
     assert suggest("x", []) == ""
 
 
-def test_entry_points_of_third_parties_are_added(
-    shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entry_points_of_third_parties_are_added(shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     theirs = SimpleNamespace(name="theirs")
 
@@ -107,11 +105,14 @@ def test_entry_points_of_third_parties_are_added(
         (BENCHES, "nas.bench"),
     ],
 )
-def test_every_kind_has_its_own_group(
-    registry: Registry[Any], group: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_kind_has_its_own_group(registry: Registry[Any], group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names, asked = registry.names(), []
-    monkeypatch.setattr(module, "entry_points", lambda group: asked.append(group) or [])
+
+    def entry_points(group: str) -> list[Any]:
+        asked.append(group)
+        return []
+
+    monkeypatch.setattr(module, "entry_points", entry_points)
     assert Registry(registry.kind, registry.package, registry.is_component).names() == names
     assert asked == [group]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -153,3 +156,49 @@ def test_unit_range_takes_bytes() -> None:
     images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 2, 2)
     check_unit_range(unit_range(images))
     assert unit_range(images).flatten(1).mean(1).tolist() == [0.0, 1.0]
+
+
+_AUTHORS_INTERFACE = '''
+class Part:
+    n_target_classes = None
+
+
+class AutoAttack:
+    """The constructor and method of the authors' package, as far as they are used."""
+
+    calls = []
+
+    def __init__(self, model, norm="Linf", eps=0.3, seed=None, verbose=True, attacks_to_run=[],
+                 version="standard", is_tf_model=False, device="cuda", log_path=None):
+        assert seed is not None and not verbose and version == "standard" and not attacks_to_run
+        self.eps, self.norm = eps, norm
+        self.apgd_targeted, self.fab = Part(), Part()
+
+    def run_standard_evaluation(self, x_orig, y_orig, bs=250, return_labels=False, state_path=None):
+        print("chatter")
+        AutoAttack.calls.append((self.attacks_to_run, bs, self.apgd_targeted.n_target_classes))
+        return (x_orig + self.eps).clamp(0, 1)
+'''
+
+
+def test_the_authors_package_is_used_where_it_is_installed(
+    trained: tuple[Network, torch.Tensor, torch.Tensor],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from nas.eval.attacks.auto import package
+
+    assert package() == "pyautoattack"
+    (tmp_path / "autoattack.py").write_text(_AUTHORS_INTERFACE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "autoattack", raising=False)
+    assert package() == "autoattack"
+    network, x, y = trained
+    attack = ATTACKS.get("autoattack")(0.1, None, None)
+    for stage in attack.stages:
+        assert torch.equal(attack.perturb(network, x, y, stage, 1), (x + 0.1).clamp(0, 1))
+    calls = sys.modules["autoattack"].AutoAttack.calls
+    monkeypatch.delitem(sys.modules, "autoattack")
+    assert calls == [([stage], len(x), 9) for stage in ("apgd-ce", "apgd-t", "fab-t", "square")]
+    assert capsys.readouterr().out == ""

@@ -26,9 +26,7 @@ def saved(path: Path, trained: TrainedNetwork, **changes: Any) -> Network:
     return network
 
 
-@pytest.mark.parametrize(
-    ("space", "size"), [("nasbench201", {}), ("darts", {}), ("darts", {"auxiliary": True})]
-)
+@pytest.mark.parametrize(("space", "size"), [("nasbench201", {}), ("darts", {}), ("darts", {"auxiliary": True})])
 def test_round_trip(tmp_path: Path, describe: Describe, space: str, size: dict[str, Any]) -> None:
     trained = describe(space, training="pgd", **size)
     network = saved(tmp_path / "a.pt", trained)
@@ -57,9 +55,7 @@ def refused(path: Path) -> str:
         {"channels": "four", "cells_per_stage": 1},
     ],
 )
-def test_settings_that_no_longer_fit_are_told(
-    tmp_path: Path, describe: Describe, settings: dict[str, Any]
-) -> None:
+def test_settings_that_no_longer_fit_are_told(tmp_path: Path, describe: Describe, settings: dict[str, Any]) -> None:
     trained = describe()
     network = vars(trained) | {"settings": settings}
     saved(tmp_path / "a.pt", trained, network=network)
@@ -76,17 +72,13 @@ def test_settings_that_no_longer_fit_are_told(
         {"weights": 5},
     ],
 )
-def test_a_checkpoint_of_other_content_is_told(
-    tmp_path: Path, describe: Describe, changes: dict[str, Any]
-) -> None:
+def test_a_checkpoint_of_other_content_is_told(tmp_path: Path, describe: Describe, changes: dict[str, Any]) -> None:
     saved(tmp_path / "a.pt", describe(), **changes)
     assert "this version" in refused(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize(("key", "value"), [("space", "nasbench2001"), ("arch", "|none~0|"), ("arch", 5)])
-def test_a_network_that_does_not_exist_is_told(
-    tmp_path: Path, describe: Describe, key: str, value: Any
-) -> None:
+def test_a_network_that_does_not_exist_is_told(tmp_path: Path, describe: Describe, key: str, value: Any) -> None:
     trained = describe()
     saved(tmp_path / "a.pt", trained, network={**vars(trained), key: value})
     refused(tmp_path / "a.pt")

@@ -15,10 +15,11 @@ from nas.core.errors import InputError
 
 class _Cifar(PickledBatches):
     side = 32
+    default_root = "data"
     inner: ClassVar[str]  # the folder in the official archive
 
     def folder(self) -> Path:
-        root = Path(self.settings.root or "data").expanduser()
+        root = Path(self.settings.root or self.default_root).expanduser()
         if any((root / name).is_file() for name in (*self.train_files, *self.test_files)):
             return root
         if not (root / self.inner).is_dir() and self.settings.download:
@@ -39,11 +40,9 @@ class _Cifar(PickledBatches):
                 with tempfile.TemporaryDirectory(dir=root, prefix=f".{self.inner}.") as temporary:
                     extract_archive(str(root / official.filename), temporary)
                     os.replace(Path(temporary) / self.inner, root / self.inner)
-        except (
-            OSError,
-            RuntimeError,
-            EOFError,
-        ) as error:  # URLError is an OSError; a bad checksum a RuntimeError
+        except (OSError, RuntimeError, EOFError) as error:  # URLError is an OSError; a bad checksum a RuntimeError
+            with contextlib.suppress(OSError):
+                root.rmdir()  # if there is nothing in it
             reason = str(error).rstrip(".")
             raise InputError(
                 f"Expected the file {missing} of {self.name!r} but it is missing and could not be "

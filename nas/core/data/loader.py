@@ -56,6 +56,7 @@ class Loader(ABC):
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True
     default_size: ClassVar[int | None] = None
+    default_root: ClassVar[str | None] = None  # where it lies, or is downloaded to, if the user does not say
     mean: ClassVar[Triple | None] = None
     std: ClassVar[Triple | None] = None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -16,6 +19,12 @@ from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass
 
 LOADERS: Registry[type[Loader]] = Registry("data set", "nas.core.data", is_concrete_subclass(Loader))
+
+
+def located(settings: DataSettings) -> DataSettings:
+    """The same settings with an absolute `root`, so that a run resumes from any working directory."""
+    root = settings.root or LOADERS.get(settings.name).default_root
+    return settings if root is None else replace(settings, root=str(Path(root).expanduser().absolute()))
 
 
 def load(settings: DataSettings) -> Dataset:

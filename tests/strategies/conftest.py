@@ -1,0 +1,50 @@
+"""What the tests of strategies and proxies share: the spaces, tiny networks, one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nas.search_spaces import SPACES, Network, SearchSpace
+
+TINY: dict[str, dict[str, Any]] = {
+    "nasbench201": {"channels": 2, "cells_per_stage": 1},
+    "darts": {"channels": 2, "cells": 3},
+}  # a new space adds its own; without an entry it is tested at its scoring size
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The networks here are tiny; on a busy machine threads waiting for each other take most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=SPACES.names())
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    return SPACES.get(request.param)()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., Network]:
+    """A small network of an architecture, normalising inside, always with the same weights for a seed."""
+
+    def build(space: SearchSpace, arch: Any, seed: int = 0) -> Network:
+        torch.manual_seed(seed)
+        settings = TINY.get(space.name, vars(space.ScoringSettings()))
+        return space.build(arch, 4, mean=(0.5, 0.4, 0.45), std=(0.2, 0.25, 0.3), **settings)
+
+    return build
+
+
+@pytest.fixture
+def batch() -> tuple[Tensor, Tensor]:
+    """Six 8×8 images in [0, 1] of four classes."""
+    generator = torch.Generator().manual_seed(5)
+    return torch.rand((6, 3, 8, 8), generator=generator), torch.tensor([0, 1, 2, 3, 1, 0])

@@ -1,0 +1,281 @@
+"""CRoZe against a slow, literal reference of eq. 3-10 in float64, and what each option changes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nas.core.errors import InputError
+from nas.search_spaces import SPACES, Network, SearchSpace
+from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.croze import CRoZeOptions
+from nas.strategies.proxies.probe import Probe
+
+Tiny = Callable[..., Network]
+Batch = tuple[Tensor, Tensor]
+CROZE = PROXIES.get("croze")
+
+# every option away from its default; a new option has to come in here
+OTHERS: dict[str, Any] = {
+    "beta": 0.3,
+    "epsilon": 0.2,
+    "gamma": 5.0,
+    "batch_norm": False,
+    "absolute_weights": True,
+    "axis": "flat",
+    "reduction": "mean",
+    "ascend": False,
+    "clamp": True,
+}
+TOGETHER: list[dict[str, Any]] = [
+    {},
+    *({key: value} for key, value in OTHERS.items()),
+    {"axis": "flat", "reduction": "mean", "gamma": 0.5},
+    {"absolute_weights": True, "beta": 0.1, "epsilon": 0.03, "reduction": "mean"},
+    {"absolute_weights": True, "batch_norm": False, "ascend": False, "clamp": True, "gamma": 1.0},
+    {"beta": 0.0},
+    {"epsilon": 0.0},
+    OTHERS,
+]
+
+
+# the reference
+
+
+def cosine(a: list[float], b: list[float]) -> float:
+    dot = sum(x * y for x, y in zip(a, b))
+    norms = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(y * y for y in b))
+    return dot / norms if norms > 0 else 0.0
+
+
+def vectors(tensor: Tensor, axis: str) -> list[list[float]]:
+    """The vectors whose cosines are taken: one of all entries, or one along axis 0 for each position."""
+    if axis == "flat":
+        return [tensor.flatten().tolist()]
+    rows = [part.flatten().tolist() for part in tensor]
+    return [[row[position] for row in rows] for position in range(len(rows[0]))]
+
+
+def reduced(values: list[float], reduction: str) -> float:
+    return sum(values) if reduction == "sum" else sum(values) / len(values)
+
+
+def reference(network: Network, images: Tensor, labels: Tensor, **options: Any) -> float:
+    """Eq. 3-10, layer by layer and position by position, on an own copy of the network."""
+    o = CRoZeOptions(**options)
+    body = copy.deepcopy(network.body).train()
+    if not o.batch_norm:
+        for module in list(body.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, nn.BatchNorm2d):
+                    setattr(module, name, nn.Identity())
+    layers = [module for module in body.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+    if o.absolute_weights:
+        for layer in layers:
+            layer.weight = nn.Parameter(layer.weight.detach().abs())
+    x = (images - network.mean) / network.std
+
+    def passed(inputs: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """Outputs and weight gradients by layer."""
+        seen: dict[int, Tensor] = {}
+        handles = [
+            layer.register_forward_hook(lambda module, args, out, i=i: seen.update({i: out.detach().clone()}))
+            for i, layer in enumerate(layers)
+        ]
+        body.zero_grad()
+        F.cross_entropy(body(inputs), labels).backward()
+        for handle in handles:
+            handle.remove()
+        gradients = {i: layer.weight.grad.clone() for i, layer in enumerate(layers) if layer.weight.grad is not None}
+        return seen, gradients
+
+    z, g = passed(x)
+    theta = {i: layer.weight.detach().clone() for i, layer in enumerate(layers)}
+    if all(not gradient.any() for gradient in g.values()):
+        return 0.0
+    theta_r = {}
+    for i, layer in enumerate(layers):  # eq. 3
+        norm = math.sqrt(sum(value**2 for value in theta[i].flatten().tolist()))
+        length = math.sqrt(sum(value**2 for value in g[i].flatten().tolist())) if i in g else 0.0
+        theta_r[i] = theta[i] + (o.beta * norm / length) * g[i] if length > 0 else theta[i]
+        layer.weight = nn.Parameter(theta_r[i].clone())
+    x_leaf = x.clone().requires_grad_(True)  # eq. 4
+    F.cross_entropy(body(x_leaf), labels).backward()
+    assert x_leaf.grad is not None
+    x_adv = x + (1 if o.ascend else -1) * o.epsilon * x_leaf.grad.sign()
+    if o.clamp:
+        x_adv = x_adv.clamp(0, 1)
+    z_r, g_r = passed(x_adv)
+
+    total = 0.0
+    for i in g:
+        if i not in g_r:
+            continue
+        features = [1 + cosine(a, b) for a, b in zip(vectors(z[i], o.axis), vectors(z_r[i], o.axis))]
+        theta_1, theta_r1 = theta[i] - o.gamma * g[i], theta_r[i] - o.gamma * g_r[i]
+        weights = [1 + cosine(a, b) for a, b in zip(vectors(theta_1, o.axis), vectors(theta_r1, o.axis))]
+        gradients = [abs(cosine(a, b)) for a, b in zip(vectors(g[i], o.axis), vectors(g_r[i], o.axis))]
+        total += reduced(features, o.reduction) * reduced(weights, o.reduction) * reduced(gradients, o.reduction)
+    return total
+
+
+@pytest.mark.parametrize("options", TOGETHER, ids=lambda options: ",".join(options) or "default")
+def test_it_is_the_reference_in_float64(space: SearchSpace, tiny: Tiny, batch: Batch, options: dict[str, Any]) -> None:
+    images, labels = batch[0].double(), batch[1]
+    arch = space.sample(Random(11))
+    network = tiny(space, arch).double()
+    got = CROZE(Probe(network, images, labels), CRoZeOptions(**options))
+    assert got > 0
+    assert got == pytest.approx(reference(network, images, labels, **options), rel=1e-5)
+
+
+def test_float32_is_near_float64(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    """Single precision changes the value by its own rounding only."""
+    for seed in range(3):
+        network = tiny(space, space.sample(Random(seed)))
+        single = CROZE(Probe(network, *batch))
+        double = CROZE(Probe(network.double(), batch[0].double(), batch[1]))
+        assert single == pytest.approx(double, rel=1e-2)
+
+
+# options
+
+
+def test_every_option_changes_the_value(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    names = {field.name for field in dataclasses.fields(CRoZeOptions)}
+    assert set(OTHERS) == names - {"batch_size"}  # the batch is the scorer's business
+    network = tiny(space, space.largest())
+    default = CROZE(Probe(network, *batch))
+    values = {key: CROZE(Probe(network, *batch), CRoZeOptions(**{key: value})) for key, value in OTHERS.items()}
+    for key, value in values.items():
+        assert abs(value - default) > 1e-4 * default, key
+    assert len({round(value, 6) for value in values.values()}) == len(values)
+
+
+def test_more_images_change_the_value(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    network = tiny(space, space.largest())
+    images, labels = batch
+    values = [CROZE(Probe(network, images[:n], labels[:n])) for n in (3, 4, 6)]
+    assert len(set(values)) == 3
+
+
+def test_the_batch_size_reaches_the_score() -> None:
+    from nas.core.data import DataSettings, load
+    from nas.drivers.scoring import Scorer, Sized
+
+    dataset, sized = load(DataSettings()), Sized("nasbench201", {"channels": 2, "cells_per_stage": 1}, 10, 16)
+    arch = str(SPACES.get("nasbench201")().largest())
+    values = [
+        Scorer(["croze"], {"croze": CRoZeOptions(batch_size=n)}, dataset, sized, sized, 0, torch.device("cpu"))(arch)
+        for n in (4, 8, 4)
+    ]
+    assert values[0] == values[2] != values[1]
+
+
+def test_nothing_perturbed_is_the_greatest_likeness(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    """With β = ε = 0 every cosine is 1: each layer gives 2·2·1 with means of whole-layer cosines."""
+    network = tiny(space, space.largest()).double()
+    probe = Probe(network, batch[0].double(), batch[1])
+    options = CRoZeOptions(beta=0.0, epsilon=0.0, axis="flat", reduction="mean")
+    with_gradient = sum(bool(gradient.any()) for gradient in probe.clean.weight_grads)
+    assert with_gradient > 5
+    assert CROZE(probe, options) == pytest.approx(4.0 * with_gradient)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|",
+        "|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|none~0|nor_conv_3x3~1|none~2|",
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"absolute_weights": True}, {"axis": "flat", "gamma": 1.0}])
+def test_a_cell_without_a_path_scores_nothing(tiny: Tiny, batch: Batch, cell: str, options: dict[str, Any]) -> None:
+    space = SPACES.get("nasbench201")()
+    assert CROZE(Probe(tiny(space, space.parse(cell)), *batch), CRoZeOptions(**options)) == 0.0
+
+
+def test_other_images_and_weights_give_another_value(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    images, labels = batch
+    values = {
+        CROZE(Probe(tiny(space, space.largest(), 0), images, labels)),
+        CROZE(Probe(tiny(space, space.largest(), 1), images, labels)),
+        CROZE(Probe(tiny(space, space.largest(), 0), 1 - images, labels)),
+        CROZE(Probe(tiny(space, space.largest(), 0), images, labels.flip(0))),
+    }
+    assert len(values) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"axis": "last"},
+        {"reduction": "max"},
+        {"batch_size": 1},
+        {"beta": -0.1},
+        {"epsilon": float("nan")},
+        {"gamma": float("inf")},
+    ],
+)
+def test_impossible_options_are_told(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=rf"proxies\.croze\.{next(iter(options))} "):
+        CRoZeOptions(**options).check()
+    CRoZeOptions(beta=0.0, epsilon=0.0, gamma=0.0, batch_size=2, axis="flat", reduction="mean").check()
+
+
+# cost
+
+
+class Passes(TorchDispatchMode):
+    """Counts forwards of convolutions, and which gradients their backwards compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forwards = self.inputs = self.weights = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.convolution.default:
+            self.forwards += 1
+        if func is torch.ops.aten.convolution_backward.default:
+            to_input, to_weight, _ = args[-1]
+            self.inputs += to_input
+            self.weights += to_weight
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_it_costs_three_forwards_and_two_weight_backwards(tiny: Tiny, batch: Batch, absolute: bool) -> None:
+    space = SPACES.get("nasbench201")()
+    network = tiny(space, space.largest())
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    forwards: list[int] = []
+    network.body.register_forward_hook(lambda *_: forwards.append(1))
+    with Passes() as passes:
+        CROZE(Probe(network, *batch), CRoZeOptions(absolute_weights=absolute))
+    assert len(forwards) == 3
+    assert passes.forwards == 3 * convolutions
+    assert passes.weights == 2 * convolutions
+    # the input's gradient of the first convolution is only needed for the FGSM image
+    assert passes.inputs == 3 * convolutions - 2
+
+
+def test_the_cost_of_one_pass_is_shared_with_other_proxies(tiny: Tiny, batch: Batch) -> None:
+    space = SPACES.get("nasbench201")()
+    network = tiny(space, space.largest())
+    forwards: list[int] = []
+    network.body.register_forward_hook(lambda *_: forwards.append(1))
+    probe = Probe(network, *batch)
+    _ = probe.clean
+    CROZE(probe)
+    assert len(forwards) == 3

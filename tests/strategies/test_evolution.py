@@ -1,0 +1,154 @@
+"""Regularised evolution against algorithm 1 of Real et al., written out, and against random search."""
+
+from __future__ import annotations
+
+from random import Random
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from nas.core.errors import InputError
+from nas.search_spaces import SPACES, NASBench201, SearchSpace
+from nas.strategies import Goal
+from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.random_search import RandomSearch
+
+WORTH = {"none": 0.0, "skip_connect": 1.0, "avg_pool_3x3": 2.0, "nor_conv_1x1": 3.0, "nor_conv_3x3": 4.0}
+BEST = 6 * 4.0  # all edges nor_conv_3x3
+
+
+def additive(arch: Any) -> float:
+    """An easy objective: every edge adds its operation's worth."""
+    return sum(WORTH[name] for name in arch.operations)
+
+
+def any_score(arch: Any) -> float:
+    return sum((i + 1) * ord(letter) for i, letter in enumerate(str(arch))) % 997
+
+
+def algorithm_1(space: SearchSpace, cycles: int, population_size: int, tournament: int, seed: int) -> list[str]:
+    """Aging evolution, line by line: `history` is what is evaluated, `population` a queue, oldest on the left."""
+    rng = Random(seed)
+    population: list[tuple[Any, float]] = []
+    history: list[str] = []
+    while len(population) < population_size:
+        arch = space.sample(rng)
+        population.append((arch, any_score(arch)))
+        history.append(str(arch))
+    while len(history) < cycles:
+        sample = rng.sample(population, tournament)
+        parent = sample[0]
+        for candidate in sample[1:]:
+            if candidate[1] > parent[1]:
+                parent = candidate
+        child = space.mutate(parent[0], rng)
+        population.append((child, any_score(child)))
+        history.append(str(child))
+        del population[0]  # the oldest
+    return history
+
+
+def run(strategy: Any, budget: int, score: Any) -> list[Any]:
+    proposed = []
+    for _ in range(budget):
+        (arch,) = strategy.ask(1)
+        strategy.tell(arch, {"score": score(arch)})
+        proposed.append(arch)
+    return proposed
+
+
+@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize(("population", "tournament"), [(10, 3), (1, 1), (7, 7)])
+def test_it_is_algorithm_1(name: str, population: int, tournament: int) -> None:
+    space = SPACES.get(name)()
+    for seed in range(3):
+        options = EvolutionOptions(population, tournament)
+        got = run(Evolution(space, (Goal("score"),), seed, options), 80, any_score)
+        assert list(map(str, got)) == algorithm_1(space, 80, population, tournament, seed)
+
+
+def test_lower_is_better_is_the_mirror_image() -> None:
+    space, options = NASBench201(), EvolutionOptions(8, 3)
+    up = run(Evolution(space, (Goal("score"),), 1, options), 60, any_score)
+    down = run(Evolution(space, (Goal("score", higher_is_better=False),), 1, options), 60, lambda a: -any_score(a))
+    assert up == down
+    assert up != run(Evolution(space, (Goal("score", False),), 1, options), 60, any_score)
+
+
+def test_the_oldest_dies_and_not_the_worst() -> None:
+    space = NASBench201()
+    strategy = Evolution(space, (Goal("score"),), 0, EvolutionOptions(3, 3))
+    first, *others = strategy.ask(5)
+    strategy.tell(first, {"score": 100.0})
+    for number, arch in enumerate(others):
+        strategy.tell(arch, {"score": float(number)})
+    assert [arch for arch, _ in strategy.population] == others[1:]
+    child = strategy.ask(1)[0]  # of the best alive, with a full tournament
+    assert child in space.neighbors(others[-1])
+
+
+def test_infeasible_children_never_enter() -> None:
+    strategy = Evolution(NASBench201(), (Goal("score"),), 0, EvolutionOptions(5, 2))
+    feasible: list[Any] = []
+    for number in range(60):
+        (arch,) = strategy.ask(1)
+        if number % 3 == 0:
+            strategy.tell(arch, None)
+        else:
+            strategy.tell(arch, {"score": 1.0})
+            feasible.append(arch)
+        assert [member for member, _ in strategy.population] == feasible[-5:]
+
+
+def test_the_start_is_random_until_the_population_is_full() -> None:
+    space = NASBench201()
+    strategy = Evolution(space, (Goal("score"),), 0, EvolutionOptions(5, 2))
+    rng = Random(0)
+    for _ in range(3):
+        strategy.tell(strategy.ask(1)[0], None)
+    assert strategy.ask(20) == [space.sample(rng) for _ in range(23)][3:]
+
+
+def test_a_tournament_of_one_is_a_random_walk_and_of_all_is_greedy() -> None:
+    def parents_rank(tournament: int) -> float:
+        """Mean rank of the parent, 0 the best, by which member the child is a neighbour of."""
+        space = NASBench201()
+        strategy = Evolution(space, (Goal("score"),), 0, EvolutionOptions(20, tournament))
+        for number, arch in enumerate(strategy.ask(20)):
+            strategy.tell(arch, {"score": float(number)})
+        members = [arch for arch, _ in strategy.population][::-1]
+        return mean(
+            next(rank for rank, member in enumerate(members) if child in space.neighbors(member))
+            for child in strategy.ask(200)
+        )
+
+    assert parents_rank(20) == 0
+    assert 0 < parents_rank(5) < 6 < parents_rank(1)
+
+
+def test_it_finds_the_optimum_of_an_easy_objective_far_more_often_than_chance() -> None:
+    space, budget = NASBench201(), 400
+    margins, found = [], 0
+    for seed in range(20):
+        goals = (Goal("score"),)
+        evolved = max(map(additive, run(Evolution(space, goals, seed, EvolutionOptions(30, 8)), budget, additive)))
+        drawn = max(map(additive, run(RandomSearch(space, goals, seed), budget, additive)))
+        margins.append(evolved - drawn)
+        found += evolved == BEST
+    assert min(margins) >= 0  # paired by seed
+    assert mean(margins) > 1.0
+    assert found >= 18
+
+
+@pytest.mark.parametrize(("population", "tournament"), [(0, 0), (5, 0), (5, 6), (-1, -1)])
+def test_impossible_options_are_told(population: int, tournament: int) -> None:
+    with pytest.raises(InputError, match=f"tournament={tournament} population={population}"):
+        EvolutionOptions(population, tournament).check()
+    EvolutionOptions(5, 5).check()
+
+
+def test_it_has_one_goal() -> None:
+    for goals in ((), (Goal("a"), Goal("b"))):
+        with pytest.raises(InputError, match=f"got {len(goals)}; name one in search.objective"):
+            Evolution(NASBench201(), goals, 0)
