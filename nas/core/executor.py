@@ -124,8 +124,8 @@ class LocalExecutor(Generic[Item, Result]):
                 self._stop()
                 if tries == 2:
                     raise NasError(
-                        "A worker process was killed twice (out of memory?); continue with `nas resume` on the run, "
-                        "with fewer executor.workers."
+                        "A worker process was killed twice (out of memory?); continue with "
+                        "`nas resume RUN executor.workers=1`."
                     ) from error
 
     def _submit(self, items: dict[int, Item], tick: Callable[[], None]) -> Iterator[Done[Result]]:

@@ -144,9 +144,11 @@ class Loop:
             total += loss.detach()
         mean = total.item() / steps
         if not math.isfinite(mean):
+            last = self.folder / "last.pt"
+            kept = f"the last good checkpoint is {last}" if last.is_file() else "there is no good checkpoint yet"
             raise NasError(
-                f"Training diverged: the loss became {mean} in epoch {epoch + 1}; the last good checkpoint is "
-                f"{self.folder / 'last.pt'}. Lower train.lr or set train.clip."
+                f"Training diverged: the loss became {mean} in epoch {epoch + 1}; {kept}. Lower train.lr or set "
+                "train.clip."
             )
         return {"train_loss": mean, "lr": rate, **self.task.validate(epoch)}
 

@@ -22,6 +22,7 @@ from nas.drivers.settings import Settings, from_values
 
 CONFIG = "config.json"
 RESULT = "result.json"
+CHANGEABLE = ("executor.workers", "data.root")
 
 
 @dataclass
@@ -123,9 +124,15 @@ def _placed(temporary: Path, wanted: Path | None, parent: Path, name: str) -> Pa
 
 
 @contextmanager
-def reopen(folder: Path) -> Iterator[Run]:
-    """An existing run, locked for this process."""
-    with _opened(folder) as run:
+def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
+    """An existing run, locked for this process. Only what cannot change its result may be overridden (`CHANGEABLE`)."""
+    for text in overrides or []:
+        if text.partition("=")[0] not in CHANGEABLE:
+            raise InputError(
+                f"Expected one of {', '.join(CHANGEABLE)} but got {text!r}; other settings would change the result: "
+                "start a new run with them."
+            )
+    with _opened(folder, overrides) as run:
         yield run
 
 
@@ -158,9 +165,9 @@ def result_of(folder: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[Run]:
+def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
     value = described(folder)
-    settings = from_values(value["settings"], [])
+    settings = from_values(value["settings"], overrides or [])
     with _locked(folder), Store(folder / "store.sqlite") as store:
         yield Run(folder, value["command"], settings, value["extra"], store)
 

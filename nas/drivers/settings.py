@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
@@ -72,6 +73,8 @@ class Common:
     def check(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected seed between 0 and 2^63 but got {self.seed}.")
+        if not re.fullmatch(r"[\w.-]{1,100}", self.name) or self.name.startswith("."):
+            raise InputError(f"Expected a name of letters, digits, '-', '_' and '.' but got {self.name!r}.")
         self.torch_device()
         check_attacks(self.eval)
         PROXIES.get(self.search.objective)

@@ -200,6 +200,7 @@ def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, fe
         (["eval", "broken.pt"], "broken.pt is damaged"),
         (["eval", "missing.pt"], "no such file"),
         (["resume", "taken"], "config.json"),
+        (["resume", "taken", "seed=3"], "start a new run"),
         (["report", "nowhere"], "config.json"),
         (["score", "nonsense"], "nonsense"),
         (["score", CELL, "--proxies", "croz"], "did you mean 'croze'"),

@@ -19,7 +19,7 @@ class _Cifar(PickledBatches):
     inner: ClassVar[str]  # the folder in the official archive
 
     def folder(self) -> Path:
-        root = Path(self.settings.root or self.default_root).expanduser()
+        root = Path(os.path.expanduser(self.settings.root or self.default_root))
         if any((root / name).is_file() for name in (*self.train_files, *self.test_files)):
             return root
         if not (root / self.inner).is_dir() and self.settings.download:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ class Loader(ABC):
         """Where the user says the data lie; `InputError` where nothing is said or there."""
         if self.settings.root is None:
             raise InputError(f"Expected data.root for the data set {self.name!r} but got none; set data.root=PATH.")
-        path = Path(self.settings.root).expanduser()
+        path = Path(os.path.expanduser(self.settings.root))
         if not path.exists():
             raise InputError(f"Expected the data set {self.name!r} at {path} but nothing is there; set data.root=PATH.")
         return path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ LOADERS: Registry[type[Loader]] = Registry("data set", "nas.core.data", is_concr
 def located(settings: DataSettings) -> DataSettings:
     """The same settings with an absolute `root`, so that a run resumes from any working directory."""
     root = settings.root or LOADERS.get(settings.name).default_root
-    return settings if root is None else replace(settings, root=str(Path(root).expanduser().absolute()))
+    return settings if root is None else replace(settings, root=os.path.abspath(os.path.expanduser(root)))
 
 
 def load(settings: DataSettings) -> Dataset:
