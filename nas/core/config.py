@@ -100,8 +100,6 @@ def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict
     for text in overrides:
         key, _, value = text.partition("=")
         kind = _field_type(schema, key)
-        if dataclasses.is_dataclass(kind):
-            raise InputError(f"Expected a single setting but {key} is a section; write {key}.<setting>=value.")
         parsed: Any = value
         if value in ("null", "~", ""):
             parsed = None
