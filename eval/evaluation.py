@@ -48,13 +48,13 @@ def evaluate(
     part = attacked(dataset, settings.n_test)
     plan = plan_of(settings, dataset.num_classes)
     bench = _Bench(network, unit_range(part.images), part.labels, settings.batch_size, seed, device, outcomes)
-    total = sum(len(attack.stages) for _, attack in plan) * bench.batches + bench.batches
-    done = 0
+    total = bench.batches * (1 + sum(attack.passes(attack.steps) for _, attack in plan))
+    done = 0.0
 
-    def tick(note: str) -> None:
+    def tick(passes: float, note: str) -> None:  # in passes, so that the time left can be told
         nonlocal done
-        done += 1
-        progress(done, total, note)
+        done += passes
+        progress(round(done), round(total), note)
 
     standing = {"clean": bench.clean(tick)}
     for label, attack in plan:
@@ -133,14 +133,14 @@ class _Bench:
         with torch.no_grad():
             return self.network(x).argmax(1) == y
 
-    def clean(self, tick: Callable[[str], None]) -> Flags:
+    def clean(self, tick: Callable[[float, str], None]) -> Flags:
         flags: Flags = []
         for batch, (x, y) in enumerate(zip(self.images, self.labels)):
             flags += self._kept(f"clean/{batch}", lambda x=x, y=y: self._right(x, y).int().tolist())  # type: ignore[misc]
-            tick("clean")
+            tick(1, "clean")
         return flags
 
-    def robust(self, label: str, attack: Attack, clean: Flags, tick: Callable[[str], None]) -> Flags:
+    def robust(self, label: str, attack: Attack, clean: Flags, tick: Callable[[float, str], None]) -> Flags:
         flags: Flags = []
         for batch in range(self.batches):
             left = clean[len(flags) : len(flags) + len(self.labels[batch])]
@@ -149,7 +149,7 @@ class _Bench:
                     f"{label}/{stage}/{batch}",
                     lambda left=left, stage=stage, batch=batch: self._stage(label, attack, stage, batch, left),  # type: ignore[misc]
                 )
-                tick(label)
+                tick(attack.passes(attack.steps) / len(attack.stages), label)
             flags += left
         return flags
 

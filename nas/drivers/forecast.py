@@ -59,7 +59,7 @@ def forecast(command: str, settings: Settings, checkpoint: str | None = None) ->
                 stages["train"] += _start(workers)
         if command != "train":
             counts = [_attack_passes(settings, method) for method in models]
-            stages["eval"] = _shared([count * attack_step / batch for count in counts], workers)
+            stages["eval"] = _shared([count * step / batch for count in counts], workers)
             passes["eval"] = sum(counts)
             if command == "eval":
                 stages["eval"] += _start(workers)
@@ -148,7 +148,7 @@ def _training(
 
 
 def _attack_passes(settings: Settings, method: str) -> float:
-    """Passes of all attacks on one network."""
+    """Passes of all attacks on one network; the libraries' own work makes each about as dear as a training pass."""
     share = SURVIVORS[method]
     total = 0.0
     for name in [*settings.eval.attacks, *[settings.eval.sweep_attack] * len(settings.eval.sweep)]:
