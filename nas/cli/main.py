@@ -46,10 +46,18 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Exit codes: 0 done; 2 what the user can mend; 1 a stage failed; 130 or 143 interrupted and resumable."""
+    """The console script."""
     signal.signal(signal.SIGTERM, _terminate)
+    code = run_command(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # no waiting for library threads after the work is done
+
+
+def run_command(arguments: list[str]) -> int:
+    """Exit codes: 0 done; 2 what the user can mend; 1 a stage failed; 130 or 143 interrupted and resumable."""
     try:
-        code = app(standalone_mode=False)
+        code = app(arguments, standalone_mode=False)
     except NasError as error:
         code = _said(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -72,9 +80,7 @@ def main() -> NoReturn:
         else:
             traceback.print_exc()
             code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0)  # no waiting for library threads after the work is done
+    return code if isinstance(code, int) else 0
 
 
 def _said(message: str, code: int) -> int:

@@ -151,7 +151,9 @@ def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:
         if key == "space":
             space = value
         if key == "strategy":
-            raise InputError("Expected single settings of the strategy; write strategy.name=... strategy.population=...")
+            raise InputError(
+                "Expected single settings of the strategy; write strategy.name=... strategy.population=..."
+            )
         if key == "strategy.name":
             strategy = value
     return str(space), str(strategy)

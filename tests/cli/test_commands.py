@@ -12,6 +12,7 @@ import pytest
 import torch
 from commands import TINY, nas, nas_json
 
+from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
 from nas.eval import hrs, wilson
@@ -67,7 +68,7 @@ def test_the_models_of_a_run_are_what_they_are_said_to_be(
 ) -> None:
     folder, result = finished
     space = NASBench201()
-    sizes = dict(channels=4, cells_per_stage=1)
+    sizes = {"channels": 4, "cells_per_stage": 1}
     largest = space.cost(space.largest(), **sizes).params
     part = attacked(digits, 8)
     for model in result["models"]:
@@ -212,15 +213,23 @@ def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, fe
         (["run"], "Missing argument"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "precious").write_text("mine")
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 half a file")
-    done = nas(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert done.stdout == ""
+    code = run_command(arguments)
+    printed = capfd.readouterr()
+    assert code == 2, printed.err
+    assert words in printed.err
+    assert len(printed.err.strip().splitlines()) == 1, printed.err
+    assert printed.out == ""
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["broken.pt", "precious", "taken"]
 
 
@@ -255,9 +264,15 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(room: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("command", ["run", "search", "train", "eval", "score", "bench", "resume", "report", "list"])
-def test_help_teaches(command: str, tmp_path: Path) -> None:
-    done = nas(command, "--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "--json" in done.stdout
+def test_help_teaches(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command([command, "--help"]) == 0
+    text = capfd.readouterr().out
+    assert "--json" in text
     if command != "list":
-        assert f"`nas {command} " in done.stdout.replace("\n  ", " "), "no example"
+        assert f"`nas {command} " in text.replace("\n  ", " "), "no example"
+
+
+def test_bad_input_ends_the_process_with_code_2(tmp_path: Path) -> None:
+    done = nas("run", "quickstrat", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("nas: Expected a configuration")

@@ -44,7 +44,9 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
     ("moment", "workers"),
     [("before the search", 2), ("in the search", 2), ("in training", 2), ("in an attack", 1), ("in an attack", 2)],
 )
-def test_kill_and_resume(moment: str, workers: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str) -> None:
+def test_kill_and_resume(
+    moment: str, workers: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str
+) -> None:
     run = tmp_path / "run"
     arguments = ("run", "quickstart", *TINY, few_digits, f"executor.workers={workers}", "run.dir=run")
     code = killed_when(lambda: MOMENTS[moment](run), *arguments, cwd=tmp_path)
@@ -98,4 +100,6 @@ def test_a_second_process_on_a_run_is_refused(tmp_path: Path, few_digits: str) -
         assert "another process" in second.stderr
         return True
 
-    killed_when(also_resumed, "search", "quickstart", *TINY, few_digits, "search.budget=2000", "run.dir=run", cwd=tmp_path)
+    killed_when(
+        also_resumed, "search", "quickstart", *TINY, few_digits, "search.budget=2000", "run.dir=run", cwd=tmp_path
+    )
