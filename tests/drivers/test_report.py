@@ -218,7 +218,10 @@ def test_names_and_reasons_are_escaped(make: Make) -> None:
     content["models"][0]["name"] = EVIL
     content["versions"][EVIL] = content["seeds"][EVIL] = EVIL
     content["data"] = EVIL
-    page = write_report(make(f"name={EVIL}", reason=EVIL), content).read_text()
+    folder = make(reason=EVIL)
+    written = (folder / "config.json").read_text().replace('"name": "quickstart"', f'"name": "{EVIL}"')
+    (folder / "config.json").write_text(written)  # such a name is refused at the start, but files can be edited
+    page = write_report(folder, content).read_text()
     assert "<script" not in page
     assert f"<h1>{escape(EVIL)}</h1>" in page
     assert f"2\u00d7 {escape(EVIL)}" in page
