@@ -9,7 +9,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow

@@ -16,6 +16,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.search_spaces.nasbench201 import Cell
 from nas.search_spaces.nasbench201.cell import OPERATIONS
+from nas.search_spaces.nasbench201.operations import AveragePool
 
 SPACE = NASBench201()
 GOOD = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
@@ -77,8 +78,20 @@ def test_only_the_modules_of_the_string_are_built(seed: int) -> None:
     convs = sum(name.startswith("nor_conv") for name in cell.operations)
     assert kinds[nn.Conv2d] == 1 + 2 * 3 + convs * copies  # the stem, two residual blocks of three
     assert kinds[nn.BatchNorm2d] == 2 + 2 * 2 + convs * copies
-    assert kinds[nn.AvgPool2d] == 2 + cell.operations.count("avg_pool_3x3") * copies
+    assert kinds[nn.AvgPool2d] == 2
+    assert kinds[AveragePool] == cell.operations.count("avg_pool_3x3") * copies
     assert kinds[nn.Identity] == cell.operations.count("skip_connect") * copies
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (8, 8), (16, 9)])
+def test_average_pooling_is_torchs_own(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    ours = AveragePool(3).double()(x)
+    theirs = nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    torch.testing.assert_close(ours, theirs)
+    weights = torch.randn_like(ours)
+    for mine, expected in zip(torch.autograd.grad(ours, x, weights), torch.autograd.grad(theirs, x, weights)):
+        torch.testing.assert_close(mine, expected)
 
 
 def test_a_cell_computes_the_sum_of_its_edges() -> None:
