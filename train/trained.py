@@ -13,6 +13,11 @@ from nas.core.errors import InputError
 from nas.search_spaces import SPACES, Network
 
 
+def without_auxiliary(settings: dict[str, Any]) -> dict[str, Any]:
+    """Network settings without the auxiliary head, which is there in training only and is not counted."""
+    return {key: value for key, value in settings.items() if key != "auxiliary"}
+
+
 @dataclass(frozen=True)
 class TrainedNetwork:
     """Everything needed to build the network again, and how it was trained; plain values, as in the checkpoint."""
@@ -37,8 +42,9 @@ class TrainedNetwork:
 
     @property
     def params(self) -> int:
+        """Weights, as the field counts them: without an auxiliary head."""
         space = SPACES.get(self.space)()
-        return space.cost(space.parse(self.arch), self.num_classes, **self.settings).params
+        return space.cost(space.parse(self.arch), self.num_classes, **without_auxiliary(self.settings)).params
 
     def export(self, weights: dict[str, Tensor]) -> dict[str, Any]:
         return {"format": 1, "network": asdict(self), "weights": weights}

@@ -29,12 +29,13 @@ def start(command: str, settings: Settings, as_json: bool, extra: dict[str, Any]
     carry_out(create(command, settings, extra), as_json)
 
 
-def forecast(command: str, settings: Settings, as_json: bool, **extra: Any) -> None:
+def forecast(command: str, settings: Settings, as_json: bool) -> None:
     """Print what the run would cost; writes nothing."""
     from nas.drivers.forecast import forecast as compute
     from nas.drivers.forecast import text
 
-    launch.preflight(command, settings)
+    settings.data.download = False
+    launch.preflight(command, settings, keep=False)
     with output(as_json) as out:
-        value = compute(command, settings, **extra)
+        value = compute(command, settings)
         out.emit(value, text(value))

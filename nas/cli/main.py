@@ -73,7 +73,10 @@ def run_command(arguments: list[str]) -> int:
             traceback.print_exc()
             code = 1
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message() if hasattr(error, "format_message") else error)
+            code = 2
+        elif hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
             code = _said(f"{error.format_message()} See `nas --help`.", 2)
         elif type(error).__name__ == "Abort":
             code = _said("interrupted; a run continues with `nas resume RUN`.", 130)

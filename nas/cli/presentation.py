@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     if command == "search":
         lines = [f"{number}. {entry['arch']}  {_metrics(entry)}" for number, entry in enumerate(result["best"], 1)]
         note = " (no further class found within the limits)" if result["exhausted"] else ""
-        lines += [f"{result['evaluated']} classes evaluated{note}", f"train the best: nas train {folder}"]
+        lines += [
+            f"{result['evaluated']} classes evaluated{note}",
+            f"train the best: nas train {shlex.quote(str(folder))}",
+        ]
         return "\n".join(lines)
     if command == "train":
         return (
             f"validation accuracy {result['val_accuracy']:.3f} after {result['epochs']} epochs\n"
-            f"checkpoint: {folder / result['checkpoint']}\nattack it: nas eval {folder}"
+            f"checkpoint: {folder / result['checkpoint']}\nattack it: nas eval {shlex.quote(str(folder))}"
         )
     if command == "eval":
         return table([result])

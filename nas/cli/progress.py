@@ -41,15 +41,17 @@ class Lines(Watcher):
     def stage(self, name: str, total: int) -> None:
         self.name, self.total, self.begun = name, total, time.monotonic()
         self.last = self.begun
+        self.before: float | None = None  # done in earlier sessions of the run
         print(f"{name}: {total} to do", file=sys.stderr, flush=True)
 
     def update(self, done: float, note: str) -> None:
         now = time.monotonic()
+        self.before = done if self.before is None else self.before
         if now - self.last > QUIET_SECONDS:
             self.last = now
             text = f"{self.name}: {done:.1f} of {self.total}"
-            if done:
-                text += f", about {(now - self.begun) * (self.total - done) / done:.0f} s left"
+            if done > self.before:
+                text += f", about {(now - self.begun) * (self.total - done) / (done - self.before):.0f} s left"
             text += f" ({note})" if note else ""
             print(text, file=sys.stderr, flush=True)
 

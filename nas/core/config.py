@@ -34,7 +34,8 @@ def describe(name: str) -> str:
 def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     """The recipe `name` (shipped) or file `name` (a path ending in .yaml) with everything it `extends` below it.
 
-    `above` are the recipes that extend it, so that a circle is told.
+    A file that a file extends is looked up beside it. `above` are the recipes that extend this one, so that a circle
+    is told.
     """
     text, where = _read(name)
     try:
@@ -53,9 +54,13 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     parents = own.pop("extends", None) or []
     for parent in parents if isinstance(parents, list) else [parents]:
-        if not isinstance(parent, str) or parent in (*above, name):
+        if not isinstance(parent, str):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
-        merged = merge(merged, compose(parent, (*above, name)))
+        beside = parent.endswith((".yaml", ".yml")) and name.endswith((".yaml", ".yml"))
+        found = str(Path(name).parent / parent) if beside else parent
+        if found in (*above, name):
+            raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
+        merged = merge(merged, compose(found, (*above, name)))
     return merge(merged, own)
 
 

@@ -11,3 +11,7 @@ class InputError(NasError):
     """Something the user can mend: a bad argument, a missing file, a full disk, a taken folder."""
 
     exit_code = 2
+
+
+class ResourceError(NasError):
+    """The machine ran out of something in the middle of work (memory, file handles); the run can be resumed."""

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 
-from nas.core.errors import InputError, NasError
+from nas.core.errors import InputError, NasError, ResourceError
+from nas.core.files import told_plainly
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -56,14 +58,33 @@ class Done(Generic[Result]):
 def _attempt(function: Callable[[Any], Any], index: int, item: Any) -> Done[Any]:
     start = time.perf_counter()
     try:
-        result, failure = function(item), None
-    except InputError:
+        with told_plainly(Path.cwd()):
+            result, failure = function(item), None
+    except (InputError, ResourceError):
         raise
+    except (MemoryError, OSError, torch.OutOfMemoryError) as error:
+        raise ResourceError(_out_of(error)) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error):  # what torch says on a CPU
+            raise ResourceError(_out_of(error)) from error
+        result, failure = None, f"{type(error).__name__}: {error}"
     except NasError as error:
         result, failure = None, str(error)
     except Exception as error:
         result, failure = None, f"{type(error).__name__}: {error}"
     return Done(index, result, failure, time.perf_counter() - start)
+
+
+def _out_of(error: BaseException) -> str:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"The machine ran out of something ({reason}); continue with `nas resume RUN executor.workers=1`."
+
+
+def _make_repeatable(threads: int) -> None:
+    """What results may depend on is set here, in every process alike."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
 
 
 _function: Callable[[Any], Any]  # in a worker: what to do with an item
@@ -73,7 +94,7 @@ def _start_worker(function: bytes, threads: int, parent: int) -> None:
     global _function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(threads)
+    _make_repeatable(threads)
 
     def follow_parent() -> None:
         while os.getppid() == parent:
@@ -91,7 +112,8 @@ def _attempt_in_worker(index: int, item: Any) -> Done[Any]:
 class LocalExecutor(Generic[Item, Result]):
     """Applies `function` to items. With more than one worker it must be picklable; it is sent to each worker once.
 
-    An exception of one item becomes its `failure`; an `InputError` (full disk, missing data) stops everything.
+    An exception of one item becomes its `failure`. An `InputError` (full disk, missing data) or `ResourceError` (no
+    memory) stops everything: it says nothing about the item, and a resumed run tries again.
     """
 
     def __init__(self, function: Callable[[Item], Result], workers: int, threads: int) -> None:
@@ -101,7 +123,7 @@ class LocalExecutor(Generic[Item, Result]):
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> LocalExecutor[Item, Result]:
-        torch.set_num_threads(self.threads)
+        _make_repeatable(self.threads)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nas.core import checkpoint
 from nas.core.errors import NasError
+from nas.core.files import told_plainly
 from nas.core.seeds import derive
 
 Progress = Callable[[int, int, str], None]  # done, total, note
@@ -116,9 +117,10 @@ class Loop:
                 start = time.perf_counter()
                 metrics = self._epoch(self.state.epoch)
                 self.state.seconds += time.perf_counter() - start
-                for name, value in metrics.items():
-                    writer.add_scalar(name, value, self.state.epoch)
-                writer.flush()
+                with told_plainly(self.folder):
+                    for name, value in metrics.items():
+                        writer.add_scalar(name, value, self.state.epoch)
+                    writer.flush()
                 self._save(metrics)
                 progress(self.state.epoch, self.schedule.epochs, _note(metrics))
         return self.state

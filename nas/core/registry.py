@@ -55,8 +55,9 @@ class Registry(Generic[T]):
         """The component called `name`; `InputError` with the nearest name where there is none."""
         if name in self.components:
             return self.components[name]
+        article = "an" if self.kind[0] in "aeiou" else "a"
         raise InputError(
-            f"Expected a {self.kind} but got {name!r}{suggest(name, self.names())}; "
+            f"Expected {article} {self.kind} but got {name!r}{suggest(name, self.names())}; "
             f"available: {', '.join(self.names())}."
         )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
+from typing import Any
 
 from nas.core.errors import InputError
-from nas.search_spaces import Cost
+from nas.drivers.scoring import Sized
+from nas.search_spaces import SPACES, Cost
 
 _COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 _QUANTITY = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
@@ -40,3 +44,37 @@ class Constraint:
     def holds(self, cost: Cost, largest: Cost) -> bool:
         limit = self.limit / 100 * _QUANTITY[self.quantity](largest) if self.percent else self.limit
         return _COMPARE[self.comparison](_QUANTITY[self.quantity](cost), limit)
+
+    def __str__(self) -> str:
+        return f"{self.quantity}{self.comparison}{self.limit:g}{'%' if self.percent else ''}"
+
+
+class Limits:
+    """All constraints of a search, held against the network that would be trained."""
+
+    def __init__(self, texts: list[str], trained: Sized) -> None:
+        self.constraints = [Constraint.parse(text) for text in texts]
+        self.trained = trained
+        self.space = SPACES.get(trained.space)()
+        self.largest = trained.cost(self.space.largest())
+
+    def allow(self, arch: Any) -> bool:
+        if not self.constraints:
+            return True
+        cost = self.trained.cost(arch)
+        return all(constraint.holds(cost, self.largest) for constraint in self.constraints)
+
+    def sample(self, rng: Random, draws: int) -> Iterator[Any]:
+        """Of so many uniform draws the representatives that the constraints allow."""
+        for _ in range(draws):
+            arch = self.space.canonical(self.space.sample(rng))
+            if self.allow(arch):
+                yield arch
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.constraints)) or "no limits"
+
+    def unsatisfied(self, draws: int) -> InputError:
+        return InputError(
+            f"Expected an architecture that satisfies {self} but {draws} proposals had none; loosen search.constraints."
+        )

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import islice
 from random import Random
 from statistics import median
 from typing import Any
@@ -19,7 +20,6 @@ from torch.nn import functional as F
 from nas.core.images import unit_range
 from nas.core.perturb import eval_mode, input_gradient
 from nas.core.seeds import derive
-from nas.drivers.constraints import Constraint
 from nas.drivers.jobs import Jobs
 from nas.drivers.settings import Settings
 from nas.eval.attacks import ATTACKS, named
@@ -27,9 +27,10 @@ from nas.search_spaces import SPACES, Network
 
 SURVIVORS = {"standard": 0.05, "pgd": 0.6}  # assumed share of images that stand an attack to its end
 SAMPLES = 24  # random feasible cells looked at
+DRAWS = 20_000  # for so many
 
 
-def forecast(command: str, settings: Settings, checkpoint: str | None = None) -> dict[str, Any]:
+def forecast(command: str, settings: Settings) -> dict[str, Any]:
     """Seconds per stage, passes (F+B: forward and backward of one image), and memory of one process.
 
     Times the objective on three cells, and one training and one attack step on the largest of a sample of feasible
@@ -37,12 +38,12 @@ def forecast(command: str, settings: Settings, checkpoint: str | None = None) ->
     attacked to the end is an assumption, which is printed.
     """
     torch.set_num_threads(settings.executor.threads)
-    jobs = Jobs(settings, None)
+    jobs = Jobs(settings, None, keep=False)
     workers = settings.executor.processes(settings.torch_device().type)
     passes: dict[str, float] = {}
     stages: dict[str, float] = {}
     if command in ("run", "search"):
-        each = median(_timed(lambda text=text: jobs.scorer(text)) for text in _feasible(jobs)[:4][1:])  # type: ignore[misc]
+        each = median(_timed(lambda text=text: jobs.scorer(text)) for text in _feasible(jobs)[:3])  # type: ignore[misc]
         budget = settings.search.budget
         stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
         passes["search"] = budget * 2.67 * _batch(settings)
@@ -90,20 +91,11 @@ def text(value: dict[str, Any]) -> str:
 
 def _feasible(jobs: Jobs) -> list[str]:
     """Random cells within the limits, the most expensive first."""
-    settings = jobs.settings
-    space = SPACES.get(settings.space)()
-    limits = [Constraint.parse(text) for text in settings.search.constraints]
-    largest = jobs.trained.cost(space.largest())
-    rng = Random(derive(settings.seed, "forecast"))
-    found: list[tuple[int, str]] = []
-    for _ in range(100 * SAMPLES):
-        arch = space.canonical(space.sample(rng))
-        cost = jobs.trained.cost(arch)
-        if all(limit.holds(cost, largest) for limit in limits):
-            found.append((cost.macs, str(arch)))
-        if len(found) == SAMPLES:
-            break
-    return [text for _, text in sorted(found, reverse=True)] or [str(space.largest())]
+    rng = Random(derive(jobs.settings.seed, "forecast"))
+    found = list(islice(jobs.limits.sample(rng, DRAWS), SAMPLES))
+    if not found:
+        raise jobs.limits.unsatisfied(DRAWS)
+    return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
 
 
 def _steps(jobs: Jobs, settings: Settings, command: str) -> tuple[float, float, int]:

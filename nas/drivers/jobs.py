@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ from nas.core.errors import InputError
 from nas.core.loop import Progress
 from nas.core.seeds import derive
 from nas.core.store import Store
+from nas.drivers.constraints import Limits
 from nas.drivers.scoring import Scorer, Sized
 from nas.drivers.settings import Settings
 from nas.eval import evaluate
@@ -52,9 +54,10 @@ Job = Score | Train | Attack
 class Jobs:
     """Does one job after the other with the settings of a run; data and batch are made once per process."""
 
-    def __init__(self, settings: Settings, folder: Path | None) -> None:
+    def __init__(self, settings: Settings, folder: Path | None, keep: bool = True) -> None:
         self.settings = settings
         self.folder = folder
+        self.keep = keep  # decoded images in the user's cache
         self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
 
     def __getstate__(self) -> dict[str, Any]:
@@ -65,6 +68,7 @@ class Jobs:
 
         self.settings = from_values(state["settings"], [])
         self.folder = state["folder"]
+        self.keep = True
         self.tick = lambda: None
 
     def __call__(self, job: Job) -> Any:
@@ -78,7 +82,7 @@ class Jobs:
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load_once(tuple(vars(self.settings.data).items()))
+        return load_once(tuple(vars(self.settings.data).items()), self.keep)
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -98,6 +102,10 @@ class Jobs:
         """The network that is trained: limits on size refer to it."""
         settings = self.settings
         return Sized(settings.space, asdict(settings.model), self.dataset.num_classes, self.dataset.image_size)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.settings.search.constraints, self.trained)
 
     def _train(self, model: Model) -> dict[str, Any]:
         assert self.folder is not None
@@ -155,7 +163,7 @@ class Jobs:
             "params": trained.params,
             "training": trained.training,
             **entry,
-            "checkpoint": checkpoint,
+            "checkpoint": os.path.relpath(self.folder / checkpoint, self.folder),
         }
 
     def _reporter(self, store: Store, name: str) -> Progress:
@@ -191,6 +199,6 @@ def config_values(settings: Settings) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def load_once(settings: tuple[tuple[str, Any], ...]) -> Dataset:
+def load_once(settings: tuple[tuple[str, Any], ...], keep: bool) -> Dataset:
     """The data set of these settings, read once per process."""
-    return load_data(DataSettings(**dict(settings)))
+    return load_data(DataSettings(**dict(settings)), keep)

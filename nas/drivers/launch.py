@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from nas.core import config
@@ -13,11 +14,13 @@ from nas.core.errors import InputError
 from nas.drivers import pipeline
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
-from nas.drivers.run import CONFIG, Run, described, result_of
+from nas.drivers.run import CONFIG, Run, described, reopen, result_of
 from nas.drivers.settings import Settings, from_values
 from nas.eval.evaluation import plan_of
 from nas.search_spaces import SPACES
 from nas.train import check_recipe, load_trained
+
+DRAWS = 50_000  # random cells looked at for one that the limits allow
 
 
 def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
@@ -28,12 +31,30 @@ def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
     version = described(run.folder).get("version")
     if version != (current := pipeline.versions()["robust-nas"]):
         logging.getLogger("nas").warning("This run was started by version %s, this is %s.", version, current)
+    if run.command not in _COMMANDS:
+        raise InputError(
+            f"Expected a run of {', '.join(_COMMANDS)} but {run.folder} says {run.command!r}; restore its config.json."
+        )
     return _COMMANDS[run.command](run, watcher)
 
 
-def preflight(command: str, settings: Settings) -> None:
-    """`InputError` for what would stop the run later (missing data, ...), before anything is written."""
-    dataset = Jobs(settings, None).dataset
+def preflight(command: str, settings: Settings, keep: bool = True) -> None:
+    """`InputError` for what would stop the run later (missing data, ...), before anything is written.
+
+    Decoded images go to the user's cache unless `keep` is false.
+    """
+    if command in ("run", "search") and settings.arch is not None:
+        raise InputError(
+            f"Expected no arch= for nas {command}, which searches for one; train this one with `nas train`."
+        )
+    if command == "run" and settings.train.method != "standard":
+        raise InputError("Expected run.trainings=standard,pgd to say how `nas run` trains, not train.method.")
+    jobs = Jobs(settings, None, keep)
+    dataset = jobs.dataset
+    if command in ("run", "search"):
+        _ = jobs.scorer  # has a batch to draw
+        if next(jobs.limits.sample(Random(0), DRAWS), None) is None:
+            raise jobs.limits.unsatisfied(DRAWS)
     if command in ("run", "eval"):
         plan_of(settings.eval, dataset.num_classes)
         attacked(dataset, settings.eval.n_test)
@@ -110,14 +131,18 @@ def training_settings(source: str, overrides: list[str]) -> Settings:
 
 
 def best_of(folder: Path) -> str:
-    """The best architecture of a finished search or run."""
+    """The best architecture that a run's search found (finished or not afterwards), or the one it trained."""
     result = result_of(folder)
-    if result is None:
-        raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
-    best = result.get("architecture") or (result["best"][0]["arch"] if result.get("best") else result.get("arch"))
-    if best is None:
-        raise InputError(f"Expected a search in {folder} but it has found no architecture; give a run of `nas search`.")
-    return best
+    if result is not None and "arch" in result:
+        return result["arch"]
+    with reopen(folder) as run:
+        found = run.store.get("search/result")
+    if found is None:
+        raise InputError(f"Expected a finished search but {folder} has none; continue it with `nas resume {folder}`.")
+    return found["best"][0]["arch"]
+
+
+EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes
 
 
 def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
@@ -125,14 +150,30 @@ def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, di
 
     Data come from the checkpoint; attacks and strengths from the run it belongs to, where there is one.
     """
+    for text in overrides:
+        if text.partition("=")[0].partition(".")[0] not in EVALUATED:
+            raise InputError(
+                f"Expected settings of {', '.join(EVALUATED)} but got {text!r}; the network is trained already."
+            )
     path = _checkpoint(Path(source)).resolve()
     _, trained = load_trained(path)
-    run = next((parent for parent in list(path.parents)[:4] if (parent / CONFIG).is_file()), None)
-    values = _values_of(run) if run is not None else {}
+    values = _run_of(path)
     values = config.merge(values, {"space": trained.space, "model": trained.settings, "data": trained.data})
+    values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
     settings = from_values(values, overrides)
     return settings, {"checkpoint": str(path), "name": trained.name}
+
+
+def _run_of(checkpoint: Path) -> dict[str, Any]:
+    """The settings of the run whose folder holds the checkpoint; none where it lies elsewhere."""
+    for parent in list(checkpoint.parents)[:4]:
+        if (parent / CONFIG).is_file():
+            try:
+                return _values_of(parent)
+            except InputError:  # somebody else's config.json
+                continue
+    return {}
 
 
 def _checkpoint(path: Path) -> Path:

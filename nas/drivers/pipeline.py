@@ -14,7 +14,6 @@ import nas
 from nas.core.errors import InputError, NasError
 from nas.core.executor import LocalExecutor
 from nas.core.seeds import derive
-from nas.drivers.constraints import Constraint
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Score, Train
 from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
@@ -69,7 +68,10 @@ class Workshop:
             results[names[done.index]] = done.result
             tick()
         if failures:
-            raise NasError(f"{'; '.join(failures)} Continue with `nas resume {self.run.folder}`.")
+            raise NasError(
+                f"{'; '.join(failures)} Finished parts are kept: `nas resume {self.run.folder}` tries the others "
+                "again; other settings need a new run."
+            )
         return {name: results[name] for name in names}
 
 
@@ -93,14 +95,12 @@ def search(shop: Workshop) -> dict[str, Any]:
     strategy = STRATEGIES.get(settings.strategy.name)(
         space, (goal,), derive(settings.seed, "strategy"), settings.strategy
     )
-    constraints = [Constraint.parse(text) for text in settings.search.constraints]
     with run.stage("search") as stage:
         looking = Search(
             space,
             strategy,
             goal,
-            constraints,
-            shop.jobs.trained,
+            shop.jobs.limits,
             settings.search.budget,
             settings.search.ask,
             run.store,
@@ -120,22 +120,14 @@ def random_peer(shop: Workshop, best: str) -> str:
 
     Drawn uniformly by the run's seed, before any training.
     """
-    settings = shop.run.settings
-    space = SPACES.get(settings.space)()
-    trained = shop.jobs.trained
-    constraints = [Constraint.parse(text) for text in settings.search.constraints]
-    largest = trained.cost(space.largest())
-    size = trained.cost(space.parse(best)).params
-    rng = Random(derive(settings.seed, "random cell"))
-    for _ in range(DRAWS):
-        arch = space.canonical(space.sample(rng))
-        cost = trained.cost(arch)
-        same_size = abs(cost.params - size) <= SIZE * size
-        if same_size and str(arch) != best and all(limit.holds(cost, largest) for limit in constraints):
+    limits = shop.jobs.limits
+    size = limits.trained.cost(limits.space.parse(best)).params
+    for arch in limits.sample(Random(derive(shop.run.settings.seed, "random cell")), DRAWS):
+        if str(arch) != best and abs(limits.trained.cost(arch).params - size) <= SIZE * size:
             return str(arch)
     raise InputError(
-        f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; "
-        "loosen search.constraints, or compare with none by run.random=false."
+        f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; train "
+        f"the best alone with `nas train {shop.run.folder}`, or start a new run with run.random=false."
     )
 
 

@@ -17,6 +17,7 @@ from nas.search_spaces import SPACES, Cost
 from nas.strategies import Goal
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.probe import Probe
+from nas.train.trained import without_auxiliary
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Sized:
     image_size: int
 
     def cost(self, arch: Any) -> Cost:
-        return SPACES.get(self.space)().cost(arch, self.num_classes, image_size=self.image_size, **self.settings)
+        """Weights and MACs, as the field counts them: without an auxiliary head."""
+        settings = without_auxiliary(self.settings)
+        return SPACES.get(self.space)().cost(arch, self.num_classes, image_size=self.image_size, **settings)
 
 
 class Scorer:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from nas.core.errors import InputError, NasError
+from nas.core.errors import NasError
 from nas.core.executor import Done
 from nas.core.store import Evaluation, Store
-from nas.drivers.constraints import Constraint
-from nas.drivers.scoring import Sized
+from nas.drivers.constraints import Limits
 from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
 
@@ -31,8 +30,7 @@ class Search:
         space: SearchSpace,
         strategy: Strategy,
         goal: Goal,
-        constraints: list[Constraint],
-        trained: Sized,
+        limits: Limits,
         budget: int,
         ask: int,
         store: Store,
@@ -40,23 +38,15 @@ class Search:
         self.space = space
         self.strategy = strategy
         self.goal = goal
-        self.constraints = constraints
-        self.trained = trained
+        self.limits = limits
         self.budget = budget
         self.ask = ask
         self.store = store
-        self.largest = trained.cost(space.largest())
         self.known: dict[str, dict[str, float] | None] = {}
         self.fruitless = 0
         saved = store.get("search/state")
         if saved is not None:
             self.load_state_dict(saved)
-
-    def feasible(self, arch: Any) -> bool:
-        if not self.constraints:
-            return True
-        cost = self.trained.cost(arch)
-        return all(constraint.holds(cost, self.largest) for constraint in self.constraints)
 
     @property
     def finished(self) -> bool:
@@ -73,7 +63,7 @@ class Search:
         """One round of ask, evaluate, tell."""
         asked = self.strategy.ask(self.ask)
         keys = [str(self.space.canonical(arch)) for arch in asked]
-        allowed = {key: self.feasible(self.space.parse(key)) for key in dict.fromkeys(keys)}
+        allowed = {key: self.limits.allow(self.space.parse(key)) for key in dict.fromkeys(keys)}
         new = [key for key, good in allowed.items() if good and key not in self.known]
         new = new[: self.budget - len(self.known)]
         self._score([key for key in new if self.store.evaluation(key) is None], evaluate)
@@ -90,10 +80,7 @@ class Search:
                 self.store.put("search/state", self.state_dict())
         self.fruitless = 0 if new else self.fruitless + len(asked)
         if self.fruitless >= FRUITLESS and not self.known:
-            raise InputError(
-                f"Expected an architecture that satisfies {', '.join(map(_written, self.constraints)) or 'no limits'} "
-                f"but {FRUITLESS} proposals had none; loosen search.constraints."
-            )
+            raise self.limits.unsatisfied(FRUITLESS)
 
     def _score(self, keys: list[str], evaluate: Evaluate) -> None:
         for done in evaluate(keys):
@@ -138,7 +125,3 @@ def trajectory(store: Store, goal: Goal) -> list[dict[str, Any]]:
 
 def _evaluation(key: str, done: Done[dict[str, float]]) -> Evaluation:
     return Evaluation(key, done.result, done.failure, done.seconds)
-
-
-def _written(constraint: Constraint) -> str:
-    return f"{constraint.quantity}{constraint.comparison}{constraint.limit:g}{'%' if constraint.percent else ''}"

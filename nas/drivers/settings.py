@@ -88,10 +88,15 @@ class Common:
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             device = torch.device(self.device)
-        except RuntimeError as error:
-            raise InputError(f"Expected a device such as cpu or cuda but got {self.device!r}.") from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise InputError(f"Expected a machine with a GPU for device={self.device}; use device=cpu or device=auto.")
+            if device.type not in ("cpu", "cuda"):
+                raise InputError(
+                    f"Expected device=cpu, cuda or cuda:N but got {self.device!r}; auto takes what is there."
+                )
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"Expected a device of this machine but {self.device!r} is none; use device=cpu or device=auto."
+            ) from error
         return device
 
 

@@ -44,9 +44,10 @@ class AveragePool(nn.Module):
 @cache
 def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
     """One over the number of pixels inside the image under a 3×3 window at each position."""
-    rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))
-    rows[[0, -1]] = columns[[0, -1]] = 2.0
-    return 1 / (rows[:, None] * columns)
+    with torch.inference_mode(False):  # what is kept must also serve passes with gradients
+        rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))
+        rows[[0, -1]] = columns[[0, -1]] = 2.0
+        return 1 / (rows[:, None] * columns)
 
 
 def conv_bn_cost(c_in: int, c_out: int, kernel: int, out_size: int) -> Cost:

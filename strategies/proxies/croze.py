@@ -49,11 +49,7 @@ def cosines(a: Tensor, b: Tensor, axis: str) -> Tensor:
     A zero vector has cosine 0 with everything.
     """
     shape = (-1, 1) if axis == "flat" else (a.shape[0], -1)
-    a, b = a.reshape(shape), b.reshape(shape)
-    tiny = torch.finfo(a.dtype).tiny
-    a = a / torch.linalg.vector_norm(a, dim=0).clamp_min(tiny)
-    b = b / torch.linalg.vector_norm(b, dim=0).clamp_min(tiny)
-    return (a * b).sum(0)
+    return (_unit(a.reshape(shape)) * _unit(b.reshape(shape))).sum(0)
 
 
 @proxy(
@@ -68,15 +64,17 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
 
     θʳ_m = θ_m + β·‖θ_m‖·g_m/‖g_m‖ (eq. 3), x' = x + ε·sign(∇ₓCE(θʳ)) (eq. 4);
     Z_m = Σ(1 + cos(z_m, zʳ_m)), P_m = Σ(1 + cos(θ_m - γg_m, θʳ_m - γgʳ_m)), G_m = Σ|cos(g_m, gʳ_m)| (eq. 5, 8, 9),
-    z, g from (θ, x) and zʳ, gʳ from (θʳ, x'). A network through which no gradient flows back to the image scores
-    the minimum, 0. Costs 2.67 F+B: two full passes and one that only needs the input's gradient.
+    z, g from (θ, x) and zʳ, gʳ from (θʳ, x'); z_m is the output of layer m itself,
+    before normalisation. A network through which no gradient flows back to the image scores the minimum, 0.
+    Costs 2.67 F+B: two full passes and one that only needs the input's gradient.
     """
     weights = [weight.abs() for weight in probe.weights] if options.absolute_weights else probe.weights
     own_view = options.batch_norm and not options.absolute_weights
     clean = probe.clean if own_view else probe.run(weights, batch_norm=options.batch_norm)
     if not any(bool(grad.any()) for grad in clean.weight_grads):
         return 0.0  # no path from the image to the loss
-    robust_weights = [w + options.beta * w.norm() * _unit(g) for w, g in zip(weights, clean.weight_grads)]
+    directions = [_unit(grad.flatten()).view_as(grad) for grad in clean.weight_grads]
+    robust_weights = [w + options.beta * w.norm() * direction for w, direction in zip(weights, directions)]
     x_adv = probe.fgsm(
         options.epsilon,
         robust_weights,
@@ -98,6 +96,8 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     return total.item()
 
 
-def _unit(gradient: Tensor) -> Tensor:
-    """g/‖g‖, and 0 for g = 0."""
-    return gradient / gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny)
+def _unit(vectors: Tensor) -> Tensor:
+    """v/‖v‖ along axis 0, and 0 for v = 0; scaled by the largest entry first, as squares of tiny ones vanish."""
+    tiny = torch.finfo(vectors.dtype).tiny
+    scaled = vectors / vectors.abs().amax(0).clamp_min(tiny)
+    return scaled / torch.linalg.vector_norm(scaled, dim=0).clamp_min(tiny)

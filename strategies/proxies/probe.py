@@ -106,7 +106,7 @@ class Probe:
                 norm.track_running_stats = track
                 norm.__dict__.pop("forward", None)
             if drop_path:
-                self.body.drop_path = drop_path
+                self.body.drop_path = drop_path  # type: ignore[assignment]
             for module, training in modes:
                 module.training = training
 

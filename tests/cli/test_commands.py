@@ -209,6 +209,14 @@ def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, fe
         (["score", CELL, "--frobnicate"], "frobnicate"),
         (["list", "proxy"], "did you mean 'proxies'"),
         (["bench", "biuld"], "did you mean 'build'"),
+        (["run", "quickstart", "search.constraints=params<=1"], "params<=1"),
+        (["run", "quickstart", "search.constraints=params<=1", "--dry-run"], "params<=1"),
+        (["run", "quickstart", "proxies.croze.batch_size=60000"], "batch_size"),
+        (["run", "quickstart", f"arch={CELL}"], "nas train"),
+        (["run", "quickstart", "train.method=pgd"], "run.trainings"),
+        (["run", "quickstart", "device=meta"], "device"),
+        (["run", "quickstart", "device=mps"], "device"),
+        (["eval", "broken.pt", "model.channels=99"], "model.channels"),
         (["serach", "quickstart"], "serach"),
         (["run"], "Missing argument"),
     ],
@@ -276,3 +284,50 @@ def test_bad_input_ends_the_process_with_code_2(tmp_path: Path) -> None:
     done = nas("run", "quickstrat", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("nas: Expected a configuration")
+
+
+def test_a_dry_run_of_an_evaluation_is_about_its_checkpoint(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = finished
+    run = folder / "runs" / "quickstart-1"
+    counts = []
+    for name in ("best-standard", "best-pgd"):
+        checkpoint = str(run / "models" / name / "best.pt")
+        value = nas_json("eval", checkpoint, "eval.attacks=autoattack", "eval.sweep=[]", "--dry-run", cwd=folder)
+        counts.append(value["image_passes"]["eval"])
+    assert counts[1] > 5 * counts[0], "adversarially trained networks survive, which costs"
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["quickstart-1"]
+
+
+def test_a_dry_run_keeps_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in range(10):
+        folder = tmp_path / "images" / f"class{label}"
+        folder.mkdir(parents=True)
+        for number in range(12):
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("NAS_CACHE", str(cache))
+    data = ["data.name=imagefolder", f"data.root={tmp_path / 'images'}"]
+    arguments = ["search", "quickstart", *TINY, *data, "proxies.croze.batch_size=4", "search.budget=2"]
+    nas_json(*arguments, "--dry-run", cwd=tmp_path)
+    assert not cache.exists()
+    nas_json(*arguments, "executor.workers=1", cwd=tmp_path)
+    assert list(cache.rglob("*.npz"))
+
+
+def test_a_checkpoint_beside_a_foreign_config(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder, result = finished
+    model = result["models"][0]
+    source = folder / "runs" / "quickstart-1" / model["checkpoint"]
+    (tmp_path / "best.pt").write_bytes(source.read_bytes())
+    (tmp_path / "config.json").write_text('{"model_type": "x"}')
+    entry = nas_json("eval", "best.pt", "eval.attacks=fgsm", "eval.n_test=8", "eval.sweep=[]", cwd=tmp_path)
+    assert entry["correct"]["clean"] == model["correct"]["clean"]
+    assert (tmp_path / "runs" / "eval-best-standard-1" / entry["checkpoint"]).resolve() == tmp_path / "best.pt"
+
+
+def test_nas_alone_prints_its_help(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command([]) in (0, 2)
+    assert "Commands:" in capfd.readouterr().out

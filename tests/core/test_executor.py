@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from nas.core.errors import InputError, NasError
+from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.executor import ExecutorSettings, LocalExecutor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,3 +210,24 @@ def test_impossible_settings_are_told(settings: dict[str, int]) -> None:
     with pytest.raises(InputError, match=f"executor.{next(iter(settings))} between"):
         ExecutorSettings(**settings).check()
     ExecutorSettings(workers=1, threads=1).check()
+
+
+def _exhausted(item: int) -> int:
+    if item == 1:
+        raise MemoryError("no room")
+    return item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_running_out_of_memory_stops_everything_and_is_no_result(workers: int) -> None:
+    with LocalExecutor(_exhausted, workers, 1) as executor, pytest.raises(ResourceError, match="no room"):
+        list(executor.map([0, 1, 2]))
+
+
+def _full(item: int) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_in_an_item_is_the_users_to_mend() -> None:
+    with LocalExecutor(_full, 1, 1) as executor, pytest.raises(InputError, match="disk is full"):
+        list(executor.map([0]))

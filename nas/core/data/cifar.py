@@ -34,6 +34,7 @@ class _Cifar(PickledBatches):
         official = CIFAR100 if self.name == "cifar100" else CIFAR10
         missing = root / self.inner / next(iter(self.train_files))
         try:
+            new = not root.exists()
             root.mkdir(parents=True, exist_ok=True)
             with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to results
                 download_url(official.url, str(root), official.filename, official.tgz_md5)
@@ -41,8 +42,9 @@ class _Cifar(PickledBatches):
                     extract_archive(str(root / official.filename), temporary)
                     os.replace(Path(temporary) / self.inner, root / self.inner)
         except (OSError, RuntimeError, EOFError) as error:  # URLError is an OSError; a bad checksum a RuntimeError
-            with contextlib.suppress(OSError):
-                root.rmdir()  # if there is nothing in it
+            if new:
+                with contextlib.suppress(OSError):
+                    root.rmdir()  # if there is nothing in it
             reason = str(error).rstrip(".")
             raise InputError(
                 f"Expected the file {missing} of {self.name!r} but it is missing and could not be "

@@ -27,8 +27,11 @@ def located(settings: DataSettings) -> DataSettings:
     return settings if root is None else replace(settings, root=os.path.abspath(os.path.expanduser(root)))
 
 
-def load(settings: DataSettings) -> Dataset:
-    """The data set that `settings` names: same settings and files, same tensors, on every machine."""
+def load(settings: DataSettings, keep: bool = True) -> Dataset:
+    """The data set that `settings` names: same settings and files, same tensors, on every machine.
+
+    Decoded images are kept in the user's cache folder unless `keep` is false.
+    """
     settings.check()
     loader = LOADERS.get(settings.name)(settings)
     sources = loader.sources()
@@ -39,7 +42,7 @@ def load(settings: DataSettings) -> Dataset:
     if raw is None:
         raw = _same_size(loader, loader.read())
         _check(loader, raw)
-        if key is not None:
+        if key is not None and keep:
             cache.keep(loader.name, key, raw)
     return _assemble(loader, raw)
 

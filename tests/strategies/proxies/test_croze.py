@@ -279,3 +279,14 @@ def test_the_cost_of_one_pass_is_shared_with_other_proxies(tiny: Tiny, batch: Ba
     _ = probe.clean
     CROZE(probe)
     assert len(forwards) == 3
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-24, 1e-30, 1e-36])
+def test_tiny_vectors_have_ordinary_cosines(size: float) -> None:
+    """Squares of such numbers vanish in float32."""
+    from nas.strategies.proxies.croze import cosines
+
+    a = torch.full((9, 2), size)
+    b = a * torch.tensor([1.0, -1.0])
+    assert cosines(a, b, "first").tolist() == pytest.approx([1.0, -1.0], abs=1e-5)
+    assert cosines(a, a, "flat").tolist() == pytest.approx([1.0], abs=1e-5)
