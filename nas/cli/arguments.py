@@ -1,9 +1,14 @@
-"""Sort a command's words into overrides (`key=value`) and others, such as architectures."""
+"""The words of a command: configurations, overrides (`key=value`), and others such as architectures."""
 
 from __future__ import annotations
 
+import typer
+
 from nas.core.config import OVERRIDE
 from nas.core.errors import InputError
+
+Config = typer.Argument(..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file.")
+Overrides = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ.")
 
 
 def sorted_words(words: list[str] | None) -> tuple[list[str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nas.cli.arguments import only_overrides
+from nas.cli.arguments import Overrides, only_overrides
 from nas.cli.output import DryRun, Json
 
 
@@ -12,7 +12,7 @@ def command(
     source: str = typer.Argument(
         ..., metavar="RUN|CHECKPOINT", help="A run that trained one network, or a checkpoint."
     ),
-    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
+    overrides: list[str] = Overrides,
     as_json: bool = Json,
     dry_run: bool = DryRun,
 ) -> None:

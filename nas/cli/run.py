@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
-from nas.cli.arguments import only_overrides
+from nas.cli.arguments import Config, Overrides, only_overrides
 from nas.cli.output import DryRun, Json
 
 
 def command(
-    config: str = typer.Argument(
-        ..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file."
-    ),
-    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
+    config: str = Config,
+    overrides: list[str] = Overrides,
     as_json: bool = Json,
     dry_run: bool = DryRun,
 ) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from nas.cli.arguments import only_overrides
+from nas.cli.arguments import Overrides, only_overrides
 from nas.cli.output import DryRun, Json
 
 
 def command(
     source: str = typer.Argument(..., metavar="CONFIG|RUN", help="A recipe, a .yaml file, or the folder of a search."),
-    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ."),
+    overrides: list[str] = Overrides,
     as_json: bool = Json,
     dry_run: bool = DryRun,
 ) -> None:

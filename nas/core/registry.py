@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import entry_points
+from types import GenericAlias
 from typing import Any, Generic, TypeVar
 
 from nas.core.errors import InputError
@@ -68,6 +69,7 @@ def is_concrete_subclass(base: type) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         return (
             isinstance(value, type)
+            and not isinstance(value, GenericAlias)  # tuple[float, ...] counts as a type in Python 3.10
             and issubclass(value, base)
             and not getattr(value, "__abstractmethods__", None)
             and isinstance(getattr(value, "name", None), str)
