@@ -21,11 +21,6 @@ class Npz(Loader):
     doc = "your own arrays: data.root=FILE.npz with images uint8 NHWC and labels (and test_images, test_labels)"
     needs_root = True
 
-    @property
-    def cached(self) -> bool:  # type: ignore[override]
-        """Only what is resized: the rest is arrays in one file already."""
-        return self.settings.size is not None
-
     def sources(self) -> list[Source]:
         if not self.root.is_file():
             raise InputError(f"Expected data.root to be a .npz file but {self.root} is a folder.")
