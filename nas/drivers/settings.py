@@ -13,7 +13,6 @@ from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.executor import ExecutorSettings
 from nas.drivers.constraints import Constraint
-from nas.eval.attacks import ATTACKS
 from nas.eval.evaluation import check_attacks
 from nas.eval.settings import EvalSettings
 from nas.search_spaces import SPACES
@@ -162,13 +161,3 @@ def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:
         if key == "strategy.name":
             strategy = value
     return str(space), str(strategy)
-
-
-def component_names() -> dict[str, list[str]]:
-    """Names of all registered components by kind."""
-    return {
-        "spaces": SPACES.names(),
-        "strategies": STRATEGIES.names(),
-        "proxies": PROXIES.names(),
-        "attacks": ATTACKS.names(),
-    }
