@@ -97,5 +97,6 @@ def test_forward_backward_is_one_pass_in_training_mode() -> None:
 
 
 @pytest.mark.slow
-def test_building_costs_at_most_6_percent_of_a_pass() -> None:
-    assert build.measure(NASBench201(), print) <= 0.06
+@pytest.mark.parametrize("name", SPACES.names())
+def test_building_costs_at_most_6_percent_of_a_pass(name: str) -> None:
+    assert build.measure(SPACES.get(name)(), print) <= 0.06
