@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from nas.core import config
 from nas.core.data import Dataset, DataSettings
 from nas.core.data import load as load_data
 from nas.core.errors import InputError
@@ -61,7 +62,7 @@ class Jobs:
         self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config_values(self.settings), "folder": self.folder}
+        return {"settings": config.plain(self.settings), "folder": self.folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         from nas.drivers.settings import from_values
@@ -191,11 +192,6 @@ class _Kept:
 
     def put(self, key: str, value: Any) -> None:
         self.store.put(self.prefix + key, value)
-
-
-def config_values(settings: Settings) -> dict[str, Any]:
-    """Settings as plain values: their class is made at run time and cannot be pickled."""
-    return asdict(settings)
 
 
 @lru_cache(maxsize=1)

@@ -16,11 +16,6 @@ from nas.core.errors import NasError
 from nas.core.loop import Loop, LoopState, Schedule, cosine
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 class Slope:
     """Loss g·w for one weight vector w, with g given per step: every rule of SGD has a closed form on it."""
 

@@ -18,11 +18,6 @@ SHAPE = (3, 2, 4, 4)
 ROUNDING = 2e-7  # of float32 near 1
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def images(seed: int = 0) -> Tensor:
     return torch.rand(SHAPE, generator=torch.Generator().manual_seed(seed))
 

@@ -22,11 +22,6 @@ CELLS = (
 SMALL = {"channels": 4, "cells_per_stage": 1}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def _scorer(seed: int = 0, names: tuple[str, ...] = ("croze", "params", "flops"), **croze: Any) -> Scorer:
     options = {name: proxy.Options() for name, proxy in PROXIES.components.items()}
     options["croze"] = CRoZeOptions(**croze)

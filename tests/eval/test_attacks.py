@@ -19,11 +19,6 @@ from nas.eval.attacks import named
 from nas.search_spaces import NASBench201, Network
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def trained() -> tuple[Network, torch.Tensor, torch.Tensor]:
     """A small network that classifies digits, with 12 images it gets right."""

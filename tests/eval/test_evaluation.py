@@ -23,11 +23,6 @@ class Memory(dict[str, Any]):
         self[key] = value
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     return load(DataSettings())

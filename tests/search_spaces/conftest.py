@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.search_spaces import SPACES, Network, SearchSpace
+from nas.search_spaces import Network, SearchSpace
 
 SMALL: dict[str, list[dict[str, Any]]] = {
     "nasbench201": [{"channels": 3, "cells_per_stage": 1}, {"channels": 8, "cells_per_stage": 2}],
@@ -21,20 +21,6 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"channels": 5, "cells": 4, "stem": "imagenet", "auxiliary": True},
     ],
 }  # a new space adds its own; without an entry it is tested at its scoring size
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """The networks here are tiny; on a busy machine threads waiting for each other take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(params=SPACES.names())
-def space(request: pytest.FixtureRequest) -> SearchSpace:
-    return SPACES.get(request.param)()
 
 
 @pytest.fixture

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from nas.search_spaces import SPACES, Network, SearchSpace
+from nas.search_spaces import Network, SearchSpace
 
 TINY: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 2, "cells_per_stage": 1},
     "darts": {"channels": 2, "cells": 3},
 }  # a new space adds its own; without an entry it is tested at its scoring size
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """The networks here are tiny; on a busy machine threads waiting for each other take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(params=SPACES.names())
-def space(request: pytest.FixtureRequest) -> SearchSpace:
-    return SPACES.get(request.param)()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -49,14 +49,6 @@ def part(count: int, seed: int) -> Split:
     images = torch.randint(0, 120, (count, 3, 8, 8), generator=generator)
     images[torch.arange(count), labels] += 100
     return Split(images.to(torch.uint8), labels)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
