@@ -31,19 +31,8 @@ class Cost(NamedTuple):
     macs: int
 
 
-class SearchSpace(ABC, Generic[A]):
-    """One search space. It holds no state: two instances are interchangeable.
-
-    The first half (points) knows nothing of networks; strategies use it alone. The second half (networks) takes
-    `settings`, the keyword arguments of `build` listed with their types and defaults in the dataclass `Settings`
-    (for example channels and depth); `ScoringSettings` holds the defaults of the smaller network that proxies score.
-    """
-
-    name: ClassVar[str]
-    Settings: ClassVar[type]
-    ScoringSettings: ClassVar[type]
-
-    # points
+class Points(ABC, Generic[A]):
+    """What can be searched: a set of points, their notation and their neighbourhood. Strategies use this alone."""
 
     @abstractmethod
     def parse(self, text: str) -> A:
@@ -56,6 +45,21 @@ class SearchSpace(ABC, Generic[A]):
     @abstractmethod
     def mutate(self, arch: A, rng: Random) -> A:
         """A copy of `arch` with one elementary change (never equal to `arch`, which stays as it is)."""
+
+
+class SearchSpace(Points[A]):
+    """A space of architectures and the networks built from them. It holds no state: two instances are interchangeable.
+
+    The methods on networks take `settings`, the keyword arguments of `build` listed with their types and defaults in
+    the dataclass `Settings` (for example channels and depth); `ScoringSettings` holds the defaults of the smaller
+    network that proxies score.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type]
+    ScoringSettings: ClassVar[type]
+
+    # points
 
     @abstractmethod
     def neighbors(self, arch: A) -> list[A]:

@@ -11,15 +11,25 @@ RGB = tuple[float, float, float]
 
 
 class Body(nn.Module, ABC):
-    """A network without its normalisation. Subclasses give `stages` and `head`; `forward` follows from them."""
+    """A network without its normalisation. Subclasses give `stages`, `pooled` and `classifier`; `forward` follows."""
 
     @abstractmethod
     def stages(self, x: Tensor) -> list[Tensor]:
         """Outputs of the stem and of each stage, in order; the last one is what `head` takes."""
 
     @abstractmethod
-    def head(self, features: Tensor) -> Tensor:
+    def pooled(self, last: Tensor) -> Tensor:
+        """What the global pooling takes, (B, C, H, W), from the last stage's output."""
+
+    classifier: nn.Linear  # of every body: from the pooled features to the logits
+
+    def head(self, last: Tensor) -> Tensor:
         """Logits (B, classes) from the last stage's output."""
+        return self.classifier(self.pooled(last).mean((2, 3)))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the global pooling takes, (B, C, H, W)."""
+        return self.pooled(self.stages(x)[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.stages(x)[-1])

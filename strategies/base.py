@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
-from nas.search_spaces.base import SearchSpace
+from nas.search_spaces.base import Points
 
 A = TypeVar("A")
 
@@ -39,7 +39,7 @@ class Strategy(ABC, Generic[A]):
     name: ClassVar[str]
     Options: ClassVar[type]
 
-    def __init__(self, space: SearchSpace, goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
+    def __init__(self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
         self.space = space
         self.goals = goals
         self.options = options if options is not None else self.Options()

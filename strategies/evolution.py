@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 from nas.core.errors import InputError
-from nas.search_spaces.base import SearchSpace
+from nas.search_spaces.base import Points
 from nas.strategies.base import Goal, Strategy
 
 
@@ -35,7 +35,7 @@ class Evolution(Strategy[Any]):
     name: ClassVar[str] = "evolution"
     Options: ClassVar[type] = EvolutionOptions
 
-    def __init__(self, space: SearchSpace, goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
+    def __init__(self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
         if len(goals) != 1:
             raise InputError(
                 f"Expected one objective for evolution but got {len(goals)}; name one in search.objective."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import typer
 
@@ -13,55 +14,90 @@ from nas.cli.output import Json, output
 
 
 def command(
-    words: list[str] = typer.Argument(..., metavar="ARCH... [KEY=VALUE]...", help="Architectures, and settings."),
+    words: list[str] = typer.Argument(None, metavar="ARCH|KEY=VALUE", help="Architectures, and settings."),
+    file: str = typer.Option(
+        None,
+        metavar="FILE",
+        help="More of them: one a line, a CSV with a column arch or arch_str, a .jsonl; - is stdin.",
+    ),
+    sample: int = typer.Option(None, metavar="N", help="More of them: N different ones, drawn uniformly."),
+    seed: int = typer.Option(
+        None, metavar="S", help="Of the sample alone (0); weights and batch are drawn by the setting seed=S."
+    ),
+    everything: bool = typer.Option(False, "--all", help="All of the space."),
+    unique: bool = typer.Option(False, "--unique", help="Of each class of isomorphic ones only its representative."),
     space: str = typer.Option("nasbench201", help="The search space they belong to."),
-    proxies: str = typer.Option("croze,params,flops", help="Names from `nas list proxies`, separated by commas."),
+    proxies: str = typer.Option(
+        "croze,params,flops", help="Names from `nas list proxies`, separated by commas; or all."
+    ),
+    to: Path = typer.Option(
+        None, "--output", metavar="FILE", help="A .csv or .jsonl for the rows; the same command goes on with it."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Score architectures by zero-cost proxies, on digits unless data.name says otherwise.
 
-    `params` and `flops` are those of the network that would be trained on 10 classes of 32x32 images. Example:
-    `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
+    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). A proxy
+    without a value leaves its cell empty and says why in `reason`. With --output, rows go to the file, those that are
+    there are not scored again, and --json prints what was added.
+
+    `params` and `flops` are those of the network that would be trained on 10 classes of 32x32 images. Examples:
+    `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`;
+    `nas score --all --unique --proxies all --output scores.csv`; `nas score --space darts --sample 100 seed=1`.
     """
-    from nas.core.data import load
-    from nas.core.errors import InputError
-    from nas.drivers.scoring import Scorer, Sized
-    from nas.drivers.settings import from_values
-    from nas.search_spaces import SPACES
+    with _interruptible(to):
+        from nas.cli.counting import counting
+        from nas.core.errors import InputError
+        from nas.drivers.candidates import Candidates
+        from nas.drivers.rows import JsonArray, Row, RowFile, line_of, write_all
+        from nas.drivers.score import Work, described, score
+        from nas.drivers.settings import from_values
+        from nas.search_spaces import SPACES
+        from nas.strategies.proxies import PROXIES
 
-    overrides, texts = sorted_words(words)
-    if not texts:
-        raise InputError("Expected at least one architecture but got none; quote it, as it has | or brackets in it.")
-    names = [name.strip() for name in proxies.split(",") if name.strip()]
-    if not names:
-        raise InputError("Expected names of proxies but got none; `nas list proxies` shows them.")
-    settings = from_values({"space": space, "name": "score"}, overrides)
-    points = SPACES.get(settings.space)()
-    architectures = [points.parse(text) for text in texts]
+        overrides, texts = sorted_words(words)
+        names = list(dict.fromkeys(name.strip() for name in proxies.split(",") if name.strip()))
+        names = PROXIES.names() if names == ["all"] else names
+        if not names:
+            raise InputError("Expected names of proxies but got none; `nas list proxies` shows them.")
+        for name in names:
+            PROXIES.get(name)
+        if seed is not None and sample is None:
+            raise InputError("Expected --sample with --seed, which is the sample's; seed=S draws weights and batch.")
+        settings = from_values({"space": space, "name": "score"}, overrides)
+        candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
+        with ExitStack() as stack:
+            rows = stack.enter_context(RowFile(to, names, described(settings, names))) if to is not None else None
+            out = stack.enter_context(output(as_json))
+            counter = stack.enter_context(counting("score", candidates.total))
 
-    import torch
+            def write(text: str) -> None:
+                if counter.shares(out.descriptor):
+                    counter.above(text)
+                else:
+                    write_all(out.descriptor, text)
 
-    torch.set_num_threads(settings.executor.threads)
-    with output(as_json) as out:
-        dataset = load(settings.data)
-        scorer = Scorer(
-            names,
-            vars(settings.proxies),
-            dataset,
-            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
-            Sized(settings.space, asdict(settings.model), num_classes=10, image_size=32),
-            settings.seed,
-            settings.torch_device(),
-        )
-        rows: list[dict[str, Any]] = []
-        for text, arch in zip(texts, architectures):
-            start = time.perf_counter()
-            scores = scorer(str(arch))
-            seconds = round(time.perf_counter() - start, 4)
-            rows.append({"arch": text, "canonical": str(points.canonical(arch)), "scores": scores, "seconds": seconds})
-        out.emit(rows, "\n".join(_line(row) for row in rows))
+            show: Callable[[Row], None] | None = None
+            if as_json:
+                show = stack.enter_context(JsonArray(write)).add
+            elif rows is None:
+                show = lambda row: write(line_of(row))  # noqa: E731
+            counts = score(candidates, Work(settings, names), rows, show, counter.update)
+        print(f"score: {counts}", file=sys.stderr, flush=True)
 
 
-def _line(row: dict[str, Any]) -> str:
-    scores = "  ".join(f"{name} {value:.8g}" for name, value in row["scores"].items())
-    return f"{row['arch']}\n    {scores}  ({row['seconds']:.2f} s)"
+@contextmanager
+def _interruptible(to: Path | None) -> Iterator[None]:
+    """What an interruption leaves is no run: the command itself goes on with its file."""
+    from nas.cli.main import Terminated
+
+    try:
+        yield
+        return
+    except KeyboardInterrupt:
+        word, code = "interrupted", 130
+    except Terminated:
+        word, code = "terminated", 143
+    hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
+    print(f"nas: {word}; {hint}.", file=sys.stderr)
+    raise typer.Exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -39,7 +40,8 @@ class Scorer:
     """Proxy values of one architecture after the other, all on the same batch of real images.
 
     The batch is drawn from the training part by the run's seed; each network's weights by the seed and its
-    architecture, so a value does not depend on what was scored before or where. Channels are last in memory.
+    architecture, so a value does not depend on what was scored before or where. Proxies of the same batch size share
+    a `Probe`. Channels are last in memory.
     """
 
     def __init__(
@@ -59,10 +61,17 @@ class Scorer:
         self.mean, self.std = dataset.mean, dataset.std
         self.seed = seed
         self.device = device
-        self.images, self.labels = self._batch(dataset)
+        self.wanted: dict[int, set[str]] = {}  # by batch size, what the proxies of that size use
+        self.batches: dict[int, int] = {}
+        for proxy in self.proxies:
+            if proxy.needs == "network":
+                size, its = options[proxy.name].batch_size, options[proxy.name]
+                self.wanted.setdefault(size, set()).update(proxy.uses(its))
+                self.batches[size] = max(self.batches.get(size, 1), proxy.batches)
+        self.images, self.labels = self._images(dataset)
 
-    def _batch(self, dataset: Dataset) -> tuple[Tensor, Tensor]:
-        size = max([getattr(self.options[proxy.name], "batch_size", 0) for proxy in self.proxies])
+    def _images(self, dataset: Dataset) -> tuple[Tensor, Tensor]:
+        size = max([size * count for size, count in self.batches.items()], default=0)
         if size > len(dataset.train):
             raise InputError(
                 f"Expected a proxy batch of at most {len(dataset.train)} images (the training part) but got {size}; "
@@ -79,32 +88,54 @@ class Scorer:
         return Goal(name, PROXIES.get(name).higher_is_better)
 
     def __call__(self, text: str) -> dict[str, float]:
-        """Value of each proxy for the architecture written as `text`."""
-        space = SPACES.get(self.scored.space)()
-        arch = space.parse(text)
-        probes: dict[int, Probe] = {}
-        scores = {}
+        """Value of each proxy for the architecture written as `text`; `NasError` where one has none."""
+        scores, failures = self.attempt(text)
+        for name, reason in failures.items():
+            raise NasError(f"The proxy {name} has no value for {text}: {reason}")
+        return scores
+
+    def attempt(self, text: str) -> tuple[dict[str, float], dict[str, str]]:
+        """The values of the proxies that have one for the architecture written as `text`, and why others have none."""
+        arch = SPACES.get(self.scored.space)().parse(text)
+        cost = self.trained.cost(arch)
+        probes = self._probes(arch, cost) if self.wanted else {}
+        scores, failures = {}, {}
         for proxy in self.proxies:
             options = self.options[proxy.name]
-            if proxy.needs == "cost":
-                value = proxy(self.trained.cost(arch), options)
+            try:
+                value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
+            except NasError as error:
+                failures[proxy.name] = str(error)
+                continue
+            if math.isfinite(value):
+                scores[proxy.name] = value
             else:
-                if not probes:
-                    with seeded(derive(self.seed, "proxy weights", arch)):
-                        network = space.build(
-                            arch,
-                            self.scored.num_classes,
-                            mean=self.mean,
-                            std=self.std,
-                            **self.scored.settings,
-                        )
-                    network.to(self.device).to(memory_format=torch.channels_last)
-                if options.batch_size not in probes:
-                    n = options.batch_size
-                    probes[n] = Probe(network, self.images[:n], self.labels[:n])
-                with seeded(derive(self.seed, "proxy", proxy.name, arch)):
-                    value = proxy(probes[options.batch_size], options)
-            if not math.isfinite(value):
-                raise NasError(f"The proxy {proxy.name} of {text} is {value}; its values left the range of floats.")
-            scores[proxy.name] = value
-        return scores
+                failures[proxy.name] = f"It is {value}; its values left the range of floats."
+        return scores, failures
+
+    def _probes(self, arch: Any, cost: Cost) -> dict[int, Probe]:
+        """One probe of the architecture's network for each batch size."""
+        with seeded(derive(self.seed, "proxy weights", arch)):
+            network = SPACES.get(self.scored.space)().build(
+                arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings
+            )
+        network.to(self.device).to(memory_format=torch.channels_last)
+        return {
+            size: Probe(
+                network,
+                self.images[:size],
+                self.labels[:size],
+                wanted=wanted,
+                second=(self.images[size : 2 * size], self.labels[size : 2 * size])
+                if self.batches[size] == 2
+                else None,
+                relative_flops=cost.macs / self.largest.macs,
+                seed=self.seed,
+            )
+            for size, wanted in self.wanted.items()
+        }
+
+    @cached_property
+    def largest(self) -> Cost:
+        """Of the largest network of the space."""
+        return self.trained.cost(SPACES.get(self.trained.space)().largest())

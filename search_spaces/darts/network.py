@@ -146,8 +146,8 @@ class DARTSBody(Body):
         outputs = self.outputs(x)
         return [outputs[0], *(outputs[layer] for layer in self.thirds), outputs[-1]]
 
-    def head(self, features: Tensor) -> Tensor:
-        return self.classifier(features.mean((2, 3)))
+    def pooled(self, last: Tensor) -> Tensor:
+        return last
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits and, in training mode, those of the auxiliary head where there is one; x is normalised."""

@@ -17,12 +17,13 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, affine: bool = True) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
         self.conv_2 = nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False)
         self.bn = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu(x)
+        x = self.relu(x)
         height, width = x.shape[2:]
         shifted = x[:, :, 1:, 1:]
         if height % 2 or width % 2:

@@ -72,8 +72,8 @@ class NASBench201Body(Body):
             outputs.append(block(outputs[-1]))
         return outputs
 
-    def head(self, features: Tensor) -> Tensor:
-        return self.classifier(self.last(features).mean((2, 3)))
+    def pooled(self, last: Tensor) -> Tensor:
+        return self.last(last)
 
 
 def network_cost(cell: Cell, num_classes: int, channels: int, cells_per_stage: int, image_size: int) -> Cost:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Literal
 
+from nas.core.errors import InputError
+
 NoOptions = make_dataclass("NoOptions", [])
+
+
+@dataclass
+class BatchOptions:
+    """Options of a proxy that looks at one batch; the default is that of the published score tables."""
+
+    batch_size: int = 64  # images of the training part
+
+    def check(self) -> None:
+        if not 2 <= self.batch_size <= 65536:
+            raise InputError(
+                f"Expected a proxy's batch_size between 2 and 65536 but got {self.batch_size}; batch normalisation "
+                "needs two images."
+            )
 
 
 @dataclass(frozen=True)
@@ -15,7 +31,12 @@ class Proxy:
 
     `needs="network"`: `compute(probe, options)` looks at an initialised network and a batch, by way of a `Probe`.
     `needs="cost"`: `compute(cost, options)` only needs weights and MACs of the network that would be trained.
-    The value is a finite float in `domain` ("linear", or "log" where raw values explode).
+    The value is a finite float in `domain` ("linear", or "log" where raw values explode); where the definition gives
+    none for a network, `compute` raises `NasError` with the reason.
+
+    `uses(options)` names the quantities of the probe's shared pass, so that one pass can serve all proxies that are
+    asked for together. `passes(options)` is what the proxy costs alone, in forward and backward passes (F+B) of its
+    batch. `batches` is 2 where it also looks at `probe.second`. All randomness comes from `probe.generator`.
     """
 
     name: str
@@ -28,6 +49,9 @@ class Proxy:
     source: str
     doc: str
     Options: type
+    uses: Callable[[Any], Iterable[str]]
+    passes: Callable[[Any], float]
+    batches: int
 
     def __call__(self, subject: Any, options: Any = None) -> float:
         return self.compute(subject, options if options is not None else self.Options())
@@ -39,17 +63,32 @@ def proxy(
     needs: Literal["network", "cost"] = "network",
     higher_is_better: bool = True,
     mode: Literal["train", "eval", "none"] = "train",
-    batch_norm: str = "on",
+    batch_norm: str = "batch statistics",
     domain: Literal["linear", "log"] = "linear",
     source: str,
-    options: type = NoOptions,
+    options: type | None = None,
+    uses: Iterable[str] | Callable[[Any], Iterable[str]] = (),
+    passes: float | Callable[[Any], float],
+    batches: int = 1,
 ) -> Callable[[Callable[[Any, Any], float]], Proxy]:
     """Attach the metadata to a function `(probe or cost, options) -> float`; its docstring gives the formula."""
+    kind = options if options is not None else BatchOptions if needs == "network" else NoOptions
 
     def decorate(compute: Callable[[Any, Any], float]) -> Proxy:
-        doc = (compute.__doc__ or "").strip()
         return Proxy(
-            name, compute, needs, higher_is_better, mode, batch_norm, domain, source, doc, options
-        )  # fmt: skip
+            name,
+            compute,
+            needs,
+            higher_is_better,
+            mode,
+            batch_norm,
+            domain,
+            source,
+            (compute.__doc__ or "").strip(),
+            kind,
+            uses if callable(uses) else lambda options: uses,
+            passes if callable(passes) else lambda options: passes,
+            batches,
+        )
 
     return decorate

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from nas.core.errors import InputError
-from nas.strategies.proxies.base import proxy
+from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.probe import Probe
 
 
 @dataclass
-class CRoZeOptions:
+class CRoZeOptions(BatchOptions):
     """What eq. 3–10 leave open. The defaults are the reading that ranked well in a first measurement."""
 
     batch_size: int = 16
@@ -33,11 +33,7 @@ class CRoZeOptions:
                 raise InputError(
                     f"Expected proxies.croze.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}."
                 )
-        if not 2 <= self.batch_size <= 65536:
-            raise InputError(
-                f"Expected proxies.croze.batch_size between 2 and 65536 but got {self.batch_size}; batch "
-                "normalisation needs two images."
-            )
+        super().check()
         for key in ("beta", "epsilon", "gamma"):
             if not 0 <= getattr(self, key) < float("inf"):
                 raise InputError(f"Expected proxies.croze.{key} >= 0 but got {getattr(self, key)}.")
@@ -52,12 +48,18 @@ def cosines(a: Tensor, b: Tensor, axis: str) -> Tensor:
     return (_unit(a.reshape(shape)) * _unit(b.reshape(shape))).sum(0)
 
 
+def _uses(options: CRoZeOptions) -> tuple[str, ...]:
+    return ("weight_grads", "outputs") if options.batch_norm and not options.absolute_weights else ()
+
+
 @proxy(
     "croze",
     mode="train",
-    batch_norm="on (proxies.croze.batch_norm)",
+    batch_norm="batch statistics (off with proxies.croze.batch_norm=false)",
     source="Ha et al. 2023 (arXiv:2306.05031), eq. 3-10",
     options=CRoZeOptions,
+    uses=_uses,
+    passes=8 / 3,
 )
 def croze(probe: Probe, options: CRoZeOptions) -> float:
     """Σ_m Z_m·P_m·G_m over convolution and linear layers m (eq. 10), higher is better, never below 0.
@@ -68,31 +70,39 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     before normalisation. A network through which no gradient flows back to the image scores the minimum, 0.
     Costs 2.67 F+B: two full passes and one that only needs the input's gradient.
     """
+    bn = "batch" if options.batch_norm else "off"
     weights = [weight.abs() for weight in probe.weights] if options.absolute_weights else probe.weights
-    own_view = options.batch_norm and not options.absolute_weights
-    clean = probe.clean if own_view else probe.run(weights, batch_norm=options.batch_norm)
-    if not any(bool(grad.any()) for grad in clean.weight_grads):
+    outputs: list[Tensor | None] = [None] * len(weights)
+    if options.batch_norm and not options.absolute_weights:
+        grads = probe.quantity("weight_grads")
+        outputs = probe.hand_over("outputs")
+    else:
+        grads = probe.run(weights, batch_norm=bn, each=lambda m, z: outputs.__setitem__(m, z.detach()))
+    if not any(bool(grad.any()) for grad in grads):
         return 0.0  # no path from the image to the loss
-    directions = [_unit(grad.flatten()).view_as(grad) for grad in clean.weight_grads]
+    directions = [_unit(grad.flatten()).view_as(grad) for grad in grads]
     robust_weights = [w + options.beta * w.norm() * direction for w, direction in zip(weights, directions)]
     x_adv = probe.fgsm(
         options.epsilon,
         robust_weights,
-        batch_norm=options.batch_norm,
+        batch_norm=bn,
         ascend=options.ascend,
         bounds=(0.0, 1.0) if options.clamp else None,
     )
-    robust = probe.run(robust_weights, x_adv, batch_norm=options.batch_norm)
 
     reduce = torch.sum if options.reduction == "sum" else torch.mean
-    total = torch.zeros((), dtype=torch.float64)
-    for w, w_r, g, g_r, z, z_r in zip(
-        weights, robust_weights, clean.weight_grads, robust.weight_grads, clean.outputs, robust.outputs
-    ):
-        features = reduce(1 + cosines(z, z_r, options.axis))
+    features = torch.zeros(len(weights), dtype=torch.float64, device=x_adv.device)
+
+    def compare(m: int, z_r: Tensor) -> None:
+        z, outputs[m] = outputs[m], None
+        features[m] = reduce(1 + cosines(z, z_r.detach(), options.axis))
+
+    robust_grads = probe.run(robust_weights, x_adv, batch_norm=bn, each=compare)
+    total = torch.zeros((), dtype=torch.float64, device=x_adv.device)
+    for m, (w, w_r, g, g_r) in enumerate(zip(weights, robust_weights, grads, robust_grads)):
         parameters = reduce(1 + cosines(w - options.gamma * g, w_r - options.gamma * g_r, options.axis))
         gradients = reduce(cosines(g, g_r, options.axis).abs())
-        total += (features.double() * parameters.double() * gradients.double()).cpu()
+        total += features[m] * parameters.double() * gradients.double()
     return total.item()
 
 

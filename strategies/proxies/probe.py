@@ -2,118 +2,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.core.errors import NasError
 from nas.core.perturb import fgsm
+from nas.core.seeds import derive
 from nas.search_spaces.network import Network
+from nas.strategies.proxies.collect import Outputs, ReLUKernel, Saliency, on_output
+from nas.strategies.proxies.view import BatchNorm, view
 
-
-@dataclass(frozen=True)
-class Pass:
-    """One forward and backward of the cross-entropy: per weighted layer its output and its weight's gradient."""
-
-    outputs: list[Tensor]  # per layer, (B, ...)
-    weight_grads: list[Tensor]  # per layer, the shape of its weight
+Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 
 
 class Probe:
     """Looks at `network` with one batch: `images` (B, 3, H, W) in [0, 1], `labels` (B,).
 
-    Layers are the `Conv2d` and `Linear` modules that the forward pass uses, weights are theirs (biases and batch
-    normalisation apart). Batch normalisation uses the batch's statistics and leaves the running ones alone. After
-    every method the network's weights, buffers, modes and the random state are exactly as before.
+    Layers are the `Conv2d` and `Linear` modules of the network, weights are theirs (biases and batch normalisation
+    apart); an auxiliary head does not count. Passes run in train mode, without drop-path; batch normalisation uses the
+    batch's statistics and leaves the running ones alone. After every method the network's weights, buffers, modes and
+    the random state are exactly as before.
+
+    The shared pass is one forward of the batch and whatever backwards of it the asked quantities need. It computes
+    what is asked for together with what is `wanted` (the quantities that the other proxies at hand `uses`), nothing
+    else, and each quantity once:
+
+    - `logits` (B, classes);
+    - `outputs`: per layer what it puts out, before normalisation (`None` where the forward does not use it);
+    - `weight_grads`: per layer ∂CE/∂w, zeros where the loss does not depend on it;
+    - `saliency`: per layer Σ_hw a·∂CE/∂a of its output a, (B, channels);
+    - `relu_kernel`: Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c the binary codes (B, positions) of what passes, (B, B);
+    - `jacobian`: ∂Σlogits/∂x of the normalised images, (B, pixels);
+    - `hessian_gradient`: per layer H·g, H the Hessian of CE with respect to the weights and g its gradient;
+    - `projections/n`: n random projections vᵀJ of the logits' Jacobian, v uniform on the unit sphere, (n, B, pixels).
+
+    `second` is another batch, `relative_flops` the MACs of the trained network as a share of the largest one's; both
+    only for proxies that ask for them. `seed` decides all draws (`generator`): it is the run's, the same for all
+    architectures.
     """
 
-    def __init__(self, network: Network, images: Tensor, labels: Tensor) -> None:
+    def __init__(
+        self,
+        network: Network,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        wanted: Iterable[str] = (),
+        second: Batch | None = None,
+        relative_flops: float | None = None,
+        seed: int = 0,
+    ) -> None:
         self.network = network
         self.body = network.body
         self.images = network.normalize(images)
         self.labels = labels
-        self.layers = [module for module in self.body.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+        self.seed = seed
+        self.wanted = frozenset(wanted)
+        auxiliary = getattr(self.body, "auxiliary", None)
+        apart = set() if auxiliary is None else set(auxiliary.modules())
+        self.layers: list[nn.Conv2d | nn.Linear] = [
+            module
+            for module in self.body.modules()
+            if isinstance(module, nn.Conv2d | nn.Linear) and module not in apart
+        ]
+        self._second = second
+        self._relative_flops = relative_flops
+        self._values: dict[str, Any] = {}
 
     @property
     def weights(self) -> list[Tensor]:
         return [layer.weight.detach() for layer in self.layers]
 
-    @cached_property
-    def clean(self) -> Pass:
-        """The pass at the network's own weights, batch normalisation on. Costs one F+B, once."""
-        return self.run()
+    @property
+    def second(self) -> Batch:
+        """Normalised images and labels of another batch."""
+        if self._second is None:
+            raise NasError("Expected a second batch for this proxy but the probe has one; make it with second=.")
+        images, labels = self._second
+        return self.network.normalize(images), labels
+
+    @property
+    def relative_flops(self) -> float:
+        if self._relative_flops is None:
+            raise NasError("Expected the network's cost for this proxy; make the probe with relative_flops=.")
+        return self._relative_flops
+
+    def generator(self, label: str) -> torch.Generator:
+        """A fresh generator on the CPU for what a proxy draws; the same for the same seed and label."""
+        return torch.Generator().manual_seed(derive(self.seed, "proxy", label))
+
+    # the shared pass
+
+    def quantity(self, name: str) -> Any:
+        """A quantity of the shared pass, by the names above."""
+        if name not in self._values:
+            self._values.update(self._pass({name} | (self.wanted - self._values.keys())))
+        return self._values[name]
+
+    def hand_over(self, name: str) -> Any:
+        """The quantity, which the probe then forgets: for large ones that the caller frees piece by piece."""
+        value = self.quantity(name)
+        del self._values[name]
+        return value
+
+    def _pass(self, names: set[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        projections = [int(name.split("/")[1]) for name in names if name.startswith("projections/")]
+        to_input = "jacobian" in names or bool(projections)
+        to_weights = bool(names & {"weight_grads", "saliency", "hessian_gradient"})
+        images = self.images.detach().requires_grad_(to_input)
+        parameters = [layer.weight for layer in self.layers]
+        with self.view(), torch.set_grad_enabled(to_input or to_weights), ExitStack() as hooks:
+            if "outputs" in names:
+                outputs = Outputs(self.layers, hooks)
+            if "saliency" in names:
+                saliency = Saliency(self.layers, hooks, images)
+            if "relu_kernel" in names:
+                kernel = ReLUKernel(self.body, hooks, images)
+            logits = self.body(images)
+            hooks.close()
+            if to_weights:
+                loss = F.cross_entropy(logits, self.labels)
+                again = "hessian_gradient" in names
+                grads = grads_of(loss, parameters, create_graph=again, retain_graph=again or to_input)
+                if "saliency" in names:
+                    found["saliency"] = saliency.finished()
+                found["weight_grads"] = [grad.detach() for grad in grads]
+                if again:
+                    product = sum((grad.detach() * grad).sum() for grad in grads)
+                    found["hessian_gradient"] = grads_of(product, parameters, retain_graph=to_input)
+            if "jacobian" in names:
+                (jacobian,) = grads_of(logits.sum(), [images], retain_graph=bool(projections))
+                found["jacobian"] = jacobian.flatten(1)
+            for number in projections:
+                found[f"projections/{number}"] = self._project(logits, images, number)
+        if "outputs" in names:
+            found["outputs"] = outputs.values
+        if "relu_kernel" in names:
+            found["relu_kernel"] = kernel.total
+        found["logits"] = logits.detach()
+        return found
+
+    def _project(self, logits: Tensor, images: Tensor, number: int) -> Tensor:
+        generator = self.generator(f"projections/{number}")
+        rows = []
+        for _ in range(number):
+            v = F.normalize(torch.randn(logits.shape, generator=generator, dtype=torch.float64), dim=1).to(logits)
+            (row,) = grads_of((logits * v).sum(), [images], retain_graph=True)
+            rows.append(row.flatten(1))
+        return torch.stack(rows)
+
+    # other passes
 
     def run(
-        self, weights: Sequence[Tensor] | None = None, inputs: Tensor | None = None, batch_norm: bool = True
-    ) -> Pass:
-        """Forward and backward of the mean cross-entropy at other `weights` or normalised `inputs`. One F+B."""
-        outputs: dict[int, Tensor] = {}
+        self,
+        weights: Sequence[Tensor] | None = None,
+        inputs: Tensor | None = None,
+        *,
+        labels: Tensor | None = None,
+        batch_norm: BatchNorm = "batch",
+        each: Callable[[int, Tensor], None] | None = None,
+    ) -> list[Tensor]:
+        """∂CE/∂w per layer at other `weights` or normalised `inputs`. One F+B.
 
-        def keep(index: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-            return lambda module, args, output: outputs.__setitem__(index, output.detach())
-
-        with self._view(weights, batch_norm), torch.enable_grad(), ExitStack() as hooks:
-            for index, layer in enumerate(self.layers):
-                hooks.enter_context(_removed(layer.register_forward_hook(keep(index))))
-            loss = F.cross_entropy(self.body(self.images if inputs is None else inputs), self.labels)
-            grads = torch.autograd.grad(loss, [layer.weight for layer in self.layers], allow_unused=True)
-        zeros = [torch.zeros_like(layer.weight) for layer in self.layers]
-        return Pass(
-            [outputs.get(index, zero) for index, zero in enumerate(zeros)],
-            [zero if grad is None else grad for grad, zero in zip(grads, zeros)],
-        )
+        `each(layer's number, output)` is called with what each layer puts out, as it does.
+        """
+        with self.view(weights, batch_norm), torch.enable_grad(), ExitStack() as hooks:
+            if each is not None:
+                on_output(self.layers, hooks, each)
+            logits = self.body(self.images if inputs is None else inputs)
+            loss = F.cross_entropy(logits, self.labels if labels is None else labels)
+            return grads_of(loss, [layer.weight for layer in self.layers])
 
     def fgsm(
         self,
         eps: float,
         weights: Sequence[Tensor] | None = None,
-        batch_norm: bool = True,
+        *,
+        batch_norm: BatchNorm = "batch",
         ascend: bool = True,
         bounds: tuple[float, float] | None = None,
     ) -> Tensor:
         """x ± eps·sign(∂CE/∂x) of the normalised images at other `weights`. One forward, one input-only backward."""
         sign = 1.0 if ascend else -1.0
-        with self._view(weights, batch_norm):
+        with self.view(weights, batch_norm):
             return fgsm(lambda x: sign * F.cross_entropy(self.body(x), self.labels), self.images, eps, bounds=bounds)
 
     @contextmanager
-    def _view(self, weights: Sequence[Tensor] | None, batch_norm: bool) -> Iterator[None]:
-        """The network in train mode at `weights`, batch statistics not recorded; everything put back at the end."""
-        own = [layer.weight.data for layer in self.layers]
-        norms = [module for module in self.body.modules() if isinstance(module, nn.BatchNorm2d)]
-        tracked = [norm.track_running_stats for norm in norms]
-        modes = [(module, module.training) for module in self.network.modules()]
-        drop_path = getattr(self.body, "drop_path", 0.0)
-        try:
-            self.network.train()
-            if drop_path:
-                self.body.drop_path = 0.0  # type: ignore[assignment]
-            for norm in norms:
-                norm.track_running_stats = False
-                if not batch_norm:
-                    norm.forward = lambda x: x  # type: ignore[method-assign, assignment]
-            for layer, weight in zip(self.layers, own if weights is None else weights):
-                layer.weight.data = weight
+    def view(
+        self,
+        weights: Sequence[Tensor] | None = None,
+        batch_norm: BatchNorm = "batch",
+        *,
+        dtype: torch.dtype | None = None,
+        owned: bool = False,
+    ) -> Iterator[None]:
+        """The body in train mode, with other `weights` of the layers, another use of batch normalisation, or cast.
+
+        `owned`: parameters are copies that may be changed in place. Everything is put back at the end.
+        """
+        with view(self.body, self.layers, weights, batch_norm, dtype, owned):
             yield
-        finally:
-            for layer, weight in zip(self.layers, own):
-                layer.weight.data = weight
-            for norm, track in zip(norms, tracked):
-                norm.track_running_stats = track
-                norm.__dict__.pop("forward", None)
-            if drop_path:
-                self.body.drop_path = drop_path  # type: ignore[assignment]
-            for module, training in modes:
-                module.training = training
 
 
-@contextmanager
-def _removed(handle: torch.utils.hooks.RemovableHandle) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()
+def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> list[Tensor]:
+    """∂value/∂inputs, zeros where it does not depend on one (or on any)."""
+    if not value.requires_grad:
+        return [torch.zeros_like(one) for one in inputs]
+    grads = torch.autograd.grad(value, inputs, allow_unused=True, **settings)
+    return [torch.zeros_like(one) if grad is None else grad for one, grad in zip(inputs, grads)]
+

@@ -1,0 +1,144 @@
+"""Rank statistics: how well one ranking of architectures tells another, and how sure that is.
+
+Ties get average ranks everywhere. A correlation with a constant is undefined: NaN, without a warning.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+LEVEL = 0.95
+DEGENERATE = 1e-10  # of 1 - r**2: below it a third variable is the ranking itself and leaves nothing over
+
+
+class Estimate(NamedTuple):
+    """A statistic with the ends of its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rho: Pearson's correlation of the average ranks."""
+    return float(spearman_matrix(_vector(x), _vector(y))[0, 0])
+
+
+def spearman_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Spearman's rho of every row of `x` (a, n) with every row of `y` (b, n): (a, b)."""
+    rows, columns = _matched(x, y)
+    return _pearson(stats.rankdata(rows, axis=1), stats.rankdata(columns, axis=1), np.ones(rows.shape[1]))
+
+
+def kendall(x: ArrayLike, y: ArrayLike) -> float:
+    """Kendall's tau-b: (concordant - discordant) / sqrt(pairs untied in x * pairs untied in y)."""
+    rows, columns = _matched(_vector(x), _vector(y))
+    if np.ptp(rows) == 0 or np.ptp(columns) == 0:
+        return float("nan")
+    return float(stats.kendalltau(rows[0], columns[0], method="asymptotic").statistic)
+
+
+def partial(r_xy: ArrayLike, r_xz: ArrayLike, r_yz: ArrayLike) -> np.ndarray:
+    """The correlation of x and y given z: (r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²)), element by element.
+
+    NaN where x or y has the ranking of z or its reverse.
+    """
+    xy, xz, yz = (np.asarray(value, dtype=np.float64) for value in (r_xy, r_xz, r_yz))
+    left = np.minimum(1 - xz**2, 1 - yz**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    return np.where(left > DEGENERATE, np.clip(value, -1, 1), np.nan)
+
+
+def partial_spearman(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> float:
+    """Spearman's rho of `x` and `y` given `z`, from the three rhos of the pairs."""
+    return float(partial(spearman(x, y), spearman(x, z), spearman(y, z)))
+
+
+def bootstrap_spearman(x: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """`spearman_matrix` of resamples of the n architectures, drawn with replacement: (resamples, a, b).
+
+    Every resample is ranked afresh, and is the same for all rows, so differences taken along the first axis are
+    paired. The draws depend on `seed` and n only, not on which rows are asked for.
+
+    An architecture drawn k times stands in k tied places; one sort of the values serves all resamples.
+    """
+    rows, columns = _matched(x, y)
+    codes = [_Codes(values) for values in (rows, columns)]
+    rng, n = np.random.default_rng(seed), rows.shape[1]
+    found = np.empty((resamples, len(rows), len(columns)))
+    for number in range(resamples):
+        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+        found[number] = _pearson(*(part.ranks(times) for part in codes), times)
+    return found
+
+
+def interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of the 95 % percentile interval along the first axis; NaN where nothing was defined."""
+    tail = 50 * (1 - LEVEL)
+    nothing = np.isnan(draws).all(axis=0)
+    low, high = np.nanpercentile(np.where(nothing, 0.0, draws), (tail, 100 - tail), axis=0)
+    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+
+
+def spearman_interval(x: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0) -> Estimate:
+    """Spearman's rho with its bootstrap interval."""
+    low, high = interval(bootstrap_spearman(_vector(x), _vector(y), resamples, seed))
+    return Estimate(spearman(x, y), float(low[0, 0]), float(high[0, 0]))
+
+
+def spearman_difference(
+    first: ArrayLike, second: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0
+) -> Estimate:
+    """rho(first, y) - rho(second, y) on the same architectures, with its paired bootstrap interval."""
+    pair = np.concatenate([_vector(first), _vector(second)])
+    draws = bootstrap_spearman(pair, _vector(y), resamples, seed)[:, :, 0]
+    low, high = interval(draws[:, 0] - draws[:, 1])
+    return Estimate(spearman(first, y) - spearman(second, y), float(low), float(high))
+
+
+class _Codes:
+    """Rows of values (k, n) as codes 0, 1, ... in the order of size, so that a resample is ranked by counting."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.codes = np.array([np.unique(row, return_inverse=True)[1] for row in values])
+
+    def ranks(self, times: np.ndarray) -> np.ndarray:
+        """Average ranks (k, n) in the resample that holds column i `times[i]` times."""
+        ranks = np.empty(self.codes.shape)
+        for codes, row in zip(self.codes, ranks):
+            tied = np.bincount(codes, weights=times)
+            places = np.cumsum(tied) - (tied - 1) / 2  # the mean of the first and the last place of each value
+            places.take(codes, out=row, mode="clip")
+        return ranks
+
+
+def _pearson(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of each row of ranks `x` with each of `y`, column i counted `times[i]` times."""
+    total = times.sum()
+    a, b = ((ranks - (total + 1) / 2) * np.sqrt(times) for ranks in (x, y))
+    scale = np.sqrt(np.outer((a * a).sum(axis=1), (b * b).sum(axis=1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(scale > 0, np.clip(a @ b.T / scale, -1, 1), np.nan)
+
+
+def _vector(values: ArrayLike) -> np.ndarray:
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1:
+        raise ValueError(f"Expected one value per architecture but got an array of shape {vector.shape}.")
+    return vector[None]
+
+
+def _matched(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if rows.ndim != 2 or columns.ndim != 2 or rows.shape[1] != columns.shape[1]:
+        raise ValueError(f"Expected values of the same architectures but got shapes {rows.shape} and {columns.shape}.")
+    if rows.shape[1] < 2:
+        raise ValueError(f"Expected at least 2 architectures to rank but got {rows.shape[1]}.")
+    if not (np.isfinite(rows).all() and np.isfinite(columns).all()):
+        raise ValueError("Expected finite values but got some that are not; leave those architectures out.")
+    return rows, columns

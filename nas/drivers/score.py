@@ -1,0 +1,196 @@
+"""Score many architectures: in order, in parallel, in constant memory, going on where an earlier call stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+from nas.core import config
+from nas.core.data import load
+from nas.core.errors import NasError
+from nas.core.executor import Done, LocalExecutor
+from nas.drivers.candidates import Candidate, Candidates, mark
+from nas.drivers.rows import Row, RowFile
+from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.settings import Settings, from_values
+from nas.strategies.proxies import PROXIES
+
+WINDOW = 32  # architectures per worker that are handed out together; the next follow when all of them are done
+WORTHWHILE = 16  # architectures per worker that make up for starting it
+LONGEST = 300  # characters of a reason
+
+
+class Scored(NamedTuple):
+    """The values of the proxies that gave one, why the others did not, and the time both took."""
+
+    scores: dict[str, float]
+    reasons: dict[str, str]
+    seconds: float
+
+
+class Work:
+    """Scores one architecture after the other; data and batch are made once per process, at its first architecture."""
+
+    def __init__(self, settings: Settings, proxies: list[str]) -> None:
+        self.settings = settings
+        self.proxies = proxies
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "proxies": self.proxies}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.settings = from_values(state["settings"], [])
+        self.proxies = state["proxies"]
+
+    def __call__(self, arch: str) -> Scored:
+        scorer = self.scorer
+        start = time.perf_counter()
+        scores, reasons = scorer.attempt(arch)
+        return Scored(scores, reasons, time.perf_counter() - start)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        settings = self.settings
+        dataset = load(settings.data)
+        return Scorer(
+            self.proxies,
+            vars(settings.proxies),
+            dataset,
+            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
+            Sized(settings.space, asdict(settings.model), num_classes=10, image_size=32),
+            settings.seed,
+            settings.torch_device(),
+        )
+
+    def workers(self, left: int | None) -> int:
+        """How many processes to use for so many architectures: those asked for, or as many as are worth their start."""
+        executor = self.settings.executor
+        if executor.workers is not None:
+            return executor.workers if left is None else max(1, min(executor.workers, left))
+        if all(PROXIES.get(name).needs == "cost" for name in self.proxies):
+            return 1
+        most = executor.processes(self.settings.torch_device().type)
+        return most if left is None else max(1, min(most, left // WORTHWHILE))
+
+
+def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+    """All settings that a row's values depend on, and no others: not the number of workers."""
+    values = config.plain(settings)
+    return {
+        "space": settings.space,
+        "proxies": proxies,
+        "seed": settings.seed,
+        "device": settings.torch_device().type,
+        "executor.threads": settings.executor.threads,
+        "data": {key: value for key, value in values["data"].items() if key != "download"},
+        "scoring": values["scoring"],
+        "model": values["model"],
+        **{f"proxies.{name}": values["proxies"][name] for name in proxies},
+    }
+
+
+@dataclass
+class Counts:
+    """What became of the architectures."""
+
+    scored: int = 0  # tried by this call
+    failed: int = 0  # of those, without the value of some proxy
+    kept: int = 0  # in the file before
+
+    def __str__(self) -> str:
+        text = f"{self.scored:,} {'architecture' if self.scored == 1 else 'architectures'} scored"
+        text += f", {self.failed:,} of them with failures" if self.failed else ""
+        return text + (f"; {self.kept:,} were there already" if self.kept else "")
+
+
+def score(
+    candidates: Candidates,
+    work: Work,
+    file: RowFile | None = None,
+    show: Callable[[Row], None] | None = None,
+    watch: Callable[[int, int], None] = lambda done, failed: None,
+) -> Counts:
+    """Score each candidate once, in their order, and give each row to the file and to `show` as it comes.
+
+    The rows are the same for any number of workers, seconds aside. A failure is a row with its reason. `watch` is told
+    how many candidates are done, repetitions and those of earlier calls counted, and how many failed. At most
+    `WINDOW` candidates per worker are taken ahead.
+    """
+    space = candidates.space
+    seen: set[bytes] = set()
+    for text in file.kept() if file is not None else ():
+        seen.add(mark(str(space.parse(text))))
+    counts = Counts(kept=len(seen))
+    new = candidates.new(seen)
+    first = next(new, None)
+    if first is None:
+        return counts
+    _ = work.scorer  # what would stop the work (missing data, too large a batch) stops it before anything is written
+    if file is not None:
+        file.begin()
+    left = None if candidates.total is None else candidates.total - first.number + 1
+    workers = work.workers(left)
+    done = first.number - 1
+
+    def tick() -> None:
+        watch(done, counts.failed)
+
+    tick()
+    with _own_words(), LocalExecutor(work, workers, work.settings.executor.threads) as executor:
+        for window in _windows(chain([first], new), 1 if workers == 1 else WINDOW * workers):
+            outcomes = executor.map([str(candidate.arch) for candidate in window], tick)
+            for candidate, outcome in zip(window, _in_order(outcomes)):
+                row = _row(candidate, str(space.canonical(candidate.arch)), outcome)
+                if file is not None:
+                    file.add(row)
+                if show is not None:
+                    show(row)
+                counts.scored += 1
+                counts.failed += "reason" in row
+                done = candidate.number
+                tick()
+    return counts
+
+
+def _windows(candidates: Iterator[Candidate], size: int) -> Iterator[list[Candidate]]:
+    while window := list(islice(candidates, size)):
+        yield window
+
+
+def _in_order(outcomes: Iterable[Done[Scored]]) -> Iterator[Done[Scored]]:
+    """Outcomes in the order of their items: each as soon as those before it are there."""
+    early: dict[int, Done[Scored]] = {}
+    index = 0
+    for outcome in outcomes:
+        early[outcome.index] = outcome
+        while index in early:
+            yield early.pop(index)
+            index += 1
+
+
+def _row(candidate: Candidate, canonical: str, outcome: Done[Scored]) -> Row:
+    scored = outcome.result if outcome.result is not None else Scored({}, {}, outcome.seconds)
+    reasons = [f"{name}: {reason}" for name, reason in scored.reasons.items()]
+    reasons += [outcome.failure] if outcome.failure is not None else []
+    row: Row = {
+        "arch": candidate.text,
+        "canonical": canonical,
+        "scores": scored.scores,
+        "seconds": round(scored.seconds, 4),
+    }
+    return {**row, "reason": "; ".join(" ".join(reason.split())[:LONGEST] for reason in reasons)} if reasons else row
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """The executor speaks of runs, which are resumed by another command."""
+    try:
+        yield
+    except NasError as error:
+        words = str(error).replace("`nas resume RUN executor.workers=1`", "executor.workers=1 and the same --output")
+        raise type(error)(words) from error

@@ -1,0 +1,124 @@
+"""The contract of a table: named columns of numbers, one row per architecture, found by string or by class."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.search_spaces import NASBench201, SearchSpace
+
+DIGITS = 12  # averages are rounded to so many decimals, so that equal ones stay tied
+
+
+class Table(ABC):
+    """Numbers of many architectures. Reading is lazy; what was read stays in memory.
+
+    `architectures` are the strings of the rows. A column is called by name; it has one or several levels (a corruption
+    has one per severity), and its value is the mean of its levels. NaN stands for a value that the table lacks.
+    `hrs:NAME` is the harmonic robustness score 2AR / (A + R) of the columns `clean` and NAME, 0 where both are 0.
+    """
+
+    def __init__(self, source: str, architectures: Sequence[str], space: SearchSpace[Any] | None = None) -> None:
+        self.source = source  # what messages call it
+        self.architectures = tuple(architectures)
+        self.space = space if space is not None else NASBench201()
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The columns that can be read here, `hrs:` and single severities left out."""
+
+    @abstractmethod
+    def _levels(self, name: str) -> np.ndarray:
+        """(rows, levels) of one column other than `hrs:`; `InputError` for an unknown name."""
+
+    def levels(self, name: str) -> np.ndarray:
+        """(rows, levels) of a column, float64."""
+        if not name.startswith("hrs:"):
+            return self._levels(name)
+        clean, robust = self._levels("clean"), self._levels(name.removeprefix("hrs:"))
+        total = clean + robust
+        score = 2 * clean * robust / np.where(total == 0, 1, total)
+        return np.round(score, DIGITS)
+
+    def column(self, name: str) -> np.ndarray:
+        """(rows,) of a column: the mean of its levels."""
+        return np.round(self.levels(name).mean(axis=1), DIGITS)
+
+    def rows(self, architectures: Iterable[object]) -> np.ndarray:
+        """The row of each architecture: of its own string, else of its class, else -1."""
+        return np.array([self._row(str(arch)) for arch in architectures], dtype=np.int64)
+
+    def values(self, name: str, architectures: Iterable[object]) -> np.ndarray:
+        """A column's value of each architecture, NaN where the table has none."""
+        rows = self.rows(architectures)
+        return np.where(rows < 0, np.nan, self.column(name)[rows]) if len(self.architectures) else rows * np.nan
+
+    def has(self, architecture: object) -> bool:
+        """Whether the architecture has a row of its own, not only through its class."""
+        return str(architecture) in self._own
+
+    def unknown(self, name: str) -> InputError:
+        known = self.names()
+        return InputError(
+            f"Expected a column of {self.source} but got {name!r}{suggest(name, known)}; there are {', '.join(known)}."
+        )
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The class of each row, by the string of its representative; `InputError` where a row is no architecture."""
+        try:
+            return tuple(map(self._class_of, self.architectures))
+        except InputError as error:
+            raise InputError(f"{self.source}: {error}") from error
+
+    def _row(self, text: str) -> int:
+        row = self._own.get(text)
+        return row if row is not None else self._first.get(self._class_of(text), -1)
+
+    def _class_of(self, text: str) -> str:
+        return str(self.space.canonical(self.space.parse(text)))
+
+    @cached_property
+    def _own(self) -> dict[str, int]:
+        return {text: row for row, text in enumerate(self.architectures)}
+
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        """Representative of each class → its own row where it has one, else the first row of the class."""
+        found: dict[str, int] = {}
+        for row, name in enumerate(self.classes):
+            found.setdefault(name, row)
+        return {name: self._own.get(name, row) for name, row in found.items()}
+
+
+class ArrayTable(Table):
+    """A table whose columns are at hand. Of rows that repeat an architecture the first is kept."""
+
+    def __init__(
+        self,
+        source: str,
+        architectures: Sequence[str],
+        columns: Mapping[str, np.ndarray],
+        space: SearchSpace[Any] | None = None,
+    ) -> None:
+        first: dict[str, int] = {}
+        for row, text in enumerate(architectures):
+            first.setdefault(text, row)
+        super().__init__(source, list(first), space)
+        self.repeated = len(architectures) - len(first)
+        kept = list(first.values())
+        self.columns = {name: np.asarray(values, dtype=np.float64)[kept] for name, values in columns.items()}
+
+    def names(self) -> list[str]:
+        return list(self.columns)
+
+    def _levels(self, name: str) -> np.ndarray:
+        if name not in self.columns:
+            raise self.unknown(name)
+        return self.columns[name][:, None]

@@ -1,0 +1,100 @@
+"""Read the files of tables; whatever is wrong with one is told in one line that names it and where to get it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import InputError
+
+ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file is, in words, and where users get it."""
+
+    what: str
+    where: str
+
+    def missing(self, path: Path) -> InputError:
+        return InputError(f"Expected {self.what} at {path} but there is no such file; {self.where}.")
+
+    def damaged(self, path: Path, why: str) -> InputError:
+        return InputError(f"Expected {self.what} but {path} is damaged: {why}; {self.where}.")
+
+    def text(self, path: Path) -> str:
+        if not path.exists():
+            raise self.missing(path)
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self.damaged(path, "it is not text") from error
+        except OSError as error:
+            raise InputError(f"Expected {self.what} but {path} cannot be read: {error.strerror}.") from error
+
+    def json(self, path: Path) -> Any:
+        try:
+            return json.loads(self.text(path))
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(path, f"it is not JSON ({error})") from error
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Architectures and, by column, their numbers (NaN for an empty cell)."""
+
+    architectures: list[str]
+    columns: dict[str, np.ndarray]
+
+
+def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
+    """A CSV file with a column `arch` or `arch_str`; its other columns of numbers are read, those of text passed over.
+
+    An empty cell is NaN. A column with both numbers and words is damaged.
+    """
+    try:
+        lines = [line for line in csv.reader(io.StringIO(origin.text(path)), strict=True) if line]
+    except csv.Error as error:
+        raise origin.damaged(path, str(error)) from error
+    header = [name.strip() for name in lines[0]] if lines else []
+    which = [header.index(name) for name in ARCHITECTURE if name in header]
+    if not which:
+        raise origin.damaged(path, f"no column is called {' or '.join(ARCHITECTURE)}")
+    if len(set(header)) < len(header):
+        raise origin.damaged(path, f"its header repeats {max(header, key=header.count)!r}")
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(header):
+            raise origin.damaged(path, f"row {number} has {len(line)} cells, the header {len(header)}")
+    cells = dict(zip(header, zip(*lines[1:]))) if len(lines) > 1 else dict.fromkeys(header, ())
+    architectures = [text.strip() for text in cells.pop(header[which[0]])]
+    columns = {}
+    for name, texts in cells.items():
+        if name and name not in (*ARCHITECTURE, *ignored):
+            values = _numbers(path, origin, name, texts)
+            if values is not None:
+                columns[name] = values
+    return Rows(architectures, columns)
+
+
+def _numbers(path: Path, origin: Origin, name: str, texts: tuple[str, ...]) -> np.ndarray | None:
+    values, words = np.full(len(texts), math.nan), []
+    for row, text in enumerate(texts):
+        if text.strip():
+            try:
+                values[row] = float(text)
+            except ValueError:
+                words.append(row)
+    filled = sum(1 for text in texts if text.strip())
+    if words and len(words) == filled:
+        return None
+    if words:
+        raise origin.damaged(path, f"row {words[0] + 2} of column {name!r} is {texts[words[0]]!r}, no number")
+    return values

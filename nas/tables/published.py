@@ -1,0 +1,51 @@
+"""CSV files made from published benchmarks: NAS-Bench-201's accuracies and NAS-RobBench-201."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nas.core.errors import InputError
+from nas.tables.base import ArrayTable
+from nas.tables.files import Origin, read_csv
+
+ACCURACIES = Origin(
+    "NAS-Bench-201 accuracies (CSV with the columns arch_str and, for example, cifar10_test_acc)",
+    "export it from NAS-Bench-201, https://github.com/D-X-Y/NAS-Bench-201",
+)
+ROBBENCH = Origin(
+    "NAS-RobBench-201 (CSV with the columns arch_str, val_acc, val_fgsm_3_acc, ...)",
+    "export it from NAS-RobBench-201, https://github.com/TT2408/nasrobbench201",
+)
+_METRIC = re.compile(r"val_(\w+?)_(\d+(?:\.\d+)?)_acc")
+
+
+def read_accuracies(path: Path) -> ArrayTable:
+    """Accuracies of the strings themselves (members of a class differ); columns as the file calls them."""
+    rows = read_csv(path, ACCURACIES, ("index",))
+    if not rows.columns:
+        raise ACCURACIES.damaged(path, "no column holds numbers")
+    return ArrayTable(str(path), rows.architectures, rows.columns)
+
+
+def read_robbench(path: Path, dataset: str) -> ArrayTable:
+    """Validation accuracies after adversarial training: `clean`, `fgsm@3`, `pgd@8`, ..., `autoattack`.
+
+    Of columns named `DATASET#METRIC` those of `dataset` are read.
+    """
+    rows = read_csv(path, ROBBENCH, ("index",))
+    columns, others = {}, set()
+    for name, values in rows.columns.items():
+        owner, _, metric = name.rpartition("#")
+        if owner and owner.lower() != dataset.lower():
+            others.add(owner)
+            continue
+        attack = _METRIC.fullmatch(metric)
+        if attack is not None:
+            metric = f"{attack[1]}@{float(attack[2]):g}"
+        columns["clean" if metric == "val_acc" else metric] = values
+    if not columns and others:
+        raise InputError(f"Expected the dataset {dataset!r} in {path} but it has {', '.join(sorted(others))}.")
+    if "clean" not in columns:
+        raise ROBBENCH.damaged(path, "no column is called val_acc")
+    return ArrayTable(str(path), rows.architectures, columns)

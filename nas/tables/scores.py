@@ -1,0 +1,58 @@
+"""Files of proxy scores: as published, and as `nas score` writes them (CSV, JSON lines, or a JSON list)."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.tables.base import ArrayTable
+from nas.tables.files import Origin, Rows, read_csv
+
+ORIGIN = Origin("a file of proxy scores", "`nas score --output FILE` writes one")
+NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns that say something about a row
+
+
+def read_scores(path: Path) -> ArrayTable:
+    """One column per proxy, NaN where it failed; the kind of file is told by its ending (.jsonl, .json, else CSV)."""
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
+        rows = _rows(path, _lines(path))
+    elif kind == ".json":
+        rows = _rows(path, ORIGIN.json(path))
+    else:
+        rows = read_csv(path, ORIGIN, NO_PROXIES)
+    return ArrayTable(str(path), rows.architectures, rows.columns)
+
+
+def _lines(path: Path) -> list[Any]:
+    values = []
+    for number, line in enumerate(ORIGIN.text(path).splitlines(), 1):
+        if line.strip():
+            try:
+                values.append(json.loads(line))
+            except ValueError as error:
+                raise ORIGIN.damaged(path, f"line {number} is not JSON") from error
+    return values
+
+
+def _rows(path: Path, entries: Any) -> Rows:
+    """Rows {"arch": string, "scores": {proxy: number or null}}; a row that failed may lack its scores."""
+    if not isinstance(entries, list):
+        raise ORIGIN.damaged(path, "it is no list of rows")
+    architectures: list[str] = []
+    columns: dict[str, np.ndarray] = {}
+    for number, entry in enumerate(entries):
+        scores = (entry.get("scores") or {}) if isinstance(entry, dict) else None
+        if not isinstance(scores, dict) or not isinstance(entry.get("arch"), str):
+            raise ORIGIN.damaged(path, f"row {number + 1} is not of the form {{'arch': ..., 'scores': {{...}}}}")
+        architectures.append(entry["arch"].strip())
+        for name, value in scores.items():
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ORIGIN.damaged(path, f"row {number + 1} has {value!r} for {name!r}, no number")
+            column = columns.setdefault(name, np.full(len(entries), math.nan))
+            column[number] = math.nan if value is None else value
+    return Rows(architectures, columns)

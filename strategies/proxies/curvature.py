@@ -1,0 +1,74 @@
+"""A proxy of how curved the loss is around the images."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.core.errors import InputError
+from nas.strategies.proxies.base import BatchOptions, proxy
+from nas.strategies.proxies.collect import on_input
+from nas.strategies.proxies.probe import Probe, grads_of
+
+
+@dataclass
+class HessianOptions(BatchOptions):
+    batch_size: int = 16
+    iterations: int = 10  # of the power method, each one input-only Hessian-vector product
+
+    def check(self) -> None:
+        super().check()
+        if not 1 <= self.iterations <= 10_000:
+            raise InputError(
+                f"Expected proxies.hessian.iterations between 1 and 10000 but got {self.iterations}; ten are usual."
+            )
+
+
+@proxy(
+    "hessian",
+    higher_is_better=False,
+    mode="eval",
+    batch_norm="the batch's statistics, held fixed",
+    source="Zhao et al., ICLR 2020 (arXiv:2005.00060), the largest eigenvalue of the input Hessian",
+    options=HessianOptions,
+    passes=lambda options: 1 + options.iterations * 2 / 3,
+)
+def hessian(probe: Probe, options: HessianOptions) -> float:
+    """Largest eigenvalue of ∂²CE/∂x² of each image, the mean over the batch; lower means flatter.
+
+    By the power method: v ← Hv/‖Hv‖, λ = vᵀHv at the end. x is the normalised image. The statistics of batch
+    normalisation are those of the batch and held fixed, so that images do not act on each other.
+    """
+    norms = [module for module in probe.body.modules() if isinstance(module, nn.BatchNorm2d)]
+    statistics: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def keep(number: int, a: Tensor) -> None:
+        statistics[norms[number]] = (a.mean((0, 2, 3)), a.var((0, 2, 3), unbiased=False))
+
+    with probe.view(), torch.no_grad(), ExitStack() as hooks:
+        on_input(norms, hooks, keep)
+        probe.body(probe.images)
+    x = probe.images.detach().requires_grad_(True)
+    v = unit(torch.randn(x.shape, generator=probe.generator("hessian")).to(x))
+    with probe.view(batch_norm=statistics), torch.enable_grad():
+        loss = F.cross_entropy(probe.body(x), probe.labels, reduction="sum")
+        (gradient,) = grads_of(loss, [x], create_graph=True)
+        for _ in range(options.iterations):
+            v = unit(_product(gradient, x, v))
+        curvature = (v * _product(gradient, x, v)).sum((1, 2, 3))
+    return curvature.double().mean().item()
+
+
+def _product(gradient: Tensor, x: Tensor, v: Tensor) -> Tensor:
+    """Hv of every image."""
+    return grads_of((gradient * v).sum(), [x], retain_graph=True)[0]
+
+
+def unit(v: Tensor) -> Tensor:
+    """Each image's v/‖v‖, and 0 for 0."""
+    norms = v.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    return torch.where(norms > 0, v / norms, 0.0)

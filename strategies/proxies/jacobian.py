@@ -1,0 +1,91 @@
+"""Proxies from the Jacobian of the logits with respect to the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.core.errors import InputError, NasError
+from nas.strategies.proxies.base import BatchOptions, proxy
+from nas.strategies.proxies.probe import Probe
+
+K = 1e-5  # added to eigenvalues and correlations
+MANY_CLASSES = 100  # above, EPE-NAS compares classes with each other
+
+
+def correlations(rows: Tensor) -> Tensor:
+    """Pearson correlations of the rows (n, D), (n, n) in double precision.
+
+    `NasError` where a row is constant: no path of the network leads from that image to the logits.
+    """
+    centred = rows.double() - rows.double().mean(1, keepdim=True)
+    largest = centred.abs().amax(1, keepdim=True)
+    if not bool((largest > 0).all()):
+        raise NasError("The logits do not depend on the image, so Jacobians have no correlation.")
+    unit = centred / largest
+    unit = unit / unit.norm(dim=1, keepdim=True)
+    return (unit @ unit.T).clamp(-1, 1)
+
+
+@proxy("jacov", source="Mellor et al. 2020 (arXiv:2006.04647v1)", uses=("jacobian",), passes=2 / 3)
+def jacov(probe: Probe, options: Any) -> float:
+    """How differently the network bends around different images: -Σ (log(λ+k) + 1/(λ+k)), k = 1e-5.
+
+    λ are the eigenvalues of the correlation matrix of the rows ∂Σlogits/∂x of the batch.
+    """
+    eigenvalues = torch.linalg.eigvalsh(correlations(probe.quantity("jacobian"))) + K
+    # rounding can leave an eigenvalue of a singular matrix below -k, where the logarithm ends
+    eigenvalues = eigenvalues.clamp_min(K)
+    return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
+
+
+@proxy("epe_nas", source="Lopes et al., ICANN 2021 (arXiv:2102.08099)", uses=("jacobian",), passes=2 / 3)
+def epe_nas(probe: Probe, options: Any) -> float:
+    """How alike the Jacobians of one class are: Σ_c |s_c|, s_c = Σ log(|correlations of class c| + 1e-5).
+
+    For data of more than 100 classes s_c is divided by its number of entries and the result is
+    Σ_{c,c'} |s_c - s_c'| / number of classes seen.
+    """
+    jacobian, labels = probe.quantity("jacobian"), probe.labels
+    many = probe.quantity("logits").shape[1] > MANY_CLASSES
+    scores = []
+    for label in labels.unique():
+        matrix = correlations(jacobian[labels == label])
+        score = (matrix.abs() + K).log().sum()
+        scores.append(score / matrix.numel() if many else score)
+    s = torch.stack(scores)
+    return ((s[:, None] - s[None, :]).abs().sum() / len(s) if many else s.abs().sum()).item()
+
+
+@dataclass
+class JacobianOptions(BatchOptions):
+    projections: int = 1  # random directions per image; the estimate has no bias for any number
+
+    def check(self) -> None:
+        super().check()
+        if not 1 <= self.projections <= 10_000:
+            raise InputError(
+                f"Expected proxies.jacob_fro.projections between 1 and 10000 but got {self.projections}; one is usual."
+            )
+
+
+@proxy(
+    "jacob_fro",
+    higher_is_better=False,
+    source="Hoffman et al. 2019 (arXiv:1908.02729), alg. 1",
+    options=JacobianOptions,
+    uses=lambda options: (f"projections/{options.projections}",),
+    passes=lambda options: (1 + options.projections) / 3,
+)
+def jacob_fro(probe: Probe, options: JacobianOptions) -> float:
+    """‖∂logits/∂x‖_F² = K·E_v‖vᵀJ‖², the mean over the batch; lower means less sensitive. Never below 0.
+
+    K logits, v uniform on the unit sphere, x the normalised image; one input-only backward per projection. With batch
+    statistics an image's row also holds what it does to the others of the batch.
+    """
+    rows = probe.quantity(f"projections/{options.projections}")
+    classes = probe.quantity("logits").shape[1]
+    return classes * rows.double().square().sum(2).mean().item()

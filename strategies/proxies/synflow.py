@@ -1,0 +1,38 @@
+"""Proxies that look at the weights without data, by sending ones through the network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from nas.core.errors import NasError
+from nas.strategies.proxies.base import proxy
+from nas.strategies.proxies.gradient import total
+from nas.strategies.proxies.probe import Probe, grads_of
+
+
+@proxy(
+    "synflow",
+    batch_norm="off",
+    domain="log",
+    source="Tanaka et al., NeurIPS 2020 (arXiv:2006.05467), eq. 4; the sum as in Abdelfattah et al. 2021",
+    passes=0.1,
+)
+def synflow(probe: Probe, options: Any) -> float:
+    """Synaptic flow: log Σ |w·∂R/∂w|, R = Σ logits of one image of ones at |θ|, batch normalisation off.
+
+    Biases are made positive too. In double precision, whose range raw values of any network here stay in. A network
+    without a path from image to logits is an error: its classifier's own flow is 0 too.
+    """
+    ones = torch.ones_like(probe.images[:1], dtype=torch.float64)
+    with probe.view(batch_norm="off", dtype=torch.float64, owned=True), torch.enable_grad():
+        for parameter in probe.body.parameters():
+            parameter.data.abs_()
+        weights = [layer.weight for layer in probe.layers]
+        flows = [w.detach() * g for w, g in zip(weights, grads_of(probe.body(ones).sum(), weights))]
+        value = total([flow.abs().sum() for flow in flows])
+    if value <= 0:
+        raise NasError("No flow reaches the logits (every path of the cell is none), so its logarithm is -inf.")
+    return math.log(value)

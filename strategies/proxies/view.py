@@ -1,0 +1,84 @@
+"""A network as a proxy wants to see it for a while, and as it was afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Statistics = Mapping[nn.Module, tuple[Tensor, Tensor]]  # of each normalisation: mean and (biased) variance
+BatchNorm = str | Callable[[nn.BatchNorm2d], bool] | Statistics
+
+
+@contextmanager
+def view(
+    body: nn.Module,
+    layers: Sequence[nn.Conv2d | nn.Linear],
+    weights: Sequence[Tensor] | None,
+    batch_norm: BatchNorm,
+    dtype: torch.dtype | None,
+    owned: bool,
+) -> Iterator[None]:
+    """`body` in train mode without drop-path at `weights` of its `layers`; everything put back at the end.
+
+    `batch_norm`: "batch" (the batch's statistics, not recorded), "off" (the identity), a predicate (the identity where
+    it is false), or the fixed statistics to normalise with. `dtype` casts all parameters and buffers, `owned` copies
+    the parameters so that they may be changed in place.
+    """
+    modes = [(module, module.training) for module in body.modules()]
+    norms = [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
+    tracked = [norm.track_running_stats for norm in norms]
+    tensors = [*body.parameters(), *body.buffers()]
+    own = [tensor.data for tensor in tensors]
+    learning = [(layer.weight, layer.weight.requires_grad) for layer in layers]
+    drop_path = getattr(body, "drop_path", 0.0)
+    try:
+        body.train()
+        if drop_path:
+            body.drop_path = 0.0  # type: ignore[assignment]
+        for norm in norms:
+            norm.track_running_stats = False
+            _normalise(norm, batch_norm)
+        for layer in layers:
+            layer.weight.requires_grad_(True)
+        for layer, weight in zip(layers, weights if weights is not None else ()):
+            layer.weight.data = weight
+        if dtype is not None:
+            for tensor in tensors:
+                tensor.data = tensor.data.to(dtype)
+        if owned:
+            for parameter in body.parameters():
+                parameter.data = parameter.data.clone(memory_format=torch.preserve_format)
+        yield
+    finally:
+        for tensor, data in zip(tensors, own):
+            tensor.data = data
+        for weight, learns in learning:
+            weight.requires_grad_(learns)
+        for norm, track in zip(norms, tracked):
+            norm.track_running_stats = track
+            norm.__dict__.pop("forward", None)
+        if drop_path:
+            body.drop_path = drop_path  # type: ignore[assignment]
+        for module, training in modes:
+            module.training = training
+
+
+def _normalise(norm: nn.BatchNorm2d, batch_norm: BatchNorm) -> None:
+    if batch_norm == "batch":
+        return
+    if isinstance(batch_norm, Mapping):
+        mean, variance = batch_norm[norm]
+        norm.forward = partial(  # type: ignore[method-assign]
+            F.batch_norm, running_mean=mean, running_var=variance, weight=norm.weight, bias=norm.bias, eps=norm.eps
+        )
+    elif batch_norm == "off" or (callable(batch_norm) and not batch_norm(norm)):
+        norm.forward = _identity  # type: ignore[method-assign]
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x

@@ -1,0 +1,45 @@
+"""A proxy of how much random networks of the architecture react to a small change of random inputs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.core.errors import NasError
+from nas.strategies.proxies.base import proxy
+from nas.strategies.proxies.collect import on_input
+from nas.strategies.proxies.probe import Probe
+
+GAMMA = 0.01  # size of the change
+
+
+@proxy("zen", domain="log", source="Lin et al., ICCV 2021 (arXiv:2102.01063), alg. 1", passes=2 / 3)
+def zen(probe: Probe, options: Any) -> float:
+    """Gaussian complexity: log mean_B Σ|f(x+γx₂) - f(x)| + Σ over batch normalisations of log σ; γ = .01.
+
+    f is what the global pooling takes, weights and x, x₂ are N(0, 1), σ² the mean over channels of a normalisation's
+    batch variance at x (it puts back the scale that normalising takes away); normalisations of constant inputs count
+    nothing. Two forwards of the batch.
+    """
+    generator = probe.generator("zen")
+
+    def normal(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator).to(like)
+
+    x, x_2 = normal(probe.images), normal(probe.images)
+    weights = [normal(weight) for weight in probe.weights]
+    norms = [module for module in probe.body.modules() if isinstance(module, nn.BatchNorm2d)]
+    variances: list[Tensor] = []
+    with probe.view(weights), torch.no_grad():
+        with ExitStack() as hooks:
+            on_input(norms, hooks, lambda _, a: variances.append(a.var((0, 2, 3), unbiased=False).mean().double()))
+            before = probe.body.features(x)
+        change = (probe.body.features(x + GAMMA * x_2) - before).abs().sum((1, 2, 3)).mean().double()
+    if not bool(change > 0):
+        raise NasError("The network's features do not depend on the image, so the logarithm of their change is -inf.")
+    scales = torch.stack(variances)
+    scales = torch.where(scales > 0, scales, 1.0)
+    return (change.log() + scales.log().sum() / 2).item()
