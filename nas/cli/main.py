@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from nas.cli import bench, evaluate, listing, report, resume, run, score, search, train
+from nas.cli import bench, dps, evaluate, listing, report, resume, run, score, search, tables, train
 from nas.core.errors import NasError
 
 app = typer.Typer(
@@ -29,12 +29,14 @@ for name, command in (
     ("train", train.command),
     ("eval", evaluate.command),
     ("score", score.command),
+    ("dps", dps.command),
     ("bench", bench.command),
     ("resume", resume.command),
     ("report", report.command),
     ("list", listing.command),
 ):
     app.command(name)(command)
+app.add_typer(tables.app, name="tables")
 
 
 class Terminated(BaseException):

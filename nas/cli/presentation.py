@@ -16,6 +16,8 @@ def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, A
         return {**result, "run": str(folder)}
     if command == "train":
         return {**result, "checkpoint": str(folder / result["checkpoint"]), "run": str(folder)}
+    if command == "dps":
+        return {**result, "file": str(folder / result["file"]), "run": str(folder)}
     return result
 
 
@@ -34,6 +36,8 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
             f"validation accuracy {result['val_accuracy']:.3f} after {result['epochs']} epochs\n"
             f"checkpoint: {folder / result['checkpoint']}\nattack it: nas eval {shlex.quote(str(folder))}"
         )
+    if command == "dps":
+        return _dps(folder, result)
     if command == "eval":
         return table([result])
     lines = [table(result["models"]), ""]
@@ -41,6 +45,30 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
         if row["first"].startswith("best") and row["second"].startswith("random"):
             lines.append(f"{row['first']} minus {row['second']}, {row['metric']}: {row['text']}")
     return "\n".join([*lines, f"report: {folder / 'report.html'}"])
+
+
+def _dps(folder: Path, result: dict[str, Any]) -> str:
+    labels, report = result["labels"], result["held_out"]
+    lines = [
+        f"best of {result['evaluated']} settings: {result['setting']}",
+        f"Spearman's rho with the {labels['count']} labels: {labels['spearman']:.3f} (plain Eproxy "
+        f"{labels['spearman_plain']:.3f})",
+    ]
+    if report is None:
+        lines.append("no other labelled architectures to report on")
+    else:
+        lines.append(f"on {report['count']} architectures it did not see:")
+        for name, title in (("plain", "Eproxy"), ("dps", "Eproxy + DPS")):
+            one = report[name]
+            failed = f", {one['failed']} without a value" if one["failed"] else ""
+            lines.append(f"  {title:<12}  rho {one['spearman']:.3f}, top-10 % retrieval {one['top10']:.0%}{failed}")
+        if (gap := report["difference"]) is not None:
+            lines.append(
+                f"  difference of rho {gap['value']:+.3f}, 95 % interval {gap['low']:+.3f} to {gap['high']:+.3f}"
+            )
+    file = shlex.quote(str(folder / result["file"]))
+    lines.append(f"use it: nas search CONFIG objective=eproxy objective.settings={file}")
+    return "\n".join(lines)
 
 
 def table(entries: list[dict[str, Any]]) -> str:

@@ -59,21 +59,26 @@ def partial_spearman(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> float:
     return float(partial(spearman(x, y), spearman(x, z), spearman(y, z)))
 
 
-def bootstrap_spearman(x: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+def bootstrap_spearman(
+    x: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0, groups: ArrayLike | None = None
+) -> np.ndarray:
     """`spearman_matrix` of resamples of the n architectures, drawn with replacement: (resamples, a, b).
 
-    Every resample is ranked afresh, and is the same for all rows, so differences taken along the first axis are
-    paired. The draws depend on `seed` and n only, not on which rows are asked for.
+    `groups` (n,) numbers architectures that are no independent observations (members of a class of isomorphic cells,
+    which share their accuracy); those of one number are drawn together.
 
+    Every resample is ranked afresh, and is the same for all rows, so differences taken along the first axis are
+    paired. The draws depend on `seed` and n (or `groups`) only, not on which rows are asked for.
     An architecture drawn k times stands in k tied places; one sort of the values serves all resamples.
     """
     rows, columns = _matched(x, y)
-    codes = [_Codes(values) for values in (rows, columns)]
-    rng, n = np.random.default_rng(seed), rows.shape[1]
+    first, second = _Codes(rows), _Codes(columns)
+    member = np.arange(rows.shape[1]) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    rng, n = np.random.default_rng(seed), int(member.max()) + 1
     found = np.empty((resamples, len(rows), len(columns)))
     for number in range(resamples):
-        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
-        found[number] = _pearson(*(part.ranks(times) for part in codes), times)
+        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)[member]
+        found[number] = _pearson(first.ranks(times), second.ranks(times), times)
     return found
 
 

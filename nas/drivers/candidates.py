@@ -87,9 +87,9 @@ class Candidates:
         Nothing is remembered of a whole space, in which each string is once; of its classes, a mark.
         """
         number = 0
-        for text, arch in chain(self.given, self._read(), self._drawn()):
+        listed = (self._chosen(text, arch) for text, arch in chain(self.given, self._read()))
+        for text, arch in chain(listed, self._drawn()):
             number += 1
-            text, arch = self._chosen(text, arch)
             key = mark(str(arch))
             if key not in seen:
                 seen.add(key)

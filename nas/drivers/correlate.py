@@ -1,7 +1,7 @@
 """Rank correlations of proxy scores with published accuracies, and what is left of them given size.
 
-All proxies and columns are compared on the same architectures, one of each class of isomorphic cells: those that every
-score file has, for which no proxy failed, and which the tables know.
+All proxies and columns are compared on the same architectures: those that every score file has, for which no proxy
+failed, and which the tables know. There is one of each class of isomorphic cells, since members share their accuracy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ import numpy as np
 from nas.core import statistics
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.drivers.common import Common, Scored, common_rows
-from nas.tables import Table
+from nas.drivers.join import Joined, join
+from nas.tables import ArrayTable, Table, in_short
 
 DEFAULTS = (
     *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
@@ -37,8 +36,8 @@ class Accuracies:
     """Tables by the prefix of their columns; the robustness dataset's have none."""
 
     tables: dict[str, Table]
-    labels: list[str] = field(default_factory=list)  # all that the tables list
-    usual: list[str] = field(default_factory=list)  # the columns shown by default
+    labels: list[str] = field(init=False, default_factory=list)  # all that the tables list
+    usual: list[str] = field(init=False, default_factory=list)  # the columns shown by default
 
     def __post_init__(self) -> None:
         for prefix, table in self.tables.items():
@@ -58,77 +57,80 @@ class Accuracies:
             elif any(sign in column for sign in "*?["):
                 matching = fnmatch.filter(self.labels, column)
                 if not matching:
-                    raise InputError(f"Expected columns like {column!r} but there are only {', '.join(self.labels)}.")
+                    raise InputError(f"Expected columns like {column!r} but there are only {in_short(self.labels)}.")
                 found += matching
             else:
                 found.append(column)
         return list(dict.fromkeys(found))
 
-    def of(self, column: str) -> tuple[Table, str]:
-        """The table of a column and its name there."""
+    def levels(self, column: str) -> tuple[Table, np.ndarray]:
+        """The table of a column, and its (rows, levels) there."""
         for prefix, table in self.tables.items():
             if prefix and column.startswith(prefix):
-                return table, column.removeprefix(prefix)
+                return table, table.levels(column.removeprefix(prefix))
         if "" not in self.tables:
             raise InputError(
                 f"Expected a column of the given tables but got {column!r}{suggest(column, self.labels)}; "
-                f"there are {', '.join(self.labels)}. Those of the robustness dataset need --robustness."
+                f"there are {in_short(self.labels)}. Those of the robustness dataset need --robustness."
             )
-        return self.tables[""], column
+        return self.tables[""], self.tables[""].levels(column)
 
 
 def correlate(
-    scores: Sequence[Table],
+    scores: Sequence[ArrayTable],
     accuracies: Accuracies,
     columns: Sequence[str] = (),
     proxies: Sequence[str] = (),
     against: Sequence[str] = (),
     resamples: int = 1000,
     seed: int = 0,
+    every_string: bool = False,
 ) -> dict[str, Any]:
     """Spearman with its bootstrap interval, Kendall's tau-b, and Spearman given `params`, by proxy and column.
 
     A column of several levels (a corruption or group: one per severity) has the mean of the correlations at each. The
     resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
     Proxies of which lower is better are turned: positive is good. `params` is the number of weights of the string
-    that was scored.
+    that was scored; `size` has what it reaches by itself. With `every_string` isomorphic strings count one by one, and
+    the bootstrap draws whole classes.
 
-    `warnings` name what size alone explains: a proxy whose rho with `params` is at least 0.95 in size; and a column
-    where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does not lie
-    on the same side (it contains 0, or the sign has turned).
+    `warnings` say what size alone explains: a proxy whose rho with `params` is at least .95 in absolute value; and a
+    column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
+    not lie on the same side (it contains 0, or the sign has turned).
     """
     names = accuracies.chosen(columns)
-    levels = {name: _levels(accuracies, name) for name in names}
-    common = common_rows(scores, proxies, [(levels[name], accuracies.of(name)[0]) for name in names])
-    wrong = [name for name in against if name != SIZE and name not in common.proxies]
+    if not names:
+        raise InputError("Expected columns of accuracies but the tables have none; see --columns.")
+    joined = join(scores, proxies, [accuracies.levels(name) for name in names], every_string)
+    wrong = [name for name in against if name != SIZE and name not in joined.proxies]
     if wrong:
         raise InputError(
-            f"Expected {SIZE} or a proxy of the score files to compare with but got {wrong[0]!r}"
-            f"{suggest(wrong[0], list(common.proxies))}; there are {', '.join(common.proxies)}."
+            f"Expected {SIZE} or one of the proxies to compare with but got {wrong[0]!r}"
+            f"{suggest(wrong[0], list(joined.proxies))}; there are {', '.join(joined.proxies)}."
         )
-    study = _Study(common, names, resamples, seed)
+    study = _Study(joined, names, resamples, seed)
     cells = {
-        proxy: {name: _cell(study, number, column) for column, name in enumerate(names)}
-        for number, proxy in enumerate(common.proxies)
+        proxy: {name: _cell(study, row, column) for column, name in enumerate(names)}
+        for row, proxy in enumerate(joined.proxies)
     }
-    size = {name: _cell(study, len(common.proxies), column) for column, name in enumerate(names)}
-    with_size = dict(zip(common.proxies, map(_number, study.with_size)))
+    size = {name: _cell(study, len(joined.proxies), column) for column, name in enumerate(names)}
     return {
-        "n": common.n,
-        "rows": common.rows,
-        "dropped": common.dropped,
-        "failed": common.failed,
+        "n": joined.n,
+        "every_string": every_string,
+        "rows": joined.rows,
+        "dropped": joined.dropped,
+        "failed": joined.failed,
         "columns": names,
         "proxies": cells,
         "size": {name: {key: cell[key] for key in NUMBERS[:4]} for name, cell in size.items()},
-        "rho_with_params": with_size,
-        "turned": [name for name, one in common.proxies.items() if one.higher_is_better is False],
-        "unknown_direction": [name for name, one in common.proxies.items() if one.higher_is_better is None],
+        "rho_with_params": study.rho_with_params,
+        "turned": [name for name, one in joined.proxies.items() if one.higher_is_better is False],
+        "unknown_direction": [name for name, one in joined.proxies.items() if one.higher_is_better is None],
         "differences": {
             proxy: {other: _differences(study, proxy, other) for other in against if other != proxy}
-            for proxy in (common.proxies if against else ())
+            for proxy in (joined.proxies if against else ())
         },
-        "warnings": _warnings(common, study, cells, with_size),
+        "warnings": _warnings(joined, study, cells),
     }
 
 
@@ -154,85 +156,74 @@ def explained_by_size(cell: dict[str, Any]) -> bool:
 class _Study:
     """All correlations at once: of the proxies, then the sizes, with every level of every column, then the sizes."""
 
-    def __init__(self, common: Common, names: list[str], resamples: int, seed: int) -> None:
-        self.common, self.names = common, names
-        self.proxies = np.array([one.values for one in common.proxies.values()])
-        self.accuracies = [values.T for values in common.columns]  # per column (levels, n)
-        sizes = np.array(common.sizes, dtype=np.float64)
-        first = np.cumsum([0, *(len(values) for values in self.accuracies)])
-        self.slices = [slice(int(a), int(b)) for a, b in zip(first, first[1:])]
-        self.total = int(first[-1])
-        self.rows = np.concatenate([self.proxies, sizes])
-        self.which_size = [one.size for one in common.proxies.values()] + [0] * len(sizes)
-        columns = np.concatenate([*self.accuracies, sizes])
+    def __init__(self, joined: Joined, names: list[str], resamples: int, seed: int) -> None:
+        self.names, self.proxies = names, list(joined.proxies)
+        self.columns = joined.columns
+        ends = np.cumsum([len(levels) for levels in self.columns])
+        self.slices = [slice(end - len(levels), end) for end, levels in zip(ends, self.columns)]
+        self.rows = np.concatenate([[one.values for one in joined.proxies.values()], joined.sizes])
+        self.file = [one.file for one in joined.proxies.values()] + list(range(len(joined.sizes)))
+        columns = np.concatenate([*self.columns, joined.sizes])
         self.point = statistics.spearman_matrix(self.rows, columns)
-        self.draws = statistics.bootstrap_spearman(self.rows, columns, resamples, seed)
-        self.with_size = [float(self.point[row, self.total + z]) for row, z in enumerate(self.which_size)]
+        self.draws = statistics.bootstrap_spearman(self.rows, columns, resamples, seed, groups=joined.classes)
+        sizes = self.point[:, ends[-1] :]
+        self.rho_with_params = {name: _number(sizes[row, self.file[row]]) for row, name in enumerate(self.proxies)}
 
     def spearman(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
         return matrix[..., row, self.slices[column]].mean(axis=-1)
 
     def partial(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
-        size, levels = self.which_size[row], self.slices[column]
-        of_size = matrix[..., len(self.proxies) + size, levels]
-        with_size = matrix[..., row, self.total + size, None]
-        return statistics.partial(matrix[..., row, levels], with_size, of_size).mean(axis=-1)
+        size = len(self.proxies) + self.file[row]  # its row
+        with_size = matrix[..., row, self.slices[-1].stop + self.file[row], None]
+        with_column, of_size = (matrix[..., which, self.slices[column]] for which in (row, size))
+        return statistics.partial(with_column, with_size, of_size).mean(axis=-1)
 
     def kendall(self, row: int, column: int) -> float:
-        return float(np.mean([statistics.kendall(self.rows[row], level) for level in self.accuracies[column]]))
+        return float(np.mean([statistics.kendall(self.rows[row], level) for level in self.columns[column]]))
 
 
 def _cell(study: _Study, row: int, column: int) -> dict[str, float | None]:
-    low, high = statistics.interval(study.spearman(study.draws, row, column))
-    partial_low, partial_high = statistics.interval(study.partial(study.draws, row, column))
-    values = (
-        *(study.spearman(study.point, row, column), low, high, study.kendall(row, column)),
-        *(study.partial(study.point, row, column), partial_low, partial_high),
-    )
-    return dict(zip(NUMBERS, map(_number, values)))
+    parts: list[Any] = []
+    for measure in (study.spearman, study.partial):
+        parts += [measure(study.point, row, column), *statistics.interval(measure(study.draws, row, column))]
+    parts.insert(3, study.kendall(row, column))
+    return dict(zip(NUMBERS, map(_number, parts)))
 
 
 def _differences(study: _Study, proxy: str, other: str) -> dict[str, dict[str, float | None]]:
-    known = list(study.common.proxies)
-    rows = [known.index(proxy), known.index(other) if other in known else len(known)]
+    row, beside = (
+        study.proxies.index(name) if name in study.proxies else len(study.proxies) for name in (proxy, other)
+    )
     found = {}
     for column, name in enumerate(study.names):
-        low, high = statistics.interval(np.subtract(*(study.spearman(study.draws, row, column) for row in rows)))
-        value = np.subtract(*(study.spearman(study.point, row, column) for row in rows))
+        value, draws = (
+            study.spearman(matrix, row, column) - study.spearman(matrix, beside, column)
+            for matrix in (study.point, study.draws)
+        )
+        low, high = statistics.interval(draws)
         found[name] = {"difference": _number(value), "low": _number(low), "high": _number(high)}
     return found
 
 
-def _warnings(
-    common: Common, study: _Study, cells: dict[str, dict[str, Any]], with_size: dict[str, float | None]
-) -> list[str]:
-    found = []
-    for name, values in zip(study.names, study.accuracies):
-        if (np.ptp(values, axis=1) == 0).any():
-            found.append(f"{name}: the same for all {common.n} architectures, so no ranking is defined.")
-    for name, one in common.proxies.items():
+def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -> list[str]:
+    found = [f"{name}: left out, as it has no value at all." for name in joined.empty if name not in cells]
+    for name, levels in zip(study.names, study.columns):
+        if (np.ptp(levels, axis=1) == 0).any():
+            found.append(f"{name}: the same for all {joined.n:,} architectures, so no ranking is defined.")
+    for name, one in joined.proxies.items():
         if np.ptp(one.values) == 0:
-            found.append(f"{name}: the same for all {common.n} architectures, so it ranks nothing.")
-    for name, rho in with_size.items():
+            found.append(f"{name}: the same for all {joined.n:,} architectures, so it ranks nothing.")
+    for name, rho in study.rho_with_params.items():
+        columns = [column for column, cell in cells[name].items() if explained_by_size(cell)]
         if rho is not None and abs(rho) >= SAME:
             found.append(f"{name}: its ranking is that of size alone (rho {rho:.3f} with params).")
-            continue
-        columns = [column for column, cell in cells[name].items() if explained_by_size(cell)]
-        if columns:
+        elif columns:
             found.append(
-                f"{name}: size alone explains its ranking for {', '.join(columns)} (given params nothing in that "
-                "direction is shown)."
+                f"{name}: size alone explains its ranking for {', '.join(columns)} (the interval of its partial rho "
+                "given params contains 0 or has turned its sign)."
             )
     return found
 
 
-def _levels(accuracies: Accuracies, column: str) -> np.ndarray:
-    table, name = accuracies.of(column)
-    return table.levels(name)
-
-
 def _number(value: Any) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-__all__ = ["Accuracies", "Path", "Scored", "correlate", "explained_by_size", "table_rows"]

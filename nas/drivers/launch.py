@@ -1,4 +1,4 @@
-"""Start a run of any command, or go on with one: what `nas run`, `search`, `train`, `eval` and `resume` share."""
+"""Start a run of any command, or go on with one: what run, search, train, eval, dps and resume share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from nas.core import config
 from nas.core.data import attacked
 from nas.core.errors import InputError
-from nas.drivers import pipeline
+from nas.drivers import dps, pipeline
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, Run, described, reopen, result_of
@@ -109,6 +109,7 @@ _COMMANDS: dict[str, Callable[[Run, Watcher], dict[str, Any]]] = {
     "search": _search,
     "train": _train,
     "eval": _eval,
+    "dps": dps.carry_out,
 }
 
 

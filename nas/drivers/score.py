@@ -193,4 +193,6 @@ def _own_words() -> Iterator[None]:
         yield
     except NasError as error:
         words = str(error).replace("`nas resume RUN executor.workers=1`", "executor.workers=1 and the same --output")
+        if words == str(error):
+            raise
         raise type(error)(words) from error

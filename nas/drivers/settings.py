@@ -132,7 +132,12 @@ def load(name: str, overrides: list[str]) -> Settings:
 
 
 def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
-    """Checked settings from plain values, such as a run's own `config.json`."""
+    """Checked settings from plain values, such as a run's own `config.json`.
+
+    `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
+    proxy.
+    """
+    overrides = _written_out(values, overrides)
     before, chosen = _names(values, []), _names(values, overrides)
     if chosen[0] != before[0]:  # another space has other networks
         values = {key: value for key, value in values.items() if key not in ("model", "scoring", "arch")}
@@ -142,6 +147,23 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     settings: Settings = config.checked(config.override(values, overrides, kind), kind)
     settings.data = located(settings.data)
     return settings
+
+
+def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
+    """The overrides with `objective` in full."""
+    section = values.get("search", {})
+    name = section.get("objective") if isinstance(section, dict) else None
+    name = name if isinstance(name, str) else SearchSettings.objective
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key in ("objective", "search.objective"):
+            name = value
+    if any(text.startswith("objective.") for text in overrides):
+        PROXIES.get(name)  # a misspelt name is told as such
+    return [
+        re.sub(r"^objective(?==)", "search.objective", re.sub(r"^objective\.", f"proxies.{name}.", text))
+        for text in overrides
+    ]
 
 
 def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:

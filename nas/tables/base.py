@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces import NASBench201, SearchSpace
 
-DIGITS = 12  # averages are rounded to so many decimals, so that equal ones stay tied
+DIGITS = 12  # averages of accuracies are rounded to so many decimals, so that equal ones stay tied
 
 
 class Table(ABC):
@@ -48,7 +49,8 @@ class Table(ABC):
 
     def column(self, name: str) -> np.ndarray:
         """(rows,) of a column: the mean of its levels."""
-        return np.round(self.levels(name).mean(axis=1), DIGITS)
+        levels = self.levels(name)
+        return levels[:, 0] if levels.shape[1] == 1 else np.round(levels.mean(axis=1), DIGITS)
 
     def rows(self, architectures: Iterable[object]) -> np.ndarray:
         """The row of each architecture: of its own string, else of its class, else -1."""
@@ -66,7 +68,7 @@ class Table(ABC):
     def unknown(self, name: str) -> InputError:
         known = self.names()
         return InputError(
-            f"Expected a column of {self.source} but got {name!r}{suggest(name, known)}; there are {', '.join(known)}."
+            f"Expected a column of {self.source} but got {name!r}{suggest(name, known)}; there are {in_short(known)}."
         )
 
     @cached_property
@@ -95,6 +97,11 @@ class Table(ABC):
         for row, name in enumerate(self.classes):
             found.setdefault(name, row)
         return {name: self._own.get(name, row) for name, row in found.items()}
+
+
+def in_short(names: Sequence[str]) -> str:
+    """Names of columns for a message, those of one attack as `fgsm@*`."""
+    return ", ".join(dict.fromkeys(re.sub("@.*", "@*", name) for name in names))
 
 
 class ArrayTable(Table):

@@ -33,8 +33,9 @@ class RobustnessDataset(Table):
 
     Columns: `clean`; an attack and its epsilon in 1/255 (`fgsm@8`, `pgd@1`, `apgd@0.5`, `square@2`); a corruption
     type (`fog`) and a group (`weather`, `noise`, `blur`, `digital`), both of one level per severity, a group being the
-    mean of its types at each; one severity of them (`fog@3`, `weather@5`); `corruptions`, the mean over all 15 types
-    and severities. Only the files that a column needs are read.
+    mean of its types at each; types joined by + as a group of one's own (`fog+snow`); one severity of them (`fog@3`,
+    `weather@5`); `each:GROUP`, of one level per type and severity; `corruptions`, the mean over all 15 types and
+    severities. Only the files that a column needs are read.
     """
 
     def __init__(self, folder: Path, dataset: str) -> None:
@@ -67,6 +68,8 @@ class RobustnessDataset(Table):
         return names + [kind for kind in CORRUPTIONS if self._there(kind)]
 
     def _levels(self, name: str) -> np.ndarray:
+        if name.startswith("each:"):
+            return np.concatenate([self._mean((kind,)) for kind in self._types(name.removeprefix("each:"))], axis=1)
         base, _, level = name.partition("@")
         if base in self.epsilons and level:
             return self._accuracies(ATTACKS[base], len(self.epsilons[base]))[:, [self._epsilon(base, level)]]
@@ -74,7 +77,7 @@ class RobustnessDataset(Table):
             return self._accuracies("clean", None)
         if name == "corruptions":
             return self._mean(CORRUPTIONS).mean(axis=1, keepdims=True).round(DIGITS)
-        if base in GROUPS or base in CORRUPTIONS:
+        if base in GROUPS or set(base.split("+")) <= set(CORRUPTIONS):
             severities = self._mean(self._types(base))
             if not level:
                 return severities
@@ -93,9 +96,13 @@ class RobustnessDataset(Table):
         return self.folder / f"{key}_accuracy.json"
 
     def _types(self, name: str) -> tuple[str, ...]:
-        if name not in GROUPS:
-            return (name,)
-        return tuple(kind for kind in GROUPS[name] if kind != OPTIONAL or self._there(kind))
+        """The types of a group or of types joined by +."""
+        if name in GROUPS:
+            return tuple(kind for kind in GROUPS[name] if kind != OPTIONAL or self._there(kind))
+        kinds = CORRUPTIONS if name == "corruptions" else tuple(name.split("+"))
+        if not set(kinds) <= set(CORRUPTIONS):
+            raise self.unknown(name)
+        return kinds
 
     def _epsilon(self, attack: str, text: str) -> int:
         try:

@@ -54,7 +54,11 @@ class Proxy:
     batches: int
 
     def __call__(self, subject: Any, options: Any = None) -> float:
-        return self.compute(subject, options if options is not None else self.Options())
+        """The value for a `Probe`, or for a `Cost` where only that is needed."""
+        options = options if options is not None else self.Options()
+        if self.needs == "network":
+            subject.want(self.uses(options))
+        return self.compute(subject, options)
 
 
 def proxy(

@@ -24,7 +24,11 @@ def nwot(probe: Probe, options: Any) -> float:
     c (B, positions) is 1 where a ReLU lets something pass. Two images of the same codes make K singular, which is an
     error with that reason.
     """
-    sign, value = torch.linalg.slogdet(probe.quantity("relu_kernel"))
-    if sign == 0 or not bool(value.isfinite()):
+    kernel = probe.quantity("relu_kernel")
+    # of equal rows, rounding can leave a determinant that is not 0, so they are looked for by their whole numbers
+    if int((kernel == kernel.diagonal()[:, None]).sum()) > len(kernel):
         raise NasError("Two images have the same ReLU codes everywhere, so the kernel is singular; its log is -inf.")
+    sign, value = torch.linalg.slogdet(kernel)
+    if sign <= 0 or not bool(value.isfinite()):
+        raise NasError("The kernel of the ReLU codes is singular (more images than positions), so its log is -inf.")
     return value.item()

@@ -12,40 +12,71 @@ from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.probe import Probe
 
 
+AXES = {  # which entries of a tensor (B, C, H, W) or (outputs, inputs, k, k) one cosine runs over
+    "all": (0, 1, 2, 3),  # one cosine per layer
+    "first": (0,),  # the images or output channels; one cosine per remaining position
+    "rest": (1, 2, 3),  # one cosine per image or output channel
+    "not_second": (0, 2, 3),  # one cosine per channel or input channel
+}
+
+
 @dataclass
 class CRoZeOptions(BatchOptions):
-    """What eq. 3–10 leave open. The defaults are the reading that ranked well in a first measurement."""
+    """What eq. 3-10 leave open; docs/croze.md says how the defaults were chosen."""
 
     batch_size: int = 16
-    beta: float = 2.0  # eq. 3, size of the weight perturbation relative to the weight's norm
+    beta: float = 4.0  # eq. 3, size of the weight perturbation relative to the weight's norm
     epsilon: float = 0.01  # eq. 4, in units of the normalised image
     gamma: float = 0.0  # eq. 7, step of the compared weights; 0 compares θ itself with θʳ
     batch_norm: bool = True
     absolute_weights: bool = False  # True: start from |θ|, as the release does
-    axis: str = "first"  # "first": cosines along axis 0 (output channels; batch); "flat": one cosine per layer
+    features: str = "all"  # eq. 5, what a cosine runs over: all, first, rest or not_second (see AXES)
+    weights: str = "all"  # eq. 8
+    gradients: str = "first"  # eq. 9
     reduction: str = "sum"  # of the cosines of a layer: "sum" or "mean"
     ascend: bool = True  # FGSM raises the loss; False lowers it, as the release's sign does
     clamp: bool = False  # clamp the perturbed, normalised image to [0, 1], as the release does
 
     def check(self) -> None:
-        for key, allowed in (("axis", ("first", "flat")), ("reduction", ("sum", "mean"))):
+        super().check()
+        axes = tuple(AXES)
+        for key, allowed in (
+            ("features", axes), ("weights", axes), ("gradients", axes), ("reduction", ("sum", "mean"))
+        ):  # fmt: skip
             if getattr(self, key) not in allowed:
                 raise InputError(
-                    f"Expected proxies.croze.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}."
+                    f"Expected proxies.croze.{key} to be {', '.join(allowed)} but got {getattr(self, key)!r}."
                 )
-        super().check()
         for key in ("beta", "epsilon", "gamma"):
             if not 0 <= getattr(self, key) < float("inf"):
                 raise InputError(f"Expected proxies.croze.{key} >= 0 but got {getattr(self, key)}.")
 
 
-def cosines(a: Tensor, b: Tensor, axis: str) -> Tensor:
-    """Cosine similarities of `a` and `b`: along axis 0, one per remaining position, or one of all entries.
+def cosines(a: Tensor, b: Tensor, axis: str, scaled: bool = True) -> Tensor:
+    """Cosine similarities of `a` and `b` (2 or 4 dimensions) along an axis of `AXES`, one for each position left.
 
-    A zero vector has cosine 0 with everything.
+    A zero vector has cosine 0 with everything. Vectors are scaled before they are squared, as squares of tiny numbers
+    vanish; `scaled=False` saves that for numbers that are of ordinary size.
     """
-    shape = (-1, 1) if axis == "flat" else (a.shape[0], -1)
-    return (_unit(a.reshape(shape)) * _unit(b.reshape(shape))).sum(0)
+    if scaled:
+        a, b = _scaled(a), _scaled(b)
+    if axis == "all":
+        a, b = _flat(a), _flat(b)
+        dot, squares = torch.dot(a, b), torch.dot(a, a) * torch.dot(b, b)
+    else:
+        dims = [dim for dim in AXES[axis] if dim < a.dim()]
+        dot, squares = (a * b).sum(dims), a.square().sum(dims) * b.square().sum(dims)
+    return dot / squares.sqrt().clamp_min(torch.finfo(a.dtype).tiny)
+
+
+def _scaled(a: Tensor) -> Tensor:
+    """`a` with a largest entry of 1."""
+    return a / torch.linalg.vector_norm(a, float("inf")).clamp_min(torch.finfo(a.dtype).tiny)
+
+
+def _flat(a: Tensor) -> Tensor:
+    """All entries, channels last: no copy where they are last in memory."""
+    return (a.permute(0, 2, 3, 1) if a.dim() == 4 else a).reshape(-1)
 
 
 def _uses(options: CRoZeOptions) -> tuple[str, ...]:
@@ -68,7 +99,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     Z_m = Σ(1 + cos(z_m, zʳ_m)), P_m = Σ(1 + cos(θ_m - γg_m, θʳ_m - γgʳ_m)), G_m = Σ|cos(g_m, gʳ_m)| (eq. 5, 8, 9),
     z, g from (θ, x) and zʳ, gʳ from (θʳ, x'); z_m is the output of layer m itself,
     before normalisation. A network through which no gradient flows back to the image scores the minimum, 0.
-    Costs 2.67 F+B: two full passes and one that only needs the input's gradient.
+    The sums run over the cosines of a layer. Costs 2.67 F+B: two passes and one that only needs the input's gradient.
     """
     bn = "batch" if options.batch_norm else "off"
     weights = [weight.abs() for weight in probe.weights] if options.absolute_weights else probe.weights
@@ -80,8 +111,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
         grads = probe.run(weights, batch_norm=bn, each=lambda m, z: outputs.__setitem__(m, z.detach()))
     if not any(bool(grad.any()) for grad in grads):
         return 0.0  # no path from the image to the loss
-    directions = [_unit(grad.flatten()).view_as(grad) for grad in grads]
-    robust_weights = [w + options.beta * w.norm() * direction for w, direction in zip(weights, directions)]
+    robust_weights = [_perturbed(w, grad, options.beta) for w, grad in zip(weights, grads)]
     x_adv = probe.fgsm(
         options.epsilon,
         robust_weights,
@@ -95,19 +125,18 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
 
     def compare(m: int, z_r: Tensor) -> None:
         z, outputs[m] = outputs[m], None
-        features[m] = reduce(1 + cosines(z, z_r.detach(), options.axis))
+        features[m] = reduce(1 + cosines(z, z_r.detach(), options.features, scaled=not options.batch_norm))
 
     robust_grads = probe.run(robust_weights, x_adv, batch_norm=bn, each=compare)
     total = torch.zeros((), dtype=torch.float64, device=x_adv.device)
     for m, (w, w_r, g, g_r) in enumerate(zip(weights, robust_weights, grads, robust_grads)):
-        parameters = reduce(1 + cosines(w - options.gamma * g, w_r - options.gamma * g_r, options.axis))
-        gradients = reduce(cosines(g, g_r, options.axis).abs())
+        parameters = reduce(1 + cosines(w - options.gamma * g, w_r - options.gamma * g_r, options.weights))
+        gradients = reduce(cosines(g, g_r, options.gradients).abs())
         total += features[m] * parameters.double() * gradients.double()
     return total.item()
 
 
-def _unit(vectors: Tensor) -> Tensor:
-    """v/‖v‖ along axis 0, and 0 for v = 0; scaled by the largest entry first, as squares of tiny ones vanish."""
-    tiny = torch.finfo(vectors.dtype).tiny
-    scaled = vectors / vectors.abs().amax(0).clamp_min(tiny)
-    return scaled / torch.linalg.vector_norm(scaled, dim=0).clamp_min(tiny)
+def _perturbed(w: Tensor, g: Tensor, beta: float) -> Tensor:
+    """θ + β·‖θ‖·g/‖g‖ (eq. 3), θ where g is 0."""
+    g = _scaled(g)
+    return w + beta * w.norm() * g / g.norm().clamp_min(torch.finfo(g.dtype).tiny)

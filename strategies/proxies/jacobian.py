@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +17,28 @@ K = 1e-5  # added to eigenvalues and correlations
 MANY_CLASSES = 100  # above, EPE-NAS compares classes with each other
 
 
-def correlations(rows: Tensor) -> Tensor:
-    """Pearson correlations of the rows (n, D), (n, n) in double precision.
+def jacobian_of(probe: Probe) -> Tensor:
+    """∂Σlogits/∂x, (B, pixels); `NasError` where it is 0 but for rounding.
 
-    `NasError` where a row is constant: no path of the network leads from that image to the logits.
+    Σ over the batch of what a batch normalisation puts out is fixed. So Σlogits depends on no image where all that the
+    global pooling takes comes straight from normalisations, as in DARTS networks whose last cell pools nowhere.
     """
+    rows = probe.quantity("jacobian")
+    through = probe.body.classifier.weight.detach().double().sum(0).norm()  # ∂Σlogits/∂ what is pooled
+    if not bool(rows.double().norm(dim=1).max() > math.sqrt(torch.finfo(rows.dtype).eps) * through):
+        raise NasError(
+            "The sum of the batch's logits does not depend on the image (no path leads to them, or batch normalisation "
+            "fixes it), so Jacobians have no correlation."
+        )
+    return rows
+
+
+def correlations(rows: Tensor) -> Tensor:
+    """Pearson correlations of the rows (n, D), (n, n) in double precision; `NasError` where a row is constant."""
     centred = rows.double() - rows.double().mean(1, keepdim=True)
     largest = centred.abs().amax(1, keepdim=True)
     if not bool((largest > 0).all()):
-        raise NasError("The logits do not depend on the image, so Jacobians have no correlation.")
+        raise NasError("The logits do not depend on one of the images, so Jacobians have no correlation.")
     unit = centred / largest
     unit = unit / unit.norm(dim=1, keepdim=True)
     return (unit @ unit.T).clamp(-1, 1)
@@ -36,7 +50,7 @@ def jacov(probe: Probe, options: Any) -> float:
 
     λ are the eigenvalues of the correlation matrix of the rows ∂Σlogits/∂x of the batch.
     """
-    eigenvalues = torch.linalg.eigvalsh(correlations(probe.quantity("jacobian"))) + K
+    eigenvalues = torch.linalg.eigvalsh(correlations(jacobian_of(probe))) + K
     # rounding can leave an eigenvalue of a singular matrix below -k, where the logarithm ends
     eigenvalues = eigenvalues.clamp_min(K)
     return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
@@ -49,7 +63,7 @@ def epe_nas(probe: Probe, options: Any) -> float:
     For data of more than 100 classes s_c is divided by its number of entries and the result is
     Σ_{c,c'} |s_c - s_c'| / number of classes seen.
     """
-    jacobian, labels = probe.quantity("jacobian"), probe.labels
+    jacobian, labels = jacobian_of(probe), probe.labels
     many = probe.quantity("logits").shape[1] > MANY_CLASSES
     scores = []
     for label in labels.unique():

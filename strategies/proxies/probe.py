@@ -62,7 +62,7 @@ class Probe:
         self.images = network.normalize(images)
         self.labels = labels
         self.seed = seed
-        self.wanted = frozenset(wanted)
+        self.wanted = set(wanted)
         auxiliary = getattr(self.body, "auxiliary", None)
         apart = set() if auxiliary is None else set(auxiliary.modules())
         self.layers: list[nn.Conv2d | nn.Linear] = [
@@ -97,6 +97,10 @@ class Probe:
         return torch.Generator().manual_seed(derive(self.seed, "proxy", label))
 
     # the shared pass
+
+    def want(self, names: Iterable[str]) -> None:
+        """Let the next shared pass compute these quantities too."""
+        self.wanted.update(names)
 
     def quantity(self, name: str) -> Any:
         """A quantity of the shared pass, by the names above."""

@@ -72,6 +72,8 @@ def _normalise(norm: nn.BatchNorm2d, batch_norm: BatchNorm) -> None:
     if batch_norm == "batch":
         return
     if isinstance(batch_norm, Mapping):
+        if norm not in batch_norm:  # the pass does not come by it
+            return
         mean, variance = batch_norm[norm]
         norm.forward = partial(  # type: ignore[method-assign]
             F.batch_norm, running_mean=mean, running_var=variance, weight=norm.weight, bias=norm.bias, eps=norm.eps

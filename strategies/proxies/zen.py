@@ -40,6 +40,6 @@ def zen(probe: Probe, options: Any) -> float:
         change = (probe.body.features(x + GAMMA * x_2) - before).abs().sum((1, 2, 3)).mean().double()
     if not bool(change > 0):
         raise NasError("The network's features do not depend on the image, so the logarithm of their change is -inf.")
-    scales = torch.stack(variances)
+    scales = torch.stack([torch.ones_like(change), *variances])
     scales = torch.where(scales > 0, scales, 1.0)
     return (change.log() + scales.log().sum() / 2).item()

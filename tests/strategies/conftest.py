@@ -21,10 +21,10 @@ TINY: dict[str, dict[str, Any]] = {
 def tiny() -> Callable[..., Network]:
     """A small network of an architecture, normalising inside, always with the same weights for a seed."""
 
-    def build(space: SearchSpace, arch: Any, seed: int = 0) -> Network:
+    def build(space: SearchSpace, arch: Any, seed: int = 0, classes: int = 4) -> Network:
         torch.manual_seed(seed)
         settings = TINY.get(space.name, vars(space.ScoringSettings()))
-        return space.build(arch, 4, mean=(0.5, 0.4, 0.45), std=(0.2, 0.25, 0.3), **settings)
+        return space.build(arch, classes, mean=(0.5, 0.4, 0.45), std=(0.2, 0.25, 0.3), **settings)
 
     return build
 

@@ -1,0 +1,295 @@
+"""Discrete proxy search: settings under which Eproxy ranks a few labelled architectures rightly."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from nas.core import config, statistics
+from nas.core.errors import InputError, NasError
+from nas.core.executor import Done, LocalExecutor
+from nas.core.files import write_text
+from nas.core.seeds import derive
+from nas.core.store import Evaluation
+from nas.drivers.jobs import Jobs
+from nas.drivers.labels import Labels
+from nas.drivers.pipeline import Watcher
+from nas.drivers.run import Run, Stage
+from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.search import Search
+from nas.drivers.settings import Settings
+from nas.search_spaces import SPACES
+from nas.strategies import Goal
+from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.eproxy.genes import Genes
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
+from nas.strategies.proxies.probe import Probe
+
+PLAIN = "plain"  # in the place of a setting: Eproxy as the configuration has it
+SETTINGS_FILE = "eproxy.yaml"  # in the run's folder
+FRACTION = 0.1  # of the architectures: how many of the best are among those that the proxy puts first
+
+
+@dataclass(frozen=True)
+class DPSOptions:
+    """How long is searched; the defaults are the paper's and its release's."""
+
+    evaluations: int = 200  # different settings, those of the first population among them
+    population: int = 40
+    tournament: int = 10
+
+    def check(self) -> None:
+        if self.evaluations < 1:
+            raise InputError(f"Expected --evaluations of at least 1 but got {self.evaluations}.")
+        if not 1 <= self.tournament <= self.population:
+            raise InputError(
+                f"Expected 1 <= --tournament <= --population but got {self.tournament} and {self.population}."
+            )
+
+
+# losses
+
+
+@dataclass(frozen=True)
+class Task:
+    """An architecture's losses under some settings, written as text, or `PLAIN`."""
+
+    arch: str
+    settings: tuple[str, ...]
+
+
+class Losses(Scorer):
+    """Eproxy's values of networks under one setting after the other.
+
+    What does not change is kept: the batch and its features, and the networks of the architectures in `kept` with
+    their first weights.
+    """
+
+    def __init__(self, jobs: Jobs, kept: frozenset[str]) -> None:
+        settings, dataset = jobs.settings, jobs.dataset
+        self.kept = kept
+        self.probes: dict[str, Probe] = {}
+        self.base: EproxyOptions = settings.proxies.eproxy
+        super().__init__(
+            ["eproxy"],
+            {"eproxy": self.base},
+            dataset,
+            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
+            jobs.trained,
+            settings.seed,
+            settings.torch_device(),
+        )
+
+    def of(self, task: Task) -> list[float | str]:
+        """For each setting the loss, or why there is none."""
+        probe = self.probes.get(task.arch) or self._probe(task.arch)
+        values: list[float | str] = []
+        for text in task.settings:
+            try:
+                values.append(PROXIES.get("eproxy")(probe, options_of(self.base, text)))
+            except NasError as error:
+                values.append(str(error))
+        return values
+
+    def _probe(self, text: str) -> Probe:
+        arch = SPACES.get(self.scored.space)().parse(text)
+        (probe,) = self._probes(arch, self.trained.cost(arch)).values()
+        if text in self.kept:
+            self.probes[text] = probe
+        return probe
+
+
+class Work:
+    """What worker processes do: one `Task` after the other, with data and networks made once per process."""
+
+    def __init__(self, settings: Settings, kept: frozenset[str] = frozenset()) -> None:
+        self.settings = settings
+        self.kept = kept
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "kept": self.kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from nas.drivers.settings import from_values
+
+        self.settings, self.kept = from_values(state["settings"], []), state["kept"]
+
+    def __call__(self, task: Task) -> list[float | str]:
+        return self.losses.of(task)
+
+    @cached_property
+    def losses(self) -> Losses:
+        return Losses(Jobs(self.settings, None), self.kept)
+
+
+def options_of(base: EproxyOptions, text: str) -> EproxyOptions:
+    """The options of a setting; what is no gene (channels of the target, iterations, ...) is as in `base`."""
+    return base if text == PLAIN else replace(base, **Genes().parse(text).options())
+
+
+def agreement(losses: list[float | None], accuracies: list[float]) -> float:
+    """Spearman's rho of -loss and accuracy. What has no loss ranks last; -1 where all rank the same."""
+    values = ranked(losses)
+    return statistics.spearman(values, accuracies) if len(set(values)) > 1 else -1.0
+
+
+def ranked(losses: list[float | None]) -> list[float]:
+    """-loss, so that more is better; what has none comes last."""
+    last = 1 + max((loss for loss in losses if loss is not None), default=0.0)
+    return [-(last if loss is None else loss) for loss in losses]
+
+
+def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
+    """Share of the best tenth of the architectures that is among the tenth of the lowest loss; ties by order."""
+    number = max(1, round(FRACTION * len(losses)))
+    best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
+    first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]
+    return len(set(best) & set(first)) / number
+
+
+# the run
+
+
+def preflight(settings: Settings) -> None:
+    """`InputError` for what would stop the run later, before anything is written."""
+    _ = Work(settings).losses  # has data and a batch to draw
+
+
+def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
+    """Search for a setting, write its file, and say how well it ranks architectures that it did not see."""
+    settings, extra = run.settings, run.extra
+    seen: Labels = [(text, value) for text, value in extra["labels"]]
+    unseen: Labels = [(text, value) for text, value in extra["held_out"]]
+    workers = settings.executor.processes(settings.torch_device().type)
+    work = Work(settings, frozenset(text for text, _ in seen))
+    with LocalExecutor(work, workers, settings.executor.threads) as executor:
+        with run.stage("dps") as stage:
+            found = _search(run, seen, executor, watcher, stage)
+        with run.stage("held-out") as stage:
+            report = _report(run, found["setting"], unseen, executor, watcher, stage)
+    text = settings_file(settings, found, len(seen))
+    write_text(run.folder / SETTINGS_FILE, text)
+    if extra["output"] is not None:
+        write_text(Path(extra["output"]), text)
+    labels = {"count": len(seen), "spearman": found["spearman"], "spearman_plain": found["spearman_plain"]}
+    return run.finish(
+        {
+            "setting": found["setting"],
+            "options": config.plain(options_of(settings.proxies.eproxy, found["setting"])),
+            "labels": labels,
+            "evaluated": found["evaluated"],
+            "held_out": report,
+            "file": extra["output"] or str(SETTINGS_FILE),
+            "seconds": run.seconds(),
+        }
+    )
+
+
+Executor = LocalExecutor[Task, list[float | str]]
+
+
+def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage: Stage) -> dict[str, Any]:
+    """The best setting, its rho on the labelled architectures, and plain Eproxy's."""
+    kept = run.store.get("dps/found")
+    if kept is not None:
+        return kept
+    options = DPSOptions(**run.extra["options"])
+    goal = Goal("spearman")
+    space: Any = Genes()
+    strategy = Evolution(
+        space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
+    )
+    limits: Any = _NoLimits()
+    # one setting at a time, as published: what runs in parallel are the architectures
+    looking = Search(space, strategy, goal, limits, options.evaluations, 1, run.store)
+    watcher.stage("dps", options.evaluations)
+    while not looking.finished:
+        looking.step(lambda keys: (_evaluated(index, key, seen, executor, stage) for index, key in enumerate(keys)))
+        best = max((metrics["spearman"] for metrics in looking.known.values() if metrics), default=0.0)
+        watcher.update(len(looking.known), f"best rho {best:.3f}")
+        stage.flush()
+    result = looking.result()
+    plain = _evaluated(0, PLAIN, seen, executor, stage).result
+    assert plain is not None
+    found = {
+        "setting": result["best"][0]["arch"],
+        "spearman": result["best"][0]["metrics"]["spearman"],
+        "spearman_plain": plain["spearman"],
+        "evaluated": result["evaluated"],
+    }
+    run.store.put("dps/found", found)
+    return found
+
+
+class _NoLimits:
+    def allow(self, arch: Any) -> bool:
+        return True
+
+
+def _evaluated(index: int, text: str, seen: Labels, executor: Executor, stage: Stage) -> Done[dict[str, float]]:
+    """How well the labelled architectures are ranked under a setting."""
+    begun = time.perf_counter()
+    losses: list[float | None] = [None] * len(seen)
+    for done in executor.map([Task(arch, (text,)) for arch, _ in seen], stage.flush):
+        losses[done.index] = _loss(done.result, 0)
+    rho = agreement(losses, [accuracy for _, accuracy in seen])
+    metrics = {"spearman": rho, "failed": float(losses.count(None))}
+    return Done(index, metrics, None, time.perf_counter() - begun)
+
+
+def _report(
+    run: Run, setting: str, unseen: Labels, executor: Executor, watcher: Watcher, stage: Stage
+) -> dict[str, Any] | None:
+    """Plain Eproxy and the setting found, on architectures that the search did not see."""
+    if len({accuracy for _, accuracy in unseen}) < 2:
+        return None
+    store = run.store
+    left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
+    watcher.stage("held-out", len(unseen))
+    for done in executor.map([Task(text, (PLAIN, setting)) for text in left], stage.flush):
+        losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
+        metrics = {name: loss for name, loss in losses.items() if loss is not None}
+        store.record(Evaluation(f"held-out/{left[done.index]}", metrics, done.failure, done.seconds))
+        watcher.update(len(unseen) - len(left) + done.index + 1, "")
+    found = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
+    losses_of = {name: [(one.metrics or {}).get(name) if one else None for one in found] for name in ("plain", "dps")}
+    return compared(losses_of, [accuracy for _, accuracy in unseen])
+
+
+def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> dict[str, Any]:
+    """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
+    report: dict[str, Any] = {
+        name: {
+            "spearman": agreement(values, accuracies),
+            "top10": retrieval(values, accuracies),
+            "failed": values.count(None),
+        }
+        for name, values in losses.items()
+    }
+    difference = statistics.spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
+    known = all(map(math.isfinite, difference))
+    return {"count": len(accuracies), **report, "difference": difference._asdict() if known else None}
+
+
+def _loss(values: list[float | str] | None, place: int) -> float | None:
+    value = None if values is None else values[place]
+    return value if isinstance(value, float) else None
+
+
+def settings_file(settings: Settings, found: dict[str, Any], count: int) -> str:
+    """The YAML that `proxies.eproxy.settings` reads."""
+    values = config.plain(options_of(settings.proxies.eproxy, found["setting"]))
+    del values["settings"]
+    scored = ", ".join(f"{key} {value}" for key, value in vars(settings.scoring).items())
+    return (
+        f"# Settings of Eproxy by nas dps: the best of {found['evaluated']}; Spearman's rho {found['spearman']:.3f} on "
+        f"{count} accuracies.\n# Space {settings.space}, seed {settings.seed}, data {settings.data.name}, scored "
+        f"network: {scored}.\n" + OmegaConf.to_yaml(values)
+    )

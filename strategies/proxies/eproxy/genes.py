@@ -1,0 +1,128 @@
+"""The space of Eproxy's settings, whose points discrete proxy search (DPS) evolves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import astuple, dataclass, fields, replace
+from itertools import combinations
+from random import Random
+from typing import Any
+
+from nas.core.errors import InputError
+from nas.search_spaces.base import Points
+from nas.strategies.proxies.eproxy.settings import FEATURES, INITS, STAGES
+
+PROBABILITY = 0.2  # that a gene is resampled
+KERNELS = (1, 3, 7)
+SUBSETS = tuple("+".join(some) for size in range(1, len(FEATURES) + 1) for some in combinations(FEATURES, size))
+SHARED: dict[str, tuple[Any, ...]] = {  # gene -> its values
+    "lr": tuple(tenth / 10 for tenth in range(5, 16)),
+    "init": INITS,
+    "barrier_init": INITS,
+    "alpha": tuple(tenth / 10 for tenth in range(-5, 6)),
+}
+OF_A_STAGE: dict[str, tuple[Any, ...]] = {
+    "transform": KERNELS,
+    "barrier": KERNELS,
+    "c_mid": (16, 32, 64, 128, 256, 512),
+    "features": SUBSETS,  # every subset but the empty one
+    "coefficient": (0.5, 1.0, 1.5, 2.0),
+}
+
+
+@dataclass(frozen=True)
+class StageGenes:
+    """How one stage's output is learnt from."""
+
+    transform: int
+    barrier: int
+    c_mid: int
+    features: str
+    coefficient: float
+
+    def __str__(self) -> str:
+        return _written(self)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of Eproxy. `str` is `lr=1.2 init=... | transform=1 ... | ...`, the last stage first."""
+
+    lr: float
+    init: str
+    barrier_init: str
+    alpha: float
+    stages: tuple[StageGenes, ...]
+
+    def __str__(self) -> str:
+        shared = " ".join(f"{name}={getattr(self, name)}" for name in SHARED)
+        return " | ".join([shared, *map(str, self.stages)])
+
+    def options(self) -> dict[str, Any]:
+        """The same as options of the proxy."""
+        shared: dict[str, Any] = {name: getattr(self, name) for name in SHARED}
+        lists = {name: [getattr(stage, name) for stage in self.stages] for name in OF_A_STAGE}
+        return {**shared, "stages": len(self.stages), **lists}
+
+
+class Genes(Points[Setting]):
+    """All settings: learning rate, initialisations, FLOPs term, how many stages, and the genes of each stage.
+
+    5.8e14 of them. Source: section 2.2 of the paper; as in its release, each stage has genes of its own.
+    """
+
+    def parse(self, text: str) -> Setting:
+        first, *others = [part.strip() for part in text.split("|")]
+        if not 1 <= len(others) <= STAGES:
+            raise InputError(f"Expected 1 to {STAGES} stages behind the first | but got {len(others)} in {text!r}.")
+        stages = tuple(StageGenes(**_read(part, OF_A_STAGE)) for part in others)
+        return Setting(**_read(first, SHARED), stages=stages)
+
+    def sample(self, rng: Random) -> Setting:
+        shared = {name: rng.choice(values) for name, values in SHARED.items()}
+        return Setting(**shared, stages=tuple(_stage(rng) for _ in range(rng.randint(1, STAGES))))
+
+    def mutate(self, arch: Setting, rng: Random) -> Setting:
+        """Each gene is drawn anew with probability .2, again until one is another.
+
+        A new number of stages cuts the last ones off or draws more.
+        """
+        while True:
+            child = _resampled(arch, SHARED, rng)
+            stages = [_resampled(stage, OF_A_STAGE, rng) for stage in arch.stages]
+            if rng.random() < PROBABILITY:
+                number = rng.randint(1, STAGES)
+                stages = stages[:number] + [_stage(rng) for _ in range(number - len(stages))]
+            child = replace(child, stages=tuple(stages))
+            if child != arch:
+                return child
+
+    def canonical(self, arch: Setting) -> Setting:
+        """The same: no two settings are the same proxy."""
+        return arch
+
+
+def _stage(rng: Random) -> StageGenes:
+    return StageGenes(**{name: rng.choice(values) for name, values in OF_A_STAGE.items()})
+
+
+def _resampled(point: Any, genes: dict[str, tuple[Any, ...]], rng: Random) -> Any:
+    return replace(point, **{name: rng.choice(values) for name, values in genes.items() if rng.random() < PROBABILITY})
+
+
+def _written(point: Any) -> str:
+    return " ".join(f"{field.name}={value}" for field, value in zip(fields(point), astuple(point)))
+
+
+def _read(text: str, genes: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """The values of the genes written as `name=value ...`."""
+    written = dict(re.findall(r"(\S+?)=(\S+)", text))
+    if set(written) != set(genes):
+        raise InputError(f"Expected {', '.join(genes)} but got {text!r}.")
+    found = {}
+    for name, values in genes.items():
+        by_text = {str(value): value for value in values}
+        if written[name] not in by_text:
+            raise InputError(f"Expected {name}= one of {', '.join(by_text)} but got {written[name]!r}.")
+        found[name] = by_text[written[name]]
+    return found

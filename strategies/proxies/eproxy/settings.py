@@ -1,0 +1,121 @@
+"""The settings of Eproxy: what the made-up task is and how it is learnt."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from nas.core import config
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.strategies.proxies.base import BatchOptions
+
+FEATURES = ("net", "sine_low", "sine_mid", "sine_high", "dot")
+INITS = ("kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform")
+STAGES = 3  # at most so many stages' outputs are learnt from
+
+T = TypeVar("T")
+
+
+@dataclass
+class EproxyOptions(BatchOptions):
+    """Defaults of the release on NAS-Bench-201; its DARTS has stages=1, c_mid=512, c_out=32.
+
+    `transform`, `barrier`, `c_mid`, `features` and `coefficient` have one value for all stages or one for each, the
+    last stage first. `settings` names a file that `nas dps` wrote (or a shipped one, such as eproxy/nb201); its values
+    take the place of the defaults.
+    """
+
+    batch_size: int = 16
+    settings: str | None = None
+    iterations: int = 10  # the score is the loss at the last one
+    lr: float = 1.2
+    momentum: float = 0.9
+    weight_decay: float = 4e-5  # of tensors with more than one dimension
+    stages: int = STAGES  # outputs that are learnt from: the last stage's, with 2 also the one's before, ...
+    transform: list[int] = field(default_factory=lambda: [1])  # kernel size
+    barrier: list[int] = field(default_factory=lambda: [3])  # kernel size
+    c_mid: list[int] = field(default_factory=lambda: [128])  # channels from transform to barrier
+    c_out: int = 128  # channels of the target
+    features: list[str] = field(default_factory=lambda: ["net"])  # joined by +: net+sine_low+dot
+    coefficient: list[float] = field(default_factory=lambda: [1.0])  # what the target is multiplied with
+    init: str = "default"  # of network and transform; default: torch's own
+    barrier_init: str = "default"
+    alpha: float = 0.0  # the loss is multiplied with 1 + alpha * FLOPs as a share of the largest architecture's
+
+    def check(self) -> None:
+        vars(self).update(vars(self.resolved()))
+        super().check()
+        _within("iterations", self.iterations, 1, 1000)
+        _within("lr", self.lr, 1e-6, 100)
+        _within("momentum", self.momentum, 0, 0.999)
+        _within("weight_decay", self.weight_decay, 0, 1)
+        _within("stages", self.stages, 1, STAGES)
+        _within("c_out", self.c_out, 1, 1024)
+        _within("alpha", self.alpha, -0.99, 0.99)
+        for key in ("transform", "barrier", "c_mid", "features", "coefficient"):
+            values = getattr(self, key)
+            if len(values) not in (1, self.stages):
+                raise _wrong(key, f"one value, or one for each of {self.stages} stages", values)
+        for key in ("transform", "barrier"):
+            for kernel in getattr(self, key):
+                _within(key, kernel, 1, 31)
+                if kernel % 2 == 0:
+                    raise _wrong(key, "odd kernel sizes", kernel)
+        for channels in self.c_mid:
+            _within("c_mid", channels, 1, 4096)
+        for coefficient in self.coefficient:
+            _within("coefficient", coefficient, 1e-6, 1e6)
+        for text in self.features:
+            names = text.split("+")
+            if not set(names) <= set(FEATURES) or len(set(names)) != len(names):
+                unknown = next((name for name in names if name not in FEATURES), "")
+                wanted = f"different ones of {', '.join(FEATURES)} joined by +"
+                raise _wrong("features", wanted, text + suggest(unknown, list(FEATURES)))
+        for key in ("init", "barrier_init"):
+            if getattr(self, key) not in ("default", *INITS):
+                raise _wrong(key, f"default or one of {', '.join(INITS)}", getattr(self, key))
+
+    def resolved(self) -> EproxyOptions:
+        """With the values of the file that `settings` names, which says nothing any more.
+
+        So a run keeps what it found there and goes on without the file.
+        """
+        if self.settings is None:
+            return self
+        found, given = _read(self.settings), {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        default = vars(EproxyOptions())
+        for key, value in found.items():
+            if given[key] not in (default[key], value):
+                raise InputError(
+                    f"Expected proxies.eproxy.{key} from proxies.eproxy.settings={self.settings} or by itself but got "
+                    f"both ({value} and {given[key]}); leave one out, or change the file."
+                )
+        return dataclasses.replace(self, **found, settings=None)
+
+    def of_stage(self, values: list[T], stage: int) -> T:
+        """The value for a stage, 0 being the last."""
+        return values[stage] if len(values) > 1 else values[0]
+
+
+def _read(name: str) -> dict[str, Any]:
+    """The checked values of a settings file."""
+    try:
+        values = config.compose(name)
+        if "settings" in values:
+            raise InputError("it names another in its settings; write the values themselves.")
+        options = config.checked(values, EproxyOptions)
+    except InputError as error:
+        raise InputError(f"Expected settings of Eproxy in proxies.eproxy.settings={name} but: {error}") from error
+    return {key: getattr(options, key) for key in values}
+
+
+def _within(key: str, value: float, low: float, high: float) -> None:
+    if not math.isfinite(value) or not low <= value <= high:
+        raise _wrong(key, f"between {low:g} and {high:g}", value)
+
+
+def _wrong(key: str, wanted: str, got: Any) -> InputError:
+    return InputError(f"Expected proxies.eproxy.{key} of {wanted} but got {got!r}.")

@@ -1,0 +1,87 @@
+"""What Eproxy's networks shall learn: features of the batch that need no labels, the same for all architectures."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.strategies.proxies.eproxy import draws
+from nas.strategies.proxies.probe import Probe
+
+SIDE = 8  # features are compared at 8x8 pixels
+FREQUENCIES = {"sine_low": (0.0, 0.125), "sine_mid": (0.125, 0.375), "sine_high": (0.375, 0.5)}  # cycles per pixel
+WIDTHS = (64, 128, 256, 512, 1024)  # of the untrained network's first five layers
+BATCHES = 4  # whose features are kept
+
+_kept: OrderedDict[tuple[object, ...], tuple[Tensor, dict[tuple[str, int], Tensor]]] = OrderedDict()
+
+
+def target(probe: Probe, features: str, coefficient: float, channels: int) -> Tensor:
+    """coefficient · Σ of the `features` (joined by +) of the probe's batch, (B, channels, 8, 8)."""
+    parts = [feature(probe, name, channels) for name in features.split("+")]
+    return coefficient * torch.stack(parts).sum(0)
+
+
+def feature(probe: Probe, name: str, channels: int) -> Tensor:
+    """One feature of the probe's batch, (B, channels, 8, 8); made once per process, seed and batch.
+
+    `net`: the output of an untrained network of six convolutions. `sine_*`: sin(2π·f·p + φ) for each image and
+    channel, p the pixel's row or column (by chance), f uniform in the range, φ in (0, 2π). `dot`: each ±1 by chance.
+    """
+    kept = _of(probe)
+    if (name, channels) not in kept:
+        generator = probe.generator(f"eproxy {name}")
+        with torch.no_grad():
+            if name == "net":
+                value = _untrained(probe.images, channels, generator)
+            elif name == "dot":
+                value = 2 * torch.randint(2, (len(probe.images), channels, SIDE, SIDE), generator=generator) - 1
+            else:
+                value = _sines(len(probe.images), channels, FREQUENCIES[name], generator)
+            kept[name, channels] = value.to(probe.images).to(memory_format=torch.channels_last)
+    return kept[name, channels]
+
+
+def resized(features: Tensor) -> Tensor:
+    """(B, C, 8, 8): the nearest pixels."""
+    return features if features.shape[2:] == (SIDE, SIDE) else F.interpolate(features, (SIDE, SIDE))
+
+
+def _of(probe: Probe) -> dict[tuple[str, int], Tensor]:
+    """The features that are kept of the probe's seed and batch; the least recently used batch makes room."""
+    images = probe.images
+    key = (probe.seed, tuple(images.shape), images.dtype, images.device)
+    if key not in _kept or not torch.equal(_kept[key][0], images):
+        _kept[key] = images, {}
+    _kept.move_to_end(key)
+    if len(_kept) > BATCHES:
+        _kept.popitem(last=False)
+    return _kept[key][1]
+
+
+def _untrained(images: Tensor, channels: int, generator: torch.Generator) -> Tensor:
+    """3x3 convolutions to 64, 128, 256, 512, 1024 and `channels`; normalised by the batch and rectified but the last,
+    with a 2x2 max-pooling after the first and the second."""
+    x = images
+    for number, width in enumerate((*WIDTHS, channels)):
+        weight, bias = draws.conv((width, x.shape[1], 3, 3), "default", generator)
+        x = F.conv2d(x, weight.to(x), bias.to(x), padding=1)
+        if number < len(WIDTHS):
+            x = F.relu(F.batch_norm(x, None, None, training=True))
+        if number < 2:
+            x = F.max_pool2d(x, 2)
+    return resized(x)
+
+
+def _sines(batch: int, channels: int, frequencies: tuple[float, float], generator: torch.Generator) -> Tensor:
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand((batch, channels, 1, 1), generator=generator, dtype=torch.float64)
+
+    f, phase, along_rows = uniform(*frequencies), uniform(0, 2 * math.pi), uniform(0, 1) < 0.5
+    pixel = torch.arange(SIDE, dtype=torch.float64)
+    position = torch.where(along_rows, pixel[:, None], pixel[None, :])
+    return torch.sin(2 * math.pi * f * position + phase)

@@ -1,0 +1,162 @@
+"""CSV and JSON files of scores and accuracies: every published layout, and damage told in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.core.errors import InputError
+from nas.search_spaces import NASBench201
+from nas.tables import ArrayTable, read_accuracies, read_robbench, read_scores
+
+A = "|none~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
+TWIN = A.replace("none~1|+", "avg_pool_3x3~1|+")  # isomorphic to A: what it adds only sees zeros
+B = A.replace("nor_conv_3x3", "skip_connect")
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_scores_as_published(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", f"\ufeffarch_str,snip, nwot \n{A},1e3,-2\n{B},,nan\n")
+    table = read_scores(path)
+    assert table.architectures == (A, B)
+    assert table.names() == ["snip", "nwot"]
+    np.testing.assert_array_equal(table.column("snip"), [1000, np.nan])
+    np.testing.assert_array_equal(table.column("nwot"), [-2, np.nan])
+
+
+def test_scores_as_nas_score_writes_them(tmp_path: Path) -> None:
+    header = "arch,canonical,croze,zen,seconds,reason\n"
+    rows = f'{A},{A},1.5,2.5,0.1,\n{B},{B},,3,0.2,"croze: no layer, so no score"\n{A},{A},9,9,0.1,\n'
+    table = read_scores(written(tmp_path, "a.csv", header + rows))
+    assert table.names() == ["croze", "zen"]
+    np.testing.assert_array_equal(table.column("croze"), [1.5, np.nan])
+    assert table.repeated == 1
+
+    entries = [
+        {"arch": A, "canonical": A, "scores": {"croze": 1.5, "zen": 2.5}, "seconds": 0.1, "reason": None},
+        {"arch": B, "canonical": B, "scores": {"zen": 3}, "seconds": 0.2, "reason": "croze: no layer"},
+        {"arch": A, "canonical": A, "scores": {"croze": 9, "zen": 9}, "seconds": 0.1},
+        {"arch": TWIN, "canonical": A, "scores": None, "reason": "killed"},
+    ]
+    lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+    for path in (written(tmp_path, "a.jsonl", lines), written(tmp_path, "a.json", json.dumps(entries))):
+        same = read_scores(path)
+        assert same.repeated == 1
+        assert same.architectures == (A, B, TWIN)
+        assert same.names() == ["croze", "zen"]
+        np.testing.assert_array_equal(same.column("croze"), [1.5, np.nan, np.nan])
+        np.testing.assert_array_equal(same.column("zen"), [2.5, 3, np.nan])
+
+
+def test_tiny_scores_keep_their_digits(tmp_path: Path) -> None:
+    table = read_scores(written(tmp_path, "a.csv", f"arch,fisher\n{A},1e-200\n{B},2.5e-200\n"))
+    assert list(table.column("fisher")) == [1e-200, 2.5e-200]
+
+
+def test_columns_of_words_are_passed_over_and_empty_ones_failed(tmp_path: Path) -> None:
+    table = read_scores(written(tmp_path, "a.csv", f"index,arch,note,zen,croze\n7,{A},good,1,\n8,{B},,2,\n"))
+    assert table.names() == ["zen", "croze"]
+    assert np.isnan(table.column("croze")).all()
+
+
+BAD_SCORES = {
+    "a.csv: is damaged: no column is called arch": "string,zen\nx,1\n",
+    "b.csv: is damaged: no column is called": "",
+    "c.csv: row 3 has 1 cells, the header 2": f"arch,zen\n{A},1\n{B}\n",
+    "d.csv: row 3 of column 'zen' is 'x'": f"arch,zen\n{A},1\n{B},x\n",
+    "e.csv: its header repeats 'zen'": f"arch,zen,zen\n{A},1,2\n",
+    "f.jsonl: line 2 is not JSON": json.dumps({"arch": A, "scores": {}}) + "\n{",
+    "g.jsonl: row 1 is not of the form": '{"zen": 1}\n',
+    "h.jsonl: row 1 has 'x' for 'zen'": json.dumps({"arch": A, "scores": {"zen": "x"}}),
+    "i.json: it is no list of rows": "{}",
+    "j.json: it is not JSON": "[",
+    "k.jsonl: row 1 has True for": json.dumps({"arch": A, "scores": {"zen": True}}),
+    "l.csv: unexpected end of data": 'arch,zen\n"x,1\n',
+}
+
+
+@pytest.mark.parametrize("words", BAD_SCORES)
+def test_damaged_scores(tmp_path: Path, words: str) -> None:
+    name, _, message = words.partition(": ")
+    path = written(tmp_path, name, BAD_SCORES[words])
+    with pytest.raises(InputError) as error:
+        read_scores(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert "nas score --output" in str(error.value)
+
+
+def test_missing_files_say_where_to_get_them(tmp_path: Path) -> None:
+    path = tmp_path / "none.csv"
+    for read, where in (
+        (read_scores, "nas score"),
+        (read_accuracies, "github.com/D-X-Y/NAS-Bench-201"),
+        (lambda p: read_robbench(p, "cifar10"), "github.com/TT2408/nasrobbench201"),
+    ):
+        with pytest.raises(InputError, match=rf"none\.csv but there is no such file; .*{where}"):
+            read(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_scores(tmp_path)
+
+
+def test_robbench_columns_have_the_names_of_attacks(tmp_path: Path) -> None:
+    header = "arch_str,cifar10#val_acc,cifar10#val_fgsm_3.0_acc,cifar10#val_pgd_8_acc,cifar10#autoattack,other#val_acc"
+    path = written(tmp_path, "a.csv", f"{header}\n{A},.8,.6,.5,.4,.1\n{B},.7,.5,.4,0,.2\n")
+    table = read_robbench(path, "CIFAR10")
+    assert table.names() == ["clean", "fgsm@3", "pgd@8", "autoattack"]
+    np.testing.assert_allclose(table.column("hrs:pgd@8"), [2 * 0.8 * 0.5 / 1.3, 2 * 0.7 * 0.4 / 1.1])
+    assert table.column("hrs:autoattack")[1] == 0
+    with pytest.raises(InputError, match=r"'imagenet' in .* but it has cifar10, other"):
+        read_robbench(path, "imagenet")
+    plain = written(tmp_path, "b.csv", f"arch_str,val_acc,val_fgsm_3_acc\n{A},.8,.6\n")
+    assert read_robbench(plain, "anything").names() == ["clean", "fgsm@3"]
+    with pytest.raises(InputError, match="no column is called val_acc"):
+        read_robbench(written(tmp_path, "c.csv", f"arch_str,zen\n{A},1\n"), "cifar10")
+
+
+def test_accuracies_answer_with_the_string_first_and_its_class_otherwise(tmp_path: Path) -> None:
+    table = read_accuracies(written(tmp_path, "a.csv", f"index,arch_str,cifar10_test_acc\n0,{A},80\n1,{TWIN},81\n"))
+    assert list(table.values("cifar10_test_acc", [TWIN, A])) == [81, 80]
+    alone = ArrayTable("alone", [TWIN], {"x": np.array([3.0])})
+    assert list(alone.values("x", [A, TWIN])) == [3, 3]
+    assert math.isnan(alone.values("x", [B])[0])
+    assert list(ArrayTable("nothing", [], {"x": np.array([])}).rows([A])) == [-1]
+    with pytest.raises(InputError, match="no column holds numbers"):
+        read_accuracies(written(tmp_path, "b.csv", f"arch_str,name\n{A},x\n"))
+
+
+def test_a_class_is_answered_by_its_representative() -> None:
+    space = NASBench201()
+    heavy, absent = A.replace("none~1|+", "nor_conv_3x3~1|+"), TWIN
+    representative = str(space.canonical(space.parse(heavy)))
+    assert representative not in (heavy, absent)
+    assert list(ArrayTable("t", [heavy, representative], {"x": np.array([1.0, 2.0])}).values("x", [absent])) == [2]
+
+
+def test_a_row_that_is_no_architecture_is_named_with_its_file(tmp_path: Path) -> None:
+    table = read_scores(written(tmp_path, "a.csv", f"arch,zen\n{A},1\nGenotype(),2\n"))
+    with pytest.raises(InputError, match=r"a\.csv: Expected a NAS-Bench-201 cell"):
+        _ = table.classes
+
+
+def test_the_real_ones(data_dir: Path) -> None:
+    folder = data_dir / "nasbench201"
+    scores = read_scores(folder / "zc_proxies_cifar10.csv")
+    assert (len(scores.architectures), len(scores.names())) == (9445, 13)
+    accuracies = read_accuracies(folder / "cifar10_test_acc.csv")
+    assert accuracies.names() == ["cifar10_test_acc"]
+    assert accuracies.column("cifar10_test_acc").max().round(2) == 94.37
+    assert len(accuracies.architectures) == 15625
+    robbench = read_robbench(folder / "nas_robbench_201_cifar10.csv", "cifar10")
+    assert robbench.names() == ["clean", "fgsm@3", "pgd@3", "fgsm@8", "pgd@8", "autoattack"]
+    assert (robbench.rows(str(arch) for arch in NASBench201()) >= 0).all()
+    assert len(robbench.architectures) == 6466
+    assert read_scores(data_dir / "croze_release_scores.csv").names() == ["score_init0", "score_init1"]
