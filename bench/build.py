@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 from statistics import median
-from time import perf_counter
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from nas.bench.base import Bench
+from nas.bench.timing import forward_backward, seconds
 from nas.search_spaces import SPACES, SearchSpace
 
 CELLS = 10
@@ -52,12 +50,3 @@ def measure(space: SearchSpace, report: Callable[[str], None], cells: int = CELL
         )
     return median(ratios)
 
-
-def forward_backward(network: nn.Module, images: Tensor, labels: Tensor) -> None:
-    functional.cross_entropy(network.train()(images), labels).backward()
-
-
-def seconds(action: Callable[..., object], *arguments: object) -> float:
-    start = perf_counter()
-    action(*arguments)
-    return perf_counter() - start

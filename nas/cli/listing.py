@@ -38,6 +38,8 @@ def _proxies() -> Rows:
             "domain": proxy.domain,
             "mode": proxy.mode,
             "batch_norm": proxy.batch_norm,
+            "passes": round(proxy.passes(proxy.Options()), 2),
+            "batch_size": getattr(proxy.Options(), "batch_size", 0),
             "source": proxy.source,
         }
         for proxy in PROXIES.components.values()

@@ -203,9 +203,10 @@ def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage:
     options = DPSOptions(**run.extra["options"])
     goal = Goal("spearman")
     space: Any = Genes()
-    strategy = Evolution(
+    strategy = _FromStart(
         space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
     )
+    strategy.start = space.of(run.settings.proxies.eproxy)
     limits: Any = _NoLimits()
     # one setting at a time, as published: what runs in parallel are the architectures
     looking = Search(space, strategy, goal, limits, options.evaluations, 1, run.store)
@@ -226,6 +227,15 @@ def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage:
     }
     run.store.put("dps/found", found)
     return found
+
+
+class _FromStart(Evolution):
+    """Evolution whose first member is the configured setting, so that none worse than it is found."""
+
+    start: Any = None  # None: all of the first population is drawn
+
+    def _propose(self) -> Any:
+        return self.start if self.start is not None and not self.population else super()._propose()
 
 
 class _NoLimits:

@@ -24,6 +24,7 @@ from nas.drivers.jobs import Jobs
 from nas.drivers.settings import Settings
 from nas.eval.attacks import ATTACKS, named
 from nas.search_spaces import SPACES, Network
+from nas.strategies.proxies import PROXIES
 
 SURVIVORS = {"standard": 0.05, "pgd": 0.6}  # assumed share of images that stand an attack to its end
 SAMPLES = 24  # random feasible cells looked at
@@ -46,7 +47,7 @@ def forecast(command: str, settings: Settings) -> dict[str, Any]:
         each = median(_timed(lambda text=text: jobs.scorer(text)) for text in _feasible(jobs)[:3])  # type: ignore[misc]
         budget = settings.search.budget
         stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
-        passes["search"] = budget * 2.67 * _batch(settings)
+        passes["search"] = budget * _passes(settings)
     if command in ("run", "train", "eval"):
         trainings = settings.run.trainings if command == "run" else [settings.train.method]
         models = [method for method in trainings for _ in range(2 if settings.run.random and command == "run" else 1)]
@@ -167,8 +168,10 @@ def _start(workers: int) -> float:
     return time.perf_counter() - start
 
 
-def _batch(settings: Settings) -> int:
-    return getattr(getattr(settings.proxies, settings.search.objective), "batch_size", 0)
+def _passes(settings: Settings) -> float:
+    """F+B of one image that the objective costs."""
+    options = getattr(settings.proxies, settings.search.objective)
+    return PROXIES.get(settings.search.objective).passes(options) * getattr(options, "batch_size", 0)
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 
 from nas.core.errors import InputError
-from nas.core.files import told_plainly
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.drivers.candidates import COLUMNS
@@ -24,7 +23,7 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     line something is wrong.
     """
     try:
-        with told_plainly(path), path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"Expected a readable CSV file but got {path}: {error}.") from error

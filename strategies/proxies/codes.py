@@ -21,14 +21,14 @@ from nas.strategies.proxies.probe import Probe
 def nwot(probe: Probe, options: Any) -> float:
     """How different the linear regions of the images are: log|det K|, K = Σ_ReLU (c cᵀ + (1-c)(1-c)ᵀ).
 
-    c (B, positions) is 1 where a ReLU lets something pass. Two images of the same codes make K singular, which is an
-    error with that reason.
+    c (B, positions) is 1 where a ReLU lets something pass; log|det K| is the sum of the logarithms of its eigenvalues.
+    Two images of the same codes make K singular, which is an error with that reason.
     """
-    kernel = probe.quantity("relu_kernel")
-    # of equal rows, rounding can leave a determinant that is not 0, so they are looked for by their whole numbers
-    if int((kernel == kernel.diagonal()[:, None]).sum()) > len(kernel):
-        raise NasError("Two images have the same ReLU codes everywhere, so the kernel is singular; its log is -inf.")
-    sign, value = torch.linalg.slogdet(kernel)
-    if sign <= 0 or not bool(value.isfinite()):
-        raise NasError("The kernel of the ReLU codes is singular (more images than positions), so its log is -inf.")
-    return value.item()
+    eigenvalues = torch.linalg.eigvalsh(probe.quantity("relu_kernel"))
+    rounding = len(eigenvalues) * torch.finfo(eigenvalues.dtype).eps * eigenvalues[-1]
+    if not bool(eigenvalues[0] > rounding):  # the determinant of a singular matrix is seldom 0 in floats
+        raise NasError(
+            "Images have the same ReLU codes everywhere (or codes that follow from those of the others), so the kernel "
+            "is singular and its log is -inf."
+        )
+    return eigenvalues.log().sum().item()

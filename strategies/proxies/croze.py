@@ -111,7 +111,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
         grads = probe.run(weights, batch_norm=bn, each=lambda m, z: outputs.__setitem__(m, z.detach()))
     if not any(bool(grad.any()) for grad in grads):
         return 0.0  # no path from the image to the loss
-    robust_weights = [_perturbed(w, grad, options.beta) for w, grad in zip(weights, grads)]
+    robust_weights = [perturbed(w, grad, options.beta) for w, grad in zip(weights, grads)]
     x_adv = probe.fgsm(
         options.epsilon,
         robust_weights,
@@ -136,7 +136,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     return total.item()
 
 
-def _perturbed(w: Tensor, g: Tensor, beta: float) -> Tensor:
+def perturbed(w: Tensor, g: Tensor, beta: float) -> Tensor:
     """θ + β·‖θ‖·g/‖g‖ (eq. 3), θ where g is 0."""
     g = _scaled(g)
     return w + beta * w.norm() * g / g.norm().clamp_min(torch.finfo(g.dtype).tiny)

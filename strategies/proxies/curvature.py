@@ -35,7 +35,7 @@ class HessianOptions(BatchOptions):
     batch_norm="the batch's statistics, held fixed",
     source="Zhao et al., ICLR 2020 (arXiv:2005.00060), the largest eigenvalue of the input Hessian",
     options=HessianOptions,
-    passes=lambda options: 1 + options.iterations * 2 / 3,
+    passes=lambda options: 2 + options.iterations,  # torch's double backward of a convolution makes one too many
 )
 def hessian(probe: Probe, options: HessianOptions) -> float:
     """Largest eigenvalue of ∂²CE/∂x² of each image, the mean over the batch; lower means flatter.

@@ -79,7 +79,7 @@ def _normalise(norm: nn.BatchNorm2d, batch_norm: BatchNorm) -> None:
             F.batch_norm, running_mean=mean, running_var=variance, weight=norm.weight, bias=norm.bias, eps=norm.eps
         )
     elif batch_norm == "off" or (callable(batch_norm) and not batch_norm(norm)):
-        norm.forward = _identity  # type: ignore[method-assign]
+        norm.forward = _identity  # type: ignore[method-assign, assignment]
 
 
 def _identity(x: Tensor) -> Tensor:

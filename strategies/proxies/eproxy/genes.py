@@ -10,15 +10,15 @@ from typing import Any
 
 from nas.core.errors import InputError
 from nas.search_spaces.base import Points
-from nas.strategies.proxies.eproxy.settings import FEATURES, INITS, STAGES
+from nas.strategies.proxies.eproxy.settings import FEATURES, INITS, STAGES, EproxyOptions
 
 PROBABILITY = 0.2  # that a gene is resampled
 KERNELS = (1, 3, 7)
 SUBSETS = tuple("+".join(some) for size in range(1, len(FEATURES) + 1) for some in combinations(FEATURES, size))
 SHARED: dict[str, tuple[Any, ...]] = {  # gene -> its values
     "lr": tuple(tenth / 10 for tenth in range(5, 16)),
-    "init": INITS,
-    "barrier_init": INITS,
+    "init": ("default", *INITS),  # the paper's four, and what plain Eproxy has
+    "barrier_init": ("default", *INITS),
     "alpha": tuple(tenth / 10 for tenth in range(-5, 6)),
 }
 OF_A_STAGE: dict[str, tuple[Any, ...]] = {
@@ -68,7 +68,7 @@ class Setting:
 class Genes(Points[Setting]):
     """All settings: learning rate, initialisations, FLOPs term, how many stages, and the genes of each stage.
 
-    5.8e14 of them. Source: section 2.2 of the paper; as in its release, each stage has genes of its own.
+    9.1e14 of them. Source: section 2.2 of the paper; as in its release, each stage has genes of its own.
     """
 
     def parse(self, text: str) -> Setting:
@@ -96,6 +96,18 @@ class Genes(Points[Setting]):
             child = replace(child, stages=tuple(stages))
             if child != arch:
                 return child
+
+    def of(self, options: EproxyOptions) -> Setting | None:
+        """The point that has these options; None where one of them is no value of its gene."""
+        stages = tuple(
+            StageGenes(**{name: options.of_stage(getattr(options, name), stage) for name in OF_A_STAGE})
+            for stage in range(options.stages)
+        )
+        setting = Setting(**{name: getattr(options, name) for name in SHARED}, stages=stages)
+        try:
+            return self.parse(str(setting))
+        except InputError:
+            return None
 
     def canonical(self, arch: Setting) -> Setting:
         """The same: no two settings are the same proxy."""

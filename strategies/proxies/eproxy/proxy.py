@@ -58,14 +58,15 @@ def _learnt(probe: Probe, options: EproxyOptions) -> list[Tensor]:
         lr=options.lr,
         momentum=options.momentum,
         weight_decay=options.weight_decay,
-        foreach=True,
+        fused=True,
     )
-    for _ in range(options.iterations - 1):
+    for left in range(options.iterations - 1, 0, -1):
         loss = torch.stack([head.loss(output) for head, output in zip(heads, outputs)]).sum()
         optimizer.zero_grad()
         loss.backward(inputs=parameters)
         optimizer.step()
-        outputs = _outputs(probe, options)
+        with torch.set_grad_enabled(left > 1):
+            outputs = _outputs(probe, options)
     with torch.no_grad():
         return [head.loss(output) for head, output in zip(heads, outputs)]
 

@@ -77,6 +77,14 @@ def test_two_equal_images_are_told(size: int, space: SearchSpace, tiny: Tiny) ->
             NWOT(Probe(network, images, labels))
 
 
+def test_more_images_than_positions_are_told() -> None:
+    """Six different codes of three positions: K has rank 4 at most."""
+    codes = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    with pytest.raises(NasError, match="singular"):
+        NWOT(Probe(chain(nn.ReLU()), *images_of(codes)))
+    assert math.isfinite(NWOT(Probe(chain(nn.ReLU()), *images_of(codes[:4]))))
+
+
 def test_a_cell_without_a_path_has_one_code(tiny: Tiny, batch: Batch) -> None:
     space = SPACES.get("nasbench201")()
     with pytest.raises(NasError, match="same ReLU codes"):

@@ -1,0 +1,135 @@
+"""What zero-cost proxies cost beside one forward and backward pass: `nas bench proxies`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from statistics import median
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nas.bench.base import Bench
+from nas.bench.timing import device, forward_backward, peak_megabytes, seconds
+from nas.search_spaces import SPACES, Network, SearchSpace
+from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.probe import Probe
+
+SUITE = ("grad_norm", "snip", "grasp", "fisher", "synflow", "plain", "l2_norm", "jacov", "epe_nas", "nwot", "zen")
+GROUPS: dict[str, tuple[str, ...]] = {
+    "croze": ("croze",),
+    "suite13": SUITE,  # of NAS-Bench-Suite-Zero; its other two, params and flops, cost nothing
+    "eproxy": ("eproxy",),
+    **{name: (name,) for name in (*SUITE, "zico", "jacob_fro", "hessian", "croze_official")},
+}
+LIGHT = ("croze", "eproxy", *(name for name in SUITE if name != "grasp"), "zico", "jacob_fro", "croze_official")
+CELLS = 10
+ROUNDS = 3  # measurements of each cell, in turn with its F+B; their median counts
+SAMPLE = 20  # networks scored one after the other for the rate
+
+
+class ProxiesBench(Bench):
+    """Time of proxies, building included, as a ratio to one F+B of the same network on as large a batch.
+
+    Median over 10 random NAS-Bench-201 cells (C=16, N=5, 32×32 images); `suite13` are the proxies of
+    NAS-Bench-Suite-Zero together. With the peak memory as a ratio to that of an F+B, and CRoZe scores per second.
+    """
+
+    name: ClassVar[str] = "proxies"
+
+    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+        space = SPACES.get("nasbench201")()
+        return {
+            "ratios": ratios(space, report),
+            "memory": memory(space, report),
+            "croze_per_second": round(rate(space), 2),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "threads": torch.get_num_threads(),
+        }
+
+
+def batch_size(names: tuple[str, ...]) -> int:
+    return max(PROXIES.get(name).Options().batch_size for name in names)
+
+
+def batch(size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand((size, 3, 32, 32), generator=generator).contiguous(memory_format=torch.channels_last)
+    return images.to(device()), torch.randint(10, (size,), generator=generator).to(device())
+
+
+def built(space: SearchSpace, arch: Any) -> Network:
+    return space.build(arch).to(device()).to(memory_format=torch.channels_last)
+
+
+def score(space: SearchSpace, arch: Any, names: tuple[str, ...], images: Tensor, labels: Tensor) -> None:
+    """Build the network and compute the proxies."""
+    network = built(space, arch)
+    proxies = [PROXIES.get(name) for name in names]
+    probe = Probe(network, images, labels, second=(images.flip(0), labels.flip(0)), relative_flops=0.5)
+    for proxy in proxies:
+        probe.want(proxy.uses(proxy.Options()))
+    for proxy in proxies:
+        proxy(probe)
+
+
+def ratios(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS, seed: int = 0) -> dict[str, float]:
+    """Per group the median over cells of (time of the proxies) / (time of one F+B on their batch)."""
+    rng = Random(seed)
+    batches = {batch_size(names): batch(batch_size(names)) for names in GROUPS.values()}
+    warm = space.sample(rng)
+    for names in GROUPS.values():  # threads, kernels, what is cached across architectures
+        score(space, warm, names, *batches[batch_size(names)])
+    found: dict[str, list[float]] = {group: [] for group in GROUPS}
+    for number in range(1, cells + 1):
+        arch = space.sample(rng)
+        network = built(space, arch)
+        for group, names in GROUPS.items():
+            images, labels = batches[batch_size(names)]
+            times = [
+                (seconds(score, space, arch, names, images, labels), seconds(forward_backward, network, images, labels))
+                for _ in range(ROUNDS)
+            ]
+            found[group].append(median(time for time, _ in times) / median(unit for _, unit in times))
+        latest = ", ".join(f"{group} {values[-1]:.2f}" for group, values in found.items())
+        report(f"{number}/{cells} {arch}: {latest}")
+    return {group: round(median(values), 3) for group, values in found.items()}
+
+
+def memory(space: SearchSpace, report: Callable[[str], None]) -> dict[str, float]:
+    """Peak memory of proxies on the largest cell as a ratio to that of one F+B on as large a batch."""
+    arch = str(space.largest())
+    units = {
+        size: peak_megabytes(_one_pass, space.name, arch, size)
+        for size in {batch_size(GROUPS[group]) for group in LIGHT}
+    }
+    found = {}
+    for group in LIGHT:
+        peak = peak_megabytes(_one_score, space.name, arch, GROUPS[group])
+        unit = units[batch_size(GROUPS[group])]
+        found[group] = round(peak / unit, 3)
+        report(f"peak memory of {group}: {peak:.0f} MB, of an F+B: {unit:.0f} MB")
+    return found
+
+
+def _one_pass(space: str, text: str, size: int) -> Callable[[], object]:
+    points = SPACES.get(space)()
+    arch, images = points.parse(text), batch(size)
+    forward_backward(built(points, arch), images[0][:2], images[1][:2])
+    return lambda: forward_backward(built(points, arch), *images)
+
+
+def _one_score(space: str, text: str, names: tuple[str, ...]) -> Callable[[], object]:
+    points = SPACES.get(space)()
+    arch, images = points.parse(text), batch(batch_size(names))
+    score(points, arch, names, images[0][:2], images[1][:2])
+    return lambda: score(points, arch, names, *images)
+
+
+def rate(space: SearchSpace, seed: int = 1) -> float:
+    """Architectures per second that `croze` scores, building included, over a random sample."""
+    rng = Random(seed)
+    images = batch(batch_size(("croze",)))
+    sample = [space.sample(rng) for _ in range(SAMPLE)]
+    return SAMPLE / seconds(lambda: [score(space, arch, ("croze",), *images) for arch in sample])

@@ -1,0 +1,73 @@
+"""What benchmarks measure with: seconds, peak memory, and the unit of cost, one forward and backward pass (F+B)."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.core.errors import InputError
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def seconds(action: Callable[..., object], *arguments: object) -> float:
+    """Seconds that `action(*arguments)` takes, until a GPU has finished too."""
+    _wait()
+    start = perf_counter()
+    action(*arguments)
+    _wait()
+    return perf_counter() - start
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def forward_backward(network: nn.Module, images: Tensor, labels: Tensor) -> None:
+    """One training-mode forward and backward of the cross-entropy."""
+    functional.cross_entropy(network.train()(images), labels).backward()
+
+
+def peak_megabytes(prepare: Callable[..., Callable[[], object]], *arguments: object) -> float:
+    """How much memory `prepare(*arguments)()` adds at its peak, in a fresh process; on a GPU, of the GPU's memory.
+
+    `prepare` is a function of a module; what it allocates itself does not count.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_peak, torch.get_num_threads(), prepare, arguments).result()
+
+
+def _peak(threads: int, prepare: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> float:
+    torch.set_num_threads(threads)
+    action = prepare(*arguments)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        action()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    if not sys.platform.startswith("linux"):
+        raise InputError("Expected Linux or a GPU to measure memory on; other systems do not tell a new peak.")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is resident now
+    before = _status("VmRSS")
+    action()
+    return _status("VmHWM") - before
+
+
+def _status(key: str) -> float:
+    """Megabytes of an entry of the process's status."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) / 2**10
+    raise KeyError(key)

@@ -1,0 +1,104 @@
+"""The proxies benchmark scores what it says, beside F+B of the same network; its limits are a slow test."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import torch
+
+from nas.bench import BENCHES, proxies
+from nas.bench.timing import peak_megabytes, seconds
+from nas.search_spaces import NASBench201, Network
+from nas.strategies.proxies import PROXIES
+
+FEW = {"croze": ("croze",), "suite13": ("snip", "nwot")}
+
+
+class Tiny(NASBench201):
+    """Networks of a few thousand weights, whatever size is asked for; notes what is built."""
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+
+    def build(self, arch: Any, num_classes: int = 10, **settings: Any) -> Network:  # type: ignore[override]
+        self.built.append(str(arch))
+        return super().build(arch, num_classes, channels=2, cells_per_stage=1)
+
+
+def test_the_suite_is_that_of_the_published_tables() -> None:
+    assert len({*proxies.SUITE, "params", "flops"}) == 13
+    assert set(proxies.SUITE) < set(PROXIES.names())
+    assert "grasp" not in proxies.LIGHT and "hessian" not in proxies.LIGHT
+
+
+def test_every_proxy_that_looks_at_a_network_is_measured() -> None:
+    measured = {name for names in proxies.GROUPS.values() for name in names}
+    assert measured == {name for name, proxy in PROXIES.components.items() if proxy.needs == "network"}
+
+
+def test_it_gives_ratios_memory_and_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "ratios", lambda space, report: {"croze": 3.0})
+    monkeypatch.setattr(proxies, "memory", lambda space, report: {"croze": 1.0})
+    monkeypatch.setattr(proxies, "rate", lambda space: 2.0)
+    result = BENCHES.get("proxies")().run(print)
+    assert result["ratios"] == {"croze": 3.0} and result["memory"] == {"croze": 1.0}
+    assert result["croze_per_second"] == 2.0 and result["device"] and result["threads"] >= 1
+
+
+def test_ratios_score_each_cell_in_turn_with_its_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "GROUPS", FEW)
+    space, lines = Tiny(), []
+    passes: list[int] = []
+    whole = proxies.forward_backward
+
+    def counted(network: Any, images: Any, labels: Any) -> None:
+        passes.append(len(images))
+        whole(network, images, labels)
+
+    monkeypatch.setattr(proxies, "forward_backward", counted)
+    found = proxies.ratios(space, lines.append, cells=2)
+    assert set(found) == set(FEW) and all(value > 0 for value in found.values())
+    assert len(lines) == 2
+    assert passes == [*[16] * 3, *[64] * 3] * 2  # each on the proxies' own batch
+    assert len(space.built) == len(FEW) + 2 * (1 + 3 * len(FEW))
+
+
+def test_a_slower_proxy_has_a_higher_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "GROUPS", {"snip": ("snip",)})
+    monkeypatch.setattr(proxies, "forward_backward", lambda *arguments: time.sleep(0.02))
+    monkeypatch.setattr(proxies, "score", lambda *arguments: time.sleep(0.06))
+    assert 2 <= proxies.ratios(Tiny(), lambda line: None, cells=1)["snip"] <= 4.5
+
+
+def test_the_rate_counts_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "score", lambda *arguments: time.sleep(0.01))
+    assert 20 < proxies.rate(Tiny()) <= 100
+
+
+def _allocate(megabytes: int) -> Any:
+    return lambda: torch.ones(megabytes * 2**18)
+
+
+def test_peak_memory_is_what_the_action_adds() -> None:
+    assert 180 <= peak_megabytes(_allocate, 200) <= 260
+
+
+def test_seconds_are_those_of_the_action() -> None:
+    assert 0.05 <= seconds(time.sleep, 0.05) < 0.5
+
+
+@pytest.mark.slow
+def test_proxies_cost_no_more_than_they_should() -> None:
+    space = NASBench201()
+    found = proxies.ratios(space, print)
+    assert found["croze"] <= 3.5
+    assert found["suite13"] <= 7
+    assert found["eproxy"] <= 12
+
+
+@pytest.mark.slow
+def test_proxies_need_no_more_memory_than_they_should() -> None:
+    for group, ratio in proxies.memory(NASBench201(), print).items():
+        assert ratio <= 1.5, group

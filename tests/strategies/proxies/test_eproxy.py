@@ -1,0 +1,340 @@
+"""Eproxy: against a literal double-precision version, its settings and their file, its features, edge cases."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nas.core import config
+from nas.core.errors import InputError, NasError
+from nas.search_spaces import Network, SearchSpace
+from nas.search_spaces.nasbench201 import NASBench201
+from nas.strategies.proxies.eproxy import draws, targets
+from nas.strategies.proxies.eproxy.proxy import eproxy
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
+from nas.strategies.proxies.probe import Probe
+
+Tiny = Callable[..., Network]
+Batch = tuple[Tensor, Tensor]
+NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+CONV = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
+
+
+# a second implementation, as a reader of the paper would write it
+
+
+def initialised(layer: Any, how: str, generator: torch.Generator) -> Any:
+    """The layer with weights drawn in single precision by torch's own functions."""
+    if how == "default":
+        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        return layer
+    if how.startswith("kaiming"):
+        function: Any = getattr(nn.init, f"{how}_")
+        function(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+    else:
+        getattr(nn.init, f"{how}_")(layer.weight, generator=generator)
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias, 0.0 if how.startswith("kaiming") else 0.01)
+    return layer
+
+
+def made_up(probe: Probe, images: Tensor, name: str, channels: int) -> Tensor:
+    """A feature of the images, value by value where there is a formula."""
+    generator = probe.generator(f"eproxy {name}")
+    if name == "net":
+        layers: list[nn.Module] = []
+        before = 3
+        for number, width in enumerate([64, 128, 256, 512, 1024, channels]):
+            layers.append(initialised(nn.Conv2d(before, width, 3, padding=1), "default", generator).double())
+            if number < 5:
+                layers += [nn.BatchNorm2d(width).double(), nn.ReLU()]
+            if number < 2:
+                layers.append(nn.MaxPool2d(2))
+            before = width
+        return nn.functional.interpolate(nn.Sequential(*layers)(images).detach(), (8, 8))
+    if name == "dot":
+        return torch.randint(2, (len(images), channels, 8, 8), generator=generator).double() * 2 - 1
+    low, high = {"sine_low": (0, 0.125), "sine_mid": (0.125, 0.375), "sine_high": (0.375, 0.5)}[name]
+    shape = (len(images), channels, 1, 1)
+    f, phase, side = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(3))
+    value = torch.empty(len(images), channels, 8, 8, dtype=torch.float64)
+    for b in range(len(images)):
+        for c in range(channels):
+            frequency, shift = low + (high - low) * f[b, c].item(), 2 * math.pi * phase[b, c].item()
+            for row in range(8):
+                for column in range(8):
+                    p = row if side[b, c] < 0.5 else column
+                    value[b, c, row, column] = math.sin(2 * math.pi * frequency * p + shift)
+    return value
+
+
+def literal(network: Network, batch: Batch, options: EproxyOptions, share: float) -> float:
+    probe = Probe(network, *batch)  # for its generators
+    network = copy.deepcopy(network).train()
+    images = network.normalize(batch[0])
+    stages = options.stages
+
+    def each(values: list[Any]) -> list[Any]:
+        return values * stages if len(values) == 1 else values
+
+    if options.init != "default":
+        generator = probe.generator("eproxy weights")
+        network.float()
+        for module in network.body.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                initialised(module, options.init, generator)
+        network.double()
+    channels = [output.shape[1] for output in network.body.stages(images)][::-1]
+    transforms, barriers, wanted = [], [], []
+    for stage in range(stages):
+        k, b, c_mid = each(options.transform)[stage], each(options.barrier)[stage], each(options.c_mid)[stage]
+        transform = nn.Conv2d(channels[stage], c_mid, k, padding=(k - 1) // 2)
+        initialised(transform, options.init, probe.generator(f"eproxy transform {stage}"))
+        barrier = nn.Conv2d(c_mid, options.c_out, b, padding=(b - 1) // 2)
+        initialised(barrier, options.barrier_init, probe.generator(f"eproxy barrier {stage}"))
+        transforms.append(nn.Sequential(transform, nn.ReLU(), nn.BatchNorm2d(c_mid)).double())
+        barriers.append(barrier.double().requires_grad_(False))
+        total = torch.zeros(len(images), options.c_out, 8, 8, dtype=torch.float64)
+        for name in each(options.features)[stage].split("+"):
+            total = total + made_up(probe, images, name, options.c_out)
+        wanted.append(total * each(options.coefficient)[stage])
+    parameters = [*network.parameters(), *(p for transform in transforms for p in transform.parameters())]
+    optimizer = torch.optim.SGD(
+        [
+            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": options.weight_decay},
+            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        ],
+        lr=options.lr,
+        momentum=options.momentum,
+    )
+    score = math.nan
+    for _ in range(options.iterations):
+        outputs = network.body.stages(images)[::-1]
+        losses = []
+        for stage in range(stages):
+            small = nn.functional.interpolate(outputs[stage], (8, 8), mode="nearest")
+            out = barriers[stage](transforms[stage](small))
+            losses.append(((out - wanted[stage]) ** 2).mean())
+        optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        optimizer.step()
+        score = sum(loss.item() / 2**stage for stage, loss in enumerate(losses))
+    return score * (1 + options.alpha * share)
+
+
+SETTINGS = [
+    EproxyOptions(c_mid=[6], c_out=5),
+    EproxyOptions(
+        c_mid=[4, 3],
+        c_out=3,
+        stages=2,
+        transform=[3, 1],
+        barrier=[7, 1],
+        features=["sine_low+dot", "sine_mid+sine_high"],
+        coefficient=[0.5, 2.0],
+        lr=0.5,
+        init="kaiming_normal",
+        barrier_init="xavier_uniform",
+        alpha=-0.3,
+    ),
+    EproxyOptions(
+        c_mid=[4],
+        c_out=3,
+        stages=1,
+        init="xavier_normal",
+        barrier_init="kaiming_uniform",
+        features=["net+dot"],
+        iterations=4,
+    ),
+]
+
+
+@pytest.mark.parametrize("options", SETTINGS)
+def test_it_is_the_literal_version(options: EproxyOptions, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    options.check()
+    double = (batch[0].double(), batch[1])
+    network = tiny(space, space.sample(Random(1)) if options.stages == 3 else space.largest()).double()
+    got = eproxy(Probe(network, *double, relative_flops=0.7), options)
+    assert got == pytest.approx(literal(network, double, options, 0.7), rel=1e-5)
+
+
+def test_the_flops_term(tiny: Tiny, batch: Batch) -> None:
+    space = NASBench201()
+    network = tiny(space, space.parse(CONV))
+    plain = eproxy(Probe(network, *batch), EproxyOptions(c_mid=[4], c_out=3))
+    with_term = EproxyOptions(c_mid=[4], c_out=3, alpha=-0.5)
+    assert eproxy(Probe(network, *batch, relative_flops=0.25), with_term) == pytest.approx(plain * 0.875)
+    with pytest.raises(NasError, match="relative_flops"):
+        eproxy(Probe(network, *batch), with_term)
+
+
+@pytest.mark.parametrize("init", ["default", "kaiming_normal", "xavier_uniform"])
+def test_a_network_of_none_has_a_value(init: str, tiny: Tiny, batch: Batch) -> None:
+    space = NASBench201()
+    options = EproxyOptions(c_mid=[4], c_out=3, init=init)
+    none, other = (eproxy(Probe(tiny(space, space.parse(arch)), *batch), options) for arch in (NONE, CONV))
+    assert math.isfinite(none)
+    assert none != other
+
+
+def test_diverged_training_is_told(tiny: Tiny, batch: Batch) -> None:
+    space = NASBench201()
+    with pytest.raises(NasError, match="diverged"):
+        eproxy(
+            Probe(tiny(space, space.parse(CONV)), *batch),
+            EproxyOptions(c_mid=[64], c_out=3, lr=100, iterations=60, barrier_init="xavier_normal"),
+        )
+
+
+def test_it_trains(tiny: Tiny, batch: Batch) -> None:
+    """More iterations, a lower loss; the first one is that of the untrained network."""
+    space = NASBench201()
+    probe = Probe(tiny(space, space.parse(CONV)), *batch)
+    losses = [eproxy(probe, EproxyOptions(c_mid=[16], c_out=3, lr=0.1, iterations=n)) for n in (1, 10, 40)]
+    assert losses[0] > losses[1] > losses[2]
+
+
+# features
+
+
+def test_features_are_the_same_for_all_architectures_and_made_once(
+    tiny: Tiny, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = NASBench201()
+    first, second = (Probe(tiny(space, space.parse(arch), seed), *batch) for seed, arch in enumerate((NONE, CONV)))
+    monkeypatch.setattr(targets, "_kept", type(targets._kept)())
+    net = targets.feature(first, "net", 5)
+    monkeypatch.setattr(targets, "_untrained", None)  # not needed any more
+    assert targets.feature(second, "net", 5) is net
+    other = Probe(first.network, batch[0] / 2, batch[1])
+    with pytest.raises(TypeError):  # another batch has others
+        targets.feature(other, "net", 5)
+    assert not torch.equal(
+        targets.feature(first, "dot", 5), targets.feature(Probe(first.network, *batch, seed=1), "dot", 5)
+    )
+
+
+def test_only_the_features_of_a_few_batches_are_kept(tiny: Tiny, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "_kept", type(targets._kept)())
+    space = NASBench201()
+    for seed in range(9):
+        targets.feature(Probe(tiny(space, space.parse(NONE)), *batch, seed=seed), "dot", 2)
+    assert len(targets._kept) == targets.BATCHES
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("sine_low", 0, 8), ("sine_mid", 8, 24), ("sine_high", 24, 32)])
+def test_sines_have_their_frequencies(name: str, low: float, high: float, tiny: Tiny, batch: Batch) -> None:
+    """They turn along one side and stand still along the other; sin(a)+sin(a+2w) = 2cos(w)sin(a+w) tells w."""
+    space = NASBench201()
+    value = targets.feature(Probe(tiny(space, space.parse(NONE)), *batch), name, 40).double()
+    rows = (value - value[:, :, :, :1]).abs().amax((2, 3)) < 1e-6  # nothing changes along a row
+    columns = (value - value[:, :, :1]).abs().amax((2, 3)) < 1e-6
+    assert (rows ^ columns).all()
+    assert 0.3 < rows.double().mean() < 0.7
+    lines = torch.where(rows[..., None], value[:, :, :, 0], value[:, :, 0])
+    inner = lines[..., 1:-1]
+    cosine = ((lines[..., :-2] + lines[..., 2:]) * inner).sum(-1) / (2 * inner.square().sum(-1))
+    frequency = torch.acos(cosine.clamp(-1, 1)) / (2 * math.pi) * 64
+    assert low - 0.5 < frequency.min() < frequency.max() < high + 0.5
+
+
+def test_dots_are_signs_of_a_fair_coin(tiny: Tiny, batch: Batch) -> None:
+    space = NASBench201()
+    value = targets.feature(Probe(tiny(space, space.parse(NONE)), *batch), "dot", 40)
+    assert set(value.unique().tolist()) == {-1.0, 1.0}
+    assert abs(value.mean()) < 0.05
+
+
+def test_sum_and_coefficient(tiny: Tiny, batch: Batch) -> None:
+    space = NASBench201()
+    probe = Probe(tiny(space, space.parse(NONE)), *batch)
+    expected = 1.5 * (targets.feature(probe, "dot", 4) + targets.feature(probe, "sine_low", 4))
+    assert torch.equal(targets.target(probe, "dot+sine_low", 1.5, 4), expected)
+
+
+@pytest.mark.parametrize(
+    ("init", "variance", "bias"),
+    [
+        ("default", 1 / (3 * 20 * 9), None),
+        ("kaiming_normal", 2 / (30 * 9), 0.0),
+        ("kaiming_uniform", 2 / (30 * 9), 0.0),
+        ("xavier_normal", 2 / (50 * 9), 0.01),
+        ("xavier_uniform", 2 / (50 * 9), 0.01),
+    ],
+)
+def test_initialisations(init: str, variance: float, bias: float | None) -> None:
+    weight, offset = draws.conv((30, 20, 3, 3), init, torch.Generator().manual_seed(0))
+    assert weight.var().item() == pytest.approx(variance, rel=0.1)
+    assert (weight.abs().max() < 2 * math.sqrt(variance)) == (not init.endswith("normal"))
+    if bias is not None:
+        assert set(offset.tolist()) == {torch.tensor(bias).item()}
+
+
+# settings
+
+
+def read(**values: Any) -> EproxyOptions:
+    return config.checked(values, EproxyOptions)
+
+
+def test_a_settings_file_takes_the_place_of_the_defaults(tmp_path: Path, tiny: Tiny, batch: Batch) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("lr: 0.7\nstages: 2\nc_mid: [4, 8]\nfeatures: [dot, net+dot]\nc_out: 3\n")
+    options = read(settings=str(path), momentum=0.5)
+    assert (options.lr, options.c_mid, options.momentum, options.settings) == (0.7, [4, 8], 0.5, None)
+    assert read(settings=str(path), lr=0.7).lr == 0.7
+    space = NASBench201()
+    probe = Probe(tiny(space, space.parse(CONV)), *batch)
+    assert eproxy(probe, EproxyOptions(settings=str(path), momentum=0.5)) == eproxy(probe, options)
+    path.unlink()
+    assert read(**config.plain(options)) == options  # a run goes on without the file
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lrr: 1", "did you mean 'lr'"),
+        ("lr: 0", "lr of between 1e-06 and 100"),
+        ("lr: fast", "lr"),
+        ("features: [net+dott]", "dot"),
+        ("features: [net+net]", "different ones"),
+        ("features: []", "features"),
+        ("features: ['']", "features"),
+        ("transform: 4", "odd"),
+        ("c_mid: [8, 8]", "one value, or one for each of 3 stages"),
+        ("stages: 4", "between 1 and 3"),
+        ("init: he", "kaiming_normal"),
+        ("alpha: -1", "alpha"),
+        ("coefficient: 0", "coefficient"),
+        ("settings: other.yaml", "another"),
+        ("- 1", "keys and values"),
+        ("iterations: 0", "iterations"),
+        ("lr: .nan", "lr"),
+    ],
+)
+def test_wrong_settings_are_told_in_one_line(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"mine\.yaml") as caught:
+        read(settings=str(path))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_and_values_from_two_places(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.yaml"):
+        read(settings=str(tmp_path / "nowhere.yaml"))
+    path = tmp_path / "mine.yaml"
+    path.write_text("lr: 0.7\n")
+    with pytest.raises(InputError, match="got both"):
+        read(settings=str(path), lr=0.9)

@@ -1,0 +1,104 @@
+"""The space of Eproxy's settings: strings, mutation, and what is impossible in it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from nas.core import config
+from nas.core.errors import InputError
+from nas.strategies import Goal
+from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
+
+
+def test_strings_are_inverse_and_points_are_hashable() -> None:
+    rng, space = Random(0), Genes()
+    points = [space.sample(rng) for _ in range(200)]
+    assert [space.parse(str(point)) for point in points] == points
+    assert len({*points}) > 190
+    assert {len(point.stages) for point in points} == {1, 2, 3}
+
+
+def test_every_point_is_a_valid_setting_with_a_feature() -> None:
+    rng, space = Random(1), Genes()
+    for _ in range(50):
+        options = config.checked(space.sample(rng).options(), EproxyOptions)
+        assert all(options.features)
+
+
+def test_options_are_a_point_where_their_values_are_those_of_genes() -> None:
+    rng, space = Random(5), Genes()
+    for point in (space.sample(rng) for _ in range(50)):
+        assert space.of(config.checked(point.options(), EproxyOptions)) == point
+    plain = space.of(EproxyOptions())
+    assert plain is not None
+    assert len(plain.stages) == 3
+    assert space.of(EproxyOptions(lr=0.33)) is None
+    assert space.of(EproxyOptions(features=["dot+net"])) is None
+
+
+def test_every_value_of_every_gene_comes_up() -> None:
+    rng, space = Random(2), Genes()
+    point = space.sample(rng)
+    found: dict[str, set[object]] = {name: set() for name in (*SHARED, *OF_A_STAGE)}
+    for _ in range(1500):
+        point = space.mutate(point, rng)
+        for name in SHARED:
+            found[name].add(getattr(point, name))
+        for name in OF_A_STAGE:
+            found[name] |= {getattr(stage, name) for stage in point.stages}
+    assert found == {name: set(values) for name, values in (SHARED | OF_A_STAGE).items()}
+
+
+def test_mutation_leaves_the_parent_alone_and_is_never_equal_to_it() -> None:
+    rng, space = Random(3), Genes()
+    for _ in range(300):
+        parent = space.sample(rng)
+        text = str(parent)
+        child = space.mutate(parent, rng)
+        assert child != parent
+        assert str(parent) == text
+
+
+def test_a_gene_is_resampled_with_probability_a_fifth() -> None:
+    rng, space = Random(4), Genes()
+    parent = space.sample(rng)
+    changed = sum(space.mutate(parent, rng).lr != parent.lr for _ in range(3000)) / 3000
+    assert changed == pytest.approx(0.2 * 10 / 11, abs=0.04)  # children equal to the parent are drawn again
+
+
+def test_evolution_takes_it_and_continues_the_same_after_a_stop() -> None:
+    def told(evolution: Evolution, count: int) -> list[str]:
+        texts = []
+        for _ in range(count):
+            (point,) = evolution.ask(1)
+            evolution.tell(point, {"rho": point.lr})
+            texts.append(str(point))
+        return texts
+
+    space, goal, options = Genes(), (Goal("rho"),), EvolutionOptions(6, 3)
+    whole = told(Evolution(space, goal, 1, options), 40)
+    first, second = Evolution(space, goal, 1, options), Evolution(space, goal, 2, options)
+    start = told(first, 15)
+    second.load_state_dict(first.state_dict())
+    assert start + told(second, 25) == whole
+    assert Genes().parse(whole[-1]).lr > 1.2  # it climbs
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "lr=1.2", "lr=1.2 | transform=1", "lr=9 init=kaiming_normal barrier_init=kaiming_normal alpha=0.0 | x=1"],
+)
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="Expected"):
+        Genes().parse(text)
+
+
+def test_values_outside_the_genes_are_refused() -> None:
+    text = str(Genes().sample(Random(0)))
+    for old, new in (("lr=", "lr=7"), ("features=", "features=nothing+"), ("c_mid=", "c_mid=9")):
+        with pytest.raises(InputError, match="Expected"):
+            Genes().parse(text.replace(old, new, 1))
