@@ -49,4 +49,3 @@ def measure(space: SearchSpace, report: Callable[[str], None], cells: int = CELL
             f"ratio {ratios[-1]:.4f}"
         )
     return median(ratios)
-

@@ -54,9 +54,9 @@ def _peak(threads: int, prepare: Callable[..., Callable[[], object]], arguments:
     action = prepare(*arguments)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        allocated = torch.cuda.memory_allocated()
         action()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     if not sys.platform.startswith("linux"):
         raise InputError("Expected Linux or a GPU to measure memory on; other systems do not tell a new peak.")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is resident now

@@ -44,9 +44,9 @@ def correlate_command(
 
     Several files are joined on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
     given `params`, with bootstrap intervals. A corruption or group has the mean of its correlations at each severity
-    (of the mean accuracy of its types). Proxies of which lower is better are turned. A warning names the proxies whose
-    ranking is that of size alone: |rho| with `params` at least .95, or an interval of the partial rho that does not
-    stay on the side of 0 where rho is. Example:
+    (of the mean accuracy of its types). Proxies of which lower is better are turned. A warning names the proxies that
+    rank as size does: |rho| with `params` at least .95, or an interval of the partial rho that does not stay on the
+    side of 0 where rho is. Example:
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
     from nas.core.errors import InputError

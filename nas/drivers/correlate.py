@@ -94,7 +94,7 @@ def correlate(
     that was scored; `size` has what it reaches by itself. With `every_string` isomorphic strings count one by one, and
     the bootstrap draws whole classes.
 
-    `warnings` say what size alone explains: a proxy whose rho with `params` is at least .95 in absolute value; and a
+    `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and a
     column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
     not lie on the same side (it contains 0, or the sign has turned).
     """
@@ -216,7 +216,9 @@ def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -
     for name, rho in study.rho_with_params.items():
         columns = [column for column, cell in cells[name].items() if explained_by_size(cell)]
         if rho is not None and abs(rho) >= SAME:
-            found.append(f"{name}: its ranking is that of size alone (rho {rho:.3f} with params).")
+            found.append(
+                f"{name}: ranks nearly as size does (rho {rho:.3f} with params); its partial rho says what is left."
+            )
         elif columns:
             found.append(
                 f"{name}: size alone explains its ranking for {', '.join(columns)} (the interval of its partial rho "

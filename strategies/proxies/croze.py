@@ -11,7 +11,6 @@ from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.probe import Probe
 
-
 AXES = {  # which entries of a tensor (B, C, H, W) or (outputs, inputs, k, k) one cosine runs over
     "all": (0, 1, 2, 3),  # one cosine per layer
     "first": (0,),  # the images or output channels; one cosine per remaining position
@@ -124,7 +123,8 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     features = torch.zeros(len(weights), dtype=torch.float64, device=x_adv.device)
 
     def compare(m: int, z_r: Tensor) -> None:
-        z, outputs[m] = outputs[m], None
+        z, outputs[m] = outputs[m], None  # freed at once
+        assert z is not None  # the same layers are used
         features[m] = reduce(1 + cosines(z, z_r.detach(), options.features, scaled=not options.batch_norm))
 
     robust_grads = probe.run(robust_weights, x_adv, batch_norm=bn, each=compare)

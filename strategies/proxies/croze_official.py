@@ -82,9 +82,10 @@ def _features(body: Body, layers: Sequence[nn.Module]) -> tuple[list[nn.Module],
     places: list[nn.Module]
     owner: dict[nn.Module, int] = {}
     if isinstance(body, NASBench201Body):
-        places = [body.stem, body.blocks[1][0], body.blocks[2][0], body.blocks[2]]
+        blocks = [list(block.children()) for block in body.blocks]
+        places = [body.stem, blocks[1][0], blocks[2][0], body.blocks[2]]
         cells = 0
-        for block in body.blocks:
+        for block in blocks:
             for part in block:
                 cells += isinstance(part, CellModule)
                 owner |= dict.fromkeys(part.modules(), min(cells // CELLS, 3))

@@ -220,4 +220,3 @@ def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> 
         return [torch.zeros_like(one) for one in inputs]
     grads = torch.autograd.grad(value, inputs, allow_unused=True, **settings)
     return [torch.zeros_like(one) if grad is None else grad for one, grad in zip(inputs, grads)]
-

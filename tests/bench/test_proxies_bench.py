@@ -30,7 +30,8 @@ class Tiny(NASBench201):
 def test_the_suite_is_that_of_the_published_tables() -> None:
     assert len({*proxies.SUITE, "params", "flops"}) == 13
     assert set(proxies.SUITE) < set(PROXIES.names())
-    assert "grasp" not in proxies.LIGHT and "hessian" not in proxies.LIGHT
+    assert "grasp" not in proxies.LIGHT
+    assert "hessian" not in proxies.LIGHT
 
 
 def test_every_proxy_that_looks_at_a_network_is_measured() -> None:
@@ -43,8 +44,11 @@ def test_it_gives_ratios_memory_and_a_rate(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(proxies, "memory", lambda space, report: {"croze": 1.0})
     monkeypatch.setattr(proxies, "rate", lambda space: 2.0)
     result = BENCHES.get("proxies")().run(print)
-    assert result["ratios"] == {"croze": 3.0} and result["memory"] == {"croze": 1.0}
-    assert result["croze_per_second"] == 2.0 and result["device"] and result["threads"] >= 1
+    assert result["ratios"] == {"croze": 3.0}
+    assert result["memory"] == {"croze": 1.0}
+    assert result["croze_per_second"] == 2.0
+    assert result["device"]
+    assert result["threads"] >= 1
 
 
 def test_ratios_score_each_cell_in_turn_with_its_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +63,8 @@ def test_ratios_score_each_cell_in_turn_with_its_pass(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(proxies, "forward_backward", counted)
     found = proxies.ratios(space, lines.append, cells=2)
-    assert set(found) == set(FEW) and all(value > 0 for value in found.values())
+    assert set(found) == set(FEW)
+    assert all(value > 0 for value in found.values())
     assert len(lines) == 2
     assert passes == [*[16] * 3, *[64] * 3] * 2  # each on the proxies' own batch
     assert len(space.built) == len(FEW) + 2 * (1 + 3 * len(FEW))

@@ -24,7 +24,7 @@ TINY = (
     "search.objective=eproxy",
     "device=cpu",
 )
-SMALL = ("--count=4", "--evaluations=7", "--population=3", "--tournament=2")
+SMALL = ("--count=3", "--held-out=4", "--evaluations=5", "--population=2", "--tournament=2")
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def settings_evaluated(run: Path) -> int:
 
 def test_the_result(whole: tuple[Path, dict[str, Any]], few_digits: str) -> None:
     folder, result = whole
-    assert result["evaluated"] == 7
-    assert result["labels"]["count"] == 4
-    assert result["held_out"]["count"] >= 6
+    assert result["evaluated"] == 5
+    assert result["labels"]["count"] == 3
+    assert result["held_out"]["count"] == 4
     assert -1 <= result["held_out"]["dps"]["spearman"] <= 1
     assert 0 <= result["held_out"]["plain"]["top10"] <= 1
     assert Path(result["file"]) == folder / "mine.yaml"
@@ -68,7 +68,7 @@ def test_the_result(whole: tuple[Path, dict[str, Any]], few_digits: str) -> None
     values = yaml.safe_load((folder / "mine.yaml").read_text())
     assert values["lr"] == result["options"]["lr"]
     assert (values["batch_size"], values["c_out"]) == (4, 3)
-    search = ("search", "quickstart", "objective=eproxy", "objective.settings=mine.yaml", "search.budget=3")
+    search = ("search", "quickstart", "objective=eproxy", "objective.settings=mine.yaml", "search.budget=2")
     small = ("data.size=8", "data.name=npz", few_digits, "scoring.channels=2", "model.channels=2", "device=cpu")
     found = nas_json(*search, *small, "executor.workers=1", cwd=folder)
     assert found["objective"] == "eproxy"
@@ -83,7 +83,7 @@ def test_kill_and_resume_with_another_number_of_workers(
     run = tmp_path / "run"
     arguments = ("dps", "quickstart", labels, *SMALL, "--output=mine.yaml", *TINY, few_digits)
     code = killed_when(
-        lambda: settings_evaluated(run) >= 4, *arguments, "executor.workers=2", "run.dir=run", cwd=tmp_path
+        lambda: settings_evaluated(run) >= 3, *arguments, "executor.workers=2", "run.dir=run", cwd=tmp_path
     )
     assert code == -signal.SIGKILL
     assert not (run / "result.json").exists()

@@ -88,7 +88,7 @@ def test_json_and_files(
         assert all(set(cell) == CELL for cell in cells.values())
         assert cells["clean"] == cells["accuracy:tiny_test_acc"] == cells["robbench:autoattack"]
     assert result["differences"]["good"]["params"]["clean"]["difference"] > 0
-    assert any(line.startswith("flops: its ranking is that of size alone") for line in result["warnings"])
+    assert any(line.startswith("flops: ranks nearly as size does") for line in result["warnings"])
     rows = list(csv.DictReader((tmp_path / "new/table.csv").read_text().splitlines()))
     assert len(rows) == 2 * len(result["columns"])
     assert float(rows[0]["spearman"]) == result["proxies"]["good"]["clean"]["spearman"]
@@ -107,7 +107,7 @@ def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, cap
         text = capfd.readouterr().out
         assert "59 classes of isomorphic cells; of 60 rows 1 have a proxy that failed (failed: good 1)" in text
         assert "taken as higher is better (not in `nas list proxies`): good" in text
-        assert "warning: flops: its ranking is that of size alone" in text
+        assert "warning: flops: ranks nearly as size does" in text
         assert "(params)" in text, "size stands beside the proxies where it is not one of them"
         table = text.partition("Spearman's rho ±")[2].partition("warning:")[0]
         assert all(len(line) <= int(width) for line in table.splitlines()[1:] if "±" in line and "half" not in line)

@@ -115,7 +115,7 @@ def test_levels_are_correlated_one_by_one(result: dict[str, Any]) -> None:
 
 def test_a_ranking_by_size_alone_is_warned_of(result: dict[str, Any]) -> None:
     by_size, noisy = (line for line in result["warnings"])
-    assert by_size.startswith("only_size: its ranking is that of size alone (rho 1.000")
+    assert by_size.startswith("only_size: ranks nearly as size does (rho 1.000")
     assert noisy.startswith("noisy_size: size alone explains its ranking for clean (")
     assert result["proxies"]["only_size"]["clean"]["partial_given_params"] is None
     assert explained_by_size(result["proxies"]["noisy_size"]["clean"])
@@ -372,4 +372,4 @@ def test_published_scores_of_two_files(robustness: Table, data_dir: Path) -> Non
     assert found["rho_with_params"]["score_init0"] > 0.95
     release = found["differences"]["score_init0"]["params"]["clean"]
     assert release["low"] < 0 < release["high"], "the release is level with size"
-    assert any(line.startswith("score_init0: its ranking is that of size alone") for line in found["warnings"])
+    assert any(line.startswith("score_init0: ranks nearly as size does") for line in found["warnings"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +39,8 @@ def eproxy(probe: Probe, options: EproxyOptions) -> float:
     with probe.view(owned=True), torch.enable_grad(), _untouched_grads(probe.body):
         if options.init != "default":
             _initialise(probe, options.init)
-        losses = _learnt(probe, options)
-        value = sum(loss.detach().double() / 2**stage for stage, loss in enumerate(losses)).item()  # type: ignore
+        losses = torch.stack(_learnt(probe, options)).tolist()
+    value = sum(loss / 2**stage for stage, loss in enumerate(losses))
     if not math.isfinite(value):
         raise NasError(f"Its training diverged (loss {value} after {options.iterations} iterations).")
     return value * (1 + options.alpha * probe.relative_flops) if options.alpha else value
@@ -50,11 +51,12 @@ def _learnt(probe: Probe, options: EproxyOptions) -> list[Tensor]:
     outputs = _outputs(probe, options)
     heads = [Head(probe, options, stage, output.shape[1]) for stage, output in enumerate(outputs)]
     parameters = [*probe.body.parameters(), *(parameter for head in heads for parameter in head.parameters())]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in parameters if parameter.dim() > 1]},
+        {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.SGD(
-        [
-            {"params": [parameter for parameter in parameters if parameter.dim() > 1]},
-            {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
-        ],
+        groups,
         lr=options.lr,
         momentum=options.momentum,
         weight_decay=options.weight_decay,
@@ -92,23 +94,23 @@ class Head:
             return [weight.to(memory_format=torch.channels_last), bias]
 
         self.transform = conv("transform", channels, c_mid, options.of_stage(options.transform, stage), options.init)
-        self.norm = [images.new_ones(c_mid), images.new_zeros(c_mid)]
+        self.scale, self.shift = images.new_ones(c_mid), images.new_zeros(c_mid)
         self.barrier = conv(
             "barrier", c_mid, options.c_out, options.of_stage(options.barrier, stage), options.barrier_init
         )
-        features, coefficient = (options.of_stage(values, stage) for values in (options.features, options.coefficient))
+        features, coefficient = options.of_stage(options.features, stage), options.of_stage(options.coefficient, stage)
         self.target = target(probe, features, coefficient, options.c_out)
         for parameter in self.parameters():
             parameter.requires_grad_()
 
     def parameters(self) -> list[Tensor]:
         """What is trained."""
-        return [*self.transform, *self.norm]
+        return [*self.transform, self.scale, self.shift]
 
     def loss(self, features: Tensor) -> Tensor:
         """Mean squared error of what comes out for the stage's output (B, C, H, W)."""
         x = F.relu(_same(resized(features), *self.transform))
-        x = F.batch_norm(x, None, None, *self.norm, training=True)
+        x = F.batch_norm(x, None, None, self.scale, self.shift, training=True)
         return F.mse_loss(_same(x, *self.barrier), self.target)
 
 

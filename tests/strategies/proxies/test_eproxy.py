@@ -80,7 +80,7 @@ def made_up(probe: Probe, images: Tensor, name: str, channels: int) -> Tensor:
 
 def literal(network: Network, batch: Batch, options: EproxyOptions, share: float) -> float:
     probe = Probe(network, *batch)  # for its generators
-    network = copy.deepcopy(network).train()
+    network = copy.deepcopy(network).to(memory_format=torch.contiguous_format).train()  # type: ignore[call-overload]
     images = network.normalize(batch[0])
     stages = options.stages
 
@@ -164,6 +164,8 @@ def test_it_is_the_literal_version(options: EproxyOptions, space: SearchSpace, t
     options.check()
     double = (batch[0].double(), batch[1])
     network = tiny(space, space.sample(Random(1)) if options.stages == 3 else space.largest()).double()
+    if options.stages == 2:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     got = eproxy(Probe(network, *double, relative_flops=0.7), options)
     assert got == pytest.approx(literal(network, double, options, 0.7), rel=1e-5)
 
