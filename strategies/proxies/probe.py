@@ -15,6 +15,7 @@ from nas.core.perturb import fgsm
 from nas.core.seeds import derive
 from nas.search_spaces.network import Network
 from nas.strategies.proxies.collect import Outputs, ReLUKernel, Saliency, on_output
+from nas.strategies.proxies.twice import Products, twice
 from nas.strategies.proxies.view import BatchNorm, view
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
@@ -121,7 +122,9 @@ class Probe:
         to_weights = bool(names & {"weight_grads", "saliency", "hessian_gradient"})
         images = self.images.detach().requires_grad_(to_input)
         parameters = [layer.weight for layer in self.layers]
-        with self.view(), torch.set_grad_enabled(to_input or to_weights), ExitStack() as hooks:
+        again = "hessian_gradient" in names
+        with self.view(), torch.set_grad_enabled(to_input or to_weights), ExitStack() as ways, ExitStack() as hooks:
+            products = ways.enter_context(twice(self.body)) if again else Products()
             if "outputs" in names:
                 outputs = Outputs(self.layers, hooks)
             if "saliency" in names:
@@ -132,7 +135,6 @@ class Probe:
             hooks.close()
             if to_weights:
                 loss = F.cross_entropy(logits, self.labels)
-                again = "hessian_gradient" in names
                 grads = grads_of(loss, parameters, create_graph=again, retain_graph=again or to_input)
                 if "saliency" in names:
                     found["saliency"] = saliency.finished()
@@ -140,6 +142,7 @@ class Probe:
                 if again:
                     product = sum((grad.detach() * grad).sum() for grad in grads)
                     found["hessian_gradient"] = grads_of(product, parameters, retain_graph=to_input)
+            products.to_weights = False
             if "jacobian" in names:
                 (jacobian,) = grads_of(logits.sum(), [images], retain_graph=bool(projections))
                 found["jacobian"] = jacobian.flatten(1)

@@ -89,13 +89,25 @@ class Genes(Points[Setting]):
         """
         while True:
             child = _resampled(arch, SHARED, rng)
-            stages = [_resampled(stage, OF_A_STAGE, rng) for stage in arch.stages]
+            stages = tuple(_resampled(stage, OF_A_STAGE, rng) for stage in arch.stages)
             if rng.random() < PROBABILITY:
-                number = rng.randint(1, STAGES)
-                stages = stages[:number] + [_stage(rng) for _ in range(number - len(stages))]
-            child = replace(child, stages=tuple(stages))
+                stages = _cut(stages, rng.randint(1, STAGES), rng)
+            child = replace(child, stages=stages)
             if child != arch:
                 return child
+
+    def neighbor(self, setting: Setting, rng: Random) -> Setting:
+        """A copy with another value of one gene; all kinds of genes alike, then all stages that have one."""
+        kind = rng.choice([*SHARED, *OF_A_STAGE, "stages"])
+        if kind == "stages":
+            number = rng.choice([other for other in range(1, STAGES + 1) if other != len(setting.stages)])
+            return replace(setting, stages=_cut(setting.stages, number, rng))
+        if kind in SHARED:
+            return _other(setting, kind, SHARED[kind], rng)
+        stages = list(setting.stages)
+        stage = rng.randrange(len(stages))
+        stages[stage] = _other(stages[stage], kind, OF_A_STAGE[kind], rng)
+        return replace(setting, stages=tuple(stages))
 
     def of(self, options: EproxyOptions) -> Setting | None:
         """The point that has these options; None where one of them is no value of its gene."""
@@ -116,6 +128,15 @@ class Genes(Points[Setting]):
 
 def _stage(rng: Random) -> StageGenes:
     return StageGenes(**{name: rng.choice(values) for name, values in OF_A_STAGE.items()})
+
+
+def _cut(stages: tuple[StageGenes, ...], number: int, rng: Random) -> tuple[StageGenes, ...]:
+    """The first `number` stages; what is missing is drawn."""
+    return stages[:number] + tuple(_stage(rng) for _ in range(number - len(stages)))
+
+
+def _other(point: Any, name: str, values: tuple[Any, ...], rng: Random) -> Any:
+    return replace(point, **{name: rng.choice([value for value in values if value != getattr(point, name)])})
 
 
 def _resampled(point: Any, genes: dict[str, tuple[Any, ...]], rng: Random) -> Any:

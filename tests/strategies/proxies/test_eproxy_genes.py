@@ -63,6 +63,19 @@ def test_mutation_leaves_the_parent_alone_and_is_never_equal_to_it() -> None:
         assert str(parent) == text
 
 
+def test_a_neighbor_differs_in_one_gene() -> None:
+    rng, space = Random(6), Genes()
+    start = space.sample(rng)
+    while len(start.stages) != 2:
+        start = space.sample(rng)
+    for other in (space.neighbor(start, rng) for _ in range(300)):
+        shared = sum(getattr(other, name) != getattr(start, name) for name in SHARED)
+        pairs = list(zip(start.stages, other.stages))
+        own = sum(getattr(a, name) != getattr(b, name) for a, b in pairs for name in OF_A_STAGE)
+        assert shared + own + (len(start.stages) != len(other.stages)) == 1
+        assert space.parse(str(other)) == other
+
+
 def test_a_gene_is_resampled_with_probability_a_fifth() -> None:
     rng, space = Random(4), Genes()
     parent = space.sample(rng)

@@ -89,7 +89,6 @@ def test_the_largest_networks_stay_in_range(name: str, settings: dict[str, int])
     torch.manual_seed(0)
     network = space.build(space.largest(), 1000, **settings)
     value = SYNFLOW(Probe(network, torch.rand(2, 3, 8, 8), torch.tensor([0, 1])))
-    print(name, settings, value)
     assert 30 < value < 350  # half of what there is, in logarithms
 
 
