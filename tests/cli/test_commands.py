@@ -165,7 +165,12 @@ def test_list(tmp_path: Path) -> None:
     rows = nas_json("list", cwd=tmp_path)
     kinds = {row["kind"] for row in rows}
     assert kinds == {"configs", "spaces", "strategies", "proxies", "attacks", "datasets", "benchmarks"}
-    assert {"croze", "params", "flops"} == {row["name"] for row in nas_json("list", "proxies", cwd=tmp_path)}
+    listed = nas_json("list", "proxies", cwd=tmp_path)
+    published = "grad_norm snip grasp fisher synflow plain l2_norm jacov epe_nas nwot zen zico jacob_fro hessian"
+    assert {row["name"] for row in listed} == {
+        *published.split(), "flops", "params", "croze", "croze_official", "eproxy"
+    }  # fmt: skip
+    assert all(row["source"] and row["domain"] in ("linear", "log") and row["passes"] >= 0 for row in listed)
     assert all(row["description"] for row in rows)
 
 
@@ -271,7 +276,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(room: str, tmp_path: Path
         subprocess.run(["umount", str(disk)], check=False)
 
 
-@pytest.mark.parametrize("command", ["run", "search", "train", "eval", "score", "bench", "resume", "report", "list"])
+@pytest.mark.parametrize("command", ["run", "search", "train", "eval", "score", "dps", "bench", "resume", "report", "list"])
 def test_help_teaches(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command([command, "--help"]) == 0
     text = capfd.readouterr().out

@@ -12,11 +12,13 @@ import yaml
 
 from nas.core import config
 from nas.core.errors import InputError
-from nas.drivers.dps import PLAIN, Task, Work, agreement, compared, options_of, retrieval, settings_file
+from nas.drivers.dps import PLAIN, Task, Work, agreement, compared, options_of, retrieval, settings_file, variants
 from nas.drivers.labels import read_labels, split
 from nas.drivers.settings import from_values, load
 from nas.search_spaces.nasbench201 import NASBench201
-from nas.strategies.proxies.eproxy.genes import Genes
+from nas.strategies.proxies.eproxy import proxy as proxy_module
+from nas.strategies.proxies.eproxy.genes import SHARED, Genes
+from nas.strategies.proxies.eproxy.proxy import eproxy
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 
 A = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -173,8 +175,26 @@ def test_kept_networks_do_not_change_a_loss() -> None:
         first, second, third = kept(task)
         assert first == third
         assert [first, second, third] == fresh(task)
-    assert set(kept.losses.probes) == {A, B}
-    assert not fresh.losses.probes
+    assert set(kept.losses().probes) == {A, B}
+    assert not fresh.losses().probes
+
+
+def test_the_flops_term_needs_no_training_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(_settings())
+    texts = variants(SMALL)
+    assert texts[0] == SMALL
+    assert len(texts) == len(SHARED["alpha"])
+    alone = [work(Task(A, (text,)))[0] for text in texts]
+    probe = work.losses()._probe(A)
+    calls: list[int] = []
+    monkeypatch.setattr(
+        proxy_module, "_learnt", lambda *args, learnt=proxy_module._learnt: (calls.append(1), learnt(*args))[1]
+    )
+    assert work(Task(A, tuple(texts))) == alone
+    assert len(calls) == 1
+    assert alone[0] == pytest.approx(eproxy(probe, options_of(_settings().proxies.eproxy, SMALL)))
+    assert work(Task(A, (SMALL,), draw=1)) != [alone[0]]
+    assert variants(PLAIN) == [PLAIN]
 
 
 def test_the_file_holds_the_whole_setting(tmp_path: Path) -> None:
