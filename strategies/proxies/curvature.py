@@ -13,6 +13,7 @@ from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.collect import on_input
 from nas.strategies.proxies.probe import Probe, grads_of
+from nas.strategies.proxies.twice import twice
 
 
 @dataclass
@@ -35,7 +36,7 @@ class HessianOptions(BatchOptions):
     batch_norm="the batch's statistics, held fixed",
     source="Zhao et al., ICLR 2020 (arXiv:2005.00060), the largest eigenvalue of the input Hessian",
     options=HessianOptions,
-    passes=lambda options: 2 + options.iterations,  # torch's double backward of a convolution makes one too many
+    passes=lambda options: 1 + (options.iterations + 1) * 2 / 3,
 )
 def hessian(probe: Probe, options: HessianOptions) -> float:
     """Largest eigenvalue of ∂²CE/∂x² of each image, the mean over the batch; lower means flatter.
@@ -54,7 +55,8 @@ def hessian(probe: Probe, options: HessianOptions) -> float:
         probe.body(probe.images)
     x = probe.images.detach().requires_grad_(True)
     v = unit(torch.randn(x.shape, generator=probe.generator("hessian")).to(x))
-    with probe.view(batch_norm=statistics), torch.enable_grad():
+    with probe.view(batch_norm=statistics), twice(probe.body) as products, torch.enable_grad():
+        products.to_weights = False
         loss = F.cross_entropy(probe.body(x), probe.labels, reduction="sum")
         (gradient,) = grads_of(loss, [x], create_graph=True)
         for _ in range(options.iterations):

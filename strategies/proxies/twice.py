@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 
 class Products:
-    """Which gradients of a convolution a backward is run for: an input-only one can leave the weight's out."""
+    """Which gradients of a convolution backwards are run for: input-only ones leave the weight's out."""
 
     to_weights = True
 
@@ -62,16 +62,19 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         needed = (ctx.needs_input_grad[0], ctx.needs_input_grad[1] and ctx.products.to_weights)
-        return *_ConvolutionBackward.apply(g, x, w, ctx.settings, needed), None, None
+        return *_ConvolutionBackward.apply(g, x, w, ctx.settings, needed, ctx.products), None, None
 
 
 class _ConvolutionBackward(torch.autograd.Function):
     """(∂/∂x, ∂/∂w) of ⟨g, x ∗ w⟩; for cotangents u, v of the two, ⟨u, ∂x⟩ + ⟨v, ∂w⟩ = ⟨g, u ∗ w + x ∗ v⟩."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor, x: Tensor, w: Tensor, settings: Any, needed: tuple[bool, bool]) -> Any:
+    def forward(
+        ctx: Any, g: Tensor, x: Tensor, w: Tensor, settings: Any, needed: tuple[bool, bool], products: Products
+    ) -> Any:
         ctx.save_for_backward(g, x, w)
         ctx.settings = settings
+        ctx.products = products
         ctx.set_materialize_grads(False)
         return _products(g, x, w, settings, needed)
 
@@ -85,9 +88,10 @@ class _ConvolutionBackward(torch.autograd.Function):
         if v is not None:
             terms.append(F.conv2d(x, v, None, *ctx.settings))
         to_g = None if not terms else terms[0] if len(terms) == 1 else terms[0].add_(terms[1])
-        needed = (v is not None and ctx.needs_input_grad[1], u is not None and ctx.needs_input_grad[2])
+        to_weights = u is not None and ctx.needs_input_grad[2] and ctx.products.to_weights
+        needed = (v is not None and ctx.needs_input_grad[1], to_weights)
         to_x, to_w = _products(g, x if u is None else u, w if v is None else v, ctx.settings, needed)
-        return to_g, to_x, to_w, None, None
+        return to_g, to_x, to_w, None, None, None
 
 
 def _products(g: Tensor, x: Tensor, w: Tensor, settings: Any, needed: tuple[bool, bool]) -> tuple[Any, Any]:

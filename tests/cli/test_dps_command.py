@@ -24,7 +24,15 @@ TINY = (
     "search.objective=eproxy",
     "device=cpu",
 )
-SMALL = ("--count=3", "--held-out=4", "--evaluations=5", "--population=2", "--tournament=2")
+SMALL = (
+    "--count=3",
+    "--held-out=4",
+    "--evaluations=5",
+    "--population=2",
+    "--tournament=2",
+    "--finalists=2",
+    "--draws=2",
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +122,7 @@ def test_wrong_options_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("--output=mine.txt",), "new file ending in .yaml"),
         (("--evaluations=0",), "--evaluations"),
         (("--tournament=50",), "--tournament"),
+        (("--draws=0",), "--draws"),
         (("--count=999",), "at least 999"),
         (("--count=4", "proxies.eproxy.batch_size=5000"), "batch"),
         (("extra",), "key=value"),

@@ -12,8 +12,9 @@ import yaml
 
 from nas.core import config
 from nas.core.errors import InputError
-from nas.drivers.dps import PLAIN, Task, Work, agreement, compared, options_of, retrieval, settings_file, variants
+from nas.drivers.dps import compared, settings_file
 from nas.drivers.labels import read_labels, split
+from nas.drivers.losses import PLAIN, Task, Work, agreement, options_of, retrieval, variants
 from nas.drivers.settings import from_values, load
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.strategies.proxies.eproxy import proxy as proxy_module
