@@ -108,7 +108,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
         outputs = probe.hand_over("outputs")
     else:
         grads = probe.run(weights, batch_norm=bn, each=lambda m, z: outputs.__setitem__(m, z.detach()))
-    if not any(bool(grad.any()) for grad in grads):
+    if not bool(torch.stack([grad.any() for grad in grads]).any()):
         return 0.0  # no path from the image to the loss
     robust_weights = [perturbed(w, grad, options.beta) for w, grad in zip(weights, grads)]
     x_adv = probe.fgsm(
