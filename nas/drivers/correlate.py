@@ -94,8 +94,8 @@ def correlate(
     that was scored; `size` has what it reaches by itself. With `every_string` isomorphic strings count one by one, and
     the bootstrap draws whole classes.
 
-    `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and a
-    column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
+    `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and
+    a column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
     not lie on the same side (it contains 0, or the sign has turned).
     """
     names = accuracies.chosen(columns)

@@ -148,7 +148,7 @@ def _confirmed(
             key = f"again/{draw}/{text}"
             metrics = first.get(text) if draw == 0 else run.store.get(key)
             if metrics is None:
-                metrics = _evaluated(0, text, seen, executor, stage, draw).result
+                metrics = _evaluated(0, text, seen, executor, stage, draw).result or {}
                 run.store.put(key, metrics)
             for one in variants(text):
                 rhos.setdefault(one, []).append(metrics[one])

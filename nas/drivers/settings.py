@@ -108,9 +108,10 @@ def schema(space: str, strategy: str) -> type:
     kind = SPACES.get(space)
     options = STRATEGIES.get(strategy).Options
     strategy_section = make_dataclass("StrategySettings", [("name", str, field(default=strategy))], bases=(options,))
-    proxies = [
-        (name, proxy.Options, field(default_factory=proxy.Options)) for name, proxy in PROXIES.components.items()
-    ]
+    proxies = []
+    for name, proxy in PROXIES.components.items():
+        section = type(proxy.Options.__name__, (proxy.Options,), {"section": f"proxies.{name}"})
+        proxies.append((name, section, field(default_factory=section)))
     proxies_section = make_dataclass("ProxySettings", proxies)
     sections: list[tuple[str, Any, Any]] = [
         ("strategy", strategy_section, field(default_factory=strategy_section)),

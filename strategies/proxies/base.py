@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, make_dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from nas.core.errors import InputError
 
@@ -17,10 +17,12 @@ class BatchOptions:
 
     batch_size: int = 64  # images of the training part
 
+    section: ClassVar[str] = "proxies.NAME"  # under which the user sets them
+
     def check(self) -> None:
         if not 2 <= self.batch_size <= 65536:
             raise InputError(
-                f"Expected a proxy's batch_size between 2 and 65536 but got {self.batch_size}; batch normalisation "
+                f"Expected {self.section}.batch_size between 2 and 65536 but got {self.batch_size}; batch normalisation "
                 "needs two images."
             )
 

@@ -39,7 +39,7 @@ class OfficialOptions(BatchOptions):
 def croze_official(probe: Probe, options: OfficialOptions) -> float:
     """Σ over layers of |Σ(1 + cos(θ', θ))·Σ|cos(g', g)|·Σ(1 + cos(z', z))|, cosines along axis 0, in double precision.
 
-    θ is made positive, θ' = |θ + 2·‖θ‖·g/‖g‖|, x' = clamp(x - .01·sign ∂CE(θ')/∂x, 0, 1), g' = ∂CE(θ', x) +
+    θ is made positive, θ' = θ + 2·‖θ‖·g/‖g‖, x' = clamp(x - .01·sign ∂CE(|θ'|)/∂x, 0, 1), g' = ∂CE(|θ'|, x) +
     ∂CE(θ', x'). z are not the layer's own features: on NAS-Bench-201 entry ⌊cells so far / 5⌋ of stem, reductions and
     last stage, on DARTS the output of the layer's cell, for the classifier the pooled features. The convolutions of
     NAS-Bench-201 cells have a random bias.
@@ -52,14 +52,17 @@ def croze_official(probe: Probe, options: OfficialOptions) -> float:
         weights = [layer.weight for layer in probe.layers]
         theta = [weight.detach().clone() for weight in weights]
         z, (*g, _) = _pass(probe, places, x)
-        for weight, own, gradient in zip(weights, theta, g):
-            weight.data = perturbed(own, gradient, BETA).abs_()
+        theta_r = [perturbed(own, gradient, BETA) for own, gradient in zip(theta, g)]
+        for weight, own in zip(weights, theta_r):
+            weight.data = own.abs()
         _, (*g_clean, to_x) = _pass(probe, places, x)
+        for weight, own in zip(weights, theta_r):
+            weight.data = own
         z_r, (*g_robust, _) = _pass(probe, places, (x - EPSILON * to_x.sign()).clamp(0, 1))
         features = [(1 + cosines(a, b, "first")).sum() for a, b in zip(z, z_r)]
         total = torch.zeros((), dtype=torch.float64, device=x.device)
-        for m, weight in enumerate(weights):
-            parameters = (1 + cosines(weight.detach(), theta[m], "first")).sum()
+        for m in range(len(weights)):
+            parameters = (1 + cosines(theta_r[m], theta[m], "first")).sum()
             gradients = cosines(g_clean[m] + g_robust[m], g[m], "first").abs().sum()
             total += (parameters * gradients * features[entry[m]]).abs()
     return total.item()

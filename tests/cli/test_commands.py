@@ -276,7 +276,9 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(room: str, tmp_path: Path
         subprocess.run(["umount", str(disk)], check=False)
 
 
-@pytest.mark.parametrize("command", ["run", "search", "train", "eval", "score", "dps", "bench", "resume", "report", "list"])
+@pytest.mark.parametrize(
+    "command", ["run", "search", "train", "eval", "score", "dps", "bench", "resume", "report", "list"]
+)
 def test_help_teaches(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command([command, "--help"]) == 0
     text = capfd.readouterr().out

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from literal import Passes
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, Network, SearchSpace
@@ -249,23 +249,6 @@ def test_impossible_options_are_told(options: dict[str, Any]) -> None:
 
 
 # cost
-
-
-class Passes(TorchDispatchMode):
-    """Counts forwards of convolutions, and which gradients their backwards compute."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forwards = self.inputs = self.weights = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.convolution.default:
-            self.forwards += 1
-        if func is torch.ops.aten.convolution_backward.default:
-            to_input, to_weight, _ = args[-1]
-            self.inputs += to_input
-            self.weights += to_weight
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("absolute", [False, True])

@@ -103,8 +103,13 @@ def reference(probe: Probe) -> float:
     theta = {name: layer.weight.detach().clone() for name, layer in layers.items()}
     for name, layer in layers.items():
         if name in g and g[name].norm() > 0:
-            layer.weight.data = (theta[name] + 2.0 * theta[name].norm() * g[name] / g[name].norm()).abs()
+            layer.weight.data = theta[name] + 2.0 * theta[name].norm() * g[name] / g[name].norm()
+    signed = {name: layer.weight.detach().clone() for name, layer in layers.items()}
+    for layer in layers.values():
+        layer.weight.data = layer.weight.data.abs()
     clean, _, to_x = gradients(x)
+    for name, layer in layers.items():
+        layer.weight.data = signed[name]
     robust, z_r, _ = gradients((x - 0.01 * to_x.sign()).clamp(0, 1))
     total = 0.0
     for name, layer in layers.items():
@@ -182,4 +187,4 @@ def test_a_few_scores_of_the_release(data_dir: Path) -> None:
 def test_the_ranking_of_the_release(data_dir: Path) -> None:
     """On all 200 classes; the release's two initialisations have ρ = .999 with each other."""
     ours, theirs = released(data_dir, 200)
-    assert spearmanr(ours, theirs)[0] >= 0.995
+    assert spearmanr(ours, theirs)[0] >= 0.998
