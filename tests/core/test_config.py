@@ -60,7 +60,9 @@ def test_a_recipe_differs_from_the_defaults_in_what_it_says_only(name: str) -> N
         filled_in |= {key for key in got if key.startswith("proxies.eproxy.")}
     assert {key for key in got if got[key] != defaults[key]} <= set(said) | filled_in
     for key, value in said.items():
-        if isinstance(value, str) and "/" in value and key != "proxies.eproxy.settings":
+        if key == "proxies.eproxy.settings":
+            continue  # its values have taken its place
+        if isinstance(value, str) and "/" in value:
             top, bottom = value.split("/")
             value = int(top) / int(bottom)
         assert got[key] == value, key
