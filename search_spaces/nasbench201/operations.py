@@ -37,8 +37,11 @@ class AveragePool(nn.Module):
         height, width = x.shape[2:]
         if x.device.type != "cpu" or min(height, width) < 8:
             return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-        total = F.conv2d(x, self.ones, padding=1, groups=x.shape[1])
-        return total * _shares(height, width, x.dtype)
+        return self.total(x) * _shares(height, width, x.dtype)
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum under the window, zeros outside the image."""
+        return F.conv2d(x, self.ones, padding=1, groups=x.shape[1])
 
 
 @cache

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nas.search_spaces.nasbench201.operations import AveragePool
+
 
 class Products:
     """Which gradients of a convolution backwards are run for: input-only ones leave the weight's out."""
@@ -29,6 +31,7 @@ def twice(body: nn.Module) -> Iterator[Products]:
     """`body` with convolutions and normalisations (in train mode) of this module; theirs again at the end."""
     products = Products()
     changed: list[nn.Module] = []
+    pools: list[AveragePool] = []
     try:
         for module in body.modules():
             if "forward" in vars(module):
@@ -39,16 +42,26 @@ def twice(body: nn.Module) -> Iterator[Products]:
             elif isinstance(module, nn.BatchNorm2d):
                 module.forward = partial(_normalise, module)  # type: ignore[method-assign]
                 changed.append(module)
+            elif isinstance(module, AveragePool):
+                module.total = partial(_total, module.ones, products)  # type: ignore[method-assign]
+                pools.append(module)
         yield products
     finally:
         for module in changed:
             del module.forward
+        for pool in pools:
+            del pool.total
 
 
 def _convolve(layer: nn.Conv2d, products: Products, x: Tensor) -> Tensor:
     settings = (layer.stride, layer.padding, layer.dilation, layer.groups)
     out = _Convolution.apply(x, layer.weight, settings, products)
     return out if layer.bias is None else out + layer.bias[:, None, None]
+
+
+def _total(ones: Tensor, products: Products, x: Tensor) -> Tensor:
+    """What an average pooling does by a depthwise convolution with ones."""
+    return _Convolution.apply(x, ones, ((1, 1), (1, 1), (1, 1), x.shape[1]), products)
 
 
 class _Convolution(torch.autograd.Function):
