@@ -22,8 +22,8 @@ class BatchOptions:
     def check(self) -> None:
         if not 2 <= self.batch_size <= 65536:
             raise InputError(
-                f"Expected {self.section}.batch_size between 2 and 65536 but got {self.batch_size}; batch normalisation "
-                "needs two images."
+                f"Expected {self.section}.batch_size between 2 and 65536 but got {self.batch_size}; batch "
+                "normalisation needs two images."
             )
 
 
