@@ -11,6 +11,8 @@ import typer
 
 from nas.cli.output import Json, output
 
+MOST = 100_000  # resamples
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What published benchmarks say.")
 
 
@@ -61,6 +63,10 @@ def correlate_command(
         )
     if bootstrap < 40:
         raise InputError(f"Expected --bootstrap of at least 40 (fewer have no 2.5 % quantile) but got {bootstrap}.")
+    if bootstrap > MOST:
+        raise InputError(f"Expected --bootstrap of at most {MOST:,} resamples but got {bootstrap}; 1000 are usual.")
+    if seed < 0:
+        raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
     if plot is not None and plot.suffix.lower() not in KINDS:
         raise InputError(f"Expected --plot to end in {', '.join(KINDS)} but got {str(plot)!r}.")
     for path in (csv, plot):

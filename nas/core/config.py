@@ -151,7 +151,8 @@ def _check(instance: Any) -> None:
 
 
 def _hints(schema: type) -> dict[str, Any]:
-    return typing.get_type_hints(schema)
+    hints = typing.get_type_hints(schema)
+    return {field.name: hints[field.name] for field in dataclasses.fields(schema)}  # not the class's own variables
 
 
 def _unwrapped(kind: Any) -> Any:

@@ -104,8 +104,8 @@ class Scorer:
             options = self.options[proxy.name]
             try:
                 value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
-            except NasError as error:
-                failures[proxy.name] = str(error)
+            except (NasError, ArithmeticError, ValueError, torch.linalg.LinAlgError) as error:
+                failures[proxy.name] = str(error) or type(error).__name__
                 continue
             if math.isfinite(value):
                 scores[proxy.name] = value

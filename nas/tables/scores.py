@@ -54,5 +54,8 @@ def _rows(path: Path, entries: Any) -> Rows:
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise ORIGIN.damaged(path, f"row {number + 1} has {value!r} for {name!r}, no number")
             column = columns.setdefault(name, np.full(len(entries), math.nan))
-            column[number] = math.nan if value is None else value
+            try:
+                column[number] = math.nan if value is None else value
+            except OverflowError as error:
+                raise ORIGIN.damaged(path, f"row {number + 1} has a number out of range for {name!r}") from error
     return Rows(architectures, columns)

@@ -39,7 +39,7 @@ def plain(probe: Probe, options: Any) -> float:
 @proxy("grasp", source="Wang et al., ICLR 2020 (arXiv:2002.07376), eq. 8", uses=("hessian_gradient",), passes=3.0)
 def grasp(probe: Probe, options: Any) -> float:
     """Change of the gradient's norm when weights are removed: -Σ w·(Hg), H the Hessian of CE, g its gradient."""
-    return -total([(w * hg).sum() for w, hg in zip(probe.weights, probe.quantity("hessian_gradient"))])
+    return 0.0 - total([(w * hg).sum() for w, hg in zip(probe.weights, probe.quantity("hessian_gradient"))])
 
 
 @proxy("fisher", source="Turner et al., ICLR 2020 (arXiv:1906.04113), eq. 3", uses=("saliency",), passes=1.0)

@@ -113,6 +113,7 @@ class Probe:
         """The quantity, which the probe then forgets: for large ones that the caller frees piece by piece."""
         value = self.quantity(name)
         del self._values[name]
+        self.wanted.discard(name)
         return value
 
     def _pass(self, names: set[str]) -> dict[str, Any]:

@@ -161,13 +161,13 @@ def test_another_kind_of_network_is_refused(batch: Batch) -> None:
         OFFICIAL(Probe(Network(Other()), *batch))
 
 
-def released(data_dir: Path, number: int) -> tuple[list[float], list[float]]:
-    """Our scores and the release's of some classes, on the release's batch."""
+def released(data_dir: Path, number: int) -> tuple[list[float], list[float], list[float]]:
+    """Our scores and the release's two of some classes, on the release's batch."""
     space = SPACES.get("nasbench201")()
     arrays = np.load(data_dir / "cifar10_train_first4000.npz")
     images = torch.tensor(arrays["images"][:8]).permute(0, 3, 1, 2).float() / 255
     labels = torch.tensor(arrays["labels"][:8].astype(np.int64))
-    ours, theirs = [], []
+    ours, theirs, again = [], [], []
     with open(data_dir / "croze_release_scores.csv", newline="") as file:
         rows = list(csv.DictReader(file))[:number]
     for row in rows:
@@ -175,16 +175,18 @@ def released(data_dir: Path, number: int) -> tuple[list[float], list[float]]:
         network = space.build(space.parse(row["arch_str"]), mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
         ours.append(OFFICIAL(Probe(network, images, labels)))
         theirs.append(float(row["score_init0"]))
-    return ours, theirs
+        again.append(float(row["score_init1"]))
+    return ours, theirs, again
 
 
 def test_a_few_scores_of_the_release(data_dir: Path) -> None:
-    ours, theirs = released(data_dir, 3)
+    ours, theirs, _ = released(data_dir, 3)
     assert ours == pytest.approx(theirs, rel=0.1)
 
 
 @pytest.mark.slow
 def test_the_ranking_of_the_release(data_dir: Path) -> None:
     """On all 200 classes; the release's two initialisations have ρ = .999 with each other."""
-    ours, theirs = released(data_dir, 200)
-    assert spearmanr(ours, theirs)[0] >= 0.998
+    ours, theirs, again = released(data_dir, 200)
+    assert spearmanr(ours, theirs)[0] >= 0.997
+    assert spearmanr(ours, again)[0] >= 0.997
