@@ -1,8 +1,8 @@
 """How to look: ask–tell search strategies, and the proxies that tell what an untrained network promises."""
 
 from nas.core.registry import Registry, is_concrete_subclass
-from nas.strategies.base import Goal, Strategy
+from nas.strategies.base import Goal, Hints, Strategy
 
 STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "nas.strategies", is_concrete_subclass(Strategy))
 
-__all__ = ["STRATEGIES", "Goal", "Strategy"]
+__all__ = ["STRATEGIES", "Goal", "Hints", "Strategy"]

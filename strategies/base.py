@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
+
+from nas.core.errors import InputError
 from nas.search_spaces.base import Points
 
 A = TypeVar("A")
@@ -24,6 +28,18 @@ class Goal:
         return metrics[self.name] if self.higher_is_better else -metrics[self.name]
 
 
+@dataclass(frozen=True)
+class Hints:
+    """What a strategy may ask about any architecture without an evaluation; both are pure functions.
+
+    `features`: architectures -> (n, d) numbers that describe them. `cheap`: architectures -> the fitness (more is
+    better) that a cheap objective gives each, `None` where it has none. `None` in the place of either: not at hand.
+    """
+
+    features: Callable[[Sequence[Any]], np.ndarray] | None = None
+    cheap: Callable[[Sequence[Any]], list[float | None]] | None = None
+
+
 class Strategy(ABC, Generic[A]):
     """Proposes architectures and learns from their metrics.
 
@@ -33,13 +49,31 @@ class Strategy(ABC, Generic[A]):
     save `state_dict()`; a new strategy of the same options that loads it continues the same run to the same
     proposals. All randomness comes from `self.rng`.
 
-    `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`).
+    `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`). `uses` names
+    the hints without which it cannot work, `several` says whether it takes more than one goal.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type]
+    uses: ClassVar[frozenset[str]] = frozenset()
+    several: ClassVar[bool] = False
 
-    def __init__(self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
+    def __init__(
+        self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None
+    ) -> None:
+        self.hints = hints if hints is not None else Hints()
+        if len(goals) != 1 and not self.several:
+            raise InputError(
+                f"Expected one objective for strategy.name={self.name} but got {len(goals)}; name one in "
+                "search.objective, or take a strategy for several (nsga2)."
+            )
+        if "features" in self.uses and self.hints.features is None:
+            raise InputError(f"Expected features of architectures for strategy.name={self.name} but none are at hand.")
+        if "cheap" in self.uses and self.hints.cheap is None:
+            raise InputError(
+                f"Expected a cheap objective for strategy.name={self.name} but there is none; set search.cheap, for "
+                "example search.cheap=croze."
+            )
         self.space = space
         self.goals = goals
         self.options = options if options is not None else self.Options()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from nas.core.errors import InputError
 from nas.search_spaces.base import Points
-from nas.strategies.base import Goal, Strategy
+from nas.strategies.base import Goal, Hints, Strategy
 
 
 @dataclass
@@ -35,12 +35,10 @@ class Evolution(Strategy[Any]):
     name: ClassVar[str] = "evolution"
     Options: ClassVar[type] = EvolutionOptions
 
-    def __init__(self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None) -> None:
-        if len(goals) != 1:
-            raise InputError(
-                f"Expected one objective for evolution but got {len(goals)}; name one in search.objective."
-            )
-        super().__init__(space, goals, seed, options)
+    def __init__(
+        self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None
+    ) -> None:
+        super().__init__(space, goals, seed, options, hints)
         self.population: deque[tuple[Any, float]] = deque()
 
     def ask(self, n: int) -> list[Any]:

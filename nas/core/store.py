@@ -37,6 +37,8 @@ class Store:
     them (what is evaluated but not told belongs to a step under way); `facts` any JSON value under a key.
     """
 
+    durable = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._told_plainly():

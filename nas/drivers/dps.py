@@ -103,7 +103,7 @@ def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage:
     strategy.start = space.of(run.settings.proxies.eproxy)
     limits: Any = _NoLimits()
     # one setting at a time, as published: what runs in parallel are the architectures
-    looking = Search(space, strategy, goal, limits, options.evaluations, 1, run.store)
+    looking = Search(space, strategy, limits, options.evaluations, 1, run.store)
     watcher.stage("dps", options.evaluations)
     while not looking.finished:
         looking.step(lambda keys: (_evaluated(index, key, seen, executor, stage) for index, key in enumerate(keys)))

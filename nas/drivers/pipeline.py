@@ -99,7 +99,6 @@ def search(shop: Workshop) -> dict[str, Any]:
         looking = Search(
             space,
             strategy,
-            goal,
             shop.jobs.limits,
             settings.search.budget,
             settings.search.ask,

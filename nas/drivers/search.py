@@ -6,13 +6,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nas.core.errors import NasError
 from nas.core.executor import Done
+from nas.core.memory import Memory
 from nas.core.store import Evaluation, Store
 from nas.drivers.constraints import Limits
 from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
+from nas.strategies.pareto import fronts
 
+BEST = 5  # architectures in the result of a search for one goal
 FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
 Evaluate = Callable[[list[str]], Any]  # architectures -> iterable of Done[metrics]
 
@@ -29,15 +34,13 @@ class Search:
         self,
         space: SearchSpace,
         strategy: Strategy,
-        goal: Goal,
         limits: Limits,
         budget: int,
         ask: int,
-        store: Store,
+        store: Store | Memory,
     ) -> None:
         self.space = space
         self.strategy = strategy
-        self.goal = goal
         self.limits = limits
         self.budget = budget
         self.ask = ask
@@ -76,7 +79,7 @@ class Search:
                 self.known[key] = evaluation.metrics
             for arch, key in zip(asked, keys):
                 self.strategy.tell(arch, self.known.get(key) if allowed[key] else None)
-            if new:  # a fruitless step is repeated after a kill, to the same end
+            if new and self.store.durable:  # a fruitless step is repeated after a kill, to the same end
                 self.store.put("search/state", self.state_dict())
         self.fruitless = 0 if new else self.fruitless + len(asked)
         if self.fruitless >= FRUITLESS and not self.known:
@@ -87,20 +90,28 @@ class Search:
             self.store.record(_evaluation(keys[done.index], done))
 
     def result(self) -> dict[str, Any]:
-        """The five best classes, how many were evaluated, and how many failed."""
+        """The five best classes (of several goals: the Pareto front), how many were evaluated, and how many failed."""
         told = [evaluation for evaluation in self.store.told() if evaluation.metrics is not None]
         if not told:
             first = next(iter(self.store.told()), None)
             raise NasError(
                 f"Every evaluation of the search failed; the first said: {first.reason if first else 'none ran'}"
             )
-        told.sort(key=lambda evaluation: -self.goal.fitness(evaluation.metrics or {}))
         return {
-            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in told[:5]],
+            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in self._best(told)],
             "evaluated": len(self.known),
             "failed": len(self.known) - len(told),
             "exhausted": len(self.known) < self.budget,
         }
+
+    def _best(self, told: list[Evaluation]) -> list[Evaluation]:
+        """The best first, by the first goal; ties in the order told."""
+        goals = self.strategy.goals
+        fitness = np.array([[goal.fitness(evaluation.metrics or {}) for goal in goals] for evaluation in told])
+        if len(goals) > 1:
+            front = fronts(fitness)[0]
+            return [told[row] for row in sorted(front, key=lambda row: -fitness[row, 0])]
+        return [told[row] for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
 
 
 def trajectory(store: Store, goal: Goal) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ def _search(
     goal = Goal("score")
     options: Any = EvolutionOptions(10, 3) if strategy == "evolution" else None
     looking = STRATEGIES.get(strategy)(space, (goal,), 5, options)
-    return Search(space, looking, goal, Limits(list(constraints), SIZED), budget, ask, store)
+    return Search(space, looking, Limits(list(constraints), SIZED), budget, ask, store)
 
 
 def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         space = NASBench201()
         looking = STRATEGIES.get("evolution")(space, (goal,), 5, EvolutionOptions(10, 3))
-        search = Search(space, looking, goal, Limits([], SIZED), 40, 6, store)
+        search = Search(space, looking, Limits([], SIZED), 40, 6, store)
         result = _finish(search, Scorer())
         rows = trajectory(store, goal)
     assert result["best"][0]["metrics"]["score"] == min(row["value"] for row in rows) == rows[-1]["best"]
