@@ -25,6 +25,9 @@ def command(
     tournament: int = typer.Option(10, help="Of the evolution."),
     finalists: int = typer.Option(5, help="How many of the best settings are evaluated again with other random draws."),
     draws: int = typer.Option(5, help="How often, the first time included; 1 takes the best by one evaluation."),
+    errors: float = typer.Option(
+        1.0, help="Of all within so many standard errors of the best, the fewest changes win; 0 takes the best."
+    ),
     to: Path = typer.Option(None, "--output", metavar="FILE.yaml", help="Where the settings shall be, too."),
     as_json: bool = Json,
 ) -> None:
@@ -44,7 +47,7 @@ def command(
     from nas.search_spaces import SPACES
 
     settings = load(config, only_overrides(overrides))
-    options = DPSOptions(evaluations, population, tournament, finalists, draws)
+    options = DPSOptions(evaluations, population, tournament, finalists, draws, errors)
     options.check()
     if to is not None and (to.suffix not in (".yaml", ".yml") or to.exists()):
         raise InputError(f"Expected a new file ending in .yaml for --output but got {to}; choose another.")

@@ -17,7 +17,7 @@ from nas.core.files import write_text
 from nas.core.seeds import derive
 from nas.core.store import Evaluation
 from nas.drivers.labels import Labels
-from nas.drivers.losses import PLAIN, Task, Work, agreement, options_of, ranked, retrieval, variants
+from nas.drivers.losses import PLAIN, Task, Work, agreement, changes, options_of, ranked, retrieval, variants
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
@@ -38,6 +38,7 @@ class DPSOptions:
     tournament: int = 10
     finalists: int = 5  # the best settings, which are evaluated again
     draws: int = 5  # so often, the first time included
+    errors: float = 1.0  # the fewest changes within so many standard errors of the best win; 0: the best wins
 
     def check(self) -> None:
         if self.evaluations < 1:
@@ -49,6 +50,8 @@ class DPSOptions:
         for name in ("finalists", "draws"):
             if getattr(self, name) < 1:
                 raise InputError(f"Expected --{name} of at least 1 but got {getattr(self, name)}.")
+        if not 0 <= self.errors <= 100:
+            raise InputError(f"Expected --errors between 0 and 100 but got {self.errors}.")
 
 
 def preflight(settings: Settings) -> None:
@@ -112,7 +115,7 @@ def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage:
         stage.flush()
     plain = PLAIN if strategy.start is None else str(strategy.start)
     rhos = _confirmed(run, plain, seen, executor, watcher, stage)
-    setting = max((text for text in rhos if text != PLAIN), key=lambda text: rhos[text])
+    setting = preferred({text: rho for text, rho in rhos.items() if text != PLAIN}, plain, len(seen), options.errors)
     found = {
         "setting": setting,
         "spearman": rhos[setting],
@@ -155,6 +158,19 @@ def _confirmed(
             watcher.update(number * (options.draws - 1) + draw, "")
             stage.flush()
     return {text: sum(values) / len(values) for text, values in rhos.items()}
+
+
+def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) -> str:
+    """Of the settings whose rho is within so many standard errors of the best's, that with the fewest changed genes.
+
+    The FLOPs term is not counted, since it is chosen without training; of equally many changes the best rho wins. The
+    standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1), more than most settings differ by:
+    without this rule the best of many is the luckiest. It is Breiman's one-standard-error rule (CART, 1984).
+    """
+    best = max(rhos.values())
+    error = (1 - best**2) / math.sqrt(max(1, labels - 1))
+    good = [text for text, rho in rhos.items() if rho >= best - errors * error]
+    return min(good, key=lambda text: (changes(text, plain), -rhos[text]))
 
 
 class _FromStart(Evolution):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any
 
 from nas.core import config, statistics
@@ -15,7 +16,7 @@ from nas.drivers.scoring import Scorer, Sized
 from nas.drivers.settings import Settings
 from nas.search_spaces import SPACES
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.eproxy.genes import SHARED, Genes
+from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.probe import Probe
 
@@ -115,6 +116,20 @@ def variants(text: str) -> list[str]:
         return [text]
     setting = Genes().parse(text)
     return list(dict.fromkeys([text, *(str(replace(setting, alpha=alpha)) for alpha in SHARED["alpha"])]))
+
+
+def changes(text: str, plain: str) -> int:
+    """How many genes but the FLOPs term differ from the plain setting; a stage more or less counts with all its genes.
+
+    0 where the plain setting is no point of the space.
+    """
+    if PLAIN in (text, plain):
+        return 0
+    one, other = Genes().parse(text), Genes().parse(plain)
+    count = sum(getattr(one, gene) != getattr(other, gene) for gene in SHARED if gene != "alpha")
+    for its, others in zip_longest(one.stages, other.stages):
+        count += sum(getattr(its, gene, None) != getattr(others, gene, None) for gene in OF_A_STAGE)
+    return count
 
 
 def options_of(base: EproxyOptions, text: str) -> EproxyOptions:

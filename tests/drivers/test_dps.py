@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,9 +13,9 @@ import yaml
 
 from nas.core import config
 from nas.core.errors import InputError
-from nas.drivers.dps import compared, settings_file
+from nas.drivers.dps import compared, preferred, settings_file
 from nas.drivers.labels import read_labels, split
-from nas.drivers.losses import PLAIN, Task, Work, agreement, options_of, retrieval, variants
+from nas.drivers.losses import PLAIN, Task, Work, agreement, changes, options_of, retrieval, variants
 from nas.drivers.settings import from_values, load
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.strategies.proxies.eproxy import proxy as proxy_module
@@ -246,3 +247,35 @@ def test_the_recipes_with_settings_that_dps_found(name: str) -> None:
     assert settings.search.objective == "eproxy"
     assert settings.proxies.eproxy != EproxyOptions()
     assert settings.proxies.eproxy.settings is None  # read: the run does not need the file
+
+
+# the choice among the finalists
+
+
+def genes_of(**changed: Any) -> str:
+    setting = Genes().of(EproxyOptions(c_out=3))
+    assert setting is not None
+    shared = {name: value for name, value in changed.items() if name in SHARED}
+    stages = [replace(stage, **{k: v for k, v in changed.items() if k not in SHARED}) for stage in setting.stages]
+    return str(replace(setting, **shared, stages=tuple(stages)))
+
+
+def test_changes_counts_genes_but_not_the_flops_term() -> None:
+    plain = genes_of()
+    assert changes(plain, plain) == 0
+    assert changes(genes_of(alpha=-0.3), plain) == 0
+    assert changes(genes_of(lr=0.5, alpha=0.1), plain) == 1
+    assert changes(genes_of(c_mid=16), plain) == 3  # of each stage
+    setting = Genes().parse(plain)
+    assert changes(str(replace(setting, stages=setting.stages[:2])), plain) == 5  # a stage has five genes
+    assert changes(plain, PLAIN) == 0
+
+
+def test_the_fewest_changes_within_a_standard_error_win() -> None:
+    plain, sized, near, far = genes_of(), genes_of(alpha=-0.3), genes_of(lr=0.5), genes_of(c_mid=16, lr=0.5)
+    rhos = {plain: 0.80, sized: 0.82, near: 0.84, far: 0.85}
+    error = (1 - 0.85**2) / math.sqrt(19)  # 20 labels: .064
+    assert preferred(rhos, plain, 20, 1.0) == sized  # all are within; of no change the best
+    assert preferred({**rhos, plain: 0.7, sized: 0.85 - 1.01 * error}, plain, 20, 1.0) == near
+    assert preferred(rhos, plain, 20, 0.0) == far
+    assert preferred(rhos, plain, 20_000, 1.0) == far  # many labels tell small differences
