@@ -20,3 +20,41 @@ def fronts(fitness: np.ndarray) -> list[list[int]]:
         left = left - dominates[front].sum(axis=0)
         left[front] = -1
     return found
+
+
+def crowding(fitness: np.ndarray) -> np.ndarray:
+    """Crowding distance (n,) of the rows of one front (n, goals): how far apart the neighbours of each stand.
+
+    The sum over goals of the difference between the next better and the next worse row, in shares of the front's
+    range; infinite for the best and the worst in a goal. A goal in which all rows are equal adds nothing. Source: Deb
+    et al., IEEE TEVC 2002 (NSGA-II), section III.B.
+    """
+    distance = np.zeros(len(fitness))
+    for values in fitness.T:
+        order = np.argsort(values, kind="stable")
+        ranked = values[order]
+        extent = ranked[-1] - ranked[0]
+        if extent > 0:
+            distance[order[1:-1]] += (ranked[2:] - ranked[:-2]) / extent
+            distance[order[[0, -1]]] = np.inf
+    return distance
+
+
+def hypervolume(fitness: np.ndarray, reference: np.ndarray) -> float:
+    """The volume that rows of (n, goals) dominate above the reference point; more is better.
+
+    By slices along the last goal: between two neighbouring values of it, the volume in the other goals of the rows
+    that reach the slice.
+    """
+    rows = fitness[(fitness > reference).all(axis=1)]
+    if not len(rows):
+        return 0.0
+    if rows.shape[1] == 1:
+        return float(rows.max() - reference[0])
+    rows = rows[np.argsort(-rows[:, -1], kind="stable")]
+    lower = np.append(rows[1:, -1], reference[-1])
+    return sum(
+        float(top - bottom) * hypervolume(rows[: number + 1, :-1], reference[:-1])
+        for number, (top, bottom) in enumerate(zip(rows[:, -1], lower))
+        if top > bottom
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nas.core.errors import InputError
 
@@ -10,6 +11,8 @@ from nas.core.errors import InputError
 @dataclass
 class TrainSettings:
     """SGD with a cosine learning rate. The defaults are NAS-Bench-201's own recipe."""
+
+    section: ClassVar[str] = "train"  # of the configuration, for messages
 
     method: str = "standard"  # "standard": clean images; "pgd": adversarial training (Madry et al. 2018)
     epochs: int = 200
@@ -34,7 +37,7 @@ class TrainSettings:
     def check(self) -> None:
         for key, allowed in (("method", ("standard", "pgd")), ("select", ("best", "last"))):
             if getattr(self, key) not in allowed:
-                raise InputError(f"Expected train.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}.")
+                raise InputError(f"Expected {self.section}.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}.")
         for key, low, high in (
             ("epochs", 1, 1_000_000),
             ("batch_size", 2, 1_000_000),
@@ -51,11 +54,14 @@ class TrainSettings:
         ):
             value = getattr(self, key)
             if not low <= value <= high:
-                raise InputError(f"Expected train.{key} between {low} and {high} but got {value}.")
+                raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
         for key in ("lr", "step_size"):
             if not 0 < getattr(self, key) < 1e6:
-                raise InputError(f"Expected train.{key} > 0 but got {getattr(self, key)}.")
+                raise InputError(f"Expected {self.section}.{key} > 0 but got {getattr(self, key)}.")
         if self.clip is not None and not 0 < self.clip < float("inf"):
-            raise InputError(f"Expected train.clip > 0 or null but got {self.clip}.")
+            raise InputError(f"Expected {self.section}.clip > 0 or null but got {self.clip}.")
         if self.nesterov and self.momentum == 0:
-            raise InputError("Expected train.momentum > 0 with train.nesterov=true; set train.nesterov=false.")
+            raise InputError(
+                f"Expected {self.section}.momentum > 0 with {self.section}.nesterov=true; set "
+                f"{self.section}.nesterov=false."
+            )

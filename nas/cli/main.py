@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from nas.cli import bench, dps, evaluate, listing, report, resume, run, score, search, tables, train
-from nas.core.errors import NasError
+from nas.core.errors import NasError, Terminated
 
 app = typer.Typer(
     add_completion=False,
@@ -37,10 +37,6 @@ for name, command in (
 ):
     app.command(name)(command)
 app.add_typer(tables.app, name="tables")
-
-
-class Terminated(BaseException):
-    """SIGTERM, turned into an exception so that the run is left in order."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

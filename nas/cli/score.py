@@ -11,6 +11,7 @@ import typer
 
 from nas.cli.arguments import sorted_words
 from nas.cli.output import Json, output
+from nas.core.errors import Terminated
 
 
 def command(
@@ -89,8 +90,6 @@ def command(
 @contextmanager
 def _interruptible(to: Path | None) -> Iterator[None]:
     """What an interruption leaves is no run: the command itself goes on with its file."""
-    from nas.cli.main import Terminated
-
     try:
         yield
         return

@@ -15,3 +15,7 @@ class InputError(NasError):
 
 class ResourceError(NasError):
     """The machine ran out of something in the middle of work (memory, file handles); the run can be resumed."""
+
+
+class Terminated(BaseException):
+    """SIGTERM, turned into an exception so that what is under way is left in order."""

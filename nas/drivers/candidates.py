@@ -130,7 +130,12 @@ class Candidates:
         name = "standard input" if self.file == "-" else self.file
         try:
             if self.file == "-":
-                yield from parsed(sys.stdin, name, self.space.parse)
+                empty = True
+                for point in parsed(sys.stdin, name, self.space.parse):
+                    empty = False
+                    yield point
+                if empty:
+                    raise InputError("Expected architectures on standard input but it has none; write one a line.")
             else:
                 with Path(self.file).open(encoding="utf-8-sig", newline="") as file:
                     yield from parsed(file, name, self.space.parse)

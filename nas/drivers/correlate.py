@@ -7,11 +7,9 @@ failed, and which the tables know. There is one of each class of isomorphic cell
 from __future__ import annotations
 
 import csv
-import fnmatch
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,65 +18,16 @@ from nas.core import statistics
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.drivers.join import Joined, join
-from nas.tables import ArrayTable, Table, in_short
+from nas.tables import ArrayTable, Collection
 
-DEFAULTS = (
-    *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
-    *("corruptions", "weather", "noise", "blur", "digital"),
-)
 SAME = 0.95  # |rho| with params from which a ranking counts as that of size
 SIZE = "params"
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
 
-@dataclass
-class Accuracies:
-    """Tables by the prefix of their columns; the robustness dataset's have none."""
-
-    tables: dict[str, Table]
-    labels: list[str] = field(init=False, default_factory=list)  # all that the tables list
-    usual: list[str] = field(init=False, default_factory=list)  # the columns shown by default
-
-    def __post_init__(self) -> None:
-        for prefix, table in self.tables.items():
-            names = table.names()
-            self.labels += [prefix + name for name in names]
-            usual = [name for name in DEFAULTS if name in names] if not prefix else names
-            self.usual += [prefix + name for name in usual]
-            if prefix and {"clean", "fgsm@8", "pgd@8"} <= set(names):
-                self.usual += [f"{prefix}hrs:fgsm@8", f"{prefix}hrs:pgd@8"]
-
-    def chosen(self, columns: Sequence[str]) -> list[str]:
-        """The columns asked for (`all`, names, patterns such as fgsm@*), without repetition."""
-        found: list[str] = [] if columns else list(self.usual)
-        for column in columns:
-            if column == "all":
-                found += self.labels
-            elif any(sign in column for sign in "*?["):
-                matching = fnmatch.filter(self.labels, column)
-                if not matching:
-                    raise InputError(f"Expected columns like {column!r} but there are only {in_short(self.labels)}.")
-                found += matching
-            else:
-                found.append(column)
-        return list(dict.fromkeys(found))
-
-    def levels(self, column: str) -> tuple[Table, np.ndarray]:
-        """The table of a column, and its (rows, levels) there."""
-        for prefix, table in self.tables.items():
-            if prefix and column.startswith(prefix):
-                return table, table.levels(column.removeprefix(prefix))
-        if "" not in self.tables:
-            raise InputError(
-                f"Expected a column of the given tables but got {column!r}{suggest(column, self.labels)}; "
-                f"there are {in_short(self.labels)}. Those of the robustness dataset need --robustness."
-            )
-        return self.tables[""], self.tables[""].levels(column)
-
-
 def correlate(
     scores: Sequence[ArrayTable],
-    accuracies: Accuracies,
+    accuracies: Collection,
     columns: Sequence[str] = (),
     proxies: Sequence[str] = (),
     against: Sequence[str] = (),
@@ -221,8 +170,8 @@ def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -
             )
         elif columns:
             found.append(
-                f"{name}: size alone explains its ranking for {', '.join(columns)} (the interval of its partial rho "
-                "given params contains 0 or has turned its sign)."
+                f"{name}: size may be all that it ranks by for {', '.join(columns)} (the interval of its partial rho "
+                f"given params contains 0 or has turned its sign, on {joined.n:,} architectures)."
             )
     return found
 

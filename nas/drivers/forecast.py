@@ -18,9 +18,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas.core.images import unit_range
+from nas.core.memory import Memory
 from nas.core.perturb import eval_mode, input_gradient
 from nas.core.seeds import derive
+from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs
+from nas.drivers.objectives.names import LATENCY, TRAINED, parse, source_of
 from nas.drivers.settings import Settings
 from nas.eval.attacks import ATTACKS, named
 from nas.search_spaces import SPACES, Network
@@ -44,10 +47,10 @@ def forecast(command: str, settings: Settings) -> dict[str, Any]:
     passes: dict[str, float] = {}
     stages: dict[str, float] = {}
     if command in ("run", "search"):
-        each = median(_timed(lambda text=text: jobs.scorer(text)) for text in _feasible(jobs)[:3])  # type: ignore[misc]
+        each, passes_each = _candidate(jobs, settings)
         budget = settings.search.budget
         stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
-        passes["search"] = budget * _passes(settings)
+        passes["search"] = budget * passes_each
     if command in ("run", "train", "eval"):
         trainings = settings.run.trainings if command == "run" else [settings.train.method]
         models = [method for method in trainings for _ in range(2 if settings.run.random and command == "run" else 1)]
@@ -93,9 +96,10 @@ def text(value: dict[str, Any]) -> str:
 def _feasible(jobs: Jobs) -> list[str]:
     """Random cells within the limits, the most expensive first."""
     rng = Random(derive(jobs.settings.seed, "forecast"))
-    found = list(islice(jobs.limits.sample(rng, DRAWS), SAMPLES))
+    limits = Aims(jobs, Memory()).limits
+    found = list(islice(limits.sample(rng, DRAWS), SAMPLES))
     if not found:
-        raise jobs.limits.unsatisfied(DRAWS)
+        raise limits.unsatisfied(DRAWS)
     return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
 
 
@@ -168,10 +172,38 @@ def _start(workers: int) -> float:
     return time.perf_counter() - start
 
 
-def _passes(settings: Settings) -> float:
-    """F+B of one image that the objective costs."""
-    options = getattr(settings.proxies, settings.search.objective)
-    return PROXIES.get(settings.search.objective).passes(options) * getattr(options, "batch_size", 0)
+def _candidate(jobs: Jobs, settings: Settings) -> tuple[float, float]:
+    """Seconds and F+B of one image that one candidate of the search costs, its cheap values left out.
+
+    What a short training costs is told from single steps; the rest is measured on three cells.
+    """
+    seconds = passes = 0.0
+    names = [term.name for term in parse(settings.search.objective)]
+    trained = [name for name in names if source_of(name) == "trained"]
+    others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
+    cells = _feasible(jobs)[:3]
+    if others:
+        seconds += median(_timed(lambda text=text: jobs.objectives(others, text)) for text in cells)  # type: ignore[misc]
+    if LATENCY in names:
+        seconds += median(_timed(lambda text=text: jobs.objectives.latency(text)) for text in cells)  # type: ignore[misc]
+    for name in others:
+        if source_of(name) == "proxy":
+            options = getattr(settings.proxies, name)
+            passes += PROXIES.get(name).passes(options) * getattr(options, "batch_size", 0)
+    if trained:
+        label = settings.label
+        step, attack_step, batch = _steps(jobs, settings, "run")
+        images = len(jobs.dataset.train) * label.epochs
+        rounds = label.steps if label.method == "pgd" else 0
+        seconds += images / batch * (step + rounds * attack_step)
+        passes += images * (1 + rounds)
+        attacks = {name.removeprefix(TRAINED).removeprefix("hrs:") for name in trained} - {"clean"}
+        for name in attacks:
+            kind, steps = named(ATTACKS, name)
+            count = min(label.n_val, len(jobs.dataset.validation)) * kind.passes(steps)
+            seconds += count * step / batch
+            passes += count
+    return seconds, passes
 
 
 def _duration(seconds: float) -> str:

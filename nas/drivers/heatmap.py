@@ -40,7 +40,7 @@ class _Column(NamedTuple):
 def heat_map(result: dict[str, Any], dataset: str, kind: str) -> bytes:
     """The picture of a result of `correlate`, as a file of this kind. Blue is positive, orange negative.
 
-    Proxies stand in the order of their mean tau. A number in brackets is of a ranking that size alone explains.
+    Proxies stand in the order of their mean tau. A number in brackets is of a ranking that size may explain.
     """
     proxies = result["proxies"]
     columns = [_column(name) for name in result["columns"]]
@@ -88,7 +88,7 @@ def heat_map(result: dict[str, Any], dataset: str, kind: str) -> bytes:
         title = f"Kendall's \u03c4 of zero-cost proxies with accuracy, {dataset}"
         figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
         figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
-        note = "in brackets: explained by size; given the number of weights nothing in that direction is left"
+        note = "in brackets: size may explain it; given the number of weights nothing in that direction is shown"
         figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
         file = io.BytesIO()
         date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]

@@ -17,9 +17,9 @@ from nas.core.errors import InputError
 from nas.core.loop import Progress
 from nas.core.seeds import derive
 from nas.core.store import Store
-from nas.drivers.constraints import Limits
-from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.objectives.objectives import Objectives
 from nas.drivers.settings import Settings
+from nas.drivers.sized import Sized
 from nas.eval import evaluate
 from nas.train import TrainedNetwork, load_trained, train
 
@@ -36,6 +36,7 @@ class Model:
 @dataclass(frozen=True)
 class Score:
     arch: str
+    metrics: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class Jobs:
 
     def __call__(self, job: Job) -> Any:
         match job:
-            case Score(arch):
-                return self.scorer(arch)
+            case Score(arch, metrics):
+                return self.objectives(metrics, arch)
             case Train(model):
                 return self._train(model)
             case Attack(name, checkpoint):
@@ -86,27 +87,14 @@ class Jobs:
         return load_once(tuple(vars(self.settings.data).items()), self.keep)
 
     @cached_property
-    def scorer(self) -> Scorer:
-        settings = self.settings
-        return Scorer(
-            [settings.search.objective],
-            vars(settings.proxies),
-            self.dataset,
-            Sized(settings.space, asdict(settings.scoring), self.dataset.num_classes, self.dataset.image_size),
-            self.trained,
-            settings.seed,
-            settings.torch_device(),
-        )
+    def objectives(self) -> Objectives:
+        return Objectives(self.settings, lambda: self.dataset, lambda: self.trained, self.folder)
 
     @cached_property
     def trained(self) -> Sized:
         """The network that is trained: limits on size refer to it."""
         settings = self.settings
         return Sized(settings.space, asdict(settings.model), self.dataset.num_classes, self.dataset.image_size)
-
-    @cached_property
-    def limits(self) -> Limits:
-        return Limits(self.settings.search.constraints, self.trained)
 
     def _train(self, model: Model) -> dict[str, Any]:
         assert self.folder is not None

@@ -11,7 +11,9 @@ from typing import Any
 from nas.core import config
 from nas.core.data import attacked
 from nas.core.errors import InputError
+from nas.core.memory import Memory
 from nas.drivers import dps, pipeline
+from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, Run, described, reopen, result_of
@@ -50,11 +52,14 @@ def preflight(command: str, settings: Settings, keep: bool = True) -> None:
     if command == "run" and settings.train.method != "standard":
         raise InputError("Expected run.trainings=standard,pgd to say how `nas run` trains, not train.method.")
     jobs = Jobs(settings, None, keep)
-    dataset = jobs.dataset
     if command in ("run", "search"):
-        _ = jobs.scorer  # has a batch to draw
-        if next(jobs.limits.sample(Random(0), DRAWS), None) is None:
-            raise jobs.limits.unsatisfied(DRAWS)
+        aims = Aims(jobs, Memory())
+        aims.ready()
+        if next(aims.limits.sample(Random(0), DRAWS), None) is None:
+            raise aims.limits.unsatisfied(DRAWS)
+    if command == "search":  # on a table it needs no images
+        return
+    dataset = jobs.dataset
     if command in ("run", "eval"):
         plan_of(settings.eval, dataset.num_classes)
         attacked(dataset, settings.eval.n_test)

@@ -12,8 +12,9 @@ from nas.core import config, statistics
 from nas.core.errors import NasError
 from nas.core.seeds import derive
 from nas.drivers.jobs import Jobs
-from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.scoring import Scorer
 from nas.drivers.settings import Settings
+from nas.drivers.sized import Sized
 from nas.search_spaces import SPACES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes

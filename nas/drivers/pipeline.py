@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
@@ -14,12 +15,11 @@ import nas
 from nas.core.errors import InputError, NasError
 from nas.core.executor import LocalExecutor
 from nas.core.seeds import derive
-from nas.drivers.jobs import Attack, Job, Jobs, Model, Score, Train
+from nas.drivers.aims import Aims
+from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
 from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
 from nas.eval import paired_difference
-from nas.search_spaces import SPACES
-from nas.strategies import STRATEGIES
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
 DRAWS = 100_000  # random cells tried for one of that size
@@ -43,6 +43,7 @@ class Workshop:
         self.jobs = jobs
         self.executor = executor
         self.watcher = watcher
+        self.aims = Aims(jobs, run.store, executor)
 
     def all(self, stage: Stage, jobs: dict[str, Job]) -> dict[str, Any]:
         """Results of named jobs; any failure stops the run, after the others' results are kept."""
@@ -90,26 +91,26 @@ def search(shop: Workshop) -> dict[str, Any]:
     kept = run.store.get("search/result")
     if kept is not None:
         return kept
-    space = SPACES.get(settings.space)()
-    goal = shop.jobs.scorer.goal(settings.search.objective)
-    strategy = STRATEGIES.get(settings.strategy.name)(
-        space, (goal,), derive(settings.seed, "strategy"), settings.strategy
-    )
+    aims = shop.aims
     with run.stage("search") as stage:
         looking = Search(
-            space,
-            strategy,
-            shop.jobs.limits,
+            aims.space,
+            aims.strategy,
+            aims.limits,
             settings.search.budget,
             settings.search.ask,
             run.store,
         )
         shop.watcher.stage("search", settings.search.budget)
         while not looking.finished:
-            looking.step(lambda keys: shop.executor.map([Score(key) for key in keys], stage.flush))
+            looking.step(lambda keys: aims.evaluate(keys, stage.flush))
             shop.watcher.update(len(looking.known), "")
             stage.flush()
-        result = {"objective": settings.search.objective, **looking.result()}
+        result = {
+            "objective": settings.search.objective,
+            "goals": [asdict(goal) for goal in aims.goals],
+            **looking.result(),
+        }
         run.store.put("search/result", result)
     return result
 
@@ -119,10 +120,11 @@ def random_peer(shop: Workshop, best: str) -> str:
 
     Drawn uniformly by the run's seed, before any training.
     """
-    limits = shop.jobs.limits
-    size = limits.trained.cost(limits.space.parse(best)).params
+    limits = shop.aims.limits
+    trained = shop.jobs.trained
+    size = trained.cost(limits.space.parse(best)).params
     for arch in limits.sample(Random(derive(shop.run.settings.seed, "random cell")), DRAWS):
-        if str(arch) != best and abs(limits.trained.cost(arch).params - size) <= SIZE * size:
+        if str(arch) != best and abs(trained.cost(arch).params - size) <= SIZE * size:
             return str(arch)
     raise InputError(
         f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; train "
@@ -173,7 +175,7 @@ def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, A
         "space": settings.space,
         "data": settings.data.name,
         "seeds": {"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
-        "search": {key: found[key] for key in ("objective", "evaluated", "failed", "exhausted", "best")},
+        "search": {key: found[key] for key in ("objective", "goals", "evaluated", "failed", "exhausted", "best")},
         "models": [entries[model.name] for model in models],
         "differences": differences([entries[model.name] for model in models]),
         "versions": versions(),

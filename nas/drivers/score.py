@@ -16,8 +16,9 @@ from nas.core.errors import NasError
 from nas.core.executor import Done, LocalExecutor
 from nas.drivers.candidates import Candidate, Candidates, mark
 from nas.drivers.rows import Row, RowFile
-from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.scoring import Scorer
 from nas.drivers.settings import Settings, from_values
+from nas.drivers.sized import Sized
 from nas.strategies.proxies import PROXIES
 
 WINDOW = 32  # architectures per worker that are handed out together; the next follow when all of them are done

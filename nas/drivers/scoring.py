@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,26 +13,10 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
 from nas.core.seeds import derive, seeded
+from nas.drivers.sized import Sized
 from nas.search_spaces import SPACES, Cost
-from nas.strategies import Goal
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.probe import Probe
-from nas.train.trained import without_auxiliary
-
-
-@dataclass(frozen=True)
-class Sized:
-    """A kind of network of one space: its settings, and the data it is made for."""
-
-    space: str
-    settings: dict[str, Any]
-    num_classes: int
-    image_size: int
-
-    def cost(self, arch: Any) -> Cost:
-        """Weights and MACs, as the field counts them: without an auxiliary head."""
-        settings = without_auxiliary(self.settings)
-        return SPACES.get(self.space)().cost(arch, self.num_classes, image_size=self.image_size, **settings)
 
 
 class Scorer:
@@ -83,9 +66,6 @@ class Scorer:
             unit_range(dataset.train.images[chosen]).to(self.device),
             dataset.train.labels[chosen].to(self.device),
         )
-
-    def goal(self, name: str) -> Goal:
-        return Goal(name, PROXIES.get(name).higher_is_better)
 
     def __call__(self, text: str) -> dict[str, float]:
         """Value of each proxy for the architecture written as `text`; `NasError` where one has none."""

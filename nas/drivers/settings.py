@@ -13,11 +13,16 @@ from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.executor import ExecutorSettings
 from nas.drivers.constraints import Constraint
+from nas.drivers.objectives.latency import LatencySettings
+from nas.drivers.objectives.names import LATENCY, parse, source_of, unknown
+from nas.drivers.objectives.predicted import PredictedSettings
+from nas.drivers.objectives.trained import LabelSettings
 from nas.eval.evaluation import check_attacks
 from nas.eval.settings import EvalSettings
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
+from nas.tables import TableSettings
 from nas.train.settings import TrainSettings
 
 
@@ -25,15 +30,20 @@ from nas.train.settings import TrainSettings
 class SearchSettings:
     """What to look for and for how long."""
 
-    objective: str = "croze"
+    objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
+    cheap: str | None = None  # a cheap metric, for strategies that look at many architectures before they ask
     budget: int = 100  # different classes scored
-    constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=1e8, params<=85% (of the largest cell)
+    constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
     ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
 
     def check(self) -> None:
         for key in ("budget", "ask"):
             if getattr(self, key) < 1:
                 raise InputError(f"Expected search.{key} >= 1 but got {getattr(self, key)}.")
+        for term in parse(self.objective):
+            source_of(term.name)
+        if self.cheap is not None and (len(parse(self.cheap)) > 1 or source_of(self.cheap) == LATENCY):
+            raise InputError(f"Expected one proxy, table column or label for search.cheap but got {self.cheap!r}.")
 
 
 @dataclass
@@ -64,7 +74,11 @@ class Common:
     space: str = "nasbench201"
     run: RunSettings = field(default_factory=RunSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    tables: TableSettings = field(default_factory=TableSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
+    latency: LatencySettings = field(default_factory=LatencySettings)
+    label: LabelSettings = field(default_factory=LabelSettings)
+    predicted: PredictedSettings = field(default_factory=PredictedSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     eval: EvalSettings = field(default_factory=EvalSettings)
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
@@ -76,9 +90,12 @@ class Common:
             raise InputError(f"Expected a name of letters, digits, '-', '_' and '.' but got {self.name!r}.")
         self.torch_device()
         check_attacks(self.eval)
-        PROXIES.get(self.search.objective)
+        sources = {term.name: source_of(term.name) for term in parse(self.search.objective)}
+        for name, source in sources.items():
+            if source == "table" and not self.tables.given():
+                raise unknown(name)
         for text in self.search.constraints:
-            Constraint.parse(text)
+            Constraint.parse(text, self.tables.given())
         if self.arch is not None:
             SPACES.get(self.space)().parse(self.arch)
 
@@ -160,7 +177,8 @@ def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
         if key in ("objective", "search.objective"):
             name = value
     if any(text.startswith("objective.") for text in overrides):
-        PROXIES.get(name)  # a misspelt name is told as such
+        proxies = [term.name for term in parse(name) if source_of(term.name) == "proxy"]
+        name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # a misspelt name is told as such
     return [
         re.sub(r"^objective(?==)", "search.objective", re.sub(r"^objective\.", f"proxies.{name}.", text))
         for text in overrides

@@ -52,6 +52,10 @@ class Table(ABC):
         levels = self.levels(name)
         return levels[:, 0] if levels.shape[1] == 1 else np.round(levels.mean(axis=1), DIGITS)
 
+    def higher_is_better(self, name: str) -> bool:
+        """The direction of a column."""
+        return True
+
     def rows(self, architectures: Iterable[object]) -> np.ndarray:
         """The row of each architecture: of its own string, else of its class, else -1."""
         return np.array([self._row(str(arch)) for arch in architectures], dtype=np.int64)
@@ -105,7 +109,10 @@ def in_short(names: Sequence[str]) -> str:
 
 
 class ArrayTable(Table):
-    """A table whose columns are at hand. Of rows that repeat an architecture the first is kept."""
+    """A table whose columns are at hand. Of rows that repeat an architecture the first is kept.
+
+    `beside` are columns that can be read but are not listed.
+    """
 
     def __init__(
         self,
@@ -113,6 +120,7 @@ class ArrayTable(Table):
         architectures: Sequence[str],
         columns: Mapping[str, np.ndarray],
         space: SearchSpace[Any] | None = None,
+        beside: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         first: dict[str, int] = {}
         for row, text in enumerate(architectures):
@@ -120,12 +128,16 @@ class ArrayTable(Table):
         super().__init__(source, list(first), space)
         self.repeated = len(architectures) - len(first)
         kept = list(first.values())
-        self.columns = {name: np.asarray(values, dtype=np.float64)[kept] for name, values in columns.items()}
+        self.columns, self.beside = (
+            {name: np.asarray(values, dtype=np.float64)[kept] for name, values in given.items()}
+            for given in (columns, beside or {})
+        )
 
     def names(self) -> list[str]:
         return list(self.columns)
 
     def _levels(self, name: str) -> np.ndarray:
-        if name not in self.columns:
+        found = self.columns.get(name, self.beside.get(name))
+        if found is None:
             raise self.unknown(name)
-        return self.columns[name][:, None]
+        return found[:, None]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,21 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.registry import suggest
 
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for cycles while a file is parsed: there are none, and looking for them takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,18 @@ class Origin:
     def damaged(self, path: Path, why: str) -> InputError:
         return InputError(f"Expected {self.what} but {path} is damaged: {why}; {self.where}.")
 
+    def dataset(self, name: str, known: Iterable[str], path: Path) -> str:
+        """The data set as the file spells it, whatever the case of `name`."""
+        names = sorted(known)
+        for spelt in names:
+            if spelt.lower() == name.lower():
+                return spelt
+        raise InputError(
+            f"Expected the dataset {name!r} in {path} but there is none{suggest(name, names)}; "
+            + (f"there are {', '.join(names)}; " if names else "")
+            + f"{self.where}."
+        )
+
     def text(self, path: Path) -> str:
         if not path.exists():
             raise self.missing(path)
@@ -40,9 +68,11 @@ class Origin:
         except OSError as error:
             raise InputError(f"Expected {self.what} but {path} cannot be read: {error.strerror}.") from error
 
-    def json(self, path: Path) -> Any:
+    @uncollected()
+    def json(self, path: Path, text: str | None = None) -> Any:
+        """What the file, or its `text` where that was read before, has as JSON."""
         try:
-            return json.loads(self.text(path))
+            return json.loads(self.text(path) if text is None else text)
         except (ValueError, RecursionError) as error:
             raise self.damaged(path, f"it is not JSON ({error})") from error
 
@@ -55,6 +85,7 @@ class Rows:
     columns: dict[str, np.ndarray]
 
 
+@uncollected()
 def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
     """A CSV file with a column `arch` or `arch_str`; its other columns of numbers are read, those of text passed over.
 
@@ -85,6 +116,10 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
 
 
 def _numbers(path: Path, origin: Origin, name: str, texts: tuple[str, ...]) -> np.ndarray | None:
+    try:
+        return np.array(list(map(float, texts)))
+    except ValueError:
+        pass  # empty cells or words, told apart below
     values, words = np.full(len(texts), math.nan), []
     for row, text in enumerate(texts):
         if text.strip():

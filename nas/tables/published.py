@@ -1,4 +1,4 @@
-"""CSV files made from published benchmarks: NAS-Bench-201's accuracies and NAS-RobBench-201."""
+"""Accuracies from published benchmarks: NAS-Bench-201 (CSV, or its official files) and NAS-RobBench-201 (CSV)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from nas.core.errors import InputError
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, read_csv
+from nas.tables.official import is_official, read_official
 
 ACCURACIES = Origin(
     "NAS-Bench-201 accuracies (CSV with the columns arch_str and, for example, cifar10_test_acc)",
-    "export it from NAS-Bench-201, https://github.com/D-X-Y/NAS-Bench-201",
+    "export it from NAS-Bench-201, https://github.com/D-X-Y/NAS-Bench-201, or give NATS-Bench's own folder",
 )
 ROBBENCH = Origin(
     "NAS-RobBench-201 (CSV with the columns arch_str, val_acc, val_fgsm_3_acc, ...)",
@@ -20,8 +21,14 @@ ROBBENCH = Origin(
 _METRIC = re.compile(r"val_(\w+?)_(\d+(?:\.\d+)?)_acc")
 
 
-def read_accuracies(path: Path) -> ArrayTable:
-    """Accuracies of the strings themselves (members of a class differ); columns as the file calls them."""
+def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
+    """Accuracies of the strings themselves (members of a class differ).
+
+    A CSV has its columns as the file calls them, whatever their data set. Of NATS-Bench's folder or file and of
+    NAS-Bench-201's .pth, read through their own packages, there are `DATASET_test_acc` and `DATASET_valid_acc`.
+    """
+    if is_official(path):
+        return read_official(path, dataset)
     rows = read_csv(path, ACCURACIES, ("index",))
     if not rows.columns:
         raise ACCURACIES.damaged(path, "no column holds numbers")
@@ -45,7 +52,9 @@ def read_robbench(path: Path, dataset: str) -> ArrayTable:
             metric = f"{attack[1]}@{float(attack[2]):g}"
         columns["clean" if metric == "val_acc" else metric] = values
     if not columns and others:
-        raise InputError(f"Expected the dataset {dataset!r} in {path} but it has {', '.join(sorted(others))}.")
+        raise InputError(
+            f"Expected the dataset {dataset!r} in {path} but it has {', '.join(sorted(others))}; {ROBBENCH.where}."
+        )
     if "clean" not in columns:
         raise ROBBENCH.damaged(path, "no column is called val_acc")
     return ArrayTable(str(path), rows.architectures, columns)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
 from nas.tables.base import DIGITS, Table
 from nas.tables.files import Origin
 
@@ -144,12 +143,4 @@ class RobustnessDataset(Table):
 
 def _subfolder(folder: Path, dataset: str) -> Path:
     """The folder of a data set, whatever the case of its name."""
-    known = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    for name in known:
-        if name.lower() == dataset.lower():
-            return folder / name
-    raise InputError(
-        f"Expected the dataset {dataset!r} in {folder} but there is none{suggest(dataset, known)}; "
-        + (f"there are {', '.join(known)}; " if known else "")
-        + f"{ORIGIN.where}."
-    )
+    return folder / ORIGIN.dataset(dataset, (path.name for path in folder.iterdir() if path.is_dir()), folder)

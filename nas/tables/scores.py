@@ -1,4 +1,4 @@
-"""Files of proxy scores: as published, and as `nas score` writes them (CSV, JSON lines, or a JSON list)."""
+"""Files of proxy scores: as published (CSV or JSON), and as `nas score` writes them (CSV, JSON lines, a JSON list)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ from typing import Any
 
 import numpy as np
 
+from nas.tables import suite_zero
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows, read_csv
 
-ORIGIN = Origin("a file of proxy scores", "`nas score --output FILE` writes one")
+ORIGIN = Origin(
+    "a file of proxy scores",
+    "`nas score --output FILE` writes one, and NAS-Bench-Suite-Zero has zc_nasbench201.json "
+    "(https://github.com/automl/NASLib, branch zerocost)",
+)
 NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns that say something about a row
 
 
-def read_scores(path: Path) -> ArrayTable:
-    """One column per proxy, NaN where it failed; the kind of file is told by its ending (.jsonl, .json, else CSV)."""
+def read_scores(path: Path, dataset: str | None = None) -> ArrayTable:
+    """One column per proxy, NaN where it failed; the kind of file is told by its ending (.jsonl, .json, else CSV).
+
+    A .json may be a list of rows or NAS-Bench-Suite-Zero's own file, which needs a `dataset`; other files have one.
+    """
     kind = path.suffix.lower()
     if kind == ".jsonl":
         rows = _rows(path, _lines(path))
     elif kind == ".json":
-        rows = _rows(path, ORIGIN.json(path))
+        text = ORIGIN.text(path)
+        if suite_zero.is_suite_zero(text):
+            return suite_zero.parse(path, text, dataset)
+        rows = _rows(path, ORIGIN.json(path, text))
     else:
         rows = read_csv(path, ORIGIN, NO_PROXIES)
     return ArrayTable(str(path), rows.architectures, rows.columns)
@@ -42,7 +53,7 @@ def _lines(path: Path) -> list[Any]:
 def _rows(path: Path, entries: Any) -> Rows:
     """Rows {"arch": string, "scores": {proxy: number or null}}; a row that failed may lack its scores."""
     if not isinstance(entries, list):
-        raise ORIGIN.damaged(path, "it is no list of rows")
+        raise ORIGIN.damaged(path, "it is no list of rows, nor NAS-Bench-Suite-Zero's {data set: {codes: scores}}")
     architectures: list[str] = []
     columns: dict[str, np.ndarray] = {}
     for number, entry in enumerate(entries):

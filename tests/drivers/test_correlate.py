@@ -14,12 +14,12 @@ import pytest
 from scipy import stats
 
 from nas.core.errors import InputError
-from nas.drivers.correlate import Accuracies, correlate, explained_by_size, table_rows
+from nas.drivers.correlate import correlate, explained_by_size, table_rows
 from nas.drivers.heatmap import KINDS, heat_map
 from nas.drivers.join import Joined, in_words, join
 from nas.search_spaces import NASBench201
 from nas.strategies.proxies import PROXIES
-from nas.tables import ArrayTable, RobustnessDataset, Table, read_robbench, read_scores
+from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_robbench, read_scores
 
 SPACE = NASBench201()
 N = 400
@@ -72,14 +72,14 @@ def table(cells: list[str], numbers: dict[str, np.ndarray], *names: str) -> Arra
 
 
 @pytest.fixture(scope="module")
-def accuracies(cells: list[str], numbers: dict[str, np.ndarray]) -> Accuracies:
-    return Accuracies({"": table(cells, numbers, "clean", "severe")})
+def accuracies(cells: list[str], numbers: dict[str, np.ndarray]) -> Collection:
+    return Collection({"": table(cells, numbers, "clean", "severe")})
 
 
 @pytest.fixture(scope="module")
 def result(cells: list[str], numbers: dict[str, np.ndarray]) -> dict[str, Any]:
     scores = table(cells, numbers, "only_size", "noisy_size", "insight", "nothing")
-    columns = Accuracies({"": Levels("accuracies", cells, {name: numbers[name] for name in ("clean", "severe")})})
+    columns = Collection({"": Levels("accuracies", cells, {name: numbers[name] for name in ("clean", "severe")})})
     return correlate([scores], columns, ["clean", "severe", "fog"], against=["params", "insight"], resamples=200)
 
 
@@ -116,7 +116,7 @@ def test_levels_are_correlated_one_by_one(result: dict[str, Any]) -> None:
 def test_a_ranking_by_size_alone_is_warned_of(result: dict[str, Any]) -> None:
     by_size, noisy = (line for line in result["warnings"])
     assert by_size.startswith("only_size: ranks nearly as size does (rho 1.000")
-    assert noisy.startswith("noisy_size: size alone explains its ranking for clean (")
+    assert noisy.startswith("noisy_size: size may be all that it ranks by for clean (")
     assert result["proxies"]["only_size"]["clean"]["partial_given_params"] is None
     assert explained_by_size(result["proxies"]["noisy_size"]["clean"])
     assert not explained_by_size(result["proxies"]["insight"]["clean"])
@@ -150,7 +150,7 @@ def test_differences_are_paired(result: dict[str, Any]) -> None:
 
 
 def test_the_choice_of_columns_changes_no_number(
-    result: dict[str, Any], cells: list[str], numbers: dict[str, np.ndarray], accuracies: Accuracies
+    result: dict[str, Any], cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
 ) -> None:
     scores = table(cells, numbers, "nothing", "insight")
     alone = correlate([scores], accuracies, ["clean"], ["insight"], resamples=200)
@@ -160,7 +160,7 @@ def test_the_choice_of_columns_changes_no_number(
 
 
 def test_proxies_of_which_lower_is_better_are_turned(
-    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Accuracies, monkeypatch: pytest.MonkeyPatch
+    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PROXIES.components, "loss", replace(PROXIES.get("params"), name="loss", higher_is_better=False))
     scores = ArrayTable("s", cells, {"loss": -numbers["insight"], "flops": sizes(cells), "mine": numbers["insight"]})
@@ -233,7 +233,7 @@ def test_what_is_dropped_is_counted_and_told(cells: list[str], numbers: dict[str
     first = ArrayTable("a.csv", [*cells[:300], again, cells[5], cells[6]], {"x": x, "gone": np.full(303, np.nan)})
     second = ArrayTable("b.csv", cells[2:350], {"z": np.append(np.inf, numbers["nothing"][3:350])})
     known = ArrayTable("t", cells[:200], {"clean": numbers["clean"][:200]})
-    found = correlate([first, second], Accuracies({"": known}), resamples=40)
+    found = correlate([first, second], Collection({"": known}), resamples=40)
     assert found["rows"] == 303 + 348
     assert found["failed"] == {"x": 2, "z": 1}
     assert found["n"] == 197
@@ -248,11 +248,11 @@ def test_what_is_dropped_is_counted_and_told(cells: list[str], numbers: dict[str
     assert "2 repeat an architecture" in words
     assert words.endswith("(failed: x 2, z 1)")
     with pytest.raises(InputError, match=r"got 0: of 651 rows .* \(failed: gone 301"):
-        correlate([first, second], Accuracies({"": known}), proxies=["gone", "z"])
+        correlate([first, second], Collection({"": known}), proxies=["gone", "z"])
 
 
 def test_names_that_several_files_have(
-    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Accuracies
+    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
 ) -> None:
     files = [
         ArrayTable("runs/one.csv", cells, {"zen": numbers["insight"], "nwot": numbers["nothing"]}),
@@ -271,7 +271,7 @@ def test_names_that_several_files_have(
 
 
 def test_undefined_correlations_are_null(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
-    known = Accuracies({"": ArrayTable("t", cells, {"clean": numbers["clean"], "pgd@8": np.zeros(N)})})
+    known = Collection({"": ArrayTable("t", cells, {"clean": numbers["clean"], "pgd@8": np.zeros(N)})})
     scores = ArrayTable("s", cells, {"x": numbers["insight"], "same": np.ones(N)})
     found = correlate([scores], known, ["clean", "pgd@8"], against=["params"], resamples=40)
     assert set(found["proxies"]["x"]["pgd@8"].values()) == {None}
@@ -286,7 +286,7 @@ def test_undefined_correlations_are_null(cells: list[str], numbers: dict[str, np
 def test_choosing_columns(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
     names = ("clean", "fgsm@1", "fgsm@8", "pgd@8", "fog")
     main, robust = (ArrayTable("t", cells, dict.fromkeys(names, numbers["clean"])) for _ in range(2))
-    both = Accuracies({"": main, "robbench:": robust})
+    both = Collection({"": main, "robbench:": robust})
     assert both.chosen([]) == [
         *("clean", "fgsm@1", "fgsm@8"),
         *(f"robbench:{name}" for name in names),
@@ -298,7 +298,7 @@ def test_choosing_columns(cells: list[str], numbers: dict[str, np.ndarray]) -> N
     with pytest.raises(InputError, match="there are only"):
         both.chosen(["apgd@*"])
     with pytest.raises(InputError, match=r"did you mean 'robbench:fog'.*--robustness"):
-        Accuracies({"robbench:": robust}).levels("robench:fog")
+        Collection({"robbench:": robust}).levels("robench:fog")
 
 
 def test_csv_holds_every_cell(result: dict[str, Any]) -> None:
@@ -339,7 +339,7 @@ def test_params_on_all_classes(robustness: Table, data_dir: Path) -> None:
     scores = ArrayTable("s", texts, {"params": sizes(texts)})
     robbench = read_robbench(data_dir / "nasbench201/nas_robbench_201_cifar10.csv", "cifar10")
     columns = ["clean", "fgsm@8", "robbench:clean"]
-    found = correlate([scores], Accuracies({"": robustness, "robbench:": robbench}), columns, resamples=40)
+    found = correlate([scores], Collection({"": robustness, "robbench:": robbench}), columns, resamples=40)
     assert found["n"] == 6466
     assert found["dropped"]["isomorphic"] == 15625 - 6466
     rho = {name: cell["spearman"] for name, cell in found["proxies"]["params"].items()}
@@ -355,7 +355,7 @@ def test_the_size_row_of_crozes_table_1a(robustness: Table) -> None:
         "each:defocus_blur+glass_blur+zoom_blur": 0.215,
     }
     scores = ArrayTable("s", texts, {"params": sizes(texts)})
-    found = correlate([scores], Accuracies({"": robustness}), list(published), resamples=40, every_string=True)
+    found = correlate([scores], Collection({"": robustness}), list(published), resamples=40, every_string=True)
     assert found["n"] == 15625
     rho = {name: cell["spearman"] for name, cell in found["proxies"]["params"].items()}
     assert rho == pytest.approx(published, abs=0.0006)
@@ -366,7 +366,7 @@ def test_published_scores_of_two_files(robustness: Table, data_dir: Path) -> Non
         read_scores(data_dir / "nasbench201/zc_proxies_cifar10.csv"),
         read_scores(data_dir / "croze_release_scores.csv"),
     ]
-    found = correlate(files, Accuracies({"": robustness}), ["clean", "fgsm@8"], against=["params"], resamples=100)
+    found = correlate(files, Collection({"": robustness}), ["clean", "fgsm@8"], against=["params"], resamples=100)
     assert 190 <= found["n"] <= 200
     assert found["rho_with_params"]["params"] == pytest.approx(1)
     assert found["rho_with_params"]["score_init0"] > 0.95

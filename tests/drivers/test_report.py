@@ -80,6 +80,7 @@ def result(best: str = BEST, random: str = RANDOM, space: str = "nasbench201") -
         "seeds": {"run": 7, "best-pgd": 5659999038290680715},
         "search": {
             "objective": "croze",
+            "goals": [{"name": "croze", "higher_is_better": True}],
             "evaluated": 12,
             "failed": 2,
             "exhausted": False,

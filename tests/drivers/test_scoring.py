@@ -14,7 +14,8 @@ import torch
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.errors import InputError, NasError
 from nas.drivers import scoring
-from nas.drivers.scoring import Scorer, Sized
+from nas.drivers.scoring import Scorer
+from nas.drivers.sized import Sized
 from nas.search_spaces import DARTS, NASBench201
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.base import proxy

@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nas.core.errors import InputError, NasError
 from nas.core.executor import Done
 from nas.core.store import Store
 from nas.drivers.constraints import Constraint, Limits
-from nas.drivers.scoring import Sized
+from nas.drivers.sized import Sized
 from nas.drivers.search import Search, trajectory
 from nas.search_spaces import SPACES, NASBench201
-from nas.strategies import STRATEGIES, Goal
+from nas.strategies import STRATEGIES, Goal, Hints
 from nas.strategies.evolution import EvolutionOptions
 
+SMALL: dict[str, dict[str, Any]] = {  # options of strategies that would take longer than 40 evaluations to warm up
+    "evolution": {"population": 10, "tournament": 3},
+    "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
+    "nsga2": {"population": 10},
+}
 SIZED = Sized("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
 
 
@@ -53,9 +59,14 @@ def _search(
 ) -> Search:
     space = NASBench201()
     goal = Goal("score")
-    options: Any = EvolutionOptions(10, 3) if strategy == "evolution" else None
-    looking = STRATEGIES.get(strategy)(space, (goal,), 5, options)
-    return Search(space, looking, Limits(list(constraints), SIZED), budget, ask, store)
+    kind = STRATEGIES.get(strategy)
+    options: Any = kind.Options(**SMALL.get(strategy, {}))
+    hints = Hints(
+        lambda archs: np.stack([space.features(arch) for arch in archs]),
+        lambda archs: [float(str(arch).count("conv_1x1")) for arch in archs],
+    )
+    looking = kind(space, (goal,), 5, options, hints)
+    return Search(space, looking, Limits(list(constraints), lambda: SIZED, space), budget, ask, store)
 
 
 def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
@@ -160,7 +171,7 @@ def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         space = NASBench201()
         looking = STRATEGIES.get("evolution")(space, (goal,), 5, EvolutionOptions(10, 3))
-        search = Search(space, looking, Limits([], SIZED), 40, 6, store)
+        search = Search(space, looking, Limits([], lambda: SIZED, space), 40, 6, store)
         result = _finish(search, Scorer())
         rows = trajectory(store, goal)
     assert result["best"][0]["metrics"]["score"] == min(row["value"] for row in rows) == rows[-1]["best"]

@@ -13,7 +13,6 @@ from nas.drivers.run import described
 from nas.drivers.search import trajectory
 from nas.search_spaces import SPACES
 from nas.strategies import Goal
-from nas.strategies.proxies import PROXIES
 
 Edges = dict[str, list[tuple[str, str, str]]]
 
@@ -88,8 +87,7 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
         with Store(path) as store:
             training = store.get("training") or {}
             if result.get("search"):
-                objective = result["search"]["objective"]
-                goal = Goal(objective, PROXIES.get(objective).higher_is_better)
+                goal = Goal(**result["search"]["goals"][0])
                 evaluations = trajectory(store, goal)
     known = {entry["name"]: entry.get("training") for entry in result.get("models") or []}
     models = identities({**known, **{name: known.get(name) for name in training}})

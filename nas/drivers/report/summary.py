@@ -28,17 +28,18 @@ def _searched(facts: Facts) -> str:
     found, goal = facts.search, facts.goal
     if not found or goal is None:
         return ""
-    text = (
-        f"The search scored {found['evaluated']:,} different cells of {escape(facts.space)} by "
-        f"{escape(goal.name)} "
-        f"({'higher' if goal.higher_is_better else 'lower'} is better)"
+    goals = " and ".join(
+        f"{escape(one['name'])} ({'higher' if one['higher_is_better'] else 'lower'} is better)"
+        for one in found["goals"]
     )
+    text = f"The search scored {found['evaluated']:,} different cells of {escape(facts.space)} by {goals}"
     if found.get("failed"):
         text += f", of which {found['failed']:,} failed"
     if found.get("exhausted"):
         text += ", and found no further ones within its limits"
     if found.get("best"):
-        text += f"; the best reached {value(found['best'][0]['metrics'][goal.name])}"
+        text += f"; the best {'by ' + escape(goal.name) + ' ' if len(found['goals']) > 1 else ''}reached "
+        text += value(found["best"][0]["metrics"][goal.name])
     return text + "."
 
 

@@ -118,17 +118,23 @@ def _forest(row: dict[str, Any], scale: tuple[float, float]) -> str:
 
 
 def best(facts: Facts) -> str:
-    """The best cells of the search with their scores."""
-    goal, found = facts.goal, facts.search
-    if goal is None or not found or not found.get("best"):
+    """The best cells of the search with their scores; of several goals the Pareto front."""
+    found = facts.search
+    if facts.goal is None or not found or not found.get("best"):
         return ""
+    names = [goal["name"] for goal in found["goals"]]
     rows = "".join(
-        f"<tr><td>{rank}</td><td>{value(item['metrics'][goal.name])}</td>"
+        f"<tr><td>{rank}</td>{_cells(item['metrics'], names)}"
         f'<td class="name"><code>{escape(item["arch"])}</code></td></tr>'
         for rank, item in enumerate(found["best"], start=1)
     )
-    head = f'<thead><tr><th>rank</th><th>{escape(goal.name)}</th><th class="name">architecture</th></tr></thead>'
+    titles = "".join(f"<th>{escape(name)}</th>" for name in names)
+    head = f'<thead><tr><th>rank</th>{titles}<th class="name">architecture</th></tr></thead>'
     return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+def _cells(metrics: dict[str, float], names: list[str]) -> str:
+    return "".join(f"<td>{value(metrics[name])}</td>" for name in names)
 
 
 def failures(facts: Facts) -> str:

@@ -183,7 +183,8 @@ def test_more_images_change_the_value(space: SearchSpace, tiny: Tiny, batch: Bat
 
 def test_the_batch_size_reaches_the_score() -> None:
     from nas.core.data import DataSettings, load
-    from nas.drivers.scoring import Scorer, Sized
+    from nas.drivers.scoring import Scorer
+    from nas.drivers.sized import Sized
 
     dataset, sized = load(DataSettings()), Sized("nasbench201", {"channels": 2, "cells_per_stage": 1}, 10, 16)
     arch = str(SPACES.get("nasbench201")().largest())

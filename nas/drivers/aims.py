@@ -1,0 +1,112 @@
+"""What a run searches for: its goals, its limits, what its strategy may ask, and how candidates are evaluated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import NasError
+from nas.core.executor import Done, LocalExecutor
+from nas.core.memory import Memory
+from nas.core.seeds import derive
+from nas.core.store import Store
+from nas.drivers.constraints import Limits
+from nas.drivers.jobs import Job, Jobs, Score
+from nas.drivers.objectives.names import LATENCY, parse
+from nas.search_spaces import SPACES
+from nas.strategies import STRATEGIES, Goal, Hints, Strategy
+
+
+class Aims:
+    """Made in the process of the search. Measured latencies and cheap values are facts of `kept`, so that a run that
+    goes on after a kill has the same ones."""
+
+    def __init__(self, jobs: Jobs, kept: Store | Memory, executor: LocalExecutor[Job, Any] | None = None) -> None:
+        self.jobs = jobs
+        self.settings = jobs.settings
+        self.kept = kept
+        self.executor = executor
+        self.terms = parse(self.settings.search.objective)
+        self.space: Any = SPACES.get(self.settings.space)()
+
+    @cached_property
+    def goals(self) -> tuple[Goal, ...]:
+        return self.jobs.objectives.goals(self.terms)
+
+    @cached_property
+    def limits(self) -> Limits:
+        texts = self.settings.search.constraints
+        return Limits(texts, lambda: self.jobs.trained, self.space, self._quantity)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(term.name for term in self.terms)
+
+    def ready(self) -> None:
+        """`InputError` for what would stop the search later."""
+        _ = self.goals, self.limits, self.strategy
+        self.jobs.objectives.ready(self.names)
+        if self.settings.search.cheap is not None:
+            self.jobs.objectives.ready([self.settings.search.cheap])
+
+    @cached_property
+    def strategy(self) -> Strategy[Any]:
+        settings = self.settings
+        kind = STRATEGIES.get(settings.strategy.name)
+        cheap = None if settings.search.cheap is None else self._cheap
+        return kind(
+            self.space, self.goals, derive(settings.seed, "strategy"), settings.strategy, Hints(self._features, cheap)
+        )
+
+    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
+        """The metrics of each architecture, in the order in which they are known.
+
+        Latency comes first and here, while no worker is busy.
+        """
+        measured: dict[int, dict[str, float]] = {}
+        if LATENCY in self.names:
+            for index, key in enumerate(keys):
+                start = time.perf_counter()
+                try:
+                    measured[index] = {LATENCY: self.latency(key)}
+                except NasError as error:
+                    yield Done(index, None, str(error), time.perf_counter() - start)
+                tick()
+        left = [index for index in range(len(keys)) if LATENCY not in self.names or index in measured]
+        for done in self._executed([Score(keys[index], self.names) for index in left], tick):
+            index = left[done.index]
+            result = None if done.result is None else {**measured.get(index, {}), **done.result}
+            yield Done(index, result, done.failure, done.seconds)
+
+    def _executed(self, jobs: list[Score], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
+        assert self.executor is not None
+        return self.executor.map(jobs, tick)
+
+    def latency(self, text: str) -> float:
+        """Milliseconds of one forward pass, measured once."""
+        key = f"latency/{text}"
+        value = self.kept.get(key)
+        if value is None:
+            value = self.jobs.objectives.latency(text)
+            self.kept.put(key, value)
+        return value
+
+    def _quantity(self, name: str) -> Callable[[str], float]:
+        return self.latency if name == LATENCY else self.jobs.objectives.quantity(name)
+
+    def _features(self, archs: Sequence[Any]) -> np.ndarray:
+        return np.stack([self.space.features(arch) for arch in archs])
+
+    def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
+        """The fitness that the cheap objective gives each class, computed once."""
+        (term,) = parse(self.settings.search.cheap)
+        (goal,) = self.jobs.objectives.goals([term])
+        keys = [str(self.space.canonical(arch)) for arch in archs]
+        new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{key}") is None]
+        for done in self._executed([Score(key, (term.name,)) for key in new], lambda: None):
+            self.kept.put(f"cheap/{new[done.index]}", [None if done.result is None else goal.fitness(done.result)])
+        return [self.kept.get(f"cheap/{key}")[0] for key in keys]

@@ -1,0 +1,59 @@
+"""How objectives are written: `croze`, `fgsm@1`, `trained:fgsm+params:min`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.eval.attacks import ATTACKS, named
+from nas.strategies.proxies import PROXIES
+
+LATENCY, PREDICTED, TRAINED = "latency", "predicted", "trained:"
+DIRECTIONS = {"max": True, "min": False}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One goal: a metric, and its direction where it is given (None: the metric's own)."""
+
+    name: str
+    higher_is_better: bool | None = None
+
+
+def parse(text: str) -> list[Term]:
+    """The goals of `a+b:min`: metrics joined by +, each with `:min` or `:max` where its own direction is not meant."""
+    terms = []
+    for part in text.split("+"):
+        name, colon, direction = part.strip().rpartition(":")
+        term = Term(name, DIRECTIONS[direction]) if colon and direction in DIRECTIONS else Term(part.strip())
+        if not term.name:
+            raise InputError(f"Expected objectives such as croze or fgsm@1+params:min but got {text!r}.")
+        terms.append(term)
+    if len({term.name for term in terms}) < len(terms):
+        raise InputError(f"Expected each objective once but got {text!r}.")
+    return terms
+
+
+def source_of(name: str) -> str:
+    """Where a metric comes from: `proxy`, `latency`, `predicted`, `trained`, or `table` for what is none of these."""
+    if name.startswith(TRAINED):
+        metric = name.removeprefix(TRAINED)
+        if metric.removeprefix("hrs:") != "clean":
+            named(ATTACKS, metric.removeprefix("hrs:"))  # `InputError` where there is no such attack
+        elif metric != "clean":
+            raise InputError(f"Expected hrs: of an attack but got {name!r}; write trained:hrs:fgsm, for example.")
+        return "trained"
+    if name in (LATENCY, PREDICTED):
+        return name
+    return "proxy" if name in PROXIES.components else "table"
+
+
+def unknown(name: str) -> InputError:
+    """For a name that can only be a column while no table is given."""
+    near = suggest(name, [*PROXIES.components, LATENCY, PREDICTED])
+    return InputError(
+        f"Expected an objective but got {name!r}{near}; it is a proxy (`nas list proxies`), {LATENCY}, {PREDICTED}, "
+        f"{TRAINED}clean, {TRAINED}ATTACK (`nas list attacks`), or a column of the tables given in tables.robustness, "
+        "tables.latency, ..."
+    )

@@ -1,0 +1,24 @@
+"""A kind of network of one space, and what its members cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nas.search_spaces import SPACES, Cost
+from nas.train.trained import without_auxiliary
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A kind of network of one space: its settings, and the data it is made for."""
+
+    space: str
+    settings: dict[str, Any]
+    num_classes: int
+    image_size: int
+
+    def cost(self, arch: Any) -> Cost:
+        """Weights and MACs, as the field counts them: without an auxiliary head."""
+        settings = without_auxiliary(self.settings)
+        return SPACES.get(self.space)().cost(arch, self.num_classes, image_size=self.image_size, **settings)

@@ -1,0 +1,127 @@
+"""Several tables at once, their columns told apart by a prefix."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.tables.base import Table, in_short
+
+DEFAULTS = (
+    *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
+    *("corruptions", "weather", "noise", "blur", "digital"),
+)
+
+
+@dataclass
+class Collection:
+    """Tables by the prefix of their columns; the robustness dataset's have none.
+
+    `unprefixed` are more tables whose columns have no prefix, as their names are their own: the latencies.
+    """
+
+    tables: dict[str, Table]
+    unprefixed: list[Table] = field(default_factory=list)
+    labels: list[str] = field(init=False, default_factory=list)  # all that the tables list
+    usual: list[str] = field(init=False, default_factory=list)  # the columns shown by default
+
+    def __post_init__(self) -> None:
+        for prefix, table in self.tables.items():
+            names = table.names()
+            self.labels += [prefix + name for name in names]
+            usual = [name for name in DEFAULTS if name in names] if not prefix else names
+            self.usual += [prefix + name for name in usual]
+            if prefix and {"clean", "fgsm@8", "pgd@8"} <= set(names):
+                self.usual += [f"{prefix}hrs:fgsm@8", f"{prefix}hrs:pgd@8"]
+        for table in self.unprefixed:
+            self.labels += table.names()
+            self.usual += table.names()
+        self._columns: dict[str, tuple[Table, np.ndarray]] = {}
+        self._metrics: dict[tuple[str, ...], dict[str, dict[str, float]]] = {}
+
+    def chosen(self, columns: Sequence[str]) -> list[str]:
+        """The columns asked for (`all`, names, patterns such as fgsm@*), without repetition."""
+        found: list[str] = [] if columns else list(self.usual)
+        for column in columns:
+            if column == "all":
+                found += self.labels
+            elif any(sign in column for sign in "*?["):
+                matching = fnmatch.filter(self.labels, column)
+                if not matching:
+                    raise InputError(f"Expected columns like {column!r} but there are only {in_short(self.labels)}.")
+                found += matching
+            else:
+                found.append(column)
+        return list(dict.fromkeys(found))
+
+    def levels(self, column: str) -> tuple[Table, np.ndarray]:
+        """The table of a column, and its (rows, levels) there."""
+        table, name = self._owner(column)
+        return table, table.levels(name)
+
+    def column(self, name: str) -> tuple[Table, np.ndarray]:
+        """The table of a column, and its (rows,) there: the means of its levels."""
+        if name not in self._columns:
+            table, own = self._owner(name)
+            self._columns[name] = table, table.column(own)
+        return self._columns[name]
+
+    def higher_is_better(self, name: str) -> bool:
+        """The direction of a column: lower for latencies and energies.
+
+        What a proxy's score says is for the registry of proxies to know; here `scores:NAME` counts as higher.
+        """
+        table, own = self._owner(name)
+        return table.higher_is_better(own)
+
+    def values(self, name: str, architectures: Iterable[object]) -> np.ndarray:
+        """A column's value of each architecture (own string first, then class), NaN where there is none."""
+        table, own = self._owner(name)
+        return table.values(own, architectures)
+
+    def classes(self, columns: Sequence[str]) -> list[str]:
+        """Representatives of the classes that have a value in each of the columns, in the order of the first's table.
+
+        The value is that of `values` and `metrics`: of the representative's own row where the table has one.
+        """
+        if not columns:
+            raise InputError("Expected columns of the tables but got none.")
+        names = list(dict.fromkeys(self.column(columns[0])[0].classes))
+        known = np.all([np.isfinite(self.values(column, names)) for column in dict.fromkeys(columns)], axis=0)
+        return [name for name, there in zip(names, known) if there]
+
+    def metrics(self, architecture: object, columns: Sequence[str]) -> dict[str, float]:
+        """The architecture's value in each column, NaN where there is none; looked up once and then remembered."""
+        text = str(architecture)
+        known = self._metrics.setdefault(tuple(columns), {})
+        if text not in known:
+            row_of: dict[int, int] = {}
+            found = {}
+            for name in columns:
+                table, values = self.column(name)
+                if id(table) not in row_of:
+                    row_of[id(table)] = int(table.rows([text])[0])
+                row = row_of[id(table)]
+                found[name] = float(values[row]) if row >= 0 else float("nan")
+            known[text] = found
+        return dict(known[text])
+
+    def _owner(self, column: str) -> tuple[Table, str]:
+        """The table of a column, and its name there; the table says whether it has it."""
+        for prefix, table in self.tables.items():
+            if prefix and column.startswith(prefix):
+                return table, column.removeprefix(prefix)
+        for table in self.unprefixed:
+            if column in table.names():
+                return table, column
+        if "" not in self.tables:
+            raise InputError(
+                f"Expected a column of the given tables but got {column!r}{suggest(column, self.labels)}; "
+                f"there are {in_short(self.labels)}. Those of the robustness dataset need --robustness."
+            )
+        return self.tables[""], column

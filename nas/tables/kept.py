@@ -1,0 +1,60 @@
+"""Keep what took minutes to read from an official archive as a small `.npz` in the user's cache folder.
+
+The folder is that of `nas.core.data.cache`. CSV and JSON files are read in less than a second and are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from nas.core.data import cache
+from nas.core.data.loader import Source, log
+from nas.core.errors import InputError
+from nas.core.files import write_atomic
+from nas.tables.files import Rows
+
+_FORMAT = 1  # raise it when what is kept changes its meaning
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
+    """`read()`, or what it gave when the file (or the files of the folder) was the same: path, size, time."""
+    try:
+        place = cache.folder() / "tables" / f"{_key(path, what)}.npz"
+    except OSError:
+        return read()
+    if place.is_file():
+        try:
+            with np.load(place, allow_pickle=False) as file:
+                names = [str(name) for name in file["names"]]
+                return Rows([str(text) for text in file["architectures"]], dict(zip(names, file["values"])))
+        except _DAMAGED as error:
+            log.warning("The cached table in %s is damaged (%s); reading %s again.", place, error, path)
+    rows = read()
+    parts = {
+        "architectures": np.array(rows.architectures, dtype=np.str_),
+        "names": np.array(list(rows.columns), dtype=np.str_),
+        "values": np.array(list(rows.columns.values())),
+    }
+    try:
+        write_atomic(place, lambda file: np.savez_compressed(file, **parts))
+    except (InputError, OSError) as error:
+        log.warning("The numbers of %s could not be kept (%s); set NAS_CACHE to a folder with room.", path, error)
+    return rows
+
+
+def _key(path: Path, what: str) -> str:
+    """SHA-256 over what is read and the state of the file, or of all files of the folder."""
+    digest = hashlib.sha256(repr((_FORMAT, what, str(path.resolve()))).encode())
+    files = sorted(entry.path for entry in os.scandir(path)) if path.is_dir() else [str(path)]
+    for name in files:
+        source = Source.of(Path(name))
+        digest.update(f"\n{Path(name).name!r} {source.size} {source.modified}".encode())
+    return digest.hexdigest()[:32]

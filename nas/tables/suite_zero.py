@@ -1,0 +1,91 @@
+"""NAS-Bench-Suite-Zero's own file of proxy scores, zc_nasbench201.json, in the layout of its release.
+
+    {data set: {"(4, 0, 3, 1, 4, 3)": {"nwot": {"score": 754.7, "time": 0.4}, ..., "val_accuracy": 84.9}}}
+
+Source: Krishnakumar et al., NeurIPS 2022 (arXiv:2210.03230).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.search_spaces.nasbench201 import Cell
+from nas.tables.base import ArrayTable
+from nas.tables.files import Origin, uncollected
+
+ORIGIN = Origin(
+    "NAS-Bench-Suite-Zero's scores",
+    "get zc_nasbench201.json as https://github.com/automl/NASLib (branch zerocost) says",
+)
+CODES = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+ORDER = (0, 1, 3, 2, 4, 5)  # our edges 0→1 0→2 1→2 0→3 1→3 2→3 among theirs (1,2) (1,3) (1,4) (2,3) (2,4) (3,4)
+ACCURACY = "val_accuracy"  # of the trained network: no score of an untrained one
+
+
+def is_suite_zero(text: str) -> bool:
+    """Whether a JSON text has the beginning of this layout: data set → operation codes → ..."""
+    return re.match(r'\s*\{\s*"[^"]*"\s*:\s*\{\s*"\([\d, ]+\)"\s*:', text) is not None
+
+
+@uncollected()
+def parse(path: Path, text: str, dataset: str | None) -> ArrayTable:
+    """One column per proxy, NaN where it has no number; `val_accuracy` can be read but is not among `names()`.
+
+    Only the part of `dataset` is decoded.
+    """
+    entries = _part(path, text, dataset)
+    architectures: list[str] = []
+    columns: dict[str, np.ndarray] = {}
+    for row, (codes, scores) in enumerate(entries.items()):
+        architectures.append(_cell(path, codes))
+        if not isinstance(scores, dict):
+            raise ORIGIN.damaged(path, f"{codes} has {scores!r} instead of scores")
+        for name, value in scores.items():
+            if name == "id":
+                continue
+            if name not in columns:
+                columns[name] = np.full(len(entries), math.nan)
+            if type(value) in (float, int):
+                try:
+                    columns[name][row] = value
+                except OverflowError as error:
+                    raise ORIGIN.damaged(path, f"{codes} has a number out of range for {name!r}") from error
+            elif value is not None:
+                raise ORIGIN.damaged(path, f"{codes} has {value!r} for {name!r}, no number")
+    beside = {ACCURACY: columns.pop(ACCURACY)} if ACCURACY in columns else {}
+    return ArrayTable(str(path), architectures, columns, beside=beside)
+
+
+def _cell(path: Path, codes: str) -> str:
+    """The string of the cell that (4, 0, 3, 1, 4, 3) stands for."""
+    numbers = re.findall(r"\d+", codes)
+    if len(numbers) != len(ORDER) or any(int(number) >= len(CODES) for number in numbers):
+        raise ORIGIN.damaged(path, f"{codes!r} is not six operation codes from 0 to {len(CODES) - 1}")
+    return str(Cell(tuple(CODES[int(numbers[edge])] for edge in ORDER)))  # type: ignore[arg-type]
+
+
+def _part(path: Path, text: str, dataset: str | None) -> dict[str, Any]:
+    """Operation codes → proxy → number of one data set."""
+    found = re.search(rf'"{re.escape(dataset)}"\s*:\s*(?=\{{)', text, re.IGNORECASE) if dataset is not None else None
+    if found is not None:
+        try:
+            return json.JSONDecoder(object_hook=_unwrapped).raw_decode(text, found.end())[0]
+        except (ValueError, RecursionError) as error:
+            raise ORIGIN.damaged(path, f"it is not JSON ({error})") from error
+    known = ORIGIN.json(path, text)
+    if dataset is None:
+        raise InputError(f"Expected a dataset for {path}; say which one, there are {', '.join(known)}.")
+    ORIGIN.dataset(dataset, known, path)
+    raise ORIGIN.damaged(path, f"{dataset} has no scores")
+
+
+def _unwrapped(entry: dict[str, Any]) -> Any:
+    """{"score": number, "time": seconds} as the number: a tenth of the memory."""
+    return entry.get("score", entry)
