@@ -57,6 +57,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "spaces": _documented("nas.search_spaces", "SPACES"),
     "strategies": _documented("nas.strategies", "STRATEGIES"),
     "proxies": _proxies,
+    "predictors": _documented("nas.strategies.predictors", "PREDICTORS"),
     "attacks": _documented("nas.eval.attacks", "ATTACKS"),
     "datasets": _documented("nas.core.data", "LOADERS"),
     "benchmarks": _documented("nas.bench", "BENCHES"),
@@ -67,7 +68,7 @@ def command(
     kind: str = typer.Argument(None, help=f"One of {', '.join(KINDS)}; all of them by default."),
     as_json: bool = Json,
 ) -> None:
-    """List configurations, search spaces, strategies, proxies, attacks, data sets and benchmarks."""
+    """List configurations, search spaces, strategies, proxies, predictors, attacks, data sets and benchmarks."""
     from nas.core.errors import InputError
     from nas.core.registry import suggest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from nas.core.errors import NasError
 from nas.core.executor import Done
 from nas.core.memory import Memory
 from nas.core.store import Evaluation, Store
-from nas.drivers.constraints import Limits
 from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
 from nas.strategies.pareto import fronts
@@ -20,6 +19,14 @@ from nas.strategies.pareto import fronts
 BEST = 5  # architectures in the result of a search for one goal
 FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
 Evaluate = Callable[[list[str]], Any]  # architectures -> iterable of Done[metrics]
+
+
+class Bounds(Protocol):
+    """What may be evaluated; see `Limits`."""
+
+    def allow(self, arch: Any) -> bool: ...
+
+    def unsatisfied(self, draws: int) -> NasError: ...
 
 
 class Search:
@@ -34,7 +41,7 @@ class Search:
         self,
         space: SearchSpace,
         strategy: Strategy,
-        limits: Limits,
+        limits: Bounds,
         budget: int,
         ask: int,
         store: Store | Memory,
@@ -65,8 +72,9 @@ class Search:
     def step(self, evaluate: Evaluate) -> None:
         """One round of ask, evaluate, tell."""
         asked = self.strategy.ask(self.ask)
-        keys = [str(self.space.canonical(arch)) for arch in asked]
-        allowed = {key: self.limits.allow(self.space.parse(key)) for key in dict.fromkeys(keys)}
+        representatives = [self.space.canonical(arch) for arch in asked]
+        keys = list(map(str, representatives))
+        allowed = {key: self.limits.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
         new = [key for key, good in allowed.items() if good and key not in self.known]
         new = new[: self.budget - len(self.known)]
         self._score([key for key in new if self.store.evaluation(key) is None], evaluate)

@@ -103,3 +103,26 @@ def test_a_second_process_on_a_run_is_refused(tmp_path: Path, few_digits: str) -
     killed_when(
         also_resumed, "search", "quickstart", *TINY, few_digits, "search.budget=2000", "run.dir=run", cwd=tmp_path
     )
+
+
+LABELS = (
+    *("objective=trained:fgsm+trained:clean", "strategy.name=nsga2", "strategy.population=4"),
+    *("label.epochs=2", "label.method=pgd", "label.steps=2", "label.n_val=16", "label.batch_size=32"),
+    *("search.budget=6", "search.ask=2"),
+)
+
+
+def test_a_search_by_short_trainings_is_killed_and_goes_on(tmp_path: Path, few_digits: str) -> None:
+    settings = [text for text in TINY if not text.startswith(("strategy.", "search."))]
+    whole = nas_json("search", "quickstart", *settings, *LABELS, few_digits, "run.dir=whole", cwd=tmp_path)
+    arguments = ("search", "quickstart", *settings, *LABELS, few_digits, "executor.workers=1", "run.dir=run")
+    run = tmp_path / "run"
+    code = killed_when(
+        lambda: _rows(run / "store.sqlite", EVALUATED) >= 3 and any(run.glob("labels/*/last.pt")),
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert code == -signal.SIGKILL
+    result = nas_json("resume", "run", cwd=tmp_path)
+    assert {**without_seconds(result), "run": ""} == {**without_seconds(whole), "run": ""}
+    assert result["best"][0]["metrics"].keys() == {"trained:fgsm", "trained:clean"}
