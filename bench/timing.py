@@ -40,19 +40,23 @@ def forward_backward(network: nn.Module, images: Tensor, labels: Tensor) -> None
     functional.cross_entropy(network.train()(images), labels).backward()
 
 
-def peak_megabytes(prepare: Callable[..., Callable[[], object]], *arguments: object) -> float:
-    """How much memory `prepare(*arguments)()` adds at its peak, in a fresh process; on a GPU, of the GPU's memory.
+def peak_megabytes(prepare: Callable[..., Callable[[], object]], *arguments: object, on_host: bool = False) -> float:
+    """How much memory `prepare(*arguments)()` adds at its peak, in a fresh process.
+
+    Where there is a GPU it is that of the GPU, unless `on_host`.
 
     `prepare` is a function of a module; what it allocates itself does not count.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_peak, torch.get_num_threads(), prepare, arguments).result()
+        return pool.submit(_peak, torch.get_num_threads(), prepare, arguments, on_host).result()
 
 
-def _peak(threads: int, prepare: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> float:
+def _peak(
+    threads: int, prepare: Callable[..., Callable[[], object]], arguments: tuple[Any, ...], on_host: bool
+) -> float:
     torch.set_num_threads(threads)
     action = prepare(*arguments)
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and not on_host:
         torch.cuda.reset_peak_memory_stats()
         allocated = torch.cuda.memory_allocated()
         action()

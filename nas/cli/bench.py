@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 
@@ -11,14 +12,21 @@ from nas.cli.output import Json, output
 
 def command(
     name: str = typer.Argument("build", help="Which benchmark; `nas list benchmarks` shows them."),
+    robustness: Path = typer.Option(None, metavar="DIR", help="The robustness dataset's folder, which `tables` reads."),
     as_json: bool = Json,
 ) -> None:
     """Measure the project against what the work must at least cost. Example: `nas bench build --json`."""
     import json
 
     from nas.bench import BENCHES
+    from nas.bench.tables import TablesBench
+    from nas.core.errors import InputError
 
     bench = BENCHES.get(name)()
+    if isinstance(bench, TablesBench):
+        bench.folder = robustness
+    elif robustness is not None:
+        raise InputError(f"Expected --robustness with the benchmark tables only but got it with {name}; leave it out.")
     with output(as_json) as out:
         result = bench.run(lambda line: print(line, file=sys.stderr, flush=True))
         out.emit(result, json.dumps(result, indent=2))

@@ -18,8 +18,11 @@ def command(
     scores: list[Path] = typer.Argument(..., metavar="SCORES...", help="Files of `nas score --output`, or published."),
     robustness: Path = typer.Option(None, metavar="DIR", help="The robustness dataset (Jung et al. 2023): its folder."),
     dataset: str = typer.Option("cifar10", help="Which data set of the tables."),
-    accuracy: Path = typer.Option(None, metavar="CSV", help="NAS-Bench-201 accuracies; columns accuracy:NAME."),
+    accuracy: Path = typer.Option(
+        None, metavar="FILE", help="NAS-Bench-201 accuracies (CSV, or NATS-Bench's own); columns accuracy:NAME."
+    ),
     robbench: Path = typer.Option(None, metavar="CSV", help="NAS-RobBench-201; columns robbench:NAME."),
+    latency: Path = typer.Option(None, metavar="FILE", help="HW-NAS-Bench (CSV, pickle); columns edgegpu_latency, ..."),
     columns: str = typer.Option(
         "",
         help="Accuracies, separated by commas: clean, fgsm@8, pgd@*, corruptions, weather, fog, fog@3, hrs:fgsm@8, "
@@ -45,13 +48,14 @@ def command(
     """
     from nas.core.errors import InputError
     from nas.core.files import write_atomic, write_text
-    from nas.drivers.correlate import Accuracies, correlate, table_rows
+    from nas.drivers.correlate import correlate, table_rows
     from nas.drivers.heatmap import KINDS, heat_map
-    from nas.tables import RobustnessDataset, Table, read_accuracies, read_robbench, read_scores
+    from nas.tables import TableSettings, read_scores
 
-    if robustness is None and accuracy is None and robbench is None:
+    given = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench, "latency": latency}
+    if not any(given.values()):
         raise InputError(
-            "Expected a table to correlate with but got none; give --robustness, --accuracy or --robbench."
+            "Expected a table to correlate with but got none; give --robustness, --accuracy, --robbench or --latency."
         )
     if bootstrap < 40:
         raise InputError(f"Expected --bootstrap of at least 40 (fewer have no 2.5 % quantile) but got {bootstrap}.")
@@ -64,19 +68,14 @@ def command(
     for path in (csv, plot):
         if path is not None and path.is_dir():
             raise InputError(f"Expected a file to write but {path} is a folder.")
-        if path is not None and path.resolve() in [given.resolve() for given in (*scores, accuracy, robbench) if given]:
+        if path is not None and path.resolve() in [read.resolve() for read in (*scores, *given.values()) if read]:
             raise InputError(f"Expected another file to write than {path}, which is to be read.")
-    tables: dict[str, Table] = {}
-    if robustness is not None:
-        tables[""] = RobustnessDataset(robustness, dataset)
-    if accuracy is not None:
-        tables["accuracy:"] = read_accuracies(accuracy)
-    if robbench is not None:
-        tables["robbench:"] = read_robbench(robbench, dataset)
+    paths: dict[str, Any] = {name: str(path) for name, path in given.items() if path is not None}
+    tables = TableSettings(dataset=dataset, **paths).open()
     with output(as_json) as out:
         result = correlate(
-            [read_scores(path) for path in scores],
-            Accuracies(tables),
+            [read_scores(path, dataset) for path in scores],
+            tables,
             _words(columns),
             _words(proxies),
             _words(against),

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
         except _DAMAGED as error:
             log.warning("The cached table in %s is damaged (%s); reading %s again.", place, error, path)
     rows = read()
-    parts = {
+    parts: dict[str, Any] = {
         "architectures": np.array(rows.architectures, dtype=np.str_),
         "names": np.array(list(rows.columns), dtype=np.str_),
         "values": np.array(list(rows.columns.values())),

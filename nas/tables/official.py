@@ -99,4 +99,7 @@ def _rows(api: Any, dataset: str) -> Rows:
         if getattr(api, "fast_mode", False):
             api.arch2infos_dict.pop(index, None)  # what it has loaded; all 15,625 would fill the memory
     columns = {f"{dataset}_test_acc": test, f"{dataset}_valid_acc": valid}
-    return Rows(architectures, {name: values for name, values in columns.items() if not np.isnan(values).all()})
+    measured = {name: values for name, values in columns.items() if not np.isnan(values).all()}
+    if not measured:
+        raise ValueError(f"no accuracies of {dataset}")
+    return Rows(architectures, measured)

@@ -50,6 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{text},{value},{value / 2},{value / 3},{value / 4}" for text, value in zip(cells, clean)]
     header = "arch_str,tiny#val_acc,tiny#val_fgsm_8_acc,tiny#val_pgd_8_acc,tiny#autoattack"
     (folder / "robbench.csv").write_text("\n".join([header, *rows]) + "\n")
+    rows = [f"{text},{1 + place}" for text, place in zip(cells, size)]
+    (folder / "latency.csv").write_text("\n".join(["arch_str,fpga_latency", *rows]) + "\n")
     (folder / "broken.csv").write_text("arch,good\nx\n")
     (folder / "genotypes.csv").write_text("arch,good\nGenotype(),1\n")
     return folder
@@ -125,6 +127,26 @@ def test_the_same_seed_gives_the_same_numbers(folder: Path, capfd: pytest.Captur
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_latencies_and_the_suites_own_json(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of which lower is better is not turned: what grows with size grows with latency."""
+    monkeypatch.chdir(folder)
+    zero, conv = "(1, 1, 1, 1, 1, 1)", "(2, 2, 2, 2, 2, 2)"
+    scores = {code: {"nwot": {"score": row}} for row, code in enumerate((zero, conv.replace("2", "3"), conv))}
+    (tmp_path / "zc.json").write_text(json.dumps({"tiny": scores}))
+    command = ["tables", "correlate", "scores.csv", "--latency", "latency.csv", "--bootstrap", "40", "--json"]
+    assert run_command(command) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["columns"] == ["fpga_latency"]
+    assert found["proxies"]["flops"]["fpga_latency"]["spearman"] == 1
+    command[2] = str(tmp_path / "zc.json")
+    assert run_command(command) == 2
+    assert "'cifar10' in" in capfd.readouterr().err
+    assert run_command([*command, "--dataset", "tiny"]) == 2
+    assert "at least 3 architectures" in capfd.readouterr().err
+
+
 TABLE = ["--robustness", "data", "--dataset", "tiny"]
 
 
@@ -141,6 +163,9 @@ TABLE = ["--robustness", "data", "--dataset", "tiny"]
         (["scores.csv", "--robustness", "data", "--dataset", "tinny"], "did you mean 'tiny'"),
         (["scores.csv", "--accuracy", "missing.csv"], "missing.csv but there is no such file"),
         (["scores.csv", "--robbench", "robbench.csv"], "but it has tiny"),
+        (["scores.csv", "--latency", "missing.csv"], "missing.csv but there is no such file"),
+        (["scores.csv", "--latency", "accuracy.csv"], "no column is called DEVICE_latency"),
+        (["scores.csv", "--latency", "latency.csv", "--columns", "fpga"], "did you mean 'fpga_latency'"),
         (["scores.csv", *TABLE, "--columns", "fgsm@7"], "there are 1, 8"),
         (["scores.csv", *TABLE, "--columns", "claen"], "did you mean 'clean'"),
         (["scores.csv", *TABLE, "--columns", "fog"], "fog_accuracy.json but there is no such file"),

@@ -1,0 +1,64 @@
+"""The tables benchmark needs a folder, and its figures are those of reading and asking; its limits on the real one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.bench import BENCHES
+from nas.bench.tables import TablesBench
+from nas.cli.main import run_command
+from nas.core.errors import InputError
+from nas.search_spaces import NASBench201
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One class with its clean accuracy: every other cell is looked up in vain."""
+    (tmp_path / "cifar10").mkdir()
+    text = str(NASBench201().largest())
+    meta = {"ids": {"0": {"nb201-string": text, "isomorph": "0"}}, "epsilons": {}}
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    (tmp_path / "cifar10/clean_accuracy.json").write_text(json.dumps({"cifar10": {"clean": {"accuracy": {"0": 0.9}}}}))
+    return tmp_path
+
+
+def test_it_measures_reading_memory_and_lookups(folder: Path) -> None:
+    bench = BENCHES.get("tables")()
+    assert isinstance(bench, TablesBench)
+    bench.folder = folder
+    lines: list[str] = []
+    result = bench.run(lines.append)
+    assert set(result) == {
+        *("seconds", "ratio", "megabytes", "first_lookups_per_second", "lookups_per_second", "columns"),
+    }
+    assert result["columns"] == 1
+    assert result["ratio"] > 0
+    assert result["lookups_per_second"] > result["first_lookups_per_second"] > 0
+    assert len(lines) == 3
+
+
+def test_it_says_what_it_needs(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="give --robustness DIR"):
+        TablesBench().run(print)
+    for arguments, words in (
+        (["tables"], "give --robustness DIR"),
+        (["tables", "--robustness", str(folder / "nowhere")], "there is no such file"),
+        (["build", "--robustness", str(folder)], "leave it out"),
+    ):
+        assert run_command(["bench", *arguments]) == 2
+        printed = capfd.readouterr()
+        assert words in printed.err
+        assert len(printed.err.strip().splitlines()) == 1
+        assert printed.out == ""
+
+
+def test_the_real_one_is_read_in_a_second_and_200_megabytes(data_dir: Path) -> None:
+    bench = TablesBench()
+    bench.folder = data_dir / "robustness-dataset"
+    result = bench.run(print)
+    assert result["megabytes"] < 200
+    assert result["ratio"] < 2.5  # on an idle machine .4 s, under 1 s with room
+    assert result["lookups_per_second"] > 100_000
