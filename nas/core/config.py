@@ -60,8 +60,18 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
         found = str(Path(name).parent / parent) if beside else parent
         if found in (*above, name):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
-        merged = merge(merged, compose(found, (*above, name)))
-    return merge(merged, own)
+        merged = _laid_over(merged, compose(found, (*above, name)))
+    return _laid_over(merged, own)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`merge`, but a section with another `name` takes the place of the old: one strategy's keys are not another's."""
+
+    def renamed(key: str) -> bool:
+        old, new = below[key], above.get(key)
+        return isinstance(old, dict) and isinstance(new, dict) and new.get("name", old.get("name")) != old.get("name")
+
+    return merge({key: value for key, value in below.items() if not renamed(key)}, above)
 
 
 def _no_section(where: str) -> InputError:

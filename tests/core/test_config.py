@@ -91,6 +91,14 @@ def test_extends_lays_the_own_keys_over_the_others(folder: Path) -> None:
     assert load("d.yaml", []).name == "d"
 
 
+def test_a_section_of_another_name_takes_the_place_of_the_old(folder: Path) -> None:
+    Path("a.yaml").write_text("strategy: {name: evolution, population: 7}\ndata: {name: digits, size: 8}\n")
+    Path("b.yaml").write_text("extends: a.yaml\nstrategy: {name: random}\ndata: {size: 16}\n")
+    Path("c.yaml").write_text("extends: a.yaml\nstrategy: {name: evolution, tournament: 3}\n")
+    assert compose("b.yaml") == {"strategy": {"name": "random"}, "data": {"name": "digits", "size": 16}}
+    assert compose("c.yaml")["strategy"] == {"name": "evolution", "population": 7, "tournament": 3}
+
+
 def test_a_file_extends_a_shipped_recipe(folder: Path) -> None:
     Path("mine.yaml").write_text("extends: quickstart\ntrain: {epochs: 2}\n")
     mine, shipped = load("mine.yaml", []), load("quickstart", [])
