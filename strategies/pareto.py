@@ -22,6 +22,16 @@ def fronts(fitness: np.ndarray) -> list[list[int]]:
     return found
 
 
+def undominated(fitness: np.ndarray) -> np.ndarray:
+    """The rows of (n, goals) that no other dominates, in the order given: the first of `fronts`, for many rows."""
+    kept: list[int] = []
+    for row in np.argsort(-fitness.sum(axis=1), kind="stable"):  # what dominates a row has a larger sum
+        others = fitness[kept]
+        if not ((others >= fitness[row]).all(axis=1) & (others > fitness[row]).any(axis=1)).any():
+            kept.append(int(row))
+    return np.sort(np.array(kept, dtype=np.int64))
+
+
 def crowding(fitness: np.ndarray) -> np.ndarray:
     """Crowding distance (n,) of the rows of one front (n, goals): how far apart the neighbours of each stand.
 

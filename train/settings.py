@@ -37,7 +37,9 @@ class TrainSettings:
     def check(self) -> None:
         for key, allowed in (("method", ("standard", "pgd")), ("select", ("best", "last"))):
             if getattr(self, key) not in allowed:
-                raise InputError(f"Expected {self.section}.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}.")
+                raise InputError(
+                    f"Expected {self.section}.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}."
+                )
         for key, low, high in (
             ("epochs", 1, 1_000_000),
             ("batch_size", 2, 1_000_000),

@@ -48,8 +48,8 @@ def regret_curves(result: dict[str, Any], kind: str) -> bytes:
 
 
 def _panel(axes: Any, objective: str, strategies: dict[str, Any], result: dict[str, Any]) -> None:
-    several = objective not in result["optimum"] and "+" in objective
-    best = result["optimum"].get(objective)
+    several = "+" in objective
+    best = result["optimum"].get(objective.removesuffix(":max").removesuffix(":min"))
     points = best is not None and 0 < best <= 1  # accuracies are shares, their differences percentage points
     scale = 100.0 if several or points else 1.0
     queries = np.arange(1, result["queries"] + 1)

@@ -83,9 +83,15 @@ class Known:
         goals = self.goals(objective)
         return np.stack([self.values[g.name] if g.higher_is_better else -self.values[g.name] for g in goals], axis=1)
 
-    def best(self, column: str) -> float | None:
-        values = self.values[column][np.isfinite(self.values[column])]
-        return None if not len(values) else float(values.max() if self.higher[column] else values.min())
+    def optimum(self, objectives: list[str]) -> dict[str, float | None]:
+        """The best value of each column; one that an objective turns (`params:min`), in that direction."""
+        goals = [goal for objective in objectives for goal in self.goals(objective)]
+        higher = {**self.higher, **{goal.name: goal.higher_is_better for goal in reversed(goals)}}
+        best: dict[str, float | None] = {}
+        for name in self.shown:
+            values = self.values[name][np.isfinite(self.values[name])]
+            best[name] = None if not len(values) else float(values.max() if higher[name] else values.min())
+        return best
 
 
 def known(tables: Collection, study: Study) -> Known:
@@ -318,14 +324,14 @@ def table_search(
         "seeds": study.seeds,
         "n_classes": len(found.classes),
         "columns": found.shown,
-        "optimum": {name: found.best(name) for name in found.shown},
+        "optimum": found.optimum(study.objectives),
         "objectives": objectives,
         "strategies": objectives[study.objectives[0]]["strategies"],
     }
 
 
 def _largest(fitness: np.ndarray) -> float:
-    shares = scaled(fitness)
+    shares = np.unique(scaled(fitness), axis=0)  # equals add nothing
     volume = hypervolume(shares[undominated(shares)], np.zeros(shares.shape[1]))
     if volume == 0:
         raise InputError("Expected goals that differ over the table but one has the same value everywhere.")

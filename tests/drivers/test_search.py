@@ -13,8 +13,8 @@ from nas.core.errors import InputError, NasError
 from nas.core.executor import Done
 from nas.core.store import Store
 from nas.drivers.constraints import Constraint, Limits
-from nas.drivers.sized import Sized
 from nas.drivers.search import Search, trajectory
+from nas.drivers.sized import Sized
 from nas.search_spaces import SPACES, NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints
 from nas.strategies.evolution import EvolutionOptions

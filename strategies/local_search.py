@@ -1,0 +1,123 @@
+"""Local search: hill climbing over all neighbours."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from nas.search_spaces.base import SearchSpace
+from nas.strategies.base import Goal, Hints, Strategy
+
+DRAWS = 20  # random architectures drawn to find one of a class not asked yet
+
+
+@dataclass
+class LocalSearchOptions:
+    """Local search has no settings."""
+
+
+class LocalSearch(Strategy[Any]):
+    """From a random start to the best neighbour as long as it is better; at a local optimum, a new random start.
+
+    Source: White, Nolen and Savani, UAI 2021 (arXiv:2005.02960), algorithm 1: every neighbour is evaluated before the
+    move. The paper stops at the optimum; here a new climb begins, as in its authors' experiments of a fixed budget.
+    A class that was told is not asked again, and what is infeasible or failed is worse than everything. Where all
+    neighbours are asked and some not told yet (in one large `ask`), random starts for later climbs fill the gap.
+    """
+
+    name: ClassVar[str] = "local"
+    Options: ClassVar[type] = LocalSearchOptions
+    space: SearchSpace[Any]
+
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        goals: tuple[Goal, ...],
+        seed: int,
+        options: Any = None,
+        hints: Hints | None = None,
+    ) -> None:
+        super().__init__(space, goals, seed, options, hints)
+        self.current: Any | None = None
+        self.starts: deque[Any] = deque()  # where the next climbs begin, in the order asked
+        self.known: dict[str, float | None] = {}  # fitness of each class told
+        self.asked: dict[str, None] = {}  # classes not told yet
+
+    def ask(self, n: int) -> list[Any]:
+        return [self._propose() for _ in range(n)]
+
+    def _propose(self) -> Any:
+        while self._climbed():
+            continue
+        arch = next((other for key, other in self._around if self._new(key)), None)
+        if arch is None:
+            arch = self._start()
+        self.asked[self._class(arch)] = None
+        return arch
+
+    def _climbed(self) -> bool:
+        """Whether what is known was enough for a move, up or to a new start."""
+        if self.current is None:
+            if not self.starts or self._class(self.starts[0]) not in self.known:
+                return False
+            start = self.starts.popleft()
+            self._move(start if self._fitness(start) is not None else None)
+            return True
+        if not all(key in self.known for key, _ in self._around):
+            return False
+        around = [(fitness, arch) for key, arch in self._around if (fitness := self.known[key]) is not None]
+        best, arch = max(around, key=lambda pair: pair[0], default=(None, None))
+        self._move(arch if best is not None and best > self._fitness(self.current) else None)
+        return True
+
+    def _start(self) -> Any:
+        """A random architecture, of a new class where a few draws have one."""
+        for _ in range(DRAWS):
+            arch = self.space.sample(self.rng)
+            if self._new(self._class(arch)):
+                break
+        self.starts.append(arch)
+        return arch
+
+    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
+        key = self._class(arch)
+        self.asked.pop(key, None)
+        self.known[key] = None if metrics is None else self.goals[0].fitness(metrics)
+
+    def _move(self, arch: Any | None) -> None:
+        self.current = arch
+        self.__dict__.pop("_around", None)
+
+    @cached_property
+    def _around(self) -> list[tuple[str, Any]]:
+        """The current architecture's neighbours and their classes."""
+        if self.current is None:
+            return []
+        return [(self._class(arch), arch) for arch in self.space.neighbors(self.current)]
+
+    def _class(self, arch: Any) -> str:
+        return str(self.space.canonical(arch))
+
+    def _fitness(self, arch: Any) -> Any:
+        return self.known[self._class(arch)]
+
+    def _new(self, key: str) -> bool:
+        return key not in self.known and key not in self.asked
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **super().state_dict(),
+            "current": None if self.current is None else str(self.current),
+            "starts": [str(arch) for arch in self.starts],
+            "known": dict(self.known),
+            "asked": list(self.asked),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._move(None if state["current"] is None else self.space.parse(state["current"]))
+        self.starts = deque(map(self.space.parse, state["starts"]))
+        self.known = dict(state["known"])
+        self.asked = dict.fromkeys(state["asked"])

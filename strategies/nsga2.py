@@ -1,0 +1,109 @@
+"""NSGA-II: evolution for several goals at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.search_spaces.base import SearchSpace
+from nas.strategies.base import Goal, Hints, Strategy
+from nas.strategies.pareto import crowding, fronts
+
+Member = tuple[Any, tuple[float, ...]]  # an architecture and its fitness in each goal
+
+
+@dataclass
+class NSGA2Options:
+    population: int = 100  # N
+
+    def check(self) -> None:
+        if self.population < 2:
+            raise InputError(f"Expected population >= 2 but got {self.population}; set strategy.population.")
+
+
+class NSGA2(Strategy[Any]):
+    """Of N parents and N children the N of the best fronts survive, in the last front those of least crowded places.
+
+    Source: Deb et al., IEEE TEVC 2002, section III.C. Parents win a binary tournament by front, then by crowding
+    distance. Mutation only: a search space offers no crossover. A generation is N children told with metrics, whatever
+    the size of `ask`; infeasible and failed ones do not enter. Where the paper is silent: of members of one class the
+    first is kept, and the distances of the tournament are those among the survivors.
+    """
+
+    name: ClassVar[str] = "nsga2"
+    Options: ClassVar[type] = NSGA2Options
+    several: ClassVar[bool] = True
+    space: SearchSpace[Any]
+
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        goals: tuple[Goal, ...],
+        seed: int,
+        options: Any = None,
+        hints: Hints | None = None,
+    ) -> None:
+        super().__init__(space, goals, seed, options, hints)
+        self.parents: list[Member] = []
+        self.children: list[Member] = []
+        self.order: list[tuple[int, float]] = []  # of each parent: front and negative crowding distance; less is better
+
+    def ask(self, n: int) -> list[Any]:
+        return [self._propose() for _ in range(n)]
+
+    def _propose(self) -> Any:
+        if not self.parents:  # the first generation is random
+            return self.space.sample(self.rng)
+        rivals = self.rng.sample(range(len(self.parents)), min(2, len(self.parents)))
+        parent, _ = self.parents[min(rivals, key=self.order.__getitem__)]
+        return self.space.mutate(parent, self.rng)
+
+    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
+        if metrics is None:
+            return
+        self.children.append((arch, tuple(goal.fitness(metrics) for goal in self.goals)))
+        if len(self.children) == self.options.population:
+            self._survive(self._different(self.parents + self.children))
+            self.children = []
+
+    def _survive(self, members: list[Member]) -> None:
+        """Fill the places front by front; the last front that finds room, by crowding distance."""
+        fitness = np.array([fit for _, fit in members])
+        kept: list[int] = []
+        for front in fronts(fitness):
+            left = self.options.population - len(kept)
+            least_crowded = np.argsort(-crowding(fitness[front]), kind="stable")
+            kept += front if len(front) <= left else [front[at] for at in least_crowded[:left]]
+        self._become([members[row] for row in kept])
+
+    def _become(self, parents: list[Member]) -> None:
+        self.parents = parents
+        fitness = np.array([fit for _, fit in parents])
+        self.order = [(0, 0.0)] * len(parents)
+        for rank, front in enumerate(fronts(fitness) if parents else []):
+            for row, distance in zip(front, crowding(fitness[front])):
+                self.order[row] = (rank, -float(distance))
+
+    def _different(self, members: list[Member]) -> list[Member]:
+        """The first of each class."""
+        first: dict[str, Member] = {}
+        for member in members:
+            first.setdefault(str(self.space.canonical(member[0])), member)
+        return list(first.values())
+
+    def state_dict(self) -> dict[str, Any]:
+        def plain(members: list[Member]) -> list[Any]:
+            return [[str(arch), list(fit)] for arch, fit in members]
+
+        return {**super().state_dict(), "parents": plain(self.parents), "children": plain(self.children)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        def read(members: list[Any]) -> list[Member]:
+            return [(self.space.parse(text), tuple(fit)) for text, fit in members]
+
+        super().load_state_dict(state)
+        self._become(read(state["parents"]))
+        self.children = read(state["children"])

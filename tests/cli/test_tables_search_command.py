@@ -1,0 +1,158 @@
+"""`nas tables search`: its JSON, its files, its table, and one line for what the user can mend."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.cli.main import run_command
+from nas.search_spaces import NASBench201
+
+SPACE = NASBench201()
+N = 400
+TABLE = ["--robustness", "data", "--dataset", "tiny"]
+QUICK = [*TABLE, "--queries", "20", "--seeds", "3", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A robustness folder of 400 classes (data/tiny), and latencies of them."""
+    folder = tmp_path_factory.mktemp("tables")
+    cells = list(dict.fromkeys(str(SPACE.canonical(cell)) for cell in SPACE))[::16][:N]
+    rng = np.random.default_rng(0)
+    clean = np.round(0.1 + 0.8 * rng.uniform(size=N), 3)
+    (folder / "data/tiny").mkdir(parents=True)
+    ids = {str(row): {"nb201-string": text, "isomorph": str(row)} for row, text in enumerate(cells)}
+    meta = {"ids": ids, "epsilons": {"fgsm@Linf": [1.0, 8.0]}}
+    (folder / "data/meta.json").write_text(json.dumps(meta))
+    values = {"clean": clean.tolist(), "fgsm@Linf": np.stack([clean / 2, clean / 4], axis=1).tolist()}
+    for name, numbers in values.items():
+        text = json.dumps({"tiny": {name: {"accuracy": {str(row): value for row, value in enumerate(numbers)}}}})
+        (folder / f"data/tiny/{name}_accuracy.json").write_text(text)
+    rows = [f"{text},{5 + 3 * value}" for text, value in zip(cells, rng.uniform(size=N))]
+    (folder / "latency.csv").write_text("\n".join(["arch_str,edgegpu_latency", *rows]) + "\n")
+    return folder
+
+
+def test_json_and_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = ["--robustness", str(folder / "data"), "--dataset", "tiny", "--queries", "25", "--seeds", "12"]
+    more = ["--objective", "fgsm@1,clean", "--strategy", "random,local", "--workers", "2", "--ask", "2"]
+    assert run_command(["tables", "search", *inputs, *more, "--csv", "new/t.csv", "--plot", "r.png", "--json"]) == 0
+    printed = capfd.readouterr()
+    result = json.loads(printed.out)
+    assert list(result) == [
+        *("dataset", "queries", "seeds", "n_classes", "columns"),
+        *("optimum", "objectives", "strategies"),
+    ]
+    assert (result["dataset"], result["queries"], result["seeds"], result["n_classes"]) == ("tiny", 25, 12, N)
+    assert result["columns"] == ["clean", "fgsm@1", "hrs:fgsm@1"]
+    assert list(result["objectives"]) == ["fgsm@1", "clean"]
+    assert result["strategies"] == result["objectives"]["fgsm@1"]["strategies"]
+    for cells in result["strategies"].values():
+        assert cells["clean"]["mean"] == pytest.approx(2 * cells["fgsm@1"]["mean"])
+        assert 0 < cells["fgsm@1"]["mean"] <= result["optimum"]["fgsm@1"]
+        assert len(cells["regret"]) == len(cells["regret_quartiles"]["low"]) == 25
+        assert cells["regret"][-1] == pytest.approx(result["optimum"]["fgsm@1"] - cells["fgsm@1"]["mean"])
+        assert set(cells["queries_to_optimum"]) == {"median", "found"}
+        assert cells["seconds"] > 0
+    rows = list(csv.DictReader((tmp_path / "new/t.csv").read_text().splitlines()))
+    assert [(row["objective"], row["strategy"]) for row in rows[::3]] == [
+        *(("fgsm@1", "random"), ("fgsm@1", "local")),
+        *(("clean", "random"), ("clean", "local")),
+    ]
+    with Image.open(tmp_path / "r.png") as picture:
+        picture.load()
+        assert min(picture.size) > 300
+    assert sorted(os.listdir(tmp_path)) == ["new", "r.png"]
+    assert "written: r.png" in printed.err
+
+
+def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(folder)
+    command = ["tables", "search", *QUICK, "--strategy", "random,evolution", "--objective", "clean,clean+params:min"]
+    for width in ("200", "50"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert run_command([*command[:-1], "clean,fgsm@8"]) == 0
+        text = capfd.readouterr().out
+        assert f"{N} classes of tiny; 3 runs of 20 queries" in text
+        assert "in percent: clean, fgsm@1, hrs:fgsm@1, fgsm@8" in text
+        table = text.partition("optimum")[2].partition("\n\nclean, random")[0]
+        assert all(len(line) <= int(width) for line in table.splitlines())
+        assert table.count(" ± ") == 2 * 2 * 4
+        assert "fgsm@8, evolution: optimum found by" in text
+    assert run_command(command) == 2
+    assert "take a strategy for several (nsga2)" in capfd.readouterr().err
+
+
+def test_a_pareto_search_with_latency(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    command = ["tables", "search", *QUICK, "--latency", "latency.csv", "--strategy", "nsga2"]
+    command += ["--objective", "clean+edgegpu_latency", "--set", "nsga2.population=6", "--plot", "p.svg", "--json"]
+    assert run_command(command) == 0
+    result = json.loads(capfd.readouterr().out)
+    (folder / "p.svg").unlink()
+    assert result["columns"] == ["clean", "fgsm@1", "hrs:fgsm@1", "edgegpu_latency"]
+    cells = result["strategies"]["nsga2"]
+    assert 5 <= result["optimum"]["edgegpu_latency"] <= cells["edgegpu_latency"]["mean"] <= 8
+    assert 0 < cells["regret"][-1] < cells["regret"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give --robustness"),
+        ([*TABLE, "--workers", "0"], "--workers between"),
+        ([*TABLE, "--queries", "0"], "--queries between"),
+        ([*TABLE, "--queries", "401"], "at most 400"),
+        ([*TABLE, "--seeds", "0"], "--seeds between"),
+        ([*TABLE, "--seed", "-1"], "--seed between"),
+        ([*TABLE, "--objective", ""], "different objectives but got none"),
+        ([*TABLE, "--objective", "claen"], "did you mean 'clean'"),
+        ([*TABLE, "--objective", "fgsm@7"], "there are 1, 8"),
+        ([*TABLE, "--objective", "clean++"], "Expected objectives"),
+        ([*TABLE, "--strategy", "evolutoin"], "did you mean 'evolution'"),
+        ([*TABLE, "--strategy", "random,random"], "different strategies"),
+        ([*TABLE, "--strategy", "warmup-move"], "give --cheap"),
+        ([*TABLE, "--columns", "pgd@1"], "Expected a column"),
+        ([*TABLE, "--cheap", "sise"], "Expected a column"),
+        ([*TABLE, "--set", "evolution.populatio=3"], "did you mean 'population'"),
+        ([*TABLE, "--set", "evolution.population=3"], "tournament=25"),
+        ([*TABLE, "--set", "nsga2.population=3"], "one of random, evolution, local"),
+        (["--robustness", "nowhere"], "meta.json but there is no such file"),
+        ([*TABLE, "--latency", "missing.csv"], "missing.csv"),
+        ([*TABLE, "--plot", "r.jpeg"], ".png"),
+        ([*TABLE, "--csv", "data"], "data is a folder"),
+        ([*TABLE, "--latency", "latency.csv", "--csv", "./latency.csv"], "which is to be read"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    assert run_command(["tables", "search", *arguments]) == 2
+    printed = capfd.readouterr()
+    assert words in printed.err
+    assert len(printed.err.strip().splitlines()) == 1, printed.err
+    assert printed.out == ""
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_help_teaches(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["tables", "search", "--help"]) == 0
+    text = " ".join(capfd.readouterr().out.split())
+    assert "`nas tables search " in text
+    assert "--json" in text
+    run_command(["tables"])
+    assert "search" in capfd.readouterr().out
