@@ -50,6 +50,11 @@ def _representatives() -> dict[str, Cell]:
     return {expression: cell for expression, (_, _, cell) in best.items()}
 
 
+@cache
+def _canonical(cell: Cell) -> Cell:
+    return _representatives()[cell.expression()]
+
+
 class NASBench201(SearchSpace[Cell]):
     """Cells of 6 edges with 5 operations each (Dong and Yang, ICLR 2020, arXiv:2001.00326)."""
 
@@ -77,7 +82,7 @@ class NASBench201(SearchSpace[Cell]):
         ]
 
     def canonical(self, arch: Cell) -> Cell:
-        return _representatives()[arch.expression()]
+        return _canonical(arch)
 
     def __iter__(self) -> Iterator[Cell]:
         return (Cell(operations) for operations in product(OPERATIONS, repeat=6))  # type: ignore[arg-type]
