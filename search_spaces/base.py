@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from nas.search_spaces.network import Network
+from nas.core.errors import InputError
+from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.supernet import Supernet
 
 
 class Architecture(Protocol):
@@ -52,12 +54,13 @@ class SearchSpace(Points[A]):
 
     The methods on networks take `settings`, the keyword arguments of `build` listed with their types and defaults in
     the dataclass `Settings` (for example channels and depth); `ScoringSettings` holds the defaults of the smaller
-    network that proxies score.
+    network that proxies score. A space with a `supernet` lists the keyword arguments of that in `SupernetSettings`.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type]
     ScoringSettings: ClassVar[type]
+    SupernetSettings: ClassVar[type]
 
     # points
 
@@ -93,6 +96,17 @@ class SearchSpace(Points[A]):
     @abstractmethod
     def cost(self, arch: A, num_classes: int = 10, *, image_size: int = 32, **settings: Any) -> Cost:
         """Weights and MACs of `build(arch, num_classes, **settings)` on square images, computed without tensors."""
+
+    def supernet(
+        self,
+        num_classes: int = 10,
+        *,
+        mean: RGB = (0.0, 0.0, 0.0),
+        std: RGB = (1.0, 1.0, 1.0),
+        **settings: Any,
+    ) -> Supernet:
+        """All architectures in one network, initialised from torch's global generator; `InputError` without one."""
+        raise InputError(f"Expected a space with a supernet but {self.name} has none; take another strategy.")
 
     @abstractmethod
     def features(self, arch: A) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nas.core.augment import cutout, random_crop, random_flip
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.images import unit_range
@@ -17,7 +18,6 @@ from nas.core.loop import Loop, LoopState, Progress, Schedule
 from nas.core.perturb import eval_mode, pgd, uniform_noise
 from nas.core.seeds import derive, seeded
 from nas.search_spaces import Network
-from nas.train.augment import cutout, random_crop, random_flip
 from nas.train.settings import TrainSettings
 from nas.train.trained import TrainedNetwork
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nas.cli import tables_correlate, tables_search
+from nas.cli import tables_correlate, tables_predict, tables_search
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What published benchmarks say.")
 
@@ -16,3 +16,4 @@ def _group() -> None:
 
 app.command("correlate")(tables_correlate.command)
 app.command("search")(tables_search.command)
+app.command("predict")(tables_predict.command)

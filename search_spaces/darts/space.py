@@ -28,6 +28,7 @@ from nas.search_spaces.darts.genotype import (
 )
 from nas.search_spaces.darts.network import DARTSBody
 from nas.search_spaces.darts.notation import parse_genotype
+from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
 
 CHOICES = OPERATIONS[1:]  # what a search may place; `none` is read, built and costed, but never drawn
@@ -72,12 +73,24 @@ class DARTSScoringSettings:
         _check(self.channels, self.cells, self.stem)
 
 
+@dataclass
+class DARTSSupernetSettings:
+    """The network that is searched; by default the paper's."""
+
+    channels: int = 16
+    cells: int = 8
+
+    def check(self) -> None:
+        _check(self.channels, self.cells, "cifar")
+
+
 class DARTS(SearchSpace[Genotype]):
     """Two cells of 4 nodes, two inputs each, 7 operations (Liu et al., ICLR 2019, arXiv:1806.09055)."""
 
     name: ClassVar[str] = "darts"
     Settings: ClassVar[type] = DARTSSettings
     ScoringSettings: ClassVar[type] = DARTSScoringSettings
+    SupernetSettings: ClassVar[type] = DARTSSupernetSettings
 
     def parse(self, text: str) -> Genotype:
         return parse_genotype(text)
@@ -176,6 +189,18 @@ class DARTS(SearchSpace[Genotype]):
     ) -> Cost:
         _check(channels, cells, stem)
         return network_cost(arch, num_classes, channels, cells, auxiliary, stem, image_size)
+
+    def supernet(  # type: ignore[override]
+        self,
+        num_classes: int = 10,
+        *,
+        channels: int = 16,
+        cells: int = 8,
+        mean: RGB = (0.0, 0.0, 0.0),
+        std: RGB = (1.0, 1.0, 1.0),
+    ) -> DARTSSupernet:
+        DARTSSupernetSettings(channels, cells).check()
+        return DARTSSupernet(num_classes, channels, cells, mean, std)
 
     def features(self, arch: Genotype) -> np.ndarray:
         return features(arch)

@@ -16,6 +16,7 @@ from nas.search_spaces.base import Cost, SearchSpace
 from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
 from nas.search_spaces.nasbench201.features import feature_names, features
 from nas.search_spaces.nasbench201.network import NASBench201Body, network_cost
+from nas.search_spaces.nasbench201.supernet import NASBench201Supernet
 from nas.search_spaces.network import RGB, Network
 
 
@@ -33,6 +34,13 @@ class NASBench201Settings:
                     f"Expected {key} between 1 and 1024 but got {getattr(self, key)}; the benchmark's own network "
                     "has channels=16 cells_per_stage=5."
                 )
+
+
+@dataclass
+class NASBench201SupernetSettings(NASBench201Settings):
+    """Size of the supernet, by default the benchmark's own, and what may be chosen in it."""
+
+    allow_none: bool = False  # whether an edge of the derived cell may be `none`; DARTS's rule never takes it
 
 
 @cache
@@ -61,6 +69,7 @@ class NASBench201(SearchSpace[Cell]):
     name: ClassVar[str] = "nasbench201"
     Settings: ClassVar[type] = NASBench201Settings
     ScoringSettings: ClassVar[type] = NASBench201Settings
+    SupernetSettings: ClassVar[type] = NASBench201SupernetSettings
 
     def parse(self, text: str) -> Cell:
         return Cell.parse(text)
@@ -116,6 +125,19 @@ class NASBench201(SearchSpace[Cell]):
         image_size: int = 32,
     ) -> Cost:
         return network_cost(arch, num_classes, channels, cells_per_stage, image_size)
+
+    def supernet(  # type: ignore[override]
+        self,
+        num_classes: int = 10,
+        *,
+        channels: int = 16,
+        cells_per_stage: int = 5,
+        allow_none: bool = False,
+        mean: RGB = (0.0, 0.0, 0.0),
+        std: RGB = (1.0, 1.0, 1.0),
+    ) -> NASBench201Supernet:
+        NASBench201SupernetSettings(channels, cells_per_stage, allow_none).check()
+        return NASBench201Supernet(num_classes, channels, cells_per_stage, allow_none, mean, std)
 
     def features(self, arch: Cell) -> np.ndarray:
         return features(arch)

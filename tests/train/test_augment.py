@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nas.train.augment import cutout, random_crop, random_flip
+from nas.core.augment import cutout, random_crop, random_flip
 
 
 def batch(count: int = 5, side: int = 6, dtype: torch.dtype = torch.uint8) -> Tensor:
