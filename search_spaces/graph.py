@@ -1,0 +1,252 @@
+"""Features of any cell graph: what stands on its edges, which paths it leaves, and what function it computes.
+
+A cell is a directed acyclic graph with operations on its edges; a node adds (or concatenates) what arrives. Each block
+of features is a function from the graph to a dict name → number whose keys depend on the kinds of operations only, so
+names and values cannot part. `by_subset` looks at the graph as it is written. All other blocks look at `Flow`, what is
+left of it as a function: edges that no input reaches or that do not reach the output are gone, identities are wires.
+They are equal for cells that differ in the numbering of nodes, in dead edges, or in how identities are laid.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import combinations, product
+
+WIRE = ""  # the kind of an edge that is no operation, such as one into a concatenation
+ABSENT = -1.0  # least and most of nothing
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Edges (from node, to node, kind of operation) between nodes numbered in topological order.
+
+    The first `inputs` nodes are the cell's inputs, the last is its output. Operations that pass nothing on (`none`)
+    are no edges.
+    """
+
+    edges: tuple[tuple[int, int, str], ...]
+    nodes: int
+    inputs: int = 1
+
+    def into(self, node: int) -> list[tuple[int, str]]:
+        return [(source, kind) for source, target, kind in self.edges if target == node]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The vocabulary: kinds of operations, and which of them return what they get or have weights."""
+
+    names: tuple[str, ...]
+    identities: frozenset[str] = frozenset()
+    learned: frozenset[str] = frozenset()
+
+    @cached_property
+    def active(self) -> tuple[str, ...]:
+        """Those that change what they get."""
+        return tuple(name for name in self.names if name not in self.identities)
+
+    @cached_property
+    def groups(self) -> dict[str, frozenset[str]]:
+        """Sets of active kinds to count together: each, each pair and all of them."""
+        sets = [group for size in {1, 2, len(self.active)} for group in combinations(self.active, size)]
+        return {"+".join(group): frozenset(group) for group in sorted(sets, key=len)}
+
+    def __hash__(self) -> int:
+        return hash(self.names)
+
+
+class Flow:
+    """The function of a cell: its live active operations in topological order and what each of them is fed.
+
+    An operation is fed a sum of inputs of the cell and of results of earlier operations, each with how many ways of
+    identities lead there. `sequences[i]` counts the paths from the cell's inputs up to and with operation i by
+    (input, kinds on the path), `onward[i]` those from behind it to the output by kinds; `paths` those all the way.
+    """
+
+    def __init__(self, graph: Graph, kinds: Kinds) -> None:
+        reached = set(range(graph.inputs))
+        for source, target, _ in sorted(graph.edges, key=lambda edge: edge[1]):
+            if source in reached:
+                reached.add(target)
+        useful = {graph.nodes - 1}
+        for source, target, _ in sorted(graph.edges, key=lambda edge: -edge[0]):
+            if target in useful:
+                useful.add(source)
+        live = [edge for edge in graph.edges if edge[0] in reached and edge[1] in useful]
+        self.kinds: list[str] = []
+        self.feeds: list[Counter[int]] = []  # producers: -1 - i is input i of the cell, i the result of operation i
+        at: list[Counter[int]] = [
+            Counter({-1 - node: 1}) if node < graph.inputs else Counter() for node in range(graph.nodes)
+        ]
+        for node in range(graph.inputs, graph.nodes):
+            for source, target, kind in live:
+                if target != node:
+                    continue
+                if kind == WIRE or kind in kinds.identities:
+                    at[node].update(at[source])
+                else:
+                    self.feeds.append(at[source])
+                    self.kinds.append(kind)
+                    at[node][len(self.kinds) - 1] += 1
+        self.output = at[-1]
+
+        self.sequences: list[Counter[tuple[int, tuple[str, ...]]]] = []
+        for kind, feed in zip(self.kinds, self.feeds):
+            self.sequences.append(
+                Counter({(start, (*way, kind)): count for (start, way), count in self._arriving(feed).items()})
+            )
+        self.paths = self._arriving(self.output)
+        self.onward: list[Counter[tuple[str, ...]]] = [Counter() for _ in self.kinds]
+        for number in reversed(range(len(self.kinds))):
+            self.onward[number][()] += self.output[number]
+            for later in range(number + 1, len(self.kinds)):
+                times = self.feeds[later][number]
+                if times:
+                    for way, count in self.onward[later].items():
+                        self.onward[number][(self.kinds[later], *way)] += times * count
+            self.onward[number] += Counter()  # without zeros
+
+    def _arriving(self, feed: Counter[int]) -> Counter[tuple[int, tuple[str, ...]]]:
+        ways: Counter[tuple[int, tuple[str, ...]]] = Counter()
+        for producer, times in feed.items():
+            if producer < 0:
+                ways[-1 - producer, ()] += times
+            else:
+                for way, count in self.sequences[producer].items():
+                    ways[way] += times * count
+        return ways
+
+
+@cache
+def _subsets(kinds: Kinds) -> tuple[tuple[str, int], ...]:
+    """Label and bits of every non-empty subset of kinds."""
+    numbered = [(name, 1 << bit) for bit, name in enumerate(kinds.names)]
+    sizes = range(1, len(numbered) + 1)
+    some = [subset for size in sizes for subset in combinations(numbered, size)]
+    return tuple(("+".join(name for name, _ in subset), sum(bit for _, bit in subset)) for subset in some)
+
+
+def by_subset(graph: Graph, kinds: Kinds, degrees: bool = True) -> dict[str, float]:
+    """For every subset of kinds: number, shortest and longest length of the paths made of it alone, identities counted
+    (0: none), from each input of the cell, and the degree of each node in the graph of these edges."""
+    bits = {name: 1 << number for number, name in enumerate(kinds.names)} | {WIRE: 0}
+    edges = sorted(graph.edges, key=lambda edge: edge[1])
+    ends: list[list[tuple[int, int]]] = []  # per input: of each path its bits and its length
+    for start in range(graph.inputs):
+        arriving: list[list[tuple[int, int]]] = [[] for _ in range(graph.nodes)]
+        arriving[start] = [(0, 0)]
+        for source, target, kind in edges:
+            step = int(kind != WIRE)
+            arriving[target] += [(used | bits[kind], length + step) for used, length in arriving[source]]
+        ends.append(arriving[-1])
+    touching: list[list[int]] = [[] for _ in range(graph.nodes)]  # per node: the bits of its edges
+    for source, target, kind in edges:
+        touching[source].append(bits[kind])
+        touching[target].append(bits[kind])
+    found: dict[str, float] = {}
+    for label, allowed in _subsets(kinds):
+        for start, paths in enumerate(ends):
+            tail = label if graph.inputs == 1 else f"{label} from {start}"
+            lengths = [length for used, length in paths if not used & ~allowed]
+            found[f"paths {tail}"] = len(lengths)
+            found[f"shortest path {tail}"] = min(lengths, default=0)
+            found[f"longest path {tail}"] = max(lengths, default=0)
+        if degrees:
+            for node, at in enumerate(touching):
+                found[f"degree of node {node} {label}"] = sum(1 for bit in at if bit & allowed)
+    return found
+
+
+@cache
+def _sequences(kinds: Kinds, longest: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    ways = [way for length in range(longest + 1) for way in product(kinds.active, repeat=length)]
+    return tuple((">".join(way) or "identity", way) for way in ways)
+
+
+def by_sequence(flow: Flow, kinds: Kinds, inputs: int = 1, longest: int = 3) -> dict[str, float]:
+    """The number of paths whose active operations are exactly these in this order, for every sequence up to
+    `longest`, from each input of the cell."""
+    tails = [""] if inputs == 1 else [f" from {start}" for start in range(inputs)]
+    return {
+        f"ways {label}{tail}": flow.paths[start, way]
+        for start, tail in enumerate(tails)
+        for label, way in _sequences(kinds, longest)
+    }
+
+
+def live(flow: Flow, kinds: Kinds) -> dict[str, float]:
+    """How many operations of each active kind matter: reached from an input and reaching the output."""
+    return {f"live {kind}": flow.kinds.count(kind) for kind in kinds.active}
+
+
+def extremes(flow: Flow, kinds: Kinds) -> dict[str, float]:
+    """By group of active kinds: how many of them stand on a path (least, most, sum, mean over all paths), and number,
+    least and most length of the paths that have no other active operation."""
+    found: dict[str, float] = {}
+    ways = [(way, count) for (_, way), count in flow.paths.items()]
+    total = sum(count for _, count in ways)
+    for label, group in kinds.groups.items():
+        hits = [sum(kind in group for kind in way) for way, _ in ways]
+        weighed = sum(hit * count for hit, (_, count) in zip(hits, ways))
+        found[f"least {label} on a path"] = min(hits, default=ABSENT)
+        found[f"most {label} on a path"] = max(hits, default=ABSENT)
+        found[f"sum of {label} on paths"] = weighed
+        found[f"mean {label} on a path"] = weighed / total if total else ABSENT
+        inside = [(len(way), count) for hit, (way, count) in zip(hits, ways) if hit == len(way)]
+        found[f"ways within {label}"] = sum(count for _, count in inside)
+        found[f"shortest within {label}"] = min((length for length, _ in inside), default=ABSENT)
+        found[f"longest within {label}"] = max((length for length, _ in inside), default=ABSENT)
+    return found
+
+
+def roles(flow: Flow, kinds: Kinds) -> dict[str, float]:
+    """Where the operations of each active kind stand (sum, most and least over them): how many paths lead into and out
+    of one, how many learned and other operations lie at most before and behind it, how often the cell's input itself
+    is added into what it gets, and its result into the cell's output."""
+    of_kind: dict[str, list[list[float]]] = {kind: [] for kind in kinds.active}
+    for number, kind in enumerate(flow.kinds):
+        before = [way[:-1] for _, way in flow.sequences[number]]
+        behind = list(flow.onward[number])
+        values: list[float] = [flow.sequences[number].total(), flow.onward[number].total()]
+        for ways in (before, behind):
+            deep = [sum(kind in kinds.learned for kind in way) for way in ways]
+            values += [max(deep), max(len(way) - count for way, count in zip(ways, deep))]
+        fed = flow.feeds[number]
+        values += [sum(times for producer, times in fed.items() if producer < 0), flow.output[number]]
+        of_kind[kind].append(values)
+    found: dict[str, float] = {}
+    for kind, rows in of_kind.items():
+        for place, label in enumerate(_ROLES):
+            column = [row[place] for row in rows]
+            found[f"{label} {kind} sum"] = sum(column)
+            found[f"{label} {kind} most"] = max(column, default=ABSENT)
+            found[f"{label} {kind} least"] = min(column, default=ABSENT)
+    return found
+
+
+_ROLES = (
+    *("paths into", "paths out of", "learned before", "others before", "learned behind", "others behind"),
+    *("cell input into", "cell output from"),
+)
+
+
+def one_hot(kinds: Sequence[str], choices: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """Which of `choices` stands at each of the places called `labels`."""
+    return {f"{label} is {choice}": float(kind == choice) for label, kind in zip(labels, kinds) for choice in choices}
+
+
+def counts(kinds: Sequence[str], choices: Sequence[str]) -> dict[str, float]:
+    """How often each of `choices` is there, dead edges included."""
+    return {f"count {choice}": float(kinds.count(choice)) for choice in choices}
+
+
+def merged(*blocks: Mapping[str, float]) -> dict[str, float]:
+    """All blocks as one; a name that two of them have would be a mistake."""
+    found: dict[str, float] = {}
+    for block in blocks:
+        found |= block
+    assert len(found) == sum(map(len, blocks))
+    return found

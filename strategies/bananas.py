@@ -1,0 +1,89 @@
+"""BANANAS: Bayesian optimisation with an ensemble of networks over path encodings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.search_spaces.base import SearchSpace
+from nas.strategies.base import Goal, Hints
+from nas.strategies.modelled import Modelled
+from nas.strategies.predictors.base import Predictor
+from nas.strategies.predictors.networks import Networks, NetworksOptions
+from nas.strategies.predictors.paths import LONGEST, encode
+
+
+@dataclass
+class BananasOptions:
+    """The release's settings."""
+
+    init: int = 10  # random architectures at the start
+    batch: int = 10  # k, asked between two fits
+    candidates: int = 100  # mutations tried of each parent, and how many different ones are enough
+    parents: int = 5  # at most, the best told first
+    random: int = 0  # further candidates, drawn at random
+    longest: int = LONGEST  # operations of the longest path that is encoded
+    members: int = 5  # networks of the ensemble
+    layers: int = 10
+    width: int = 20
+    epochs: int = 150
+
+    def check(self) -> None:
+        for key in ("init", "batch", "candidates", "parents", "longest"):
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
+        if self.random < 0:
+            raise InputError(f"Expected random >= 0 but got {self.random}; set strategy.random.")
+        self.networks().check()
+
+    def networks(self) -> NetworksOptions:
+        return NetworksOptions(self.members, self.layers, self.width, self.epochs)
+
+
+class Bananas(Modelled):
+    """Mutates the best told and asks the mutations that do best in a draw from N(mean, sd) of an ensemble.
+
+    Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), algorithm 1: path encoding, ensemble of
+    networks, independent Thompson sampling; candidates and settings as in the authors' release (naszilla): 100
+    mutations of the best, or of the next best too (up to five) where fewer than 100 new ones came of them. A mutation
+    is one elementary change of the space (the release changes each edge of NAS-Bench-201 with probability 1/4).
+    """
+
+    name: ClassVar[str] = "bananas"
+    Options: ClassVar[type] = BananasOptions
+    space: SearchSpace[Any]
+
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        goals: tuple[Goal, ...],
+        seed: int,
+        options: Any = None,
+        hints: Hints | None = None,
+    ) -> None:
+        super().__init__(space, goals, seed, options, hints)
+        if not hasattr(space, "edges"):
+            raise InputError(
+                f"Expected a space of cells for strategy.name={self.name} but {type(space).__name__} has no edges to "
+                "encode; take strategy.name=evolution."
+            )
+
+    def _candidates(self) -> tuple[list[Any], np.ndarray]:
+        options = self.options
+        found = self._mutations(self._ranking()[: options.parents], options.candidates, options.candidates)
+        for _ in range(options.random):
+            arch = self._random({**self.asked, **dict.fromkeys(found)})
+            found.setdefault(self._key(arch), arch)
+        return list(found.values()), self._describe(list(found.values()))
+
+    def _describe(self, archs: list[Any]) -> np.ndarray:
+        return encode(self.space, [self._class(arch) for arch in archs], self.options.longest)
+
+    def _model(self, seed: int) -> Predictor:
+        return Networks(seed, self.options.networks())
+
+    def _worth(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        return noise.normal(mean, sd)

@@ -1,0 +1,10 @@
+"""What a few measured architectures tell about the others."""
+
+from nas.core.registry import Registry, is_concrete_subclass
+from nas.strategies.predictors.base import Prediction, Predictor
+
+PREDICTORS: Registry[type[Predictor]] = Registry(
+    "predictor", "nas.strategies.predictors", is_concrete_subclass(Predictor)
+)
+
+__all__ = ["PREDICTORS", "Prediction", "Predictor"]

@@ -1,0 +1,76 @@
+"""The project's own predictor: a Gaussian process and extra trees, mixed as the training data say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.core.seeds import derive
+from nas.strategies.predictors.base import Prediction, Predictor
+from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
+from nas.strategies.predictors.kernel import Kernel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+USUAL = 0.99  # of the architectures: those that the weights are found on
+
+
+@dataclass
+class ChosenOptions:
+    trees: int = 200
+
+    def check(self) -> None:
+        if self.trees < 1:
+            raise InputError(f"Expected trees >= 1 but got {self.trees}; the default is 200.")
+
+
+class Chosen(Predictor):
+    """w·kernel + (1 - w)·extra trees, for each target the w in [0, 1] of least squared error in cross-validation.
+
+    Only the training data are looked at: the kernel's errors are those of leaving out one (in closed form), the trees'
+    those of the trees that did not see an architecture (out of bag). With p, q these predictions of the targets y,
+    w = Σ(y - q)(p - q) / Σ(p - q)², without the one in a hundred where a prediction is farthest off (untrainable cells
+    are like no others, and would decide alone). sd is that of the mixture.
+    """
+
+    name: ClassVar[str] = "auto"
+    Options: ClassVar[type] = ChosenOptions
+    together: ClassVar[bool] = True  # one fit to all targets; each is predicted better for it
+
+    def __init__(self, seed: int = 0, options: Any = None) -> None:
+        super().__init__(seed, options)
+        self._kernel, self._trees = Kernel(), ExtraTrees()
+        self.weights = np.zeros(0)  # (t,) of the kernel
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> Self:
+        x, y = self._checked(features, targets)
+        options = ExtraTreesOptions(trees=self.options.trees, bootstrap=True)
+        self._kernel = Kernel(derive(self.seed, "kernel")).fit(x, y)
+        self._trees = ExtraTrees(derive(self.seed, "trees"), options).fit(x, y)
+        p, q = self._kernel.leave_one_out(), self._trees.out_of_bag()
+        self.weights = np.array([_weight(*column) for column in zip(y.T, p.T, q.T)])
+        return self
+
+    def predict(self, features: np.ndarray) -> Prediction:
+        x = self._known(features)
+        p, q, w = self._kernel.predict(x), self._trees.predict(x), self.weights
+        mean = w * p.mean + (1 - w) * q.mean
+        variance = w * p.sd**2 + (1 - w) * q.sd**2 + w * (1 - w) * (p.mean - q.mean) ** 2
+        return self._shaped(mean, np.sqrt(variance))
+
+    @property
+    def importances(self) -> np.ndarray:
+        """Gini importance of each feature (d,) in the trees."""
+        return self._trees.importances
+
+
+def _weight(y: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """The w for which w·p + (1 - w)·q is nearest to y; one half where they do not differ."""
+    error = np.maximum(np.abs(y - p), np.abs(y - q))
+    usual = error <= np.quantile(error, USUAL)
+    apart = ((p - q)[usual] ** 2).sum()
+    return float(np.clip(((y - q) * (p - q))[usual].sum() / apart, 0, 1)) if apart > 0 else 0.5

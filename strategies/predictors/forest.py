@@ -1,0 +1,81 @@
+"""The random forest of the robustness papers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.strategies.predictors.base import Prediction, Predictor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass
+class ForestOptions:
+    trees: int = 100
+
+    def check(self) -> None:
+        if self.trees < 1:
+            raise InputError(f"Expected trees >= 1 but got {self.trees}; set trees=100 for the paper's.")
+
+
+class Forest(Predictor):
+    """The mean of 100 regression trees, each grown on a bootstrap sample; sd is that of the trees' answers.
+
+    Source: Jung et al., "Zero-cost proxies for robustness": scikit-learn's `RandomForestRegressor(n_estimators=100,
+    random_state=42)` and otherwise its defaults. Several targets share the trees and their variances add up as they
+    stand, as in the paper: give them in like units. scikit-learn takes features closer than 1e-7 and targets of a
+    variance below 1e-16 for equal; powers of two, which change no other split, keep small units away from that.
+    """
+
+    name: ClassVar[str] = "forest"
+    Options: ClassVar[type] = ForestOptions
+
+    def __init__(self, seed: int = 0, options: Any = None) -> None:
+        super().__init__(seed, options)
+        self._forest: Any = None
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> Self:
+        from sklearn.ensemble import RandomForestRegressor
+
+        x, y = self._checked(features, targets)
+        forest = RandomForestRegressor(n_estimators=self.options.trees, random_state=self.seed % 2**32)
+        self._unit = np.minimum(_power_of_two(np.abs(x).max(axis=0)), 1.0)
+        self._scale = _power_of_two(y.std(axis=0).max())
+        unit = y / self._scale
+        self._forest = forest.fit(_single_precision(x / self._unit), unit[:, 0] if y.shape[1] == 1 else unit)
+        return self
+
+    def predict(self, features: np.ndarray) -> Prediction:
+        x = _single_precision(self._known(features) / self._unit)
+        trees = self._forest.estimators_
+        answers = np.stack([tree.predict(x, check_input=False).reshape(len(x), -1) for tree in trees])
+        return self._shaped(self._scale * answers.mean(axis=0), self._scale * answers.std(axis=0))
+
+    @property
+    def importances(self) -> np.ndarray:
+        """Gini importance of each feature (d,): its share of the variance that the splits take away; sums to 1."""
+        if self._forest is None:
+            raise InputError(f"Expected a fitted predictor but {self.name} was not; call fit before importances.")
+        return self._forest.feature_importances_
+
+
+def _power_of_two(size: np.ndarray) -> np.ndarray:
+    """The next one above each size; 1 for 0."""
+    return np.ldexp(1.0, np.frexp(size)[1])
+
+
+def _single_precision(features: np.ndarray) -> np.ndarray:
+    """float32, in which trees split."""
+    with np.errstate(over="ignore"):
+        single = features.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise InputError(
+            f"Expected features up to {np.finfo(np.float32).max:.1e} but got {np.abs(features).max():.1e}; take "
+            "their logarithm."
+        )
+    return single
