@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class Scorer:
                 yield Done(index, {"score": float(key.count("3x3") + key.count("conv"))}, None, 0.1)
 
 
+def _features(archs: Sequence[Any]) -> np.ndarray:
+    return np.stack([NASBench201().features(arch) for arch in archs])
+
+
 def _search(
     store: Store,
     budget: int = 40,
@@ -62,7 +66,7 @@ def _search(
     kind = STRATEGIES.get(strategy)
     options: Any = kind.Options(**SMALL.get(strategy, {}))
     hints = Hints(
-        lambda archs: np.stack([space.features(arch) for arch in archs]),
+        _features,
         lambda archs: [float(str(arch).count("conv_1x1")) for arch in archs],
     )
     looking = kind(space, (goal,), 5, options, hints)
