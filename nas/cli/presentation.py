@@ -25,6 +25,7 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     """What a person reads."""
     if command == "search":
         lines = [f"{number}. {entry['arch']}  {_metrics(entry)}" for number, entry in enumerate(result["best"], 1)]
+        lines += _standing(result["best"][0].get("standing", {}))
         note = " (no further class found within the limits)" if result["exhausted"] else ""
         lines += [
             f"{result['evaluated']} classes evaluated{note}",
@@ -45,6 +46,15 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
         if row["first"].startswith("best") and row["second"].startswith("random"):
             lines.append(f"{row['first']} minus {row['second']}, {row['metric']}: {row['text']}")
     return "\n".join([*lines, f"report: {folder / 'report.html'}"])
+
+
+def _standing(columns: dict[str, dict[str, float | None]]) -> list[str]:
+    """Where the best stands in the given tables."""
+    known = {name: one for name, one in columns.items() if one["value"] is not None}
+    if not known:
+        return []
+    texts = [f"{name} {one['value']:.4g} ({one['percentile']:.1f})" for name, one in known.items()]
+    return [f"the first in the tables (and percent of all classes that are worse): {', '.join(texts)}"]
 
 
 def _dps(folder: Path, result: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from nas.drivers.aims import Aims
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
 from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
+from nas.drivers.standing import standing
 from nas.eval import paired_difference
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
@@ -111,6 +112,10 @@ def search(shop: Workshop) -> dict[str, Any]:
             "goals": [asdict(goal) for goal in aims.goals],
             **looking.result(),
         }
+        tables = shop.jobs.objectives.tables
+        if tables is not None:
+            for entry in result["best"]:
+                entry["standing"] = standing(tables, entry["arch"])
         run.store.put("search/result", result)
     return result
 

@@ -23,16 +23,13 @@ from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.drivers.objectives.names import Term, parse
 from nas.drivers.search import Search
+from nas.drivers.standing import usual
 from nas.search_spaces import NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.pareto import hypervolume, undominated
 from nas.strategies.proxies import PROXIES
 from nas.tables import Collection
 
-USUAL = (
-    *("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "corruptions"),
-    *("hrs:fgsm@1", "hrs:pgd@1"),
-)  # columns shown of the robustness dataset
 SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  # known without a table
 CHUNK = 10  # seeds of a job
 EXACT = 1e-9  # a share of the hypervolume less than this below 1 is all of it
@@ -97,7 +94,7 @@ class Known:
 def known(tables: Collection, study: Study) -> Known:
     """Reads the columns that a study needs; `InputError` where there is none of a name."""
     goals = [term.name for objective in study.objectives for term in parse(objective)]
-    shown = [] if study.columns else [name for name in USUAL if _there(tables, name)]
+    shown = [] if study.columns else usual(tables)
     shown = list(dict.fromkeys([*(shown or tables.chosen(study.columns)), *goals]))
     cheap = [term.name for term in parse(study.cheap)] if study.cheap is not None else []
     if len(cheap) > 1:
@@ -117,11 +114,6 @@ def known(tables: Collection, study: Study) -> Known:
             f"got {study.queries:,}."
         )
     return found
-
-
-def _there(tables: Collection, name: str) -> bool:
-    parts = ["clean", name.removeprefix("hrs:")] if name.startswith("hrs:") else [name]
-    return all(part in tables.labels for part in parts)
 
 
 def _values(tables: Collection, name: str, classes: list[str]) -> np.ndarray:
