@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations, product
 
+PLACES = ("edge ", "edges from node ", "degree of node ")  # in names of features that depend on the numbering of nodes
 WIRE = ""  # the kind of an edge that is no operation, such as one into a concatenation
 ABSENT = -1.0  # least and most of nothing
 
@@ -61,9 +62,9 @@ class Kinds:
 class Flow:
     """The function of a cell: its live active operations in topological order and what each of them is fed.
 
-    An operation is fed a sum of inputs of the cell and of results of earlier operations, each with how many ways of
-    identities lead there. `sequences[i]` counts the paths from the cell's inputs up to and with operation i by
-    (input, kinds on the path), `onward[i]` those from behind it to the output by kinds; `paths` those all the way.
+    An operation is fed a sum of inputs of the cell and results of earlier operations, each with how often it
+    is in there. `sequences[i]` counts the paths from the cell's inputs up to and with operation i by (input, kinds on
+    the path), `onward[i]` those from behind it to the output by kinds; `paths` those all the way.
     """
 
     def __init__(self, graph: Graph, kinds: Kinds) -> None:
@@ -250,3 +251,8 @@ def merged(*blocks: Mapping[str, float]) -> dict[str, float]:
         found |= block
     assert len(found) == sum(map(len, blocks))
     return found
+
+
+def without_places(names: Sequence[str]) -> list[int]:
+    """The numbers of the features that do not depend on how nodes are numbered: equal cells are equal in them."""
+    return [number for number, name in enumerate(names) if not any(place in name for place in PLACES)]

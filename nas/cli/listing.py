@@ -55,7 +55,10 @@ def _configs() -> Rows:
 KINDS: dict[str, Callable[[], Rows]] = {
     "configs": _configs,
     "spaces": _documented("nas.search_spaces", "SPACES"),
-    "strategies": _documented("nas.strategies", "STRATEGIES"),
+    "strategies": lambda: [
+        *_documented("nas.strategies", "STRATEGIES")(),
+        *_documented("nas.strategies.rnas", "SUPERNET_STRATEGIES")(),
+    ],
     "proxies": _proxies,
     "predictors": _documented("nas.strategies.predictors", "PREDICTORS"),
     "attacks": _documented("nas.eval.attacks", "ATTACKS"),

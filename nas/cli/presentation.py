@@ -27,8 +27,14 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
         lines = [f"{number}. {entry['arch']}  {_metrics(entry)}" for number, entry in enumerate(result["best"], 1)]
         lines += _standing(result["best"][0].get("standing", {}))
         note = " (no further class found within the limits)" if result["exhausted"] else ""
+        if "epochs" in result:
+            why = f", stopped early: {result['stopped']}" if result["stopped"] else ""
+            lines.append(f"architecture of epoch {result['chosen_epoch']} of {result['evaluated']}{why}")
+            warning = result["epochs"][-1]["warning"]
+            lines += [f"warning: {warning}"] if warning else []
+        else:
+            lines.append(f"{result['evaluated']} classes evaluated{note}")
         lines += [
-            f"{result['evaluated']} classes evaluated{note}",
             f"train the best: nas train {shlex.quote(str(folder))}",
         ]
         return "\n".join(lines)

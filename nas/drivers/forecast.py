@@ -25,6 +25,7 @@ from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs
 from nas.drivers.objectives.names import LATENCY, TRAINED, parse, source_of
 from nas.drivers.settings import Settings
+from nas.drivers.supernet_stage import is_supernet, made
 from nas.eval.attacks import ATTACKS, named
 from nas.search_spaces import SPACES, Network
 from nas.strategies.proxies import PROXIES
@@ -47,10 +48,13 @@ def forecast(command: str, settings: Settings) -> dict[str, Any]:
     passes: dict[str, float] = {}
     stages: dict[str, float] = {}
     if command in ("run", "search"):
-        each, passes_each = _candidate(jobs, settings)
-        budget = settings.search.budget
-        stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
-        passes["search"] = budget * passes_each
+        if is_supernet(settings):
+            stages["search"], passes["search"] = _supernet(jobs)
+        else:
+            each, passes_each = _candidate(jobs, settings)
+            budget = settings.search.budget
+            stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
+            passes["search"] = budget * passes_each
     if command in ("run", "train", "eval"):
         trainings = settings.run.trainings if command == "run" else [settings.train.method]
         models = [method for method in trainings for _ in range(2 if settings.run.random and command == "run" else 1)]
@@ -170,6 +174,24 @@ def _start(workers: int) -> float:
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import nas.drivers.jobs"], check=False)
     return time.perf_counter() - start
+
+
+def _supernet(jobs: Jobs) -> tuple[float, float]:
+    """Seconds and F+B of one image of a supernet search, its validation left out.
+
+    Passes that need no gradient of a weight count as whole ones.
+    """
+    strategy = made(jobs)
+    batch = strategy.batch_size
+    x = unit_range(strategy.weight_half.images[:batch])
+    y = strategy.weight_half.labels[:batch]
+
+    def step() -> None:
+        strategy.supernet.zero_grad()
+        F.cross_entropy(strategy.supernet(x), y).backward()
+
+    passes = strategy.passes()
+    return passes * _timed(step, 3), passes * batch
 
 
 def _candidate(jobs: Jobs, settings: Settings) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from nas.core import config
 from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.memory import Memory
-from nas.drivers import dps, pipeline
+from nas.drivers import dps, pipeline, supernet_stage
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
@@ -52,7 +52,11 @@ def preflight(command: str, settings: Settings, keep: bool = True) -> None:
     if command == "run" and settings.train.method != "standard":
         raise InputError("Expected run.trainings=standard,pgd to say how `nas run` trains, not train.method.")
     jobs = Jobs(settings, None, keep)
-    if command in ("run", "search"):
+    if command in ("run", "search") and supernet_stage.is_supernet(settings):
+        supernet_stage.check(settings)
+        supernet_stage.made(jobs)  # has data to halve
+        _ = jobs.objectives.tables  # which may be missing
+    elif command in ("run", "search"):
         aims = Aims(jobs, Memory())
         aims.ready()
         if next(aims.limits.sample(Random(0), DRAWS), None) is None:

@@ -20,6 +20,7 @@ from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
 from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
 from nas.drivers.standing import standing
+from nas.drivers.supernet_stage import is_supernet, search_supernet
 from nas.eval import paired_difference
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
@@ -92,7 +93,13 @@ def search(shop: Workshop) -> dict[str, Any]:
     kept = run.store.get("search/result")
     if kept is not None:
         return kept
-    aims = shop.aims
+    result = search_supernet(shop) if is_supernet(settings) else _ask_and_tell(shop)
+    run.store.put("search/result", result)
+    return result
+
+
+def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
+    run, settings, aims = shop.run, shop.run.settings, shop.aims
     with run.stage("search") as stage:
         looking = Search(
             aims.space,
@@ -116,7 +123,6 @@ def search(shop: Workshop) -> dict[str, Any]:
         if tables is not None:
             for entry in result["best"]:
                 entry["standing"] = standing(tables, entry["arch"])
-        run.store.put("search/result", result)
     return result
 
 
@@ -180,7 +186,7 @@ def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, A
         "space": settings.space,
         "data": settings.data.name,
         "seeds": {"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
-        "search": {key: found[key] for key in ("objective", "goals", "evaluated", "failed", "exhausted", "best")},
+        "search": found,
         "models": [entries[model.name] for model in models],
         "differences": differences([entries[model.name] for model in models]),
         "versions": versions(),

@@ -22,6 +22,7 @@ from nas.eval.settings import EvalSettings
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
+from nas.strategies.rnas import SUPERNET_STRATEGIES
 from nas.tables import TableSettings
 from nas.train.settings import TrainSettings
 
@@ -120,10 +121,12 @@ def schema(space: str, strategy: str) -> type:
     """The dataclass of all settings for one space and strategy.
 
     Adds to `Common` the sections whose keys depend on them: `strategy` (with its `name`), `model` (the network that is
-    trained), `scoring` (the network that proxies look at) and `proxies.<name>` (their options).
+    trained), `supernet` (the one that is searched), `scoring` (the network that proxies look at) and `proxies.<name>`
+    (their options).
     """
     kind = SPACES.get(space)
-    options = STRATEGIES.get(strategy).Options
+    supernets = SUPERNET_STRATEGIES.components
+    options = supernets[strategy].Options if strategy in supernets else STRATEGIES.get(strategy).Options
     strategy_section = make_dataclass("StrategySettings", [("name", str, field(default=strategy))], bases=(options,))
     proxies = []
     for name, proxy in PROXIES.components.items():
@@ -133,6 +136,7 @@ def schema(space: str, strategy: str) -> type:
     sections: list[tuple[str, Any, Any]] = [
         ("strategy", strategy_section, field(default_factory=strategy_section)),
         ("model", kind.Settings, field(default_factory=kind.Settings)),
+        ("supernet", kind.SupernetSettings, field(default_factory=kind.SupernetSettings)),
         ("scoring", kind.ScoringSettings, field(default_factory=kind.ScoringSettings)),
         ("proxies", proxies_section, field(default_factory=proxies_section)),
     ]
@@ -158,9 +162,10 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     overrides = _written_out(values, overrides)
     before, chosen = _names(values, []), _names(values, overrides)
     if chosen[0] != before[0]:  # another space has other networks
-        values = {key: value for key, value in values.items() if key not in ("model", "scoring", "arch")}
+        values = {key: value for key, value in values.items() if key not in ("model", "supernet", "scoring", "arch")}
     if chosen[1] != before[1]:
-        values = {key: value for key, value in values.items() if key != "strategy"}
+        dropped = ("strategy", "search") if chosen[1] in SUPERNET_STRATEGIES.components else ("strategy",)
+        values = {key: value for key, value in values.items() if key not in dropped}
     kind = schema(*chosen)
     settings: Settings = config.checked(config.override(values, overrides, kind), kind)
     settings.data = located(settings.data)

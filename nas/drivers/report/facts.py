@@ -88,7 +88,7 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
             training = store.get("training") or {}
             if result.get("search"):
                 goal = Goal(**result["search"]["goals"][0])
-                evaluations = trajectory(store, goal)
+                evaluations = trajectory(store, goal) if "epochs" not in result["search"] else []
     known = {entry["name"]: entry.get("training") for entry in result.get("models") or []}
     models = identities({**known, **{name: known.get(name) for name in training}})
     training = {name: training[name] for name in models if name in training}

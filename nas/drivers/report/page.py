@@ -91,6 +91,10 @@ def _search(facts: Facts) -> str:
     found, goal = facts.search, facts.goal
     if not found or goal is None:
         return ""
+    if "epochs" in found:
+        warning = found["epochs"][-1]["warning"]
+        note = f"<p>{escape(warning)}: a sign of collapse.</p>" if warning else ""
+        return _section("Search", note + tables.epochs(found["epochs"]) + tables.best(facts))
     plot = ""
     if facts.evaluations:
         words = (

@@ -28,6 +28,11 @@ def _searched(facts: Facts) -> str:
     found, goal = facts.search, facts.goal
     if not found or goal is None:
         return ""
+    if "epochs" in found:
+        return (
+            f"A supernet of {escape(facts.space)} was trained by {escape(found['objective'])} for "
+            f"{found['evaluated']:,} epochs; the architecture is that of epoch {found['chosen_epoch']}."
+        )
     goals = " and ".join(
         f"{escape(one['name'])} ({'higher' if one['higher_is_better'] else 'lower'} is better)"
         for one in found["goals"]

@@ -133,6 +133,31 @@ def best(facts: Facts) -> str:
     return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
 
 
+EPOCH = {  # of the log of a supernet search: key → title
+    "epoch": "epoch",
+    "weight_loss": "loss of the weights",
+    "alpha_loss": "loss of α",
+    "val_accuracy": "validation accuracy",
+    "val_robust_accuracy": "robust",
+    "seconds": "seconds",
+}
+
+
+def epochs(rows: list[dict[str, Any]]) -> str:
+    """The log of a supernet search: losses, accuracies, entropy of α, skip connections, the architecture so far."""
+    keys = [key for key in EPOCH if any(key in row for row in rows)]
+    keys[-1:-1] = [key for key in rows[-1] if key.startswith(("entropy_", "skips_"))]
+    titles = "".join(f"<th>{escape(EPOCH.get(key, key.replace('_', ' ')))}</th>" for key in keys)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td>{value(row[key]) if key in row else ''}</td>" for key in keys)
+        + f'<td class="name"><code>{escape(row["architecture"])}</code></td></tr>'
+        for row in rows
+    )
+    head = f'<thead><tr>{titles}<th class="name">architecture</th></tr></thead>'
+    return scrolling(f"<table>{head}<tbody>{body}</tbody></table>")
+
+
 def _cells(metrics: dict[str, float], names: list[str]) -> str:
     return "".join(f"<td>{value(metrics[name])}</td>" for name in names)
 

@@ -1,0 +1,181 @@
+"""The supernet of DARTS: 14 edges with 8 operations each in the normal and in the reduction cell.
+
+Two things make it cheaper than computing every operation of every edge by itself: what all edges that leave a state
+have in common is computed once (`State`), and the weight of an operation that ends in a batch normalisation is folded
+into it (`batch_norm`).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.search_spaces.darts.depthwise import depthwise
+from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edge, Edges, Genotype
+from nas.search_spaces.darts.operations import FactorizedReduce, relu_conv_bn
+from nas.search_spaces.network import RGB
+from nas.search_spaces.supernet import Supernet, batch_norm, batch_statistics
+
+EDGES = tuple((source, node) for node in NODES for source in range(node))  # the rows of α
+
+
+class State:
+    """A state of a cell and what the edges that leave it (all with the same stride) need of it, computed once."""
+
+    def __init__(self, x: Tensor, stride: int) -> None:
+        self.x = x  # (B, C, H, W)
+        self.stride = stride
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        return functional.relu(self.x)
+
+    @cached_property
+    def max_pooled(self) -> Tensor:
+        return batch_norm(functional.max_pool2d(self.x, 3, self.stride, padding=1))
+
+    @cached_property
+    def avg_pooled(self) -> Tensor:
+        return batch_norm(functional.avg_pool2d(self.x, 3, self.stride, padding=1, count_include_pad=False))
+
+
+class Separable(nn.Module):
+    """Depthwise, then pointwise convolution; (B, C, H, W) → (B, C, ⌈H/stride⌉, ⌈W/stride⌉)."""
+
+    def __init__(self, channels: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.stride, self.dilation = stride, dilation
+        self.depth = nn.Conv2d(channels, channels, kernel, groups=channels, bias=False)  # holds the weights
+        self.point = nn.Conv2d(channels, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.point(depthwise(x, self.depth.weight, self.stride, self.dilation))
+
+
+class TwiceSeparable(nn.Module):
+    """Two separable convolutions with BN and ReLU between them; only the first has the stride."""
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.first = Separable(channels, kernel, stride)
+        self.second = Separable(channels, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(functional.relu(batch_norm(self.first(x))))
+
+
+class MixedEdge(nn.Module):
+    """The sum of the operations of one edge, each times its probability."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.skip = nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine=False)
+        self.convs = nn.ModuleList(
+            [
+                TwiceSeparable(channels, 3, stride),
+                TwiceSeparable(channels, 5, stride),
+                Separable(channels, 3, stride, dilation=2),
+                Separable(channels, 5, stride, dilation=2),
+            ]
+        )  # without the ReLU before them and the BN after them
+
+    def forward(self, state: State, probabilities: Tensor) -> Tensor:
+        """`probabilities`: (8,), in the order of `OPERATIONS`."""
+        _, of_max, of_avg, of_skip, *of_convs = probabilities.unbind()
+        total = state.max_pooled * of_max
+        total = torch.addcmul(total, state.avg_pooled, of_avg)
+        total = torch.addcmul(total, self.skip(state.x), of_skip)
+        for conv, weight in zip(self.convs, of_convs):
+            total = total + batch_norm(conv(state.rectified), weight)
+        return total
+
+
+class MixedCell(nn.Module):
+    """Two inputs brought to C channels, four nodes that sum all edges from the states before, concatenated to 4C."""
+
+    def __init__(self, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool) -> None:
+        super().__init__()
+        halves = FactorizedReduce(c_before, channels, affine=False)
+        self.preprocess0 = halves if after_reduction else relu_conv_bn(c_before, channels, affine=False)
+        self.preprocess1 = relu_conv_bn(c_in, channels, affine=False)
+        self.stride = 2 if reduction else 1  # of the edges that leave the inputs
+        self.edges = nn.ModuleList(MixedEdge(channels, self.stride if source < 2 else 1) for source, _ in EDGES)
+
+    def forward(self, before: Tensor, x: Tensor, probabilities: Tensor) -> Tensor:
+        """(B, c_before, ·, ·), (B, c_in, H, W), (14, 8) → (B, 4C, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        states = [State(self.preprocess0(before), self.stride), State(self.preprocess1(x), self.stride)]
+        rows = zip(self.edges, probabilities)
+        for _ in NODES:
+            incoming = [edge(state, row) for state, (edge, row) in zip(states, rows)]  # one from every state so far
+            states.append(State(sum(incoming[1:], incoming[0]), stride=1))
+        return torch.cat([state.x for state in states[2:]], dim=1)
+
+
+class DARTSSupernet(Supernet):
+    """Stem, L mixed cells, mean over pixels, linear; C channels, twice as many from cell L//3 and again from 2L//3.
+
+    The search network of the paper has C=16 and L=8: 1,930,618 weights. The normal cells share one α, the two
+    reduction cells the other.
+    """
+
+    operations: ClassVar[tuple[str, ...]] = OPERATIONS
+    derived_edges: ClassVar[int] = 2 * len(NODES)
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int = 16,
+        cells: int = 8,
+        mean: RGB = (0.0, 0.0, 0.0),
+        std: RGB = (1.0, 1.0, 1.0),
+    ) -> None:
+        super().__init__(dict.fromkeys(CELLS, len(EDGES)), mean, std)
+        c_before = c_in = 3 * channels
+        self.stem = nn.Sequential(nn.Conv2d(3, c_in, 3, padding=1, bias=False), nn.BatchNorm2d(c_in))
+        self.kinds = ["reduce" if layer in (cells // 3, 2 * cells // 3) else "normal" for layer in range(cells)]
+        self.cells = nn.ModuleList()
+        width, after_reduction = channels, False
+        for kind in self.kinds:
+            reduction = kind == "reduce"
+            width = 2 * width if reduction else width
+            self.cells.append(MixedCell(c_before, c_in, width, reduction, after_reduction))
+            c_before, c_in, after_reduction = c_in, 4 * width, reduction
+        self.classifier = nn.Linear(c_in, num_classes)
+        batch_statistics(self)
+
+    def logits(self, x: Tensor, probabilities: dict[str, Tensor]) -> Tensor:
+        before = x = self.stem(x)
+        for kind, cell in zip(self.kinds, self.cells):
+            before, x = x, cell(before, x, probabilities[kind])
+        return self.classifier(x.mean((2, 3)))
+
+    def derive(self) -> Genotype:
+        """Per node the two incoming edges whose best operation has the largest weight, that operation on each.
+
+        `none` is never chosen, though its weight counts in the softmax. Of equal weights the first wins; the two edges
+        are written in the order of their inputs.
+        """
+        cells = {name: derive_edges(weights.tolist()) for name, weights in self.probabilities().items()}
+        return Genotype(**cells)
+
+    def skips(self) -> dict[str, int]:
+        genotype = self.derive()
+        return {name: sum(op == "skip_connect" for op, _ in getattr(genotype, name)) for name in CELLS}
+
+
+def derive_edges(weights: list[list[float]]) -> Edges:
+    """The eight edges that the softmax weights of a cell's 14 edges stand for (`DARTSSupernet.derive`)."""
+    chosen: list[Edge] = []
+    for node in NODES:
+        best = {}  # input → its best operation and that one's weight
+        for (source, target), row in zip(EDGES, weights):
+            if target == node:
+                column = max(range(1, len(row)), key=row.__getitem__)  # column 0 is `none`
+                best[source] = (row[column], OPERATIONS[column])
+        strongest = sorted(best, key=lambda source: -best[source][0])[:2]
+        chosen += [(best[source][1], source) for source in sorted(strongest)]
+    return tuple(chosen)

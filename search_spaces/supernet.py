@@ -1,0 +1,100 @@
+"""What every supernet is: all operations on all edges, mixed by architecture parameters α that are learned."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.search_spaces.network import RGB
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def batch_norm(x: Tensor, scale: Tensor | None = None) -> Tensor:
+    """`scale` (a scalar, 1 by default) times x normalised by the mean and variance of this batch, per channel.
+
+    No running averages in any mode. The scale rides along as the affine weight of the normalisation, so it costs
+    nothing, forward or backward.
+    """
+    if scale is None:
+        return functional.batch_norm(x, None, None, training=True)
+    channels = x.shape[1]
+    return functional.batch_norm(x, None, None, scale.repeat(channels), x.new_zeros(channels), training=True)
+
+
+def batch_statistics(module: M) -> M:
+    """Makes every BN in `module` use the statistics of the batch in every mode and keep no running averages."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.track_running_stats = False
+            part.running_mean = part.running_var = part.num_batches_tracked = None
+    return module
+
+
+class Supernet(nn.Module, ABC):
+    """All operations of a space on all edges; an edge is their sum, weighted by softmax(α) over the operations.
+
+    Takes images (B, 3, H, W) in [0, 1], gives logits (B, classes); its normalisation is inside, as in `Network`.
+
+    Every batch normalisation uses the statistics of its batch, in train and in eval mode, and there are no running
+    averages. So a pass leaves nothing behind, whatever it is fed, and two passes of the same images give the same
+    logits: a disagreement f(m(x), m(x)) is 0. Inside the cells the normalisations have no affine weights (they would
+    undo the scale of the mixture); those around the cells are as in the network that is trained in the end.
+
+    `none` is not computed, its zeros only need not be added; it takes part in the softmax.
+
+    α starts at 10⁻³·N(0, 1), as in the release of DARTS, and the weights as usual, from torch's global generator.
+    """
+
+    operations: ClassVar[tuple[str, ...]]  # the columns of every α
+    derived_edges: ClassVar[int]  # edges of a derived cell
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, edges: dict[str, int], mean: RGB = (0.0, 0.0, 0.0), std: RGB = (1.0, 1.0, 1.0)) -> None:
+        """`edges`: cell name → number of its edges, one row of α each."""
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        self.alphas = nn.ParameterDict(
+            {name: nn.Parameter(1e-3 * torch.randn(count, len(self.operations))) for name, count in edges.items()}
+        )
+
+    @abstractmethod
+    def logits(self, x: Tensor, probabilities: dict[str, Tensor]) -> Tensor:
+        """Logits of normalised images in the mixture that `probabilities` gives for each cell."""
+
+    @abstractmethod
+    def derive(self) -> Any:
+        """The architecture of the space that α stands for now (what would be chosen if the search ended here)."""
+
+    @abstractmethod
+    def skips(self) -> dict[str, int]:
+        """Cell name → number of skip connections in the derived cell."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits((x - self.mean) / self.std, self.probabilities())
+
+    def probabilities(self) -> dict[str, Tensor]:
+        """Cell name → softmax of α over the operations, (edges, operations)."""
+        return {name: alpha.softmax(1) for name, alpha in self.alphas.items()}
+
+    def entropy(self) -> dict[str, float]:
+        """Cell name → mean over the edges of the entropy of softmax(α), in nats: ln(operations) where undecided."""
+        with torch.no_grad():
+            return {
+                name: torch.special.entr(probability).sum(1).mean().item()
+                for name, probability in self.probabilities().items()
+            }
+
+    def architecture_parameters(self) -> list[nn.Parameter]:
+        """The α, cell by cell."""
+        return list(self.alphas.values())
+
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters but the α."""
+        return [parameter for name, parameter in self.named_parameters() if not name.startswith("alphas.")]
