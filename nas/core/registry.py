@@ -46,7 +46,8 @@ class Registry(Generic[T]):
                     found[value.name] = value
         for entry in entry_points(group="nas." + self.package.rsplit(".", 1)[-1]):
             value = entry.load()
-            found[value.name] = value
+            if self.is_component(value):  # several registries may share a group
+                found[value.name] = value
         return dict(sorted(found.items()))
 
     def names(self) -> list[str]:

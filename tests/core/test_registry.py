@@ -83,12 +83,16 @@ def test_suggest_is_silent_where_nothing_is_near() -> None:
 
 
 def test_entry_points_of_third_parties_are_added(shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import import_module
+
     asked = []
-    theirs = SimpleNamespace(name="theirs")
+    base = import_module("shapes.base").Base
+    theirs = type("Theirs", (base,), {"name": "theirs", "work": lambda self: None})
+    other = type("Other", (), {"name": "other"})  # a component of another registry of the same group
 
     def entry_points(group: str) -> list[SimpleNamespace]:
         asked.append(group)
-        return [SimpleNamespace(name="whatever", load=lambda: theirs)]
+        return [SimpleNamespace(name="whatever", load=lambda one=one: one) for one in (theirs, other)]
 
     monkeypatch.setattr(module, "entry_points", entry_points)
     assert shapes.get("theirs") is theirs
