@@ -1,0 +1,130 @@
+"""Pictures of a prediction: importances of features as in the paper's Figures 2 to 5, or learning curves."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from nas.core.errors import InputError
+
+INK, SOFT, GRID = "#1b2733", "#56616c", "#e3e7ea"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))
+MOST = 15  # features in a panel
+BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a row
+NAMES = {"clean": "clean", "fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD", "square": "Square"}
+
+
+def picture(result: dict[str, Any], kind: str) -> bytes:
+    """Learning curves where the result has them, else importances, as a file of this kind."""
+    style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "predict"}
+    with rc_context(style):
+        figure = _curves(result) if result.get("curves") else _importances(result)
+        file = io.BytesIO()
+        date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
+        figure.savefig(file, format=kind[1:], dpi=200, metadata={date: None})
+    return file.getvalue()
+
+
+def _figure(width: float, height: float, title: str, note: str) -> Figure:
+    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"{title}\n", x=0.01, ha="left", size=12.5, weight="bold", color=INK)
+    figure.text(0.0105, 1 - 0.36 / height, note, va="top", color=SOFT)
+    return figure
+
+
+def _plain(axes: Any) -> None:
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(SOFT)
+    axes.tick_params(length=0, colors=INK)
+    axes.set_axisbelow(True)
+
+
+def _label(target: str) -> str:
+    return " + ".join(NAMES.get(part, part) for part in target.split("+"))
+
+
+def _how(result: dict[str, Any]) -> str:
+    splits = "the paper's split" if result["splits"] == "paper" else f"mean of {result['splits']} random splits"
+    return f"{result['n']:,} classes, {result['model']} on {result['features']} features, {splits}"
+
+
+def _importances(result: dict[str, Any]) -> Figure:
+    """A panel for each target of several columns (or each target), its features in the order of their importance, with
+    the bars of its parts beside its own; with `study` a second column without the most important feature."""
+    everything = result["importances"]
+    if not everything:
+        raise InputError(
+            f"Expected importances to draw but {result['model']} tells none; draw --curves, or take --model forest."
+        )
+    joint = [target for target in everything if "+" in target] or list(everything)
+    study = result.get("study")
+    panels: list[tuple[str, dict[str, dict[str, float]]]] = []
+    for target in joint:
+        group = [part for part in target.split("+") if part in everything and part != target] + [target]
+        panels.append((_label(target), {name: everything[name] for name in group}))
+        if study:
+            without = {target: study[target]["importances_without"]}
+            panels.append((f"{_label(target)}, without {study[target]['top']}", without))
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    bars = min(MOST, max(len(shares) for _, group in panels for shares in group.values()))
+    height = down * (bars * BAR * 0.8 + 0.75) + 0.75
+    title = f"What predicts accuracy under attack on {result['dataset']}: importance of features"
+    figure = _figure(across * PANEL + 1.2, height, title, f"Gini importance; {_how(result)}")
+    grid = figure.subplots(down, across, squeeze=False).flatten()
+    colour = dict.fromkeys(everything, COLOURS[1]) | {"clean": COLOURS[0]}
+    colour |= {target: COLOURS[2] for target in everything if "+" in target}
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (heading, group) in zip(grid, panels):
+        *_, last = group
+        names = list(group[last])[:MOST]
+        places = np.arange(len(names))
+        thick = 0.8 / len(group)
+        for number, (target, shares) in enumerate(group.items()):
+            values = [shares[name] for name in names]
+            axes.barh(places + (number - (len(group) - 1) / 2) * thick, values, thick * 0.92, color=colour[target],
+                      label=_label(target))  # fmt: skip
+        axes.set_yticks(places, names)
+        axes.invert_yaxis()
+        axes.grid(axis="x", color=GRID)
+        axes.set_title(heading, loc="left", size=10.5, color=INK)
+        _plain(axes)
+        if len(group) > 1:
+            axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _curves(result: dict[str, Any]) -> Figure:
+    """R² and Kendall's tau over the number of labelled architectures, with the band of one standard deviation."""
+    curves = result["curves"]
+    targets = [target for target in result["targets"] if "+" not in target] or list(result["targets"])
+    sizes = [int(size) for size in curves]
+    title = f"Accuracy on {result['dataset']} from few labelled architectures"
+    note = f"{result['n']:,} classes, {result['model']} on {result['features']} features; mean and sd of 20 draws"
+    figure = _figure(2 * PANEL + 0.6, 4.2, title, note)
+    for axes, key, name in zip(figure.subplots(1, 2), ("r2", "kendall"), ("R²", "Kendall's \u03c4")):
+        for number, target in enumerate(targets):
+            entries = [(entry[key][target], entry[f"{key}_sd"][target]) for entry in curves.values()]
+            mean, sd = (np.array([np.nan if e[at] is None else e[at] for e in entries]) for at in (0, 1))
+            shade = COLOURS[number % len(COLOURS)]
+            dash = DASHES[number // len(COLOURS) % len(DASHES)]
+            axes.plot(sizes, mean, dash, color=shade, marker="o", markersize=4, label=_label(target))
+            axes.fill_between(sizes, mean - sd, mean + sd, color=shade, alpha=0.13, linewidth=0)
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
+        axes.set_ylim(0, 1)
+        axes.grid(color=GRID)
+        axes.set_title(name, loc="left", size=10.5, color=INK)
+        axes.set_xlabel("labelled architectures", color=INK)
+        _plain(axes)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
