@@ -107,7 +107,8 @@ class Flow:
                 times = self.feeds[later][number]
                 if times:
                     for way, count in self.onward[later].items():
-                        self.onward[number][(self.kinds[later], *way)] += times * count
+                        longer = (self.kinds[later], *way)
+                        self.onward[number][longer] += times * count
             self.onward[number] += Counter()  # without zeros
 
     def _arriving(self, feed: Counter[int]) -> Counter[tuple[int, tuple[str, ...]]]:

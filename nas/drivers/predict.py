@@ -207,8 +207,8 @@ class _Study:
             mean = predictor.predict(x[test]).mean.reshape(len(test), -1)
             fits[tuple(group)] = mean, getattr(predictor, "importances", None)
         for name, columns in wanted.items():
-            group = tuple(groups[0]) if together else columns
-            mean, importances = fits[group]
+            group = groups[0] if together else list(columns)
+            mean, importances = fits[tuple(group)]
             guess = mean[:, [group.index(column) for column in columns]]
             truth = y[test][:, [self.data.columns.index(column) for column in columns]]
             answer.r2[name] = float(r2_score(truth, guess))

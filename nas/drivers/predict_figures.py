@@ -67,8 +67,8 @@ def _importances(result: dict[str, Any]) -> Figure:
     study = result.get("study")
     panels: list[tuple[str, dict[str, dict[str, float]]]] = []
     for target in joint:
-        group = [part for part in target.split("+") if part in everything and part != target] + [target]
-        panels.append((_label(target), {name: everything[name] for name in group}))
+        parts = [part for part in target.split("+") if part in everything and part != target] + [target]
+        panels.append((_label(target), {name: everything[name] for name in parts}))
         if study:
             without = {target: study[target]["importances_without"]}
             panels.append((f"{_label(target)}, without {study[target]['top']}", without))

@@ -266,7 +266,7 @@ def options_of(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, Any
                 f"Expected --set for one of {', '.join(by_name)} but got {text!r}{suggest(name, list(by_name))}."
             )
         by_name[name].append(rest)
-    found = {}
+    found: dict[str, Any] = {}
     for name, overrides in by_name.items():
         kind = STRATEGIES.get(name).Options
         try:
