@@ -1,0 +1,43 @@
+"""The benchmark of supernet searches measures steps of every kind against one pass; its limits are a slow test."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nas.bench import BENCHES, rnas
+from nas.bench.rnas import RNASBench
+
+
+def test_it_is_registered() -> None:
+    assert BENCHES.get("rnas") is RNASBench
+
+
+def test_every_kind_is_measured_and_costs_more_than_a_pass() -> None:
+    lines: list[str] = []
+    found = rnas.ratios(lines.append, rounds=2, channels=4, cells=3, batch=4)
+    assert set(found["ratios"]) == {"darts", "second-order", "rnas-uniform", "rnas-max", "transcription"}
+    assert found["ratios"]["rnas-max"] > found["ratios"]["rnas-uniform"] > 1
+    assert len(lines) == 2
+    assert found["unit_seconds"] > 0
+
+
+def test_a_step_updates_both_levels() -> None:
+    of = rnas.strategy("rnas-uniform", 4, 3, 4)
+    alphas = [alpha.detach().clone() for alpha in of.alphas]
+    weights = [weight.detach().clone() for weight in of.weights]
+    rnas.unit(of)
+    assert all(torch.equal(a, b) for a, b in zip([*alphas, *weights], [*of.alphas, *of.weights]))
+    rnas.step(of)
+    assert not any(torch.equal(a, b) for a, b in zip(alphas, of.alphas))
+    assert sum(not torch.equal(a, b) for a, b in zip(weights, of.weights)) > len(weights) / 2
+
+
+@pytest.mark.slow
+def test_steps_cost_no_more_than_they_should() -> None:
+    found = rnas.ratios(print)["ratios"]
+    assert found["darts"] <= 2.1
+    assert found["second-order"] <= 5.2
+    assert found["rnas-uniform"] <= 4.2
+    assert found["rnas-max"] <= 19
+    assert found["transcription"] >= 2
