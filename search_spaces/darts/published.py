@@ -1,0 +1,98 @@
+"""Genotypes of published searches, by the name that the field gives them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from nas.search_spaces.darts.genotype import Edges, Genotype
+
+_SHORT = {
+    "none": "none",
+    "max": "max_pool_3x3",
+    "avg": "avg_pool_3x3",
+    "skip": "skip_connect",
+    "sep3": "sep_conv_3x3",
+    "sep5": "sep_conv_5x5",
+    "dil3": "dil_conv_3x3",
+    "dil5": "dil_conv_5x5",
+}
+
+
+class Published(NamedTuple):
+    """Each cell as its eight edges, `operation-input`."""
+
+    normal: str
+    reduce: str
+    source: str
+
+
+PUBLISHED: dict[str, Published] = {
+    "DARTS_V1": Published(
+        "sep3-1 sep3-0 skip-0 sep3-1 skip-0 sep3-1 sep3-0 skip-2",
+        "max-0 max-1 skip-2 max-0 max-0 skip-2 skip-2 avg-0",
+        "Liu et al., ICLR 2019 (arXiv:1806.09055), first order",
+    ),
+    "DARTS_V2": Published(
+        "sep3-0 sep3-1 sep3-0 sep3-1 sep3-1 skip-0 skip-0 dil3-2",
+        "max-0 max-1 skip-2 max-1 max-0 skip-2 skip-2 max-1",
+        "Liu et al., ICLR 2019 (arXiv:1806.09055), second order",
+    ),
+    "PDARTS": Published(
+        "skip-0 dil3-1 skip-0 sep3-1 sep3-1 sep3-3 sep3-0 dil5-4",
+        "avg-0 sep5-1 sep3-0 dil5-2 max-0 dil3-1 dil3-1 dil5-3",
+        "Chen et al., ICCV 2019 (arXiv:1904.12760)",
+    ),
+    "PC_DARTS": Published(
+        "sep3-1 skip-0 sep3-0 dil3-1 sep5-0 sep3-1 avg-0 dil3-1",
+        "sep5-1 max-0 sep5-1 sep5-2 sep3-0 sep3-3 sep3-1 sep3-2",
+        "Xu et al., ICLR 2020 (arXiv:1907.05737), on CIFAR-10",
+    ),
+    "RACL": Published(
+        "sep3-0 sep3-1 sep5-0 skip-1 sep3-0 skip-3 sep3-3 skip-4",
+        "sep3-0 sep5-1 avg-0 dil3-1 sep3-0 sep5-1 sep3-2 dil3-3",
+        "Dong et al. 2020 (arXiv:2009.00902)",
+    ),
+    "ADVRUSH": Published(
+        "sep3-1 sep3-0 sep5-0 sep3-1 sep3-1 sep3-0 skip-0 sep3-1",
+        "sep3-0 sep3-1 skip-0 dil3-2 skip-0 avg-1 skip-0 skip-2",
+        "Mok et al., ICCV 2021 (arXiv:2108.01289)",
+    ),
+    "LRNAS": Published(
+        "max-1 avg-0 sep3-1 skip-0 sep3-2 avg-1 max-3 max-0",
+        "none-0 none-1 sep5-2 max-0 avg-2 skip-1 max-3 skip-4",
+        "Feng et al., LRNAS (lightweight and adversarially robust cells)",
+    ),
+    "REP_PGD": Published(
+        "skip-1 dil3-0 dil3-1 sep3-0 sep3-3 dil5-1 dil3-3 sep3-4",
+        "sep3-1 sep5-0 sep5-1 sep3-2 sep3-2 sep5-1 max-4 max-3",
+        "Feng et al., REP (robustness enhanced plugin for differentiable search), with PGD",
+    ),
+    "ZCPRob_RNTK": Published(
+        "sep3-0 sep5-1 sep3-0 dil5-1 skip-2 sep3-3 dil3-2 skip-4",
+        "avg-0 sep3-1 dil5-2 sep3-1 avg-0 skip-3 max-4 skip-1",
+        "Feng et al., ICLR 2025 (zero-cost proxy for adversarial robustness)",
+    ),
+    "RNAS_H": Published(
+        "dil5-0 dil5-1 dil5-0 dil3-1 dil5-3 sep5-0 dil5-0 dil3-2",
+        "avg-1 dil5-0 dil5-2 sep5-0 sep3-3 skip-0 sep5-0 sep5-4",
+        "RNAS beyond DARTS, which is not the RNAS of `strategies/rnas`",
+    ),
+    "RNAS_L": Published(
+        "dil5-0 dil5-1 skip-2 dil5-0 sep5-0 sep3-1 avg-0 skip-2",
+        "sep5-0 sep3-1 sep5-2 sep3-1 dil3-3 dil5-2 sep5-3 sep3-2",
+        "RNAS beyond DARTS, which is not the RNAS of `strategies/rnas`",
+    ),
+}
+
+
+@cache
+def published(name: str) -> Genotype:
+    """The genotype of a name in `PUBLISHED`."""
+    one = PUBLISHED[name]
+    return Genotype(_edges(one.normal), _edges(one.reduce))
+
+
+def _edges(text: str) -> Edges:
+    edges = (part.split("-") for part in text.split())
+    return tuple((_SHORT[operation], int(source)) for operation, source in edges)
