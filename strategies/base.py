@@ -30,14 +30,16 @@ class Goal:
 
 @dataclass(frozen=True)
 class Hints:
-    """What a strategy may ask about any architecture without an evaluation; both are pure functions.
+    """What a strategy may ask about any architecture without an evaluation; all are pure functions.
 
     `features`: architectures -> (n, d) numbers that describe them. `cheap`: architectures -> the fitness (more is
-    better) that a cheap objective gives each, `None` where it has none. `None` in the place of either: not at hand.
+    better) that a cheap objective gives each, `None` where it has none. `allowed`: whether each is within those limits
+    that cost nothing to check. `None` in the place of a function: not at hand.
     """
 
     features: Callable[[Sequence[Any]], np.ndarray] | None = None
     cheap: Callable[[Sequence[Any]], list[float | None]] | None = None
+    allowed: Callable[[Sequence[Any]], list[bool]] | None = None
 
 
 class Strategy(ABC, Generic[A]):

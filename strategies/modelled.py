@@ -31,6 +31,7 @@ class Modelled(Strategy[Any]):
         self.asked: dict[str, None] = {}  # classes
         self.queue: list[Any] = []  # chosen, not asked yet; the best first
         self._class: Callable[[Any], Any] = getattr(space, "canonical", lambda arch: arch)
+        self._within: dict[str, bool] = {}  # by class, what the hint said; a memory of pure values
 
     def ask(self, n: int) -> list[Any]:
         proposed: list[Any] = []
@@ -52,6 +53,8 @@ class Modelled(Strategy[Any]):
     def _choose(self, count: int) -> list[Any]:
         """The best candidates by the model, filled up with random ones where there are fewer."""
         candidates, features = self._candidates()
+        fine = np.array(self._allowed(candidates), dtype=bool)
+        candidates, features = [arch for arch, good in zip(candidates, fine) if good], features[fine]
         best: list[Any] = []
         if candidates:
             fitness = np.array([fit for _, fit in self.told.values()])
@@ -84,6 +87,16 @@ class Modelled(Strategy[Any]):
 
     def _key(self, arch: Any) -> str:
         return str(self._class(arch))
+
+    def _allowed(self, archs: list[Any]) -> list[bool]:
+        """Which architectures are within the limits that cost nothing to check."""
+        if self.hints.allowed is None:
+            return [True] * len(archs)
+        keys = [self._key(arch) for arch in archs]
+        new = {key: self._class(arch) for key, arch in zip(keys, archs) if key not in self._within}
+        if new:
+            self._within.update(zip(new, self.hints.allowed(list(new.values()))))
+        return [self._within[key] for key in keys]
 
     def _random(self, taken: dict[str, None]) -> Any:
         """A random architecture of a class not taken, if one is found."""

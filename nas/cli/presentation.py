@@ -60,7 +60,9 @@ def _standing(columns: dict[str, dict[str, float | None]]) -> list[str]:
     if not known:
         return []
     texts = [f"{name} {one['value']:.4g} ({one['percentile']:.1f})" for name, one in known.items()]
-    return [f"the first in the tables (and percent of all classes that are worse): {', '.join(texts)}"]
+    return [
+        f"the first in the tables (and percent of all classes that are worse, equals counted half): {', '.join(texts)}"
+    ]
 
 
 def _dps(folder: Path, result: dict[str, Any]) -> str:

@@ -110,6 +110,7 @@ def _words(text: str) -> list[str]:
 def _text(result: dict[str, Any]) -> str:
     """For people: R² and tau by target, then the study, then the learning curves."""
     how = "the paper's split" if result["splits"] == "paper" else f"mean ± sd of {result['splits']} splits"
+    how = "one split" if result["splits"] == "1" else how
     head = (
         f"{result['n']:,} classes of {result['dataset']}; {result['model']} on {result['feature_count']} features "
         f"({result['features']}); {how}"

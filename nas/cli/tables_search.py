@@ -34,6 +34,7 @@ def command(
     workers: int = typer.Option(None, help="Processes, by default one per core; the results are the same."),
     columns: str = typer.Option("", help="Columns to show of the best found, as in `nas tables correlate`."),
     cheap: str = typer.Option(None, metavar="NAME", help="The cheap objective of warm-up and moves: params, a column."),
+    features: str = typer.Option("graph", help="What predictors see: graph (of the cell), and columns: scores:nwot."),
     options: list[str] = typer.Option([], "--set", metavar="STRATEGY.KEY=VALUE", help="An option; may be repeated."),
     csv: Path = typer.Option(None, metavar="FILE", help="Write the table as CSV."),
     plot: Path = typer.Option(None, metavar="FILE", help="Write the regret over queries (.png, .svg, .pdf)."),
@@ -71,7 +72,16 @@ def command(
         if path is not None and path.resolve() in [read.resolve() for read in given.values() if read]:
             raise InputError(f"Expected another file to write than {path}, which is to be read.")
     study = Study(
-        _words(objective), _words(strategy), queries, seeds, seed, ask, tuple(_words(columns)), cheap, tuple(options)
+        _words(objective),
+        _words(strategy),
+        queries,
+        seeds,
+        seed,
+        ask,
+        tuple(_words(columns)),
+        cheap,
+        tuple(options),
+        tuple(_words(features)),
     )
     study.check()
     paths: dict[str, Any] = {name: str(path) for name, path in given.items() if path is not None}

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from nas.core.errors import NasError
+from nas.core.errors import InputError, NasError
 from nas.core.executor import Done, LocalExecutor
 from nas.core.memory import Memory
 from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.constraints import Limits
 from nas.drivers.jobs import Job, Jobs, Score
-from nas.drivers.objectives.names import LATENCY, parse
+from nas.drivers.objectives.names import GRAPH, LATENCY, parse
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 
@@ -50,8 +50,20 @@ class Aims:
         """`InputError` for what would stop the search later."""
         _ = self.goals, self.limits, self.strategy
         self.jobs.objectives.ready(self.names)
+        others = [name for name in self.settings.search.features if name != GRAPH]
         if self.settings.search.cheap is not None:
-            self.jobs.objectives.ready([self.settings.search.cheap])
+            others += [term.name for term in parse(self.settings.search.cheap)]
+        for name in others:
+            self.jobs.objectives.ready([name])
+        if self.settings.search.features != [GRAPH] and "features" not in self.strategy.uses:
+            raise InputError(
+                f"Expected no search.features with strategy.name={self.strategy.name}, which looks at none; leave it "
+                "out."
+            )
+        if self.settings.search.cheap is not None and "cheap" not in self.strategy.uses:
+            raise InputError(
+                f"Expected no search.cheap with strategy.name={self.strategy.name}, which asks none; leave it out."
+            )
 
     @cached_property
     def strategy(self) -> Strategy[Any]:
@@ -59,7 +71,11 @@ class Aims:
         kind = STRATEGIES.get(settings.strategy.name)
         cheap = None if settings.search.cheap is None else self._cheap
         return kind(
-            self.space, self.goals, derive(settings.seed, "strategy"), settings.strategy, Hints(self._features, cheap)
+            self.space,
+            self.goals,
+            derive(settings.seed, "strategy"),
+            settings.strategy,
+            Hints(self._features, cheap, self._allowed),
         )
 
     def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
@@ -99,14 +115,30 @@ class Aims:
         return self.latency if name == LATENCY else self.jobs.objectives.quantity(name)
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
-        return np.stack([self.space.features(arch) for arch in archs])
+        """(n, d): what `search.features` names, side by side; 0 where a metric has no value."""
+        parts = []
+        for name in self.settings.search.features:
+            if name == GRAPH:
+                parts.append(np.stack([self.space.features(arch) for arch in archs]))
+            else:
+                values = self._metric(name, archs)
+                parts.append(np.array([[0.0 if value is None else value] for value in values]))
+        return np.concatenate(parts, axis=1)
+
+    def _allowed(self, archs: Sequence[Any]) -> list[bool]:
+        return [self.limits.allow_unmeasured(self.space.canonical(arch)) for arch in archs]
 
     def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
-        """The fitness that the cheap objective gives each class, computed once."""
+        """The fitness that the cheap objective gives each class."""
         (term,) = parse(self.settings.search.cheap)
         (goal,) = self.jobs.objectives.goals([term])
+        values = self._metric(term.name, archs)
+        return [None if value is None else goal.fitness({term.name: value}) for value in values]
+
+    def _metric(self, name: str, archs: Sequence[Any]) -> list[float | None]:
+        """A metric of each class, computed once per run; None where it has none."""
         keys = [str(self.space.canonical(arch)) for arch in archs]
-        new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{key}") is None]
-        for done in self._executed([Score(key, (term.name,)) for key in new], lambda: None):
-            self.kept.put(f"cheap/{new[done.index]}", [None if done.result is None else goal.fitness(done.result)])
-        return [self.kept.get(f"cheap/{key}")[0] for key in keys]
+        new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{name}/{key}") is None]
+        for done in self._executed([Score(key, (name,)) for key in new], lambda: None):
+            self.kept.put(f"cheap/{name}/{new[done.index]}", [None if done.result is None else done.result[name]])
+        return [self.kept.get(f"cheap/{name}/{key}")[0] for key in keys]

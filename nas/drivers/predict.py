@@ -76,7 +76,8 @@ def chosen_targets(tables: Collection, asked: Sequence[str]) -> dict[str, tuple[
     the one at 1/255, which is called by the attack's name alone.
     """
     if not asked:
-        there = [name for name in USUAL if name in tables.labels]
+        nearest = [_nearest(tables, usual) for usual in USUAL]
+        there = [name for name in nearest if name is not None]
         if not there:
             raise InputError(
                 f"Expected one of the columns {', '.join(USUAL)} but the tables have none; name yours with --targets."
@@ -91,6 +92,15 @@ def chosen_targets(tables: Collection, asked: Sequence[str]) -> dict[str, tuple[
         labels = [part.removesuffix("@1") if part.removesuffix("@1") in ATTACKS else part for part in columns]
         targets["+".join(labels)] = tuple(columns)
     return targets
+
+
+def _nearest(tables: Collection, usual: str) -> str | None:
+    """The column, or the same attack at the epsilon nearest to it that the tables have."""
+    if usual in tables.labels:
+        return usual
+    attack, at, epsilon = usual.partition("@")
+    others = [name for name in tables.labels if at and name.partition("@")[0] == attack and "@" in name]
+    return min(others, key=lambda name: abs(float(name.partition("@")[2]) - float(epsilon)), default=None)
 
 
 def assemble(
@@ -111,6 +121,8 @@ def assemble(
         )
     if features != "graph" and not scores:
         raise InputError(f"Expected --scores for --features {features} but got none; --features graph needs no file.")
+    if features == "graph" and proxies:
+        raise InputError("Expected no --proxies with --features graph, which looks at none; take --features both.")
     columns = list(dict.fromkeys(columns))
     names: list[str] = []
     parts: list[np.ndarray] = []
@@ -243,6 +255,11 @@ def predict(
     model that fits all targets `together` is fitted once for all of them, also for a single one.
     """
     PREDICTORS.get(protocol.model)
+    if protocol.study and (len(data.names) < 2 or not hasattr(PREDICTORS.get(protocol.model), "importances")):
+        raise InputError(
+            f"Expected a model that tells importances, and two features, for --study but got {protocol.model} and "
+            f"{len(data.names)}; --model forest tells them."
+        )
     study = _Study(data, targets, protocol.model)
     jobs = [_Job("splits", seed) for seed in protocol.seeds()]
     sizes = [size for size in CURVE if protocol.curves and size <= len(data.classes) // 2]
@@ -289,11 +306,6 @@ def _without_and_alone(
     tick: Callable[[int], None],
 ) -> dict[str, Any]:
     names = study.data.names
-    if len(names) < 2 or not importances:
-        raise InputError(
-            f"Expected a model that tells importances, and two features, for --study but got {protocol.model} and "
-            f"{len(names)}; --model forest tells them."
-        )
     first = {target: max(shares, key=lambda name: shares[name] or 0.0) for target, shares in importances.items()}
     jobs = [
         _Job(part, seed, targets=(target,), **{part: names.index(top)})

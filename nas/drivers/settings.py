@@ -33,6 +33,7 @@ class SearchSettings:
 
     objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
     cheap: str | None = None  # a cheap metric, for strategies that look at many architectures before they ask
+    features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
     budget: int = 100  # different classes scored
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
     ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
@@ -45,6 +46,8 @@ class SearchSettings:
             source_of(term.name)
         if self.cheap is not None and (len(parse(self.cheap)) > 1 or source_of(self.cheap) == LATENCY):
             raise InputError(f"Expected one proxy, table column or label for search.cheap but got {self.cheap!r}.")
+        if not self.features or any(source_of(name) == LATENCY for name in self.features):
+            raise InputError(f"Expected graph, proxies or table columns in search.features but got {self.features!r}.")
 
 
 @dataclass

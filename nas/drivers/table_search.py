@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from nas.core.executor import Done, LocalExecutor
 from nas.core.memory import Memory
 from nas.core.registry import suggest
 from nas.core.seeds import derive
-from nas.drivers.objectives.names import Term, parse
+from nas.drivers.objectives.names import GRAPH, Term, parse
 from nas.drivers.search import Search
 from nas.drivers.standing import usual
 from nas.search_spaces import NASBench201
@@ -49,6 +49,7 @@ class Study:
     columns: tuple[str, ...] = ()  # of the best architecture found; a selection by default
     cheap: str | None = None  # the cheap objective of the strategies that use one
     options: tuple[str, ...] = ()  # `evolution.population=50`
+    features: tuple[str, ...] = (GRAPH,)  # what predictors see: the cell's graph, and columns
 
     def check(self) -> None:
         for key, most in (("queries", MOST), ("seeds", MOST), ("ask", MOST)):
@@ -56,6 +57,12 @@ class Study:
                 raise InputError(f"Expected --{key} between 1 and {most:,} but got {getattr(self, key)}.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected --seed between 0 and 2^63 but got {self.seed}.")
+        if self.cheap is not None and not any("cheap" in STRATEGIES.get(name).uses for name in self.strategies):
+            raise InputError(f"Expected no --cheap, which none of {', '.join(self.strategies)} uses; leave it out.")
+        if not self.features:
+            raise InputError(f"Expected --features such as {GRAPH},scores:nwot but got none.")
+        if self.features != (GRAPH,) and not any("features" in STRATEGIES.get(name).uses for name in self.strategies):
+            raise InputError(f"Expected no --features, which none of {', '.join(self.strategies)} uses; leave it out.")
         for key in ("objectives", "strategies"):
             names = getattr(self, key)
             if not names or len(set(names)) < len(names):
@@ -101,7 +108,7 @@ def known(tables: Collection, study: Study) -> Known:
         raise InputError(f"Expected one cheap objective but got {study.cheap!r}.")
     measured = [name for name in goals if name not in SIZES] or [name for name in shown if name not in SIZES]
     classes = tables.classes(measured)
-    columns = list(dict.fromkeys([*shown, *cheap]))
+    columns = list(dict.fromkeys([*shown, *cheap, *(name for name in study.features if name != GRAPH)]))
     found = Known(
         classes,
         shown,
@@ -188,7 +195,29 @@ class Runs:
         cheap = None if self.study.cheap is None else self._cheap(self.study.cheap)
         options = options_of(self.study.options, self.study.strategies)[name]
         space = NASBench201()
-        return kind(space, self.known.goals(objective), seed, options, Hints(_features, cheap))
+        return kind(space, self.known.goals(objective), seed, options, Hints(self._features, cheap, self._allowed))
+
+    @cached_property
+    def _features(self) -> Callable[[Sequence[Any]], np.ndarray]:
+        """The same function for all runs, so that what is described once stays known."""
+        if self.study.features == (GRAPH,):
+            return _features
+        space, number = NASBench201(), {name: row for row, name in enumerate(self.known.classes)}
+        columns = {name: np.nan_to_num(self.known.values[name]) for name in self.study.features if name != GRAPH}
+
+        def features(archs: Sequence[Any]) -> np.ndarray:
+            rows = [number.get(str(space.canonical(arch)), -1) for arch in archs]
+            parts = [
+                _features(archs) if name == GRAPH else np.where(np.array(rows) < 0, 0.0, columns[name][rows])[:, None]
+                for name in self.study.features
+            ]
+            return np.concatenate(parts, axis=1)
+
+        return features
+
+    def _allowed(self, archs: Sequence[Any]) -> list[bool]:
+        known = set(self.known.classes)
+        return [str(NASBench201().canonical(arch)) in known for arch in archs]
 
     def _cheap(self, name: str) -> Callable[[Sequence[Any]], list[float | None]]:
         space = NASBench201()

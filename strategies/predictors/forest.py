@@ -13,6 +13,8 @@ from nas.strategies.predictors.base import Prediction, Predictor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+SMALL_FEATURE, SMALL_TARGET = 1e-4, 1e-6  # below these scikit-learn would see no differences
+
 
 @dataclass
 class ForestOptions:
@@ -28,8 +30,9 @@ class Forest(Predictor):
 
     Source: Jung et al., "Zero-cost proxies for robustness": scikit-learn's `RandomForestRegressor(n_estimators=100,
     random_state=42)` and otherwise its defaults. Several targets share the trees and their variances add up as they
-    stand, as in the paper: give them in like units. scikit-learn takes features closer than 1e-7 and targets of a
-    variance below 1e-16 for equal; powers of two, which change no other split, keep small units away from that.
+    stand, as in the paper: give them in like units. scikit-learn takes features closer than 1e-7, and targets of a
+    variance below 1e-16, for equal; features below 1e-4 and targets whose deviation is below 1e-6 are therefore
+    brought to about 1 first. All others are as given, and the answers are scikit-learn's own.
     """
 
     name: ClassVar[str] = "forest"
@@ -44,8 +47,9 @@ class Forest(Predictor):
 
         x, y = self._checked(features, targets)
         forest = RandomForestRegressor(n_estimators=self.options.trees, random_state=self.seed % 2**32)
-        self._unit = np.minimum(_power_of_two(np.abs(x).max(axis=0)), 1.0)
-        self._scale = _power_of_two(y.std(axis=0).max())
+        largest, deviation = np.abs(x).max(axis=0), y.std(axis=0).max()
+        self._unit = np.where(largest < SMALL_FEATURE, _power_of_two(largest), 1.0)
+        self._scale = _power_of_two(deviation) if deviation < SMALL_TARGET else 1.0
         unit = y / self._scale
         self._forest = forest.fit(_single_precision(x / self._unit), unit[:, 0] if y.shape[1] == 1 else unit)
         return self

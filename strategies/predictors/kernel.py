@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 from nas.core.seeds import derive
 from nas.strategies.predictors.base import Prediction, Predictor
 
@@ -60,6 +60,16 @@ def _gram(p: _Parameters, x: Tensor, z: Tensor) -> Tensor:
     )
 
 
+def _root(gram: Tensor, noise: Tensor) -> Tensor:
+    """Cholesky root of gram + noise, with as much jitter as rounding asks for where architectures repeat."""
+    eye = torch.eye(len(gram), dtype=gram.dtype)
+    for jitter in (JITTER, 10 * JITTER, 100 * JITTER):
+        root, failed = torch.linalg.cholesky_ex(gram + (noise + jitter) * eye)
+        if not failed:
+            return root
+    raise NasError("The kernel of the architectures has no Cholesky root; take another predictor, such as extra-trees.")
+
+
 class Kernel(Predictor):
     """Gaussian process with k(x, z) = a·exp(-|u(x-z)|²/2) + b·exp(-|v(x-z)|) + c·x·z/d + noise·[x is z].
 
@@ -91,10 +101,9 @@ class Kernel(Predictor):
         self._x = self._standardised(x)
         self._offset, self._scale = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 0.0)
         self._y = torch.from_numpy((y - self._offset) / np.where(self._scale > 0, self._scale, 1.0))
-        self._parameters = p = self._likely(self._x.float(), self._y.float())
-        gram = _gram(p, self._x.float(), self._x.float()).double()
-        gram += (p.noise.exp().double() + JITTER) * torch.eye(len(gram), dtype=torch.float64)
-        self._root = torch.linalg.cholesky(gram)
+        p = _Parameters(*(found.double() for found in self._likely(self._x.float(), self._y.float())))
+        self._parameters = p
+        self._root = _root(_gram(p, self._x, self._x), p.noise.exp())
         self._weights = torch.cholesky_solve(self._y, self._root)  # K⁻¹y, (n, t)
         self._amplitude = (self._y * self._weights).mean(dim=0).clamp_min(0)  # each target's scale, squared
         return self
@@ -102,7 +111,7 @@ class Kernel(Predictor):
     def predict(self, features: np.ndarray) -> Prediction:
         x = self._standardised(self._known(features))
         assert self._parameters is not None
-        across = _gram(self._parameters, x.float(), self._x.float()).double()
+        across = _gram(self._parameters, x, self._x)
         own = self._parameters.amplitudes.exp().sum() + self._parameters.linear.exp() * (x * x).mean(dim=1)
         explained = torch.linalg.solve_triangular(self._root, across.T, upper=False).square().sum(dim=0)
         variance = (own - explained).clamp_min(1e-9)[:, None] * self._amplitude
@@ -136,8 +145,7 @@ class Kernel(Predictor):
                 optimiser.param_groups[0]["lr"] = options.lr * (1.01 - step / options.steps)
                 some = torch.randperm(n, generator=generator)[: options.subset]
                 m = len(some)
-                gram = _gram(p, x[some], x[some]) + (p.noise.exp() + JITTER) * torch.eye(m)
-                root = torch.linalg.cholesky(gram)
+                root = _root(_gram(p, x[some], x[some]), p.noise.exp())
                 white = torch.linalg.solve_triangular(root, y[some], upper=False)
                 unlikely = t * root.diagonal().log().sum() + m / 2 * (white.square().mean(dim=0) + 1e-9).log().sum()
                 prior = (p.inverse_lengths - start).square().sum() / (2 * options.spread**2) * m / n

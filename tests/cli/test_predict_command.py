@@ -113,6 +113,8 @@ def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capf
         ([*FOREST, "--csv", "data"], "data is a folder"),
         ([*FOREST, "--csv", "./scores.csv"], "which is to be read"),
         ([*TABLE, "--scores", "missing.csv"], "missing.csv but there is no such file"),
+        ([*TABLE, "--features", "graph", "--proxies", "good"], "no --proxies"),
+        ([*FOREST, "--study", "--model", "kernel"], "a model that tells importances"),
         ([*FOREST, "--proxies", "good", "--study", "--splits", "1", "--workers", "1"], "two features"),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_pareto_search_with_latency(
         ([*TABLE, "--strategy", "random,random"], "different strategies"),
         ([*TABLE, "--strategy", "warmup-move"], "give --cheap"),
         ([*TABLE, "--columns", "pgd@1"], "Expected a column"),
-        ([*TABLE, "--cheap", "sise"], "Expected a column"),
+        ([*TABLE, "--strategy", "warmup-move", "--cheap", "sise"], "Expected a column"),
         ([*TABLE, "--set", "evolution.populatio=3"], "did you mean 'population'"),
         ([*TABLE, "--set", "evolution.population=3"], "tournament=25"),
         ([*TABLE, "--set", "nsga2.population=3"], "one of random, evolution, local"),

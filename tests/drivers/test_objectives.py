@@ -52,7 +52,7 @@ def test_objectives_are_read() -> None:
     assert parse("croze") == [Term("croze")]
     assert parse("fgsm@1+params:min") == [Term("fgsm@1"), Term("params", False)]
     assert parse("hrs:fgsm@1 + robbench:clean:max") == [Term("hrs:fgsm@1"), Term("robbench:clean", True)]
-    for wrong in ("", "a+", "+a", "a+a:min", ":min"):
+    for wrong in ("", "a+", "+a", "a+a:min", ":min", "fgsm@1:mni", "params:mim"):
         with pytest.raises(InputError, match="bjective"):
             parse(wrong)
 
@@ -243,6 +243,15 @@ def test_limits_on_columns(data_dir: Path) -> None:
         assert made.limits.allow(space.parse(arch)) == (truth[arch] <= 4)
 
 
+def test_what_a_strategy_is_told_of_limits_leaves_latency_out(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    scores.write_text(f"arch,nwot\n{A},1.5\n{B},3\n")
+    made = aims(f"tables.scores={scores}", "search.constraints=latency<=0,scores:nwot<=2")
+    allowed = made.strategy.hints.allowed
+    assert allowed is not None
+    assert allowed([made.space.parse(A), made.space.parse(B)]) == [True, False]
+
+
 def test_what_has_no_value_is_not_within_a_limit(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
     scores.write_text(f"arch,nwot\n{A},1.5\n{B},\n")
@@ -268,6 +277,24 @@ def test_hints_are_features_and_the_cheap_objective() -> None:
         assert values == [-made.jobs.trained.cost(space.canonical(arch)).params for arch in archs]
         made.jobs.objectives.scorer = None  # type: ignore[assignment,method-assign]  # nothing is computed again
         assert hints.cheap(archs) == values
+
+
+def test_features_may_be_metrics_beside_the_graph() -> None:
+    made = aims("search.features=graph,params,flops", "strategy.name=guided")
+    space = made.space
+    archs = [space.parse(A), space.parse(B)]
+    assert made.strategy.hints.features is not None
+    with made.executor:  # type: ignore[union-attr]
+        found = made.strategy.hints.features(archs)
+    costs = [made.jobs.trained.cost(space.canonical(arch)) for arch in archs]
+    assert (found[:, :-2] == [space.features(arch) for arch in archs]).all()
+    assert found[:, -2:].tolist() == [[cost.params, cost.macs] for cost in costs]
+
+
+@pytest.mark.parametrize("extra", ["search.features=params", "search.cheap=params"])
+def test_what_a_strategy_does_not_look_at_is_refused(extra: str) -> None:
+    with pytest.raises(InputError, match="leave it out"):
+        aims("objective=params", extra).ready()
 
 
 def test_settings_of_the_short_training_are_told_by_their_own_key() -> None:

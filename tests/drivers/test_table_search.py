@@ -220,8 +220,11 @@ def test_options_are_checked() -> None:
         ({"strategies": ["locl"]}, "did you mean 'local'"),
         ({"objectives": ["claen"]}, "did you mean 'clean'"),
         ({"columns": ("claen",)}, "did you mean 'clean'"),
-        ({"cheap": "claen"}, "did you mean 'clean'"),
-        ({"cheap": "clean+noise"}, "one cheap objective"),
+        ({"strategies": ["warmup-move"], "cheap": "claen"}, "did you mean 'clean'"),
+        ({"strategies": ["warmup-move"], "cheap": "clean+noise"}, "one cheap objective"),
+        ({"cheap": "clean"}, "no --cheap"),
+        ({"features": ("clean",)}, "no --features"),
+        ({"strategies": ["guided"], "features": ("claen",)}, "did you mean 'clean'"),
         ({"queries": 6467}, "at most 6,466"),
     ],
 )
@@ -261,3 +264,11 @@ def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
     assert found["local"]["fgsm@1"]["mean"] == pytest.approx(0.691, abs=0.008)
     assert found["random"]["fgsm@1"]["mean"] == pytest.approx(0.6725, abs=0.012)
     assert found["local"]["regret"][-1] == pytest.approx(0.692 - found["local"]["fgsm@1"]["mean"])
+
+
+def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(tables: Collection) -> None:
+    options = ("guided.init=10", "guided.batch=5", "guided.predictor=extra-trees", "guided.kappa=0")
+    settings = {"strategies": ["guided"], "queries": 40, "seeds": 2, "objectives": ["fgsm@1"], "options": options}
+    blind = table_search(tables, study(**settings, features=("noise",)))["strategies"]["guided"]
+    seeing = table_search(tables, study(**settings, features=("fgsm@1",)))["strategies"]["guided"]
+    assert seeing["regret"][-1] < 0.5 * blind["regret"][-1]

@@ -183,6 +183,17 @@ def test_expected_improvement_is_the_integral() -> None:
     np.testing.assert_allclose(sure, [0.5, 0, 0], atol=1e-12)
 
 
+def test_what_limits_rule_out_is_not_asked() -> None:
+    space = NASBench201()
+    few = Hints(onehot, allowed=lambda archs: [str(arch).count("none") >= 3 for arch in archs])
+    strategy = Guided(space, GOALS, 0, GuidedOptions(init=5, batch=5), few)
+    for arch in (cell for cell in space if str(cell).count("none") >= 3 and str(cell).count("3x3") == 1):
+        if len(strategy.told) < 5:
+            strategy.tell(arch, {"score": smooth(arch)})
+    asked = [space.canonical(arch) for arch in strategy.ask(20)]
+    assert all(str(arch).count("none") >= 3 for arch in asked)
+
+
 def test_it_needs_features() -> None:
     with pytest.raises(InputError, match="Expected features"):
         Guided(NASBench201(), GOALS, 0)

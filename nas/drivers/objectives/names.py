@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from nas.core.errors import InputError
@@ -10,6 +11,7 @@ from nas.eval.attacks import ATTACKS, named
 from nas.strategies.proxies import PROXIES
 
 LATENCY, PREDICTED, TRAINED = "latency", "predicted", "trained:"
+GRAPH = "graph"  # among features: the search space's own
 DIRECTIONS = {"max": True, "min": False}
 
 
@@ -27,6 +29,8 @@ def parse(text: str) -> list[Term]:
     for part in text.split("+"):
         name, colon, direction = part.strip().rpartition(":")
         term = Term(name, DIRECTIONS[direction]) if colon and direction in DIRECTIONS else Term(part.strip())
+        if re.search(r":m\w{0,4}$", term.name):
+            raise InputError(f"Expected :min or :max behind an objective but got {part.strip()!r}.")
         if not term.name:
             raise InputError(f"Expected objectives such as croze or fgsm@1+params:min but got {text!r}.")
         terms.append(term)

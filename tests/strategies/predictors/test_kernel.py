@@ -24,7 +24,7 @@ def test_they_are_registered() -> None:
 def test_the_posterior_is_the_textbooks() -> None:
     model = Kernel(0).fit(X, Y)
     assert model._parameters is not None
-    x, new = model._x.float(), model._standardised(FRESH).float()
+    x, new = model._x, model._standardised(FRESH)
     noise = float(model._parameters.noise.exp()) + 1e-4
     gram = _gram(model._parameters, x, x).double().numpy() + noise * np.eye(60)
     across = _gram(model._parameters, new, x).double().numpy()
@@ -83,6 +83,14 @@ def test_out_of_bag_is_not_what_was_learned_by_heart() -> None:
     trees = ExtraTrees(0, ExtraTreesOptions(bootstrap=True)).fit(x, noise)
     assert np.corrcoef(trees.predict(x).mean, noise)[0, 1] > 0.7
     assert abs(np.corrcoef(trees.out_of_bag()[:, 0], noise)[0, 1]) < 0.3
+
+
+def test_architectures_that_repeat_are_no_obstacle() -> None:
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(100, 8)), 15, axis=0)
+    mean, sd = Kernel().fit(x, x[:, 0]).predict(x[::15])
+    np.testing.assert_allclose(mean, x[::15, 0], atol=0.05)
+    assert np.isfinite(sd).all()
 
 
 def test_impossible_options_are_told() -> None:
