@@ -267,7 +267,7 @@ def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
 
 
 def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(tables: Collection) -> None:
-    options = ("guided.init=10", "guided.batch=5", "guided.predictor=extra-trees", "guided.kappa=0")
+    options = ("guided.init=10", "guided.batch=5", "guided.predictor=kernel", "guided.kappa=0")
     settings = {"strategies": ["guided"], "queries": 40, "seeds": 2, "objectives": ["fgsm@1"], "options": options}
     blind = table_search(tables, study(**settings, features=("noise",)))["strategies"]["guided"]
     seeing = table_search(tables, study(**settings, features=("fgsm@1",)))["strategies"]["guided"]
