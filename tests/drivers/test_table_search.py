@@ -6,6 +6,7 @@ import csv
 import itertools
 import math
 from collections import Counter
+from pathlib import Path
 from random import Random
 from typing import Any
 
