@@ -9,7 +9,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
