@@ -2,7 +2,19 @@
 
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.evaluation import evaluate
-from nas.eval.metrics import Paired, hrs, paired_difference, wilson
+from nas.eval.metrics import Paired, hrs, mcnemar, paired_bootstrap, paired_difference, wilson, worst_case
 from nas.eval.settings import EvalSettings
 
-__all__ = ["ATTACKS", "Attack", "EvalSettings", "Paired", "evaluate", "hrs", "paired_difference", "wilson"]
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "EvalSettings",
+    "Paired",
+    "evaluate",
+    "hrs",
+    "mcnemar",
+    "paired_bootstrap",
+    "paired_difference",
+    "wilson",
+    "worst_case",
+]

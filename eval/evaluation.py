@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from nas.core.data import Dataset, attacked
-from nas.core.errors import InputError, NasError
-from nas.core.images import check_unit_range, unit_range
+from nas.core.images import unit_range
 from nas.core.loop import Progress
-from nas.core.perturb import eval_mode
-from nas.core.seeds import derive, seeded
-from nas.eval.attacks import ATTACKS, Attack, named
-from nas.eval.layout import ChannelsLast
+from nas.eval.checks import check, check_ticks
+from nas.eval.corruptions import Asked
+from nas.eval.fingerprint import fingerprint
+from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson
+from nas.eval.plan import Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
+from nas.eval.standing import Examined, Flags, Outcomes, Tick
 from nas.search_spaces import Network
 
-Flags = list[int]  # 1 where the image is classified rightly
-
-
-class Outcomes(Protocol):
-    """Where finished parts are kept, so that a stopped evaluation continues."""
-
-    def get(self, key: str) -> Any: ...
-
-    def put(self, key: str, value: Any) -> None: ...
+__all__ = ["Outcomes", "evaluate", "plan_of"]
 
 
 def evaluate(
@@ -42,13 +33,23 @@ def evaluate(
 ) -> dict[str, Any]:
     """Clean and robust accuracy, HRS and 95 % Wilson intervals on the first `n_test` images of the fixed permutation.
 
-    An image is robust when it is classified rightly before and after the attack. Returns fractions: `n_test`, `clean`,
-    `attacks`, `hrs`, `intervals`, the outcome per image as a text of 0 and 1 (`correct`), and the `sweep` over eps.
+    An image is robust when it is classified rightly before and after the attack; an attack that looks for the smallest
+    perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
+    `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
+    attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
+    perturbations; and `measures`, `checks`, `corruptions` where they are asked for.
+
+    With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
+    first only; `cascade` has what each attack and all before it leave together, the last being the worst case.
     """
     part = attacked(dataset, settings.n_test)
     plan = plan_of(settings, dataset.num_classes)
-    bench = _Bench(network, unit_range(part.images), part.labels, settings.batch_size, seed, device, outcomes)
-    total = bench.batches * (1 + sum(attack.passes(attack.steps) for _, attack in plan))
+    images = unit_range(part.images)
+    subject = Examined(network, images, part.labels, settings.batch_size, seed, device, outcomes)
+    total = subject.batches * (1 + sum(attack.passes() for _, attack in plan))
+    total += measure_ticks(settings, len(part), dataset.num_classes) + check_ticks(settings)
+    corruptions = Asked(settings, dataset, part, seed)
+    total += corruptions.ticks
     done = 0.0
 
     def tick(passes: float, note: str) -> None:  # in passes, so that the time left can be told
@@ -56,126 +57,75 @@ def evaluate(
         done += passes
         progress(round(done), round(total), note)
 
-    standing = {"clean": bench.clean(tick)}
-    for label, attack in plan:
-        standing[label] = bench.robust(label, attack, standing["clean"], tick)
-
-    reported = ["clean", *settings.attacks]
-    accuracy = {label: sum(standing[label]) / len(part) for label in reported}
-    radii = [factor * settings.eps for factor in settings.sweep]
-    return {
-        "norm": "Linf",
+    clean = subject.clean(tick)
+    standing = _attacked(subject, plan, settings, clean, tick)
+    seen = settings.attacks[:1] if settings.cascade else settings.attacks
+    reported = {"clean": clean, **{label: standing[label] for label in seen}}
+    accuracy = {label: sum(flags) / len(part) for label, flags in standing.items()}
+    entry: dict[str, Any] = {
+        "norm": settings.norm,
         "eps": settings.eps,
         "n_test": len(part),
-        "clean": accuracy["clean"],
-        "attacks": {label: accuracy[label] for label in settings.attacks},
-        "hrs": {label: hrs(accuracy["clean"], accuracy[label]) for label in settings.attacks},
-        "intervals": {label: list(wilson(sum(standing[label]), len(part))) for label in reported},
-        "correct": {label: "".join(map(str, standing[label])) for label in reported},
-        "sweep": {
-            "attack": settings.sweep_attack,
-            "eps": [0.0, *radii],
-            "accuracy": [accuracy["clean"]]
-            + [sum(standing[_at(settings.sweep_attack, radius)]) / len(part) for radius in radii],
-        },
+        "fingerprint": fingerprint(part),
+        "clean": sum(clean) / len(part),
+        "attacks": {label: accuracy[label] for label in seen},
+        "hrs": {label: hrs(sum(clean) / len(part), accuracy[label]) for label in seen},
+        "intervals": {label: list(wilson(sum(flags), len(part))) for label, flags in reported.items()},
+        "correct": {label: _text(flags) for label, flags in reported.items()},
+        "worst_case": _worst_case(settings.attacks, [standing[label] for label in settings.attacks], clean),
+        "cascade": {label: accuracy[label] for label in settings.attacks} if settings.cascade else None,
+        "outside": {label: subject.outside[label] for label in settings.attacks if label in subject.outside},
+        "sweep": _sweep(settings, standing, clean),
+    }
+    if settings.measures:
+        entry["measures"] = measure(
+            subject.network, images, part.labels, settings, seed, device, outcomes, entry["correct"], tick
+        )
+    if settings.checks:
+        entry["checks"] = check(subject, settings, entry, tick)
+    return entry | corruptions.run(subject.network, device, outcomes, entry["clean"], tick)
+
+
+def _attacked(subject: Examined, plan: Plan, settings: EvalSettings, clean: Flags, tick: Tick) -> dict[str, Flags]:
+    """What stands each attack of the plan; those of the curves see every image that is right, cascade or not."""
+    standing: dict[str, Flags] = {}
+    given = clean
+    for label, attack in plan:
+        listed = label in settings.attacks
+        standing[label] = subject.robust(label, attack, given if listed else clean, tick)
+        if listed and settings.cascade:
+            given = standing[label]
+    return standing
+
+
+def _worst_case(attacks: list[str], outcomes: list[Flags], clean: Flags) -> dict[str, Any]:
+    """The images that stand every attack, as one metric."""
+    flags = [int(all(each)) for each in zip(*outcomes)]
+    accuracy = sum(flags) / len(flags)
+    return {
+        "attacks": list(attacks),
+        "accuracy": accuracy,
+        "interval": list(wilson(sum(flags), len(flags))),
+        "hrs": hrs(sum(clean) / len(clean), accuracy),
+        "correct": _text(flags),
     }
 
 
-def _at(name: str, eps: float) -> str:
-    return f"{name}@{eps:.6g}"
-
-
-def plan_of(settings: EvalSettings, num_classes: int) -> list[tuple[str, Attack]]:
-    """Every attack to run, with the name under which its outcomes are kept; `InputError` where one is impossible."""
-    plan = [(name, name, settings.eps) for name in settings.attacks]
-    radii = (factor * settings.eps for factor in settings.sweep)
-    plan += [(_at(settings.sweep_attack, radius), settings.sweep_attack, radius) for radius in radii]
-    made = []
-    for label, name, eps in plan:
-        kind, steps = named(ATTACKS, name)
-        step_size = None if settings.step_size is None else settings.step_size * eps / settings.eps
-        attack = kind(eps, step_size, steps)
-        attack.check(num_classes)
-        made.append((label, attack))
-    return made
-
-
-class _Bench:
-    """One network and its fixed batches; every (attack, stage, batch) is kept as soon as it is done."""
-
-    def __init__(
-        self,
-        network: Network,
-        images: Tensor,
-        labels: Tensor,
-        size: int,
-        seed: int,
-        device: torch.device,
-        outcomes: Outcomes,
-    ) -> None:
-        check_unit_range(images)
-        network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
-        self.network = ChannelsLast(network).eval()
-        self.images = images.to(device).contiguous().split(size)
-        self.labels = labels.to(device).split(size)
-        self.batches = len(self.labels)
-        self.seed = seed
-        self.outcomes = outcomes
-
-    def _kept(self, key: str, compute: Callable[[], Flags]) -> Flags:
-        flags = self.outcomes.get(key)
-        if flags is None:
-            flags = compute()
-            self.outcomes.put(key, flags)
-        return flags
-
-    def _right(self, x: Tensor, y: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.network(x).argmax(1) == y
-
-    def clean(self, tick: Callable[[float, str], None]) -> Flags:
-        flags: Flags = []
-        for batch, (x, y) in enumerate(zip(self.images, self.labels)):
-            flags += self._kept(f"clean/{batch}", lambda x=x, y=y: self._right(x, y).int().tolist())  # type: ignore[misc]
-            tick(1, "clean")
-        return flags
-
-    def robust(self, label: str, attack: Attack, clean: Flags, tick: Callable[[float, str], None]) -> Flags:
-        flags: Flags = []
-        for batch in range(self.batches):
-            left = clean[len(flags) : len(flags) + len(self.labels[batch])]
-            for stage in attack.stages:
-                left = self._kept(
-                    f"{label}/{stage}/{batch}",
-                    lambda left=left, stage=stage, batch=batch: self._stage(label, attack, stage, batch, left),  # type: ignore[misc]
-                )
-                tick(attack.passes(attack.steps) / len(attack.stages), label)
-            flags += left
-        return flags
-
-    def _stage(self, label: str, attack: Attack, stage: str, batch: int, left: Flags) -> Flags:
-        """Attack what is left standing of a batch; returns what is standing afterwards."""
-        standing = torch.tensor(left, dtype=torch.bool, device=self.labels[batch].device)
-        if not any(left):
-            return left
-        x, y = self.images[batch][standing], self.labels[batch][standing]
-        seed = derive(self.seed, label, stage, batch)
-        with seeded(seed), eval_mode(self.network):  # torchattacks changes modes
-            x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
-        if not bool((x_adv - x).abs().max() <= attack.eps + 1e-5) or not bool((x_adv.clamp(0, 1) == x_adv).all()):
-            raise NasError(
-                f"The attack {label} left its ball or [0, 1] (or became NaN); this is a defect of its library."
-            )
-        after = standing.clone()
-        after[standing] = self._right(x_adv, y)
-        return after.int().tolist()
-
-
-def check_attacks(settings: EvalSettings) -> None:
-    """`InputError` where an attack of `settings` is unknown, before anything expensive has run."""
-    if not settings.attacks:
-        raise InputError(
-            "Expected at least one attack in eval.attacks but got none; the usual are fgsm,pgd20,autoattack."
+def _sweep(settings: EvalSettings, standing: dict[str, Flags], clean: Flags) -> list[dict[str, Any]]:
+    """The curves over eps, each from the clean accuracy at 0."""
+    curves = []
+    for curve in curves_of(settings):
+        points = [clean, *(standing[at(curve, eps)] for eps in curve.radii)]
+        curves.append(
+            {
+                "attack": curve.attack,
+                "eps": [0.0, *curve.radii],
+                "accuracy": [sum(flags) / len(flags) for flags in points],
+                "correct": [_text(flags) for flags in points],
+            }
         )
-    for name in [*settings.attacks, settings.sweep_attack]:
-        named(ATTACKS, name)
+    return curves
+
+
+def _text(flags: Flags) -> str:
+    return "".join(map(str, flags))

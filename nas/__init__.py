@@ -5,6 +5,10 @@ that a user's own `train.py` or `eval.py` never shadows them.
 """
 
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+if _TYPE_CHECKING:
+    from nas.train.exported import load as load
 
 __version__ = "0.1.0"
 
@@ -12,3 +16,12 @@ __version__ = "0.1.0"
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
     __path__.append(str(_root))
+
+
+def __getattr__(name: str) -> object:
+    """Names that are imported when they are first asked for: `nas.load(FOLDER)`, the network of an exported folder."""
+    if name == "load":
+        from nas.train.exported import load
+
+        return load
+    raise AttributeError(f"module 'nas' has no attribute {name!r}")

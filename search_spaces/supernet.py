@@ -23,7 +23,7 @@ def batch_norm(x: Tensor, scale: Tensor | None = None) -> Tensor:
     if scale is None:
         return functional.batch_norm(x, None, None, training=True)
     channels = x.shape[1]
-    return functional.batch_norm(x, None, None, scale.repeat(channels), x.new_zeros(channels), training=True)
+    return functional.batch_norm(x, None, None, scale.repeat(channels), scale.new_zeros(channels), training=True)
 
 
 def batch_statistics(module: M) -> M:
@@ -47,6 +47,8 @@ class Supernet(nn.Module, ABC):
 
     `none` is not computed, its zeros only need not be added; it takes part in the softmax.
 
+    With `precision` set to a half-precision type the passes run under autocast; the logits are of the images' type.
+
     α starts at 10⁻³·N(0, 1), as in the release of DARTS, and the weights as usual, from torch's global generator.
     """
 
@@ -58,6 +60,7 @@ class Supernet(nn.Module, ABC):
     def __init__(self, edges: dict[str, int], mean: RGB = (0.0, 0.0, 0.0), std: RGB = (1.0, 1.0, 1.0)) -> None:
         """`edges`: cell name → number of its edges, one row of α each."""
         super().__init__()
+        self.precision: torch.dtype | None = None
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.alphas = nn.ParameterDict(
@@ -77,7 +80,9 @@ class Supernet(nn.Module, ABC):
         """Cell name → number of skip connections in the derived cell."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.logits((x - self.mean) / self.std, self.probabilities())
+        with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
+            logits = self.logits((x - self.mean) / self.std, self.probabilities())
+        return logits.to(x.dtype)
 
     def probabilities(self) -> dict[str, Tensor]:
         """Cell name → softmax of α over the operations, (edges, operations)."""

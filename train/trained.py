@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class TrainedNetwork:
     mean: list[float]
     std: list[float]
     data: dict[str, Any]  # `data` section of the configuration
-    training: str  # "standard" or "pgd"
+    training: str  # the method: standard, pgd, ...
     eps: float  # of adversarial training; 0 for standard training
 
     def build(self) -> Network:
@@ -46,20 +46,32 @@ class TrainedNetwork:
         space = SPACES.get(self.space)()
         return space.cost(space.parse(self.arch), self.num_classes, **without_auxiliary(self.settings)).params
 
+    def without_auxiliary(self, weights: dict[str, Tensor]) -> tuple[TrainedNetwork, dict[str, Tensor]]:
+        """This network as it classifies, without the head that only training needs, and its own part of `weights`."""
+        plain = replace(self, settings=without_auxiliary(self.settings))
+        return plain, {name: weights[name] for name in plain.build().state_dict()}
+
     def export(self, weights: dict[str, Tensor]) -> dict[str, Any]:
         return {"format": 1, "network": asdict(self), "weights": weights}
 
 
 def load_trained(path: Path) -> tuple[Network, TrainedNetwork]:
     """The network of a checkpoint in eval mode, and its description."""
-    payload = checkpoint.load(path, "network")
+    return assembled(checkpoint.load(path, "network"), f"a checkpoint of this version but {path}")
+
+
+def assembled(payload: dict[str, Any], expected: str) -> tuple[Network, TrainedNetwork]:
+    """The network that `payload` describes under "network", in eval mode with the tensors under "weights".
+
+    `InputError` where they do not fit each other: "Expected `expected` does not fit (...)".
+    """
     try:
         trained = TrainedNetwork(**payload["network"])
         network = trained.build()
         network.load_state_dict(payload["weights"])
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"Expected a checkpoint of this version but {path} does not fit ({str(error).splitlines()[0]}); "
-            "train again or use the version that wrote it."
+            f"Expected {expected} does not fit ({reason}); train again or use the version that wrote it."
         ) from error
     return network.eval(), trained

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel as Parallel
 
-from nas.core.augment import cutout, random_crop, random_flip
-from nas.core.data import Dataset, Split
+from nas.core import processes
+from nas.core.augment import cutout, random_crop, random_flip, resized_crop
+from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.images import unit_range
-from nas.core.loop import Loop, LoopState, Progress, Schedule
-from nas.core.perturb import eval_mode, pgd, uniform_noise
+from nas.core.loop import Loop, LoopState, Plan, Progress
+from nas.core.perturb import eval_mode, uniform_noise
+from nas.core.processes import Processes
+from nas.core.schedule import Schedule
 from nas.core.seeds import derive, seeded
+from nas.core.share import divided
 from nas.search_spaces import Network
+from nas.train.awp import kept_buffers, perturbed
+from nas.train.batches import Batches
+from nas.train.batchnorm import shared
+from nas.train.methods import METHODS
+from nas.train.methods.base import Outputs
 from nas.train.settings import TrainSettings
 from nas.train.trained import TrainedNetwork
 
+Batch = tuple[Tensor, Tensor, Tensor]  # augmented images in [0, 1], labels, where the attack starts
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+VALIDATED = 500  # images at a time
+
+
+class Outputting(nn.Module):
+    """The outputs of a network on several inputs in one call, as DistributedDataParallel and torch.compile want it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Outputs:
+        return [self.network.with_auxiliary(x) for x in inputs]
+
 
 class Classification:
-    """Cross-entropy on augmented batches, each first perturbed by PGD in adversarial training (a `loop.Task`).
+    """Cross-entropy on augmented batches, made into what the training method wants (a `loop.Task`).
 
-    The whole training part stays on the device as bytes. PGD starts at a uniform random point of the ball and sees the
-    network in eval mode (Madry et al. 2018); the weight step then is in train mode.
+    Everything random is drawn for the whole batch, of which this process takes its share; a batch's mean loss is over
+    all of its images, wherever they are.
     """
 
     def __init__(
@@ -37,88 +63,161 @@ class Classification:
         trained: TrainedNetwork,
         device: torch.device,
         seed: int,
+        together: Processes | None = None,
     ) -> None:
-        self.model = network.to(device).to(memory_format=torch.channels_last)
+        self.processes = together or Processes()
+        network = network.to(device).to(memory_format=torch.channels_last)
+        self.model: Network = shared(network, device) if self.processes.count > 1 else network  # type: ignore[assignment]
         self.settings = settings
         self.trained = trained
         self.device = device
         self.seed = seed
-        self.train_part = _on(dataset.train, device)
-        self.validation_part = _on(dataset.validation, device)
         self.batch_size = min(settings.batch_size, len(dataset.train))
         self.steps_per_epoch = len(dataset.train) // self.batch_size  # the incomplete last batch is left out
+        share, self.sizes = divided(self.batch_size, settings.accumulate, self.processes.rank, self.processes.count)
+        self.share = share if share is None else share.on(device)
+        self.train_part = Batches(dataset.train, device, settings.resident, self.share)
+        self.validation_part = dataset.validation
+        self.outputs: nn.Module = Outputting(self.model)
+        self.logits: Callable[[Tensor], Tensor] = self.model
+        if settings.compile:
+            self.outputs, self.logits = torch.compile(self.outputs), torch.compile(self.model)  # type: ignore[assignment]
+        self.together: nn.Module = self.outputs
+        if self.processes.count > 1:
+            self.together = Parallel(
+                self.outputs,
+                device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
+                broadcast_buffers=False,  # equal anyway: batch normalisation is shared
+                find_unused_parameters=self._has_unused(dataset.image_size),
+            )
+        self.method = METHODS.get(settings.method)(settings, self.model, self._logits)
+        self.replays = self.method.replays(settings)
+        self.epoch = 0
 
-    def begin_epoch(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        self.generator = generator
+    def _has_unused(self, size: int) -> bool:
+        """Whether there are weights that no output sees; a cell may hold such convolutions."""
+        weights = list(self.model.parameters())
+        with kept_buffers(self.model):
+            ((logits, auxiliary),) = self.outputs(torch.zeros(2, 3, size, size, device=self.device))
+            seen = logits.sum() + (0 if auxiliary is None else auxiliary.sum())
+            gradients = torch.autograd.grad(seen, weights, allow_unused=True)
+        return any(gradient is None for gradient in gradients)
+
+    # batches
+
+    def begin_epoch(self, epoch: int, generator: torch.Generator) -> None:
+        self.epoch, self.generator = epoch, generator
         if self.settings.drop_path > 0:
-            share = epoch / max(1, self.settings.epochs - 1)
-            self.model.body.drop_path = self.settings.drop_path * share  # type: ignore[assignment]
-        images, labels = self.train_part
-        order = torch.randperm(len(labels), generator=generator, device=self.device)
-        for start in range(0, self.steps_per_epoch * self.batch_size, self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            yield self._augmented(images[chosen]), labels[chosen]
+            progress = epoch / max(1, self.settings.epochs - 1)
+            self.model.body.drop_path = self.settings.drop_path * progress  # type: ignore[assignment]
+        self.order = torch.randperm(len(self.train_part), generator=generator, device=self.device)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        for images, labels in self.train_part.of(self.order, self.batch_size, start):
+            x = self._augmented(images)
+            yield x, labels, self.method.draw(x, self.generator, self.share)
 
     def _augmented(self, images: Tensor) -> Tensor:
-        if self.settings.crop:
-            images = random_crop(images, self.settings.crop, self.generator)
-        if self.settings.flip:
-            images = random_flip(images, self.generator)
+        settings, generator, share = self.settings, self.generator, self.share
+        if settings.crop:
+            images = random_crop(images, settings.crop, generator, share)
+        if settings.flip:
+            images = random_flip(images, generator, share)
         x = unit_range(images)
-        return cutout(x, self.settings.cutout, self.model.mean, self.generator) if self.settings.cutout else x
+        if settings.resized_crop:
+            x = resized_crop(x, settings.resized_crop, generator, share)
+        return cutout(x, settings.cutout, self.model.mean, generator, share) if settings.cutout else x
 
-    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        x, y = batch
-        if self.settings.method == "pgd":
-            x = self._attacked(x, y, self.settings.steps, self.generator)
-        logits, auxiliary = self.model.with_auxiliary(x)
-        loss = F.cross_entropy(logits, y)
+    # a step
+
+    def gradients(self, batch: Batch, scale: Callable[[Tensor], Tensor]) -> Tensor:
+        """Backward through the batch's parts, at the perturbed weights under AWP; see `loop.Task`."""
+        pieces = zip(*(values.split(self.sizes) for values in batch))
+        parts = [(x, y, self.method.examples(x, y, start)) for x, y, start in pieces]
+        total = torch.zeros((), device=self.device)
+        with ExitStack() as stack:
+            if self.settings.awp > 0 and self.epoch >= self.settings.awp_warmup:
+                losses = (scale(self._loss(self.outputs, *part)) for part in parts)
+                stack.enter_context(perturbed(self.model, losses, self.settings.awp, self.processes))
+            for number, part in enumerate(parts, start=1):
+                with self._alone(number < len(parts)):
+                    loss = self._loss(self.together, *part)
+                    scale(loss * self.processes.count).backward()  # the processes' gradients are averaged
+                total += loss.detach()
+        self.method.after()
+        return total
+
+    def _loss(self, outputs: nn.Module, x: Tensor, y: Tensor, examples: Tensor) -> Tensor:
+        """What a part adds to the batch's mean loss."""
+        with self._autocast():
+            found = outputs(*self.method.inputs(x, examples))
+        return self.method.loss(found, y, self._criterion) * (len(y) / self.batch_size)
+
+    def _criterion(self, outputs: tuple[Tensor, Tensor | None], y: Tensor) -> Tensor:
+        logits, auxiliary = outputs
+        smoothing = self.settings.label_smoothing
+        loss = F.cross_entropy(logits.float(), y, label_smoothing=smoothing)
         if auxiliary is not None:
-            loss = loss + self.settings.auxiliary_weight * F.cross_entropy(auxiliary, y)
+            weight = self.settings.auxiliary_weight
+            loss = loss + weight * F.cross_entropy(auxiliary.float(), y, label_smoothing=smoothing)
         return loss
 
-    def _attacked(self, x: Tensor, y: Tensor, steps: int, generator: torch.Generator) -> Tensor:
-        settings = self.settings
-        start = uniform_noise(x, settings.eps, generator)
-        with eval_mode(self.model):
-            return pgd(
-                lambda x_adv: F.cross_entropy(self.model(x_adv), y),
-                x,
-                settings.eps,
-                settings.step_size,
-                steps,
-                start=start,
-            )
+    def _logits(self, x: Tensor) -> Tensor:
+        with self._autocast():
+            return self.logits(x)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = DTYPES.get(self.settings.precision)
+        return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
+
+    def _alone(self, alone: bool) -> AbstractContextManager[Any]:
+        """Gradients of all parts but the last stay with their process."""
+        together = self.together
+        return together.no_sync() if alone and isinstance(together, Parallel) else nullcontext()
+
+    # validation
 
     def validate(self, epoch: int) -> dict[str, float]:
-        """Clean accuracy, and under PGD from the same random starts in every epoch where training is adversarial."""
-        adversarial = self.settings.method == "pgd"
-        images, labels = self.validation_part
+        """Clean accuracy, and under PGD from the same random starts in every epoch where training is adversarial.
+
+        Each process takes some of the images' chunks; all tell the same numbers.
+        """
+        settings, adversarial = self.settings, self.method.adversarial
+        images, labels = self.validation_part.images, self.validation_part.labels
         right = torch.zeros(2, device=self.device)
-        generator = torch.Generator(self.device).manual_seed(derive(self.seed, "validation"))
         with eval_mode(self.model):
-            for start in range(0, len(labels), 500):
-                x, y = unit_range(images[start : start + 500]), labels[start : start + 500]
+            for number, start in enumerate(range(0, len(labels), VALIDATED)):
+                if number % self.processes.count != self.processes.rank:
+                    continue
+                x = unit_range(images[start : start + VALIDATED].to(self.device))
+                y = labels[start : start + VALIDATED].to(self.device)
                 with torch.no_grad():
-                    clean = self.model(x).argmax(1) == y
+                    clean = self._logits(x).argmax(1) == y
                     right[0] += clean.sum()
                 if adversarial:
-                    x_adv = self._attacked(x, y, self.settings.validation_steps, generator)
+                    seed = derive(self.seed, "validation", number)
+                    noise = uniform_noise(x, settings.eps, torch.Generator(self.device).manual_seed(seed))
+                    objective = self.method.cross_entropy(y)
+                    x_adv = self.method.attacked(objective, x, noise, settings.step_size, settings.validation_steps)
                     with torch.no_grad():
-                        right[1] += (clean & (self.model(x_adv).argmax(1) == y)).sum()
-        clean_count, robust_count = right.tolist()
+                        right[1] += (clean & (self._logits(x_adv).argmax(1) == y)).sum()
+        clean_count, robust_count = self.processes.total(right).tolist()
         metrics = {"val_accuracy": clean_count / len(labels)}
         return {**metrics, "val_robust_accuracy": robust_count / len(labels)} if adversarial else metrics
 
     def selection(self, metrics: dict[str, float]) -> float:
         return metrics.get("val_robust_accuracy", metrics["val_accuracy"])
 
+    # what is kept
+
     def export(self) -> dict[str, Any]:
         return self.trained.export({name: value.cpu() for name, value in self.model.state_dict().items()})
 
+    def state_dict(self) -> dict[str, Any]:
+        return self.method.state_dict()
 
-def _on(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
-    return split.images.to(device), split.labels.to(device)
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.method.load_state_dict(state)
 
 
 def check_recipe(settings: TrainSettings, network: Network) -> None:
@@ -127,6 +226,34 @@ def check_recipe(settings: TrainSettings, network: Network) -> None:
         raise InputError(
             f"Expected train.drop_path=0 for networks without drop-path but got {settings.drop_path}; set it to 0."
         )
+
+
+def plan_of(settings: TrainSettings) -> Plan:
+    """The part of the settings that is the loop's."""
+    schedule = Schedule(
+        epochs=settings.epochs,
+        lr=settings.lr,
+        lr_min=settings.lr_min,
+        kind=settings.schedule,
+        warmup=settings.warmup,
+        milestones=settings.milestones,
+        gamma=settings.gamma,
+        rise=settings.rise,
+    )
+    return Plan(
+        schedule=schedule,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
+        select=settings.select,
+        ema=settings.ema,
+        scaled=settings.precision == "fp16",
+        loss_limit=settings.loss_limit,
+        check_steps=settings.check_steps,
+        save_steps=settings.save_steps,
+        save_minutes=settings.save_minutes,
+    )
 
 
 def train(
@@ -140,23 +267,15 @@ def train(
 ) -> tuple[Path, LoopState]:
     """Train (or continue training) the network described by `trained`; returns the chosen checkpoint and the history.
 
-    The weights are initialised from `seed`; the same seed on the same machine gives the same weights, also after
-    an interruption.
+    The weights are initialised from `seed`; the same seed on the same machine gives the same weights, also after an
+    interruption. Where `torch.distributed` is initialised, all of its processes call this and train together.
     """
     with seeded(derive(seed, "weights")):
         network = trained.build()
     check_recipe(settings, network)
-    schedule = Schedule(
-        epochs=settings.epochs,
-        lr=settings.lr,
-        lr_min=settings.lr_min,
-        momentum=settings.momentum,
-        nesterov=settings.nesterov,
-        weight_decay=settings.weight_decay,
-        clip=settings.clip,
-    )
-    task = Classification(network, dataset, settings, trained, device, seed)
-    loop = Loop(task, schedule, folder, seed, settings.select)
+    together = processes.current()
+    task = Classification(network, dataset, settings, trained, device, seed, together)
+    loop = Loop(task, plan_of(settings), folder, seed, together)
     with seeded(seed):
         state = loop.run(progress)
-    return loop.final, state
+    return loop.chosen, state

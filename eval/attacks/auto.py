@@ -1,4 +1,4 @@
-"""AutoAttack `standard`, from the authors' package where it is installed, else from pyautoattack."""
+"""AutoAttack and its parts, from the authors' package where it is installed, else from pyautoattack."""
 
 from __future__ import annotations
 
@@ -10,59 +10,131 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
-from nas.eval.attacks.base import Attack
+from nas.eval.attacks.base import NORMS, Attack
 
 TARGETS = 9  # of the targeted parts, whatever the number of classes: this is what `standard` means
+FORWARD = 1 / 3  # of a forward+backward pass
 
 
-class AutoAttack(Attack):
-    """APGD-CE, targeted APGD-DLR, targeted FAB, Square (Croce and Hein, ICML 2020), 100 iterations, 5,000 queries.
+class FromAutoAttack(Attack):
+    """Drives the package one part at a time on fixed batches, so that a stopped evaluation continues exactly."""
 
-    The four parts are driven one at a time on fixed batches, so that a stopped evaluation continues exactly.
-    """
+    norms: ClassVar[tuple[str, ...]] = NORMS
+    version: ClassVar[str] = "standard"
+    classes: ClassVar[int] = 2  # that the attack needs at least
+
+    def check(self, num_classes: int) -> None:
+        if num_classes < self.classes:
+            raise InputError(
+                f"Expected at least {self.classes} classes for {self.name} (its DLR loss ranks {self.classes} logits) "
+                f"but the data has {num_classes}; use eval.attacks=fgsm,pgd20,apgd-ce,square."
+            )
+
+    def adjust(self, adversary: Any, num_classes: int) -> None:
+        """Set what differs from the package's `standard` version."""
+
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        with contextlib.redirect_stdout(io.StringIO()):  # both packages print
+            adversary = self._adversary(network, seed, x)
+            self.adjust(adversary, network(x[:1]).shape[1])
+            adversary.attacks_to_run = [stage]
+            result = adversary.run_standard_evaluation(x, y, **{_batch_argument(): len(x)})
+        return result[0] if isinstance(result, tuple) else result
+
+    def _adversary(self, network: nn.Module, seed: int, x: Tensor) -> Any:
+        common: Any = {"norm": self.norm, "eps": self.eps, "version": self.version, "device": x.device}
+        common["seed"] = seed % 2**32  # one of the parts seeds numpy's old generator
+        if package() == "autoattack":
+            from autoattack import AutoAttack as Authors
+
+            return Authors(network, verbose=False, **common)
+        from pyautoattack import AutoAttack as Packaged
+
+        return Packaged(network, **common)
+
+
+class AutoAttack(FromAutoAttack):
+    """APGD-CE, targeted APGD-DLR, targeted FAB, Square (Croce and Hein, ICML 2020), 100 iterations, 5,000 queries."""
 
     name: ClassVar[str] = "autoattack"
+    classes: ClassVar[int] = 4
 
     @property
     def stages(self) -> tuple[str, ...]:
         return ("apgd-ce", "apgd-t", "fab-t", "square")
 
-    def check(self, num_classes: int) -> None:
-        if num_classes < 4:
-            raise InputError(
-                f"Expected at least 4 classes for autoattack (its DLR loss ranks four logits) but the data has "
-                f"{num_classes}; use eval.attacks=fgsm,pgd20."
-            )
+    def adjust(self, adversary: Any, num_classes: int) -> None:
+        adversary.apgd_targeted.n_target_classes = min(TARGETS, num_classes - 1)
+        adversary.fab.n_target_classes = min(TARGETS, num_classes - 1)
 
-    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        with contextlib.redirect_stdout(io.StringIO()):  # both packages print
-            adversary = _adversary(network, self.eps, seed, x)
-            targets = min(TARGETS, network(x[:1]).shape[1] - 1)
-            adversary.apgd_targeted.n_target_classes = targets
-            adversary.fab.n_target_classes = targets
-            adversary.attacks_to_run = [stage]
-            result = adversary.run_standard_evaluation(x, y, **{_batch_argument(): len(x)})
-        return result[0] if isinstance(result, tuple) else result
-
-    @classmethod
-    def passes(cls, steps: int | None) -> float:
+    def passes(self) -> float:
         return 2900
+
+
+class AutoAttackRand(FromAutoAttack):
+    """AutoAttack's version for randomised networks: APGD-CE and APGD-DLR, each gradient the mean of 20."""
+
+    name: ClassVar[str] = "autoattack-rand"
+    version: ClassVar[str] = "rand"
+    classes: ClassVar[int] = 3
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return ("apgd-ce", "apgd-dlr")
+
+    def passes(self) -> float:
+        return 2 * 100 * 20
+
+
+class APGDCE(FromAutoAttack):
+    """PGD with a step size of its own choice on the cross-entropy (Croce and Hein, ICML 2020), 100 iterations."""
+
+    name: ClassVar[str] = "apgd-ce"
+    default_steps: ClassVar[int | None] = 100
+
+    def adjust(self, adversary: Any, num_classes: int) -> None:
+        adversary.apgd.n_iter, adversary.apgd.n_restarts = self.steps, self.restarts
+
+    def passes(self) -> float:
+        return (self.steps or 0) * self.restarts
+
+
+class APGDDLR(APGDCE):
+    """APGD on the difference of logits ratio, which does not change with their scale, 100 iterations."""
+
+    name: ClassVar[str] = "apgd-dlr"
+    classes: ClassVar[int] = 3
+
+
+class FAB(FromAutoAttack):
+    """The nearest decision boundary within the ball (Croce and Hein, ICML 2020), untargeted, 100 iterations."""
+
+    name: ClassVar[str] = "fab"
+    default_steps: ClassVar[int | None] = 100
+
+    def adjust(self, adversary: Any, num_classes: int) -> None:
+        adversary.fab.n_iter, adversary.fab.n_restarts = self.steps, self.restarts
+
+    def passes(self) -> float:
+        return (self.steps or 0) * self.restarts * 10  # a backward pass per class, of the usual 10
+
+
+class Square(FromAutoAttack):
+    """Random search with squares, by queries alone (Andriushchenko et al., ECCV 2020), 5,000 queries."""
+
+    name: ClassVar[str] = "square"
+    default_steps: ClassVar[int | None] = 5000
+
+    def adjust(self, adversary: Any, num_classes: int) -> None:
+        adversary.square.n_queries, adversary.square.n_restarts = self.steps, self.restarts
+
+    def passes(self) -> float:
+        return (self.steps or 0) * self.restarts * FORWARD
 
 
 def package() -> str:
     """The package that attacks: "autoattack" (the authors') or "pyautoattack"."""
     return "autoattack" if find_spec("autoattack") else "pyautoattack"
-
-
-def _adversary(network: nn.Module, eps: float, seed: int, x: Tensor) -> Any:
-    seed = seed % 2**32  # one of the parts seeds numpy's old generator
-    if package() == "autoattack":
-        from autoattack import AutoAttack as Authors
-
-        return Authors(network, norm="Linf", eps=eps, seed=seed, verbose=False, version="standard", device=x.device)
-    from pyautoattack import AutoAttack as Packaged
-
-    return Packaged(network, norm="Linf", eps=eps, seed=seed, version="standard", device=x.device)
 
 
 def _batch_argument() -> str:

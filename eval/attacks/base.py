@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 
 if TYPE_CHECKING:
     from nas.core.registry import Registry
 
+NORMS = ("Linf", "L2")
+ROUNDING = 1e-5  # of the distance, absolute and relative
+
 
 class Attack(ABC):
-    """Looks for misclassified images in the ball |x' - x| ≤ eps (L∞) around images in [0, 1].
+    """Looks for misclassified images in the ball ‖x' - x‖ ≤ eps around images in [0, 1].
 
-    An evaluation makes one per radius and calls `perturb` once per stage and batch, always on images that the network
-    still classifies rightly, in `stages` order. The network is in eval mode and its weights need no gradient. Torch's
-    global generators are seeded before each call with `seed`, and put back after it.
+    An evaluation makes one per radius and calls `perturb` once per stage and batch, in `stages` order, on images that
+    the network still classifies rightly (`nas transfer` also on others). The network is in eval mode and its weights
+    need no gradient. Torch's global generators are seeded before each call with `seed`, and put back after it.
     """
 
     name: ClassVar[str]
-    norm: ClassVar[str] = "Linf"
+    norms: ClassVar[tuple[str, ...]] = ("Linf",)
+    bounded: ClassVar[bool] = True  # False: looks for small perturbations, and what lies outside the ball is no success
     default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, sets the steps; None: no such
+    example: ClassVar[str | None] = None  # a name that works, where `name` is a pattern such as `library:NAME`
 
-    def __init__(self, eps: float, step_size: float | None, steps: int | None) -> None:
+    def __init__(
+        self,
+        eps: float,
+        step_size: float | None = None,
+        steps: int | None = None,
+        norm: str = "Linf",
+        restarts: int = 1,
+    ) -> None:
+        if norm not in self.norms:
+            raise InputError(
+                f"Expected an attack that is defined for {norm} but {self.name} is one of {', '.join(self.norms)}; set "
+                f"eval.norm={self.norms[0]} or leave it out of eval.attacks."
+            )
         self.eps = eps
-        self.step_size = eps / 4 if step_size is None else step_size
+        self.norm = norm
         self.steps = self.default_steps if steps is None else steps
+        self.step_size = self.default_step_size() if step_size is None else step_size
+        self.restarts = restarts
+
+    def default_step_size(self) -> float:
+        return self.eps / 4
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -43,18 +66,44 @@ class Attack(ABC):
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         """Perturbed images, of the shape of `x` (B, C, H, W)."""
 
-    @classmethod
     @abstractmethod
-    def passes(cls, steps: int | None) -> float:
-        """Forward+backward passes per attacked image that survives, for forecasts."""
+    def passes(self) -> float:
+        """Forward+backward passes of all stages for an image that survives them, for forecasts."""
+
+    def admitted(self, x_adv: Tensor, x: Tensor) -> Tensor:
+        """(B,) whether each perturbed image lies in the ball and in [0, 1]; only such count as successes.
+
+        `NasError` where a bounded attack left them: its library is broken then.
+        """
+        inside = distance(x_adv, x, self.norm) <= self.eps * (1 + ROUNDING) + ROUNDING
+        inside &= (x_adv.clamp(0, 1) == x_adv).flatten(1).all(1)
+        if self.bounded and not bool(inside.all()):
+            raise NasError(
+                f"The attack {self.name} left its ball or [0, 1] (or became NaN); this is a defect of its library."
+            )
+        return inside
 
 
-def named(attacks: Registry[type[Attack]], text: str) -> tuple[type[Attack], int | None]:
-    """The attack class and number of steps that `text` names: `fgsm`, `pgd20`, `autoattack`."""
+def distance(a: Tensor, b: Tensor, norm: str) -> Tensor:
+    """‖a - b‖ of each image, (B, C, H, W) to (B,): the largest change of a pixel (Linf), or Euclidean (L2)."""
+    difference = (a - b).flatten(1)
+    return difference.abs().amax(1) if norm == "Linf" else torch.linalg.vector_norm(difference, dim=1)
+
+
+def named(attacks: Registry[type[Attack]], text: str) -> tuple[type[Attack], dict[str, Any]]:
+    """The attack class that `text` names, and what the name says besides: `pgd20` → (PGD, {"steps": 20}).
+
+    `library:NAME` goes to the class of that pattern, whose `read` says what the rest means.
+    """
+    prefix, colon, rest = text.partition(":")
+    pattern = f"{prefix}:NAME"
+    if colon and pattern in attacks.names():
+        kind: Any = attacks.get(pattern)
+        return kind, kind.read(rest)
     match = re.fullmatch(r"(.*?)(\d+)?", text)
     base, digits = match.groups() if match else (text, None)
     if digits is not None and base in attacks.names():
         if attacks.get(base).default_steps is None or int(digits) < 1:
             raise InputError(f"Expected an attack but got {text!r}; {base} takes no such number of steps.")
-        return attacks.get(base), int(digits)
-    return attacks.get(text), None
+        return attacks.get(base), {"steps": int(digits)}
+    return attacks.get(text), {}

@@ -26,6 +26,6 @@ def command(
 
     settings, extra = evaluation_settings(source, only_overrides(overrides))
     if dry_run:
-        forecast("eval", settings, as_json)
+        forecast("eval", settings, as_json, extra)
     else:
         start("eval", settings, as_json, extra)

@@ -9,9 +9,11 @@ from typing import Any
 from nas.cli.output import output
 from nas.cli.presentation import presented, text_of
 from nas.cli.progress import watching
+from nas.core.errors import InputError
 from nas.drivers import launch
 from nas.drivers.run import Run, create
 from nas.drivers.settings import Settings
+from nas.drivers.together import started
 
 
 def carry_out(opening: AbstractContextManager[Run], as_json: bool) -> None:
@@ -25,17 +27,19 @@ def carry_out(opening: AbstractContextManager[Run], as_json: bool) -> None:
 
 def start(command: str, settings: Settings, as_json: bool, extra: dict[str, Any] | None = None) -> None:
     """Check everything that can be checked, then make the run folder and carry out the run."""
-    launch.preflight(command, settings)
+    if started() and command != "train":
+        raise InputError(f"Expected torchrun with nas train or nas resume but got nas {command}; start it without.")
+    launch.preflight(command, settings, extra=extra)
     carry_out(create(command, settings, extra), as_json)
 
 
-def forecast(command: str, settings: Settings, as_json: bool) -> None:
+def forecast(command: str, settings: Settings, as_json: bool, extra: dict[str, Any] | None = None) -> None:
     """Print what the run would cost; writes nothing."""
     from nas.drivers.forecast import forecast as compute
     from nas.drivers.forecast import text
 
     settings.data.download = False
-    launch.preflight(command, settings, keep=False)
+    launch.preflight(command, settings, keep=False, extra=extra)
     with output(as_json) as out:
-        value = compute(command, settings)
+        value = compute(command, settings, extra)
         out.emit(value, text(value))

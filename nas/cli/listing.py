@@ -63,6 +63,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "predictors": _documented("nas.strategies.predictors", "PREDICTORS"),
     "attacks": _documented("nas.eval.attacks", "ATTACKS"),
     "datasets": _documented("nas.core.data", "LOADERS"),
+    "trainings": _documented("nas.train", "METHODS"),
     "benchmarks": _documented("nas.bench", "BENCHES"),
 }
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from nas.cli import bench, dps, evaluate, listing, report, resume, run, score, search, tables, train
+from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
 from nas.core.errors import NasError, Terminated
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ for name, command in (
     ("bench", bench.command),
     ("resume", resume.command),
     ("report", report.command),
+    ("transfer", transfer.command),
+    ("export", export.command),
     ("list", listing.command),
 ):
     app.command(name)(command)

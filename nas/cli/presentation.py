@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from nas.drivers.report import study
+from nas.drivers.report.measured import picture_name
 
 
 def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
@@ -15,7 +19,8 @@ def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, A
     if command == "search":
         return {**result, "run": str(folder)}
     if command == "train":
-        return {**result, "checkpoint": str(folder / result["checkpoint"]), "run": str(folder)}
+        final = {"final": {**result["final"], "checkpoint": str(folder / result["final"]["checkpoint"])}}
+        return {**result, **final, "checkpoint": str(folder / result["checkpoint"]), "run": str(folder)}
     if command == "dps":
         return {**result, "file": str(folder / result["file"]), "run": str(folder)}
     return result
@@ -39,19 +44,118 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
         ]
         return "\n".join(lines)
     if command == "train":
+        final = result["final"]
         return (
-            f"validation accuracy {result['val_accuracy']:.3f} after {result['epochs']} epochs\n"
-            f"checkpoint: {folder / result['checkpoint']}\nattack it: nas eval {shlex.quote(str(folder))}"
+            f"validation accuracy {_validated(result)} at epoch {result['chosen_epoch']} of {result['epochs']}: "
+            f"{folder / result['checkpoint']}\n"
+            f"validation accuracy {_validated(final)} at the last: {folder / final['checkpoint']}\n"
+            f"attack it: nas eval {shlex.quote(str(folder))}"
         )
     if command == "dps":
         return _dps(folder, result)
+    if command == "study":
+        return _study(folder, result)
+    if command == "transfer":
+        return "\n".join([*map(_matrix(result), result["transfer"]), *checked_lines(result)])
     if command == "eval":
-        return table([result])
+        return "\n".join(
+            [table([result]), *corruption_lines(result), *checked_lines(result), *measured_lines(result, folder)]
+        )
     lines = [table(result["models"]), ""]
+    for model in result["models"]:
+        lines += [f"{model['name']} {line}" for line in (*corruption_lines(model)[:1], *checked_lines(model))]
     for row in result["differences"]:
         if row["first"].startswith("best") and row["second"].startswith("random"):
             lines.append(f"{row['first']} minus {row['second']}, {row['metric']}: {row['text']}")
     return "\n".join([*lines, f"report: {folder / 'report.html'}"])
+
+
+def _study(folder: Path, result: dict[str, Any]) -> str:
+    metrics = list(result["models"][0]["metrics"])
+    seeds = len(result["seeds"])
+    lines = Table(title=f"{seeds} seeds, {result['n_test']} test images, mean ± standard deviation in percent")
+    lines.add_column("model", no_wrap=True)
+    for metric in metrics:
+        lines.add_column(study.metric_title(metric), justify="right")
+    for model in result["models"]:
+        lines.add_row(model["name"], *(study.spread(model["metrics"][metric]) for metric in metrics))
+    texts = [_written(lines)]
+    for row in result["tests"]:
+        values = ", ".join(study.points(value) for value in row["values"])
+        texts.append(
+            f"{row['first']} minus {row['second']}, {study.metric_title(row['metric'])}: {values}; p "
+            f"{study.probability(row['seeds']['p'])} (t), {study.probability(row['p_flip'])} (sign flip)"
+        )
+    if result["tests"]:
+        texts.append(f"(the sign-flip test cannot give less than {result['smallest_p_flip']:.3g} with {seeds} seeds)")
+    return "\n".join([*texts, f"report: {folder / 'report.html'}"])
+
+
+def _written(lines: Table) -> str:
+    console = Console(width=160, color_system=None)
+    with console.capture() as capture:
+        console.print(lines)
+    return capture.get()
+
+
+def corruption_lines(entry: dict[str, Any]) -> list[str]:
+    """Accuracies under common corruptions: the mean, groups, and a line for each type."""
+    found = entry.get("corruptions")
+    if not found:
+        return []
+    low, high = found["interval"]
+    groups = ", ".join(f"{group} {100 * accuracy:.1f}" for group, accuracy in found["groups"].items())
+    lines = [
+        f"accuracy under {len(found['mean_of'])} types of corruption: {100 * found['mean']:.1f} % "
+        f"[{100 * low:.1f}-{100 * high:.1f}] (clean {100 * found['clean']:.1f}, HRS {100 * found['hrs']:.1f}; {groups})"
+    ]
+    for name, title in (("mce", "mCE"), ("relative_mce", "relative mCE")):
+        if found.get(name) is not None:
+            lines.append(f"{title}: {found[name]:.1f} % of the baseline's error")
+    width = max(map(len, found["accuracy"]))
+    severities = " ".join(f"{severity:>5}" for severity in found["severities"])
+    lines.append(f"  {'severity':<{width}} {severities}  mean")
+    for kind, accuracies in found["accuracy"].items():
+        values = " ".join(f"{100 * accuracy:5.1f}" for accuracy in accuracies)
+        lines.append(f"  {kind:<{width}} {values} {100 * found['types'][kind]:5.1f}")
+    lines += [f"  left out: {kind}. {reason}" for kind, reason in found["left_out"].items()]
+    return [*lines, f"  {found['n_test']} images per type and severity, {found['images']}"]
+
+
+def measured_lines(entry: dict[str, Any], folder: Path) -> list[str]:
+    """What was measured of a network besides its accuracies, a line each."""
+    found = entry.get("measures") or {}
+    lines = []
+    if calibration := found.get("calibration"):
+        lines.append(
+            f"expected calibration error: {100 * calibration['clean']['ece']:.1f} % clean, "
+            f"{100 * calibration['attacked']['ece']:.1f} % under {calibration['attack']} "
+            f"({calibration['images']} images)"
+        )
+    titles = {"hessian": "largest eigenvalue of the input Hessian", "jacobian": "Frobenius norm of the Jacobian"}
+    for name, title in titles.items():
+        if name in found:
+            part = found[name]
+            low, middle, high = (part["quantiles"][key] for key in ("5", "50", "95"))
+            lines.append(
+                f"{title}: mean {part['mean']:.3g}, median {middle:.3g}, 5 % to 95 % {low:.3g} to {high:.3g} "
+                f"({part['images']} images)"
+            )
+    if classes := found.get("classes"):
+        for metric in classes[0]["accuracy"]:
+            worst = min(classes, key=lambda row: row["accuracy"][metric])
+            lines.append(
+                f"lowest accuracy of a class, {metric}: {100 * worst['accuracy'][metric]:.1f} % "
+                f"(class {worst['class']}, {worst['n']} images)"
+            )
+    if "landscape" in found:
+        lines.append(f"loss landscape: {folder / picture_name(entry['name'])}")
+    return lines
+
+
+def _validated(epoch: dict[str, Any]) -> str:
+    robust = epoch.get("val_robust_accuracy")
+    return f"{epoch['val_accuracy']:.3f}" + ("" if robust is None else f", under attack {robust:.3f},")
 
 
 def _standing(columns: dict[str, dict[str, float | None]]) -> list[str]:
@@ -98,17 +202,46 @@ def table(entries: list[dict[str, Any]]) -> str:
     metrics = ["clean", *first["attacks"]]
     for metric in metrics:
         lines.add_column(metric, justify="right")
+    several = all(len(entry.get("worst_case", {}).get("attacks", [])) > 1 for entry in entries)
+    if several:
+        lines.add_column("worst case", justify="right")
     for attack in first["attacks"]:
         lines.add_column(f"HRS {attack}", justify="right")
     for entry in entries:
         accuracy = {"clean": entry["clean"], **entry["attacks"]}
         cells = [f"{100 * accuracy[m]:.1f} [{_interval(entry, m)}]" for m in metrics]
         scores = [f"{100 * entry['hrs'][attack]:.1f}" for attack in entry["attacks"]]
+        if several:
+            cells.append(_share(entry["worst_case"]["accuracy"], entry["worst_case"]["interval"]))
         lines.add_row(entry["name"], f"{entry['params']:,}", *cells, *scores)
-    console = Console(width=160, color_system=None)
-    with console.capture() as capture:
-        console.print(lines)
-    return capture.get()
+    return _written(lines)
+
+
+def _matrix(result: dict[str, Any]) -> Callable[[str], str]:
+    """Writes the table of one attack: accuracy of each target (column) under examples of each source (row)."""
+    names = [network["name"] for network in result["networks"]]
+
+    def written(attack: str) -> str:
+        lines = Table(title=f"{attack}, {result['n_test']} test images, {result['norm']} eps {result['eps']:.4g}")
+        lines.add_column("source \\ target", no_wrap=True)
+        for name in names:
+            lines.add_column(name, justify="right")
+        clean, one = result["clean"], result["transfer"][attack]
+        lines.add_row("(clean)", *(_share(clean["accuracy"][name], clean["intervals"][name]) for name in names))
+        for name, row, bounds in zip(names, one["accuracy"], one["intervals"]):
+            lines.add_row(name, *map(_share, row, bounds))
+        return _written(lines)
+
+    return written
+
+
+def _share(accuracy: float, bounds: list[float]) -> str:
+    return f"{100 * accuracy:.1f} [{100 * bounds[0]:.0f}-{100 * bounds[1]:.0f}]"
+
+
+def checked_lines(entry: dict[str, Any]) -> list[str]:
+    """Whether the numbers mean anything: one line per check."""
+    return [f"{one['ok']:<7} {one['name']}: {one['reason']}" for one in entry.get("checks", [])]
 
 
 def _interval(entry: dict[str, Any], metric: str) -> str:

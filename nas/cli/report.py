@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,26 @@ from nas.cli.output import Json, output
 
 def command(
     folders: list[Path] = typer.Argument(..., metavar="RUN...", help="Folders of finished runs."),
+    out: Path | None = typer.Option(
+        None, help="File of the comparison page; by default comparison.html beside the first of several runs."
+    ),
     as_json: bool = Json,
 ) -> None:
-    """Write report.html of each run anew and print the results (a list where several runs are given).
+    """Write report.html of each run anew and print the results; of several runs also compare what was evaluated.
 
-    Example: `nas report runs/quickstart-1`.
+    The comparison takes every evaluated checkpoint of `nas run` and `nas eval` runs: one table, clean against robust
+    accuracy, curves, and paired differences with p-values where the same images were attacked. With `--json` several
+    runs give `{"runs": [...], "comparison": {...}}`, the comparison null where fewer than two checkpoints were
+    evaluated. Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
     """
     from nas.cli.presentation import presented, text_of
     from nas.core.errors import InputError
+    from nas.drivers.compare import compare, evaluated
     from nas.drivers.report import write_report
+    from nas.drivers.report.comparison import PAGE, lines, write_comparison
     from nas.drivers.run import described, result_of
 
-    with output(as_json) as out:
+    with output(as_json) as printed:
         values: list[Any] = []
         texts = []
         for folder in folders:
@@ -35,4 +44,11 @@ def command(
             values.append(presented(command, folder, result))
             text = text_of(command, folder, result)
             texts.append(text if command == "run" else f"{text}\nreport: {path}")
-        out.emit(values[0] if len(values) == 1 else values, "\n\n".join(texts))
+        together: dict[str, Any] | None = None
+        if out is not None or (len(folders) > 1 and evaluated(folders) > 1):
+            comparison = compare(folders)
+            page = write_comparison(out or Path(os.path.relpath(folders[0].resolve().parent / PAGE)), comparison)
+            together = {**comparison.plain(), "page": str(page)}
+            texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
+        single = len(folders) == 1 and together is None
+        printed.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))

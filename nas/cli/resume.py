@@ -22,5 +22,7 @@ def command(
     """
     from nas.cli.execution import carry_out
     from nas.drivers.run import reopen
+    from nas.drivers.together import follow, together
 
-    carry_out(reopen(folder, only_overrides(overrides)), as_json)
+    with together() as first:
+        carry_out(reopen(folder, only_overrides(overrides)), as_json) if first else follow()

@@ -15,13 +15,15 @@ def command(
     """Search, train the best and a random cell, attack them, and write a report.
 
     Examples: `nas run quickstart`; `nas run quickstart seed=1 search.budget=200 run.dir=my-run`;
-    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`.
+    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`. `nas run quickstart seeds=3` repeats the whole study
+    with three seeds and reports mean ± standard deviation and paired tests against the random cells.
     """
     from nas.cli.execution import forecast, start
     from nas.drivers.settings import load
 
     settings = load(config, only_overrides(overrides))
+    command = "run" if settings.seeds == 1 else "study"
     if dry_run:
-        forecast("run", settings, as_json)
+        forecast(command, settings, as_json)
     else:
-        start("run", settings, as_json)
+        start(command, settings, as_json)

@@ -66,6 +66,7 @@ def command(
         if seed is not None and sample is None:
             raise InputError("Expected --sample with --seed, which is the sample's; seed=S draws weights and batch.")
         settings = from_values({"space": space, "name": "score"}, overrides)
+        settings.once("score")
         candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
         with ExitStack() as stack:
             rows = stack.enter_context(RowFile(to, names, described(settings, names))) if to is not None else None

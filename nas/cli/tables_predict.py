@@ -82,7 +82,7 @@ def command(
         wanted = chosen_targets(tables, _words(targets))
         files = [read_scores(path, dataset) for path in scores]
         data = assemble(tables, [c for columns in wanted.values() for c in columns], features, files, _words(proxies))
-        processes = ExecutorSettings(workers).processes("cpu")
+        processes = ExecutorSettings(workers=workers).processes("cpu")
 
         with counting("predict", None) as counter:
 

@@ -91,7 +91,7 @@ def command(
     total = len(study.objectives) * len(study.strategies) * seeds
     with output(as_json) as out:
         with counting("search", total) as counter:
-            processes = ExecutorSettings(workers).processes("cpu")
+            processes = ExecutorSettings(workers=workers).processes("cpu")
             found = table_search(tables, study, processes, lambda runs: counter.update(runs, 0))
         result = {"dataset": dataset, **found}
         if csv is not None:

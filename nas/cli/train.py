@@ -16,14 +16,17 @@ def command(
 ) -> None:
     """Train one architecture, or the best of a run; standard by default, adversarially with train.method=pgd.
 
+    On several GPUs or machines: `torchrun --nproc-per-node 2 -m nas train ...`, and so with `nas resume`.
     Examples: `nas train runs/quickstart-1 train.method=pgd`;
     `nas train quickstart arch='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
     """
     from nas.cli.execution import forecast, start
     from nas.drivers.launch import training_settings
+    from nas.drivers.together import follow, together
 
-    settings = training_settings(source, only_overrides(overrides))
-    if dry_run:
-        forecast("train", settings, as_json)
-    else:
-        start("train", settings, as_json)
+    with together() as first:
+        if not first:
+            follow()
+        else:
+            settings = training_settings(source, only_overrides(overrides))
+            (forecast if dry_run else start)("train", settings, as_json)

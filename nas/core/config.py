@@ -222,7 +222,7 @@ def _coerced(values: Any, schema: type, path: str) -> dict[str, Any]:
 def _items(value: Any, kind: type, key: str) -> list[Any]:
     """The items of a list, of `a,b` or of a single value."""
     if isinstance(value, str):
-        value = [item.strip() for item in value.split(",") if item.strip()]
+        value = [item.strip() for item in re.split(r",(?![^(]*\))", value) if item.strip()]  # not those of f(a,b)
     items = value if isinstance(value, list) else [value]
     if any(item is None or isinstance(item, dict | list) for item in items):
         raise InputError(f"Expected a list such as a,b for {key} but got {value!r}.")

@@ -1,41 +1,54 @@
-"""Run independent evaluations in order-independent fashion: in this process, or in a pool of local processes."""
+"""Apply a function to independent items: in this process, in others of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import pickle
-import signal
-import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-import torch
-
-from nas.core.errors import InputError, NasError, ResourceError
-from nas.core.files import told_plainly
+from nas.core.attempt import Done, attempt, make_repeatable
+from nas.core.crew import Crew, News, Processes
+from nas.core.errors import InputError, ResourceError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+KINDS = ("local", "ray")
+PATIENCE = 0.5  # seconds between two ticks
+STILLBORN = 3
+
 
 @dataclass
 class ExecutorSettings:
-    workers: int | None = None  # processes; by default one per `threads` cores, one on a GPU
+    name: str = "local"  # or "ray": workers on all machines of a Ray cluster
+    workers: int | None = None  # processes; by default one per `threads` cores, one per GPU
     threads: int = 1  # of torch in each process; results may differ between numbers of threads, never of workers
+    retries: int = 2  # how often an item whose worker died is tried again
+    deadline: float | None = None  # seconds that an item may take; then its worker is ended and it counts as failed
+    address: str | None = None  # of a Ray cluster: "auto" for the one of this machine; by default one is started
+    gpus: float | None = None  # of a Ray worker, also a part of one; by default 1 where the device is a GPU
 
     def check(self) -> None:
+        if self.name not in KINDS:
+            raise InputError(f"Expected executor.name to be {' or '.join(KINDS)} but got {self.name!r}.")
         if not 1 <= self.threads <= 1024:
             raise InputError(f"Expected executor.threads between 1 and 1024 but got {self.threads}.")
-        if self.workers is not None and not 1 <= self.workers <= 1024:
-            raise InputError(f"Expected executor.workers between 1 and 1024 but got {self.workers}.")
+        if self.workers is not None and not 1 <= self.workers <= 4096:
+            raise InputError(f"Expected executor.workers between 1 and 4096 but got {self.workers}.")
+        if not 0 <= self.retries <= 100:
+            raise InputError(f"Expected executor.retries between 0 and 100 but got {self.retries}.")
+        if self.deadline is not None and not 0 < self.deadline < float("inf"):
+            raise InputError(f"Expected executor.deadline > 0 seconds or null but got {self.deadline}.")
+        if self.gpus is not None and not 0 <= self.gpus <= 64:
+            raise InputError(f"Expected executor.gpus between 0 and 64 but got {self.gpus}.")
+        if self.name != "ray" and (self.address is not None or self.gpus is not None):
+            raise InputError("Expected executor.address and executor.gpus with executor=ray only; leave them out.")
 
     def processes(self, device: str) -> int:
+        """Workers of this machine."""
         if self.workers is not None:
             return self.workers
         return max(1, _cores() // self.threads) if device == "cpu" else 1
@@ -45,135 +58,144 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class Done(Generic[Result]):
-    """What became of one item: its result, or the reason of its failure; and how long it took."""
+@dataclass
+class _Shift:
+    """What the workers have to do in one `map`."""
 
-    index: int
-    result: Result | None
-    failure: str | None
-    seconds: float
-
-
-def _attempt(function: Callable[[Any], Any], index: int, item: Any) -> Done[Any]:
-    start = time.perf_counter()
-    try:
-        with told_plainly(Path.cwd()):
-            result, failure = function(item), None
-    except (InputError, ResourceError):
-        raise
-    except (MemoryError, OSError, torch.OutOfMemoryError) as error:
-        raise ResourceError(_out_of(error)) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error):  # what torch says on a CPU
-            raise ResourceError(_out_of(error)) from error
-        result, failure = None, f"{type(error).__name__}: {error}"
-    except NasError as error:
-        result, failure = None, str(error)
-    except Exception as error:
-        result, failure = None, f"{type(error).__name__}: {error}"
-    return Done(index, result, failure, time.perf_counter() - start)
+    left: deque[tuple[int, Any]]
+    tries: Counter[int] = field(default_factory=Counter)
+    busy: dict[int, tuple[int, Any, float]] = field(default_factory=dict)  # worker → index, item, since when
 
 
-def _out_of(error: BaseException) -> str:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return f"The machine ran out of something ({reason}); continue with `nas resume RUN executor.workers=1`."
+class Executor(Generic[Item, Result]):
+    """Applies `function` to items; with several workers it must be picklable, and is sent to each worker once.
 
-
-def _make_repeatable(threads: int) -> None:
-    """What results may depend on is set here, in every process alike."""
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-
-
-_function: Callable[[Any], Any]  # in a worker: what to do with an item
-
-
-def _start_worker(function: bytes, threads: int, parent: int) -> None:
-    global _function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _make_repeatable(threads)
-
-    def follow_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)  # the run was killed: stop at once, its resumption writes to the same folder
-
-    threading.Thread(target=follow_parent, daemon=True).start()
-    _function = pickle.loads(function)
-
-
-def _attempt_in_worker(index: int, item: Any) -> Done[Any]:
-    return _attempt(_function, index, item)
-
-
-class LocalExecutor(Generic[Item, Result]):
-    """Applies `function` to items. With more than one worker it must be picklable; it is sent to each worker once.
-
-    An exception of one item becomes its `failure`. An `InputError` (full disk, missing data) or `ResourceError` (no
-    memory) stops everything: it says nothing about the item, and a resumed run tries again.
+    An exception of one item becomes its `failure`; so does a worker's death, after `retries` further workers died of
+    the same item, and the `deadline`. An `InputError` (full disk, missing data) or `ResourceError` (no memory) stops
+    everything: it says nothing about the item, and a resumed run tries again.
     """
 
-    def __init__(self, function: Callable[[Item], Result], workers: int, threads: int) -> None:
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        workers: int,
+        threads: int,
+        retries: int = 2,
+        deadline: float | None = None,
+        crew: Crew | None = None,
+    ) -> None:
+        """`crew`: where the workers are; by default processes of this machine, or this process for one worker."""
         self.function = function
         self.workers = workers
         self.threads = threads
-        self._pool: ProcessPoolExecutor | None = None
+        self.retries = retries
+        self.deadline = deadline
+        self._crew = crew
+        self._here = crew is None and workers == 1 and deadline is None
+        self._idle: list[int] = []
+        self._stillborn = 0  # workers in a row that died before they were ready
 
-    def __enter__(self) -> LocalExecutor[Item, Result]:
-        _make_repeatable(self.threads)
+    def __enter__(self) -> Executor[Item, Result]:
+        make_repeatable(self.threads)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stop()
+        if self._crew is not None:
+            self._crew.close()
 
     def map(self, items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Iterator[Done[Result]]:
         """Each item's outcome as it finishes. `tick` is called now and then while waiting."""
-        if self.workers == 1:
+        if self._here:
             for index, item in enumerate(items):
-                yield _attempt(self.function, index, item)
+                yield attempt(self.function, index, item)
             return
-        left = dict(enumerate(items))
-        for tries in (1, 2):
-            try:
-                for done in self._submit(left, tick):
-                    del left[done.index]
-                    yield done
-                return
-            except BrokenProcessPool as error:
-                self._stop()
-                if tries == 2:
-                    raise NasError(
-                        "A worker process was killed twice (out of memory?); continue with "
-                        "`nas resume RUN executor.workers=1`."
-                    ) from error
+        if self._crew is None:
+            self._crew = Processes(self.function, self.threads)
+        shift = _Shift(deque(enumerate(items)))
+        try:
+            while shift.left or shift.busy:
+                self._employ(self._crew, shift)
+                for news in self._crew.news(self._until(shift)):
+                    done = self._heard(news, shift)
+                    if done is not None:
+                        yield done
+                for worker, (index, _, since) in list(shift.busy.items()):
+                    if self.deadline is not None and time.monotonic() - since > self.deadline:
+                        self._crew.dismiss(worker)
+                        del shift.busy[worker]
+                        reason = f"It took longer than executor.deadline={self.deadline:g} seconds."
+                        yield Done(index, None, reason, time.monotonic() - since)
+                tick()
+        finally:
+            for worker in shift.busy:  # the caller has enough, or an error came up
+                if worker in self._crew.workers():
+                    self._crew.dismiss(worker)
 
-    def _submit(self, items: dict[int, Item], tick: Callable[[], None]) -> Iterator[Done[Result]]:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(pickle.dumps(self.function), self.threads, os.getpid()),
-            )
-        waiting: set[Future[Done[Result]]] = {
-            self._pool.submit(_attempt_in_worker, index, item) for index, item in items.items()
-        }
-        while waiting:
-            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-            tick()
+    def _employ(self, crew: Crew, shift: _Shift) -> None:
+        """Hand out items, and hire while there are more of them than workers."""
+        while shift.left and self._idle and self._may_start(shift):
+            worker = self._idle.pop()
+            index, item = shift.left.popleft()
+            shift.busy[worker] = (index, item, time.monotonic())
+            crew.give(worker, index, item)
+        starting = len(crew.workers()) - len(shift.busy) - len(self._idle)
+        for _ in range(min(self.workers - len(crew.workers()), len(shift.left) - starting)):
+            crew.hire()
 
-    def _stop(self) -> None:
-        if self._pool is None:
-            return
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join(5)
-        self._pool = None
+    def _may_start(self, shift: _Shift) -> bool:
+        """The last try of an item is alone, so that no other takes the memory it needs."""
+        last = [index for index, _, _ in shift.busy.values() if shift.tries[index] == self.retries > 0]
+        first = shift.left[0][0]
+        return not last and not (shift.busy and shift.tries[first] == self.retries > 0)
+
+    def _heard(self, news: News, shift: _Shift) -> Done[Any] | None:
+        """Take note; returns the outcome of an item, where there is one."""
+        if news.ready:
+            self._stillborn = 0
+            self._idle.append(news.worker)
+            return None
+        if news.worker in self._idle:
+            self._idle.remove(news.worker)
+            return None
+        had = shift.busy.pop(news.worker, None)
+        if news.done is not None:
+            self._idle.append(news.worker)
+            return news.done if had is not None else None
+        if had is None:
+            self._stillborn += 1
+            if self._stillborn > STILLBORN:
+                raise ResourceError(
+                    f"{self._stillborn} worker processes in a row were killed as they started (out of memory?); "
+                    "continue with `nas resume RUN executor.workers=1`."
+                )
+            return None
+        index, item, since = had
+        shift.tries[index] += 1
+        if shift.tries[index] <= self.retries:
+            shift.left.appendleft((index, item))
+            return None
+        times = shift.tries[index]
+        reason = f"Its worker process was killed {times} time{'s' if times > 1 else ''} (out of memory?)."
+        return Done(index, None, reason, time.monotonic() - since)
+
+    def _until(self, shift: _Shift) -> float:
+        """Seconds to wait for news: to the next tick or the next deadline."""
+        if self.deadline is None or not shift.busy:
+            return PATIENCE
+        first = min(since for _, _, since in shift.busy.values()) + self.deadline - time.monotonic()
+        return min(PATIENCE, max(0.0, first))
+
+
+def executor_for(
+    function: Callable[[Item], Result], settings: ExecutorSettings, device: str, most: int | None = None
+) -> Executor[Item, Result]:
+    """The executor that the settings ask for, with at most `most` workers; `device` is where the work is done."""
+    if settings.name == "ray":
+        from nas.core.ray_crew import RayCrew
+
+        gpus = settings.gpus if settings.gpus is not None else float(device != "cpu")
+        crew = RayCrew(function, settings.threads, gpus, settings.address, settings.workers)
+        workers = min(crew.size, most or crew.size)
+        return Executor(function, workers, settings.threads, settings.retries, settings.deadline, crew)
+    workers = min(settings.processes(device), most or settings.processes(device))
+    return Executor(function, max(1, workers), settings.threads, settings.retries, settings.deadline)

@@ -1,10 +1,11 @@
-"""The training loop: schedule, steps, NaN guard, validation, checkpoints, TensorBoard."""
+"""The training loop: steps, guard against divergence, validation, checkpoints to the step, TensorBoard."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,39 +14,46 @@ import torch
 from torch import Tensor, nn
 
 from nas.core import checkpoint
-from nas.core.errors import NasError
+from nas.core.averaging import Average
+from nas.core.errors import InputError, NasError
 from nas.core.files import told_plainly
+from nas.core.processes import Processes
+from nas.core.schedule import Schedule
 from nas.core.seeds import derive
 
 Progress = Callable[[int, int, str], None]  # done, total, note
-
-
-def cosine(step: int, total: int, start: float, end: float) -> float:
-    """Learning rate at `step` of `total`: end + (start - end)·(1 + cos(π·step/total))/2.
-
-    Source: Loshchilov and Hutter, ICLR 2017 (arXiv:1608.03983), without restarts.
-    """
-    return end + (start - end) * (1 + math.cos(math.pi * step / total)) / 2
+BEST, FINAL, LAST = "best.pt", "final.pt", "last.pt"  # files in the folder of a training
+FORMAT = 2  # of last.pt; raised when its content changes its meaning
 
 
 class Task(Protocol):
-    """What is trained. The loop calls `begin_epoch`, then `loss` for each batch, then `validate`, for every epoch.
+    """What is trained.
 
-    All randomness of an epoch must come from the generator given to `begin_epoch` or from torch's global one (both are
-    seeded by the loop from the run's seed and the epoch), so that a resumed epoch repeats exactly.
+    For every epoch the loop calls `begin_epoch` and, for each of its batches, `replays` times `gradients`, each
+    followed by a step of the optimiser; then `validate`. All randomness of an epoch must come from the generator given
+    to `begin_epoch` or from torch's global ones, and only in `begin_epoch` or when a batch is asked for or used: the
+    loop seeds them from the run's seed and the epoch and keeps their state in every checkpoint, so that an epoch goes
+    on from its middle exactly. What else outlives a batch is in `state_dict`.
     """
 
-    steps_per_epoch: int
+    steps_per_epoch: int  # batches
+    replays: int  # steps of the optimiser on each of them
 
     @property
     def model(self) -> nn.Module:
         """The network whose weights are trained."""
 
-    def begin_epoch(self, epoch: int, generator: torch.Generator) -> Iterator[Any]:
-        """The batches of this epoch, `steps_per_epoch` of them."""
+    def begin_epoch(self, epoch: int, generator: torch.Generator) -> None:
+        """Draw what the whole epoch needs; `batches` draws from `generator` after that."""
 
-    def loss(self, batch: Any) -> Tensor:
-        """A differentiable scalar."""
+    def batches(self, start: int) -> Iterator[Any]:
+        """The batches of this epoch from number `start` on; a batch is drawn when it is asked for, never earlier."""
+
+    def gradients(self, batch: Any, scale: Callable[[Tensor], Tensor]) -> Tensor:
+        """Add the gradient of the `scale`d loss to the weights' (mean over processes); returns the loss, detached.
+
+        The losses of all processes add up to the loss of the batch.
+        """
 
     def validate(self, epoch: int) -> dict[str, float]:
         """Metrics on the validation part; never on the test part."""
@@ -56,25 +64,37 @@ class Task(Protocol):
     def export(self) -> dict[str, Any]:
         """What the checkpoint of a finished network holds."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values, besides the model, that the next batch depends on."""
 
-@dataclass
-class Schedule:
-    """SGD with cosine learning rate over all steps."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
 
-    epochs: int
-    lr: float
-    lr_min: float
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, with which optimiser (SGD), and when to look and to save."""
+
+    schedule: Schedule
     momentum: float
     nesterov: bool
     weight_decay: float
     clip: float | None  # largest L2 norm of the gradient
+    select: str  # "best" or "last": which epoch `best.pt` is
+    ema: float | None = None  # decay of the weights' average, which is validated and exported then
+    scaled: bool = False  # scale the loss against underflow (float16)
+    loss_limit: float = 1e3  # a mean loss above it counts as divergence
+    check_steps: int = 50  # batches between two looks at the loss; each waits for the device
+    save_steps: int | None = None  # optimiser steps between two checkpoints within an epoch
+    save_minutes: float = 10.0  # or so many minutes, looked at every `check_steps`
 
 
 @dataclass
 class LoopState:
-    """What a resumed loop starts from, besides model and optimiser."""
+    """What a resumed loop starts from, besides tensors: `batch` batches of epoch `epoch` are done."""
 
     epoch: int = 0
+    batch: int = 0
     best: float = -math.inf
     best_epoch: int = -1
     seconds: float = 0.0
@@ -82,100 +102,235 @@ class LoopState:
 
 
 class Loop:
-    """Trains `task.model`, with `folder/last.pt` after every epoch and `folder/best.pt` when validation improves.
+    """Trains `task.model`; `run` continues from `folder/last.pt` where there is one, bit for bit.
 
-    `run` continues from `last.pt` where there is one, to the same result as an uninterrupted run.
+    `last.pt` is written after every epoch and within long ones, never with weights or a loss that are no numbers;
+    `best.pt` is the network that the selection rule picks, `final.pt` the one of the last epoch. Only the first of
+    several processes writes.
     """
 
-    def __init__(self, task: Task, schedule: Schedule, folder: Path, seed: int, select: str) -> None:
+    def __init__(self, task: Task, plan: Plan, folder: Path, seed: int, processes: Processes | None = None) -> None:
         self.task = task
-        self.schedule = schedule
+        self.plan = plan
         self.folder = folder
         self.seed = seed
-        self.select = select
-        self.device = next(task.model.parameters()).device
+        self.processes = processes or Processes()
+        self.parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+        self.device = self.parameters[0].device
         self.optimizer = torch.optim.SGD(
-            task.model.parameters(),
-            lr=schedule.lr,
-            momentum=schedule.momentum,
-            nesterov=schedule.nesterov,
-            weight_decay=schedule.weight_decay,
+            self.parameters,
+            lr=plan.schedule.lr,
+            momentum=plan.momentum,
+            nesterov=plan.nesterov,
+            weight_decay=plan.weight_decay,
+            fused=self.device.type == "cuda" or None,  # with the scaler it needs no wait for the device
         )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.scaled)  # type: ignore[attr-defined]
+        self.average = None if plan.ema is None else Average(task.model, plan.ema)
         self.state = LoopState()
+        self.total = torch.zeros((), device=self.device)  # loss of this process summed over the epoch's steps
+        self._middle: dict[str, Any] | None = None  # this process's part of a checkpoint within an epoch
+
+    @property
+    def chosen(self) -> Path:
+        """The checkpoint of the network that the selection rule picks."""
+        return self.folder / BEST
 
     @property
     def final(self) -> Path:
-        """The checkpoint of the network that the selection rule picks."""
-        return self.folder / "best.pt"
+        """The checkpoint of the last epoch's network."""
+        return self.folder / FINAL
+
+    @property
+    def last(self) -> Path:
+        """What a stopped training continues from."""
+        return self.folder / LAST
 
     def run(self, progress: Progress = lambda done, total, note: None) -> LoopState:
-        from torch.utils.tensorboard import SummaryWriter
-
         self._resume()
-        with SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.state.epoch) as writer:
-            while self.state.epoch < self.schedule.epochs:
-                start = time.perf_counter()
-                metrics = self._epoch(self.state.epoch)
-                self.state.seconds += time.perf_counter() - start
-                with told_plainly(self.folder):
-                    for name, value in metrics.items():
-                        writer.add_scalar(name, value, self.state.epoch)
-                    writer.flush()
-                self._save(metrics)
-                progress(self.state.epoch, self.schedule.epochs, _note(metrics))
+        with self._curves() as curves:
+            while self.state.epoch < self.plan.schedule.epochs:
+                metrics = self._epoch(progress)
+                if curves is not None:
+                    with told_plainly(self.folder):
+                        for name, value in metrics.items():
+                            curves.add_scalar(name, value, self.state.epoch)
+                        curves.flush()
+                self._end_epoch(metrics)
+                progress(self.state.epoch, self.plan.schedule.epochs, _note(metrics))
         return self.state
 
-    def _epoch(self, epoch: int) -> dict[str, float]:
-        seed = derive(self.seed, "epoch", epoch)
-        generator = torch.Generator(self.device).manual_seed(seed)
-        torch.manual_seed(seed)
-        self.task.model.train()
-        steps, epochs = self.task.steps_per_epoch, self.schedule.epochs
-        total = torch.zeros((), device=self.device)
-        rate = self.schedule.lr
-        for number, batch in enumerate(self.task.begin_epoch(epoch, generator)):
-            rate = cosine(epoch * steps + number, epochs * steps, self.schedule.lr, self.schedule.lr_min)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            loss = self.task.loss(batch)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.schedule.clip is not None:
-                nn.utils.clip_grad_norm_(self.task.model.parameters(), self.schedule.clip)
-            self.optimizer.step()
-            total += loss.detach()
-        mean = total.item() / steps
-        if not math.isfinite(mean):
-            last = self.folder / "last.pt"
-            kept = f"the last good checkpoint is {last}" if last.is_file() else "there is no good checkpoint yet"
-            raise NasError(
-                f"Training diverged: the loss became {mean} in epoch {epoch + 1}; {kept}. Lower train.lr or set "
-                "train.clip."
-            )
-        return {"train_loss": mean, "lr": rate, **self.task.validate(epoch)}
+    def _curves(self) -> AbstractContextManager[Any]:
+        """The TensorBoard writer; `None` in all but the first process."""
+        if not self.processes.first:
+            return nullcontext()
+        from torch.utils.tensorboard import SummaryWriter
 
-    def _save(self, metrics: dict[str, float]) -> None:
-        value = self.task.selection(metrics)
-        if self.select == "last" or value >= self.state.best:
-            self.state.best, self.state.best_epoch = value, self.state.epoch
-            checkpoint.save(self.final, {"kind": "network", "epoch": self.state.epoch + 1, **self.task.export()})
-        self.state.history.append({"epoch": self.state.epoch + 1, **metrics})
-        self.state.epoch += 1
-        payload = {
-            "kind": "training",
-            "model": self.task.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "state": vars(self.state),
+        return SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.state.epoch)
+
+    # an epoch
+
+    def _epoch(self, progress: Progress) -> dict[str, float]:
+        epoch, replays = self.state.epoch, self.task.replays
+        self._begin(epoch)
+        steps = self.task.steps_per_epoch * replays  # of the optimiser in an epoch
+        rate = 0.0
+        for number, batch in enumerate(self.task.batches(self.state.batch), self.state.batch):
+            for replay in range(replays):
+                rate = self.plan.schedule.rate(epoch * steps + number * replays + replay, steps)
+                self._step(batch, rate)
+            self.state.batch = number + 1
+            if self.state.batch < self.task.steps_per_epoch:
+                self._look(progress)
+        mean = self._check(steps)
+        self._tick()
+        with nullcontext() if self.average is None else self.average.swapped_in():
+            metrics = self.task.validate(epoch)
+        self._tick()
+        return {"train_loss": mean, "lr": rate, **metrics}
+
+    def _begin(self, epoch: int) -> None:
+        """Seed the epoch, or go back to its middle."""
+        seed = derive(self.seed, "epoch", epoch)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        torch.manual_seed(seed if self.processes.first else derive(seed, "process", self.processes.rank))
+        self.task.model.train()
+        self.task.begin_epoch(epoch, self.generator)
+        self.total.zero_()
+        if self._middle is not None:
+            self.generator.set_state(self._middle["generator"])
+            torch.set_rng_state(self._middle["global"])
+            if self.device.type == "cuda":
+                torch.cuda.set_rng_state(self._middle["cuda"], self.device)
+            self.total.copy_(self._middle["total"])
+            self._middle = None
+        self._seen = (self._sum(), self.state.batch * self.task.replays)
+        self._saved = self._clock = time.perf_counter()
+
+    def _step(self, batch: Any, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        self.total += self.task.gradients(batch, self.scaler.scale)
+        if self.plan.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update()
+
+    def _look(self, progress: Progress) -> None:
+        """Every so many batches: is the loss a number, is it time to save?"""
+        batch, replays = self.state.batch, self.task.replays
+        before = (self.state.epoch * self.task.steps_per_epoch + batch - 1) * replays
+        every = self.plan.save_steps
+        save = every is not None and (before + replays) // every > before // every
+        if not save and batch % self.plan.check_steps:
+            return
+        mean = self._check(batch * replays)
+        minutes = (time.perf_counter() - self._saved) / 60
+        if save or self.processes.from_first(minutes >= self.plan.save_minutes):
+            self._tick()
+            self._save()
+        note = f"batch {batch} of {self.task.steps_per_epoch} train_loss {mean:.3f}"
+        progress(self.state.epoch, self.plan.schedule.epochs, note)
+
+    def _sum(self) -> float:
+        return self.processes.total(self.total).item()
+
+    def _check(self, steps: int) -> float:
+        """The mean loss of the epoch's first `steps`; `NasError` where the loss is no number or beyond the limit."""
+        total, (before, seen) = self._sum(), self._seen
+        recent = (total - before) / max(1, steps - seen)
+        self._seen = (total, steps)
+        if not math.isfinite(total) or recent > self.plan.loss_limit:
+            raise self._diverged(f"the loss became {recent:.4g}")
+        return total / steps
+
+    def _diverged(self, what: str) -> NasError:
+        kept = f"the last good checkpoint is {self.last}" if self.last.is_file() else "there is no good checkpoint yet"
+        return NasError(
+            f"Training diverged: {what} in epoch {self.state.epoch + 1}; {kept}. Lower train.lr or set train.clip."
+        )
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.state.seconds += now - self._clock
+        self._clock = now
+
+    # checkpoints
+
+    def _end_epoch(self, metrics: dict[str, float]) -> None:
+        value, epoch = self.task.selection(metrics), self.state.epoch
+        chosen, final = self.plan.select == "last" or value >= self.state.best, epoch + 1 == self.plan.schedule.epochs
+        self._check_weights()
+        if chosen:
+            self.state.best, self.state.best_epoch = value, epoch
+        if self.processes.first and (chosen or final):
+            with nullcontext() if self.average is None else self.average.swapped_in():
+                payload = {"kind": "network", "epoch": epoch + 1, **self.task.export()}
+                for path in [self.chosen] * chosen + [self.final] * final:
+                    checkpoint.save(path, payload)
+        self.state.history.append({"epoch": epoch + 1, **metrics})
+        self.state.epoch, self.state.batch = epoch + 1, 0
+        self._save(checked=True)
+
+    def _check_weights(self) -> None:
+        """A last step may have ruined the weights without a loss that shows it yet."""
+        values = [value for value in self.task.model.state_dict().values() if value.is_floating_point()]
+        if not nn.utils.get_total_norm(values).isfinite().item():
+            raise self._diverged("weights or running statistics are no finite numbers any more")
+
+    def _save(self, checked: bool = False) -> None:
+        if not checked:
+            self._check_weights()
+        own = {
+            "generator": self.generator.get_state(),
+            "global": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "total": self.total.cpu(),
+            "task": self.task.state_dict(),
         }
-        checkpoint.save(self.folder / "last.pt", payload)
+        everyone = self.processes.gathered(own)
+        if self.processes.first:
+            payload = {
+                "kind": "training",
+                "format": FORMAT,
+                "model": self.task.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
+                "state": vars(self.state),
+                "processes": everyone,
+            }
+            checkpoint.save(self.last, payload)
+        self._saved = time.perf_counter()
 
     def _resume(self) -> None:
-        path = self.folder / "last.pt"
-        if path.is_file():
-            payload = checkpoint.load(path, "training")
-            self.task.model.load_state_dict(payload["model"])
-            self.optimizer.load_state_dict(payload["optimizer"])
-            self.state = LoopState(**payload["state"])
+        payload = checkpoint.load(self.last, "training") if self.processes.first and self.last.is_file() else None
+        payload = self.processes.from_first(payload)
+        if payload is None:
+            return
+        if payload.get("format") != FORMAT:
+            raise InputError(
+                f"Expected a stopped training of this version but {self.last} was written by another; start the "
+                "training anew or finish it with the version that began it."
+            )
+        if len(payload["processes"]) != self.processes.count:
+            raise InputError(
+                f"Expected as many processes as the training began with, {len(payload['processes'])}, but got "
+                f"{self.processes.count}; change --nproc-per-node or --nnodes of torchrun."
+            )
+        self.task.model.load_state_dict(payload["model"])
+        self.optimizer.load_state_dict(payload["optimizer"])
+        self.scaler.load_state_dict(payload["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(payload["average"])
+        self.state = LoopState(**payload["state"])
+        own = payload["processes"][self.processes.rank]
+        self.task.load_state_dict(own["task"])
+        self._middle = own if self.state.batch > 0 else None
 
 
 def _note(metrics: dict[str, float]) -> str:

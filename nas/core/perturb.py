@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from nas.core.share import Share
+
 Objective = Callable[[Tensor], Tensor]
 Bounds = tuple[float, float] | None
 
@@ -34,11 +36,35 @@ def project(x_adv: Tensor, x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -
 
 
 def uniform_noise(
-    x: Tensor, eps: float, generator: torch.Generator | None = None, bounds: Bounds = (0.0, 1.0)
+    x: Tensor,
+    eps: float,
+    generator: torch.Generator | None = None,
+    bounds: Bounds = (0.0, 1.0),
+    share: Share | None = None,
 ) -> Tensor:
-    """x + U(-eps, eps) per pixel, clipped to `bounds`."""
-    noise = torch.empty_like(x).uniform_(-eps, eps, generator=generator)
+    """x + U(-eps, eps) per pixel, clipped to `bounds`; drawn for the whole batch where x is a `share` of it."""
+    noise = _own(_whole(x, share).uniform_(-eps, eps, generator=generator), share)
     return x + noise if bounds is None else (x + noise).clamp(*bounds)
+
+
+def normal_noise(
+    x: Tensor, scale: float, generator: torch.Generator | None = None, share: Share | None = None
+) -> Tensor:
+    """x + scale·N(0, 1) per pixel, not clipped; drawn for the whole batch where x is a `share` of it."""
+    return x + scale * _own(_whole(x, share).normal_(generator=generator), share)
+
+
+def _whole(x: Tensor, share: Share | None) -> Tensor:
+    """An empty batch in the memory format of x: numbers are drawn in the order of the memory."""
+    if share is None:
+        return torch.empty_like(x)
+    last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    memory_format = torch.channels_last if last else torch.contiguous_format
+    return torch.empty((share.total, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=memory_format)
+
+
+def _own(drawn: Tensor, share: Share | None) -> Tensor:
+    return drawn if share is None else share.of(drawn)
 
 
 def input_gradient(objective: Objective, x: Tensor) -> Tensor:

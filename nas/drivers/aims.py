@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Done, LocalExecutor
+from nas.core.executor import Executor
 from nas.core.memory import Memory
 from nas.core.seeds import derive
 from nas.core.store import Store
@@ -25,7 +26,7 @@ class Aims:
     """Made in the process of the search. Measured latencies and cheap values are facts of `kept`, so that a run that
     goes on after a kill has the same ones."""
 
-    def __init__(self, jobs: Jobs, kept: Store | Memory, executor: LocalExecutor[Job, Any] | None = None) -> None:
+    def __init__(self, jobs: Jobs, kept: Store | Memory, executor: Executor[Job, Any] | None = None) -> None:
         self.jobs = jobs
         self.settings = jobs.settings
         self.kept = kept

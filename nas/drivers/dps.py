@@ -11,8 +11,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from nas.core import config, statistics
+from nas.core.attempt import Done
 from nas.core.errors import InputError
-from nas.core.executor import Done, LocalExecutor
+from nas.core.executor import Executor, executor_for
 from nas.core.files import write_text
 from nas.core.seeds import derive
 from nas.core.store import Evaluation
@@ -56,6 +57,7 @@ class DPSOptions:
 
 def preflight(settings: Settings) -> None:
     """`InputError` for what would stop the run later, before anything is written."""
+    settings.once("dps")
     Work(settings).losses()  # has data and a batch to draw
 
 
@@ -64,9 +66,8 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     settings, extra = run.settings, run.extra
     seen: Labels = [(text, value) for text, value in extra["labels"]]
     unseen: Labels = [(text, value) for text, value in extra["held_out"]]
-    workers = settings.executor.processes(settings.torch_device().type)
     work = Work(settings, frozenset(text for text, _ in seen))
-    with LocalExecutor(work, workers, settings.executor.threads) as executor:
+    with executor_for(work, settings.executor, settings.torch_device().type) as executor:
         with run.stage("dps") as stage:
             found = _search(run, seen, executor, watcher, stage)
         with run.stage("held-out") as stage:
@@ -89,10 +90,10 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     )
 
 
-Executor = LocalExecutor[Task, list[float | str]]
+Tasks = Executor[Task, list[float | str]]
 
 
-def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage: Stage) -> dict[str, Any]:
+def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> dict[str, Any]:
     """The best setting, its rho on the labelled architectures, and plain Eproxy's."""
     kept = run.store.get("dps/found")
     if kept is not None:
@@ -126,9 +127,7 @@ def _search(run: Run, seen: Labels, executor: Executor, watcher: Watcher, stage:
     return found
 
 
-def _confirmed(
-    run: Run, plain: str, seen: Labels, executor: Executor, watcher: Watcher, stage: Stage
-) -> dict[str, float]:
+def _confirmed(run: Run, plain: str, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> dict[str, float]:
     """The rhos of the best settings and of the plain one, the mean over several draws of weights, features and batch.
 
     One draw's rho is noisy (the training is chaotic), and the best of many by it is the luckiest; so the
@@ -194,7 +193,7 @@ class _NoLimits:
 
 
 def _evaluated(
-    index: int, text: str, seen: Labels, executor: Executor, stage: Stage, draw: int = 0
+    index: int, text: str, seen: Labels, executor: Tasks, stage: Stage, draw: int = 0
 ) -> Done[dict[str, float]]:
     """How well the labelled architectures are ranked under a setting (`spearman`) and each of its `variants`."""
     begun = time.perf_counter()
@@ -210,7 +209,7 @@ def _evaluated(
 
 
 def _report(
-    run: Run, setting: str, unseen: Labels, executor: Executor, watcher: Watcher, stage: Stage
+    run: Run, setting: str, unseen: Labels, executor: Tasks, watcher: Watcher, stage: Stage
 ) -> dict[str, Any] | None:
     """Plain Eproxy and the setting found, on architectures that the search did not see."""
     if len({accuracy for _, accuracy in unseen}) < 2:

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.core.images import unit_range
@@ -23,25 +23,34 @@ from nas.core.perturb import eval_mode, input_gradient
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs
+from nas.drivers.launch import subject_of
 from nas.drivers.objectives.names import LATENCY, TRAINED, parse, source_of
 from nas.drivers.settings import Settings
 from nas.drivers.supernet_stage import is_supernet, made
-from nas.eval.attacks import ATTACKS, named
-from nas.search_spaces import SPACES, Network
+from nas.eval.checks import check_passes
+from nas.eval.measures import measure_passes
+from nas.eval.plan import made as made_attack
+from nas.eval.plan import plan_of
+from nas.eval.sources import is_foreign
+from nas.search_spaces import SPACES
 from nas.strategies.proxies import PROXIES
+from nas.train import METHODS, adversarial
 
-SURVIVORS = {"standard": 0.05, "pgd": 0.6}  # assumed share of images that stand an attack to its end
+SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that stand an attack to its end
 SAMPLES = 24  # random feasible cells looked at
 DRAWS = 20_000  # for so many
 
 
-def forecast(command: str, settings: Settings) -> dict[str, Any]:
+def forecast(command: str, settings: Settings, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     """Seconds per stage, passes (F+B: forward and backward of one image), and memory of one process.
 
     Times the objective on three cells, and one training and one attack step on the largest of a sample of feasible
     cells (searches drift towards large cells). Attacks stop at the first success; the share of images that have to be
-    attacked to the end is an assumption, which is printed.
+    attacked to the end is an assumption, which is printed. `seeds` runs take place one after the other. `extra` is
+    what `nas eval` was given besides the settings; a network that is not ours is taken for a robust one.
     """
+    foreign = extra is not None and is_foreign(extra["checkpoint"])
+    command = "run" if command == "study" else command
     torch.set_num_threads(settings.executor.threads)
     jobs = Jobs(settings, None, keep=False)
     workers = settings.executor.processes(settings.torch_device().type)
@@ -56,9 +65,10 @@ def forecast(command: str, settings: Settings) -> dict[str, Any]:
             stages["search"] = budget * each / min(workers, settings.search.ask) + _start(workers)
             passes["search"] = budget * passes_each
     if command in ("run", "train", "eval"):
-        trainings = settings.run.trainings if command == "run" else [settings.train.method]
+        trainings = settings.run.trainings if command == "run" else ["pgd" if foreign else settings.train.method]
         models = [method for method in trainings for _ in range(2 if settings.run.random and command == "run" else 1)]
-        step, attack_step, batch = _steps(jobs, settings, command)
+        network = subject_of(settings, extra).network if foreign and extra is not None else None
+        step, attack_step, batch = _steps(jobs, settings, command, network)
         if command != "eval":
             images = len(jobs.dataset.train) * settings.train.epochs
             costs = [_training(settings, method, images, step, attack_step, batch) for method in models]
@@ -67,14 +77,18 @@ def forecast(command: str, settings: Settings) -> dict[str, Any]:
             if command == "train":
                 stages["train"] += _start(workers)
         if command != "train":
-            counts = [_attack_passes(settings, method) for method in models]
+            counts = [_attack_passes(settings, method, jobs.dataset.num_classes) for method in models]
             stages["eval"] = _shared([count * step / batch for count in counts], workers)
             passes["eval"] = sum(counts)
             if command == "eval":
                 stages["eval"] += _start(workers)
+    for costs_by_stage in (stages, passes):
+        for name in costs_by_stage:
+            costs_by_stage[name] *= settings.seeds
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     return {
         "command": command,
+        "seeds": settings.seeds,
         "seconds": {name: round(value, 1) for name, value in stages.items()}
         | {"total": round(sum(stages.values()), 1)},
         "image_passes": {name: round(value) for name, value in passes.items()},
@@ -86,7 +100,8 @@ def forecast(command: str, settings: Settings) -> dict[str, Any]:
 
 def text(value: dict[str, Any]) -> str:
     """The forecast for people."""
-    lines = [f"forecast of nas {value['command']} with {value['workers']} worker(s):"]
+    repeated = f", {value['seeds']} seeds one after the other" if value["seeds"] > 1 else ""
+    lines = [f"forecast of nas {value['command']} with {value['workers']} worker(s){repeated}:"]
     for name, seconds in value["seconds"].items():
         count = value["image_passes"].get(name)
         note = f"  {count:,} forward+backward passes of one image" if count else ""
@@ -107,11 +122,15 @@ def _feasible(jobs: Jobs) -> list[str]:
     return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
 
 
-def _steps(jobs: Jobs, settings: Settings, command: str) -> tuple[float, float, int]:
-    """Seconds of one training step and of one attack step (input gradient, eval mode), and their batch size."""
-    space = SPACES.get(settings.space)()
-    arch = space.parse(settings.arch if settings.arch is not None and command != "run" else _feasible(jobs)[0])
-    network = space.build(arch, jobs.dataset.num_classes, **asdict(settings.model))
+def _steps(jobs: Jobs, settings: Settings, command: str, network: nn.Module | None = None) -> tuple[float, float, int]:
+    """Seconds of one training step and of one attack step (input gradient, eval mode), and their batch size.
+
+    Of the `network` that is given, or of one of the space.
+    """
+    if network is None:
+        space = SPACES.get(settings.space)()
+        arch = space.parse(settings.arch if settings.arch is not None and command != "run" else _feasible(jobs)[0])
+        network = space.build(arch, jobs.dataset.num_classes, **asdict(settings.model))
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
     batch = min(settings.train.batch_size, len(jobs.dataset.train))
     x = unit_range(jobs.dataset.train.images[:batch]).to(settings.torch_device())
@@ -122,7 +141,7 @@ def _steps(jobs: Jobs, settings: Settings, command: str) -> tuple[float, float, 
     return step, attack, batch
 
 
-def _train_step(network: Network, x: Tensor, y: Tensor) -> None:
+def _train_step(network: nn.Module, x: Tensor, y: Tensor) -> None:
     network.zero_grad()
     F.cross_entropy(network(x), y).backward()
 
@@ -144,18 +163,19 @@ def _training(
     settings: Settings, method: str, images: int, step: float, attack_step: float, batch: int
 ) -> tuple[float, float]:
     """Seconds and passes of one training."""
-    attack_steps = settings.train.steps if method == "pgd" else 0
-    return images / batch * (step + attack_steps * attack_step), images * (1 + attack_steps)
+    whole, inputs = METHODS.get(method).cost(settings.train)
+    return images / batch * (whole * step + inputs * attack_step), images * (whole + inputs)
 
 
-def _attack_passes(settings: Settings, method: str) -> float:
+def _attack_passes(settings: Settings, method: str, num_classes: int) -> float:
     """Passes of all attacks on one network; the libraries' own work makes each about as dear as a training pass."""
-    share = SURVIVORS[method]
-    total = 0.0
-    for name in [*settings.eval.attacks, *[settings.eval.sweep_attack] * len(settings.eval.sweep)]:
-        kind, steps = named(ATTACKS, name)
-        each = kind.passes(steps)
-        total += settings.eval.n_test * (share * each if len(kind(0.1, None, None).stages) > 1 else each)
+    share = SURVIVORS["adversarial" if adversarial(method) else "standard"]
+    own = settings.eval
+    total = min(own.checks_images, own.n_test) * share * check_passes(own)
+    total += min(own.measure_images, own.n_test) * measure_passes(own, num_classes)
+    for label, attack in plan_of(own, num_classes):
+        late = own.cascade and label in own.attacks[1:]
+        total += own.n_test * attack.passes() * (share if late or len(attack.stages) > 1 else 1)
     return total
 
 
@@ -216,13 +236,12 @@ def _candidate(jobs: Jobs, settings: Settings) -> tuple[float, float]:
         label = settings.label
         step, attack_step, batch = _steps(jobs, settings, "run")
         images = len(jobs.dataset.train) * label.epochs
-        rounds = label.steps if label.method == "pgd" else 0
-        seconds += images / batch * (step + rounds * attack_step)
-        passes += images * (1 + rounds)
+        whole, inputs = METHODS.get(label.method).cost(label)
+        seconds += images / batch * (whole * step + inputs * attack_step)
+        passes += images * (whole + inputs)
         attacks = {name.removeprefix(TRAINED).removeprefix("hrs:") for name in trained} - {"clean"}
         for name in attacks:
-            kind, steps = named(ATTACKS, name)
-            count = min(label.n_val, len(jobs.dataset.validation)) * kind.passes(steps)
+            count = min(label.n_val, len(jobs.dataset.validation)) * made_attack(name, settings.eval).passes()
             seconds += count * step / batch
             passes += count
     return seconds, passes

@@ -13,15 +13,16 @@ from typing import Any
 from nas.core import config
 from nas.core.data import Dataset, DataSettings
 from nas.core.data import load as load_data
-from nas.core.errors import InputError
-from nas.core.loop import Progress
+from nas.core.loop import FINAL, Progress
 from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.objectives.objectives import Objectives
 from nas.drivers.settings import Settings
 from nas.drivers.sized import Sized
+from nas.drivers.together import train_together
 from nas.eval import evaluate
-from nas.train import TrainedNetwork, load_trained, train
+from nas.eval.sources import check_fits, is_foreign, opened
+from nas.train import TrainedNetwork, adversarial
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Train:
 @dataclass(frozen=True)
 class Attack:
     name: str  # under which outcomes are kept
-    checkpoint: str  # relative to the run's folder, or absolute
+    checkpoint: str  # relative to the run's folder, or absolute; or a foreign network as `eval.sources` writes it
+    importable: str | None = None  # folder of the modules that a foreign network may import
 
 
 Job = Score | Train | Attack
@@ -79,8 +81,8 @@ class Jobs:
                 return self.objectives(metrics, arch)
             case Train(model):
                 return self._train(model)
-            case Attack(name, checkpoint):
-                return self._attack(name, checkpoint)
+            case Attack():
+                return self._attack(job)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -111,15 +113,16 @@ class Jobs:
             list(dataset.std),
             asdict(settings.data),
             model.training,
-            recipe.eps if model.training == "pgd" else 0.0,
+            recipe.eps if adversarial(model.training) else 0.0,
         )
         folder = self.folder / "models" / model.name
         seed = derive(settings.seed, "train", model.name)
         with Store(self.folder / "store.sqlite") as store:
             report = self._reporter(store, model.name)
-            checkpoint, state = train(trained, dataset, recipe, folder, seed, settings.torch_device(), report)
+            checkpoint, state = train_together(settings, trained, dataset, recipe, folder, seed, report)
         return {
             "checkpoint": checkpoint.relative_to(self.folder).as_posix(),
+            "final_checkpoint": checkpoint.with_name(FINAL).relative_to(self.folder).as_posix(),
             "arch": model.arch,
             "epochs": state.epoch,
             "chosen_epoch": state.best_epoch + 1,
@@ -127,32 +130,30 @@ class Jobs:
             "seconds": round(state.seconds, 3),
         }
 
-    def _attack(self, name: str, checkpoint: str) -> dict[str, Any]:
+    def _attack(self, job: Attack) -> dict[str, Any]:
         assert self.folder is not None
-        network, trained = load_trained(self.folder / checkpoint)
-        dataset = self.dataset
-        if (dataset.num_classes, dataset.image_size) != (trained.num_classes, trained.image_size):
-            raise InputError(
-                f"Expected data of {trained.num_classes} classes and {trained.image_size} pixels for {checkpoint} but "
-                f"{dataset.name} has {dataset.num_classes} and {dataset.image_size}; set data.name, data.size."
-            )
+        settings, foreign = self.settings, is_foreign(job.checkpoint)
+        source = job.checkpoint if foreign else str(self.folder / job.checkpoint)
+        where = {"source": source} if foreign else {"checkpoint": os.path.relpath(source, self.folder)}
+        subject = opened(source, settings.eval.model_options, job.importable, derive(settings.seed, "weights"))
+        check_fits(subject, self.dataset, job.checkpoint)
         with Store(self.folder / "store.sqlite") as store:
             entry = evaluate(
-                network,
-                dataset,
-                self.settings.eval,
-                derive(self.settings.seed, "attack"),
-                self.settings.torch_device(),
-                _Kept(store, f"outcome/{name}/"),
-                self._reporter(store, name),
+                subject.network,
+                self.dataset,
+                settings.eval,
+                derive(settings.seed, "attack"),
+                settings.torch_device(),
+                _Kept(store, f"outcome/{job.name}/"),
+                self._reporter(store, job.name),
             )
         return {
-            "name": name,
-            "architecture": trained.arch,
-            "params": trained.params,
-            "training": trained.training,
+            "name": job.name,
+            "architecture": subject.architecture,
+            "params": subject.params,
+            "training": subject.training,
             **entry,
-            "checkpoint": os.path.relpath(self.folder / checkpoint, self.folder),
+            **where,
         }
 
     def _reporter(self, store: Store, name: str) -> Progress:

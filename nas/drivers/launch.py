@@ -12,15 +12,20 @@ from nas.core import config
 from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.memory import Memory
-from nas.drivers import dps, pipeline, supernet_stage
+from nas.core.seeds import derive
+from nas.drivers import dps, pipeline, study, supernet_stage, transfer
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, Run, described, reopen, result_of
 from nas.drivers.settings import Settings, from_values
+from nas.eval.corruptions import Asked
 from nas.eval.evaluation import plan_of
+from nas.eval.measures import check_measures
+from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
 from nas.search_spaces import SPACES
 from nas.train import check_recipe, load_trained
+from nas.train.exported import is_exported, load_exported
 
 DRAWS = 50_000  # random cells looked at for one that the limits allow
 
@@ -40,17 +45,27 @@ def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
     return _COMMANDS[run.command](run, watcher)
 
 
-def preflight(command: str, settings: Settings, keep: bool = True) -> None:
+def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[str, Any] | None = None) -> None:
     """`InputError` for what would stop the run later (missing data, ...), before anything is written.
 
-    Decoded images go to the user's cache unless `keep` is false.
+    Decoded images go to the user's cache unless `keep` is false. `extra` is what the command was given besides.
     """
+    if command == "study":
+        command = "run"
+    else:
+        settings.once(command)
+    if command != "eval" and settings.eval.model_options:
+        raise InputError(
+            f"Expected no eval.model_options for nas {command}, which attacks networks of its own; leave it out."
+        )
     if command in ("run", "search") and settings.arch is not None:
         raise InputError(
             f"Expected no arch= for nas {command}, which searches for one; train this one with `nas train`."
         )
     if command == "run" and settings.train.method != "standard":
-        raise InputError("Expected run.trainings=standard,pgd to say how `nas run` trains, not train.method.")
+        raise InputError(
+            "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."
+        )
     jobs = Jobs(settings, None, keep)
     if command in ("run", "search") and supernet_stage.is_supernet(settings):
         supernet_stage.check(settings)
@@ -66,7 +81,10 @@ def preflight(command: str, settings: Settings, keep: bool = True) -> None:
     dataset = jobs.dataset
     if command in ("run", "eval"):
         plan_of(settings.eval, dataset.num_classes)
-        attacked(dataset, settings.eval.n_test)
+        check_measures(settings.eval, dataset.num_classes)
+        Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
+    if command == "eval" and extra is not None:
+        check_fits(subject_of(settings, extra), dataset, extra["checkpoint"])
     if command in ("run", "train"):
         space = SPACES.get(settings.space)()
         check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
@@ -91,25 +109,33 @@ def _train(run: Run, watcher: Watcher) -> dict[str, Any]:
         trained = pipeline.train_all(shop, [model])
     run.store.put("training", trained)
     entry = trained["model"]
-    chosen = entry["history"][entry["chosen_epoch"] - 1]
+    chosen, last = entry["history"][entry["chosen_epoch"] - 1], entry["history"][-1]
     return run.finish(
         {
             "checkpoint": entry["checkpoint"],
             "arch": entry["arch"],
             "training": settings.train.method,
-            "val_accuracy": chosen["val_accuracy"],
-            **({"val_robust_accuracy": chosen["val_robust_accuracy"]} if "val_robust_accuracy" in chosen else {}),
+            **_validated(chosen),
             "epochs": entry["epochs"],
             "chosen_epoch": entry["chosen_epoch"],
+            "final": {"checkpoint": entry["final_checkpoint"], **_validated(last)},
             "seconds": entry["seconds"],
         }
     )
 
 
+def _validated(epoch: dict[str, float]) -> dict[str, float]:
+    """The validation accuracies of an epoch."""
+    return {key: value for key, value in epoch.items() if key.startswith("val_")}
+
+
 def _eval(run: Run, watcher: Watcher) -> dict[str, Any]:
+    from nas.drivers.report.measured import write_landscapes
+
     name = run.extra["name"]
     with pipeline.workshop(run, watcher) as shop:
-        entries = pipeline.evaluate_all(shop, {name: run.extra["checkpoint"]})
+        entries = pipeline.evaluate_all(shop, {name: run.extra["checkpoint"]}, run.extra.get("importable"))
+    write_landscapes(run.folder, [entries[name]])
     return run.finish({**entries[name], "seconds": run.seconds()})
 
 
@@ -119,6 +145,8 @@ _COMMANDS: dict[str, Callable[[Run, Watcher], dict[str, Any]]] = {
     "train": _train,
     "eval": _eval,
     "dps": dps.carry_out,
+    "transfer": transfer.carry_out,
+    "study": lambda run, watcher: study.carry_out(run, watcher, execute),
 }
 
 
@@ -156,23 +184,44 @@ EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # wha
 
 
 def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
-    """Settings of `nas eval` and which checkpoint it is about.
+    """Settings of `nas eval` and which network it is about.
 
-    Data come from the checkpoint; attacks and strengths from the run it belongs to, where there is one.
+    Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
+    to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
     """
     for text in overrides:
         if text.partition("=")[0].partition(".")[0] not in EVALUATED:
             raise InputError(
                 f"Expected settings of {', '.join(EVALUATED)} but got {text!r}; the network is trained already."
             )
-    path = _checkpoint(Path(source)).resolve()
-    _, trained = load_trained(path)
-    values = _run_of(path)
+    if is_foreign(source):
+        return _foreign_settings(settled(source), overrides)
+    exported = is_exported(Path(source))
+    path = Path(source).resolve() if exported else checkpoint_of(Path(source)).resolve()
+    _, trained = load_exported(path) if exported else load_trained(path)
+    values = {} if exported else _run_of(path)
     values = config.merge(values, {"space": trained.space, "model": trained.settings, "data": trained.data})
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
     settings = from_values(values, overrides)
     return settings, {"checkpoint": str(path), "name": trained.name}
+
+
+def _foreign_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
+    if not any(text.startswith("data.name=") for text in overrides):
+        raise InputError(
+            f"Expected data.name=... for {source}, which has no run that says what to attack it on; for example "
+            "data.name=cifar10 data.root=PATH."
+        )
+    name = label(source)
+    settings = from_values({"name": f"eval-{name}", "data": {"size": native_size(source)}}, overrides)
+    return settings, {"checkpoint": source, "name": name, "importable": str(Path.cwd())}
+
+
+def subject_of(settings: Settings, extra: dict[str, Any]) -> Subject:
+    """The network that an evaluation is about."""
+    seed = derive(settings.seed, "weights")
+    return opened(extra["checkpoint"], settings.eval.model_options, extra.get("importable"), seed)
 
 
 def _run_of(checkpoint: Path) -> dict[str, Any]:
@@ -186,10 +235,11 @@ def _run_of(checkpoint: Path) -> dict[str, Any]:
     return {}
 
 
-def _checkpoint(path: Path) -> Path:
+def checkpoint_of(path: Path) -> Path:
     """The checkpoint that `path` is or, for a run, holds."""
     if not path.is_dir():
         return path
+    study.refuse(path)
     result = result_of(path)
     if result is None:
         raise InputError(f"Expected a finished run but {path} is not; finish it with `nas resume {path}`.")
@@ -208,5 +258,6 @@ def _checkpoint(path: Path) -> Path:
 
 def _values_of(folder: Path) -> dict[str, Any]:
     """A run's settings as a base for another run, without its folder."""
+    study.refuse(folder)
     values = described(folder)["settings"]
     return {**values, "run": {**values["run"], "dir": None}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ from typing import Any
 
 import nas
 from nas.core.errors import InputError, NasError
-from nas.core.executor import LocalExecutor
+from nas.core.executor import Executor, executor_for
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
@@ -21,7 +21,9 @@ from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
 from nas.drivers.standing import standing
 from nas.drivers.supernet_stage import is_supernet, search_supernet
+from nas.drivers.together import started
 from nas.eval import paired_difference
+from nas.train import METHODS
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
 DRAWS = 100_000  # random cells tried for one of that size
@@ -40,7 +42,7 @@ class Watcher:
 class Workshop:
     """A run with its workers and its watcher: what every stage needs."""
 
-    def __init__(self, run: Run, jobs: Jobs, executor: LocalExecutor[Job, Any], watcher: Watcher) -> None:
+    def __init__(self, run: Run, jobs: Jobs, executor: Executor[Job, Any], watcher: Watcher) -> None:
         self.run = run
         self.jobs = jobs
         self.executor = executor
@@ -82,8 +84,8 @@ class Workshop:
 def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
     settings = run.settings
     jobs = Jobs(settings, run.folder)
-    workers = settings.executor.processes(settings.torch_device().type)
-    with LocalExecutor(jobs, workers, settings.executor.threads) as executor:
+    how = replace(settings.executor, name="local", workers=1, deadline=None) if started() else settings.executor
+    with executor_for(jobs, how, settings.torch_device().type) as executor:
         yield Workshop(run, jobs, executor, watcher)
 
 
@@ -163,12 +165,12 @@ def train_all(shop: Workshop, models: list[Model]) -> dict[str, Any]:
         return shop.all(stage, {model.name: Train(model) for model in order})
 
 
-def evaluate_all(shop: Workshop, checkpoints: dict[str, str]) -> dict[str, Any]:
-    """Attack every checkpoint; robust networks take longest and start first."""
+def evaluate_all(shop: Workshop, checkpoints: dict[str, str], importable: str | None = None) -> dict[str, Any]:
+    """Attack every checkpoint (or foreign network); robust networks take longest and start first."""
     order = sorted(checkpoints, key=lambda name: name.endswith("standard"))
     shop.watcher.stage("attack", len(order))
     with shop.run.stage("eval") as stage:
-        return shop.all(stage, {name: Attack(name, checkpoints[name]) for name in order})
+        return shop.all(stage, {name: Attack(name, checkpoints[name], importable) for name in order})
 
 
 def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, Any]], Any]) -> dict[str, Any]:
@@ -199,8 +201,9 @@ def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, A
 def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Paired differences with 95 % intervals: best against random, and adversarial against standard training."""
     by_name = {entry["name"]: entry for entry in entries}
-    pairs = [(f"best-{method}", f"random-{method}") for method in ("standard", "pgd")]
-    pairs += [(f"{cell}-pgd", f"{cell}-standard") for cell in ("best", "random")]
+    robust = [name for name, method in METHODS.components.items() if method.adversarial]
+    pairs = [(f"best-{method}", f"random-{method}") for method in ["standard", *robust]]
+    pairs += [(f"{cell}-{method}", f"{cell}-standard") for method in robust for cell in ("best", "random")]
     rows = []
     for first, second in pairs:
         if first not in by_name or second not in by_name:

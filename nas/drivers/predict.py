@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Done, LocalExecutor
+from nas.core.executor import Executor
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.core.statistics import kendall
@@ -330,7 +331,7 @@ def _without_and_alone(
 
 def _done(study: _Study, jobs: list[_Job], workers: int, tick: Callable[[int], None]) -> list[_Answer]:
     finished: dict[int, Done[_Answer]] = {}
-    with LocalExecutor[_Job, _Answer](study, max(1, min(workers, len(jobs))), 1) as executor:
+    with Executor[_Job, _Answer](study, max(1, min(workers, len(jobs))), 1) as executor:
         for done in executor.map(jobs):
             if done.failure is not None:
                 raise NasError(f"A prediction failed: {done.failure}")

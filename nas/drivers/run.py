@@ -22,7 +22,10 @@ from nas.drivers.settings import Settings, from_values
 
 CONFIG = "config.json"
 RESULT = "result.json"
-CHANGEABLE = ("executor.workers", "data.root")
+CHANGEABLE = (  # nothing that a result depends on
+    *(f"executor.{key}" for key in ("name", "workers", "retries", "deadline", "address", "gpus")),
+    "data.root",
+)
 
 
 @dataclass

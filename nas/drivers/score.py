@@ -11,9 +11,10 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from nas.core import config
+from nas.core.attempt import Done
 from nas.core.data import load
 from nas.core.errors import NasError
-from nas.core.executor import Done, LocalExecutor
+from nas.core.executor import executor_for
 from nas.drivers.candidates import Candidate, Candidates, mark
 from nas.drivers.rows import Row, RowFile
 from nas.drivers.scoring import Scorer
@@ -68,15 +69,14 @@ class Work:
             settings.torch_device(),
         )
 
-    def workers(self, left: int | None) -> int:
-        """How many processes to use for so many architectures: those asked for, or as many as are worth their start."""
+    def most(self, left: int | None) -> int | None:
+        """How many workers so many architectures are worth: one each, on this machine what makes up for its start."""
         executor = self.settings.executor
-        if executor.workers is not None:
-            return executor.workers if left is None else max(1, min(executor.workers, left))
+        if executor.workers is not None or executor.name != "local":
+            return left
         if all(PROXIES.get(name).needs == "cost" for name in self.proxies):
             return 1
-        most = executor.processes(self.settings.torch_device().type)
-        return most if left is None else max(1, min(most, left // WORTHWHILE))
+        return None if left is None else max(1, left // WORTHWHILE)
 
 
 def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
@@ -135,15 +135,17 @@ def score(
     if file is not None:
         file.begin()
     left = None if candidates.total is None else candidates.total - first.number + 1
-    workers = work.workers(left)
+    settings = work.settings
     done = first.number - 1
 
     def tick() -> None:
         watch(done, counts.failed)
 
     tick()
-    with _own_words(), LocalExecutor(work, workers, work.settings.executor.threads) as executor:
-        for window in _windows(chain([first], new), 1 if workers == 1 else WINDOW * workers):
+    chosen = executor_for(work, settings.executor, settings.torch_device().type, work.most(left))
+    with _own_words(), chosen as executor:
+        ahead = 1 if executor.workers == 1 else WINDOW * executor.workers
+        for window in _windows(chain([first], new), ahead):
             outcomes = executor.map([str(candidate.arch) for candidate in window], tick)
             for candidate, outcome in zip(window, _in_order(outcomes)):
                 row = _row(candidate, str(space.canonical(candidate.arch)), outcome)

@@ -12,18 +12,21 @@ from nas.core import config
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.executor import ExecutorSettings
+from nas.core.registry import suggest
+from nas.core.repeated import MOST_REPETITIONS
 from nas.drivers.constraints import Constraint
 from nas.drivers.objectives.latency import LatencySettings
 from nas.drivers.objectives.names import LATENCY, parse, source_of, unknown
 from nas.drivers.objectives.predicted import PredictedSettings
 from nas.drivers.objectives.trained import LabelSettings
-from nas.eval.evaluation import check_attacks
+from nas.eval.plan import check_attacks
 from nas.eval.settings import EvalSettings
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.rnas import SUPERNET_STRATEGIES
 from nas.tables import TableSettings
+from nas.train.methods import METHODS
 from nas.train.settings import TrainSettings
 
 
@@ -59,8 +62,14 @@ class RunSettings:
     random: bool = True  # also train and attack a random cell of another class and the same size
 
     def check(self) -> None:
-        if not self.trainings or not set(self.trainings) <= {"standard", "pgd"}:
-            raise InputError(f"Expected run.trainings of standard and pgd but got {self.trainings!r}.")
+        if not self.trainings:
+            raise InputError("Expected training methods for run.trainings but got none; name some, as standard,pgd.")
+        for method in self.trainings:
+            if method not in METHODS.components:
+                raise InputError(
+                    f"Expected run.trainings of {', '.join(METHODS.names())} but got {method!r}"
+                    f"{suggest(method, METHODS.names())}."
+                )
         if len(set(self.trainings)) != len(self.trainings):
             raise InputError(f"Expected each training once in run.trainings but got {self.trainings!r}.")
         if self.dir == "":
@@ -73,6 +82,7 @@ class Common:
 
     name: str = "custom"  # of the configuration; names the run's folder
     seed: int = 0
+    seeds: int = 1  # of `nas run`: repeat the whole study with the seeds seed, seed + 1, ...
     device: str = "auto"  # "cpu", "cuda", "cuda:1"; auto takes a GPU where there is one
     arch: str | None = None  # for `nas train`
     space: str = "nasbench201"
@@ -90,6 +100,11 @@ class Common:
     def check(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected seed between 0 and 2^63 but got {self.seed}.")
+        if not 1 <= self.seeds <= MOST_REPETITIONS:
+            raise InputError(
+                f"Expected seeds between 1 and {MOST_REPETITIONS} (the exact test tries every sign of every seed's "
+                f"difference) but got {self.seeds}."
+            )
         if not re.fullmatch(r"[\w.-]{1,100}", self.name) or self.name.startswith("."):
             raise InputError(f"Expected a name of letters, digits, '-', '_' and '.' but got {self.name!r}.")
         self.torch_device()
@@ -102,6 +117,11 @@ class Common:
             Constraint.parse(text, self.tables.given())
         if self.arch is not None:
             SPACES.get(self.space)().parse(self.arch)
+
+    def once(self, command: str) -> None:
+        """`InputError` where a repetition is asked of a command that has none."""
+        if self.seeds != 1:
+            raise InputError(f"Expected no seeds= for nas {command}; only `nas run` repeats a whole study.")
 
     def torch_device(self) -> torch.device:
         if self.device == "auto":
@@ -160,7 +180,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     """Checked settings from plain values, such as a run's own `config.json`.
 
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
-    proxy.
+    proxy, `executor=NAME` for `executor.name=NAME`.
     """
     overrides = _written_out(values, overrides)
     before, chosen = _names(values, []), _names(values, overrides)
@@ -176,7 +196,8 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
 
 
 def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
-    """The overrides with `objective` in full."""
+    """The overrides with `objective` and `executor` in full."""
+    overrides = [re.sub(r"^executor(?==)", "executor.name", text) for text in overrides]
     section = values.get("search", {})
     name = section.get("objective") if isinstance(section, dict) else None
     name = name if isinstance(name, str) else SearchSettings.objective

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.core import config
+from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Done, LocalExecutor
+from nas.core.executor import Executor
 from nas.core.memory import Memory
 from nas.core.registry import suggest
 from nas.core.seeds import derive
@@ -329,7 +330,7 @@ def table_search(
         for start in range(0, study.seeds, CHUNK)
     ]
     finished: dict[int, Done[list[Outcome]]] = {}
-    with LocalExecutor[Job, list[Outcome]](runs, min(workers, len(jobs)), 1) as executor:
+    with Executor[Job, list[Outcome]](runs, min(workers, len(jobs)), 1) as executor:
         for done in executor.map(jobs):
             if done.failure is not None:
                 raise NasError(f"A search failed: {done.failure}")

@@ -23,9 +23,10 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
       odd columns), stacked in the batch; the sides must be even;
     - ordinary convolutions have the gradients of `Depthwise`.
 
-    Everything else is `conv2d`. The result is the same up to rounding, and can be differentiated any number of times.
+    Everything else, and all under autocast, is `conv2d`. The result is the same up to rounding, and can be
+    differentiated any number of times.
     """
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
         if (stride, dilation) == (1, 1):
             return Depthwise.apply(x, weight)
         if (stride, dilation) == (2, 2):

@@ -10,33 +10,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from nas.core.augment import random_crop, random_flip
 from nas.core.data import Dataset, Split
-from nas.core.data.splits import take
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
-from nas.core.loop import cosine
-from nas.core.perturb import pgd, uniform_noise
+from nas.core.schedule import cosine
 from nas.core.seeds import derive
 from nas.search_spaces.supernet import Supernet
+from nas.strategies.rnas.accuracy import accuracies
 from nas.strategies.rnas.curvature import dominant_eigenvalue
 from nas.strategies.rnas.gradients import only
+from nas.strategies.rnas.halves import Batch, half_batches, halves, on
 from nas.strategies.rnas.losses import RobustLoss, Terms
-from nas.strategies.rnas.options import BilevelOptions
+from nas.strategies.rnas.options import PRECISIONS, BilevelOptions
 from nas.strategies.rnas.perturbations import PERTURBATIONS, Budget
 from nas.strategies.rnas.regularisers import REGULARISERS
 from nas.strategies.rnas.stopping import BACK, has_sharpened, is_collapsing
 from nas.strategies.rnas.unrolled import unrolled_gradient
-
-Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
-
-
-def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
-    """The weights' half and α's half: disjoint, class by class, the same in every run."""
-    first, second = take(split.labels.cpu().numpy(), num_classes, 50, "supernet")
-    return tuple(Split(split.images[part], split.labels[part]) for part in (first, second))  # type: ignore[return-value]
 
 
 class Bilevel:
@@ -65,13 +55,14 @@ class Bilevel:
         self.seed = seed
         self.device = torch.device(device)
         self.supernet = supernet.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet.precision = PRECISIONS[options.precision]
         self.weights, self.alphas = self.supernet.weights(), self.supernet.architecture_parameters()
         self.weight_half, self.alpha_half = (
-            _on(half, self.device) for half in halves(dataset.train, dataset.num_classes)
+            on(half, self.device) for half in halves(dataset.train, dataset.num_classes)
         )
         if len(self.alpha_half) < 2:
             raise InputError(f"Expected at least 4 training images to halve but got {len(dataset.train)}; add images.")
-        self.held_out = _on(dataset.validation, self.device)
+        self.held_out = on(dataset.validation, self.device)
         self.batch_size = min(options.batch_size, len(self.weight_half), len(self.alpha_half))
         self.steps_per_epoch = len(self.weight_half) // self.batch_size  # the incomplete last batch is left out
         self.budget = Budget(options.eps, options.step_size, options.steps)
@@ -133,8 +124,8 @@ class Bilevel:
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Pairs of a batch of the weights' half and one of α's half, each half in a random order."""
         return zip(
-            self._half_batches(self.weight_half, self._generator("weights", epoch)),
-            self._half_batches(self.alpha_half, self._generator("alphas", epoch)),
+            self._of(self.weight_half, self._generator("weights", epoch)),
+            self._of(self.alpha_half, self._generator("alphas", epoch)),
         )
 
     def weight_step(self, batch: Batch, loss: RobustLoss, noise: torch.Generator) -> Terms:
@@ -193,26 +184,15 @@ class Bilevel:
     # what is looked at after an epoch
 
     def validation(self) -> dict[str, float]:
-        """Accuracy on the held-out images, clean and under PGD on the cross-entropy.
-
-        PGD has the eps, steps and step size of the options whatever perturbs the training images, and the same random
-        starts in every epoch; an image counts as robust when it is right before and after. The supernet, which has no
-        other mode, sees batches of nearly `batch_size` images.
-        """
-        count = min(self.options.validation_images, len(self.held_out))
-        if count == 0:
-            return {}
-        generator = self._generator("validation")
-        parts = -(-count // self.batch_size)
-        images, labels = (part[:count].tensor_split(parts) for part in (self.held_out.images, self.held_out.labels))
-        right = torch.zeros(2, device=self.device)
-        with only(self.supernet, ()):
-            for x, y in zip(map(unit_range, images), labels):
-                clean = self._is_right(x, y)
-                x_adv = self._attacked(x, y, generator)
-                right += torch.stack([clean.sum(), (clean & self._is_right(x_adv, y)).sum()])
-        accuracy, robust = (right / count).tolist()
-        return {"val_accuracy": accuracy, "val_robust_accuracy": robust}
+        """Accuracy on the held-out images, clean and under PGD with the same random starts in every epoch."""
+        return accuracies(
+            self.supernet,
+            self.held_out,
+            min(self.options.validation_images, len(self.held_out)),
+            self.batch_size,
+            self.budget,
+            self._generator("validation"),
+        )
 
     def eigenvalue(self) -> float:
         """The dominant eigenvalue of α's Hessian of the loss on the first batch of its half, the same every time."""
@@ -274,33 +254,15 @@ class Bilevel:
     def _generator(self, *labels: object) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.seed, "supernet", *labels))
 
-    def _half_batches(self, half: Split, generator: torch.Generator) -> Iterator[Batch]:
-        """`steps_per_epoch` batches; a half that is too small for them begins again."""
-        order = torch.randperm(len(half), generator=generator, device=self.device)
-        positions = torch.arange(self.steps_per_epoch * self.batch_size, device=self.device) % len(half)
-        for chosen in order[positions].split(self.batch_size):
-            images = half.images[chosen]
-            if self.options.crop:
-                images = random_crop(images, self.options.crop, generator)
-            if self.options.flip:
-                images = random_flip(images, generator)
-            yield unit_range(images), half.labels[chosen]
+    def _of(self, half: Split, generator: torch.Generator) -> Iterator[Batch]:
+        return half_batches(
+            half, self.steps_per_epoch, self.batch_size, self.options.crop, self.options.flip, generator
+        )
 
     def _set_rate(self, step: int) -> None:
         total = self.options.epochs * self.steps_per_epoch
         for group in self.weight_optimizer.param_groups:
             group["lr"] = cosine(step, total, self.options.lr, self.options.lr_min)
-
-    def _attacked(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
-        eps, step_size, steps = self.budget.eps, self.budget.step_size, self.budget.steps
-        start = uniform_noise(x, eps, generator)
-        return pgd(
-            lambda x_adv: functional.cross_entropy(self.supernet(x_adv), y), x, eps, step_size, steps, start=start
-        )
-
-    def _is_right(self, x: Tensor, y: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.supernet(x).argmax(1) == y
 
     def _check_finite(self, row: dict[str, Any]) -> None:
         for level in ("weight", "alpha"):
@@ -311,10 +273,6 @@ class Bilevel:
                     f"{self.options.section}.lr or {self.options.section}.clip and resume from the last checkpoint or "
                     "start again."
                 )
-
-
-def _on(split: Split, device: torch.device) -> Split:
-    return Split(split.images.to(device), split.labels.to(device))
 
 
 def _stacked(terms: Terms) -> Tensor:

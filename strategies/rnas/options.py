@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from nas.core.errors import InputError
 from nas.strategies.rnas.perturbations import PERTURBATIONS
 from nas.strategies.rnas.regularisers import REGULARISERS
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # what convolutions compute in
 
 
 @dataclass
@@ -42,6 +46,7 @@ class BilevelOptions:
     alpha_weight_decay: float = 1e-3
     crop: int = 4  # random crop after padding by so many pixels; 0 for none
     flip: bool = True  # mirror half of the images
+    precision: str = "fp32"  # bf16: autocast, on a GPU that has it; weights, α and losses stay in fp32
     validation_images: int = 1000  # of the held-out part, for the accuracies after each epoch; 0 for none
     stop_skips: int | None = None  # end when the normal cell has so many skip connections (DARTS+: 2)
     stop_eigenvalue: bool = False  # end when the validation loss grows sharp in α (Zela et al. 2020)
@@ -49,6 +54,10 @@ class BilevelOptions:
     def check(self) -> None:
         REGULARISERS.get(self.regulariser)
         PERTURBATIONS.get(self.perturbation)
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"Expected {self.section}.precision to be {' or '.join(PRECISIONS)} but got {self.precision!r}."
+            )
         for key, low, high in (
             ("epochs", 1, 1_000_000),
             ("warm_up", 0, 1_000_000),

@@ -101,7 +101,15 @@ def test_report_says_the_same_and_can_be_written_again(finished: tuple[Path, dic
     assert nas_json("report", "runs/quickstart-1", cwd=folder) == result
     assert page.read_bytes() == before
     both = nas_json("report", "runs/quickstart-1", "runs/quickstart-1", cwd=folder)
-    assert both == [result, result]
+    assert both["runs"] == [result, result]
+    comparison = both["comparison"]
+    assert comparison["page"] == "runs/comparison.html"
+    assert (folder / "runs" / "comparison.html").is_file()
+    assert [one["name"] for one in comparison["checkpoints"]] == [model["name"] for model in result["models"]]
+    pairs = {(row["first"], row["second"]) for row in comparison["differences"]}
+    assert len(pairs) == 6  # of four networks on the same images
+    alone = nas_json("report", "runs/quickstart-1", "--out", "page.html", cwd=folder)
+    assert alone["comparison"] == {**comparison, "page": "page.html"}
 
 
 def test_run_prints_the_table_and_where_the_report_is(finished: tuple[Path, dict[str, Any]]) -> None:

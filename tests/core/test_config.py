@@ -221,7 +221,7 @@ def test_a_wrong_type_is_told_with_its_key(override: str, key: str) -> None:
         ("train.clip=inf", "train.clip"),
         ("train.clip=nan", "train.clip"),
         ("train.batch_size=1", "train.batch_size"),
-        ("train.method=fgsm", "train.method"),
+        ("train.method=fast", "train.method"),
         ("train.select=first", "train.select"),
         ("eval.eps=0", "eval.eps"),
         ("eval.eps=nan", "eval.eps"),

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from nas.core.errors import InputError, NasError, ResourceError
-from nas.core.executor import ExecutorSettings, LocalExecutor
+from nas.core.executor import Executor, ExecutorSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,7 +49,7 @@ class Work:
         return item * item, torch.get_num_threads()
 
 
-def outcomes(executor: LocalExecutor[Any, Any], items: list[Any]) -> dict[int, tuple[Any, Any]]:
+def outcomes(executor: Executor[Any, Any], items: list[Any]) -> dict[int, tuple[Any, Any]]:
     result: dict[int, tuple[Any, Any]] = {}
     for done in executor.map(items):
         assert done.index not in result
@@ -74,7 +74,7 @@ ITEMS = [0, 1, 3, 4, 5, 0]
 
 
 def test_one_worker_works_in_this_process(tmp_path: Path) -> None:
-    with LocalExecutor(Work(tmp_path), workers=1, threads=3) as executor:
+    with Executor(Work(tmp_path), workers=1, threads=3) as executor:
         assert outcomes(executor, ITEMS) == EXPECTED
         assert outcomes(executor, []) == {}
     assert set(lines(tmp_path / "pids")) == {str(os.getpid())}
@@ -83,7 +83,7 @@ def test_one_worker_works_in_this_process(tmp_path: Path) -> None:
 
 def test_two_workers_give_the_same_and_get_the_function_once(tmp_path: Path) -> None:
     ticks = []
-    with LocalExecutor(Work(tmp_path), workers=2, threads=3) as executor:
+    with Executor(Work(tmp_path), workers=2, threads=3) as executor:
         assert outcomes(executor, ITEMS) == EXPECTED
         assert outcomes(executor, ITEMS[::-1])[0] == EXPECTED[5]  # the pool is kept
         for _ in executor.map([1, 2], tick=lambda: ticks.append(1)):
@@ -117,7 +117,7 @@ def out_of_disk(item: int) -> int:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_the_user_can_mend_stops_everything(workers: int) -> None:
     with (
-        LocalExecutor(out_of_disk, workers, threads=1) as executor,
+        Executor(out_of_disk, workers, threads=1) as executor,
         pytest.raises(InputError, match=r"^the disk is full$"),
     ):
         list(executor.map([0, 1, 2]))
@@ -139,33 +139,108 @@ class KilledOnce:
 
 
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
-    with LocalExecutor(KilledOnce(tmp_path, times=1), workers=2, threads=1) as executor:
+    with Executor(KilledOnce(tmp_path, times=1), workers=2, threads=1) as executor:
         assert outcomes(executor, list(range(6))) == {i: (10 * i, None) for i in range(6)}
         assert len(list(tmp_path.iterdir())) == 1
         assert outcomes(executor, [7]) == {0: (70, None)}  # and the new pool goes on
 
 
-def test_workers_killed_again_are_told(tmp_path: Path) -> None:
-    with (
-        LocalExecutor(KilledOnce(tmp_path, times=99), workers=2, threads=1) as executor,
-        pytest.raises(NasError, match="killed twice") as caught,
-    ):
-        list(executor.map([2, 2]))
-    assert not isinstance(caught.value, InputError)
-    assert "nas resume" in str(caught.value)
+def test_an_item_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
+    with Executor(KilledOnce(tmp_path, times=99), workers=2, threads=1, retries=1) as executor:
+        found = outcomes(executor, [0, 2, 1])
+    assert found[0] == (0, None)
+    assert found[2] == (10, None)
+    assert found[1][0] is None
+    assert "killed 2 times" in found[1][1]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+class Crowded:
+    """Item 2 kills its worker when another item is under way: there is not enough memory for both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int) -> int:
+        mark = self.folder / str(item)
+        mark.touch()
+        time.sleep(0.3)
+        if item == 2 and len(list(self.folder.iterdir())) > 1:
+            mark.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.3)
+        mark.unlink()
+        return item
+
+
+def test_the_last_try_is_alone(tmp_path: Path) -> None:
+    with Executor(Crowded(tmp_path), workers=2, threads=1, retries=1) as executor:
+        assert outcomes(executor, [0, 2, 1, 3, 4]) == {i: (item, None) for i, item in enumerate([0, 2, 1, 3, 4])}
+
+
+def _unpicklable(item: int) -> Any:
+    return (lambda: item) if item else item
+
+
+def test_a_result_that_cannot_be_sent_is_a_failure() -> None:
+    with Executor(_unpicklable, 2, 1) as executor:
+        found = outcomes(executor, [0, 1, 0])
+    assert found[0] == found[2] == (0, None)
+    assert found[1][0] is None
+    assert "pickle" in found[1][1]
+
+
+class NeverStarts:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        raise OSError("no such file")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"a": 1}
+
+    def __call__(self, item: int) -> int:
+        return item
+
+
+def test_workers_that_cannot_start_are_told() -> None:
+    with Executor(NeverStarts(), 2, 1) as executor, pytest.raises(NasError, match="could not start.*no such file"):
+        list(executor.map([0, 1]))
+
+
+def _hangs(item: int) -> int:
+    if item == 1:
+        time.sleep(1000)
+    return item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_hangs_is_ended_at_the_deadline(workers: int) -> None:
+    with Executor(_hangs, workers, 1, deadline=1.0) as executor:
+        found = outcomes(executor, [0, 1, 2])
+        assert outcomes(executor, [3]) == {0: (3, None)}
+    assert found[0] == (0, None)
+    assert found[2] == (2, None)
+    assert found[1] == (None, "It took longer than executor.deadline=1 seconds.")
+
+
+def test_an_abandoned_map_leaves_nothing_behind() -> None:
+    with Executor(_hangs, 2, 1) as executor:
+        for done in executor.map([0, 1, 2]):
+            assert done.result == 0
+            break
+        assert outcomes(executor, [5, 6]) == {0: (5, None), 1: (6, None)}
 
 
 PARENT = """
 import os, time
 from pathlib import Path
-from nas.core.executor import LocalExecutor
+from nas.core.executor import Executor
 
 def sleep(item):
     Path(os.environ["PIDS"], str(os.getpid())).touch()
     time.sleep(60)
 
 if __name__ == "__main__":
-    with LocalExecutor(sleep, workers=2, threads=1) as executor:
+    with Executor(sleep, workers=2, threads=1) as executor:
         list(executor.map([0, 1]))
 """
 
@@ -204,7 +279,7 @@ def test_default_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    "settings", [{"workers": 0}, {"workers": -1}, {"threads": 0}, {"workers": 2000}, {"threads": 2000}]
+    "settings", [{"workers": 0}, {"workers": -1}, {"threads": 0}, {"workers": 5000}, {"threads": 2000}, {"retries": -1}]
 )
 def test_impossible_settings_are_told(settings: dict[str, int]) -> None:
     with pytest.raises(InputError, match=f"executor.{next(iter(settings))} between"):
@@ -220,7 +295,7 @@ def _exhausted(item: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_running_out_of_memory_stops_everything_and_is_no_result(workers: int) -> None:
-    with LocalExecutor(_exhausted, workers, 1) as executor, pytest.raises(ResourceError, match="no room"):
+    with Executor(_exhausted, workers, 1) as executor, pytest.raises(ResourceError, match="no room"):
         list(executor.map([0, 1, 2]))
 
 
@@ -229,5 +304,5 @@ def _full(item: int) -> int:
 
 
 def test_a_full_disk_in_an_item_is_the_users_to_mend() -> None:
-    with LocalExecutor(_full, 1, 1) as executor, pytest.raises(InputError, match="disk is full"):
+    with Executor(_full, 1, 1) as executor, pytest.raises(InputError, match="disk is full"):
         list(executor.map([0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from nas.core import checkpoint
 from nas.core.errors import NasError
-from nas.core.loop import Loop, LoopState, Schedule, cosine
+from nas.core.loop import Loop, LoopState, Plan
+from nas.core.schedule import Schedule
 
 
 class Slope:
@@ -22,22 +23,28 @@ class Slope:
     def __init__(self, gradients: list[float], steps: int, values: list[float] | None = None) -> None:
         self.model = nn.Linear(3, 1, bias=False)
         nn.init.ones_(self.model.weight)
-        self.gradients = gradients
+        self.slopes = gradients
         self.steps_per_epoch = steps
+        self.replays = 1
         self.values = values or []
         self.done = 0
         self.draws: list[tuple[float, float]] = []
         self.modes: list[bool] = []
 
-    def begin_epoch(self, epoch: int, generator: torch.Generator) -> Iterator[float]:
+    def begin_epoch(self, epoch: int, generator: torch.Generator) -> None:
+        self.epoch, self.generator = epoch, generator
         self.draws.append((torch.rand(1, generator=generator).item(), torch.rand(1).item()))
-        for step in range(self.steps_per_epoch):
-            yield self.gradients[(epoch * self.steps_per_epoch + step) % len(self.gradients)]
 
-    def loss(self, batch: float) -> Tensor:
+    def batches(self, start: int) -> Iterator[float]:
+        for step in range(start, self.steps_per_epoch):
+            yield self.slopes[(self.epoch * self.steps_per_epoch + step) % len(self.slopes)]
+
+    def gradients(self, batch: float, scale: Callable[[Tensor], Tensor]) -> Tensor:
         self.done += 1
         self.modes.append(self.model.training)
-        return batch * self.model.weight.sum()
+        loss = batch * self.model.weight.sum()
+        scale(loss).backward()
+        return loss.detach()
 
     def validate(self, epoch: int) -> dict[str, float]:
         self.model.eval()
@@ -49,15 +56,23 @@ class Slope:
     def export(self) -> dict[str, Any]:
         return {"weight": self.model.weight.detach().clone()}
 
+    def state_dict(self) -> dict[str, Any]:
+        return {}
 
-def plan(**changes: Any) -> Schedule:
-    values: dict[str, Any] = {"lr": 0.1, "lr_min": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
-    return Schedule(**{"epochs": 1, "clip": None, **values, **changes})
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        assert state == {}
 
 
-def weight_after(folder: Path, schedule: Schedule, gradients: list[float], steps: int) -> float:
+def plan(
+    epochs: int = 1, lr: float = 0.1, lr_min: float = 0.1, kind: str = "cosine", select: str = "last", **changes: Any
+) -> Plan:
+    values: dict[str, Any] = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "clip": None}
+    return Plan(Schedule(epochs, lr, lr_min, kind), select=select, **{**values, **changes})
+
+
+def weight_after(folder: Path, plan: Plan, gradients: list[float], steps: int) -> float:
     task = Slope(gradients, steps)
-    Loop(task, schedule, folder, 0, "last").run()
+    Loop(task, plan, folder, 0).run()
     weights = task.model.weight.flatten().tolist()
     assert weights == pytest.approx([weights[0]] * 3)
     return weights[0]
@@ -66,26 +81,33 @@ def weight_after(folder: Path, schedule: Schedule, gradients: list[float], steps
 # schedule and optimiser
 
 
-def test_cosine_at_its_marks() -> None:
-    assert cosine(0, 100, 0.1, 0.01) == 0.1
-    assert cosine(50, 100, 0.1, 0.01) == pytest.approx(0.055)
-    assert cosine(100, 100, 0.1, 0.01) == pytest.approx(0.01)
-    assert cosine(25, 100, 1.0, 0.0) == pytest.approx((1 + math.sqrt(0.5)) / 2)
-    rates = [cosine(step, 30, 0.1, 0.0) for step in range(31)]
-    assert rates == sorted(rates, reverse=True)
-
-
 def test_the_rate_follows_the_cosine_over_all_steps(tmp_path: Path) -> None:
     task = Slope([1.0], steps=5)
-    loop = Loop(task, plan(epochs=4, lr=0.3, lr_min=0.02), tmp_path, 0, "last")
+    loop = Loop(task, plan(epochs=4, lr=0.3, lr_min=0.02), tmp_path, 0)
     rates: list[float] = []
-    loss = task.loss
-    task.loss = lambda batch: (rates.append(loop.optimizer.param_groups[0]["lr"]), loss(batch))[1]  # type: ignore
+    gradients = task.gradients
+
+    def watch(batch: float, scale: Callable[[Tensor], Tensor]) -> Tensor:
+        rates.append(loop.optimizer.param_groups[0]["lr"])
+        return gradients(batch, scale)
+
+    task.gradients = watch  # type: ignore[method-assign]
     state = loop.run()
     expected = [0.02 + 0.28 * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(20)]
     assert rates == pytest.approx(expected, rel=1e-12)
     assert [entry["lr"] for entry in state.history] == pytest.approx(expected[4::5], rel=1e-12)
     assert task.model.weight[0, 0].item() == pytest.approx(1 - sum(expected), rel=1e-5)
+
+
+def test_replays_are_steps_of_the_schedule_on_one_batch(tmp_path: Path) -> None:
+    task = Slope([1.0, -2.0], steps=2)
+    task.replays = 3
+    state = Loop(task, plan(epochs=2, lr=0.3, lr_min=0.0), tmp_path, 0).run()
+    rates = [0.3 * (1 + math.cos(math.pi * step / 12)) / 2 for step in range(12)]
+    slopes = [1.0] * 3 + [-2.0] * 3
+    moved = sum(rate * slope for rate, slope in zip(rates, slopes * 2))
+    assert task.model.weight[0, 0].item() == pytest.approx(1 - moved, rel=1e-5)
+    assert [entry["lr"] for entry in state.history] == pytest.approx([rates[5], rates[11]], rel=1e-9)
 
 
 def test_momentum_reaches_the_optimiser(tmp_path: Path) -> None:
@@ -120,7 +142,7 @@ def test_clip_limits_the_norm_of_the_gradient(tmp_path: Path) -> None:
 
 def test_the_mean_loss_of_the_epoch_is_reported(tmp_path: Path) -> None:
     task = Slope([1.0, 3.0], steps=2)
-    state = Loop(task, plan(epochs=1), tmp_path, 0, "last").run()
+    state = Loop(task, plan(epochs=1), tmp_path, 0).run()
     first = 1.0 * 3 * 1.0
     second = 3.0 * 3 * (1.0 - 0.1)
     assert state.history == [{"epoch": 1, "train_loss": pytest.approx((first + second) / 2), "lr": 0.1, "value": 0.0}]
@@ -128,7 +150,7 @@ def test_the_mean_loss_of_the_epoch_is_reported(tmp_path: Path) -> None:
 
 def test_every_epoch_starts_in_train_mode(tmp_path: Path) -> None:
     task = Slope([1.0], steps=2)
-    Loop(task, plan(epochs=3), tmp_path, 0, "last").run()
+    Loop(task, plan(epochs=3), tmp_path, 0).run()
     assert task.modes == [True] * 6
 
 
@@ -140,7 +162,7 @@ def test_randomness_depends_on_the_seed_and_the_epoch_only(tmp_path: Path) -> No
     for number, seed in enumerate((1, 1, 2)):
         torch.manual_seed(number)
         task = Slope([1.0], steps=1)
-        Loop(task, plan(epochs=3), tmp_path / str(number), seed, "last").run()
+        Loop(task, plan(epochs=3), tmp_path / str(number), seed).run()
         draws.append(task.draws)
     assert draws[0] == draws[1]
     for kind in (0, 1):  # the given generator, the global one
@@ -163,13 +185,22 @@ def test_the_chosen_checkpoint_is_the_epoch_of_the_rule(
     tmp_path: Path, select: str, values: list[float], chosen: int
 ) -> None:
     task = Slope([1.0], steps=1, values=values)
-    loop = Loop(task, plan(epochs=3), tmp_path, 0, select)
+    loop = Loop(task, plan(epochs=3, select=select), tmp_path, 0)
     state = loop.run()
-    payload = checkpoint.load(loop.final, "network")
+    payload = checkpoint.load(loop.chosen, "network")
     assert payload["epoch"] == chosen + 1
     assert state.best_epoch == chosen
     assert state.best == values[chosen]
     assert payload["weight"][0, 0].item() == pytest.approx(1 - 0.1 * (chosen + 1))
+
+
+def test_the_last_epoch_is_kept_too(tmp_path: Path) -> None:
+    loop = Loop(Slope([1.0], 1, [0.9, 0.1, 0.5]), plan(epochs=3, select="best"), tmp_path, 0)
+    loop.run()
+    assert checkpoint.load(loop.chosen, "network")["epoch"] == 1
+    payload = checkpoint.load(loop.final, "network")
+    assert payload["epoch"] == 3
+    assert payload["weight"][0, 0].item() == pytest.approx(0.7)
 
 
 # guard
@@ -179,7 +210,7 @@ def test_the_chosen_checkpoint_is_the_epoch_of_the_rule(
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(tmp_path: Path, bad: float) -> None:
     task = Slope([1.0, 1.0, 1.0, bad, 1.0, 1.0], steps=2)
     with pytest.raises(NasError, match=r"diverged: the loss became .* in epoch 2; .*last\.pt"):
-        Loop(task, plan(epochs=3), tmp_path, 0, "last").run()
+        Loop(task, plan(epochs=3), tmp_path, 0).run()
     assert task.done == 4  # epoch 3 never began
     payload = checkpoint.load(tmp_path / "last.pt", "training")
     assert payload["state"]["epoch"] == 1
@@ -204,15 +235,15 @@ def stop_after(epochs: int) -> Any:
 
 @pytest.mark.parametrize("select", ["best", "last"])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, select: str) -> None:
-    schedule = plan(epochs=5, lr=0.2, lr_min=0.01, momentum=0.9, nesterov=True, weight_decay=0.1, clip=2.0)
+    schedule = plan(5, 0.2, 0.01, select=select, momentum=0.9, nesterov=True, weight_decay=0.1, clip=2.0)
     values, gradients = [0.3, 0.9, 0.1, 0.8, 0.2], [1.0, -3.0, 0.5, 2.0, -0.1, 0.7, 5.0]
 
     def run(folder: str, stops: list[int]) -> tuple[Slope, LoopState, Path]:
         for stop in [*stops, 99]:
             task = Slope(gradients, 3, values)
-            loop = Loop(task, schedule, tmp_path / folder, 4, select)
+            loop = Loop(task, schedule, tmp_path / folder, 4)
             if stop == 99:
-                return task, loop.run(), loop.final
+                return task, loop.run(), loop.chosen
             with pytest.raises(Stop):
                 loop.run(stop_after(stop))
         raise AssertionError
@@ -228,9 +259,9 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, select:
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
-    Loop(Slope([1.0], 2), plan(epochs=2), tmp_path, 0, "last").run()
+    Loop(Slope([1.0], 2), plan(epochs=2), tmp_path, 0).run()
     task = Slope([1.0], 2)
-    state = Loop(task, plan(epochs=2), tmp_path, 0, "last").run()
+    state = Loop(task, plan(epochs=2), tmp_path, 0).run()
     assert task.done == 0
     assert state.epoch == 2
     assert task.model.weight[0, 0].item() == pytest.approx(0.6)
@@ -238,18 +269,18 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 
 def test_a_kill_within_an_epoch_loses_that_epoch_only(tmp_path: Path) -> None:
     class Dies(Slope):
-        def loss(self, batch: float) -> Tensor:
+        def gradients(self, batch: float, scale: Callable[[Tensor], Tensor]) -> Tensor:
             if self.done == 5:
                 raise Stop
-            return super().loss(batch)
+            return super().gradients(batch, scale)
 
     with pytest.raises(Stop):
-        Loop(Dies([1.0, 2.0], 2), plan(epochs=4, momentum=0.9), tmp_path / "a", 0, "last").run()
+        Loop(Dies([1.0, 2.0], 2), plan(epochs=4, momentum=0.9), tmp_path / "a", 0).run()
     task = Slope([1.0, 2.0], 2)
-    Loop(task, plan(epochs=4, momentum=0.9), tmp_path / "a", 0, "last").run()
+    Loop(task, plan(epochs=4, momentum=0.9), tmp_path / "a", 0).run()
     assert task.done == 4
     whole = Slope([1.0, 2.0], 2)
-    Loop(whole, plan(epochs=4, momentum=0.9), tmp_path / "b", 0, "last").run()
+    Loop(whole, plan(epochs=4, momentum=0.9), tmp_path / "b", 0).run()
     assert torch.equal(task.model.weight, whole.model.weight)
 
 
@@ -258,7 +289,7 @@ def test_a_kill_within_an_epoch_loses_that_epoch_only(tmp_path: Path) -> None:
 
 def test_progress_is_told_after_every_epoch(tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    Loop(Slope([1.0], 1, [0.25, 0.5]), plan(epochs=2), tmp_path, 0, "last").run(lambda *line: told.append(line))
+    Loop(Slope([1.0], 1, [0.25, 0.5]), plan(epochs=2), tmp_path, 0).run(lambda *line: told.append(line))
     assert [line[:2] for line in told] == [(1, 2), (2, 2)]
     assert "value 0.250" in told[0][2]
     assert "train_loss 3.000" in told[0][2]
@@ -268,8 +299,8 @@ def test_the_curves_are_in_tensorboard_once_per_epoch(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     with pytest.raises(Stop):
-        Loop(Slope([1.0], 2), plan(epochs=4), tmp_path, 0, "last").run(stop_after(2))
-    state = Loop(Slope([1.0], 2), plan(epochs=4), tmp_path, 0, "last").run()
+        Loop(Slope([1.0], 2), plan(epochs=4), tmp_path, 0).run(stop_after(2))
+    state = Loop(Slope([1.0], 2), plan(epochs=4), tmp_path, 0).run()
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert set(events.Tags()["scalars"]) == {"train_loss", "lr", "value"}
     for name in ("train_loss", "lr", "value"):

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.core.perturb import Bounds, eval_mode, fgsm, input_gradient, pgd, project, uniform_noise
+from nas.core.perturb import Bounds, eval_mode, fgsm, input_gradient, normal_noise, pgd, project, uniform_noise
+from nas.core.share import Share
 
 SHAPE = (3, 2, 4, 4)
 ROUNDING = 2e-7  # of float32 near 1
@@ -94,6 +95,28 @@ def test_the_generator_repeats_the_noise_and_the_global_one_is_left_alone() -> N
     assert torch.equal(first, uniform_noise(x, 0.1, torch.Generator().manual_seed(1)))
     assert not torch.equal(first, uniform_noise(x, 0.1, torch.Generator().manual_seed(2)))
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_normal_noise_is_normal_and_not_clipped() -> None:
+    noise = normal_noise(torch.zeros(100_000), 0.5, torch.Generator().manual_seed(0)) / 0.5
+    assert abs(noise.mean().item()) < 0.02
+    assert noise.var().item() == pytest.approx(1, abs=0.03)
+    assert (noise**4).mean().item() == pytest.approx(3, abs=0.2)
+    assert noise.min() < 0
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_share_of_a_batch_has_the_noise_of_the_whole(last: bool) -> None:
+    x = torch.rand(7, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=torch.channels_last) if last else x
+    share = Share(7, torch.tensor([0, 3, 4]))
+    for noise in (
+        lambda x, generator, share: uniform_noise(x, 0.1, generator, share=share),
+        lambda x, generator, share: normal_noise(x, 0.1, generator, share),
+    ):
+        whole = noise(x, torch.Generator().manual_seed(1), None)
+        part = noise(x[share.index], torch.Generator().manual_seed(1), share)
+        assert torch.equal(part, whole[share.index])
 
 
 # optima

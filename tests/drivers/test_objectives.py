@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nas.core.errors import InputError, NasError
-from nas.core.executor import LocalExecutor
+from nas.core.executor import Executor
 from nas.core.memory import Memory
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
@@ -42,7 +42,7 @@ def jobs(*overrides: str, folder: Path | None = None) -> Jobs:
 
 def aims(*overrides: str) -> Aims:
     made = jobs(*overrides)
-    return Aims(made, Memory(), LocalExecutor(made, 1, 1))
+    return Aims(made, Memory(), Executor(made, 1, 1))
 
 
 # names
@@ -190,7 +190,7 @@ def test_latency_is_measured_once_per_class_and_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Objectives, "latency", clock)
     made = jobs("objective=latency+params:min", "strategy.name=nsga2")
     kept = Memory()
-    first = Aims(made, kept, LocalExecutor(made, 1, 1))
+    first = Aims(made, kept, Executor(made, 1, 1))
     with first.executor as executor:  # type: ignore[union-attr]
         assert executor is not None
         found = {done.index: done.result for done in first.evaluate([A, B], lambda: None)}

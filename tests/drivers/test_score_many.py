@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError, ResourceError
-from nas.core.executor import Done
 from nas.drivers import score as module
 from nas.drivers.candidates import FRUITLESS, Candidates
 from nas.drivers.rows import JsonArray, Row, RowFile, line_of
@@ -244,8 +244,9 @@ def test_no_source_is_an_error() -> None:
 class Backwards:
     """An executor of several workers whose items end in reverse."""
 
-    def __init__(self, function: Callable[[Any], Any], workers: int, threads: int) -> None:
+    def __init__(self, function: Callable[[Any], Any], settings: Any, device: str, most: int | None) -> None:
         self.function = function
+        self.workers = settings.workers
         self.largest = 0
 
     def __enter__(self) -> Backwards:
@@ -261,7 +262,7 @@ class Backwards:
 
 
 def test_rows_come_in_order_whatever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LocalExecutor", Backwards)
+    monkeypatch.setattr(module, "executor_for", Backwards)
     work, rows, told = Stub(workers=2), [], []
     score(_candidates(sample=100), work, None, rows.append, lambda *numbers: told.append(numbers))
     assert [row["arch"] for row in rows] == _texts(sample=100)
@@ -274,7 +275,7 @@ def test_rows_come_in_order_whatever_ends_first(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(("workers", "ahead"), [(1, 1), (2, 2 * module.WINDOW)])
 def test_a_space_is_taken_a_window_at_a_time(workers: int, ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if workers > 1:
-        monkeypatch.setattr(module, "LocalExecutor", Backwards)
+        monkeypatch.setattr(module, "executor_for", Backwards)
     space, rows = Numbers(), 0
 
     def show(row: Row) -> None:
@@ -549,11 +550,12 @@ def test_an_array_is_valid_however_it_ends() -> None:
 
 
 def test_workers_that_are_worth_their_start() -> None:
-    def workers(left: int | None, *overrides: str, names: tuple[str, ...] = ("croze",)) -> int:
-        return Work(from_values({"device": "cpu"}, list(overrides)), list(names)).workers(left)
+    def most(left: int | None, *overrides: str, names: tuple[str, ...] = ("croze",)) -> int | None:
+        return Work(from_values({"device": "cpu"}, list(overrides)), list(names)).most(left)
 
-    assert workers(1) == 1
-    assert workers(None, "executor.workers=3") == workers(99, "executor.workers=3") == 3
-    assert workers(2, "executor.workers=3") == 2
-    assert workers(10_000, names=("params", "flops")) == 1
-    assert workers(10_000) == workers(None) >= 1
+    assert most(1) == 1
+    assert most(10 * module.WORTHWHILE) == 10
+    assert most(None) is None
+    assert most(None, "executor.workers=3") is None
+    assert most(2, "executor.workers=3") == most(2, "executor=ray") == 2
+    assert most(10_000, names=("params", "flops")) == 1

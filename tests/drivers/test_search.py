@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Done
 from nas.core.store import Store
 from nas.drivers.constraints import Constraint, Limits
 from nas.drivers.search import Search, trajectory

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
@@ -12,7 +16,9 @@ from torch.nn import functional as F
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
+from nas.drivers.settings import from_values
 from nas.eval import ATTACKS, Attack, EvalSettings, evaluate, hrs, wilson
+from nas.eval.plan import check_attacks, curves_of, plan_of
 from nas.search_spaces import NASBench201, Network
 
 
@@ -25,11 +31,17 @@ class Memory(dict[str, Any]):
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return load(DataSettings())
+    return load(DataSettings(size=8))
 
 
 @pytest.fixture
-def network(data: Dataset) -> Network:
+def network(trained: Network) -> Network:
+    """A network of the test's own."""
+    return deepcopy(trained)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Dataset) -> Network:
     """Briefly trained, with running statistics that differ a lot from a batch's."""
     space = NASBench201()
     torch.manual_seed(1)
@@ -47,7 +59,7 @@ def network(data: Dataset) -> Network:
 
 
 SETTINGS = EvalSettings(
-    attacks=["fgsm", "pgd3"], eps=0.05, n_test=50, batch_size=20, sweep=[0.5, 2.0], sweep_attack="fgsm"
+    attacks=["fgsm", "pgd3"], eps=0.05, n_test=50, batch_size=20, sweep=[0.5, 2.0], sweep_attack=["fgsm"]
 )
 
 
@@ -79,10 +91,13 @@ def test_fgsm_accuracy_is_that_of_a_plain_loop(network: Network, data: Dataset) 
 
 
 def test_sweep_falls_and_has_the_evaluation_at_factor_1(network: Network, data: Dataset) -> None:
-    settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=50, sweep=[0.2, 1.0, 3.0], sweep_attack="fgsm")
+    settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=50, sweep=[0.2, 1.0, 3.0], sweep_attack=["fgsm", "pgd3"])
     result = _evaluate(network, data, settings)
-    sweep = result["sweep"]
-    assert sweep["eps"] == pytest.approx([0.0, 0.01, 0.05, 0.15])
+    sweep, other = result["sweep"]
+    assert (sweep["attack"], other["attack"]) == ("fgsm", "pgd3")
+    assert sweep["eps"] == other["eps"] == pytest.approx([0.0, 0.01, 0.05, 0.15])
+    assert sweep["correct"][2] == result["correct"]["fgsm"]
+    assert other["accuracy"] != sweep["accuracy"]
     assert sweep["accuracy"][0] == result["clean"]
     assert sweep["accuracy"][2] == result["attacks"]["fgsm"]
     assert sweep["accuracy"] == sorted(sweep["accuracy"], reverse=True)
@@ -122,8 +137,7 @@ class Careless(Attack):
         network.train()
         return x + self.reach
 
-    @classmethod
-    def passes(cls, steps: int | None) -> float:
+    def passes(self) -> float:
         return 1
 
 
@@ -150,6 +164,175 @@ def test_an_attack_that_leaves_its_ball_is_an_error(
     monkeypatch.setattr(careless, "reach", reach)
     with pytest.raises(NasError, match="left its ball"):
         _evaluate(network, data, EvalSettings(attacks=["careless"], eps=0.05, n_test=10))
+
+
+class Stopped(Exception):
+    """A kill."""
+
+
+class Dying(Memory):
+    """Lets so many parts be kept, then dies."""
+
+    left = 0
+
+    def put(self, key: str, value: Any) -> None:
+        super().put(key, value)
+        self.left -= 1
+        if self.left <= 0:
+            raise Stopped
+
+
+SHORT = {"apgd-ce": "apgd-ce3", "apgd-dlr": "apgd-dlr3", "fab": "fab2", "square": "square20", "pgd": "pgd3"}
+
+
+@pytest.mark.parametrize("name", ATTACKS.names())
+def test_a_killed_evaluation_continues_exactly_with_every_attack(
+    name: str, network: Network, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("autoattack"):
+
+        def adjust(self: Attack, adversary: Any, num_classes: int) -> None:
+            adversary.apgd.n_iter = adversary.apgd_targeted.n_iter = adversary.fab.n_iter = 2
+            adversary.apgd_targeted.n_target_classes = adversary.fab.n_target_classes = 1
+            adversary.apgd.eot_iter, adversary.square.n_queries = 1, 20
+
+        monkeypatch.setattr(ATTACKS.get(name), "adjust", adjust)
+    kind = ATTACKS.get(name)
+    settings = EvalSettings(
+        attacks=[SHORT.get(name, kind.example or name)],
+        norm=kind.norms[0],
+        eps=0.06,
+        n_test=8,
+        batch_size=4,
+        restarts=2,
+    )
+    expected = _evaluate(network, data, settings)
+    kept, deaths = Dying(), 0
+    while True:
+        kept.left = 3
+        try:
+            assert _evaluate(network, data, settings, outcomes=kept) == expected
+        except Stopped:
+            deaths += 1
+        else:
+            break
+    assert deaths > 0
+
+
+def test_restarts_can_only_break_more_and_only_what_stood(network: Network, data: Dataset) -> None:
+    settings = EvalSettings(attacks=["pgd2"], eps=0.06, n_test=50, batch_size=50)
+    one = _evaluate(network, data, settings)["correct"]["pgd2"]
+    kept = Memory()
+    five = _evaluate(network, data, replace(settings, restarts=5), outcomes=kept)["correct"]["pgd2"]
+    assert kept["pgd2/pgd/0"] == [*map(int, one)]
+    stages = [kept[f"pgd2/{stage}/0"] for stage in ("pgd", "pgd-2", "pgd-3", "pgd-4", "pgd-5")]
+    assert all(b <= a for first, second in pairwise(stages) for a, b in zip(first, second))
+    assert five == "".join(map(str, stages[-1]))
+
+
+def test_the_worst_case_is_what_stands_every_attack(network: Network, data: Dataset) -> None:
+    result = _evaluate(network, data)
+    a, b = (result["correct"][name] for name in SETTINGS.attacks)
+    both = "".join(str(int(x == y == "1")) for x, y in zip(a, b))
+    worst = result["worst_case"]
+    assert worst["correct"] == both
+    assert worst["accuracy"] == both.count("1") / 50
+    assert worst["interval"] == list(wilson(both.count("1"), 50))
+    assert worst["hrs"] == hrs(result["clean"], worst["accuracy"])
+    assert worst["attacks"] == SETTINGS.attacks
+    assert result["cascade"] is None
+
+
+def test_a_cascade_attacks_only_what_stands_and_reports_only_what_it_knows(network: Network, data: Dataset) -> None:
+    usual = _evaluate(network, data)
+    kept = Memory()
+    result = _evaluate(network, data, replace(SETTINGS, cascade=True), outcomes=kept)
+    assert list(result["attacks"]) == list(result["hrs"]) == ["fgsm"]
+    assert result["attacks"]["fgsm"] == usual["attacks"]["fgsm"]
+    assert set(result["intervals"]) == set(result["correct"]) == {"clean", "fgsm"}
+    after = [flag for batch in range(3) for flag in kept[f"pgd3/pgd/{batch}"]]
+    assert all(b <= int(a) for a, b in zip(result["correct"]["fgsm"], after))
+    assert result["worst_case"]["correct"] == "".join(map(str, after))
+    assert result["cascade"] == {"fgsm": usual["attacks"]["fgsm"], "pgd3": result["worst_case"]["accuracy"]}
+    assert result["sweep"] == usual["sweep"], "a curve sees every image that is right"
+
+
+class Far(Attack):
+    """Fools every image by some image of noise, wherever the ball ends."""
+
+    name: ClassVar[str] = "far"
+    norms: ClassVar[tuple[str, ...]] = ("L2",)
+    bounded: ClassVar[bool] = False
+
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        fooling = x.clone()
+        for image in torch.rand(60, *x.shape[1:], generator=torch.Generator().manual_seed(0)).round():
+            wrong = network(fooling).argmax(1) == y
+            fooling[wrong] = image
+        return fooling
+
+    def passes(self) -> float:
+        return 1
+
+
+def test_an_unbounded_attack_succeeds_within_the_radius_only(
+    network: Network, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ATTACKS.components, "far", Far)
+    small, large = (
+        _evaluate(network, data, EvalSettings(attacks=["far"], norm="L2", eps=eps, n_test=20)) for eps in (0.5, 100.0)
+    )
+    right = small["correct"]["clean"].count("1")
+    assert small["correct"]["far"] == small["correct"]["clean"]
+    assert small["outside"] == {"far": right}
+    assert large["attacks"]["far"] == 0
+    assert large["outside"] == {"far": 0}
+
+
+def test_l2_is_measured_per_image(network: Network, data: Dataset) -> None:
+    settings = EvalSettings(attacks=["pgd5"], norm="L2", eps=1.0, n_test=20)
+    result = _evaluate(network, data, settings)
+    assert result["norm"] == "L2"
+    assert result["attacks"]["pgd5"] < result["clean"]
+
+
+def test_the_preset_is_that_of_the_robustness_dataset(data: Dataset) -> None:
+    settings = EvalSettings(attacks=["fgsm"], sweep_preset="robustness-dataset")
+    plan = dict(plan_of(settings, 10))
+    few = [0.1, 0.5, 1, 2, 3, 4, 8]
+    curves = {curve.attack: [round(255 * eps, 6) for eps in curve.radii] for curve in curves_of(settings)}
+    assert curves == {"fgsm": [*few[:-1], 5, 6, 7, 8, 255], "pgd40": few, "apgd-ce": few, "square": few}
+    assert plan["pgd40@0.00392157"].steps == 40
+    assert plan["pgd40@0.00392157"].step_size == pytest.approx(0.01 / 0.3 / 255)
+    assert plan["apgd-ce@0.00392157"].steps == 100
+    assert plan["square@0.00392157"].steps == 5000
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"sweep_preset": "robustness"}, "did you mean 'robustness-dataset'"),
+        ({"sweep_preset": "robustness-dataset", "sweep": [1.0]}, "both"),
+        ({"sweep_attack": ["pgdd"], "sweep": [1.0]}, "did you mean 'pgd'"),
+        ({"attacks": ["torchattacks:BIMM"]}, "did you mean 'BIM'"),
+        ({"attacks": ["fgsm"], "norm": "L2"}, "eval.norm=Linf"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused_at_once(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        check_attacks(EvalSettings(**settings))
+
+
+def test_norms_have_their_own_largest_radius() -> None:
+    EvalSettings(attacks=["pgd20"], norm="L2", eps=2.5).check()
+    for wrong in ({"norm": "L1"}, {"eps": 2.5}, {"restarts": 0}, {"checks_images": 0}):
+        with pytest.raises(InputError, match=f"eval.{next(iter(wrong))}"):
+            EvalSettings(**wrong).check()  # type: ignore[arg-type]
+
+
+def test_commas_in_parentheses_belong_to_the_attack() -> None:
+    settings = from_values({}, ["eval.attacks=fgsm,torchattacks:DIFGSM(steps=3,decay=1),pgd3"])
+    assert settings.eval.attacks == ["fgsm", "torchattacks:DIFGSM(steps=3,decay=1)", "pgd3"]
 
 
 def test_more_images_than_there_are_is_an_error(network: Network, data: Dataset) -> None:

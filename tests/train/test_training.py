@@ -151,7 +151,8 @@ def test_the_attack_is_not_random_noise(dataset: Dataset, describe: Describe, re
     settings = recipe(method="pgd", steps=7)
     task = Classification(describe().build(), dataset, settings, describe(), CPU, 0)
     x, y = dataset.train.images[:30] / 255, dataset.train.labels[:30]
-    x_adv = task._attacked(x, y, 7, torch.Generator().manual_seed(0))
+    start = task.method.draw(x, torch.Generator().manual_seed(0), None)
+    x_adv = task.method.examples(x, y, start)
     assert (x_adv - x).abs().max() <= settings.eps + 1e-6
     assert ((x_adv - x).abs() > 0.9 * settings.eps).double().mean() > 0.5
     with torch.no_grad():
@@ -192,16 +193,16 @@ def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(
     whole_path, whole = run("whole")
     with pytest.raises(Stop):
         run("parts", after_one)
-    loss, steps = Classification.loss, []
+    gradients, steps = Classification.gradients, []
 
-    def dies(task: Classification, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def dies(task: Classification, batch: Any, scale: Any) -> Tensor:
         steps.append(1)
         if len(steps) == 5:  # the second batch of the third epoch
             raise Stop
-        return loss(task, batch)
+        return gradients(task, batch, scale)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Classification, "loss", dies)
+        patched.setattr(Classification, "gradients", dies)
         with pytest.raises(Stop):
             run("parts")
     torch.manual_seed(99)  # what the process drew before does not matter
@@ -234,13 +235,13 @@ def test_the_seed_decides_and_the_process_does_not(
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_epoch(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss, steps = Classification.loss, []
+    loss, steps = Classification._criterion, []
 
-    def diverges(task: Classification, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def diverges(task: Classification, outputs: Any, y: Tensor) -> Tensor:
         steps.append(1)
-        return loss(task, batch) * (float("nan") if len(steps) == 5 else 1.0)
+        return loss(task, outputs, y) * (float("nan") if len(steps) == 5 else 1.0)
 
-    monkeypatch.setattr(Classification, "loss", diverges)
+    monkeypatch.setattr(Classification, "_criterion", diverges)
     with pytest.raises(NasError, match="diverged") as caught:
         train(describe(), dataset, recipe(epochs=4), tmp_path, 0, CPU)
     assert not isinstance(caught.value, InputError)
@@ -320,9 +321,12 @@ def test_the_auxiliary_loss_has_its_weight(dataset: Dataset, describe: Describe,
     logits, auxiliary = network.with_auxiliary(x)
     assert auxiliary is not None
     for weight in (0.0, 0.4, 2.0):
-        task = Classification(network, dataset, recipe(auxiliary_weight=weight), describe("darts"), CPU, 0)
+        task = Classification(
+            network, dataset, recipe(auxiliary_weight=weight, batch_size=12), describe("darts"), CPU, 0
+        )
         expected = F.cross_entropy(logits, y) + weight * F.cross_entropy(auxiliary, y)
-        torch.testing.assert_close(task.loss((x, y)), expected, rtol=1e-4, atol=1e-5)
+        got = task.gradients((x, y, x), lambda loss: loss)
+        torch.testing.assert_close(got, expected.detach(), rtol=1e-4, atol=1e-5)
     assert F.cross_entropy(auxiliary, y) > 0.1
 
 
@@ -330,13 +334,13 @@ def test_drop_path_rises_linearly_to_its_value(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[float] = []
-    loss = Classification.loss
+    gradients = Classification.gradients
 
-    def watch(task: Classification, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def watch(task: Classification, batch: Any, scale: Any) -> Tensor:
         seen.append(float(task.model.body.drop_path))  # type: ignore[arg-type]
-        return loss(task, batch)
+        return gradients(task, batch, scale)
 
-    monkeypatch.setattr(Classification, "loss", watch)
+    monkeypatch.setattr(Classification, "gradients", watch)
     train(describe("darts"), dataset, recipe(epochs=4, drop_path=0.3, batch_size=60), tmp_path, 0, CPU)
     assert seen == pytest.approx([0.0, 0.1, 0.2, 0.3])
 
@@ -361,8 +365,8 @@ def test_an_epoch_shows_every_image_once(dataset: Dataset, describe: Describe, r
     task = Classification(describe().build(), dataset, plain, describe(), CPU, 0)
     epochs = []
     for epoch in range(2):
-        batches = list(task.begin_epoch(epoch, torch.Generator().manual_seed(epoch)))
-        x, y = (torch.cat(values) for values in zip(*batches))
+        task.begin_epoch(epoch, torch.Generator().manual_seed(epoch))
+        x, y, _ = (torch.cat(values) for values in zip(*task.batches(0)))
         order = [int(i) for i in torch.cdist(x.flatten(1), dataset.train.images.flatten(1) / 255).argmin(1)]
         assert sorted(order) == list(range(60))
         assert torch.equal(y, dataset.train.labels[order])

@@ -17,9 +17,9 @@ from nas.core.seeds import derive
 from nas.drivers.objectives.names import TRAINED
 from nas.drivers.sized import Sized
 from nas.eval import evaluate
-from nas.eval.attacks import ATTACKS, named
+from nas.eval.plan import plan_of
 from nas.eval.settings import EvalSettings
-from nas.train import TrainedNetwork, TrainSettings, load_trained, train
+from nas.train import TrainedNetwork, TrainSettings, adversarial, load_trained, train
 
 
 @dataclass
@@ -64,10 +64,10 @@ class Trained:
         attacks = list(dict.fromkeys(name.removeprefix("hrs:") for name in self.metrics if name != "clean"))
         self.settings = settings
         count = min(settings.n_val, len(dataset.validation))
-        self.attack = replace(attack, attacks=attacks, n_test=count, sweep=[])
-        for name in attacks:
-            kind, steps = named(ATTACKS, name)
-            kind(attack.eps, attack.step_size, steps).check(dataset.num_classes)
+        alone: Any = {"sweep": [], "sweep_preset": None, "cascade": False, "checks": False, "measures": []}
+        alone["corruptions"] = []
+        self.attack = replace(attack, attacks=attacks, n_test=count, **alone)
+        plan_of(self.attack, dataset.num_classes)
         self.dataset = dataset
         self.judged = replace(dataset, test=dataset.validation)
         self.data = data
@@ -90,7 +90,7 @@ class Trained:
             list(self.dataset.std),
             self.data,
             self.settings.method,
-            self.settings.eps if self.settings.method == "pgd" else 0.0,
+            self.settings.eps if adversarial(self.settings.method) else 0.0,
         )
         recipe = TrainSettings(
             **{key: value for key, value in asdict(self.settings).items() if key in TrainSettings.__dataclass_fields__}

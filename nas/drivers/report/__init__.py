@@ -7,7 +7,9 @@ from typing import Any
 
 from nas.core.files import write_text
 from nas.drivers.report.facts import gather
+from nas.drivers.report.measured import write_landscapes
 from nas.drivers.report.page import page
+from nas.drivers.report.study import study_page
 
 __all__ = ["write_report"]
 
@@ -17,9 +19,11 @@ REPORT = "report.html"
 def write_report(folder: Path, result: dict[str, Any]) -> Path:
     """Write `report.html` into a run's folder and return its path.
 
-    `result` is the content of `result.json`, or of a run that did less: what is absent is left out of the
-    page. The same folder and result give the same bytes.
+    `result` is the content of `result.json`, or of a run that did less: what is absent is left out of the page. Loss
+    landscapes are written beside it too, as PNG files. The same folder and result give the same bytes.
     """
     path = folder / REPORT
-    write_text(path, page(gather(folder, result)))
+    facts = gather(folder, result)
+    write_text(path, study_page(facts) if facts.command == "study" else page(facts))
+    write_landscapes(folder, facts.entries)
     return path

@@ -36,7 +36,7 @@ class Facts:
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        return self.result.get("models") or []
+        return [{**entry, "sweep": _curves(entry)} for entry in self.result.get("models") or []]
 
     @property
     def differences(self) -> list[dict[str, Any]]:
@@ -44,6 +44,8 @@ class Facts:
 
     @property
     def space(self) -> str:
+        if "importable" in self.extra:  # a network that is not ours
+            return "none"
         return self.result.get("space") or self.settings["space"]
 
     @property
@@ -95,6 +97,12 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
     return Facts(
         config["settings"], config["command"], config["extra"], result, goal, evaluations, training, models
     )  # fmt: skip
+
+
+def _curves(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The accuracies over eps, one curve per attack; results had a single one once."""
+    sweep = entry.get("sweep") or []
+    return [curve for curve in ([sweep] if isinstance(sweep, dict) else sweep) if len(curve["eps"]) > 1]
 
 
 def uniform(result: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.drivers.report.identity import COLOURS, Identity
-from nas.drivers.report.wording import attack, radius
+from nas.drivers.report.wording import attack, norm, radius
 from nas.eval.metrics import wilson
 from nas.strategies import Goal
 
@@ -43,6 +43,7 @@ STYLE: dict[str, Any] = {
 WIDE = (7.6, 4.2)  # inches of 72 units
 NARROW = (4.5, 3.5)
 RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+WIDELY = 50  # largest radius over smallest from which the axis is logarithmic
 MANY = 2000  # dots; more of them are drawn as one picture
 SPREAD = 1000  # largest value over smallest from which an axis is logarithmic
 
@@ -83,15 +84,20 @@ def _power(values: list[float]) -> int:
     return 0 if largest == 0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
 
 
-def robustness(entries: list[dict[str, Any]], models: dict[str, Identity]) -> str:
-    """Robust accuracy against the attack's radius, each model with its 95% Wilson band."""
+def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name: str) -> str:
+    """Robust accuracy against the radius of one attack, each model with its 95% Wilson band.
+
+    Radii that differ a lot stand on an axis that is logarithmic from the smallest.
+    """
+    drawn = [(entry, curve) for entry in entries for curve in entry["sweep"] if curve["attack"] == name]
+    radii = sorted({eps for _, curve in drawn for eps in curve["eps"] if eps > 0})
 
     def draw(axes: Axes) -> None:
-        for entry in entries:
-            model, sweep, n = models[entry["name"]], entry["sweep"], entry["n_test"]
+        for entry, sweep in drawn:
+            model, n = models[entry["name"]], entry["n_test"]
             curve = dict(zip(sweep["eps"], sweep["accuracy"]))
-            if sweep["attack"] in entry["attacks"]:
-                curve[entry["eps"]] = entry["attacks"][sweep["attack"]]
+            if name in entry["attacks"]:
+                curve.setdefault(entry["eps"], entry["attacks"][name])
             eps = sorted(curve)
             accuracy = [curve[at] for at in eps]
             bounds = [wilson(round(share * n), n) for share in accuracy]
@@ -110,11 +116,15 @@ def robustness(entries: list[dict[str, Any]], models: dict[str, Identity]) -> st
                 f"\u03b5 = {radius(eps)}", (eps, 1.01), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", color="#56616c",
             )  # fmt: skip
+        if radii[-1] > WIDELY * radii[0]:
+            axes.set_xscale("symlog", linthresh=radii[0])
+            axes.set_xticks([0, *radii], ["0", *(f"{255 * eps:.3g}/255" for eps in radii)], rotation=60)
+            axes.minorticks_off()
         axes.set_xlim(left=0)
-        axes.set_xlabel("attack radius \u03b5, L\u221e (images in [0, 1])")
-        _percent(axes, f"robust accuracy, {attack(entries[0]['sweep']['attack'])} (%)")
+        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0])} (images in [0, 1])")
+        _percent(axes, f"robust accuracy, {attack(name)} (%)")
 
-    return figure("robustness", "Robust accuracy against the attack radius", WIDE, draw)
+    return figure(f"robustness-{name}", f"Robust accuracy against the radius of {attack(name)}", WIDE, draw)
 
 
 def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:

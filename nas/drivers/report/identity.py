@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-TRAININGS = {"standard": "standard", "pgd": "adversarial"}  # as in the settings -> as in prose
+from nas.train.methods import METHODS
+
+# As in the settings -> as in prose.
+TRAININGS = {
+    name: method.label for name, method in sorted(METHODS.components.items(), key=lambda item: item[1].adversarial)
+}
+DASHES: dict[str, tuple[float, ...]] = {  # on and off lengths of a line in points
+    "standard": (4, 2.5),
+    "pgd": (),
+    "trades": (8, 2),
+    "fgsm": (1.5, 1.5),
+    "free": (6, 2, 1.5, 2),
+}
 # Okabe and Ito's palette, safe for colour-blind readers.
 COLOURS = {"best": "#0072B2", "random": "#D55E00"}
 OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
@@ -26,7 +38,7 @@ class Identity:
     @property
     def dashes(self) -> tuple[float, ...]:
         """On and off lengths of its line in points; empty for a full line."""
-        return (4, 2.5) if self.training == "standard" else ()
+        return DASHES.get(self.training, (2, 4))
 
     @property
     def marker(self) -> str:

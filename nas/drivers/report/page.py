@@ -6,13 +6,13 @@ from html import escape
 
 from omegaconf import OmegaConf
 
-from nas.drivers.report import cells, figures, tables
+from nas.drivers.report import cells, corruptions, figures, measured, tables
 from nas.drivers.report.facts import Facts
+from nas.drivers.report.frame import beside, document, section
 from nas.drivers.report.identity import legend
 from nas.drivers.report.repeat import command
-from nas.drivers.report.style import CSS
 from nas.drivers.report.summary import summary
-from nas.drivers.report.wording import attack, radius
+from nas.drivers.report.wording import attack, norm, radius
 
 ROOMY = 600  # a cell wider than this gets a row of its own
 
@@ -20,15 +20,12 @@ ROOMY = 600  # a cell wider than this gets a row of its own
 def page(facts: Facts) -> str:
     name = escape(str(facts.settings["name"]))
     sections = (
-        _results, _differences, _robustness, _search, _training, _cells, _times, _settings, _repeat, _reading
+        _results, _differences, _transfer, _robustness, _corruptions, _checks, _measured, _classes, _landscapes,
+        _search, _training, _cells, _times, _settings, _repeat, _reading,
     )  # fmt: skip
-    body = "\n".join(filter(None, (section(facts) for section in sections)))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}: robust architecture search</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        f"{_header(facts, name)}\n{body}\n</main>\n</body>\n</html>\n"
-    )
+    body = "\n".join(filter(None, (part(facts) for part in sections)))
+    title = f"{facts.settings['name']}: robust architecture search"
+    return document(title, _header(facts, name), body)
 
 
 def _header(facts: Facts, name: str) -> str:
@@ -44,38 +41,27 @@ def _header(facts: Facts, name: str) -> str:
     return f"<header><p>Robust architecture search</p><h1>{name}</h1><dl>{items}</dl>{summary(facts)}</header>"
 
 
-def _section(title: str, body: str, note: str = "") -> str:
-    if not body:
-        return ""
-    note = f'<p class="note">{note}</p>' if note else ""
-    return f"<section><h2>{title}</h2>{note}{body}</section>"
-
-
-def _beside(figure: str, words: str) -> str:
-    """A figure with its legend and caption on the right, or below it on a narrow page."""
-    return f'<figure class="beside"><div class="scroll">{figure}</div><figcaption>{words}</figcaption></figure>'
-
-
 def _results(facts: Facts) -> str:
     if not facts.entries:
         return ""
     images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in facts.entries))
     note = f"Accuracy on {images} test images; in brackets its 95% Wilson interval in percent."
-    return _section("Results", tables.results(facts), note)
+    return section("Results", tables.results(facts), note)
 
 
 def _differences(facts: Facts) -> str:
     if not facts.differences:
         return ""
     note = "Both networks see the same images, so the difference is known better than each accuracy."
-    return _section("Paired differences", tables.differences(facts), note)
+    return section("Paired differences", tables.differences(facts), note)
 
 
 def _robustness(facts: Facts) -> str:
-    entries = [entry for entry in facts.entries if len((entry.get("sweep") or {}).get("eps", [])) > 1]
+    entries = [entry for entry in facts.entries if entry["sweep"]]
     if not entries:
         return ""
-    names = ", ".join(dict.fromkeys(attack(entry["sweep"]["attack"]) for entry in entries))
+    found = list(dict.fromkeys(curve["attack"] for entry in entries for curve in entry["sweep"]))
+    names = " or ".join(map(attack, found))
     images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in entries))
     words = legend([facts.models[entry["name"]] for entry in entries]) + (
         f"<p>Share of the images that are classified rightly before and after {escape(names)} of radius "
@@ -84,7 +70,35 @@ def _robustness(facts: Facts) -> str:
         f"the radius of the "
         "table above.</p>"
     )
-    return _section("Robustness against the attack radius", _beside(figures.robustness(entries, facts.models), words))
+    drawn = "".join(figures.robustness(entries, facts.models, name) for name in found)
+    return section("Robustness against the attack radius", beside(drawn, words))
+
+
+def _checks(facts: Facts) -> str:
+    entries = [entry for entry in facts.entries if entry.get("checks")]
+    note = "Further attacks on a few images. A warning is a sign of an attack that fails, not of a robust network."
+    return section("Do these numbers mean anything?", tables.checks(entries, facts.models), note)
+
+
+def _transfer(facts: Facts) -> str:
+    note = "Rows: the network that was attacked; columns: the network that was shown the images. White-box in bold."
+    return section("Transfer", tables.transfer(facts.result), note)
+
+
+def _corruptions(facts: Facts) -> str:
+    return corruptions.corruptions(facts.entries, facts.models)
+
+
+def _measured(facts: Facts) -> str:
+    return measured.measures(facts.entries, facts.models)
+
+
+def _classes(facts: Facts) -> str:
+    return measured.classes(facts.entries, facts.models)
+
+
+def _landscapes(facts: Facts) -> str:
+    return measured.landscapes(facts.entries, facts.models)
 
 
 def _search(facts: Facts) -> str:
@@ -94,7 +108,7 @@ def _search(facts: Facts) -> str:
     if "epochs" in found:
         warning = found["epochs"][-1]["warning"]
         note = f"<p>{escape(warning)}: a sign of collapse.</p>" if warning else ""
-        return _section("Search", note + tables.epochs(found["epochs"]) + tables.best(facts))
+        return section("Search", note + tables.epochs(found["epochs"]) + tables.best(facts))
     plot = ""
     if facts.evaluations:
         words = (
@@ -107,8 +121,8 @@ def _search(facts: Facts) -> str:
         if found.get("exhausted"):
             words += " The budget was not used up: the search found no further cells within its limits."
         words += f"</p>{tables.failures(facts)}"
-        plot = _beside(figures.search(facts.evaluations, goal, bool(found.get("exhausted"))), words)
-    return _section("Search", plot + tables.best(facts))
+        plot = beside(figures.search(facts.evaluations, goal, bool(found.get("exhausted"))), words)
+    return section("Search", plot + tables.best(facts))
 
 
 def _training(facts: Facts) -> str:
@@ -121,7 +135,7 @@ def _training(facts: Facts) -> str:
     if not plots:
         return ""
     body = legend([facts.models[name] for name in records]) + f'<div class="plots">{"".join(plots)}</div>'
-    return _section("Training", body, "The marked epoch is the one whose weights were kept and attacked.")
+    return section("Training", body, "The marked epoch is the one whose weights were kept and attacked.")
 
 
 def _cells(facts: Facts) -> str:
@@ -144,7 +158,7 @@ def _cells(facts: Facts) -> str:
         return ""
     operations = cells.legend(list({name for _, _, name in everything})) if everything else ""
     body = f'<div class="cards{" roomy" if roomy else ""}">{"".join(cards)}</div>{operations}'
-    return _section("Cells", body, "From left to right; an edge that does nothing (none) is left out.")
+    return section("Cells", body, "From left to right; an edge that does nothing (none) is left out.")
 
 
 def _breakable(arch: str) -> str:
@@ -153,7 +167,7 @@ def _breakable(arch: str) -> str:
 
 
 def _times(facts: Facts) -> str:
-    return _section("Time per stage", tables.seconds(facts), "Wall time, over all sessions of the run.")
+    return section("Time per stage", tables.seconds(facts), "Wall time, over all sessions of the run.")
 
 
 def _settings(facts: Facts) -> str:
@@ -166,7 +180,7 @@ def _settings(facts: Facts) -> str:
         sides.append(f"<div><h3>Versions</h3>{tables.pairs(facts.result['versions'])}</div>")
     if sides:
         parts.append(f'<div class="sides">{"".join(sides)}</div>')
-    return _section("Settings, seeds and versions", "".join(parts))
+    return section("Settings, seeds and versions", "".join(parts))
 
 
 def _repeat(facts: Facts) -> str:
@@ -175,17 +189,18 @@ def _repeat(facts: Facts) -> str:
     note = f"Save the settings above as <code>{name}.yaml</code>, then:" if needs_file else ""
     after = "With the versions above and the same kind of device, the same seed gives the same numbers."
     body = f'<pre class="command">{escape(line)}</pre><p class="note">{after}</p>'
-    return _section("How to repeat it", body, note)
+    return section("How to repeat it", body, note)
 
 
 def _reading(facts: Facts) -> str:
     if not facts.entries:
         return ""
     eps = ", ".join(dict.fromkeys(radius(entry["eps"]) for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry) for entry in facts.entries))
     terms = {
         "Robust accuracy": "the share of test images that are classified rightly before <em>and</em> after "
         "the attack, which "
-        f"may change each pixel by at most \u03b5 = {eps} (L\u221e, images in [0, 1]).",
+        f"may change the image by at most \u03b5 = {eps} ({norms}, images in [0, 1]).",
         "HRS": "the harmonic robustness score 2\u00b7A\u00b7R / (A + R) of clean accuracy A and robust "
         "accuracy R "
         "(Devaguptapu et al., 2021); 0 where both are 0.",
@@ -199,4 +214,4 @@ def _reading(facts: Facts) -> str:
         "Verdict": "given only where the interval of the difference leaves out 0; otherwise the two could be equal.",
     }
     items = "".join(f"<dt>{key}</dt><dd>{text}</dd>" for key, text in terms.items())
-    return _section("How to read the numbers", f'<dl class="terms">{items}</dl>')
+    return section("How to read the numbers", f'<dl class="terms">{items}</dl>')

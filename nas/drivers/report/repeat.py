@@ -9,6 +9,7 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.drivers.report.facts import Facts
 from nas.drivers.settings import from_values, load
+from nas.eval.transfer import USED
 
 
 def command(facts: Facts) -> tuple[str, bool]:
@@ -17,14 +18,24 @@ def command(facts: Facts) -> tuple[str, bool]:
         flat = _flat(facts.settings["eval"], "eval.")
         attacks = [f"{key}={_written(item)}" for key, item in flat.items() if item is not None and item != []]
         seed = f"seed={facts.settings['seed']}"
+        if "importable" in facts.extra:  # a network that is not ours brings no data
+            data = _flat(facts.settings["data"], "data.")
+            attacks = [f"{key}={_written(item)}" for key, item in data.items() if item is not None] + attacks
         return shlex.join(["nas", "eval", str(facts.extra["checkpoint"]), seed, *attacks]), False
+    if facts.command == "transfer":
+        flat = _flat({key: facts.settings["eval"][key] for key in USED}, "eval.")
+        attacks = [f"{key}={_written(item)}" for key, item in flat.items() if item is not None and item != []]
+        networks = [str(one["checkpoint"]) for one in facts.extra["networks"].values()]
+        return shlex.join(["nas", "transfer", *networks, f"seed={facts.settings['seed']}", *attacks]), False
     name, seed = str(facts.settings["name"]), f"seed={facts.settings['seed']}"
-    words, shipped = [f"{name}.yaml", seed], False
+    repeated = [f"seeds={facts.settings['seeds']}"] if facts.command == "study" else []
+    words, shipped = [f"{name}.yaml", seed, *repeated], False
     if name in config.shipped():
         changed = _changes(name, facts.settings)
         if changed is not None:
             words, shipped = [name, seed, *changed], True
-    return shlex.join(["nas", facts.command, *words]), not shipped
+    name = "run" if facts.command == "study" else facts.command
+    return shlex.join(["nas", name, *words]), not shipped
 
 
 def _changes(recipe: str, settings: dict[str, Any]) -> list[str] | None:

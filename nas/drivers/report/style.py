@@ -38,7 +38,8 @@ thead th {{ color: var(--soft); font-size: 13px; line-height: 1.35; vertical-ali
 thead .group {{ text-align: center; border-left: 12px solid #fff; border-bottom: 1px solid var(--rule); }}
 tbody tr:last-child > * {{ border-bottom: 0; }}
 th.name, td.name {{ text-align: left; padding-left: 0; }}
-td small {{ display: block; color: var(--soft); font-size: 12px; line-height: 1.3; }}
+td small, th small {{ display: block; color: var(--soft); font-size: 12px; font-weight: 400; line-height: 1.3; }}
+th small {{ padding-left: 41px; }}
 .swatch {{ vertical-align: -1px; margin-right: 9px; }}
 .differences td, .differences th {{ padding-top: 3px; padding-bottom: 3px; border: 0; }}
 .differences th.name {{ font-weight: 400; }}

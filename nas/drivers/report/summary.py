@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.drivers.report.facts import Facts
 from nas.drivers.report.identity import TRAININGS
-from nas.drivers.report.wording import UNSHOWN, attack, listed, percent, points, radius, value, with_interval
+from nas.drivers.report.wording import UNSHOWN, attack, listed, norm, percent, points, radius, value, with_interval
 
 
 def summary(facts: Facts) -> str:
@@ -72,7 +72,7 @@ def _attacked(facts: Facts) -> str:
     return (
         f"{'Each network' if len(facts.entries) > 1 else 'The network'} was attacked by {names} within "
         f"\u03b5 = "
-        f"{radius(first['eps'])} (L\u221e) on {first['n_test']:,} test images."
+        f"{radius(first['eps'])} ({norm(first)}) on {first['n_test']:,} test images."
     )
 
 
@@ -81,7 +81,7 @@ def _findings(facts: Facts) -> list[str]:
         return []
     attacked = strongest(facts.entries)
     name = escape(attack(attacked))
-    robust = [entry for entry in facts.entries if facts.models[entry["name"]].training == "pgd"] or facts.entries
+    robust = [entry for entry in facts.entries if facts.models[entry["name"]].training != "standard"] or facts.entries
     top = robust[0]
     rank = ", the strongest attack here" if len(top["attacks"]) > 1 else ""
     label = escape(facts.models[top["name"]].label)
@@ -114,7 +114,7 @@ def _whole(text: str) -> str:
 def _against(row: dict[str, Any], cell: str) -> str:
     subject = (
         f"Against the {cell} cell, adversarially trained too,"
-        if row["first"].endswith("pgd")
+        if not row["first"].endswith("standard")
         else f"Against the {cell} cell"
     )
     if not row["shown"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -14,6 +15,7 @@ from nas.drivers.report.wording import (
     duration,
     interval,
     metric,
+    norm,
     percent,
     points,
     radius,
@@ -32,11 +34,12 @@ def results(facts: Facts) -> str:
     """One row per model: weights, accuracies with their 95% intervals, HRS under each attack."""
     attacks = list(dict.fromkeys(name for entry in facts.entries for name in entry["attacks"]))
     radii = list(dict.fromkeys(f"\u03b5 = {radius(entry['eps'])}" for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry) for entry in facts.entries))
     titles = "".join(f"<th>{escape(attack(name))}</th>" for name in attacks)
     head = (
         '<thead><tr><th rowspan="2" class="name">model</th><th rowspan="2">weights</th><th rowspan="2">'
         "clean<br>accuracy</th>"
-        f'<th colspan="{len(attacks)}" class="group">robust accuracy, L\u221e, {", ".join(radii)}</th>'
+        f'<th colspan="{len(attacks)}" class="group">robust accuracy, {norms}, {", ".join(radii)}</th>'
         f'<th colspan="{len(attacks)}" class="group">HRS under</th></tr><tr>{titles * 2}</tr></thead>'
     )
     rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in facts.entries)
@@ -45,15 +48,16 @@ def results(facts: Facts) -> str:
 
 def _result(entry: dict[str, Any], model: Identity, attacks: list[str]) -> str:
     cells = [f'<th class="name">{model.swatch}{escape(model.label)}</th>', f"<td>{entry['params']:,}</td>"]
-    cells.append(_share(entry["clean"], entry["intervals"]["clean"]))
+    cells.append(share(entry["clean"], entry["intervals"]["clean"]))
     for name in attacks:
         known = name in entry["attacks"]
-        cells.append(_share(entry["attacks"][name], entry["intervals"][name]) if known else "<td></td>")
+        cells.append(share(entry["attacks"][name], entry["intervals"][name]) if known else "<td></td>")
     cells += [f"<td>{percent(entry['hrs'][name])}</td>" if name in entry["hrs"] else "<td></td>" for name in attacks]
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _share(fraction: float, bounds: list[float]) -> str:
+def share(fraction: float, bounds: Sequence[float]) -> str:
+    """A table's cell with an accuracy and its interval."""
     return f"<td>{percent(fraction)}<small>{interval(bounds)}</small></td>"
 
 
@@ -98,11 +102,11 @@ def _difference(row: dict[str, Any], one: str, other: str, scale: tuple[float, f
     return (
         f'<tr class="{kind}"><th class="name">{escape(metric(row["metric"]))}</th><td>'
         f"{escape(points(row))}</td>"
-        f'<td class="forest">{_forest(row, scale)}</td><td class="name">{escape(verdict)}</td></tr>'
+        f'<td class="forest">{forest(row, scale)}</td><td class="name">{escape(verdict)}</td></tr>'
     )
 
 
-def _forest(row: dict[str, Any], scale: tuple[float, float]) -> str:
+def forest(row: Mapping[str, Any], scale: tuple[float, float]) -> str:
     """The interval as a bar and the difference as a dot, against 0."""
     width, height = FOREST
     zero, low, high, middle = (
@@ -115,6 +119,43 @@ def _forest(row: dict[str, Any], scale: tuple[float, float]) -> str:
         f'<path d="M{zero:g} 0V{height}" class="zero"/><path d="M{low:g} {y:g}H{high:g}" class="bar"/>'
         f'<circle cx="{middle:g}" cy="{y:g}" r="4"/></svg>'
     )
+
+
+def checks(entries: list[dict[str, Any]], models: Mapping[str, Identity]) -> str:
+    """Whether each network's accuracies under attack can be believed: verdicts with their reasons."""
+    if not entries:
+        return ""
+    rows = "".join(
+        f'<tr><th class="name">{escape(models[entry["name"]].label)}</th><td class="name">{escape(one["ok"])}</td>'
+        f'<td class="name">{escape(one["name"])}</td><td class="name">{escape(one["reason"])}</td></tr>'
+        for entry in entries
+        for one in entry["checks"]
+    )
+    titles = "".join(f'<th class="name">{title}</th>' for title in ("model", "verdict", "check", "reason"))
+    return scrolling(f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def transfer(result: Mapping[str, Any]) -> str:
+    """The matrices of `nas transfer`, one table per attack, and the verdict on each."""
+    names = [network["name"] for network in result.get("networks", [])]
+    parts = []
+    for (name, one), verdict in zip(result.get("transfer", {}).items(), result.get("checks", [])):
+        rows = [("clean", [*zip(result["clean"]["accuracy"].values(), result["clean"]["intervals"].values())])]
+        rows += [(source, [*zip(*both)]) for source, *both in zip(names, one["accuracy"], one["intervals"])]
+        body = ""
+        for source, cells in rows:
+            drawn = (
+                share(*cell).replace("<td>", "<td><b>", 1).replace("<small>", "</b><small>", 1)
+                if source == target
+                else share(*cell)
+                for target, cell in zip(names, cells)
+            )
+            body += f'<tr><th class="name">{escape(source)}</th>{"".join(drawn)}</tr>'
+        titles = "".join(f"<th>{escape(title)}</th>" for title in names)
+        head = f'<thead><tr><th class="name">{escape(attack(name))}</th>{titles}</tr></thead>'
+        said = f'<p class="note">{escape(verdict["ok"])}: {escape(verdict["reason"])}</p>'
+        parts.append(scrolling(f"<table>{head}<tbody>{body}</tbody></table>") + said)
+    return "".join(parts)
 
 
 def best(facts: Facts) -> str:

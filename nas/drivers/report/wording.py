@@ -6,7 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD", "square": "Square", "autoattack": "AutoAttack"}
+_ATTACKS = {
+    "fgsm": "FGSM",
+    "pgd": "PGD",
+    "mifgsm": "MI-FGSM",
+    "cw": "CW",
+    "apgd": "APGD",
+    "apgd-ce": "APGD-CE",
+    "apgd-dlr": "APGD-DLR",
+    "fab": "FAB",
+    "square": "Square",
+    "autoattack": "AutoAttack",
+    "autoattack-rand": "AutoAttack (rand)",
+}
+_NORMS = {"Linf": "L\u221e", "L2": "L2"}
 UNSHOWN = "no difference shown"
 
 
@@ -43,11 +56,16 @@ def radius(eps: float) -> str:
     return f"{eps:g}"
 
 
+def norm(entry: dict[str, Any]) -> str:
+    """In which norm the radius of an evaluation is."""
+    return _NORMS.get(entry["norm"], entry["norm"])
+
+
 def attack(name: str) -> str:
-    """`pgd20` → `PGD-20`; a name that is not known stays as it is."""
-    match = re.fullmatch(r"([a-z]+)(\d*)", name)
+    """`pgd20` → `PGD-20`; a name that is not known stays as it is, without the library that it comes from."""
+    match = re.fullmatch(r"([a-z-]+)(\d*)", name)
     if match is None or match[1] not in _ATTACKS:
-        return name
+        return name.removeprefix("torchattacks:")
     return _ATTACKS[match[1]] + (f"-{match[2]}" if match[2] else "")
 
 

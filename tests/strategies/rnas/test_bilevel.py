@@ -18,13 +18,13 @@ from nas.core import checkpoint
 from nas.core.config import checked
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError, NasError
-from nas.core.loop import cosine
+from nas.core.schedule import cosine
 from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.supernet import Supernet
 from nas.strategies import STRATEGIES
 from nas.strategies.rnas import SUPERNET_STRATEGIES, Bilevel, BilevelOptions, SupernetStrategy, unrolled
-from nas.strategies.rnas.bilevel import halves
 from nas.strategies.rnas.curvature import dominant_eigenvalue
+from nas.strategies.rnas.halves import halves
 from nas.strategies.rnas.kinds import DARTSFirstOrder, RNASMax, RNASUniform
 from nas.strategies.rnas.losses import Terms
 from nas.strategies.rnas.stopping import has_sharpened, is_collapsing
@@ -564,6 +564,28 @@ def test_the_eigenvalue_of_darts_is_finite_and_repeats() -> None:
 # names and options
 
 
+@pytest.mark.parametrize("space", [NASBench201, DARTS])
+def test_in_half_precision_the_search_stays_close(space: Any) -> None:
+    settings = TINY if space is NASBench201 else {"channels": 4, "cells": 3}
+    runs = []
+    for precision in ("fp32", "bf16"):
+        options = RNASMax.Options(**{**FAST, "warm_up": 0, "epochs": 1, "precision": precision})
+        runs.append(RNASMax(space(), dataset(), 0, options, settings))
+    rows = [run.step() for run in runs]
+    assert rows[0]["weight_cross_entropy"] != rows[1]["weight_cross_entropy"]  # it was used
+    assert rows[1]["weight_cross_entropy"] == pytest.approx(rows[0]["weight_cross_entropy"], rel=0.05)
+    kinds = {value.dtype for value in runs[1].supernet.state_dict().values()}
+    assert kinds == {torch.float32}
+    (x, _), _ = first_batches(runs[1])
+    seen = []
+    for run in runs:
+        for module in run.supernet.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(lambda _m, _i, output: seen.append(output.dtype))
+        assert run.supernet(x).dtype == torch.float32
+    assert {torch.float32, torch.bfloat16} <= set(seen)
+
+
 def test_the_strategies_by_name() -> None:
     assert SUPERNET_STRATEGIES.names() == ["darts", "darts-second-order", "rnas-max", "rnas-uniform"]
     published = BilevelOptions()
@@ -593,6 +615,7 @@ def test_ask_tell_strategies_are_not_disturbed() -> None:
         ({"regulariser": "correlatio"}, "did you mean 'correlation'"),
         ({"perturbation": "pdg"}, "did you mean 'pgd'"),
         ({"stop_skips": 0}, "strategy.stop_skips"),
+        ({"precision": "fp8"}, "strategy.precision"),
     ],
 )
 def test_bad_options_are_told(options: dict[str, Any], said: str) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nas.core.augment import cutout, random_crop, random_flip
+from nas.core.augment import cutout, random_crop, random_flip, resized_crop
+from nas.core.share import Share
 
 
 def batch(count: int = 5, side: int = 6, dtype: torch.dtype = torch.uint8) -> Tensor:
@@ -110,3 +111,44 @@ def test_the_generator_decides_and_the_images_stay(augment: object) -> None:
     assert not torch.equal(first, augment(images, seed(2)))
     assert torch.equal(images, before)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        lambda images, generator, share: random_crop(images, 2, generator, share),
+        lambda images, generator, share: random_flip(images, generator, share),
+        lambda images, generator, share: cutout(images, 3, torch.zeros(1, 3, 1, 1), generator, share),
+        lambda images, generator, share: resized_crop(images.float(), 4, generator, share),
+    ],
+    ids=["crop", "flip", "cutout", "resized_crop"],
+)
+def test_a_share_of_a_batch_is_augmented_as_in_the_whole(augment: object) -> None:
+    assert callable(augment)
+    images, index = batch(12), torch.tensor([1, 4, 5, 11])
+    whole = augment(images, seed(2), None)
+    torch.testing.assert_close(augment(images[index], seed(2), Share(12, index)), whole[index])
+
+
+def test_a_resized_crop_of_the_whole_image_is_the_image() -> None:
+    images = batch(4, 6, torch.float32)
+    torch.testing.assert_close(resized_crop(images, 6, seed(0), area=(1.0, 1.0), ratio=(1.0, 1.0)), images)
+
+
+def test_a_resized_crop_shows_the_rectangle_that_was_drawn() -> None:
+    """On an image whose two planes are its coordinates, area, shape and place can be read off."""
+    side, out = 64, 16
+    row, column = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
+    images = torch.stack([row, column, row]).expand(400, 3, side, side)
+    got = resized_crop(images, out, seed(1))
+    drawn = torch.rand((400, 4), generator=seed(1)).double()
+    area, shape = 0.08 + 0.92 * drawn[:, 0], (drawn[:, 1] * 2 - 1).mul(torch.tensor(4 / 3).log()).exp()
+    tall, wide = (side * (area / shape).sqrt()).clamp(max=side), (side * (area * shape).sqrt()).clamp(max=side)
+    top, left = drawn[:, 3] * (side - tall), drawn[:, 2] * (side - wide)
+    middle = (torch.arange(out) + 0.5) / out
+    rows = (top[:, None] + middle * tall[:, None]).clamp(0.5, side - 0.5)  # the border repeats beyond the last centre
+    columns = (left[:, None] + middle * wide[:, None]).clamp(0.5, side - 0.5)
+    torch.testing.assert_close(got[:, 0, :, 3].double(), rows, rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(got[:, 1, 5, :].double(), columns, rtol=1e-4, atol=1e-2)
+    assert 0.08 <= area.min() < 0.15
+    assert area.max() > 0.9

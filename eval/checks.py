@@ -1,0 +1,261 @@
+"""Does an accuracy under attack mean anything? Further attacks on a few images, and what should hold between them.
+
+An attack that fails because gradients vanish, and not because the network is robust, shows in at least one of them.
+Sources: Athalye et al., ICML 2018 (arXiv:1802.00420); Carlini et al. 2019 (arXiv:1902.06705); the flags of AutoAttack.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from nas.core.perturb import input_gradient
+from nas.eval.attacks import ATTACKS, Attack
+from nas.eval.attacks.auto import package
+from nas.eval.metrics import paired_difference
+from nas.eval.plan import made
+from nas.eval.settings import EvalSettings
+from nas.eval.standing import Examined, Flags, Tick
+
+STEPS = 20
+MORE = 4 * STEPS
+RESTARTS = 5
+QUERIES = 1000  # of Square
+DRAWS = 10  # of random noise
+SCALES = (0.25, 0.5, 1.0, 2.0)  # of eps
+GAIN = 0.03  # accuracy that more steps or restarts may take
+LEFT = 0.05  # accuracy that may be left where every image is within reach
+WHITE_BOX = ("pgd", "more", "restarts")
+SQUARE_GAIN = 0.002  # accuracy that Square may take after AutoAttack's other parts: its own limit
+
+
+@dataclass(frozen=True)
+class Check:
+    """`ok` is pass, warn or skipped; `reason` has the numbers."""
+
+    name: str
+    ok: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Which of the images stand what, and the radii of the accuracy over eps."""
+
+    standing: dict[str, Flags]
+    radii: tuple[float, ...]
+
+    def accuracy(self, label: str) -> float:
+        return sum(self.standing[label]) / len(self.standing[label])
+
+
+def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick: Tick) -> list[dict[str, str]]:
+    """Every check on the first `checks_images` images, as `{name, ok, reason}`; `entry` is the evaluation's result."""
+    few = subject.first(settings.checks_images, "check/")
+    clean = few.clean(tick)
+    if not any(clean):
+        return [asdict(Check("clean", "skipped", f"none of {len(clean)} images is classified rightly"))]
+    whole = _whole(settings, few)
+    radii = _radii(settings, whole)
+    plan = _plan(settings, radii)
+    standing = {label: few.robust(label, attack, clean, tick) for label, attack in plan.items()}
+    standing["white-box"] = [int(all(each)) for each in zip(*(standing[label] for label in WHITE_BOX))]
+    found = Findings({"clean": clean, **standing}, radii)
+    one_draw = few.after["noise", "pgd"] / len(clean)
+    checks = [
+        _falls(found, entry["sweep"]),
+        _reaches_zero(found, whole),
+        _weaker(found, "black-box", f"Square ({QUERIES:,} queries)", "square", "PGD", "white-box"),
+        Check("transfer", "skipped", "needs another checkpoint: nas transfer CHECKPOINT CHECKPOINT"),
+        _converged(found, "more-steps", f"{MORE} steps instead of {STEPS}", "more"),
+        _converged(found, "restarts", f"{RESTARTS} random starts instead of one", "restarts"),
+        _noise(found, one_draw),
+        _weaker(found, "one-step", "one step of size eps", "one-step", f"PGD-{STEPS}", "pgd"),
+        *_flags(few),
+        _square(subject, settings),
+    ]
+    return [asdict(one) for one in checks]
+
+
+def transfer_check(attack: str, names: list[str], correct: list[list[str]]) -> dict[str, str]:
+    """Adversarial examples of another network must not break more images than those of a network's own.
+
+    `correct` has a row per source and a column per target, in the order of `names`.
+    """
+    found = []
+    for target, name in enumerate(names):
+        own = [*map(int, correct[target][target])]
+        for source in range(len(names)):
+            other = [*map(int, correct[source][target])]
+            if source != target and _beats(other, own):
+                found.append(
+                    f"{attack} on {names[source]} leaves {name} {_percent(sum(other) / len(other))}, on itself "
+                    f"{_percent(sum(own) / len(own))}"
+                )
+    fine = f"no example of another network breaks more than {attack} on the network itself"
+    return asdict(Check("transfer", _verdict(bool(found)), "; ".join(found) or fine))
+
+
+def check_passes(settings: EvalSettings) -> float:
+    """Forward+backward passes per checked image that stands everything."""
+    if not settings.checks:
+        return 0.0
+    return 1 + sum(attack.passes() for attack in _plan(settings, _radii(settings, math.inf)).values())
+
+
+def check_ticks(settings: EvalSettings) -> float:
+    """The sum of what `check` tells its `tick`."""
+    return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings)
+
+
+def _radii(settings: EvalSettings, whole: float) -> tuple[float, ...]:
+    return (*(scale * settings.eps for scale in SCALES if scale * settings.eps < whole), whole)
+
+
+def _whole(settings: EvalSettings, subject: Examined) -> float:
+    """The radius from which every image is in reach: 1 in L∞, the diagonal of the unit cube in L2."""
+    return 1.0 if settings.norm == "Linf" else math.sqrt(subject.images[0][0].numel())
+
+
+def _plan(settings: EvalSettings, radii: tuple[float, ...]) -> dict[str, Attack]:
+    """The attacks of the checks by name."""
+    once = replace(settings, restarts=1)
+    name = f"pgd{STEPS}"
+    step = f"torchattacks:PGDL2(steps=1,alpha={settings.eps!r},random_start=False)"
+    return {
+        "pgd": made(name, once),
+        **{_at(eps): made(name, once, eps) for eps in radii if eps != settings.eps},
+        "more": made(f"pgd{MORE}", once),
+        "restarts": made(name, replace(settings, restarts=RESTARTS)),
+        "one-step": made("fgsm" if settings.norm == "Linf" else step, once),
+        "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=DRAWS),  # random starts alone
+        "square": made(f"square{QUERIES}", once),
+    }
+
+
+def _at(eps: float) -> str:
+    return f"pgd@{eps:.6g}"
+
+
+def _beats(first: Flags, second: Flags) -> bool:
+    """Whether fewer images stand the first than the second, beyond the noise of so many images."""
+    return paired_difference([bool(flag) for flag in second], [bool(flag) for flag in first]).low > 0
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _verdict(warns: bool) -> str:
+    return "warn" if warns else "pass"
+
+
+def _falls(found: Findings, sweep: list[dict[str, Any]]) -> Check:
+    """A larger ball holds the smaller one, so accuracy can only fall; a rise is an attack that fails."""
+    labels = [_at(eps) if _at(eps) in found.standing else "pgd" for eps in found.radii]
+    curves = {f"PGD-{STEPS}": (found.radii, [found.standing[label] for label in labels])}
+    for one in sweep:
+        curves[f"the sweep's {one['attack']}"] = (one["eps"], [[*map(int, text)] for text in one["correct"]])
+    rises = [
+        f"{name} leaves {_percent(sum(b) / len(b))} at eps {upper:.4g} but {_percent(sum(a) / len(a))} at {lower:.4g}"
+        for name, (radii, points) in curves.items()
+        for (lower, a), (upper, b) in pairwise(zip(radii, points))
+        if _beats(a, b)
+    ]
+    path = ", ".join(f"{100 * found.accuracy(label):.1f}" for label in labels)
+    fine = f"PGD-{STEPS} leaves {path} % at eps {', '.join(f'{eps:.4g}' for eps in found.radii)}"
+    return Check("falls-with-eps", _verdict(bool(rises)), "; ".join(rises) or fine)
+
+
+def _reaches_zero(found: Findings, whole: float) -> Check:
+    left = found.accuracy(_at(whole))
+    reason = f"PGD-{STEPS} leaves {_percent(left)} at eps {whole:.4g}, where every image is in reach (limit {LEFT:.0%})"
+    return Check("zero-at-full-eps", _verdict(left > LEFT), reason)
+
+
+def _weaker(found: Findings, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
+    """What knows less of the network must not break more images."""
+    reason = f"{title} leaves {_percent(found.accuracy(weak))}, {strong_title} {_percent(found.accuracy(strong))}"
+    return Check(name, _verdict(_beats(found.standing[weak], found.standing[strong])), reason)
+
+
+def _converged(found: Findings, name: str, title: str, label: str) -> Check:
+    gain = found.accuracy("pgd") - found.accuracy(label)
+    warns = gain > GAIN and _beats(found.standing[label], found.standing["pgd"])
+    reason = (
+        f"{title}: {_percent(found.accuracy(label))} instead of {_percent(found.accuracy('pgd'))} "
+        f"(limit {100 * GAIN:.0f} points)"
+    )
+    return Check(name, _verdict(warns), reason)
+
+
+def _noise(found: Findings, one_draw: float) -> Check:
+    reason = (
+        f"random noise within eps leaves {_percent(one_draw)} of {_percent(found.accuracy('clean'))}, the worst of "
+        f"{DRAWS} draws {_percent(found.accuracy('noise'))}, PGD {_percent(found.accuracy('white-box'))}"
+    )
+    return Check("random-noise", _verdict(_beats(found.standing["noise"], found.standing["white-box"])), reason)
+
+
+class _Said:
+    """Takes what the functions of AutoAttack log."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.messages.append(message.partition(" See ")[0])
+
+
+def _flags(few: Examined) -> list[Check]:
+    """The checks that AutoAttack makes before it attacks, by its own functions, on the first batch."""
+    fine = {
+        "randomised-outputs": "five passes give the same logits",
+        "logits": "outputs are no probabilities",
+        "zero-gradients": f"no gradient is zero on {len(few.labels[0])} images",
+        "dynamic": "the forward pass computes no gradients",
+    }
+    said = few.kept("flags", lambda: _warnings(few))
+    return [Check(name, _verdict(bool(said[name])), said[name] or text) for name, text in fine.items()]
+
+
+def _warnings(few: Examined) -> dict[str, str]:
+    library: Any = importlib.import_module(f"{package()}.checks")
+    x, y = few.images[0], few.labels[0]
+    found: dict[str, str] = {}
+    gradient = input_gradient(lambda z: functional.cross_entropy(few.network(z), y, reduction="sum"), x)
+    library.funcs.update(dict.fromkeys(library.funcs, 0))  # it counts calls over the whole process
+    tracer = sys.gettrace()
+    with torch.no_grad():
+        calls = {
+            "randomised-outputs": lambda said: library.check_randomized(few.network, x, y, bs=len(x), logger=said),
+            "logits": lambda said: library.check_range_output(few.network, x, logger=said),
+            "zero-gradients": lambda said: library.check_zero_gradients(gradient, logger=said),
+            "dynamic": lambda said: library.check_dynamic(few.network, x, False, logger=said),
+        }
+        for name, call in calls.items():
+            said = _Said()
+            call(said)
+            found[name] = "; ".join(said.messages)
+    sys.settrace(tracer)  # which the last of them takes away
+    return found
+
+
+def _square(subject: Examined, settings: EvalSettings) -> Check:
+    """Square, which sees no gradient, should find nothing after the other parts of AutoAttack."""
+    name, label = "square-in-autoattack", "autoattack"
+    if label not in settings.attacks:
+        return Check(name, "skipped", "autoattack is not among the attacks")
+    total = sum(map(len, subject.labels))
+    *_, before, after = (subject.after[label, stage] / total for stage in made(label, settings).stages)
+    reason = (
+        f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * SQUARE_GAIN:g} points)"
+    )
+    return Check(name, _verdict(before - after > SQUARE_GAIN), reason)

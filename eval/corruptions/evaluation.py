@@ -1,0 +1,131 @@
+"""Accuracy under common corruptions, kept batch by batch so that a stopped evaluation continues exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.core.errors import InputError
+from nas.core.perturb import eval_mode
+from nas.eval.corruptions.base import SEVERITIES
+from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
+from nas.eval.corruptions.sources import Computed, Source
+from nas.eval.standing import Outcomes, Tick
+
+Baseline = Mapping[str, Any] | str | None
+
+
+class Forgetful:
+    """Keeps nothing."""
+
+    def get(self, key: str) -> None:
+        return None
+
+    def put(self, key: str, value: Any) -> None:
+        pass
+
+
+def evaluate_corruptions(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    corruptions: Sequence[str] = ("all",),
+    severities: Sequence[int] = SEVERITIES,
+    batch_size: int = 250,
+    seed: int = 0,
+    frost: str | None = None,
+    baseline: Baseline = None,
+) -> dict[str, Any]:
+    """Accuracies of a network that takes images in [0, 1] on corrupted versions of clean images (N, 3, H, W).
+
+    `corruptions` are types, groups, `all` or `extra`; `frost` is a folder of photographs; `baseline` an earlier result
+    (or its JSON file) for the mCE. The network stays where it is. Returns what `corrupted` returns.
+    """
+    source = Computed(images, labels, corruptions, severities, batch_size, seed, frost)
+    device = next((parameter.device for parameter in network.parameters()), images.device)
+    return corrupted(network, source, device, Forgetful(), baseline=baseline)
+
+
+def corrupted(
+    network: nn.Module,
+    source: Source,
+    device: torch.device,
+    outcomes: Outcomes,
+    clean: float | None = None,
+    baseline: Baseline = None,
+    tick: Tick = lambda passes, note: None,
+) -> dict[str, Any]:
+    """Accuracies by type and severity, their means, and with a baseline the mCE; all fractions but those in percent.
+
+    `clean` is the accuracy on clean images, for the HRS and the relative mCE; where it is not given it is measured on
+    the images of the source, `InputError` where those are not known uncorrupted.
+
+    The result holds `images` (where they are from), `n_test`, `severities`, `accuracy` (by type, one per severity),
+    `types` and `groups` (means), `mean` (of the types `mean_of`) with its `interval`, `clean`, `hrs`, `left_out`,
+    `right` (of each image, how many of its versions in the mean), and with a baseline `mce`, `relative_mce`, `ce`,
+    `relative_ce`.
+    """
+    if clean is None and not source.has_clean:
+        raise InputError("Expected the accuracy on clean images but the source has none; give it.")
+    compared = None if baseline is None else read_baseline(baseline, source.kinds, source.severities)
+    right = {
+        (kind, severity): _flags(network, source, f"{kind}/{severity}", device, outcomes, tick)
+        for kind in source.kinds
+        for severity in source.severities
+    }
+    if clean is None:
+        clean = _accuracy(_flags(network, source, "clean", device, outcomes, tick))
+    accuracy = {kind: [_accuracy(right[kind, severity]) for severity in source.severities] for kind in source.kinds}
+    counted = [right[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
+    count = [sum(flag == "1" for flag in image) for image in zip(*counted)]
+    relative = {} if compared is None else relative_errors(accuracy, clean, compared)
+    return {
+        "images": source.described,
+        "n_test": source.n,
+        "severities": source.severities,
+        "clean": clean,
+        **summary(accuracy, clean),
+        "interval": list(interval(count, len(counted))),
+        "accuracy": accuracy,
+        "left_out": source.left_out,
+        "right": count,
+        **relative,
+    }
+
+
+def _accuracy(flags: str) -> float:
+    return flags.count("1") / len(flags)
+
+
+def _flags(
+    network: nn.Module,
+    source: Source,
+    which: str,
+    device: torch.device,
+    outcomes: Outcomes,
+    tick: Tick,
+) -> str:
+    """One character per image, 1 where it is classified rightly."""
+    kept = []
+    for number in range(source.batches):
+        key = f"{source.key}/{which}/{number}"
+        flags = outcomes.get(key)
+        if flags is None:
+            flags = _classified(network, source, which, number, device)
+            outcomes.put(key, flags)
+        kept.append(flags)
+        tick(1, which.split("/")[0])
+    return "".join(kept)
+
+
+def _classified(network: nn.Module, source: Source, which: str, number: int, device: torch.device) -> str:
+    if which == "clean":
+        x, y = source.clean(number, device)
+    else:
+        kind, severity = which.split("/")
+        x, y = source.batch(kind, int(severity), number, device)
+    with torch.no_grad(), eval_mode(network):
+        return "".join(map(str, (network(x).argmax(1) == y).int().tolist()))

@@ -1,0 +1,63 @@
+"""Which corruptions a list of names stands for: types, groups, `all` (the benchmark's fifteen) and `extra`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES
+
+if TYPE_CHECKING:
+    from nas.eval.settings import EvalSettings
+
+GROUPS = ("noise", "blur", "weather", "digital")  # as in the benchmark, brightness with weather
+ALL, EXTRA = "all", "extra"
+
+
+def members(name: str) -> list[str]:
+    """The types that one name stands for; a group holds those of the benchmark only."""
+    known = sorted(CORRUPTIONS.components.values(), key=lambda kind: (_place(kind.group), kind.name))
+    if name in (ALL, EXTRA):
+        return [kind.name for kind in known if kind.extra == (name == EXTRA)]
+    if name in GROUPS:
+        return [kind.name for kind in known if kind.group == name and not kind.extra]
+    if name in CORRUPTIONS.names():
+        return [name]
+    words = [ALL, EXTRA, *GROUPS]
+    raise InputError(
+        f"Expected a corruption but got {name!r}{suggest(name, [*CORRUPTIONS.names(), *words])}; "
+        f"available: {', '.join(CORRUPTIONS.names())}; groups: {', '.join(words)}."
+    )
+
+
+def _place(group: str) -> int:
+    return GROUPS.index(group) if group in GROUPS else len(GROUPS)
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """The types that the names stand for, each once, in the order of the names."""
+    return list(dict.fromkeys(kind for name in names for kind in members(name)))
+
+
+def check_severities(severities: Sequence[int]) -> None:
+    """`InputError` unless there is at least one severity, each from 1 to 5 and given once."""
+    if not severities or len(set(severities)) != len(severities) or not set(severities) <= set(SEVERITIES):
+        raise InputError(
+            f"Expected severities from 1 to 5, each once, but got {', '.join(map(str, severities)) or 'none'}; "
+            "1,2,3,4,5 is the benchmark."
+        )
+
+
+def check_corruptions(settings: EvalSettings) -> None:
+    """`InputError` where a name or severity is unknown, or something is given that would have no effect."""
+    check_severities(settings.severities)
+    types = chosen(settings.corruptions)
+    for key in ("corruption_data", "corruption_baseline", "frost"):
+        if getattr(settings, key) is not None and not types:
+            raise InputError(f"Expected eval.corruptions with eval.{key} but got none; the benchmark is all.")
+    if settings.frost is not None and settings.corruption_data is not None:
+        raise InputError("Expected eval.frost or eval.corruption_data but got both; the published files hold frost.")
+    if settings.frost is not None and "frost" not in types:
+        raise InputError("Expected frost among eval.corruptions with eval.frost; add it, or leave eval.frost out.")

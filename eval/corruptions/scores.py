@@ -1,0 +1,126 @@
+"""What is reported of accuracies under corruption: means, groups, an interval, errors relative to a baseline."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from nas.core.errors import InputError
+from nas.eval.corruptions.base import CORRUPTIONS
+from nas.eval.corruptions.names import GROUPS
+from nas.eval.metrics import hrs, wilson
+from nas.eval.metrics.intervals import Z
+
+Accuracies = Mapping[str, Sequence[float]]  # by type, one per severity
+
+
+def in_mean(kinds: Sequence[str]) -> list[str]:
+    """The types that count in means: those of the benchmark, or all where there are only extra ones."""
+    return [kind for kind in kinds if not CORRUPTIONS.get(kind).extra] or list(kinds)
+
+
+def summary(accuracy: Accuracies, clean: float) -> dict[str, Any]:
+    """Mean accuracy by type, group and over all types (each type counts the same), and the HRS of clean and mean."""
+    by_type = {kind: fmean(values) for kind, values in accuracy.items()}
+    counted = in_mean(list(accuracy))
+    groups = {group: [by_type[kind] for kind in counted if CORRUPTIONS.get(kind).group == group] for group in GROUPS}
+    mean = fmean(by_type[kind] for kind in counted)
+    return {
+        "mean": mean,
+        "mean_of": counted,
+        "hrs": hrs(clean, mean),
+        "types": by_type,
+        "groups": {group: fmean(values) for group, values in groups.items() if values},
+    }
+
+
+def interval(right: Sequence[int], of: int) -> tuple[float, float]:
+    """95 % interval of a mean accuracy over several corruptions of the same images.
+
+    `right` counts for each of n images in how many of its `of` versions it is classified rightly. The versions of one
+    image are not independent, images are: p̄ ∓ z·sd(share)/√n, within [0, 1]. Where all shares are equal, and where
+    n = 1, Wilson's interval of n images stands instead.
+    """
+    n, shares = len(right), [count / of for count in right]
+    mean = fmean(shares)
+    if len(set(right)) == 1:
+        return wilson(round(mean * n), n)
+    half = Z * stdev(shares) / math.sqrt(n)
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def relative_errors(accuracy: Accuracies, clean: float, baseline: Mapping[str, Any]) -> dict[str, Any]:
+    """mCE and relative mCE in percent; lower is better, the baseline itself has 100.
+
+    CE_c = Σ_s E_{s,c} / Σ_s E'_{s,c} with the errors E of the network and E' of the baseline; relative CE_c is the same
+    of E_{s,c} - E_clean. Means over the types that count in the mean accuracy. A type whose denominator is not positive
+    has no value (`None`), and then there is no mean. Source: Hendrycks and Dietterich, ICLR 2019, section 4.2.
+    """
+    theirs: Accuracies = baseline["accuracy"]
+    ce: dict[str, float | None] = {}
+    relative: dict[str, float | None] = {}
+    for kind in in_mean(list(accuracy)):
+        errors, others = ([1 - a for a in accuracies[kind]] for accuracies in (accuracy, theirs))
+        ce[kind] = _percent(sum(errors), sum(others))
+        beyond, beyond_theirs = (
+            sum(errs) - len(errs) * (1 - at) for errs, at in ((errors, clean), (others, baseline["clean"]))
+        )
+        relative[kind] = _percent(beyond, beyond_theirs)
+    return {"mce": _mean(ce), "relative_mce": _mean(relative), "ce": ce, "relative_ce": relative}
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return 100 * part / whole if whole > 1e-12 else None
+
+
+def _mean(values: Mapping[str, float | None]) -> float | None:
+    known = [value for value in values.values() if value is not None]
+    return fmean(known) if len(known) == len(values) else None
+
+
+def read_baseline(baseline: Mapping[str, Any] | str, kinds: Sequence[str], severities: Sequence[int]) -> dict[str, Any]:
+    """`clean` and `accuracy` of an earlier result, cut to these types and severities.
+
+    `baseline` is what `evaluate_corruptions` returned, or a JSON file of it, of `nas eval --json` or of a run with a
+    single model. Raises `InputError` where it lacks a type or a severity.
+    """
+    found = _corruptions(_read(baseline) if isinstance(baseline, str) else baseline)
+    if found is None:
+        raise InputError(
+            "Expected a baseline with the accuracies under corruption of one model but found none (or several models); "
+            "give the result of `nas eval … --json` with eval.corruptions."
+        )
+    there = list(found.get("severities", range(1, 6)))
+    missing = [kind for kind in in_mean(kinds) if len(found["accuracy"].get(kind, ())) != len(there)]
+    missing += [f"severity {severity}" for severity in severities if severity not in there]
+    if missing:
+        raise InputError(f"Expected a baseline that has {', '.join(missing)} too; evaluate it with the same settings.")
+    at = [there.index(severity) for severity in severities]
+    accuracy = {kind: [float(found["accuracy"][kind][i]) for i in at] for kind in in_mean(kinds)}
+    for value in (found["clean"], *(value for values in accuracy.values() for value in values)):
+        if not 0 <= value <= 1:
+            raise InputError(f"Expected a baseline of accuracies in [0, 1] but got {value}; divide percents by 100.")
+    return {"clean": float(found["clean"]), "accuracy": accuracy}
+
+
+def _read(path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"Expected a JSON result in {path} but it cannot be read ({error}).") from None
+
+
+def _corruptions(result: Any) -> Mapping[str, Any] | None:
+    """The part about corruptions of a result of any form; none where it is missing or not of one model."""
+    if not isinstance(result, Mapping):
+        return None
+    if isinstance(result.get("accuracy"), Mapping) and "clean" in result:
+        return result
+    if "corruptions" in result:
+        return _corruptions(result["corruptions"])
+    models: Sequence[Any] = result.get("models") or []
+    return _corruptions(models[0]) if len(models) == 1 else None

@@ -1,0 +1,73 @@
+"""The loss around test images, over the plane of the gradient's sign and a random sign in input space."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.core.perturb import input_gradient
+
+EXAMPLES = 3  # single images whose own surfaces are kept: a mean over images looks smooth where none is
+
+
+def axis(eps: float, reach: float, points: int) -> list[float]:
+    """The coordinates of both directions: `points` from -reach·eps to reach·eps, 0 in the middle."""
+    half = points // 2
+    return [reach * eps * number / half for number in range(-half, half + 1)]
+
+
+def surfaces(
+    network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf"
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy (nats) and whether the prediction is right, both (P, P, B), at clip(x + a·g + b·r, 0, 1).
+
+    g = sign(∂loss/∂x) and r, of random signs, both of norm 1 (for L2 divided by the root of the number of pixels), so
+    that a and b are radii; a runs along the first axis. The random signs come from torch's global generator. Costs
+    P² + 1 forward and one backward passes; nothing is copied to the host.
+    Source of the plane: Moosavi-Dezfooli et al., CVPR 2019 (arXiv:1811.09716), figure 2.
+    """
+    g = input_gradient(lambda z: F.cross_entropy(network(z), y, reduction="sum"), x).sign()
+    r = torch.randint(0, 2, x.shape, device=x.device).to(x.dtype) * 2 - 1
+    if norm == "L2":
+        g, r = (direction / math.sqrt(x[0].numel()) for direction in (g, r))
+    size = len(coordinates)
+    loss = torch.empty(size, size, len(x), device=x.device)
+    right = torch.empty(size, size, len(x), device=x.device, dtype=torch.bool)
+    with torch.no_grad():
+        for row, a in enumerate(coordinates):
+            for column, b in enumerate(coordinates):
+                logits = network((x + a * g + b * r).clamp(0, 1))
+                loss[row, column] = F.cross_entropy(logits, y, reduction="none")
+                right[row, column] = logits.argmax(1) == y
+    return loss, right
+
+
+def landscape(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> dict[str, Any]:
+    """Sums over a batch of images (`loss`, `right`: P rows of P), and the loss of its first images one by one."""
+    loss, right = surfaces(network, x, y, coordinates, norm)
+    return {
+        "images": len(x),
+        "loss": loss.sum(2).tolist(),
+        "right": right.sum(2).tolist(),
+        "examples": loss[:, :, :EXAMPLES].movedim(2, 0).tolist(),
+    }
+
+
+def joined(batches: list[dict[str, Any]], coordinates: list[float]) -> dict[str, Any]:
+    """The landscape over all batches: mean `loss`, `accuracy`, and the `examples` of the first batch."""
+    n = sum(batch["images"] for batch in batches)
+    mean = {
+        key: (torch.tensor([batch[key] for batch in batches], dtype=torch.float64).sum(0) / n).tolist()
+        for key in ("loss", "right")
+    }
+    return {
+        "axis": coordinates,
+        "loss": mean["loss"],
+        "accuracy": mean["right"],
+        "examples": batches[0]["examples"],
+        "images": n,
+    }

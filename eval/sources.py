@@ -1,0 +1,265 @@
+"""Where an evaluated network comes from: a checkpoint, an exported folder, Python code, timm or torchvision.
+
+Whatever it is, it comes out as a module in eval mode that takes images in [0, 1], with what is known of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from nas.core.data import Dataset
+from nas.core.errors import InputError
+from nas.core.extras import optional
+from nas.core.images import unit_range
+from nas.core.registry import suggest
+from nas.core.seeds import seeded
+from nas.eval.wrapped import Normalized
+from nas.train import load_trained
+from nas.train.exported import load_exported
+
+LIBRARIES = ("timm", "torchvision")
+CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+UNKNOWN = "unknown"  # how a network of somebody else was trained
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to evaluate and what is known of it."""
+
+    network: nn.Module  # in eval mode, on images in [0, 1]
+    architecture: str
+    params: int  # trainable weights, without an auxiliary head
+    training: str
+    num_classes: int | None = None  # where the source says so
+    image_size: int | None = None
+
+
+def is_foreign(text: str) -> bool:
+    """Whether the text names a network that is not a file or folder of ours."""
+    return not Path(text).exists() and (text.partition(":")[0] in LIBRARIES or CODE.fullmatch(text) is not None)
+
+
+def label(text: str) -> str:
+    """A short name for a foreign network: that of the model, or of the factory with its module."""
+    library, _, rest = text.partition(":")
+    name = rest.partition("@")[0] if library in LIBRARIES else f"{library.rpartition('.')[2]}.{rest}"
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "network"
+
+
+def settled(text: str) -> str:
+    """`text` with the path of its weights made absolute, so that it means the same from another folder."""
+    library, _, rest = text.partition(":")
+    name, at, path = rest.partition("@")
+    return f"{library}:{name}@{Path(path).expanduser().absolute()}" if at and library in LIBRARIES else text
+
+
+def native_size(text: str) -> int | None:
+    """The image size in pixels that the library states for this model; none for other sources."""
+    library, _, rest = text.partition(":")
+    return _stated(library, rest.partition("@")[0]).size if library in LIBRARIES else None
+
+
+def opened(text: str, options: list[str], importable: str | None, seed: int) -> Subject:
+    """The network that `text` names: `timm:NAME[@WEIGHTS]`, `torchvision:NAME[@WEIGHTS]`, `package.module:factory`,
+    or the path of a checkpoint or an exported folder.
+
+    `options` (key=value) go to the maker of a foreign network; `importable` is a folder whose modules it may import;
+    `seed` fixes weights that are drawn and not loaded. Raises `InputError` where there is no such network.
+    """
+    if is_foreign(text):
+        keywords = _keywords(options)
+        library, _, rest = text.partition(":")
+        if library in LIBRARIES:
+            network = _from_library(library, *_name_and_weights(rest), keywords, seed)
+        else:
+            network = _from_code(text, keywords, importable, seed)
+        return Subject(network.eval(), text, _weights(network), UNKNOWN)
+    if options:
+        raise InputError(
+            f"Expected no eval.model_options for {text}, which is built as it was trained; leave the option out."
+        )
+    path = Path(text)
+    ours, trained = load_exported(path) if path.is_dir() else load_trained(path)
+    return Subject(ours, trained.arch, trained.params, trained.training, trained.num_classes, trained.image_size)
+
+
+def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
+    """`InputError` unless the network takes the images of `dataset` and tells its classes apart.
+
+    A network of somebody else is asked with two images of the training part.
+    """
+    classes, size = subject.num_classes, subject.image_size
+    if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
+        raise InputError(
+            f"Expected data of {classes} classes and {size} pixels for {name} but {dataset.name} has "
+            f"{dataset.num_classes} and {dataset.image_size}; set data.name, data.size."
+        )
+    if classes is not None:
+        return
+    images = f"{dataset.image_size}x{dataset.image_size} images"
+    try:
+        with torch.no_grad():
+            logits = subject.network(unit_range(dataset.train.images[:2]))
+    except Exception as error:  # the code of somebody else may fail in any way
+        raise InputError(
+            f"Expected {name} to take {images} of {dataset.name} but: {_reason(error)}; set data.size."
+        ) from error
+    expected = (2, dataset.num_classes)
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise InputError(
+            f"Expected {name} to give logits of shape {expected} for two {images} of {dataset.name} but got {got}; "
+            f"choose other data, or a model of as many classes (eval.model_options=num_classes={dataset.num_classes})."
+        )
+    if not bool(logits.isfinite().all()):
+        raise InputError(f"Expected finite logits of {name} but got NaN or infinity; check its weights.")
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What a library says of one of its models."""
+
+    size: int
+    mean: list[float]
+    std: list[float]
+    num_classes: int | None
+
+
+def _stated(library: str, name: str) -> _Stated:
+    if library == "timm":
+        timm = optional("timm", "zoo")
+        known = timm.is_model(name.partition(".")[0])
+        config = timm.get_pretrained_cfg(name, allow_unregistered=False) if known else None
+        if config is None:
+            raise _no_model(library, name, timm.list_models())
+        return _Stated(config.input_size[-1], list(config.mean), list(config.std), config.num_classes)
+    from torchvision import models
+
+    if name not in (listed := models.list_models(module=models)):
+        raise _no_model(library, name, listed)
+    weights = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    images = weights.transforms()
+    return _Stated(images.crop_size[0], list(images.mean), list(images.std), len(weights.meta["categories"]))
+
+
+def _no_model(library: str, name: str, listed: list[str]) -> InputError:
+    return InputError(f"Expected a model of {library} but got {name!r}{suggest(name, listed)}.")
+
+
+def _name_and_weights(rest: str) -> tuple[str, Path | None]:
+    name, at, path = rest.partition("@")
+    return name, Path(path) if at else None
+
+
+def _from_library(library: str, name: str, weights: Path | None, keywords: dict[str, Any], seed: int) -> nn.Module:
+    """The library's model, normalised by the library's own constants.
+
+    The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
+    """
+    stated = _stated(library, name)
+    pretrained = keywords.pop("pretrained", weights is None)
+    if not isinstance(pretrained, bool) or (pretrained and weights is not None):
+        raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one place.")
+    if pretrained and keywords.get("num_classes", stated.num_classes) != stated.num_classes:
+        raise InputError(
+            f"Expected the {stated.num_classes} classes that the weights of {library}:{name} were trained for but got "
+            f"num_classes={keywords['num_classes']}; give weights that fit as {library}:{name}@PATH."
+        )
+    where = f"{library}:{name}"
+    if library == "timm":
+        make = optional("timm", "zoo").create_model
+        network = _made(where, lambda: make(name, pretrained=pretrained, **keywords), seed)
+    else:
+        from torchvision import models
+
+        if pretrained:
+            keywords.setdefault("weights", "DEFAULT")
+        network = _made(where, lambda: models.get_model(name, **keywords), seed)
+    if weights is not None:
+        _load(network, weights)
+    return Normalized(network, stated.mean, stated.std)
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    """Put the weights of a .safetensors or .pth file into the network, every one of them."""
+    if not path.is_file():
+        raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")
+    try:
+        if path.suffix == ".safetensors":
+            content = optional("safetensors.torch", "zoo").load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            for key in ("state_dict", "model"):  # how training scripts wrap them
+                content = content.get(key, content) if isinstance(content, dict) else content
+        network.load_state_dict({name.removeprefix("module."): value for name, value in content.items()})
+    except InputError:
+        raise
+    except Exception as error:  # each library has its own ways to say that a file is broken or does not fit
+        raise InputError(f"Expected the weights of this model in {path} but: {_reason(error)}.") from error
+
+
+def _from_code(text: str, keywords: dict[str, Any], importable: str | None, seed: int) -> nn.Module:
+    """What the user's own factory returns; importing its module runs the user's code."""
+    module_name, _, path = text.partition(":")
+    if importable is not None and importable not in sys.path:
+        sys.path.insert(0, importable)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module may fail in any way
+        raise InputError(
+            f"Expected to import {text} but: {_reason(error)}; run in the folder that holds the module, or install it."
+        ) from error
+    if not callable(found):
+        raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(found).__name__}.")
+    if isinstance(found, nn.Module):
+        raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
+    return _made(text, lambda: found(**keywords), seed)
+
+
+def _made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
+    try:
+        with seeded(seed):
+            network = make()
+    except Exception as error:  # a download that fails, an option that is not known, ...
+        raise InputError(
+            f"Expected {where} to make a network but: {_reason(error)}; check eval.model_options, the weights and the "
+            "connection."
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"Expected {where} to make an nn.Module but got {type(network).__name__}.")
+    return network
+
+
+def _keywords(options: list[str]) -> dict[str, Any]:
+    """`["num_classes=10", "pretrained=false"]` as values; each is read as YAML."""
+    keywords: dict[str, Any] = {}
+    for text in options:
+        key, equals, _ = str(text).partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"Expected eval.model_options as key=value,key=value but got {text!r}.")
+        try:
+            keywords[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
+        except Exception as error:  # of the YAML library
+            raise InputError(f"Expected a YAML value in eval.model_options but got {text!r}.") from error
+    return keywords
+
+
+def _weights(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+
+
+def _reason(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": .")

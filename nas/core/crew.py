@@ -1,0 +1,136 @@
+"""Workers: processes that do one item at a time, here or on other machines."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+from nas.core.attempt import Done, attempt, make_repeatable
+from nas.core.errors import NasError
+
+
+class News(NamedTuple):
+    """Of one worker: it is `ready` for its first item, an item is `done`, or (neither) it died."""
+
+    worker: int
+    ready: bool = False
+    done: Done[Any] | None = None
+
+
+class Crew(ABC):
+    """Workers by number. A worker gets the function once, when it is hired, and then one item after the other."""
+
+    @abstractmethod
+    def hire(self) -> int:
+        """Start a worker; `news` tells when it is ready."""
+
+    @abstractmethod
+    def give(self, worker: int, index: int, item: Any) -> None:
+        """An item for a worker that has none."""
+
+    @abstractmethod
+    def news(self, timeout: float) -> list[News]:
+        """What happened, after at most `timeout` seconds. Raises what no item is to blame for."""
+
+    @abstractmethod
+    def dismiss(self, worker: int) -> None:
+        """End a worker whatever it does; there will be no news of it."""
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers():
+            self.dismiss(worker)
+
+    @abstractmethod
+    def workers(self) -> list[int]:
+        """Those that were hired and neither died nor were dismissed."""
+
+
+class Processes(Crew):
+    """Processes of this machine, by spawn. They end when this process does, however it ends."""
+
+    def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
+        self._function = pickle.dumps(function)
+        self._threads = threads
+        self._hired: dict[int, tuple[BaseProcess, Connection]] = {}
+        self._count = 0
+
+    def hire(self) -> int:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self._function, self._threads, os.getpid()), daemon=True)
+        process.start()
+        theirs.close()
+        self._count += 1
+        self._hired[self._count] = (process, ours)
+        return self._count
+
+    def give(self, worker: int, index: int, item: Any) -> None:
+        try:
+            self._hired[worker][1].send((index, item))
+        except OSError:  # it died; `news` will say so
+            return
+
+    def news(self, timeout: float) -> list[News]:
+        owner = {connection: worker for worker, (_, connection) in self._hired.items()}
+        return [self._of(owner[connection]) for connection in wait(list(owner), timeout)]  # type: ignore[index]
+
+    def _of(self, worker: int) -> News:
+        try:
+            message = self._hired[worker][1].recv()
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self.dismiss(worker)
+            return News(worker)
+        if isinstance(message, BaseException):
+            raise message
+        return News(worker, ready=message is None, done=message)
+
+    def dismiss(self, worker: int) -> None:
+        process, connection = self._hired.pop(worker)
+        process.kill()
+        process.join(5)
+        connection.close()
+
+    def workers(self) -> list[int]:
+        return list(self._hired)
+
+
+def _serve(connection: Connection, function: bytes, threads: int, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    make_repeatable(threads)
+
+    def follow_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)  # the run was killed: stop at once, its resumption writes to the same folder
+
+    threading.Thread(target=follow_parent, daemon=True).start()
+    try:
+        work = pickle.loads(function)
+    except Exception as error:
+        connection.send(NasError(f"A worker process could not start: {type(error).__name__}: {error}"))
+        return
+    connection.send(None)
+    while True:
+        try:
+            index, item = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer: Any = attempt(work, index, item)
+        except Exception as error:  # no item is to blame
+            answer = error
+        try:
+            connection.send(answer)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            connection.send(Done(index, None, f"{type(error).__name__}: {error}", 0.0))

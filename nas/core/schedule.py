@@ -1,0 +1,79 @@
+"""Learning rates: what the optimiser's step number so-and-so is taken with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+ONE_CYCLE_START, ONE_CYCLE_END = 25.0, 1e4  # lr over the first rate, the first rate over the last: torch's defaults
+
+
+def cosine(step: int, total: int, start: float, end: float) -> float:
+    """Learning rate at `step` of `total`: end + (start - end)·(1 + cos(π·step/total))/2.
+
+    Source: Loshchilov and Hutter, ICLR 2017 (arXiv:1608.03983), without restarts.
+    """
+    return end + (start - end) * (1 + math.cos(math.pi * step / total)) / 2
+
+
+def one_cycle(step: int, total: int, peak: float, share: float) -> float:
+    """Up from peak/25 to `peak` in the first `share` of the steps, then down to peak/25/10,000, both along a cosine.
+
+    The formula of torch's `OneCycleLR`, whose rise ends at step share·total - 1. The momentum stays as it is.
+    Source: Smith and Topin 2019 (arXiv:1708.07120).
+    """
+    first, top = peak / ONE_CYCLE_START, share * total - 1
+    if step <= top:
+        return cosine(step, top, first, peak) if top > 0 else peak  # type: ignore[arg-type]
+    return cosine(step - top, total - 1 - top, peak, first / ONE_CYCLE_END)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate of every step of `epochs` epochs.
+
+    `kind` is one of `KINDS`. The first `warmup` epochs rise linearly, step t of T to lr·(t+1)/T; the cosine begins
+    after them, milestones and powers count epochs from the start of the training. No rate is below `lr_min`.
+    """
+
+    epochs: int
+    lr: float
+    lr_min: float = 0.0
+    kind: str = "cosine"
+    warmup: float = 0.0  # epochs
+    milestones: list[int] = field(default_factory=list)  # step: epochs from which the rate is `gamma` times smaller
+    gamma: float = 0.1
+    rise: float = 0.3  # onecycle: share of the steps up to the highest rate
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """For optimiser step `step`, counted from 0 over the whole training."""
+        warm = round(self.warmup * steps_per_epoch)
+        if step < warm:
+            return max(self.lr_min, self.lr * (step + 1) / warm)
+        return max(self.lr_min, KINDS[self.kind](self, step, steps_per_epoch, warm))
+
+
+def _cosine(schedule: Schedule, step: int, steps_per_epoch: int, warm: int) -> float:
+    return cosine(step - warm, schedule.epochs * steps_per_epoch - warm, schedule.lr, schedule.lr_min)
+
+
+def _step(schedule: Schedule, step: int, steps_per_epoch: int, warm: int) -> float:
+    passed = sum(step // steps_per_epoch >= milestone for milestone in schedule.milestones)
+    return schedule.lr * schedule.gamma**passed
+
+
+def _exponential(schedule: Schedule, step: int, steps_per_epoch: int, warm: int) -> float:
+    return schedule.lr * schedule.gamma ** (step // steps_per_epoch)
+
+
+def _one_cycle(schedule: Schedule, step: int, steps_per_epoch: int, warm: int) -> float:
+    return one_cycle(step, schedule.epochs * steps_per_epoch, schedule.lr, schedule.rise)
+
+
+KINDS: dict[str, Callable[[Schedule, int, int, int], float]] = {
+    "cosine": _cosine,
+    "step": _step,  # times gamma at each milestone
+    "exponential": _exponential,  # times gamma after every epoch
+    "onecycle": _one_cycle,
+}

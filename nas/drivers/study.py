@@ -1,0 +1,170 @@
+"""`nas run CONFIG seeds=N`: the whole run once per seed, and what the repetitions say together.
+
+Each repetition is a run of its own in `seed-<seed>` of the study's folder; a stopped study goes on with `nas resume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.core import config
+from nas.core.errors import InputError
+from nas.core.repeated import mean_and_deviation, sign_flip, smallest_p, t_test
+from nas.drivers.pipeline import Watcher, versions
+from nas.drivers.run import CHANGEABLE, CONFIG, Run, create, described, reopen, result_of
+from nas.drivers.settings import from_values
+
+Execute = Callable[[Run, Watcher], dict[str, Any]]
+SCORE = "hrs:"  # before the name of an attack: the harmonic robustness score under it
+
+
+class _OfSeed(Watcher):
+    """Shows the stages of one repetition under its seed."""
+
+    def __init__(self, watcher: Watcher, seed: int) -> None:
+        self.watcher = watcher
+        self.seed = seed
+
+    def stage(self, name: str, total: int) -> None:
+        self.watcher.stage(f"seed {self.seed}: {name}", total)
+
+    def update(self, done: float, note: str) -> None:
+        self.watcher.update(done, note)
+
+
+def carry_out(run: Run, watcher: Watcher, execute: Execute) -> dict[str, Any]:
+    """Do (or finish) the run of every seed by `execute`, compare them, write the report and `result.json`."""
+    from nas.drivers.report import write_report
+
+    settings = run.settings
+    seeds = list(range(settings.seed, settings.seed + settings.seeds))
+    results = []
+    for seed in seeds:
+        folder = run.folder / f"seed-{seed}"
+        done = result_of(folder) if (folder / CONFIG).is_file() else None
+        if done is None:
+            with _repetition(run, folder, seed) as part:
+                done = execute(part, _OfSeed(watcher, seed))
+        results.append(done)
+    result = {
+        "space": settings.space,
+        "data": settings.data.name,
+        "seeds": seeds,
+        "runs": [f"seed-{seed}" for seed in seeds],
+        **together(results),
+        "versions": versions(),
+    }
+    seconds = {stage: round(sum(one["seconds"][stage] for one in results), 3) for stage in results[0]["seconds"]}
+    with run.stage("report"):
+        write_report(run.folder, {**result, "seconds": seconds})
+    return run.finish({**result, "seconds": seconds})
+
+
+def refuse(folder: Path) -> None:
+    """`InputError` where the folder is a study and one run is wanted."""
+    if described(folder)["command"] == "study":
+        runs = ", ".join(str(path.parent) for path in sorted(folder.glob(f"seed-*/{CONFIG}")))
+        raise InputError(
+            f"Expected one run but {folder} is a study of several seeds; give one of {runs or 'its runs'}."
+        )
+
+
+def _repetition(run: Run, folder: Path, seed: int) -> AbstractContextManager[Run]:
+    """The run of one seed, new or begun earlier; what may change about a resumed run changes here too."""
+    if (folder / CONFIG).is_file():
+        values = run.settings
+        changed = []
+        for key in CHANGEABLE:
+            section, _, name = key.partition(".")
+            value = getattr(getattr(values, section), name)
+            changed.append(f"{key}={'null' if value is None else value}")
+        return reopen(folder, changed)
+    values = config.plain(run.settings)
+    values = {**values, "seed": seed, "seeds": 1, "run": {**values["run"], "dir": str(folder)}}
+    return create("run", from_values(values, []))
+
+
+def together(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and deviation of every model's numbers over the repetitions, and paired tests of best against random.
+
+    `results` are those of `nas run`, one per seed. Accuracies and scores are fractions.
+    """
+    by_name = [{entry["name"]: entry for entry in result["models"]} for result in results]
+    first = results[0]["models"]
+    models = []
+    for entry in first:
+        entries = [one[entry["name"]] for one in by_name]
+        models.append(
+            {
+                "name": entry["name"],
+                "training": entry["training"],
+                "architectures": [one["architecture"] for one in entries],
+                "params": [one["params"] for one in entries],
+                "metrics": {
+                    metric: _spread([value_of(one, metric) for one in entries]) for metric in metrics_of(entry)
+                },
+            }
+        )
+    tests = []
+    for entry in first:
+        cell, _, training = entry["name"].partition("-")
+        other = f"random-{training}"
+        if cell == "best" and other in by_name[0]:
+            tests += [
+                _test(metric, [one[entry["name"]] for one in by_name], [one[other] for one in by_name])
+                for metric in metrics_of(entry)
+            ]
+    about = {key: first[0][key] for key in ("norm", "eps", "n_test")}
+    return {**about, "models": models, "tests": tests, "smallest_p_flip": smallest_p(len(results))}
+
+
+def metrics_of(entry: dict[str, Any]) -> list[str]:
+    """The numbers of an evaluation that a study compares: clean, each attack, the score under each."""
+    return ["clean", *entry["attacks"], *(SCORE + name for name in entry["hrs"])]
+
+
+def value_of(entry: dict[str, Any], metric: str) -> float:
+    if metric == "clean":
+        return entry["clean"]
+    return entry["hrs"][metric.removeprefix(SCORE)] if metric.startswith(SCORE) else entry["attacks"][metric]
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    mean, deviation = mean_and_deviation(values)
+    return {"values": values, "mean": mean, "sd": deviation}
+
+
+def _test(metric: str, best: list[dict[str, Any]], random: list[dict[str, Any]]) -> dict[str, Any]:
+    """One number of the best cells against that of the random ones, seed by seed and image by image."""
+    differences = [value_of(a, metric) - value_of(b, metric) for a, b in zip(best, random)]
+    images = None
+    if metric in best[0]["correct"]:
+        images = asdict(
+            t_test(_by_image([one["correct"][metric] for one in best], [one["correct"][metric] for one in random]))
+        )
+    return {
+        "first": best[0]["name"],
+        "second": random[0]["name"],
+        "metric": metric,
+        **_spread(differences),
+        "seeds": asdict(t_test(differences)),
+        "p_flip": sign_flip(differences),
+        "images": images,
+    }
+
+
+def _by_image(best: list[str], random: list[str]) -> list[float]:
+    """Per test image, the share of seeds whose best cell is right minus that whose random cell is: in [-1, 1].
+
+    Every seed sees the same images, so the image (not image and seed) is what was drawn independently.
+    """
+    right, other = (
+        np.array([[char == "1" for char in one] for one in texts], dtype=np.float64) for texts in (best, random)
+    )
+    return (right - other).mean(axis=0).tolist()

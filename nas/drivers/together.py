@@ -1,0 +1,76 @@
+"""A training on several processes, as `torchrun` starts them: the first does the run, the others train along."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from torch import distributed as dist
+
+from nas.core import config, processes
+from nas.core.data import Dataset, load
+from nas.core.errors import NasError
+from nas.core.loop import LoopState, Progress
+from nas.drivers.settings import Settings, from_values
+from nas.train import TrainedNetwork, TrainSettings, train
+
+PATIENCE = timedelta(days=30)  # the others wait while the first reads data and validates
+
+
+def started() -> bool:
+    """Whether torchrun started several processes, of which this is one (clusters set WORLD_SIZE on their own too)."""
+    return dist.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
+
+
+@contextmanager
+def together() -> Iterator[bool]:
+    """Join the processes that torchrun started, for a block; yields whether this is the first, or the only one.
+
+    The first does what it would do alone; the others call `follow`, which ends when the first leaves the block.
+    """
+    if not started():
+        yield True
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # device=cuda is this one from now on
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    world = processes.current()
+    try:
+        yield world.first
+        if world.first:
+            world.from_first(None)
+    finally:
+        dist.destroy_process_group()
+
+
+def train_together(
+    settings: Settings,
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    recipe: TrainSettings,
+    folder: Path,
+    seed: int,
+    progress: Progress,
+) -> tuple[Path, LoopState]:
+    """`train` with the device of `settings`, on all processes of the block; `dataset` is that of `settings`."""
+    processes.current().from_first((config.plain(settings), trained, recipe, folder, seed))
+    return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress)
+
+
+def follow() -> None:
+    """Take part in every training that the first process begins; writes nothing into the run."""
+    while True:
+        try:
+            work = processes.current().from_first(None)
+            if work is None:
+                return
+            values, trained, recipe, folder, seed = work
+            settings = from_values(values, [])
+            torch.set_num_threads(settings.executor.threads)
+            train(trained, load(settings.data), recipe, folder, seed, settings.torch_device())
+        except RuntimeError as error:  # torch's word for a process that is gone
+            raise NasError(f"Another process of this training stopped ({str(error).splitlines()[0]}).") from error

@@ -1,0 +1,166 @@
+"""The run of `nas transfer`: adversarial examples of each network, counted on all of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.core import config
+from nas.core.data import Dataset, attacked
+from nas.core.errors import InputError, NasError
+from nas.core.executor import executor_for
+from nas.core.seeds import derive
+from nas.core.store import Store
+from nas.drivers.jobs import load_once
+from nas.drivers.pipeline import Watcher
+from nas.drivers.run import Run
+from nas.drivers.settings import Settings, from_values
+from nas.eval.fingerprint import fingerprint
+from nas.eval.plan import plan_of
+from nas.eval.settings import EvalSettings
+from nas.eval.sources import Subject, check_fits, is_foreign, opened
+from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks
+
+ATTACK = "eval.attacks=pgd20"  # unless another is asked for
+
+
+def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, dict[str, Any]]:
+    """Settings and networks of a transfer from those of an evaluation of each network; the first one's settings."""
+    if len(found) < 2:
+        raise InputError("Expected two or more checkpoints to transfer between but got one; `nas eval` attacks one.")
+    settings = found[0][0]
+    data = {(one.data.name, one.data.size) for one, _ in found}
+    if len(data) > 1:
+        raise InputError(
+            f"Expected networks of the same data but got {', '.join(sorted(map(str, data)))}; set data.name and "
+            "data.size."
+        )
+    usual = EvalSettings()
+    unused = {field.name: getattr(usual, field.name) for field in fields(usual) if field.name not in USED}
+    settings.eval = replace(settings.eval, **unused)
+    if settings.name.startswith("eval-"):
+        settings.name = "transfer"
+    networks: dict[str, dict[str, Any]] = {}
+    for _, extra in found:
+        name, number = extra["name"], 2
+        while name in networks:
+            name, number = f"{extra['name']}-{number}", number + 1
+        networks[name] = extra
+    return settings, {"networks": networks}
+
+
+def check_overrides(overrides: list[str]) -> list[str]:
+    """The overrides with the usual attack; `InputError` for one that has no meaning here."""
+    for text in overrides:
+        section, _, key = text.partition("=")[0].partition(".")
+        if section == "eval" and key not in USED:
+            raise InputError(f"Expected eval.{', eval.'.join(USED)} for nas transfer but got {text!r}; leave it out.")
+    return [ATTACK, *overrides]
+
+
+class Work:
+    """Attacks one network after the other; data and networks are read once per process."""
+
+    def __init__(self, settings: Settings, extra: dict[str, Any], folder: Path | None, keep: bool = True) -> None:
+        self.settings = settings
+        self.extra = extra
+        self.folder = folder
+        self.keep = keep
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "extra": self.extra, "folder": self.folder}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(from_values(state["settings"], []), state["extra"], state["folder"])  # type: ignore[misc]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load_once(tuple(vars(self.settings.data).items()), self.keep)
+
+    @cached_property
+    def subjects(self) -> dict[str, Subject]:
+        seed, options = derive(self.settings.seed, "weights"), self.settings.eval.model_options
+        networks = self.extra["networks"].items()
+        return {name: opened(one["checkpoint"], options, one.get("importable"), seed) for name, one in networks}
+
+    def check(self) -> None:
+        """`InputError` for what would stop the run later."""
+        plan_of(self.settings.eval, self.dataset.num_classes)
+        attacked(self.dataset, self.settings.eval.n_test)
+        for name, subject in self.subjects.items():
+            check_fits(subject, self.dataset, self.extra["networks"][name]["checkpoint"])
+
+    def __call__(self, source: str) -> Found:
+        assert self.folder is not None
+        settings = self.settings
+        networks: dict[str, nn.Module] = {name: subject.network for name, subject in self.subjects.items()}
+        with Store(self.folder / "store.sqlite") as store:
+            total, done = transfer_ticks(settings.eval, len(networks)), 0.0
+
+            def tick(passes: float, note: str) -> None:
+                nonlocal done
+                done += passes
+                store.put(f"progress/{source}", [done, total, note])
+
+            return transfer(
+                source,
+                networks,
+                attacked(self.dataset, settings.eval.n_test),
+                settings.eval,
+                derive(settings.seed, "attack"),
+                settings.torch_device(),
+                store,
+                tick,
+            )
+
+
+def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
+    """Attack every network, count on all, and write the matrices."""
+    settings, names = run.settings, list(run.extra["networks"])
+    work = Work(settings, run.extra, run.folder)
+    with (
+        executor_for(work, settings.executor, settings.torch_device().type) as executor,
+        run.stage("transfer") as stage,
+    ):
+        watcher.stage("transfer", len(names))
+
+        def tick() -> None:
+            stage.flush()
+            shares = run.store.under("progress/").values()
+            watcher.update(sum(done / total for done, total, _ in shares), "")
+
+        rows: dict[str, Found] = {}
+        for done in executor.map(names, tick):
+            if done.failure is not None or done.result is None:
+                raise NasError(
+                    f"{names[done.index]}: {done.failure} Finished parts are kept: `nas resume {run.folder}`."
+                )
+            rows[names[done.index]] = done.result
+    return run.finish(
+        {
+            "norm": settings.eval.norm,
+            "eps": settings.eval.eps,
+            "n_test": settings.eval.n_test,
+            "data": settings.data.name,
+            "images": fingerprint(attacked(work.dataset, settings.eval.n_test)),
+            "networks": [_described(name, work.subjects[name], run) for name in names],
+            **matrix({name: rows[name] for name in names}),
+            "seconds": run.seconds(),
+        }
+    )
+
+
+def _described(name: str, subject: Subject, run: Run) -> dict[str, Any]:
+    where = run.extra["networks"][name]["checkpoint"]
+    return {
+        "name": name,
+        "architecture": subject.architecture,
+        "params": subject.params,
+        "training": subject.training,
+        "checkpoint": where if is_foreign(where) else os.path.relpath(where, run.folder),
+    }

@@ -1,0 +1,92 @@
+"""`nas run CONFIG seeds=N`: the runs of N seeds, resumable; other commands have no such setting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import TINY, killed_when, nas_json, without_seconds
+
+from nas.cli.main import run_command
+
+SMALL = (
+    *(text for text in TINY if not text.startswith(("eval.", "search.", "train.epochs"))),
+    *("search.budget=4", "search.ask=4", "train.epochs=1", "run.trainings=standard", "executor.workers=1"),
+    *("eval.n_test=8", "eval.batch_size=4", "eval.attacks=fgsm,pgd2", "eval.sweep=[]", "eval.eps=0.05"),
+)
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+
+
+def in_process(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> Any:
+    assert run_command([*arguments, "--json"]) == 0
+    return json.loads(capfd.readouterr().out)
+
+
+def test_a_study_is_the_runs_of_its_seeds_also_when_it_is_killed(
+    tmp_path: Path, few_digits: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = in_process(["run", "quickstart", *SMALL, few_digits, "seed=4", "seeds=2", "run.dir=whole"], capfd)
+    assert whole["seeds"] == [4, 5]
+    alone = in_process(["run", "quickstart", *SMALL, few_digits, "seed=5", "run.dir=alone"], capfd)
+    second = json.loads((tmp_path / "whole" / "seed-5" / "result.json").read_text())
+    assert without_seconds(second) == without_seconds(alone)
+    for number, model in enumerate(alone["models"]):
+        assert whole["models"][number]["metrics"]["fgsm"]["values"][1] == model["attacks"]["fgsm"]
+        assert whole["models"][number]["architectures"][1] == model["architecture"]
+    assert {row["metric"] for row in whole["tests"]} == {"clean", "fgsm", "pgd2", "hrs:fgsm", "hrs:pgd2"}
+    assert whole["smallest_p_flip"] == 0.5
+
+    run = tmp_path / "run"
+    code = killed_when(
+        lambda: any((run / "seed-5").glob("models/*/last.pt")),
+        *("run", "quickstart", *SMALL, few_digits, "seed=4", "seeds=2", "run.dir=run"),
+        cwd=tmp_path,
+    )
+    assert code == -9
+    assert (run / "seed-4" / "result.json").exists()
+    assert not (run / "result.json").exists()
+    before = (run / "seed-4" / "store.sqlite").stat().st_mtime_ns
+    again = nas_json("resume", str(run), "executor.workers=2", cwd=Path("/"))
+    assert without_seconds(again) == without_seconds(whole)
+    assert (run / "seed-4" / "store.sqlite").stat().st_mtime_ns == before, "a finished repetition is left alone"
+    assert (run / "report.html").stat().st_size > 5000
+    text = run_command(["resume", "run"]), capfd.readouterr().out
+    assert text[0] == 0
+    assert "cannot give less than 0.5 with 2 seeds" in text[1]
+    for arguments in (["train", "run"], ["eval", "run"], ["export", "run", "net"]):
+        assert run_command(arguments) == 2
+        assert "run/seed-4" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "quickstart"],
+        ["train", "quickstart", f"arch={CELL}"],
+        ["score", CELL],
+        ["eval", "torchvision:resnet18", "data.name=digits"],
+    ],
+)
+def test_other_commands_have_no_seeds(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_command([*arguments, "seeds=3"]) == 2
+    assert "seeds" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_multiplies(
+    tmp_path: Path, few_digits: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    once, thrice = (
+        in_process(["run", "quickstart", *SMALL, few_digits, *more, "--dry-run"], capfd) for more in ([], ["seeds=3"])
+    )
+    for stage, count in once["image_passes"].items():
+        assert thrice["image_passes"][stage] == pytest.approx(3 * count, abs=2)  # rounded after the product
+    assert (once["seeds"], thrice["seeds"]) == (1, 3)
+    assert not list(tmp_path.iterdir())

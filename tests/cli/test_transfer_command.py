@@ -1,0 +1,103 @@
+"""`nas transfer`: its matrices, its resumed run, its report, and one clear line for what makes no sense."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.cli.main import run_command
+from nas.core import checkpoint
+from nas.core.data import DataSettings
+from nas.train import TrainedNetwork
+
+CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
+SMALL = ("eval.n_test=8", "eval.batch_size=4", "eval.eps=0.1", "eval.attacks=fgsm,pgd2", "executor.workers=1")
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two networks with random weights, both called `net`."""
+    found = []
+    for number in (1, 2):
+        folder = tmp_path_factory.mktemp("networks")
+        settings = {"channels": 4, "cells_per_stage": 1}
+        mean, std = [0.3] * 3, [0.4] * 3
+        data = asdict(DataSettings(size=8))
+        trained = TrainedNetwork("net", "nasbench201", CELL, settings, 10, 8, mean, std, data, "standard", 0.0)
+        torch.manual_seed(number)
+        path = folder / "net.pt"
+        checkpoint.save(path, {"kind": "network", **trained.export(trained.build().state_dict())})
+        found.append(str(path))
+    return found
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def printed(capfd: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert run_command([*words, "--json"]) == 0, capfd.readouterr().err
+    return json.loads(capfd.readouterr().out)
+
+
+def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    result = printed(capfd, "transfer", *checkpoints, *SMALL)
+    names = [network["name"] for network in result["networks"]]
+    assert names == ["net", "net-2"]
+    run = here / "runs" / "transfer-1"
+    assert [os.path.normpath(run / one["checkpoint"]) for one in result["networks"]] == checkpoints
+    assert list(result["transfer"]) == ["fgsm", "pgd2"]
+    for one in result["transfer"].values():
+        assert [len(row) for row in one["accuracy"]] == [2, 2]
+        for row, texts in zip(one["accuracy"], one["correct"]):
+            assert row == [text.count("1") / 8 for text in texts]
+    assert result["norm"] == "Linf"
+    assert [check["name"] for check in result["checks"]] == ["transfer", "transfer"]
+    assert json.loads((run / "result.json").read_text()) == result
+
+    (run / "result.json").unlink()
+    again = printed(capfd, "resume", str(run))
+    assert {**again, "seconds": 0} == {**result, "seconds": 0}
+
+    assert run_command(["report", str(run)]) == 0
+    text = capfd.readouterr().out
+    assert "source" in text
+    assert "net-2" in text
+    page = (run / "report.html").read_text()
+    assert "<h2>Transfer</h2>" in page
+    assert "nas transfer" in page
+
+
+def test_the_usual_attack_is_pgd(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    result = printed(capfd, "transfer", *checkpoints, "eval.n_test=2", "executor.workers=1")
+    assert list(result["transfer"]) == ["pgd20"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["0"], "two or more"),
+        (["0", "1", "eval.cascade=true"], "eval.cascade"),
+        (["0", "1", "eval.sweep=1"], "eval.sweep"),
+        (["0", "1", "eval.attacks=fsgm"], "did you mean 'fgsm'"),
+        (["0", "1", "train.lr=1"], "trained already"),
+        (["0", "1", "eval.n_test=100000"], "images to attack"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    words: list[str], said: str, checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [checkpoints[int(word)] if word.isdigit() else word for word in words]
+    assert run_command(["transfer", *given]) == 2
+    error = capfd.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not list(here.iterdir())

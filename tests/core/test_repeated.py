@@ -1,0 +1,60 @@
+"""Tests over repetitions agree with SciPy's and with counting every choice of signs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from random import Random
+
+import pytest
+from scipy import stats
+
+from nas.core.repeated import MOST_REPETITIONS, mean_and_deviation, sign_flip, smallest_p, t_test
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_t_test_is_scipys(n: int) -> None:
+    rng = Random(n)
+    values = [rng.gauss(0.3, 1) for _ in range(n)]
+    expected = stats.ttest_1samp(values, 0.0)
+    interval = expected.confidence_interval(0.95)
+    test = t_test(values)
+    assert test.mean == pytest.approx(sum(values) / n)
+    assert (test.t, test.p) == (pytest.approx(expected.statistic), pytest.approx(expected.pvalue))
+    assert (test.low, test.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+@pytest.mark.parametrize("values", [[0.25], [0.1, 0.1, 0.1], [0.0, 0.0]])
+def test_without_spread_there_is_no_t(values: list[float]) -> None:
+    test = t_test(values)
+    assert test.mean == pytest.approx(values[0])
+    assert (test.low, test.high, test.t, test.p) == (None, None, None, None)
+
+
+def test_deviation_has_n_minus_1() -> None:
+    assert mean_and_deviation([1.0, 3.0]) == (2.0, pytest.approx(2**0.5))
+    assert mean_and_deviation([4.0]) == (4.0, None)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
+def test_sign_flip_counts_every_choice_of_signs(n: int) -> None:
+    """In exact arithmetic, with ties and zeros."""
+    rng = Random(n)
+    for _ in range(20):
+        parts = [Fraction(rng.randint(-4, 4), 10) for _ in range(n)]
+        sums = [abs(sum(sign * part for sign, part in zip(signs, parts))) for signs in product((1, -1), repeat=n)]
+        expected = sum(value >= abs(sum(parts)) for value in sums) / 2**n
+        assert sign_flip([float(part) for part in parts]) == expected
+
+
+def test_the_smallest_p_is_reached_by_differences_of_one_sign() -> None:
+    assert smallest_p(3) == 0.25
+    for n in (1, 3, 6):
+        assert sign_flip([0.1 * (i + 1) for i in range(n)]) == smallest_p(n)
+    assert smallest_p(5) > 0.05 > smallest_p(6)
+
+
+@pytest.mark.parametrize("n", [0, MOST_REPETITIONS + 1])
+def test_a_number_that_cannot_be_gone_through_is_told(n: int) -> None:
+    with pytest.raises(ValueError, match="differences"):
+        sign_flip([1.0] * n)

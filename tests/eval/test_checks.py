@@ -1,0 +1,184 @@
+"""The checks pass an honest network and catch masked gradients, randomness, probabilities and dynamic networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.core.data import Dataset, DataSettings, load
+from nas.core.images import unit_range
+from nas.core.memory import Memory
+from nas.eval import EvalSettings, checks, evaluate
+from nas.eval.checks import transfer_check
+from nas.search_spaces import NASBench201
+
+SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=60, batch_size=60, checks=True, checks_images=60)
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return load(DataSettings(size=8))
+
+
+@pytest.fixture(scope="module")
+def honest(data: Dataset) -> nn.Module:
+    space = NASBench201()
+    torch.manual_seed(1)
+    cell = space.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|")
+    network = space.build(cell, channels=4, cells_per_stage=1, mean=data.mean, std=data.std)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+    x, y = unit_range(data.train.images), data.train.labels
+    for _ in range(150):
+        chosen = torch.randperm(len(y))[:64]
+        loss = F.cross_entropy(network(x[chosen]), y[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network.eval()
+
+
+@pytest.fixture(autouse=True)
+def cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "QUERIES", 200)
+    monkeypatch.setattr(checks, "RESTARTS", 3)
+
+
+class Wrapped(nn.Module):
+    """A network behind `before` and `after`."""
+
+    def __init__(self, network: nn.Module, before: Any = None, after: Any = None) -> None:
+        super().__init__()
+        self.network = network
+        self.before = before or (lambda x: x)
+        self.after = after or (lambda logits: logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.network(self.before(x)))
+
+
+def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> dict[str, str]:
+    result = evaluate(network, data, settings, 3, torch.device("cpu"), Memory())
+    assert all(set(one) == {"name", "ok", "reason"} and one["reason"] for one in result["checks"])
+    return {one["name"]: one["ok"] for one in result["checks"]}
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.12), ("L2", 1.0)])
+def test_an_honest_network_passes_all(honest: nn.Module, data: Dataset, norm: str, eps: float) -> None:
+    attacks = ["fgsm"] if norm == "Linf" else ["pgd5"]
+    settings = EvalSettings(
+        attacks=attacks, norm=norm, eps=eps, n_test=60, checks=True, checks_images=60, sweep=[0.5, 2]
+    )
+    found = verdicts(honest, data, settings)
+    assert {name for name, ok in found.items() if ok == "skipped"} == {"transfer", "square-in-autoattack"}
+    assert "warn" not in found.values()
+    assert len(found) == 13
+
+
+def quantised(x: Tensor) -> Tensor:
+    return (x * 8).round() / 8  # its gradient is 0 everywhere
+
+
+def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset) -> None:
+    found = verdicts(Wrapped(honest, before=quantised), data)
+    assert found["zero-gradients"] == "warn"
+    assert found["black-box"] == "warn"
+
+
+def test_saturated_logits_are_caught(honest: nn.Module, data: Dataset) -> None:
+    """Logits so far apart that the cross-entropy is flat in float32."""
+    found = verdicts(Wrapped(honest, after=lambda logits: logits * 1e5), data)
+    assert found["zero-gradients"] == "warn"
+    assert sum(ok == "warn" for ok in found.values()) >= 2
+
+
+def test_random_outputs_are_caught(honest: nn.Module, data: Dataset) -> None:
+    found = verdicts(Wrapped(honest, after=lambda logits: logits + 0.1 * torch.randn_like(logits)), data)
+    assert found["randomised-outputs"] == "warn"
+
+
+def test_probabilities_are_caught(honest: nn.Module, data: Dataset) -> None:
+    found = verdicts(Wrapped(honest, after=lambda logits: logits.softmax(1)), data)
+    assert found["logits"] == "warn"
+
+
+def test_a_network_that_differentiates_in_its_forward_pass_is_caught_and_the_next_is_not(
+    honest: nn.Module, data: Dataset
+) -> None:
+    def purified(x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            z = x.detach().clone().requires_grad_(True)
+            torch.autograd.grad(honest(z).sum(), z)
+        return x
+
+    few = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=20, checks=True, checks_images=20)
+    assert verdicts(Wrapped(honest, before=purified), data, few)["dynamic"] == "warn"
+    assert verdicts(honest, data, few)["dynamic"] == "pass"
+
+
+def test_a_rise_with_eps_in_the_sweep_is_told() -> None:
+    flags = {"pgd": [0] * 50, "pgd@1": [0] * 50}
+    found = checks.Findings({"clean": [1] * 50, **flags}, (0.1, 1.0))
+    rising = {"attack": "fgsm", "eps": [0.0, 0.1, 0.2], "correct": ["1" * 50, "0" * 30 + "1" * 20, "1" * 50]}
+    noisy = {"attack": "fgsm", "eps": [0.0, 0.1, 0.2], "correct": ["1" * 50, "0" * 30 + "1" * 20, "0" * 29 + "1" * 21]}
+    assert checks._falls(found, [rising]).ok == "warn"
+    assert "100.0 % at eps 0.2 but 40.0 % at 0.1" in checks._falls(found, [rising]).reason
+    assert checks._falls(found, [noisy]).ok == "pass"
+
+
+@pytest.mark.parametrize(("count", "ok"), [(40, "pass"), (41, "pass"), (30, "warn")])
+def test_steps_that_gain_a_lot_are_told(count: int, ok: str) -> None:
+    flags = {"pgd": [1] * 40 + [0] * 60, "more": [1] * min(count, 40) + [0] * (100 - min(count, 40))}
+    assert checks._converged(checks.Findings(flags, ()), "more-steps", "", "more").ok == ok
+
+
+def test_transfer_that_beats_white_box_is_told() -> None:
+    own, weaker, stronger = "1" * 20 + "0" * 20, "1" * 25 + "0" * 15, "0" * 40
+    fine = transfer_check("pgd20", ["a", "b"], [[own, weaker], [weaker, own]])
+    bad = transfer_check("pgd20", ["a", "b"], [[own, weaker], [stronger, own]])
+    assert (fine["ok"], bad["ok"]) == ("pass", "warn")
+    assert "pgd20 on b leaves a 0.0 %, on itself 50.0 %" in bad["reason"]
+
+
+def test_nothing_is_said_of_a_network_that_is_never_right(data: Dataset, honest: nn.Module) -> None:
+    wrong = Wrapped(honest, after=lambda logits: -logits)
+    assert verdicts(wrong, data, EvalSettings(attacks=["fgsm"], n_test=10, checks=True)) == {"clean": "skipped"}
+
+
+def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Dataset) -> None:
+    class Stopped(Exception):
+        pass
+
+    class Dying(Memory):
+        left = 0
+
+        def put(self, key: str, value: Any) -> None:
+            super().put(key, value)
+            self.left -= 1
+            if self.left == 0:
+                raise Stopped
+
+    settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=6, checks=True, checks_images=6)
+    whole = evaluate(honest, data, settings, 3, torch.device("cpu"), Memory())
+    kept, deaths = Dying(), 0
+    while deaths < 40:
+        kept.left = 7
+        try:
+            assert evaluate(honest, data, settings, 3, torch.device("cpu"), kept) == whole
+            break
+        except Stopped:
+            deaths += 1
+    assert 0 < deaths < 40
+
+
+def test_progress_ends_where_it_was_said_to(honest: nn.Module, data: Dataset) -> None:
+    told: list[tuple[int, int]] = []
+    settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=6, checks=True, checks_images=4, batch_size=3)
+    evaluate(
+        honest, data, settings, 3, torch.device("cpu"), Memory(), lambda done, total, note: told.append((done, total))
+    )
+    assert told[-1][0] == told[-1][1]

@@ -1,0 +1,216 @@
+"""Networks of others come out as modules on images in [0, 1] with what is known of them, or it is told why not."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nas.core.data import Dataset, DataSettings, Split, load
+from nas.core.errors import InputError
+from nas.eval import sources
+from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
+
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # mean and deviation, as both libraries publish them
+RANDOM = ["pretrained=false", "num_classes=10"]
+SMALL = "torchvision:squeezenet1_1"
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load(DataSettings(size=32))
+
+
+def test_what_is_foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in ("timm:resnet18", "torchvision:resnet18@a b.pth", "mine:make", "my.package_2:Maker.make"):
+        assert is_foreign(text)
+    (tmp_path / "mine:make").mkdir()
+    for text in ("mine:make", "a.pt", "runs/x", "/a:b/c.pt", "C:/x.pt"):
+        assert not is_foreign(text)
+
+
+def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert label("timm:resnet18.a1_in1k@dir/x.pth") == "resnet18.a1_in1k"
+    assert label("my.package:make") == "package.make"
+    assert settled("timm:resnet18@w.pth") == f"timm:resnet18@{tmp_path / 'w.pth'}"
+    assert settled("torchvision:resnet18") == "torchvision:resnet18"
+    assert settled("mine:make") == "mine:make"
+    assert native_size("torchvision:resnet18") == 224
+    assert native_size("torchvision:inception_v3") == 299
+    assert native_size("mine:make") is None
+
+
+def normalised(x: torch.Tensor) -> torch.Tensor:
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
+    return (x - mean) / std
+
+
+def test_torchvision_takes_images_in_0_1(digits: Dataset) -> None:
+    """The module inside, fed with images normalised by the published constants, says the same."""
+    subject = opened(SMALL, RANDOM, None, 5)
+    assert isinstance(subject.network, nn.Module)
+    assert not any(module.training for module in subject.network.modules())
+    assert (subject.training, subject.architecture) == ("unknown", SMALL)
+    inside: Any = subject.network.network
+    assert subject.params == sum(weight.numel() for weight in inside.parameters())
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(subject.network(x), inside(normalised(x)), atol=1e-6)
+    check_fits(subject, digits, SMALL)
+
+
+def test_random_weights_are_those_of_the_seed() -> None:
+    first, same, other = (opened(SMALL, RANDOM, None, seed).network.state_dict() for seed in (5, 5, 6))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize("form", ["plain.pth", "wrapped.pth", "weights.safetensors"])
+def test_weights_of_a_file(form: str, tmp_path: Path) -> None:
+    inside: Any = opened(SMALL, RANDOM, None, 7).network.network
+    weights, path = inside.state_dict(), tmp_path / form
+    if form == "weights.safetensors":
+        pytest.importorskip("safetensors.torch").save_file(weights, path)
+    elif form == "wrapped.pth":
+        torch.save({"epoch": 3, "state_dict": {f"module.{name}": value for name, value in weights.items()}}, path)
+    else:
+        torch.save(weights, path)
+    found: Any = opened(f"{SMALL}@{path}", ["num_classes=10"], None, 1).network.network
+    assert all(torch.equal(value, weights[name]) for name, value in found.state_dict().items())
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return (Path("evil").touch, ())
+
+
+def test_weights_that_would_run_code_or_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weights": Evil()}, "evil.pth")
+    Path("pickle.pth").write_bytes(pickle.dumps(Evil()))
+    torch.save({"a": torch.zeros(2)}, "other.pth")
+    torch.save(5, "number.pth")
+    for name in ("evil.pth", "pickle.pth", "other.pth", "number.pth"):
+        with pytest.raises(InputError, match="Expected the weights of this model"):
+            opened(f"{SMALL}@{name}", ["num_classes=10"], None, 1)
+    with pytest.raises(InputError, match="there is none"):
+        opened(f"{SMALL}@missing.pth", ["num_classes=10"], None, 1)
+    assert not Path("evil").exists()
+
+
+def test_timm(digits: Dataset) -> None:
+    pytest.importorskip("timm", reason="timm is not installed; pip install 'robust-nas[zoo]'")
+    name = "timm:resnet10t"
+    subject = opened(name, RANDOM, None, 5)
+    assert native_size(name) == 176
+    x = torch.rand(2, 3, 32, 32)
+    inside: Any = subject.network.network
+    with torch.no_grad():
+        assert torch.allclose(subject.network(x), inside(normalised(x)), atol=1e-6)
+    check_fits(subject, digits, name)
+    with pytest.raises(InputError, match="did you mean 'resnet10t'"):
+        opened("timm:resnet10tt", RANDOM, None, 5)
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a user's module."""
+    (tmp_path / "own_networks.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def make(width=4, num_classes=10):\n"
+        "    return nn.Sequential(nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), "
+        "nn.Linear(width, num_classes))\n"
+        "def broken():\n    raise OSError('no\\nsuch thing')\n"
+        "def text():\n    return 'a network'\n"
+        "class Nan(nn.Module):\n    def forward(self, x):\n        return torch.full((len(x), 10), float('nan'))\n"
+        "class Pair(nn.Module):\n    def forward(self, x):\n        return x, x\n"
+        "there = make()\nnumber = 5\n"
+    )
+    monkeypatch.syspath_prepend("")  # what opening adds to the path is taken back
+    return tmp_path
+
+
+def test_code_of_the_users_own(module: Path, digits: Dataset) -> None:
+    subject = opened("own_networks:make", ["width=6"], str(module), 5)
+    assert subject.params == 3 * 6 * 9 + 6 + 6 * 10 + 10
+    assert subject.num_classes is None
+    check_fits(subject, digits, "own_networks:make")
+    again = opened("own_networks:make", ["width=6"], str(module), 5)
+    x = torch.rand(1, 3, 8, 8)
+    assert torch.equal(subject.network(x), again.network(x))
+    opened("own_networks:Nan", [], str(module), 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("own_networks:nothing", [], "has no attribute 'nothing'"),
+        ("no_such_module:make", [], "No module named"),
+        ("own_networks:broken", [], "OSError: no"),
+        ("own_networks:text", [], "nn.Module but got str"),
+        ("own_networks:there", [], "write a function"),
+        ("own_networks:number", [], "int"),
+        ("own_networks:make", ["depth=3"], "depth"),
+        ("own_networks:make", ["width"], "key=value"),
+        ("own_networks:make", ["width=[1"], "YAML"),
+        ("torchvision:resnet81", [], "did you mean"),
+        ("torchvision:resnet18", ["num_classes=10"], "torchvision:resnet18@PATH"),
+        ("torchvision:resnet18", ["pretrained=perhaps"], "true or false"),
+        ("torchvision:resnet18@a.pth", ["pretrained=true"], "one place"),
+    ],
+)
+def test_what_cannot_be_made_is_told(text: str, options: list[str], words: str, module: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        opened(text, options, str(module), 0)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_download_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models._api import WeightsEnum
+
+    def unreachable(*arguments: Any, **keywords: Any) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", unreachable)
+    with pytest.raises(InputError, match=r"service not known; check eval\.model_options, the weights and the connection"):
+        opened(SMALL, [], None, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [("make", ["num_classes=7"], r"\(2, 7\)"), ("Nan", [], "finite"), ("Pair", [], "tuple")],
+)
+def test_classes_are_checked_by_a_forward_pass(
+    name: str, options: list[str], words: str, module: Path, digits: Dataset
+) -> None:
+    subject = opened(f"own_networks:{name}", options, str(module), 0)
+    with pytest.raises(InputError, match=words):
+        check_fits(subject, digits, name)
+
+
+def test_images_that_are_too_small_are_told() -> None:
+    subject = opened(SMALL, RANDOM, None, 0)
+    part = Split(torch.zeros(4, 3, 4, 4, dtype=torch.uint8), torch.arange(4))
+    tiny = Dataset("tiny", part, part, part, 10, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    with pytest.raises(InputError, match=r"4x4 images of tiny but.*set data\.size"):
+        check_fits(subject, tiny, SMALL)
+
+
+def test_data_of_other_classes_than_a_checkpoints_are_told(digits: Dataset) -> None:
+    subject = Subject(nn.Identity(), "|cell|", 5, "pgd", 100, 32)
+    with pytest.raises(InputError, match="100 classes and 32 pixels"):
+        check_fits(subject, digits, "a.pt")
+
+
+def test_options_are_refused_for_our_own(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"eval\.model_options"):
+        opened(str(tmp_path / "a.pt"), ["width=3"], None, 0)
+    assert sources.UNKNOWN == "unknown"

@@ -1,0 +1,54 @@
+"""Adversarial weight perturbation: train at the worst weights near the current ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from nas.core.processes import Processes
+
+TINY = 1e-20  # of a norm; a weight without gradient stays where it is
+
+
+@contextmanager
+def kept_buffers(model: nn.Module) -> Iterator[None]:
+    """What the block does to the running statistics is undone."""
+    kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, value in kept:
+            buffer.copy_(value)
+
+
+@contextmanager
+def perturbed(model: nn.Module, losses: Iterable[Tensor], gamma: float, processes: Processes) -> Iterator[None]:
+    """Within the block each weight tensor w is w + gamma·‖w‖·g/‖g‖, g the gradient of the loss at w.
+
+    `losses` are the parts of the batch's loss, computed one by one; those of all processes add up. Tensors of one
+    dimension (normalisation, biases) stay. The running statistics do not see the extra pass. The weights are their own
+    again after the block, before the optimiser steps, so that weight decay acts on them (in the authors' code it acts
+    on the perturbed ones).
+    Source: Wu, Xia and Wang, NeurIPS 2020 (arXiv:2004.05884), eq. 8 to 10, one step.
+    """
+    weights = [weight for weight in model.parameters() if weight.requires_grad and weight.dim() > 1]
+    with torch.enable_grad(), kept_buffers(model):
+        gradients = [torch.zeros_like(weight) for weight in weights]
+        for part in losses:
+            for total, gradient in zip(gradients, torch.autograd.grad(part, weights, allow_unused=True)):
+                if gradient is not None:
+                    total += gradient
+    own = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        for weight, gradient in zip(weights, gradients):
+            gradient = processes.total(gradient)
+            weight.add_(gamma * weight.norm() * gradient / gradient.norm().clamp(min=TINY))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, value in zip(weights, own):
+                weight.copy_(value)

@@ -1,0 +1,93 @@
+"""A network as a folder of its own: weights as safetensors beside a description that builds it again.
+
+Nothing in the folder is pickled, so that reading a stranger's folder runs none of the stranger's code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.core.errors import InputError
+from nas.core.extras import optional
+from nas.core.files import write_atomic, write_json
+from nas.search_spaces import Network
+from nas.train.trained import TrainedNetwork, assembled, load_trained
+
+DESCRIPTION = "architecture.json"
+WEIGHTS = "weights.safetensors"
+FORMAT = 1
+
+
+def is_exported(path: Path) -> bool:
+    """Whether `path` is a folder that `nas export` wrote."""
+    return (path / DESCRIPTION).is_file()
+
+
+def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tensor], more: dict[str, Any]) -> None:
+    """Write the weights (name → tensor, every one of the network's) and the description, with `more` facts in it."""
+    safetensors = optional("safetensors.torch", "export")
+    content = safetensors.save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
+    write_atomic(folder / WEIGHTS, lambda file: file.write(content))
+    sums = {WEIGHTS: hashlib.sha256(content).hexdigest()}
+    write_json(folder / DESCRIPTION, {"format": FORMAT, "network": asdict(trained), "sha256": sums, **more})
+
+
+def load_exported(folder: Path) -> tuple[Network, TrainedNetwork]:
+    """The network of an exported folder in eval mode, and its description.
+
+    `InputError` where a file is missing or damaged; the weights must have the checksum that the description names.
+    """
+    description = _description(folder)
+    safetensors = optional("safetensors.torch", "export")
+    try:
+        content = (folder / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"Expected to read {folder / WEIGHTS} but: {error.strerror or error}; export again."
+        ) from error
+    if hashlib.sha256(content).hexdigest() != description["sha256"][WEIGHTS]:
+        raise InputError(
+            f"Expected the weights that {DESCRIPTION} describes but {folder / WEIGHTS} has another checksum; "
+            "copy or export the folder again."
+        )
+    try:
+        weights = safetensors.load(content)
+    except Exception as error:  # the library has an error class of its own, which older versions hide
+        raise InputError(f"Expected safetensors in {folder / WEIGHTS} but: {error}; export again.") from error
+    return assembled({**description, "weights": weights}, f"an exported network of this version but {folder}")
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
+    """The network of an exported folder, or of a checkpoint: in eval mode, images in [0, 1] in, logits out.
+
+    Also what `robustbench.benchmark` takes. Raises `InputError` where there is no such network.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"Expected an exported folder or a checkpoint but {path} does not exist; check the path.")
+    network, _ = load_exported(path) if path.is_dir() else load_trained(path)
+    return network.to(device)
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        found = value["format"]
+        known = isinstance(value["sha256"][WEIGHTS], str) and isinstance(value["network"], dict)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"Expected a folder written by `nas export` but {folder} has no {DESCRIPTION}; check the path."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"Expected a readable {path} but: {error}; copy or export the folder again.") from error
+    if found != FORMAT or not known:
+        raise InputError(f"Expected format {FORMAT} in {path} but got {found!r}; use the version that wrote it.")
+    return value

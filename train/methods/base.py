@@ -1,0 +1,91 @@
+"""The contract of a training method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.core.perturb import Objective, eval_mode, pgd
+from nas.core.share import Share
+from nas.train.settings import TrainSettings
+
+Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`
+Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # outputs and labels to the loss
+
+HALF_GAIN = 1024.0  # of an attack's objective in float16, whose input gradients would underflow; no sign changes
+
+
+class Method:
+    """Makes the training examples of each batch and says what is minimised on them. Made once per training.
+
+    For every batch `draw` is called once, then `replays` times `examples`, `inputs`, `loss` and `after` in this order,
+    for each part of the batch (all but `after`, which follows the last part). `passes` tells the input gradients per
+    image and step, `forwards` the passes with weight gradients: what a step costs. The first line of a subclass's
+    docstring is what `nas list` says of it.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]  # in prose
+    adversarial: ClassVar[bool] = True
+    forwards: ClassVar[int] = 1
+
+    def __init__(self, settings: TrainSettings, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
+        self.settings = settings
+        self.model = model
+        self.logits = logits  # of the model, in the precision of the training
+        self.gain = HALF_GAIN if settings.precision == "fp16" else 1.0
+
+    @classmethod
+    def passes(cls, settings: TrainSettings) -> int:
+        """Input gradients per image and step."""
+        return 0
+
+    @classmethod
+    def replays(cls, settings: TrainSettings) -> int:
+        """Optimiser steps on each batch."""
+        return 1
+
+    @classmethod
+    def cost(cls, settings: TrainSettings) -> tuple[int, int]:
+        """Passes of one image in one epoch: with the gradients of weights, and of the input alone."""
+        whole = cls.forwards * (2 if settings.awp > 0 else 1)
+        return cls.replays(settings) * whole, cls.replays(settings) * cls.passes(settings)
+
+    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+        """Where the attack on images x starts; x itself by default."""
+        return x
+
+    def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
+        """The images to train on."""
+        return x
+
+    def inputs(self, x: Tensor, examples: Tensor) -> tuple[Tensor, ...]:
+        """What goes through the network in train mode, one after the other."""
+        return (examples,)
+
+    def loss(self, outputs: Outputs, y: Tensor, criterion: Criterion) -> Tensor:
+        """What is minimised, from the outputs on `inputs`."""
+        return criterion(outputs[0], y)
+
+    def after(self) -> None:
+        """The gradients of a step are there; the weights have not moved yet."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next batch depends on."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+
+    def attacked(self, objective: Objective, x: Tensor, start: Tensor, step: float, steps: int) -> Tensor:
+        """PGD within the ball, with the network in eval mode; `objective` is summed over the images."""
+        with eval_mode(self.model):
+            return pgd(lambda z: self.gain * objective(z), x, self.settings.eps, step, steps, start=start)
+
+    def cross_entropy(self, y: Tensor) -> Objective:
+        """x ↦ Σ CE(model(x), y): the sum makes an image's gradient independent of the others in its batch."""
+        return lambda x: F.cross_entropy(self.logits(x).float(), y, reduction="sum")

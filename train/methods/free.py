@@ -1,0 +1,60 @@
+"""Adversarial training whose attack costs nothing extra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nas.core.share import Share
+from nas.train.methods.base import Method
+from nas.train.settings import TrainSettings
+
+
+class Free(Method):
+    """adversarial: free, train.free_replays steps on each batch that move weights and perturbation at once
+
+    Each backward pass gives the gradient of the weights and that of the perturbation δ: the weights take a step down,
+    δ ← clip(δ + α·eps·sign(∂L/∂δ), ±eps). δ goes on from one batch to the next; the network stays in train mode. An
+    epoch takes as many times longer as there are replays, so a training has fewer of them. Source: Shafahi et al.,
+    NeurIPS 2019 (arXiv:1904.12843), algorithm 1.
+    """
+
+    name: ClassVar[str] = "free"
+    label: ClassVar[str] = "free adversarial"
+
+    def __init__(self, settings: TrainSettings, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(settings, model, logits)
+        self.delta: Tensor | None = None  # of the batch's images here
+        self.parts: list[Tensor] = []  # those of the step under way
+
+    @classmethod
+    def replays(cls, settings: TrainSettings) -> int:
+        return settings.free_replays
+
+    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+        if self.delta is None:
+            self.delta = torch.zeros_like(x)
+        return self.delta  # the same memory throughout: later steps on the batch see how it moves
+
+    def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
+        part = start.detach().requires_grad_(True)
+        self.parts.append(part)
+        return (x + part).clamp(0, 1)
+
+    @torch.no_grad()
+    def after(self) -> None:
+        eps = self.settings.eps
+        for part in self.parts:
+            assert part.grad is not None
+            part.add_(self.settings.free_alpha * eps * part.grad.sign()).clamp_(-eps, eps)
+        self.parts = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"delta": None if self.delta is None else self.delta.cpu()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        delta = state["delta"]
+        self.delta = delta if delta is None else delta.to(next(self.model.parameters()).device)

@@ -1,0 +1,53 @@
+"""Adversarial training by projected gradient descent, and its one-step relative."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nas.core.perturb import uniform_noise
+from nas.core.share import Share
+from nas.train.methods.base import Method
+from nas.train.settings import TrainSettings
+
+
+class PGD(Method):
+    """adversarial: PGD from a random start, train.steps steps of train.step_size
+
+    min over w of E max over |x' - x|∞ ≤ eps of CE(m(x'), y); the attack sees the network in eval mode. Source: Madry et
+    al., ICLR 2018 (arXiv:1706.06083).
+    """
+
+    name: ClassVar[str] = "pgd"
+    label: ClassVar[str] = "adversarial"
+
+    @classmethod
+    def passes(cls, settings: TrainSettings) -> int:
+        return settings.steps
+
+    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+        return uniform_noise(x, self.settings.eps, generator, share=share)
+
+    def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
+        return self.attacked(self.cross_entropy(y), x, start, self.settings.step_size, self.settings.steps)
+
+
+class FGSM(PGD):
+    """adversarial: FGSM from a random start, one step of train.fgsm_alpha times eps
+
+    "Fast" adversarial training; a step of 1.25 eps and projection on the ball avoid most of catastrophic overfitting,
+    which the robust validation accuracy under PGD would show. The attack sees the network in eval mode, as PGD's here
+    (the authors leave it in train mode). Source: Wong, Rice and Kolter, ICLR 2020 (arXiv:2001.03994), algorithm 3.
+    """
+
+    name: ClassVar[str] = "fgsm"
+    label: ClassVar[str] = "fast adversarial"
+
+    @classmethod
+    def passes(cls, settings: TrainSettings) -> int:
+        return 1
+
+    def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
+        return self.attacked(self.cross_entropy(y), x, start, self.settings.fgsm_alpha * self.settings.eps, 1)

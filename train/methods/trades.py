@@ -1,0 +1,60 @@
+"""Training by a surrogate loss that trades accuracy for robustness."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.core.perturb import eval_mode, normal_noise
+from nas.core.share import Share
+from nas.train.methods.base import Criterion, Method, Outputs
+from nas.train.settings import TrainSettings
+
+START = 0.001  # standard deviation of the attack's start; at x itself the divergence has no gradient
+
+
+def divergence(logits: Tensor, clean: Tensor) -> Tensor:
+    """Σ KL(softmax(clean) ‖ softmax(logits)) over the images."""
+    return F.kl_div(logits.log_softmax(1), clean.log_softmax(1), reduction="sum", log_target=True)
+
+
+class TRADES(Method):
+    """adversarial: TRADES, cross-entropy on clean images plus train.trades_beta times the divergence under attack
+
+    min CE(m(x), y) + β·KL(m(x) ‖ m(x')), where x' maximises the divergence: train.steps steps of train.step_size
+    from x + 0.001·N(0, 1), the network in eval mode. Both terms are the means over the batch, and both passes of the
+    weight step are in train mode. Source: Zhang et al., ICML 2019 (arXiv:1901.08573), algorithm 1 and eq. 5.
+    """
+
+    name: ClassVar[str] = "trades"
+    label: ClassVar[str] = "TRADES"
+    forwards: ClassVar[int] = 2
+
+    @classmethod
+    def passes(cls, settings: TrainSettings) -> int:
+        return settings.steps
+
+    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+        return normal_noise(x, START, generator, share)
+
+    def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
+        with eval_mode(self.model), torch.no_grad():
+            clean = self.logits(x).float()
+        return self.attacked(
+            lambda z: divergence(self.logits(z).float(), clean),
+            x,
+            start,
+            self.settings.step_size,
+            self.settings.steps,
+        )
+
+    def inputs(self, x: Tensor, examples: Tensor) -> tuple[Tensor, ...]:
+        return x, examples
+
+    def loss(self, outputs: Outputs, y: Tensor, criterion: Criterion) -> Tensor:
+        (clean, _), (attacked, _) = outputs
+        apart = divergence(attacked.float(), clean.float()) / len(y)
+        return criterion(outputs[0], y) + self.settings.trades_beta * apart
