@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from nas.core.data import Dataset, attacked
 from nas.core.images import unit_range
@@ -17,13 +18,12 @@ from nas.eval.metrics import hrs, wilson
 from nas.eval.plan import Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Outcomes, Tick
-from nas.search_spaces import Network
 
 __all__ = ["Outcomes", "evaluate", "plan_of"]
 
 
 def evaluate(
-    network: Network,
+    network: nn.Module,
     dataset: Dataset,
     settings: EvalSettings,
     seed: int,

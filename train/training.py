@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
@@ -35,6 +36,10 @@ from nas.train.trained import TrainedNetwork
 Batch = tuple[Tensor, Tensor, Tensor]  # augmented images in [0, 1], labels, where the attack starts
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 VALIDATED = 500  # images at a time
+NEW = "forward_sync_buffers"  # than torch 2.6's name for whether buffers are made equal in every pass
+BUFFERS: dict[str, Any] = {  # equal anyway: batch normalisation is shared
+    NEW if NEW in inspect.signature(Parallel.__init__).parameters else "broadcast_buffers": False
+}
 
 
 class Outputting(nn.Module):
@@ -87,7 +92,7 @@ class Classification:
             self.together = Parallel(
                 self.outputs,
                 device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
-                broadcast_buffers=False,  # equal anyway: batch normalisation is shared
+                **BUFFERS,
                 find_unused_parameters=self._has_unused(dataset.image_size),
             )
         self.method = METHODS.get(settings.method)(settings, self.model, self._logits)

@@ -10,7 +10,10 @@ from nas.cli.output import DryRun, Json
 
 def command(
     source: str = typer.Argument(
-        ..., metavar="RUN|CHECKPOINT", help="A run that trained one network, or a checkpoint."
+        ...,
+        metavar="SOURCE",
+        help="A run that trained one network, a checkpoint, an exported folder, timm:NAME[@WEIGHTS], "
+        "torchvision:NAME[@WEIGHTS], or package.module:factory.",
     ),
     overrides: list[str] = Overrides,
     as_json: bool = Json,
@@ -20,6 +23,10 @@ def command(
 
     Data are those of the checkpoint, attacks those of its run. Examples: `nas eval runs/quickstart-2`;
     `nas eval runs/quickstart-1/models/best-pgd/best.pt eval.eps=8/255 eval.attacks=fgsm,pgd20`.
+
+    A network that is not ours needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
+    data.root=PATH data.size=32 eval.model_options=num_classes=10`, or your own code in the current folder (a function
+    that returns a module for images in [0, 1]; it is run): `nas eval my_networks:make data.name=digits`.
     """
     from nas.cli.execution import forecast, start
     from nas.drivers.launch import evaluation_settings

@@ -62,6 +62,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "proxies": _proxies,
     "predictors": _documented("nas.strategies.predictors", "PREDICTORS"),
     "attacks": _documented("nas.eval.attacks", "ATTACKS"),
+    "corruptions": _documented("nas.eval.corruptions", "CORRUPTIONS"),
     "datasets": _documented("nas.core.data", "LOADERS"),
     "trainings": _documented("nas.train", "METHODS"),
     "benchmarks": _documented("nas.bench", "BENCHES"),
@@ -72,7 +73,7 @@ def command(
     kind: str = typer.Argument(None, help=f"One of {', '.join(KINDS)}; all of them by default."),
     as_json: bool = Json,
 ) -> None:
-    """List configurations, search spaces, strategies, proxies, predictors, attacks, data sets and benchmarks."""
+    """List configurations, spaces, strategies, proxies, predictors, attacks, corruptions, trainings and the like."""
     from nas.core.errors import InputError
     from nas.core.registry import suggest
 

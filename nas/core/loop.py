@@ -1,4 +1,4 @@
-"""The training loop: steps, guard against divergence, validation, checkpoints to the step, TensorBoard."""
+"""The training loop: steps, validation, checkpoints to the step, TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from nas.core import checkpoint
 from nas.core.averaging import Average
-from nas.core.errors import InputError, NasError
+from nas.core.errors import InputError
 from nas.core.files import told_plainly
+from nas.core.guard import Guard
 from nas.core.processes import Processes
 from nas.core.schedule import Schedule
 from nas.core.seeds import derive
@@ -127,6 +128,7 @@ class Loop:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.scaled)  # type: ignore[attr-defined]
         self.average = None if plan.ema is None else Average(task.model, plan.ema)
+        self.guard = Guard(self.last, plan.loss_limit)
         self.state = LoopState()
         self.total = torch.zeros((), device=self.device)  # loss of this process summed over the epoch's steps
         self._middle: dict[str, Any] | None = None  # this process's part of a checkpoint within an epoch
@@ -204,7 +206,7 @@ class Loop:
                 torch.cuda.set_rng_state(self._middle["cuda"], self.device)
             self.total.copy_(self._middle["total"])
             self._middle = None
-        self._seen = (self._sum(), self.state.batch * self.task.replays)
+        self.guard.begin(self._sum(), self.state.batch * self.task.replays)
         self._saved = self._clock = time.perf_counter()
 
     def _step(self, batch: Any, rate: float) -> None:
@@ -240,19 +242,8 @@ class Loop:
         return self.processes.total(self.total).item()
 
     def _check(self, steps: int) -> float:
-        """The mean loss of the epoch's first `steps`; `NasError` where the loss is no number or beyond the limit."""
-        total, (before, seen) = self._sum(), self._seen
-        recent = (total - before) / max(1, steps - seen)
-        self._seen = (total, steps)
-        if not math.isfinite(total) or recent > self.plan.loss_limit:
-            raise self._diverged(f"the loss became {recent:.4g}")
-        return total / steps
-
-    def _diverged(self, what: str) -> NasError:
-        kept = f"the last good checkpoint is {self.last}" if self.last.is_file() else "there is no good checkpoint yet"
-        return NasError(
-            f"Training diverged: {what} in epoch {self.state.epoch + 1}; {kept}. Lower train.lr or set train.clip."
-        )
+        """The mean loss of the epoch's first `steps`, looked at by the guard."""
+        return self.guard.mean(self._sum(), steps, self.state.epoch)
 
     def _tick(self) -> None:
         now = time.perf_counter()
@@ -264,7 +255,7 @@ class Loop:
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         value, epoch = self.task.selection(metrics), self.state.epoch
         chosen, final = self.plan.select == "last" or value >= self.state.best, epoch + 1 == self.plan.schedule.epochs
-        self._check_weights()
+        self.guard.check(self.task.model, epoch)
         if chosen:
             self.state.best, self.state.best_epoch = value, epoch
         if self.processes.first and (chosen or final):
@@ -276,15 +267,9 @@ class Loop:
         self.state.epoch, self.state.batch = epoch + 1, 0
         self._save(checked=True)
 
-    def _check_weights(self) -> None:
-        """A last step may have ruined the weights without a loss that shows it yet."""
-        values = [value for value in self.task.model.state_dict().values() if value.is_floating_point()]
-        if not nn.utils.get_total_norm(values).isfinite().item():
-            raise self._diverged("weights or running statistics are no finite numbers any more")
-
     def _save(self, checked: bool = False) -> None:
         if not checked:
-            self._check_weights()
+            self.guard.check(self.task.model, self.state.epoch)
         own = {
             "generator": self.generator.get_state(),
             "global": torch.get_rng_state(),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nas.drivers.report.wording import attack, interval, percent, radius
-from nas.train import TrainedNetwork
+from nas.train import METHODS, TrainedNetwork
 
-METHODS = {"standard": "trained on clean images", "pgd": "trained adversarially by PGD (Madry et al., 2018)"}
 NORMS = {"Linf": "L∞", "L2": "L2"}
 
 
@@ -28,8 +27,9 @@ def _what(trained: TrainedNetwork, facts: dict[str, Any]) -> str:
     size = trained.image_size
     settings = ", ".join(f"{key} {value}" for key, value in trained.settings.items())
     return (
-        f"An image classifier that was found by architecture search in the space {trained.space}: {trained.num_classes} "
-        f"classes of {trained.data['name']}, images of {size}×{size} pixels, {facts['params']:,} weights, "
+        f"An image classifier that was found by architecture search in the space {trained.space}: "
+        f"{trained.num_classes} classes of {trained.data['name']}, images of {size}×{size} pixels, "
+        f"{facts['params']:,} weights, "
         f"{facts['macs']:,} multiply-accumulates per image.\n\n"
         f"- architecture: `{trained.arch}`\n- network: {settings}\n"
         f"- images in [0, 1], normalised inside by mean {_triple(trained.mean)} and standard deviation "
@@ -38,8 +38,9 @@ def _what(trained: TrainedNetwork, facts: dict[str, Any]) -> str:
 
 
 def _training(trained: TrainedNetwork, facts: dict[str, Any]) -> str:
-    method = METHODS.get(trained.training, f"trained by the method {trained.training!r}")
-    text = f"The network was {method}"
+    text = f"The network was trained by the method `{trained.training}`"
+    if trained.training in METHODS.names():
+        text += f" ({METHODS.get(trained.training).label})"
     if trained.eps > 0:
         text += f" with ε = {radius(trained.eps)}"
     text += f" on the training part of {trained.data['name']}"
@@ -61,9 +62,13 @@ def _evaluation(entry: dict[str, Any]) -> str:
     rows = [["none (clean)", _share(entry["clean"], entry["intervals"]["clean"]), ""]]
     for name, value in entry["attacks"].items():
         rows.append([attack(name), _share(value, entry["intervals"][name]), percent(entry["hrs"][name])])
+    if found := entry.get("corruptions"):
+        title = f"mean of {len(found['mean_of'])} types of common corruption"
+        rows.append([title, _share(found["mean"], found["interval"]), percent(found["hrs"])])
+    norm = NORMS.get(entry["norm"], entry["norm"])
     about = (
-        f"{entry['n_test']:,} test images of {entry['data']['name']}, {NORMS.get(entry['norm'], entry['norm'])} attacks "
-        f"of ε = {radius(entry['eps'])}; 95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
+        f"{entry['n_test']:,} test images of {entry['data']['name']}, {norm} attacks of ε = {radius(entry['eps'])}; "
+        "95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
     )
     return f"{about}\n\n{_table(['attack', 'accuracy', 'HRS'], rows)}"
 
@@ -80,9 +85,9 @@ model = nas.load({name!r})                      # eval mode; nothing in the fold
 logits = model(torch.rand(1, 3, {size}, {size}))  # images in [0, 1]
 ```
 
-needs `pip install 'robust-nas[export]'`. `nas eval {name}` attacks it. `robustbench.benchmark(model, ...)` takes the same
-object. Without this project: `model.onnx` (input `images`, float32, any batch × 3 × {size} × {size} in [0, 1]; output
-`logits`), for example with onnxruntime."""
+needs `pip install 'robust-nas[export]'`. `nas eval {name}` attacks it. `robustbench.benchmark(model, ...)` takes
+the same object. Without this project: `model.onnx` (input `images`, float32, any batch × 3 × {size} × {size} in
+[0, 1]; output `logits`), for example with onnxruntime."""
 
 
 def _limits(metrics: list[dict[str, Any]]) -> str:

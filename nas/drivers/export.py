@@ -26,7 +26,7 @@ from nas.drivers.launch import checkpoint_of
 from nas.drivers.pipeline import versions
 from nas.drivers.run import CONFIG, described, result_of
 from nas.search_spaces import SPACES, Network
-from nas.train import load_trained
+from nas.train import adversarial, load_trained
 from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
@@ -140,7 +140,7 @@ def _recipe(path: Path, training: str) -> dict[str, Any] | None:
         return None
     settings = described(run)["settings"]
     recipe = {"seed": settings["seed"], **settings["train"], "method": training}
-    return {key: value for key, value in recipe.items() if training != "standard" or key not in ADVERSARIAL}
+    return {key: value for key, value in recipe.items() if adversarial(training) or key not in ADVERSARIAL}
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from nas.drivers.run import CHANGEABLE, CONFIG, Run, create, described, reopen, 
 from nas.drivers.settings import from_values
 
 Execute = Callable[[Run, Watcher], dict[str, Any]]
+CORRUPTIONS = "corruptions"
 SCORE = "hrs:"  # before the name of an attack: the harmonic robustness score under it
 
 
@@ -125,13 +126,16 @@ def together(results: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def metrics_of(entry: dict[str, Any]) -> list[str]:
-    """The numbers of an evaluation that a study compares: clean, each attack, the score under each."""
-    return ["clean", *entry["attacks"], *(SCORE + name for name in entry["hrs"])]
+    """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, their scores."""
+    corrupted = [CORRUPTIONS] if entry.get(CORRUPTIONS) else []
+    return ["clean", *entry["attacks"], *corrupted, *(SCORE + name for name in [*entry["hrs"], *corrupted])]
 
 
 def value_of(entry: dict[str, Any], metric: str) -> float:
     if metric == "clean":
         return entry["clean"]
+    if metric.removeprefix(SCORE) == CORRUPTIONS:
+        return entry[CORRUPTIONS]["hrs" if metric.startswith(SCORE) else "mean"]
     return entry["hrs"][metric.removeprefix(SCORE)] if metric.startswith(SCORE) else entry["attacks"][metric]
 
 

@@ -1,4 +1,4 @@
-"""Run the real `nas` command in a process of its own."""
+"""Run the real `nas` command in a process of its own, most of them forked from one that has imported it already."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 TINY = (
@@ -33,10 +36,30 @@ TINY = (
 )
 
 
+SERVER = Path(__file__).with_name("fork_server.py")
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    """One per process that runs tests; it ends with its standard input."""
+    return subprocess.Popen([sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def nas(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nas", *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout
-    )
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        request = {"arguments": arguments, "cwd": str(cwd), "env": {**os.environ}, "out": str(out), "err": str(err)}
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        number = int(server.stdout.readline())
+        late = threading.Timer(timeout, os.killpg, (number, signal.SIGKILL))
+        late.start()
+        code = int(server.stdout.readline())
+        late.cancel()
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 
 
 def nas_json(*arguments: str, cwd: Path) -> Any:

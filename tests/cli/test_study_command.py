@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import TINY, killed_when, nas_json, without_seconds
+from commands import TINY, killed_when, without_seconds
 
 from nas.cli.main import run_command
 
@@ -39,17 +40,21 @@ def test_a_study_is_the_runs_of_its_seeds_also_when_it_is_killed(
     assert {row["metric"] for row in whole["tests"]} == {"clean", "fgsm", "pgd2", "hrs:fgsm", "hrs:pgd2"}
     assert whole["smallest_p_flip"] == 0.5
 
-    run = tmp_path / "run"
+    run, data = tmp_path / "run", tmp_path / "digits.npz"
+    shutil.copy(few_digits.removeprefix("data.root="), data)
     code = killed_when(
         lambda: any((run / "seed-5").glob("models/*/last.pt")),
-        *("run", "quickstart", *SMALL, few_digits, "seed=4", "seeds=2", "run.dir=run"),
+        *("run", "quickstart", *SMALL, f"data.root={data}", "seed=4", "seeds=2", "run.dir=run"),
         cwd=tmp_path,
     )
     assert code == -9
     assert (run / "seed-4" / "result.json").exists()
     assert not (run / "result.json").exists()
     before = (run / "seed-4" / "store.sqlite").stat().st_mtime_ns
-    again = nas_json("resume", str(run), "executor.workers=2", cwd=Path("/"))
+    data.rename(tmp_path / "moved.npz")
+    monkeypatch.chdir("/")
+    again = in_process(["resume", str(run), f"data.root={tmp_path / 'moved.npz'}"], capfd)
+    monkeypatch.chdir(tmp_path)
     assert without_seconds(again) == without_seconds(whole)
     assert (run / "seed-4" / "store.sqlite").stat().st_mtime_ns == before, "a finished repetition is left alone"
     assert (run / "report.html").stat().st_size > 5000

@@ -71,6 +71,7 @@ def whole_run(folder: Path) -> Path:
     settings = config.plain(from_values({"data": {"name": "digits", "size": 8}}, ["train.lr=0.07", "seed=11"]))
     described = {"version": "0", "extra": {}, "settings": settings}
     write_json(folder / "run" / "config.json", {**described, "command": "run"})
+    entry["corruptions"] = {"mean": 0.6, "interval": [0.5, 0.7], "hrs": 0.66, "mean_of": ["fog", "snow"]}
     others = {**entry, "clean": 0.1, "checkpoint": "models/other/best.pt"}
     models = [others, {**entry, "checkpoint": "models/best-pgd/best.pt"}]
     write_json(folder / "run" / "result.json", {"models": models})
@@ -122,7 +123,15 @@ def test_the_folder_tells_everything_but_the_users_paths(tmp_path: Path, without
         ("eval", 0.75, 20),
     ]
     card = files["README.md"].read_text()
-    for words in (trained.arch, "nas.load('net')", "| PGD-20 | 50.0% ", "| AutoAttack | 25.0% ", "8/255", "| torch |"):
+    for words in (
+        trained.arch,
+        "nas.load('net')",
+        "| PGD-20 | 50.0% ",
+        "| AutoAttack | 25.0% ",
+        "2 types of common corruption | 60.0% ",
+        "8/255",
+        "| torch |",
+    ):
         assert words in card
     assert "was not among them" not in card
     for file in files.values():

@@ -92,6 +92,17 @@ def test_without_random_cells_there_are_no_tests() -> None:
     assert len(found["models"]) == 1
 
 
+def test_corruptions_count_where_they_were_measured() -> None:
+    given = results()
+    for result, robust in zip(given, (0.5, 0.6, 0.7)):
+        for one in result["models"]:
+            one["corruptions"] = {"mean": robust, "hrs": robust / 2}
+    metrics = study.together(given)["models"][0]["metrics"]
+    assert metrics["corruptions"]["values"] == [0.5, 0.6, 0.7]
+    assert metrics["hrs:corruptions"]["values"] == [0.25, 0.3, 0.35]
+    assert "corruptions" not in study.together(results())["models"][0]["metrics"]
+
+
 def folder_of(path: Path, seeds: int = 3) -> tuple[Path, dict[str, Any]]:
     """A study that is finished, as far as its report is concerned."""
     settings = config.plain(from_values({"name": "quickstart"}, [f"seeds={seeds}"]))

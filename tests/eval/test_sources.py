@@ -180,7 +180,9 @@ def test_a_download_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("Name or service not known")
 
     monkeypatch.setattr(WeightsEnum, "get_state_dict", unreachable)
-    with pytest.raises(InputError, match=r"service not known; check eval\.model_options, the weights and the connection"):
+    with pytest.raises(
+        InputError, match=r"service not known; check eval\.model_options, the weights and the connection"
+    ):
         opened(SMALL, [], None, 0)
 
 

@@ -16,8 +16,10 @@ from torch import distributed, multiprocessing, nn
 
 from nas.core import checkpoint
 from nas.core.data import Dataset, Split
+from nas.core.images import unit_range
+from nas.core.loop import Loop
 from nas.core.processes import Processes, current
-from nas.train import TrainedNetwork, TrainSettings, train
+from nas.train import TrainedNetwork, TrainSettings, train, training
 from nas.train.batchnorm import SharedBatchNorm, shared
 from nas.train.training import Classification
 
@@ -82,7 +84,35 @@ def work(rank: int, port: int, dataset: Dataset, plans: dict[str, Any], folder: 
     _, state = train(trained, dataset, settings, target, 5, CPU)
     (folder / f"stopped-{rank}.json").write_text(json.dumps(state.history))
     (folder / f"normalised-{rank}.json").write_text(json.dumps(normalised(rank)))
+    for name, (trained, settings) in plans.items():
+        (folder / f"exact-{name}-{rank}.json").write_text(json.dumps(exact(trained, dataset, settings, folder)))
     distributed.destroy_process_group()
+
+
+def exact(trained: TrainedNetwork, dataset: Dataset, settings: TrainSettings, folder: Path) -> list[float]:
+    """The loss of each step of an epoch in float64 with a rate and a momentum that amplify every difference."""
+
+    def wide(images: torch.Tensor) -> torch.Tensor:
+        return unit_range(images).double()
+
+    before, training.unit_range = training.unit_range, wide
+    try:
+        torch.manual_seed(0)
+        hard = dataclasses.replace(settings, lr=0.1, momentum=0.9, nesterov=True)
+        together = current()
+        task = Classification(trained.build().double(), dataset, hard, trained, CPU, 0, together)
+        loop = Loop(task, training.plan_of(hard), folder, 0, together)
+        task.model.train()
+        task.begin_epoch(0, torch.Generator().manual_seed(0))
+        losses = []
+        for batch in task.batches(0):
+            for _ in range(task.replays):
+                loop.total.zero_()
+                loop._step(batch, 0.1)
+                losses.append(loop._sum())
+        return losses
+    finally:
+        training.unit_range = before
 
 
 def whole_batch() -> torch.Tensor:
@@ -157,6 +187,18 @@ def test_the_loss_curve_is_that_of_one_process(
     assert first.keys() == second.keys()
     for key in first:
         torch.testing.assert_close(first[key], second[key], rtol=1e-2, atol=1e-3, msg=lambda t, k=key: f"{k}: {t}")
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "trades"])  # its signs are those of rounding
+def test_in_float64_no_step_differs(
+    tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
+) -> None:
+    folder, plans = ran(describe, recipe)
+    trained, settings = plans[name]
+    expected = exact(trained, plain_dataset, settings, tmp_path)
+    got = json.loads((folder / f"exact-{name}-0.json").read_text())
+    assert got == pytest.approx(expected, rel=1e-5)  # losses are float32
+    assert len(got) >= 3
 
 
 def test_a_stopped_one_goes_on_where_it_was(describe: Describe, recipe: Recipe, ran: Callable[..., Ran]) -> None:

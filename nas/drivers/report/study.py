@@ -46,8 +46,8 @@ def reading(result: dict[str, Any]) -> str:
     """What the p-values can and cannot say, in words."""
     count, least = len(result["seeds"]), result["smallest_p_flip"]
     text = (
-        "Differences are in points. Over seeds: a paired t-test (it assumes normal differences) and the exact sign-flip "
-        f"permutation test (it assumes nothing), whose smallest possible p with {count} seeds is {least:.3g}"
+        "Differences are in points. Over seeds: a paired t-test (it assumes normal differences) and the exact "
+        f"sign-flip permutation test (it assumes nothing), whose smallest possible p with {count} seeds is {least:.3g}"
     )
     text += ": it cannot reach .05, whatever the difference; six seeds can. " if least > 0.05 else ". "
     return text + (
@@ -100,16 +100,8 @@ def _results(result: dict[str, Any]) -> str:
 
 
 def _tests(result: dict[str, Any]) -> str:
-    titles = (
-        "pair",
-        "accuracy or score",
-        "each seed",
-        "mean ± sd",
-        "95% interval over seeds",
-        "p (t)",
-        "p (sign flip)",
-    )
-    titles += ("images", "p (images)")
+    titles = ["pair", "accuracy or score", "each seed", "mean ± sd", "95% interval over seeds", "p (t)"]
+    titles += ["p (sign flip)", "95% interval over images", "p (images)"]
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _cells(row))}</tr>" for row in result["tests"])
     return scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")

@@ -1,0 +1,52 @@
+"""Runs `nas` commands in forks of one process that has imported everything: a new process each, without the wait.
+
+Reads a line of JSON per command (`arguments`, `cwd`, `env`, `out`, `err`) and answers with the process's number, then
+with its exit code. It computes nothing itself, so that no thread is there to be lost in a fork.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+
+def _carry_out(request: dict[str, Any]) -> NoReturn:
+    from nas.cli.main import main
+
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, path in ((0, os.devnull), (1, request["out"]), (2, request["err"])):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    sys.argv = ["nas", *request["arguments"]]
+    main()
+
+
+def _serve() -> None:
+    import matplotlib.pyplot  # noqa: F401
+    import pyautoattack  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import sklearn.ensemble  # noqa: F401
+    import torch.utils.tensorboard  # noqa: F401
+    import torchattacks  # noqa: F401
+
+    import nas.cli.main
+    import nas.drivers.launch
+    import nas.drivers.report  # noqa: F401
+
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _carry_out(json.loads(line))
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()
