@@ -14,7 +14,7 @@ from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
-from nas.eval.metrics import hrs, wilson
+from nas.eval.metrics import hrs, wilson, worst_case
 from nas.eval.plan import Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Outcomes, Tick
@@ -72,7 +72,7 @@ def evaluate(
         "hrs": {label: hrs(sum(clean) / len(part), accuracy[label]) for label in seen},
         "intervals": {label: list(wilson(sum(flags), len(part))) for label, flags in reported.items()},
         "correct": {label: _text(flags) for label, flags in reported.items()},
-        "worst_case": _worst_case(settings.attacks, [standing[label] for label in settings.attacks], clean),
+        "worst_case": _worst({"clean": clean, **{label: standing[label] for label in settings.attacks}}),
         "cascade": {label: accuracy[label] for label in settings.attacks} if settings.cascade else None,
         "outside": {label: subject.outside[label] for label in settings.attacks if label in subject.outside},
         "sweep": _sweep(settings, standing, clean),
@@ -98,16 +98,16 @@ def _attacked(subject: Examined, plan: Plan, settings: EvalSettings, clean: Flag
     return standing
 
 
-def _worst_case(attacks: list[str], outcomes: list[Flags], clean: Flags) -> dict[str, Any]:
-    """The images that stand every attack, as one metric."""
-    flags = [int(all(each)) for each in zip(*outcomes)]
-    accuracy = sum(flags) / len(flags)
+def _worst(outcomes: dict[str, Flags]) -> dict[str, Any]:
+    """The images that stand every attack, as one metric; `outcomes` are of the clean images and of attacks."""
+    correct = worst_case({name: _text(flags) for name, flags in outcomes.items()})
+    right, images = correct.count("1"), len(correct)
     return {
-        "attacks": list(attacks),
-        "accuracy": accuracy,
-        "interval": list(wilson(sum(flags), len(flags))),
-        "hrs": hrs(sum(clean) / len(clean), accuracy),
-        "correct": _text(flags),
+        "attacks": [name for name in outcomes if name != "clean"],
+        "accuracy": right / images,
+        "interval": list(wilson(right, images)),
+        "hrs": hrs(sum(outcomes["clean"]) / images, right / images),
+        "correct": correct,
     }
 
 
