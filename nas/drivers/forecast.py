@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.core.data import Dataset, attacked
 from nas.core.images import unit_range
 from nas.core.memory import Memory
 from nas.core.perturb import eval_mode, input_gradient
@@ -28,6 +29,7 @@ from nas.drivers.objectives.names import LATENCY, TRAINED, parse, source_of
 from nas.drivers.settings import Settings
 from nas.drivers.supernet_stage import is_supernet, made
 from nas.eval.checks import check_passes
+from nas.eval.corruptions.asked import Asked
 from nas.eval.measures import measure_passes
 from nas.eval.plan import made as made_attack
 from nas.eval.plan import plan_of
@@ -77,7 +79,7 @@ def forecast(command: str, settings: Settings, extra: dict[str, Any] | None = No
             if command == "train":
                 stages["train"] += _start(workers)
         if command != "train":
-            counts = [_attack_passes(settings, method, jobs.dataset.num_classes) for method in models]
+            counts = [_attack_passes(settings, method, jobs.dataset) for method in models]
             stages["eval"] = _shared([count * step / batch for count in counts], workers)
             passes["eval"] = sum(counts)
             if command == "eval":
@@ -167,13 +169,15 @@ def _training(
     return images / batch * (whole * step + inputs * attack_step), images * (whole + inputs)
 
 
-def _attack_passes(settings: Settings, method: str, num_classes: int) -> float:
-    """Passes of all attacks on one network; the libraries' own work makes each about as dear as a training pass."""
+def _attack_passes(settings: Settings, method: str, dataset: Dataset) -> float:
+    """Passes of everything on one network; the libraries' own work makes each about as dear as a training pass."""
     share = SURVIVORS["adversarial" if adversarial(method) else "standard"]
     own = settings.eval
     total = min(own.checks_images, own.n_test) * share * check_passes(own)
-    total += min(own.measure_images, own.n_test) * measure_passes(own, num_classes)
-    for label, attack in plan_of(own, num_classes):
+    total += min(own.measure_images, own.n_test) * measure_passes(own, dataset.num_classes)
+    corrupted = Asked(own, dataset, attacked(dataset, own.n_test), 0)
+    total += corrupted.ticks * min(own.batch_size, own.n_test) / 3  # forward only
+    for label, attack in plan_of(own, dataset.num_classes):
         late = own.cascade and label in own.attacks[1:]
         total += own.n_test * attack.passes() * (share if late or len(attack.stages) > 1 else 1)
     return total

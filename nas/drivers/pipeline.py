@@ -208,7 +208,7 @@ def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for first, second in pairs:
         if first not in by_name or second not in by_name:
             continue
-        a, b = by_name[first]["correct"], by_name[second]["correct"]
+        a, b = _outcomes(by_name[first]), _outcomes(by_name[second])
         for metric in a:
             paired = paired_difference([c == "1" for c in a[metric]], [c == "1" for c in b[metric]])
             rows.append(
@@ -223,6 +223,11 @@ def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def _outcomes(entry: dict[str, Any]) -> dict[str, str]:
+    worst = entry.get("worst_case") or {}
+    return {**entry["correct"], **({"worst_case": worst["correct"]} if len(worst.get("attacks", [])) > 1 else {})}
 
 
 def versions() -> dict[str, str]:

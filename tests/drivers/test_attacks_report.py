@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from nas.cli.presentation import checked_lines, table
+from nas.drivers.pipeline import differences
 from nas.drivers.report import figures, tables
 from nas.drivers.report.facts import _curves
 from nas.drivers.report.identity import identities
@@ -24,7 +26,7 @@ def entry(**more: Any) -> dict[str, Any]:
         "attacks": {"pgd20": 0.5, "apgd-ce": 0.4},
         "hrs": {"pgd20": 0.64, "apgd-ce": 0.55},
         "intervals": {"clean": [0.8, 1.0], "pgd20": [0.4, 0.6], "apgd-ce": [0.3, 0.5]},
-        "worst_case": {"attacks": ["pgd20", "apgd-ce"], "accuracy": 0.37, "interval": [0.28, 0.47]},
+        "worst_case": {"attacks": ["pgd20", "apgd-ce"], "accuracy": 0.37, "interval": [0.28, 0.47], "hrs": 0.524},
         **more,
     }
 
@@ -66,6 +68,21 @@ def test_the_worst_case_is_a_column_where_there_are_several_attacks() -> None:
     assert "37.0 [28-47]" in table([entry()])
     alone = entry(attacks={"pgd20": 0.5}, hrs={"pgd20": 0.6}, worst_case={"attacks": ["pgd20"]})
     assert "worst case" not in table([alone])
+    page, other = (tables.results(SimpleNamespace(entries=[one], models=MODELS)) for one in (entry(), alone))  # type: ignore[arg-type]
+    assert page.count("worst case") == 2  # accuracy and HRS
+    assert "37.0" in page
+    assert "52.4" in page
+    assert "worst case" not in other
+
+
+def test_the_worst_case_is_compared_too() -> None:
+    correct = {"clean": "1111", "pgd20": "1100", "apgd-ce": "1010"}
+    both = [
+        {"name": f"{cell}-pgd", "correct": correct, "worst_case": {"attacks": ["pgd20", "apgd-ce"], "correct": worst}}
+        for cell, worst in (("best", "1000"), ("random", "0000"))
+    ]
+    (row,) = [row for row in differences(both) if row["metric"] == "worst_case"]
+    assert (row["first"], row["second"], row["difference"]) == ("best-pgd", "random-pgd", 0.25)
 
 
 def test_names_of_attacks() -> None:

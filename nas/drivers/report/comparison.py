@@ -40,10 +40,6 @@ def page(comparison: Comparison) -> str:
     return document(title, header, "\n".join(filter(None, sections)))
 
 
-def name(name_of: str) -> str:
-    return "worst case" if name_of == WORST else metric(name_of)
-
-
 def _summary(comparison: Comparison) -> str:
     text = _count(comparison) if comparison.differences else "No two of them can be paired image by image."
     notes = "".join(f"<p>{escape(note)}</p>" for note in comparison.notes)
@@ -103,7 +99,7 @@ def _fronts(rows: Numbered) -> str:
         if judged is None:
             continue
         words = legend([one.identity for _, one in group]) + (
-            f"<p>{escape(title)}, robust against {escape(name(judged))}. Bars: 95% Wilson intervals. The dashed line "
+            f"<p>{escape(title)}, robust against {escape(metric(judged))}. Bars: 95% Wilson intervals. The dashed line "
             "joins those that no other beats in both accuracies; the thin curves are those of equal HRS.</p>"
         )
         parts.append(beside(drawn.pareto(f"pareto{number}", group, judged), words))
@@ -182,7 +178,7 @@ def _difference(row: Difference, numbers: dict[str, int], scale: tuple[float, fl
     picture = forest({"interval": row.interval, "difference": row.difference}, scale)
     values = "".join(f"<td>{probability(p)}</td>" for p in (row.p, row.exact, row.corrected))
     return (
-        f'<tr class="{"shown" if row.shown else "unshown"}"><th class="name">{escape(name(row.metric))}</th>'
+        f'<tr class="{"shown" if row.shown else "unshown"}"><th class="name">{escape(metric(row.metric))}</th>'
         f'<td>{text}</td><td class="forest">{picture}</td>{values}<td class="name">{escape(verdict)}</td></tr>'
     )
 
@@ -219,7 +215,7 @@ def _reading(comparison: Comparison) -> str:
 def lines(comparison: Comparison) -> list[str]:
     """For the command line: the differences that are shown, how many are not, and what could not be paired."""
     texts = [
-        f"{row.first} minus {row.second}, {name(row.metric)}: {100 * row.difference:+.1f} points "
+        f"{row.first} minus {row.second}, {metric(row.metric)}: {100 * row.difference:+.1f} points "
         f"[{100 * row.interval[0]:+.1f}, {100 * row.interval[1]:+.1f}], p = {row.exact:.2g} "
         f"({row.corrected:.2g} corrected)"
         for row in comparison.differences

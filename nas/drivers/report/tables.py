@@ -31,8 +31,9 @@ def scrolling(table: str) -> str:
 
 
 def results(facts: Facts) -> str:
-    """One row per model: weights, accuracies with their 95% intervals, HRS under each attack."""
-    attacks = list(dict.fromkeys(name for entry in facts.entries for name in entry["attacks"]))
+    """One row per model: weights, accuracies with their 95% intervals, HRS under each attack and in the worst case."""
+    entries = [_with_worst_case(entry) for entry in facts.entries]
+    attacks = list(dict.fromkeys(name for entry in entries for name in entry["attacks"]))
     radii = list(dict.fromkeys(f"\u03b5 = {radius(entry['eps'])}" for entry in facts.entries))
     norms = " and ".join(dict.fromkeys(norm(entry) for entry in facts.entries))
     titles = "".join(f"<th>{escape(attack(name))}</th>" for name in attacks)
@@ -42,8 +43,17 @@ def results(facts: Facts) -> str:
         f'<th colspan="{len(attacks)}" class="group">robust accuracy, {norms}, {", ".join(radii)}</th>'
         f'<th colspan="{len(attacks)}" class="group">HRS under</th></tr><tr>{titles * 2}</tr></thead>'
     )
-    rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in facts.entries)
+    rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in entries)
     return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+def _with_worst_case(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with the worst case among its attacks, where it is of several."""
+    worst = entry.get("worst_case") or {}
+    if len(worst.get("attacks", [])) < 2:
+        return entry
+    added = {"attacks": "accuracy", "intervals": "interval", "hrs": "hrs"}
+    return entry | {key: {**entry[key], "worst_case": worst[part]} for key, part in added.items()}
 
 
 def _result(entry: dict[str, Any], model: Identity, attacks: list[str]) -> str:

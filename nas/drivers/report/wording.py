@@ -63,6 +63,8 @@ def norm(entry: dict[str, Any]) -> str:
 
 def attack(name: str) -> str:
     """`pgd20` → `PGD-20`; a name that is not known stays as it is, without the library that it comes from."""
+    if name == "worst_case":
+        return "worst case"
     match = re.fullmatch(r"([a-z-]+)(\d*)", name)
     if match is None or match[1] not in _ATTACKS:
         return name.removeprefix("torchattacks:")
