@@ -12,7 +12,7 @@ from nas.cli.output import Json
 
 def command(
     folder: Path = typer.Argument(..., metavar="RUN", help="The folder of the run."),
-    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="executor.workers or data.root."),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="executor.workers, data.root, ..."),
     as_json: bool = Json,
 ) -> None:
     """Continue a stopped run of any command to the same result as if it had never been stopped.

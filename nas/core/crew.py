@@ -1,4 +1,4 @@
-"""Workers: processes that do one item at a time, here or on other machines."""
+"""Workers: processes that do one item at a time."""
 
 from __future__ import annotations
 

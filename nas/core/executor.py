@@ -1,4 +1,4 @@
-"""Apply a function to independent items: in this process, in others of this machine, or on a Ray cluster."""
+"""Apply a function to independent items: in this process, or in others of this machine."""
 
 from __future__ import annotations
 
@@ -16,24 +16,18 @@ from nas.core.errors import InputError, ResourceError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-KINDS = ("local", "ray")
 PATIENCE = 0.5  # seconds between two ticks
 STILLBORN = 3
 
 
 @dataclass
 class ExecutorSettings:
-    name: str = "local"  # or "ray": workers on all machines of a Ray cluster
-    workers: int | None = None  # processes; by default one per `threads` cores, one per GPU
+    workers: int | None = None  # processes; by default one per `threads` cores, one on a GPU
     threads: int = 1  # of torch in each process; results may differ between numbers of threads, never of workers
     retries: int = 2  # how often an item whose worker died is tried again
     deadline: float | None = None  # seconds that an item may take; then its worker is ended and it counts as failed
-    address: str | None = None  # of a Ray cluster: "auto" for the one of this machine; by default one is started
-    gpus: float | None = None  # of a Ray worker, also a part of one; by default 1 where the device is a GPU
 
     def check(self) -> None:
-        if self.name not in KINDS:
-            raise InputError(f"Expected executor.name to be {' or '.join(KINDS)} but got {self.name!r}.")
         if not 1 <= self.threads <= 1024:
             raise InputError(f"Expected executor.threads between 1 and 1024 but got {self.threads}.")
         if self.workers is not None and not 1 <= self.workers <= 4096:
@@ -42,13 +36,8 @@ class ExecutorSettings:
             raise InputError(f"Expected executor.retries between 0 and 100 but got {self.retries}.")
         if self.deadline is not None and not 0 < self.deadline < float("inf"):
             raise InputError(f"Expected executor.deadline > 0 seconds or null but got {self.deadline}.")
-        if self.gpus is not None and not 0 <= self.gpus <= 64:
-            raise InputError(f"Expected executor.gpus between 0 and 64 but got {self.gpus}.")
-        if self.name != "ray" and (self.address is not None or self.gpus is not None):
-            raise InputError("Expected executor.address and executor.gpus with executor=ray only; leave them out.")
 
     def processes(self, device: str) -> int:
-        """Workers of this machine."""
         if self.workers is not None:
             return self.workers
         return max(1, _cores() // self.threads) if device == "cpu" else 1
@@ -190,12 +179,5 @@ def executor_for(
     function: Callable[[Item], Result], settings: ExecutorSettings, device: str, most: int | None = None
 ) -> Executor[Item, Result]:
     """The executor that the settings ask for, with at most `most` workers; `device` is where the work is done."""
-    if settings.name == "ray":
-        from nas.core.ray_crew import RayCrew
-
-        gpus = settings.gpus if settings.gpus is not None else float(device != "cpu")
-        crew = RayCrew(function, settings.threads, gpus, settings.address, settings.workers)
-        workers = min(crew.size, most or crew.size)
-        return Executor(function, workers, settings.threads, settings.retries, settings.deadline, crew)
     workers = min(settings.processes(device), most or settings.processes(device))
     return Executor(function, max(1, workers), settings.threads, settings.retries, settings.deadline)

@@ -23,7 +23,7 @@ from nas.drivers.settings import Settings, from_values
 CONFIG = "config.json"
 RESULT = "result.json"
 CHANGEABLE = (  # nothing that a result depends on
-    *(f"executor.{key}" for key in ("name", "workers", "retries", "deadline", "address", "gpus")),
+    *(f"executor.{key}" for key in ("workers", "retries", "deadline")),
     "data.root",
 )
 

@@ -70,9 +70,9 @@ class Work:
         )
 
     def most(self, left: int | None) -> int | None:
-        """How many workers so many architectures are worth: one each, on this machine what makes up for its start."""
+        """How many workers so many architectures are worth: one each if asked for, else what makes up for a start."""
         executor = self.settings.executor
-        if executor.workers is not None or executor.name != "local":
+        if executor.workers is not None:
             return left
         if all(PROXIES.get(name).needs == "cost" for name in self.proxies):
             return 1

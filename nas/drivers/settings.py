@@ -180,7 +180,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     """Checked settings from plain values, such as a run's own `config.json`.
 
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
-    proxy, `executor=NAME` for `executor.name=NAME`.
+    proxy.
     """
     overrides = _written_out(values, overrides)
     before, chosen = _names(values, []), _names(values, overrides)
@@ -196,8 +196,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
 
 
 def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
-    """The overrides with `objective` and `executor` in full."""
-    overrides = [re.sub(r"^executor(?==)", "executor.name", text) for text in overrides]
+    """The overrides with `objective` in full."""
     section = values.get("search", {})
     name = section.get("objective") if isinstance(section, dict) else None
     name = name if isinstance(name, str) else SearchSettings.objective

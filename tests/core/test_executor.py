@@ -202,7 +202,7 @@ class NeverStarts:
 
 
 def test_workers_that_cannot_start_are_told() -> None:
-    with Executor(NeverStarts(), 2, 1) as executor, pytest.raises(NasError, match="could not start.*no such file"):
+    with Executor(NeverStarts(), 2, 1) as executor, pytest.raises(NasError, match=r"could not start.*no such file"):
         list(executor.map([0, 1]))
 
 
