@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 TINY = (
     "data.size=8",
@@ -35,30 +37,32 @@ TINY = (
     "eval.sweep_attack=fgsm",
 )
 
-
 SERVER = Path(__file__).with_name("fork_server.py")
+_idle: list[subprocess.Popen[str]] = []  # servers of this process; they end with their standard input
 
 
-@cache
-def _server() -> subprocess.Popen[str]:
-    """One per process that runs tests; it ends with its standard input."""
-    return subprocess.Popen([sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+@contextmanager
+def _started(arguments: tuple[str, ...], cwd: Path, out: Path, err: Path) -> Iterator[tuple[int, IO[str]]]:
+    """The command's process, and where its exit code is to be read before the block ends."""
+    command = [sys.executable, str(SERVER)]
+    server = _idle.pop() if _idle else subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    request = {"arguments": arguments, "cwd": str(cwd), "env": {**os.environ}, "out": str(out), "err": str(err)}
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    yield int(server.stdout.readline()), server.stdout
+    _idle.append(server)
 
 
 def nas(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
     with TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        request = {"arguments": arguments, "cwd": str(cwd), "env": {**os.environ}, "out": str(out), "err": str(err)}
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        number = int(server.stdout.readline())
-        late = threading.Timer(timeout, os.killpg, (number, signal.SIGKILL))
-        late.start()
-        code = int(server.stdout.readline())
-        late.cancel()
+        with _started(arguments, cwd, out, err) as (number, answer):
+            late = threading.Timer(timeout, os.killpg, (number, signal.SIGKILL))
+            late.start()
+            code = int(answer.readline())
+            late.cancel()
         return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 
 
@@ -71,19 +75,15 @@ def nas_json(*arguments: str, cwd: Path) -> Any:
 
 def killed_when(condition: Callable[[], bool], *arguments: str, cwd: Path, with_signal: int = signal.SIGKILL) -> int:
     """Start the command, send it a signal as soon as `condition` holds, and return its exit code."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "nas", *arguments],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    nowhere = Path(os.devnull)
+    with _started(arguments, cwd, nowhere, nowhere) as (number, answer):
         end = time.monotonic() + 200
         while not condition():
-            assert process.poll() is None, "the command ended before the moment to kill it"
+            ended, _, _ = select.select([answer], [], [], 0.005)
+            assert not ended, "the command ended before the moment to kill it"
             assert time.monotonic() < end, "the moment to kill the command never came"
-            time.sleep(0.005)
-        os.kill(process.pid, with_signal)
-        return process.wait(30)
+        os.kill(number, with_signal)
+        return int(answer.readline())
 
 
 def without_seconds(result: dict[str, Any]) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def test_a_flipped_bit_in_a_checkpoint_is_noticed(finished: tuple[Path, dict[str
     assert "damaged" in done.stderr
 
 
-@pytest.mark.parametrize("room", ["300k", "700k"])
+@pytest.mark.parametrize("room", ["300k", pytest.param("700k", marks=pytest.mark.slow)])
 def test_a_full_disk_is_said_and_the_run_goes_on_later(room: str, tmp_path: Path, few_digits: str) -> None:
     """A real file system that is too small: for the search's store, and for the checkpoints."""
     disk = tmp_path / "disk"
@@ -311,7 +311,7 @@ def test_a_dry_run_of_an_evaluation_is_about_its_checkpoint(finished: tuple[Path
         value = nas_json("eval", checkpoint, "eval.attacks=autoattack", "eval.sweep=[]", "--dry-run", cwd=folder)
         counts.append(value["image_passes"]["eval"])
     assert counts[1] > 5 * counts[0], "adversarially trained networks survive, which costs"
-    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["quickstart-1"]
+    assert [path.name for path in (folder / "runs").iterdir() if path.is_dir()] == ["quickstart-1"]
 
 
 def test_a_dry_run_keeps_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

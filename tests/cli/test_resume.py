@@ -42,7 +42,13 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 
 @pytest.mark.parametrize(
     ("moment", "workers"),
-    [("before the search", 2), ("in the search", 2), ("in training", 2), ("in an attack", 1), ("in an attack", 2)],
+    [
+        pytest.param("before the search", 2, marks=pytest.mark.slow),
+        ("in the search", 2),
+        ("in training", 2),
+        pytest.param("in an attack", 1, marks=pytest.mark.slow),
+        ("in an attack", 2),
+    ],
 )
 def test_kill_and_resume(
     moment: str, workers: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str
@@ -69,7 +75,9 @@ def test_killed_again_and_again(tmp_path: Path, undisturbed: dict[str, Any], few
     assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_interruption_has_its_exit_code_and_is_resumable(
     number: int, code: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str
 ) -> None:

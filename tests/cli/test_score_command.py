@@ -72,7 +72,7 @@ def _sampled(path: Path, size: int = 80) -> list[str]:
     return ["score", "--sample", str(size), "--seed", "5", "--proxies", "croze,params", "--output", str(path), *TINY]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_and_resumed_to_the_same_bytes(workers: int, undisturbed: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     command = [*_sampled(path), f"executor.workers={workers}"]
