@@ -6,6 +6,7 @@ Whatever it is, it comes out as a module in eval mode that takes images in [0, 1
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -46,7 +47,12 @@ class Subject:
 
 def is_foreign(text: str) -> bool:
     """Whether the text names a network that is not a file or folder of ours."""
-    return not Path(text).exists() and (text.partition(":")[0] in LIBRARIES or CODE.fullmatch(text) is not None)
+    if text.partition(":")[0] not in LIBRARIES and CODE.fullmatch(text) is None:
+        return False
+    try:
+        return not Path(text).exists()
+    except (OSError, ValueError):  # no file can have such a name
+        return True
 
 
 def label(text: str) -> str:
@@ -60,7 +66,9 @@ def settled(text: str) -> str:
     """`text` with the path of its weights made absolute, so that it means the same from another folder."""
     library, _, rest = text.partition(":")
     name, at, path = rest.partition("@")
-    return f"{library}:{name}@{Path(path).expanduser().absolute()}" if at and library in LIBRARIES else text
+    if not at or library not in LIBRARIES:
+        return text
+    return f"{library}:{name}@{os.path.abspath(os.path.expanduser(path))}"
 
 
 def native_size(text: str) -> int | None:
@@ -88,6 +96,8 @@ def opened(text: str, options: list[str], importable: str | None, seed: int) -> 
         raise InputError(
             f"Expected no eval.model_options for {text}, which is built as it was trained; leave the option out."
         )
+    if not os.path.exists(text):  # also for what can be no name of a file
+        raise InputError(f"Expected a checkpoint at {text} but there is no such file; check the path.")
     path = Path(text)
     ours, trained = load_exported(path) if path.is_dir() else load_trained(path)
     return Subject(ours, trained.arch, trained.params, trained.training, trained.num_classes, trained.image_size)

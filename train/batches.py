@@ -18,9 +18,9 @@ ROOM = 0.5  # of the device's free memory that the images may take
 
 
 def fits(split: Split, device: torch.device) -> bool:
-    """Whether the images take at most half of the device's free memory; in the processor's they are already."""
+    """Whether the images take at most half of the device's free memory; in the processor's they are already or never."""
     if device.type != "cuda":
-        return True
+        return not split.on_disk
     free, _ = torch.cuda.mem_get_info(device)
     return split.images.numel() <= ROOM * free
 
@@ -29,8 +29,8 @@ class Batches:
     """Batches of bytes and labels on `device`, the same in the same order whether `resident` or not.
 
     Resident: the whole part is copied to the device once and batches are picked there. Not resident: a thread gathers
-    the next batches in pinned memory and they are copied while the device computes. `share` is what this process takes
-    of every batch.
+    the next batches, from memory or from disk, in pinned memory and they are copied while the device computes. `share`
+    is what this process takes of every batch.
     """
 
     def __init__(
@@ -39,12 +39,10 @@ class Batches:
         self.device = device
         self.resident = fits(split, device) if resident is None else resident
         self.share = share if share is None else share.on(device if self.resident else torch.device("cpu"))
-        self.images, self.labels = (
-            (split.images.to(device), split.labels.to(device)) if self.resident else (split.images, split.labels)
-        )
+        self.split = split.on(device) if self.resident else split
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.split)
 
     def of(self, order: Tensor, batch_size: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The whole batches of `order`, positions of images, from number `start` on."""
@@ -56,7 +54,8 @@ class Batches:
         return self._picked(own) if self.resident else self._streamed(own)
 
     def _picked(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        return ((self.images[positions], self.labels[positions]) for positions in chosen)
+        picks = map(self.split.picked, chosen)
+        return ((pick.images, pick.labels) for pick in picks)
 
     def _streamed(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         with ThreadPoolExecutor(1) as pool:
@@ -67,7 +66,8 @@ class Batches:
                 yield images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
 
     def _gathered(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = self.images[positions], self.labels[positions]
+        pick = self.split.picked(positions)
+        images, labels = pick.images, pick.labels
         if self.device.type == "cuda":  # only pinned memory is copied while the host goes on
             images, labels = images.pin_memory(), labels.pin_memory()
         return images, labels

@@ -86,7 +86,7 @@ def _description(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"Expected a folder written by `nas export` but {folder} has no {DESCRIPTION}; check the path."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"Expected a readable {path} but: {error}; copy or export the folder again.") from error
     if found != FORMAT or not known:
         raise InputError(f"Expected format {FORMAT} in {path} but got {found!r}; use the version that wrote it.")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from torch import Tensor
 
 from nas.core import checkpoint
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 from nas.search_spaces import SPACES, Network
 
 
@@ -33,6 +34,23 @@ class TrainedNetwork:
     data: dict[str, Any]  # `data` section of the configuration
     training: str  # the method: standard, pgd, ...
     eps: float  # of adversarial training; 0 for standard training
+
+    def check(self) -> None:
+        """`TypeError` or `ValueError` where a value is not of the kind that it is said to be: files may say anything."""
+        for name, kind in get_type_hints(TrainedNetwork).items():
+            value = getattr(self, name)
+            wanted = (int, float) if kind is float else get_origin(kind) or kind
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise TypeError(f"{name} is {value!r:.80}")
+        if not 1 <= self.num_classes <= 2**20 or not 1 <= self.image_size <= 2**16:
+            raise ValueError(f"it says {self.num_classes} classes of images of {self.image_size} pixels")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            plain = all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+            if not plain or len(values) != 3:
+                raise ValueError(f"{name} is {values!r:.80}")
+        if not all(self.std) or not math.isfinite(self.eps):
+            raise ValueError(f"std is {self.std} and eps {self.eps}")
 
     def build(self) -> Network:
         """The network with fresh weights."""
@@ -67,9 +85,14 @@ def assembled(payload: dict[str, Any], expected: str) -> tuple[Network, TrainedN
     """
     try:
         trained = TrainedNetwork(**payload["network"])
+        trained.check()
+        weights = payload["weights"]
+        there = sum(tensor.numel() for tensor in weights.values())
+        if trained.params > there:  # or a small file could ask for a network of any size
+            raise ValueError(f"its network has {trained.params:,} weights, of which {there:,} are there")
         network = trained.build()
-        network.load_state_dict(payload["weights"])
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        network.load_state_dict(weights)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, NasError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"Expected {expected} does not fit ({reason}); train again or use the version that wrote it."

@@ -188,14 +188,14 @@ class Classification:
         Each process takes some of the images' chunks; all tell the same numbers.
         """
         settings, adversarial = self.settings, self.method.adversarial
-        images, labels = self.validation_part.images, self.validation_part.labels
+        count = len(self.validation_part)
         right = torch.zeros(2, device=self.device)
         with eval_mode(self.model):
-            for number, start in enumerate(range(0, len(labels), VALIDATED)):
+            for number, start in enumerate(range(0, count, VALIDATED)):
                 if number % self.processes.count != self.processes.rank:
                     continue
-                x = unit_range(images[start : start + VALIDATED].to(self.device))
-                y = labels[start : start + VALIDATED].to(self.device)
+                chunk = self.validation_part.picked(torch.arange(start, min(start + VALIDATED, count)))
+                x, y = unit_range(chunk.images.to(self.device)), chunk.labels.to(self.device)
                 with torch.no_grad():
                     clean = self._logits(x).argmax(1) == y
                     right[0] += clean.sum()
@@ -207,8 +207,8 @@ class Classification:
                     with torch.no_grad():
                         right[1] += (clean & (self._logits(x_adv).argmax(1) == y)).sum()
         clean_count, robust_count = self.processes.total(right).tolist()
-        metrics = {"val_accuracy": clean_count / len(labels)}
-        return {**metrics, "val_robust_accuracy": robust_count / len(labels)} if adversarial else metrics
+        metrics = {"val_accuracy": clean_count / count}
+        return {**metrics, "val_robust_accuracy": robust_count / count} if adversarial else metrics
 
     def selection(self, metrics: dict[str, float]) -> float:
         return metrics.get("val_robust_accuracy", metrics["val_accuracy"])
@@ -269,8 +269,11 @@ def train(
     seed: int,
     device: torch.device,
     progress: Progress = lambda done, total, note: None,
+    about: dict[str, Any] | None = None,
 ) -> tuple[Path, LoopState]:
     """Train (or continue training) the network described by `trained`; returns the chosen checkpoint and the history.
+
+    `about`: where the training comes from, plain values that its checkpoints carry.
 
     The weights are initialised from `seed`; the same seed on the same machine gives the same weights, also after an
     interruption. Where `torch.distributed` is initialised, all of its processes call this and train together.
@@ -280,7 +283,7 @@ def train(
     check_recipe(settings, network)
     together = processes.current()
     task = Classification(network, dataset, settings, trained, device, seed, together)
-    loop = Loop(task, plan_of(settings), folder, seed, together)
+    loop = Loop(task, plan_of(settings), folder, seed, together, about)
     with seeded(seed):
         state = loop.run(progress)
     return loop.chosen, state

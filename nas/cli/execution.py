@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from nas.cli.output import output
 from nas.cli.presentation import presented, text_of
 from nas.cli.progress import watching
-from nas.core.errors import InputError
+from nas.core.errors import InputError, Terminated
 from nas.drivers import launch
 from nas.drivers.run import Run, create
 from nas.drivers.settings import Settings
@@ -18,11 +20,21 @@ from nas.drivers.together import started
 
 def carry_out(opening: AbstractContextManager[Run], as_json: bool) -> None:
     """Do what the run is for and print its result."""
-    with output(as_json) as out, opening as run:
+    with output(as_json) as out, opening as run, _named(run):
         print(f"run folder: {run.folder}", file=sys.stderr, flush=True)
         with watching() as watcher:
             result = launch.execute(run, watcher)
         out.emit(presented(run.command, run.folder, result), text_of(run.command, run.folder, result))
+
+
+@contextmanager
+def _named(run: Run) -> Iterator[None]:
+    """Let the message of an interruption name the run."""
+    try:
+        yield
+    except Terminated as error:
+        error.run = shlex.quote(str(run.folder))
+        raise
 
 
 def start(command: str, settings: Settings, as_json: bool, extra: dict[str, Any] | None = None) -> None:

@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from types import FrameType
 from typing import NoReturn
 
 import typer
 
 from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
 from nas.core.errors import NasError, Terminated
+from nas.core.stopping import listen
 
 app = typer.Typer(
     add_completion=False,
@@ -41,13 +41,9 @@ for name, command in (
 app.add_typer(tables.app, name="tables")
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
-
-
 def main() -> NoReturn:
     """The console script."""
-    signal.signal(signal.SIGTERM, _terminate)
+    listen()
     code = run_command(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
@@ -55,15 +51,17 @@ def main() -> NoReturn:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Exit codes: 0 done; 2 what the user can mend; 1 a stage failed; 130 or 143 interrupted and resumable."""
+    """Exit codes: 0 done; 2 what the user can mend; 1 a stage failed; 128 + number of the signal that stopped it: 130
+    (SIGINT), 143 (SIGTERM), 138 (SIGUSR1), the run resumable."""
     try:
         code = app(arguments, standalone_mode=False)
     except NasError as error:
         code = _said(str(error), error.exit_code)
     except KeyboardInterrupt:
         code = _said("interrupted; a run continues with `nas resume RUN`.", 130)
-    except Terminated:
-        code = _said("terminated; a run continues with `nas resume RUN`.", 143)
+    except Terminated as error:
+        name = signal.Signals(error.number).name
+        code = _said(f"stopped by {name}; the run continues with `nas resume {error.run}`.", 128 + error.number)
     except BrokenPipeError:
         code = 1
     except OSError as error:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from signal import Signals
 
 import typer
 
@@ -96,8 +97,8 @@ def _interruptible(to: Path | None) -> Iterator[None]:
         return
     except KeyboardInterrupt:
         word, code = "interrupted", 130
-    except Terminated:
-        word, code = "terminated", 143
+    except Terminated as error:
+        word, code = f"stopped by {Signals(error.number).name}", 128 + error.number
     hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
     print(f"nas: {word}; {hint}.", file=sys.stderr)
     raise typer.Exit(code)

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from nas.cli.output import Json, output
+from nas.cli.workers import Address, OnExecutor, Workers, spread
 
 TOP = 5  # importances shown
 
@@ -35,7 +36,9 @@ def command(
     curves: bool = typer.Option(False, "--curves", help="Also from 10, 20, 50, ..., 500 labels, 20 seeds each."),
     study: bool = typer.Option(False, "--study", help="Also without the most important feature, and with it alone."),
     seed: int = typer.Option(0, help="Of the splits and models; the paper's split has its own."),
-    workers: int = typer.Option(None, help="Processes, by default one per core; the results are the same."),
+    workers: int = Workers,
+    executor: str = OnExecutor,
+    address: str = Address,
     csv: Path = typer.Option(None, metavar="FILE", help="Write R², tau and importances as CSV."),
     plot: Path = typer.Option(None, metavar="FILE", help="Draw importances, or learning curves (.png, .svg, .pdf)."),
     as_json: bool = Json,
@@ -50,7 +53,6 @@ def command(
     """
     from nas.cli.counting import counting
     from nas.core.errors import InputError
-    from nas.core.executor import ExecutorSettings
     from nas.core.files import write_atomic, write_text
     from nas.drivers.heatmap import KINDS
     from nas.drivers.predict import MODELS, Protocol, assemble, chosen_targets, csv_rows, predict
@@ -61,8 +63,7 @@ def command(
     given = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench}
     if not any(given.values()):
         raise InputError("Expected a table to predict but got none; give --robustness, --accuracy or --robbench.")
-    if workers is not None and not 1 <= workers <= 1024:
-        raise InputError(f"Expected --workers between 1 and 1024 but got {workers}.")
+    how = spread(workers, executor, address)
     if seed < 0:
         raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
     if plot is not None and plot.suffix.lower() not in KINDS:
@@ -82,15 +83,13 @@ def command(
         wanted = chosen_targets(tables, _words(targets))
         files = [read_scores(path, dataset) for path in scores]
         data = assemble(tables, [c for columns in wanted.values() for c in columns], features, files, _words(proxies))
-        processes = ExecutorSettings(workers=workers).processes("cpu")
-
         with counting("predict", None) as counter:
 
             def tick(done: int, total: int) -> None:
                 counter.total = total
                 counter.update(done, 0)
 
-            found = predict(data, wanted, protocol, processes, tick)
+            found = predict(data, wanted, protocol, how, tick)
         result = {"dataset": dataset, "features": features, **found}
         if csv is not None:
             write_text(csv, csv_rows(result))

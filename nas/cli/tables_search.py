@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from nas.cli.output import Json, output
+from nas.cli.workers import Address, OnExecutor, Workers, spread
 
 
 def command(
@@ -31,7 +32,9 @@ def command(
     seeds: int = typer.Option(100, help="Runs of each strategy."),
     seed: int = typer.Option(0, help="Of all runs; each has its own from it."),
     ask: int = typer.Option(1, help="Architectures that a strategy proposes at once."),
-    workers: int = typer.Option(None, help="Processes, by default one per core; the results are the same."),
+    workers: int = Workers,
+    executor: str = OnExecutor,
+    address: str = Address,
     columns: str = typer.Option("", help="Columns to show of the best found, as in `nas tables correlate`."),
     cheap: str = typer.Option(None, metavar="NAME", help="The cheap objective of warm-up and moves: params, a column."),
     features: str = typer.Option("graph", help="What predictors see: graph (of the cell), and columns: scores:nwot."),
@@ -50,7 +53,6 @@ def command(
     """
     from nas.cli.counting import counting
     from nas.core.errors import InputError
-    from nas.core.executor import ExecutorSettings
     from nas.core.files import write_atomic, write_text
     from nas.drivers.heatmap import KINDS
     from nas.drivers.regret import regret_curves
@@ -62,8 +64,7 @@ def command(
         raise InputError(
             "Expected a table to search on but got none; give --robustness, --accuracy, --robbench or --latency."
         )
-    if workers is not None and not 1 <= workers <= 1024:
-        raise InputError(f"Expected --workers between 1 and 1024 but got {workers}.")
+    how = spread(workers, executor, address)
     if plot is not None and plot.suffix.lower() not in KINDS:
         raise InputError(f"Expected --plot to end in {', '.join(KINDS)} but got {str(plot)!r}.")
     for path in (csv, plot):
@@ -91,8 +92,7 @@ def command(
     total = len(study.objectives) * len(study.strategies) * seeds
     with output(as_json) as out:
         with counting("search", total) as counter:
-            processes = ExecutorSettings(workers=workers).processes("cpu")
-            found = table_search(tables, study, processes, lambda runs: counter.update(runs, 0))
+            found = table_search(tables, study, how, lambda runs: counter.update(runs, 0))
         result = {"dataset": dataset, **found}
         if csv is not None:
             write_text(csv, csv_rows(result))

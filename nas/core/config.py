@@ -11,12 +11,16 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
+from nas.core.yaml_size import check_size
 
 T = TypeVar("T")
 OVERRIDE = re.compile(r"^[\w.]+=")  # what tells `key=value` from an architecture such as Genotype(normal=...)
+LONGEST_TEXT = 10_000  # characters of a single value; a genotype has 500, a path at most 4,096
+REFERENCE = re.compile(r"[^$\\]*\$\{[\w.]+\}[^$\\]*")
 
 
 def shipped() -> list[str]:
@@ -39,18 +43,15 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     """
     text, where = _read(name)
     try:
+        check_size(text)
         loaded = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
         if not isinstance(loaded, DictConfig):
             raise _no_section(where)
         own: Any = OmegaConf.to_container(loaded, resolve=False)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
         raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
     except AssertionError as error:  # omegaconf's answer to a single number
         raise _no_section(where) from error
-    except Exception as error:  # the YAML library's own errors have no common public base in omegaconf
-        if isinstance(error, InputError) or not type(error).__module__.startswith("yaml"):
-            raise
-        raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
     merged: dict[str, Any] = {}
     parents = own.pop("extends", None) or []
     for parent in parents if isinstance(parents, list) else [parents]:
@@ -120,6 +121,7 @@ def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict
             parsed = None
         elif kind is not str:
             try:
+                check_size(value)
                 parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore
             except Exception as error:
                 raise InputError(f"Expected a YAML value in {text!r} but: {_one_line(error)}") from error
@@ -206,8 +208,13 @@ def _coerced(values: Any, schema: type, path: str) -> dict[str, Any]:
             result[key] = _coerced(value, kind, f"{path}{key}.")  # type: ignore[arg-type]
         elif value == "???":  # omegaconf would take it for a value that is yet to come
             raise InputError(f"Expected a value for {path}{key} but got '???'; leave the key out for its default.")
+        elif isinstance(value, str) and ("\0" in value or len(value) > LONGEST_TEXT):
+            raise InputError(
+                f"Expected a text of at most {LONGEST_TEXT} characters, none of them zero, for {path}{key} but got "
+                f"{value!r}; shorten it."
+            )
         elif isinstance(value, str) and "${" in value:
-            result[key] = value
+            result[key] = _reference(value, f"{path}{key}")
         elif typing.get_origin(kind) is list:
             result[key] = _items(value, typing.get_args(kind)[0], f"{path}{key}")
         elif kind is float:
@@ -226,7 +233,15 @@ def _items(value: Any, kind: type, key: str) -> list[Any]:
     items = value if isinstance(value, list) else [value]
     if any(item is None or isinstance(item, dict | list) for item in items):
         raise InputError(f"Expected a list such as a,b for {key} but got {value!r}.")
+    items = [_reference(item, key) if isinstance(item, str) and "${" in item else item for item in items]
     return [_number(item, key) for item in items] if kind is float else items
+
+
+def _reference(text: str, key: str) -> str:
+    """A value that refers to one other key, and to nothing else: not to the environment, not to itself twice over."""
+    if REFERENCE.fullmatch(text) is None:
+        raise InputError(f"Expected a value for {key} that refers to one other key, as ${{seed}}, but got {text!r}.")
+    return text
 
 
 def _not_bool(value: bool, kind: type, key: str) -> InputError:

@@ -10,12 +10,15 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from nas.core.attempt import Done, attempt, make_repeatable
 from nas.core.errors import NasError
+from nas.core.store import Store
 
 
 class News(NamedTuple):
@@ -24,10 +27,26 @@ class News(NamedTuple):
     worker: int
     ready: bool = False
     done: Done[Any] | None = None
+    unbegun: bool = False  # it died before it began the item that it was given
+
+
+class RemoteStore(Protocol):
+    """What workers use of a run's store; see `nas.core.store.Store`."""
+
+    def __enter__(self) -> RemoteStore: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def get(self, key: str, default: Any = None) -> Any: ...
+
+    def put(self, key: str, value: Any) -> None: ...
 
 
 class Crew(ABC):
     """Workers by number. A worker gets the function once, when it is hired, and then one item after the other."""
+
+    apart = False  # whether workers are on several machines, so that one's memory says nothing about another's
+    stillborn = 3  # workers in a row that may die before they are ready
 
     @abstractmethod
     def hire(self) -> int:
@@ -49,6 +68,10 @@ class Crew(ABC):
         """End all workers."""
         for worker in self.workers():
             self.dismiss(worker)
+
+    def opener(self, path: Path) -> Callable[[], Store | RemoteStore]:
+        """See `Executor.opener`."""
+        return partial(Store, path)
 
     @abstractmethod
     def workers(self) -> list[int]:

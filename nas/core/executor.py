@@ -1,4 +1,4 @@
-"""Apply a function to independent items: in this process, or in others of this machine."""
+"""Apply a function to independent items: in this process, in others of this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -7,27 +7,44 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nas.core.attempt import Done, attempt, make_repeatable
-from nas.core.crew import Crew, News, Processes
+from nas.core.crew import Crew, News, Processes, RemoteStore
+from nas.core.deterministic import Deterministic
 from nas.core.errors import InputError, ResourceError
+from nas.core.store import Store
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+LOCAL, RAY = EXECUTORS = ("local", "ray")
 PATIENCE = 0.5  # seconds between two ticks
-STILLBORN = 3
 
 
 @dataclass
 class ExecutorSettings:
-    workers: int | None = None  # processes; by default one per `threads` cores, one on a GPU
+    name: str = "local"  # processes of this machine; or ray, workers on a cluster (`executor=ray` for short)
+    workers: int | None = None  # by default one per `threads` cores, one on a GPU; on a cluster, as it has room for
     threads: int = 1  # of torch in each process; results may differ between numbers of threads, never of workers
     retries: int = 2  # how often an item whose worker died is tried again
     deadline: float | None = None  # seconds that an item may take; then its worker is ended and it counts as failed
+    address: str | None = None  # ray: of a cluster, as host:port; auto finds that of this machine; null starts one here
+    deterministic: bool = False  # only kernels that give the same bits each time; slower on a GPU
+    gpus: float | None = None  # ray: of each worker, or a share of one; by default 1 where `device` is a GPU
 
     def check(self) -> None:
+        if self.name not in EXECUTORS:
+            raise InputError(f"Expected executor={' or '.join(EXECUTORS)} but got {self.name!r}.")
+        for key in ("address", "gpus"):
+            if self.name == LOCAL and getattr(self, key) is not None:
+                raise InputError(f"Expected executor.{key} with executor=ray only; add that, or leave it out.")
+        if self.address == "":
+            raise InputError("Expected executor.address=host:port or auto but got an empty text; leave it out.")
+        if self.gpus is not None and not (0 < self.gpus < 1 or (self.gpus >= 0 and self.gpus == int(self.gpus))):
+            raise InputError(f"Expected executor.gpus as a whole number or a share below 1 but got {self.gpus}.")
         if not 1 <= self.threads <= 1024:
             raise InputError(f"Expected executor.threads between 1 and 1024 but got {self.threads}.")
         if self.workers is not None and not 1 <= self.workers <= 4096:
@@ -41,6 +58,14 @@ class ExecutorSettings:
         if self.workers is not None:
             return self.workers
         return max(1, _cores() // self.threads) if device == "cpu" else 1
+
+    def gpus_each(self, device: str) -> float:
+        """Of every worker on a cluster; `device` is what this process would use."""
+        return self.gpus if self.gpus is not None else float(device != "cpu")
+
+    def computes_on(self, device: str) -> str:
+        """The kind of device that workers use where this process would use `device`: a cluster's may be another."""
+        return device if self.name == LOCAL else "cuda" if self.gpus_each(device) > 0 else "cpu"
 
 
 def _cores() -> int:
@@ -79,6 +104,7 @@ class Executor(Generic[Item, Result]):
         self.threads = threads
         self.retries = retries
         self.deadline = deadline
+        self.room = workers  # for workers that compute, here or on the cluster
         self._crew = crew
         self._here = crew is None and workers == 1 and deadline is None
         self._idle: list[int] = []
@@ -91,6 +117,10 @@ class Executor(Generic[Item, Result]):
     def __exit__(self, *error: object) -> None:
         if self._crew is not None:
             self._crew.close()
+
+    def opener(self, path: Path) -> Callable[[], Store | RemoteStore]:
+        """How a worker opens the store at `path` of this machine; may be pickled into `function`, before any `map`."""
+        return partial(Store, path) if self._crew is None else self._crew.opener(path)
 
     def map(self, items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Iterator[Done[Result]]:
         """Each item's outcome as it finishes. `tick` is called now and then while waiting."""
@@ -105,7 +135,7 @@ class Executor(Generic[Item, Result]):
             while shift.left or shift.busy:
                 self._employ(self._crew, shift)
                 for news in self._crew.news(self._until(shift)):
-                    done = self._heard(news, shift)
+                    done = self._heard(self._crew, news, shift)
                     if done is not None:
                         yield done
                 for worker, (index, _, since) in list(shift.busy.items()):
@@ -122,7 +152,7 @@ class Executor(Generic[Item, Result]):
 
     def _employ(self, crew: Crew, shift: _Shift) -> None:
         """Hand out items, and hire while there are more of them than workers."""
-        while shift.left and self._idle and self._may_start(shift):
+        while shift.left and self._idle and self._may_start(crew, shift):
             worker = self._idle.pop()
             index, item = shift.left.popleft()
             shift.busy[worker] = (index, item, time.monotonic())
@@ -131,13 +161,15 @@ class Executor(Generic[Item, Result]):
         for _ in range(min(self.workers - len(crew.workers()), len(shift.left) - starting)):
             crew.hire()
 
-    def _may_start(self, shift: _Shift) -> bool:
+    def _may_start(self, crew: Crew, shift: _Shift) -> bool:
         """The last try of an item is alone, so that no other takes the memory it needs."""
+        if crew.apart:
+            return True
         last = [index for index, _, _ in shift.busy.values() if shift.tries[index] == self.retries > 0]
         first = shift.left[0][0]
         return not last and not (shift.busy and shift.tries[first] == self.retries > 0)
 
-    def _heard(self, news: News, shift: _Shift) -> Done[Any] | None:
+    def _heard(self, crew: Crew, news: News, shift: _Shift) -> Done[Any] | None:
         """Take note; returns the outcome of an item, where there is one."""
         if news.ready:
             self._stillborn = 0
@@ -152,13 +184,16 @@ class Executor(Generic[Item, Result]):
             return news.done if had is not None else None
         if had is None:
             self._stillborn += 1
-            if self._stillborn > STILLBORN:
+            if self._stillborn > crew.stillborn:
                 raise ResourceError(
                     f"{self._stillborn} worker processes in a row were killed as they started (out of memory?); "
                     "continue with `nas resume RUN executor.workers=1`."
                 )
             return None
         index, item, since = had
+        if news.unbegun:
+            shift.left.appendleft((index, item))
+            return None
         shift.tries[index] += 1
         if shift.tries[index] <= self.retries:
             shift.left.appendleft((index, item))
@@ -176,8 +211,30 @@ class Executor(Generic[Item, Result]):
 
 
 def executor_for(
-    function: Callable[[Item], Result], settings: ExecutorSettings, device: str, most: int | None = None
+    function: Callable[[Item], Result],
+    settings: ExecutorSettings,
+    device: str,
+    most: int | None = None,
+    light: bool = False,
 ) -> Executor[Item, Result]:
-    """The executor that the settings ask for, with at most `most` workers; `device` is where the work is done."""
-    workers = min(settings.processes(device), most or settings.processes(device))
-    return Executor(function, max(1, workers), settings.threads, settings.retries, settings.deadline)
+    """The executor that the settings ask for, with at most `most` workers.
+
+    `device` is where this process would do the work. `light` work only waits for other workers of the same cluster:
+    it takes nothing of it, and there may be more of them than it has `room` for others.
+    """
+    if settings.deterministic:
+        function = Deterministic(function)
+    crew: Crew | None = None
+    if settings.name == RAY:
+        from nas.core.ray_crew import RayCrew
+
+        gpus = settings.gpus_each(device)
+        crew = ray = RayCrew(function, settings.threads, gpus, settings.address, settings.workers, light)
+        room = ray.size
+    else:
+        room = settings.processes(device)
+    most = room if most is None else most
+    workers = max(1, most if light else min(room, most))
+    executor = Executor(function, workers, settings.threads, settings.retries, settings.deadline, crew)
+    executor.room = room
+    return executor

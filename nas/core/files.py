@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -14,8 +16,23 @@ from typing import Any, BinaryIO
 from nas.core.errors import InputError
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Call `write` on a temporary file beside `path`, flush it to the disk, then rename it over `path`."""
+class DamagedError(InputError):
+    """A file is not as it was written: truncated, overwritten, a bit flipped. `reason` says it in a few words."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
+
+
+class ChangedError(DamagedError):
+    """A file can be read but is another than the one that was written, be it by damage or by hand."""
+
+
+def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | None = None) -> None:
+    """Call `write` on a temporary file beside `path`, flush it to the disk, then rename it over `path`.
+
+    What was at `path` is at `previous` afterwards, where that is given.
+    """
     with told_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -25,10 +42,25 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], Any]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own mode hides the run from the user's group
+            if previous is not None and path.exists():
+                _link(path, previous)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def _link(path: Path, previous: Path) -> None:
+    """The file is at both places; where the disk knows no links, at `previous` alone."""
+    linked = previous.with_name(f".{previous.name}.link")
+    linked.unlink(missing_ok=True)  # of a process that was killed here
+    try:
+        os.link(path, linked)
+    except OSError:
+        os.replace(path, previous)
+        return
+    os.replace(linked, previous)
+    linked.unlink(missing_ok=True)  # a rename between two names of one file leaves both
 
 
 def _umask() -> int:
@@ -44,6 +76,62 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def put_aside(path: Path, *companions: Path) -> Path:
+    """Rename a damaged file to the next free NAME.damaged-N.SUFFIX beside it; returns where it is now.
+
+    Of `companions`, which go first, those that exist get the same number.
+    """
+
+    def moved(file: Path) -> Path:
+        return file.with_name(f"{file.stem}.damaged-{number}{file.suffix}")
+
+    files = [*companions, path]
+    number = 1
+    while any(moved(file).exists() for file in files):
+        number += 1
+    with told_plainly(path):
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(file, moved(file))
+    return moved(path)
+
+
+def write_signed(path: Path, value: Any) -> None:
+    """`write_json`, and beside it NAME.sha256 in the form that `sha256sum -c` reads."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(_signature(path), f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
+    write_text(path, text)
+
+
+def read_signed(path: Path) -> Any:
+    """The value of a JSON file; `DamagedError` where it is none or not the one that its NAME.sha256 is of.
+
+    A file without one is taken as it is; a missing file is a `FileNotFoundError`.
+    """
+    content = path.read_bytes()
+    try:
+        wanted = _signature(path).read_bytes()
+    except FileNotFoundError:
+        wanted = None
+    try:
+        value = json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(
+            f"Expected a readable {path} but: {error}; restore it from a copy.", f"it is no JSON: {error}"
+        ) from error
+    if wanted is not None and wanted.split(b" ")[0] != hashlib.sha256(content).hexdigest().encode():
+        raise ChangedError(
+            f"Expected {path} as it was written but it does not match its checksum in {_signature(path).name}; restore "
+            "it from a copy.",
+            "it does not match its checksum",
+        )
+    return value
+
+
+def _signature(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 @contextmanager

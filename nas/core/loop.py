@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from nas.core import checkpoint
+from nas.core import checkpoint, stopping
 from nas.core.averaging import Average
 from nas.core.errors import InputError
 from nas.core.files import told_plainly
@@ -105,17 +106,27 @@ class LoopState:
 class Loop:
     """Trains `task.model`; `run` continues from `folder/last.pt` where there is one, bit for bit.
 
-    `last.pt` is written after every epoch and within long ones, never with weights or a loss that are no numbers;
-    `best.pt` is the network that the selection rule picks, `final.pt` the one of the last epoch. Only the first of
-    several processes writes.
+    `last.pt` is written after every epoch and within long ones, never with weights or a loss that are no numbers; the
+    one before it stays, for the case that it is damaged. `best.pt` is the network that the selection rule picks,
+    `final.pt` the one of the last epoch; `about`, plain values, stands in both. Only the first of several processes
+    writes.
     """
 
-    def __init__(self, task: Task, plan: Plan, folder: Path, seed: int, processes: Processes | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        folder: Path,
+        seed: int,
+        processes: Processes | None = None,
+        about: dict[str, Any] | None = None,
+    ) -> None:
         self.task = task
         self.plan = plan
         self.folder = folder
         self.seed = seed
         self.processes = processes or Processes()
+        self.about = about or {}
         self.parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.SGD(
@@ -150,6 +161,7 @@ class Loop:
 
     def run(self, progress: Progress = lambda done, total, note: None) -> LoopState:
         self._resume()
+        self._restore_networks()
         with self._curves() as curves:
             while self.state.epoch < self.plan.schedule.epochs:
                 metrics = self._epoch(progress)
@@ -177,13 +189,14 @@ class Loop:
         self._begin(epoch)
         steps = self.task.steps_per_epoch * replays  # of the optimiser in an epoch
         rate = 0.0
-        for number, batch in enumerate(self.task.batches(self.state.batch), self.state.batch):
-            for replay in range(replays):
-                rate = self.plan.schedule.rate(epoch * steps + number * replays + replay, steps)
-                self._step(batch, rate)
-            self.state.batch = number + 1
-            if self.state.batch < self.task.steps_per_epoch:
-                self._look(progress)
+        with stopping.held():
+            for number, batch in enumerate(self.task.batches(self.state.batch), self.state.batch):
+                for replay in range(replays):
+                    rate = self.plan.schedule.rate(epoch * steps + number * replays + replay, steps)
+                    self._step(batch, rate)
+                self.state.batch = number + 1
+                if self.state.batch < self.task.steps_per_epoch:
+                    self._look(progress)
         mean = self._check(steps)
         self._tick()
         with nullcontext() if self.average is None else self.average.swapped_in():
@@ -223,18 +236,22 @@ class Loop:
             self.average.update()
 
     def _look(self, progress: Progress) -> None:
-        """Every so many batches: is the loss a number, is it time to save?"""
+        """Every so many batches, and where one process is to end: is the loss a number, is it time to save?"""
         batch, replays = self.state.batch, self.task.replays
         before = (self.state.epoch * self.task.steps_per_epoch + batch - 1) * replays
         every = self.plan.save_steps
         save = every is not None and (before + replays) // every > before // every
-        if not save and batch % self.plan.check_steps:
+        ends = stopping.asked()
+        if not save and batch % self.plan.check_steps and not (ends and self.processes.count == 1):
             return
         mean = self._check(batch * replays)
         minutes = (time.perf_counter() - self._saved) / 60
-        if save or self.processes.from_first(minutes >= self.plan.save_minutes):
+        late, ends = self.processes.from_first((minutes >= self.plan.save_minutes, ends))
+        if save or late or ends:
             self._tick()
             self._save()
+        if ends:
+            stopping.end()
         note = f"batch {batch} of {self.task.steps_per_epoch} train_loss {mean:.3f}"
         progress(self.state.epoch, self.plan.schedule.epochs, note)
 
@@ -258,14 +275,19 @@ class Loop:
         self.guard.check(self.task.model, epoch)
         if chosen:
             self.state.best, self.state.best_epoch = value, epoch
-        if self.processes.first and (chosen or final):
-            with nullcontext() if self.average is None else self.average.swapped_in():
-                payload = {"kind": "network", "epoch": epoch + 1, **self.task.export()}
-                for path in [self.chosen] * chosen + [self.final] * final:
-                    checkpoint.save(path, payload)
+        self._export([self.chosen] * chosen + [self.final] * final, epoch)
         self.state.history.append({"epoch": epoch + 1, **metrics})
         self.state.epoch, self.state.batch = epoch + 1, 0
         self._save(checked=True)
+
+    def _export(self, paths: list[Path], epoch: int) -> None:
+        """Write the network as it is after `epoch`."""
+        if not self.processes.first or not paths:
+            return
+        with nullcontext() if self.average is None else self.average.swapped_in():
+            payload = {"kind": "network", "epoch": epoch + 1, "provenance": self.about, **self.task.export()}
+            for path in paths:
+                checkpoint.save(path, payload)
 
     def _save(self, checked: bool = False) -> None:
         if not checked:
@@ -289,12 +311,11 @@ class Loop:
                 "state": vars(self.state),
                 "processes": everyone,
             }
-            checkpoint.save(self.last, payload)
+            checkpoint.keep(self.last, payload)
         self._saved = time.perf_counter()
 
     def _resume(self) -> None:
-        payload = checkpoint.load(self.last, "training") if self.processes.first and self.last.is_file() else None
-        payload = self.processes.from_first(payload)
+        payload = self.processes.from_first(self._newest() if self.processes.first else None)
         if payload is None:
             return
         if payload.get("format") != FORMAT:
@@ -316,6 +337,42 @@ class Loop:
         own = payload["processes"][self.processes.rank]
         self.task.load_state_dict(own["task"])
         self._middle = own if self.state.batch > 0 else None
+
+    def _newest(self) -> dict[str, Any] | None:
+        """The newest checkpoint to go on from; None for a start from the first epoch.
+
+        One is passed over where the network that it says was picked is damaged and can only be had by training again.
+        """
+        lost = checkpoint.trouble(self.chosen, "network")
+        for payload in checkpoint.kept(self.last, "training"):
+            if payload.get("format") != FORMAT:
+                return payload
+            state = payload["state"]
+            epoch, picked = state["epoch"], state["best_epoch"]
+            ahead = picked < 0 or (self.plan.select == "last" and epoch < self.plan.schedule.epochs)  # is written yet
+            if lost is None or ahead or (picked == epoch - 1 and state["batch"] == 0):
+                return payload
+            logging.getLogger("nas").warning(
+                "The network %s, of epoch %d, was damaged (%s). It is trained again from before that epoch, to the "
+                "same result.",
+                self.chosen,
+                picked + 1,
+                lost,
+            )
+        return None
+
+    def _restore_networks(self) -> None:
+        """At the end of an epoch, its network can take the place of a damaged `best.pt` or `final.pt`."""
+        epoch = self.state.epoch - 1
+        if not self.processes.first or self.state.batch > 0 or epoch < 0:
+            return
+        wanted = [self.chosen] * (self.state.best_epoch == epoch)
+        wanted += [self.final] * (self.state.epoch == self.plan.schedule.epochs)
+        for path in wanted:
+            why = checkpoint.trouble(path, "network")
+            if why is not None:
+                logging.getLogger("nas").warning("The network %s was damaged (%s) and is written anew.", path, why)
+                self._export([path], epoch)
 
 
 def _note(metrics: dict[str, float]) -> str:

@@ -68,6 +68,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     unseen: Labels = [(text, value) for text, value in extra["held_out"]]
     work = Work(settings, frozenset(text for text, _ in seen))
     with executor_for(work, settings.executor, settings.torch_device().type) as executor:
+        run.looks_at(work.jobs.dataset)
         with run.stage("dps") as stage:
             found = _search(run, seen, executor, watcher, stage)
         with run.stage("held-out") as stage:

@@ -21,9 +21,9 @@ from nas.core import checkpoint
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.files import told_plainly, write_atomic, write_json, write_text
+from nas.core.provenance import versions
 from nas.drivers.card import card
 from nas.drivers.launch import checkpoint_of
-from nas.drivers.pipeline import versions
 from nas.drivers.run import CONFIG, described, result_of
 from nas.search_spaces import SPACES, Network
 from nas.train import adversarial, load_trained

@@ -6,17 +6,21 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from nas.core import config
+from nas.core.crew import RemoteStore
 from nas.core.data import Dataset, DataSettings
 from nas.core.data import load as load_data
+from nas.core.data.checksum import checksums
 from nas.core.loop import FINAL, Progress
+from nas.core.provenance import environment
 from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.objectives.objectives import Objectives
+from nas.drivers.run import STORE, depends_on
 from nas.drivers.settings import Settings
 from nas.drivers.sized import Sized
 from nas.drivers.together import train_together
@@ -62,16 +66,20 @@ class Jobs:
         self.settings = settings
         self.folder = folder
         self.keep = keep  # decoded images in the user's cache
+        self.open_store: Callable[[], Store | RemoteStore] | None = None  # of the run, if it has a folder
+        if folder is not None:
+            self.open_store = partial(Store, folder / STORE)
         self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "folder": self.folder}
+        return {"settings": config.plain(self.settings), "folder": self.folder, "open_store": self.open_store}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         from nas.drivers.settings import from_values
 
         self.settings = from_values(state["settings"], [])
         self.folder = state["folder"]
+        self.open_store = state["open_store"]
         self.keep = True
         self.tick = lambda: None
 
@@ -100,6 +108,7 @@ class Jobs:
 
     def _train(self, model: Model) -> dict[str, Any]:
         assert self.folder is not None
+        assert self.open_store is not None
         settings, dataset = self.settings, self.dataset
         recipe = replace(settings.train, method=model.training)
         trained = TrainedNetwork(
@@ -117,9 +126,15 @@ class Jobs:
         )
         folder = self.folder / "models" / model.name
         seed = derive(settings.seed, "train", model.name)
-        with Store(self.folder / "store.sqlite") as store:
+        about = {
+            **depends_on(settings),
+            "data_sha256": checksums(dataset),
+            "training_seed": seed,
+            **environment(settings.torch_device()),
+        }
+        with self.open_store() as store:
             report = self._reporter(store, model.name)
-            checkpoint, state = train_together(settings, trained, dataset, recipe, folder, seed, report)
+            checkpoint, state = train_together(settings, trained, dataset, recipe, folder, seed, report, about)
         return {
             "checkpoint": checkpoint.relative_to(self.folder).as_posix(),
             "final_checkpoint": checkpoint.with_name(FINAL).relative_to(self.folder).as_posix(),
@@ -132,12 +147,13 @@ class Jobs:
 
     def _attack(self, job: Attack) -> dict[str, Any]:
         assert self.folder is not None
+        assert self.open_store is not None
         settings, foreign = self.settings, is_foreign(job.checkpoint)
         source = job.checkpoint if foreign else str(self.folder / job.checkpoint)
         where = {"source": source} if foreign else {"checkpoint": os.path.relpath(source, self.folder)}
         subject = opened(source, settings.eval.model_options, job.importable, derive(settings.seed, "weights"))
         check_fits(subject, self.dataset, job.checkpoint)
-        with Store(self.folder / "store.sqlite") as store:
+        with self.open_store() as store:
             entry = evaluate(
                 subject.network,
                 self.dataset,
@@ -156,7 +172,7 @@ class Jobs:
             **where,
         }
 
-    def _reporter(self, store: Store, name: str) -> Progress:
+    def _reporter(self, store: Store | RemoteStore, name: str) -> Progress:
         """Progress as a fact in the store, where the process that shows it finds it."""
         last = [0.0]
 
@@ -173,7 +189,7 @@ class Jobs:
 class _Kept:
     """The outcomes of one model in the run's store."""
 
-    store: Store
+    store: Store | RemoteStore
     prefix: str
 
     def get(self, key: str) -> Any:

@@ -12,6 +12,7 @@ from nas.core import config
 from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.memory import Memory
+from nas.core.provenance import versions
 from nas.core.seeds import derive
 from nas.drivers import dps, pipeline, study, supernet_stage, transfer
 from nas.drivers.aims import Aims
@@ -32,16 +33,17 @@ DRAWS = 50_000  # random cells looked at for one that the limits allow
 
 def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
     """Carry out the run's command to its end and write its `result.json`; returns the content."""
-    done = result_of(run.folder)
+    done = run.result()
     if done is not None:
         return done
     version = described(run.folder).get("version")
-    if version != (current := pipeline.versions()["robust-nas"]):
+    if version != (current := versions()["robust-nas"]):
         logging.getLogger("nas").warning("This run was started by version %s, this is %s.", version, current)
     if run.command not in _COMMANDS:
         raise InputError(
             f"Expected a run of {', '.join(_COMMANDS)} but {run.folder} says {run.command!r}; restore its config.json."
         )
+    run.begin()
     return _COMMANDS[run.command](run, watcher)
 
 

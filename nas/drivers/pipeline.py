@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import nas
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Executor, executor_for
+from nas.core.executor import Executor, ExecutorSettings, executor_for
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
-from nas.drivers.run import Run, Stage
+from nas.drivers.objectives.names import GRAPH, parse, source_of
+from nas.drivers.run import STORE, Run, Stage
 from nas.drivers.search import Search
 from nas.drivers.standing import standing
 from nas.drivers.supernet_stage import is_supernet, search_supernet
@@ -83,10 +81,25 @@ class Workshop:
 @contextmanager
 def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
     settings = run.settings
-    jobs = Jobs(settings, run.folder)
-    how = replace(settings.executor, name="local", workers=1, deadline=None) if started() else settings.executor
+    jobs = Jobs(settings, run.folder.resolve())
+    how = settings.executor
+    if started():
+        how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
     with executor_for(jobs, how, settings.torch_device().type) as executor:
+        jobs.open_store = executor.opener(run.folder / STORE)
+        if looks_at_images(run):
+            run.looks_at(jobs.dataset)
         yield Workshop(run, jobs, executor, watcher)
+
+
+def looks_at_images(run: Run) -> bool:
+    """Whether the run's numbers depend on its data: all but those of a search by tables, latency or labels alone."""
+    settings = run.settings
+    if run.command != "search" or is_supernet(settings):
+        return True
+    names = [term.name for text in (settings.search.objective, settings.search.cheap) if text for term in parse(text)]
+    names += [name for name in settings.search.features if name != GRAPH]
+    return any(source_of(name) in ("proxy", "trained") for name in names)
 
 
 def search(shop: Workshop) -> dict[str, Any]:
@@ -191,10 +204,9 @@ def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, A
         "search": found,
         "models": [entries[model.name] for model in models],
         "differences": differences([entries[model.name] for model in models]),
-        "versions": versions(),
     }
     with run.stage("report"):
-        report(run.folder, {**result, "seconds": run.seconds()})
+        report(run.folder, run.signed({**result, "seconds": run.seconds()}))
     return run.finish({**result, "seconds": run.seconds()})
 
 
@@ -228,22 +240,3 @@ def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _outcomes(entry: dict[str, Any]) -> dict[str, str]:
     worst = entry.get("worst_case") or {}
     return {**entry["correct"], **({"worst_case": worst["correct"]} if len(worst.get("attacks", [])) > 1 else {})}
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that a number depends on."""
-    found = {"robust-nas": nas.__version__, "python": platform.python_version()}
-    for package in (
-        "torch",
-        "torchvision",
-        "torchattacks",
-        "autoattack",
-        "pyautoattack",
-        "numpy",
-        "scikit-learn",
-    ):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -16,7 +16,7 @@ import numpy as np
 
 from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Executor
+from nas.core.executor import ExecutorSettings, executor_for
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.core.statistics import kendall
@@ -246,7 +246,7 @@ def predict(
     data: Data,
     targets: dict[str, tuple[str, ...]],
     protocol: Protocol,
-    workers: int = 1,
+    how: ExecutorSettings | None = None,
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """R² (and Kendall's tau) on the test parts, mean and standard deviation over the splits, and what it rests on.
@@ -255,6 +255,7 @@ def predict(
     feature and with it alone. R² of several columns is the mean of theirs, of one model with that many outputs. A
     model that fits all targets `together` is fitted once for all of them, also for a single one.
     """
+    how = how or ExecutorSettings(workers=1)
     PREDICTORS.get(protocol.model)
     if protocol.study and (len(data.names) < 2 or not hasattr(PREDICTORS.get(protocol.model), "importances")):
         raise InputError(
@@ -267,7 +268,7 @@ def predict(
     if protocol.curves:
         jobs += [_Job("curves", protocol.seed + s, size) for size in sizes for s in range(CURVE_SEEDS)]
     more = 2 * len(targets) * len(protocol.seeds()) if protocol.study else 0
-    done = _done(study, jobs, workers, lambda count: tick(count, len(jobs) + more))
+    done = _done(study, jobs, how, lambda count: tick(count, len(jobs) + more))
     of_splits = [answer for job, answer in zip(jobs, done) if job.part == "splits"]
     r2, r2_sd, tau, tau_sd = _averaged(of_splits)
     importances = _importances(of_splits, data.names)
@@ -294,7 +295,7 @@ def predict(
     if protocol.study:
         before = len(jobs)
         result["study"] = _without_and_alone(
-            study, protocol, importances, workers, lambda count: tick(before + count, before + more)
+            study, protocol, importances, how, lambda count: tick(before + count, before + more)
         )
     return result
 
@@ -303,7 +304,7 @@ def _without_and_alone(
     study: _Study,
     protocol: Protocol,
     importances: dict[str, dict[str, float]],
-    workers: int,
+    how: ExecutorSettings,
     tick: Callable[[int], None],
 ) -> dict[str, Any]:
     names = study.data.names
@@ -314,7 +315,7 @@ def _without_and_alone(
         for part in ("without", "alone")
         for seed in protocol.seeds()
     ]
-    done = _done(study, jobs, workers, tick)
+    done = _done(study, jobs, how, tick)
     found: dict[str, Any] = {}
     for target, top in first.items():
         entry: dict[str, Any] = {"top": top}
@@ -329,9 +330,9 @@ def _without_and_alone(
     return found
 
 
-def _done(study: _Study, jobs: list[_Job], workers: int, tick: Callable[[int], None]) -> list[_Answer]:
+def _done(study: _Study, jobs: list[_Job], how: ExecutorSettings, tick: Callable[[int], None]) -> list[_Answer]:
     finished: dict[int, Done[_Answer]] = {}
-    with Executor[_Job, _Answer](study, max(1, min(workers, len(jobs))), 1) as executor:
+    with executor_for(study, how, "cpu", len(jobs)) as executor:
         for done in executor.map(jobs):
             if done.failure is not None:
                 raise NasError(f"A prediction failed: {done.failure}")

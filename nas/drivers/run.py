@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import shutil
 import tempfile
@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from nas import __version__
-from nas.core import config
+from nas.core import config, provenance, safekeeping
+from nas.core.data import Dataset
+from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
-from nas.core.files import told_plainly, write_json
+from nas.core.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
 from nas.core.store import Store
 from nas.drivers.settings import Settings, from_values
 
 CONFIG = "config.json"
 RESULT = "result.json"
+STORE = "store.sqlite"
 CHANGEABLE = (  # nothing that a result depends on
-    *(f"executor.{key}" for key in ("workers", "retries", "deadline")),
+    *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
     "data.root",
 )
+PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 
 
 @dataclass
@@ -38,25 +42,97 @@ class Run:
     extra: dict[str, Any]  # what the command was given besides the settings (a checkpoint, a list of architectures)
     store: Store
 
+    def __post_init__(self) -> None:
+        self.copies = safekeeping.Copies(self.store)
+
     def stage(self, name: str) -> Stage:
-        return Stage(self.store, name)
+        return Stage(self.store, name, self.copies)
+
+    def begin(self) -> None:
+        """Note what this session computes with."""
+        here = provenance.environment(self.settings.torch_device())
+        sessions = self.store.get("environments", [])
+        if here not in sessions:
+            self.store.put("environments", [*sessions, here])
+
+    def looks_at(self, dataset: Dataset) -> None:
+        """Note the checksums of the data; `InputError` where the run was begun with other images or labels."""
+        found, before = checksums(dataset), self.store.get("data")
+        if before not in (None, found):
+            parts = ", ".join(name for name in found if found[name] != before.get(name))
+            raise InputError(
+                f"Expected the data that {self.folder} was begun with but their checksums differ ({parts}); restore "
+                "them, or start a new run."
+            )
+        if before is None:
+            self.store.put("data", found)
+
+    def provenance(self) -> dict[str, Any]:
+        """What the run's numbers depend on, besides the `versions`; plain values.
+
+        `earlier` are the environments of other sessions, where they differ from that of this one.
+        """
+        here = provenance.environment(self.settings.torch_device())
+        sessions = self.store.get("environments", [])
+        return {
+            **depends_on(self.settings),
+            "data_sha256": self.store.get("data"),
+            "hardware": here["hardware"],
+            "source": here["source"],
+            "earlier": [session for session in sessions if session != here],
+        }
+
+    def signed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The result with what it depends on."""
+        return {**result, "versions": provenance.versions(), "provenance": self.provenance()}
 
     def seconds(self) -> dict[str, float]:
         stages = {name: round(value, 3) for name, value in self.store.under("seconds/").items()}
         return {**stages, "total": round(sum(stages.values()), 3)}
 
     def finish(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Write `result.json`, the mark of a finished run."""
-        write_json(self.folder / RESULT, result)
+        """Write `result.json`, the mark of a finished run; returns its content."""
+        result = self.signed(result)
+        write_signed(self.folder / RESULT, result)
         return result
+
+    def result(self) -> dict[str, Any] | None:
+        """What `finish` wrote; None where it did not, or where the file is damaged: that is named and put aside.
+
+        The command then makes it again from what the store holds.
+        """
+        try:
+            return result_of(self.folder)
+        except DamagedError as error:
+            aside = put_aside(self.folder / RESULT)
+            logging.getLogger("nas").warning(
+                "The result %s was damaged (%s). It is %s now, and is made again from the run's store.",
+                self.folder / RESULT,
+                error.reason,
+                aside.name,
+            )
+        return None
+
+
+def depends_on(settings: Settings) -> dict[str, Any]:
+    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels."""
+    return {
+        "seed": settings.seed,
+        "settings_sha256": provenance.settings_checksum(config.plain(settings), (*CHANGEABLE, *PLACES)),
+        "deterministic": settings.executor.deterministic,
+    }
 
 
 class Stage:
-    """Adds the wall time of a block to the run's stages; `flush` now and then keeps most of it through a kill."""
+    """Adds the wall time of a block to the run's stages; `flush` now and then keeps most of it through a kill.
 
-    def __init__(self, store: Store, name: str) -> None:
+    Both keep a good copy of the store, when it is time for one.
+    """
+
+    def __init__(self, store: Store, name: str, copies: safekeeping.Copies) -> None:
         self.store = store
         self.name = name
+        self.copies = copies
 
     def __enter__(self) -> Stage:
         self.start = time.perf_counter()
@@ -64,10 +140,13 @@ class Stage:
 
     def __exit__(self, *error: object) -> None:
         self._add()
+        if error[0] is None:
+            self.copies.end_of_stage()
 
     def flush(self) -> None:
         if time.perf_counter() - self.start > 2:
             self._add()
+            self.copies.now_and_then()
 
     def _add(self) -> None:
         now = time.perf_counter()
@@ -79,7 +158,7 @@ class Stage:
 def create(command: str, settings: Settings, extra: dict[str, Any] | None = None) -> Iterator[Run]:
     """A new run folder: the one named by `run.dir` (which must not exist), or the next free `runs/<name>-<n>`.
 
-    The folder appears with its configuration in it, or not at all.
+    The folder appears with its configuration, an empty store and a good copy of that in it, or not at all.
     """
     wanted = Path(settings.run.dir) if settings.run.dir is not None else None
     if wanted is not None and (wanted.exists() or wanted.is_symlink()):
@@ -92,15 +171,16 @@ def create(command: str, settings: Settings, extra: dict[str, Any] | None = None
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
     try:
-        write_json(
-            temporary / CONFIG,
-            {
-                "version": __version__,
-                "command": command,
-                "extra": extra or {},
-                "settings": config.plain(settings),
-            },
-        )
+        described = {
+            "version": __version__,
+            "command": command,
+            "extra": extra or {},
+            "settings": config.plain(settings),
+        }
+        write_signed(temporary / CONFIG, described)
+        with safekeeping.opened(temporary / STORE) as store:
+            store.put("config", described)
+            safekeeping.keep_copy(store)
         temporary.chmod(0o755)
         folder = _placed(temporary, wanted, parent, settings.name)
     except BaseException:
@@ -130,7 +210,7 @@ def _placed(temporary: Path, wanted: Path | None, parent: Path, name: str) -> Pa
 def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
     """An existing run, locked for this process. Only what cannot change its result may be overridden (`CHANGEABLE`)."""
     for text in overrides or []:
-        if text.partition("=")[0] not in CHANGEABLE:
+        if text.partition("=")[0] not in ("executor", *CHANGEABLE):
             raise InputError(
                 f"Expected one of {', '.join(CHANGEABLE)} but got {text!r}; other settings would change the result: "
                 "start a new run with them."
@@ -143,36 +223,75 @@ def described(folder: Path) -> dict[str, Any]:
     """What `config.json` of a run says; `InputError` where the folder is no run."""
     path = folder / CONFIG
     try:
-        value = json.loads(path.read_text())
+        value = read_signed(path)
         if not {"command", "settings", "extra"} <= value.keys():
             raise ValueError("keys are missing")
     except FileNotFoundError as error:
         raise InputError(f"Expected a run folder but {folder} has no {CONFIG}; check the path.") from error
+    except ChangedError as error:
+        raise ChangedError(
+            f"Expected {path} as the run wrote it but it was changed, by hand or by damage: a run keeps the settings "
+            f"that it began with. Start a new run for others; to go on with this one, remove {CONFIG} and "
+            f"`nas resume {folder}` writes it anew.",
+            error.reason,
+        ) from error
+    except DamagedError as error:
+        raise DamagedError(
+            f"Expected a readable {path} but {error.reason}; `nas resume {folder}` writes it anew.", error.reason
+        ) from error
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"Expected a readable {path} but: {error}; restore it from a copy.") from error
     return value
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:
-    """The result of a finished run, `None` where it is not finished."""
+    """The result of a finished run, `None` where it is not finished; `DamagedError` where its file is damaged."""
     described(folder)
     path = folder / RESULT
-    if not path.exists():
-        return None
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"Expected a readable {path} but: {error}; remove it and run `nas resume {folder}`."
+        value = read_signed(path)
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        raise DamagedError(
+            f"Expected a readable {path} but {error.reason}; `nas resume {folder}` makes it again.", error.reason
         ) from error
+    except OSError as error:
+        raise InputError(f"Expected a readable {path} but: {error}; check the file's rights.") from error
+    if not isinstance(value, dict):
+        raise DamagedError(f"Expected a result in {path} but got {value!r}.", "it holds something else")
+    return value
 
 
 @contextmanager
 def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
-    value = described(folder)
-    settings = from_values(value["settings"], overrides or [])
-    with _locked(folder), Store(folder / "store.sqlite") as store:
+    """Lock the run, verify its store and go back to the last good copy where it must be."""
+    try:
+        described(folder)
+    except InputError as error:
+        if isinstance(error, ChangedError) or not any(
+            path.is_file() for path in (folder / STORE, safekeeping.copy_of(folder / STORE))
+        ):
+            raise
+    with _locked(folder), safekeeping.opened(folder / STORE) as store:
+        value = _configuration(folder, store)
+        settings = from_values(value["settings"], overrides or [])
         yield Run(folder, value["command"], settings, value["extra"], store)
+
+
+def _configuration(folder: Path, store: Store) -> dict[str, Any]:
+    """What `config.json` says; where that is damaged or gone it is written anew, as the store has it."""
+    try:
+        return described(folder)
+    except InputError as error:
+        kept = store.get("config")
+        if kept is None or isinstance(error, ChangedError):
+            raise
+        path = folder / CONFIG
+        logging.getLogger("nas").warning("%s The run's store had a copy, which was written there.", error)
+        put_aside(path)
+        write_signed(path, kept)
+        return kept
 
 
 @contextmanager

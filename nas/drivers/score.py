@@ -14,7 +14,7 @@ from nas.core import config
 from nas.core.attempt import Done
 from nas.core.data import load
 from nas.core.errors import NasError
-from nas.core.executor import executor_for
+from nas.core.executor import LOCAL, ExecutorSettings, executor_for
 from nas.drivers.candidates import Candidate, Candidates, mark
 from nas.drivers.rows import Row, RowFile
 from nas.drivers.scoring import Scorer
@@ -69,12 +69,17 @@ class Work:
             settings.torch_device(),
         )
 
+    @property
+    def immediate(self) -> bool:
+        """Whether a score takes less time than handing it out."""
+        return all(PROXIES.get(name).needs == "cost" for name in self.proxies)
+
     def most(self, left: int | None) -> int | None:
         """How many workers so many architectures are worth: one each if asked for, else what makes up for a start."""
         executor = self.settings.executor
-        if executor.workers is not None:
+        if executor.workers is not None or executor.name != LOCAL:
             return left
-        if all(PROXIES.get(name).needs == "cost" for name in self.proxies):
+        if self.immediate:
             return 1
         return None if left is None else max(1, left // WORTHWHILE)
 
@@ -86,8 +91,9 @@ def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
         "space": settings.space,
         "proxies": proxies,
         "seed": settings.seed,
-        "device": settings.torch_device().type,
+        "device": settings.executor.computes_on(settings.torch_device().type),
         "executor.threads": settings.executor.threads,
+        "executor.deterministic": settings.executor.deterministic,
         "data": {key: value for key, value in values["data"].items() if key != "download"},
         "scoring": values["scoring"],
         "model": values["model"],
@@ -142,7 +148,10 @@ def score(
         watch(done, counts.failed)
 
     tick()
-    chosen = executor_for(work, settings.executor, settings.torch_device().type, work.most(left))
+    how = settings.executor
+    if how.name != LOCAL and work.immediate:
+        how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
+    chosen = executor_for(work, how, settings.torch_device().type, work.most(left))
     with _own_words(), chosen as executor:
         ahead = 1 if executor.workers == 1 else WINDOW * executor.workers
         for window in _windows(chain([first], new), ahead):

@@ -13,10 +13,13 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
 from nas.core.seeds import derive, seeded
+from nas.core.shortage import is_shortage, on_host, release
 from nas.drivers.sized import Sized
 from nas.search_spaces import SPACES, Cost
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.probe import Probe
+
+SHORT = "memory ran out"
 
 
 class Scorer:
@@ -24,7 +27,9 @@ class Scorer:
 
     The batch is drawn from the training part by the run's seed; each network's weights by the seed and its
     architecture, so a value does not depend on what was scored before or where. Proxies of the same batch size share
-    a `Probe`. Channels are last in memory.
+    a `Probe`. Channels are last in memory. A proxy for which memory runs out is tried once more, alone and, on a GPU, with
+    what the backward pass needs kept on the host: the same value from less memory. (Smaller parts of the batch would
+    give another one, as batch normalisation looks at the whole of it.) If that is too much, it has none.
     """
 
     def __init__(
@@ -62,10 +67,8 @@ class Scorer:
             )
         generator = torch.Generator().manual_seed(derive(self.seed, "proxy batch"))
         chosen = torch.randperm(len(dataset.train), generator=generator)[:size]
-        return (
-            unit_range(dataset.train.images[chosen]).to(self.device),
-            dataset.train.labels[chosen].to(self.device),
-        )
+        batch = dataset.train.picked(chosen)
+        return unit_range(batch.images).to(self.device), batch.labels.to(self.device)
 
     def __call__(self, text: str) -> dict[str, float]:
         """Value of each proxy for the architecture written as `text`; `NasError` where one has none."""
@@ -78,23 +81,44 @@ class Scorer:
         """The values of the proxies that have one for the architecture written as `text`, and why others have none."""
         arch = SPACES.get(self.scored.space)().parse(text)
         cost = self.trained.cost(arch)
-        probes = self._probes(arch, cost) if self.wanted else {}
         scores, failures = {}, {}
+        probes: dict[int, Probe] = {}
         for proxy in self.proxies:
-            options = self.options[proxy.name]
-            try:
-                value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
-            except (NasError, ArithmeticError, ValueError, torch.linalg.LinAlgError) as error:
-                failures[proxy.name] = str(error) or type(error).__name__
-                continue
-            if math.isfinite(value):
+            value, reason = self._tried(proxy, arch, cost, probes)
+            if reason is SHORT:
+                probes.clear()
+                release(self.device)
+                with on_host(self.device):
+                    value, reason = self._tried(proxy, arch, cost, {}, alone=True)
+                release(self.device)
+            if reason is SHORT:
+                reason = f"Memory ran out, also without other proxies; lower proxies.{proxy.name}.batch_size."
+            if reason is None:
                 scores[proxy.name] = value
             else:
-                failures[proxy.name] = f"It is {value}; its values left the range of floats."
+                failures[proxy.name] = reason
         return scores, failures
 
-    def _probes(self, arch: Any, cost: Cost) -> dict[int, Probe]:
-        """One probe of the architecture's network for each batch size."""
+    def _tried(
+        self, proxy: Proxy, arch: Any, cost: Cost, probes: dict[int, Probe], alone: bool = False
+    ) -> tuple[float, str | None]:
+        """The proxy's value, or why it has none; `probes` are made where they are missing, for all or for it alone."""
+        options = self.options[proxy.name]
+        try:
+            if proxy.needs == "network" and not probes:
+                wanted = {options.batch_size: set(proxy.uses(options))} if alone else self.wanted
+                probes.update(self._probes(arch, cost, wanted))
+            value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
+        except (NasError, ArithmeticError, ValueError, torch.linalg.LinAlgError) as error:
+            return math.nan, str(error) or type(error).__name__
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            return math.nan, SHORT
+        return value, None if math.isfinite(value) else f"It is {value}; its values left the range of floats."
+
+    def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]]) -> dict[int, Probe]:
+        """One probe of the architecture's network for each batch size in `wanted`, with the quantities used of it."""
         with seeded(derive(self.seed, "proxy weights", arch)):
             network = SPACES.get(self.scored.space)().build(
                 arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings
@@ -105,14 +129,14 @@ class Scorer:
                 network,
                 self.images[:size],
                 self.labels[:size],
-                wanted=wanted,
+                wanted=names,
                 second=(self.images[size : 2 * size], self.labels[size : 2 * size])
                 if self.batches[size] == 2
                 else None,
                 relative_flops=cost.macs / self.largest.macs,
                 seed=self.seed,
             )
-            for size, wanted in self.wanted.items()
+            for size, names in wanted.items()
         }
 
     @cached_property

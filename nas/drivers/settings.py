@@ -11,7 +11,7 @@ import torch
 from nas.core import config
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
-from nas.core.executor import ExecutorSettings
+from nas.core.executor import LOCAL, ExecutorSettings
 from nas.core.registry import suggest
 from nas.core.repeated import MOST_REPETITIONS
 from nas.drivers.constraints import Constraint
@@ -180,7 +180,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     """Checked settings from plain values, such as a run's own `config.json`.
 
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
-    proxy.
+    proxy, `executor=NAME` for `executor.name=NAME`.
     """
     overrides = _written_out(values, overrides)
     before, chosen = _names(values, []), _names(values, overrides)
@@ -196,7 +196,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
 
 
 def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
-    """The overrides with `objective` in full."""
+    """The overrides with `objective` and `executor` in full."""
     section = values.get("search", {})
     name = section.get("objective") if isinstance(section, dict) else None
     name = name if isinstance(name, str) else SearchSettings.objective
@@ -207,10 +207,19 @@ def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
     if any(text.startswith("objective.") for text in overrides):
         proxies = [term.name for term in parse(name) if source_of(term.name) == "proxy"]
         name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # a misspelt name is told as such
-    return [
-        re.sub(r"^objective(?==)", "search.objective", re.sub(r"^objective\.", f"proxies.{name}.", text))
-        for text in overrides
-    ]
+    short = {
+        r"^objective\.": f"proxies.{name}.",
+        r"^objective(?==)": "search.objective",
+        r"^executor(?==)": "executor.name",
+    }
+    written = []
+    for text in overrides:
+        for pattern, full in short.items():
+            text = re.sub(pattern, full, text)
+        written.append(text)
+        if text == f"executor.name={LOCAL}":  # what only a cluster has goes with it
+            written += ["executor.address=null", "executor.gpus=null"]
+    return written
 
 
 def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:

@@ -6,19 +6,22 @@ Each repetition is a run of its own in `seed-<seed>` of the study's folder; a st
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import asdict
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas.core import config
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
+from nas.core.executor import LOCAL, ExecutorSettings, executor_for
+from nas.core.files import DamagedError
 from nas.core.repeated import mean_and_deviation, sign_flip, smallest_p, t_test
-from nas.drivers.pipeline import Watcher, versions
+from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CHANGEABLE, CONFIG, Run, create, described, reopen, result_of
-from nas.drivers.settings import from_values
+from nas.drivers.settings import Settings, from_values
+from nas.drivers.supernet_stage import is_supernet
 
 Execute = Callable[[Run, Watcher], dict[str, Any]]
 CORRUPTIONS = "corruptions"
@@ -45,25 +48,21 @@ def carry_out(run: Run, watcher: Watcher, execute: Execute) -> dict[str, Any]:
 
     settings = run.settings
     seeds = list(range(settings.seed, settings.seed + settings.seeds))
-    results = []
-    for seed in seeds:
-        folder = run.folder / f"seed-{seed}"
-        done = result_of(folder) if (folder / CONFIG).is_file() else None
-        if done is None:
-            with _repetition(run, folder, seed) as part:
-                done = execute(part, _OfSeed(watcher, seed))
-        results.append(done)
+    if settings.executor.name == LOCAL:
+        results = [_Repetition(run.folder, settings, execute, _OfSeed(watcher, seed))(seed) for seed in seeds]
+    else:
+        results = _spread_out(run, watcher, execute, seeds)
     result = {
         "space": settings.space,
         "data": settings.data.name,
         "seeds": seeds,
         "runs": [f"seed-{seed}" for seed in seeds],
         **together(results),
-        "versions": versions(),
     }
+    run.store.put("data", results[0]["provenance"]["data_sha256"])
     seconds = {stage: round(sum(one["seconds"][stage] for one in results), 3) for stage in results[0]["seconds"]}
     with run.stage("report"):
-        write_report(run.folder, {**result, "seconds": seconds})
+        write_report(run.folder, run.signed({**result, "seconds": seconds}))
     return run.finish({**result, "seconds": seconds})
 
 
@@ -76,19 +75,70 @@ def refuse(folder: Path) -> None:
         )
 
 
-def _repetition(run: Run, folder: Path, seed: int) -> AbstractContextManager[Run]:
+def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) -> list[dict[str, Any]]:
+    """All seeds at once on a cluster.
+
+    Each is led by a worker of its own, which hands its evaluations to its share of the others; one that searches with
+    a supernet does all of its work itself.
+    """
+    settings = run.settings
+    waits = not is_supernet(settings)
+    how = replace(settings.executor, deadline=None)
+    work = _Repetition(run.folder.resolve(), settings, execute, Watcher())
+    with executor_for(work, how, settings.torch_device().type, len(seeds), light=waits) as executor:
+        work.inner = replace(settings.executor, workers=max(1, executor.room // len(seeds)))
+        if not waits:
+            work.inner = replace(settings.executor, name=LOCAL, workers=1, address=None, gpus=None)
+        watcher.stage("seeds", len(seeds))
+        results: dict[int, dict[str, Any]] = {}
+        for done in executor.map(seeds):
+            if done.failure is not None or done.result is None:
+                raise NasError(
+                    f"Seed {seeds[done.index]}: {done.failure} Finished parts are kept: `nas resume {run.folder}`."
+                )
+            results[done.index] = done.result
+            watcher.update(len(results), "")
+    return [results[index] for index in range(len(seeds))]
+
+
+class _Repetition:
     """The run of one seed, new or begun earlier; what may change about a resumed run changes here too."""
-    if (folder / CONFIG).is_file():
-        values = run.settings
-        changed = []
-        for key in CHANGEABLE:
-            section, _, name = key.partition(".")
-            value = getattr(getattr(values, section), name)
-            changed.append(f"{key}={'null' if value is None else value}")
-        return reopen(folder, changed)
-    values = config.plain(run.settings)
-    values = {**values, "seed": seed, "seeds": 1, "run": {**values["run"], "dir": str(folder)}}
-    return create("run", from_values(values, []))
+
+    def __init__(self, study: Path, settings: Settings, execute: Execute, watcher: Watcher) -> None:
+        self.study = study
+        self.settings = settings
+        self.execute = execute
+        self.watcher = watcher
+        self.inner: ExecutorSettings = settings.executor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "settings": config.plain(self.settings)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.settings = from_values(state["settings"], [])
+
+    def __call__(self, seed: int) -> dict[str, Any]:
+        folder = self.study / f"seed-{seed}"
+        with suppress(DamagedError):  # going on with that run mends it
+            done = result_of(folder) if folder.exists() else None
+            if done is not None:
+                return done
+        with self._opened(folder, seed) as run:
+            return self.execute(run, self.watcher)
+
+    def _opened(self, folder: Path, seed: int) -> AbstractContextManager[Run]:
+        values = config.plain(self.settings)
+        values["executor"] = config.plain(self.inner)
+        if folder.exists():
+            changed = []
+            for key in CHANGEABLE:
+                section, _, name = key.partition(".")
+                value = values[section][name]
+                changed.append(f"{key}={'null' if value is None else value}")
+            return reopen(folder, changed)
+        values = {**values, "seed": seed, "seeds": 1, "run": {**values["run"], "dir": str(folder)}}
+        return create("run", from_values(values, []))
 
 
 def together(results: list[dict[str, Any]]) -> dict[str, Any]:

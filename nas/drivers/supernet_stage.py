@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nas.core import checkpoint
+from nas.core.deterministic import told
 from nas.core.errors import InputError
 from nas.core.files import told_plainly
 from nas.core.seeds import derive
@@ -64,8 +65,9 @@ def search_supernet(shop: Workshop) -> dict[str, Any]:
     device = settings.torch_device()
     torch.set_num_threads(settings.executor.threads)
     strategy = made(shop.jobs)
-    if path.is_file():
-        strategy.load_state_dict(checkpoint.load(path, "supernet")["state"])
+    kept = next(checkpoint.kept(path, "supernet"), None)
+    if kept is not None:
+        strategy.load_state_dict(kept["state"])
     epochs = settings.strategy.epochs
     shop.watcher.stage("search", epochs)
     with (
@@ -73,14 +75,15 @@ def search_supernet(shop: Workshop) -> dict[str, Any]:
         SummaryWriter(str(path.parent / "tensorboard"), purge_step=strategy.epochs_done) as writer,
     ):
         while not strategy.done:
-            row = strategy.step()
+            with told():
+                row = strategy.step()
             with told_plainly(run.folder):
                 for name, value in row.items():
                     if isinstance(value, (int, float)) and not isinstance(value, bool):
                         writer.add_scalar(name, value, row["epoch"])
                 writer.add_text("architecture", row["architecture"], row["epoch"])
                 writer.flush()
-            checkpoint.save(path, {"kind": "supernet", "state": strategy.state_dict()})
+            checkpoint.keep(path, {"kind": "supernet", "state": strategy.state_dict()})
             shop.watcher.update(row["epoch"], _note(row))
             stage.flush()
     space = SPACES.get(settings.space)()

@@ -18,7 +18,7 @@ import numpy as np
 from nas.core import config
 from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
-from nas.core.executor import Executor
+from nas.core.executor import ExecutorSettings, executor_for
 from nas.core.memory import Memory
 from nas.core.registry import suggest
 from nas.core.seeds import derive
@@ -307,9 +307,12 @@ def options_of(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, Any
 
 
 def table_search(
-    tables: Collection, study: Study, workers: int = 1, tick: Callable[[int], None] = lambda runs: None
+    tables: Collection,
+    study: Study,
+    how: ExecutorSettings | None = None,
+    tick: Callable[[int], None] = lambda runs: None,
 ) -> dict[str, Any]:
-    """Runs a study in so many processes. `tick` is told how many runs are done.
+    """Runs a study, by default in this process. `tick` is told how many runs are done.
 
     The best architecture of a run is the best by the objective, the first found of equals; of several goals, that of
     the largest mean of the goals, each scaled to 0..1 over the table. Regret is how far the objective of the best so
@@ -330,7 +333,7 @@ def table_search(
         for start in range(0, study.seeds, CHUNK)
     ]
     finished: dict[int, Done[list[Outcome]]] = {}
-    with Executor[Job, list[Outcome]](runs, min(workers, len(jobs)), 1) as executor:
+    with executor_for(runs, how or ExecutorSettings(workers=1), "cpu", len(jobs)) as executor:
         for done in executor.map(jobs):
             if done.failure is not None:
                 raise NasError(f"A search failed: {done.failure}")

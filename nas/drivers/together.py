@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed as dist
 
 from nas.core import config, processes
 from nas.core.data import Dataset, load
+from nas.core.deterministic import make_deterministic, told
 from nas.core.errors import NasError
 from nas.core.loop import LoopState, Progress
 from nas.drivers.settings import Settings, from_values
@@ -55,10 +57,11 @@ def train_together(
     folder: Path,
     seed: int,
     progress: Progress,
+    about: dict[str, Any],
 ) -> tuple[Path, LoopState]:
     """`train` with the device of `settings`, on all processes of the block; `dataset` is that of `settings`."""
     processes.current().from_first((config.plain(settings), trained, recipe, folder, seed))
-    return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress)
+    return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress, about)
 
 
 def follow() -> None:
@@ -71,6 +74,9 @@ def follow() -> None:
             values, trained, recipe, folder, seed = work
             settings = from_values(values, [])
             torch.set_num_threads(settings.executor.threads)
-            train(trained, load(settings.data), recipe, folder, seed, settings.torch_device())
+            if settings.executor.deterministic:
+                make_deterministic()
+            with told():
+                train(trained, load(settings.data), recipe, folder, seed, settings.torch_device())
         except RuntimeError as error:  # torch's word for a process that is gone
             raise NasError(f"Another process of this training stopped ({str(error).splitlines()[0]}).") from error

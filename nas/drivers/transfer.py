@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from nas.core import config
+from nas.core.crew import RemoteStore
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError, NasError
 from nas.core.executor import executor_for
@@ -18,7 +20,7 @@ from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.jobs import load_once
 from nas.drivers.pipeline import Watcher
-from nas.drivers.run import Run
+from nas.drivers.run import STORE, Run
 from nas.drivers.settings import Settings, from_values
 from nas.eval.fingerprint import fingerprint
 from nas.eval.plan import plan_of
@@ -69,14 +71,17 @@ class Work:
     def __init__(self, settings: Settings, extra: dict[str, Any], folder: Path | None, keep: bool = True) -> None:
         self.settings = settings
         self.extra = extra
-        self.folder = folder
         self.keep = keep
+        self.open_store: Callable[[], Store | RemoteStore] | None = None
+        if folder is not None:
+            self.open_store = partial(Store, folder / STORE)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "extra": self.extra, "folder": self.folder}
+        return {"settings": config.plain(self.settings), "extra": self.extra, "open_store": self.open_store}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(from_values(state["settings"], []), state["extra"], state["folder"])  # type: ignore[misc]
+        self.__init__(from_values(state["settings"], []), state["extra"], None)  # type: ignore[misc]
+        self.open_store = state["open_store"]
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -96,10 +101,10 @@ class Work:
             check_fits(subject, self.dataset, self.extra["networks"][name]["checkpoint"])
 
     def __call__(self, source: str) -> Found:
-        assert self.folder is not None
+        assert self.open_store is not None
         settings = self.settings
         networks: dict[str, nn.Module] = {name: subject.network for name, subject in self.subjects.items()}
-        with Store(self.folder / "store.sqlite") as store:
+        with self.open_store() as store:
             total, done = transfer_ticks(settings.eval, len(networks)), 0.0
 
             def tick(passes: float, note: str) -> None:
@@ -122,11 +127,13 @@ class Work:
 def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     """Attack every network, count on all, and write the matrices."""
     settings, names = run.settings, list(run.extra["networks"])
-    work = Work(settings, run.extra, run.folder)
+    work = Work(settings, run.extra, run.folder.resolve())
     with (
         executor_for(work, settings.executor, settings.torch_device().type) as executor,
         run.stage("transfer") as stage,
     ):
+        work.open_store = executor.opener(run.folder / STORE)
+        run.looks_at(work.dataset)
         watcher.stage("transfer", len(names))
 
         def tick() -> None:

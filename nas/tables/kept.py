@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,10 @@ from nas.core.files import write_atomic
 from nas.tables.files import Rows
 
 _FORMAT = 1  # raise it when what is kept changes its meaning
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError, MemoryError),
+    *(TokenError, zipfile.BadZipFile, zlib.error),
+)
 
 
 def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:

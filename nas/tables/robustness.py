@@ -43,12 +43,14 @@ class RobustnessDataset(Table):
         self.folder = _subfolder(folder, dataset)
         try:
             ids = {key: (entry["nb201-string"], entry["isomorph"]) for key, entry in meta["ids"].items()}
+            if not all(isinstance(text, str) for entry in ids.values() for text in entry):
+                raise TypeError("an id that is no text")
             self.epsilons = {
                 name: [float(eps) for eps in meta["epsilons"][key]]
                 for name, key in ATTACKS.items()
                 if key in meta["epsilons"]
             }
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ORIGIN.damaged(self.meta, f"no ids and epsilons as expected ({error!r})") from error
         self._ids = [key for key, (_, measured) in ids.items() if key == measured]
         row = {key: number for number, key in enumerate(self._ids)}
@@ -130,7 +132,7 @@ class RobustnessDataset(Table):
             found = by_key[key]["accuracy"]
             rows = [row for row, name in enumerate(self._ids) if name in found]
             measured = np.array([found[self._ids[row]] for row in rows], dtype=np.float64)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ORIGIN.damaged(path, f"no accuracies of {key} as expected ({error!r})") from error
         if not rows or measured.shape != ((len(rows),) if width is None else (len(rows), width)):
             raise ORIGIN.damaged(path, f"not {width or 1} for each architecture")

@@ -45,7 +45,7 @@ def _lines(path: Path) -> list[Any]:
         if line.strip():
             try:
                 values.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ORIGIN.damaged(path, f"line {number} is not JSON") from error
     return values
 

@@ -10,13 +10,19 @@ from torch import Tensor
 from nas.core.augment import random_crop, random_flip
 from nas.core.data import Split
 from nas.core.data.splits import take
+from nas.core.errors import InputError
 from nas.core.images import unit_range
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 
 
 def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
-    """The weights' half and α's half: disjoint, class by class, the same in every run."""
+    """The weights' half and α's half: disjoint, class by class, the same in every run; both copies in memory."""
+    if split.on_disk:
+        raise InputError(
+            f"Expected training images that fit in memory for a supernet but the {len(split)} of "
+            f"{split.images.shape[-1]} pixels do not; set data.size to fewer pixels."
+        )
     first, second = take(split.labels.cpu().numpy(), num_classes, 50, "supernet")
     return tuple(Split(split.images[part], split.labels[part]) for part in (first, second))  # type: ignore[return-value]
 

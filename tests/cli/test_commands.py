@@ -330,7 +330,7 @@ def test_a_dry_run_keeps_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytes
     nas_json(*arguments, "--dry-run", cwd=tmp_path)
     assert not cache.exists()
     nas_json(*arguments, "executor.workers=1", cwd=tmp_path)
-    assert list(cache.rglob("*.npz"))
+    assert list(cache.rglob("*.images"))
 
 
 def test_a_checkpoint_beside_a_foreign_config(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

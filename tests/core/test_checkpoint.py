@@ -190,3 +190,89 @@ for room in (0, 300, 5_000, 20_000, 399_000):
     assert done.stdout.count("the disk is full") == 5, done.stderr[-500:]
     assert checkpoint.load(path, "network")["name"] == "ü"  # the old one
     assert os.listdir(path.parent) == ["a.pt"]
+
+
+# the one before the newest
+
+
+def number(n: int) -> dict[str, Any]:
+    return {"kind": "training", "n": n, "w": torch.full((500,), float(n))}
+
+
+def kept(path: Path) -> list[int]:
+    return [payload["n"] for payload in checkpoint.kept(path, "training")]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_newest_and_the_one_before_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    path = tmp_path / "last.pt"
+    assert kept(path) == []
+    for n in range(4):
+        checkpoint.keep(path, number(n))
+        assert kept(path) == [n, n - 1][: n + 1]
+    assert sorted(os.listdir(tmp_path)) == ["last.previous.pt", "last.pt"]
+
+
+def test_a_damaged_one_is_named_and_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "last.pt"
+    for n in range(2):
+        checkpoint.keep(path, number(n))
+    path.write_bytes(path.read_bytes()[:-200])
+    assert kept(path) == [0]
+    (warning,) = caplog.records
+    assert str(path) in warning.getMessage()
+    assert "goes on from last.previous.pt" in warning.getMessage()
+    assert sorted(os.listdir(tmp_path)) == ["last.damaged-1.pt", "last.previous.pt"]
+    checkpoint.keep(path, number(2))
+    assert kept(path) == [2, 0]  # the damaged one is never the one before
+    path.write_bytes(b"")
+    (tmp_path / "last.previous.pt").write_bytes(b"PK")
+    assert kept(path) == []
+    assert "goes on from the start" in caplog.records[-1].getMessage()
+
+
+def test_another_kind_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    checkpoint.keep(path, PAYLOAD)
+    with pytest.raises(InputError, match="something else"):
+        kept(path)
+
+
+def test_a_flipped_bit_anywhere_is_told_or_changes_nothing(path: Path) -> None:
+    import random
+
+    content, rng = path.read_bytes(), random.Random(0)
+    told = 0
+    for _ in range(300):
+        broken = bytearray(content)
+        broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+        path.write_bytes(broken)
+        try:
+            loaded = checkpoint.load(path, "network")
+        except InputError:
+            told += 1
+            continue
+        assert loaded["name"] == PAYLOAD["name"]
+        assert loaded["history"] == PAYLOAD["history"]
+        assert all(torch.equal(loaded["weights"][name], tensor) for name, tensor in PAYLOAD["weights"].items())
+    assert told > 250  # the others hit the padding between the parts, or what readers do not look at
+
+
+def test_a_kill_at_any_moment_of_keeping_leaves_a_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    script = LOOP.replace("checkpoint.save", "checkpoint.keep")
+    for wait in (0.03, 0.12):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", script, str(path)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(wait)
+        writer.send_signal(signal.SIGKILL)
+        assert writer.wait(10) == -signal.SIGKILL
+        assert all((payload["w"] == payload["n"]).all() for payload in checkpoint.kept(path, "training"))
+        assert path.is_file() or not (tmp_path / "last.previous.pt").exists()

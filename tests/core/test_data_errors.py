@@ -245,11 +245,12 @@ def test_folder_shapes(tmp_path: Path) -> None:
 
 
 def test_images_of_different_sizes(tmp_path: Path) -> None:
-    write_folder(tmp_path, pixels(10, 8), spread(10, 2))
-    write_folder(tmp_path / "class_0", pixels(1, 9), np.zeros(1, np.int64))
-    (tmp_path / "class_0" / "class_0" / "0000.png").rename(tmp_path / "class_0" / "odd.png")
-    fails(DataSettings("imagefolder", str(tmp_path)), "odd.png", "9 x 9", "data.size=")
-    assert load(DataSettings("imagefolder", str(tmp_path), size=8)).image_size == 8
+    root = tmp_path / "images"
+    write_folder(root, pixels(10, 8), spread(10, 2))
+    write_folder(root / "class_0", pixels(1, 9), np.zeros(1, np.int64))
+    (root / "class_0" / "class_0" / "0000.png").rename(root / "class_0" / "odd.png")
+    fails(DataSettings("imagefolder", str(root)), "odd.png", "9 x 9", "data.size=")
+    assert load(DataSettings("imagefolder", str(root), size=8)).image_size == 8
 
 
 def test_oblong_images(tmp_path: Path) -> None:

@@ -15,7 +15,17 @@ from typing import BinaryIO
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.files import told_plainly, write_atomic, write_json, write_text
+from nas.core.files import (
+    ChangedError,
+    DamagedError,
+    put_aside,
+    read_signed,
+    told_plainly,
+    write_atomic,
+    write_json,
+    write_signed,
+    write_text,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -151,3 +161,72 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="bus") as caught, told_plainly(tmp_path):
         raise OSError(errno.EIO, "bus")
     assert not isinstance(caught.value, InputError)
+
+
+# checksums
+
+
+def test_a_signed_file_is_plain_json_with_a_checksum_beside_it(tmp_path: Path) -> None:
+    path, value = tmp_path / "a.json", {"a": [1, 2.5, None], "ü": "x"}
+    write_signed(path, value)
+    assert json.loads(path.read_text()) == value
+    assert read_signed(path) == value
+    done = subprocess.run(
+        ["sha256sum", "-c", "a.json.sha256"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    write_signed(path, 3)
+    assert read_signed(path) == 3
+
+
+def test_any_change_of_a_signed_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_signed(path, {"budget": 12})
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(DamagedError, match="Expected") as caught:
+            read_signed(path)
+        assert str(path) in str(caught.value)
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        with pytest.raises(DamagedError):
+            read_signed(path)
+    path.write_bytes(content.replace(b"12", b"13"))
+    with pytest.raises(ChangedError, match="does not match its checksum"):
+        read_signed(path)
+
+
+def test_a_damaged_checksum_is_told_and_none_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_signed(path, 1)
+    beside = tmp_path / "a.json.sha256"
+    beside.write_bytes(b"\xff" + beside.read_bytes()[1:])
+    with pytest.raises(ChangedError):
+        read_signed(path)
+    beside.unlink()
+    assert read_signed(path) == 1
+    with pytest.raises(FileNotFoundError):
+        read_signed(tmp_path / "b.json")
+
+
+def test_damaged_files_are_put_aside_under_free_names(tmp_path: Path) -> None:
+    path, log = tmp_path / "store.sqlite", tmp_path / "store.sqlite-wal"
+    for number in (1, 2):
+        path.write_text(f"store {number}")
+        if number == 2:
+            log.write_text("log 2")
+        assert put_aside(path, log) == tmp_path / f"store.damaged-{number}.sqlite"
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        "store.damaged-1.sqlite": "store 1",
+        "store.damaged-2.sqlite": "store 2",
+        "store.damaged-2.sqlite-wal": "log 2",
+    }
+
+
+def test_what_was_there_is_the_previous_one(tmp_path: Path) -> None:
+    path, previous = tmp_path / "a", tmp_path / "b"
+    for text in ("1", "2", "3"):
+        write_atomic(path, lambda file, text=text: file.write(text.encode()), previous)  # type: ignore[misc]
+    assert (path.read_text(), previous.read_text()) == ("3", "2")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]

@@ -307,3 +307,93 @@ def test_the_curves_are_in_tensorboard_once_per_epoch(tmp_path: Path) -> None:
         scalars = events.Scalars(name)
         assert [scalar.step for scalar in scalars] == [0, 1, 2, 3]
         assert [scalar.value for scalar in scalars] == pytest.approx([entry[name] for entry in state.history])
+
+
+# damaged files
+
+
+def ended(folder: Path, select: str = "best", epochs: int = 4, values: list[float] | None = None) -> dict[str, Any]:
+    """What a training leaves: the weights of its files and its history."""
+    task = Slope([1.0, 0.5, -2.0], 3, values or [0.1, 0.9, 0.5, 0.2])
+    state = Loop(task, plan(epochs=epochs, select=select), folder, 0).run()
+    return {
+        "history": state.history,
+        "best_epoch": state.best_epoch,
+        "weight": task.model.weight.tolist(),
+        **files(folder),
+    }
+
+
+def files(folder: Path) -> dict[str, Any]:
+    return {
+        name: checkpoint.load(folder / name, "network")["weight"].tolist()
+        for name in ("best.pt", "final.pt")
+        if (folder / name).is_file()
+    }
+
+
+def broken(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("select", ["best", "last"])
+@pytest.mark.parametrize("names", [("last.pt",), ("last.pt", "last.previous.pt"), ("best.pt",), ("best.pt", "last.pt")])
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_damaged_files_change_nothing_about_the_end(
+    tmp_path: Path, select: str, names: tuple[str, ...], after: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A training that was stopped after some epochs, and some of whose files were damaged then."""
+    whole = ended(tmp_path / "whole", select)
+    folder = tmp_path / "stopped"
+
+    class StoppedError(Exception):
+        pass
+
+    task = Slope([1.0, 0.5, -2.0], 3, [0.1, 0.9, 0.5, 0.2])
+    validate = task.validate
+
+    def stop(epoch: int) -> dict[str, float]:
+        if epoch == after:
+            raise StoppedError
+        return validate(epoch)
+
+    task.validate = stop  # type: ignore[method-assign]
+    with pytest.raises(StoppedError):
+        Loop(task, plan(epochs=4, select=select), folder, 0).run()
+    there = [name for name in names if (folder / name).is_file()]
+    for name in there:
+        broken(folder / name)
+    caplog.clear()
+    assert ended(folder, select) == whole
+    said = "".join(record.getMessage() for record in caplog.records)
+    for name in there:
+        if name != "best.pt" or (select == "best" and len(names) == 1):  # it is written over where it is not needed
+            assert str(folder / name) in said, name
+
+
+@pytest.mark.parametrize("name", ["best.pt", "final.pt", "last.pt"])
+@pytest.mark.parametrize("values", [[0.1, 0.9, 0.5, 0.2], [0.1, 0.2, 0.3, 0.4]])
+def test_damaged_files_of_a_finished_training(
+    tmp_path: Path, name: str, values: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = ended(tmp_path, values=values)
+    broken(tmp_path / name)
+    assert ended(tmp_path, values=values) == whole
+    assert str(tmp_path / name) in caplog.text
+    caplog.clear()
+    (tmp_path / name).unlink()
+    assert ended(tmp_path, values=values) == whole
+
+
+def test_whole_files_of_a_finished_training_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ended(tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.pt")}
+    ended(tmp_path)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.pt")} == before
+    assert not caplog.records
+
+
+def test_networks_carry_what_they_are_about(tmp_path: Path) -> None:
+    Loop(Slope([1.0], 1), plan(), tmp_path, 0, about={"torch": "2"}).run()
+    for name in ("best.pt", "final.pt"):
+        assert checkpoint.load(tmp_path / name, "network")["provenance"] == {"torch": "2"}

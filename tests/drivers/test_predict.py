@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
+from nas.core.executor import ExecutorSettings
 from nas.drivers import predict as driver
 from nas.drivers.predict import Data, Protocol, assemble, chosen_targets, csv_rows, predict
 from nas.drivers.predict_figures import picture
@@ -84,7 +85,7 @@ def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pyte
 def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Data) -> None:
     protocol = Protocol("extra-trees", "3", seed=1)
     result = predict(data, TARGETS, protocol)
-    assert result == predict(data, TARGETS, protocol, workers=2)
+    assert result == predict(data, TARGETS, protocol, ExecutorSettings(workers=2))
     single = [predict(data, TARGETS, Protocol("extra-trees", "1", seed=s))["r2"]["clean"] for s in (1, 2, 3)]
     assert result["r2"]["clean"] == pytest.approx(np.mean(single))
     assert result["r2_sd"]["clean"] == pytest.approx(np.std(single, ddof=1))

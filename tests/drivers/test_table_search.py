@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
+from nas.core.executor import ExecutorSettings
 from nas.core.seeds import derive
 from nas.drivers.regret import regret_curves
 from nas.drivers.table_search import Study, csv_rows, options_of, scaled, table_search
@@ -100,7 +101,7 @@ def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection)
 
 def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
     one = study(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=25)
-    results = [without_seconds(table_search(tables, one, workers)) for workers in (1, 2)]
+    results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]
     assert results[0] == results[1]
     assert results[0]["strategies"] == results[0]["objectives"]["clean"]["strategies"]
     fewer = table_search(tables, study(seeds=11))["strategies"]["random"]["regret"]
@@ -232,13 +233,13 @@ def test_options_are_checked() -> None:
 def test_bad_studies_are_told_before_anything_runs(tables: Collection, values: dict[str, Any], words: str) -> None:
     ticks: list[int] = []
     with pytest.raises(InputError, match=words):
-        table_search(tables, study(**values), 1, ticks.append)
+        table_search(tables, study(**values), None, ticks.append)
     assert ticks == []
 
 
 def test_csv_and_picture(tables: Collection) -> None:
     ticks: list[int] = []
-    result = table_search(tables, study(objectives=["clean", "noise"], seeds=12), 1, ticks.append)
+    result = table_search(tables, study(objectives=["clean", "noise"], seeds=12), None, ticks.append)
     assert ticks == [10, 12, 22, 24]
     rows = list(csv.DictReader(csv_rows(result).splitlines()))
     assert len(rows) == 2 * len(result["columns"])
@@ -255,7 +256,7 @@ def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
     """Jung et al.'s table (100 runs): by FGSM, local search 69.10 and random search 67.25; the optimum 69.24."""
     dataset = RobustnessDataset(data_dir / "robustness-dataset", "cifar10")
     one = study(objectives=["fgsm@1"], strategies=["random", "local"], queries=300, seeds=10)
-    result = table_search(Collection({"": dataset}), one, 2)
+    result = table_search(Collection({"": dataset}), one, ExecutorSettings(workers=2))
     found = result["strategies"]
     assert result["columns"] == [
         *("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1"),

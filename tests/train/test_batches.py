@@ -61,7 +61,7 @@ def test_a_training_is_the_same_streamed(tmp_path: Path, dataset: Dataset, descr
 
 def test_images_in_the_processors_memory_are_where_they_belong(dataset: Dataset) -> None:
     assert fits(dataset.train, CPU)
-    assert Batches(dataset.train, CPU).images.data_ptr() == dataset.train.images.data_ptr()  # no copy
+    assert Batches(dataset.train, CPU).split.images.data_ptr() == dataset.train.images.data_ptr()  # no copy
 
 
 def test_a_gpu_takes_what_fills_half_of_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,40 +1,29 @@
-"""Keep decoded arrays in the user's cache folder, so that the second start need not read 60,000 files.
+"""Keep decoded images in the user's cache folder: the second start need not read 60,000 files, nor hold them in memory.
 
 The folder is $NAS_CACHE, else $XDG_CACHE_HOME/nas, else ~/.cache/nas; it can be deleted at any time. A kept
-file is named by its sources' paths, sizes and modification times; it is an ordinary `.npz`; its checksums
-tell when it is damaged. Nothing that goes wrong here stops a run: it costs a warning and a second reading.
+file (`stored.py`) is named by its sources' paths, sizes and modification times. Of several processes that want it
+at the same time one writes it and the others wait. Nothing that goes wrong here stops a run whose data fit in
+memory: it costs a warning and a second reading.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import zipfile
-import zlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-import numpy as np
-
-from nas.core.data.loader import Raw, Source, log
+from nas.core.data.loader import Source, log
+from nas.core.data.room import in_words
+from nas.core.data.stored import Part, Stored, Unfinished, needed, opened
 from nas.core.errors import InputError
-from nas.core.files import write_atomic
 
-_FORMAT = 1  # raise it when what is kept changes its meaning
-# What numpy and zipfile raise for a file that is cut short or has changed bytes.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_FORMAT = 2  # raise it when what is kept changes its meaning
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what `opened` raises for a file that is cut short or changed
 
 
 def folder() -> Path:
@@ -57,8 +46,8 @@ def key(name: str, size: int | None, sources: Sequence[Source]) -> str:
     return digest.hexdigest()
 
 
-def recall(name: str, key: str) -> Raw | None:
-    """The arrays kept under `key`, or None where there are none or they are damaged."""
+def recall(name: str, key: str) -> Stored | None:
+    """The images kept under `key`, or None where there are none or they are damaged; those are removed."""
     try:
         path = _path(name, key)
         if not path.is_file():
@@ -66,54 +55,83 @@ def recall(name: str, key: str) -> Raw | None:
     except OSError:
         return None
     try:
-        return _unpack(path)
+        return opened(path)
     except _DAMAGED as error:
         log.warning("The cached data in %s are damaged (%s); reading the originals again.", path, error)
+        with suppress(OSError):
+            path.unlink()  # the new ones need the room
         return None
 
 
-def keep(name: str, key: str, raw: Raw) -> None:
-    """Write the arrays; a cache that cannot be written is a warning."""
-    parts: dict[str, Any] = {
-        "images": raw.images,
-        "labels": raw.labels,
-        "num_classes": np.array(raw.num_classes),
-        "classes": np.array(raw.classes, dtype=np.str_),
-    }
-    if raw.test_images is not None and raw.test_labels is not None:
-        parts |= {"test_images": raw.test_images, "test_labels": raw.test_labels}
+def kept(name: str, key: str, parts: Callable[[], Sequence[Part]], num_classes: Callable[[], int]) -> Stored:
+    """Write the images of `parts` and map them, or map what another process wrote meanwhile.
+
+    Raises `OSError` where the cache cannot be written; what `parts` and its images raise goes through.
+    """
+    path = _path(name, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with _alone(unfinished) as images:
+        sums = unfinished.with_suffix(".sums")
+        try:
+            found = recall(name, key)
+            if found is None:
+                found = _written(path, unfinished, images, sums, parts(), num_classes())
+        except (OSError, InputError):  # no use to anyone; what was interrupted is continued
+            unfinished.unlink(missing_ok=True)
+            sums.unlink(missing_ok=True)
+            raise
+        unfinished.unlink(missing_ok=True)
+        sums.unlink(missing_ok=True)
+        return found
+
+
+def _written(
+    path: Path, unfinished: Path, images: BinaryIO, sums: Path, parts: Sequence[Part], num_classes: int
+) -> Stored:
+    size, free = needed(parts), shutil.disk_usage(path.parent).free
+    there = os.fstat(images.fileno()).st_size
+    if size > free + there:
+        raise OSError(errno.ENOSPC, f"{in_words(size)} needed in {path.parent}, {in_words(free + there)} free")
+    log.info("Reading %d images; they are kept for the next start.", sum(len(part.index) for part in parts))
+    with sums.open("r+b" if sums.exists() else "w+b") as file:
+        Unfinished(images, file).write(parts, num_classes)
+    os.replace(unfinished, path)
     try:
-        write_atomic(_path(name, key), lambda file: np.savez(file, **parts))
-    except (InputError, OSError) as error:
-        reason = (error.__cause__ or error) if isinstance(error, InputError) else error
-        log.warning(
-            "The decoded data could not be cached (%s); the next start reads the originals again. "
-            "Set NAS_CACHE to a folder with room to avoid that.",
-            reason,
-        )
+        return opened(path)
+    except _DAMAGED as error:
+        raise OSError(errno.EIO, f"what was written to {path} reads differently: {error}") from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[BinaryIO]:
+    """`path` open for reading and writing, by one process at a time; the others wait here.
+
+    The system lets go of it when a process ends, however it ends.
+    """
+    while True:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+            _lock(file, path)
+            try:
+                mine = os.path.samestat(os.fstat(file.fileno()), path.stat())
+            except FileNotFoundError:
+                mine = False
+            if mine:  # else another process finished and removed it
+                yield file
+                return
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows: two processes may both write, and one fails
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("Waiting for another process that writes %s.", path)
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _path(name: str, key: str) -> Path:
-    return folder() / "data" / f"{name}-{key[:32]}.npz"
-
-
-def _unpack(path: Path) -> Raw:
-    """Read a kept file; `ValueError` where its arrays do not fit together."""
-    with np.load(path, allow_pickle=False) as file:
-        part = {name: file[name] for name in file.files}
-    raw = Raw(
-        images=part["images"],
-        labels=part["labels"],
-        num_classes=int(part["num_classes"]),
-        test_images=part.get("test_images"),
-        test_labels=part.get("test_labels"),
-        classes=tuple(part["classes"].tolist()),
-    )
-    for images, labels in ((raw.images, raw.labels), (raw.test_images, raw.test_labels)):
-        if (images is None) != (labels is None):
-            raise ValueError("a part is missing")
-        if images is not None and labels is not None:
-            fits = images.dtype == np.uint8 and images.ndim == 4 and images.shape[1] == 3
-            if not fits or labels.dtype != np.int64 or labels.shape != (len(images),):
-                raise ValueError("the arrays have other shapes than were kept")
-    return raw
+    return folder() / "data" / f"{name}-{key[:32]}.images"

@@ -1,4 +1,4 @@
-"""A data set in memory: three splits of images and labels and what is needed to normalise them."""
+"""A data set: three splits of images and labels and what is needed to normalise them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,44 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from nas.core.data.pages import Pages
 from nas.core.data.splits import fixed_generator
 from nas.core.errors import InputError
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images, uint8 (N, 3, H, W), contiguous, and their labels, int64 (N,)."""
+    """Images, uint8 (N, 3, H, W), contiguous, and their labels, int64 (N,).
+
+    Where the images do not fit in memory they are mapped from a file and `on_disk` says so: `picked` is then the way to
+    some of them, and nobody may copy all.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
+    pages: Pages | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def on_disk(self) -> bool:
+        return self.pages is not None
+
+    def picked(self, index: torch.Tensor) -> Split:
+        """The images at the positions `index` (n,), in memory; `InputError` where those on disk are damaged."""
+        if self.pages is not None:
+            self.pages.fetch(index.numpy())
+        images = self.images.index_select(0, index)  # copies rows; indexing takes five times as long
+        return Split(images, self.labels[index])
+
+    def on(self, device: torch.device) -> Split:
+        """All images and labels on `device`; the same ones where they are there."""
+        if self.pages is not None and device.type == "cpu":
+            return self
+        if self.pages is not None:
+            self.pages.fetch(np.arange(len(self)))
+        return Split(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -53,4 +78,4 @@ def attacked(dataset: Dataset, n: int) -> Split:
         )
     order = fixed_generator("attacked").permutation(there)[:n]
     index = torch.from_numpy(np.ascontiguousarray(order))
-    return Split(dataset.test.images[index], dataset.test.labels[index])
+    return dataset.test.picked(index)

@@ -15,8 +15,9 @@ from nas.core.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
-_CHUNK = 256  # images per task: a task per image would cost more than decoding a small one
+_CHUNK = 256  # images per task at most: a task per image would cost more than decoding a small one
 _LARGE = 16_384  # bytes a file; of 60,000 images of 900 bytes one thread decodes twice as many as two
+_PIXELS = 2**26  # of one image, before it is resized: a small file may say that it has billions
 
 Listing = dict[str, list[Source]]  # class -> its files, both sorted by name
 
@@ -62,36 +63,60 @@ class ImageFolder(Loader):
         Image.init()  # before the threads: it is not safe to run twice at once
         classes = tuple(self.parts[0])
         files = self.sources()
-        log.info("Decoding %d images; they are kept for the next start.", len(files))
-        first = _decode(files[0].path, self.size)
-        images = np.empty((len(files), 3, *first.shape[:2]), dtype=np.uint8)
+        first = Decoded(files, self.size, _decode(files[0].path, self.size).shape[:2])
+        counts = [[len(of_class) for of_class in part.values()] for part in self.parts]
+        labels = [np.repeat(np.arange(len(part), dtype=np.int64), part) for part in counts]
+        if len(labels) == 1:
+            return Raw(first, labels[0], len(classes), classes=classes)
+        cut = len(labels[0])
+        train, test = (Decoded(part, self.size, first.sides, files[0]) for part in (files[:cut], files[cut:]))
+        return Raw(train, labels[0], len(classes), test, labels[1], classes)
+
+
+class Decoded:
+    """The images of `files`, decoded when they are asked for; all have the sides (H, W) of `example`."""
+
+    def __init__(
+        self, files: list[Source], size: int | None, sides: tuple[int, ...], example: Source | None = None
+    ) -> None:
+        self.files = files
+        self.size = size
+        self.sides = sides
+        self.example = example or files[0]
+        self.workers = _workers(files)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.files), 3, *self.sides
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        images = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
+        chunk = min(_CHUNK, -(-len(index) // self.workers))
 
         def decode(start: int) -> None:
-            for i in range(start, min(start + _CHUNK, len(files))):
-                image = _decode(files[i].path, self.size)
-                if image.shape != first.shape:
-                    raise InputError(
-                        f"Expected images of one size but {files[0].path} has {first.shape[1]} x "
-                        f"{first.shape[0]} pixels and {files[i].path} {image.shape[1]} x {image.shape[0]}; "
-                        "set data.size=."
-                    )
-                images[i] = image.transpose(2, 0, 1)
+            for i in range(start, min(start + chunk, len(index))):
+                images[i] = self._decoded(self.files[index[i]].path)
 
-        pool = ThreadPoolExecutor(_workers(files))
+        pool = ThreadPoolExecutor(self.workers)
         try:
-            for _ in pool.map(decode, range(0, len(files), _CHUNK)):
+            for _ in pool.map(decode, range(0, len(index), chunk)):
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
+        return images
 
-        labels = [
-            np.repeat(np.arange(len(part), dtype=np.int64), [len(of_class) for of_class in part.values()])
-            for part in self.parts
-        ]
-        if len(labels) == 1:
-            return Raw(images, labels[0], len(classes), classes=classes)
-        cut = len(labels[0])
-        return Raw(images[:cut], labels[0], len(classes), images[cut:], labels[1], classes)
+    def _decoded(self, path: str) -> np.ndarray:
+        image = _decode(path, self.size)
+        if image.shape[:2] != self.sides:
+            height, width = self.sides
+            raise InputError(
+                f"Expected images of one size but {self.example.path} has {width} x {height} pixels and {path} "
+                f"{image.shape[1]} x {image.shape[0]}; set data.size=."
+            )
+        return image.transpose(2, 0, 1)
 
 
 def _listing(folder: Path) -> Listing:
@@ -138,6 +163,8 @@ def _decode(path: str, size: int | None) -> np.ndarray:
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             if image.mode.startswith(("I", "F")):
                 raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
+            if image.width * image.height > _PIXELS:
+                raise InputError(f"Expected at most {_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
             rgb = image.convert("RGB")
         if size is not None and rgb.size != (size, size):
             rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
@@ -149,6 +176,8 @@ def _decode(path: str, size: int | None) -> np.ndarray:
         EOFError,
         IndexError,
         TypeError,
+        OverflowError,
+        MemoryError,  # of a length in the file that is not so
         struct.error,
         Image.DecompressionBombError,
     ) as error:

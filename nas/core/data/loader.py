@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,14 +32,26 @@ class Source(NamedTuple):
         return cls(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
 
+class Pictures(Protocol):
+    """Images, uint8 (N, 3, H, W): an array, or what makes those asked for when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """Those at the positions `index`, in that order; `InputError` where one cannot be read."""
+
+
 @dataclass(frozen=True)
 class Raw:
-    """Decoded arrays: images uint8 (N, 3, H, W), labels int64 (N,) from 0; there may be no test part."""
+    """Images uint8 (N, 3, H, W) and labels int64 (N,) from 0; there may be no test part."""
 
-    images: np.ndarray
+    images: Pictures
     labels: np.ndarray
     num_classes: int
-    test_images: np.ndarray | None = None
+    test_images: Pictures | None = None
     test_labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
 
@@ -48,8 +60,9 @@ class Loader(ABC):
     """One data set. A subclass with a `name`, in a module of this package, is all it takes to add one.
 
     `load` makes an instance per call and asks `sources` first. Where it names files and `cached` is true,
-    arrays kept from an earlier call with the same files are used and `read` is not called. Both raise
-    `InputError` for what the user can mend. `mean` and `std` are given where the field agrees on constants.
+    images kept from an earlier call with the same files are used and `read` is not called. Both raise
+    `InputError` for what the user can mend. Data that may be larger than memory are read as `Pictures` that decode
+    what is asked for. `mean` and `std` are given where the field agrees on constants.
     """
 
     name: ClassVar[str]
@@ -85,4 +98,4 @@ class Loader(ABC):
 
     @abstractmethod
     def read(self) -> Raw:
-        """The arrays, in a fixed order; called after `sources`."""
+        """Images and labels in a fixed order; called after `sources`."""

@@ -1,20 +1,23 @@
-"""Load a data set by name: find its loader, read or recall its arrays, resize, split, measure."""
+"""Load a data set by name: find its loader, recall its images or read, resize, split, measure and keep them."""
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from nas.core.data import cache
+from nas.core.data import cache, room
 from nas.core.data.dataset import Dataset, Split
-from nas.core.data.loader import Loader, Raw
+from nas.core.data.loader import Loader, Pictures, Raw, Triple, log
 from nas.core.data.resize import resized
+from nas.core.data.room import in_words
 from nas.core.data.settings import DataSettings
 from nas.core.data.splits import split
 from nas.core.data.statistics import channel_statistics
+from nas.core.data.stored import Part, needed
 from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass
 
@@ -30,26 +33,38 @@ def located(settings: DataSettings) -> DataSettings:
 def load(settings: DataSettings, keep: bool = True) -> Dataset:
     """The data set that `settings` names: same settings and files, same tensors, on every machine.
 
-    Decoded images are kept in the user's cache folder unless `keep` is false.
+    Decoded images are kept in the user's cache folder and mapped from there, unless `keep` is false; those that do not
+    fit in memory stay on disk.
     """
     settings.check()
     loader = LOADERS.get(settings.name)(settings)
     sources = loader.sources()
-    raw = None
-    key = cache.key(loader.name, loader.size, sources) if loader.cached and sources else None
-    if key is not None:
-        raw = cache.recall(loader.name, key)
-    if raw is None:
-        raw = _same_size(loader, loader.read())
-        _check(loader, raw)
-        if key is not None and keep:
-            cache.keep(loader.name, key, raw)
-    return _assemble(loader, raw)
+    read = functools.cache(lambda: _read(loader))
+    stored, reason = None, "a dry run keeps nothing"
+    if loader.cached and sources:
+        key = cache.key(loader.name, loader.size, sources)
+        stored = cache.recall(loader.name, key)
+        if stored is None and keep:
+            try:
+                stored = cache.kept(loader.name, key, lambda: _parts(read()), lambda: read().num_classes)
+            except OSError as error:
+                reason = error.strerror or str(error)
+    if stored is None:
+        return _in_memory(loader, read(), reason, told=keep and loader.cached and bool(sources))
+    mean, std = _constants(loader) or (stored.mean, stored.std)
+    return Dataset(loader.name, *stored.parts, stored.num_classes, mean, std)
 
 
-def _same_size(loader: Loader, raw: Raw) -> Raw:
-    test = None if raw.test_images is None else resized(raw.test_images, loader.size)
-    return Raw(resized(raw.images, loader.size), raw.labels, raw.num_classes, test, raw.test_labels, raw.classes)
+def _read(loader: Loader) -> Raw:
+    raw = loader.read()
+    test = None if raw.test_images is None else _sized(raw.test_images, loader)
+    raw = replace(raw, images=_sized(raw.images, loader), test_images=test)
+    _check(loader, raw)
+    return raw
+
+
+def _sized(images: Pictures, loader: Loader) -> Pictures:
+    return resized(images, loader.size) if isinstance(images, np.ndarray) else images
 
 
 def _check(loader: Loader, raw: Raw) -> None:
@@ -81,20 +96,35 @@ def _check(loader: Loader, raw: Raw) -> None:
             )
 
 
-def _assemble(loader: Loader, raw: Raw) -> Dataset:
-    has_test = raw.test_images is not None
-    train, validation, test = split(raw.labels, raw.num_classes, raw.classes, has_test)
-    train_part = _pick(raw, train)
+def _parts(raw: Raw) -> list[Part]:
+    """Training, validation and test part, each in its order."""
+    train, validation, test = split(raw.labels, raw.num_classes, raw.classes, raw.test_images is not None)
+    parts = [Part(raw.images, index, raw.labels[index]) for index in (train, validation)]
     if raw.test_images is None or raw.test_labels is None:
-        test_part = _pick(raw, test)
-    else:
-        test_part = Split(torch.from_numpy(raw.test_images), torch.from_numpy(raw.test_labels))
-    if loader.mean is not None and loader.std is not None:
-        mean, std = loader.mean, loader.std
-    else:
-        mean, std = channel_statistics(train_part.images)
-    return Dataset(loader.name, train_part, _pick(raw, validation), test_part, raw.num_classes, mean, std)
+        return [*parts, Part(raw.images, test, raw.labels[test])]
+    return [*parts, Part(raw.test_images, np.arange(len(raw.test_labels)), raw.test_labels)]
 
 
-def _pick(raw: Raw, index: np.ndarray) -> Split:
-    return Split(torch.from_numpy(raw.images[index]), torch.from_numpy(raw.labels[index]))
+def _in_memory(loader: Loader, raw: Raw, reason: str, told: bool) -> Dataset:
+    """The data set without a file; `InputError` where it would not fit. `reason`: why it could not be kept."""
+    parts = _parts(raw)
+    if not isinstance(raw.images, np.ndarray) and not room.fits(needed(parts)):
+        raise InputError(
+            f"Expected the decoded images of {loader.name!r} ({in_words(needed(parts))}) to fit in half of the memory "
+            f"that is left ({in_words(room.available())}) or in the cache folder but they do not ({reason}); set "
+            "NAS_CACHE to a folder with room, or data.size to fewer pixels."
+        )
+    if told:
+        log.warning(
+            "The decoded data could not be cached (%s); the next start reads the originals again. "
+            "Set NAS_CACHE to a folder with room to avoid that.",
+            reason,
+        )
+    images = [np.ascontiguousarray(part.pictures[part.index]) for part in parts]
+    mean, std = _constants(loader) or channel_statistics(images[0])
+    splits = [Split(torch.from_numpy(x), torch.from_numpy(part.labels)) for x, part in zip(images, parts)]
+    return Dataset(loader.name, splits[0], splits[1], splits[2], raw.num_classes, mean, std)
+
+
+def _constants(loader: Loader) -> tuple[Triple, Triple] | None:
+    return None if loader.mean is None or loader.std is None else (loader.mean, loader.std)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import lzma
+import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy
 
 from nas.core.data.loader import Loader, Raw, Source
 from nas.core.errors import InputError
 
-_UNREADABLE = (OSError, EOFError, ValueError, SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (  # what zipfile, zlib and numpy raise for a file that is damaged, or none of theirs
+    *(OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError, OverflowError, MemoryError),
+    *(LookupError, struct.error, TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+_KNOWN = ("images", "labels", "test_images", "test_labels")
+_EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
+_FREE = 2**28  # unpacked bytes that need no reason
 
 
 class Npz(Loader):
@@ -44,18 +56,19 @@ class Npz(Loader):
 
     def _parts(self, path: Path) -> dict[str, np.ndarray]:
         try:
-            file = np.load(path, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(f"Expected a .npz file at {path} but it holds a single array; use numpy.savez.")
-            known = ("images", "labels", "test_images", "test_labels")
-            with file:
-                parts = {name: file[name] for name in known if name in file.files}
-                held = ", ".join(file.files) or "nothing"
+            with path.open("rb") as file:
+                if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
+                    raise InputError(f"Expected a .npz file at {path} but it holds a single array; use numpy.savez.")
+            with zipfile.ZipFile(path) as archive:
+                held = [name.removesuffix(".npy") for name in archive.namelist()]
+                _check_size(path, archive)
+                parts = {name: _array(archive, f"{name}.npy") for name in _KNOWN if f"{name}.npy" in archive.namelist()}
         except _UNREADABLE as error:
-            raise InputError(f"Expected a .npz file of plain arrays at {path} but: {error}.") from error
+            reason = str(error) or type(error).__name__
+            raise InputError(f"Expected a .npz file of plain arrays at {path} but: {reason}.") from error
         needed = {"images", "labels"} | ({"test_images", "test_labels"} if len(parts) > 2 else set())
         for name in sorted(needed - set(parts)):
-            raise InputError(f"Expected the array {name!r} in {path} but it holds {held}.")
+            raise InputError(f"Expected the array {name!r} in {path} but it holds {', '.join(held) or 'nothing'}.")
         return parts
 
     def _part(self, parts: dict[str, np.ndarray], image_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -84,3 +97,36 @@ class Npz(Loader):
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
         return np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels.astype(np.int64)
+
+
+def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
+    """`InputError` for a file that is small to send and fills the memory when it is unpacked."""
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > max(_FREE, _EXPANSION * path.stat().st_size):
+        raise InputError(
+            f"Expected a .npz file of images but {path} unpacks to {unpacked:,} bytes from "
+            f"{path.stat().st_size:,}; save it with numpy.savez, which does not compress."
+        )
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """An array of the archive; the memory for it is taken only where the archive has as much for it."""
+    with archive.open(name) as file:
+        shape, dtype = _header(file)
+        size = math.prod(shape) * dtype.itemsize
+        there = archive.getinfo(name).file_size - file.tell()
+    if dtype.hasobject or size != there:
+        why = "objects" if dtype.hasobject else f"{there:,} bytes for {size:,} of {dtype} {shape}"
+        raise ValueError(f"{name} has {why}")
+    with archive.open(name) as file:
+        return npy.read_array(file, allow_pickle=False)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that a .npy file begins with."""
+    version = npy.read_magic(file)
+    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if read is None:
+        raise ValueError(f"format {version} of numpy's files is for types with names, which images do not have")
+    shape, _, dtype = read(file)
+    return shape, dtype

@@ -108,10 +108,11 @@ def _curves(entry: dict[str, Any]) -> list[dict[str, Any]]:
 def uniform(result: dict[str, Any]) -> dict[str, Any]:
     """The result of any command in the form of `nas run`'s; that of a single stage comes flat."""
     seconds = result.get("seconds") or {}
+    about = {key: result[key] for key in ("versions", "provenance") if key in result}
     if "best" in result:
-        return {"search": result, "seconds": seconds}
+        return {"search": result, "seconds": seconds, **about}
     if "attacks" in result:
-        return {"models": [result], "seconds": seconds}
+        return {"models": [result], "seconds": seconds, **about}
     if "chosen_epoch" in result:
-        return {"seconds": {"train": seconds} if isinstance(seconds, float) else seconds}
+        return {"seconds": {"train": seconds} if isinstance(seconds, float) else seconds, **about}
     return result

@@ -12,7 +12,7 @@ from nas.drivers.report.frame import beside, document, section
 from nas.drivers.report.identity import legend
 from nas.drivers.report.repeat import command
 from nas.drivers.report.summary import summary
-from nas.drivers.report.wording import attack, norm, radius
+from nas.drivers.report.wording import attack, norm, origin, radius
 
 ROOMY = 600  # a cell wider than this gets a row of its own
 
@@ -178,6 +178,8 @@ def _settings(facts: Facts) -> str:
         sides.append(f"<div><h3>Seeds</h3>{tables.pairs(facts.result['seeds'])}</div>")
     if facts.result.get("versions"):
         sides.append(f"<div><h3>Versions</h3>{tables.pairs(facts.result['versions'])}</div>")
+    if facts.result.get("provenance"):
+        sides.append(f"<div><h3>Where it was computed</h3>{tables.pairs(origin(facts.result['provenance']))}</div>")
     if sides:
         parts.append(f'<div class="sides">{"".join(sides)}</div>')
     return section("Settings, seeds and versions", "".join(parts))

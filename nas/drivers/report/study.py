@@ -9,7 +9,7 @@ from nas.drivers.report.facts import Facts
 from nas.drivers.report.repeat import command
 from nas.drivers.report.style import CSS
 from nas.drivers.report.tables import pairs, scrolling, seconds
-from nas.drivers.report.wording import attack, minus, radius
+from nas.drivers.report.wording import attack, minus, origin, radius
 from nas.drivers.study import SCORE
 
 
@@ -30,6 +30,7 @@ def study_page(facts: Facts) -> str:
         _section("The runs", "Each has a report of its own.", _runs(result)),
         _section("Time per stage", "Wall time, summed over the seeds.", seconds(facts)),
         _section("Versions", "", pairs(result["versions"])),
+        _section("Where it was computed", "", pairs(origin(result["provenance"]))) if "provenance" in result else "",
         _section("How to repeat it", "", f'{save}<pre class="command">{escape(line)}</pre>'),
     ]
     body = "\n".join(filter(None, sections))

@@ -27,6 +27,20 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}%"
 
 
+def origin(provenance: dict[str, Any]) -> dict[str, str]:
+    """What a result says of the machine, the source and the data behind it, as lines of a table."""
+    found = {name.replace("_gib", ", GiB").replace("_", " "): value for name, value in provenance["hardware"].items()}
+    if provenance["source"] is not None:
+        found["source"] = provenance["source"]["commit"] + (" with changes" if provenance["source"]["changed"] else "")
+    found["SHA-256 of the settings"] = provenance["settings_sha256"]
+    for part, digest in (provenance["data_sha256"] or {}).items():
+        found[f"SHA-256 of the {part.replace('_', ' ')} images"] = digest
+    found["kernels"] = "deterministic ones alone" if provenance["deterministic"] else "as fast as they come"
+    if provenance["earlier"]:
+        found["other sessions"] = f"{len(provenance['earlier'])}, elsewhere or with other versions: see result.json"
+    return {name: "unknown" if value is None else str(value) for name, value in found.items()}
+
+
 def interval(bounds: Sequence[float]) -> str:
     """A 95% interval of a fraction, in percent."""
     return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"

@@ -1,0 +1,323 @@
+"""Faults of the machine, its schedulers and its users, each caused on purpose in a small run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.bench.forks import Ended
+from nas.bench.kills import Reference
+from nas.bench.workload import OVERRIDES, Ground, attacked, differences, evaluated, rows, training
+from nas.core.errors import NasError
+
+SIZE = 16  # megabytes of the small disk
+DEADLINE = 10  # seconds, more than any evaluation here takes
+FAILED = "SELECT COUNT(*) FROM evaluations WHERE reason IS NOT NULL"
+
+
+@dataclass
+class Case:
+    """One fault: what was done when, what came of it, and whether that is what is promised."""
+
+    fault: str
+    found: str
+    good: bool
+
+
+Fault = Callable[[Ground, Reference, bool], Iterator[Case]]  # the last argument: each fault once, not at every moment
+
+
+def told(ended: Ended) -> str:
+    """The line with which a command ended."""
+    lines = [line for line in ended.err.splitlines() if line.startswith("nas: ")]
+    return lines[-1] if lines else ended.err.strip()[-300:]
+
+
+def clear(ended: Ended, *codes: int) -> bool:
+    """Whether a command ended with one of the exit codes and one line that says why."""
+    lines = [line for line in ended.err.splitlines() if line.startswith("nas: ")]
+    return ended.code in codes and len(lines) == 1 and "Traceback" not in ended.err
+
+
+def resumed(ground: Ground, whole: Reference, run: Path) -> list[str]:
+    """What is not as it should be once the run has been resumed to its end."""
+    ended = ground.resume(run).wait()
+    return differences(run, whole.run) if ended.code == 0 else [f"exit code {ended.code}: {told(ended)}"]
+
+
+def _after(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> tuple[str, bool]:
+    """What a command that was stopped by a fault and its resumption came to."""
+    found = f"exit code {ended.code}, `{told(ended)}`; resumed: {'; '.join(problems) or 'identical'}"
+    return found, clear(ended, *codes) and not problems
+
+
+# signals
+
+
+def signals(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """Preemption and interruption: the exit code says which, the line says how to go on, a training saves its step."""
+    moments: list[tuple[str, Callable[[Path], bool], int]] = [
+        ("in a training's epoch", training, 1),
+        ("in an attack", attacked(6), 1),
+        ("in scoring by two workers", evaluated(1), 2),
+    ]
+    numbers = (signal.SIGUSR1,) if quick else (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    for name, moment, workers in moments[: 1 if quick else None]:
+        for number in numbers:
+            run = ground.new("signalled")
+            command = ground.start(run, workers=workers)
+            command.until(lambda: moment(run))  # noqa: B023
+            command.send(number)
+            ended = command.wait()
+            good = f"nas resume {run}" in told(ended)
+            step = _step(run) if moment is training else ""
+            found, clean = _after(ended, resumed(ground, whole, run), (128 + number,))
+            yield Case(f"{number.name} {name}", found + step, good and clean)
+
+
+def _step(run: Path) -> str:
+    states = [torch.load(path, weights_only=True)["state"] for path in run.glob("models/*/last.pt")]
+    return "".join(f"; saved at epoch {state['epoch'] + 1}, batch {state['batch']}" for state in states)
+
+
+# disks
+
+
+class Disk:
+    """A small file system that can be full or read-only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.filler = folder / "filler"
+
+    def fill(self) -> None:
+        """Leave no room."""
+        with self.filler.open("wb", buffering=0) as file:
+            for size in (2**20, 2**12):
+                try:
+                    while file.write(bytes(size)) == size:
+                        pass
+                except OSError:
+                    continue
+
+    def free(self) -> None:
+        self.filler.unlink()
+
+    def writable(self, allowed: bool) -> None:
+        subprocess.run(["mount", "-o", f"remount,{'rw' if allowed else 'ro'}", str(self.folder)], check=True)
+
+
+@contextmanager
+def small_disk(ground: Ground) -> Iterator[Disk | None]:
+    """A disk of `SIZE`; None where mounting one is not allowed."""
+    folder = ground.new("disk")
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        yield None
+        return
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def full_disk(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """No room for the store, a checkpoint, the report: said in one line; with room the run goes on."""
+    last = rows(whole.run, "SELECT COUNT(*) FROM facts WHERE key LIKE 'outcome/%'")
+    moments: dict[str, Callable[[Path], bool]] = {
+        "in the search": evaluated(1),
+        "in a training": training,
+        "in an attack": attacked(6),
+        "before the report": attacked(last),
+    }
+    with small_disk(ground) as disk:
+        if disk is None:
+            yield from _limited(ground, whole, quick)
+            return
+        for name, moment in list(moments.items())[slice(1, 2) if quick else slice(None)]:
+            run = disk.folder / f"run-{len(list(disk.folder.iterdir()))}"
+            command = ground.start(run)
+            command.until(lambda: moment(run))  # noqa: B023
+            disk.fill()
+            ended = command.wait()
+            disk.free()
+            found, good = _after(ended, resumed(ground, whole, run))
+            yield Case(f"disk full {name}", found, good)
+
+
+def _limited(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """The same by a limit on the size of files."""
+    for kilobytes in (100,) if quick else (20, 50, 100):
+        run = ground.new("limited")
+        ended = ground.start(run, inject={"file_size": kilobytes}).wait()
+        problems = resumed(ground, whole, run) if run.exists() else []
+        found, good = _after(ended, problems)
+        yield Case(f"no room for files beyond {kilobytes} kB", found, good)
+
+
+def read_only(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """A run that may not be written any more is refused, and goes on when it may."""
+    moments: dict[str, Callable[[Path], bool]] = {"in the search": evaluated(1), "in a training": training}
+    for name, moment in list(moments.items())[: 1 if quick else None]:
+        with small_disk(ground) as disk:
+            if disk is None and os.geteuid() == 0:
+                return  # nothing is read-only to root but a disk
+            run = ground.stopped("readable", moment)
+            if disk is not None:
+                run = ground.move(run, disk.folder)
+                disk.writable(False)
+            else:
+                _allow(run, False)
+            ended = ground.resume(run).wait()
+            disk.writable(True) if disk is not None else _allow(run, True)
+            found, good = _after(ended, resumed(ground, whole, run))
+            yield Case(f"folder read-only since a kill {name}", found, good)
+
+
+def _allow(run: Path, allowed: bool) -> None:
+    for path in [run, *run.rglob("*")]:
+        path.chmod((0o700 if path.is_dir() else 0o600) if allowed else (0o500 if path.is_dir() else 0o400))
+
+
+# users
+
+
+def two_processes(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """The second process on a run is refused; the first does not notice."""
+    run = ground.new("shared")
+    first = ground.start(run)
+    first.until(lambda: evaluated(1)(run))
+    second = ground.resume(run).wait()
+    ended = first.wait()
+    problems = differences(run, whole.run) if ended.code == 0 else [told(ended)]
+    found = f"the second: exit code {second.code}, `{told(second)}`; the first: {'; '.join(problems) or 'identical'}"
+    yield Case("two processes on one run", found, clear(second, 2) and not problems)
+
+
+# memory
+
+
+def short_memory(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """A batch for which there is no memory: the architectures fail with the reason, the search says so and ends."""
+    run = ground.new("starved")
+    batch = 250
+    arguments = ("search", "quickstart", *OVERRIDES, f"data.root={ground.folder / 'digits.npz'}", f"run.dir={run}")
+    arguments += ("executor.workers=1", "objective=jacov+params:min", "strategy.name=nsga2", "scoring.channels=64")
+    arguments = tuple(text for text in arguments if not re.match(r"strategy\.[wpt]|search\.cheap", text))
+    arguments += (f"proxies.jacov.batch_size={batch}", "data.size=32", "search.budget=2")
+    ended = ground.forks.start(arguments, ground.folder, {"memory": 300}).wait()
+    reasons = rows(run, "SELECT COUNT(*) FROM evaluations WHERE reason LIKE '%Memory ran out%'")
+    yield Case("300 MB of memory in scoring", f"{reasons} failure rows; exit code {ended.code}, `{told(ended)}`",
+               reasons == 2 and clear(ended, 1))  # fmt: skip
+
+
+# values that are no numbers
+
+
+def diverging(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """A training that diverges stops, says so, and keeps its last good checkpoint."""
+    run = ground.new("diverged")
+    ended = ground.start(
+        run, "train.schedule=step", "train.milestones=[2]", "train.gamma=900000", "train.save_steps=null"
+    ).wait()
+    states = [torch.load(path, weights_only=True)["state"] for path in run.glob("models/*/last.pt")]
+    kept = bool(states) and all(state["epoch"] == 2 for state in states)
+    finite = all(_finite(torch.load(path, weights_only=True)) for path in run.glob("models/*/*.pt"))
+    good = clear(ended, 1) and "diverged" in told(ended) and "last.pt" in told(ended) and kept and finite
+    yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, `{told(ended)}`", good)
+
+
+def poisoned_label(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """One short training of the search begins with a weight that is no number: a failure row, and the search goes on."""
+    run = ground.new("poisoned")
+    ended = ground.start(run, inject={"poison": 2}).wait()
+    failed = rows(run, FAILED)
+    reason = _reason(run)
+    result = json.loads((run / "result.json").read_text()) if ended.code == 0 else {"search": {}}
+    good = failed == 1 == result["search"].get("failed") and "diverged" in reason
+    yield Case("a weight that is no number in a label's training", f"exit code {ended.code}; failed: {reason}", good)
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return not value.is_floating_point() or bool(value.isfinite().all())
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return all(map(_finite, parts))
+
+
+def _reason(run: Path) -> str:
+    return str(rows(run, "SELECT reason FROM evaluations WHERE reason IS NOT NULL") or "")
+
+
+# workers
+
+
+def hung_worker(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """An evaluation that does not come back: its worker is ended at the deadline, the architecture fails."""
+    run = ground.new("hung")
+    command = ground.start(run, f"executor.deadline={DEADLINE}", workers=1)
+    if command.until(lambda: any(run.glob("labels/*"))):
+        for worker in command.workers():
+            os.kill(worker, signal.SIGSTOP)
+    ended = command.wait()
+    reason = _reason(run)
+    good = ended.code == 0 and rows(run, FAILED) == 1 and "executor.deadline" in reason
+    yield Case("a worker that stands still", f"exit code {ended.code}; failed: {reason}", good)
+
+
+def killed_worker(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """What the system's killer does when memory runs out: the evaluation is tried again in another worker."""
+    if quick:
+        return  # the kills have it
+    run = ground.new("worker")
+    command = ground.start(run, workers=2)
+    ended: Ended | None = None
+    if command.until(lambda: any(run.glob("labels/*"))):
+        os.kill(command.workers()[0], signal.SIGKILL)
+        ended = command.wait()
+    problems = differences(run, whole.run) if ended is not None and ended.code == 0 else ["it did not end well"]
+    yield Case("SIGKILL to a worker", "; ".join(problems) or "identical", not problems)
+
+
+FAULTS: tuple[Fault, ...] = (
+    signals,
+    full_disk,
+    read_only,
+    two_processes,
+    short_memory,
+    diverging,
+    poisoned_label,
+    hung_worker,
+    killed_worker,
+)
+
+
+def caused(
+    ground: Ground, whole: Reference, quick: bool, faults: tuple[Fault, ...], report: Callable[[str], None]
+) -> list[Case]:
+    """Every fault, one after the other; one that cannot be caused at all is a bad case."""
+    cases = []
+    for fault in faults:
+        try:
+            for case in fault(ground, whole, quick):
+                report(f"{'ok ' if case.good else 'BAD'} {case.fault}: {case.found}")
+                cases.append(case)
+        except NasError as error:
+            cases.append(Case(fault.__name__, str(error), False))
+            report(f"BAD {fault.__name__}: {error}")
+    return cases

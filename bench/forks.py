@@ -1,0 +1,187 @@
+"""Runs `nas` commands in forks of one process that has imported everything: real processes, without the wait.
+
+The server (`python -m nas.bench.forks`) reads a line of JSON per command and forks twice: a keeper that waits, and the
+command itself, in a process group and session of its own. It computes nothing, so that no thread is lost in a fork.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, NoReturn
+
+from nas.bench.injected import inject
+from nas.core.errors import NasError
+
+IMPORTED = (
+    *("nas.cli.main", "nas.drivers.launch", "nas.drivers.report", "matplotlib.pyplot", "pyautoattack"),
+    *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard", "torchattacks"),
+)
+TICK = 0.005  # seconds between two looks
+PATIENCE = 600.0  # seconds after which a command counts as hung
+
+
+class Ended(NamedTuple):
+    """The exit code (minus the signal's number where one ended it) and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """A command under way."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.pid = int(_awaited(place / "pid", PATIENCE))
+
+    @property
+    def ended(self) -> bool:
+        return (self.place / "code").exists()
+
+    def wait(self, patience: float = PATIENCE) -> Ended:
+        """Its end; one that does not come is a `NasError`, after the whole group has been killed."""
+        try:
+            code = int(_awaited(self.place / "code", patience))
+        except NasError:
+            self.kill()
+            raise
+        return Ended(code, _text(self.place / "out"), _text(self.place / "err"))
+
+    def until(self, condition: Callable[[], bool], patience: float = PATIENCE) -> bool:
+        """Wait for `condition`; whether it came before the end of the command."""
+        end = time.monotonic() + patience
+        while not condition():
+            if self.ended or time.monotonic() > end:
+                return False
+            time.sleep(TICK)
+        return not self.ended
+
+    def send(self, number: int, whole_group: bool = False) -> None:
+        """A signal to the command, or to all of its processes; none is left is no error."""
+        try:
+            (os.killpg if whole_group else os.kill)(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL, whole_group=True)
+
+    def workers(self) -> list[int]:
+        """Its worker processes."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+                spawned = b"spawn_main" in status.with_name("cmdline").read_bytes()
+            except (OSError, ValueError, IndexError):
+                continue
+            if parent == self.pid and spawned:
+                found.append(int(status.parent.name))
+        return sorted(found)
+
+
+class Forks:
+    """A server and the commands that it started; leaving the block ends the server."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.count = 0
+
+    def __enter__(self) -> Forks:
+        self.place.mkdir(parents=True, exist_ok=True)
+        self.server = subprocess.Popen(
+            [sys.executable, "-m", "nas.bench.forks"], stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.server.stdin is not None
+        self.server.stdin.close()
+        self.server.wait()
+
+    def start(self, arguments: Sequence[str], cwd: Path, inject: dict[str, Any] | None = None) -> Command:
+        """Start `nas ARGUMENTS` in `cwd`, with faults of `nas.bench.injected` by name."""
+        assert self.server.stdin is not None
+        self.count += 1
+        place = self.place / f"{self.count:05d}"
+        place.mkdir()
+        request = {"arguments": list(arguments), "cwd": str(cwd), "place": str(place), "inject": inject or {}}
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        return Command(place)
+
+
+def _awaited(path: Path, patience: float) -> str:
+    end = time.monotonic() + patience
+    while not path.exists():
+        if time.monotonic() > end:
+            raise NasError(
+                f"Expected {path.name} of a command within {patience:g} seconds but it hangs; see {path.parent}."
+            )
+        time.sleep(TICK)
+    return path.read_text()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _note(path: Path, text: str) -> None:
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").rename(path)
+
+
+def _keep(request: dict[str, Any]) -> NoReturn:
+    """Start the command and write down its number and its end."""
+    os.setsid()
+    place = Path(request["place"])
+    child = os.fork()
+    if child == 0:
+        _carry_out(request, place)
+    os.close(0)
+    _note(place / "pid", str(child))
+    _, status = os.waitpid(child, 0)
+    _note(place / "code", str(os.waitstatus_to_exitcode(status)))
+    os._exit(0)
+
+
+def _carry_out(request: dict[str, Any], place: Path) -> NoReturn:
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    for number, path in ((0, Path(os.devnull)), (1, place / "out"), (2, place / "err")):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    os.chdir(request["cwd"])
+    inject(request["inject"])
+    sys.argv = ["nas", *request["arguments"]]
+    try:
+        runpy.run_module("nas", run_name="__main__")
+    finally:
+        os._exit(1)  # the command ends by itself
+
+
+def _serve() -> None:
+    for name in IMPORTED:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave nothing behind
+    for line in sys.stdin:
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _keep(json.loads(line))
+
+
+if __name__ == "__main__":
+    _serve()

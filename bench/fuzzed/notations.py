@@ -1,0 +1,144 @@
+"""What is typed: architectures, configurations, overrides, and the names of networks to evaluate."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.bench.fuzzed.base import folder, target
+from nas.core import config
+from nas.core.errors import InputError
+from nas.drivers.settings import Settings, from_values, load
+from nas.eval import sources
+from nas.search_spaces import DARTS, NASBench201, SearchSpace
+from nas.search_spaces.darts.published import PUBLISHED, published
+
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
+GENOTYPE = str(published("DARTS_V2"))
+
+
+def text_of(data: bytes) -> str:
+    """The bytes as the shell would hand them over: what is no UTF-8 as lone surrogates."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _reads(space: SearchSpace[Any], data: bytes) -> None:
+    arch = space.parse(text_of(data))
+    assert space.parse(str(arch)) == arch, str(arch)
+    canonical = space.canonical(arch)
+    assert space.canonical(canonical) == canonical, str(arch)
+
+
+@target("nasbench201", lambda: [CELL.encode()])
+def nasbench201(data: bytes) -> None:
+    """Strings of NAS-Bench-201's cells; what is read is written and read to the same."""
+    _reads(NASBench201(), data)
+
+
+@target(
+    "darts",
+    lambda: [
+        GENOTYPE.encode(),
+        GENOTYPE.replace("[2, 3, 4, 5]", "range(2, 6)").encode(),
+        *(name.encode() for name in list(PUBLISHED)[:2]),
+        json.dumps(
+            {"name": "mine", "normal": [["none", 0], ["none", 1]] * 4, "reduce": [["none", 0], ["none", 1]] * 4}
+        ).encode(),
+    ],
+)
+def darts(data: bytes) -> None:
+    """Genotypes of DARTS, their JSON form and published names; what is read is written and read to the same."""
+    _reads(DARTS(), data)
+
+
+@contextmanager
+def _within(place: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@target(
+    "config",
+    lambda: [
+        b"extends: quickstart\nname: mine\nsearch:\n  objective: croze+params:min\n  constraints: [params<=1e6]\n",
+        b"space: darts\nmodel: {channels: 8, cells: 4}\ntrain:\n  method: pgd\n  epochs: 2\neval: {attacks: [fgsm]}\n",
+        b"data: &a {name: digits}\nseeds: &b 2\nseed: *b\n",
+        b"strategy:\n  name: nsga2\n  population: 8\nlabel:\n  epochs: 1\nname: ${space}\n",
+    ],
+)
+def configuration(data: bytes) -> None:
+    """YAML files of settings; what is read is read to the same from its plain values."""
+    with folder() as place, _within(place):
+        (place / "mine.yaml").write_bytes(data)
+        settings = load("mine.yaml", [])
+        _stays(settings)
+
+
+@target(
+    "overrides",
+    lambda: [
+        b"search.budget=5\nstrategy.population=12",
+        b"space=darts\nmodel.channels=8\ntrain.eps=8/255",
+        b"objective=synflow\nsearch.constraints=params<=1e6,flops<=85%\neval.attacks=fgsm,pgd",
+        b"strategy.name=local\nname=mine\nseed=7\ndata.size=8",
+        b"arch=" + CELL.encode(),
+    ],
+)
+def overrides(data: bytes) -> None:
+    """Words key=value of a command line, one a line."""
+    settings = load("quickstart", [line for line in text_of(data).split("\n") if config.OVERRIDE.match(line)])
+    _stays(settings)
+
+
+def _stays(settings: Settings) -> None:
+    """Plain values, as a run keeps them, give the same settings."""
+    kept = json.dumps(config.plain(settings))
+    assert json.dumps(config.plain(from_values(json.loads(kept), []))) == kept
+
+
+@target(
+    "sources",
+    lambda: [
+        b"timm:resnet18\npretrained=false,num_classes=3",
+        b"torchvision:squeezenet1_1\npretrained=false,num_classes=3",
+        b"timm:resnet18\npretrained=false,global_pool=max",
+    ],
+)
+def source(data: bytes) -> None:
+    """The name of a network to evaluate, and on a second line its options, joined by commas.
+
+    Only names of libraries and of modules that are not there or have no side effects are opened.
+    """
+    name, _, options = text_of(data).partition("\n")
+    sources.is_foreign(name)
+    assert 0 < len(sources.label(name)) <= 80
+    sources.settled(name)
+    library, _, model = name.partition(":")
+    if library in sources.LIBRARIES:
+        if model.partition("@")[0] not in ("resnet18", "squeezenet1_1"):
+            sources.native_size(name)  # others may be of any size; there is no bound to how long they take
+            return
+    elif _runs(library):
+        raise InputError("Expected a module without side effects.")
+    with torch.no_grad():
+        sources.opened(name, options.split(",") if options else [], None, 0)
+
+
+def _runs(module: str) -> bool:
+    """Whether importing the module, or calling what it holds, may do something."""
+    root = module.partition(".")[0]
+    try:
+        return root not in ("math", "package") and bool(root) and find_spec(root) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,51 @@
+"""Faults that a command is started with: they are put into its process before it begins, and are no part of it."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from nas.train.trained import TrainedNetwork
+
+
+def memory(megabytes: float) -> None:
+    """So much address space more than the process has now; beyond it, allocations fail."""
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    limit = used + int(megabytes * 2**20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def file_size(kilobytes: int) -> None:
+    """No file grows beyond it: what a full disk does, where no small disk can be mounted."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, 1024 * kilobytes))
+
+
+def poison(number: int) -> None:
+    """The `number`-th network that is trained (from 1) begins with a weight that is no number."""
+    build = TrainedNetwork.build
+    count = 0
+
+    def poisoned(self: TrainedNetwork, *arguments: Any, **settings: Any) -> Any:
+        nonlocal count
+        network = build(self, *arguments, **settings)
+        count += 1
+        if count == number:
+            with torch.no_grad():
+                next(network.parameters()).fill_(float("nan"))
+        return network
+
+    TrainedNetwork.build = poisoned  # type: ignore[method-assign]
+
+
+FAULTS: dict[str, Callable[[Any], None]] = {"memory": memory, "file_size": file_size, "poison": poison}
+
+
+def inject(faults: dict[str, Any]) -> None:
+    """Put the named faults with their values into this process."""
+    for name, value in faults.items():
+        FAULTS[name](value)

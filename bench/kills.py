@@ -1,0 +1,146 @@
+"""Kill a run at random moments, resume it, and compare it with one that was never stopped."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.bench.forks import Command
+from nas.bench.workload import Ground, differences, kept, stage
+from nas.core.errors import NasError
+
+CROWDED = 8  # every so many runs has two workers, started anew for each, which takes its time
+AGAIN = 0.3  # probability that a resumed run is killed once more
+GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
+
+
+@dataclass
+class Kill:
+    """One kill: in which stage, after how many seconds, of what."""
+
+    stage: str
+    seconds: float
+    target: str
+    results: int  # finished evaluations, outcomes and trainings that were there
+
+
+@dataclass
+class Trial:
+    """A run that was killed one or more times, and what became of it."""
+
+    run: str
+    workers: int
+    kills: list[Kill] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Reference:
+    """The run that nothing happened to, and the seconds that it takes with one worker and with two."""
+
+    run: Path
+    seconds: dict[int, float]
+
+
+def reference(ground: Ground, counts: Iterable[int]) -> Reference:
+    """Carry out the run once with each number of workers; they must be the same already."""
+    seconds: dict[int, float] = {}
+    runs = []
+    for workers in counts:
+        run = ground.new("reference")
+        start = time.monotonic()
+        ended = ground.start(run, workers=workers).wait()
+        seconds[workers] = time.monotonic() - start
+        runs.append(run)
+        if ended.code != 0 or differences(run, runs[0]):
+            raise NasError(f"The run {run} that nothing happened to failed: {differences(run, runs[0])} {ended.err}")
+    return Reference(runs[0], seconds)
+
+
+def kill_at_random(
+    ground: Ground, whole: Reference, kills: int, report: Callable[[str], None] = lambda line: None
+) -> list[Trial]:
+    """Runs that are killed at moments uniform over the run's duration, until `kills` kills have happened."""
+    trials: list[Trial] = []
+    done = 0
+    while done < kills:
+        crowded = 2 in whole.seconds and len(trials) % CROWDED == CROWDED - 1
+        trial = _trial(ground, whole, 2 if crowded else 1, kills - done)
+        trials.append(trial)
+        done += len(trial.kills)
+        told = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before its moment"
+        report(f"{done}/{kills} {told}: {'; '.join(trial.problems) or 'identical'}")
+    return trials
+
+
+def _trial(ground: Ground, whole: Reference, workers: int, left: int) -> Trial:
+    run = ground.new("killed")
+    trial = Trial(run.name, workers)
+    there: dict[str, tuple[Any, ...]] = {}
+    again = True
+    while again and len(trial.kills) < left:
+        again = bool(ground.rng.random() < AGAIN)
+        command = ground.resume(run) if (run / "config.json").exists() else ground.start(run, workers=workers)
+        killed = _killed(ground, command, whole.seconds[workers], workers)
+        if killed is None:
+            again = False
+            continue
+        seconds, target = killed
+        before, there = there, kept(run)
+        trial.problems += _lost(before, there)
+        trial.kills.append(Kill(stage(run), round(seconds, 2), target, len(there)))
+    command = ground.resume(run) if (run / "config.json").exists() else ground.start(run, workers=workers)
+    ended = command.wait()
+    if ended.code != 0:
+        return Trial(run.name, workers, trial.kills, [*trial.problems, f"exit code {ended.code}: {ended.err[-500:]}"])
+    trial.problems += _lost(there, kept(run)) + differences(run, whole.run)
+    return trial
+
+
+def _killed(ground: Ground, command: Command, duration: float, workers: int) -> tuple[float, str] | None:
+    """Kill it at a moment uniform over the duration; None where it had ended. A worker's death is none of the run."""
+    target = GROUP if workers == 1 else str(ground.rng.choice([GROUP, MAIN, WORKER]))
+    moment = float(ground.rng.uniform(0, duration))
+    start = time.monotonic()
+    if command.until(lambda: time.monotonic() - start >= moment, duration):
+        if target == WORKER and not (numbers := command.workers()):
+            target = MAIN
+        if target == WORKER:
+            _end(int(ground.rng.choice(numbers)))
+            ended = command.wait()
+            return (moment, target) if ended.code == 0 else None
+        command.send(signal.SIGKILL, whole_group=target == GROUP)
+    return (moment, target) if command.wait().code == -signal.SIGKILL else None
+
+
+def _end(pid: int) -> None:
+    import os
+
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _lost(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> list[str]:
+    """What was finished before and is missing or was done again."""
+    return [f"{key} was done again" for key, row in before.items() if after.get(key) != row]
+
+
+def table(trials: list[Trial]) -> list[dict[str, Any]]:
+    """A row per stage: kills in it, and in how many of them the run came out identical with nothing done twice."""
+    found: dict[str, dict[str, Any]] = {}
+    for trial in trials:
+        for kill in trial.kills:
+            row = found.setdefault(kill.stage, {"stage": kill.stage, "kills": 0, "identical": 0, "kept": []})
+            row["kills"] += 1
+            row["identical"] += not trial.problems
+            row["kept"].append(kill.results)
+    rows = sorted(found.values(), key=lambda row: (float(np.median(row["kept"])), row["stage"]))
+    return [{**row, "kept": [min(row["kept"]), max(row["kept"])]} for row in rows]

@@ -1,0 +1,52 @@
+"""How much memory is left for data, on this machine or in the container that this process runs in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SHARE = 0.5  # of the available memory that the images of a data set may take
+
+
+def available() -> int:
+    """Bytes that can be had without swapping; what the page cache holds counts, as it is given back."""
+    found = [value for value in (_machine(), _container()) if value is not None]
+    return min(found, default=2**63 - 1)
+
+
+def fits(size: int) -> bool:
+    """Whether `size` bytes may be held in memory; larger data stay on disk."""
+    return size <= SHARE * available()
+
+
+def in_words(size: int) -> str:
+    """`size` bytes as people say it."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size} bytes"
+
+
+def _machine() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:  # not Linux
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # nor another Unix
+        return None
+
+
+def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What the limit of a control group leaves (version 2); file pages are given back before it is reached."""
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        if limit == "max":
+            return None
+        pages = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, int(limit) - int((folder / "memory.current").read_text()) + int(pages.get("file", 0)))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,122 @@
+"""Where a number comes from: versions, machine, revision of the source, settings. All of it plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import nas
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchattacks",
+    "autoattack",
+    "pyautoattack",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "omegaconf",
+    "ray",
+    "timm",
+)
+SECONDS = 10  # that git or the system may take to answer
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    found = {"robust-nas": nas.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a number depends on."""
+    return dict(_versions())
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """The machine that this process is on, and the GPU if `device` is one; cores as the system counts them."""
+    found: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # what torch's own kernels use; they may round by it
+        "memory_gib": _memory(),
+    }
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        found["gpu"] = properties.name
+        found["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)
+        found["cuda"] = torch.version.cuda
+        found["cudnn"] = torch.backends.cudnn.version()
+    return found
+
+
+@lru_cache(maxsize=1)
+def _cpu() -> str:
+    """The model as the system names it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:  # not Linux
+        pass
+    told = _answer("sysctl", "-n", "machdep.cpu.brand_string") if platform.system() == "Darwin" else None
+    return told or platform.processor() or "unknown"
+
+
+def _memory() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, OSError, ValueError):  # a system that does not say
+        return None
+
+
+@lru_cache(maxsize=1)
+def revision() -> dict[str, Any] | None:
+    """The git commit of the project and whether tracked files differ from it; None where it is not a checkout."""
+    root = str(Path(nas.__file__).resolve().parent.parent)
+    if not (Path(root) / ".git").exists():
+        return None
+    commit = _answer("git", "-C", root, "rev-parse", "HEAD")
+    changes = _answer("git", "--no-optional-locks", "-C", root, "status", "--porcelain", "--untracked-files=no")
+    return None if commit is None else {"commit": commit, "changed": changes != ""}
+
+
+def _answer(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError, UnicodeError):
+        return None
+    return done.stdout.strip()
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What this process computes with."""
+    return {"versions": versions(), "hardware": hardware(device), "source": revision()}
+
+
+def settings_checksum(settings: dict[str, Any], without: Iterable[str]) -> str:
+    """SHA-256 of settings as JSON with sorted keys, in hexadecimal; the dotted keys in `without` are left out."""
+    left = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    for key in without:
+        section, _, name = key.partition(".")
+        part = left[section] if name else left
+        part.pop(name or section, None)
+    text = json.dumps(left, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
