@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,9 +243,9 @@ def diverging(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
 
 
 def poisoned_label(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
-    """One short training of the search begins with a weight that is no number: a failure row, and the search goes on."""
+    """One label's training begins with a weight that is no number: a failure row, and the search goes on."""
     run = ground.new("poisoned")
-    ended = ground.start(run, inject={"poison": 2}).wait()
+    ended = ground.start(run, inject={"poison": 3}).wait()
     failed = rows(run, FAILED)
     reason = _reason(run)
     result = json.loads((run / "result.json").read_text()) if ended.code == 0 else {"search": {}}
@@ -308,7 +308,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def caused(
-    ground: Ground, whole: Reference, quick: bool, faults: tuple[Fault, ...], report: Callable[[str], None]
+    ground: Ground, whole: Reference, quick: bool, faults: Sequence[Fault], report: Callable[[str], None]
 ) -> list[Case]:
     """Every fault, one after the other; one that cannot be caused at all is a bad case."""
     cases = []

@@ -16,15 +16,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 from nas.bench.injected import inject
 from nas.core.errors import NasError
+from nas.search_spaces import SPACES
 
 IMPORTED = (
     *("nas.cli.main", "nas.drivers.launch", "nas.drivers.report", "matplotlib.pyplot", "pyautoattack"),
     *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard", "torchattacks"),
+    "torch._dynamo",  # which making an optimiser imports
 )
 TICK = 0.005  # seconds between two looks
 PATIENCE = 600.0  # seconds after which a command counts as hung
@@ -105,11 +106,8 @@ class Forks:
         )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self.server.stdin is not None
-        self.server.stdin.close()
+    def __exit__(self, *error: object) -> None:
+        self.server.kill()
         self.server.wait()
 
     def start(self, arguments: Sequence[str], cwd: Path, inject: dict[str, Any] | None = None) -> Command:
@@ -176,6 +174,8 @@ def _carry_out(request: dict[str, Any], place: Path) -> NoReturn:
 def _serve() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
+    classes = SPACES.get("nasbench201")()
+    classes.canonical(classes.largest())  # a table of all classes, made once per process
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave nothing behind
     for line in sys.stdin:
         if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""Faults that a command is started with: they are put into its process before it begins, and are no part of it."""
+"""What a command is started with: faults that are put into its process before it begins, and are no part of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def file_size(kilobytes: int) -> None:
 
 
 def poison(number: int) -> None:
-    """The `number`-th network that is trained (from 1) begins with a weight that is no number."""
+    """The `number`-th network that is built to be trained or attacked (from 1) has weights that are no numbers."""
     build = TrainedNetwork.build
     count = 0
 
@@ -42,7 +42,12 @@ def poison(number: int) -> None:
     TrainedNetwork.build = poisoned  # type: ignore[method-assign]
 
 
-FAULTS: dict[str, Callable[[Any], None]] = {"memory": memory, "file_size": file_size, "poison": poison}
+def cache(folder: str) -> None:
+    """Decoded data are kept in this folder."""
+    os.environ["NAS_CACHE"] = folder
+
+
+FAULTS: dict[str, Callable[[Any], None]] = {"memory": memory, "file_size": file_size, "poison": poison, "cache": cache}
 
 
 def inject(faults: dict[str, Any]) -> None:

@@ -30,7 +30,13 @@ OVERRIDES = (
     *("eval.attacks=[fgsm,pgd3,mifgsm,torchattacks:DIFGSM,autoattack]", "eval.eps=0.3"),
     *("eval.corruptions=[gaussian_noise,contrast]", "eval.severities=[3]"),
 )
+QUICK = (  # besides those, for the least that still has every stage
+    *("search.budget=2", "strategy.warmup=3", "strategy.pool=2", "strategy.tournament=1", "label.epochs=1"),
+    *("train.batch_size=64", "train.save_steps=3", "run.random=false", "eval.n_test=4"),
+    *("eval.attacks=[fgsm,torchattacks:DIFGSM,autoattack]", "eval.sweep=[]", "eval.corruptions=[]"),
+)
 SEARCHED, OUTCOMES = "evaluations", "outcome/"
+NETWORKS = ("best.pt", "final.pt", "last.pt")
 UNTOLD = ("seconds", "memory_mb")  # what differs between two runs that are the same
 
 
@@ -46,8 +52,10 @@ def write_digits(path: Path) -> None:
 class Ground:
     """A folder in which runs are started, stopped, damaged, and compared with one that nothing happened to."""
 
-    def __init__(self, folder: Path, forks: Forks, seed: int) -> None:
+    def __init__(self, folder: Path, forks: Forks, seed: int, quick: bool = False) -> None:
+        """`quick`: runs of the least size."""
         self.folder = folder
+        self.overrides = OVERRIDES + QUICK if quick else OVERRIDES
         self.forks = forks
         self.rng = np.random.default_rng(seed)
         self.count = 0
@@ -60,7 +68,7 @@ class Ground:
 
     def start(self, run: Path, *overrides: str, workers: int = 1, inject: dict[str, Any] | None = None) -> Command:
         """The whole run from its beginning."""
-        arguments = ("run", "quickstart", *OVERRIDES, f"data.root={self.folder / 'digits.npz'}")
+        arguments = ("run", "quickstart", *self.overrides, f"data.root={self.folder / 'digits.npz'}")
         arguments += (f"executor.workers={workers}", *overrides, f"run.dir={run}")
         return self.forks.start(arguments, self.folder, inject)
 
@@ -203,9 +211,12 @@ def differences(run: Path, reference: Path) -> list[str]:
         found.append("the result differs")
     if page(run) != page(reference):
         found.append("the report differs")
-    names = sorted(str(path.relative_to(reference)) for path in reference.glob("models/*/*.pt"))
-    if names != sorted(str(path.relative_to(run)) for path in run.glob("models/*/*.pt")):
-        return [*found, "other checkpoints are there"]
+    names = [
+        str(path.relative_to(reference)) for kind in NETWORKS for path in sorted(reference.glob(f"models/*/{kind}"))
+    ]
+    missing = [name for name in names if not (run / name).is_file()]
+    if missing:
+        return [*found, f"there is no {', '.join(missing)}"]
     for name in names:
         one, other = (torch.load(folder / name, weights_only=True) for folder in (run, reference))
         if not same(one, other):
@@ -225,8 +236,11 @@ def _timeless(value: Any) -> Any:
 
 
 def page(run: Path) -> str:
-    """The report without its times, the run's name and the number of workers."""
-    text = (run / "report.html").read_text().replace(str(run), "RUN")
+    """The report without its times, where the run is and was, and the number of workers."""
+    began = json.loads((run / "config.json").read_text())["settings"]["run"]["dir"]
+    text = (run / "report.html").read_text()
+    for place in (began, str(run), Path(began).name, run.name):
+        text = text.replace(place, "RUN")
     text = re.sub(r"<section><h2>Time per stage</h2>.*?</section>", "", text, flags=re.DOTALL)
     return re.sub(r"\b(workers: )\d+", r"\1N", text)
 

@@ -24,12 +24,14 @@ from nas.core.extras import optional
 from nas.core.images import unit_range
 from nas.core.registry import suggest
 from nas.core.seeds import seeded
+from nas.core.yaml_size import check_size
 from nas.eval.wrapped import Normalized
 from nas.train import load_trained
 from nas.train.exported import load_exported
 
 LIBRARIES = ("timm", "torchvision")
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from
 UNKNOWN = "unknown"  # how a network of somebody else was trained
 
 
@@ -67,6 +69,8 @@ def settled(text: str) -> str:
     library, _, rest = text.partition(":")
     name, at, path = rest.partition("@")
     if not at or library not in LIBRARIES:
+        return text
+    if "\0" in path:  # no path, and told as such where it is opened
         return text
     return f"{library}:{name}@{os.path.abspath(os.path.expanduser(path))}"
 
@@ -177,6 +181,11 @@ def _from_library(library: str, name: str, weights: Path | None, keywords: dict[
     The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
     """
     stated = _stated(library, name)
+    for key in OTHER_PLACES & keywords.keys():
+        raise InputError(
+            f"Expected no {key} in eval.model_options, which could make {library} unpickle a file; give weights as "
+            f"{library}:{name}@PATH."
+        )
     pretrained = keywords.pop("pretrained", weights is None)
     if not isinstance(pretrained, bool) or (pretrained and weights is not None):
         raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one place.")
@@ -202,7 +211,7 @@ def _from_library(library: str, name: str, weights: Path | None, keywords: dict[
 
 def _load(network: nn.Module, path: Path) -> None:
     """Put the weights of a .safetensors or .pth file into the network, every one of them."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")
     try:
         if path.suffix == ".safetensors":
@@ -260,6 +269,7 @@ def _keywords(options: list[str]) -> dict[str, Any]:
         if not equals or not key.isidentifier():
             raise InputError(f"Expected eval.model_options as key=value,key=value but got {text!r}.")
         try:
+            check_size(text)
             keywords[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
         except Exception as error:  # of the YAML library
             raise InputError(f"Expected a YAML value in eval.model_options but got {text!r}.") from error

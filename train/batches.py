@@ -18,7 +18,7 @@ ROOM = 0.5  # of the device's free memory that the images may take
 
 
 def fits(split: Split, device: torch.device) -> bool:
-    """Whether the images take at most half of the device's free memory; in the processor's they are already or never."""
+    """Whether the images take at most half of the device's free memory; in the processor's they are or are not."""
     if device.type != "cuda":
         return not split.on_disk
     free, _ = torch.cuda.mem_get_info(device)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from nas.bench.fuzzed.base import SEPARATOR, folder, target
-from nas.core.data import DataSettings, Dataset, load
+from nas.core.data import Dataset, DataSettings, load
 from nas.core.data.loading import LOADERS
 from nas.core.errors import InputError
 

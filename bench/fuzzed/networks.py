@@ -18,7 +18,6 @@ from nas.bench.fuzzed.base import folder, target
 from nas.bench.fuzzed.notations import CELL
 from nas.core import checkpoint
 from nas.core.seeds import seeded
-from nas.eval import sources
 from nas.search_spaces import Network
 from nas.train.exported import DESCRIPTION, FORMAT, WEIGHTS, load
 from nas.train.trained import TrainedNetwork

@@ -71,7 +71,7 @@ def counting(name: str, total: int | None) -> Iterator[Counter]:
         yield Counter(name, total)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

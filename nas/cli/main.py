@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
-from nas.core.errors import NasError, Terminated
+from nas.core.errors import NasError, Terminated, printable
 from nas.core.stopping import listen
 
 app = typer.Typer(
@@ -67,6 +67,8 @@ def run_command(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             code = _said(f"the disk is full ({error}); free some space and `nas resume` the run.", 2)
+        elif error.errno == errno.ENAMETOOLONG:
+            code = _said(f"Expected the name of a file or folder but: {error}; give a shorter one.", 2)
         else:
             traceback.print_exc()
             code = 1
@@ -85,5 +87,5 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _said(message: str, code: int) -> int:
-    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    print(f"nas: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code

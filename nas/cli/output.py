@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from nas.core.errors import printable
+
 Json = typer.Option(False, "--json", help="Print the result as JSON on standard output, and nothing else there.")
 DryRun = typer.Option(False, "--dry-run", help="Say what it will cost, and write nothing.")
 
@@ -24,7 +26,7 @@ class Output:
 
     def emit(self, value: Any, text: str) -> None:
         """Print `value` as JSON or, for people, `text`."""
-        line = json.dumps(value, allow_nan=False) if self.as_json else text.rstrip("\n")
+        line = json.dumps(value, allow_nan=False) if self.as_json else printable(text.rstrip("\n"))
         data = (line + "\n").encode()
         while data:
             data = data[os.write(self.descriptor, data) :]

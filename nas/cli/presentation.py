@@ -92,7 +92,7 @@ def _study(folder: Path, result: dict[str, Any]) -> str:
 
 
 def _written(lines: Table) -> str:
-    console = Console(width=160, color_system=None)
+    console = Console(width=160, color_system=None, markup=False, emoji=False, highlight=False)  # names as they are
     with console.capture() as capture:
         console.print(lines)
     return capture.get()

@@ -64,13 +64,13 @@ def watching() -> Iterator[Watcher]:
         yield Lines()
         return
     columns = (
-        TextColumn("{task.description:>7}"),
+        TextColumn("{task.description:>7}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with Progress(*columns, console=console) as progress:
         bars = Bars(progress)

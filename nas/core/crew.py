@@ -16,9 +16,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from nas.core import stopping
 from nas.core.attempt import Done, attempt, make_repeatable
-from nas.core.errors import NasError
+from nas.core.errors import NasError, Terminated
 from nas.core.store import Store
+
+GRACE = 20.0  # seconds for a step of training and its checkpoint
 
 
 class News(NamedTuple):
@@ -73,6 +76,10 @@ class Crew(ABC):
         """See `Executor.opener`."""
         return partial(Store, path)
 
+    def release(self) -> None:
+        """End all workers, after letting them leave what they do in order where that can be done."""
+        self.close()
+
     @abstractmethod
     def workers(self) -> list[int]:
         """Those that were hired and neither died nor were dismissed."""
@@ -123,13 +130,24 @@ class Processes(Crew):
         process.join(5)
         connection.close()
 
+    def release(self) -> None:
+        """A training saves after its step, for which it has `GRACE` seconds; anything else ends at once."""
+        for process, _ in self._hired.values():
+            process.terminate()
+        end = time.monotonic() + GRACE
+        for process, _ in self._hired.values():
+            process.join(max(0.0, end - time.monotonic()))
+        self.close()
+
     def workers(self) -> list[int]:
         return list(self._hired)
 
 
 def _serve(connection: Connection, function: bytes, threads: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    stopping.listen([signal.SIGTERM], act=lambda number: os._exit(128 + number))
     make_repeatable(threads)
 
     def follow_parent() -> None:
@@ -153,6 +171,8 @@ def _serve(connection: Connection, function: bytes, threads: int, parent: int) -
             answer: Any = attempt(work, index, item)
         except Exception as error:  # no item is to blame
             answer = error
+        except Terminated as error:  # after a training has saved
+            os._exit(128 + error.number)
         try:
             connection.send(answer)
         except (pickle.PicklingError, TypeError, AttributeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from nas.core.attempt import Done, attempt, make_repeatable
 from nas.core.crew import Crew, News, Processes, RemoteStore
 from nas.core.deterministic import Deterministic
-from nas.core.errors import InputError, ResourceError
+from nas.core.errors import InputError, ResourceError, Terminated
 from nas.core.store import Store
 
 Item = TypeVar("Item")
@@ -74,11 +74,32 @@ def _cores() -> int:
 
 @dataclass
 class _Shift:
-    """What the workers have to do in one `map`."""
+    """What the workers have to do in one `map`: items are taken from `source` when a worker can have them."""
 
-    left: deque[tuple[int, Any]]
+    source: Iterator[tuple[int, Any]]
+    ahead: int | None  # items beyond the first that is not done
+    left: deque[tuple[int, Any]] = field(default_factory=deque)  # taken and not handed out
+    taken: int = 0
+    finished: bool = False  # whether the source is
     tries: Counter[int] = field(default_factory=Counter)
     busy: dict[int, tuple[int, Any, float]] = field(default_factory=dict)  # worker → index, item, since when
+
+    def take(self, count: int) -> None:
+        """Have so many items at hand, as far as there are any and the bound allows."""
+        while len(self.left) < count and not self.finished:
+            first = min([index for index, *_ in (*self.left, *self.busy.values())], default=self.taken)
+            if self.ahead is not None and self.taken - first >= self.ahead:
+                return
+            following = next(self.source, None)
+            self.finished = following is None
+            if following is not None:
+                self.left.append(following)
+                self.taken += 1
+
+    @property
+    def over(self) -> bool:
+        self.take(1)
+        return self.finished and not self.left and not self.busy
 
 
 class Executor(Generic[Item, Result]):
@@ -116,23 +137,28 @@ class Executor(Generic[Item, Result]):
 
     def __exit__(self, *error: object) -> None:
         if self._crew is not None:
-            self._crew.close()
+            (self._crew.release if isinstance(error[1], Terminated) else self._crew.close)()
 
     def opener(self, path: Path) -> Callable[[], Store | RemoteStore]:
         """How a worker opens the store at `path` of this machine; may be pickled into `function`, before any `map`."""
         return partial(Store, path) if self._crew is None else self._crew.opener(path)
 
-    def map(self, items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Iterator[Done[Result]]:
-        """Each item's outcome as it finishes. `tick` is called now and then while waiting."""
+    def map(
+        self, items: Iterable[Item], tick: Callable[[], None] = lambda: None, ahead: int | None = None
+    ) -> Iterator[Done[Result]]:
+        """Each item's outcome as it finishes. `tick` is called now and then while waiting.
+
+        Items are taken as workers become free, at most `ahead` of them beyond the first whose outcome is not known.
+        """
         if self._here:
             for index, item in enumerate(items):
                 yield attempt(self.function, index, item)
             return
         if self._crew is None:
             self._crew = Processes(self.function, self.threads)
-        shift = _Shift(deque(enumerate(items)))
+        shift = _Shift(enumerate(items), ahead)
         try:
-            while shift.left or shift.busy:
+            while not shift.over:
                 self._employ(self._crew, shift)
                 for news in self._crew.news(self._until(shift)):
                     done = self._heard(self._crew, news, shift)
@@ -145,6 +171,9 @@ class Executor(Generic[Item, Result]):
                         reason = f"It took longer than executor.deadline={self.deadline:g} seconds."
                         yield Done(index, None, reason, time.monotonic() - since)
                 tick()
+        except Terminated:
+            self._crew.release()
+            raise
         finally:
             for worker in shift.busy:  # the caller has enough, or an error came up
                 if worker in self._crew.workers():
@@ -152,6 +181,7 @@ class Executor(Generic[Item, Result]):
 
     def _employ(self, crew: Crew, shift: _Shift) -> None:
         """Hand out items, and hire while there are more of them than workers."""
+        shift.take(self.workers - len(shift.busy))
         while shift.left and self._idle and self._may_start(crew, shift):
             worker = self._idle.pop()
             index, item = shift.left.popleft()

@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: torch.device) -> dict[str, Any]:
-    """The machine that this process is on, and the GPU if `device` is one; cores as the system counts them."""
+    """The machine that this process is on, and its GPU if `device` is one; cores as the system counts them."""
     found: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
@@ -58,7 +58,7 @@ def hardware(device: torch.device) -> dict[str, Any]:
         "instructions": torch.backends.cpu.get_cpu_capability(),  # what torch's own kernels use; they may round by it
         "memory_gib": _memory(),
     }
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.cuda.is_available():  # else it is one of a cluster
         properties = torch.cuda.get_device_properties(device)
         found["gpu"] = properties.name
         found["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)

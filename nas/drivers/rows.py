@@ -13,12 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import torch
+
 from nas import __version__
-from nas.core.errors import InputError
+from nas.core.errors import InputError, printable
 from nas.core.files import write_json
+from nas.core.provenance import environment
 
 Row = dict[str, Any]  # arch, canonical, scores, seconds; reason where a proxy failed
 SUFFIXES = (".csv", ".jsonl")
+ENVIRONMENT = "environment"  # in the file of settings: what the rows were begun with, which may change between calls
 
 
 def write_all(descriptor: int, text: str) -> None:
@@ -32,7 +36,7 @@ def line_of(row: Row) -> str:
     """A row for people."""
     parts = [f"{name} {value:.8g}" for name, value in row["scores"].items()]
     parts += [f"failed: {row['reason']}"] if "reason" in row else []
-    return f"{row['arch']}\n    {'  '.join(parts)}  ({row['seconds']:.2f} s)\n"
+    return printable(f"{row['arch']}\n    {'  '.join(parts)}  ({row['seconds']:.2f} s)\n")
 
 
 class JsonArray:
@@ -115,7 +119,8 @@ class RowFile:
         """Make the file ready for more rows, after `kept` has gone through those that are there."""
         if self.end == 0:
             with _told(self.sidecar):
-                write_json(self.sidecar, {"version": __version__, **self.settings})
+                about = environment(torch.device(self.settings.get("device", "cpu")))
+                write_json(self.sidecar, {"version": __version__, **self.settings, ENVIRONMENT: about})
         with _told(self.path):
             if self.file is None:
                 self.file = self.path.open("x+b", buffering=0)
@@ -153,6 +158,7 @@ class RowFile:
         try:
             before = json.loads(self.sidecar.read_text(encoding="utf-8"))
             version = before.pop("version")
+            before.pop(ENVIRONMENT, None)
         except FileNotFoundError as error:
             raise InputError(
                 f"Expected a new file for --output or one that `nas score` began but {self.path} has no "

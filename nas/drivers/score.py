@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 from nas.core import config
@@ -22,7 +23,7 @@ from nas.drivers.settings import Settings, from_values
 from nas.drivers.sized import Sized
 from nas.strategies.proxies import PROXIES
 
-WINDOW = 32  # architectures per worker that are handed out together; the next follow when all of them are done
+WINDOW = 32  # architectures per worker that are taken ahead of the first that is not scored yet
 WORTHWHILE = 16  # architectures per worker that make up for starting it
 LONGEST = 300  # characters of a reason
 
@@ -152,26 +153,26 @@ def score(
     if how.name != LOCAL and work.immediate:
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
     chosen = executor_for(work, how, settings.torch_device().type, work.most(left))
+    waiting: deque[Candidate] = deque()
+
+    def handed_out() -> Iterator[str]:
+        for candidate in chain([first], new):
+            waiting.append(candidate)
+            yield str(candidate.arch)
+
     with _own_words(), chosen as executor:
-        ahead = 1 if executor.workers == 1 else WINDOW * executor.workers
-        for window in _windows(chain([first], new), ahead):
-            outcomes = executor.map([str(candidate.arch) for candidate in window], tick)
-            for candidate, outcome in zip(window, _in_order(outcomes)):
-                row = _row(candidate, str(space.canonical(candidate.arch)), outcome)
-                if file is not None:
-                    file.add(row)
-                if show is not None:
-                    show(row)
-                counts.scored += 1
-                counts.failed += "reason" in row
-                done = candidate.number
-                tick()
+        for outcome in _in_order(executor.map(handed_out(), tick, WINDOW * executor.workers)):
+            candidate = waiting.popleft()
+            row = _row(candidate, str(space.canonical(candidate.arch)), outcome)
+            if file is not None:
+                file.add(row)
+            if show is not None:
+                show(row)
+            counts.scored += 1
+            counts.failed += "reason" in row
+            done = candidate.number
+            tick()
     return counts
-
-
-def _windows(candidates: Iterator[Candidate], size: int) -> Iterator[list[Candidate]]:
-    while window := list(islice(candidates, size)):
-        yield window
 
 
 def _in_order(outcomes: Iterable[Done[Scored]]) -> Iterator[Done[Scored]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -39,6 +40,7 @@ def together() -> Iterator[bool]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # device=cuda is this one from now on
+    _stay_at_home()
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     world = processes.current()
     try:
@@ -47,6 +49,17 @@ def together() -> Iterator[bool]:
             world.from_first(None)
     finally:
         dist.destroy_process_group()
+
+
+def _stay_at_home() -> None:
+    """Processes of one machine talk to each other by its loopback interface, which no other machine can reach.
+
+    Where the user names an interface that one is taken. The ports of `torchrun` itself are not ours.
+    """
+    names = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}
+    if names and os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
+        for library in ("GLOO", "NCCL"):
+            os.environ.setdefault(f"{library}_SOCKET_IFNAME", min(names))
 
 
 def train_together(

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from commands import TINY, killed_when, nas, nas_json, without_seconds
+
+from nas.core import checkpoint
 
 SMALL = (
     *TINY,
@@ -88,6 +91,12 @@ def test_a_damaged_store_in_mid_search(
     damage(run / "store.sqlite")
     found, said = resumed(run)
     assert found == result(whole)
+    for name in ("best", "final"):  # another process, stopped on the way: the same bits
+        first, second = (
+            checkpoint.load(one / f"models/best-standard/{name}.pt", "network")["weights"] for one in (whole, run)
+        )
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
     assert f"{run / 'store.sqlite'} was damaged" in said
     assert "good copy" in said
     assert (run / "store.damaged-1.sqlite").exists() == (damage is not Path.unlink)
@@ -197,8 +206,6 @@ def test_other_data_than_the_run_began_with_is_told(searching: Path, tmp_path: P
 
 
 def test_a_result_says_where_it_comes_from(whole: Path) -> None:
-    from nas.core import checkpoint
-
     found = json.loads((whole / "result.json").read_text())
     about = found["provenance"]
     assert {"robust-nas", "python", "torch", "numpy", "torchattacks", "pyautoattack"} <= found["versions"].keys()

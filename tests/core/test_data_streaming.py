@@ -142,7 +142,7 @@ def test_a_disk_too_small_is_a_warning_where_memory_is_enough(
 
 @pytest.mark.usefixtures("little_memory")
 def test_a_supernet_says_that_it_needs_memory(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="data.size"):
+    with pytest.raises(InputError, match=r"data\.size"):
         halves(load(imagefolder(tmp_path / "images").settings).train, 3)
 
 
@@ -210,11 +210,11 @@ def started(root: Path, pause: float) -> subprocess.Popen[str]:
 
 def test_of_several_processes_one_decodes(tmp_path: Path) -> None:
     made = imagefolder(tmp_path / "images")
-    processes = [started(tmp_path / "images", 0.02) for _ in range(3)]
+    processes = [started(tmp_path / "images", 0.02) for _ in range(2)]
     found = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], found
+    assert [process.returncode for process in processes] == [0, 0], found
     total = load(made.settings).train.images.long().sum().item()
-    assert sorted(out.split() for out, _ in found) == sorted([["0", str(total)]] * 2 + [["69", str(total)]])
+    assert sorted(out.split() for out, _ in found) == [["0", str(total)], ["69", str(total)]]
 
 
 def test_a_killed_process_holds_nobody_up(tmp_path: Path, cache: Path) -> None:

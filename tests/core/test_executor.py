@@ -306,3 +306,33 @@ def _full(item: int) -> int:
 def test_a_full_disk_in_an_item_is_the_users_to_mend() -> None:
     with Executor(_full, 1, 1) as executor, pytest.raises(InputError, match="disk is full"):
         list(executor.map([0]))
+
+
+class Slow:
+    """The item 0 waits for the file `go`; all note that they began."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int) -> int:
+        (self.folder / str(item)).touch()
+        while item == 0 and not (self.folder / "go").exists():
+            time.sleep(0.01)
+        return item
+
+
+def test_items_are_taken_when_there_is_a_worker_and_so_far_ahead_as_allowed(tmp_path: Path) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            taken.append(item)
+            yield item
+
+    with Executor(Slow(tmp_path), workers=2, threads=1) as executor:
+        outcomes = executor.map(items(), ahead=5)
+        assert {next(outcomes).result for _ in range(4)} == {1, 2, 3, 4}
+        assert taken == [0, 1, 2, 3, 4]
+        (tmp_path / "go").touch()
+        assert sorted(done.result for done in outcomes if done.result is not None) == [0, *range(5, 20)]
+    assert taken == list(range(20))

@@ -222,6 +222,7 @@ def test_names_and_reasons_are_escaped(make: Make) -> None:
     folder = make(reason=EVIL)
     written = (folder / "config.json").read_text().replace('"name": "quickstart"', f'"name": "{EVIL}"')
     (folder / "config.json").write_text(written)  # such a name is refused at the start, but files can be edited
+    (folder / "config.json.sha256").unlink()
     page = write_report(folder, content).read_text()
     assert "<script" not in page
     assert f"<h1>{escape(EVIL)}</h1>" in page

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -255,10 +255,12 @@ class Backwards:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def map(self, items: Sequence[Any], tick: Callable[[], None]) -> Iterator[Done[Any]]:
-        for index in reversed(range(len(items))):
-            tick()
-            yield Done(index, self.function(items[index]), None, 0.1)
+    def map(self, items: Iterator[Any], tick: Callable[[], None], ahead: int) -> Iterator[Done[Any]]:
+        numbered = enumerate(items)
+        while window := list(islice(numbered, ahead)):
+            for index, item in reversed(window):
+                tick()
+                yield Done(index, self.function(item), None, 0.1)
 
 
 def test_rows_come_in_order_whatever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +275,7 @@ def test_rows_come_in_order_whatever_ends_first(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(1, 1), (2, 2 * module.WINDOW)])
-def test_a_space_is_taken_a_window_at_a_time(workers: int, ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_a_window_is_taken_ahead(workers: int, ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if workers > 1:
         monkeypatch.setattr(module, "executor_for", Backwards)
     space, rows = Numbers(), 0
@@ -430,6 +432,15 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     assert (path.read_bytes(), (tmp_path / "rows.csv.settings.json").read_bytes()) == before
 
 
+def test_the_settings_beside_the_rows_say_what_they_were_computed_with(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    _run(path)
+    about = json.loads((tmp_path / "rows.csv.settings.json").read_text())["environment"]
+    assert {"robust-nas", "torch"} <= about["versions"].keys()
+    assert about["hardware"]["cpu"]
+    assert "source" in about
+
+
 def test_settings_that_values_depend_on() -> None:
     def of(*overrides: str) -> dict[str, Any]:
         return described(from_values({}, list(overrides)), ["croze", "params"])
@@ -535,7 +546,7 @@ def test_an_array_is_valid_however_it_ends() -> None:
                 for number in range(rows):
                     array.add({"arch": str(number)})
                 if end is not None:
-                    raise end
+                    raise end("stopped")
         except (KeyboardInterrupt, NasError):
             pass
         return "".join(parts)

@@ -209,14 +209,14 @@ def test_what_left_the_range_of_floats_is_a_failure(value: float, monkeypatch: p
 
 
 def test_other_errors_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defect or a full memory is no property of the architecture."""
+    """A defect is no property of the architecture."""
     scorer = _scorer(names=("grad_norm",))
 
     def broken(self: Probe, name: str) -> Any:
-        raise MemoryError
+        raise RuntimeError("a defect")
 
     monkeypatch.setattr(Probe, "quantity", broken)
-    with pytest.raises(MemoryError):
+    with pytest.raises(RuntimeError, match="a defect"):
         scorer.attempt(CELLS[0])
 
 

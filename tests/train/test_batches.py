@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from nas.core.data import Dataset, Split
+from nas.core.data import Dataset, DataSettings, Split, load, room
 from nas.core.errors import InputError
 from nas.core.share import Share, divided
 from nas.train import TrainedNetwork, TrainSettings, train
@@ -57,6 +58,22 @@ def test_a_training_is_the_same_streamed(tmp_path: Path, dataset: Dataset, descr
         for here in (True, False)
     )
     assert first == second
+
+
+def test_a_training_is_the_same_from_disk(
+    tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = dataset.train.images.permute(0, 2, 3, 1).numpy(), dataset.train.labels.numpy()
+    np.savez(tmp_path / "colours.npz", images=images, labels=labels)
+    histories = []
+    for memory, on_disk in ((2**40, False), (1000, True)):
+        monkeypatch.setattr(room, "available", lambda memory=memory: memory)
+        data = load(DataSettings("npz", str(tmp_path / "colours.npz")))
+        assert data.train.on_disk is on_disk
+        assert Batches(data.train, CPU).resident is not on_disk
+        _, state = train(describe(), data, recipe(epochs=2), tmp_path / str(memory), 3, CPU)
+        histories.append(state.history)
+    assert histories[0] == histories[1]
 
 
 def test_images_in_the_processors_memory_are_where_they_belong(dataset: Dataset) -> None:

@@ -93,7 +93,7 @@ def _written(
     there = os.fstat(images.fileno()).st_size
     if size > free + there:
         raise OSError(errno.ENOSPC, f"{in_words(size)} needed in {path.parent}, {in_words(free + there)} free")
-    log.info("Reading %d images; they are kept for the next start.", sum(len(part.index) for part in parts))
+    log.info("Reading %d images; they are kept for the next start.", sum(len(part.order) for part in parts))
     with sums.open("r+b" if sums.exists() else "w+b") as file:
         Unfinished(images, file).write(parts, num_classes)
     os.replace(unfinished, path)

@@ -11,6 +11,9 @@ from typing import ClassVar
 
 from nas.core.data.batches import PickledBatches
 from nas.core.errors import InputError
+from nas.core.unpack import unpack
+
+UNPACKED = 2**28  # bytes; the official archives hold 187 MB
 
 
 class _Cifar(PickledBatches):
@@ -29,7 +32,7 @@ class _Cifar(PickledBatches):
     def _download(self, root: Path) -> None:
         """Fetch the archive; unpack it beside its place: half a folder must not pass for a whole one."""
         from torchvision.datasets import CIFAR10, CIFAR100
-        from torchvision.datasets.utils import download_url, extract_archive
+        from torchvision.datasets.utils import download_url
 
         official = CIFAR100 if self.name == "cifar100" else CIFAR10
         missing = root / self.inner / next(iter(self.train_files))
@@ -39,7 +42,7 @@ class _Cifar(PickledBatches):
             with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to results
                 download_url(official.url, str(root), official.filename, official.tgz_md5)
                 with tempfile.TemporaryDirectory(dir=root, prefix=f".{self.inner}.") as temporary:
-                    extract_archive(str(root / official.filename), temporary)
+                    unpack(root / official.filename, Path(temporary), UNPACKED)
                     os.replace(Path(temporary) / self.inner, root / self.inner)
         except (OSError, RuntimeError, EOFError) as error:  # URLError is an OSError; a bad checksum a RuntimeError
             if new:

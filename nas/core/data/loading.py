@@ -120,7 +120,7 @@ def _in_memory(loader: Loader, raw: Raw, reason: str, told: bool) -> Dataset:
             "Set NAS_CACHE to a folder with room to avoid that.",
             reason,
         )
-    images = [np.ascontiguousarray(part.pictures[part.index]) for part in parts]
+    images = [np.ascontiguousarray(part.pictures[part.order]) for part in parts]
     mean, std = _constants(loader) or channel_statistics(images[0])
     splits = [Split(torch.from_numpy(x), torch.from_numpy(part.labels)) for x, part in zip(images, parts)]
     return Dataset(loader.name, splits[0], splits[1], splits[2], raw.num_classes, mean, std)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.core.errors import InputError
+from nas.core.files import DamagedError
 
 
 class Pages:
@@ -25,7 +25,7 @@ class Pages:
     def fetch(self, positions: np.ndarray) -> None:
         """Have the images read all at once, not page by page as they are touched; check those that are new.
 
-        Raises `InputError` naming the file where an image is not what was written.
+        Raises `DamagedError` naming the file where an image is not what was written.
         """
         starts = self.offset + positions * self.size
         if hasattr(self.pages, "madvise"):
@@ -36,7 +36,7 @@ class Pages:
         with memoryview(self.pages) as view:
             for position, start in zip(positions[new].tolist(), starts[new].tolist()):
                 if zlib.crc32(view[start : start + self.size]) != self.sums[position]:
-                    raise InputError(
+                    raise DamagedError(
                         f"Expected the images kept in {self.path} as they were written but number "
                         f"{start // self.size} is damaged; delete the file, and they are decoded again."
                     )

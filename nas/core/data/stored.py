@@ -10,8 +10,8 @@ All whole numbers are little-endian. The images come first because they are writ
 that maps the file shares its pages with all others; the operating system drops them where memory is short.
 
 **Damage.** The description is checked at every start. Images that fit in memory are all checked at every start, which
-also reads them. Of larger data, each image is checked when a process uses it for the first time: reading 193 GB at every
-start would take longer than many a training, and a sample would miss what matters, the images that are used.
+also reads them. Of larger data, each image is checked when a process uses it for the first time: reading 193 GB at
+every start would take longer than many an evaluation, and a sample would miss what matters, the images that are used.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _LABEL, _SUM = np.dtype("<i8"), np.dtype("<u4")
 
 
 class Part(NamedTuple):
-    """One part of the split: the images at `index` of `pictures`, and their labels."""
+    """One part of the split: the images of `pictures` at the positions `order`, and their labels."""
 
     pictures: Pictures
-    index: np.ndarray
+    order: np.ndarray
     labels: np.ndarray
 
 
@@ -82,9 +82,9 @@ class Unfinished:
         shape = parts[0].pictures.shape[1:]
         size = math.prod(shape)
         histogram = Histogram()
-        count = len(parts[0].index)  # training images: those that are measured
+        count = len(parts[0].order)  # training images: those that are measured
         done, sums = 0, []
-        for chunk in self._whole(size, sum(len(part.index) for part in parts)):
+        for chunk in self._whole(size, sum(len(part.order) for part in parts)):
             histogram.add(chunk[: max(0, count - done)].reshape(-1, *shape))
             sums.append(_sums(chunk))
             done += len(chunk)
@@ -97,11 +97,10 @@ class Unfinished:
             self.sums.flush()
             done += len(chunk)
         mean, std = histogram.statistics()
-        table = (
-            np.concatenate([part.labels for part in parts]).astype(_LABEL).tobytes() + np.concatenate(sums).tobytes()
-        )
+        labels = np.concatenate([part.labels for part in parts]).astype(_LABEL)
+        table = labels.tobytes() + np.concatenate(sums).tobytes()
         about = {
-            "counts": [len(part.index) for part in parts],
+            "counts": [len(part.order) for part in parts],
             "shape": shape,
             "num_classes": num_classes,
             "mean": mean,
@@ -115,8 +114,8 @@ class Unfinished:
 
     def _whole(self, size: int, limit: int) -> Iterator[np.ndarray]:
         """The images (n, size) that an interrupted writing left undamaged; the files are cut behind them."""
-        known = np.frombuffer(self.sums.read(), dtype=np.uint8)
-        known = known[: len(known) // _SUM.itemsize * _SUM.itemsize].view(_SUM)[:limit]
+        content = self.sums.read()
+        known = np.frombuffer(content, dtype=_SUM, count=min(limit, len(content) // _SUM.itemsize))
         step, done = max(1, CHUNK // size), 0
         while done < len(known):
             wanted = known[done : done + step]
@@ -132,12 +131,12 @@ class Unfinished:
 
 def needed(parts: Sequence[Part]) -> int:
     """Bytes of all images."""
-    return sum(len(part.index) for part in parts) * math.prod(parts[0].pictures.shape[1:])
+    return sum(len(part.order) for part in parts) * math.prod(parts[0].pictures.shape[1:])
 
 
 def _pieces(parts: Sequence[Part], step: int, skip: int) -> Iterator[tuple[Pictures, np.ndarray]]:
     for part in parts:
-        index, skip = part.index[skip:], max(0, skip - len(part.index))
+        index, skip = part.order[skip:], max(0, skip - len(part.order))
         yield from ((part.pictures, index[start : start + step]) for start in range(0, len(index), step))
 
 

@@ -108,7 +108,7 @@ def _curves(entry: dict[str, Any]) -> list[dict[str, Any]]:
 def uniform(result: dict[str, Any]) -> dict[str, Any]:
     """The result of any command in the form of `nas run`'s; that of a single stage comes flat."""
     seconds = result.get("seconds") or {}
-    about = {key: result[key] for key in ("versions", "provenance") if key in result}
+    about: dict[str, Any] = {key: result[key] for key in ("versions", "provenance") if key in result}
     if "best" in result:
         return {"search": result, "seconds": seconds, **about}
     if "attacks" in result:

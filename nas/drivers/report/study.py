@@ -126,8 +126,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _runs(result: dict[str, Any]) -> str:
     best = next((model for model in result["models"] if model["name"].startswith("best")), result["models"][0])
     rows = "".join(
-        f'<tr><th class="name"><a href="{run}/report.html">{run}</a></th><td class="name"><code>{escape(arch)}</code>'
-        "</td></tr>"
+        f'<tr><th class="name"><a href="./{escape(run)}/report.html">{escape(run)}</a></th>'
+        f'<td class="name"><code>{escape(arch)}</code></td></tr>'
         for run, arch in zip(result["runs"], best["architectures"])
     )
     head = '<thead><tr><th class="name">run</th><th class="name">best cell</th></tr></thead>'

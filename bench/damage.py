@@ -1,0 +1,166 @@
+"""Damage to the files of a run: cut short, or with one bit turned over at a random place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.bench.faults import Case, clear, told
+from nas.bench.forks import Ended
+from nas.bench.kills import Reference
+from nas.bench.workload import Ground, differences, evaluated, training
+from nas.core.errors import NasError
+
+TRIES = 8  # of each kind of damage to each file
+PIXELS, CLASSES, EACH = 8, 10, 12  # of the folder of images behind the cache
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+
+
+def flipped(path: Path, rng: np.random.Generator) -> str:
+    """Turn one bit over."""
+    content = bytearray(path.read_bytes())
+    place, bit = int(rng.integers(len(content))), int(rng.integers(8))
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+    return f"bit {bit} of byte {place}"
+
+
+def truncated(path: Path, rng: np.random.Generator) -> str:
+    """Cut the file short."""
+    content = path.read_bytes()
+    size = int(rng.integers(len(content)))
+    path.write_bytes(content[:size])
+    return f"cut to {size} of {len(content)} bytes"
+
+
+KINDS: tuple[Callable[[Path, np.random.Generator], str], ...] = (flipped, truncated)
+
+
+def judged(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[str, bool]:
+    """What became of a command on damaged files, and whether that is right.
+
+    Right is the same result as ever, or one line that names the file where nothing good is left.
+    """
+    if ended.code == 0:
+        found = problems()
+        return "; ".join(found) or ("named, same result" if name in ended.err else "same result"), not found
+    good = clear(ended, 2) and name in told(ended)
+    return "refused, named" if good else f"exit code {ended.code}: {told(ended)}", good
+
+
+def damaged_run(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """Store, checkpoints, result and configuration of a run that was stopped, or finished."""
+    stopped: dict[str, tuple[Callable[[Path], bool], list[str]]] = {
+        "in the search": (evaluated(2), ["store.sqlite", "store.sqlite-wal", "config.json"]),
+        "in a training": (_second_epoch, ["store.sqlite-wal", "last.pt", "best.pt"]),
+    }
+    for moment, (condition, names) in list(stopped.items())[1 if quick else 0 :]:
+        run = ground.stopped("healthy", condition)
+        for name in names:
+            yield from _damaged(ground, whole, quick, run, name, moment)
+    for name in ["result.json"] if quick else ["result.json", "config.json", "store.sqlite"]:
+        yield from _damaged(ground, whole, quick, whole.run, name, "when finished")
+
+
+def _second_epoch(run: Path) -> bool:
+    """When a training has chosen a network and goes on."""
+    return training(run) and any(run.glob("models/*/best.pt"))
+
+
+def _damaged(ground: Ground, whole: Reference, quick: bool, run: Path, name: str, moment: str) -> Iterator[Case]:
+    for kind in KINDS[: 1 if quick else None]:
+        counts: dict[str, int] = {}
+        bad = []
+        for _ in range(1 if quick else TRIES):
+            copy = ground.copy(run, "damaged")
+            path = next(copy.rglob(name))
+            where = kind(path, ground.rng)
+            ended = ground.resume(copy).wait()
+            found, good = judged(ended, lambda: differences(copy, whole.run), name)  # noqa: B023
+            counts[found] = counts.get(found, 0) + 1
+            bad += [] if good else [f"{where}: {found}"]
+        yield _case(f"{name} {kind.__name__}, {moment}", counts, bad)
+
+
+def damaged_network(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """A network of a finished run that is attacked again: refused, or the same outcomes where the bit means nothing."""
+    result = json.loads((whole.run / "result.json").read_text())["models"][0]
+    path = ground.new("networks") / "best.pt"
+    path.parent.mkdir()
+    for kind in KINDS[: 1 if quick else None]:
+        counts: dict[str, int] = {}
+        bad = []
+        for _ in range(1 if quick else TRIES):
+            shutil.copy(whole.run / result["checkpoint"], path)
+            where = kind(path, ground.rng)
+            settings = (f"data.root={ground.folder / 'digits.npz'}", "data.name=npz", f"eval.n_test={result['n_test']}")
+            arguments = ("eval", str(path), *settings, "eval.attacks=[fgsm]", f"run.dir={ground.new('eval')}", "--json")
+            ended = ground.forks.start(arguments, ground.folder).wait()
+            found, good = judged(ended, lambda: _other(ended, result), path.name)  # noqa: B023
+            counts[found] = counts.get(found, 0) + 1
+            bad += [] if good else [f"{where}: {found}"]
+        yield _case(f"best.pt {kind.__name__}, attacked again", counts, bad)
+
+
+def _other(ended: Ended, result: dict[str, Any]) -> list[str]:
+    same = json.loads(ended.out)["correct"]["clean"] == result["correct"]["clean"]
+    return [] if same else ["other outcomes"]
+
+
+def _case(fault: str, counts: dict[str, int], bad: list[str]) -> Case:
+    text = "; ".join(f"{count} × {found}" for found, count in sorted(counts.items()))
+    return Case(fault, text if not bad else f"{text} ({bad[0]})", not bad)
+
+
+def damaged_cache(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+    """Decoded images in the user's cache: read again from the originals, to the same values."""
+    images, cache = ground.folder / "images", ground.folder / "cache"
+    write_images(images)
+    first = _scored(ground, images, cache)
+    files = [path for path in sorted(cache.rglob("*")) if path.is_file()]
+    if not files:
+        raise NasError("Expected decoded images in the cache but there are none.")
+    for file in files:
+        content = file.read_bytes()
+        for kind in KINDS:
+            bad, warned = [], 0
+            for _ in range(1 if quick else TRIES):
+                file.write_bytes(content)
+                where = kind(file, ground.rng)
+                ended, values = _scored_with(ground, images, cache)
+                warned += file.parent.name in ended.err or file.name in ended.err
+                if ended.code != 0 or values != first or "Traceback" in ended.err:
+                    bad.append(f"{where}: exit code {ended.code}, {told(ended)}")
+            text = f"{warned} × named, always the same values" if not bad else bad[0]
+            yield Case(f"cached {file.suffix} {kind.__name__}", text, not bad)
+
+
+def _scored(ground: Ground, images: Path, cache: Path) -> Any:
+    ended, values = _scored_with(ground, images, cache)
+    if ended.code != 0:
+        raise NasError(f"Scoring failed: {told(ended)}")
+    return values
+
+
+def _scored_with(ground: Ground, images: Path, cache: Path) -> tuple[Ended, Any]:
+    arguments = ("score", CELL, "--proxies", "grad_norm", "scoring.channels=4", "proxies.grad_norm.batch_size=16")
+    data = ("data.name=imagefolder", f"data.root={images}", f"data.size={PIXELS}", "--json")
+    ended = ground.forks.start((*arguments, *data), ground.folder, {"cache": str(cache)}).wait()
+    return ended, [row["scores"] for row in json.loads(ended.out)] if ended.code == 0 else None
+
+
+def write_images(folder: Path) -> None:
+    """A folder of random images by class."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in range(CLASSES):
+        (folder / f"class{label}").mkdir(parents=True)
+        for number in range(EACH):
+            pixels = rng.integers(0, 256, (PIXELS, PIXELS, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")

@@ -1,0 +1,75 @@
+"""Fuzz a reader with coverage as the guide: `python -m nas.bench.fuzz TARGET --seconds 60`; `--list` names the targets.
+
+Inputs are changed at random, and those that reach new lines of the project are kept and changed further. It ends with
+exit code 0 where every input was taken or refused in one line; else it says what was found, writes the input into the
+folder of `--found`, and ends with another. Runs on one core; give every target a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("target", nargs="?", help="what to fuzz")
+    parser.add_argument("--list", action="store_true", help="name the targets")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--found", default=".", help="folder for an input that was a finding")
+    arguments = parser.parse_args()
+    if arguments.list or arguments.target is None:
+        from nas.bench.fuzzed import TARGETS
+
+        print("\n".join(f"{name:<24} {one.doc}" for name, one in TARGETS.components.items()))
+        return
+    try:
+        import atheris
+    except ImportError:
+        parser.exit(
+            2, "Expected the package atheris but it is not there; `pip install atheris` (Python 3.11 to 3.13).\n"
+        )
+    with atheris.instrument_imports(include=["nas"], enable_loader_override=False):
+        from nas.bench.fuzzed import TARGETS, check, mutated
+
+        target = TARGETS.get(arguments.target)
+    logging.getLogger("nas").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+    seeds = list(target.seeds())
+    for seed in seeds:
+        check(target, seed)  # what is cached fills; the first use of a library may be slow
+    counts = {"taken": 0, "refused": 0}
+
+    def once(data: bytes) -> None:
+        counts["taken" if check(target, data) else "refused"] += 1
+
+    def changed(data: bytes, size: int, seed: int) -> bytes:
+        source = random.Random(seed)
+        if source.random() < 0.5:
+            return atheris.Mutate(data, size)
+        return mutated(source, data, seeds)[:size]
+
+    with tempfile.TemporaryDirectory(prefix="nas-corpus-") as corpus:
+        for number, seed in enumerate(seeds):
+            Path(corpus, str(number)).write_bytes(seed)
+        options = [
+            *(
+                f"-max_total_time={arguments.seconds}",
+                f"-seed={arguments.seed + 1}",
+                "-timeout=60",
+                "-print_final_stats=1",
+            ),
+            *("-max_len=20000", "-rss_limit_mb=4096", f"-artifact_prefix={arguments.found}/", "-verbosity=0"),
+        ]
+        atheris.Setup([sys.argv[0], *options, corpus], once, custom_mutator=changed)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Unpack a tar archive so that nothing is written outside its folder and nothing but files and folders inside."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from nas.core.errors import InputError
+
+MOST_FILES = 100_000
+
+
+def unpack(archive: Path, folder: Path, most: int) -> None:
+    """Write the files of a (compressed) tar archive into `folder`, at most `most` bytes of them.
+
+    `InputError` for names that lead outside (absolute, or with ..), for links, devices and pipes, for an archive that
+    is larger or is damaged; what was written before then stays in the folder. Modes and owners are not taken over.
+    """
+    written = 0
+    try:
+        with tarfile.open(archive) as tar:
+            for number, member in enumerate(tar):
+                name = PurePosixPath(member.name)
+                inside = not name.is_absolute() and not {"..", "\\", ":", "\0"} & {*name.parts, *member.name}
+                if not inside or not (member.isfile() or member.isdir()):
+                    raise InputError(
+                        f"Expected files and folders in {archive} but it has {member.name!r}, which could write "
+                        "elsewhere; fetch it from its official source."
+                    )
+                written += member.size
+                if written > most or number >= MOST_FILES:
+                    raise InputError(f"Expected at most {most:,} bytes in {archive} but it has more; fetch it again.")
+                target = folder / name
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source = tar.extractfile(member)
+                assert source is not None
+                with source, target.open("xb") as file:
+                    shutil.copyfileobj(source, file)
+    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+        raise InputError(f"Expected a tar archive but {archive} is damaged ({error}); fetch it again.") from error

@@ -1,0 +1,257 @@
+"""Whatever a reader is given, it takes it or refuses it in one line, soon and in little memory."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nas.bench import fuzz
+from nas.bench.fuzzed import TARGETS, Finding, Target, check, mutated
+from nas.bench.fuzzed.base import LONGEST, SEPARATOR
+from nas.core.errors import InputError
+
+FEW = {"overrides": 8, "image-names": 20, "sources": 40, "run-config": 30, "checkpoint-pickle": 40, "config": 40}
+USUAL = 120
+SLOW = {HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example}
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, logger="nas")
+
+
+def inputs(target: Target) -> st.SearchStrategy[bytes]:
+    """Good inputs that were changed, and bytes that never were good."""
+    seeds = list(target.seeds())
+    changed = st.builds(
+        lambda number, seed: mutated(Random(number), seed, seeds), st.integers(0, 2**32), st.sampled_from(seeds)
+    )
+    return st.one_of(changed, changed, changed, st.binary(max_size=100), st.text(max_size=50).map(encoded))
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def fuzzed(name: str, count: int) -> None:
+    target = TARGETS.get(name)
+    for seed in target.seeds():
+        assert check(target, seed), name  # caches fill here
+
+    @settings(max_examples=count, derandomize=True, database=None, deadline=None, suppress_health_check=list(SLOW))
+    @given(inputs(target))
+    def run(data: bytes) -> None:
+        check(target, data)
+
+    run()
+
+
+@pytest.mark.parametrize("name", TARGETS.names())
+def test_an_input_is_taken_or_refused_in_one_line(name: str) -> None:
+    fuzzed(name, FEW.get(name, USUAL))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS.names())
+def test_thousands_of_inputs(name: str) -> None:
+    fuzzed(name, 500 if name in FEW else 3000)
+
+
+# what was found
+
+
+def npy(header: str, content: bytes = b"") -> bytes:
+    padded = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded + content
+
+
+def chunk(kind: bytes, content: bytes, length: int | None = None) -> bytes:
+    size = (len(content) if length is None else length).to_bytes(4, "big")
+    return size + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+def png(width: int, height: int, length: int | None = None) -> bytes:
+    """Grey, 1 bit; `length` is what the file says that its pixels take."""
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
+    pixels = zlib.compress(b"\x00" * 100)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels, length) + chunk(b"IEND", b"")
+
+
+def laughs(levels: int, width: int) -> str:
+    """YAML in which each list has several times the one before."""
+    lists = [f"&a{level} [{', '.join([f'*a{level - 1}'] * width)}]" for level in range(1, levels)]
+    return "name: [" + ", ".join(["&a0 [lol, lol]", *lists]) + "]"
+
+
+DEEP = b"[" * 100_000
+LABELS = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }", b"\x00\x01\x00\x01")
+GOOD = {name: next(iter(target.seeds())) for name, target in TARGETS.components.items()}
+FOUND = [
+    # told in many lines or in all of the input
+    ("nasbench201", b"|" * 5000),
+    ("nasbench201", "|none\u2028~0|".encode()),
+    ("config", b"search:\n  objective: " + b"9" * 5000),
+    ("overrides", b"search." + b"a" * 5000 + b"=1"),
+    ("sources", b"\r"),
+    # the YAML library's errors, and its patience
+    ("config", b"seed: " + b"9" * 5000),
+    ("config", laughs(12, 9).encode()),
+    ("config", b"name: &a [*a]"),
+    ("config", b"name: &a {<<: *a}"),
+    ("config", DEEP),
+    ("config", b"name: " + b"${" * 400),
+    ("config", b"name: ${oc.env:HOME}"),
+    ("config", b"data: {root: ${name}${name}}\nname: ${device}${device}"),
+    ("config", b"data: {name: npz, root: ${name}}\nname: ${data.root}"),
+    ("overrides", b"seed=" + laughs(12, 9).encode()[6:]),
+    ("overrides", b"seed=" + DEEP),
+    ("overrides", b"data.root=a\x00b"),
+    ("overrides", b"data.root=" + b"a" * 20_000),
+    ("sources", b"timm:resnet18\nnum_classes=" + DEEP),
+    # names that no file can have
+    ("sources", b"torchvision:squeezenet1_1@" + b"a" * 5000),
+    ("sources", b"torchvision:squeezenet1_1@~nobody\x00"),
+    ("sources", b"${" * 3000),
+    # tables
+    ("table-robustness", GOOD["table-robustness"].replace(b'"isomorph": "2"', b'"isomorph": {}')),
+    ("table-robustness", GOOD["table-robustness"].replace(b'"nb201-string": "', b'"nb201-string": 1.5, "": "', 1)),
+    ("table-robustness", GOOD["table-robustness"].replace(b"0.5", b"1" + b"0" * 400, 1)),
+    ("table-robustness", GOOD["table-robustness"].replace(b"[1, 8.0]", b"[1" + b"0" * 400 + b", 8.0]")),
+    ("table-robustness", DEEP),
+    ("table-scores-jsonl", DEEP),
+    ("table-scores-json", DEEP),
+    ("table-suite-zero", b'{"cifar10": {"(4, 0, 3, 1, 4, 3)": ' + DEEP),
+    # arrays
+    *(
+        (
+            "npz-arrays",
+            SEPARATOR.join([npy(f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}}}"), LABELS]),
+        )
+        for kind, shape in (
+            ("|u1", "(10**30, 4, 4, 3)"),
+            ("|u1", "(" + "9" * 30 + ", 4, 4)"),
+            ("|u1", "(4000000000, 4, 4)"),
+            ("|u1", "(0, 4000000000, 4)"),
+            ("|O", "(4, 4, 4)"),
+            ("|u1", "(4,"),
+        )
+    ),
+    ("npz-arrays", b"no array" + SEPARATOR + LABELS),
+    # images
+    ("image", png(8, 8, 0x7FFFFFFF)),
+    ("image", png(20_000, 8_000)),
+    ("image", png(2**31 - 1, 2**31 - 1)),
+    # networks
+    ("exported-description", DEEP),
+    ("exported-description", GOOD["exported-description"].replace(b'"channels": 1', b'"channels": 1024')),
+    ("exported-description", GOOD["exported-description"].replace(b'"channels": 1', b'"channels": true')),
+    ("exported-description", GOOD["exported-description"].replace(b'"num_classes": 2', b'"num_classes": ' + b"9" * 30)),
+    ("exported-description", GOOD["exported-description"].replace(b"0.25", b"0")),
+    ("exported-description", GOOD["exported-description"].replace(b'"mine"', b"[]")),
+    ("exported-description", GOOD["exported-description"].replace(b'"nasbench201"', b'"another"')),
+    # runs
+    ("run-config", DEEP),
+    ("run-result", DEEP),
+    ("run-result", b"[]"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize(("name", "data"), FOUND, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_was_found_once_is_refused(name: str, data: bytes) -> None:
+    assert not check(TARGETS.get(name), data)
+
+
+def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path) -> None:
+    """Zeros of a size that a small file holds."""
+    from nas.core.data import DataSettings, load
+
+    path = tmp_path / "zeros.npz"
+    np.savez_compressed(path, images=np.zeros((100_000, 32, 32, 3), np.uint8), labels=np.arange(100_000) % 2)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(InputError, match="unpacks to 308,000,256 bytes from"):
+        load(DataSettings("npz", str(path)), keep=False)
+
+
+# the limits themselves
+
+
+def reader(read: object) -> Target:
+    return Target("mine", read, lambda: [b""])  # type: ignore[arg-type]
+
+
+def test_an_endless_reader_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.bench.fuzzed.base.SECONDS", 0.2)
+
+    def read(data: bytes) -> None:
+        while True:
+            try:
+                sum(range(1000))
+            except Exception:  # a reader that takes every error for damage
+                continue
+
+    with pytest.raises(Finding, match="more than"):
+        check(reader(read), b"")
+
+
+def test_a_greedy_reader_is_found() -> None:
+    with pytest.raises(MemoryError):
+        check(reader(lambda data: np.ones(2**30, np.uint8)), b"")
+
+
+def test_a_crash_is_found() -> None:
+    with pytest.raises(KeyError):
+        check(reader(lambda data: {}[data]), b"x")
+
+
+@pytest.mark.parametrize("message", ["", "two\x85lines", "x" * (LONGEST + 1)])
+def test_a_refusal_that_nobody_can_read_is_found(message: str) -> None:
+    class Careless(InputError):
+        def __str__(self) -> str:
+            return message
+
+    def read(data: bytes) -> None:
+        raise Careless("x")
+
+    with pytest.raises(Finding):
+        check(reader(read), b"")
+
+
+# the script
+
+
+def test_the_script_names_its_targets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--list"])
+    fuzz.main()
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == TARGETS.names()
+
+
+def test_the_script_says_how_to_get_the_fuzzer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    monkeypatch.setattr(sys, "argv", ["fuzz", "darts"])
+    with pytest.raises(SystemExit) as ended:
+        fuzz.main()
+    assert ended.value.code == 2
+    assert "pip install atheris" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed")
+def test_the_script_fuzzes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nas.bench.fuzz", "darts", "--seconds", "3", "--found", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "number_of_executed_units" in done.stderr
+    assert not list(tmp_path.iterdir())
