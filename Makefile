@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test slow lint clean
+.PHONY: quickstart test slow lint audit clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
@@ -19,6 +19,11 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	rm -rf build/typed && $(BIN)/python -m pip install --quiet --no-deps --target build/typed .
 	cd build && MYPYPATH=typed $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p nas
+
+# In an environment of its own: it needs a newer `requests` than torchattacks lets the other have.
+audit: $(VENV)/installed
+	test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet pip-audit)
+	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

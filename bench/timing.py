@@ -69,9 +69,26 @@ def _peak(
     return _status("VmHWM") - before
 
 
+def resident_megabytes() -> float:
+    """Memory that this process has for itself (no files): what it holds now."""
+    return _status("RssAnon")
+
+
+def available_megabytes() -> float:
+    """Memory of the machine that new processes can have."""
+    return _entry("/proc/meminfo", "MemAvailable")
+
+
 def _status(key: str) -> float:
     """Megabytes of an entry of the process's status."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    return _entry("/proc/self/status", key)
+
+
+def _entry(path: str, key: str) -> float:
+    """Megabytes of an entry of a file that the system keeps; `InputError` where there is none."""
+    if not sys.platform.startswith("linux"):
+        raise InputError("Expected Linux to measure memory on; other systems do not tell it.")
+    for line in Path(path).read_text().splitlines():
         if line.startswith(key + ":"):
             return int(line.split()[1]) / 2**10
     raise KeyError(key)

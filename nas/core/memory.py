@@ -16,7 +16,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._evaluations: dict[str, Evaluation] = {}
-        self._told: list[str] = []
+        self._told: dict[str, None] = {}
         self._facts: dict[str, Any] = {}
 
     @contextmanager
@@ -30,10 +30,16 @@ class Memory:
         return self._evaluations.get(key)
 
     def tell(self, position: int, key: str) -> None:
-        self._told.append(key)
+        self._told[key] = None
 
     def told(self) -> Iterator[Evaluation]:
         return (self._evaluations[key] for key in self._told)
+
+    def told_of(self, key: str) -> Evaluation | None:
+        return self._evaluations[key] if key in self._told else None
+
+    def count_told(self) -> int:
+        return len(self._told)
 
     def put(self, key: str, value: Any) -> None:
         self._facts[key] = value

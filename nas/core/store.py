@@ -128,6 +128,10 @@ class Store:
                 raise self.damaged(f"evaluation {key!r}, told as number {position}, is missing")
             yield _evaluation(self._checked("evaluations", row[3:]))
 
+    def told_of(self, key: str) -> Evaluation | None:
+        """The evaluation of `key`, if the search was told of it."""
+        return self.evaluation(key) if list(self._rows("history", "WHERE key = ?", key)) else None
+
     def count_told(self) -> int:
         with self.told_plainly():
             return self.connection.execute("SELECT COUNT(*) FROM history").fetchone()[0]

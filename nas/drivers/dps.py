@@ -112,8 +112,8 @@ def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: St
     watcher.stage("dps", options.evaluations)
     while not looking.finished:
         looking.step(lambda keys: (_evaluated(index, key, seen, executor, stage) for index, key in enumerate(keys)))
-        best = max((metrics["spearman"] for metrics in looking.known.values() if metrics), default=0.0)
-        watcher.update(len(looking.known), f"best rho {best:.3f}")
+        best = max((one.metrics["spearman"] for one in run.store.told() if one.metrics), default=0.0)
+        watcher.update(looking.evaluated, f"best rho {best:.3f}")
         stage.flush()
     plain = PLAIN if strategy.start is None else str(strategy.start)
     rhos = _confirmed(run, plain, seen, executor, watcher, stage)
@@ -122,7 +122,7 @@ def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: St
         "setting": setting,
         "spearman": rhos[setting],
         "spearman_plain": rhos[plain],
-        "evaluated": len(looking.known),
+        "evaluated": looking.evaluated,
     }
     run.store.put("dps/found", found)
     return found

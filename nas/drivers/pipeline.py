@@ -127,7 +127,7 @@ def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
         shop.watcher.stage("search", settings.search.budget)
         while not looking.finished:
             looking.step(lambda keys: aims.evaluate(keys, stage.flush))
-            shop.watcher.update(len(looking.known), "")
+            shop.watcher.update(looking.evaluated, "")
             stage.flush()
         result = {
             "objective": settings.search.objective,

@@ -288,7 +288,10 @@ def _configuration(folder: Path, store: Store) -> dict[str, Any]:
         if kept is None or isinstance(error, ChangedError):
             raise
         path = folder / CONFIG
-        logging.getLogger("nas").warning("%s The run's store had a copy, which was written there.", error)
+        why = "it is gone" if not path.exists() else getattr(error, "reason", "it cannot be read")
+        logging.getLogger("nas").warning(
+            "The configuration %s was damaged (%s) and is written anew from the run's store.", path, why
+        )
         put_aside(path)
         write_signed(path, kept)
         return kept

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +15,10 @@ from nas.core.memory import Memory
 from nas.core.store import Evaluation, Store
 from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
-from nas.strategies.pareto import fronts
+from nas.strategies.pareto import undominated
 
 BEST = 5  # architectures in the result of a search for one goal
+REASONS = 100  # different ones that are told apart
 FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
 Evaluate = Callable[[list[str]], Any]  # architectures -> iterable of Done[metrics]
 
@@ -35,6 +37,7 @@ class Search:
     Each class is scored once, through its representative; size limits are checked before. A step asks for `ask`
     architectures, evaluates the new ones and tells all in the order asked; then the told evaluations and the strategy's
     state are saved in one transaction. Evaluations are kept as they finish, so that a kill loses only those under way.
+    What was evaluated is in the store alone: memory does not grow with it.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class Search:
         self.budget = budget
         self.ask = ask
         self.store = store
-        self.known: dict[str, dict[str, float] | None] = {}
+        self.evaluated = 0  # classes
         self.fruitless = 0
         saved = store.get("search/state")
         if saved is not None:
@@ -60,14 +63,14 @@ class Search:
 
     @property
     def finished(self) -> bool:
-        return len(self.known) >= self.budget or self.fruitless >= FRUITLESS
+        return self.evaluated >= self.budget or self.fruitless >= FRUITLESS
 
     def state_dict(self) -> dict[str, Any]:
         return {"strategy": self.strategy.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.strategy.load_state_dict(state["strategy"])
-        self.known = {evaluation.key: evaluation.metrics for evaluation in self.store.told()}
+        self.evaluated = self.store.count_told()
 
     def step(self, evaluate: Evaluate) -> None:
         """One round of ask, evaluate, tell."""
@@ -75,22 +78,23 @@ class Search:
         representatives = [self.space.canonical(arch) for arch in asked]
         keys = list(map(str, representatives))
         allowed = {key: self.limits.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
-        new = [key for key, good in allowed.items() if good and key not in self.known]
-        new = new[: self.budget - len(self.known)]
+        known = {key: self.store.told_of(key) for key, good in allowed.items() if good}
+        new = [key for key, evaluation in known.items() if evaluation is None]
+        new = new[: self.budget - self.evaluated]
         self._score([key for key in new if self.store.evaluation(key) is None], evaluate)
 
-        fresh = {key: self.store.evaluation(key) for key in new}
+        known |= {key: self.store.evaluation(key) for key in new}
+        metrics = {key: evaluation.metrics for key, evaluation in known.items() if evaluation is not None}
         with self.store.transaction():
-            for key, evaluation in fresh.items():
-                assert evaluation is not None
-                self.store.tell(len(self.known), key)
-                self.known[key] = evaluation.metrics
+            for position, key in enumerate(new, start=self.evaluated):
+                self.store.tell(position, key)
             for arch, key in zip(asked, keys):
-                self.strategy.tell(arch, self.known.get(key) if allowed[key] else None)
+                self.strategy.tell(arch, metrics.get(key))
             if new and self.store.durable:  # a fruitless step is repeated after a kill, to the same end
                 self.store.put("search/state", self.state_dict())
+        self.evaluated += len(new)
         self.fruitless = 0 if new else self.fruitless + len(asked)
-        if self.fruitless >= FRUITLESS and not self.known:
+        if self.fruitless >= FRUITLESS and not self.evaluated:
             raise self.limits.unsatisfied(FRUITLESS)
 
     def _score(self, keys: list[str], evaluate: Evaluate) -> None:
@@ -99,36 +103,51 @@ class Search:
 
     def result(self) -> dict[str, Any]:
         """The five best classes (of several goals: the Pareto front), how many were evaluated, and how many failed."""
-        told = [evaluation for evaluation in self.store.told() if evaluation.metrics is not None]
-        if not told:
+        goals = self.strategy.goals
+        fitness = array("d")
+        for one in self._succeeded():
+            fitness.extend(goal.fitness(one.metrics or {}) for goal in goals)
+        if not fitness:
             first = next(iter(self.store.told()), None)
             raise NasError(
                 f"Every evaluation of the search failed; the first said: {first.reason if first else 'none ran'}"
             )
+        rows = _best(np.frombuffer(fitness).reshape(-1, len(goals)))
+        wanted = set(rows)
+        chosen = {row: one for row, one in enumerate(self._succeeded()) if row in wanted}
         return {
-            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in self._best(told)],
-            "evaluated": len(self.known),
-            "failed": len(self.known) - len(told),
-            "exhausted": len(self.known) < self.budget,
+            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in map(chosen.__getitem__, rows)],
+            "evaluated": self.evaluated,
+            "failed": self.evaluated - len(fitness) // len(goals),
+            "exhausted": self.evaluated < self.budget,
         }
 
-    def _best(self, told: list[Evaluation]) -> list[Evaluation]:
-        """The best first, by the first goal; ties in the order told."""
-        goals = self.strategy.goals
-        fitness = np.array([[goal.fitness(evaluation.metrics or {}) for goal in goals] for evaluation in told])
-        if len(goals) > 1:
-            front = fronts(fitness)[0]
-            return [told[row] for row in sorted(front, key=lambda row: -fitness[row, 0])]
-        return [told[row] for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
+    def _succeeded(self) -> Iterator[Evaluation]:
+        """In the order told."""
+        return (evaluation for evaluation in self.store.told() if evaluation.metrics is not None)
 
 
-def trajectory(store: Store, goal: Goal) -> list[dict[str, Any]]:
-    """Every evaluation in the order told, with the best value so far."""
+def _best(fitness: np.ndarray) -> list[int]:
+    """The best rows first, by the first column; ties in their order. `fitness` is (n, goals)."""
+    if fitness.shape[1] > 1:
+        return sorted(map(int, undominated(fitness)), key=lambda row: -fitness[row, 0])
+    return [int(row) for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
+
+
+def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[dict[str, Any]]:
+    """Every evaluation in the order told, with the best value so far.
+
+    Of more than `most` only every so-many-th, those that were the best so far, and the last.
+    """
     best = -math.inf
     rows = []
+    count = store.count_told()
+    step = math.ceil(count / most)
     for number, evaluation in enumerate(store.told(), start=1):
-        if evaluation.metrics is not None:
-            best = max(best, goal.fitness(evaluation.metrics))
+        fitness = -math.inf if evaluation.metrics is None else goal.fitness(evaluation.metrics)
+        if fitness <= best and number % step and number < count:
+            continue
+        best = max(best, fitness)
         value = None if evaluation.metrics is None else evaluation.metrics[goal.name]
         rows.append(
             {
@@ -140,6 +159,17 @@ def trajectory(store: Store, goal: Goal) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def failures(store: Store) -> dict[str, int]:
+    """How often evaluations failed for each reason; more than `REASONS` different ones are counted as one."""
+    counted: dict[str, int] = {}
+    for evaluation in store.told():
+        if evaluation.metrics is None:
+            reason = evaluation.reason or "no reason was kept"
+            reason = reason if reason in counted or len(counted) < REASONS else "other reasons"
+            counted[reason] = counted.get(reason, 0) + 1
+    return counted
 
 
 def _evaluation(key: str, done: Done[dict[str, float]]) -> Evaluation:

@@ -177,7 +177,7 @@ def test_settings_changed_by_hand_are_told(whole: Path, tmp_path: Path) -> None:
     found, said = resumed(run)
     assert found == result(whole)
     assert path.read_text() == original
-    assert "had a copy" in said
+    assert "written anew from the run's store" in said
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_an_unreadable_configuration_is_written_anew(searching: Path, whole: Pat
     overwritten(run / "config.json")
     found, said = resumed(run)
     assert found == result(whole)
-    assert "config.json" in said
+    assert f"{run / 'config.json'} was damaged" in said
     assert (run / "config.json").read_text() == original
 
 

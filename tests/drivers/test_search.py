@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,9 @@ from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
 from nas.core.store import Store
 from nas.drivers.constraints import Constraint, Limits
-from nas.drivers.search import Search, trajectory
+from nas.drivers.search import Search, failures, trajectory
 from nas.drivers.sized import Sized
-from nas.search_spaces import SPACES, NASBench201
+from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints
 from nas.strategies.evolution import EvolutionOptions
 
@@ -132,9 +134,11 @@ def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store), Scorer(fail="nor_conv_3x3"))
         rows = trajectory(store, Goal("score"))
+        counted = failures(store)
     assert 0 < result["failed"] < 40
     assert all("nor_conv_3x3" not in entry["arch"] for entry in result["best"])
     assert sum(row["reason"] == "no luck" for row in rows) == result["failed"]
+    assert counted == {"no luck": result["failed"]}
 
 
 def test_a_search_in_which_all_fails_says_why(tmp_path: Path) -> None:
@@ -165,9 +169,29 @@ def test_best_and_trajectory(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store), Scorer())
         rows = trajectory(store, Goal("score"))
+        few = trajectory(store, Goal("score"), most=10)
+    records = [row for row, before in zip(rows, [{"best": None}, *rows]) if row["best"] != before["best"]]
+    assert few == [row for row in rows if row in records or row["evaluation"] in (*range(4, 40, 4), 40)]
     values = [row["value"] for row in rows]
     assert [entry["metrics"]["score"] for entry in result["best"]] == sorted(values, reverse=True)[:5]
     assert [row["best"] for row in rows] == [max(values[: n + 1]) for n in range(len(values))]
+
+
+def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
+    space, goal, used = DARTS(), Goal("score"), []
+    with Store(tmp_path / "store.sqlite") as store:
+        strategy = STRATEGIES.get("random")(space, (goal,), 5)
+        search = Search(space, strategy, Limits([], lambda: SIZED, space), 900, 20, store)
+        tracemalloc.start()
+        try:
+            while not search.finished:
+                search.step(lambda keys: (Done(n, {"score": 1.0}, None, 0.1) for n in range(len(keys))))
+                if search.evaluated in (300, 900):
+                    gc.collect()  # also frees the tuples that Python keeps to use again
+                    used.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+    assert used[1] - used[0] < 50_000, "600 genotypes alone would take more than 200,000 bytes"
 
 
 def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:

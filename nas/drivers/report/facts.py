@@ -10,7 +10,7 @@ from nas.core.errors import InputError
 from nas.core.store import Store
 from nas.drivers.report.identity import Identity, identities
 from nas.drivers.run import described
-from nas.drivers.search import trajectory
+from nas.drivers.search import failures, trajectory
 from nas.search_spaces import SPACES
 from nas.strategies import Goal
 
@@ -27,6 +27,7 @@ class Facts:
     result: dict[str, Any]
     goal: Goal | None
     evaluations: list[dict[str, Any]]  # the rows of `trajectory`
+    failures: dict[str, int]  # of the search, by reason
     training: dict[str, dict[str, Any]]  # by model
     models: dict[str, Identity]
 
@@ -82,7 +83,7 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
     """Read what the folder of a run knows; takes no lock, so that it works inside the run and after it."""
     config = described(folder)
     result = uniform(result)
-    goal, evaluations = None, []
+    goal, evaluations, failed = None, [], {}
     training: dict[str, dict[str, Any]] = {}
     path = folder / "store.sqlite"
     if path.exists():
@@ -90,12 +91,13 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
             training = store.get("training") or {}
             if result.get("search"):
                 goal = Goal(**result["search"]["goals"][0])
-                evaluations = trajectory(store, goal) if "epochs" not in result["search"] else []
+                if "epochs" not in result["search"]:
+                    evaluations, failed = trajectory(store, goal), failures(store)
     known = {entry["name"]: entry.get("training") for entry in result.get("models") or []}
     models = identities({**known, **{name: known.get(name) for name in training}})
     training = {name: training[name] for name in models if name in training}
     return Facts(
-        config["settings"], config["command"], config["extra"], result, goal, evaluations, training, models
+        config["settings"], config["command"], config["extra"], result, goal, evaluations, failed, training, models
     )  # fmt: skip
 
 

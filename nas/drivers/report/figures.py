@@ -130,6 +130,8 @@ def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name:
 def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:
     """Every evaluation of the search and the best so far; failures as crosses on the lower edge."""
 
+    last = rows[-1]["evaluation"]  # of a long search not every one has a row
+
     def draw(axes: Axes) -> None:
         scored = [row for row in rows if row["value"] is not None]
         values = [row["value"] for row in scored]
@@ -151,10 +153,10 @@ def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:
                 color=COLOURS["random"], markersize=6, mew=1.6, transform=axes.get_xaxis_transform(),
             )  # fmt: skip
         if exhausted:
-            axes.axvline(len(rows), color="#56616c", lw=1, ls=":")
+            axes.axvline(last, color="#56616c", lw=1, ls=":")
             axes.annotate(
                 "space exhausted ",
-                (len(rows), 0.1),
+                (last, 0.1),
                 xycoords=("data", "axes fraction"),
                 ha="right",
                 color="#56616c",
@@ -166,7 +168,7 @@ def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.4g}"))
             label += f" / 10{str(power).translate(RAISED)}"
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlim(0, len(rows) + 1)
+        axes.set_xlim(0, last + 1)
         axes.set_xlabel("evaluation (a class of isomorphic cells)")
         axes.set_ylabel(f"{label} ({'higher' if goal.higher_is_better else 'lower'} is better)")
 

@@ -215,15 +215,10 @@ def _cells(metrics: dict[str, float], names: list[str]) -> str:
 
 def failures(facts: Facts) -> str:
     """Why evaluations failed, each reason with how often."""
-    reasons: dict[str, int] = {}
-    for row in facts.evaluations:
-        if row["value"] is None:
-            reason = row["reason"] or "no reason was kept"
-            reasons[reason] = reasons.get(reason, 0) + 1
-    if not reasons:
+    if not facts.failures:
         return ""
-    items = "".join(f"<li>{count}\u00d7 {escape(reason)}</li>" for reason, count in reasons.items())
-    title = f"Why {sum(reasons.values()):,} failed"
+    items = "".join(f"<li>{count}\u00d7 {escape(reason)}</li>" for reason, count in facts.failures.items())
+    title = f"Why {sum(facts.failures.values()):,} failed"
     return f'<details class="failures"><summary>{title}</summary><ul>{items}</ul></details>'
 
 

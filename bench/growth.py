@@ -1,0 +1,81 @@
+"""What a search keeps: evaluations per second into the store, and memory of the process that leads it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from nas.bench.spread import METRIC, search_of
+from nas.bench.timing import resident_megabytes
+from nas.core.attempt import Done
+from nas.core.store import Evaluation, Store
+from nas.search_spaces import SPACES
+
+STORE = "store"  # in the place of a strategy: evaluations are recorded and no more
+
+
+class Mark(NamedTuple):
+    """So many evaluations are kept: memory of the process, and seconds from its first."""
+
+    count: int
+    megabytes: float
+    seconds: float
+
+
+def grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
+    """What a fresh process has come to at each of `marks` evaluations of DARTS cells.
+
+    It leads a search by `strategy` with `ask` proposals per step, whose evaluations give a random number at once; or,
+    for `STORE`, puts them one by one into a store. The last mark is when the search has also made its result.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_grown, strategy, ask, marks).result()
+
+
+def _grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
+    with TemporaryDirectory() as folder, Store(Path(folder, "store.sqlite")) as store:
+        advance = _recording(store) if strategy == STORE else _searching(store, strategy, ask, marks[-1])
+        start = time.perf_counter()
+        found = []
+        for count in marks:
+            advance(count)
+            found.append(Mark(count, resident_megabytes(), time.perf_counter() - start))
+        return found
+
+
+def _recording(store: Store) -> Callable[[int], None]:
+    """Keeps evaluations up to a number of them."""
+    space, rng = SPACES.get("darts")(), Random(0)
+    text = str(space.sample(rng))
+    kept = 0
+
+    def advance(count: int) -> None:
+        nonlocal kept
+        for number in range(kept, count):
+            store.record(Evaluation(f"{text} {number}", {METRIC: rng.random()}, None, 1.0))
+        kept = count
+
+    return advance
+
+
+def _searching(store: Store, strategy: str, ask: int, budget: int) -> Callable[[int], None]:
+    """Leads a search up to a number of evaluations, and to its result at the end of the budget."""
+    search, rng = search_of(strategy, budget, ask, store), Random(0)
+
+    def evaluate(keys: list[str]) -> Iterator[Done[dict[str, float]]]:
+        for index in range(len(keys)):
+            yield Done(index, {METRIC: rng.random()}, None, 1.0)
+
+    def advance(count: int) -> None:
+        while search.evaluated < count:
+            search.step(evaluate)
+        if search.finished:
+            search.result()
+
+    return advance

@@ -1,0 +1,154 @@
+"""What it costs to search with many workers and for long: `nas bench scale`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from random import Random
+from statistics import median
+from typing import Any, ClassVar
+
+import torch
+
+from nas.bench.base import Bench
+from nas.bench.growth import STORE, Mark, grown
+from nas.bench.proxies import batch, batch_size
+from nas.bench.spread import nap, overhead, used, used_by_search, warmed
+from nas.bench.timing import available_megabytes, device, seconds
+from nas.core.executor import LOCAL, RAY, Executor, ExecutorSettings, executor_for
+from nas.drivers.score import WINDOW
+from nas.search_spaces import SPACES
+from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.probe import Probe
+
+PROXY = "croze"
+ATTEMPTS = 3  # of each measurement of an evaluation, of which the least counts
+SHARE = 0.8  # of the memory that is left which workers may take
+SEARCHES = ("random", "evolution")
+AT_MOST = {
+    "overhead_local_ms": 2.0,
+    "overhead_ray_ms": 10.0,
+    **{f"growth_{name}_mb": 10.0 for name in (STORE, *SEARCHES)},  # flat: at most 11 bytes per evaluation
+}
+AT_LEAST = {
+    "store_per_second": 1000.0,
+    **{f"efficiency_{kind}_{name}": 0.95 for kind in ("steady", "map", "score") for name in (LOCAL, RAY)},
+}
+
+
+class ScaleBench(Bench):
+    """Overhead per evaluation, evaluations kept per second, the driver's memory, the share of many workers' time used.
+
+    An evaluation that does nothing is handed to two workers; one that sleeps as long as CRoZe of a DARTS cell takes on
+    this machine is handed to 64. All of them, and the driver, are processes of this machine.
+    """
+
+    name: ClassVar[str] = "scale"
+    items: int = 2000  # evaluations that do nothing, per round
+    rounds: int = 5
+    workers: int = 64
+    each: int = 20  # evaluations that sleep, per worker
+    cells: int = 10  # of which the time of an evaluation is measured
+    recorded: tuple[int, int] = (100_000, 1_000_000)  # evaluations between which memory must not grow: the store's
+    searched: tuple[int, int] = (20_000, 100_000)  # a search's
+
+    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+        self.figures: dict[str, float] = {}
+        self.report = report
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+        durations = evaluation_seconds(self.cells)
+        self.note("evaluation_seconds", median(durations))
+        names = [LOCAL, *([RAY] if importlib.util.find_spec("ray") is not None else [])]
+        for name in names:
+            self.hand_out(name)
+            self.spread(name, durations)
+        if RAY not in names:
+            report("ray is not installed: left out; `pip install 'robust-nas[ray]'`")
+        self.keep()
+        limits = {**AT_MOST, **AT_LEAST}
+        return {
+            "figures": self.figures,
+            "limits": {name: limits[name] for name in self.figures if name in limits},
+            "missed": missed(self.figures),
+            "load": load,
+            "cores": os.cpu_count(),
+        }
+
+    def note(self, name: str, value: float) -> None:
+        self.figures[name] = float(f"{value:.4g}")
+        self.report(f"{name}: {self.figures[name]:g}")
+
+    def hand_out(self, name: str) -> None:
+        with of(name, 2) as executor:
+            self.note(f"worker_{name}_mb", warmed(executor))
+            found = overhead(executor, self.items, self.rounds)
+        self.note(f"driver_{name}_ms", found.driver)
+        self.note(f"overhead_{name}_ms", found.worker)
+
+    def spread(self, name: str, durations: list[float]) -> None:
+        workers = affordable(self.workers, self.figures[f"worker_{name}_mb"])
+        count = workers * self.each
+        with of(name, workers) as executor:
+            self.note(f"workers_{name}", workers)
+            self.note(f"start_{name}_seconds", seconds(warmed, executor))
+            found = used(executor, durations, count)
+            self.note(f"efficiency_steady_{name}", found.steady)
+            self.note(f"efficiency_map_{name}", found.whole)
+            self.note(f"efficiency_score_{name}", used(executor, durations, count, WINDOW * workers).whole)
+            for times in (1, 4):
+                share = used_by_search(executor, durations, count, times * workers)
+                self.note(f"efficiency_search_ask_{times}x_{name}", share)
+
+    def keep(self) -> None:
+        first, last = grown(STORE, 1, list(self.recorded))
+        self.note("store_per_second", rate(first, last))
+        self.note("growth_store_mb", last.megabytes - first.megabytes)
+        for strategy in SEARCHES:
+            first, last = grown(strategy, self.workers, list(self.searched))
+            self.note(f"{strategy}_per_second", rate(first, last))
+            self.note(f"growth_{strategy}_mb", last.megabytes - first.megabytes)
+
+
+def of(name: str, workers: int) -> Executor[Any, float]:
+    return executor_for(nap, ExecutorSettings(name, workers=workers), "cpu")
+
+
+def evaluation_seconds(cells: int, seed: int = 0) -> list[float]:
+    """Seconds of CRoZe, building included, of random DARTS cells at the size at which they are scored, on one core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        space, rng = SPACES.get("darts")(), Random(seed)
+        size = asdict(space.ScoringSettings())
+        images = batch(batch_size((PROXY,)))
+        proxy = PROXIES.get(PROXY)
+
+        def evaluate(arch: Any) -> None:
+            network = space.build(arch, **size).to(device()).to(memory_format=torch.channels_last)
+            probe = Probe(network, *images)
+            probe.want(proxy.uses(proxy.Options()))
+            proxy(probe)
+
+        evaluate(space.sample(rng))  # warms up: kernels, caches
+        sample = [space.sample(rng) for _ in range(cells)]
+        return [min(seconds(evaluate, arch) for _ in range(ATTEMPTS)) for arch in sample]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def affordable(workers: int, megabytes: float) -> int:
+    """How many workers of that size the memory has room for, up to the number asked for, but two in any case."""
+    return max(2, min(workers, int(SHARE * available_megabytes() / megabytes)))
+
+
+def rate(first: Mark, last: Mark) -> float:
+    """Evaluations per second between two marks."""
+    return (last.count - first.count) / (last.seconds - first.seconds)
+
+
+def missed(figures: dict[str, float]) -> list[str]:
+    """The figures that are beyond their limits."""
+    above = [name for name, most in AT_MOST.items() if figures.get(name, most) > most]
+    return above + [name for name, least in AT_LEAST.items() if figures.get(name, least) < least]

@@ -1,0 +1,149 @@
+"""What handing out costs: time lost per evaluation, and the share of many workers' time that is used."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from nas.bench.timing import resident_megabytes
+from nas.core.attempt import Done
+from nas.core.errors import NasError
+from nas.core.executor import Executor
+from nas.core.store import Store
+from nas.drivers.search import Search
+from nas.search_spaces import SPACES
+from nas.strategies import STRATEGIES, Goal
+
+POLL = 0.5  # seconds between two looks at who has come
+METRIC = "value"
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """An item that is done when `count` workers are at it: after it all of them are there, and none works."""
+
+    folder: str
+    count: int
+
+    def wait(self) -> float:
+        """Megabytes that this worker has for itself."""
+        Path(self.folder, str(os.getpid())).touch()
+        while len(os.listdir(self.folder)) < self.count:
+            time.sleep(POLL)
+        return resident_megabytes()
+
+
+def nap(item: float | Gathering) -> float:
+    """In the place of an evaluation: sleeps for `item` seconds, and says when it began (on the machine's clock)."""
+    if isinstance(item, Gathering):
+        return item.wait()
+    start = time.monotonic()
+    if item > 0:
+        time.sleep(item)
+    return start
+
+
+def warmed(executor: Executor[Any, float]) -> float:
+    """Start all workers; the median of their own memory, in megabytes."""
+    with TemporaryDirectory() as folder:
+        items = [Gathering(folder, executor.workers)] * executor.workers
+        return median(_began(done) for done in executor.map(items))
+
+
+def _began(done: Done[float]) -> float:
+    if done.result is None:
+        raise NasError(f"A measurement failed: {done.failure}")
+    return done.result
+
+
+class Overhead(NamedTuple):
+    """Milliseconds per evaluation that does nothing: of the process that hands out, and of a worker."""
+
+    driver: float
+    worker: float
+
+
+def overhead(executor: Executor[Any, float], items: int, rounds: int) -> Overhead:
+    """Medians over rounds of T/n and w·T/n, where w workers do n items that take no time in T seconds."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for done in executor.map([0.0] * items):
+            _began(done)
+        times.append(1000 * (time.perf_counter() - start) / items)
+    return Overhead(median(times), executor.workers * median(times))
+
+
+class Used(NamedTuple):
+    """The share of the workers' time in which they evaluated: while all had work, and from beginning to end."""
+
+    steady: float
+    whole: float
+
+
+def used(executor: Executor[Any, float], durations: list[float], count: int, ahead: int | None = None) -> Used:
+    """Over `count` evaluations that take `durations` in turn; `ahead` as in `Executor.map`."""
+    items = list(islice(cycle(durations), count))
+    start = time.monotonic()
+    spans = []
+    for done in executor.map(items, ahead=ahead):
+        began = _began(done)
+        spans.append((began, began + items[done.index]))
+    wall = time.monotonic() - start
+    return Used(_steady(spans, executor.workers), sum(items) / (executor.workers * wall))
+
+
+def _steady(spans: list[tuple[float, float]], workers: int) -> float:
+    """From when every worker has begun to when the first has nothing more to begin."""
+    begun = sorted(start for start, _ in spans)
+    first, last = begun[workers - 1], begun[-1]
+    busy = sum(max(0.0, min(end, last) - max(start, first)) for start, end in spans)
+    return busy / (workers * (last - first))
+
+
+def used_by_search(executor: Executor[Any, float], durations: list[float], count: int, ask: int) -> float:
+    """The share of the workers' time that a random search of DARTS cells uses, with `ask` proposals per step.
+
+    Everything of a search is in it but what its evaluations do: proposals, the store, and the wait for the last
+    evaluation of each step.
+    """
+    lengths = cycle(durations)
+    asleep = 0.0
+
+    def evaluate(keys: list[str]) -> Iterator[Done[dict[str, float]]]:
+        nonlocal asleep
+        items = list(islice(lengths, len(keys)))
+        asleep += sum(items)
+        for done in executor.map(items):
+            yield Done(done.index, {METRIC: _began(done)}, None, done.seconds)
+
+    with TemporaryDirectory() as folder, Store(Path(folder, "store.sqlite")) as store:
+        search = search_of("random", count, ask, store)
+        start = time.monotonic()
+        while not search.finished:
+            search.step(evaluate)
+        return asleep / (executor.workers * (time.monotonic() - start))
+
+
+class _Everything:
+    """No limits: every cell may be evaluated."""
+
+    def allow(self, arch: Any) -> bool:
+        return True
+
+    def unsatisfied(self, draws: int) -> NasError:
+        return NasError(f"The space is exhausted after {draws} draws.")
+
+
+def search_of(strategy: str, budget: int, ask: int, store: Store) -> Search:
+    """A search of DARTS cells for one goal, by a strategy of this name."""
+    space = SPACES.get("darts")()
+    proposing = STRATEGIES.get(strategy)(space, (Goal(METRIC),), seed=0)
+    return Search(space, proposing, _Everything(), budget, ask, store)
