@@ -60,7 +60,10 @@ def asked(program: str, service: str) -> tuple[Report | None, str]:
     path = sysconfig.get_paths()["purelib"]
     command = [program, "--path", path, "--vulnerability-service", service, "--format", "json"]
     command += ["--skip-editable", "--progress-spinner", "off"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return None, f"pip-audit is not there ({error.strerror})"
     try:
         return json.loads(done.stdout), ""
     except ValueError:
@@ -81,7 +84,9 @@ def main(program: str) -> int:
             reasons.append(f"{service}: it knows none of {len(report['dependencies'])} packages")
             continue
         print("\n".join([*told, *new]))
-        print(f"audit: {count} packages looked up at {service}, {len(new)} advisories that are not in {EXCEPTIONS.name}")
+        print(
+            f"audit: {count} packages looked up at {service}, {len(new)} advisories that are not in {EXCEPTIONS.name}"
+        )
         return 1 if new else 0
     print(f"audit: SKIPPED, nothing was looked up: no service of advisories answered ({'; '.join(reasons)})")
     return 0

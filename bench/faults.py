@@ -215,11 +215,10 @@ def two_processes(ground: Ground, whole: Reference, quick: bool) -> Iterator[Cas
 def short_memory(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
     """A batch for which there is no memory: the architectures fail with the reason, the search says so and ends."""
     run = ground.new("starved")
-    batch = 250
-    arguments = ("search", "quickstart", *OVERRIDES, f"data.root={ground.folder / 'digits.npz'}", f"run.dir={run}")
-    arguments += ("executor.workers=1", "objective=jacov+params:min", "strategy.name=nsga2", "scoring.channels=64")
-    arguments = tuple(text for text in arguments if not re.match(r"strategy\.[wpt]|search\.cheap", text))
-    arguments += (f"proxies.jacov.batch_size={batch}", "data.size=32", "search.budget=2")
+    others = [text for text in OVERRIDES if not re.match(r"strategy\.[wpt]|search\.cheap", text)]
+    others += [f"data.root={ground.folder / 'digits.npz'}", f"run.dir={run}", "executor.workers=1", "search.budget=2"]
+    others += ["objective=jacov+params:min", "strategy.name=nsga2", "proxies.jacov.batch_size=250"]
+    arguments = ("search", "quickstart", *others, "scoring.channels=64", "data.size=32")
     ended = ground.forks.start(arguments, ground.folder, {"memory": 300}).wait()
     reasons = rows(run, "SELECT COUNT(*) FROM evaluations WHERE reason LIKE '%Memory ran out%'")
     yield Case("300 MB of memory in scoring", f"{reasons} failure rows; exit code {ended.code}, `{told(ended)}`",

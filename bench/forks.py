@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -158,17 +159,17 @@ def _keep(request: dict[str, Any]) -> NoReturn:
 
 def _carry_out(request: dict[str, Any], place: Path) -> NoReturn:
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGCHLD):
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    for number, path in ((0, Path(os.devnull)), (1, place / "out"), (2, place / "err")):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for descriptor, path in ((0, Path(os.devnull)), (1, place / "out"), (2, place / "err")):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
     os.chdir(request["cwd"])
     inject(request["inject"])
     sys.argv = ["nas", *request["arguments"]]
     try:
-        runpy.run_module("nas", run_name="__main__")
-    finally:
-        os._exit(1)  # the command ends by itself
+        runpy.run_module("nas", run_name="__main__")  # ends the process by itself
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
 
 
 def _serve() -> None:

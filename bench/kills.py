@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from nas.core.errors import NasError
 CROWDED = 8  # every so many runs has two workers, started anew for each, which takes its time
 AGAIN = 0.3  # probability that a resumed run is killed once more
 GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
+GOES_ON = "a worker alone (the run goes on)"
 
 
 @dataclass
@@ -91,10 +93,11 @@ def _trial(ground: Ground, whole: Reference, workers: int, left: int) -> Trial:
         if killed is None:
             again = False
             continue
-        seconds, target = killed
+        seconds, target, problems = killed
+        trial.problems += problems
         before, there = there, kept(run)
         trial.problems += _lost(before, there)
-        trial.kills.append(Kill(stage(run), round(seconds, 2), target, len(there)))
+        trial.kills.append(Kill(GOES_ON if target == WORKER else stage(run), round(seconds, 2), target, len(there)))
     command = ground.resume(run) if (run / "config.json").exists() else ground.start(run, workers=workers)
     ended = command.wait()
     if ended.code != 0:
@@ -103,8 +106,11 @@ def _trial(ground: Ground, whole: Reference, workers: int, left: int) -> Trial:
     return trial
 
 
-def _killed(ground: Ground, command: Command, duration: float, workers: int) -> tuple[float, str] | None:
-    """Kill it at a moment uniform over the duration; None where it had ended. A worker's death is none of the run."""
+def _killed(ground: Ground, command: Command, duration: float, workers: int) -> tuple[float, str, list[str]] | None:
+    """Kill it at a moment uniform over the duration, or a worker of it, after which it must come to its end.
+
+    Returns the moment, what was killed, and what went wrong; None where the command had ended before.
+    """
     target = GROUP if workers == 1 else str(ground.rng.choice([GROUP, MAIN, WORKER]))
     moment = float(ground.rng.uniform(0, duration))
     start = time.monotonic()
@@ -114,14 +120,12 @@ def _killed(ground: Ground, command: Command, duration: float, workers: int) -> 
         if target == WORKER:
             _end(int(ground.rng.choice(numbers)))
             ended = command.wait()
-            return (moment, target) if ended.code == 0 else None
+            return moment, target, [] if ended.code == 0 else [f"a worker's death ended the run: {ended.err[-500:]}"]
         command.send(signal.SIGKILL, whole_group=target == GROUP)
-    return (moment, target) if command.wait().code == -signal.SIGKILL else None
+    return (moment, target, []) if command.wait().code == -signal.SIGKILL else None
 
 
 def _end(pid: int) -> None:
-    import os
-
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

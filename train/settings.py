@@ -41,6 +41,7 @@ class TrainSettings:
     crop: int = 4  # random crop after padding by so many pixels; 0 for none
     resized_crop: int = 0  # side of a random rectangle after resizing; 0 for none
     flip: bool = True  # mirror half of the images
+    jitter: list[float] = field(default_factory=list)  # of brightness, contrast, saturation and hue: [.4,.4,.4,.2]
     cutout: int = 0  # side of the square that is blanked; 0 for none
     drop_path: float = 0.0  # probability at the last epoch, rising linearly (DARTS cells)
     auxiliary_weight: float = 0.4  # of the auxiliary head's loss, where model.auxiliary is on
@@ -116,8 +117,17 @@ class TrainSettings:
             )
         if self.milestones != sorted(set(self.milestones)) or any(m < 1 for m in self.milestones):
             raise InputError(f"Expected rising epochs in {self.section}.milestones but got {self.milestones}.")
+        if self.jitter and (len(self.jitter) != 4 or not all(map(_within, self.jitter, (1.0, 1.0, 1.0, 0.5)))):
+            raise InputError(
+                f"Expected {self.section}.jitter of four numbers, brightness, contrast and saturation up to 1 and hue "
+                f"up to .5, but got {self.jitter}; leave it empty for none."
+            )
         if self.warmup > 0 and self.schedule == "onecycle":
             raise InputError(
                 f"Expected {self.section}.warmup=0 with {self.section}.schedule=onecycle, which rises by itself; set "
                 f"{self.section}.rise."
             )
+
+
+def _within(value: float, most: float) -> bool:
+    return 0 <= value <= most

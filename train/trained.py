@@ -36,7 +36,7 @@ class TrainedNetwork:
     eps: float  # of adversarial training; 0 for standard training
 
     def check(self) -> None:
-        """`TypeError` or `ValueError` where a value is not of the kind that it is said to be: files may say anything."""
+        """`TypeError` or `ValueError` where a value is not of its kind: a file may say anything."""
         for name, kind in get_type_hints(TrainedNetwork).items():
             value = getattr(self, name)
             wanted = (int, float) if kind is float else get_origin(kind) or kind

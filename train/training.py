@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel as Parallel
 
 from nas.core import processes
-from nas.core.augment import cutout, random_crop, random_flip, resized_crop
+from nas.core.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.images import unit_range
@@ -131,6 +131,8 @@ class Classification:
         x = unit_range(images)
         if settings.resized_crop:
             x = resized_crop(x, settings.resized_crop, generator, share)
+        if settings.jitter:
+            x = color_jitter(x, settings.jitter, generator, share)
         return cutout(x, settings.cutout, self.model.mean, generator, share) if settings.cutout else x
 
     # a step

@@ -7,6 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -83,7 +84,8 @@ def _npz_files() -> Sequence[bytes]:
     found = []
     for save in (np.savez, np.savez_compressed):
         buffer = io.BytesIO()
-        save(buffer, **_arrays())
+        arrays: dict[str, Any] = {**_arrays()}
+        save(buffer, **arrays)
         found.append(buffer.getvalue())
     return found
 

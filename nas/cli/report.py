@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +41,11 @@ def command(
             result = result_of(folder)
             if result is None:
                 raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
-            path = write_report(folder, result)
-            command = described(folder)["command"]
-            values.append(presented(command, folder, result))
-            text = text_of(command, folder, result)
+            with readable(folder):
+                path = write_report(folder, result)
+                command = described(folder)["command"]
+                values.append(presented(command, folder, result))
+                text = text_of(command, folder, result)
             texts.append(text if command == "run" else f"{text}\nreport: {path}")
         together: dict[str, Any] | None = None
         if out is not None or (len(folders) > 1 and evaluated(folders) > 1):
@@ -52,3 +55,17 @@ def command(
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
         single = len(folders) == 1 and together is None
         printed.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """A result that is JSON but no result of a run, by somebody's hand, is the user's to mend."""
+    from nas.core.errors import InputError
+
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
+        raise InputError(
+            f"Expected the result of a run in {folder} but it cannot be shown ({type(error).__name__}: {error}); "
+            "restore its result.json from a copy."
+        ) from error

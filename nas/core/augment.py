@@ -5,6 +5,8 @@ Where `share` is given, the images are those of the share, and the random number
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -72,6 +74,56 @@ def resized_crop(
     theta = torch.stack([torch.stack([wide, zero, centre_x], 1), torch.stack([zero, tall, centre_y], 1)], 1)
     grid = F.affine_grid(theta, [len(images), images.shape[1], side, side], align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def color_jitter(
+    images: Tensor, strength: Sequence[float], generator: torch.Generator, share: Share | None = None
+) -> Tensor:
+    """Brightness, contrast, saturation and hue of each image (B, 3, H, W), in [0, 1], changed by random amounts.
+
+    `strength` is (b, c, s, h): factors are uniform in [1 - b, 1 + b] and so on, the turn of the hue in [-h, h] of a
+    full circle. In this order (torchvision's ColorJitter: a random one); cut to [0, 1] after each. Contrast is towards
+    the image's mean luma, saturation towards each pixel's luma, ITU-R BT.601.
+    """
+    drawn = _own(torch.rand((_count(images, share), 4), generator=generator, device=images.device), share)
+    limits = torch.tensor(strength, device=images.device, dtype=drawn.dtype)
+    change = ((2 * drawn - 1) * limits)[:, :, None, None, None]
+    brightness, contrast, saturation = ((1 + change[:, index]).clamp(min=0) for index in range(3))
+    images = (images * brightness).clamp(0, 1)
+    if strength[1]:
+        mean = luma(images).mean(dim=(2, 3), keepdim=True)
+        images = (mean + (images - mean) * contrast).clamp(0, 1)
+    if strength[2]:
+        grey = luma(images)
+        images = (grey + (images - grey) * saturation).clamp(0, 1)
+    return turned_hue(images, change[:, 3, 0]) if strength[3] else images
+
+
+def luma(images: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 1, H, W): .299 R + .587 G + .114 B (ITU-R BT.601)."""
+    return 0.299 * images[:, 0:1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:3]
+
+
+def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """The hue of HSV turned by `turn` (B, 1, 1) of a full circle; value and saturation stay.
+
+    Each channel is value - chroma · max(0, min(k, 4 - k, 1)) with k = (n + 6 hue) mod 6, n = 5, 3, 1 for R, G, B.
+    """
+    value, largest = images.max(dim=1)
+    chroma = value - images.min(dim=1).values
+    red, green, blue = images.unbind(1)
+    safe = torch.where(chroma > 0, chroma, torch.ones_like(chroma))
+    sector = torch.where(
+        largest == 0,
+        (green - blue) / safe,
+        torch.where(largest == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    turned = sector + 6 * turn
+    channels = []
+    for n in (5, 3, 1):
+        k = (n + turned) % 6
+        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels, 1)
 
 
 def _count(images: Tensor, share: Share | None) -> int:

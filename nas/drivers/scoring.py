@@ -27,9 +27,11 @@ class Scorer:
 
     The batch is drawn from the training part by the run's seed; each network's weights by the seed and its
     architecture, so a value does not depend on what was scored before or where. Proxies of the same batch size share
-    a `Probe`. Channels are last in memory. A proxy for which memory runs out is tried once more, alone and, on a GPU, with
-    what the backward pass needs kept on the host: the same value from less memory. (Smaller parts of the batch would
-    give another one, as batch normalisation looks at the whole of it.) If that is too much, it has none.
+    a `Probe`. Channels are last in memory.
+
+    A proxy for which memory runs out is tried once more, alone and, on a GPU, with what the backward pass needs kept on
+    the host: the same value from less memory. (Smaller parts of the batch would give another one, as batch
+    normalisation looks at the whole of it.) If that is too much, it has none.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Scorer:
         options = self.options[proxy.name]
         try:
             if proxy.needs == "network" and not probes:
-                wanted = {options.batch_size: set(proxy.uses(options))} if alone else self.wanted
+                wanted = {options.batch_size: set(proxy.uses(options))} if alone else None
                 probes.update(self._probes(arch, cost, wanted))
             value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
         except (NasError, ArithmeticError, ValueError, torch.linalg.LinAlgError) as error:
@@ -117,8 +119,8 @@ class Scorer:
             return math.nan, SHORT
         return value, None if math.isfinite(value) else f"It is {value}; its values left the range of floats."
 
-    def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]]) -> dict[int, Probe]:
-        """One probe of the architecture's network for each batch size in `wanted`, with the quantities used of it."""
+    def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
+        """One probe of the architecture's network for each batch size, with what is `wanted` of it."""
         with seeded(derive(self.seed, "proxy weights", arch)):
             network = SPACES.get(self.scored.space)().build(
                 arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings
@@ -136,7 +138,7 @@ class Scorer:
                 relative_flops=cost.macs / self.largest.macs,
                 seed=self.seed,
             )
-            for size, names in wanted.items()
+            for size, names in (self.wanted if wanted is None else wanted).items()
         }
 
     @cached_property

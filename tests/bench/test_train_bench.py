@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.bench import BENCHES, train
+from nas.bench import BENCHES, loaders, train
 from nas.bench.train import TrainBench
 from nas.train import TrainSettings
 
@@ -36,6 +36,16 @@ def test_both_steps_move_the_weights_and_a_batch_does_not(tmp_path: Path) -> Non
         train.bare(steps)() if action == "bare" else getattr(steps, action)()
         moved = any(not torch.equal(a, b) for a, b in zip(before, steps.task.model.parameters()))
         assert moved == (action != "batch")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torchvision's loader, where there is no GPU
+def test_whole_epochs_are_measured_beside_the_usual_loop() -> None:
+    tiny = loaders.Case("tiny", "darts", {"channels": 4, "cells": 3}, 4, side=8)
+    lines: list[str] = []
+    found = loaders.throughput(lines.append, (tiny,), steps=2, rounds=1)
+    assert set(found["tiny"]) == {"ours fp32", "plain fp32", "ours bf16", "plain bf16"}
+    assert all(value > 0 for value in found["tiny"].values())
+    assert len(lines) == 1
 
 
 @pytest.mark.slow

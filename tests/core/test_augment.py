@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torchvision.transforms import functional as reference
 
-from nas.core.augment import cutout, random_crop, random_flip, resized_crop
+from nas.core.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.share import Share
 
 
@@ -120,14 +121,29 @@ def test_the_generator_decides_and_the_images_stay(augment: object) -> None:
         lambda images, generator, share: random_flip(images, generator, share),
         lambda images, generator, share: cutout(images, 3, torch.zeros(1, 3, 1, 1), generator, share),
         lambda images, generator, share: resized_crop(images.float(), 4, generator, share),
+        lambda images, generator, share: color_jitter(images / 255, [0.4, 0.4, 0.4, 0.2], generator, share),
     ],
-    ids=["crop", "flip", "cutout", "resized_crop"],
+    ids=["crop", "flip", "cutout", "resized_crop", "jitter"],
 )
 def test_a_share_of_a_batch_is_augmented_as_in_the_whole(augment: object) -> None:
     assert callable(augment)
     images, index = batch(12), torch.tensor([1, 4, 5, 11])
     whole = augment(images, seed(2), None)
     torch.testing.assert_close(augment(images[index], seed(2), Share(12, index)), whole[index])
+
+
+@pytest.mark.parametrize(
+    "strength", [(0.4, 0.4, 0.4, 0.2), (0.9, 0, 0, 0), (0, 0.9, 0, 0), (0, 0, 1, 0), (0, 0, 0, 0.5)]
+)
+def test_colour_jitter_is_torchvisions_with_the_drawn_amounts(strength: tuple[float, ...]) -> None:
+    images = batch(8, 5) / 255
+    got = color_jitter(images, strength, seed(4))
+    drawn = (2 * torch.rand((8, 4), generator=seed(4)) - 1) * torch.tensor(strength)
+    for image, one, (brightness, contrast, saturation, hue) in zip(images, got, drawn.tolist()):
+        expected = reference.adjust_brightness(image, 1 + brightness)
+        expected = reference.adjust_contrast(expected, 1 + contrast)
+        expected = reference.adjust_saturation(expected, 1 + saturation)
+        torch.testing.assert_close(one, reference.adjust_hue(expected, hue), atol=2e-3, rtol=0)
 
 
 def test_a_resized_crop_of_the_whole_image_is_the_image() -> None:

@@ -10,6 +10,7 @@ import torch
 from nas.core.data.dataset import Dataset, Split
 
 WHOLE = 2**30  # bytes of images; of larger parts a sample is read
+CHUNK = 64  # images read at once
 SAMPLE = 1024  # images of it, evenly spaced
 
 
@@ -31,8 +32,12 @@ def checksums(dataset: Dataset) -> dict[str, str]:
 
 def digest(part: Split, positions: np.ndarray | None = None) -> str:
     """SHA-256 of the images' shape, the images (those at `positions`; by default all) and all labels."""
-    read = part if positions is None else part.picked(torch.from_numpy(positions))
     found = hashlib.sha256(repr(tuple(part.images.shape)).encode())
-    found.update(read.images.contiguous().cpu().numpy().data)
+    if positions is None:
+        found.update(part.images.contiguous().cpu().numpy().data)
+    else:
+        for start in range(0, len(positions), CHUNK):  # they may not all fit in memory
+            read = part.picked(torch.from_numpy(positions[start : start + CHUNK]))
+            found.update(read.images.contiguous().cpu().numpy().data)
     found.update(part.labels.contiguous().cpu().numpy().data)
     return found.hexdigest()

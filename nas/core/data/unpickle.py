@@ -55,10 +55,13 @@ class _Foreign(Exception):
     """The pickle asks for something that plain values and arrays do not need."""
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in C the instructions cannot be chosen
+_Machine: Any = pickle._Unpickler  # type: ignore[attr-defined]  # in C the instructions cannot be chosen
+
+
+class _Unpickler(_Machine):
     """Admits the instructions and names that plain values and arrays need."""
 
-    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(_Machine.dispatch)
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content), encoding="latin1")

@@ -80,7 +80,7 @@ def _words(entries: Entries, with_ece: bool, spread: list[str]) -> list[str]:
         names = listed(
             list(
                 dict.fromkeys(
-                    f"{escape(attack(one['attack']))}, {NORMS.get(one['norm'], one['norm'])} ε = {radius(one['eps'])}"
+                    escape(f"{attack(one['attack'])}, {NORMS.get(one['norm'], one['norm'])} ε = {radius(one['eps'])}")
                     for one in found
                 )
             )

@@ -202,7 +202,7 @@ def _reading(facts: Facts) -> str:
     terms = {
         "Robust accuracy": "the share of test images that are classified rightly before <em>and</em> after "
         "the attack, which "
-        f"may change the image by at most \u03b5 = {eps} ({norms}, images in [0, 1]).",
+        f"may change the image by at most \u03b5 = {eps} ({escape(norms)}, images in [0, 1]).",
         "HRS": "the harmonic robustness score 2\u00b7A\u00b7R / (A + R) of clean accuracy A and robust "
         "accuracy R "
         "(Devaguptapu et al., 2021); 0 where both are 0.",

@@ -40,7 +40,7 @@ def results(facts: Facts) -> str:
     head = (
         '<thead><tr><th rowspan="2" class="name">model</th><th rowspan="2">weights</th><th rowspan="2">'
         "clean<br>accuracy</th>"
-        f'<th colspan="{len(attacks)}" class="group">robust accuracy, {norms}, {", ".join(radii)}</th>'
+        f'<th colspan="{len(attacks)}" class="group">robust accuracy, {escape(norms)}, {", ".join(radii)}</th>'
         f'<th colspan="{len(attacks)}" class="group">HRS under</th></tr><tr>{titles * 2}</tr></thead>'
     )
     rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in entries)
