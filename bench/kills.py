@@ -122,7 +122,9 @@ def _killed(ground: Ground, command: Command, duration: float, workers: int) -> 
             ended = command.wait()
             return moment, target, [] if ended.code == 0 else [f"a worker's death ended the run: {ended.err[-500:]}"]
         command.send(signal.SIGKILL, whole_group=target == GROUP)
-    return (moment, target, []) if command.wait().code == -signal.SIGKILL else None
+    ended = command.wait()
+    problems = [f"it said: {ended.err[-500:]}"] if "Traceback" in ended.err else []
+    return (moment, target, problems) if ended.code == -signal.SIGKILL else None
 
 
 def _end(pid: int) -> None:

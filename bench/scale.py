@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from random import Random
@@ -26,6 +27,7 @@ from nas.strategies.proxies.probe import Probe
 PROXY = "croze"
 ATTEMPTS = 3  # of each measurement of an evaluation, of which the least counts
 SHARE = 0.8  # of the memory that is left which workers may take
+ASKED = (1, 4)  # proposals of a search's step, per worker
 SEARCHES = ("random", "evolution")
 AT_MOST = {
     "overhead_local_ms": 2.0,
@@ -84,22 +86,30 @@ class ScaleBench(Bench):
         with of(name, 2) as executor:
             self.note(f"worker_{name}_mb", warmed(executor))
             found = overhead(executor, self.items, self.rounds)
-        self.note(f"driver_{name}_ms", found.driver)
-        self.note(f"overhead_{name}_ms", found.worker)
+        self.note(f"overhead_{name}_ms", found.lost)
+        self.note(f"handed_{name}_ms", found.handed)
+        self.note(f"driver_{name}_ms", found.busy)
 
     def spread(self, name: str, durations: list[float]) -> None:
         workers = affordable(self.workers, self.figures[f"worker_{name}_mb"])
+        if workers < self.workers:
+            self.report(
+                f"memory has room for {workers} workers: each sleeps {workers}/{self.workers} as long, so that as many "
+                "evaluations per second are handed out"
+            )
+        durations = [workers / self.workers * one for one in durations]
         count = workers * self.each
         with of(name, workers) as executor:
             self.note(f"workers_{name}", workers)
             self.note(f"start_{name}_seconds", seconds(warmed, executor))
+            self.note(f"driver_{name}_many_ms", overhead(executor, self.items, self.rounds).busy)
             found = used(executor, durations, count)
             self.note(f"efficiency_steady_{name}", found.steady)
             self.note(f"efficiency_map_{name}", found.whole)
             self.note(f"efficiency_score_{name}", used(executor, durations, count, WINDOW * workers).whole)
-            for times in (1, 4):
+            for times in ASKED:
                 share = used_by_search(executor, durations, count, times * workers)
-                self.note(f"efficiency_search_ask_{times}x_{name}", share)
+                self.note(f"efficiency_search_{times}_{name}", share)
 
     def keep(self) -> None:
         first, last = grown(STORE, 1, list(self.recorded))
@@ -116,7 +126,11 @@ def of(name: str, workers: int) -> Executor[Any, float]:
 
 
 def evaluation_seconds(cells: int, seed: int = 0) -> list[float]:
-    """Seconds of CRoZe, building included, of random DARTS cells at the size at which they are scored, on one core."""
+    """Seconds of CRoZe, building included, of random DARTS cells at the size at which they are scored.
+
+    On a GPU where there is one; else on a core that does nothing else: seconds of the processor.
+    """
+    timed = seconds if torch.cuda.is_available() else processor_seconds
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -133,9 +147,15 @@ def evaluation_seconds(cells: int, seed: int = 0) -> list[float]:
 
         evaluate(space.sample(rng))  # warms up: kernels, caches
         sample = [space.sample(rng) for _ in range(cells)]
-        return [min(seconds(evaluate, arch) for _ in range(ATTEMPTS)) for arch in sample]
+        return [min(timed(evaluate, arch) for _ in range(ATTEMPTS)) for arch in sample]
     finally:
         torch.set_num_threads(threads)
+
+
+def processor_seconds(action: Callable[..., object], *arguments: object) -> float:
+    start = time.process_time()
+    action(*arguments)
+    return time.process_time() - start
 
 
 def affordable(workers: int, megabytes: float) -> int:

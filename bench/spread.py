@@ -64,21 +64,28 @@ def _began(done: Done[float]) -> float:
 
 
 class Overhead(NamedTuple):
-    """Milliseconds per evaluation that does nothing: of the process that hands out, and of a worker."""
+    """Milliseconds per evaluation that does nothing, while `workers` do as many as they can.
 
-    driver: float
-    worker: float
+    `lost`: of a worker's time. `handed`: between two of them, over all workers. `busy`: of the processor, used by the
+    process that hands out; the least time between two, however many workers there are.
+    """
+
+    lost: float
+    handed: float
+    busy: float
 
 
 def overhead(executor: Executor[Any, float], items: int, rounds: int) -> Overhead:
-    """Medians over rounds of T/n and w·T/n, where w workers do n items that take no time in T seconds."""
-    times = []
+    """Medians over rounds: handed = T/n and lost = w·T/n, where w workers do n evaluations in T seconds."""
+    times, processor = [], []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start, used_before = time.perf_counter(), time.process_time()
         for done in executor.map([0.0] * items):
             _began(done)
         times.append(1000 * (time.perf_counter() - start) / items)
-    return Overhead(median(times), executor.workers * median(times))
+        processor.append(1000 * (time.process_time() - used_before) / items)
+    handed = median(times)
+    return Overhead(executor.workers * handed, handed, median(processor))
 
 
 class Used(NamedTuple):

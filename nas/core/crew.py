@@ -157,22 +157,27 @@ def _serve(connection: Connection, function: bytes, threads: int, parent: int) -
 
     threading.Thread(target=follow_parent, daemon=True).start()
     try:
+        _work(connection, function)
+    except (EOFError, ConnectionError):  # the run is over or was killed
+        return
+    except Terminated as error:  # after a training has saved
+        os._exit(128 + error.number)
+
+
+def _work(connection: Connection, function: bytes) -> None:
+    """Unpickle the function, then apply it to what comes."""
+    try:
         work = pickle.loads(function)
     except Exception as error:
         connection.send(NasError(f"A worker process could not start: {type(error).__name__}: {error}"))
         return
     connection.send(None)
     while True:
-        try:
-            index, item = connection.recv()
-        except EOFError:
-            return
+        index, item = connection.recv()
         try:
             answer: Any = attempt(work, index, item)
         except Exception as error:  # no item is to blame
             answer = error
-        except Terminated as error:  # after a training has saved
-            os._exit(128 + error.number)
         try:
             connection.send(answer)
         except (pickle.PicklingError, TypeError, AttributeError) as error:

@@ -13,6 +13,7 @@ def test_it_is_registered() -> None:
     assert BENCHES.get("rnas") is RNASBench
 
 
+@pytest.mark.slow
 def test_every_kind_is_measured_and_costs_more_than_a_pass() -> None:
     lines: list[str] = []
     found = rnas.ratios(lines.append, rounds=1, channels=2, cells=3, batch=2)

@@ -44,10 +44,10 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
     ("moment", "workers"),
     [
         pytest.param("before the search", 2, marks=pytest.mark.slow),
-        ("in the search", 2),
+        pytest.param("in the search", 2, marks=pytest.mark.slow),  # `nas bench chaos` kills at any moment
         ("in training", 2),
         pytest.param("in an attack", 1, marks=pytest.mark.slow),
-        ("in an attack", 2),
+        pytest.param("in an attack", 2, marks=pytest.mark.slow),
     ],
 )
 def test_kill_and_resume(
@@ -63,6 +63,7 @@ def test_kill_and_resume(
     assert without_seconds(result) == without_seconds(undisturbed)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path, undisturbed: dict[str, Any], few_digits: str) -> None:
     run = tmp_path / "run"
     first = ("run", "quickstart", *TINY, few_digits, "executor.workers=1", "run.dir=run")

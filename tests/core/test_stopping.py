@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core import checkpoint, stopping
-from nas.core.crew import Processes
+from nas.core.crew import Processes, _serve
 from nas.core.errors import Terminated
 from nas.core.executor import Executor
 from nas.core.loop import Loop, Plan
@@ -133,6 +134,29 @@ with stopping.held():
 @pytest.mark.parametrize(("case", "code"), [("twice", 130), ("ignored", 7)])
 def test_a_later_signal_ends_the_process_and_an_ignored_interrupt_stays_so(case: str, code: int) -> None:
     assert subprocess.run([sys.executable, "-c", ALONE, case], check=False).returncode == code
+
+
+class Gone:
+    """The pipe to a run that was killed: while a worker waits for its item, or while it works on it."""
+
+    def __init__(self, items: list[tuple[int, int]]) -> None:
+        self.items = items
+
+    def recv(self) -> tuple[int, int]:
+        if not self.items:
+            raise ConnectionResetError
+        return self.items.pop()
+
+    def send(self, value: object) -> None:
+        if value is not None:
+            raise BrokenPipeError
+
+
+@pytest.mark.parametrize("items", [[], [(0, -1)]])
+def test_a_worker_whose_run_was_killed_ends_without_a_word(items: list[tuple[int, int]]) -> None:
+    connection: Any = Gone(items)
+    _serve(connection, pickle.dumps(abs), torch.get_num_threads(), os.getppid())
+    assert items == []
 
 
 class Trains:
