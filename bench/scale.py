@@ -51,10 +51,10 @@ class ScaleBench(Bench):
     items: int = 2000  # evaluations that do nothing, per round
     rounds: int = 5
     workers: int = 64
-    each: int = 20  # evaluations that sleep, per worker
+    each: int = 40  # evaluations that sleep, per worker
     cells: int = 10  # of which the time of an evaluation is measured
     recorded: tuple[int, int] = (100_000, 1_000_000)  # evaluations between which memory must not grow: the store's
-    searched: tuple[int, int] = (20_000, 100_000)  # a search's
+    searched: tuple[int, int] = (10_000, 60_000)  # a search's
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         self.figures: dict[str, float] = {}

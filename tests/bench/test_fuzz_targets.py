@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from nas.bench import fuzz
 from nas.bench.fuzzed import TARGETS, Finding, Target, check, mutated
 from nas.bench.fuzzed.base import LONGEST, SEPARATOR
+from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 
-FEW = {"overrides": 8, "image-names": 20, "sources": 40, "run-config": 30, "checkpoint-pickle": 40, "config": 40}
-USUAL = 120
+FEW = {"overrides": 5, "image-names": 20, "sources": 25, "run-config": 30, "checkpoint-pickle": 40, "config": 40}
+USUAL = 100
 SLOW = {HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example}
 
 
@@ -117,7 +118,7 @@ FOUND = [
     ("overrides", b"seed=" + DEEP),
     ("overrides", b"data.root=a\x00b"),
     ("overrides", b"data.root=" + b"a" * 20_000),
-    ("sources", b"timm:resnet18\nnum_classes=" + DEEP),
+    ("sources", b"timm:lcnet_050\nnum_classes=" + DEEP),
     # names that no file can have
     ("sources", b"torchvision:squeezenet1_1@" + b"a" * 5000),
     ("sources", b"torchvision:squeezenet1_1@~nobody\x00"),
@@ -172,15 +173,16 @@ def test_what_was_found_once_is_refused(name: str, data: bytes) -> None:
     assert not check(TARGETS.get(name), data)
 
 
-def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path) -> None:
-    """Zeros of a size that a small file holds."""
-    from nas.core.data import DataSettings, load
-
-    path = tmp_path / "zeros.npz"
-    np.savez_compressed(path, images=np.zeros((100_000, 32, 32, 3), np.uint8), labels=np.arange(100_000) % 2)
-    assert path.stat().st_size < 2**20
-    with pytest.raises(InputError, match="unpacks to 308,000,256 bytes from"):
-        load(DataSettings("npz", str(path)), keep=False)
+def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros of a size that a small file holds, where more than 64 KiB need a reason."""
+    monkeypatch.setattr("nas.core.data.npz._FREE", 2**16)
+    settings = DataSettings("npz", str(tmp_path / "mine.npz"))
+    images, labels = np.zeros((1000, 32, 32, 3), np.uint8), np.arange(1000) % 2
+    np.savez_compressed(tmp_path / "mine.npz", images=images, labels=labels)
+    with pytest.raises(InputError, match="unpacks to 3,080,256 bytes from"):
+        load(settings, keep=False)
+    np.savez(tmp_path / "mine.npz", images=images, labels=labels)  # as large as it is
+    assert load(settings, keep=False).num_classes == 2
 
 
 # the limits themselves

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import logging
 import os
+import pickle
 import sys
+from collections import OrderedDict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,6 +63,7 @@ class Packages:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Api] = []
         nats, nb201 = ModuleType("nats_bench"), ModuleType("nas_201_api")
+        self.read = ""  # the name of a file that the package loads by itself
 
         def create(path: str, search_space: str, fast_mode: bool = False, verbose: bool = True) -> Api:
             assert isinstance(path, str)
@@ -72,10 +76,17 @@ class Packages:
 
         nats.create, nb201.NASBench201API = create, old  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "nats_bench", nats)
+        for name in ("api_utils", "api_topology"):
+            part = ModuleType(f"nats_bench.{name}")
+            part.pickle_load = lambda path, ext="": pickle.loads(Path(path).read_bytes())  # type: ignore[attr-defined]
+            monkeypatch.setitem(sys.modules, f"nats_bench.{name}", part)
         monkeypatch.setitem(sys.modules, "nas_201_api", nb201)
 
     def api(self, path: str, fast_mode: bool, verbose: bool) -> Api:
         assert not verbose
+        if self.read:
+            for name in ("api_utils", "api_topology"):
+                sys.modules[f"nats_bench.{name}"].pickle_load(self.read)  # type: ignore[attr-defined]
         self.made.append(Api(path, fast_mode))
         return self.made[-1]
 
@@ -190,3 +201,35 @@ def test_damage_is_told_in_one_line(
     told(file(tmp_path, "NATS-sss.pickle.pbz2"), "no cells of NAS-Bench-201's space")
     monkeypatch.setattr(Api, "architectures", ())
     told(file(tmp_path, "empty.pth"), "no accuracies of cifar10")
+
+
+class Harmful:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("harmful", [False, True])
+def test_the_package_reads_by_the_reader_that_runs_nothing(
+    harmful: bool, packages: Packages, folder: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "was here"
+    content: Any = Harmful(mark) if harmful else {"all_results": OrderedDict({("cifar10", 777): 1.5}), "names": {"x"}}
+    (tmp_path / "one.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(content)))
+    packages.read = str(tmp_path / "one.pickle")  # the package leaves the ending out
+    if not harmful:
+        assert len(read_accuracies(folder, "cifar10").architectures) == 3
+        return
+    with pytest.raises(InputError, match="which could run foreign code"):
+        read_accuracies(folder, "cifar10")
+    assert not mark.exists()
+
+
+def test_the_old_package_loads_tensors_only(packages: Packages, tmp_path: Path) -> None:
+    seen = []
+    packages.api = lambda *given: seen.append(os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]) or Api(given[0], given[1])  # type: ignore[method-assign,func-returns-value]
+    read_accuracies(file(tmp_path, "NAS-Bench-201-v1_1-096897.pth"), "cifar10")
+    assert seen == ["1"]
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ

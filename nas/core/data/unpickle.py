@@ -1,16 +1,18 @@
 """Read the pickles that published data come in without running what a stranger may have put there.
 
-A pickle is a program for a small machine. The one here knows plain values, lists, tuples and dictionaries, and what
-numpy's arrays and numbers need; whatever else a file asks for is refused before it is done.
+A pickle is a program for a small machine. The one here knows plain values, lists, tuples, dictionaries and sets, and
+what numpy's arrays and numbers need; whatever else a file asks for is refused before it is done.
 """
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import hashlib
 import io
 import math
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +39,23 @@ def read_pickle(path: Path, md5: str | None = None) -> Any:
         raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         log.warning("%s is not the published file (its MD5 differs); its numbers may not be comparable.", path)
+    return plain(content, path)
+
+
+def read_compressed(path: Path) -> Any:
+    """Like `read_pickle` for a file compressed by bzip2, such as those of NATS-Bench."""
+    try:
+        with bz2.open(path) as file:
+            content = file.read()
+    except OSError as error:
+        raise InputError(f"Expected a bzip2 file in {path} but: {error.strerror or error}; fetch it again.") from error
+    except EOFError as error:
+        raise InputError(f"Expected a bzip2 file in {path} but it ends early; fetch it again.") from error
+    return plain(content, path)
+
+
+def plain(content: bytes, path: Path) -> Any:
+    """What the pickle `content` of the file `path` holds."""
     try:
         return _Unpickler(content).load()
     except _Foreign as error:
@@ -78,6 +97,10 @@ class _Unpickler(_Machine):
             return _dtype
         if (module, name) == ("_codecs", "encode"):
             return _latin1
+        if (module, name) == ("collections", "OrderedDict"):
+            return _ordered
+        if module in ("builtins", "__builtin__") and name == "set":
+            return _set
         raise _Foreign(f"{module}.{name}")
 
     def load_build(self) -> None:
@@ -107,22 +130,29 @@ class _Unpickler(_Machine):
     def refuse(self) -> None:
         raise _Foreign("an object or a set")
 
+    def load_additems(self) -> None:
+        items = self.pop_mark()
+        _check_keys(items)
+        self.stack[-1].update(items)
+
+    dispatch[pickle.ADDITEMS[0]] = load_additems
     dispatch[pickle.BUILD[0]] = load_build
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict
     for _instruction in (
         *(pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.PERSID, pickle.BINPERSID),
-        *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET),
+        *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.FROZENSET),
         *(pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
     ):
         dispatch[_instruction[0]] = refuse
 
 
 def _check_keys(keys: list[Any]) -> None:
-    """Hashing a tuple in a tuple in a tuple ... would end the process."""
+    """Of dictionaries and sets. Hashing a tuple in a tuple in a tuple ... would end the process."""
     for key in keys:
-        if not isinstance(key, (str, bytes, int, float)):
+        flat = key if type(key) is tuple else (key,)
+        if not all(isinstance(part, (str, bytes, int, float)) for part in flat):
             raise pickle.UnpicklingError(f"a dictionary with a {type(key).__name__} for a key")
 
 
@@ -168,6 +198,16 @@ def _scalar(dtype: Any, content: Any) -> Any:
         raise _Foreign("a numpy value that is no number")
     data = codecs.encode(content, "latin1") if isinstance(content, str) else content
     return np.frombuffer(data, dtype, count=1)[0]
+
+
+def _ordered(*unused: Any) -> OrderedDict[Any, Any]:
+    """Its items follow in the pickle."""
+    return OrderedDict()
+
+
+def _set(items: Any = ()) -> set[Any]:
+    _check_keys(list(items))
+    return set(items)
 
 
 def _latin1(text: str, encoding: str) -> bytes:
