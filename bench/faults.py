@@ -57,7 +57,7 @@ def resumed(ground: Ground, whole: Reference, run: Path) -> list[str]:
 
 def _after(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> tuple[str, bool]:
     """What a command that was stopped by a fault and its resumption came to."""
-    found = f"exit code {ended.code}, `{told(ended)}`; resumed: {'; '.join(problems) or 'identical'}"
+    found = f"exit code {ended.code}, “{told(ended)}”; resumed: {'; '.join(problems) or 'identical'}"
     return found, clear(ended, *codes) and not problems
 
 
@@ -205,7 +205,7 @@ def two_processes(ground: Ground, whole: Reference, quick: bool) -> Iterator[Cas
     second = ground.resume(run).wait()
     ended = first.wait()
     problems = differences(run, whole.run) if ended.code == 0 else [told(ended)]
-    found = f"the second: exit code {second.code}, `{told(second)}`; the first: {'; '.join(problems) or 'identical'}"
+    found = f"the second: exit code {second.code}, “{told(second)}”; the first: {'; '.join(problems) or 'identical'}"
     yield Case("two processes on one run", found, clear(second, 2) and not problems)
 
 
@@ -221,7 +221,7 @@ def short_memory(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case
     arguments = ("search", "quickstart", *others, "scoring.channels=64", "data.size=32")
     ended = ground.forks.start(arguments, ground.folder, {"memory": 300}).wait()
     reasons = rows(run, "SELECT COUNT(*) FROM evaluations WHERE reason LIKE '%Memory ran out%'")
-    yield Case("300 MB of memory in scoring", f"{reasons} failure rows; exit code {ended.code}, `{told(ended)}`",
+    yield Case("300 MB of memory in scoring", f"{reasons} failure rows; exit code {ended.code}, “{told(ended)}”",
                reasons == 2 and clear(ended, 1))  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def diverging(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
     kept = bool(states) and all(state["epoch"] == 2 for state in states)
     finite = all(_finite(torch.load(path, weights_only=True)) for path in run.glob("models/*/*.pt"))
     good = clear(ended, 1) and "diverged" in told(ended) and "last.pt" in told(ended) and kept and finite
-    yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, `{told(ended)}`", good)
+    yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, “{told(ended)}”", good)
 
 
 def poisoned_label(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:

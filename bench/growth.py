@@ -23,7 +23,7 @@ STORE = "store"  # in the place of a strategy: evaluations are recorded and no m
 class Mark(NamedTuple):
     """So many evaluations are kept: memory of the process, and seconds from its first."""
 
-    count: int
+    kept: int
     megabytes: float
     seconds: float
 

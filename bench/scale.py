@@ -165,7 +165,7 @@ def affordable(workers: int, megabytes: float) -> int:
 
 def rate(first: Mark, last: Mark) -> float:
     """Evaluations per second between two marks."""
-    return (last.count - first.count) / (last.seconds - first.seconds)
+    return (last.kept - first.kept) / (last.seconds - first.seconds)
 
 
 def missed(figures: dict[str, float]) -> list[str]:

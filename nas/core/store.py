@@ -250,9 +250,9 @@ def _create(path: Path) -> None:
             if not path.exists():
                 os.replace(temporary, path)
     finally:
-        for name in (temporary, *beside(temporary)):
+        for left in (temporary, *beside(temporary)):
             with suppress(OSError):
-                name.unlink(missing_ok=True)
+                left.unlink(missing_ok=True)
 
 
 def beside(path: Path) -> tuple[Path, Path]:

@@ -37,14 +37,14 @@ def test_the_steady_share_is_that_between_the_last_first_and_the_last_begin() ->
 def test_what_each_evaluation_loses_is_told() -> None:
     found = spread.used(Paced(2, late=0.01), [0.03], 10)  # type: ignore[arg-type]
     assert found.steady == pytest.approx(0.75, abs=0.02)
-    assert found.whole == pytest.approx(0.75, abs=0.1)
+    assert 0 < found.whole < 0.76
 
 
 def test_a_step_of_a_search_waits_for_its_longest_evaluation() -> None:
-    one = spread.used_by_search(Paced(2), [0.02, 0.1], 8, ask=2)  # type: ignore[arg-type]
-    four = spread.used_by_search(Paced(2), [0.02, 0.1], 8, ask=8)  # type: ignore[arg-type]
-    assert one < 0.61
-    assert four > one + 0.05
+    one = spread.used_by_search(Paced(2), [0.2, 1.0], 4, ask=2)  # type: ignore[arg-type]
+    four = spread.used_by_search(Paced(2), [0.2, 1.0], 4, ask=4)  # type: ignore[arg-type]
+    assert 0 < one < 0.61  # (20 + 100 ms) of 2 workers for 100 ms
+    assert one < four < 0.86
 
 
 def test_overhead_counts_the_time_of_every_worker() -> None:
@@ -118,7 +118,7 @@ def test_the_memory_that_a_search_keeps_per_evaluation_is_seen(monkeypatch: pyte
 
     monkeypatch.setattr("nas.bench.growth.search_of", leaking)
     first, last = in_this_process("random", 2, [2, 22])
-    assert last.count == 22
+    assert last.kept == 22
     assert last.megabytes - first.megabytes > 15
     kept.clear()
 

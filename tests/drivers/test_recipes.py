@@ -35,7 +35,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "imagenet-darts": {
         "method": "standard", "epochs": 250, "batch_size": 128, "schedule": "exponential", "lr": 0.1, "gamma": 0.97,
         "nesterov": False, "weight_decay": 3e-5, "label_smoothing": 0.1, "clip": 5.0, "auxiliary_weight": 0.4,
-        "crop": 0, "resized_crop": 224, "flip": True, "cutout": 0, "drop_path": 0.0, "jitter": [0.4, 0.4, 0.4, 0.2], **SGD,
+        "crop": 0, "resized_crop": 224, "flip": True, "cutout": 0, "drop_path": 0.0,
+        "jitter": [0.4, 0.4, 0.4, 0.2], **SGD,
     },
     "cifar10-pgd-rnas": {
         "method": "pgd", "eps": 0.031, "step_size": 0.01, "steps": 7, "drop_path": 0.3, **DARTS,
