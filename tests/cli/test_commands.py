@@ -121,7 +121,7 @@ def test_run_prints_the_table_and_where_the_report_is(finished: tuple[Path, dict
     assert "report: runs/quickstart-1/report.html" in text
 
 
-@pytest.mark.parametrize("config", ["quickstart", "cifar10-darts-croze"])
+@pytest.mark.parametrize("config", [pytest.param("quickstart", marks=pytest.mark.slow), "cifar10-darts-croze"])
 def test_search_train_eval_one_after_the_other(config: str, tmp_path: Path) -> None:
     small = ["data.name=digits", "data.size=8", "search.budget=3", "search.ask=2", "train.epochs=1"]
     small += ["proxies.croze.batch_size=4", "eval.n_test=4", "eval.attacks=fgsm", "eval.sweep=[]", "eval.eps=0.1"]

@@ -85,6 +85,7 @@ def test_the_result(whole: tuple[Path, dict[str, Any]], few_digits: str) -> None
     )
 
 
+@pytest.mark.slow
 def test_kill_and_resume_with_another_number_of_workers(
     tmp_path: Path, whole: tuple[Path, dict[str, Any]], labels: str, few_digits: str
 ) -> None:

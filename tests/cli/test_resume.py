@@ -76,9 +76,8 @@ def test_killed_again_and_again(tmp_path: Path, undisturbed: dict[str, Any], few
     assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow  # the quick ones are in tests/bench/test_chaos_bench.py
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption_has_its_exit_code_and_is_resumable(
     number: int, code: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str
 ) -> None:
@@ -121,6 +120,7 @@ LABELS = (
 )
 
 
+@pytest.mark.slow
 def test_a_predictor_guided_search_by_short_trainings_is_killed_and_goes_on(tmp_path: Path, few_digits: str) -> None:
     settings = [text for text in TINY if not text.startswith(("strategy.", "search."))]
     whole = nas_json("search", "quickstart", *settings, *LABELS, few_digits, "run.dir=whole", cwd=tmp_path)

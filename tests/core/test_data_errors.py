@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,8 @@ def test_other_names_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(InputError, match="asks for"):
         read_pickle(tmp_path / "f")
-    write_pickle(tmp_path / "g", OrderedDict())
-    with pytest.raises(InputError, match="OrderedDict"):
+    write_pickle(tmp_path / "g", Counter())
+    with pytest.raises(InputError, match="Counter"):
         read_pickle(tmp_path / "g")
 
 

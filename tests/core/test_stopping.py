@@ -27,12 +27,12 @@ STEPS = 6
 
 
 @pytest.fixture(autouse=True)
-def _handlers_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _handlers_as_before() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    monkeypatch.setattr(stopping, "_number", 0)
+    stopping._number = 0
     assert stopping._held == 0
 
 

@@ -129,7 +129,7 @@ def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     assert "smallest possible p with 3 seeds is 0.25: it cannot reach .05" in page
     assert "seeds=3" in page
     assert "nas run" in page
-    assert 'href="seed-1/report.html"' in (folder / "report.html").read_text()
+    assert 'href="./seed-1/report.html"' in (folder / "report.html").read_text()
 
 
 def test_one_run_is_asked_for_where_a_study_is_given(tmp_path: Path) -> None:
