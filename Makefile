@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than cores: some tests wait for processes
 
 .PHONY: quickstart test slow lint audit clean
 
@@ -9,7 +10,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow

@@ -13,6 +13,7 @@ def test_it_is_registered() -> None:
     assert BENCHES.get("attacks") is AttacksBench
 
 
+@pytest.mark.slow
 def test_dropping_saves_and_changes_little() -> None:
     lines: list[str] = []
     settings = EvalSettings(attacks=["fgsm", "pgd30", "apgd-ce20"], eps=0.3, n_test=16, batch_size=16)

@@ -55,6 +55,7 @@ def test_it_says_what_it_needs(folder: Path, capfd: pytest.CaptureFixture[str]) 
         assert printed.out == ""
 
 
+@pytest.mark.slow
 def test_the_real_one_is_read_in_a_second_and_200_megabytes(data_dir: Path) -> None:
     bench = TablesBench()
     bench.folder = data_dir / "robustness-dataset"

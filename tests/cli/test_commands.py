@@ -121,7 +121,8 @@ def test_run_prints_the_table_and_where_the_report_is(finished: tuple[Path, dict
     assert "report: runs/quickstart-1/report.html" in text
 
 
-@pytest.mark.parametrize("config", [pytest.param("quickstart", marks=pytest.mark.slow), "cifar10-darts-croze"])
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["quickstart", "cifar10-darts-croze"])
 def test_search_train_eval_one_after_the_other(config: str, tmp_path: Path) -> None:
     small = ["data.name=digits", "data.size=8", "search.budget=3", "search.ask=2", "train.epochs=1"]
     small += ["proxies.croze.batch_size=4", "eval.n_test=4", "eval.attacks=fgsm", "eval.sweep=[]", "eval.eps=0.1"]
@@ -265,7 +266,8 @@ def test_a_flipped_bit_in_a_checkpoint_is_noticed(finished: tuple[Path, dict[str
     assert "damaged" in done.stderr
 
 
-@pytest.mark.parametrize("room", ["300k", pytest.param("700k", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("room", ["300k", "700k"])
 def test_a_full_disk_is_said_and_the_run_goes_on_later(room: str, tmp_path: Path, few_digits: str) -> None:
     """A real file system that is too small: for the search's store, and for the checkpoints."""
     disk = tmp_path / "disk"

@@ -7,7 +7,8 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nas.drivers import study
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import Run, create
 from nas.drivers.settings import load
+from nas.search_spaces import NASBench201
 
 os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}  # loopback only, quiet
 ray = pytest.importorskip("ray", reason="Ray is not installed")
@@ -126,12 +128,10 @@ def test_what_does_not_fit_is_told(cluster: Any, tmp_path: Path) -> None:
 def test_nobody_else_can_connect(cluster: Any) -> None:
     """All processes of a cluster that this project starts listen on the loopback interface only."""
     me = psutil.Process()
-    listening = [
-        connection.laddr.ip
-        for process in me.children(recursive=True)
-        for connection in process.net_connections("inet")
-        if connection.status == "LISTEN"
-    ]
+    listening = []
+    for process in me.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended by now
+            listening += [one.laddr.ip for one in process.net_connections("inet") if one.status == "LISTEN"]
     assert listening
     assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
 
@@ -166,7 +166,7 @@ def evaluations(run: Path) -> list[Any]:
         return connection.execute("SELECT key, metrics, seconds FROM evaluations ORDER BY key").fetchall()
 
 
-def test_scores_and_searches_on_tables_are_those_of_one_core(
+def test_scores_are_those_of_one_core(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -177,6 +177,31 @@ def test_scores_and_searches_on_tables_are_those_of_one_core(
         rows.append([without_seconds(row) for row in json.loads(capfd.readouterr().out)])
     assert len(rows[0]) == 9
     assert rows[0] == rows[1]
+
+
+def test_searches_on_a_table_are_those_of_one_core(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = [str(cell) for cell in islice(NASBench201(), 0, 15_625, 300)]
+    lines = [f"{cell},{50 + number % 17}" for number, cell in enumerate(cells)]
+    (tmp_path / "table.csv").write_text("\n".join(["arch_str,cifar10_test_acc", *lines]) + "\n")
+    command = [
+        "tables",
+        "search",
+        "--accuracy",
+        "table.csv",
+        "--objective",
+        "accuracy:cifar10_test_acc",
+        "--strategy",
+        "random,local",
+    ]
+    found = []
+    for how in (["--workers", "1"], ["--workers", "2", "--executor", "ray"]):
+        assert run_command([*command, "--queries", "9", "--seeds", "12", *how, "--json"]) == 0
+        result = json.loads(capfd.readouterr().out)["objectives"]["accuracy:cifar10_test_acc"]["strategies"]
+        found.append({name: without_seconds(cells) for name, cells in result.items()})
+    assert found[0] == found[1]
 
 
 def lead(run: Run, watcher: Watcher) -> dict[str, Any]:

@@ -40,15 +40,10 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
+@pytest.mark.slow  # of the quick tests, tests/bench/test_chaos_bench.py kills at random moments
 @pytest.mark.parametrize(
     ("moment", "workers"),
-    [
-        pytest.param("before the search", 2, marks=pytest.mark.slow),
-        pytest.param("in the search", 2, marks=pytest.mark.slow),  # `nas bench chaos` kills at any moment
-        ("in training", 2),
-        pytest.param("in an attack", 1, marks=pytest.mark.slow),
-        pytest.param("in an attack", 2, marks=pytest.mark.slow),
-    ],
+    [("before the search", 2), ("in the search", 2), ("in training", 2), ("in an attack", 1), ("in an attack", 2)],
 )
 def test_kill_and_resume(
     moment: str, workers: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str
@@ -91,7 +86,7 @@ def test_interruption_has_its_exit_code_and_is_resumable(
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path, few_digits: str) -> None:
-    first = nas_json("search", "quickstart", *TINY, few_digits, "run.dir=run", cwd=tmp_path)
+    first = nas_json("search", "quickstart", *TINY, few_digits, "executor.workers=1", "run.dir=run", cwd=tmp_path)
     before = (tmp_path / "run" / "result.json").read_bytes()
     assert nas_json("resume", "run", cwd=tmp_path) == first
     assert (tmp_path / "run" / "result.json").read_bytes() == before
@@ -109,7 +104,15 @@ def test_a_second_process_on_a_run_is_refused(tmp_path: Path, few_digits: str) -
         return True
 
     killed_when(
-        also_resumed, "search", "quickstart", *TINY, few_digits, "search.budget=2000", "run.dir=run", cwd=tmp_path
+        also_resumed,
+        "search",
+        "quickstart",
+        *TINY,
+        few_digits,
+        "search.budget=2000",
+        "executor.workers=1",
+        "run.dir=run",
+        cwd=tmp_path,
     )
 
 
