@@ -26,7 +26,8 @@ from nas.drivers.run import Run, create
 from nas.drivers.settings import load
 from nas.search_spaces import NASBench201
 
-os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}  # loopback only, quiet
+# Loopback only, quiet, and workers as important as the other tests that run at the time (Ray asks for less).
+os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 from ray.cluster_utils import Cluster  # noqa: E402
 
