@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
@@ -102,19 +101,22 @@ def canonical_edges(edges: Edges) -> Edges:
 
     A renumbering is valid if every edge, also a `none`, still comes from an earlier node; nothing is
     contracted. Tuples compare like the genotype's text: no operation's name begins another's, and a node is
-    one digit.
+    one digit. Found by giving each number in turn to that of the possible nodes whose two edges are smallest;
+    only where several are, each is tried.
     """
-    best: Edges | None = None
-    for order in permutations(NODES):
-        number = {0: 0, 1: 1} | {old: new for new, old in enumerate(order, start=2)}
-        renumbered: list[Edge] = []
-        for old in order:
-            two = sorted((operation, number[source]) for operation, source in pair(edges, old))
-            if max(source for _, source in two) >= number[old]:
-                break
-            renumbered += two
-        else:
-            candidate = tuple(renumbered)
-            best = candidate if best is None else min(best, candidate)
-    assert best is not None  # the numbering as given is valid
-    return best
+
+    def numbered(found: Edges, number: dict[int, int]) -> Edges:
+        possible: dict[int, Edges] = {}
+        for node in NODES:
+            (first, source), (second, other) = pair(edges, node)
+            if node not in number and source in number and other in number:
+                one, two = (first, number[source]), (second, number[other])
+                possible[node] = (one, two) if one <= two else (two, one)
+        if not possible:
+            return found
+        smallest = min(possible.values())
+        return min(
+            numbered(found + two, {**number, node: len(number)}) for node, two in possible.items() if two == smallest
+        )
+
+    return numbered((), {0: 0, 1: 1})

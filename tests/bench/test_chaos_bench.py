@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.bench import BENCHES, chaos, damage, faults
+from nas.bench import BENCHES, chaos, faults
 from nas.bench.chaos import ChaosBench
 from nas.bench.faults import Case, Fault
 from nas.bench.forks import Ended, Forks
@@ -20,7 +20,7 @@ from nas.bench.kills import Kill, Reference, Trial, kill_at_random, reference, t
 from nas.bench.workload import Ground, differences, kept, same, stage
 from nas.core.errors import NasError
 
-FAST: tuple[Fault, ...] = (faults.signals, faults.poisoned_label, faults.short_memory, damage.damaged_run)
+FAST: tuple[Fault, ...] = (faults.signals, faults.poisoned_label, faults.short_memory)
 SLOW: tuple[Fault, ...] = tuple(fault for fault in chaos.FAULTS if fault not in FAST)
 
 

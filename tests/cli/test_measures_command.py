@@ -13,7 +13,7 @@ SMALL = ("eval.landscape_points=3", "eval.measure_attack=pgd2", "eval.attacks=fg
 
 
 def test_measures_are_printed_kept_and_compared(few_digits: str, tmp_path: Path) -> None:
-    trained = nas_json("train", "quickstart", f"arch={ARCH}", few_digits, *TINY, "train.epochs=1", cwd=tmp_path)
+    trained = nas_json("train", "quickstart", f"arch={ARCH}", few_digits, *TINY, *SMALL, "train.epochs=1", cwd=tmp_path)
     first = nas_json("eval", trained["run"], *MEASURED, *SMALL, "run.dir=first", cwd=tmp_path)
     found = first["measures"]
     assert list(found) == ["calibration", "hessian", "jacobian", "classes", "landscape"]

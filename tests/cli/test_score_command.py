@@ -88,7 +88,9 @@ def test_killed_and_resumed_to_the_same_bytes(workers: int, undisturbed: Path, t
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_an_interruption_says_that_the_command_continues(number: int, code: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     command = [sys.executable, "-m", "nas", *_sampled(path), "executor.workers=1"]

@@ -431,7 +431,7 @@ SECTIONS = ["train", "eval", "data", "strategy", "proxies", "proxies.croze", "",
 PIECES = ["[", "]", "{", "}", ":", ",", "${", "seed", "!!", "&a", "*a", "'", '"', "1", ".inf", "nan", "-", "???"]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(KEYS + SECTIONS),
     st.one_of(
@@ -455,7 +455,7 @@ def test_any_text_gives_settings_or_one_line(key: str, value: str) -> None:
         assert plain(from_values(plain(loaded), [])) == plain(loaded)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

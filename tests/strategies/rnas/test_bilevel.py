@@ -564,7 +564,7 @@ def test_the_eigenvalue_of_darts_is_finite_and_repeats() -> None:
 # names and options
 
 
-@pytest.mark.parametrize("space", [NASBench201, DARTS])
+@pytest.mark.parametrize("space", [NASBench201, pytest.param(DARTS, marks=pytest.mark.slow)])
 def test_in_half_precision_the_search_stays_close(space: Any) -> None:
     settings = TINY if space is NASBench201 else {"channels": 4, "cells": 3}
     runs = []
