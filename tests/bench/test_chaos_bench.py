@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.bench import BENCHES, chaos, faults
+from nas.bench import BENCHES, chaos, damage, faults
 from nas.bench.chaos import ChaosBench
 from nas.bench.faults import Case, Fault
 from nas.bench.forks import Ended, Forks
