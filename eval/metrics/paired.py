@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
 
 from nas.eval.metrics.intervals import wilson
 
@@ -107,6 +106,8 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
     The binomial test of the images on which the outcomes differ; 1 where there is none.
     Source: McNemar 1947, Psychometrika 12, 153-157, in its exact form.
     """
+    from scipy.stats import binomtest  # here: it takes a second, and every evaluation imports this module
+
     pairs = Pairs.of(a, b)
     differing = pairs.only_a + pairs.only_b
     return float(binomtest(pairs.only_a, differing).pvalue) if differing else 1.0

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.drivers.report import study
-from nas.drivers.report.measured import picture_name
+from nas.drivers.report.wording import picture_name
 
 
 def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:

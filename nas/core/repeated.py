@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 MOST_REPETITIONS = 20  # the sign-flip test goes through 2^(n - 1) sums
 ROUNDING = 1e-9  # relative; sums that differ by less are equal
@@ -37,13 +36,15 @@ def t_test(differences: Sequence[float]) -> TTest:
 
     Exact for normal differences. Source: Student 1908, Biometrika 6, 1-25.
     """
+    from scipy.special import stdtr, stdtrit  # here: every command and worker imports this module
+
     mean, deviation = mean_and_deviation(differences)
     if deviation is None or deviation <= ROUNDING * max(map(abs, differences)):
         return TTest(mean, None, None, None, None)
     error, freedom = deviation / math.sqrt(len(differences)), len(differences) - 1
-    reach = float(stats.t.ppf(0.975, freedom)) * error
+    reach = float(stdtrit(freedom, 0.975)) * error
     t = mean / error
-    return TTest(mean, mean - reach, mean + reach, t, float(2 * stats.t.sf(abs(t), freedom)))
+    return TTest(mean, mean - reach, mean + reach, t, float(2 * stdtr(freedom, -abs(t))))
 
 
 def sign_flip(differences: Sequence[float]) -> float:

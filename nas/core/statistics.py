@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 LEVEL = 0.95
 DEGENERATE = 1e-10  # of 1 - r**2: below it a third variable is the ranking itself and leaves nothing over
@@ -30,12 +29,16 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 def spearman_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Spearman's rho of every row of `x` (a, n) with every row of `y` (b, n): (a, b)."""
+    from scipy import stats  # here, as below: it takes a second, and many that import this module do not need it
+
     rows, columns = _matched(x, y)
     return _pearson(stats.rankdata(rows, axis=1), stats.rankdata(columns, axis=1), np.ones(rows.shape[1]))
 
 
 def kendall(x: ArrayLike, y: ArrayLike) -> float:
     """Kendall's tau-b: (concordant - discordant) / sqrt(pairs untied in x * pairs untied in y)."""
+    from scipy import stats
+
     rows, columns = _matched(_vector(x), _vector(y))
     if np.ptp(rows) == 0 or np.ptp(columns) == 0:
         return float("nan")

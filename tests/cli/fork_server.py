@@ -37,7 +37,8 @@ def _serve() -> None:
 
     import nas.cli.main
     import nas.drivers.launch
-    import nas.drivers.report  # noqa: F401
+    import nas.drivers.report.page
+    import nas.drivers.report.study  # noqa: F401
 
     for line in sys.stdin:
         child = os.fork()

@@ -184,7 +184,7 @@ def test_list(tmp_path: Path) -> None:
     assert all(row["description"] for row in rows)
 
 
-@pytest.mark.parametrize("command", ["run", "search", "train"])
+@pytest.mark.parametrize("command", ["run", pytest.param("search", marks=pytest.mark.slow), "train"])
 def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, few_digits: str) -> None:
     arch = [f"arch={CELL}"] if command == "train" else []
     value = nas_json(command, "quickstart", *TINY, few_digits, *arch, "--dry-run", cwd=tmp_path)

@@ -106,6 +106,7 @@ def test_an_interruption_says_that_the_command_continues(number: int, code: int,
     assert path.read_bytes().endswith(b"\n")
 
 
+@pytest.mark.slow
 def test_the_same_rows_for_any_number_of_workers(undisturbed: Path, tmp_path: Path) -> None:
     rows = nas_json(*_sampled(tmp_path / "rows.jsonl", 40), "executor.workers=2", cwd=tmp_path)
     whole = _table(undisturbed)[:40]

@@ -66,7 +66,7 @@ def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> 
     return {one["name"]: one["ok"] for one in result["checks"]}
 
 
-@pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.12), ("L2", 1.0)])
+@pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.12), pytest.param("L2", 1.0, marks=pytest.mark.slow)])
 def test_an_honest_network_passes_all(honest: nn.Module, data: Dataset, norm: str, eps: float) -> None:
     attacks = ["fgsm"] if norm == "Linf" else ["pgd5"]
     settings = EvalSettings(

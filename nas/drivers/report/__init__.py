@@ -7,9 +7,6 @@ from typing import Any
 
 from nas.core.files import write_text
 from nas.drivers.report.facts import gather
-from nas.drivers.report.measured import write_landscapes
-from nas.drivers.report.page import page
-from nas.drivers.report.study import study_page
 
 __all__ = ["write_report"]
 
@@ -22,6 +19,10 @@ def write_report(folder: Path, result: dict[str, Any]) -> Path:
     `result` is the content of `result.json`, or of a run that did less: what is absent is left out of the page. Loss
     landscapes are written beside it too, as PNG files. The same folder and result give the same bytes.
     """
+    from nas.drivers.report.measured import write_landscapes  # here: drawing takes a second to import
+    from nas.drivers.report.page import page
+    from nas.drivers.report.study import study_page
+
     path = folder / REPORT
     facts = gather(folder, result)
     write_text(path, study_page(facts) if facts.command == "study" else page(facts))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from nas.drivers.report.frame import section
 from nas.drivers.report.identity import Identity
 from nas.drivers.report.landscapes import picture
 from nas.drivers.report.tables import scrolling
-from nas.drivers.report.wording import attack, listed, metric, percent, radius, value
+from nas.drivers.report.wording import attack, listed, metric, percent, picture_name, radius, value
 
 Entries = list[dict[str, Any]]
 Models = dict[str, Identity]
@@ -143,12 +142,6 @@ def landscapes(entries: Entries, models: Models) -> str:
         "like; a jagged surface around single images hides the gradient from attacks."
     )
     return section("Loss landscape", "".join(parts), note)
-
-
-def picture_name(model: str) -> str:
-    """The file of a network's loss landscape in its run's folder."""
-    plain = re.sub(r"[^\w.-]", "_", model)
-    return f"landscape-{plain}.png"
 
 
 def write_landscapes(folder: Path, entries: Entries) -> list[Path]:

@@ -107,3 +107,9 @@ def duration(seconds: float) -> str:
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def picture_name(model: str) -> str:
+    """The file of a network's loss landscape in its run's folder."""
+    plain = re.sub(r"[^\w.-]", "_", model)
+    return f"landscape-{plain}.png"

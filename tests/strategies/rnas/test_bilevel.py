@@ -551,6 +551,7 @@ def test_the_eigenvalue_is_the_dominant_one_of_the_whole_hessian() -> None:
     assert got == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_eigenvalue_of_darts_is_finite_and_repeats() -> None:
     """Through the second derivatives of the depthwise convolutions."""
     run = RNASUniform(DARTS(), dataset(), 0, RNASUniform.Options(**FAST), {"channels": 2, "cells": 3})
