@@ -146,7 +146,8 @@ def told_plainly(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise InputError(
-                f"Expected to write {path} but the folder is read-only; choose another with run.dir=..."
+                f"Expected to write {path} but the folder is read-only; make it writable, or choose another with "
+                "run.dir=..."
             ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
             raise InputError(f"Expected to write {path} but: {error.strerror}; choose another path.") from error
