@@ -48,12 +48,26 @@ def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, di
     if settings.name.startswith("eval-"):
         settings.name = "transfer"
     networks: dict[str, dict[str, Any]] = {}
-    for _, extra in found:
-        name, number = extra["name"], 2
+    for (_, extra), given in zip(found, told_apart([extra for _, extra in found])):
+        name, number = given, 2
         while name in networks:
-            name, number = f"{extra['name']}-{number}", number + 1
+            name, number = f"{given}-{number}", number + 1
         networks[name] = extra
     return settings, {"networks": networks}
+
+
+def told_apart(networks: list[dict[str, Any]]) -> list[str]:
+    """Their names; of those that share one, the last part of their paths in which all of these differ, if there is."""
+    names = [one["name"] for one in networks]
+    paths = [Path(one["checkpoint"]).with_suffix("").parts for one in networks]
+    for shared in {name for name in names if names.count(name) > 1}:
+        same = [index for index, one in enumerate(networks) if one["name"] == shared]
+        for parts in zip(*(reversed(paths[index]) for index in same)):
+            if len(set(parts)) == len(parts):
+                for index, part in zip(same, parts):
+                    names[index] = part
+                break
+    return names
 
 
 def check_overrides(overrides: list[str]) -> list[str]:

@@ -14,6 +14,8 @@ import torch
 from nas.cli.main import run_command
 from nas.core import checkpoint
 from nas.core.data import DataSettings
+from nas.drivers.settings import load
+from nas.drivers.transfer import together, told_apart
 from nas.train import TrainedNetwork
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
@@ -48,10 +50,30 @@ def printed(capfd: pytest.CaptureFixture[str], *words: str) -> Any:
     return json.loads(capfd.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["runs/a/models/net/best.pt", "runs/b/models/net/best.pt"], ["a", "b"]),
+        (["a/models/net/best.pt", "a/models/net/last.pt"], ["best", "last"]),
+        (["a/net.pt", "a/net.pt"], ["net", "net"]),  # numbered then
+        (["a/x/net.pt", "a/y/net.pt", "b/x/net.pt"], ["net", "net", "net"]),
+    ],
+)
+def test_networks_of_one_name_are_told_apart_by_their_paths(paths: list[str], names: list[str]) -> None:
+    networks = [{"name": "net", "checkpoint": path} for path in paths]
+    other = {"name": "other", "checkpoint": "c/other.pt"}
+    assert told_apart([*networks, other]) == [*names, "other"]
+
+
+def test_networks_that_nothing_tells_apart_are_numbered() -> None:
+    network = {"name": "net", "checkpoint": "a/net.pt"}
+    assert list(together([(load("quickstart", []), network)] * 3)[1]["networks"]) == ["net", "net-2", "net-3"]
+
+
 def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = printed(capfd, "transfer", *checkpoints, *SMALL)
     names = [network["name"] for network in result["networks"]]
-    assert names == ["net", "net-2"]
+    assert names == [Path(path).parent.name for path in checkpoints], "both are called net"
     run = here / "runs" / "transfer-1"
     assert [os.path.normpath(run / one["checkpoint"]) for one in result["networks"]] == checkpoints
     assert list(result["transfer"]) == ["fgsm", "pgd2"]
@@ -70,7 +92,7 @@ def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: p
     assert run_command(["report", str(run)]) == 0
     text = capfd.readouterr().out
     assert "source" in text
-    assert "net-2" in text
+    assert names[1] in text
     page = (run / "report.html").read_text()
     assert "<h2>Transfer</h2>" in page
     assert "nas transfer" in page

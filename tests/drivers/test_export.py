@@ -84,7 +84,7 @@ def whole_run(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("space", ["nasbench201", "darts"])
+@pytest.mark.parametrize("space", ["nasbench201", pytest.param("darts", marks=pytest.mark.slow)])
 def test_onnx_gives_what_torch_gives_for_any_batch(space: str, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     path = saved(tmp_path / "a.pt", trained_network(space))

@@ -82,6 +82,7 @@ def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pyte
     assert first["r2"] != second["r2"]
 
 
+@pytest.mark.slow
 def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Data) -> None:
     protocol = Protocol("extra-trees", "3", seed=1)
     result = predict(data, TARGETS, protocol)

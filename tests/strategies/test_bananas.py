@@ -75,6 +75,7 @@ def test_it_is_algorithm_1(ask: int) -> None:
         assert [str(arch) for arch in got] == literal(space, seed, 5, options)
 
 
+@pytest.mark.slow
 def test_it_finds_better_cells_than_random_search() -> None:
     space, margins, found = NASBench201(), [], 0
     for seed in range(4):
