@@ -137,3 +137,12 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert Path(done.stdout.strip()).is_relative_to(expected), done.stdout
+
+
+@pytest.mark.parametrize("module", ["nas.cli.execution", "nas.drivers.jobs"])  # of every command, of every worker
+def test_what_takes_a_second_to_import_is_imported_where_it_is_used(module: str) -> None:
+    slow = ("scipy.stats", "matplotlib", "torchattacks", "sklearn")
+    script = f"import sys, {module}; print(*(set({slow}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
