@@ -57,11 +57,25 @@ class Registry(Generic[T]):
         """The component called `name`; `InputError` with the nearest name where there is none."""
         if name in self.components:
             return self.components[name]
+        unfinished = self._unfinished(name)
+        if unfinished:
+            raise InputError(
+                f"Expected the {self.kind} {name!r} of an installed package to have {', '.join(unfinished)} but it "
+                "does not; update that package: the base class asks for it now."
+            )
         article = "an" if self.kind[0] in "aeiou" else "a"
         raise InputError(
             f"Expected {article} {self.kind} but got {name!r}{suggest(name, self.names())}; "
             f"available: {', '.join(self.names())}."
         )
+
+    def _unfinished(self, name: str) -> list[str]:
+        """What a third party's component of that name lacks, where it is left out for this."""
+        group = entry_points(group="nas." + self.package.rsplit(".", 1)[-1])
+        for value in (entry.load() for entry in group):
+            if getattr(value, "name", None) == name and isinstance(value, type):
+                return sorted(getattr(value, "__abstractmethods__", ()))
+        return []
 
 
 def is_concrete_subclass(base: type) -> Callable[[Any], bool]:

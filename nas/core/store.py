@@ -128,6 +128,10 @@ class Store:
                 raise self.damaged(f"evaluation {key!r}, told as number {position}, is missing")
             yield _evaluation(self._checked("evaluations", row[3:]))
 
+    def evaluations(self) -> Iterator[Evaluation]:
+        """All evaluations, those that the search was not told of among them, in no particular order."""
+        return (_evaluation(row) for row in self._rows("evaluations", ""))
+
     def told_of(self, key: str) -> Evaluation | None:
         """The evaluation of `key`, if the search was told of it."""
         return self.evaluation(key) if list(self._rows("history", "WHERE key = ?", key)) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +16,10 @@ from nas.core.executor import Executor
 from nas.core.memory import Memory
 from nas.core.seeds import derive
 from nas.core.store import Store
+from nas.drivers import connected
 from nas.drivers.constraints import Limits
 from nas.drivers.jobs import Job, Jobs, Score
-from nas.drivers.objectives.names import GRAPH, LATENCY, parse
+from nas.drivers.objectives.names import GRAPH, LATENCY, builds, parse, source_of
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 
@@ -26,8 +28,12 @@ class Aims:
     """Made in the process of the search. Measured latencies and cheap values are facts of `kept`, so that a run that
     goes on after a kill has the same ones."""
 
-    def __init__(self, jobs: Jobs, kept: Store | Memory, executor: Executor[Job, Any] | None = None) -> None:
+    def __init__(
+        self, jobs: Jobs, kept: Store | Memory, executor: Executor[Job, Any] | None = None, older: str | None = None
+    ) -> None:
+        """`older`: the version that began the run, where it gave values to networks that have none now."""
         self.jobs = jobs
+        self.older = older
         self.settings = jobs.settings
         self.kept = kept
         self.executor = executor
@@ -47,14 +53,18 @@ class Aims:
     def names(self) -> tuple[str, ...]:
         return tuple(term.name for term in self.terms)
 
+    @property
+    def _asides(self) -> list[str]:
+        """The metrics that the strategy looks at beside the objective: features, and the cheap one."""
+        search = self.settings.search
+        names = [name for name in search.features if name != GRAPH]
+        return names + ([] if search.cheap is None else [term.name for term in parse(search.cheap)])
+
     def ready(self) -> None:
         """`InputError` for what would stop the search later."""
         _ = self.goals, self.limits, self.strategy
         self.jobs.objectives.ready(self.names)
-        others = [name for name in self.settings.search.features if name != GRAPH]
-        if self.settings.search.cheap is not None:
-            others += [term.name for term in parse(self.settings.search.cheap)]
-        for name in others:
+        for name in self._asides:
             self.jobs.objectives.ready([name])
         if self.settings.search.features != [GRAPH] and "features" not in self.strategy.uses:
             raise InputError(
@@ -82,22 +92,60 @@ class Aims:
     def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
         """The metrics of each architecture, in the order in which they are known.
 
-        Latency comes first and here, while no worker is busy.
+        What is no candidate fails first, and nothing is built of it. Latency comes next and here, while no worker is
+        busy.
         """
+        left = [index for index, key in enumerate(keys) if self.is_candidate(key)]
+        for index in sorted(set(range(len(keys))) - set(left)):
+            yield Done(index, None, connected.REASON, 0.0)
         measured: dict[int, dict[str, float]] = {}
         if LATENCY in self.names:
-            for index, key in enumerate(keys):
+            for index in left:
                 start = time.perf_counter()
                 try:
-                    measured[index] = {LATENCY: self.latency(key)}
+                    measured[index] = {LATENCY: self.latency(keys[index])}
                 except NasError as error:
                     yield Done(index, None, str(error), time.perf_counter() - start)
                 tick()
-        left = [index for index in range(len(keys)) if LATENCY not in self.names or index in measured]
+            left = [index for index in left if index in measured]
         for done in self._executed([Score(keys[index], self.names) for index in left], tick):
             index = left[done.index]
             result = None if done.result is None else {**measured.get(index, {}), **done.result}
             yield Done(index, result, done.failure, done.seconds)
+
+    def is_candidate(self, text: str) -> bool:
+        """Whether the logits of the networks that the search is about depend on the image.
+
+        Always true where only columns of tables and short trainings are asked for, which know such a network's worth.
+        `InputError` in an older run, which would have gone on with its value.
+        """
+        return all(self._connected(text, settings) for settings in self._networks)
+
+    @cached_property
+    def _networks(self) -> list[dict[str, Any]]:
+        """Settings of the network that would be trained, and of the one that proxies score."""
+        if {source_of(name) for name in self.names} <= {"table", "trained"}:
+            return []
+        scored = [asdict(self.settings.scoring)] if any(map(builds, self.names)) else []
+        return [asdict(self.settings.model), *scored]
+
+    def _connected(self, text: str, settings: dict[str, Any]) -> bool:
+        found = self.space.connected(self.space.parse(text), **settings)
+        if not found and self.older is not None:
+            raise connected.refusal(str(self.jobs.folder), text, self.older)
+        return found
+
+    def check_older(self) -> None:
+        """`InputError` where an older run holds a value that it would not get now."""
+        if self.older is None or not isinstance(self.kept, Store):
+            return
+        for evaluation in self.kept.evaluations():
+            if evaluation.metrics is not None:
+                self.is_candidate(evaluation.key)
+        for name in filter(builds, self._asides):
+            for text, (value,) in self.kept.under(f"cheap/{name}/").items():
+                if value is not None:
+                    self._connected(text, asdict(self.settings.scoring))
 
     def _executed(self, jobs: list[Score], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
         assert self.executor is not None
@@ -140,6 +188,9 @@ class Aims:
         """A metric of each class, computed once per run; None where it has none."""
         keys = [str(self.space.canonical(arch)) for arch in archs]
         new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{name}/{key}") is None]
+        if self.older is not None and builds(name):
+            for key in new:
+                self._connected(key, asdict(self.settings.scoring))
         for done in self._executed([Score(key, (name,)) for key in new], lambda: None):
             self.kept.put(f"cheap/{name}/{new[done.index]}", [None if done.result is None else done.result[name]])
         return [self.kept.get(f"cheap/{name}/{key}")[0] for key in keys]

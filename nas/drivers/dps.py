@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from nas.core.executor import Executor, executor_for
 from nas.core.files import write_text
 from nas.core.seeds import derive
 from nas.core.store import Evaluation
+from nas.drivers import connected
 from nas.drivers.labels import Labels
 from nas.drivers.losses import PLAIN, Task, Work, agreement, changes, options_of, ranked, retrieval, variants
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import Run, Stage
 from nas.drivers.search import Search
 from nas.drivers.settings import Settings
+from nas.search_spaces import SPACES
 from nas.strategies import Goal
 from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.proxies.eproxy.genes import Genes
@@ -66,6 +69,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     settings, extra = run.settings, run.extra
     seen: Labels = [(text, value) for text, value in extra["labels"]]
     unseen: Labels = [(text, value) for text, value in extra["held_out"]]
+    _check_constant(run, [text for text, _ in [*seen, *unseen]])
     work = Work(settings, frozenset(text for text, _ in seen))
     with executor_for(work, settings.executor, settings.torch_device().type) as executor:
         run.looks_at(work.jobs.dataset)
@@ -88,6 +92,26 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
             "file": extra["output"] or str(SETTINGS_FILE),
             "seconds": run.seconds(),
         }
+    )
+
+
+def _check_constant(run: Run, labelled: list[str]) -> None:
+    """Say how many architectures are constant classifiers, which have no loss and come last in any ranking.
+
+    `InputError` in a run of an older version, in which they had one.
+    """
+    space, scored = SPACES.get(run.settings.space)(), vars(run.settings.scoring)
+    constant = [text for text in labelled if not space.connected(space.parse(text), **scored)]
+    if not constant:
+        return
+    if (older := run.begun_before(connected.SINCE)) is not None:
+        raise connected.refusal(str(run.folder), constant[0], older)
+    logging.getLogger("nas").warning(
+        "%d of the %d labelled architectures have no loss and rank last, such as %s. %s",
+        len(constant),
+        len(labelled),
+        constant[0],
+        connected.REASON,
     )
 
 

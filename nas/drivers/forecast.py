@@ -115,10 +115,11 @@ def text(value: dict[str, Any]) -> str:
 
 
 def _feasible(jobs: Jobs) -> list[str]:
-    """Random cells within the limits, the most expensive first."""
+    """Random candidates within the limits, the most expensive first."""
     rng = Random(derive(jobs.settings.seed, "forecast"))
-    limits = Aims(jobs, Memory()).limits
-    found = list(islice(limits.sample(rng, DRAWS), SAMPLES))
+    aims = Aims(jobs, Memory())
+    limits = aims.limits
+    found = list(islice((arch for arch in limits.sample(rng, DRAWS) if aims.is_candidate(str(arch))), SAMPLES))
     if not found:
         raise limits.unsatisfied(DRAWS)
     return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]

@@ -58,7 +58,10 @@ class Losses(Scorer):
 
     def of(self, task: Task) -> list[float | str]:
         """For each setting the loss, or why there is none."""
-        probe = self.probes.get(task.arch) or self._probe(task.arch)
+        try:
+            probe = self.probes.get(task.arch) or self._probe(task.arch)
+        except NasError as error:  # its logits do not depend on the image
+            return [str(error)] * len(task.settings)
         trained: dict[str, float | str] = {}
         values: list[float | str] = []
         for text in task.settings:

@@ -12,6 +12,7 @@ from typing import Any
 from nas.core.errors import InputError, NasError
 from nas.core.executor import Executor, ExecutorSettings, executor_for
 from nas.core.seeds import derive
+from nas.drivers import connected
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
 from nas.drivers.objectives.names import GRAPH, parse, source_of
@@ -45,7 +46,7 @@ class Workshop:
         self.jobs = jobs
         self.executor = executor
         self.watcher = watcher
-        self.aims = Aims(jobs, run.store, executor)
+        self.aims = Aims(jobs, run.store, executor, run.begun_before(connected.SINCE))
 
     def all(self, stage: Stage, jobs: dict[str, Job]) -> dict[str, Any]:
         """Results of named jobs; any failure stops the run, after the others' results are kept."""
@@ -115,6 +116,7 @@ def search(shop: Workshop) -> dict[str, Any]:
 
 def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
     run, settings, aims = shop.run, shop.run.settings, shop.aims
+    aims.check_older()
     with run.stage("search") as stage:
         looking = Search(
             aims.space,
@@ -144,14 +146,18 @@ def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
 def random_peer(shop: Workshop, best: str) -> str:
     """A random cell of another class whose weights differ from the best's by at most 10 %, within the run's limits.
 
-    Drawn uniformly by the run's seed, before any training.
+    Drawn uniformly by the run's seed, before any training; one whose logits do not depend on the image is passed over.
     """
     limits = shop.aims.limits
     trained = shop.jobs.trained
     size = trained.cost(limits.space.parse(best)).params
     for arch in limits.sample(Random(derive(shop.run.settings.seed, "random cell")), DRAWS):
-        if str(arch) != best and abs(trained.cost(arch).params - size) <= SIZE * size:
+        if str(arch) == best or abs(trained.cost(arch).params - size) > SIZE * size:
+            continue
+        if trained.connected(arch):
             return str(arch)
+        if shop.aims.older is not None:
+            raise connected.refusal(f"{shop.run.folder}, whose random cell it is,", str(arch), shop.aims.older)
     raise InputError(
         f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; train "
         f"the best alone with `nas train {shop.run.folder}`, or start a new run with run.random=false."

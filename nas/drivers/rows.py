@@ -95,8 +95,8 @@ class RowFile:
     def columns(self) -> list[str]:
         return ["arch", "canonical", *self.proxies, "seconds", "reason"]
 
-    def kept(self) -> Iterator[str]:
-        """The architecture of each row that is there, as it was written."""
+    def kept(self) -> Iterator[tuple[str, list[str]]]:
+        """The architecture of each row that is there, as it was written, and the proxies of which it has a value."""
         if self.file is None:
             return
         self.end = 0
@@ -105,15 +105,15 @@ class RowFile:
                 if not line.endswith(b"\n"):
                     return  # torn by a kill in the middle of writing it
                 try:
-                    arch = self._arch(line.decode(), number)
+                    row = self._row(line.decode(), number)
                 except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
                     raise InputError(
                         f"Expected rows of `nas score` in {self.path} but line {number} is damaged; take it out (its "
                         "architecture is scored again) or choose another --output."
                     ) from error
                 self.end += len(line)
-                if arch is not None:
-                    yield arch
+                if row is not None:
+                    yield row
 
     def begin(self) -> None:
         """Make the file ready for more rows, after `kept` has gone through those that are there."""
@@ -142,16 +142,16 @@ class RowFile:
         with _told(self.path):
             write_all(self.file.fileno(), line)
 
-    def _arch(self, line: str, number: int) -> str | None:
+    def _row(self, line: str, number: int) -> tuple[str, list[str]] | None:
         if self.path.suffix == ".jsonl":
             row = json.loads(line)
             if set(row) != {"arch", "canonical", "scores", "seconds", "reason"}:
                 raise ValueError("other keys")
-            return row["arch"]
+            return row["arch"], list(row["scores"])
         (cells,) = csv.reader([line])
         if len(cells) != len(self.columns) or (number == 1 and cells != self.columns):
             raise ValueError("other columns")
-        return None if number == 1 else cells[0]
+        return None if number == 1 else (cells[0], [name for name, cell in zip(self.proxies, cells[2:]) if cell])
 
     def _compare(self) -> None:
         """`InputError` where the rows that are there were made with other settings."""

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from nas.core import config
 from nas.core.attempt import Done
 from nas.core.data import load
-from nas.core.errors import NasError
+from nas.core.errors import InputError, NasError
 from nas.core.executor import LOCAL, ExecutorSettings, executor_for
+from nas.drivers import connected
 from nas.drivers.candidates import Candidate, Candidates, mark
+from nas.drivers.objectives.names import builds
 from nas.drivers.rows import Row, RowFile
 from nas.drivers.scoring import Scorer
 from nas.drivers.settings import Settings, from_values
@@ -131,8 +133,16 @@ def score(
     """
     space = candidates.space
     seen: set[bytes] = set()
-    for text in file.kept() if file is not None else ():
-        seen.add(mark(str(space.parse(text))))
+    for text, valued in file.kept() if file is not None else ():
+        arch = space.parse(text)
+        if any(map(builds, valued)) and not space.connected(arch, **asdict(work.settings.scoring)):
+            assert file is not None
+            raise InputError(
+                f"Expected no value in {file.path} of a network whose logits do not depend on the image but there is "
+                f"one of {text}, from a version before {connected.SINCE}; take out such lines (they are scored again, "
+                "to a reason), or choose another --output."
+            )
+        seen.add(mark(str(arch)))
     counts = Counts(kept=len(seen))
     new = candidates.new(seen)
     first = next(new, None)

@@ -14,6 +14,7 @@ from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
 from nas.core.seeds import derive, seeded
 from nas.core.shortage import is_shortage, on_host, release
+from nas.drivers import connected
 from nas.drivers.sized import Sized
 from nas.search_spaces import SPACES, Cost
 from nas.strategies.proxies import PROXIES, Proxy
@@ -32,6 +33,8 @@ class Scorer:
     A proxy for which memory runs out is tried once more, alone and, on a GPU, with what the backward pass needs kept on
     the host: the same value from less memory. (Smaller parts of the batch would give another one, as batch
     normalisation looks at the whole of it.) If that is too much, it has none.
+
+    A network whose logits do not depend on the image has no value of a proxy that needs one: some would like it best.
     """
 
     def __init__(
@@ -120,7 +123,12 @@ class Scorer:
         return value, None if math.isfinite(value) else f"It is {value}; its values left the range of floats."
 
     def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
-        """One probe of the architecture's network for each batch size, with what is `wanted` of it."""
+        """One probe of the architecture's network for each batch size, with what is `wanted` of it.
+
+        `NasError` where the network's logits do not depend on the image: whatever a proxy makes of it is no score.
+        """
+        if not self.scored.connected(arch):
+            raise NasError(connected.REASON)
         with seeded(derive(self.seed, "proxy weights", arch)):
             network = SPACES.get(self.scored.space)().build(
                 arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings

@@ -18,6 +18,10 @@ class Sized:
     num_classes: int
     image_size: int
 
+    def connected(self, arch: Any) -> bool:
+        """Whether the logits of its network depend on the image."""
+        return SPACES.get(self.space)().connected(arch, **self.settings)
+
     def cost(self, arch: Any) -> Cost:
         """Weights and MACs, as the field counts them: without an auxiliary head."""
         settings = without_auxiliary(self.settings)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import resource
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from nas.core import checkpoint
 from nas.core.deterministic import told
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 from nas.core.files import told_plainly
 from nas.core.seeds import derive
+from nas.drivers import connected
 from nas.drivers.settings import SearchSettings, Settings
 from nas.drivers.standing import standing
 from nas.search_spaces import SPACES
@@ -89,6 +91,11 @@ def search_supernet(shop: Workshop) -> dict[str, Any]:
     space = SPACES.get(settings.space)()
     found = strategy.result()
     arch = space.parse(found["architecture"])
+    if not space.connected(arch, **asdict(settings.model)):
+        raise NasError(
+            f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
+            "another seed or other epochs."
+        )
     entry: dict[str, Any] = {
         "arch": str(arch),
         "canonical": str(space.canonical(arch)),

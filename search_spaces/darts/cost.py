@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nas.search_spaces.base import Cost
-from nas.search_spaces.darts.genotype import Edges, Genotype
+from nas.search_spaces.darts.genotype import Edges, Genotype, reductions
 from nas.search_spaces.darts.operations import conv_bn_cost, operation_cost
 
 
@@ -34,7 +34,7 @@ def network_cost(
         c_before = c_in = 3 * channels
     width = channels
     for layer in range(cells):
-        reduction = layer in (cells // 3, 2 * cells // 3)
+        reduction = layer in reductions(cells)
         parts += [conv_bn_cost(c, 2 * width if reduction else width, 1, size) for c in (c_before, c_in)]
         if reduction:
             width, size = 2 * width, -(-size // 2)

@@ -62,6 +62,11 @@ def check_edges(cell: str, edges: Edges) -> None:
             )
 
 
+def reductions(cells: int) -> tuple[int, int]:
+    """The places of the two reduction cells among so many cells: a third and two thirds of the depth."""
+    return cells // 3, 2 * cells // 3
+
+
 def pair(edges: Edges, node: int) -> Edges:
     """The two edges that lead into an intermediate node."""
     return edges[2 * node - 4 : 2 * node - 2]

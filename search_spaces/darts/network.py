@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.search_spaces.darts.genotype import NODES, Edges, Genotype, pair
+from nas.search_spaces.darts.genotype import NODES, Edges, Genotype, pair, reductions
 from nas.search_spaces.darts.operations import FactorizedReduce, operation, relu_conv_bn
 from nas.search_spaces.network import Body
 
@@ -119,7 +119,7 @@ class DARTSBody(Body):
             self.stem0 = nn.Sequential(*conv_bn(3, 3 * channels, 1))
             self.stem1 = nn.Identity()
             c_before = c_in = 3 * channels
-        self.thirds = (cells // 3, 2 * cells // 3)  # the reduction cells
+        self.thirds = reductions(cells)
         self.cells = nn.ModuleList()
         after_reduction = stem == "imagenet"
         width = channels

@@ -15,6 +15,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces.base import Cost, SearchSpace
+from nas.search_spaces.darts.connection import is_connected
 from nas.search_spaces.darts.cost import network_cost
 from nas.search_spaces.darts.features import feature_names, features
 from nas.search_spaces.darts.genotype import (
@@ -146,6 +147,13 @@ class DARTS(SearchSpace[Genotype]):
     def canonical(self, arch: Genotype) -> Genotype:
         """The first in string order of all isomorphic genotypes; they all have the same weights."""
         return Genotype(canonical_edges(arch.normal), canonical_edges(arch.reduce))
+
+    def connected(  # type: ignore[override]
+        self, arch: Genotype, *, channels: int = 36, cells: int = 20, auxiliary: bool = False, stem: str = "cifar"
+    ) -> bool:
+        """It may depend on the number of cells, which says where the reductions are; not on the other settings."""
+        _check(channels, cells, stem)
+        return is_connected(arch, cells)
 
     def __iter__(self) -> Iterator[Genotype]:
         per_node = [

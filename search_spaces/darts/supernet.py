@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.search_spaces.darts.depthwise import depthwise
-from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edge, Edges, Genotype
+from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edge, Edges, Genotype, reductions
 from nas.search_spaces.darts.operations import FactorizedReduce, relu_conv_bn
 from nas.search_spaces.network import RGB
 from nas.search_spaces.supernet import Supernet, batch_norm, batch_statistics
@@ -136,7 +136,7 @@ class DARTSSupernet(Supernet):
         super().__init__(dict.fromkeys(CELLS, len(EDGES)), mean, std)
         c_before = c_in = 3 * channels
         self.stem = nn.Sequential(nn.Conv2d(3, c_in, 3, padding=1, bias=False), nn.BatchNorm2d(c_in))
-        self.kinds = ["reduce" if layer in (cells // 3, 2 * cells // 3) else "normal" for layer in range(cells)]
+        self.kinds = ["reduce" if layer in reductions(cells) else "normal" for layer in range(cells)]
         self.cells = nn.ModuleList()
         width, after_reduction = channels, False
         for kind in self.kinds:

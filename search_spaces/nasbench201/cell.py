@@ -46,6 +46,14 @@ class Cell:
         operations[edge] = operation
         return Cell(tuple(operations))  # type: ignore[arg-type]
 
+    def connected(self) -> bool:
+        """Whether operations other than `none` lead from node 0 to node 3."""
+        reached = {0}
+        for (source, target), operation in zip(EDGES, self.operations):  # every edge comes after those to its source
+            if source in reached and operation != "none":
+                reached.add(target)
+        return 3 in reached
+
     def expression(self) -> str:
         """What the output node computes, written so that isomorphic cells have the same expression.
 

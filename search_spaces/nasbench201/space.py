@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -92,6 +92,10 @@ class NASBench201(SearchSpace[Cell]):
 
     def canonical(self, arch: Cell) -> Cell:
         return _canonical(arch)
+
+    def connected(self, arch: Cell, **settings: Any) -> bool:
+        """The same at every size: all cells are equal, and nothing leads past one."""
+        return arch.connected()
 
     def __iter__(self) -> Iterator[Cell]:
         return (Cell(operations) for operations in product(OPERATIONS, repeat=6))  # type: ignore[arg-type]

@@ -53,6 +53,11 @@ def source_of(name: str) -> str:
     return "proxy" if name in PROXIES.components else "table"
 
 
+def builds(name: str) -> bool:
+    """Whether it is a proxy that builds a network."""
+    return name in PROXIES.components and PROXIES.get(name).needs == "network"
+
+
 def unknown(name: str) -> InputError:
     """For a name that can only be a column while no table is given."""
     near = suggest(name, [*PROXIES.components, LATENCY, PREDICTED])

@@ -1,0 +1,17 @@
+"""Networks whose logits do not depend on the image: why they have no value, and what older runs made of them."""
+
+from __future__ import annotations
+
+from nas.core.errors import InputError
+
+REASON = "The network's logits do not depend on the image: no way leads from it to them, so all images get one answer."
+SINCE = "0.2.0"  # before this version they had values like all others
+
+
+def refusal(what: str, arch: str, version: str) -> InputError:
+    """For what an older `version` began and this one would go on with to other numbers; `arch` is an example."""
+    return InputError(
+        f"Expected a run without values of networks whose logits do not depend on the image but {what} was begun by "
+        f"version {version}, which gave them values like all others, such as that of {arch}; since {SINCE} they have "
+        "none, so its numbers would change on the way: start a new run."
+    )
