@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 import torch
+from jacobian import depends_on_the_image
 from torch import nn
 
 from nas.core.errors import InputError
@@ -45,6 +46,27 @@ def test_canonical_is_the_published_partition(data_dir: Path) -> None:
     for members in classes.values():
         best = min(members, key=lambda text: (weights(text), text))
         assert {str(SPACE.canonical(SPACE.parse(text))) for text in members} == {best}
+
+
+def test_341_strings_have_no_path_from_the_image() -> None:
+    """A cell has four ways from node 0 to node 3; each is a set of edges in the order of the string."""
+    ways = [(3,), (0, 4), (1, 5), (0, 2, 5)]  # 0-3, 0-1-3, 0-2-3, 0-1-2-3
+    connected = {cell: any(all(cell.operations[edge] != "none" for edge in way) for way in ways) for cell in SPACE}
+    assert list(connected.values()).count(False) == 341
+    assert {cell: SPACE.connected(cell) for cell in SPACE} == connected
+    classes = {SPACE.canonical(cell) for cell, found in connected.items() if not found}
+    assert not any(SPACE.connected(cell) for cell in classes)
+
+
+def test_connected_by_jacobians_of_a_sample() -> None:
+    rng = Random(5)
+    dead = [cell for cell in SPACE if not SPACE.connected(cell)]
+    without_weights = [
+        Cell(tuple(rng.choice(("none", "skip_connect", "avg_pool_3x3")) for _ in range(6))) for _ in range(15)
+    ]  # type: ignore[arg-type]
+    for cell in [*rng.sample(dead, 12), *without_weights, *(SPACE.sample(rng) for _ in range(10))]:
+        size = rng.choice([{"channels": 2, "cells_per_stage": 1}, {"channels": 3, "cells_per_stage": 2}])
+        assert SPACE.connected(cell, **size) is depends_on_the_image(SPACE, cell, **size), cell
 
 
 def test_largest_cell_costs_what_is_published() -> None:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cutting import cut, each_cut, nothing
 from hypothesis import given
 from hypothesis import strategies as st
+from jacobian import depends_on_the_image
 from torch import nn
 
 from nas.core.errors import InputError
@@ -127,6 +129,50 @@ def test_canonical_is_idempotent_and_fast(space: SearchSpace, archs: list[Any]) 
     for arch in archs:
         space.canonical(arch)
     assert (perf_counter() - start) / len(archs) < 0.005
+
+
+def test_connected_is_what_the_jacobian_says(space: SearchSpace, archs: list[Any], sizes: list[dict[str, Any]]) -> None:
+    """Of drawn cells, of those with one operation less, and of ever fewer operations until `none` is everywhere."""
+    rng = Random(3)
+    points = [*archs[:2], *each_cut(space, archs[2])[::3]]
+    for arch in archs[3:5]:
+        points += cut(space, arch, rng)[::2]
+    points += [none] if (none := nothing(space)) is not None else []
+    for arch in points:
+        settings = rng.choice(sizes)
+        expected = depends_on_the_image(space, arch, **settings)
+        assert space.connected(arch, **settings) is expected, f"{arch} at {settings}"
+
+
+def test_connected_is_a_matter_of_the_class_and_of_what_is_cut(space: SearchSpace, archs: list[Any]) -> None:
+    """Isomorphic cells agree, and what is cut off stays so; nothing at all is the end of it."""
+    rng = Random(4)
+    for arch in archs:
+        before = space.connected(arch)
+        for step in cut(space, arch, rng):
+            now = space.connected(step)
+            assert now <= before
+            assert space.connected(space.canonical(step)) is now
+            before = now
+        assert not cut(space, arch, rng) or not before
+    if (none := nothing(space)) is not None:
+        for settings in (vars(space.Settings()), vars(space.ScoringSettings())):
+            assert not space.connected(none, **settings)
+    assert space.connected(space.largest())
+
+
+def test_connected_takes_the_keywords_of_build_and_no_time(space: SearchSpace, archs: list[Any]) -> None:
+    """So every network that is scored or trained can be asked about; `space.connected(arch)` is about the default."""
+    before = torch.random.get_rng_state()
+    for settings in (vars(space.Settings()), vars(space.ScoringSettings())):
+        for arch in archs:
+            assert isinstance(space.connected(arch, **settings), bool)
+    assert [space.connected(arch) for arch in archs] == [space.connected(a, **vars(space.Settings())) for a in archs]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    start = perf_counter()
+    for arch in archs:
+        space.connected(arch)
+    assert (perf_counter() - start) / len(archs) < 0.002
 
 
 def test_iteration_is_lazy_and_distinct(space: SearchSpace) -> None:
