@@ -79,9 +79,9 @@ class SearchSpace(Points[A]):
     def connected(self, arch: A, **settings: Any) -> bool:
         """Whether the logits of `build(arch, **settings)` depend on the image, for all weights but special ones.
 
-        Only operations on the way decide: a cell of poolings and identities is connected. Where no way leads from the
-        image to the logits the network is one constant classifier, whatever its size. The answer is the same for
-        isomorphic cells, needs no tensors, and is about the given size: in some spaces it depends on the depth.
+        A cell of poolings and identities is connected. Where no path leads from the image to the logits, the network
+        is one constant classifier. The answer is the same for isomorphic cells, needs no tensors, and is about the
+        given size: in some spaces it depends on the depth.
         """
 
     @abstractmethod

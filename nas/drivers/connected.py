@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas.core.errors import InputError
 
-REASON = "The network's logits do not depend on the image: no way leads from it to them, so all images get one answer."
+REASON = "The network's logits do not depend on the image: no path leads from it to them, so all images get one answer."
 SINCE = "0.2.0"  # before this version they had values like all others
 
 

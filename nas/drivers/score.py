@@ -198,7 +198,10 @@ def _in_order(outcomes: Iterable[Done[Scored]]) -> Iterator[Done[Scored]]:
 
 def _row(candidate: Candidate, canonical: str, outcome: Done[Scored]) -> Row:
     scored = outcome.result if outcome.result is not None else Scored({}, {}, outcome.seconds)
-    reasons = [f"{name}: {reason}" for name, reason in scored.reasons.items()]
+    names_of: dict[str, list[str]] = {}
+    for name, why in scored.reasons.items():
+        names_of.setdefault(why, []).append(name)
+    reasons = [f"{', '.join(names)}: {why}" for why, names in names_of.items()]
     reasons += [outcome.failure] if outcome.failure is not None else []
     row: Row = {
         "arch": candidate.text,

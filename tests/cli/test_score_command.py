@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from nas.cli import counting
 from nas.cli.main import run_command
-from nas.drivers.scoring import Scorer
+from nas.drivers.connected import REASON
 from nas.search_spaces import NASBench201
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -168,29 +168,17 @@ def test_a_wrong_line_of_standard_input(
     assert "standard input, line 3" in printed.err
 
 
-def test_a_proxy_without_a_value_is_a_row(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    attempt = Scorer.attempt
-
-    def failing(self: Scorer, text: str) -> tuple[dict[str, float], dict[str, str]]:
-        scores, reasons = attempt(self, text)
-        if text == NOTHING:
-            del scores["croze"]
-            reasons["croze"] = "Expected a path."
-        return scores, reasons
-
-    monkeypatch.setattr(Scorer, "attempt", failing)
+def test_a_proxy_without_a_value_is_a_row(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     command = ["score", NOTHING, CELL, *TINY, "executor.workers=1"]
     assert run_command([*command, "--json"]) == 0
     printed = capfd.readouterr()
     failed, other = json.loads(printed.out)
-    assert failed["reason"] == "croze: Expected a path."
+    assert failed["reason"] == f"croze: {REASON}"
     assert set(failed["scores"]) == {"params", "flops"}
     assert set(other) == {"arch", "canonical", "scores", "seconds"}
     assert "score: 2 architectures scored, 1 of them with failures" in printed.err
     assert run_command(command) == 0
-    assert "failed: croze: Expected a path." in capfd.readouterr().out
+    assert f"failed: croze: {REASON}" in capfd.readouterr().out
 
 
 def test_arguments_come_in_their_order_and_once(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

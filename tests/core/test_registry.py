@@ -100,6 +100,20 @@ def test_entry_points_of_third_parties_are_added(shapes: Registry[Any], monkeypa
     assert asked == ["nas.shapes"]
 
 
+def test_what_a_third_partys_component_lacks_is_said(shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base class may ask for more than it did when their package was made."""
+    from importlib import import_module
+
+    half = type("Half", (import_module("shapes.base").Base,), {"name": "their-half"})
+    entry = SimpleNamespace(name="whatever", load=lambda: half)
+    monkeypatch.setattr(module, "entry_points", lambda group: [entry])
+    assert shapes.names() == ["a-two", "one"]
+    with pytest.raises(InputError, match="Expected the shape 'their-half' of an installed package to have work but"):
+        shapes.get("their-half")
+    with pytest.raises(InputError, match="Expected a shape but got 'their-hal'"):
+        shapes.get("their-hal")
+
+
 @pytest.mark.parametrize(
     ("registry", "group"),
     [

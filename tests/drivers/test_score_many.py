@@ -82,8 +82,15 @@ def _texts(*texts: str, seen: set[bytes] | None = None, **sources: Any) -> list[
 class Stub(Work):
     """Values without networks; `fail` are architectures whose croze has no value, `broken` those that raise."""
 
-    def __init__(self, workers: int = 1, fail: str = "?", broken: str = "?", stop_after: int | None = None) -> None:
-        super().__init__(from_values({"executor": {"workers": workers}}, []), NAMES)
+    def __init__(
+        self,
+        workers: int = 1,
+        fail: str = "?",
+        broken: str = "?",
+        stop_after: int | None = None,
+        space: str = "nasbench201",
+    ) -> None:
+        super().__init__(from_values({"executor": {"workers": workers}, "space": space}, []), NAMES)
         self.fail, self.broken, self.stop_after = fail, broken, stop_after
         self.asked: list[str] = []
         self.scorer: Any = None
@@ -415,7 +422,7 @@ def test_an_architecture_written_in_two_ways_is_one(tmp_path: Path) -> None:
     with _file(tmp_path / "rows.csv") as file:
         score(_candidates(spaced, space=space), Stub(), file)
     with _file(tmp_path / "rows.csv") as file:
-        assert score(_candidates(text, space=space), Stub(), file).scored == 0
+        assert score(_candidates(text, space=space), Stub(space="darts"), file).scored == 0
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
