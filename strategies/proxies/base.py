@@ -34,7 +34,8 @@ class Proxy:
     `needs="network"`: `compute(probe, options)` looks at an initialised network and a batch, by way of a `Probe`.
     `needs="cost"`: `compute(cost, options)` only needs weights and MACs of the network that would be trained.
     The value is a finite float in `domain` ("linear", or "log" where raw values explode); where the definition gives
-    none for a network, `compute` raises `NasError` with the reason.
+    none for a network, `compute` raises `NasError` with the reason. What it would make of a network whose logits do not
+    depend on the image does not matter: no such network is scored.
 
     `uses(options)` names the quantities of the probe's shared pass, so that one pass can serve all proxies that are
     asked for together. `passes(options)` is what the proxy costs alone, in forward and backward passes (F+B) of its
