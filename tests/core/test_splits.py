@@ -60,7 +60,7 @@ def test_the_images_of_version_0_1() -> None:
     }
 
 
-@given(sizes=SIZES, has_test=st.booleans(), share=st.sampled_from([0.05, 0.1, 1 / 3, 0.5, 0.7, 1, 3, 10]))
+@given(sizes=SIZES, has_test=st.booleans(), share=st.sampled_from([0.05, 0.1, 1 / 3, 0.5, 0.7, 1, 3, 5]))
 def test_every_class_gives_its_part_to_within_one_image(sizes: list[int], has_test: bool, share: float) -> None:
     labels, asked = labels_of(sizes), Fraction(str(share))
     plain = split(labels, len(sizes), (), has_test)
@@ -70,11 +70,7 @@ def test_every_class_gives_its_part_to_within_one_image(sizes: list[int], has_te
         with pytest.raises(InputError, match="withhold the share"):
             split(labels, len(sizes), (), has_test, asked)
         return
-    try:
-        train, validation, test = split(labels, len(sizes), (), has_test, asked)
-    except InputError as error:
-        assert "leaves none of class" in str(error)
-        return
+    train, validation, test = split(labels, len(sizes), (), has_test, asked)
     assert sorted(np.concatenate([train, validation, test])) == list(range(len(labels)))
     assert test.tolist() == plain[2].tolist(), "the test part depends on nothing"
     assert len(validation) == wanted
