@@ -94,7 +94,7 @@ class Decoded:
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         images = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
-        chunk = min(_CHUNK, -(-len(index) // self.workers))
+        chunk = max(1, min(_CHUNK, -(-len(index) // self.workers)))
 
         def decode(start: int) -> None:
             for i in range(start, min(start + chunk, len(index))):
@@ -144,8 +144,7 @@ def _images(folder: Path) -> list[Source]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and entry.is_file():
-                status = entry.stat()
-                found.append(Source(entry.path, status.st_size, status.st_mtime_ns))
+                found.append(Source.listed(entry.path, entry.stat()))
     return sorted(found)
 
 
