@@ -18,7 +18,7 @@ from nas.core.augment import color_jitter, cutout, random_crop, random_flip, res
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.images import unit_range
-from nas.core.loop import Loop, LoopState, Plan, Progress
+from nas.core.loop import Loop, LoopState, Metrics, Plan, Progress
 from nas.core.perturb import eval_mode, uniform_noise
 from nas.core.processes import Processes
 from nas.core.schedule import Schedule
@@ -184,13 +184,17 @@ class Classification:
 
     # validation
 
-    def validate(self, epoch: int) -> dict[str, float]:
+    def validate(self, epoch: int) -> Metrics:
         """Clean accuracy, and under PGD from the same random starts in every epoch where training is adversarial.
 
-        Each process takes some of the images' chunks; all tell the same numbers.
+        Each process takes some of the images' chunks; all tell the same numbers. Where no image is withheld for
+        validation, the accuracies are None.
         """
         settings, adversarial = self.settings, self.method.adversarial
+        names = ["val_accuracy", *(["val_robust_accuracy"] if adversarial else [])]
         count = len(self.validation_part)
+        if count == 0:
+            return dict.fromkeys(names)
         right = torch.zeros(2, device=self.device)
         with eval_mode(self.model):
             for number, start in enumerate(range(0, count, VALIDATED)):
@@ -208,11 +212,9 @@ class Classification:
                     x_adv = self.method.attacked(objective, x, noise, settings.step_size, settings.validation_steps)
                     with torch.no_grad():
                         right[1] += (clean & (self._logits(x_adv).argmax(1) == y)).sum()
-        clean_count, robust_count = self.processes.total(right).tolist()
-        metrics = {"val_accuracy": clean_count / count}
-        return {**metrics, "val_robust_accuracy": robust_count / count} if adversarial else metrics
+        return {name: number / count for name, number in zip(names, self.processes.total(right).tolist())}
 
-    def selection(self, metrics: dict[str, float]) -> float:
+    def selection(self, metrics: Metrics) -> float | None:
         return metrics.get("val_robust_accuracy", metrics["val_accuracy"])
 
     # what is kept
@@ -232,6 +234,16 @@ def check_recipe(settings: TrainSettings, network: Network) -> None:
     if settings.drop_path > 0 and not hasattr(network.body, "drop_path"):
         raise InputError(
             f"Expected train.drop_path=0 for networks without drop-path but got {settings.drop_path}; set it to 0."
+        )
+
+
+def check_selection(settings: TrainSettings, withheld: float) -> None:
+    """`InputError` where an epoch is to be chosen by validation images of which none are `withheld`."""
+    if settings.select == "best" and withheld == 0:
+        raise InputError(
+            f"Expected {settings.section}.select=last with data.validation=0, which withholds no images to choose the "
+            f"best epoch by, but got {settings.section}.select=best; set {settings.section}.select=last, or "
+            "data.validation above 0."
         )
 
 
@@ -279,7 +291,9 @@ def train(
 
     The weights are initialised from `seed`; the same seed on the same machine gives the same weights, also after an
     interruption. Where `torch.distributed` is initialised, all of its processes call this and train together.
+    Raises `InputError` where the recipe does not fit the network or the data.
     """
+    check_selection(settings, len(dataset.validation))
     with seeded(derive(seed, "weights")):
         network = trained.build()
     check_recipe(settings, network)

@@ -45,6 +45,12 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
         return "\n".join(lines)
     if command == "train":
         final = result["final"]
+        if result.get("val_accuracy") is None:
+            return (
+                f"no image was withheld for validation; the network of the last epoch, {result['epochs']}: "
+                f"{folder / result['checkpoint']}\n"
+                f"attack it: nas eval {shlex.quote(str(folder))}"
+            )
         return (
             f"validation accuracy {_validated(result)} at epoch {result['chosen_epoch']} of {result['epochs']}: "
             f"{folder / result['checkpoint']}\n"
@@ -250,4 +256,4 @@ def _interval(entry: dict[str, Any], metric: str) -> str:
 
 
 def _metrics(entry: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value:.6g}" for name, value in entry["metrics"].items())
+    return " ".join(f"{name}={value:.6g}" for name, value in entry["metrics"].items() if value is not None)

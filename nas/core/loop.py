@@ -23,6 +23,7 @@ from nas.core.processes import Processes
 from nas.core.schedule import Schedule
 from nas.core.seeds import derive
 
+Metrics = dict[str, float | None]  # of an epoch; None for what cannot be measured
 Progress = Callable[[int, int, str], None]  # done, total, note
 BEST, FINAL, LAST = "best.pt", "final.pt", "last.pt"  # files in the folder of a training
 FORMAT = 2  # of last.pt; raised when its content changes its meaning
@@ -57,11 +58,11 @@ class Task(Protocol):
         The losses of all processes add up to the loss of the batch.
         """
 
-    def validate(self, epoch: int) -> dict[str, float]:
-        """Metrics on the validation part; never on the test part."""
+    def validate(self, epoch: int) -> Metrics:
+        """Metrics on the validation part, None where that has no images; never on the test part."""
 
-    def selection(self, metrics: dict[str, float]) -> float:
-        """What decides which epoch is best; higher is better."""
+    def selection(self, metrics: Metrics) -> float | None:
+        """What decides which epoch is best; higher is better. None where there is nothing to decide by."""
 
     def export(self) -> dict[str, Any]:
         """What the checkpoint of a finished network holds."""
@@ -100,7 +101,7 @@ class LoopState:
     best: float = -math.inf
     best_epoch: int = -1
     seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Metrics] = field(default_factory=list)
 
 
 class Loop:
@@ -167,7 +168,7 @@ class Loop:
                 metrics = self._epoch(progress)
                 if curves is not None:
                     with told_plainly(self.folder):
-                        for name, value in metrics.items():
+                        for name, value in _measured(metrics).items():
                             curves.add_scalar(name, value, self.state.epoch)
                         curves.flush()
                 self._end_epoch(metrics)
@@ -184,7 +185,7 @@ class Loop:
 
     # an epoch
 
-    def _epoch(self, progress: Progress) -> dict[str, float]:
+    def _epoch(self, progress: Progress) -> Metrics:
         epoch, replays = self.state.epoch, self.task.replays
         self._begin(epoch)
         steps = self.task.steps_per_epoch * replays  # of the optimiser in an epoch
@@ -269,12 +270,15 @@ class Loop:
 
     # checkpoints
 
-    def _end_epoch(self, metrics: dict[str, float]) -> None:
+    def _end_epoch(self, metrics: Metrics) -> None:
         value, epoch = self.task.selection(metrics), self.state.epoch
-        chosen, final = self.plan.select == "last" or value >= self.state.best, epoch + 1 == self.plan.schedule.epochs
+        final = epoch + 1 == self.plan.schedule.epochs
+        better = value is not None and value >= self.state.best
+        chosen = better or self.plan.select == "last"
         self.guard.check(self.task.model, epoch)
         if chosen:
-            self.state.best, self.state.best_epoch = value, epoch
+            self.state.best = -math.inf if value is None else value
+            self.state.best_epoch = epoch
         self._export([self.chosen] * chosen + [self.final] * final, epoch)
         self.state.history.append({"epoch": epoch + 1, **metrics})
         self.state.epoch, self.state.batch = epoch + 1, 0
@@ -375,5 +379,9 @@ class Loop:
                 self._export([path], epoch)
 
 
-def _note(metrics: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.3f}" for name, value in metrics.items() if name != "lr")
+def _measured(metrics: Metrics) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _note(metrics: Metrics) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in _measured(metrics).items() if name != "lr")

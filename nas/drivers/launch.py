@@ -17,6 +17,7 @@ from nas.core.seeds import derive
 from nas.drivers import dps, pipeline, study, supernet_stage, transfer
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs, Model
+from nas.drivers.objectives.trained import check_judged
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, Run, described, reopen, result_of
 from nas.drivers.settings import Settings, from_values
@@ -25,7 +26,7 @@ from nas.eval.evaluation import plan_of
 from nas.eval.measures import check_measures
 from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
 from nas.search_spaces import SPACES
-from nas.train import check_recipe, load_trained
+from nas.train import check_recipe, check_selection, load_trained
 from nas.train.exported import is_exported, load_exported
 
 DRAWS = 50_000  # random cells looked at for one that the limits allow
@@ -68,6 +69,10 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         raise InputError(
             "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."
         )
+    if command in ("run", "search") and not supernet_stage.is_supernet(settings):
+        check_judged(settings.search.metrics(), settings.data.validation)
+    if command in ("run", "train"):
+        check_selection(settings.train, settings.data.validation)
     jobs = Jobs(settings, None, keep)
     if command in ("run", "search") and supernet_stage.is_supernet(settings):
         supernet_stage.check(settings)

@@ -14,7 +14,7 @@ from nas.core.executor import Executor, ExecutorSettings, executor_for
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
-from nas.drivers.objectives.names import GRAPH, parse, source_of
+from nas.drivers.objectives.names import source_of
 from nas.drivers.run import STORE, Run, Stage
 from nas.drivers.search import Search
 from nas.drivers.standing import standing
@@ -97,9 +97,7 @@ def looks_at_images(run: Run) -> bool:
     settings = run.settings
     if run.command != "search" or is_supernet(settings):
         return True
-    names = [term.name for text in (settings.search.objective, settings.search.cheap) if text for term in parse(text)]
-    names += [name for name in settings.search.features if name != GRAPH]
-    return any(source_of(name) in ("proxy", "trained") for name in names)
+    return any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
 
 
 def search(shop: Workshop) -> dict[str, Any]:

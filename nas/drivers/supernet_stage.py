@@ -117,7 +117,7 @@ def _is_accuracy(name: str) -> bool:
 
 def _note(row: dict[str, Any]) -> str:
     """What the progress says of an epoch."""
-    parts = [f"{name} {row[name]:.3f}" for name in ("val_accuracy", METRIC) if name in row]
+    parts = [f"{name} {row[name]:.3f}" for name in ("val_accuracy", METRIC) if row.get(name) is not None]
     parts += [f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name.startswith("skips_")]
     return ", ".join([*parts, *([row["warning"]] if row["warning"] else [])])
 

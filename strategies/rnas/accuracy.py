@@ -13,11 +13,15 @@ from nas.search_spaces.supernet import Supernet
 from nas.strategies.rnas.gradients import only
 from nas.strategies.rnas.perturbations import Budget
 
+NAMES = ("val_accuracy", "val_robust_accuracy")
+
 
 def accuracies(
     supernet: Supernet, part: Split, count: int, batch_size: int, budget: Budget, generator: torch.Generator
-) -> dict[str, float]:
-    """Accuracy on the first `count` images, clean and under PGD on the cross-entropy; empty for none.
+) -> dict[str, float] | dict[str, None]:
+    """Accuracy on the first `count` images (all of fewer), clean and under PGD on the cross-entropy; empty for 0.
+
+    Where images are asked for but there are none, the accuracies are None.
 
     PGD has the budget of the search whatever perturbs the training images. An image counts as robust when it is right
     before and after. The supernet, which has no other mode than batch statistics, sees batches of nearly `batch_size`
@@ -25,6 +29,9 @@ def accuracies(
     """
     if count == 0:
         return {}
+    if len(part) == 0:
+        return dict.fromkeys(NAMES)
+    count = min(count, len(part))
     parts = -(-count // batch_size)
     images, labels = (values[:count].tensor_split(parts) for values in (part.images, part.labels))
     right = torch.zeros(2, device=part.images.device)
@@ -33,8 +40,7 @@ def accuracies(
             clean = _is_right(supernet, x, y)
             x_adv = _attacked(supernet, x, y, budget, generator)
             right += torch.stack([clean.sum(), (clean & _is_right(supernet, x_adv, y)).sum()])
-    accuracy, robust = (right / count).tolist()
-    return {"val_accuracy": accuracy, "val_robust_accuracy": robust}
+    return dict(zip(NAMES, (right / count).tolist()))
 
 
 def _attacked(supernet: Supernet, x: Tensor, y: Tensor, budget: Budget, generator: torch.Generator) -> Tensor:

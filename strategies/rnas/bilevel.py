@@ -34,7 +34,7 @@ class Bilevel:
 
     An epoch goes once over the weights' half of `dataset.train`; each step is one Adam step of α on a batch of the
     other half (not in the warm-up), then one SGD step of the weights. Both batches are augmented, as in the release of
-    DARTS. Accuracies are of `dataset.validation`, which neither level sees.
+    DARTS. Accuracies are of `dataset.validation`, which neither level sees and no choice depends on.
 
     All randomness of an epoch comes from generators derived from (seed, epoch), one for each half's batches and one
     for the perturbations: with the same seed all settings see the same images in the same order. So between epochs
@@ -183,12 +183,15 @@ class Bilevel:
 
     # what is looked at after an epoch
 
-    def validation(self) -> dict[str, float]:
-        """Accuracy on the held-out images, clean and under PGD with the same random starts in every epoch."""
+    def validation(self) -> dict[str, float] | dict[str, None]:
+        """Accuracy on the held-out images, clean and under PGD with the same random starts in every epoch.
+
+        None where the data have no held-out images; empty where no accuracies are asked for.
+        """
         return accuracies(
             self.supernet,
             self.held_out,
-            min(self.options.validation_images, len(self.held_out)),
+            self.options.validation_images,
             self.batch_size,
             self.budget,
             self._generator("validation"),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nas.core.augment import random_crop, random_flip
 from nas.core.data import Split
-from nas.core.data.splits import take
+from nas.core.data.splits import HALF, take
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 
@@ -23,7 +23,7 @@ def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
             f"Expected training images that fit in memory for a supernet but the {len(split)} of "
             f"{split.images.shape[-1]} pixels do not; set data.size to fewer pixels."
         )
-    first, second = take(split.labels.cpu().numpy(), num_classes, 50, "supernet")
+    first, second = take(split.labels.cpu().numpy(), num_classes, HALF, "supernet")
     return tuple(Split(split.images[part], split.labels[part]) for part in (first, second))  # type: ignore[return-value]
 
 

@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ from nas.core.data.room import in_words
 from nas.core.data.stored import Part, Stored, Unfinished, needed, opened
 from nas.core.errors import InputError
 
-_FORMAT = 2  # raise it when what is kept changes its meaning
+_FORMAT = 3  # raise it when what is kept changes its meaning
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what `opened` raises for a file that is cut short or changed
 
 
@@ -38,9 +39,9 @@ def folder() -> Path:
         raise FileNotFoundError("no home folder is known") from error
 
 
-def key(name: str, size: int | None, sources: Sequence[Source]) -> str:
-    """SHA-256 over the data set, the size of its images and the state of all its files."""
-    digest = hashlib.sha256(repr((_FORMAT, name, size)).encode())
+def key(name: str, size: int | None, validation: Fraction, sources: Sequence[Source]) -> str:
+    """SHA-256 over the data set, the size of its images, the withheld share or count and the state of all its files."""
+    digest = hashlib.sha256(repr((_FORMAT, name, size, str(validation))).encode())
     for source in sources:
         digest.update(f"\n{source.path!r} {source.size} {source.modified}".encode())
     return digest.hexdigest()

@@ -94,7 +94,7 @@ class Decoded:
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         images = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
-        chunk = min(_CHUNK, -(-len(index) // self.workers))
+        chunk = max(1, min(_CHUNK, -(-len(index) // self.workers)))
 
         def decode(start: int) -> None:
             for i in range(start, min(start + chunk, len(index))):

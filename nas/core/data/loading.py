@@ -42,11 +42,11 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
     read = functools.cache(lambda: _read(loader))
     stored, reason = None, "a dry run keeps nothing"
     if loader.cached and sources:
-        key = cache.key(loader.name, loader.size, sources)
+        key = cache.key(loader.name, loader.size, settings.withheld, sources)
         stored = cache.recall(loader.name, key)
         if stored is None and keep:
             try:
-                stored = cache.kept(loader.name, key, lambda: _parts(read()), lambda: read().num_classes)
+                stored = cache.kept(loader.name, key, lambda: _parts(read(), settings), lambda: read().num_classes)
             except OSError as error:
                 reason = error.strerror or str(error)
     if stored is None:
@@ -96,9 +96,10 @@ def _check(loader: Loader, raw: Raw) -> None:
             )
 
 
-def _parts(raw: Raw) -> list[Part]:
-    """Training, validation and test part, each in its order."""
-    train, validation, test = split(raw.labels, raw.num_classes, raw.classes, raw.test_images is not None)
+def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
+    """Training, validation and test part, each in its order; the second may be empty."""
+    has_test = raw.test_images is not None
+    train, validation, test = split(raw.labels, raw.num_classes, raw.classes, has_test, settings.withheld)
     parts = [Part(raw.images, index, raw.labels[index]) for index in (train, validation)]
     if raw.test_images is None or raw.test_labels is None:
         return [*parts, Part(raw.images, test, raw.labels[test])]
@@ -107,7 +108,7 @@ def _parts(raw: Raw) -> list[Part]:
 
 def _in_memory(loader: Loader, raw: Raw, reason: str, told: bool) -> Dataset:
     """The data set without a file; `InputError` where it would not fit. `reason`: why it could not be kept."""
-    parts = _parts(raw)
+    parts = _parts(raw, loader.settings)
     if not isinstance(raw.images, np.ndarray) and not room.fits(needed(parts)):
         raise InputError(
             f"Expected the decoded images of {loader.name!r} ({in_words(needed(parts))}) to fit in half of the memory "

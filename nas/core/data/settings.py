@@ -1,8 +1,10 @@
-"""What a user says about the data: which set, where it lies, how large the images shall be."""
+"""What a user says about the data: which set, where it lies, how large the images, how many are withheld."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from nas.core.errors import InputError
 
@@ -11,15 +13,32 @@ SMALLEST, LARGEST = 4, 1024
 
 @dataclass
 class DataSettings:
-    """`size` resizes every image to size x size; None keeps the data set's own size (digits: 16)."""
+    """`size` resizes every image to size x size; None keeps the data set's own size (digits: 16).
+
+    `validation` says how many training images are withheld for validation: below 1 a share of the training part, from
+    1 on a count of images, so that 1, also written 1.0, is one image; 0 withholds none. A count is a whole number
+    (5000 or 5000.0). The count c of n images withholds the same images as the share c/n. The test part never depends
+    on it.
+    """
 
     name: str = "digits"
     root: str | None = None
     size: int | None = None
     download: bool = True
+    validation: float = 0.1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.validation, float) and self.validation.is_integer():
+            self.validation = int(self.validation)  # a configuration makes 5000 a 5000.0
+
+    @property
+    def withheld(self) -> Fraction:
+        """`validation` as the exact decimal that was written: 1/10 for .1."""
+        return Fraction(str(self.validation))
 
     def check(self) -> None:
         """Raise `InputError` on values no data set can meet."""
+        self._check_validation()
         if self.size is None:
             return
         if isinstance(self.size, bool) or not isinstance(self.size, int):
@@ -28,4 +47,13 @@ class DataSettings:
             raise InputError(
                 f"Expected data.size between {SMALLEST} and {LARGEST} pixels but got {self.size}; "
                 "choose another or leave it out."
+            )
+
+    def _check_validation(self) -> None:
+        value = self.validation
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not is_number or value < 0 or (value > 1 and value != int(value)):
+            raise InputError(
+                "Expected data.validation to be 0, a share of the training part below 1, or a whole number of its "
+                f"images from 1 on, but got {value}; .1 withholds a tenth, 5000 so many images, 0 none."
             )

@@ -41,11 +41,22 @@ class LabelSettings(TrainSettings):
             raise InputError(f"Expected label.n_val >= 1 but got {self.n_val}.")
 
 
+def check_judged(names: Sequence[str], withheld: float) -> None:
+    """`InputError` where one of the metrics `names` is judged on validation images of which none are `withheld`."""
+    judged = [name for name in names if name.startswith(TRAINED)]
+    if judged and withheld == 0:
+        raise InputError(
+            f"Expected data.validation above 0 with {judged[0]}, which is judged on validation images, but got 0; set "
+            "data.validation=.1, or another objective."
+        )
+
+
 class Trained:
     """Trains an architecture for a few epochs and attacks it on validation images; never sees the test part.
 
     Metrics `trained:clean`, `trained:ATTACK` (with the radius of `eval`) and `trained:hrs:ATTACK`, fractions. The
     networks are those of `model`; a training that was stopped continues, a finished one leaves nothing behind.
+    `InputError` where there are no validation images.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Trained:
         seed: int,
         device: torch.device,
     ) -> None:
+        check_judged(names, len(dataset.validation))
         self.metrics = [name.removeprefix(TRAINED) for name in names]
         attacks = list(dict.fromkeys(name.removeprefix("hrs:") for name in self.metrics if name != "clean"))
         self.settings = settings

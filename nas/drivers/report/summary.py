@@ -60,8 +60,14 @@ def _trained(facts: Facts) -> str:
     return (
         f"{subject[0].upper()}{subject[1:]} {'was' if len(cells) == 1 else 'were'} trained on "
         f"{escape(facts.data)} by "
-        f"{listed(ways)} training."
+        f"{listed(ways)} training{_without_validation(facts)}."
     )
+
+
+def _without_validation(facts: Facts) -> str:
+    if facts.settings["data"].get("validation") != 0:  # runs of before have no such setting and withheld a tenth
+        return ""
+    return " on all training images, none withheld for validation; the weights are those of the last epoch"
 
 
 def _attacked(facts: Facts) -> str:

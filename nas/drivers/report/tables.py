@@ -174,6 +174,7 @@ def best(facts: Facts) -> str:
     if facts.goal is None or not found or not found.get("best"):
         return ""
     names = [goal["name"] for goal in found["goals"]]
+    names = [name for name in names if any(item["metrics"].get(name) is not None for item in found["best"])]
     rows = "".join(
         f"<tr><td>{rank}</td>{_cells(item['metrics'], names)}"
         f'<td class="name"><code>{escape(item["arch"])}</code></td></tr>'
@@ -196,12 +197,12 @@ EPOCH = {  # of the log of a supernet search: key → title
 
 def epochs(rows: list[dict[str, Any]]) -> str:
     """The log of a supernet search: losses, accuracies, entropy of α, skip connections, the architecture so far."""
-    keys = [key for key in EPOCH if any(key in row for row in rows)]
+    keys = [key for key in EPOCH if any(row.get(key) is not None for row in rows)]
     keys[-1:-1] = [key for key in rows[-1] if key.startswith(("entropy_", "skips_"))]
     titles = "".join(f"<th>{escape(EPOCH.get(key, key.replace('_', ' ')))}</th>" for key in keys)
     body = "".join(
         "<tr>"
-        + "".join(f"<td>{value(row[key]) if key in row else ''}</td>" for key in keys)
+        + "".join(f"<td>{'' if row.get(key) is None else value(row[key])}</td>" for key in keys)
         + f'<td class="name"><code>{escape(row["architecture"])}</code></td></tr>'
         for row in rows
     )
@@ -210,7 +211,7 @@ def epochs(rows: list[dict[str, Any]]) -> str:
 
 
 def _cells(metrics: dict[str, float], names: list[str]) -> str:
-    return "".join(f"<td>{value(metrics[name])}</td>" for name in names)
+    return "".join(f"<td>{'' if metrics.get(name) is None else value(metrics[name])}</td>" for name in names)
 
 
 def failures(facts: Facts) -> str:
