@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -207,24 +207,31 @@ class WarmupMove(Strategy[Any]):
         return arch
 
     def _is_new(self, arch: Any) -> bool:
-        if str(self.space.canonical(arch)) in self.asked:
-            return False
+        return str(self.space.canonical(arch)) not in self.asked and self._is_allowed(arch)
+
+    def _is_allowed(self, arch: Any) -> bool:
         return self.hints.allowed is None or self.hints.allowed([arch])[0]
 
     def _new_move(self) -> Scored:
-        """New neighbours of a winner, one or several; any where none is new."""
+        """New neighbours of a winner, one or several; where none is new, any that are allowed."""
         around = list(self.space.neighbors(self._winner()))
         count = self.options.neighbours if self.rng.random() < self.options.probability else 1
         if count is not None:
             self.rng.shuffle(around)
-        new: dict[Any, str] = {}  # class -> its first member
-        for arch in around:
-            if len(new) == count:
-                break
-            if self._is_new(arch):
-                new.setdefault(self.space.canonical(arch), str(arch))
-        self.scored.append(Scored(list(new.values()) or [str(arch) for arch in around[:count]]))
+        count = len(around) if count is None else count
+        chosen = self._first(around, count, self._is_new) or self._first(around, count, self._is_allowed)
+        self.scored.append(Scored(list(map(str, chosen or around[:count]))))
         return self.scored[-1]
+
+    def _first(self, archs: list[Any], count: int, good: Callable[[Any], bool]) -> list[Any]:
+        """The first `count` good ones of different classes."""
+        found: dict[Any, Any] = {}
+        for arch in archs:
+            if len(found) == count:
+                break
+            if good(arch):
+                found.setdefault(self.space.canonical(arch), arch)
+        return list(found.values())
 
     def _rank(self, arch: Any, fitness: float | None) -> None:
         """Take an answer in; what is complete then enters the population."""
