@@ -248,14 +248,10 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
     run = create("search", settings)
     with run as opened:
         result = launch.execute(opened, Watcher())
-        told = [(one.key, one.metrics) for one in opened.store.told()]
+        told = [one.key for one in opened.store.told()]
     assert result["evaluated"] == len(scored) == len(set(scored)) == 18
-    assert [text for text, _ in told] == scored
+    assert told == scored
     space = SPACES.get("darts")()
     archs = [space.parse(text) for text in scored]
     assert len({space.canonical(arch) for arch in archs}) == 18
     assert max(space.cost(arch, 2, image_size=8, channels=4, cells=3).params for arch in archs) <= 9000
-    values = {space.canonical(space.parse(text)): metrics["croze"] for text, metrics in told if metrics}
-    parent = max(archs[:5], key=lambda arch: values[space.canonical(arch)])
-    around = {space.canonical(arch) for arch in space.neighbors(parent)}
-    assert all(space.canonical(arch) in around for arch in archs[5:10]), "the first move"
