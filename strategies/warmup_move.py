@@ -27,9 +27,7 @@ class WarmupMoveOptions:
 
     def check(self) -> None:
         if self.ranked_by not in RANKINGS:
-            raise InputError(
-                f"Expected strategy.ranked_by to be {' or '.join(RANKINGS)} but got {self.ranked_by!r}."
-            )
+            raise InputError(f"Expected strategy.ranked_by to be {' or '.join(RANKINGS)} but got {self.ranked_by!r}.")
         if not 1 <= self.tournament <= self.pool <= self.warmup:
             raise InputError(
                 f"Expected 1 <= tournament <= pool <= warmup but got tournament={self.tournament} pool={self.pool} "

@@ -1,6 +1,7 @@
-"""Warnings about attacks whose steps cannot cross the radius of their ball, so that networks look more robust than they are.
+"""Warnings about attacks whose steps cannot cross the radius of their ball: under them a network looks too robust.
 
-The perturbation of a supernet search is left out: what it makes is no accuracy, and that of RNAS goes .03 of .031 as published.
+The perturbation of a supernet search is left out: no accuracy comes of it, and that of RNAS goes .03 of .031 in its
+paper.
 """
 
 from __future__ import annotations
@@ -80,6 +81,6 @@ def _of_attacks(plan: list[tuple[str, Attack]]) -> Iterator[str]:
 def _sentence(attack: str, walk: Walk, radius: str, step: str) -> str:
     steps, size = walk
     return (
-        f"{attack}: {steps:g} step(s) of {size:.4g} go no farther than {steps * size:.4g}, which is less than {radius}, "
-        f"so the attack is weaker than its radius says; set {step} or the number of steps."
+        f"{attack}: {steps:g} step(s) of {size:.4g} go no farther than {steps * size:.4g}, which is less than "
+        f"{radius}, so the attack is weaker than its radius says; set {step} or the number of steps."
     )

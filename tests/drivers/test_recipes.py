@@ -42,9 +42,12 @@ TRADES: dict[str, Any] = {  # Zhang et al., ICML 2019, and its code
     **SGD, **PLAIN,
 }  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(["cifar10-nb201", "cifar10-nb201-croze", "cifar100-nb201"], {**NB201, **ROBBENCH_PGD}),
-    **dict.fromkeys(["cifar10-nb201-eproxy", "cifar10-nb201-eproxy-dps"], {**NB201, **ROBBENCH_PGD}),
+    "cifar10-nb201": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-croze": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-eproxy": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-eproxy-dps": {**NB201, **ROBBENCH_PGD},
     "cifar10-nb201-predictor": {**NB201, **ROBBENCH_PGD},
+    "cifar100-nb201": {**NB201, **ROBBENCH_PGD},
     "imagenet16-120-nb201": {**NB201, **ROBBENCH_PGD, "crop": 2},
     "cifar10-darts": {"method": "standard", "drop_path": 0.2, **DARTS},
     "imagenet-darts": {
@@ -59,7 +62,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cifar10-pgd-croze": {"method": "pgd", **CROZE, **CROZE_PGD},
     "cifar10-pgd-advrush": {"method": "pgd", "eps": 0.031, "step_size": 0.01, **CROZE},
     "cifar10-darts-croze": {"method": "standard", **CROZE, **CROZE_PGD},
-    **dict.fromkeys(["cifar10-darts-croze-small", "cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"], SMALL),
+    "cifar10-darts-croze-small": SMALL,
+    "cifar10-darts-eproxy": SMALL,
+    "cifar10-darts-eproxy-dps": SMALL,
     "cifar10-pgd-robbench": {
         "method": "pgd", "epochs": 50, "batch_size": 256, "schedule": "onecycle", "lr": 0.05, "nesterov": False,
         "weight_decay": 5e-4, **SGD, **PLAIN, **ROBBENCH_PGD,
@@ -101,6 +106,7 @@ RNAS: dict[str, Any] = {  # section 4.1
     "steps": 10, "step_size": 0.003, "lr": 0.025, "lr_min": 0.001, "momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0,
     "alpha_lr": 3e-4, "alpha_beta1": 0.5, "alpha_beta2": 0.999, "alpha_weight_decay": 1e-3,
 }  # fmt: skip
+EVOLUTION: dict[str, Any] = {"name": "evolution", "population": 100, "tournament": 25}
 SEARCHES: dict[str, dict[str, Any]] = {
     "cifar10-rnas-max": {"name": "rnas-max", "perturbation": "pgd", **RNAS},
     "cifar10-rnas-uniform": {"name": "rnas-uniform", "perturbation": "uniform", **RNAS},
@@ -108,10 +114,10 @@ SEARCHES: dict[str, dict[str, Any]] = {
         "name": "warmup-move", "ranked_by": "objective", "warmup": 50, "pool": 1, "tournament": 1, "probability": 1.0,
         "neighbours": 5,
     },
-    **dict.fromkeys(
-        ["cifar10-darts-croze-small", "cifar10-darts-eproxy", "cifar10-darts-eproxy-dps", "cifar10-nb201"],
-        {"name": "evolution", "population": 100, "tournament": 25},
-    ),
+    "cifar10-darts-croze-small": EVOLUTION,
+    "cifar10-darts-eproxy": EVOLUTION,
+    "cifar10-darts-eproxy-dps": EVOLUTION,
+    "cifar10-nb201": EVOLUTION,
     "cifar10-nb201-predictor": {"name": "guided", "init": 20, "batch": 10},
 }  # fmt: skip
 

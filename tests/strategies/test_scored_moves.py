@@ -135,7 +135,9 @@ def test_it_climbs_on_the_large_space() -> None:
 def test_it_says_where_the_budget_ends_in_the_warm_up() -> None:
     assert made(warmup=20).remark(21) is None
     assert "makes no move" in (made(warmup=20).remark(20) or "")
-    by_cheap = WarmupMove(SPACE, (Goal("score"),), 0, WarmupMoveOptions(), Hints(cheap=lambda archs: [1.0] * len(archs)))
+    by_cheap = WarmupMove(
+        SPACE, (Goal("score"),), 0, WarmupMoveOptions(), Hints(cheap=lambda archs: [1.0] * len(archs))
+    )
     assert by_cheap.remark(5) is None, "its warm-up costs no evaluation"
 
 
