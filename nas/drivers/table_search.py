@@ -69,6 +69,11 @@ class Study:
             if not names or len(set(names)) < len(names):
                 raise InputError(f"Expected different {key} but got {', '.join(names) or 'none'}.")
 
+    def _needed(self, hint: str) -> bool:
+        """Whether one of the strategies needs the hint under its options."""
+        options = options_of(self.options, self.strategies)
+        return any(hint in STRATEGIES.get(name).needs(options[name]) for name in self.strategies)
+
 
 @dataclass(frozen=True)
 class Known:
