@@ -67,11 +67,17 @@ def at(curve: Curve, eps: float) -> str:
 
 def plan_of(settings: EvalSettings, num_classes: int) -> Plan:
     """Every attack to run, those of the curves last; `InputError` where one is impossible."""
+    plan = attacks_of(settings)
+    for _, attack in plan:
+        attack.check(num_classes)
+    return plan
+
+
+def attacks_of(settings: EvalSettings) -> Plan:
+    """`plan_of` whatever the number of classes."""
     plan = [(name, made(name, settings)) for name in settings.attacks]
     for curve in curves_of(settings):
         plan += [(at(curve, eps), made(curve.attack, settings, eps, curve.step)) for eps in curve.radii]
-    for _, attack in plan:
-        attack.check(num_classes)
     return plan
 
 

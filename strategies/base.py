@@ -52,7 +52,8 @@ class Strategy(ABC, Generic[A]):
     proposals. All randomness comes from `self.rng`.
 
     `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`). `uses` names
-    the hints without which it cannot work, `several` says whether it takes more than one goal.
+    the hints that it can use (`needs`: those without which it cannot work), `several` says whether it takes more than
+    one goal.
     """
 
     name: ClassVar[str]
@@ -69,17 +70,27 @@ class Strategy(ABC, Generic[A]):
                 f"Expected one objective for strategy.name={self.name} but got {len(goals)}; name one in "
                 "search.objective, or take a strategy for several (nsga2)."
             )
-        if "features" in self.uses and self.hints.features is None:
+        self.options = options if options is not None else self.Options()
+        needed = self.needs(self.options)
+        if "features" in needed and self.hints.features is None:
             raise InputError(f"Expected features of architectures for strategy.name={self.name} but none are at hand.")
-        if "cheap" in self.uses and self.hints.cheap is None:
+        if "cheap" in needed and self.hints.cheap is None:
             raise InputError(
                 f"Expected a cheap objective for strategy.name={self.name} but there is none; set search.cheap, for "
                 "example search.cheap=croze."
             )
         self.space = space
         self.goals = goals
-        self.options = options if options is not None else self.Options()
         self.rng = Random(seed)
+
+    @classmethod
+    def needs(cls, options: Any) -> frozenset[str]:
+        """The hints without which it cannot work under these options."""
+        return cls.uses
+
+    def remark(self, budget: int) -> str | None:
+        """What a user should know before a search of `budget` evaluations begins; `None` where there is nothing."""
+        return None
 
     @abstractmethod
     def ask(self, n: int) -> list[A]:

@@ -1,10 +1,10 @@
-"""Warm-up and moves by a cheap objective."""
+"""Warm-up and moves, ranked by a cheap objective or by the objective itself."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -12,15 +12,22 @@ from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Goal, Hints, Strategy
 
+RANKINGS = ("cheap", "objective")
+DRAWS = 100  # random architectures looked at for one of a new class that is allowed
+
 
 @dataclass
 class WarmupMoveOptions:
-    warmup: int = 3000  # random architectures ranked by the cheap objective
-    pool: int = 64  # the best of them, which are evaluated; also the size of the population
+    ranked_by: str = "cheap"  # search.cheap ranks; or "objective": every network that is ranked is a scored one
+    warmup: int = 3000  # random architectures that are ranked
+    pool: int = 64  # the best of them, the first population; also its size
     tournament: int = 10
-    probability: float = 0.75  # of a move to the neighbour that the cheap objective likes best
+    probability: float = 0.75  # of a move to the neighbour that is ranked best, else to a random one
+    neighbours: int | None = None  # of a winner that a move ranks, drawn at random; null: all
 
     def check(self) -> None:
+        if self.ranked_by not in RANKINGS:
+            raise InputError(f"Expected strategy.ranked_by to be {' or '.join(RANKINGS)} but got {self.ranked_by!r}.")
         if not 1 <= self.tournament <= self.pool <= self.warmup:
             raise InputError(
                 f"Expected 1 <= tournament <= pool <= warmup but got tournament={self.tournament} pool={self.pool} "
@@ -30,16 +37,39 @@ class WarmupMoveOptions:
             raise InputError(
                 f"Expected a probability between 0 and 1 but got {self.probability}; set strategy.probability."
             )
+        if self.neighbours is not None and self.neighbours < 1:
+            raise InputError(f"Expected strategy.neighbours >= 1 or null but got {self.neighbours}.")
+
+
+@dataclass
+class Scored:
+    """Networks that are scored together, ranked by the objective; all by their strings, so that it can be saved."""
+
+    to_ask: list[str]
+    asked: list[str] = field(default_factory=list)  # classes without an answer yet
+    best: list[tuple[str, float]] = field(default_factory=list)  # the best first
+
+    @property
+    def done(self) -> bool:
+        return not self.to_ask and not self.asked
+
+    def add(self, arch: str, fitness: float, count: int) -> None:
+        """Keep the best `count`; of equal ones the first told."""
+        self.best = sorted([*self.best, (arch, fitness)], key=itemgetter(1), reverse=True)[:count]
 
 
 class WarmupMove(Strategy[Any]):
-    """Evaluates the best of a random pool by the cheap objective, then evolves them with moves that it proposes.
+    """Evaluates the best of a random pool by a cheap objective, then evolves them with moves that it proposes.
 
     Source: Abdelfattah et al., ICLR 2021 (arXiv:2101.08134), section 5: zero-cost warm-up and zero-cost move with
     ageing evolution. A move goes to the best neighbour by the cheap objective of a tournament's winner, or with
     probability 1 - p to a random one. Where the paper is silent: the cheap objective sees the representative of a
     class, as the evaluation does; a class that was asked is not proposed again while the parent has another neighbour;
     of a pool's members that are infeasible or failed the next of the ranking take the place.
+
+    With `ranked_by=objective` the objective itself ranks, as where it is a proxy: the warm-up and the neighbours of a
+    move are asked, so each is scored once and counts as one; the best of them enter the population. The warm-up ends
+    with `warmup` scored networks, and those that the same `ask` takes in beside them.
     """
 
     name: ClassVar[str] = "warmup-move"
@@ -57,20 +87,63 @@ class WarmupMove(Strategy[Any]):
     ) -> None:
         super().__init__(space, goals, seed, options, hints)
         self.ranking: deque[Any] | None = None  # of the warm-up, the best first, without those asked
-        self.left = self.options.pool  # of the warm-up, still to ask
+        self.left = self.options.warmup if self._by_objective else self.options.pool  # of the warm-up, still to ask
         self.population: deque[tuple[Any, float]] = deque()
         self.asked: dict[str, None] = {}  # classes
+        self.scored = [Scored([])]  # ranked by the objective: the warm-up, until it is over, or the moves under way
         self._worth: dict[Any, float | None] = {}  # by class; a memory of pure values, no part of the state
 
+    @classmethod
+    def needs(cls, options: Any) -> frozenset[str]:
+        return cls.uses if options.ranked_by == "cheap" else frozenset()
+
+    def remark(self, budget: int) -> str | None:
+        if self._by_objective and self.options.warmup >= budget:
+            return (
+                f"search.budget={budget} ends within the warm-up of {self.options.warmup} random networks "
+                "(strategy.warmup), so the search makes no move."
+            )
+        return None
+
+    @property
+    def _by_objective(self) -> bool:
+        return self.options.ranked_by == "objective"
+
     def ask(self, n: int) -> list[Any]:
-        if self.ranking is None:
+        if self.ranking is None and not self._by_objective:
             self.ranking = deque(self._warm_up())
         proposed = []
         for _ in range(n):
-            arch = self._propose(self.ranking)
+            arch = self._propose_scored() if self.ranking is None else self._propose(self.ranking)
             self.asked[str(self.space.canonical(arch))] = None
             proposed.append(arch)
         return proposed
+
+    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
+        fitness = None if metrics is None else self.goals[0].fitness(metrics)
+        if self._by_objective:
+            self._rank(arch, fitness)
+            return
+        size = self.options.pool
+        if fitness is None:
+            if len(self.population) < size:
+                self.left += 1
+            return
+        self._enter(arch, fitness)
+        if len(self.population) == size and self.left <= 0:
+            self.ranking = deque()  # the rest of it will not be asked
+
+    def _enter(self, arch: Any, fitness: float) -> None:
+        self.population.append((arch, fitness))
+        while len(self.population) > self.options.pool:
+            self.population.popleft()  # the oldest dies, not the worst
+
+    def _winner(self) -> Any:
+        """The best of a random part of the population."""
+        sample = self.rng.sample(self.population, min(self.options.tournament, len(self.population)))
+        return max(sample, key=itemgetter(1))[0]
+
+    # ranked by a cheap objective
 
     def _warm_up(self) -> list[Any]:
         """The classes of the random pool that have a cheap fitness, the best first."""
@@ -87,31 +160,19 @@ class WarmupMove(Strategy[Any]):
             return ranking.popleft()
         if not self.population:
             return self.space.sample(self.rng)
-        sample = self.rng.sample(self.population, min(self.options.tournament, len(self.population)))
-        parent, _ = max(sample, key=itemgetter(1))
-        return self._move(parent)
+        return self._move(self._winner())
 
     def _move(self, parent: Any) -> Any:
         around = [(self.space.canonical(arch), arch) for arch in self.space.neighbors(parent)]
         new = [pair for pair in around if str(pair[0]) not in self.asked] or around
         if self.rng.random() < self.options.probability:
+            if self.options.neighbours is not None:
+                new = self.rng.sample(new, min(self.options.neighbours, len(new)))
             worths = self._cheap([representative for representative, _ in new])
             rated = [(worth, arch) for worth, (_, arch) in zip(worths, new) if worth is not None]
             if rated:
                 return max(rated, key=itemgetter(0))[1]
         return self.rng.choice(new)[1]
-
-    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
-        size = self.options.pool
-        if metrics is None:
-            if len(self.population) < size:
-                self.left += 1
-            return
-        self.population.append((arch, self.goals[0].fitness(metrics)))
-        while len(self.population) > size:
-            self.population.popleft()  # the oldest dies, not the worst
-        if len(self.population) == size and self.left <= 0:
-            self.ranking = deque()  # the rest of it will not be asked
 
     def _cheap(self, representatives: Sequence[Any]) -> list[float | None]:
         """The cheap fitness of each class, asked for once and in one call."""
@@ -121,14 +182,81 @@ class WarmupMove(Strategy[Any]):
             self._worth.update(zip(missing, self.hints.cheap(missing)))
         return [self._worth[arch] for arch in representatives]
 
+    # ranked by the objective
+
+    def _propose_scored(self) -> Any:
+        """The next of the warm-up or of a move."""
+        if not self.population:
+            self.left -= 1
+            arch = self._draw()
+            together = self.scored[0]
+        else:
+            together = next((one for one in self.scored if one.to_ask), None) or self._new_move()
+            arch = self.space.parse(together.to_ask.pop(0))
+        together.asked.append(str(self.space.canonical(arch)))
+        return arch
+
+    def _draw(self) -> Any:
+        """A random network of a new class that is allowed; any where none is drawn."""
+        for _ in range(DRAWS):
+            arch = self.space.sample(self.rng)
+            if self._is_new(arch):
+                break
+        return arch
+
+    def _is_new(self, arch: Any) -> bool:
+        return str(self.space.canonical(arch)) not in self.asked and self._is_allowed(arch)
+
+    def _is_allowed(self, arch: Any) -> bool:
+        return self.hints.allowed is None or self.hints.allowed([arch])[0]
+
+    def _new_move(self) -> Scored:
+        """New neighbours of a winner, one or several; where none is new, any that are allowed."""
+        around = list(self.space.neighbors(self._winner()))
+        count = self.options.neighbours if self.rng.random() < self.options.probability else 1
+        if count is not None:
+            self.rng.shuffle(around)
+        count = len(around) if count is None else count
+        chosen = self._first(around, count, self._is_new) or self._first(around, count, self._is_allowed)
+        self.scored.append(Scored(list(map(str, chosen or around[:count]))))
+        return self.scored[-1]
+
+    def _first(self, archs: list[Any], count: int, good: Callable[[Any], bool]) -> list[Any]:
+        """The first `count` good ones of different classes."""
+        found: dict[Any, Any] = {}
+        for arch in archs:
+            if len(found) == count:
+                break
+            if good(arch):
+                found.setdefault(self.space.canonical(arch), arch)
+        return list(found.values())
+
+    def _rank(self, arch: Any, fitness: float | None) -> None:
+        """Take an answer in; what is complete then enters the population."""
+        key = str(self.space.canonical(arch))
+        together = next((one for one in self.scored if key in one.asked), None)
+        if together is None:  # told before
+            return
+        together.asked.remove(key)
+        warming = not self.population
+        if fitness is not None:
+            together.add(str(arch), fitness, self.options.pool if warming else 1)
+        elif warming:
+            self.left += 1
+        if together.done and (not warming or (self.left <= 0 and together.best)):
+            self.scored.remove(together)
+            for text, value in together.best:
+                self._enter(self.space.parse(text), value)
+
     def state_dict(self) -> dict[str, Any]:
-        return {
+        state = {
             **super().state_dict(),
             "ranking": None if self.ranking is None else [str(arch) for arch in self.ranking],
             "left": self.left,
             "population": [[str(arch), fit] for arch, fit in self.population],
             "asked": list(self.asked),
         }
+        return {**state, "scored": [asdict(one) for one in self.scored]} if self._by_objective else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
@@ -137,3 +265,8 @@ class WarmupMove(Strategy[Any]):
         self.left = state["left"]
         self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])
         self.asked = dict.fromkeys(state["asked"])
+        if self._by_objective:
+            self.scored = [
+                Scored(list(one["to_ask"]), list(one["asked"]), [(text, fit) for text, fit in one["best"]])
+                for one in state["scored"]
+            ]

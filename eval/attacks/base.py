@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError, NasError
+from nas.core.perturb import Walk
 
 if TYPE_CHECKING:
     from nas.core.registry import Registry
@@ -69,6 +70,10 @@ class Attack(ABC):
     @abstractmethod
     def passes(self) -> float:
         """Forward+backward passes of all stages for an image that survives them, for forecasts."""
+
+    def walk(self) -> Walk | None:
+        """Its steps and their size; `None` where it does not go in steps of a given size."""
+        return None
 
     def admitted(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """(B,) whether each perturbed image lies in the ball and in [0, 1]; only such count as successes.

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nas.core.perturb import Walk
 from nas.eval.attacks.base import NORMS, Attack
 
 
@@ -44,6 +45,9 @@ class PGD(Attack):
     def passes(self) -> float:
         return (self.steps or 0) * self.restarts
 
+    def walk(self) -> Walk:
+        return self.steps or 0, self.step_size
+
 
 class MIFGSM(Attack):
     """Steps of eps/steps with momentum 1 (Dong et al., CVPR 2018), from torchattacks."""
@@ -62,6 +66,9 @@ class MIFGSM(Attack):
 
     def passes(self) -> float:
         return self.steps or 0
+
+    def walk(self) -> Walk:
+        return self.steps or 0, self.step_size
 
 
 class CW(Attack):

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
+from nas.core.perturb import Walk
 from nas.core.registry import suggest
 from nas.eval.attacks.base import NORMS, Attack
 
@@ -82,20 +83,34 @@ class FromTorchattacks(Attack):
 
     def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> dict[str, Any]:
         parameters = _parameters(self.library)
+        found = self._sized()
+        known = {"norm": self.norm, "seed": seed % 2**32, "n_classes": network(x[:1]).shape[1]}
+        return found | {key: value for key, value in known.items() if key in parameters}
+
+    def _sized(self) -> dict[str, Any]:
+        """The options, with the radius, and with the step in the library's ratio to it where none is given."""
+        parameters = _parameters(self.library)
         found = dict(self.options)
         for key in RADII:
             if key in parameters:
                 found[key] = self.eps
                 if "alpha" in parameters and "alpha" not in found:
                     found["alpha"] = parameters["alpha"].default * self.eps / parameters[key].default
-        known = {"norm": self.norm, "seed": seed % 2**32, "n_classes": network(x[:1]).shape[1]}
-        return found | {key: value for key, value in known.items() if key in parameters}
+        return found
 
     def passes(self) -> float:
         used = {key: parameter.default for key, parameter in _parameters(self.library).items()} | self.options
         if "n_queries" in used:
             return used["n_queries"] / 3
         return used.get("steps", used.get("num_iter_set", 1)) * max(1, used.get("eot_iter", 1))
+
+    def walk(self) -> Walk | None:
+        parameters = _parameters(self.library)
+        if "alpha" not in parameters or not any(key in parameters for key in RADII):
+            return None
+        steps = self.options.get("steps", parameters["steps"].default if "steps" in parameters else 1)
+        step = self._sized()["alpha"]
+        return (steps, step) if isinstance(steps, int | float) and isinstance(step, int | float) else None
 
 
 def _parameters(library: str) -> dict[str, inspect.Parameter]:

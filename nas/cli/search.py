@@ -15,7 +15,7 @@ def command(
     """Search only; prints the best architectures and keeps the run, which `nas train RUN` takes.
 
     Examples: `nas search quickstart`;
-    `nas search cifar10-darts-croze search.budget=500 'search.constraints=params<=4e6'`.
+    `nas search cifar10-darts-croze-small search.budget=500 'search.constraints=params<=4e6'`.
     """
     from nas.cli.execution import forecast, start
     from nas.drivers.settings import load

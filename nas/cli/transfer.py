@@ -23,6 +23,7 @@ def command(
     `nas transfer runs/a-1/models/best-pgd/best.pt runs/a-1/models/random-pgd/best.pt eval.attacks=fgsm,pgd20`.
     """
     from nas.cli.execution import carry_out
+    from nas.drivers import reach
     from nas.drivers.launch import evaluation_settings
     from nas.drivers.run import create
     from nas.drivers.transfer import Work, check_overrides, together
@@ -32,4 +33,5 @@ def command(
     settings, extra = together([evaluation_settings(network, overrides) for network in networks])
     settings.once("transfer")
     Work(settings, extra, None).check()
+    reach.warn("transfer", settings)
     carry_out(create("transfer", settings, extra), as_json)

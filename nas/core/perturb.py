@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nas.core.share import Share
 
 Objective = Callable[[Tensor], Tensor]
+Walk = tuple[float, float]  # of an attack: how many steps, and how long each is in the norm of its ball
 Bounds = tuple[float, float] | None
 
 
@@ -27,6 +28,11 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+def is_short(walk: Walk | None, eps: float) -> bool:
+    """Whether the steps of an attack cannot cross the radius of its ball: steps · step < eps, rounding aside."""
+    return walk is not None and walk[0] * walk[1] < eps * (1 - 1e-9)
 
 
 def project(x_adv: Tensor, x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:

@@ -66,12 +66,13 @@ class Aims:
         self.jobs.objectives.ready(self.names)
         for name in self._asides:
             self.jobs.objectives.ready([name])
-        if self.settings.search.features != [GRAPH] and "features" not in self.strategy.uses:
+        needed = self.strategy.needs(self.strategy.options)
+        if self.settings.search.features != [GRAPH] and "features" not in needed:
             raise InputError(
                 f"Expected no search.features with strategy.name={self.strategy.name}, which looks at none; leave it "
                 "out."
             )
-        if self.settings.search.cheap is not None and "cheap" not in self.strategy.uses:
+        if self.settings.search.cheap is not None and "cheap" not in needed:
             raise InputError(
                 f"Expected no search.cheap with strategy.name={self.strategy.name}, which asks none; leave it out."
             )

@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.memory import Memory
 from nas.core.provenance import versions
 from nas.core.seeds import derive
-from nas.drivers import dps, pipeline, study, supernet_stage, transfer
+from nas.drivers import dps, pipeline, reach, study, supernet_stage, transfer
 from nas.drivers.aims import Aims
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.objectives.trained import check_judged
@@ -51,6 +51,8 @@ def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
 def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[str, Any] | None = None) -> None:
     """`InputError` for what would stop the run later (missing data, ...), before anything is written.
 
+    Logs a warning for what does not stop it but makes a number mean less than it says.
+
     Decoded images go to the user's cache unless `keep` is false. `extra` is what the command was given besides.
     """
     if command == "study":
@@ -83,6 +85,10 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         aims.ready()
         if next(aims.limits.sample(Random(0), DRAWS), None) is None:
             raise aims.limits.unsatisfied(DRAWS)
+        remark = aims.strategy.remark(settings.search.budget)
+        if remark is not None:
+            logging.getLogger("nas").warning("%s", remark)
+    reach.warn(command, settings)
     if command == "search":  # on a table it needs no images
         return
     dataset = jobs.dataset

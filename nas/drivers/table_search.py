@@ -58,16 +58,21 @@ class Study:
                 raise InputError(f"Expected --{key} between 1 and {most:,} but got {getattr(self, key)}.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected --seed between 0 and 2^63 but got {self.seed}.")
-        if self.cheap is not None and not any("cheap" in STRATEGIES.get(name).uses for name in self.strategies):
+        if self.cheap is not None and not self._needed("cheap"):
             raise InputError(f"Expected no --cheap, which none of {', '.join(self.strategies)} uses; leave it out.")
         if not self.features:
             raise InputError(f"Expected --features such as {GRAPH},scores:nwot but got none.")
-        if self.features != (GRAPH,) and not any("features" in STRATEGIES.get(name).uses for name in self.strategies):
+        if self.features != (GRAPH,) and not self._needed("features"):
             raise InputError(f"Expected no --features, which none of {', '.join(self.strategies)} uses; leave it out.")
         for key in ("objectives", "strategies"):
             names = getattr(self, key)
             if not names or len(set(names)) < len(names):
                 raise InputError(f"Expected different {key} but got {', '.join(names) or 'none'}.")
+
+    def _needed(self, hint: str) -> bool:
+        """Whether one of the strategies needs the hint under its options."""
+        options = options_of(self.options, self.strategies)
+        return any(hint in STRATEGIES.get(name).needs(options[name]) for name in self.strategies)
 
 
 @dataclass(frozen=True)
@@ -191,10 +196,10 @@ class Runs:
 
     def strategy(self, objective: str, name: str, seed: int) -> Strategy[Any]:
         kind = STRATEGIES.get(name)
-        if "cheap" in kind.uses and self.study.cheap is None:
+        options = options_of(self.study.options, self.study.strategies)[name]
+        if "cheap" in kind.needs(options) and self.study.cheap is None:
             raise InputError(f"Expected a cheap objective for {name} but got none; give --cheap, such as params.")
         cheap = None if self.study.cheap is None else self._cheap(self.study.cheap)
-        options = options_of(self.study.options, self.study.strategies)[name]
         space = NASBench201()
         return kind(space, self.known.goals(objective), seed, options, Hints(self._features, cheap, self._allowed))
 

@@ -1,36 +1,54 @@
-"""The shipped training recipes have the settings of their sources, line by line."""
+"""The shipped recipes have the settings of their sources, line by line, typed here from those sources."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from nas.core.config import shipped
 from nas.core.errors import InputError
+from nas.drivers import launch, reach
 from nas.drivers.settings import load
+from nas.eval.plan import attacks_of
+from nas.search_spaces import SPACES
 from nas.train import METHODS
 
-SGD: dict[str, Any] = {"momentum": 0.9, "accumulate": 1, "precision": "fp32", "warmup": 0.0, "lr_min": 0.0}
+SGD: dict[str, Any] = {"momentum": 0.9, "accumulate": 1, "precision": "fp32", "warmup": 0.0, "lr_min": 0.0, "ema": None}
 PLAIN: dict[str, Any] = {"clip": None, "cutout": 0, "drop_path": 0.0, "label_smoothing": 0.0, "crop": 4, "flip": True}
 STEPS: dict[str, Any] = {"schedule": "step", "gamma": 0.1}
-DARTS: dict[str, Any] = {
+NB201: dict[str, Any] = {  # Dong and Yang, ICLR 2020, table 1
+    "method": "standard", "epochs": 200, "batch_size": 256, "schedule": "cosine", "lr": 0.1, "nesterov": True,
+    "weight_decay": 5e-4, **SGD, **PLAIN,
+}  # fmt: skip
+ROBBENCH_PGD: dict[str, Any] = {"eps": 8 / 255, "step_size": 2 / 255, "steps": 7}  # Wu et al., ICLR 2024
+DARTS: dict[str, Any] = {  # Liu et al., ICLR 2019, A.1.2
     "epochs": 600, "batch_size": 96, "schedule": "cosine", "lr": 0.025, "nesterov": False, "weight_decay": 3e-4,
     "clip": 5.0, "cutout": 16, "auxiliary_weight": 0.4, "crop": 4, "flip": True, "label_smoothing": 0.0, **SGD,
 }  # fmt: skip
+RNAS_PGD: dict[str, Any] = {"eps": 0.031, "step_size": 0.01, "steps": 7}  # Zhu et al., 4.3
 CROZE: dict[str, Any] = {
-    "method": "pgd", "epochs": 200, "batch_size": 64, "lr": 0.1, "milestones": [100, 150], "nesterov": False,
-    "weight_decay": 1e-4, "steps": 7, **STEPS, **SGD, **PLAIN,
+    "epochs": 200, "batch_size": 64, "lr": 0.1, "milestones": [100, 150], "nesterov": False, "weight_decay": 1e-4,
+    "steps": 7, **STEPS, **SGD, **PLAIN,
 }  # fmt: skip
-TRADES: dict[str, Any] = {
-    "method": "trades", "trades_beta": 6.0, "epochs": 76, "batch_size": 128, "lr": 0.1, "milestones": [75],
-    "nesterov": False, "weight_decay": 2e-4, "eps": 0.031, "step_size": 0.007, "steps": 10, **STEPS, **SGD, **PLAIN,
+CROZE_PGD: dict[str, Any] = {"eps": 8 / 255, "step_size": 2 / 255}
+SMALL: dict[str, Any] = {**CROZE, **CROZE_PGD, "schedule": "cosine", "clip": 5.0, "method": "standard"}
+TRADES: dict[str, Any] = {  # Zhang et al., ICML 2019, and its code
+    "method": "trades", "trades_beta": 6.0, "batch_size": 128, "lr": 0.1, "nesterov": False, "steps": 10, **STEPS,
+    **SGD, **PLAIN,
 }  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {
-    # Dong and Yang, ICLR 2020, table 1
-    "cifar10-nb201": {
-        "method": "standard", "epochs": 200, "batch_size": 256, "schedule": "cosine", "lr": 0.1, "nesterov": True,
-        "weight_decay": 5e-4, **SGD, **PLAIN,
-    },
+    "cifar10-nb201": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-croze": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-eproxy": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-eproxy-dps": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-predictor": {**NB201, **ROBBENCH_PGD},
+    "cifar100-nb201": {**NB201, **ROBBENCH_PGD},
+    "imagenet16-120-nb201": {**NB201, **ROBBENCH_PGD, "crop": 2},
     "cifar10-darts": {"method": "standard", "drop_path": 0.2, **DARTS},
     "imagenet-darts": {
         "method": "standard", "epochs": 250, "batch_size": 128, "schedule": "exponential", "lr": 0.1, "gamma": 0.97,
@@ -38,47 +56,176 @@ RECIPES: dict[str, dict[str, Any]] = {
         "crop": 0, "resized_crop": 224, "flip": True, "cutout": 0, "drop_path": 0.0,
         "jitter": [0.4, 0.4, 0.4, 0.2], **SGD,
     },
-    "cifar10-pgd-rnas": {
-        "method": "pgd", "eps": 0.031, "step_size": 0.01, "steps": 7, "drop_path": 0.3, **DARTS,
-    },
-    "cifar10-pgd-croze": {"eps": 8 / 255, "step_size": 2 / 255, **CROZE},
-    "cifar10-pgd-advrush": {"eps": 0.031, "step_size": 0.01, **CROZE},
+    "cifar10-rnas-max": {"method": "standard", "drop_path": 0.3, **DARTS, **RNAS_PGD},
+    "cifar10-rnas-uniform": {"method": "standard", "drop_path": 0.3, **DARTS, **RNAS_PGD},
+    "cifar10-pgd-rnas": {"method": "pgd", "drop_path": 0.3, **DARTS, **RNAS_PGD},
+    "cifar10-pgd-croze": {"method": "pgd", **CROZE, **CROZE_PGD},
+    "cifar10-pgd-advrush": {"method": "pgd", "eps": 0.031, "step_size": 0.01, **CROZE},
+    "cifar10-darts-croze": {"method": "standard", **CROZE, **CROZE_PGD},
+    "cifar10-darts-croze-small": SMALL,
+    "cifar10-darts-eproxy": SMALL,
+    "cifar10-darts-eproxy-dps": SMALL,
     "cifar10-pgd-robbench": {
-        "method": "pgd", "epochs": 50, "batch_size": 256, "schedule": "onecycle", "lr": 0.05, "weight_decay": 5e-4,
-        "eps": 8 / 255, "step_size": 2 / 255, "steps": 7, **SGD, **PLAIN,
+        "method": "pgd", "epochs": 50, "batch_size": 256, "schedule": "onecycle", "lr": 0.05, "nesterov": False,
+        "weight_decay": 5e-4, **SGD, **PLAIN, **ROBBENCH_PGD,
     },
-    "cifar10-trades": {"awp": 0.0, "ema": None, **TRADES},
-    "cifar10-trades-awp": {"awp": 0.005, "awp_warmup": 10, "ema": 0.995, **TRADES},
+    "cifar10-trades": {
+        "epochs": 76, "milestones": [75], "weight_decay": 2e-4, "eps": 0.031, "step_size": 0.007, "awp": 0.0, **TRADES,
+    },
+    "cifar10-trades-awp": {
+        "awp": 0.005, "awp_warmup": 10, "epochs": 200, "milestones": [100, 150], "weight_decay": 5e-4, "eps": 8 / 255,
+        "step_size": 2 / 255, **TRADES,
+    },
     "cifar10-fgsm-rs": {
         "method": "fgsm", "fgsm_alpha": 1.25, "epochs": 15, "batch_size": 128, "schedule": "onecycle", "lr": 0.2,
-        "rise": 0.4, "nesterov": False, "weight_decay": 5e-4, "eps": 8 / 255, "select": "last", **SGD, **PLAIN,
+        "rise": 0.4, "nesterov": False, "weight_decay": 5e-4, "eps": 8 / 255, **SGD, **PLAIN,
     },
     "cifar10-free": {
         "method": "free", "free_replays": 8, "free_alpha": 1.0, "epochs": 25, "batch_size": 128, "lr": 0.1,
         "milestones": [13, 19], "nesterov": False, "weight_decay": 2e-4, "eps": 8 / 255, **STEPS, **SGD, **PLAIN,
     },
+    "quickstart": {  # no published one
+        "method": "standard", "epochs": 15, "batch_size": 64, "lr": 0.1, "eps": 0.15, "step_size": 0.0375, "steps": 7,
+        "select": "best", "crop": 1, "flip": False,
+    },
 }  # fmt: skip
+EVALUATED: dict[str, tuple[float, float]] = {  # radius and step of PGD-20
+    **dict.fromkeys(RECIPES, (8 / 255, 2 / 255)),
+    "quickstart": (0.15, 0.0375),
+    "cifar10-rnas-max": (0.031, 0.003),
+    "cifar10-rnas-uniform": (0.031, 0.003),
+    "cifar10-pgd-rnas": (0.031, 0.003),
+    "cifar10-trades": (0.031, 0.003),
+    "cifar10-pgd-advrush": (0.031, 0.031 / 4),
+    "cifar10-pgd-robbench": (8 / 255, 2.5 * 8 / 255 / 20),
+}
+WITHHELD = {"quickstart": 0.1, "cifar10-nb201-predictor": 0.1}  # every other recipe trains on all images
+PUBLISHED = sorted(set(RECIPES) - set(WITHHELD))
+RNAS: dict[str, Any] = {  # section 4.1
+    "epochs": 50, "warm_up": 15, "batch_size": 64, "coefficient": 1.0, "regulariser": "correlation", "eps": 0.031,
+    "steps": 10, "step_size": 0.003, "lr": 0.025, "lr_min": 0.001, "momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0,
+    "alpha_lr": 3e-4, "alpha_beta1": 0.5, "alpha_beta2": 0.999, "alpha_weight_decay": 1e-3,
+}  # fmt: skip
+EVOLUTION: dict[str, Any] = {"name": "evolution", "population": 100, "tournament": 25}
+SEARCHES: dict[str, dict[str, Any]] = {
+    "cifar10-rnas-max": {"name": "rnas-max", "perturbation": "pgd", **RNAS},
+    "cifar10-rnas-uniform": {"name": "rnas-uniform", "perturbation": "uniform", **RNAS},
+    "cifar10-darts-croze": {  # the sizes are the defaults of its release
+        "name": "warmup-move", "ranked_by": "objective", "warmup": 50, "pool": 1, "tournament": 1, "probability": 1.0,
+        "neighbours": 5,
+    },
+    "cifar10-darts-croze-small": EVOLUTION,
+    "cifar10-darts-eproxy": EVOLUTION,
+    "cifar10-darts-eproxy-dps": EVOLUTION,
+    "cifar10-nb201": EVOLUTION,
+    "cifar10-nb201-predictor": {"name": "guided", "init": 20, "batch": 10},
+}  # fmt: skip
+
+
+@cache
+def recipe(name: str) -> Any:
+    return load(name, [])
+
+
+def check(section: Any, expected: dict[str, Any]) -> None:
+    for key, value in expected.items():
+        assert getattr(section, key) == (pytest.approx(value) if isinstance(value, float) else value), key
+
+
+def test_every_recipe_is_here() -> None:
+    assert set(RECIPES) == set(shipped())
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_is_that_of_the_source(name: str) -> None:
-    settings = vars(load(name, []).train)
-    for key, expected in RECIPES[name].items():
-        assert settings[key] == (pytest.approx(expected) if isinstance(expected, float) else expected), key
+    check(recipe(name).train, RECIPES[name])
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_the_search_is_that_of_the_source(name: str) -> None:
+    check(recipe(name).strategy, SEARCHES[name])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_recipes_train_on_all_images_and_take_the_last_epoch(name: str) -> None:
+    settings = recipe(name)
+    assert settings.data.validation == 0
+    assert settings.train.select == "last"
+
+
+def test_recipes_that_need_validation_images_withhold_a_tenth_and_say_so() -> None:
+    for name, share in WITHHELD.items():
+        assert recipe(name).data.validation == share
+        assert "withheld" in header(name)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_attacked_at_the_radius_of_the_training_with_the_step_of_the_source(name: str) -> None:
+    settings = recipe(name)
+    eps, step = EVALUATED[name]
+    assert settings.eval.eps == pytest.approx(eps)
+    assert settings.eval.eps == settings.train.eps
+    attacks = dict(attacks_of(settings.eval))
+    assert attacks["pgd20"].eps == pytest.approx(eps)
+    assert attacks["pgd20"].step_size == pytest.approx(step)
+    if settings.search.objective.startswith("trained:"):
+        assert settings.label.eps == settings.eval.eps
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_recipe_is_warned_about(name: str) -> None:
+    for command in ("run", "search", "train", "eval"):
+        assert reach.warnings(command, recipe(name)) == []
+
+
+def header(name: str) -> str:
+    """The comment above the settings, as one line."""
+    lines = (Path(launch.__file__).parents[2] / "configs" / f"{name}.yaml").read_text().splitlines()
+    above = lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))]
+    return " ".join(line.removeprefix("# ") for line in above)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_header_says_what_departs_from_the_source(name: str) -> None:
+    said = ("departure", "No published", "all else as there", "whose header has the departures")
+    assert any(words.lower() in header(name).lower() for words in said), header(name)
 
 
 def test_networks_are_those_of_the_sources() -> None:
-    darts = load("cifar10-darts", []).model
+    darts = recipe("cifar10-darts").model
     assert (darts.channels, darts.cells, darts.auxiliary) == (36, 20, True)
-    mobile = load("imagenet-darts", [])
+    mobile = recipe("imagenet-darts")
     assert (mobile.model.channels, mobile.model.cells, mobile.model.auxiliary, mobile.data.size) == (48, 14, True, 224)
-    assert not load("cifar10-pgd-croze", []).model.auxiliary
-    nb201 = load("cifar10-trades", []).model
+    for name in ("cifar10-pgd-croze", "cifar10-pgd-advrush", "cifar10-darts-croze", "cifar10-darts-croze-small"):
+        croze = recipe(name).model
+        assert (croze.channels, croze.cells, croze.auxiliary) == (36, 20, False)
+    nb201 = recipe("cifar10-trades").model
     assert (nb201.channels, nb201.cells_per_stage) == (16, 5)
+    rnas = recipe("cifar10-rnas-max")
+    assert (rnas.supernet.channels, rnas.supernet.cells, rnas.model.auxiliary) == (16, 8, True)
+
+
+def test_croze_scores_5000_networks_of_full_size() -> None:
+    settings = recipe("cifar10-darts-croze")
+    assert (settings.search.objective, settings.search.budget, settings.search.cheap) == ("croze", 5000, None)
+    assert settings.search.constraints == ["params<=6e6"]
+    assert (settings.scoring.channels, settings.scoring.cells) == (36, 20)
+    small = recipe("cifar10-darts-croze-small")
+    assert (small.search.objective, small.search.budget, small.search.ask) == ("croze", 1000, 8)
+    assert (small.scoring.channels, small.scoring.cells) == (16, 8)
+    for name in ("cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"):  # what they extended before it had this name
+        kept = {key: value for key, value in asdict(recipe(name).search).items() if key != "objective"}
+        assert kept == {key: value for key, value in asdict(small.search).items() if key != "objective"}
+
+
+def test_its_limit_of_six_million_weights_never_acts_as_its_header_says() -> None:
+    settings, space = recipe("cifar10-darts-croze"), SPACES.get("darts")()
+    largest = space.cost(space.largest(), 10, **asdict(settings.model)).params
+    assert 5.1e6 < largest < 5.2e6
 
 
 def test_there_is_a_recipe_for_every_method() -> None:
-    assert {load(name, []).train.method for name in RECIPES} == set(METHODS.names())
+    assert {recipe(name).train.method for name in RECIPES} == set(METHODS.names())
 
 
 def test_a_run_may_train_by_every_method_and_by_no_other() -> None:
@@ -87,3 +234,29 @@ def test_a_run_may_train_by_every_method_and_by_no_other() -> None:
         load("quickstart", ["run.trainings=standard,trade"])
     with pytest.raises(InputError, match=r"run\.trainings"):
         load("quickstart", ["run.trainings=[]"])
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """64 images of 10 classes, with a test part."""
+    random, path = np.random.default_rng(0), tmp_path_factory.mktemp("images") / "images.npz"
+    labels = np.arange(64) % 10
+    np.savez(
+        path,
+        images=random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8),
+        labels=labels,
+        test_images=random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8),
+        test_labels=labels,
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_passes_the_checks_before_a_start(name: str, images: str) -> None:
+    """The command that it is for, on little data; its networks are built."""
+    data = [] if name == "quickstart" else ["data.name=npz", f"data.root={images}", "data.size=8"]
+    settings = load(name, [*data, "device=cpu"])
+    command = "train" if settings.train.method != "standard" or name in ("cifar10-darts", "imagenet-darts") else "run"
+    settings.eval.n_test = 8
+    settings.eval.attacks = ["fgsm", "pgd20"]  # the others need packages
+    launch.preflight(command, settings, keep=False)

@@ -14,8 +14,13 @@ import pytest
 from nas.core.attempt import Done
 from nas.core.errors import InputError, NasError
 from nas.core.store import Store
+from nas.drivers import launch
 from nas.drivers.constraints import Constraint, Limits
+from nas.drivers.objectives.objectives import Objectives
+from nas.drivers.pipeline import Watcher
+from nas.drivers.run import create
 from nas.drivers.search import Search, failures, trajectory
+from nas.drivers.settings import load
 from nas.drivers.sized import Sized
 from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints
@@ -218,3 +223,35 @@ def test_cost_of_sized_is_that_of_the_space(name: str) -> None:
     space = SPACES.get(name)()
     sized = Sized(name, {}, 100, 16)
     assert sized.cost(space.largest()) == space.cost(space.largest(), 100, image_size=16)
+
+
+def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cifar10-darts-croze` on little data and small networks: warm-up and moves together are the budget."""
+    images = tmp_path / "images.npz"
+    random = np.random.default_rng(0)
+    np.savez(images, images=random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8), labels=np.arange(40) % 2)
+    small = [f"{section}.{key}" for section in ("scoring", "model") for key in ("channels=4", "cells=3")]
+    where = ["data.name=npz", f"data.root={images}", f"run.dir={tmp_path / 'run'}", "executor.workers=1", "device=cpu"]
+    settings = load(
+        "cifar10-darts-croze",
+        [*where, *small, "proxies.croze.batch_size=4", "search.budget=18", "strategy.warmup=5",
+         "search.constraints=[params<=9000]"],
+    )  # fmt: skip
+    scored: list[str] = []
+    proxies = Objectives.__call__
+
+    def counted(self: Objectives, names: Any, text: str) -> dict[str, float]:
+        scored.append(text)
+        return proxies(self, names, text)
+
+    monkeypatch.setattr(Objectives, "__call__", counted)
+    run = create("search", settings)
+    with run as opened:
+        result = launch.execute(opened, Watcher())
+        told = [one.key for one in opened.store.told()]
+    assert result["evaluated"] == len(scored) == len(set(scored)) == 18
+    assert told == scored
+    space = SPACES.get("darts")()
+    archs = [space.parse(text) for text in scored]
+    assert len({space.canonical(arch) for arch in archs}) == 18
+    assert max(space.cost(arch, 2, image_size=8, channels=4, cells=3).params for arch in archs) <= 9000

@@ -194,6 +194,17 @@ def test_a_cheap_objective_guides_warm_up_and_moves(tables: Collection) -> None:
     assert first["regret"][0] > result["strategies"]["warmup-move"]["regret"][0]
 
 
+def test_warm_up_and_moves_by_the_objective_itself_need_no_cheap_one(tables: Collection) -> None:
+    small = ("warmup-move.warmup=20", "warmup-move.pool=5", "warmup-move.tournament=2", "warmup-move.neighbours=4")
+    by_objective = (*small, "warmup-move.ranked_by=objective")
+    one = study(strategies=["warmup-move", "random"], options=by_objective, queries=100, columns=("clean",))
+    result = table_search(tables, one)["strategies"]
+    assert result["warmup-move"]["clean"]["mean"] > result["random"]["clean"]["mean"]
+    with pytest.raises(InputError, match="no --cheap"):
+        study(strategies=["warmup-move"], options=by_objective, cheap="clean").check()
+    study(strategies=["warmup-move"], options=small, cheap="clean").check()
+
+
 def test_options_are_checked() -> None:
     found = options_of(["evolution.population=7", "evolution.tournament=2"], ["random", "evolution"])
     assert (found["evolution"].population, found["evolution"].tournament) == (7, 2)

@@ -15,6 +15,7 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
+from nas.strategies.warmup_move import WarmupMove
 
 GOALS = (Goal("score"),)
 ROUNDS, ASK = 15, 4  # past the size of a population
@@ -24,7 +25,19 @@ OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for th
     "guided": {"predictor": "extra-trees", "whole": 0, "candidates": 20},
     "nsga2": {"population": 15},
     "warmup-move": {"warmup": 40, "pool": 10, "tournament": 4},
-}
+    "warmup-move by the objective": {
+        "ranked_by": "objective", "warmup": 20, "pool": 5, "tournament": 2, "neighbours": 6
+    },
+}  # fmt: skip
+
+
+class ByObjective(WarmupMove):
+    """The same strategy in its other way."""
+
+    name = "warmup-move by the objective"
+
+
+KINDS: dict[str, type[Strategy[Any]]] = {**STRATEGIES.components, ByObjective.name: ByObjective}
 
 
 def made(
@@ -46,9 +59,9 @@ def small(kind: type[Strategy[Any]]) -> Any:
     return kind.Options(**OPTIONS.get(kind.name, {}))
 
 
-@pytest.fixture(params=STRATEGIES.names())
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> type[Strategy[Any]]:
-    return STRATEGIES.get(request.param)
+    return KINDS[request.param]
 
 
 def score(arch: Any) -> dict[str, float] | None:
@@ -189,8 +202,9 @@ def test_it_takes_several_goals_or_says_that_it_does_not(kind: type[Strategy[Any
 
 def test_it_says_which_hint_is_missing(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     for use, words in (("features", "Expected features"), ("cheap", r"search\.cheap")):
-        if use in kind.uses:
-            others = {other: lambda archs: None for other in kind.uses - {use}}
+        needed = kind.needs(small(kind))
+        if use in needed:
+            others = {other: lambda archs: None for other in needed - {use}}
             with pytest.raises(InputError, match=words):
                 kind(space, GOALS, 0, small(kind), Hints(**others))
 

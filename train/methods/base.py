@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.core.perturb import Objective, eval_mode, pgd
+from nas.core.perturb import Objective, Walk, eval_mode, pgd
 from nas.core.share import Share
 from nas.train.settings import TrainSettings
 
@@ -43,6 +43,11 @@ class Method:
     def passes(cls, settings: TrainSettings) -> int:
         """Input gradients per image and step."""
         return 0
+
+    @classmethod
+    def walk(cls, settings: TrainSettings) -> Walk | None:
+        """The steps of its attack on an image; `None` where it does not attack."""
+        return None
 
     @classmethod
     def replays(cls, settings: TrainSettings) -> int:

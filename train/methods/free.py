@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from nas.core.perturb import Walk
 from nas.core.share import Share
 from nas.train.methods.base import Method
 from nas.train.settings import TrainSettings
@@ -29,6 +30,10 @@ class Free(Method):
         super().__init__(settings, model, logits)
         self.delta: Tensor | None = None  # of the batch's images here
         self.parts: list[Tensor] = []  # those of the step under way
+
+    @classmethod
+    def walk(cls, settings: TrainSettings) -> Walk:
+        return settings.free_replays, settings.free_alpha * settings.eps
 
     @classmethod
     def replays(cls, settings: TrainSettings) -> int:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nas.core.perturb import uniform_noise
+from nas.core.perturb import Walk, uniform_noise
 from nas.core.share import Share
 from nas.train.methods.base import Method
 from nas.train.settings import TrainSettings
@@ -26,6 +26,10 @@ class PGD(Method):
     @classmethod
     def passes(cls, settings: TrainSettings) -> int:
         return settings.steps
+
+    @classmethod
+    def walk(cls, settings: TrainSettings) -> Walk:
+        return settings.steps, settings.step_size
 
     def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
         return uniform_noise(x, self.settings.eps, generator, share=share)
@@ -48,6 +52,10 @@ class FGSM(PGD):
     @classmethod
     def passes(cls, settings: TrainSettings) -> int:
         return 1
+
+    @classmethod
+    def walk(cls, settings: TrainSettings) -> Walk:
+        return 1, settings.fgsm_alpha * settings.eps
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
         return self.attacked(self.cross_entropy(y), x, start, self.settings.fgsm_alpha * self.settings.eps, 1)

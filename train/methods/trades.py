@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.core.perturb import eval_mode, normal_noise
+from nas.core.perturb import Walk, eval_mode, normal_noise
 from nas.core.share import Share
 from nas.train.methods.base import Criterion, Method, Outputs
 from nas.train.settings import TrainSettings
@@ -36,6 +36,10 @@ class TRADES(Method):
     @classmethod
     def passes(cls, settings: TrainSettings) -> int:
         return settings.steps
+
+    @classmethod
+    def walk(cls, settings: TrainSettings) -> Walk:
+        return settings.steps, settings.step_size
 
     def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
         return normal_noise(x, START, generator, share)
