@@ -43,9 +43,9 @@ def command(
 
     Several files are joined on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
     given `params`, with bootstrap intervals of 95 % that are not corrected for their number. A corruption or group has
-    the mean of its correlations at each severity (of the mean accuracy of its types). Proxies of which lower is better are turned. A warning names the proxies that
-    rank as size does: |rho| with `params` at least .95, or an interval of the partial rho that does not stay on the
-    side of 0 where rho is. Example:
+    the mean of its correlations at each severity (of the mean accuracy of its types). Proxies of which lower is better
+    are turned. A warning names the proxies that rank as size does: |rho| with `params` at least .95, or an interval of
+    the partial rho that does not stay on the side of 0 where rho is. Example:
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
     from nas.core.errors import InputError

@@ -211,8 +211,8 @@ def _reading(comparison: Comparison) -> str:
             "where both are equally good. Where they differ on few images only this one can be trusted."
         )
         terms["p (corrected), verdict"] = (
-            f"the exact p after Holm's correction for all {len(comparison.differences)} differences on this page, which "
-            "decides what is called shown, not the interval: that would leave out 0 by chance in 1 of 20 comparisons. "
+            "the exact p after Holm's correction. It decides what is called shown, not the interval, which would leave "
+            "out 0 by chance in 1 of 20 comparisons. "
             "Each network was trained once: what another training seed would change is in none of these."
         )
     items = "".join(f"<dt>{key}</dt><dd>{text}</dd>" for key, text in terms.items())
@@ -238,6 +238,6 @@ def _count(comparison: Comparison) -> str:
         "corrected for their number (McNemar's exact test, Holm); the 95 % intervals are uncorrected"
     )
     alone = sum(not row.shown and bool(disagreement(row.plain())) for row in rows)
-    return text + (
-        f", and {alone} {'leaves' if alone == 1 else 'leave'} out 0 where no difference is shown." if alone else "."
-    )
+    if alone:
+        text += f", and {alone} {'leaves' if alone == 1 else 'leave'} out 0 where no difference is shown"
+    return f"{text}."

@@ -133,15 +133,19 @@ def _against(row: dict[str, Any], cell: str) -> str:
         else f"Against the {cell} cell"
     )
     if not row["shown"]:
-        return f"{subject} <b>{verdict(row, '')}</b>"
+        return f"{subject} {_unshown(row)}"
     return f"{subject} it is <b>{'more' if row['difference'] > 0 else 'less'} robust</b>{_although(row)}"
 
 
 def _trainings(row: dict[str, Any]) -> str:
     if not row["shown"]:
-        return f"Between adversarial and standard training of this cell <b>{verdict(row, '')}</b>"
+        return f"Between adversarial and standard training of this cell {_unshown(row)}"
     way = "raises" if row["difference"] > 0 else "lowers"
     return f"Adversarial training of this cell <b>{way}</b> it{_although(row)}"
+
+
+def _unshown(row: dict[str, Any]) -> str:
+    return f"{'the difference is ' if row['corrected'] is None else ''}<b>{escape(verdict(row, ''))}</b>"
 
 
 def _although(row: dict[str, Any]) -> str:
