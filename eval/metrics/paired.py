@@ -1,4 +1,4 @@
-"""Two models on the same images: the difference of their accuracies, how sure it is, and whether it is shown."""
+"""Two models on the same images: the difference of their accuracies, its interval, and the tests behind a verdict."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 from nas.eval.metrics.intervals import wilson
 
 TAIL = 2.5  # percent of the resamples below and above a 95 % interval
+SIGNIFICANCE = 0.05  # level below which a p-value, corrected by `holm`, shows a difference
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Difference of two accuracies on the same images, with its 95 % interval."""
+    """Difference of two accuracies on the same images, with its 95 % interval.
+
+    The interval is that of one comparison. Of many, 5 % leave out 0 by chance, so it gives no verdict: see `holm`.
+    """
 
     difference: float
     low: float
     high: float
 
     @property
-    def shown(self) -> bool:
+    def excludes_zero(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low > 0 or self.high < 0
-
-    def __str__(self) -> str:
-        text = f"{100 * self.difference:+.1f} points [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
-        return text if self.shown else text + ", no difference shown"
 
 
 @dataclass(frozen=True)

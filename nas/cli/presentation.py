@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from nas.drivers.differences import corrected, correction
 from nas.drivers.report import study
 from nas.drivers.report.wording import picture_name
 
@@ -70,9 +71,11 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     lines = [table(result["models"]), ""]
     for model in result["models"]:
         lines += [f"{model['name']} {line}" for line in (*corruption_lines(model)[:1], *checked_lines(model))]
-    for row in result["differences"]:
+    rows = corrected(result)["differences"]
+    for row in rows:
         if row["first"].startswith("best") and row["second"].startswith("random"):
             lines.append(f"{row['first']} minus {row['second']}, {row['metric']}: {row['text']}")
+    lines += [correction(len(rows), "of the result")] if rows else []
     return "\n".join([*lines, f"report: {folder / 'report.html'}"])
 
 
@@ -93,7 +96,10 @@ def _study(folder: Path, result: dict[str, Any]) -> str:
             f"{study.probability(row['seeds']['p'])} (t), {study.probability(row['p_flip'])} (sign flip)"
         )
     if result["tests"]:
-        texts.append(f"(the sign-flip test cannot give less than {result['smallest_p_flip']:.3g} with {seeds} seeds)")
+        texts.append(
+            f"(p-values are uncorrected; the sign-flip test cannot give less than {result['smallest_p_flip']:.3g} with "
+            f"{seeds} seeds)"
+        )
     return "\n".join([*texts, f"report: {folder / 'report.html'}"])
 
 
@@ -192,7 +198,8 @@ def _dps(folder: Path, result: dict[str, Any]) -> str:
             lines.append(f"  {title:<12}  rho {one['spearman']:.3f}, top-10 % retrieval {one['top10']:.0%}{failed}")
         if (gap := report["difference"]) is not None:
             lines.append(
-                f"  difference of rho {gap['value']:+.3f}, 95 % interval {gap['low']:+.3f} to {gap['high']:+.3f}"
+                f"  difference of rho {gap['value']:+.3f}, 95 % interval of this one comparison {gap['low']:+.3f} to "
+                f"{gap['high']:+.3f}"
             )
     file = shlex.quote(str(folder / result["file"]))
     lines.append(f"use it: nas search CONFIG objective=eproxy objective.settings={file}")
@@ -200,9 +207,10 @@ def _dps(folder: Path, result: dict[str, Any]) -> str:
 
 
 def table(entries: list[dict[str, Any]]) -> str:
-    """Accuracies in percent with their 95 % intervals, and the harmonic robustness score."""
+    """Accuracies in percent with their uncorrected 95 % intervals, and the harmonic robustness score."""
     first = entries[0]
-    lines = Table(title=f"{first['n_test']} test images, {first['norm']} eps {first['eps']:.4g}, 95 % intervals")
+    about = f"{first['n_test']} test images, {first['norm']} eps {first['eps']:.4g}"
+    lines = Table(title=f"{about}, uncorrected 95 % intervals")
     lines.add_column("model", no_wrap=True)
     lines.add_column("weights", justify="right")
     metrics = ["clean", *first["attacks"]]

@@ -23,13 +23,16 @@ def command(
     """Write report.html of each run anew and print the results; of several runs also compare what was evaluated.
 
     The comparison takes every evaluated checkpoint of `nas run` and `nas eval` runs: one table, clean against robust
-    accuracy, curves, and paired differences with p-values where the same images were attacked. With `--json` several
+    accuracy, curves, and paired differences with p-values where the same images were attacked. Their intervals are
+    uncorrected; a difference is shown by McNemar's test after Holm's correction for all on the page, also in the report
+    of a run that an earlier version finished. With `--json` several
     runs give `{"runs": [...], "comparison": {...}}`, the comparison null where fewer than two checkpoints were
     evaluated. Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
     """
     from nas.cli.presentation import presented, text_of
     from nas.core.errors import InputError
     from nas.drivers.compare import compare, evaluated
+    from nas.drivers.differences import corrected
     from nas.drivers.report import write_report
     from nas.drivers.report.comparison import PAGE, lines, write_comparison
     from nas.drivers.run import described, result_of
@@ -42,6 +45,7 @@ def command(
             if result is None:
                 raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
             with readable(folder):
+                result = corrected(result)
                 path = write_report(folder, result)
                 command = described(folder)["command"]
                 values.append(presented(command, folder, result))

@@ -29,9 +29,11 @@ def command(
         "each:weather, robbench:hrs:pgd@8, ...; all; a selection by default.",
     ),
     proxies: str = typer.Option("", help="Proxies, separated by commas; all of the files by default."),
-    against: str = typer.Option("", help="Proxies (or params) to subtract from the others, with paired intervals."),
+    against: str = typer.Option(
+        "", help="Proxies (or params) to subtract from the others, with paired intervals (uncorrected)."
+    ),
     every_string: bool = typer.Option(False, "--every-string", help="Isomorphic cells count one by one."),
-    bootstrap: int = typer.Option(1000, help="Resamples for the 95 % intervals."),
+    bootstrap: int = typer.Option(1000, help="Resamples for the 95 % intervals (uncorrected)."),
     seed: int = typer.Option(0, help="Of the resamples."),
     csv: Path = typer.Option(None, metavar="FILE", help="Write the table as CSV."),
     plot: Path = typer.Option(None, metavar="FILE", help="Write a heat map of Kendall's tau (.png, .svg, .pdf)."),
@@ -40,10 +42,10 @@ def command(
     """Rank correlations of proxy scores with published accuracies, and what is left of them given size.
 
     Several files are joined on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
-    given `params`, with bootstrap intervals. A corruption or group has the mean of its correlations at each severity
-    (of the mean accuracy of its types). Proxies of which lower is better are turned. A warning names the proxies that
-    rank as size does: |rho| with `params` at least .95, or an interval of the partial rho that does not stay on the
-    side of 0 where rho is. Example:
+    given `params`, with bootstrap intervals of 95 % that are not corrected for their number. A corruption or group has
+    the mean of its correlations at each severity (of the mean accuracy of its types). Proxies of which lower is better
+    are turned. A warning names the proxies that rank as size does: |rho| with `params` at least .95, or an interval of
+    the partial rho that does not stay on the side of 0 where rho is. Example:
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
     from nas.core.errors import InputError
@@ -114,17 +116,23 @@ def _text(result: dict[str, Any], files: int) -> str:
     beside = [] if "params" in proxies else [("(params)", result["size"])]
     rows = [(name, proxies[name]) for name in order] + beside
     blocks = [
-        ("Spearman's rho ± half its 95 % interval", rows, ("spearman", "low", "high")),
+        ("Spearman's rho ± half its uncorrected 95 % interval", rows, ("spearman", "low", "high")),
         ("Kendall's tau-b", rows, ("kendall",)),
         (
-            "Spearman's rho given params ± half its 95 % interval",
+            "Spearman's rho given params ± half its uncorrected 95 % interval",
             [(name, proxies[name]) for name in order],
             ("partial_given_params", "partial_low", "partial_high"),
         ),
     ]
     for other in dict.fromkeys(other for found in result["differences"].values() for other in found):
         pairs = [(name, result["differences"][name][other]) for name in order if other in result["differences"][name]]
-        blocks.append((f"rho minus that of {other} ± half its paired interval", pairs, ("difference", "low", "high")))
+        blocks.append(
+            (
+                f"rho minus that of {other} ± half its uncorrected paired interval",
+                pairs,
+                ("difference", "low", "high"),
+            )
+        )
     for title, named, keys in blocks:
         note = "" if len(keys) == 1 else "; in brackets where the interval contains 0"
         lines += ["", f"{title}{note}", *_block(named, columns, keys)]

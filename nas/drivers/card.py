@@ -68,7 +68,7 @@ def _evaluation(entry: dict[str, Any]) -> str:
     norm = NORMS.get(entry["norm"], entry["norm"])
     about = (
         f"{entry['n_test']:,} test images of {entry['data']['name']}, {norm} attacks of ε = {radius(entry['eps'])}; "
-        "95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
+        "uncorrected 95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
     )
     return f"{about}\n\n{_table(['attack', 'accuracy', 'HRS'], rows)}"
 

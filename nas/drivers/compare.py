@@ -17,10 +17,9 @@ from nas.drivers.report.facts import uniform
 from nas.drivers.report.identity import TRAININGS, Identity, identities
 from nas.drivers.report.wording import listed, radius
 from nas.drivers.run import described, result_of
-from nas.eval.metrics import holm, mcnemar, paired_bootstrap
+from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.strategies.pareto import undominated
 
-LEVEL = 0.05  # of the corrected p-value below which a difference is called shown
 WORST = "worst_case"
 UNKNOWN = "training unknown"  # of networks that were not trained here
 NORMS = {"Linf": "L∞", "L2": "L2"}
@@ -52,7 +51,8 @@ class Checkpoint:
 class Difference:
     """The paired difference of two checkpoints on one metric; `p` by bootstrap, `exact` by McNemar's test.
 
-    `corrected` is `exact` after Holm's correction for all differences of the comparison.
+    `corrected` is `exact` after Holm's correction for all differences of the comparison: every pair of checkpoints on
+    every accuracy on which it can be paired. The interval is 95 %, uncorrected.
     """
 
     first: str
@@ -67,7 +67,11 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        return self.corrected < LEVEL
+        return self.corrected < SIGNIFICANCE
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "shown": self.shown}
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Comparison:
             "checkpoints": [
                 {"label": one.label, "run": one.run, "data": one.data, **one.entry} for one in self.checkpoints
             ],
-            "differences": [{**asdict(row), "shown": row.shown} for row in self.differences],
+            "differences": [row.plain() for row in self.differences],
             "notes": self.notes,
         }
 

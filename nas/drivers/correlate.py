@@ -41,7 +41,7 @@ def correlate(
     resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
     Proxies of which lower is better are turned: positive is good. `params` is the number of weights of the string
     that was scored; `size` has what it reaches by itself. With `every_string` isomorphic strings count one by one, and
-    the bootstrap draws whole classes.
+    the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
 
     `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and
     a column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
@@ -170,8 +170,8 @@ def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -
             )
         elif columns:
             found.append(
-                f"{name}: size may be all that it ranks by for {', '.join(columns)} (the interval of its partial rho "
-                f"given params contains 0 or has turned its sign, on {joined.n:,} architectures)."
+                f"{name}: size may be all that it ranks by for {', '.join(columns)} (the uncorrected interval of its "
+                f"partial rho given params contains 0 or has turned its sign, on {joined.n:,} architectures)."
             )
     return found
 

@@ -88,7 +88,7 @@ def heat_map(result: dict[str, Any], dataset: str, kind: str) -> bytes:
         title = f"Kendall's \u03c4 of zero-cost proxies with accuracy, {dataset}"
         figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
         figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
-        note = "in brackets: size may explain it; given the number of weights nothing in that direction is shown"
+        note = "in brackets: size may explain it; given the number of weights its interval (uncorrected) reaches 0"
         figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
         file = io.BytesIO()
         date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]

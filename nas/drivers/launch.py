@@ -16,10 +16,11 @@ from nas.core.provenance import versions
 from nas.core.seeds import derive
 from nas.drivers import dps, pipeline, reach, study, supernet_stage, transfer
 from nas.drivers.aims import Aims
+from nas.drivers.differences import uncorrected
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.objectives.trained import check_judged
 from nas.drivers.pipeline import Watcher
-from nas.drivers.run import CONFIG, Run, described, reopen, result_of
+from nas.drivers.run import CONFIG, RESULT, Run, described, reopen, result_of
 from nas.drivers.settings import Settings, from_values
 from nas.eval.corruptions import Asked
 from nas.eval.evaluation import plan_of
@@ -36,6 +37,13 @@ def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
     """Carry out the run's command to its end and write its `result.json`; returns the content."""
     done = run.result()
     if done is not None:
+        if uncorrected(done):
+            logging.getLogger("nas").warning(
+                "%s was written by an earlier version: `shown` there is the verdict of an uncorrected interval. "
+                "`nas report %s` corrects it for the number of differences.",
+                run.folder / RESULT,
+                run.folder,
+            )
         return done
     version = described(run.folder).get("version")
     if version != (current := versions()["robust-nas"]):

@@ -14,6 +14,7 @@ from nas.core.executor import Executor, ExecutorSettings, executor_for
 from nas.core.seeds import derive
 from nas.drivers import connected
 from nas.drivers.aims import Aims
+from nas.drivers.differences import differences
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
 from nas.drivers.objectives.names import source_of
 from nas.drivers.run import STORE, Run, Stage
@@ -21,8 +22,6 @@ from nas.drivers.search import Search
 from nas.drivers.standing import standing
 from nas.drivers.supernet_stage import is_supernet, search_supernet
 from nas.drivers.together import started
-from nas.eval import paired_difference
-from nas.train import METHODS
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
 DRAWS = 100_000  # random cells tried for one of that size
@@ -212,35 +211,3 @@ def run_pipeline(run: Run, watcher: Watcher, report: Callable[[Path, dict[str, A
     with run.stage("report"):
         report(run.folder, run.signed({**result, "seconds": run.seconds()}))
     return run.finish({**result, "seconds": run.seconds()})
-
-
-def differences(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Paired differences with 95 % intervals: best against random, and adversarial against standard training."""
-    by_name = {entry["name"]: entry for entry in entries}
-    robust = [name for name, method in METHODS.components.items() if method.adversarial]
-    pairs = [(f"best-{method}", f"random-{method}") for method in ["standard", *robust]]
-    pairs += [(f"{cell}-{method}", f"{cell}-standard") for method in robust for cell in ("best", "random")]
-    rows = []
-    for first, second in pairs:
-        if first not in by_name or second not in by_name:
-            continue
-        a, b = _outcomes(by_name[first]), _outcomes(by_name[second])
-        for metric in a:
-            paired = paired_difference([c == "1" for c in a[metric]], [c == "1" for c in b[metric]])
-            rows.append(
-                {
-                    "first": first,
-                    "second": second,
-                    "metric": metric,
-                    "difference": paired.difference,
-                    "interval": [paired.low, paired.high],
-                    "shown": paired.shown,
-                    "text": str(paired),
-                }
-            )
-    return rows
-
-
-def _outcomes(entry: dict[str, Any]) -> dict[str, str]:
-    worst = entry.get("worst_case") or {}
-    return {**entry["correct"], **({"worst_case": worst["correct"]} if len(worst.get("attacks", [])) > 1 else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from commands import TINY, nas, nas_json
 
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
+from nas.core.files import write_signed
 from nas.core.images import unit_range
 from nas.eval import hrs, wilson
 from nas.search_spaces import SPACES, NASBench201
@@ -118,7 +120,33 @@ def test_run_prints_the_table_and_where_the_report_is(finished: tuple[Path, dict
     assert "best-pgd" in text
     assert "autoattack" in text
     assert "no difference shown" in text
+    assert "Holm's correction for all 20 differences of the result" in text  # four pairs, five accuracies each
+    assert "uncorrected 95 % intervals" in text
     assert "report: runs/quickstart-1/report.html" in text
+
+
+def test_a_run_of_version_0_1_is_reported_corrected_and_resumed_as_it_is(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Its result calls a difference shown where the uncorrected interval leaves out 0, and has no p."""
+    folder, result = finished
+    shutil.copytree(folder / "runs" / "quickstart-1", tmp_path / "old")
+    old = json.loads(json.dumps(result))
+    for row in old["differences"]:
+        del row["p"], row["corrected"]
+        row["shown"], row["text"] = True, "+99.0 points [+98.0, +99.5]"
+    write_signed(tmp_path / "old" / "result.json", old)
+    content = (tmp_path / "old" / "result.json").read_bytes()
+    assert nas_json("report", "old", cwd=tmp_path) == result
+    assert nas("report", "old", cwd=tmp_path).stdout == nas("report", "runs/quickstart-1", cwd=folder).stdout.replace(
+        "runs/quickstart-1", "old"
+    )
+    resumed = nas("resume", "old", "--json", cwd=tmp_path)
+    assert json.loads(resumed.stdout) == old
+    assert "`nas report old` corrects it" in resumed.stderr.replace("\n", " ")
+    assert "+99.0 points" not in nas("resume", "old", cwd=tmp_path).stdout
+    assert (tmp_path / "old" / "result.json").read_bytes() == content
+    assert "uncorrected interval" not in nas("resume", "runs/quickstart-1", cwd=folder).stderr
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from nas.cli.presentation import checked_lines, table
-from nas.drivers.pipeline import differences
+from nas.drivers.differences import differences
 from nas.drivers.report import figures, tables
 from nas.drivers.report.facts import _curves
 from nas.drivers.report.identity import identities

@@ -16,11 +16,11 @@ import pytest
 from nas.core.errors import InputError
 from nas.core.store import Evaluation
 from nas.drivers import run, settings
-from nas.drivers.pipeline import differences
+from nas.drivers.differences import differences
 from nas.drivers.report import cells, repeat, write_report
 from nas.drivers.report.facts import gather
 from nas.drivers.report.identity import legend
-from nas.drivers.report.wording import duration, percent, points, radius
+from nas.drivers.report.wording import duration, percent, points, probability, radius
 from nas.eval import hrs, wilson
 from nas.search_spaces import SPACES
 
@@ -180,7 +180,7 @@ def test_the_table_holds_the_numbers_of_the_result(make: Make) -> None:
         assert numbers[len(shares) :] == [f"{100 * value:.1f}%" for value in model["hrs"].values()]
 
 
-def test_no_difference_is_claimed_exactly_where_the_interval_leaves_0_out(make: Make) -> None:
+def test_a_difference_is_claimed_exactly_where_it_is_shown(make: Make) -> None:
     content = result()
     page = write_report(make(), content).read_text()
     table = page[page.index("<h2>Paired") : page.index("<h2>Robustness")]
@@ -190,7 +190,12 @@ def test_no_difference_is_claimed_exactly_where_the_interval_leaves_0_out(make: 
     for row, text in zip(content["differences"], rows):
         assert ("no difference shown" in text) == (not row["shown"])
         assert ("is better" in text) == row["shown"]
-        assert row["text"].removesuffix(", no difference shown").replace("-", "\u2212") in text
+        assert points(row) in text
+        low, high = row["interval"]
+        numbers = [100 * row["difference"], 100 * low, 100 * high]
+        assert "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*numbers).replace("-", "\u2212") in text
+        for p in (row["p"], row["corrected"]):
+            assert f" {probability(p)} " in text
     better = next(text for row, text in zip(content["differences"], rows) if row["metric"] == "pgd20" and row["shown"])
     assert "best is better" in better
 

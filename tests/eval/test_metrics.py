@@ -54,12 +54,14 @@ def test_paired_difference_is_antisymmetric_and_sees_pairing() -> None:
     assert forward.high - forward.low < unpaired.high - unpaired.low
 
 
-def test_no_difference_is_said_exactly_where_the_interval_contains_0() -> None:
+def test_an_interval_tells_whether_it_leaves_out_0_and_gives_no_verdict() -> None:
     small, large = paired_difference(*_pair(50, 3, 2, 45)), paired_difference(*_pair(40, 30, 2, 28))
     assert small.low < 0 < small.high
-    assert "no difference shown" in str(small)
+    assert not small.excludes_zero
     assert large.low > 0
-    assert "no difference shown" not in str(large)
+    assert large.excludes_zero
+    assert paired_difference(*_pair(40, 2, 30, 28)).excludes_zero  # below 0
+    assert not hasattr(large, "shown")
 
 
 def test_identical_outcomes_give_an_interval_around_0() -> None:

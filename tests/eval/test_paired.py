@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from fractions import Fraction
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_bootstrap_agrees_with_the_exact_test_where_there_is_enough_to_count() -
         outcomes = _outcomes(300, only_a, only_b, 200)
         found, exact = paired_bootstrap(*outcomes), mcnemar(*outcomes)
         assert found.p == pytest.approx(exact, rel=0.6, abs=0.08)
-        assert (found.p < 0.05) == (exact < 0.05) == found.shown
+        assert (found.p < 0.05) == (exact < 0.05) == found.excludes_zero
         newcombe = paired_difference(*outcomes)
         assert (found.low, found.high) == pytest.approx((newcombe.low, newcombe.high), abs=0.01)
 
@@ -103,7 +104,7 @@ def test_equal_outcomes_show_nothing() -> None:
     found = paired_bootstrap([True, False] * 5, [True, False] * 5)
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
     assert mcnemar([True, False], [True, False]) == 1
-    assert not found.shown
+    assert not found.excludes_zero
 
 
 def test_a_few_differing_images_are_judged_by_the_exact_test() -> None:
@@ -133,6 +134,40 @@ def test_holm_is_the_step_down_procedure() -> None:
                 break
             rejected.add(int(index))
         assert {index for index, value in enumerate(corrected) if value <= alpha} == rejected
+
+
+def test_mcnemar_is_the_binomial_sum_of_the_rarer_side() -> None:
+    for only_a, only_b in product(range(13), repeat=2):
+        total = only_a + only_b
+        tail = sum(Fraction(math.comb(total, k), 2**total) for k in range(min(only_a, only_b) + 1))
+        exact = float(min(Fraction(1), 2 * tail))  # both sides are equally likely; an even split counts once
+        for both, neither in ((0, 1), (7, 0), (30, 11)):
+            assert mcnemar(*_outcomes(both, only_a, only_b, neither)) == pytest.approx(exact, rel=1e-12)
+    assert mcnemar(*_outcomes(0, 6, 0, 0)) == pytest.approx(2 / 64)
+
+
+def _closed_testing(values: list[float]) -> list[float]:
+    """Holm by its other definition: i is rejected where every set that holds it is, each by Bonferroni's test."""
+    found = []
+    for index in range(len(values)):
+        others = [other for other in range(len(values)) if other != index]
+        sets = [(index, *more) for size in range(len(values)) for more in combinations(others, size)]
+        found.append(max(min(1.0, len(one) * min(values[i] for i in one)) for one in sets))
+    return found
+
+
+def test_holm_is_closed_testing_by_bonferroni() -> None:
+    rng = np.random.default_rng(3)
+    cases = [[0.01, 0.01, 0.01], [0.02, 0.01, 0.02, 0.01], [0.0, 0.0, 1.0], [1.0, 1.0], [0.03], [0.04, 0.5, 0.04, 0.2]]
+    for count in range(1, 9):
+        cases += [rng.uniform(0, 0.2, count).tolist(), rng.choice([0.004, 0.02, 0.03, 1.0], count).tolist()]
+    for values in cases:
+        found = holm(values)
+        assert found == pytest.approx(_closed_testing(values))
+        assert all(raw <= value <= 1 for raw, value in zip(values, found))
+        for i, j in product(range(len(values)), repeat=2):
+            if values[i] <= values[j]:
+                assert found[i] <= found[j]  # so equals stay equal, and the order of p-values is kept
 
 
 def test_worst_case_is_the_and_of_all_attacks() -> None:

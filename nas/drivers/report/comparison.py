@@ -7,13 +7,23 @@ from itertools import groupby
 from pathlib import Path
 
 from nas.core.files import write_text
-from nas.drivers.compare import LEVEL, NORMS, WORST, Checkpoint, Comparison, Difference
+from nas.drivers.compare import NORMS, WORST, Checkpoint, Comparison, Difference
+from nas.drivers.differences import correction, difference_text, disagreement, verdict
 from nas.drivers.report import comparison_figures as drawn
 from nas.drivers.report import figures, measured
 from nas.drivers.report.frame import beside, document, section
 from nas.drivers.report.identity import legend
 from nas.drivers.report.tables import forest, scrolling, share
-from nas.drivers.report.wording import UNSHOWN, attack, listed, metric, minus, percent, radius
+from nas.drivers.report.wording import (
+    attack,
+    listed,
+    metric,
+    percent,
+    points,
+    probability,
+    radius,
+)
+from nas.eval.metrics import SIGNIFICANCE
 
 PAGE = "comparison.html"
 Numbered = list[tuple[int, Checkpoint]]
@@ -63,7 +73,7 @@ def _results(rows: Numbered) -> str:
         f"</tr><tr>{titles * 2}</tr></thead>"
     )
     body = "".join(_row(number, one, attacks, worst) for number, one in rows)
-    note = "In brackets the 95% Wilson interval in percent. The numbers name the checkpoints in the figures."
+    note = "In brackets the uncorrected 95% Wilson interval in percent. The numbers name checkpoints in the figures."
     return section("Results", scrolling(f"<table>{head}<tbody>{body}</tbody></table>"), note)
 
 
@@ -100,7 +110,7 @@ def _fronts(rows: Numbered) -> str:
             continue
         words = legend([one.identity for _, one in group]) + (
             f"<p>{escape(title)}, robust against {escape(metric(judged))}. Bars: 95% Wilson intervals. The dashed line "
-            "joins those that no other beats in both accuracies; the thin curves are those of equal HRS.</p>"
+            "joins those that no other beats in both measured accuracies; the thin curves are those of equal HRS.</p>"
         )
         parts.append(beside(drawn.pareto(f"pareto{number}", group, judged), words))
     return section("Clean against robust accuracy", "".join(parts))
@@ -161,30 +171,26 @@ def _differences(comparison: Comparison) -> str:
         )
         body += [_difference(row, numbers, (low - room, high + room)) for row in group]
     head = (
-        '<thead><tr><th class="name">accuracy</th><th>difference and 95% interval, points</th>'
+        '<thead><tr><th class="name">accuracy</th><th>difference and uncorrected 95% interval</th>'
         '<th aria-label="drawn"></th><th>p, bootstrap</th><th>p, exact</th><th>p, corrected</th>'
         '<th class="name">verdict</th></tr></thead>'
     )
     table = scrolling(f'<table class="differences">{head}<tbody>{"".join(body)}</tbody></table>')
-    note = "Both networks see the same images, so the difference is known better than each accuracy."
+    note = "Both networks see the same images, so the difference is known better than each accuracy. " + correction(
+        len(rows), "on this page"
+    )
     return section("Paired differences", notes + table, note)
 
 
 def _difference(row: Difference, numbers: dict[str, int], scale: tuple[float, float]) -> str:
-    low, high = row.interval
-    text = minus(f"{100 * row.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
     better = numbers[row.first if row.difference > 0 else row.second]
-    verdict = f"no. {better} is better" if row.shown else UNSHOWN
-    picture = forest({"interval": row.interval, "difference": row.difference}, scale)
-    values = "".join(f"<td>{probability(p)}</td>" for p in (row.p, row.exact, row.corrected))
+    said = verdict(row.plain(), f"no. {better} is better")
+    values = "".join(f"<td>{escape(probability(p))}</td>" for p in (row.p, row.exact, row.corrected))
     return (
         f'<tr class="{"shown" if row.shown else "unshown"}"><th class="name">{escape(metric(row.metric))}</th>'
-        f'<td>{text}</td><td class="forest">{picture}</td>{values}<td class="name">{escape(verdict)}</td></tr>'
+        f'<td>{escape(points(row.plain()))}</td><td class="forest">{forest(row.plain(), scale)}</td>{values}'
+        f'<td class="name">{escape(said)}</td></tr>'
     )
-
-
-def probability(p: float) -> str:
-    return "&lt; 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
 def _reading(comparison: Comparison) -> str:
@@ -197,16 +203,17 @@ def _reading(comparison: Comparison) -> str:
     if comparison.differences:
         terms["Interval, p (bootstrap)"] = (
             "from resamples of the images with replacement, each with what both networks made of it: the 95% "
-            "percentile interval of the difference, and twice the smaller share of resamples on one side of 0."
+            "percentile interval of the difference, and twice the smaller share of resamples on one side of 0. Neither "
+            "is corrected."
         )
         terms["p (exact)"] = (
             "McNemar's test: of the images on which only one of the two is right, how unlikely so uneven a split is "
             "where both are equally good. Where they differ on few images only this one can be trusted."
         )
         terms["p (corrected), verdict"] = (
-            f"the exact p after Holm's correction for all {len(comparison.differences)} differences on this page; a "
-            f"difference is called shown below {LEVEL:g}. Each network was trained once: what another training seed "
-            "would change is in none of these."
+            "the exact p after Holm's correction. It decides what is called shown, not the interval, which would leave "
+            "out 0 by chance in 1 of 20 comparisons. "
+            "Each network was trained once: what another training seed would change is in none of these."
         )
     items = "".join(f"<dt>{key}</dt><dd>{text}</dd>" for key, text in terms.items())
     return section("How to read the numbers", f'<dl class="terms">{items}</dl>')
@@ -215,9 +222,7 @@ def _reading(comparison: Comparison) -> str:
 def lines(comparison: Comparison) -> list[str]:
     """For the command line: the differences that are shown, how many are not, and what could not be paired."""
     texts = [
-        f"{row.first} minus {row.second}, {metric(row.metric)}: {100 * row.difference:+.1f} points "
-        f"[{100 * row.interval[0]:+.1f}, {100 * row.interval[1]:+.1f}], p = {row.exact:.2g} "
-        f"({row.corrected:.2g} corrected)"
+        f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text({**row.plain(), 'p': row.exact})}"
         for row in comparison.differences
         if row.shown
     ]
@@ -227,8 +232,12 @@ def lines(comparison: Comparison) -> list[str]:
 
 
 def _count(comparison: Comparison) -> str:
-    shown = sum(row.shown for row in comparison.differences)
-    return (
-        f"{shown} of {len(comparison.differences)} paired differences are shown at the level {LEVEL:g}, corrected for "
-        "their number."
+    rows = comparison.differences
+    text = (
+        f"{sum(row.shown for row in rows)} of {len(rows)} paired differences are shown at the level {SIGNIFICANCE:g}, "
+        "corrected for their number (McNemar's exact test, Holm); the 95 % intervals are uncorrected"
     )
+    alone = sum(not row.shown and bool(disagreement(row.plain())) for row in rows)
+    if alone:
+        text += f", and {alone} {'leaves' if alone == 1 else 'leave'} out 0 where no difference is shown"
+    return f"{text}."

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.core.errors import InputError
 from nas.core.store import Store
+from nas.drivers.differences import corrected
 from nas.drivers.report.identity import Identity, identities
 from nas.drivers.run import described
 from nas.drivers.search import failures, trajectory
@@ -82,7 +83,7 @@ class Facts:
 def gather(folder: Path, result: dict[str, Any]) -> Facts:
     """Read what the folder of a run knows; takes no lock, so that it works inside the run and after it."""
     config = described(folder)
-    result = uniform(result)
+    result = corrected(uniform(result))
     goal, evaluations, failed = None, [], {}
     training: dict[str, dict[str, Any]] = {}
     path = folder / "store.sqlite"

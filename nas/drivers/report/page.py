@@ -6,6 +6,7 @@ from html import escape
 
 from omegaconf import OmegaConf
 
+from nas.drivers.differences import correction
 from nas.drivers.report import cells, corruptions, figures, measured, tables
 from nas.drivers.report.facts import Facts
 from nas.drivers.report.frame import beside, document, section
@@ -45,14 +46,16 @@ def _results(facts: Facts) -> str:
     if not facts.entries:
         return ""
     images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in facts.entries))
-    note = f"Accuracy on {images} test images; in brackets its 95% Wilson interval in percent."
+    note = f"Accuracy on {images} test images; in brackets its uncorrected 95% Wilson interval in percent."
     return section("Results", tables.results(facts), note)
 
 
 def _differences(facts: Facts) -> str:
     if not facts.differences:
         return ""
-    note = "Both networks see the same images, so the difference is known better than each accuracy."
+    note = "Both networks see the same images, so the difference is known better than each accuracy. " + correction(
+        len(facts.differences), "of this table"
+    )
     return section("Paired differences", tables.differences(facts), note)
 
 
@@ -76,7 +79,8 @@ def _robustness(facts: Facts) -> str:
 
 def _checks(facts: Facts) -> str:
     entries = [entry for entry in facts.entries if entry.get("checks")]
-    note = "Further attacks on a few images. A warning is a sign of an attack that fails, not of a robust network."
+    note = "Further attacks on a few images. A warning is a sign of an attack that fails, not of a robust network. "
+    note += "Two attacks are compared by the uncorrected 95% interval of their difference."
     return section("Do these numbers mean anything?", tables.checks(entries, facts.models), note)
 
 
@@ -206,14 +210,14 @@ def _reading(facts: Facts) -> str:
         "HRS": "the harmonic robustness score 2\u00b7A\u00b7R / (A + R) of clean accuracy A and robust "
         "accuracy R "
         "(Devaguptapu et al., 2021); 0 where both are 0.",
-        "Intervals": "95%. Of an accuracy: Wilson's score interval. Of a difference: Newcombe's interval "
+        "Intervals": "95%, uncorrected. Of an accuracy: Wilson's score interval. Of a difference: Newcombe's interval "
         "for paired "
         "proportions (1998, method 10). They tell what another sample of test images would change; each "
         "network was "
-        "trained once, so what another training seed would change is not in them. They are not corrected "
-        "for the number "
-        "of comparisons.",
-        "Verdict": "given only where the interval of the difference leaves out 0; otherwise the two could be equal.",
+        "trained once, so what another training seed would change is not in them.",
+        "p, verdict": "McNemar's test: of the images on which only one of the two networks is right, how unlikely so "
+        "uneven a split is where both are equally good. The verdict needs this p after correction, not the interval, "
+        "which would leave out 0 by chance in 1 of 20 comparisons; without it the two could be equal.",
     }
     items = "".join(f"<dt>{key}</dt><dd>{text}</dd>" for key, text in terms.items())
     return section("How to read the numbers", f'<dl class="terms">{items}</dl>')

@@ -53,7 +53,8 @@ def reading(result: dict[str, Any]) -> str:
     text += ": it cannot reach .05, whatever the difference; six seeds can. " if least > 0.05 else ". "
     return text + (
         "Over images: a t-test of each image's difference, averaged over the seeds; it says what other test images "
-        "would change for these very networks, nothing of other seeds. No p-value is corrected for their number."
+        "would change for these very networks, nothing of other seeds. No p-value and no "
+        "interval is corrected for their number."
     )
 
 
@@ -101,8 +102,8 @@ def _results(result: dict[str, Any]) -> str:
 
 
 def _tests(result: dict[str, Any]) -> str:
-    titles = ["pair", "accuracy or score", "each seed", "mean ± sd", "95% interval over seeds", "p (t)"]
-    titles += ["p (sign flip)", "95% interval over images", "p (images)"]
+    titles = ["pair", "accuracy or score", "each seed", "mean ± sd", "95% interval over seeds, uncorrected", "p (t)"]
+    titles += ["p (sign flip)", "95% interval over images, uncorrected", "p (images)"]
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _cells(row))}</tr>" for row in result["tests"])
     return scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")

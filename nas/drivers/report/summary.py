@@ -5,9 +5,20 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from nas.drivers.differences import disagreement, verdict
 from nas.drivers.report.facts import Facts
 from nas.drivers.report.identity import TRAININGS
-from nas.drivers.report.wording import UNSHOWN, attack, listed, norm, percent, points, radius, value, with_interval
+from nas.drivers.report.wording import (
+    attack,
+    listed,
+    norm,
+    percent,
+    points,
+    probability,
+    radius,
+    value,
+    with_interval,
+)
 
 
 def summary(facts: Facts) -> str:
@@ -109,7 +120,11 @@ def _findings(facts: Facts) -> list[str]:
 
 
 def _figure(row: dict[str, Any]) -> str:
-    return f"{_whole(points(row))} on the same images"
+    text = f"{_whole(points(row))} on the same images, interval uncorrected"
+    if row["corrected"] is None:
+        return text
+    p = probability(row["corrected"])
+    return f"{text}, corrected p {escape(p if p.startswith('<') else f'= {p}')}"
 
 
 def _whole(text: str) -> str:
@@ -124,11 +139,20 @@ def _against(row: dict[str, Any], cell: str) -> str:
         else f"Against the {cell} cell"
     )
     if not row["shown"]:
-        return f"{subject} <b>{UNSHOWN}</b>"
-    return f"{subject} it is <b>{'more' if row['difference'] > 0 else 'less'} robust</b>"
+        return f"{subject} {_unshown(row)}"
+    return f"{subject} it is <b>{'more' if row['difference'] > 0 else 'less'} robust</b>{_although(row)}"
 
 
 def _trainings(row: dict[str, Any]) -> str:
     if not row["shown"]:
-        return f"Between adversarial and standard training of this cell <b>{UNSHOWN}</b>"
-    return f"Adversarial training of this cell <b>{'raises' if row['difference'] > 0 else 'lowers'}</b> it"
+        return f"Between adversarial and standard training of this cell {_unshown(row)}"
+    way = "raises" if row["difference"] > 0 else "lowers"
+    return f"Adversarial training of this cell <b>{way}</b> it{_although(row)}"
+
+
+def _unshown(row: dict[str, Any]) -> str:
+    return f"{'the difference is ' if row['corrected'] is None else ''}<b>{escape(verdict(row, ''))}</b>"
+
+
+def _although(row: dict[str, Any]) -> str:
+    return f", {disagreement(row)}" if disagreement(row) else ""

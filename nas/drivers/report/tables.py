@@ -7,10 +7,10 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
+from nas.drivers.differences import verdict
 from nas.drivers.report.facts import Facts
 from nas.drivers.report.identity import TRAININGS, Identity
 from nas.drivers.report.wording import (
-    UNSHOWN,
     attack,
     duration,
     interval,
@@ -18,6 +18,7 @@ from nas.drivers.report.wording import (
     norm,
     percent,
     points,
+    probability,
     radius,
     value,
 )
@@ -72,7 +73,7 @@ def share(fraction: float, bounds: Sequence[float]) -> str:
 
 
 def differences(facts: Facts) -> str:
-    """Paired differences in points, drawn on one scale, with a verdict where the interval leaves out 0."""
+    """Paired differences in points, drawn on one scale, with their p-values and verdicts after correction."""
     low = min([0.0, *(row["interval"][0] for row in facts.differences)])
     high = max([0.0, *(row["interval"][1] for row in facts.differences)])
     room = 0.04 * (high - low) or 1.0
@@ -81,13 +82,13 @@ def differences(facts: Facts) -> str:
     for (first, second), rows in groupby(facts.differences, key=lambda row: (row["first"], row["second"])):
         one, other, shared = _compared(facts, first, second)
         body.append(
-            f'<tr class="pair"><th colspan="4"><b>{escape(one)}</b> minus <b>{escape(other)}</b>'
+            f'<tr class="pair"><th colspan="6"><b>{escape(one)}</b> minus <b>{escape(other)}</b>'
             f"{escape(shared)}</th></tr>"
         )
         body += [_difference(row, one, other, scale) for row in rows]
     head = (
-        '<thead><tr><th class="name">accuracy</th><th>difference and 95% interval, points</th>'
-        '<th aria-label="drawn"></th><th class="name">verdict</th></tr></thead>'
+        '<thead><tr><th class="name">accuracy</th><th>difference and uncorrected 95% interval</th>'
+        '<th aria-label="drawn"></th><th>p, exact</th><th>p, corrected</th><th class="name">verdict</th></tr></thead>'
     )
     return scrolling(f'<table class="differences">{head}<tbody>{"".join(body)}</tbody></table>')
 
@@ -108,11 +109,12 @@ def _compared(facts: Facts, first: str, second: str) -> tuple[str, str, str]:
 
 def _difference(row: dict[str, Any], one: str, other: str, scale: tuple[float, float]) -> str:
     kind = "shown" if row["shown"] else "unshown"
-    verdict = f"{one if row['difference'] > 0 else other} is better" if row["shown"] else UNSHOWN
+    said = verdict(row, f"{one if row['difference'] > 0 else other} is better")
+    p_values = "".join(f"<td>{escape(probability(row[key]))}</td>" for key in ("p", "corrected"))
     return (
         f'<tr class="{kind}"><th class="name">{escape(metric(row["metric"]))}</th><td>'
         f"{escape(points(row))}</td>"
-        f'<td class="forest">{forest(row, scale)}</td><td class="name">{escape(verdict)}</td></tr>'
+        f'<td class="forest">{forest(row, scale)}</td>{p_values}<td class="name">{escape(said)}</td></tr>'
     )
 
 
@@ -149,7 +151,7 @@ def transfer(result: Mapping[str, Any]) -> str:
     """The matrices of `nas transfer`, one table per attack, and the verdict on each."""
     names = [network["name"] for network in result.get("networks", [])]
     parts = []
-    for (name, one), verdict in zip(result.get("transfer", {}).items(), result.get("checks", [])):
+    for (name, one), judged in zip(result.get("transfer", {}).items(), result.get("checks", [])):
         rows = [("clean", [*zip(result["clean"]["accuracy"].values(), result["clean"]["intervals"].values())])]
         rows += [(source, [*zip(*both)]) for source, *both in zip(names, one["accuracy"], one["intervals"])]
         body = ""
@@ -163,7 +165,7 @@ def transfer(result: Mapping[str, Any]) -> str:
             body += f'<tr><th class="name">{escape(source)}</th>{"".join(drawn)}</tr>'
         titles = "".join(f"<th>{escape(title)}</th>" for title in names)
         head = f'<thead><tr><th class="name">{escape(attack(name))}</th>{titles}</tr></thead>'
-        said = f'<p class="note">{escape(verdict["ok"])}: {escape(verdict["reason"])}</p>'
+        said = f'<p class="note">{escape(judged["ok"])}: {escape(judged["reason"])}</p>'
         parts.append(scrolling(f"<table>{head}<tbody>{body}</tbody></table>") + said)
     return "".join(parts)
 

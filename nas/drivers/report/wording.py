@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nas.drivers.differences import in_points
 
 _ATTACKS = {
     "fgsm": "FGSM",
@@ -20,7 +22,6 @@ _ATTACKS = {
     "autoattack-rand": "AutoAttack (rand)",
 }
 _NORMS = {"Linf": "L\u221e", "L2": "L2"}
-UNSHOWN = "no difference shown"
 
 
 def percent(fraction: float) -> str:
@@ -52,9 +53,16 @@ def with_interval(entry: dict[str, Any], metric: str) -> str:
     return f"{percent(value)} {interval(entry['intervals'][metric])}"
 
 
-def points(row: dict[str, Any]) -> str:
-    """A paired difference in points with its interval, without the verdict."""
-    return minus(row["text"].removesuffix(f", {UNSHOWN}"))
+def points(row: Mapping[str, Any]) -> str:
+    """A paired difference in points with its uncorrected interval, without the verdict."""
+    return minus(in_points(row))
+
+
+def probability(p: float | None) -> str:
+    """A p-value on a page; nothing where there is none."""
+    if p is None:
+        return ""
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
 def minus(text: str) -> str:
