@@ -58,6 +58,11 @@ class DPSOptions:
 def preflight(settings: Settings) -> None:
     """`InputError` for what would stop the run later, before anything is written."""
     settings.once("dps")
+    if not settings.proxies.eproxy.use_barrier:
+        raise InputError(
+            "Expected a barrier for nas dps, which searches its kernel and initialisation, but got "
+            "proxies.eproxy.use_barrier=false; leave it out."
+        )
     Work(settings).losses()  # has data and a batch to draw
 
 

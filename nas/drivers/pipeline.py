@@ -13,8 +13,9 @@ from nas.core.errors import InputError, NasError
 from nas.core.executor import Executor, ExecutorSettings, executor_for
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
+from nas.drivers.definitions import check_run
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
-from nas.drivers.objectives.names import GRAPH, parse, source_of
+from nas.drivers.objectives.names import source_of
 from nas.drivers.run import STORE, Run, Stage
 from nas.drivers.search import Search
 from nas.drivers.standing import standing
@@ -89,6 +90,7 @@ def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
         jobs.open_store = executor.opener(run.folder / STORE)
         if looks_at_images(run):
             run.looks_at(jobs.dataset)
+            check_run(run, jobs.dataset)
         yield Workshop(run, jobs, executor, watcher)
 
 
@@ -97,9 +99,7 @@ def looks_at_images(run: Run) -> bool:
     settings = run.settings
     if run.command != "search" or is_supernet(settings):
         return True
-    names = [term.name for text in (settings.search.objective, settings.search.cheap) if text for term in parse(text)]
-    names += [name for name in settings.search.features if name != GRAPH]
-    return any(source_of(name) in ("proxy", "trained") for name in names)
+    return any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
 
 
 def search(shop: Workshop) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -47,6 +48,11 @@ class Run:
 
     def stage(self, name: str) -> Stage:
         return Stage(self.store, name, self.copies)
+
+    def begun_before(self, version: str) -> str | None:
+        """The version that began the run, where it is an earlier one than this and than `version`."""
+        began = str(described(self.folder).get("version", "0"))
+        return began if _numbers(began) < min(_numbers(version), _numbers(__version__)) else None
 
     def begin(self) -> None:
         """Note what this session computes with."""
@@ -112,6 +118,11 @@ class Run:
                 aside.name,
             )
         return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """0.2.0 of `0.2.0.dev1`, for comparing."""
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
 
 
 def depends_on(settings: Settings) -> dict[str, Any]:

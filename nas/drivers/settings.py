@@ -16,7 +16,7 @@ from nas.core.registry import suggest
 from nas.core.repeated import MOST_REPETITIONS
 from nas.drivers.constraints import Constraint
 from nas.drivers.objectives.latency import LatencySettings
-from nas.drivers.objectives.names import LATENCY, parse, source_of, unknown
+from nas.drivers.objectives.names import GRAPH, LATENCY, parse, source_of, unknown
 from nas.drivers.objectives.predicted import PredictedSettings
 from nas.drivers.objectives.trained import LabelSettings
 from nas.eval.plan import check_attacks
@@ -40,6 +40,11 @@ class SearchSettings:
     budget: int = 100  # different classes scored
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
     ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
+
+    def metrics(self) -> list[str]:
+        """All metrics that the search asks for, by its objective, its cheap one and its features."""
+        names = [term.name for text in (self.objective, self.cheap) if text for term in parse(text)]
+        return names + [name for name in self.features if name != GRAPH]
 
     def check(self) -> None:
         for key in ("budget", "ask"):
