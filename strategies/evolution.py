@@ -28,18 +28,23 @@ class EvolutionOptions:
 class Evolution(Strategy[Any]):
     """A queue of P members; each child is the mutation of the best of S random members; the oldest dies.
 
-    Source: Real et al., AAAI 2019 (arXiv:1802.01548), algorithm 1, aging evolution without crossover. Children that
-    are infeasible or failed do not enter the population, so one wall of infeasible cells cannot empty it.
+    Source: Real et al., AAAI 2019 (arXiv:1802.01548), algorithm 1, aging evolution without crossover. The S members of
+    a tournament are drawn with replacement, as there, so one member can be drawn twice. Children that are infeasible
+    or failed do not enter the population, so one wall of infeasible cells cannot empty it.
+
+    Versions before 0.2.0 drew without replacement; a saved state of theirs goes on in that way.
     """
 
     name: ClassVar[str] = "evolution"
     Options: ClassVar[type] = EvolutionOptions
+    draws_with_replacement: ClassVar[bool] = True  # the rule of a new search
 
     def __init__(
         self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None
     ) -> None:
         super().__init__(space, goals, seed, options, hints)
         self.population: deque[tuple[Any, float]] = deque()
+        self.with_replacement = self.draws_with_replacement
 
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]
@@ -47,7 +52,8 @@ class Evolution(Strategy[Any]):
     def _propose(self) -> Any:
         if len(self.population) < self.options.population:
             return self.space.sample(self.rng)
-        sample = self.rng.sample(self.population, self.options.tournament)
+        draw = self.rng.choices if self.with_replacement else self.rng.sample
+        sample = draw(self.population, k=self.options.tournament)
         parent, _ = max(sample, key=itemgetter(1))
         return self.space.mutate(parent, self.rng)
 
@@ -59,8 +65,13 @@ class Evolution(Strategy[Any]):
             self.population.popleft()  # the oldest dies, not the worst
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "population": [[str(arch), fit] for arch, fit in self.population]}
+        return {
+            **super().state_dict(),
+            "population": [[str(arch), fit] for arch, fit in self.population],
+            "with_replacement": self.with_replacement,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])
+        self.with_replacement = state.get("with_replacement", False)  # versions before 0.2.0 did not say

@@ -20,7 +20,7 @@ class Modelled(Strategy[Any]):
 
     The model is fitted anew when the batch before is asked, whatever the sizes of `ask`; an `ask` for more than are
     left of a batch takes as many as it needs from one fit. No class is asked twice before all others, as far as they
-    can be found. What is infeasible or failed is not learnt from.
+    can be found. What is infeasible or failed, or has a feature without a value, is not learnt from.
     """
 
     def __init__(
@@ -53,13 +53,15 @@ class Modelled(Strategy[Any]):
     def _choose(self, count: int) -> list[Any]:
         """The best candidates by the model, filled up with random ones where there are fewer."""
         candidates, features = self._candidates()
-        fine = np.array(self._allowed(candidates), dtype=bool)
+        fine = np.array(self._allowed(candidates), dtype=bool) & _known(features)
         candidates, features = [arch for arch, good in zip(candidates, fine) if good], features[fine]
+        fitness = np.array([fit for _, fit in self.told.values()])
+        seen = self._describe([arch for arch, _ in self.told.values()])
+        learnt = _known(seen)
         best: list[Any] = []
-        if candidates:
-            fitness = np.array([fit for _, fit in self.told.values()])
+        if candidates and learnt.any():
             model = self._model(self.rng.getrandbits(32))
-            mean, sd = model.fit(self._describe([arch for arch, _ in self.told.values()]), fitness).predict(features)
+            mean, sd = model.fit(seen[learnt], fitness[learnt]).predict(features)
             noise = np.random.default_rng(self.rng.getrandbits(64))
             worth = self._worth(mean, sd, float(fitness.max()), noise)
             best = [candidates[row] for row in np.argsort(-worth, kind="stable")[:count]]
@@ -137,3 +139,8 @@ class Modelled(Strategy[Any]):
         self.told = {self._key(arch): (arch, fit) for arch, fit in told}
         self.asked = dict.fromkeys(state["asked"])
         self.queue = [self.space.parse(text) for text in state["queue"]]
+
+
+def _known(features: np.ndarray) -> np.ndarray:
+    """(m,): whether all features of a row (m, d) have a value."""
+    return np.isfinite(features).all(axis=1)

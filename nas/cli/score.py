@@ -43,7 +43,8 @@ def command(
     without a value leaves its cell empty and says why in `reason`. With --output, rows go to the file, those that are
     there are not scored again, and --json prints what was added.
 
-    `params` and `flops` are those of the network that would be trained on 10 classes of 32x32 images. Examples:
+    `params` and `flops` are those of the network that would be trained on the data: for its classes and image size
+    (digits: 10 classes, 16x16), as in `nas search`. Examples:
     `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`;
     `nas score --all --unique --proxies all --output scores.csv`; `nas score --space darts --sample 100 seed=1`.
     """
@@ -52,7 +53,7 @@ def command(
         from nas.core.errors import InputError
         from nas.drivers.candidates import Candidates
         from nas.drivers.rows import JsonArray, Row, RowFile, line_of, write_all
-        from nas.drivers.score import Work, default_values, described, score
+        from nas.drivers.score import Work, counted_for, default_values, described, score
         from nas.drivers.settings import from_values
         from nas.search_spaces import SPACES
         from nas.strategies.proxies import PROXIES
@@ -89,7 +90,7 @@ def command(
             elif rows is None:
                 show = lambda row: write(line_of(row))  # noqa: E731
             counts = score(candidates, Work(settings, names), rows, show, counter.update)
-        print(f"score: {counts}", file=sys.stderr, flush=True)
+        print(f"score: {counts}{counted_for(settings, names)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -86,7 +86,12 @@ def fgsm(objective: Objective, x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0
 
     One forward and one input-only backward. `objective` maps a batch of inputs to a scalar.
     """
-    x_adv = x + eps * input_gradient(objective, x).sign()
+    return signed_step(x, input_gradient(objective, x), eps, bounds)
+
+
+def signed_step(x: Tensor, gradient: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:
+    """x + eps·sign(gradient), in `bounds`; the sign of NaN is 0."""
+    x_adv = x + eps * gradient.sign()
     return x_adv if bounds is None else x_adv.clamp(*bounds)
 
 

@@ -165,14 +165,14 @@ class Aims:
         return self.latency if name == LATENCY else self.jobs.objectives.quantity(name)
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
-        """(n, d): what `search.features` names, side by side; 0 where a metric has no value."""
+        """(n, d): what `search.features` names, side by side; NaN where a metric has no value."""
         parts = []
         for name in self.settings.search.features:
             if name == GRAPH:
                 parts.append(np.stack([self.space.features(arch) for arch in archs]))
             else:
                 values = self._metric(name, archs)
-                parts.append(np.array([[0.0 if value is None else value] for value in values]))
+                parts.append(np.array([[np.nan if value is None else value] for value in values]))
         return np.concatenate(parts, axis=1)
 
     def _allowed(self, archs: Sequence[Any]) -> list[bool]:

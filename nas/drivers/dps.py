@@ -61,6 +61,11 @@ class DPSOptions:
 def preflight(settings: Settings) -> None:
     """`InputError` for what would stop the run later, before anything is written."""
     settings.once("dps")
+    if not settings.proxies.eproxy.use_barrier:
+        raise InputError(
+            "Expected a barrier for nas dps, which searches its kernel and initialisation, but got "
+            "proxies.eproxy.use_barrier=false; leave it out."
+        )
     Work(settings).losses()  # has data and a batch to draw
 
 
@@ -200,9 +205,11 @@ def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) ->
 class _FromStart(Evolution):
     """Evolution whose first population is the configured setting and others that differ from it in one gene.
 
-    The paper draws all of it at random; docs/eproxy.md says what that gave.
+    The paper draws all of it at random; docs/eproxy.md says what that gave. The members of a tournament are drawn
+    without replacement, as in the release of DPS; its paper names regularised evolution and does not say.
     """
 
+    draws_with_replacement = False
     start: Any = None  # None: all of the first population is drawn
 
     def _propose(self) -> Any:

@@ -14,6 +14,7 @@ from nas.core.executor import Executor, ExecutorSettings, executor_for
 from nas.core.seeds import derive
 from nas.drivers import connected
 from nas.drivers.aims import Aims
+from nas.drivers.definitions import check_run
 from nas.drivers.differences import differences
 from nas.drivers.jobs import Attack, Job, Jobs, Model, Train
 from nas.drivers.objectives.names import source_of
@@ -89,6 +90,7 @@ def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
         jobs.open_store = executor.opener(run.folder / STORE)
         if looks_at_images(run):
             run.looks_at(jobs.dataset)
+            check_run(run, jobs.dataset)
         yield Workshop(run, jobs, executor, watcher)
 
 

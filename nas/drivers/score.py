@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from nas.core import config
 from nas.core.attempt import Done
-from nas.core.data import load
+from nas.core.data import Dataset
 from nas.core.errors import InputError, NasError
 from nas.core.executor import LOCAL, ExecutorSettings, executor_for
 from nas.drivers import connected
 from nas.drivers.candidates import Candidate, Candidates, mark
-from nas.drivers.objectives.names import builds
+from nas.drivers.definitions import BEFORE, definitions
+from nas.drivers.jobs import load_once
 from nas.drivers.rows import Row, RowFile
 from nas.drivers.scoring import Scorer
 from nas.drivers.settings import Settings, from_values
@@ -60,14 +61,13 @@ class Work:
 
     @cached_property
     def scorer(self) -> Scorer:
-        settings = self.settings
-        dataset = load(settings.data)
+        settings, dataset = self.settings, dataset_of(self.settings)
         return Scorer(
             self.proxies,
             vars(settings.proxies),
             dataset,
             Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
-            Sized(settings.space, asdict(settings.model), num_classes=10, image_size=32),
+            Sized(settings.space, asdict(settings.model), dataset.num_classes, dataset.image_size),
             settings.seed,
             settings.torch_device(),
         )
@@ -87,8 +87,26 @@ class Work:
         return None if left is None else max(1, left // WORTHWHILE)
 
 
+def dataset_of(settings: Settings) -> Dataset:
+    """The data of the settings, read once per process."""
+    return load_once(tuple(vars(settings.data).items()), True)
+
+
 def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
-    """All settings that a row's values depend on, and no others: not the number of workers."""
+    """All that a row's values depend on, and nothing else: not the number of workers."""
+    return {
+        **_settings_of(settings, proxies),
+        **definitions(proxies, vars(settings.proxies), dataset_of(settings)),
+    }
+
+
+def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+    """What `described` says where a user sets nothing but the space: of a file that does not tell it."""
+    defaults = from_values({"space": settings.space, "name": settings.name}, [])
+    return {**_settings_of(defaults, proxies), **BEFORE}
+
+
+def _settings_of(settings: Settings, proxies: list[str]) -> dict[str, Any]:
     values = config.plain(settings)
     return {
         "space": settings.space,
@@ -107,6 +125,16 @@ def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
 def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
     """What `described` says where a user sets nothing but the space: the settings of a file that does not tell them."""
     return described(from_values({"space": settings.space, "name": settings.name}, []), proxies)
+
+
+def counted_for(settings: Settings, proxies: list[str]) -> str:
+    """What network `params` and `flops` are about, to stand behind a summary; empty where neither is asked for."""
+    names = [name for name in ("params", "flops") if name in proxies]
+    if not names:
+        return ""
+    dataset = dataset_of(settings)
+    size = dataset.image_size
+    return f"; {' and '.join(names)} are for {dataset.num_classes} classes of {size}x{size} images"
 
 
 @dataclass

@@ -120,7 +120,7 @@ class Scorer:
             if not is_shortage(error):
                 raise
             return math.nan, SHORT
-        return value, None if math.isfinite(value) else f"It is {value}; its values left the range of floats."
+        return value, None
 
     def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
         """One probe of the architecture's network for each batch size, with what is `wanted` of it.

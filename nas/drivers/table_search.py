@@ -209,12 +209,14 @@ class Runs:
         if self.study.features == (GRAPH,):
             return _features
         space, number = NASBench201(), {name: row for row, name in enumerate(self.known.classes)}
-        columns = {name: np.nan_to_num(self.known.values[name]) for name in self.study.features if name != GRAPH}
+        columns = {name: self.known.values[name] for name in self.study.features if name != GRAPH}
 
         def features(archs: Sequence[Any]) -> np.ndarray:
             rows = [number.get(str(space.canonical(arch)), -1) for arch in archs]
             parts = [
-                _features(archs) if name == GRAPH else np.where(np.array(rows) < 0, 0.0, columns[name][rows])[:, None]
+                _features(archs)
+                if name == GRAPH
+                else np.where(np.array(rows) < 0, np.nan, columns[name][rows])[:, None]
                 for name in self.study.features
             ]
             return np.concatenate(parts, axis=1)

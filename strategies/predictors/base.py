@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # of `typing` from Python 3.11 on
@@ -80,7 +80,15 @@ class Predictor(ABC):
         return x
 
     def _shaped(self, mean: np.ndarray, sd: np.ndarray) -> Prediction:
-        """A prediction in the shape of the targets from (m, t) arrays."""
+        """A prediction in the shape of the targets from (m, t) arrays; `NasError` where it is not finite.
+
+        What is ranked by NaN stands in the order in which it came.
+        """
+        if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
+            raise NasError(
+                f"The predictor {self.name} answers with numbers that are not finite; take another, or targets and "
+                "features of ordinary size."
+            )
         return Prediction(mean[:, 0], sd[:, 0]) if self._single else Prediction(mean, sd)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, make_dataclass
 from typing import Any, ClassVar, Literal
 
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 
 NoOptions = make_dataclass("NoOptions", [])
 
@@ -57,11 +58,17 @@ class Proxy:
     batches: int
 
     def __call__(self, subject: Any, options: Any = None) -> float:
-        """The value for a `Probe`, or for a `Cost` where only that is needed."""
+        """The value for a `Probe`, or for a `Cost` where only that is needed.
+
+        Raises `NasError` where there is none: `compute` says why, or what it computes is no finite number.
+        """
         options = options if options is not None else self.Options()
         if self.needs == "network":
             subject.want(self.uses(options))
-        return self.compute(subject, options)
+        value = self.compute(subject, options)
+        if not math.isfinite(value):
+            raise NasError(f"It is {value}; its values left the range of floats.")
+        return value
 
 
 def proxy(

@@ -65,7 +65,10 @@ class Saliency:
 
 
 class ReLUKernel:
-    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where something passes; (B, B), whole numbers."""
+    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where something passes; (B, B), whole numbers.
+
+    NaN where a ReLU puts out NaN: it is no larger than 0 and would count as nothing.
+    """
 
     def __init__(self, body: nn.Module, hooks: ExitStack, images: Tensor) -> None:
         self.total = torch.zeros((len(images), len(images)), dtype=torch.float64, device=images.device)
@@ -78,3 +81,4 @@ class ReLUKernel:
         ones = codes.sum(1)
         # (1-c)(1-c)ᵀ = positions - Σc - Σcᵀ + c cᵀ; float32 holds whole numbers up to 2^24 exactly
         self.total += (2 * codes @ codes.T - ones[:, None] - ones[None, :] + codes.shape[1]).double()
+        self.total.masked_fill_(output.detach().sum().isnan(), torch.nan)

@@ -17,7 +17,7 @@ from nas.search_spaces.network import Body
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.collect import on_input, on_output
 from nas.strategies.proxies.croze import cosines, perturbed
-from nas.strategies.proxies.probe import Probe, grads_of
+from nas.strategies.proxies.probe import Probe, check_finite, grads_of
 
 BETA = 2.0
 EPSILON = 0.01  # in units of the normalised image
@@ -77,6 +77,7 @@ def _pass(probe: Probe, places: Sequence[nn.Module], inputs: Tensor) -> tuple[li
         on_input([probe.body.classifier], hooks, lambda _, pooled: features.__setitem__(-1, pooled.detach()))
         loss = F.cross_entropy(probe.body(x), probe.labels)
         grads = grads_of(loss, [*(layer.weight for layer in probe.layers), x])
+    check_finite("gradient of the loss", grads)
     return features, grads
 
 

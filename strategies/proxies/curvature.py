@@ -71,6 +71,6 @@ def _product(gradient: Tensor, x: Tensor, v: Tensor) -> Tensor:
 
 
 def unit(v: Tensor) -> Tensor:
-    """Each image's v/‖v‖, and 0 for 0."""
+    """Each image's v/‖v‖, 0 for 0 and NaN where the norm is not finite."""
     norms = v.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    return torch.where(norms > 0, v / norms, 0.0)
+    return torch.where(norms.isfinite(), torch.where(norms == 0, 0.0, v / norms), torch.nan)

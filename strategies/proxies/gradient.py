@@ -71,12 +71,12 @@ def zico(probe: Probe, options: Any) -> float:
     """Steadiness of the gradient over two batches: Σ over layers of log Σ_w mean|g|/std(g).
 
     mean and (population) standard deviation of each weight's gradient over the two batches; weights whose gradient
-    does not vary are left out, and so are layers of such weights only.
+    does not vary are left out, and so are layers of such weights only. Gradients that are not finite have no value.
     """
     images, labels = probe.second
     layers = []
     for first, second in zip(probe.quantity("weight_grads"), probe.run(inputs=images, labels=labels)):
         mean, std = (first.abs() + second.abs()) / 2, (first - second).abs() / 2
-        ratio = torch.where(std > 0, mean / std, 0.0).double().sum()
-        layers.append(torch.where(ratio > 0, ratio, 1.0).log())
+        ratio = torch.where(std == 0, 0.0, mean / std).double().sum()  # not where std > 0: NaN has to stay NaN
+        layers.append(torch.where(ratio == 0, 1.0, ratio).log())
     return total(layers)

@@ -60,16 +60,25 @@ def jacov(probe: Probe, options: Any) -> float:
 def epe_nas(probe: Probe, options: Any) -> float:
     """How alike the Jacobians of one class are: Σ_c |s_c|, s_c = Σ log(|correlations of class c| + 1e-5).
 
-    For data of more than 100 classes s_c is divided by its number of entries and the result is
-    Σ_{c,c'} |s_c - s_c'| / number of classes seen.
+    Above 100 classes as in the code in circulation, about which the paper is silent: s_c is divided by the number of
+    images of the class, and the result is Σ_{c,c'} |s_c - s_c'| / number of classes seen. Whether there are so many
+    is a matter of the data set (of the logits); seen are those classes that have two images or more in the batch. A
+    class of one image is left out there; up to 100 classes it counts with log(1 + 1e-5).
     """
     jacobian, labels = jacobian_of(probe), probe.labels
     many = probe.quantity("logits").shape[1] > MANY_CLASSES
     scores = []
     for label in labels.unique():
-        matrix = correlations(jacobian[labels == label])
-        score = (matrix.abs() + K).log().sum()
-        scores.append(score / matrix.numel() if many else score)
+        own = jacobian[labels == label]
+        if many and len(own) == 1:
+            continue
+        score = (correlations(own).abs() + K).log().sum()
+        scores.append(score / len(own) if many else score)
+    if not scores:
+        raise NasError(
+            f"No class has two images in the batch of {len(labels)}, and above {MANY_CLASSES} classes those of one "
+            "image do not count; raise proxies.epe_nas.batch_size."
+        )
     s = torch.stack(scores)
     return ((s[:, None] - s[None, :]).abs().sum() / len(s) if many else s.abs().sum()).item()
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.core.errors import NasError
-from nas.core.perturb import fgsm
+from nas.core.perturb import input_gradient, signed_step
 from nas.core.seeds import derive
 from nas.search_spaces.network import Network
 from nas.strategies.proxies.collect import Outputs, ReLUKernel, Saliency, on_output
@@ -19,6 +19,15 @@ from nas.strategies.proxies.twice import Products, twice
 from nas.strategies.proxies.view import BatchNorm, view
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
+SAID = {  # how a quantity that is not finite is called; `outputs` are large, and what they are compared by shows it
+    "logits": "output of the network",
+    "weight_grads": "gradient of the loss to the weights",
+    "saliency": "saliency of a channel",
+    "relu_kernel": "output of a ReLU",
+    "jacobian": "gradient of the logits to the images",
+    "hessian_gradient": "Hessian of the loss times its gradient",
+    "projections": "projected Jacobian of the logits",
+}
 
 
 class Probe:
@@ -74,6 +83,7 @@ class Probe:
         self._second = second
         self._relative_flops = relative_flops
         self._values: dict[str, Any] = {}
+        self._found_finite: set[str] = set()
 
     @property
     def weights(self) -> list[Tensor]:
@@ -104,9 +114,17 @@ class Probe:
         self.wanted.update(names)
 
     def quantity(self, name: str) -> Any:
-        """A quantity of the shared pass, by the names above."""
+        """A quantity of the shared pass, by the names above; `NasError` where it is not finite.
+
+        The logits are looked at with each: what they do not show (a gradient) can be infinite where they are finite.
+        """
         if name not in self._values:
             self._values.update(self._pass({name} | (self.wanted - self._values.keys())))
+        for one in ("logits", name):
+            said = SAID.get(one.partition("/")[0])
+            if said is not None and one not in self._found_finite:
+                check_finite(said, self._values[one])
+                self._found_finite.add(one)
         return self._values[name]
 
     def hand_over(self, name: str) -> Any:
@@ -176,7 +194,7 @@ class Probe:
         batch_norm: BatchNorm = "batch",
         each: Callable[[int, Tensor], None] | None = None,
     ) -> list[Tensor]:
-        """∂CE/∂w per layer at other `weights` or normalised `inputs`. One F+B.
+        """∂CE/∂w per layer at other `weights` or normalised `inputs`; `NasError` where it is not finite. One F+B.
 
         `each(layer's number, output)` is called with what each layer puts out, as it does.
         """
@@ -185,7 +203,9 @@ class Probe:
                 on_output(self.layers, hooks, each)
             logits = self.body(self.images if inputs is None else inputs)
             loss = F.cross_entropy(logits, self.labels if labels is None else labels)
-            return grads_of(loss, [layer.weight for layer in self.layers])
+            grads = grads_of(loss, [layer.weight for layer in self.layers])
+        check_finite(SAID["weight_grads"], grads)
+        return grads
 
     def fgsm(
         self,
@@ -196,10 +216,15 @@ class Probe:
         ascend: bool = True,
         bounds: tuple[float, float] | None = None,
     ) -> Tensor:
-        """x ± eps·sign(∂CE/∂x) of the normalised images at other `weights`. One forward, one input-only backward."""
+        """x ± eps·sign(∂CE/∂x) of the normalised images at other `weights`. One forward, one input-only backward.
+
+        `NasError` where that gradient is not finite: the sign of NaN is 0, and x would stay where it is.
+        """
         sign = 1.0 if ascend else -1.0
         with self.view(weights, batch_norm):
-            return fgsm(lambda x: sign * F.cross_entropy(self.body(x), self.labels), self.images, eps, bounds=bounds)
+            gradient = input_gradient(lambda x: sign * F.cross_entropy(self.body(x), self.labels), self.images)
+        check_finite("gradient of the loss to the images", gradient)
+        return signed_step(self.images, gradient, eps, bounds)
 
     @contextmanager
     def view(
@@ -216,6 +241,16 @@ class Probe:
         """
         with view(self.body, self.layers, weights, batch_norm, dtype, owned):
             yield
+
+
+def check_finite(what: str, values: Tensor | Sequence[Tensor]) -> None:
+    """`NasError` where one of the numbers is NaN or infinite.
+
+    Comparisons, signs and clamps further on would make an ordinary number of it.
+    """
+    tensors = [values] if isinstance(values, Tensor) else values
+    if not bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()):
+        raise NasError(f"The {what} is not finite (NaN or infinite): its values left the range of floats.")
 
 
 def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> list[Tensor]:

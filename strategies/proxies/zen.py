@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.errors import NasError
 from nas.strategies.proxies.base import proxy
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.probe import Probe, check_finite
 
 GAMMA = 0.01  # size of the change
 
@@ -38,10 +38,11 @@ def zen(probe: Probe, options: Any) -> float:
         before = probe.body.features(x)
         at_x = list(variances)
         change = (probe.body.features(x + GAMMA * x_2) - before).abs().sum((1, 2, 3)).mean().double()
+    check_finite("change of the features", change)
     if not bool(change > 0):
         raise NasError("The network's features do not depend on the image, so the logarithm of their change is -inf.")
     scales = torch.stack([torch.ones_like(change), *at_x])
-    scales = torch.where(scales > 0, scales, 1.0)
+    scales = torch.where(scales == 0, 1.0, scales)
     return (change.log() + scales.log().sum() / 2).item()
 
 
@@ -49,5 +50,5 @@ def _noting(norm: nn.BatchNorm2d, variances: list[Tensor], x: Tensor) -> Tensor:
     """Normalise, and note the mean over channels of the variance, which the normalisation computes anyway."""
     out, _, rstd = torch.native_batch_norm(x, norm.weight, norm.bias, None, None, True, 0.0, norm.eps)
     variance = rstd.double() ** -2 - norm.eps
-    variances.append(torch.where(variance > 1e-6 * norm.eps, variance, 0.0).mean())  # below, it is rounding
+    variances.append(torch.where(variance <= 1e-6 * norm.eps, 0.0, variance).mean())  # below, it is rounding
     return out

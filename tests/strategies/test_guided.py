@@ -10,13 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy import integrate, stats
 
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.strategies import Goal, Hints
-from nas.strategies.guided import ACQUISITIONS, Guided, GuidedOptions, expected_improvement
-from nas.strategies.predictors import PREDICTORS
+from nas.strategies.guided import (
+    ACQUISITIONS,
+    Guided,
+    GuidedOptions,
+    expected_improvement,
+    log_expected_improvement,
+    ranks,
+)
+from nas.strategies.predictors import PREDICTORS, Prediction
 from nas.strategies.random_search import RandomSearch
 
 GOALS = (Goal("score"),)
@@ -181,6 +189,155 @@ def test_expected_improvement_is_the_integral() -> None:
         np.testing.assert_allclose(got, [expected], rtol=1e-6)
     sure = expected_improvement(np.array([1.5, 1.0, 0.5]), np.zeros(3), 1.0)
     np.testing.assert_allclose(sure, [0.5, 0, 0], atol=1e-12)
+
+
+def exact(mean: float, sd: float, best: float) -> Any:
+    """log(sd·φ(z) + (mean - best)·Φ(z)) with as many digits as the differences take."""
+    with mp.workdps(120):
+        gain = mp.mpf(mean) - mp.mpf(best)
+        z = gain / mp.mpf(sd)
+        return mp.log(mp.mpf(sd) * mp.npdf(z) + gain * mp.erfc(-z / mp.sqrt(2)) / 2)
+
+
+@pytest.mark.parametrize("sd", [1e-9, 1.0, 3e7])
+def test_log_expected_improvement_has_all_digits_far_in_the_tail(sd: float) -> None:
+    """Expected improvement itself is 0 in floats from z = -38.5 on."""
+    z = np.concatenate([np.linspace(-3, 8, 23), -np.geomspace(1, 1e7, 300), [-40, -99.999, -100.001, -1e12, 1e5]])
+    mean, best = z * sd, 0.0
+    got = log_expected_improvement(mean, np.full_like(z, sd), best)
+    wanted = [float(exact(value, sd, best)) for value in mean]
+    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+    at = np.flatnonzero(z == -40)
+    assert expected_improvement(mean[at], np.array([sd]), best) == 0
+    assert np.isfinite(got).all()
+
+
+def test_log_expected_improvement_of_sure_answers() -> None:
+    got = log_expected_improvement(np.array([3.0, 1.0, 0.5, -7.0]), np.zeros(4), 1.0)
+    np.testing.assert_allclose(got, [np.log(2.0), -np.inf, -np.inf, -np.inf])
+    for sd in (1e-320, 1e-200):  # z or its square is infinite
+        got = log_expected_improvement(np.array([1.5, 1.0 - 1e-3]), np.full(2, sd), 1.0)
+        np.testing.assert_allclose(got, [np.log(0.5), -np.inf])
+
+
+def test_ranks_are_by_the_first_number_and_then_by_the_second() -> None:
+    first = np.array([-np.inf, 2.0, -np.inf, -5.0, -np.inf, 2.0])
+    second = np.array([1.0, 0.0, 3.0, 9.0, 1.0, 0.0])
+    assert ranks(first, second).tolist() == [0, 3, 1, 2, 0, 3]
+
+
+class Told:
+    """A predictor that answers what it is told to."""
+
+    def __init__(self, mean: dict[Any, float], sd: dict[Any, float]) -> None:
+        self.mean, self.sd = mean, sd
+        self.fitted: list[np.ndarray] = []
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> Told:
+        self.fitted.append(features)
+        return self
+
+    def predict(self, features: np.ndarray) -> Prediction:
+        keys = [tuple(row) for row in features]
+        return Prediction(np.array([self.mean[key] for key in keys]), np.array([self.sd[key] for key in keys]))
+
+
+def told(strategy: Guided, rule: Any) -> Told:
+    """The strategy's predictor answers `rule(number of the class)` from now on: mean and standard deviation."""
+    space = NASBench201()
+    answers = {tuple(row): rule(n) for n, row in enumerate(onehot(list(dict.fromkeys(map(space.canonical, space)))))}
+    model = Told({key: mean for key, (mean, _) in answers.items()}, {key: sd for key, (_, sd) in answers.items()})
+    strategy._model = lambda seed: model  # type: ignore[assignment,method-assign,return-value]
+    return model
+
+
+@pytest.mark.parametrize("nearest", [39.0, 60.0, 400.0])
+def test_candidates_without_a_chance_in_floats_are_ranked(nearest: float) -> None:
+    """All are so far below the best that expected improvement is 0: those least far below are asked."""
+    space = NASBench201()
+    classes = list(dict.fromkeys(map(space.canonical, space)))
+    strategy = Guided(space, GOALS, 0, GuidedOptions(acquisition="ei", init=5, batch=4), Hints(onehot))
+    run(strategy, 5, lambda arch: 0.0)
+    asked = {space.canonical(arch) for arch, _ in strategy.told.values()}
+    told(strategy, lambda number: (-nearest - (number * 7919 % len(classes)) / 100, 1.0))
+    order = sorted(range(len(classes)), key=lambda number: number * 7919 % len(classes))
+    expected = [classes[number] for number in order if classes[number] not in asked][:4]
+    assert strategy.ask(4) == expected
+
+
+def test_sure_candidates_are_ranked_by_their_mean() -> None:
+    """Where the trees of a forest agree sd is 0, and expected improvement exactly 0."""
+    space = NASBench201()
+    classes = list(dict.fromkeys(map(space.canonical, space)))
+    strategy = Guided(space, GOALS, 0, GuidedOptions(acquisition="ei", init=5, batch=4), Hints(onehot))
+    run(strategy, 5, lambda arch: 1.0)
+    asked = {space.canonical(arch) for arch, _ in strategy.told.values()}
+    told(strategy, lambda number: (number / len(classes), 0.0))
+    assert strategy.ask(4) == [arch for arch in classes[::-1] if arch not in asked][:4]
+
+
+# features without a value, and states of before
+
+
+def holed(archs: Sequence[Any]) -> np.ndarray:
+    """Of a quarter of the architectures one feature has no value."""
+    features = onehot(archs)
+    features[[any_score(arch) % 4 == 0 for arch in archs], 3] = np.nan
+    return features
+
+
+@pytest.mark.parametrize("whole", [0, 20_000])
+def test_what_a_feature_has_no_value_of_is_neither_proposed_nor_learnt_from(whole: int) -> None:
+    space = NASBench201()
+    options = GuidedOptions(acquisition="mean", init=20, batch=10, whole=whole, candidates=60)
+    strategy = Guided(space, GOALS, 1, options, Hints(holed))
+    first = run(strategy, 20)
+    without = [arch for arch in first if any_score(space.canonical(arch)) % 4 == 0]
+    assert without
+    model = told(strategy, lambda number: (float(number % 50), 1.0))
+    assert all(any_score(space.canonical(arch)) % 4 for arch in run(strategy, 40))
+    assert [len(features) for features in model.fitted] == [20 - len(without) + 10 * number for number in range(4)]
+    assert all(np.isfinite(features).all() for features in model.fitted)
+
+
+def test_where_no_feature_has_a_value_classes_are_drawn() -> None:
+    nothing = Hints(lambda archs: np.full((len(archs), 2), np.nan))
+    asked = run(Guided(NASBench201(), GOALS, 1, GuidedOptions(init=5, batch=5), nothing), 20)
+    assert len(set(map(NASBench201().canonical, asked))) == 20
+
+
+@pytest.mark.parametrize("acquisition", ["ei", "ucb"])
+def test_a_state_of_before_goes_on_by_its_rules(acquisition: str) -> None:
+    """Version 0.1 took 0 for a feature without a value, and expected improvement as it is."""
+    space = NASBench201()
+    options = GuidedOptions(acquisition=acquisition, init=20, batch=6)
+    begun = Guided(space, GOALS, 4, options, Hints(holed))
+    data = run(begun, 20)
+    state = begun.state_dict()
+    assert state.pop("rules") == 2
+    assert state.keys() == {"rng", "told", "asked", "queue"}  # as version 0.1 wrote it
+
+    def filled(archs: Sequence[Any]) -> np.ndarray:
+        return np.nan_to_num(holed(archs))
+
+    rng = Random()
+    rng.setstate((state["rng"][0], tuple(state["rng"][1]), state["rng"][2]))
+    classes = list(dict.fromkeys(map(space.canonical, space)))
+    known = {space.canonical(arch) for arch in data}
+    left = [arch for arch in classes if arch not in known]
+    model = PREDICTORS.get("forest")(rng.getrandbits(32))
+    model.fit(filled([space.canonical(arch) for arch in data]), np.array(list(map(smooth, data))))
+    average, sd = model.predict(filled(left))
+    if acquisition == "ei":
+        values = expected_improvement(average, sd, max(map(smooth, data)))
+    else:
+        values = average + 0.5 * sd
+    expected = [left[row] for row in np.argsort(-values, kind="stable")[:6]]
+    resumed = Guided(space, GOALS, 0, options, Hints(holed))
+    resumed.load_state_dict(json.loads(json.dumps(state)))
+    assert resumed.ask(6) == expected
+    assert resumed.state_dict()["rules"] == 1  # and so on, saved again
+    assert begun.ask(6) != expected
 
 
 def test_what_limits_rule_out_is_not_asked() -> None:

@@ -68,7 +68,14 @@ class Setting:
 class Genes(Points[Setting]):
     """All settings: learning rate, initialisations, FLOPs term, how many stages, and the genes of each stage.
 
-    9.1e14 of them. Source: section 2.2 of the paper; as in its release, each stage has genes of its own.
+    Source: section 2.2 of the paper; as in its release, each stage has genes of its own. What departs:
+
+    - There are 9.1e14, where the paper counts 5e15 and does not say of what.
+    - The subset of features is one gene of 31 values, drawn anew as a whole; in the release each of the five features
+      is a gene, which flips by itself, and all may be off.
+    - The channels of the target (`c_out`) are no gene; the release has one for each stage, the paper names none.
+    - `init` and `barrier_init` may also be torch's own.
+    - The FLOPs term is added as in the paper; the release subtracts it, so its α is this one's negative.
     """
 
     def parse(self, text: str) -> Setting:

@@ -30,7 +30,8 @@ def eproxy(probe: Probe, options: EproxyOptions) -> float:
     """Loss after a few steps of learning made-up features: Σ_i 2^-i·MSE_i·(1 + α·FLOPs/FLOPs of the largest).
 
     MSE_i = mean (G_i(T_i(z_i)) - Y)²: z_i the output of the last stage, of the one before, ... at 8x8 pixels, T_i a
-    trained convolution, ReLU and normalisation, G_i the barrier, a frozen random convolution, Y a feature of the batch.
+    trained convolution, ReLU and normalisation, G_i the barrier, a frozen random convolution (the identity with
+    `use_barrier=false`), Y a feature of the batch.
     Network and T learn Σ_i MSE_i by SGD on the one batch; the value is of the last iteration, before its step (which
     nobody needs: n iterations cost n - 2/3 F+B). G, T's start and Y are the same for all architectures. A network
     whose paths are all none has a value: its best constant answer.
@@ -82,7 +83,8 @@ def _outputs(probe: Probe, options: EproxyOptions) -> list[Tensor]:
 
 
 class Head:
-    """What stands on the output of one stage: the transform to `c_mid` channels, the barrier to `c_out`, the target."""
+    """What stands on the output of one stage: the transform to `c_mid` channels, the barrier (if there is one) to
+    `c_out`, the target."""
 
     def __init__(self, probe: Probe, options: EproxyOptions, stage: int, channels: int) -> None:
         images = probe.images
@@ -95,9 +97,10 @@ class Head:
 
         self.transform = conv("transform", channels, c_mid, options.of_stage(options.transform, stage), options.init)
         self.scale, self.shift = images.new_ones(c_mid), images.new_zeros(c_mid)
-        self.barrier = conv(
-            "barrier", c_mid, options.c_out, options.of_stage(options.barrier, stage), options.barrier_init
-        )
+        self.barrier = None
+        if options.use_barrier:
+            kernel = options.of_stage(options.barrier, stage)
+            self.barrier = conv("barrier", c_mid, options.c_out, kernel, options.barrier_init)
         features, coefficient = options.of_stage(options.features, stage), options.of_stage(options.coefficient, stage)
         self.target = target(probe, features, coefficient, options.c_out)
         for parameter in self.parameters():
@@ -111,7 +114,7 @@ class Head:
         """Mean squared error of what comes out for the stage's output (B, C, H, W)."""
         x = F.relu(_same(resized(features), *self.transform))
         x = F.batch_norm(x, None, None, self.scale, self.shift, training=True)
-        return F.mse_loss(_same(x, *self.barrier), self.target)
+        return F.mse_loss(x if self.barrier is None else _same(x, *self.barrier), self.target)
 
 
 def _same(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -21,11 +21,18 @@ T = TypeVar("T")
 
 @dataclass
 class EproxyOptions(BatchOptions):
-    """Defaults of the release on NAS-Bench-201; its DARTS has stages=1, c_mid=512, c_out=32.
+    """Defaults of the release on NAS-Bench-201, but for the feature; its DARTS has stages=1, c_mid=512, c_out=32.
+
+    The feature is the paper's, `net`. The release's own configuration for NAS-Bench-201 learns `wave_h`, here
+    `sine_high`, at all three stages; those for NAS-Bench-101 and DARTS learn the untrained network.
 
     `transform`, `barrier`, `c_mid`, `features` and `coefficient` have one value for all stages or one for each, the
     last stage first. `settings` names a file that `nas dps` wrote (or a shipped one, such as eproxy/nb201); its values
     take the place of the defaults.
+
+    `use_barrier=false` takes the barrier away (the ablation of the paper's Table 1): the transform's output, after ReLU
+    and normalisation, is compared with the target itself, as by the release's `EmptyBarrier`. It then needs the
+    target's channels (`c_mid` equal to `c_out`), and settings of the barrier must be left as they are.
     """
 
     batch_size: int = 16
@@ -36,6 +43,7 @@ class EproxyOptions(BatchOptions):
     weight_decay: float = 4e-5  # of tensors with more than one dimension
     stages: int = STAGES  # outputs that are learnt from: the last stage's, with 2 also the one's before, ...
     transform: list[int] = field(default_factory=lambda: [1])  # kernel size
+    use_barrier: bool = True  # false: what is learnt is compared with the target directly
     barrier: list[int] = field(default_factory=lambda: [3])  # kernel size
     c_mid: list[int] = field(default_factory=lambda: [128])  # channels from transform to barrier
     c_out: int = 128  # channels of the target
@@ -77,6 +85,23 @@ class EproxyOptions(BatchOptions):
         for key in ("init", "barrier_init"):
             if getattr(self, key) not in ("default", *INITS):
                 raise _wrong(key, f"default or one of {', '.join(INITS)}", getattr(self, key))
+        if not self.use_barrier:
+            self._check_without_barrier()
+
+    def _check_without_barrier(self) -> None:
+        """Nothing may be set that only a barrier reads, and the transform has to make what the target has."""
+        for key in ("barrier", "barrier_init"):
+            if getattr(self, key) != getattr(EproxyOptions(), key):
+                raise InputError(
+                    f"Expected no proxies.eproxy.{key} without a barrier (proxies.eproxy.use_barrier=false) but got "
+                    f"{getattr(self, key)!r}; leave it out."
+                )
+        if set(self.c_mid) != {self.c_out}:
+            raise InputError(
+                f"Expected proxies.eproxy.c_mid equal to proxies.eproxy.c_out={self.c_out} without a barrier "
+                f"(proxies.eproxy.use_barrier=false), which would change the number of channels, but got {self.c_mid}; "
+                "set one of the two."
+            )
 
     def resolved(self) -> EproxyOptions:
         """With the values of the file that `settings` names, which says nothing any more.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from literal import Passes
 from torch import Tensor, nn
 
 from nas.core import config
@@ -100,8 +101,10 @@ def literal(network: Network, batch: Batch, options: EproxyOptions, share: float
         k, b, c_mid = each(options.transform)[stage], each(options.barrier)[stage], each(options.c_mid)[stage]
         transform = nn.Conv2d(channels[stage], c_mid, k, padding=(k - 1) // 2)
         initialised(transform, options.init, probe.generator(f"eproxy transform {stage}"))
-        barrier = nn.Conv2d(c_mid, options.c_out, b, padding=(b - 1) // 2)
-        initialised(barrier, options.barrier_init, probe.generator(f"eproxy barrier {stage}"))
+        barrier: Any = nn.Identity()
+        if options.use_barrier:
+            barrier = nn.Conv2d(c_mid, options.c_out, b, padding=(b - 1) // 2)
+            initialised(barrier, options.barrier_init, probe.generator(f"eproxy barrier {stage}"))
         transforms.append(nn.Sequential(transform, nn.ReLU(), nn.BatchNorm2d(c_mid)).double())
         barriers.append(barrier.double().requires_grad_(False))
         total = torch.zeros(len(images), options.c_out, 8, 8, dtype=torch.float64)
@@ -156,6 +159,8 @@ SETTINGS = [
         features=["net+dot"],
         iterations=4,
     ),
+    EproxyOptions(use_barrier=False, c_mid=[5], c_out=5, lr=0.3),
+    EproxyOptions(use_barrier=False, c_mid=[3], c_out=3, stages=2, transform=[3, 1], features=["dot", "sine_high"]),
 ]
 
 
@@ -168,6 +173,42 @@ def test_it_is_the_literal_version(options: EproxyOptions, space: SearchSpace, t
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     got = eproxy(Probe(network, *double, relative_flops=0.7), options)
     assert got == pytest.approx(literal(network, double, options, 0.7), rel=1e-5)
+
+
+def test_without_a_barrier_there_is_none(tiny: Tiny, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A convolution less for each stage and iteration, none of its weights are drawn, and all else as with it."""
+    space = NASBench201()
+    drawn: list[tuple[int, ...]] = []
+    conv = draws.conv
+
+    def noted(shape: Any, init: str, generator: torch.Generator) -> Any:
+        drawn.append(tuple(shape))
+        return conv(shape, init, generator)
+
+    monkeypatch.setattr(draws, "conv", noted)
+    found = {}
+    for use_barrier in (True, False):
+        monkeypatch.setattr(targets, "_kept", type(targets._kept)())
+        probe, passes = Probe(tiny(space, space.parse(CONV)), *batch), Passes()
+        drawn.clear()
+        with passes:
+            value = eproxy(probe, EproxyOptions(use_barrier=use_barrier, c_mid=[5], c_out=5, iterations=4))
+        found[use_barrier] = (value, passes.forwards, list(drawn))
+    (with_it, forwards, shapes), (without, fewer, others) = found[True], found[False]
+    assert without != with_it
+    assert forwards - fewer == 3 * 4
+    assert sorted(shapes) == sorted([*others, *[(5, 5, 3, 3)] * 3])
+    assert eproxy(Probe(tiny(space, space.parse(CONV)), *batch), EproxyOptions(c_mid=[5], c_out=5)) == eproxy(
+        Probe(tiny(space, space.parse(CONV)), *batch), EproxyOptions(c_mid=[5], c_out=5, use_barrier=True)
+    )
+
+
+def test_without_a_barrier_one_iteration_has_a_closed_form(tiny: Tiny, batch: Batch) -> None:
+    """Outputs of a normalisation have mean 0 and variance 1, so MSE = 1 + E(Y²) - 2·E(xY), here with E(Y²) = 1."""
+    space = NASBench201()
+    probe = Probe(tiny(space, space.parse(CONV)), *batch)
+    options = EproxyOptions(use_barrier=False, c_mid=[512], c_out=512, stages=1, iterations=1, features=["dot"])
+    assert eproxy(probe, options) == pytest.approx(2.0, abs=0.05)  # signs of a fair coin agree with nothing
 
 
 def test_the_flops_term(tiny: Tiny, batch: Batch) -> None:
@@ -313,6 +354,10 @@ def test_a_settings_file_takes_the_place_of_the_defaults(tmp_path: Path, tiny: T
         ("- 1", "keys and values"),
         ("iterations: 0", "iterations"),
         ("lr: .nan", "lr"),
+        ("use_barrier: false\nc_mid: 64", "c_mid equal to proxies.eproxy.c_out=128"),
+        ("use_barrier: false\nbarrier: 1", "no proxies.eproxy.barrier without"),
+        ("use_barrier: false\nbarrier_init: xavier_normal", "no proxies.eproxy.barrier_init without"),
+        ("use_barrier: sometimes", "use_barrier"),
     ],
 )
 def test_wrong_settings_are_told_in_one_line(text: str, said: str, tmp_path: Path) -> None:
@@ -322,6 +367,19 @@ def test_wrong_settings_are_told_in_one_line(text: str, said: str, tmp_path: Pat
         read(settings=str(path))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_files_from_before_there_was_a_switch_have_a_barrier(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("lr: 0.7\nbarrier: [7]\n")
+    assert read(settings=str(path)).use_barrier
+    assert read(settings="eproxy/nb201").use_barrier
+    path.write_text("use_barrier: false\nc_mid: [32]\nc_out: 32\n")
+    options = read(settings=str(path))
+    assert (options.use_barrier, options.c_mid) == (False, [32])
+    values = config.plain(EproxyOptions())
+    del values["use_barrier"]  # as a run of before kept them
+    assert read(**values) == EproxyOptions()
 
 
 def test_missing_files_and_values_from_two_places(tmp_path: Path) -> None:

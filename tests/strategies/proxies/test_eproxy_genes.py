@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from random import Random
 
 import pytest
@@ -38,6 +39,14 @@ def test_options_are_a_point_where_their_values_are_those_of_genes() -> None:
     assert len(plain.stages) == 3
     assert space.of(EproxyOptions(lr=0.33)) is None
     assert space.of(EproxyOptions(features=["dot+net"])) is None
+
+
+def test_there_are_as_many_settings_as_is_said() -> None:
+    """Shared genes 11·5·5·11; of a stage 3·3·6·31·4, in one, two or three stages."""
+    of_a_stage = prod(map(len, OF_A_STAGE.values()))
+    settings = prod(map(len, SHARED.values())) * (of_a_stage + of_a_stage**2 + of_a_stage**3)
+    assert settings == 3025 * (6696 + 6696**2 + 6696**3)
+    assert f"{settings:.2g}".replace("e+", "e") in (Genes.__doc__ or "")
 
 
 def test_every_value_of_every_gene_comes_up() -> None:

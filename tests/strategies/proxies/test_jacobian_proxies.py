@@ -36,16 +36,30 @@ def jacov(network: Network, batch: Batch) -> float:
     return -sum(math.log(value + K) + 1 / (value + K) for value in eigenvalues)
 
 
-def epe_nas(network: Network, batch: Batch, many: bool) -> float:
-    jacobian, scores = rows(network, batch), []
-    for label in set(batch[1].tolist()):
-        its = [row for row, its_label in zip(jacobian, batch[1].tolist()) if its_label == label]
-        correlations = np.corrcoef(its).reshape(len(its), len(its))
-        score = sum(math.log(abs(value) + K) for value in correlations.flat)
-        scores.append(score / len(its) ** 2 if many else score)
-    if many:
-        return sum(abs(one - another) for one in scores for another in scores) / len(scores)
-    return sum(abs(score) for score in scores)
+def pearson(one: np.ndarray, other: np.ndarray) -> float:
+    """By its definition, number after number."""
+    n = len(one)
+    mean_one, mean_other = math.fsum(one) / n, math.fsum(other) / n
+    covariance = math.fsum((a - mean_one) * (b - mean_other) for a, b in zip(one, other))
+    squares = math.fsum((a - mean_one) ** 2 for a in one), math.fsum((b - mean_other) ** 2 for b in other)
+    return covariance / math.sqrt(squares[0] * squares[1])
+
+
+def epe_nas(network: Network, batch: Batch, classes: int) -> float:
+    """Written out: up to 100 classes, and above."""
+    images_of: dict[int, list[np.ndarray]] = {}
+    for row, label in zip(rows(network, batch), batch[1].tolist()):
+        images_of.setdefault(label, []).append(row)
+    scores = []
+    for own in images_of.values():
+        score = sum(math.log(abs(pearson(one, other)) + K) for one in own for other in own)
+        if classes <= 100:
+            scores.append(score)
+        elif len(own) > 1:
+            scores.append(score / len(own))
+    if classes <= 100:
+        return sum(abs(score) for score in scores)
+    return sum(abs(one - another) for one in scores for another in scores) / len(scores)
 
 
 @pytest.mark.parametrize("seed", [12, 13])
@@ -60,7 +74,32 @@ def test_epe_nas_is_the_reference_in_float64(classes: int, space: SearchSpace, t
     images, labels = batch[0], torch.tensor([0, 1, 2, 1, 1, 0])
     network = tiny(space, space.sample(Random(12)), classes=classes)
     got = EPE_NAS(double(network, (images, labels)))
-    assert got == pytest.approx(epe_nas(network, (images, labels), classes > 100), rel=1e-5)
+    assert got == pytest.approx(epe_nas(network, (images, labels), classes), rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [100, 101, 120])
+@pytest.mark.parametrize("labels", [[7, 7, 50, 50, 99, 99], [7, 7, 7, 50, 50, 99], [99, 7, 7, 99, 0, 99]])
+def test_epe_nas_at_and_above_a_hundred_classes(classes: int, labels: list[int], tiny: Tiny, batch: Batch) -> None:
+    """Classes of three images, of two and of one; a hundred are not yet more than a hundred."""
+    space = SPACES.get("nasbench201")()
+    network = tiny(space, space.sample(Random(12)), classes=classes)
+    its = (batch[0], torch.tensor(labels))
+    expected = epe_nas(network, its, classes)
+    assert EPE_NAS(double(network, its)) == pytest.approx(expected, rel=1e-5)
+    assert expected != pytest.approx(epe_nas(network, its, 101 if classes == 100 else 100), rel=1e-2)
+
+
+def test_classes_of_one_image_do_not_count_above_a_hundred_classes(tiny: Tiny, batch: Batch) -> None:
+    """Those of two images alone are compared: |s_1 - s_2| twice over two classes, s the logarithms over two."""
+    space = SPACES.get("nasbench201")()
+    network = tiny(space, space.sample(Random(12)), classes=101)
+    its = (batch[0], torch.tensor([3, 3, 8, 8, 20, 100]))
+    jacobian = rows(network, its)
+    diagonal = 2 * math.log(1 + K)
+    first, second = ((diagonal + 2 * math.log(abs(pearson(jacobian[at], jacobian[at + 1])) + K)) / 2 for at in (0, 2))
+    assert EPE_NAS(double(network, its)) == pytest.approx(abs(first - second), rel=1e-6)
+    with pytest.raises(NasError, match=r"No class has two images in the batch of 6.*raise proxies\.epe_nas"):
+        EPE_NAS(double(network, (batch[0], torch.arange(6))))
 
 
 def test_epe_nas_of_one_class(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
@@ -68,7 +107,7 @@ def test_epe_nas_of_one_class(space: SearchSpace, tiny: Tiny, batch: Batch) -> N
     for classes in (4, 101):
         network = tiny(space, space.sample(Random(12)), classes=classes)
         got = EPE_NAS(double(network, (images, labels)))
-        assert got == pytest.approx(epe_nas(network, (images, labels), classes > 100), rel=1e-5, abs=1e-9)
+        assert got == pytest.approx(epe_nas(network, (images, labels), classes), rel=1e-5, abs=1e-9)
     assert got == 0.0  # one of many classes has none to differ from
 
 
