@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas.core.config import path_field
 from nas.core.errors import InputError
 
 SMALLEST, LARGEST = 4, 1024
@@ -14,7 +15,7 @@ class DataSettings:
     """`size` resizes every image to size x size; None keeps the data set's own size (digits: 16)."""
 
     name: str = "digits"
-    root: str | None = None
+    root: str | None = path_field()
     size: int | None = None
     download: bool = True
 
