@@ -181,8 +181,8 @@ class Reader:
 
     def _other(self, wanted: str) -> Trouble:
         """That the present token is not what is wanted."""
-        if self.unclosed is not None:
-            return Trouble("a quote that is not closed", self.unclosed)
+        if self.unclosed is not None or self.token in ("'", '"'):
+            return Trouble("a quote that is not closed", self.place if self.unclosed is None else self.unclosed)
         found = "its end" if self.kind == "end" else repr(self.token[:40])
         return Trouble(f"{found} where {wanted} should be", self.place)
 

@@ -32,7 +32,8 @@ def averaged(
         for place, found in several.items():
             means[name][place] = _mean([float(values[row]) for row in found])
     if several:
-        _say(f"{source}: {len(several):,} architectures had several rows; their mean is used.")
+        who = "1 architecture" if len(several) == 1 else f"{len(several):,} architectures"
+        _say(f"{source}: {who} had several rows; their mean is used.")
     return list(rows), means
 
 

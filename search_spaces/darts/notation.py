@@ -138,7 +138,7 @@ def _edges(field: Value, cell: str) -> Cell:
     items = field.content
     if not isinstance(items, list):
         raise Trouble(f"{brief(field.plain, 30)} instead of a list of edges as the {cell} cell", field.place)
-    if not any(_is_list(item) and item.content and _is_list(item.content[0]) for item in items):
+    if not (items and _is_list(items[0]) and items[0].content and _is_list(items[0].content[0])):
         return [_edge(item, cell) for item in items]
     edges: Cell = []
     for item in items:
