@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nas.core.config import path_field
 from nas.core.errors import InputError
 from nas.eval.attacks.base import NORMS
 from nas.eval.corruptions import check_corruptions
@@ -36,9 +37,9 @@ class EvalSettings:
     landscape_reach: float = 2.0  # how far the grid goes, as a multiple of eps
     corruptions: list[str] = field(default_factory=list)  # types, groups (noise, blur, weather, digital), all, extra
     severities: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    corruption_data: str | None = None  # folder of CIFAR-10-C or CIFAR-100-C; the first n_test rows of each severity
-    corruption_baseline: str | None = None  # result (JSON) of the network whose errors the mCE divides by
-    frost: str | None = None  # folder of photographs, where those of the imagecorruptions wheel are not installed
+    corruption_data: str | None = path_field()  # folder of CIFAR-10-C or CIFAR-100-C: n_test rows of each severity
+    corruption_baseline: str | None = path_field()  # result (JSON) of the network whose errors the mCE divides by
+    frost: str | None = path_field()  # folder of photographs, where the imagecorruptions wheel is not installed
     model_options: list[str] = field(default_factory=list)  # key=value for the maker of a network that is not ours
 
     def check(self) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.core.config import expanded
 from nas.core.errors import InputError
 from nas.core.extras import optional
-from nas.core.files import write_atomic, write_json
+from nas.core.files import read_text, write_atomic, write_json
 from nas.search_spaces import Network
 from nas.train.trained import TrainedNetwork, assembled, load_trained
 
@@ -69,7 +70,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
 
     Also what `robustbench.benchmark` takes. Raises `InputError` where there is no such network.
     """
-    path = Path(path)
+    path = Path(expanded(str(path)))
     if not path.exists():
         raise InputError(f"Expected an exported folder or a checkpoint but {path} does not exist; check the path.")
     network, _ = load_exported(path) if path.is_dir() else load_trained(path)
@@ -79,7 +80,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
         found = value["format"]
         known = isinstance(value["sha256"][WEIGHTS], str) and isinstance(value["network"], dict)
     except FileNotFoundError as error:

@@ -18,6 +18,7 @@ from nas.core.errors import InputError
 from nas.drivers.settings import Settings, from_values, load
 from nas.eval import sources
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
+from nas.search_spaces.darts import Genotype
 from nas.search_spaces.darts.published import PUBLISHED, published
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
@@ -36,10 +37,27 @@ def _reads(space: SearchSpace[Any], data: bytes) -> None:
     assert space.canonical(canonical) == canonical, str(arch)
 
 
-@target("nasbench201", lambda: [CELL.encode()])
+@target(
+    "nasbench201",
+    lambda: [
+        CELL.encode(),
+        CELL.replace("+", " + ").encode(),
+        f"[2021-06-23 08:09:56] Structure(4 nodes with {CELL}) acc=91.7".encode(),
+        b"12804",
+        b"naslib:(4, 0, 3, 1, 4, 3)",
+        str(NASBench201().parse(CELL).operations).encode(),
+        b'[[["none", 0]], [["nor_conv_3x3", 0], ["none", 1]], [["none", 0], ["skip_connect", 1], ["none", 2]]]',
+    ],
+)
 def nasbench201(data: bytes) -> None:
-    """Strings of NAS-Bench-201's cells; what is read is written and read to the same."""
+    """NAS-Bench-201's cells in every notation; what is read is written and read to the same."""
     _reads(NASBench201(), data)
+
+
+def _paired(genotype: Genotype) -> str:
+    """With a pair for each node, by position."""
+    normal, reduce = ([list(cell[at : at + 2]) for at in range(0, 8, 2)] for cell in (genotype.normal, genotype.reduce))
+    return f"Genotype({normal}, range(2, 6), {reduce}, range(2, 6))"
 
 
 @target(
@@ -47,14 +65,18 @@ def nasbench201(data: bytes) -> None:
     lambda: [
         GENOTYPE.encode(),
         GENOTYPE.replace("[2, 3, 4, 5]", "range(2, 6)").encode(),
-        *(name.encode() for name in list(PUBLISHED)[:2]),
+        GENOTYPE.replace(", 0)", ", np.int64(0))").replace("[2, 3, 4, 5]", "list(range(2, 6))").encode(),
+        f"2018-06-27 13:25:46,379 genotype = {GENOTYPE}\ntrain_acc 99.7".encode(),
+        _paired(published("DARTS_V2")).encode(),
+        str(vars(published("DARTS_V2"))).encode(),
+        *(name.encode() for name in [*list(PUBLISHED)[:2], "pc-darts"]),
         json.dumps(
             {"name": "mine", "normal": [["none", 0], ["none", 1]] * 4, "reduce": [["none", 0], ["none", 1]] * 4}
         ).encode(),
     ],
 )
 def darts(data: bytes) -> None:
-    """Genotypes of DARTS, their JSON form and published names; what is read is written and read to the same."""
+    """DARTS genotypes in every notation, published names; what is read is written and read to the same."""
     _reads(DARTS(), data)
 
 

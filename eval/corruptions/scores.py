@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from nas.core.errors import InputError
+from nas.core.files import read_text
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.eval.corruptions.names import GROUPS
 from nas.eval.metrics import hrs, wilson
@@ -109,7 +110,7 @@ def read_baseline(baseline: Mapping[str, Any] | str, kinds: Sequence[str], sever
 
 def _read(path: str) -> Any:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(read_text(Path(path)))
     except (OSError, ValueError) as error:
         raise InputError(f"Expected a JSON result in {path} but it cannot be read ({error}).") from None
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
+from nas.cli.arguments import with_home
 from nas.core.errors import NasError, Terminated, printable
 from nas.core.stopping import listen
 
@@ -54,7 +55,7 @@ def run_command(arguments: list[str]) -> int:
     """Exit codes: 0 done; 2 what the user can mend; 1 a stage failed; 128 + number of the signal that stopped it: 130
     (SIGINT), 143 (SIGTERM), 138 (SIGUSR1), the run resumable."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app([with_home(word) for word in arguments], standalone_mode=False)
     except NasError as error:
         code = _said(str(error), error.exit_code)
     except KeyboardInterrupt:

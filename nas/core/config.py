@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import typing
 from importlib import resources
@@ -14,13 +15,28 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from nas.core.errors import InputError
+from nas.core.files import read_text
 from nas.core.registry import suggest
 from nas.core.yaml_size import check_size
 
 T = TypeVar("T")
 OVERRIDE = re.compile(r"^[\w.]+=")  # what tells `key=value` from an architecture such as Genotype(normal=...)
 LONGEST_TEXT = 10_000  # characters of a single value; a genotype has 500, a path at most 4,096
+PATH = "path"  # in the metadata of the field of a setting that is a path or a list of them
 REFERENCE = re.compile(r"[^$\\]*\$\{[\w.]+\}[^$\\]*")
+
+
+def path_field() -> Any:
+    """The field of a setting that is a path, by default none: `checked` puts the home folder for its `~`."""
+    return dataclasses.field(default=None, metadata={PATH: True})
+
+
+def expanded(text: str) -> str:
+    """A path as the shell would expand the `~` at its beginning."""
+    try:
+        return os.path.expanduser(text)
+    except ValueError:  # no user can have such a name
+        return text
 
 
 def shipped() -> list[str]:
@@ -58,7 +74,7 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
         if not isinstance(parent, str):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
         beside = parent.endswith((".yaml", ".yml")) and name.endswith((".yaml", ".yml"))
-        found = str(Path(name).parent / parent) if beside else parent
+        found = str(Path(name).parent / expanded(parent)) if beside else parent
         if found in (*above, name):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
         merged = _laid_over(merged, compose(found, (*above, name)))
@@ -83,7 +99,7 @@ def _read(name: str) -> tuple[str, str]:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         try:
-            return path.read_text(encoding="utf-8"), str(path)
+            return read_text(path), str(path)
         except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a zero byte in the name
             raise InputError(f"Expected a readable configuration file but got {name!r}: {error}.") from error
     parts = name.split("/")
@@ -144,6 +160,7 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         raise InputError(f"Expected a valid value for {key or 'the configuration'} but: {_one_line(error)}") from error
+    _expand(instance)
     _check(instance)
     return instance  # type: ignore[return-value]
 
@@ -151,6 +168,18 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
 def plain(instance: Any) -> dict[str, Any]:
     """A dataclass tree as plain values, ready to be saved and read by `checked` again."""
     return dataclasses.asdict(instance)
+
+
+def _expand(instance: Any) -> None:
+    """Put the home folder in the place of `~` in all settings that are paths."""
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            _expand(value)
+        elif PATH in field.metadata and isinstance(value, str):
+            setattr(instance, field.name, expanded(value))
+        elif PATH in field.metadata and isinstance(value, list):
+            setattr(instance, field.name, [expanded(one) for one in value])
 
 
 def _check(instance: Any) -> None:

@@ -1,19 +1,27 @@
-"""Write files so that a half-written one can never be read as a whole one."""
+"""Write files so that a half-written one can never be read as a whole one, and read the texts of users."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from nas.core.errors import InputError
+
+_BYTE_ORDER_MARKS = {  # the longer ones first: one begins as another
+    b"\xff\xfe\x00\x00": "UTF-32 (little endian)",
+    b"\x00\x00\xfe\xff": "UTF-32 (big endian)",
+    b"\xff\xfe": "UTF-16 (little endian)",
+    b"\xfe\xff": "UTF-16 (big endian)",
+}
 
 
 class DamagedError(InputError):
@@ -26,6 +34,33 @@ class DamagedError(InputError):
 
 class ChangedError(DamagedError):
     """A file can be read but is another than the one that was written, be it by damage or by hand."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a user's file: UTF-8, a byte order mark taken off, lines ended by "\\n" alone.
+
+    `InputError` names another encoding where the file begins with its mark. `OSError` and `UnicodeDecodeError` are the
+    caller's to tell.
+    """
+    content = path.read_bytes()
+    refuse_encoding(content, str(path))
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """The same, to be read line by line, with the ends of lines as they are, which is what `csv` wants."""
+    with path.open("rb") as file:
+        refuse_encoding(file.peek(4), str(path))
+        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            yield text
+
+
+def refuse_encoding(content: bytes, name: str) -> None:
+    """`InputError` where the content begins with the byte order mark of another encoding than UTF-8."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            raise InputError(f"Expected text in UTF-8 but {name} is in {encoding}; save it as UTF-8.")
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | None = None) -> None:
@@ -116,7 +151,7 @@ def read_signed(path: Path) -> Any:
     except FileNotFoundError:
         wanted = None
     try:
-        value = json.loads(content.decode())
+        value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DamagedError(
             f"Expected a readable {path} but: {error}; restore it from a copy.", f"it is no JSON: {error}"

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from nas.core.errors import InputError
+from nas.core.files import open_text, refuse_encoding
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 
@@ -21,7 +22,7 @@ COLUMNS = ("arch", "arch_str")  # where a CSV file has its architectures
 COUNTABLE = 100_000  # architectures of a space that are gone through to count its classes
 FRUITLESS = 1_000_000  # draws without a new class after which a larger space counts as exhausted
 
-Point = tuple[str, Any]  # an architecture as it was written, and read
+Point = tuple[str, Any]  # how rows call an architecture, and the architecture
 
 
 def mark(text: str) -> bytes:
@@ -62,7 +63,7 @@ class Candidates:
         self.seed = seed
         self.everything = everything
         self.unique = unique
-        self.given: list[Point] = [(" ".join(text.split()), space.parse(text)) for text in texts]
+        self.given: list[Point] = [point(text, space.parse) for text in texts]
         if not self.given and file is None and sample is None and not everything:
             raise InputError(
                 "Expected at least one architecture but got none; give some (quoted, as they have | or brackets), "
@@ -137,11 +138,13 @@ class Candidates:
                 if empty:
                     raise InputError("Expected architectures on standard input but it has none; write one a line.")
             else:
-                with Path(self.file).open(encoding="utf-8-sig", newline="") as file:
+                with open_text(Path(self.file)) as file:
                     yield from parsed(file, name, self.space.parse)
         except OSError as error:
             raise InputError(f"Expected a readable file of architectures but {name}: {error.strerror}.") from error
         except (csv.Error, UnicodeError) as error:
+            if isinstance(error, UnicodeDecodeError):
+                refuse_encoding(error.object, name)
             raise InputError(f"Expected lines of text in {name} but: {error}.") from error
 
     def _drawn(self) -> Iterator[Point]:
@@ -178,18 +181,34 @@ class Candidates:
                 yield representative
 
 
+def point(text: str, parse: Callable[[str], Any]) -> Point:
+    """The architecture written as `text`, in the field's string; the name of a published one stays its name."""
+    arch = parse(text)
+    name = text.strip()
+    return name if name.isidentifier() else str(arch), arch
+
+
 def parsed(lines: Iterable[str], name: str, parse: Callable[[str], Any]) -> Iterator[Point]:
     """The architectures in lines of text; `InputError` names the line of one that is none.
 
     Lines hold one architecture each or a JSON object with "arch"; if the first has a field `arch` or `arch_str`, they
     are a CSV table.
     """
-    for number, text in _texts(lines, name):
+    for number, text in _texts(_unmarked(lines, name), name):
         try:
-            arch = parse(text)
+            yield point(text, parse)
         except InputError as error:
             raise InputError(f"{name}, line {number}: {error}") from error
-        yield text, arch
+
+
+def _unmarked(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The lines without a byte order mark, which standard input may begin with."""
+    rest = iter(lines)
+    for first in rest:
+        refuse_encoding(first[:4].encode("utf-8", "surrogateescape"), name)
+        yield first.removeprefix("\ufeff")
+        break
+    yield from rest
 
 
 def _texts(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
@@ -230,8 +249,9 @@ def _field(line: str, name: str, number: int) -> str:
             value = json.loads(line)
         except (ValueError, RecursionError):
             return line
-        if isinstance(value.get("arch"), str):
-            return value["arch"]
+        arch = value.get("arch")
+        if arch is not None:
+            return arch if isinstance(arch, str) else json.dumps(arch)
     if name.endswith(".jsonl"):
         raise InputError(f'{name}, line {number}: Expected a JSON object with "arch" but got another line.')
     return line

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 from random import Random
 
+import numpy as np
+
 from nas.core.errors import InputError
+from nas.core.files import read_text
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.drivers.candidates import COLUMNS
 from nas.search_spaces import SearchSpace
+from nas.tables.repeated import averaged
 
 Labels = list[tuple[str, float]]  # architectures and their accuracies
 
@@ -19,12 +24,12 @@ Labels = list[tuple[str, float]]  # architectures and their accuracies
 def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     """The architectures of a CSV file with a column arch or arch_str, and their accuracies.
 
-    `column` names the accuracies; without it there must be one column of numbers besides. `InputError` says in which
-    line something is wrong.
+    `column` names the accuracies; without it there must be one column of numbers besides. An architecture with several
+    rows has their mean, as in the tables; one without any number is refused. `InputError` says in which line something
+    is wrong.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
+        rows = list(csv.reader(io.StringIO(read_text(path))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"Expected a readable CSV file but got {path}: {error}.") from error
     header = [name.strip() for name in rows[0]] if rows else []
@@ -43,31 +48,39 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
             f"{', '.join(header)}."
         )
     place = header.index(column)
-    labels: dict[str, float] = {}
+    texts, values, lines = [], [], {}  # lines: the first of each architecture
     for number, row in table.items():
         try:
             text = str(space.parse(row[header.index(where)]))
         except InputError as error:
             raise InputError(f"Line {number} of {path}: {error}") from error
-        accuracy = _number(row[place])
-        if accuracy is None:
-            raise InputError(
-                f"Expected a number for {column} in line {number} of {path} but got {row[place]!r}; leave out "
-                "architectures without one."
-            )
-        if text in labels:
-            raise InputError(f"Expected each architecture once in {path} but line {number} has {text} again.")
-        labels[text] = accuracy
-    return list(labels.items())
+        value = _number(row[place])
+        if value is None:
+            raise _no_number(path, column, number, row[place])
+        texts.append(text)
+        values.append(value)
+        lines.setdefault(text, number)
+    architectures, means = averaged(str(path), texts, {column: np.array(values)})
+    labels = list(zip(architectures, map(float, means[column])))
+    for text, value in labels:
+        if not math.isfinite(value):
+            raise _no_number(path, column, lines[text], table[lines[text]][place])
+    return labels
+
+
+def _no_number(path: Path, column: str, line: int, got: str) -> InputError:
+    return InputError(
+        f"Expected a number for {column} in line {line} of {path} but got {got!r}; leave out architectures without one."
+    )
 
 
 def _only_numbers(path: Path, header: list[str], where: str, rows: list[list[str]]) -> str:
-    """The one column of numbers."""
-    found = [
-        name
-        for place, name in enumerate(header)
-        if name != where and rows and all(_number(row[place]) is not None for row in rows)
-    ]
+    """The one column of numbers, in which cells may be empty."""
+    found = []
+    for place, name in enumerate(header):
+        values = [_number(row[place]) for row in rows]
+        if name != where and None not in values and any(math.isfinite(value or 0) for value in values):
+            found.append(name)
     if len(found) != 1:
         raise InputError(
             f"Expected one column of numbers in {path} but got {', '.join(found) or 'none'}; name it with --accuracy."
@@ -76,11 +89,11 @@ def _only_numbers(path: Path, header: list[str], where: str, rows: list[list[str
 
 
 def _number(text: str) -> float | None:
+    """NaN for an empty cell, None for a word."""
     try:
-        value = float(text)
+        return float(text) if text.strip() else math.nan
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
 
 
 def split(labels: Labels, space: SearchSpace, count: int, held_out: int | None, seed: int) -> tuple[Labels, Labels]:

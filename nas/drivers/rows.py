@@ -17,7 +17,7 @@ import torch
 
 from nas import __version__
 from nas.core.errors import InputError, printable
-from nas.core.files import write_json
+from nas.core.files import read_text, write_json
 from nas.core.provenance import environment
 
 Row = dict[str, Any]  # arch, canonical, scores, seconds; reason where a proxy failed
@@ -109,7 +109,7 @@ class RowFile:
                 if not line.endswith(b"\n"):
                     return  # torn by a kill in the middle of writing it
                 try:
-                    row = self._row(line.decode(), number)
+                    row = self._row(line.decode("utf-8-sig" if number == 1 else "utf-8"), number)
                 except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
                     raise InputError(
                         f"Expected rows of `nas score` in {self.path} but line {number} is damaged; take it out (its "
@@ -160,7 +160,7 @@ class RowFile:
     def _compare(self) -> None:
         """`InputError` where the rows that are there were made with other settings."""
         try:
-            before = json.loads(self.sidecar.read_text(encoding="utf-8"))
+            before = json.loads(read_text(self.sidecar))
             version = before.pop("version")
             before.pop(ENVIRONMENT, None)
         except FileNotFoundError as error:

@@ -20,6 +20,7 @@ from nas.drivers import connected
 from nas.drivers.candidates import Candidate, Candidates, mark
 from nas.drivers.definitions import BEFORE, definitions
 from nas.drivers.jobs import load_once
+from nas.drivers.objectives.names import builds
 from nas.drivers.rows import Row, RowFile
 from nas.drivers.scoring import Scorer
 from nas.drivers.settings import Settings, from_values
@@ -120,11 +121,6 @@ def _settings_of(settings: Settings, proxies: list[str]) -> dict[str, Any]:
         "model": values["model"],
         **{f"proxies.{name}": values["proxies"][name] for name in proxies},
     }
-
-
-def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
-    """What `described` says where a user sets nothing but the space: the settings of a file that does not tell them."""
-    return described(from_values({"space": settings.space, "name": settings.name}, []), proxies)
 
 
 def counted_for(settings: Settings, proxies: list[str]) -> str:

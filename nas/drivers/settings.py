@@ -14,6 +14,7 @@ from nas.core.errors import InputError
 from nas.core.executor import LOCAL, ExecutorSettings
 from nas.core.registry import suggest
 from nas.core.repeated import MOST_REPETITIONS
+from nas.drivers.candidates import point
 from nas.drivers.constraints import Constraint
 from nas.drivers.objectives.latency import LatencySettings
 from nas.drivers.objectives.names import GRAPH, LATENCY, parse, source_of, unknown
@@ -62,7 +63,7 @@ class SearchSettings:
 class RunSettings:
     """Where the run is kept and what it trains."""
 
-    dir: str | None = None  # by default the next free runs/<configuration>-<n>
+    dir: str | None = config.path_field()  # by default the next free runs/<configuration>-<n>
     trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])
     random: bool = True  # also train and attack a random cell of another class and the same size
 
@@ -121,7 +122,7 @@ class Common:
         for text in self.search.constraints:
             Constraint.parse(text, self.tables.given())
         if self.arch is not None:
-            SPACES.get(self.space)().parse(self.arch)
+            self.arch, _ = point(self.arch, SPACES.get(self.space)().parse)
 
     def once(self, command: str) -> None:
         """`InputError` where a repetition is asked of a command that has none."""

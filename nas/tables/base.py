@@ -13,6 +13,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces import NASBench201, SearchSpace
+from nas.tables.repeated import averaged
 
 DIGITS = 12  # averages of accuracies are rounded to so many decimals, so that equal ones stay tied
 
@@ -108,10 +109,23 @@ def in_short(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(re.sub("@.*", "@*", name) for name in names))
 
 
-class ArrayTable(Table):
-    """A table whose columns are at hand. Of rows that repeat an architecture the first is kept.
+def _in_own_notation(texts: Sequence[str], space: SearchSpace[Any]) -> list[str]:
+    """The space's own string of each architecture; what is none stays as it is, for `Table.classes` to tell."""
 
-    `beside` are columns that can be read but are not listed.
+    def own(text: str) -> str:
+        try:
+            return str(space.parse(text))
+        except InputError:
+            return text
+
+    return [own(text) for text in texts]
+
+
+class ArrayTable(Table):
+    """A table whose columns are at hand.
+
+    An architecture may be written in any notation that its space reads. Of rows that repeat one the first is kept, or,
+    with `mean`, their mean. `beside` are columns that can be read but are not listed.
     """
 
     def __init__(
@@ -121,17 +135,24 @@ class ArrayTable(Table):
         columns: Mapping[str, np.ndarray],
         space: SearchSpace[Any] | None = None,
         beside: Mapping[str, np.ndarray] | None = None,
+        mean: bool = False,
     ) -> None:
-        first: dict[str, int] = {}
-        for row, text in enumerate(architectures):
-            first.setdefault(text, row)
-        super().__init__(source, list(first), space)
-        self.repeated = len(architectures) - len(first)
-        kept = list(first.values())
-        self.columns, self.beside = (
-            {name: np.asarray(values, dtype=np.float64)[kept] for name, values in given.items()}
-            for given in (columns, beside or {})
-        )
+        texts = _in_own_notation(architectures, space if space is not None else NASBench201())
+        self.columns: dict[str, np.ndarray]
+        self.beside: dict[str, np.ndarray] = {}
+        if mean:
+            found, self.columns = averaged(source, texts, columns)
+        else:
+            first: dict[str, int] = {}
+            for row, text in enumerate(texts):
+                first.setdefault(text, row)
+            found, kept = list(first), list(first.values())
+            self.columns, self.beside = (
+                {name: np.asarray(values, dtype=np.float64)[kept] for name, values in given.items()}
+                for given in (columns, beside or {})
+            )
+        super().__init__(source, found, space)
+        self.repeated = len(texts) - len(found)
 
     def names(self) -> list[str]:
         return list(self.columns)

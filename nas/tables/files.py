@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.files import read_text
 from nas.core.registry import suggest
 
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
@@ -62,7 +63,7 @@ class Origin:
         if not path.exists():
             raise self.missing(path)
         try:
-            return path.read_text(encoding="utf-8-sig")
+            return read_text(path)
         except UnicodeDecodeError as error:
             raise self.damaged(path, "it is not text") from error
         except OSError as error:

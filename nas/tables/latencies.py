@@ -33,7 +33,7 @@ class LatencyTable(ArrayTable):
 def read_latencies(path: Path, dataset: str) -> LatencyTable:
     """Columns as the file calls them; a latency or energy that is not above 0 marks a failed measurement: NaN.
 
-    A pickle has several data sets; a CSV is taken to be of `dataset`.
+    A pickle has several data sets; a CSV is taken to be of `dataset`. Of several rows of a string, the mean.
     """
     rows = _from_pickle(path, dataset) if path.suffix.lower() in PICKLES else read_csv(path, ORIGIN, ("index",))
     if not any(name.endswith(COSTS) for name in rows.columns):
@@ -42,7 +42,7 @@ def read_latencies(path: Path, dataset: str) -> LatencyTable:
         name: np.where(values > 0, values, np.nan) if name.endswith(COSTS) else values
         for name, values in rows.columns.items()
     }
-    return LatencyTable(str(path), rows.architectures, columns)
+    return LatencyTable(str(path), rows.architectures, columns, mean=True)
 
 
 def _from_pickle(path: Path, dataset: str) -> Rows:

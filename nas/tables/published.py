@@ -22,7 +22,7 @@ _METRIC = re.compile(r"val_(\w+?)_(\d+(?:\.\d+)?)_acc")
 
 
 def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
-    """Accuracies of the strings themselves (members of a class differ).
+    """Accuracies of the strings themselves (members of a class differ); the mean, where a string has several rows.
 
     A CSV has its columns as the file calls them, whatever their data set. Of NATS-Bench's folder or file and of
     NAS-Bench-201's .pth, read through their own packages, there are `DATASET_test_acc` and `DATASET_valid_acc`.
@@ -32,13 +32,13 @@ def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
     rows = read_csv(path, ACCURACIES, ("index",))
     if not rows.columns:
         raise ACCURACIES.damaged(path, "no column holds numbers")
-    return ArrayTable(str(path), rows.architectures, rows.columns)
+    return ArrayTable(str(path), rows.architectures, rows.columns, mean=True)
 
 
 def read_robbench(path: Path, dataset: str) -> ArrayTable:
     """Validation accuracies after adversarial training: `clean`, `fgsm@3`, `pgd@8`, ..., `autoattack`.
 
-    Of columns named `DATASET#METRIC` those of `dataset` are read.
+    Of columns named `DATASET#METRIC` those of `dataset` are read; of several rows of a string, the mean.
     """
     rows = read_csv(path, ROBBENCH, ("index",))
     columns, others = {}, set()
@@ -57,4 +57,4 @@ def read_robbench(path: Path, dataset: str) -> ArrayTable:
         )
     if "clean" not in columns:
         raise ROBBENCH.damaged(path, "no column is called val_acc")
-    return ArrayTable(str(path), rows.architectures, columns)
+    return ArrayTable(str(path), rows.architectures, columns, mean=True)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.search_spaces.nasbench201 import Cell
+from nas.search_spaces.nasbench201.cell import EDGES
+from nas.search_spaces.nasbench201.notation import NASLIB_OPERATIONS, of_naslib
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, uncollected
 
@@ -24,8 +25,6 @@ ORIGIN = Origin(
     "NAS-Bench-Suite-Zero's scores",
     "get zc_nasbench201.json as https://github.com/automl/NASLib (branch zerocost) says",
 )
-CODES = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
-ORDER = (0, 1, 3, 2, 4, 5)  # our edges 0→1 0→2 1→2 0→3 1→3 2→3 among theirs (1,2) (1,3) (1,4) (2,3) (2,4) (3,4)
 ACCURACY = "val_accuracy"  # of the trained network: no score of an untrained one
 
 
@@ -66,9 +65,9 @@ def parse(path: Path, text: str, dataset: str | None) -> ArrayTable:
 def _cell(path: Path, codes: str) -> str:
     """The string of the cell that (4, 0, 3, 1, 4, 3) stands for."""
     numbers = re.findall(r"\d+", codes)
-    if len(numbers) != len(ORDER) or any(int(number) >= len(CODES) for number in numbers):
-        raise ORIGIN.damaged(path, f"{codes!r} is not six operation codes from 0 to {len(CODES) - 1}")
-    return str(Cell(tuple(CODES[int(numbers[edge])] for edge in ORDER)))  # type: ignore[arg-type]
+    if len(numbers) != len(EDGES) or any(int(number) >= len(NASLIB_OPERATIONS) for number in numbers):
+        raise ORIGIN.damaged(path, f"{codes!r} is not six operation codes from 0 to {len(NASLIB_OPERATIONS) - 1}")
+    return str(of_naslib([int(number) for number in numbers]))
 
 
 def _part(path: Path, text: str, dataset: str | None) -> dict[str, Any]:

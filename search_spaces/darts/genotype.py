@@ -35,30 +35,47 @@ def brief(value: object, length: int = 80) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
+class EdgeError(InputError):
+    """What is wrong with edge number `edge` of a cell, from 0; `edge` is their number where one is missing."""
+
+    def __init__(self, message: str, cell: str = "normal", edge: int = 0) -> None:
+        super().__init__(message)
+        self.cell = cell
+        self.edge = edge
+
+
 def check_edges(cell: str, edges: Edges) -> None:
-    """`InputError` unless each node has two edges with known operations and different earlier inputs."""
+    """`EdgeError` unless each node has two edges with known operations and different earlier inputs."""
     if len(edges) != 2 * len(NODES):
-        raise InputError(
-            f"Expected 8 edges in the {cell} cell but got {len(edges)}; give two for each of nodes 2 to 5."
+        raise EdgeError(
+            f"Expected 8 edges in the {cell} cell but got {len(edges)}; give two for each of nodes 2 to 5.",
+            cell,
+            min(len(edges), 2 * len(NODES)),
         )
     for position, (operation, source) in enumerate(edges):
         node = 2 + position // 2
         if operation not in OPERATIONS:
-            raise InputError(
+            raise EdgeError(
                 f"Expected an operation of DARTS in the {cell} cell but got {brief(operation)}"
-                f"{suggest(operation, list(OPERATIONS))}; available: {', '.join(OPERATIONS)}."
+                f"{suggest(operation, list(OPERATIONS))}; available: {', '.join(OPERATIONS)}.",
+                cell,
+                position,
             )
         if not 0 <= source < node:
-            raise InputError(
+            raise EdgeError(
                 f"Expected an input of node {node} of the {cell} cell between 0 and {node - 1} but got "
-                f"{brief(source)}; a node may use the two cell inputs and the nodes before it."
+                f"{brief(source)}; a node may use the two cell inputs and the nodes before it.",
+                cell,
+                position,
             )
     for node in NODES:
         (_, first), (_, second) = pair(edges, node)
         if first == second:
-            raise InputError(
+            raise EdgeError(
                 f"Expected two different inputs for node {node} of the {cell} cell but got {first} twice; "
-                "change one of them."
+                "change one of them.",
+                cell,
+                2 * node - 3,
             )
 
 
@@ -77,7 +94,7 @@ class Genotype:
     """Edges of the normal and of the reduction cell; edges 2i and 2i+1 lead into node i+2.
 
     A node is the sum of its two edges, the cell's output the concatenation of nodes 2 to 5. An impossible
-    genotype raises `InputError`.
+    genotype raises `EdgeError`, an `InputError`.
     """
 
     normal: Edges

@@ -1,92 +1,161 @@
-"""Read a genotype from the field's text `Genotype(normal=[...], ...)` or from its JSON form."""
+"""Read a genotype as people have it: the field's text, alone or in a line of a log, a dict, or JSON."""
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from contextlib import suppress
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.search_spaces.darts.genotype import CELLS, NODES, Edges, Genotype, brief
+from nas.search_spaces.darts.genotype import CELLS, NODES, Edge, EdgeError, Genotype, brief
+from nas.search_spaces.literal import Reader, Trouble, Value, shown
 
 _FORM = "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)"
-_KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
+_KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")  # in the order of the field's named tuple
 _LONGEST = 10_000  # characters; a genotype has about 500
+_CALL = re.compile(r"(?<!\w)Genotype\s*\(")
+_DICT = re.compile(r"\{|(?<!\w)(?:OrderedDict|dict)\s*\(")
+_KEY = re.compile(r"""['"](?:normal|reduce)['"]\s*:""")
+_CHANGED = re.compile(r"\s*\.\w")  # as in Genotype(...)._replace(...)
+_STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d\ufeff", "''\"\" ")  # the quotes of a printed page, a BOM
+_EIGHT = r"((?:\('\w+', \d\)(?:, )?){8})"
+_OWN = re.compile(
+    rf"Genotype\(normal=\[{_EIGHT}\], normal_concat=\[2, 3, 4, 5\], "
+    rf"reduce=\[{_EIGHT}\], reduce_concat=\[2, 3, 4, 5\]\)",
+    re.ASCII,
+)
+_OWN_EDGE = re.compile(r"'(\w+)', (\d)", re.ASCII)
+
+Cell = list[tuple[Edge, int]]  # each edge, and its place in the text
 
 
 def parse_genotype(text: str) -> Genotype:
-    """The genotype written as `text`; `InputError` says what is wrong with it.
+    """The genotype written as `text`; `InputError` says what is wrong with it, and where.
 
-    Keys may come in any order and the concat keys may be missing. A JSON object may carry other keys, such as
-    a name or the space, but none that starts with `normal` or `reduce`: that is taken for a slip.
+    Keys may come in any order, or as the positions of the field's named tuple, and the concat keys may be missing. A
+    node's two edges may be a pair of their own. Beside a call Genotype(...) or a dict there may be other text, such as
+    the time in a line of a log, but no second genotype. A dict may have other keys, such as a name or the space, but
+    none that starts with `normal` or `reduce`: that is taken for a slip.
     """
     if len(text) > _LONGEST:
         raise InputError(f"Expected a DARTS genotype but got {len(text)} characters; give one of the form {_FORM}.")
-    text = " ".join(text.split())
-    is_json = text.startswith("{")
+    own = _OWN.fullmatch(text)
+    if own is not None:  # what `str` writes is read ten times faster so
+        with suppress(EdgeError):
+            return Genotype(
+                *(tuple((name, int(source)) for name, source in _OWN_EDGE.findall(it)) for it in own.groups())
+            )
+    plain = text.translate(_STRAIGHT)
     try:
-        fields = json.loads(text if is_json else _as_json(text), object_pairs_hook=_without_repetition)
-    except (ValueError, RecursionError, MemoryError):
-        raise _malformed(text) from None
-    for key in fields:
-        if key not in _KEYS and (not is_json or key.startswith(CELLS)):
-            raise InputError(
-                f"Expected the keys {', '.join(_KEYS)} in a DARTS genotype but got {brief(key)}"
-                f"{suggest(key, list(_KEYS))}; rename or remove it."
-            )
+        fields = _fields(plain)
+        cells = {cell: _edges(fields[cell], cell) for cell in CELLS}
+    except Trouble as error:
+        raise InputError(
+            f"Expected a DARTS genotype but got {error.why} {shown(plain, error.place)}; write it as {_FORM} or as a "
+            "JSON object."
+        ) from None
+    try:
+        return Genotype(*(tuple(edge for edge, _ in cells[cell]) for cell in CELLS))
+    except EdgeError as error:
+        places = [place for _, place in cells[error.cell]] + [fields[error.cell].place]
+        raise InputError(f"{str(error).rstrip('.')}. It is {shown(plain, places[error.edge])}.") from None
+
+
+def _fields(text: str) -> dict[str, Value]:
+    """The genotype's fields; both cells are there, and the nodes that are concatenated are all four."""
+    calls, entry = list(_CALL.finditer(text)), _DICT.search(text)
+    if len(calls) > 1:
+        raise Trouble(f"{len(calls)} of them, the second", calls[1].start())
+    if calls:
+        start = calls[0].start()
+        key = _KEY.search(text)
+        if key is not None:
+            raise Trouble("a call Genotype(...) and the key of another genotype", key.start())
+        fields, end = _of_call(text, start)
+    elif entry is not None:
+        start = entry.start()
+        fields, end = _of_dict(text, start)
+    else:
+        raise Trouble("neither 'Genotype(' nor '{'", 0)
+    if _CHANGED.match(text, end):
+        raise Trouble("a genotype that is changed", end)
     for cell in CELLS:
-        concat = fields.get(f"{cell}_concat", list(NODES))
-        if concat != list(NODES):
-            raise InputError(
-                f"Expected {cell}_concat={list(NODES)} but got {brief(concat)}; "
-                "only cells that concatenate all four nodes belong to the DARTS space."
+        if cell not in fields:
+            raise Trouble(f"no {cell!r}", start)
+        concat = fields.get(f"{cell}_concat")
+        if concat is not None and concat.plain not in (list(NODES), range(2, 6)):
+            raise Trouble(
+                f"{cell}_concat={brief(concat.plain, 30)} instead of {cell}_concat={list(NODES)}", concat.place
             )
-    return Genotype(_edges(fields, "normal"), _edges(fields, "reduce"))
+    return fields
 
 
-def _malformed(text: str) -> InputError:
-    return InputError(f"Expected a DARTS genotype but got {brief(text)}; write it as {_FORM} or as a JSON object.")
+def _of_call(text: str, start: int) -> tuple[dict[str, Value], int]:
+    """The fields of the call that begins at `start`, and where it ends."""
+    text = re.sub(r"\\(['\"])", r" \1", text)  # a text within a text: as many characters
+    reader = Reader(text, text.index("(", start))
+    positional, named = reader.arguments()
+    if len(positional) > len(_KEYS):
+        raise Trouble(f"{len(positional)} values without a name", positional[len(_KEYS)].place)
+    fields = dict(zip(_KEYS, positional))
+    for key, value in named.items():
+        if key in fields:
+            raise Trouble(f"{key!r} again, which may stand once,", value.place)
+        if key not in _KEYS and (value.content is not None or key.startswith(CELLS)):
+            raise _no_key(key, value.place)
+        fields[key] = value
+    return fields, reader.end
 
 
-def _as_json(text: str) -> str:
-    """The field's text rewritten as JSON: nothing is evaluated, and what is not of the form stays invalid."""
-    match = re.fullmatch(r"Genotype ?\((.*)\)", text)
-    if match is None or re.search(r"[:{}]", text):
-        raise ValueError(text)
-    body = re.sub(r"range ?\( ?(\d) ?, ?(\d) ?\)", _range_as_list, match[1])
-    body = re.sub(r"'([^'\"\\]*)'", r'"\1"', body)
-    body = re.sub(r"(\w+) ?=", r'"\1":', body)
-    body = re.sub(r"\(([^()\[\]]*)\)", r"[\1]", body)  # each edge, a tuple
-    body = re.sub(r"\(((?:[^()\[\]]|\[[^()\[\]]*\])*)\)", r"[\1]", body)  # a cell written as a tuple of edges
-    return "{" + re.sub(r", ?(?=\]|$)", "", body.strip()) + "}"
+def _of_dict(text: str, start: int) -> tuple[dict[str, Value], int]:
+    """The same of a dict: `{...}`, `dict(...)` or `OrderedDict([...])`."""
+    if text[start] == "{":
+        reader = Reader(text, start)
+        fields = reader.value().content
+    else:
+        reader = Reader(text, text.index("(", start))
+        positional, fields = reader.arguments()
+        for pair in positional[0].content if len(positional) == 1 and isinstance(positional[0].content, list) else []:
+            key, value = pair.content if isinstance(pair.content, list) and len(pair.content) == 2 else (pair, pair)
+            if not isinstance(key.content, str) or key.content in fields:
+                raise Trouble("no pair of a new key and a value", pair.place)
+            fields[key.content] = value
+    another = text.find("{", reader.end)
+    if another >= 0:
+        raise Trouble("two dicts, the second", another)
+    for key, value in fields.items():
+        if key not in _KEYS and key.startswith(CELLS):
+            raise _no_key(key, value.place)
+    return fields, reader.end
 
 
-def _range_as_list(match: re.Match[str]) -> str:
-    return str(list(range(int(match[1]), int(match[2]))))
+def _no_key(key: str, place: int) -> Trouble:
+    return Trouble(f"the key {brief(key, 40)}{suggest(key, list(_KEYS))} with the value", place)
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise InputError(
-                f"Expected each key of a DARTS genotype once but got {brief(key)} again; keep one of them."
-            )
-    return dict(pairs)
+def _edges(field: Value, cell: str) -> Cell:
+    """The edges of a cell: a list of eight, or of a pair for each node."""
+    items = field.content
+    if not isinstance(items, list):
+        raise Trouble(f"{brief(field.plain, 30)} instead of a list of edges as the {cell} cell", field.place)
+    if not (items and _is_list(items[0]) and items[0].content and _is_list(items[0].content[0])):
+        return [_edge(item, cell) for item in items]
+    edges: Cell = []
+    for item in items:
+        two = item.content if _is_list(item) else []
+        if len(two) != 2:
+            raise Trouble(f"{len(two)} instead of 2 edges of a node of the {cell} cell", item.place)
+        edges += [_edge(one, cell) for one in two]
+    return edges
 
 
-def _edges(fields: dict[str, Any], cell: str) -> Edges:
-    if cell not in fields:
-        raise InputError(f"Expected both cells of a DARTS genotype but got no {cell!r}; write it as {_FORM}.")
-    edges = fields[cell]
-    if not isinstance(edges, list):
-        raise InputError(f"Expected a list of edges as the {cell} cell but got {brief(edges)}; write it as {_FORM}.")
-    for edge in edges:
-        well_formed = isinstance(edge, list) and [type(part) for part in edge] == [str, int]
-        if not well_formed:
-            raise InputError(
-                f"Expected edges (operation, input node) in the {cell} cell but got {brief(edge)}; "
-                "write one as ('sep_conv_3x3', 0)."
-            )
-    return tuple((operation, source) for operation, source in edges)
+def _edge(value: Value, cell: str) -> tuple[Edge, int]:
+    """(operation, input node); a third number, as some print the weight of the edge, has to be a fraction."""
+    parts = [part.content for part in value.content] if _is_list(value) else []
+    if [type(part) for part in parts] not in ([str, int], [str, int, float]):
+        raise Trouble(f"no edge (operation, input node) in the {cell} cell", value.place)
+    return (parts[0].strip(), parts[1]), value.place
+
+
+def _is_list(value: Value) -> bool:
+    return isinstance(value.content, list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ _SHORT = {
     "dil3": "dil_conv_3x3",
     "dil5": "dil_conv_5x5",
 }
+
+
+_BETWEEN = " ._-"  # what may be between the letters of a name, and may be missing
 
 
 class Published(NamedTuple):
@@ -84,6 +88,21 @@ PUBLISHED: dict[str, Published] = {
         "RNAS beyond DARTS, which is not the RNAS of `strategies/rnas`",
     ),
 }
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    """A name's letters and digits alone, in lower case → the name."""
+    return {_letters(name): name for name in PUBLISHED}
+
+
+def official(name: str) -> str | None:
+    """The name in `PUBLISHED` that differs from `name` in case, or in hyphens, dots and spaces within it, if any."""
+    return _spellings().get(_letters(name)) if name == name.strip(_BETWEEN) else None
+
+
+def _letters(name: str) -> str:
+    return re.sub(f"[{_BETWEEN}]", "", name).lower()
 
 
 @cache

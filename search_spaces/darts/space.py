@@ -30,7 +30,7 @@ from nas.search_spaces.darts.genotype import (
 )
 from nas.search_spaces.darts.network import DARTSBody
 from nas.search_spaces.darts.notation import parse_genotype
-from nas.search_spaces.darts.published import PUBLISHED, published
+from nas.search_spaces.darts.published import PUBLISHED, official, published
 from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
 
@@ -96,15 +96,16 @@ class DARTS(SearchSpace[Genotype]):
     SupernetSettings: ClassVar[type] = DARTSSupernetSettings
 
     def parse(self, text: str) -> Genotype:
-        """Also the name of a published genotype, such as PC_DARTS."""
+        """Also the name of a published genotype, such as PC_DARTS, in any case; pc-darts and PCDARTS mean the same."""
         name = text.strip()
-        if name in PUBLISHED:
-            return published(name)
-        if re.fullmatch(r"\w{1,40}", name):
-            raise InputError(
-                f"Expected a DARTS genotype or the name of a published one but got {name!r}"
-                f"{suggest(name, list(PUBLISHED))}; names are {', '.join(PUBLISHED)}."
-            )
+        if re.fullmatch(r"[\w .-]{1,40}", name):
+            known = official(name)
+            if known is None:
+                raise InputError(
+                    f"Expected a DARTS genotype or the name of a published one but got {name!r}"
+                    f"{suggest(name, list(PUBLISHED))}; names are {', '.join(PUBLISHED)}."
+                )
+            return published(known)
         return parse_genotype(text)
 
     def sample(self, rng: Random) -> Genotype:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-
-from nas.core.errors import InputError
-from nas.core.registry import suggest
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (from, to), in the order of the string
-
-_FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-_PATTERN = re.compile(r"\|([^|~]*)~0\|\+\|([^|~]*)~0\|([^|~]*)~1\|\+\|([^|~]*)~0\|([^|~]*)~1\|([^|~]*)~2\|")
 
 
 @dataclass(frozen=True)
@@ -20,22 +13,6 @@ class Cell:
     """One operation name per edge, in the order of `EDGES`. A node is the sum of its incoming edges."""
 
     operations: tuple[str, str, str, str, str, str]
-
-    @classmethod
-    def parse(cls, text: str) -> Cell:
-        match = _PATTERN.fullmatch(text.strip())
-        if match is None:
-            raise InputError(
-                f"Expected a NAS-Bench-201 cell of the form {_FORM} but got {text!r}; "
-                f"put one of {', '.join(OPERATIONS)} for each op."
-            )
-        for operation in match.groups():
-            if operation not in OPERATIONS:
-                raise InputError(
-                    f"Expected an operation of NAS-Bench-201 but got {operation!r}"
-                    f"{suggest(operation, list(OPERATIONS))}; available: {', '.join(OPERATIONS)}."
-                )
-        return cls(match.groups())  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         a, b, c, d, e, f = self.operations

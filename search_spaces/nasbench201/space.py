@@ -16,6 +16,7 @@ from nas.search_spaces.base import Cost, SearchSpace
 from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
 from nas.search_spaces.nasbench201.features import feature_names, features
 from nas.search_spaces.nasbench201.network import NASBench201Body, network_cost
+from nas.search_spaces.nasbench201.notation import parse_cell
 from nas.search_spaces.nasbench201.supernet import NASBench201Supernet
 from nas.search_spaces.network import RGB, Network
 
@@ -72,7 +73,7 @@ class NASBench201(SearchSpace[Cell]):
     SupernetSettings: ClassVar[type] = NASBench201SupernetSettings
 
     def parse(self, text: str) -> Cell:
-        return Cell.parse(text)
+        return parse_cell(text)
 
     def sample(self, rng: Random) -> Cell:
         return Cell(tuple(rng.choice(OPERATIONS) for _ in EDGES))  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from nas.strategies.proxies.eproxy import proxy as proxy_module
 from nas.strategies.proxies.eproxy.genes import SHARED, Genes
 from nas.strategies.proxies.eproxy.proxy import eproxy
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
+from nas.tables import read_accuracies
 
 A = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 B = "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|"
@@ -58,7 +59,7 @@ def test_labels_are_read(tmp_path: Path) -> None:
         (f"arch,clean\n{A},nan\n", "clean", "line 2"),
         (f"arch,clean\n{A},\n", "clean", "line 2"),
         (f"arch,clean\n{A},1\n|x|,1\n", None, "Line 3"),
-        (f"arch,clean\n{A},1\n{A},2\n", None, "line 3 has"),
+        (f"arch,clean\n{A},1\n{B},\n{B},nan\n", "clean", "clean in line 3"),
         (f"arch,clean\n{A},1\n{B}\n", None, "2 cells in line 3"),
     ],
 )
@@ -67,6 +68,24 @@ def test_what_is_wrong_with_a_file_is_told(text: str, column: str | None, said: 
         read_labels(written(tmp_path, text), SPACE, column)
     assert said in str(caught.value)
     assert "labels.csv" in str(caught.value)
+
+
+def test_several_rows_of_an_architecture_give_their_mean(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The tables' rule: strings are compared in any notation, cells without a number do not count."""
+    spaced = A.replace("+", " + ")
+    path = written(tmp_path, f"arch,clean\n{A},80\n{B},60\n{spaced},81\n{A},\n{C},10\n")
+    assert read_labels(path, SPACE, None) == [(A, 80.5), (B, 60.0), (C, 10.0)]  # C is isomorphic to B
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == f"{path}: 1 architecture had several rows; their mean is used."
+    assert read_accuracies(path).architectures == (A, B, C)
+    assert list(read_accuracies(path).column("clean")) == [80.5, 60.0, 10.0]
+    assert len(caplog.records) == 1  # said once
+
+
+def test_labels_are_read_with_a_byte_order_mark_and_line_ends_of_windows(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(f"arch,clean\r\n{A},0.5\r\n5,1\r\n".encode("utf-8-sig"))
+    assert read_labels(path, SPACE, None) == [(A, 0.5), (str(SPACE.parse("5")), 1.0)]
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

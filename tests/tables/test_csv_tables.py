@@ -11,7 +11,7 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
-from nas.tables import ArrayTable, read_accuracies, read_robbench, read_scores
+from nas.tables import ArrayTable, read_accuracies, read_latencies, read_robbench, read_scores
 
 A = "|none~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
 TWIN = A.replace("none~1|+", "avg_pool_3x3~1|+")  # isomorphic to A: what it adds only sees zeros
@@ -160,3 +160,48 @@ def test_the_real_ones(data_dir: Path) -> None:
     assert (robbench.rows(str(arch) for arch in NASBench201()) >= 0).all()
     assert len(robbench.architectures) == 6466
     assert read_scores(data_dir / "croze_release_scores.csv").names() == ["score_init0", "score_init1"]
+
+
+def test_measured_values_of_several_rows_are_their_mean(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In any notation of the same string; isomorphic ones stay apart, empty cells and NaN do not count."""
+    lines = [f"{A},80,.1,", f"{B},60,,1", f"{A.replace('+', ' + ')},82,.1,nan", f"{A},,.1,", f"{TWIN},10,0,2"]
+    path = written(tmp_path, "a.csv", "arch_str,x,y,z\n" + "\n".join(lines) + "\n")
+    table = read_accuracies(path)
+    assert table.architectures == (A, B, TWIN)
+    np.testing.assert_array_equal(table.column("x"), [81, 60, 10])
+    np.testing.assert_array_equal(table.column("y"), [0.1, np.nan, 0])  # equal ones give exactly themselves
+    np.testing.assert_array_equal(table.column("z"), [np.nan, 1, 2])
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == f"{path}: 1 architecture had several rows; their mean is used."
+    robbench = f"arch,val_acc,val_pgd_8_acc\n{A},.5,.25\n{B},.5,.5\n{A},.75,.5\n{B},.25,0\n"
+    found = read_robbench(written(tmp_path, "b.csv", robbench), "cifar10")
+    assert (found.column("clean").tolist(), found.column("pgd@8").tolist()) == ([0.625, 0.375], [0.375, 0.25])
+    assert "b.csv: 2 architectures had several rows" in caplog.text
+    latencies = read_latencies(written(tmp_path, "c.csv", f"arch,pixel3_latency\n{A},1\n{A},-1\n{A},2\n"), "cifar10")
+    assert latencies.column("pixel3_latency").tolist() == [1.5]  # -1 is no measurement
+
+
+def test_the_mean_does_not_depend_on_the_order(tmp_path: Path) -> None:
+    values = [93.1, 92.3, 91.99, 94.37, 90.05]
+    means = set()
+    for turn in range(5):
+        rows = [f"{A},{value}" for value in values[turn:] + values[:turn]]
+        means.add(read_accuracies(written(tmp_path, f"{turn}.csv", "\n".join(["arch,x", *rows]))).column("x")[0])
+    assert means == {pytest.approx(sum(values) / 5, rel=1e-15)}
+    assert len(means) == 1
+
+
+def test_score_files_keep_their_first_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = read_scores(written(tmp_path, "a.csv", f"arch,zen\n{A},1\n{A.replace('+', ' +')},3\n"))
+    assert (table.architectures, table.column("zen").tolist(), table.repeated) == ((A,), [1], 1)
+    assert not caplog.records
+
+
+def test_architectures_are_read_in_any_notation(tmp_path: Path) -> None:
+    """The string's own row is found, not another of its class, however the file writes it."""
+    names = NASBench201().parse(TWIN).operations
+    lines = [f"{A.replace('+', ' + ')},1", f'"{names}",2', "5,3", '"naslib:(4, 0, 3, 1, 4, 3)",4', f'" {B}",5']
+    table = read_accuracies(written(tmp_path, "a.csv", "arch,x\n" + "\n".join(lines) + "\n"))
+    five, naslib = (str(NASBench201().parse(text)) for text in ("5", "naslib:(4, 0, 3, 1, 4, 3)"))
+    assert table.architectures == (A, TWIN, five, naslib, B)
+    assert table.values("x", [A, TWIN, five, naslib, B]).tolist() == [1, 2, 3, 4, 5]

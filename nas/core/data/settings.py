@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from nas.core.config import path_field
 from nas.core.errors import InputError
 
 SMALLEST, LARGEST = 4, 1024
@@ -22,7 +23,7 @@ class DataSettings:
     """
 
     name: str = "digits"
-    root: str | None = None
+    root: str | None = path_field()
     size: int | None = None
     download: bool = True
     validation: float = 0.1

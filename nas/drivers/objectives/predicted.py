@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.core.config import path_field
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.drivers.labels import read_labels
@@ -20,7 +21,7 @@ class PredictedSettings:
     """Which predictor `predicted` asks, and what it learns from."""
 
     model: str = "auto"  # `nas list predictors`
-    labels: str | None = None  # CSV of architectures (column arch or arch_str) and their metric
+    labels: str | None = path_field()  # CSV of architectures (column arch or arch_str) and their metric
     accuracy: str | None = None  # the metric's column, where there are several
 
 

@@ -36,7 +36,7 @@ class EproxyOptions(BatchOptions):
     """
 
     batch_size: int = 16
-    settings: str | None = None
+    settings: str | None = config.path_field()
     iterations: int = 10  # the score is the loss at the last one
     lr: float = 1.2
     momentum: float = 0.9

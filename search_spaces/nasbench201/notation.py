@@ -1,0 +1,181 @@
+"""Read a NAS-Bench-201 cell as people have it: its string, its index, its operations in order, or NASLib's numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from itertools import product
+from random import Random
+
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.search_spaces.literal import Reader, Trouble, Value, shown
+from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
+
+SIZE = len(OPERATIONS) ** len(EDGES)  # 15,625 cells
+NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # by NASLib's number
+NASLIB_EDGES = tuple(sorted(EDGES))  # by their source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3
+
+_FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+_LONGEST = 10_000  # characters; a cell has about 100, a line of a log some more
+_OPERATION = r"[^|~+ ]*"
+_SIGNS = _FORM.replace("op", " op ").replace("~", "~ ").replace("|", " | ").replace("+", " + ").split()
+_STRING = re.compile(" ?".join(f"({_OPERATION})" if sign == "op" else re.escape(sign) for sign in _SIGNS))
+_OWN = re.compile(re.escape(_FORM).replace("op", f"({'|'.join(OPERATIONS)})"))
+_INPUT = re.compile(r"~ ?[0-9]")
+_NUMBERS = re.compile(r"[0-9]+(?: ?[, ] ?[0-9]+){5}")
+
+
+def parse_cell(text: str) -> Cell:
+    """The cell written as `text`; `InputError` says what is wrong with it, and where.
+
+    The field's string may have spaces around its signs, and other text beside it, as in a line of a log, but no second
+    cell. Else the whole text is an index, NASLib's numbers as `naslib:(4, 0, 3, 1, 4, 3)`, or a list: of the names of
+    the operations in the order of the string, or of the pairs (operation, input) of each node.
+    """
+    own = _OWN.fullmatch(text)
+    if own is not None:
+        return _cell(own.groups())
+    if len(text) > _LONGEST:
+        raise InputError(f"Expected a NAS-Bench-201 cell but got {len(text)} characters; give one of the form {_FORM}.")
+    plain = " ".join(text.replace("\ufeff", " ").split())
+    try:
+        return _read(plain)
+    except Trouble as error:
+        raise InputError(
+            f"Expected a NAS-Bench-201 cell of the form {_FORM} but got {error.why} {shown(plain, error.place)}; put "
+            f"one of {', '.join(OPERATIONS)} for each op, or give an index or naslib:(4, 0, 3, 1, 4, 3)."
+        ) from None
+
+
+def of_index(index: int) -> Cell:
+    """The cell of an index of NAS-Bench-201 and NATS-Bench, 0 to 15,624."""
+    return _cell(_by_index()[index])
+
+
+def of_naslib(numbers: Sequence[int]) -> Cell:
+    """The cell of NASLib's six numbers: of the operations, of edges in the order of their sources."""
+    names = {edge: NASLIB_OPERATIONS[number] for edge, number in zip(NASLIB_EDGES, numbers, strict=True)}
+    return _cell([names[edge] for edge in EDGES])
+
+
+@cache
+def _by_index() -> list[tuple[str, ...]]:
+    """The benchmark's order: the product in the order of the string, shuffled once by Python's generator, seed 88."""
+    cells = list(product(OPERATIONS, repeat=len(EDGES)))
+    Random(88).shuffle(cells)
+    return cells
+
+
+def _cell(operations: Sequence[str]) -> Cell:
+    return Cell(tuple(operations))  # type: ignore[arg-type]
+
+
+def _read(text: str) -> Cell:
+    if "|" in text or "~" in text:
+        return _of_string(text)
+    quoted = re.fullmatch(r"(['\"])(.*)\1,?", text)  # an item of a list
+    text = text if quoted is None else quoted[2]
+    if re.fullmatch(r"[0-9]+", text):
+        if len(text) > 1 and text[0] == "0":
+            raise Trouble("an index that begins with 0", 0)
+        if len(text) > len(str(SIZE)) or int(text) >= SIZE:
+            raise Trouble(f"an index that is not between 0 and {SIZE - 1}", 0)
+        return of_index(int(text))
+    if _NUMBERS.fullmatch(text):
+        raise _unnamed(text, 0)
+    name = re.match(r"naslib ?: ?", text, re.IGNORECASE)
+    if name is not None:
+        return _of_naslib(_list(text, name.end()))
+    if text[:1] in ("(", "["):
+        return _of_list(_list(text, 0))
+    raise Trouble("neither '|' nor an index nor a list", 0)
+
+
+def _of_string(text: str) -> Cell:
+    found = list(_STRING.finditer(text))
+    if not found:
+        raise _departure(text)
+    if len(found) > 1:
+        raise Trouble(f"{len(found)} cells, the second", found[1].start())
+    (match,) = found
+    for outside, start in ((text[: match.start()], 0), (text[match.end() :], match.end())):
+        more = _INPUT.search(outside)
+        if more is not None:
+            raise Trouble(f"{more[0]!r} beside the six operations", start + more.start())
+    for number, name in enumerate(match.groups(), start=1):
+        _check(name, match.start(number))
+    return _cell(match.groups())
+
+
+def _departure(text: str) -> Trouble:
+    """Where the text departs from the form."""
+    first = text.find("~")
+    place = max(text.rfind("|", 0, first) if first >= 0 else text.find("|"), 0)
+    for sign in _SIGNS:
+        place += text.startswith(" ", place)
+        match = re.compile(_OPERATION if sign == "op" else re.escape(sign)).match(text, place)
+        if match is None:
+            break
+        place = match.end()
+    found = repr(text[place]) if place < len(text) else "its end"
+    return Trouble(f"{found} where {sign!r} should be", place)
+
+
+def _check(name: object, place: int) -> None:
+    if name not in OPERATIONS:
+        raise Trouble(f"the operation {str(name)[:40]!r}{suggest(str(name), list(OPERATIONS))}", place)
+
+
+def _list(text: str, place: int) -> Value:
+    """The list or tuple that the rest of the text is."""
+    if text[place : place + 1] not in ("(", "["):
+        raise Trouble("no list", place)
+    reader = Reader(text, place)
+    value = reader.value()
+    if text[reader.end :].strip(" ,"):
+        raise Trouble("more than a list", reader.end)
+    return value
+
+
+def _of_naslib(value: Value) -> Cell:
+    numbers = value.plain
+    if not isinstance(numbers, list) or len(numbers) != len(EDGES):
+        raise Trouble("other than six numbers", value.place)
+    for one in value.content:
+        if type(one.content) is not int or not 0 <= one.content < len(OPERATIONS):
+            raise Trouble(f"a number of NASLib's that is not between 0 and {len(OPERATIONS) - 1}", one.place)
+    return of_naslib(numbers)
+
+
+def _of_list(value: Value) -> Cell:
+    items = value.content if isinstance(value.content, list) else []
+    kinds = {type(one.content) for one in items}
+    if kinds == {list}:
+        items = [edge for node, part in enumerate(items, start=1) for edge in _of_node(part, node)]
+        kinds = {str}
+    if len(items) != len(EDGES) or kinds not in ({str}, {int}):
+        raise Trouble("no list of six operations", value.place)
+    if kinds == {int}:
+        raise _unnamed(", ".join(str(one.content) for one in items), value.place)
+    for one in items:
+        _check(one.content, one.place)
+    return _cell([one.content for one in items])
+
+
+def _of_node(value: Value, node: int) -> list[Value]:
+    """The operations of a node's pairs (operation, input), in the order of the inputs."""
+    found: dict[object, Value] = {}
+    for pair in value.content:
+        parts = pair.content if isinstance(pair.content, list) else []
+        if len(parts) != 2 or type(parts[1].content) is not int or parts[1].content in found:
+            raise Trouble("no pair of an operation and another input", pair.place)
+        found[parts[1].content] = parts[0]
+    if sorted(map(str, found)) != [str(source) for source in range(node)]:
+        raise Trouble(f"other inputs than 0 to {node - 1} of node {node}", value.place)
+    return [found[source] for source in range(node)]
+
+
+def _unnamed(numbers: str, place: int) -> Trouble:
+    return Trouble(f"six numbers, which are NASLib's only if written as naslib:({numbers}),", place)
