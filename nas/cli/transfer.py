@@ -29,7 +29,7 @@ def command(
 
     overrides, networks = sorted_words(words)
     overrides = check_overrides(overrides)
-    settings, extra = together([evaluation_settings(network, overrides) for network in networks])
+    settings, extra = together([evaluation_settings(network, overrides, "transfer") for network in networks])
     settings.once("transfer")
     Work(settings, extra, None).check()
     carry_out(create("transfer", settings, extra), as_json)

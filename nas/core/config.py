@@ -153,6 +153,14 @@ def plain(instance: Any) -> dict[str, Any]:
     return dataclasses.asdict(instance)
 
 
+def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of nested sections by their dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return result
+
+
 def _check(instance: Any) -> None:
     for field in dataclasses.fields(instance):
         value = getattr(instance, field.name)

@@ -14,12 +14,13 @@ from nas.core.errors import InputError
 from nas.core.memory import Memory
 from nas.core.provenance import versions
 from nas.core.seeds import derive
-from nas.drivers import dps, pipeline, study, supernet_stage, transfer
+from nas.drivers import dps, pipeline, study, supernet_stage, transfer, typed
 from nas.drivers.aims import Aims
+from nas.drivers.effects import Reader
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, Run, described, reopen, result_of
-from nas.drivers.settings import Settings, from_values
+from nas.drivers.settings import Settings
 from nas.eval.corruptions import Asked
 from nas.eval.evaluation import plan_of
 from nas.eval.measures import check_measures
@@ -158,11 +159,9 @@ def training_settings(source: str, overrides: list[str]) -> Settings:
     if folder.is_dir():
         values = _values_of(folder)
         values["arch"] = best_of(folder)
-        settings = from_values(values, overrides)
+        settings = typed.from_values(Reader("train"), values, overrides)
     else:
-        from nas.drivers.settings import load
-
-        settings = load(source, overrides)
+        settings = typed.load(Reader("train"), source, overrides)
     if settings.arch is None:
         raise InputError(
             "Expected an architecture to train but got none; add arch='...' or give the folder of a finished search."
@@ -185,8 +184,8 @@ def best_of(folder: Path) -> str:
 EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes
 
 
-def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
-    """Settings of `nas eval` and which network it is about.
+def evaluation_settings(source: str, overrides: list[str], command: str = "eval") -> tuple[Settings, dict[str, Any]]:
+    """Settings of `nas eval` (or another `command` that attacks) and which network it is about.
 
     Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
     to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
@@ -197,7 +196,7 @@ def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, di
                 f"Expected settings of {', '.join(EVALUATED)} but got {text!r}; the network is trained already."
             )
     if is_foreign(source):
-        return _foreign_settings(settled(source), overrides)
+        return _foreign_settings(settled(source), overrides, command)
     exported = is_exported(Path(source))
     path = Path(source).resolve() if exported else checkpoint_of(Path(source)).resolve()
     _, trained = load_exported(path) if exported else load_trained(path)
@@ -205,18 +204,19 @@ def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, di
     values = config.merge(values, {"space": trained.space, "model": trained.settings, "data": trained.data})
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
-    settings = from_values(values, overrides)
+    settings = typed.from_values(Reader(command), values, overrides)
     return settings, {"checkpoint": str(path), "name": trained.name}
 
 
-def _foreign_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
+def _foreign_settings(source: str, overrides: list[str], command: str) -> tuple[Settings, dict[str, Any]]:
     if not any(text.startswith("data.name=") for text in overrides):
         raise InputError(
             f"Expected data.name=... for {source}, which has no run that says what to attack it on; for example "
             "data.name=cifar10 data.root=PATH."
         )
     name = label(source)
-    settings = from_values({"name": f"eval-{name}", "data": {"size": native_size(source)}}, overrides)
+    values = {"name": f"eval-{name}", "data": {"size": native_size(source)}}
+    settings = typed.from_values(Reader(command), values, overrides)
     return settings, {"checkpoint": source, "name": name, "importable": str(Path.cwd())}
 
 
