@@ -3,6 +3,15 @@
 from nas.train.methods import METHODS, adversarial
 from nas.train.settings import TrainSettings
 from nas.train.trained import TrainedNetwork, load_trained
-from nas.train.training import check_recipe, train
+from nas.train.training import check_parts, check_recipe, train
 
-__all__ = ["METHODS", "TrainSettings", "TrainedNetwork", "adversarial", "check_recipe", "load_trained", "train"]
+__all__ = [
+    "METHODS",
+    "TrainSettings",
+    "TrainedNetwork",
+    "adversarial",
+    "check_parts",
+    "check_recipe",
+    "load_trained",
+    "train",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from nas.core import config
+from nas.core import config, processes
 from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.memory import Memory
@@ -16,7 +16,7 @@ from nas.core.provenance import versions
 from nas.core.seeds import derive
 from nas.drivers import dps, pipeline, study, supernet_stage, transfer, typed
 from nas.drivers.aims import Aims
-from nas.drivers.effects import Reader
+from nas.drivers.effects import Reader, Use
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, Run, described, reopen, result_of
@@ -26,7 +26,7 @@ from nas.eval.evaluation import plan_of
 from nas.eval.measures import check_measures
 from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
 from nas.search_spaces import SPACES
-from nas.train import check_recipe, load_trained
+from nas.train import check_parts, check_recipe, load_trained
 from nas.train.exported import is_exported, load_exported
 
 DRAWS = 50_000  # random cells looked at for one that the limits allow
@@ -79,6 +79,8 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         aims.ready()
         if next(aims.limits.sample(Random(0), DRAWS), None) is None:
             raise aims.limits.unsatisfied(DRAWS)
+    if Use(Reader(command), settings).labels:
+        check_parts(settings.label, len(jobs.dataset.train))
     if command == "search":  # on a table it needs no images
         return
     dataset = jobs.dataset
@@ -90,6 +92,7 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         check_fits(subject_of(settings, extra), dataset, extra["checkpoint"])
     if command in ("run", "train"):
         space = SPACES.get(settings.space)()
+        check_parts(settings.train, len(dataset.train), processes.current().count)
         check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
 
 
