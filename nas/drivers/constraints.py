@@ -19,7 +19,6 @@ from nas.search_spaces import Cost, SearchSpace
 
 _COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 _QUANTITY = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
-SIZES = frozenset(_QUANTITY)  # quantities of the network that would be trained
 _FORM = re.compile(r"\s*([\w.:@-]+?)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*(%?)\s*")
 
 

@@ -17,12 +17,11 @@ from nas.core.data import LOADERS
 from nas.core.effects import conditions_of, either, may_read, readers
 from nas.core.executor import RAY
 from nas.core.seeds import seeded
-from nas.drivers.constraints import SIZES, Constraint
+from nas.drivers.constraints import Constraint
 from nas.drivers.objectives.names import GRAPH, LATENCY, parse, source_of
-from nas.drivers.objectives.trained import REPLACED, judging
+from nas.drivers.objectives.trained import judging
 from nas.drivers.settings import Settings
 from nas.eval import effects as of_eval
-from nas.eval.settings import EvalSettings
 from nas.eval.transfer import used
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES
@@ -55,12 +54,12 @@ TAKES: dict[str, tuple[str, ...]] = {  # what each command looks at; a key that 
     "strategy.*": SEARCHING,
     "supernet.*": SEARCHING,
     "train.*": (RUN, TRAIN),
-    "train.method": (TRAIN,),  # `nas run` has run.trainings
-    "eval.*": (RUN, SEARCH, EVAL, TRANSFER),
-    "model.*": (RUN, SEARCH, TRAIN, SCORE, DPS),
+    "eval.*": (RUN, EVAL, TRANSFER),
+    "model.*": (RUN, TRAIN, SCORE, DPS),
     "scoring.*": (RUN, SEARCH, SCORE, DPS),
     "proxies.*": (RUN, SEARCH, SCORE, DPS),
 }
+HANDED_ON = {SEARCH: ("model", "train", "eval"), TRAIN: ("eval",)}  # sections that `nas train RUN`, `nas eval RUN` take
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,15 @@ class Reader:
 def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict[str, str]:
     """Those of the dotted keys that cannot change what the command does with these settings, and why, in words.
 
-    A key of which nothing is declared acts.
+    A key of which nothing is declared acts, and so does what a later command takes from the run (`HANDED_ON`).
     """
+    later = HANDED_ON.get(reader.command, ())
     use = Use(reader, settings)
-    reasons = ((key, next(filter(None, (rule(use, key) for rule in _RULES)), None)) for key in keys)
+    reasons = (
+        (key, next(filter(None, (rule(use, key) for rule in _RULES)), None))
+        for key in keys
+        if key.partition(".")[0] not in later
+    )
     return {key: why for key, why in reasons if why is not None}
 
 
@@ -116,12 +120,6 @@ class Use:
     def trainings(self) -> list[str]:
         """The methods of the networks that are trained to the end."""
         return self.settings.run.trainings if self.command == RUN else [self.settings.train.method]
-
-    @cached_property
-    def evaluations(self) -> list[EvalSettings]:
-        """Those of finished networks."""
-        whole = self.settings.eval
-        return {RUN: [whole], EVAL: [whole], TRANSFER: [used(whole)]}.get(self.command, [])
 
     @cached_property
     def body(self) -> Any:
@@ -184,9 +182,6 @@ def _for_networks(use: Use, key: str) -> str | None:
         return "without a proxy that looks at a network"
     if section == "proxies" and (name := key.split(".")[1]) not in use.proxies:
         return f"where the proxy {name} is not asked"
-    sized = bool(use.limited & SIZES) or use.measures_latency or bool(use.proxies) or bool(use.labels)
-    if section == "model" and use.command == SEARCH and not sized:
-        return "in a search that neither limits nor builds networks of that size"
     return None
 
 
@@ -196,6 +191,8 @@ def _for_training(use: Use, key: str) -> str | None:
         return None
     if section == "label" and not use.labels:
         return "without a trained: objective (search.objective=trained:fgsm)"
+    if key == "train.method" and use.command == RUN:
+        return "in nas run, where run.trainings says how networks are trained"
     settings = use.settings.label if section == "label" else use.settings.train
     condition = of_train.CONDITIONS.get(name)
     if condition is not None and not condition.holds(settings):
@@ -218,12 +215,9 @@ def _for_evaluation(use: Use, key: str) -> str | None:
     section, _, name = key.partition(".")
     if section != "eval":
         return None
-    views = list(use.evaluations)
-    if use.labels and name not in REPLACED:
+    views = [used(use.settings.eval) if use.command == TRANSFER else use.settings.eval]
+    if use.labels:
         views.append(judging(use.labels, use.settings.eval))
-    if not views:
-        wanted = f"nas {either(one for one in TAKES['eval.*'] if one != SEARCH)}"
-        return f"in nas {use.command} (only in {wanted}{'' if name in REPLACED else ', or with a trained: objective'})"
     condition = of_eval.CONDITIONS.get(name)
     if condition is None or any(condition.holds(view) for view in views):
         return None

@@ -49,7 +49,6 @@ _NOTHING_ELSE: dict[str, Any] = {
     "measures": [],
     "corruptions": [],
 }
-REPLACED = ("attacks", "n_test", *_NOTHING_ELSE)  # keys of `eval` that say nothing about a label
 
 
 def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
