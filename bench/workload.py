@@ -35,6 +35,7 @@ QUICK = (  # besides those, for the least that still has every stage
     *("train.batch_size=64", "train.save_steps=3", "run.random=false", "eval.n_test=4"),
     *("eval.attacks=[fgsm,torchattacks:DIFGSM,autoattack]", "eval.sweep=[]", "eval.corruptions=[]"),
 )
+IDLE = ("eval.sweep_attack", "eval.severities")  # without sweep and corruptions
 SEARCHED, OUTCOMES = "evaluations", "outcome/"
 NETWORKS = ("best.pt", "final.pt", "last.pt")
 UNTOLD = ("seconds", "memory_mb")  # what differs between two runs that are the same
@@ -55,7 +56,8 @@ class Ground:
     def __init__(self, folder: Path, forks: Forks, seed: int, quick: bool = False) -> None:
         """`quick`: runs of the least size."""
         self.folder = folder
-        self.overrides = OVERRIDES + QUICK if quick else OVERRIDES
+        used = tuple(text for text in OVERRIDES if not (quick and text.startswith(IDLE)))
+        self.overrides = used + QUICK if quick else used
         self.forks = forks
         self.rng = np.random.default_rng(seed)
         self.count = 0

@@ -24,6 +24,7 @@ from nas.core.extras import optional
 from nas.core.images import unit_range
 from nas.core.registry import suggest
 from nas.core.seeds import seeded
+from nas.core.yaml_errors import explained
 from nas.core.yaml_size import check_size
 from nas.eval.wrapped import Normalized
 from nas.train import load_trained
@@ -272,7 +273,9 @@ def _keywords(options: list[str]) -> dict[str, Any]:
             check_size(text)
             keywords[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
         except Exception as error:  # of the YAML library
-            raise InputError(f"Expected a YAML value in eval.model_options but got {text!r}.") from error
+            raise InputError(
+                f"Expected a YAML value in eval.model_options but got {text!r}: {explained(error)}."
+            ) from error
     return keywords
 
 

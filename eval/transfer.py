@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -21,6 +22,12 @@ from nas.eval.standing import Examined, Flags, Outcomes, Tick
 
 USED = ("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size", "model_options")  # settings
 Found = dict[str, dict[str, str]]  # attack → target → a text of 0 and 1, one per image; "clean" is no attack
+
+
+def used(settings: EvalSettings) -> EvalSettings:
+    """The settings with what `nas transfer` does not use as by default."""
+    usual = EvalSettings()
+    return replace(settings, **{f.name: getattr(usual, f.name) for f in fields(usual) if f.name not in USED})
 
 
 def transfer(

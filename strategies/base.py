@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from nas.core.effects import Condition
 from nas.core.errors import InputError
 from nas.search_spaces.base import Points
 
@@ -51,13 +52,14 @@ class Strategy(ABC, Generic[A]):
     save `state_dict()`; a new strategy of the same options that loads it continues the same run to the same
     proposals. All randomness comes from `self.rng`.
 
-    `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`). `uses` names
-    the hints that it can use (`needs`: those without which it cannot work), `several` says whether it takes more than
-    one goal.
+    `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`); `conditions`
+    states which of them act only with others. `uses` names the hints that it can use (`needs`: those without which it
+    cannot work), `several` says whether it takes more than one goal.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type]
+    conditions: ClassVar[Mapping[str, Condition]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()
     several: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy.special import erfcx, ndtr
 
+from nas.core.effects import Condition, chosen
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces.base import SearchSpace
@@ -46,12 +47,23 @@ class GuidedOptions:
                 raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
 
 
+def _is_whole(space: Any, options: GuidedOptions) -> bool:
+    """Whether the space is small enough to be a candidate as a whole."""
+    return hasattr(space, "__len__") and len(space) <= options.whole
+
+
 class Whole(NamedTuple):
     """Every class of a space, described."""
 
     archs: list[Any]  # the representatives
     rows: dict[str, int]
     features: np.ndarray  # (classes, d)
+
+
+_sampled = Condition(
+    lambda options, space: not _is_whole(space, options),
+    lambda options: f"in a space of at most strategy.whole={options.whole} architectures, all of which are candidates",
+)
 
 
 class Guided(Modelled):
@@ -72,6 +84,11 @@ class Guided(Modelled):
 
     name: ClassVar[str] = "guided"
     Options: ClassVar[type] = GuidedOptions
+    conditions: ClassVar[Mapping[str, Condition]] = {
+        "kappa": chosen("strategy", "acquisition", "ucb"),
+        "candidates": _sampled,
+        "parents": _sampled,
+    }
     uses: ClassVar[frozenset[str]] = frozenset({"features"})
     space: SearchSpace[Any]
 
@@ -120,7 +137,7 @@ class Guided(Modelled):
 
     def _whole(self) -> Whole | None:
         """All classes of the space where it is small enough."""
-        if not hasattr(self.space, "__len__") or len(self.space) > self.options.whole:
+        if not _is_whole(self.space, self.options):
             return None
         assert self.hints.features is not None
         return _described(type(self.space), self.hints.features)

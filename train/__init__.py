@@ -3,13 +3,14 @@
 from nas.train.methods import METHODS, adversarial
 from nas.train.settings import TrainSettings
 from nas.train.trained import TrainedNetwork, load_trained
-from nas.train.training import check_recipe, check_selection, train
+from nas.train.training import check_parts, check_recipe, check_selection, train
 
 __all__ = [
     "METHODS",
     "TrainSettings",
     "TrainedNetwork",
     "adversarial",
+    "check_parts",
     "check_recipe",
     "check_selection",
     "load_trained",

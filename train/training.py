@@ -247,6 +247,24 @@ def check_selection(settings: TrainSettings, withheld: float) -> None:
         )
 
 
+def check_parts(settings: TrainSettings, images: int, together: int = 1) -> None:
+    """`InputError` where `accumulate` leaves parts of a batch too small for batch normalisation, or for the processes.
+
+    `images` is the size of the training part. Every batch is a whole one (an incomplete last one is left out), and
+    its parts, over all processes `together`, differ by at most one image.
+    """
+    batch = min(settings.batch_size, images)
+    smallest = max(2, together)  # of one image alone there is no variance
+    if settings.accumulate > 1 and batch // settings.accumulate < smallest:
+        fits = max(1, batch // smallest)
+        larger = f", or raise {settings.section}.batch_size" if batch < images else ""
+        raise InputError(
+            f"Expected parts of at least {smallest} images, which batch normalisation needs, but "
+            f"{settings.section}.accumulate={settings.accumulate} leaves fewer of a batch of {batch}; set "
+            f"{settings.section}.accumulate to at most {fits}{larger}."
+        )
+
+
 def plan_of(settings: TrainSettings) -> Plan:
     """The part of the settings that is the loop's."""
     schedule = Schedule(

@@ -57,6 +57,7 @@ class AutoAttack(FromAutoAttack):
     """APGD-CE, targeted APGD-DLR, targeted FAB, Square (Croce and Hein, ICML 2020), 100 iterations, 5,000 queries."""
 
     name: ClassVar[str] = "autoattack"
+    reads: ClassVar[frozenset[str] | None] = frozenset()
     classes: ClassVar[int] = 4
 
     @property
@@ -75,6 +76,7 @@ class AutoAttackRand(FromAutoAttack):
     """AutoAttack's version for randomised networks: APGD-CE and APGD-DLR, each gradient the mean of 20."""
 
     name: ClassVar[str] = "autoattack-rand"
+    reads: ClassVar[frozenset[str] | None] = frozenset()
     version: ClassVar[str] = "rand"
     classes: ClassVar[int] = 3
 
@@ -90,6 +92,7 @@ class APGDCE(FromAutoAttack):
     """PGD with a step size of its own choice on the cross-entropy (Croce and Hein, ICML 2020), 100 iterations."""
 
     name: ClassVar[str] = "apgd-ce"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 100
 
     def adjust(self, adversary: Any, num_classes: int) -> None:
@@ -103,6 +106,7 @@ class APGDDLR(APGDCE):
     """APGD on the difference of logits ratio, which does not change with their scale, 100 iterations."""
 
     name: ClassVar[str] = "apgd-dlr"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     classes: ClassVar[int] = 3
 
 
@@ -110,6 +114,7 @@ class FAB(FromAutoAttack):
     """The nearest decision boundary within the ball (Croce and Hein, ICML 2020), untargeted, 100 iterations."""
 
     name: ClassVar[str] = "fab"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 100
 
     def adjust(self, adversary: Any, num_classes: int) -> None:
@@ -123,6 +128,7 @@ class Square(FromAutoAttack):
     """Random search with squares, by queries alone (Andriushchenko et al., ECCV 2020), 5,000 queries."""
 
     name: ClassVar[str] = "square"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 5000
 
     def adjust(self, adversary: Any, num_classes: int) -> None:

@@ -15,6 +15,7 @@ class FGSM(Attack):
     """One step of size eps (Goodfellow et al., ICLR 2015), from torchattacks."""
 
     name: ClassVar[str] = "fgsm"
+    reads: ClassVar[frozenset[str] | None] = frozenset()
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         import torchattacks
@@ -29,6 +30,7 @@ class PGD(Attack):
     """Steps of `step_size` from a random start (Madry et al., ICLR 2018), from torchattacks; a stage per restart."""
 
     name: ClassVar[str] = "pgd"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"step_size", "restarts"})
     norms: ClassVar[tuple[str, ...]] = NORMS
     default_steps: ClassVar[int | None] = 20
 
@@ -53,6 +55,7 @@ class MIFGSM(Attack):
     """Steps of eps/steps with momentum 1 (Dong et al., CVPR 2018), from torchattacks."""
 
     name: ClassVar[str] = "mifgsm"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"step_size"})
     default_steps: ClassVar[int | None] = 10
 
     def default_step_size(self) -> float:
@@ -75,6 +78,7 @@ class CW(Attack):
     """The smallest perturbation at c=1 by Adam (Carlini and Wagner, S&P 2017), from torchattacks; counts within eps."""
 
     name: ClassVar[str] = "cw"
+    reads: ClassVar[frozenset[str] | None] = frozenset()
     norms: ClassVar[tuple[str, ...]] = ("L2",)
     bounded: ClassVar[bool] = False
     default_steps: ClassVar[int | None] = 50

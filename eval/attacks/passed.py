@@ -32,6 +32,7 @@ class FromTorchattacks(Attack):
     """
 
     name: ClassVar[str] = "torchattacks:NAME"
+    reads: ClassVar[frozenset[str] | None] = frozenset()
     norms: ClassVar[tuple[str, ...]] = NORMS
     bounded: ClassVar[bool] = False
     example: ClassVar[str | None] = "torchattacks:BIM(steps=20)"

@@ -41,12 +41,13 @@ def command(
     from nas.cli.execution import carry_out
     from nas.core.errors import InputError
     from nas.drivers.dps import DPSOptions, preflight
+    from nas.drivers.effects import Reader
     from nas.drivers.labels import read_labels, split
     from nas.drivers.run import create
-    from nas.drivers.settings import load
+    from nas.drivers.typed import load
     from nas.search_spaces import SPACES
 
-    settings = load(config, only_overrides(overrides))
+    settings = load(Reader("dps", ("eproxy",)), config, only_overrides(overrides))
     options = DPSOptions(evaluations, population, tournament, finalists, draws, errors)
     options.check()
     if to is not None and (to.suffix not in (".yaml", ".yml") or to.exists()):

@@ -19,9 +19,10 @@ def command(
     with three seeds and reports mean ± standard deviation and paired tests against the random cells.
     """
     from nas.cli.execution import forecast, start
-    from nas.drivers.settings import load
+    from nas.drivers.effects import Reader
+    from nas.drivers.typed import load
 
-    settings = load(config, only_overrides(overrides))
+    settings = load(Reader("run"), config, only_overrides(overrides))
     command = "run" if settings.seeds == 1 else "study"
     if dry_run:
         forecast(command, settings, as_json)

@@ -52,9 +52,10 @@ def command(
         from nas.cli.counting import counting
         from nas.core.errors import InputError
         from nas.drivers.candidates import Candidates
+        from nas.drivers.effects import Reader
         from nas.drivers.rows import JsonArray, Row, RowFile, line_of, write_all
         from nas.drivers.score import Work, counted_for, default_values, described, score
-        from nas.drivers.settings import from_values
+        from nas.drivers.typed import from_values
         from nas.search_spaces import SPACES
         from nas.strategies.proxies import PROXIES
 
@@ -67,7 +68,7 @@ def command(
             PROXIES.get(name)
         if seed is not None and sample is None:
             raise InputError("Expected --sample with --seed, which is the sample's; seed=S draws weights and batch.")
-        settings = from_values({"space": space, "name": "score"}, overrides)
+        settings = from_values(Reader("score", tuple(names)), {"space": space, "name": "score"}, overrides)
         settings.once("score")
         candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
         with ExitStack() as stack:

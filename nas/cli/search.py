@@ -18,9 +18,10 @@ def command(
     `nas search cifar10-darts-croze-small search.budget=500 'search.constraints=params<=4e6'`.
     """
     from nas.cli.execution import forecast, start
-    from nas.drivers.settings import load
+    from nas.drivers.effects import Reader
+    from nas.drivers.typed import load
 
-    settings = load(config, only_overrides(overrides))
+    settings = load(Reader("search"), config, only_overrides(overrides))
     if dry_run:
         forecast("search", settings, as_json)
     else:

@@ -30,7 +30,7 @@ def command(
 
     overrides, networks = sorted_words(words)
     overrides = check_overrides(overrides)
-    settings, extra = together([evaluation_settings(network, overrides) for network in networks])
+    settings, extra = together([evaluation_settings(network, overrides, "transfer") for network in networks])
     settings.once("transfer")
     Work(settings, extra, None).check()
     reach.warn("transfer", settings)

@@ -17,6 +17,7 @@ from yaml import YAMLError
 from nas.core.errors import InputError
 from nas.core.files import read_text
 from nas.core.registry import suggest
+from nas.core.yaml_errors import explained
 from nas.core.yaml_size import check_size
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
             raise _no_section(where)
         own: Any = OmegaConf.to_container(loaded, resolve=False)
     except (OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
-        raise InputError(f"Expected readable YAML in {where} but: {_one_line(error)}") from error
+        raise InputError(f"Expected readable YAML in {where} but: {explained(error, text)}.") from error
     except AssertionError as error:  # omegaconf's answer to a single number
         raise _no_section(where) from error
     merged: dict[str, Any] = {}
@@ -140,7 +141,7 @@ def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict
                 check_size(value)
                 parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore
             except Exception as error:
-                raise InputError(f"Expected a YAML value in {text!r} but: {_one_line(error)}") from error
+                raise InputError(f"Expected a YAML value in {text!r} but: {explained(error)}.") from error
         for part in reversed(key.split(".")):
             parsed = {part: parsed}
         values = merge(values, parsed)
@@ -180,6 +181,14 @@ def _expand(instance: Any) -> None:
             setattr(instance, field.name, expanded(value))
         elif PATH in field.metadata and isinstance(value, list):
             setattr(instance, field.name, [expanded(one) for one in value])
+
+
+def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of nested sections by their dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return result
 
 
 def _check(instance: Any) -> None:

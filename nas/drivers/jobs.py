@@ -12,7 +12,7 @@ from typing import Any
 
 from nas.core import config
 from nas.core.crew import RemoteStore
-from nas.core.data import Dataset, DataSettings
+from nas.core.data import Dataset, DataSettings, shape_of
 from nas.core.data import load as load_data
 from nas.core.data.checksum import checksums
 from nas.core.loop import FINAL, Progress
@@ -102,9 +102,10 @@ class Jobs:
 
     @cached_property
     def trained(self) -> Sized:
-        """The network that is trained: limits on size refer to it."""
+        """The network that is trained: limits on size refer to it. Images are opened where their size is not known."""
         settings = self.settings
-        return Sized(settings.space, asdict(settings.model), self.dataset.num_classes, self.dataset.image_size)
+        classes, size = shape_of(settings.data) or (self.dataset.num_classes, self.dataset.image_size)
+        return Sized(settings.space, asdict(settings.model), classes, size)
 
     def _train(self, model: Model) -> dict[str, Any]:
         assert self.folder is not None

@@ -8,26 +8,27 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from nas.core import config
+from nas.core import config, processes
 from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.memory import Memory
 from nas.core.provenance import versions
 from nas.core.seeds import derive
-from nas.drivers import dps, pipeline, reach, study, supernet_stage, transfer
+from nas.drivers import dps, pipeline, reach, study, supernet_stage, transfer, typed
 from nas.drivers.aims import Aims
 from nas.drivers.differences import uncorrected
+from nas.drivers.effects import Reader, Use
 from nas.drivers.jobs import Jobs, Model
 from nas.drivers.objectives.trained import check_judged
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, RESULT, Run, described, reopen, result_of
-from nas.drivers.settings import Settings, from_values
+from nas.drivers.settings import Settings
 from nas.eval.corruptions import Asked
 from nas.eval.evaluation import plan_of
 from nas.eval.measures import check_measures
 from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
 from nas.search_spaces import SPACES
-from nas.train import check_recipe, check_selection, load_trained
+from nas.train import check_parts, check_recipe, check_selection, load_trained
 from nas.train.exported import is_exported, load_exported
 
 DRAWS = 50_000  # random cells looked at for one that the limits allow
@@ -96,6 +97,8 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         remark = aims.strategy.remark(settings.search.budget)
         if remark is not None:
             logging.getLogger("nas").warning("%s", remark)
+    if Use(Reader(command), settings).labels:
+        check_parts(settings.label, len(jobs.dataset.train))
     reach.warn(command, settings)
     if command == "search":  # on a table it needs no images
         return
@@ -108,6 +111,7 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         check_fits(subject_of(settings, extra), dataset, extra["checkpoint"])
     if command in ("run", "train"):
         space = SPACES.get(settings.space)()
+        check_parts(settings.train, len(dataset.train), processes.current().count)
         check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
 
 
@@ -177,11 +181,9 @@ def training_settings(source: str, overrides: list[str]) -> Settings:
     if folder.is_dir():
         values = _values_of(folder)
         values["arch"] = best_of(folder)
-        settings = from_values(values, overrides)
+        settings = typed.from_values(Reader("train"), values, overrides)
     else:
-        from nas.drivers.settings import load
-
-        settings = load(source, overrides)
+        settings = typed.load(Reader("train"), source, overrides)
     if settings.arch is None:
         raise InputError(
             "Expected an architecture to train but got none; add arch='...' or give the folder of a finished search."
@@ -204,8 +206,8 @@ def best_of(folder: Path) -> str:
 EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes
 
 
-def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
-    """Settings of `nas eval` and which network it is about.
+def evaluation_settings(source: str, overrides: list[str], command: str = "eval") -> tuple[Settings, dict[str, Any]]:
+    """Settings of `nas eval` (or another `command` that attacks) and which network it is about.
 
     Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
     to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
@@ -216,7 +218,7 @@ def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, di
                 f"Expected settings of {', '.join(EVALUATED)} but got {text!r}; the network is trained already."
             )
     if is_foreign(source):
-        return _foreign_settings(settled(source), overrides)
+        return _foreign_settings(settled(source), overrides, command)
     exported = is_exported(Path(source))
     path = Path(source).resolve() if exported else checkpoint_of(Path(source)).resolve()
     _, trained = load_exported(path) if exported else load_trained(path)
@@ -224,18 +226,19 @@ def evaluation_settings(source: str, overrides: list[str]) -> tuple[Settings, di
     values = config.merge(values, {"space": trained.space, "model": trained.settings, "data": trained.data})
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
-    settings = from_values(values, overrides)
+    settings = typed.from_values(Reader(command), values, overrides)
     return settings, {"checkpoint": str(path), "name": trained.name}
 
 
-def _foreign_settings(source: str, overrides: list[str]) -> tuple[Settings, dict[str, Any]]:
+def _foreign_settings(source: str, overrides: list[str], command: str) -> tuple[Settings, dict[str, Any]]:
     if not any(text.startswith("data.name=") for text in overrides):
         raise InputError(
             f"Expected data.name=... for {source}, which has no run that says what to attack it on; for example "
             "data.name=cifar10 data.root=PATH."
         )
     name = label(source)
-    settings = from_values({"name": f"eval-{name}", "data": {"size": native_size(source)}}, overrides)
+    values = {"name": f"eval-{name}", "data": {"size": native_size(source)}}
+    settings = typed.from_values(Reader(command), values, overrides)
     return settings, {"checkpoint": source, "name": name, "importable": str(Path.cwd())}
 
 

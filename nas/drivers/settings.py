@@ -177,9 +177,14 @@ Settings = Any  # an instance of what `schema` returns
 
 def load(name: str, overrides: list[str]) -> Settings:
     """The checked settings of a shipped recipe or a file, with `key=value` overrides."""
+    return from_values(values_of(name), overrides)
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """What a shipped recipe or a file says, its name included."""
     values = config.compose(name)
     values.setdefault("name", name.rsplit("/", 1)[-1].removesuffix(".yaml").removesuffix(".yml"))
-    return from_values(values, overrides)
+    return values
 
 
 def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
@@ -188,7 +193,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
     proxy, `executor=NAME` for `executor.name=NAME`.
     """
-    overrides = _written_out(values, overrides)
+    overrides = _with_consequences(in_full(values, overrides))
     before, chosen = _names(values, []), _names(values, overrides)
     if chosen[0] != before[0]:  # another space has other networks
         values = {key: value for key, value in values.items() if key not in ("model", "supernet", "scoring", "arch")}
@@ -201,8 +206,8 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
     return settings
 
 
-def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
-    """The overrides with `objective` and `executor` in full."""
+def in_full(values: dict[str, Any], overrides: list[str]) -> list[str]:
+    """The overrides, each with its key in full where it is written `objective` or `executor`."""
     section = values.get("search", {})
     name = section.get("objective") if isinstance(section, dict) else None
     name = name if isinstance(name, str) else SearchSettings.objective
@@ -223,9 +228,14 @@ def _written_out(values: dict[str, Any], overrides: list[str]) -> list[str]:
         for pattern, full in short.items():
             text = re.sub(pattern, full, text)
         written.append(text)
-        if text == f"executor.name={LOCAL}":  # what only a cluster has goes with it
-            written += ["executor.address=null", "executor.gpus=null"]
     return written
+
+
+def _with_consequences(overrides: list[str]) -> list[str]:
+    """What only a cluster has goes with it."""
+    local = f"executor.name={LOCAL}"
+    alone = ["executor.address=null", "executor.gpus=null"]
+    return [word for text in overrides for word in ([text, *alone] if text == local else [text])]
 
 
 def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:

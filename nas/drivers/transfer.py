@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,8 @@ from nas.drivers.run import STORE, Run
 from nas.drivers.settings import Settings, from_values
 from nas.eval.fingerprint import fingerprint
 from nas.eval.plan import plan_of
-from nas.eval.settings import EvalSettings
 from nas.eval.sources import Subject, check_fits, is_foreign, opened
-from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks
+from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks, used
 
 ATTACK = "eval.attacks=pgd20"  # unless another is asked for
 
@@ -42,9 +40,7 @@ def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, di
             f"Expected networks of the same data but got {', '.join(sorted(map(str, data)))}; set data.name and "
             "data.size."
         )
-    usual = EvalSettings()
-    unused = {field.name: getattr(usual, field.name) for field in fields(usual) if field.name not in USED}
-    settings.eval = replace(settings.eval, **unused)
+    settings.eval = used(settings.eval)
     if settings.name.startswith("eval-"):
         settings.name = "transfer"
     networks: dict[str, dict[str, Any]] = {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 
 from nas.core.data import Dataset
+from nas.core.effects import Condition
 from nas.core.seeds import derive, seeded
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.rnas.bilevel import Bilevel
@@ -26,6 +28,7 @@ class SupernetStrategy(Bilevel):
 
     name: ClassVar[str]
     Options: ClassVar[type[BilevelOptions]]
+    conditions: ClassVar[Mapping[str, Condition]] = {}  # which options act only with others
 
     def __init__(
         self,

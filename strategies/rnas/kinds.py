@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nas.core.effects import Condition
 from nas.strategies.rnas.base import SupernetStrategy
-from nas.strategies.rnas.options import BilevelOptions
+from nas.strategies.rnas.options import CONDITIONS, BilevelOptions
 
 
 @dataclass
@@ -30,6 +32,7 @@ class RNASMax(SupernetStrategy):
 
     name: ClassVar[str] = "rnas-max"
     Options: ClassVar[type[BilevelOptions]] = BilevelOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
 
 class RNASUniform(SupernetStrategy):
@@ -37,6 +40,7 @@ class RNASUniform(SupernetStrategy):
 
     name: ClassVar[str] = "rnas-uniform"
     Options: ClassVar[type[BilevelOptions]] = RNASUniformOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
 
 class DARTSFirstOrder(SupernetStrategy):
@@ -44,6 +48,7 @@ class DARTSFirstOrder(SupernetStrategy):
 
     name: ClassVar[str] = "darts"
     Options: ClassVar[type[BilevelOptions]] = DARTSOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
 
 class DARTSSecondOrder(SupernetStrategy):
@@ -51,3 +56,4 @@ class DARTSSecondOrder(SupernetStrategy):
 
     name: ClassVar[str] = "darts-second-order"
     Options: ClassVar[type[BilevelOptions]] = DARTSSecondOrderOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS

@@ -7,11 +7,29 @@ from typing import ClassVar
 
 import torch
 
+from nas.core.effects import Condition
 from nas.core.errors import InputError
 from nas.strategies.rnas.perturbations import PERTURBATIONS
 from nas.strategies.rnas.regularisers import REGULARISERS
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # what convolutions compute in
+
+_regularised = Condition(lambda options, space: options.coefficient > 0, "with strategy.coefficient=0")
+_perturbed = Condition(
+    lambda options, space: options.coefficient > 0 or options.validation_images > 0,
+    "with strategy.coefficient=0 and strategy.validation_images=0",
+)
+CONDITIONS = {  # of the options below
+    "regulariser": _regularised,
+    "perturbation": _regularised,
+    "warm_up_regularised": Condition(
+        lambda options, space: options.coefficient > 0 and options.warm_up > 0,
+        "with strategy.coefficient=0 or strategy.warm_up=0",
+    ),
+    "eps": _perturbed,
+    "steps": _perturbed,
+    "step_size": _perturbed,
+}
 
 
 @dataclass

@@ -36,6 +36,8 @@ TINY = (
     "eval.sweep=[0.5,2]",
     "eval.sweep_attack=fgsm",
 )
+IDLE = ("scoring.", "strategy.", "search.", "train.steps", "train.validation_steps")  # in a standard training
+TINY_TRAIN = tuple(text for text in TINY if not text.startswith(IDLE))
 
 SERVER = Path(__file__).with_name("fork_server.py")
 _idle: list[subprocess.Popen[str]] = []  # servers of this process; they end with their standard input

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import TINY, nas, nas_json
+from commands import TINY, TINY_TRAIN, nas, nas_json
 
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
@@ -214,8 +214,8 @@ def test_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["run", pytest.param("search", marks=pytest.mark.slow), "train"])
 def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, few_digits: str) -> None:
-    arch = [f"arch={CELL}"] if command == "train" else []
-    value = nas_json(command, "quickstart", *TINY, few_digits, *arch, "--dry-run", cwd=tmp_path)
+    tiny = [*TINY_TRAIN, f"arch={CELL}"] if command == "train" else TINY
+    value = nas_json(command, "quickstart", *tiny, few_digits, "--dry-run", cwd=tmp_path)
     assert value["seconds"]["total"] > 0
     assert not list(tmp_path.iterdir())
 

@@ -21,7 +21,6 @@ TINY = (
     "proxies.eproxy.batch_size=4",
     "proxies.eproxy.c_mid=8",
     "proxies.eproxy.c_out=3",
-    "search.objective=eproxy",
     "device=cpu",
 )
 SMALL = (

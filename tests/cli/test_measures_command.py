@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from commands import TINY, nas, nas_json
+from commands import TINY, TINY_TRAIN, nas, nas_json
 
 ARCH = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 MEASURED = ("eval.measures=calibration,hessian,jacobian,classes,landscape", "eval.measure_images=6")
@@ -13,7 +13,9 @@ SMALL = ("eval.landscape_points=3", "eval.measure_attack=pgd2", "eval.attacks=fg
 
 
 def test_measures_are_printed_kept_and_compared(few_digits: str, tmp_path: Path) -> None:
-    trained = nas_json("train", "quickstart", f"arch={ARCH}", few_digits, *TINY, *SMALL, "train.epochs=1", cwd=tmp_path)
+    trained = nas_json(
+        "train", "quickstart", f"arch={ARCH}", few_digits, *TINY_TRAIN, *SMALL, "train.epochs=1", cwd=tmp_path
+    )
     first = nas_json("eval", trained["run"], *MEASURED, *SMALL, "run.dir=first", cwd=tmp_path)
     found = first["measures"]
     assert list(found) == ["calibration", "hessian", "jacobian", "classes", "landscape"]
@@ -42,7 +44,7 @@ def test_measures_are_printed_kept_and_compared(few_digits: str, tmp_path: Path)
 
 
 def test_wrong_measures_are_told_before_anything_runs(few_digits: str, tmp_path: Path) -> None:
-    done = nas("train", "quickstart", f"arch={ARCH}", few_digits, *TINY, "eval.measures=hesian", cwd=tmp_path)
+    done = nas("train", "quickstart", f"arch={ARCH}", few_digits, *TINY_TRAIN, "eval.measures=hesian", cwd=tmp_path)
     assert done.returncode == 2
     assert "did you mean 'hessian'" in done.stderr
     assert not (tmp_path / "runs").exists()

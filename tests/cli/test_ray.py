@@ -146,8 +146,15 @@ def test_nobody_else_can_connect(cluster: Any) -> None:
 
 
 SMALL = (
-    *(text for text in TINY if not text.startswith(("eval.", "search.", "train.epochs"))),
-    *("search.budget=6", "search.ask=3", "train.epochs=2", "run.trainings=standard", "executor.workers=2"),
+    *(text for text in TINY if not text.startswith(("eval.", "search.", "train."))),
+    *(
+        "search.budget=6",
+        "search.ask=3",
+        "train.epochs=2",
+        "train.batch_size=64",
+        "run.trainings=standard",
+        "executor.workers=2",
+    ),
     *("eval.n_test=8", "eval.batch_size=4", "eval.attacks=fgsm,pgd2", "eval.eps=0.05"),
 )
 

@@ -125,7 +125,7 @@ LABELS = (
 
 @pytest.mark.slow
 def test_a_predictor_guided_search_by_short_trainings_is_killed_and_goes_on(tmp_path: Path, few_digits: str) -> None:
-    settings = [text for text in TINY if not text.startswith(("strategy.", "search."))]
+    settings = [text for text in TINY if not text.startswith(("strategy.", "search.", "scoring."))]
     whole = nas_json("search", "quickstart", *settings, *LABELS, few_digits, "run.dir=whole", cwd=tmp_path)
     arguments = ("search", "quickstart", *settings, *LABELS, few_digits, "run.dir=run")
     run = tmp_path / "run"

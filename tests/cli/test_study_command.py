@@ -13,8 +13,15 @@ from commands import TINY, killed_when, without_seconds
 from nas.cli.main import run_command
 
 SMALL = (
-    *(text for text in TINY if not text.startswith(("eval.", "search.", "train.epochs"))),
-    *("search.budget=4", "search.ask=4", "train.epochs=1", "run.trainings=standard", "executor.workers=1"),
+    *(text for text in TINY if not text.startswith(("eval.", "search.", "train."))),
+    *(
+        "search.budget=4",
+        "search.ask=4",
+        "train.epochs=1",
+        "train.batch_size=64",
+        "run.trainings=standard",
+        "executor.workers=1",
+    ),
     *("eval.n_test=8", "eval.batch_size=4", "eval.attacks=fgsm,pgd2", "eval.sweep=[]", "eval.eps=0.05"),
 )
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"

@@ -22,7 +22,7 @@ SUPERNET = (
     ),
     *("supernet.channels=2", "supernet.cells_per_stage=1", "executor.workers=1", "device=cpu"),
 )
-OTHERS = tuple(text for text in TINY if not text.startswith(("strategy.", "search.")))
+OTHERS = tuple(text for text in TINY if not text.startswith(("strategy.", "search.", "scoring.")))
 
 
 def without_times(value: Any) -> Any:
@@ -86,7 +86,8 @@ def test_what_a_supernet_search_cannot_keep_to_is_refused(tmp_path: Path) -> Non
 def test_the_found_cell_is_trained_and_looked_up(tmp_path: Path, few_digits: str, data_dir: Path) -> None:
     tables = f"tables.robustness={data_dir / 'robustness-dataset'}"
     settings = ("run.random=false", "run.trainings=standard", "train.epochs=1", "eval.attacks=fgsm", "eval.sweep=[]")
-    arguments = ("run", "quickstart", *OTHERS, *SUPERNET, "strategy.epochs=1", *settings, few_digits, tables)
+    others = [text for text in OTHERS if not text.startswith(("train.", "eval.sweep"))]
+    arguments = ("run", "quickstart", *others, *SUPERNET, "strategy.epochs=1", *settings, few_digits, tables)
     result = nas_json(*arguments, "run.dir=run", cwd=tmp_path)
     assert result["architecture"] == result["search"]["best"][0]["arch"] == result["models"][0]["architecture"]
     standing = result["search"]["best"][0]["standing"]

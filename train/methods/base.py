@@ -16,6 +16,7 @@ from nas.train.settings import TrainSettings
 Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`
 Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # outputs and labels to the loss
 
+OPTIONS = ("eps", "step_size", "steps", "trades_beta", "fgsm_alpha", "free_replays", "free_alpha")  # keys of methods
 HALF_GAIN = 1024.0  # of an attack's objective in float16, whose input gradients would underflow; no sign changes
 
 
@@ -31,6 +32,7 @@ class Method:
     name: ClassVar[str]
     label: ClassVar[str]  # in prose
     adversarial: ClassVar[bool] = True
+    reads: ClassVar[frozenset[str] | None] = None  # which of `OPTIONS` it reads; None, or not stated anew: any
     forwards: ClassVar[int] = 1
 
     def __init__(self, settings: TrainSettings, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:

@@ -25,6 +25,7 @@ class Free(Method):
 
     name: ClassVar[str] = "free"
     label: ClassVar[str] = "free adversarial"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "free_replays", "free_alpha"})
 
     def __init__(self, settings: TrainSettings, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
         super().__init__(settings, model, logits)

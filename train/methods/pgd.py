@@ -22,6 +22,7 @@ class PGD(Method):
 
     name: ClassVar[str] = "pgd"
     label: ClassVar[str] = "adversarial"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "step_size", "steps"})
 
     @classmethod
     def passes(cls, settings: TrainSettings) -> int:
@@ -48,6 +49,7 @@ class FGSM(PGD):
 
     name: ClassVar[str] = "fgsm"
     label: ClassVar[str] = "fast adversarial"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "fgsm_alpha"})
 
     @classmethod
     def passes(cls, settings: TrainSettings) -> int:

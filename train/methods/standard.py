@@ -13,3 +13,4 @@ class Standard(Method):
     name: ClassVar[str] = "standard"
     label: ClassVar[str] = "standard"
     adversarial: ClassVar[bool] = False
+    reads: ClassVar[frozenset[str] | None] = frozenset()

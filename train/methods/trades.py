@@ -32,6 +32,7 @@ class TRADES(Method):
     name: ClassVar[str] = "trades"
     label: ClassVar[str] = "TRADES"
     forwards: ClassVar[int] = 2
+    reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "step_size", "steps", "trades_beta"})
 
     @classmethod
     def passes(cls, settings: TrainSettings) -> int:

@@ -1,7 +1,7 @@
 """Images and labels: load a data set by name, split it the same way everywhere, hand out tensors."""
 
 from nas.core.data.dataset import Dataset, Split, attacked
-from nas.core.data.loading import LOADERS, load, located
+from nas.core.data.loading import LOADERS, load, located, shape_of
 from nas.core.data.settings import DataSettings
 
-__all__ = ["LOADERS", "DataSettings", "Dataset", "Split", "attacked", "load", "located"]
+__all__ = ["LOADERS", "DataSettings", "Dataset", "Split", "attacked", "load", "located", "shape_of"]

@@ -30,6 +30,10 @@ class PickledBatches(Loader):
     first_label: ClassVar[int] = 0
     last_label: ClassVar[int]
 
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        return self.num_classes, self.size or self.side
+
     @abstractmethod
     def folder(self) -> Path:
         """The folder that holds the files, fetched first where the loader can."""

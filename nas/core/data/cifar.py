@@ -57,6 +57,7 @@ class _Cifar(PickledBatches):
 
 class Cifar10(_Cifar):
     name = "cifar10"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"root", "download"})
     doc = "CIFAR-10: 50,000 + 10,000 images of 32 x 32, 10 classes; official Python files, or downloaded"
     inner = "cifar-10-batches-py"
     label_key = "labels"
@@ -76,6 +77,7 @@ class Cifar10(_Cifar):
 
 class Cifar100(_Cifar):
     name = "cifar100"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"root", "download"})
     doc = "CIFAR-100: 50,000 + 10,000 images of 32 x 32, 100 classes; official Python files, or downloaded"
     inner = "cifar-100-python"
     label_key = "fine_labels"

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from nas.core.data.loader import Loader, Raw, Source
 
+CLASSES = 10
+SIDE = 16  # pixels; 8 x 8 would be 2 x 2 after the two reductions of a NAS-Bench-201 network
+
 
 class Digits(Loader):
     name = "digits"
+    reads: ClassVar[frozenset[str] | None] = frozenset()
     doc = "1,797 handwritten digits, 10 classes, embedded; 16 x 16 unless data.size says otherwise"
     cached = False
-    default_size = 16  # 8 x 8 would be 2 x 2 after the two reductions of a NAS-Bench-201 network
+    default_size = SIDE
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        return CLASSES, self.size or SIDE
 
     def sources(self) -> list[Source]:
         return []
@@ -21,4 +31,4 @@ class Digits(Loader):
 
         data = load_digits()
         grey = np.rint(data.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8), 0..16 -> 0..255
-        return Raw(np.repeat(grey[:, None], 3, axis=1), data.target.astype(np.int64), 10)
+        return Raw(np.repeat(grey[:, None], 3, axis=1), data.target.astype(np.int64), CLASSES)

@@ -7,6 +7,7 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class ImageFolder(Loader):
     """Images are turned to RGB and, with `data.size`, resized while they are decoded."""
 
     name = "imagefolder"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"root"})
     doc = "your own images: data.root=FOLDER with train/<class>/* and test/<class>/*, or only <class>/*"
     needs_root = True
 

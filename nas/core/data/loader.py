@@ -104,6 +104,7 @@ class Loader(ABC):
     doc: ClassVar[str]
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True
+    reads: ClassVar[frozenset[str] | None] = None  # of data.root, data.download; None, or not stated anew: both
     default_size: ClassVar[int | None] = None
     default_root: ClassVar[str | None] = None  # where it lies, or is downloaded to, if the user does not say
     mean: ClassVar[Triple | None] = None
@@ -116,6 +117,11 @@ class Loader(ABC):
     def size(self) -> int | None:
         """The size asked for, or this data set's own."""
         return self.default_size if self.settings.size is None else self.settings.size
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Number of classes and image size in pixels, where they are known without opening a file."""
+        return None
 
     @property
     def root(self) -> Path:

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO
+from typing import IO, ClassVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -30,6 +30,7 @@ class Npz(Loader):
     """`images` uint8 (N, H, W, C) with C of 1 or 3, or (N, H, W); `labels` whole numbers from 0."""
 
     name = "npz"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"root"})
     doc = "your own arrays: data.root=FILE.npz with images uint8 NHWC and labels (and test_images, test_labels)"
     needs_root = True
 

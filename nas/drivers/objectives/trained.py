@@ -51,6 +51,22 @@ def check_judged(names: Sequence[str], withheld: float) -> None:
         )
 
 
+_NOTHING_ELSE: dict[str, Any] = {
+    "sweep": [],
+    "sweep_preset": None,
+    "cascade": False,
+    "checks": False,
+    "measures": [],
+    "corruptions": [],
+}
+
+
+def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
+    """The evaluation behind `trained:` metrics: their attacks and nothing else, otherwise as `eval` says."""
+    metrics = [name.removeprefix(TRAINED).removeprefix("hrs:") for name in names]
+    return replace(attack, attacks=[name for name in dict.fromkeys(metrics) if name != "clean"], **_NOTHING_ELSE)
+
+
 class Trained:
     """Trains an architecture for a few epochs and attacks it on validation images; never sees the test part.
 
@@ -73,12 +89,8 @@ class Trained:
     ) -> None:
         check_judged(names, len(dataset.validation))
         self.metrics = [name.removeprefix(TRAINED) for name in names]
-        attacks = list(dict.fromkeys(name.removeprefix("hrs:") for name in self.metrics if name != "clean"))
         self.settings = settings
-        count = min(settings.n_val, len(dataset.validation))
-        alone: Any = {"sweep": [], "sweep_preset": None, "cascade": False, "checks": False, "measures": []}
-        alone["corruptions"] = []
-        self.attack = replace(attack, attacks=attacks, n_test=count, **alone)
+        self.attack = replace(judging(names, attack), n_test=min(settings.n_val, len(dataset.validation)))
         plan_of(self.attack, dataset.num_classes)
         self.dataset = dataset
         self.judged = replace(dataset, test=dataset.validation)

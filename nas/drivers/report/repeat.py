@@ -7,6 +7,8 @@ from typing import Any
 
 from nas.core import config
 from nas.core.errors import InputError
+from nas.drivers import typed
+from nas.drivers.effects import Reader, ineffective
 from nas.drivers.report.facts import Facts
 from nas.drivers.settings import from_values, load
 from nas.eval.transfer import USED
@@ -15,52 +17,58 @@ from nas.eval.transfer import USED
 def command(facts: Facts) -> tuple[str, bool]:
     """The command line, and whether it needs the settings of this page saved as a file first."""
     if facts.command == "eval" and facts.extra.get("checkpoint"):
-        flat = _flat(facts.settings["eval"], "eval.")
+        flat = _acting("eval", facts.settings, config.flat(facts.settings["eval"], "eval."))
         attacks = [f"{key}={_written(item)}" for key, item in flat.items() if item is not None and item != []]
         seed = f"seed={facts.settings['seed']}"
         if "importable" in facts.extra:  # a network that is not ours brings no data
-            data = _flat(facts.settings["data"], "data.")
+            data = _acting("eval", facts.settings, config.flat(facts.settings["data"], "data."))
             attacks = [f"{key}={_written(item)}" for key, item in data.items() if item is not None] + attacks
         return shlex.join(["nas", "eval", str(facts.extra["checkpoint"]), seed, *attacks]), False
     if facts.command == "transfer":
-        flat = _flat({key: facts.settings["eval"][key] for key in USED}, "eval.")
+        used = config.flat({key: facts.settings["eval"][key] for key in USED}, "eval.")
+        flat = _acting("transfer", facts.settings, used)
         attacks = [f"{key}={_written(item)}" for key, item in flat.items() if item is not None and item != []]
         networks = [str(one["checkpoint"]) for one in facts.extra["networks"].values()]
         return shlex.join(["nas", "transfer", *networks, f"seed={facts.settings['seed']}", *attacks]), False
     name, seed = str(facts.settings["name"]), f"seed={facts.settings['seed']}"
     repeated = [f"seeds={facts.settings['seeds']}"] if facts.command == "study" else []
+    command = "run" if facts.command == "study" else facts.command
     words, shipped = [f"{name}.yaml", seed, *repeated], False
     if name in config.shipped():
-        changed = _changes(name, facts.settings)
+        changed = _changes(command, name, facts.settings)
         if changed is not None:
             words, shipped = [name, seed, *changed], True
-    name = "run" if facts.command == "study" else facts.command
-    return shlex.join(["nas", name, *words]), not shipped
+    return shlex.join(["nas", command, *words]), not shipped
 
 
-def _changes(recipe: str, settings: dict[str, Any]) -> list[str] | None:
-    """The overrides that turn a shipped recipe into `settings` (the run's folder aside); `None` where "
-    "none do."""
+def _acting(command: str, settings: dict[str, Any], flat: dict[str, Any]) -> dict[str, Any]:
+    """The keys that act in the command, which refuses the others."""
+    try:
+        idle = ineffective(Reader(command), from_values(settings, []), flat)
+    except InputError:  # settings of another machine or version
+        return flat
+    return {key: value for key, value in flat.items() if key not in idle}
+
+
+def _changes(command: str, recipe: str, settings: dict[str, Any]) -> list[str] | None:
+    """The overrides that turn a shipped recipe into `settings`, the run's folder and what does not act in the command
+    aside; `None` where none do."""
     wanted = {**settings, "run": {**settings["run"], "dir": None}}
     try:
         kinds = [f"space={settings['space']}", f"strategy.name={settings['strategy']['name']}"]
-        base = _flat(config.plain(load(recipe, kinds)))
-        plain = _flat(config.plain(load(recipe, [])))
-        found = [kind for kind in kinds if plain[kind.split("=")[0]] != base[kind.split("=")[0]]]
-        flat = _flat(wanted)
-        found += [f"{key}={_written(flat[key])}" for key in flat if key != "seed" and flat[key] != base.get(key)]
-        repeated = config.plain(load(recipe, [f"seed={settings['seed']}", *found]))
-        same = _flat(repeated) == _flat(config.plain(from_values(wanted, [])))
+        base = config.flat(config.plain(load(recipe, kinds)))
+        plain = config.flat(config.plain(load(recipe, [])))
+        changed = [key for key in ("space", "strategy.name") if plain[key] != base[key]]
+        flat = config.flat(wanted)
+        changed += [key for key in flat if key != "seed" and flat[key] != base.get(key)]
+        kept = _acting(command, wanted, {key: flat[key] for key in changed})
+        found = [f"{key}={_written(value)}" for key, value in kept.items()]
+        repeated = config.plain(typed.load(Reader(command), recipe, [f"seed={settings['seed']}", *found]))
+        both = [config.flat(repeated), config.flat(config.plain(from_values(wanted, [])))]
+        same, as_asked = (_acting(command, wanted, one) for one in both)
     except InputError:
         return None
-    return found if same else None
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in values.items():
-        flat.update(_flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item})
-    return flat
+    return found if same == as_asked else None
 
 
 def _written(item: Any) -> str:
