@@ -55,6 +55,7 @@ def test_told_is_in_the_order_of_telling(path: Path) -> None:
             store.tell(position, key)
         assert [evaluation.key for evaluation in store.told()] == ["d", "c", "a"]  # b and e are not told
         assert store.count_told() == 3
+        assert sorted(evaluation.key for evaluation in store.evaluations()) == list("abcde")
 
 
 def test_a_class_is_told_once_at_one_position(path: Path) -> None:
