@@ -209,7 +209,9 @@ class Runs:
         def features(archs: Sequence[Any]) -> np.ndarray:
             rows = [number.get(str(space.canonical(arch)), -1) for arch in archs]
             parts = [
-                _features(archs) if name == GRAPH else np.where(np.array(rows) < 0, np.nan, columns[name][rows])[:, None]
+                _features(archs)
+                if name == GRAPH
+                else np.where(np.array(rows) < 0, np.nan, columns[name][rows])[:, None]
                 for name in self.study.features
             ]
             return np.concatenate(parts, axis=1)

@@ -103,9 +103,7 @@ def test_an_activation_that_is_not_finite_is_a_reason_and_no_value(
 
 
 @pytest.mark.parametrize("name", NETWORK)
-def test_a_weight_that_is_nan_is_a_reason_and_no_value(
-    name: str, space: SearchSpace, tiny: Tiny, batch: Batch
-) -> None:
+def test_a_weight_that_is_nan_is_a_reason_and_no_value(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     network = tiny(space, space.largest())
     network.body.classifier.weight.data.view(-1)[0] = math.nan
     if name == "zen":  # draws weights of its own
