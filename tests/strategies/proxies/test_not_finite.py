@@ -155,7 +155,7 @@ def test_zico_of_gradients_whose_difference_overflows(batch: Batch, monkeypatch:
     first = [torch.full_like(weight, 3e38) for weight in probe.weights]
     monkeypatch.setattr(Probe, "quantity", lambda self, name: first)
     monkeypatch.setattr(Probe, "run", lambda self, **settings: [-one for one in first])
-    with pytest.raises(NasError, match="nan|inf"):
+    with pytest.raises(NasError, match=r"nan|inf"):
         PROXIES.get("zico")(probe)
 
 
