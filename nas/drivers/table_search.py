@@ -212,11 +212,9 @@ class Runs:
         columns = {name: self.known.values[name] for name in self.study.features if name != GRAPH}
 
         def features(archs: Sequence[Any]) -> np.ndarray:
-            rows = [number.get(str(space.canonical(arch)), -1) for arch in archs]
+            rows = np.array([number.get(str(space.canonical(arch)), -1) for arch in archs])
             parts = [
-                _features(archs)
-                if name == GRAPH
-                else np.where(np.array(rows) < 0, np.nan, columns[name][rows])[:, None]
+                _features(archs) if name == GRAPH else np.where(rows < 0, np.nan, columns[name][rows])[:, None]
                 for name in self.study.features
             ]
             return np.concatenate(parts, axis=1)
