@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nas.core.data import DataSettings
 from nas.drivers.report.wording import attack, interval, percent, radius
 from nas.train import METHODS, TrainedNetwork
 
@@ -43,13 +44,24 @@ def _training(trained: TrainedNetwork, facts: dict[str, Any]) -> str:
         text += f" ({METHODS.get(trained.training).label})"
     if trained.eps > 0:
         text += f" with ε = {radius(trained.eps)}"
-    text += f" on the training part of {trained.data['name']}"
+    text += f" on the training part of {trained.data['name']}, {_withheld(trained.data)}"
     if facts["epoch"] is not None:
         text += f"; the weights are those after epoch {facts['epoch']}"
     if facts["recipe"] is None:
         return text + ". The further settings of the training are not known."
     rows = [[key, str(value)] for key, value in facts["recipe"].items() if key != "method"]
     return f"{text}.\n\n{_table(['setting', 'value'], rows)}"
+
+
+def _withheld(data: dict[str, Any]) -> str:
+    """How many training images were not trained on; before 0.2.0 that was a tenth, and no checkpoint says so."""
+    settings = DataSettings(validation=data.get("validation", 0.1))
+    settings.check()  # a checkpoint may say anything
+    value = settings.validation
+    if value == 0:
+        return "of which nothing was withheld"
+    images = f"{100 * value:g} %" if value < 1 else f"{value:,} images"
+    return f"of which {images} were withheld for validation"
 
 
 def _numbers(metrics: list[dict[str, Any]]) -> str:

@@ -48,9 +48,9 @@ def export(source: Path, folder: Path) -> dict[str, Any]:
     path = checkpoint_of(source).resolve()
     network, trained = load_trained(path)
     trained, weights = trained.without_auxiliary(network.state_dict())
-    trained = replace(
-        trained, data={key: trained.data.get(key) for key in ("name", "size")}
-    )  # no paths of this machine
+    told = {key: trained.data[key] for key in ("validation",) if key in trained.data}  # came with version 0.2.0
+    data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
+    trained = replace(trained, data=data)
     space = SPACES.get(trained.space)()
     cost = space.cost(space.parse(trained.arch), trained.num_classes, image_size=trained.image_size, **trained.settings)
     facts = {

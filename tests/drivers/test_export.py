@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -207,3 +208,33 @@ def test_the_command(
     assert run_command(["export", "--help"]) == 0
     assert "`nas export " in capfd.readouterr().out.replace("\n  ", " ")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({}, "of which 10 % were withheld for validation"),
+        ({"validation": 0.1}, "of which 10 % were withheld for validation"),
+        ({"validation": 0.025}, "of which 2.5 % were withheld for validation"),
+        ({"validation": 5000}, "of which 5,000 images were withheld for validation"),
+        ({"validation": 0}, "of which nothing was withheld"),
+    ],
+)
+def test_the_card_says_how_many_images_were_withheld(
+    said: dict[str, float], words: str, tmp_path: Path, without_onnx: None
+) -> None:
+    """A network of before does not say it: a tenth was."""
+    trained = trained_network()
+    trained = replace(trained, data={**trained.data, **said})
+    export(saved(tmp_path / "a.pt", trained), tmp_path / "net")
+    assert f"on the training part of digits, {words}" in (tmp_path / "net" / "README.md").read_text()
+    description = json.loads((tmp_path / "net" / "architecture.json").read_text())
+    assert description["network"]["data"] == {"name": "digits", "size": 8, **said}
+
+
+def test_a_checkpoint_that_says_nonsense_of_its_data(tmp_path: Path, without_onnx: None) -> None:
+    trained = trained_network()
+    trained = replace(trained, data={**trained.data, "validation": "many"})
+    with pytest.raises(InputError, match=r"data\.validation"):
+        export(saved(tmp_path / "a.pt", trained), tmp_path / "net")
+    assert not (tmp_path / "net").exists()
