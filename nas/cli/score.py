@@ -52,7 +52,7 @@ def command(
         from nas.core.errors import InputError
         from nas.drivers.candidates import Candidates
         from nas.drivers.rows import JsonArray, Row, RowFile, line_of, write_all
-        from nas.drivers.score import Work, described, score
+        from nas.drivers.score import Work, default_values, described, score
         from nas.drivers.settings import from_values
         from nas.search_spaces import SPACES
         from nas.strategies.proxies import PROXIES
@@ -70,7 +70,10 @@ def command(
         settings.once("score")
         candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
         with ExitStack() as stack:
-            rows = stack.enter_context(RowFile(to, names, described(settings, names))) if to is not None else None
+            rows = None
+            if to is not None:
+                values, defaults = described(settings, names), default_values(settings, names)
+                rows = stack.enter_context(RowFile(to, names, values, defaults))
             out = stack.enter_context(output(as_json))
             counter = stack.enter_context(counting("score", candidates.total))
 

@@ -65,15 +65,19 @@ class RowFile:
     """A file of rows and, beside it, `FILE.settings.json`: the settings that its values depend on.
 
     Opened again, whole rows are kept and a torn last line is cut off, where the settings are the same; `InputError`
-    says what differs otherwise. Nothing is written before `begin`. One process at a time has the file.
+    says what differs otherwise. Settings that did not exist yet when the file was begun count there as in `defaults`.
+    Nothing is written before `begin`. One process at a time has the file.
     """
 
-    def __init__(self, path: Path, proxies: list[str], settings: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, proxies: list[str], settings: dict[str, Any], defaults: dict[str, Any] | None = None
+    ) -> None:
         if path.suffix not in SUFFIXES:
             raise InputError(f"Expected --output of the form FILE.csv or FILE.jsonl but got {str(path)!r}.")
         self.path = path
         self.proxies = proxies
         self.settings = json.loads(json.dumps(settings))
+        self.defaults = json.loads(json.dumps(defaults or {}))
         self.sidecar = path.with_name(f"{path.name}.settings.json")
         self.end = 0  # bytes of whole lines
         self.file: BinaryIO | None = None
@@ -166,7 +170,9 @@ class RowFile:
             ) from error
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise InputError(f"Expected a readable {self.sidecar} but: {error}; choose another --output.") from error
-        old, now = dict(_leaves(before)), dict(_leaves(self.settings))
+        now = dict(_leaves(self.settings))
+        known = {key: value for key, value in _leaves(self.defaults) if key in now}
+        old = {**known, **dict(_leaves(before))}
         differences = [
             f"{key} is {_said(old, key)} there and {_said(now, key)} here"
             for key in {**now, **old}

@@ -29,6 +29,7 @@ CHANGEABLE = (  # nothing that a result depends on
     *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
     "data.root",
 )
+LATER = {"data.validation": 0.1}  # settings that runs before 0.2.0 lack, and what they did
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 
 
@@ -115,12 +116,26 @@ class Run:
 
 
 def depends_on(settings: Settings) -> dict[str, Any]:
-    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels."""
+    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
+
+    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, so that
+    equal settings have equal checksums in all versions.
+    """
+    values = config.plain(settings)
+    unsaid = [key for key, before in LATER.items() if _value(values, key) == before]
     return {
         "seed": settings.seed,
-        "settings_sha256": provenance.settings_checksum(config.plain(settings), (*CHANGEABLE, *PLACES)),
+        "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *unsaid)),
         "deterministic": settings.executor.deterministic,
     }
+
+
+def _value(values: dict[str, Any], key: str) -> Any:
+    """What stands under a dotted key."""
+    found: Any = values
+    for part in key.split("."):
+        found = found[part]
+    return found
 
 
 class Stage:

@@ -102,6 +102,11 @@ def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
     }
 
 
+def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+    """What `described` says where a user sets nothing but the space: the settings of a file that does not tell them."""
+    return described(from_values({"space": settings.space, "name": settings.name}, []), proxies)
+
+
 @dataclass
 class Counts:
     """What became of the architectures."""

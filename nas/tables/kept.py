@@ -22,7 +22,7 @@ from nas.core.errors import InputError
 from nas.core.files import write_atomic
 from nas.tables.files import Rows
 
-_FORMAT = 1  # raise it when what is kept changes its meaning
+_FORMAT = 2  # raise it when what is kept changes its meaning, or the key
 _DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError, MemoryError),
     *(TokenError, zipfile.BadZipFile, zlib.error),
@@ -30,10 +30,10 @@ _DAMAGED = (
 
 
 def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
-    """`read()`, or what it gave when the file (or the files of the folder) was the same: path, size, time."""
+    """`read()`, or what it gave when the file (or the files of the folder) was the same, as `Source.state` tells it."""
     try:
-        place = cache.folder() / "tables" / f"{_key(path, what)}.npz"
-    except OSError:
+        place = cache.folder() / "tables" / f"{cache.mark(_FORMAT)}{_key(path, what)}.npz"
+    except (InputError, OSError):
         return read()
     if place.is_file():
         try:
@@ -50,6 +50,7 @@ def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
     }
     try:
         write_atomic(place, lambda file: np.savez_compressed(file, **parts))
+        cache.name_outdated(place.parent, _FORMAT)
     except (InputError, OSError) as error:
         log.warning("The numbers of %s could not be kept (%s); set NAS_CACHE to a folder with room.", path, error)
     return rows
@@ -57,9 +58,9 @@ def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
 
 def _key(path: Path, what: str) -> str:
     """SHA-256 over what is read and the state of the file, or of all files of the folder."""
-    digest = hashlib.sha256(repr((_FORMAT, what, str(path.resolve()))).encode())
-    files = sorted(entry.path for entry in os.scandir(path)) if path.is_dir() else [str(path)]
-    for name in files:
-        source = Source.of(Path(name))
-        digest.update(f"\n{Path(name).name!r} {source.size} {source.modified}".encode())
+    digest = hashlib.sha256(repr((_FORMAT, what)).encode())
+    path = path.resolve()
+    files = sorted(Source.listed(e.path, e.stat()) for e in os.scandir(path)) if path.is_dir() else [Source.of(path)]
+    for source in files:
+        digest.update(f"\n{source.state!r}".encode())
     return digest.hexdigest()[:32]

@@ -18,6 +18,7 @@ from nas.core.seeds import derive
 from nas.drivers.aims import Aims
 from nas.drivers.constraints import Limits
 from nas.drivers.jobs import Jobs
+from nas.drivers.launch import preflight
 from nas.drivers.objectives import latency as latency_module
 from nas.drivers.objectives.names import Term, parse, source_of
 from nas.drivers.objectives.objectives import Objectives
@@ -301,3 +302,42 @@ def test_settings_of_the_short_training_are_told_by_their_own_key() -> None:
     with pytest.raises(InputError, match=r"label\.epochs"):
         jobs("label.epochs=0")
     assert asdict(jobs().settings.label)["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["objective=trained:clean"],
+        ["objective=params+trained:hrs:fgsm:max", "strategy.name=nsga2"],
+        ["objective=params", "search.cheap=trained:clean", "strategy.name=warmup-move"],
+        ["objective=params", "search.features=graph,trained:fgsm", "strategy.name=guided"],
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "search"])
+def test_no_labels_by_training_without_validation_images(
+    command: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = from_values({}, [*SMALL, *asked, "data.validation=0", "train.select=last"])
+    monkeypatch.setattr(Jobs, "dataset", property(lambda self: pytest.fail("data were read before the check")))
+    with pytest.raises(InputError, match=r"Expected data\.validation above 0 with trained:\w+"):
+        preflight(command, settings)
+
+
+def test_a_label_is_never_judged_on_other_images() -> None:
+    with pytest.raises(InputError, match="judged on validation images"):
+        jobs("data.validation=0").objectives(("trained:clean",), A)
+    assert jobs("data.validation=9", "label.n_val=40").objectives(("trained:clean",), A)["trained:clean"] * 9 % 1 == 0
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_the_best_epoch_needs_validation_images(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Jobs, "dataset", property(lambda self: pytest.fail("data were read before the check")))
+    arch = [f"arch={A}"] if command == "train" else []
+    settings = from_values({}, [*SMALL, *arch, "data.validation=0"])
+    with pytest.raises(InputError, match=r"train\.select=last with data\.validation=0.*set train\.select=last"):
+        preflight(command, settings)
+
+
+def test_a_search_without_validation_images(tmp_path: Path) -> None:
+    """Only trainings choose an epoch; a search needs no train.select=last."""
+    preflight("search", from_values({}, [*SMALL, "objective=grad_norm", "data.validation=0"]), keep=False)

@@ -379,3 +379,26 @@ def test_colour_tells_the_cell_and_line_style_the_training(make: Make) -> None:
     assert models["best-pgd"].colour == models["best-standard"].colour != models["random-pgd"].colour
     assert models["best-pgd"].dashes == models["random-pgd"].dashes != models["best-standard"].dashes
     assert legend(list(models.values())).count("<li>") == len(models)
+
+
+@pytest.mark.parametrize("metrics", [{}, {"val_accuracy": None, "val_robust_accuracy": None}])
+def test_a_supernet_search_without_accuracies(metrics: dict[str, None], tmp_path: Path) -> None:
+    """Those of strategy.validation_images=0 and of data.validation=0."""
+    chosen = settings.load("quickstart", [f"run.dir={tmp_path / 'run'}", "strategy.name=rnas-max"])
+    row = {"epoch": 1, "weight_loss": 2.25, "seconds": 1.0, "warning": None, "architecture": BEST, "skips_cell": 1}
+    result = {
+        "objective": "rnas-max",
+        "goals": [{"name": "val_robust_accuracy", "higher_is_better": True}],
+        "best": [{"arch": BEST, "canonical": BEST, "metrics": metrics}],
+        "evaluated": 1,
+        "chosen_epoch": 1,
+        "epochs": [{**row, **metrics}],
+    }
+    with run.create("search", chosen) as opened:
+        opened.finish(result)
+    write_report(tmp_path / "run", result)
+    page = unescape((tmp_path / "run/report.html").read_text())
+    assert "2.25" in page
+    assert page.count(BEST) >= 2
+    assert "validation accuracy" not in page
+    assert "None" not in re.sub(r"<style.*?</style>|none~", "", page, flags=re.S)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from nas.core import provenance
+from nas.core import config, provenance
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
-from nas.core.files import DamagedError
+from nas.core.files import DamagedError, write_signed
 from nas.drivers.pipeline import looks_at_images
-from nas.drivers.run import Run, create, described, reopen, result_of
+from nas.drivers.run import CHANGEABLE, PLACES, Run, create, described, reopen, result_of
 from nas.drivers.settings import load
 
 
@@ -156,3 +156,23 @@ def test_a_run_goes_on_with_the_data_it_began_with(folder: Path) -> None:
 def test_which_runs_look_at_images(tmp_path: Path, command: str, overrides: list[str], expected: bool) -> None:
     run = Run(tmp_path, command, settings(tmp_path, *overrides), {}, store=None)  # type: ignore[arg-type]
     assert looks_at_images(run) == expected
+
+
+def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
+    """Runs before 0.2.0 had no data.validation and withheld a tenth; their checksums must stay the same."""
+    chosen = settings(tmp_path / "a")
+    values = config.plain(chosen)
+    del values["data"]["validation"]
+    before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b")["settings_sha256"] == before
+    assert origin(tmp_path, "c", "data.validation=.10")["settings_sha256"] == before
+    others = [origin(tmp_path, f"d{value}", f"data.validation={value}")["settings_sha256"] for value in (0, 5, 0.2)]
+    assert len({before, *others}) == 4
+
+
+def test_a_run_of_before_goes_on_with_a_tenth(folder: Path) -> None:
+    about = json.loads((folder / "config.json").read_text())
+    assert about["settings"]["data"].pop("validation") == 0.1
+    write_signed(folder / "config.json", about)
+    with reopen(folder) as run:
+        assert run.settings.data.validation == 0.1

@@ -23,7 +23,7 @@ from nas.core.errors import InputError, NasError, ResourceError
 from nas.drivers import score as module
 from nas.drivers.candidates import FRUITLESS, Candidates
 from nas.drivers.rows import JsonArray, Row, RowFile, line_of
-from nas.drivers.score import Counts, Scored, Work, described, score
+from nas.drivers.score import Counts, Scored, Work, default_values, described, score
 from nas.drivers.settings import from_values
 from nas.search_spaces import DARTS, NASBench201
 
@@ -570,3 +570,24 @@ def test_workers_that_are_worth_their_start() -> None:
     assert most(None, "executor.workers=3") is None
     assert most(2, "executor.workers=3") == 2
     assert most(10_000, names=("params", "flops")) == 1
+
+
+# files of before
+
+
+def test_a_file_that_lacks_a_setting_had_its_default(tmp_path: Path) -> None:
+    """A setting that did not exist when the file was begun must not refuse it."""
+    path, sidecar = tmp_path / "rows.csv", tmp_path / "rows.csv.settings.json"
+    default = from_values({"space": "nasbench201"}, [])
+    other = from_values({"space": "nasbench201"}, ["data.validation=0"])
+    defaults = default_values(other, NAMES)
+    assert defaults == described(default, NAMES)
+    with RowFile(path, NAMES, described(default, NAMES), defaults) as file:
+        score(_candidates(sample=3), Stub(), file)
+    about = json.loads(sidecar.read_text())
+    assert about["data"].pop("validation") == 0.1
+    sidecar.write_text(json.dumps(about))
+    with RowFile(path, NAMES, described(default, NAMES), defaults) as file:
+        assert score(_candidates(sample=5), Stub(), file).kept == 3
+    with pytest.raises(InputError, match=r"data\.validation is 0\.1 there and 0 here"):
+        RowFile(path, NAMES, described(other, NAMES), defaults)

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import sys
+import time
 from collections import OrderedDict
 from pathlib import Path
 from types import ModuleType
@@ -233,3 +234,32 @@ def test_the_old_package_loads_tensors_only(packages: Packages, tmp_path: Path) 
     read_accuracies(file(tmp_path, "NAS-Bench-201-v1_1-096897.pth"), "cifar10")
     assert seen == ["1"]
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+
+
+@pytest.mark.parametrize("kind", ["folder", "NATS-tss-v1_0-3ffb9.pickle.pbz2"])
+def test_a_corrected_file_of_the_same_size_and_time_is_read_again(
+    kind: str, packages: Packages, folder: Path, tmp_path: Path
+) -> None:
+    path = folder if kind == "folder" else file(tmp_path, kind)
+    read_accuracies(path, "cifar10")
+    read_accuracies(path, "cifar10")
+    assert len(packages.made) == 1
+    changed = folder / "000001.pickle.pbz2" if kind == "folder" else path
+    status = changed.stat()
+    time.sleep(0.02)  # the clock of the file system ticks
+    changed.write_text("y")
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    read_accuracies(path, "cifar10")
+    assert len(packages.made) == 2
+
+
+def test_kept_numbers_of_an_old_format_are_named(
+    packages: Packages, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.mkdir(parents=True)
+    old = cache / f"{'a' * 32}.npz"
+    old.write_bytes(b"kept by version 0.1")
+    read_accuracies(folder, "cifar10")
+    read_accuracies(folder, "cifar10")
+    assert caplog.text.count(old.name) == 1
+    assert old.read_bytes() == b"kept by version 0.1"

@@ -19,7 +19,7 @@ from nas.core.errors import InputError, NasError
 from nas.core.loop import LoopState
 from nas.core.seeds import derive
 from nas.search_spaces import Network
-from nas.train import TrainedNetwork, TrainSettings, check_recipe, load_trained, train
+from nas.train import METHODS, TrainedNetwork, TrainSettings, check_recipe, load_trained, train
 from nas.train.training import Classification
 
 CPU = torch.device("cpu")
@@ -382,3 +382,62 @@ def test_the_network_trained_is_the_one_described(describe: Describe) -> None:
         assert network.mean.flatten().tolist() == pytest.approx(trained.mean)
         assert network.std.flatten().tolist() == pytest.approx(trained.std)
         assert isinstance(network, nn.Module)
+
+
+# without validation images
+
+
+def without_validation(dataset: Dataset) -> Dataset:
+    nothing = Split(dataset.train.images[:0], dataset.train.labels[:0])
+    return dataclasses.replace(dataset, validation=nothing)
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_without_validation_images_nothing_is_measured_and_the_last_epoch_is_kept(
+    tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str
+) -> None:
+    names = ["val_accuracy", *(["val_robust_accuracy"] if METHODS.get(method).adversarial else [])]
+    settings = recipe(method=method, select="last", ema=0.9, epochs=2)
+    notes: list[str] = []
+    path, state = train(
+        describe(training=method), without_validation(dataset), settings, tmp_path / "none", 0, CPU,
+        lambda done, total, note: notes.append(note),
+    )  # fmt: skip
+    for row in state.history:
+        assert {name: value for name, value in row.items() if name.startswith("val_")} == dict.fromkeys(names)
+    assert state.best_epoch == settings.epochs - 1
+    assert checkpoint.load(path, "network")["epoch"] == settings.epochs
+    assert "train_loss" in notes[-1]
+    assert not any("val_" in note or "nan" in note for note in notes)
+    _, watched = train(describe(training=method), dataset, settings, tmp_path / "some", 0, CPU)
+    assert same(state_of(tmp_path / "none"), state_of(tmp_path / "some")), "validation changes no weight"
+    assert [row["train_loss"] for row in state.history] == [row["train_loss"] for row in watched.history]
+
+
+def test_without_validation_images_a_stopped_training_goes_on_and_draws_no_curve_of_accuracies(
+    tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    data, settings = without_validation(dataset), recipe(select="last")
+    _, whole = train(describe(), data, settings, tmp_path / "whole", 0, CPU)
+
+    def stop(done: int, total: int, note: str) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        train(describe(), data, settings, tmp_path / "parts", 0, CPU, stop)
+    _, state = train(describe(), data, settings, tmp_path / "parts", 0, CPU)
+    assert state.history == whole.history
+    assert same(state_of(tmp_path / "parts"), state_of(tmp_path / "whole"))
+    curves = EventAccumulator(str(tmp_path / "whole/tensorboard"))
+    curves.Reload()
+    assert set(curves.Tags()["scalars"]) == {"train_loss", "lr"}
+
+
+def test_no_best_epoch_without_validation_images(
+    tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe
+) -> None:
+    with pytest.raises(InputError, match=r"set train\.select=last, or data\.validation above 0"):
+        train(describe(), without_validation(dataset), recipe(), tmp_path / "a", 0, CPU)
+    assert not (tmp_path / "a").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,14 +36,12 @@ class PickledBatches(Loader):
 
     def sources(self) -> list[Source]:
         folder = self.folder()
-        found = []
-        for name in (*self.train_files, *self.test_files):
-            if not (folder / name).is_file():
-                raise InputError(
-                    f"Expected the file {folder / name} of {self.name!r} but it is missing; {self.advice()}"
-                )
-            found.append(Source.of(folder / name))
-        return found
+        paths = [folder / name for name in (*self.train_files, *self.test_files)]
+        for path in paths:
+            if not path.is_file():
+                raise InputError(f"Expected the file {path} of {self.name!r} but it is missing; {self.advice()}")
+        with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1)) as pool:
+            return list(pool.map(Source.of, paths))
 
     def advice(self) -> str:
         return (

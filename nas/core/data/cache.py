@@ -1,9 +1,10 @@
 """Keep decoded images in the user's cache folder: the second start need not read 60,000 files, nor hold them in memory.
 
 The folder is $NAS_CACHE, else $XDG_CACHE_HOME/nas, else ~/.cache/nas; it can be deleted at any time. A kept
-file (`stored.py`) is named by its sources' paths, sizes and modification times. Of several processes that want it
-at the same time one writes it and the others wait. Nothing that goes wrong here stops a run whose data fit in
-memory: it costs a warning and a second reading.
+file (`stored.py`) is named by its format and by a key: what is read, how it is split, and the contents of its sources,
+or of many or large ones their paths, sizes and times (`Source`). Of several processes that want it at the same time one
+writes it and the others wait. Nothing that goes wrong here stops a run whose data fit in memory: it costs a warning and
+a second reading. Files of another format are not read; they are named when a new one is written, and left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +25,8 @@ from nas.core.data.room import in_words
 from nas.core.data.stored import Part, Stored, Unfinished, needed, opened
 from nas.core.errors import InputError
 
-_FORMAT = 3  # raise it when what is kept changes its meaning
+_FORMAT = 3  # raise it when what is kept changes its meaning, or the key
+MOST_NAMED = 20  # files in one warning
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what `opened` raises for a file that is cut short or changed
 
 
@@ -43,7 +46,7 @@ def key(name: str, size: int | None, validation: Fraction, sources: Sequence[Sou
     """SHA-256 over the data set, the size of its images, the withheld share or count and the state of all its files."""
     digest = hashlib.sha256(repr((_FORMAT, name, size, str(validation))).encode())
     for source in sources:
-        digest.update(f"\n{source.path!r} {source.size} {source.modified}".encode())
+        digest.update(f"\n{source.state!r}".encode())
     return digest.hexdigest()
 
 
@@ -98,6 +101,7 @@ def _written(
     with sums.open("r+b" if sums.exists() else "w+b") as file:
         Unfinished(images, file).write(parts, num_classes)
     os.replace(unfinished, path)
+    name_outdated(path.parent, _FORMAT)
     try:
         return opened(path)
     except _DAMAGED as error:
@@ -135,4 +139,30 @@ def _lock(file: BinaryIO, path: Path) -> None:
 
 
 def _path(name: str, key: str) -> Path:
-    return folder() / "data" / f"{name}-{key[:32]}.images"
+    return folder() / "data" / f"{name}-{mark(_FORMAT)}{key[:32]}.images"
+
+
+def mark(format: int) -> str:
+    """What stands in the names of kept files of a format, before the key."""
+    return f"v{format}-"
+
+
+def name_outdated(folder: Path, format: int) -> None:
+    """Warn of kept files in `folder` that are of another format than `format`, if there are any."""
+    current = re.compile(rf"(^|-){mark(format)}[0-9a-f]{{32}}\.")
+    try:
+        entries = sorted(folder.iterdir())
+        old = [path for path in entries if not path.name.startswith(".") and not current.search(path.name)]
+        size = sum(path.stat().st_size for path in old)
+    except OSError:
+        return
+    if old:
+        more = f" and {len(old) - MOST_NAMED} more" if len(old) > MOST_NAMED else ""
+        log.warning(
+            "Of the files in %s, these were kept by another version in another format and are not used by this one; "
+            "you may delete them (%s): %s%s.",
+            folder,
+            in_words(size),
+            ", ".join(path.name for path in old[:MOST_NAMED]),
+            more,
+        )

@@ -144,8 +144,7 @@ def _images(folder: Path) -> list[Source]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and entry.is_file():
-                status = entry.stat()
-                found.append(Source(entry.path, status.st_size, status.st_mtime_ns))
+                found.append(Source.listed(entry.path, entry.stat()))
     return sorted(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from abc import ABC, abstractmethod
@@ -16,20 +17,54 @@ from nas.core.errors import InputError
 
 log = logging.getLogger("nas")
 
+LARGEST_HASHED = 2**31  # bytes of a file whose content is read at every start: at most some seconds
+CHUNK = 2**20  # bytes read at a time
+
 Triple = tuple[float, float, float]
 
 
 class Source(NamedTuple):
-    """A file the arrays are read from, and what changes when the file does."""
+    """A file the arrays are read from, and what changes when the file does.
+
+    A program can set the time of modification, so that a corrected file has the size and time of the wrong one. It
+    cannot set the time of the last change, nor the checksum of the content.
+    """
 
     path: str
     size: int
     modified: int  # nanoseconds
+    changed: int = 0  # nanoseconds; of the content or of what the system notes about the file
+    sha256: str = ""  # of the content, where that was read
 
     @classmethod
     def of(cls, path: Path) -> Source:
-        status = path.stat()
-        return cls(str(path.absolute()), status.st_size, status.st_mtime_ns)
+        """A single file with the checksum of its content, unless it is too large to be read at every start.
+
+        `InputError` where it cannot be read.
+        """
+        try:
+            found = cls.listed(str(path.absolute()), path.stat())
+            return found if found.size > LARGEST_HASHED else found._replace(sha256=_sha256(path))
+        except OSError as error:
+            raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
+
+    @classmethod
+    def listed(cls, path: str, status: os.stat_result) -> Source:
+        """One of many files, whose contents would take too long to read at every start."""
+        return cls(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    @property
+    def state(self) -> tuple[str | int, ...]:
+        """Equal for the same file as it is: its content where that was read, else its place, size and times."""
+        return (self.sha256,) if self.sha256 else (self.path, self.size, self.modified, self.changed)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 class Pictures(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -627,3 +628,32 @@ def test_bad_options_are_told(options: dict[str, Any], said: str) -> None:
 def test_too_few_images_are_told() -> None:
     with pytest.raises(InputError, match="at least 4 training images"):
         search(data=dataset(split(3, 0)))
+
+
+# without held-out images
+
+
+def test_without_held_out_images_there_are_no_accuracies_and_the_last_epoch_is_taken() -> None:
+    whole = split(34, 0)
+    data = replace(dataset(whole), validation=Split(whole.images[:0], whole.labels[:0]))
+    run, watched = search(data=data), search()
+    for one in (run, watched):
+        while not one.done:
+            one.step()
+    assert run.validation() == {"val_accuracy": None, "val_robust_accuracy": None}
+    for row, other in zip(run.history, watched.history, strict=True):
+        assert (row["val_accuracy"], row["val_robust_accuracy"]) == (None, None)
+        assert other["val_accuracy"] is not None
+        assert row["architecture"] == other["architecture"]
+        assert row["weight_loss"] == other["weight_loss"]
+    assert run.result()["epoch"] == run.options.epochs
+    assert search(data=data, validation_images=0).validation() == {}
+
+
+def test_halves_of_all_images() -> None:
+    """With data.validation=0 the two levels share out all of the 50,000 training images of CIFAR-10."""
+    labels = torch.arange(50_000) % 10
+    first, second = halves(Split(torch.zeros(50_000, 3, 1, 1, dtype=torch.uint8), labels), 10)
+    for half in (first, second):
+        assert len(half) == 25_000
+        assert half.labels.bincount().tolist() == [2500] * 10
