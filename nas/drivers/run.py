@@ -30,7 +30,11 @@ CHANGEABLE = (  # nothing that a result depends on
     *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
     "data.root",
 )
-LATER = {"data.validation": 0.1}  # settings that runs before 0.2.0 lack, and what they did
+LATER = {  # settings that runs before 0.2.0 lack, and what they did
+    "data.validation": 0.1,
+    "strategy.ranked_by": "cheap",  # of warmup-move
+    "strategy.neighbours": None,
+}
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 
 
@@ -142,11 +146,9 @@ def depends_on(settings: Settings) -> dict[str, Any]:
 
 
 def _value(values: dict[str, Any], key: str) -> Any:
-    """What stands under a dotted key."""
-    found: Any = values
-    for part in key.split("."):
-        found = found[part]
-    return found
+    """What stands under the dotted key of a section; None where there is no such key."""
+    section, _, name = key.partition(".")
+    return values[section].get(name)
 
 
 class Stage:

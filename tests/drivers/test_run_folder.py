@@ -170,6 +170,17 @@ def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
     assert len({before, *others}) == 4
 
 
+def test_new_options_of_warm_up_and_moves_change_no_checksum(tmp_path: Path) -> None:
+    moves = ["strategy.name=warmup-move", "search.cheap=params"]
+    values = config.plain(settings(tmp_path / "a", *moves))
+    for key in ("ranked_by", "neighbours"):
+        del values["strategy"][key]
+    del values["data"]["validation"]
+    before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b", *moves)["settings_sha256"] == before
+    assert origin(tmp_path, "c", *moves, "strategy.neighbours=5")["settings_sha256"] != before
+
+
 def test_a_run_of_before_goes_on_with_a_tenth(folder: Path) -> None:
     about = json.loads((folder / "config.json").read_text())
     assert about["settings"]["data"].pop("validation") == 0.1
