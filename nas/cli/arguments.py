@@ -30,7 +30,8 @@ def with_home(word: str) -> str:
 def sorted_words(words: list[str] | None) -> tuple[list[str], list[str]]:
     """(overrides, others). `Genotype(normal=...)` is no override: its key would not be a word; nor is one with a name
     before it, as in a file of them: `MINE=Genotype(normal=...)`."""
-    overrides, others = [], []
+    overrides: list[str] = []
+    others: list[str] = []
     for word in words or []:
         (overrides if OVERRIDE.match(word) and not _GENOTYPE.match(word) else others).append(word)
     return overrides, others

@@ -24,6 +24,14 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: one begins as another
 }
 
 
+class EncodingError(InputError):
+    """A text is not in UTF-8 but in `encoding`."""
+
+    def __init__(self, message: str, encoding: str = "") -> None:
+        super().__init__(message)
+        self.encoding = encoding
+
+
 class DamagedError(InputError):
     """A file is not as it was written: truncated, overwritten, a bit flipped. `reason` says it in a few words."""
 
@@ -39,8 +47,8 @@ class ChangedError(DamagedError):
 def read_text(path: Path) -> str:
     """The text of a user's file: UTF-8, a byte order mark taken off, lines ended by "\\n" alone.
 
-    `InputError` names another encoding where the file begins with its mark. `OSError` and `UnicodeDecodeError` are the
-    caller's to tell.
+    `EncodingError` names another encoding where the file begins with its mark. `OSError` and `UnicodeDecodeError` are
+    the caller's to tell.
     """
     content = path.read_bytes()
     refuse_encoding(content, str(path))
@@ -57,10 +65,10 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 
 def refuse_encoding(content: bytes, name: str) -> None:
-    """`InputError` where the content begins with the byte order mark of another encoding than UTF-8."""
+    """`EncodingError` where the content begins with the byte order mark of another encoding than UTF-8."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
-            raise InputError(f"Expected text in UTF-8 but {name} is in {encoding}; save it as UTF-8.")
+            raise EncodingError(f"Expected text in UTF-8 but {name} is in {encoding}; save it as UTF-8.", encoding)
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | None = None) -> None:

@@ -48,7 +48,8 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
             f"{', '.join(header)}."
         )
     place = header.index(column)
-    texts, values, lines = [], [], {}  # lines: the first of each architecture
+    texts, values = [], []
+    lines: dict[str, int] = {}  # the first of each architecture
     for number, row in table.items():
         try:
             text = str(space.parse(row[header.index(where)]))

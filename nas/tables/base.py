@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -109,16 +109,13 @@ def in_short(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(re.sub("@.*", "@*", name) for name in names))
 
 
-def _in_own_notation(texts: Sequence[str], space: SearchSpace[Any]) -> list[str]:
-    """The space's own string of each architecture; what is none stays as it is, for `Table.classes` to tell."""
-
-    def own(text: str) -> str:
-        try:
-            return str(space.parse(text))
-        except InputError:
-            return text
-
-    return [own(text) for text in texts]
+@lru_cache(maxsize=2**15)  # several tables have the same 15,625 strings
+def _own_string(space: type[SearchSpace[Any]], text: str) -> str:
+    """The space's own string of an architecture; what is none stays as it is, for `Table.classes` to tell."""
+    try:
+        return str(space().parse(text))
+    except InputError:
+        return text
 
 
 class ArrayTable(Table):
@@ -137,7 +134,8 @@ class ArrayTable(Table):
         beside: Mapping[str, np.ndarray] | None = None,
         mean: bool = False,
     ) -> None:
-        texts = _in_own_notation(architectures, space if space is not None else NASBench201())
+        kind = NASBench201 if space is None else type(space)
+        texts = [_own_string(kind, text) for text in architectures]
         self.columns: dict[str, np.ndarray]
         self.beside: dict[str, np.ndarray] = {}
         if mean:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.files import read_text
+from nas.core.files import EncodingError, read_text
 from nas.core.registry import suggest
 
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
@@ -64,6 +64,8 @@ class Origin:
             raise self.missing(path)
         try:
             return read_text(path)
+        except EncodingError as error:
+            raise self.damaged(path, f"it is in {error.encoding}; save it as UTF-8") from error
         except UnicodeDecodeError as error:
             raise self.damaged(path, "it is not text") from error
         except OSError as error:

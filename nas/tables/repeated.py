@@ -21,6 +21,8 @@ def averaged(
     are compared, not the classes of isomorphic cells. A log line says how many architectures had several rows; scores
     of proxies, of which the first row counts, do not come here.
     """
+    if len(set(architectures)) == len(architectures):
+        return list(architectures), {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
     rows: dict[str, list[int]] = {}
     for row, text in enumerate(architectures):
         rows.setdefault(text, []).append(row)
@@ -31,9 +33,8 @@ def averaged(
         means[name] = np.asarray(values, dtype=np.float64)[first]
         for place, found in several.items():
             means[name][place] = _mean([float(values[row]) for row in found])
-    if several:
-        who = "1 architecture" if len(several) == 1 else f"{len(several):,} architectures"
-        _say(f"{source}: {who} had several rows; their mean is used.")
+    who = "1 architecture" if len(several) == 1 else f"{len(several):,} architectures"
+    _say(f"{source}: {who} had several rows; their mean is used.")
     return list(rows), means
 
 

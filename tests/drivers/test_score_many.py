@@ -131,6 +131,45 @@ def test_every_string_is_once_and_in_the_order_of_the_sources(tmp_path: Path) ->
     assert sorted(texts) == sorted(map(str, SPACE))
 
 
+def test_rows_have_the_fields_string_however_an_architecture_was_given(tmp_path: Path) -> None:
+    """And each architecture once, also where it is written in two ways; the name of a published one stays."""
+    operations = SPACE.parse(CELL).operations
+    five = str(SPACE.parse("5"))
+    assert _texts("5", CELL.replace("+", " + "), str(operations), CELL) == [five, CELL]
+    log = tmp_path / "log.txt"
+    log.write_text(f"[2021-06-23 08:09:56] Structure(4 nodes with {CELL})\n5\n{json.dumps(operations)}\n")
+    assert _texts(file=str(log)) == [CELL, five]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"arch": arch}) + "\n" for arch in (5, CELL, operations)))
+    assert _texts(file=str(rows)) == [five, CELL]
+    table = tmp_path / "table.csv"
+    table.write_text(f'n,arch_str\n1,5\n2,"{operations}"\n3,{CELL}\n')
+    assert _texts(file=str(table)) == [five, CELL]
+    genotype = DARTS().parse("DARTS_V2")
+    line = f"2018-06-27 13:25:46,379 genotype = {genotype}"
+    assert _texts("PC_DARTS", line, "DARTS_V2", space=DARTS()) == ["PC_DARTS", str(genotype)]
+
+
+def test_the_place_of_the_trouble_is_told_with_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "archs.txt"
+    file.write_text(f"{CELL}\n{CELL.replace('none~1', 'nome~1')}\n")
+    with pytest.raises(InputError, match=r"archs\.txt, line 2: .*'nome'.* at character \d+, in `.*nome~1") as caught:
+        _texts(file=str(file))
+    assert "|nor_conv_3x3~0|+|none~0|skip" not in str(caught.value)
+
+
+def test_a_file_begun_with_other_notations_goes_on(tmp_path: Path) -> None:
+    """As earlier versions wrote the rows: the text as it was given."""
+    path = tmp_path / "a.jsonl"
+    with _file(path) as file:
+        file.begin()
+        for text in ("DARTS_V2", str(DARTS().parse("PC_DARTS")).replace("[2, 3, 4, 5]", "range(2, 6)")):
+            file.add({"arch": text, "canonical": text, "scores": {"params": 1.0}, "seconds": 0.0})
+    with _file(path) as file:
+        sources = _candidates("DARTS_V2", "PC_DARTS", "RACL", space=DARTS())
+        assert score(sources, Stub(), file) == Counts(scored=1, kept=2)
+
+
 def test_each_class_is_once_by_its_representative() -> None:
     texts = _texts(CELL, everything=True, unique=True)
     assert texts[0] == str(SPACE.canonical(SPACE.parse(CELL)))

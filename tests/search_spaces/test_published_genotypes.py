@@ -40,3 +40,11 @@ def test_a_misspelt_name_is_told() -> None:
 
 def test_a_configuration_takes_a_name() -> None:
     assert from_values({"space": "darts"}, ["arch=ADVRUSH"]).arch == "ADVRUSH"
+
+
+def test_a_configuration_keeps_the_fields_string() -> None:
+    text = str(SPACE.parse("ADVRUSH"))
+    printed = text.replace("[2, 3, 4, 5]", "range(2, 6)")
+    assert from_values({"space": "darts"}, [f"arch=10:00:00 genotype = {printed}"]).arch == text
+    cell = "|nor_conv_1x1~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|"
+    assert from_values({}, ["arch=5"]).arch == from_values({"arch": 5}, []).arch == cell
