@@ -156,7 +156,7 @@ def _for_search(use: Use, key: str) -> str | None:
         return f"with strategy.name={strategy}, which trains a supernet"
     if section == "search" and name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
         return f"with strategy.name={strategy}, which asks for none"
-    if section == "tables" and not use.settings.tables.given():
+    if key == "tables.dataset" and not use.settings.tables.given():
         return "without a table (tables.robustness, tables.accuracy, ...)"
     if section == "latency" and not use.measures_latency:
         return "without latency among the objectives or constraints"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from data_files import BUILDERS, imagefolder
 
-from nas.core.data import LOADERS, Dataset, DataSettings, Split, attacked, load
+from nas.core.data import LOADERS, Dataset, DataSettings, Split, attacked, load, shape_of
 from nas.core.errors import InputError
 
 
@@ -41,6 +41,7 @@ def test_contract(name: str, tmp_path: Path) -> None:
     made = BUILDERS[name](tmp_path)
     data = load(made.settings)
     assert (data.name, data.num_classes, data.image_size) == (name, made.num_classes, made.images.shape[-1])
+    assert shape_of(made.settings) in (None, (data.num_classes, data.image_size))
     for part in (data.train, data.validation, data.test):
         assert isinstance(part, Split)
         assert part.images.dtype == torch.uint8
@@ -172,3 +173,35 @@ def test_real_cifar10_images(data_dir: Path) -> None:
     with np.load(path) as file:
         wanted = {image.tobytes() for image in file["images"].transpose(0, 3, 1, 2)}
     assert set(keys(data.train.images)) <= wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("cifar10", (10, 32)), ("cifar100", (100, 32)), ("imagenet16-120", (120, 16)), ("digits", (10, 16))],
+)
+def test_classes_and_size_are_known_by_name(name: str, shape: tuple[int, int]) -> None:
+    assert shape_of(DataSettings(name)) == shape
+    assert shape_of(DataSettings(name, size=12)) == (shape[0], 12)
+
+
+def test_they_are_not_known_of_ones_own_data() -> None:
+    assert shape_of(DataSettings("npz")) is shape_of(DataSettings("imagefolder")) is None
+
+
+def test_what_a_loader_reads_is_declared(name: str, tmp_path: Path) -> None:
+    read: set[str] = set()
+
+    class Recorded(DataSettings):
+        def __getattribute__(self, key: str) -> object:
+            read.add(key)
+            return super().__getattribute__(key)
+
+    settings = BUILDERS[name](tmp_path).settings
+    recorded = Recorded(**vars(settings))
+    read.clear()
+    loader = LOADERS.get(name)(recorded)
+    loader.sources()
+    loader.read()
+    declared = vars(LOADERS.get(name))["reads"]
+    assert read & {"root", "download"} <= declared
+    assert "root" in read or "root" not in declared

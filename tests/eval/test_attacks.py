@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -405,3 +406,26 @@ def test_the_authors_package_is_used_where_it_is_installed(
     monkeypatch.delitem(sys.modules, "autoattack")
     assert calls == [([stage], len(x), 9) for stage in ("apgd-ce", "apgd-t", "fab-t", "square")]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ATTACKS.names())
+def test_an_attack_reads_the_settings_that_it_declares(
+    name: str, trained: tuple[Network, torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, more = named(ATTACKS, ATTACKS.get(name).example or name)
+    monkeypatch.setattr(auto.FromAutoAttack, "_adversary", lambda *_: MagicMock())
+    read: set[str] = set()
+
+    class Recorded(kind):  # type: ignore[misc, valid-type]
+        def __getattribute__(self, key: str) -> Any:
+            read.add(key)
+            return super().__getattribute__(key)
+
+    if kind.default_steps is not None:
+        more["steps"] = 2
+    attack = Recorded(0.1, step_size=0.05, norm=kind.norms[0], restarts=2, **more)
+    read.clear()
+    network, x, y = trained
+    for stage in attack.stages:
+        attack.perturb(network.eval(), x[:2], y[:2], stage, 0)
+    assert read & {"step_size", "restarts"} == vars(kind)["reads"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from nas.core.data import Dataset, DataSettings, Split, load, room
 from nas.core.errors import InputError
 from nas.core.share import Share, divided
-from nas.train import TrainedNetwork, TrainSettings, train
+from nas.train import TrainedNetwork, TrainSettings, check_parts, train
 from nas.train.batches import AHEAD, Batches, fits
 from nas.train.training import Classification
 
@@ -106,3 +107,29 @@ def test_shares_divide_every_part_of_a_batch(total: int, parts: int, processes: 
 def test_a_batch_too_small_to_divide_is_told(dataset: Dataset, describe: Describe, recipe: Recipe) -> None:
     with pytest.raises(InputError, match=r"train\.accumulate"):
         Classification(describe().build(), dataset, recipe(batch_size=4, accumulate=5), describe(), CPU, 0)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3])
+@pytest.mark.parametrize("images", [1, 5, 12, 1000])
+def test_parts_of_one_image_are_refused_before_the_start(images: int, together: int, recipe: Recipe) -> None:
+    for batch_size in (2, 3, 7, 12, 13):
+        for parts in range(2, 15):
+            settings = recipe(batch_size=batch_size, accumulate=parts)
+            whole = [len(part) for part in torch.arange(min(batch_size, images)).tensor_split(parts)]
+            if min(whole) >= max(2, together):
+                check_parts(settings, images, together)
+                divided(min(batch_size, images), parts, 0, together)
+                continue
+            with pytest.raises(InputError, match=r"set train\.accumulate to at most (\d+)") as caught:
+                check_parts(settings, images, together)
+            advised = int(re.findall(r"at most (\d+)", str(caught.value))[0])
+            check_parts(recipe(batch_size=batch_size, accumulate=advised), images, together)
+            assert ("train.batch_size" in str(caught.value)) == (batch_size < images)
+
+
+def test_every_batch_of_an_epoch_is_a_whole_one(dataset: Dataset) -> None:
+    """So the last one leaves no part of one image either."""
+    batches = Batches(dataset.train, CPU)
+    size = next(size for size in range(7, len(dataset.train)) if len(dataset.train) % size)
+    order = torch.arange(len(dataset.train))
+    assert {len(labels) for _, labels in batches.of(order, size, 0)} == {size}
