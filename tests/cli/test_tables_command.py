@@ -110,6 +110,8 @@ def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, cap
         assert "59 classes of isomorphic cells; of 60 rows 1 have a proxy that failed (failed: good 1)" in text
         assert "taken as higher is better (not in `nas list proxies`): good" in text
         assert "warning: flops: ranks nearly as size does" in text
+        assert "Spearman's rho ± half its uncorrected 95 % interval; in brackets where" in text
+        assert "Spearman's rho given params ± half its uncorrected 95 % interval; in brackets where" in text
         assert "(params)" in text, "size stands beside the proxies where it is not one of them"
         table = text.partition("Spearman's rho ±")[2].partition("warning:")[0]
         assert all(len(line) <= int(width) for line in table.splitlines()[1:] if "±" in line and "half" not in line)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from nas.cli.presentation import text_of
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.files import write_json
@@ -127,6 +128,11 @@ def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability(row["seeds"]["p"])):
         assert words in page
     assert "smallest possible p with 3 seeds is 0.25: it cannot reach .05" in page
+    assert "No p-value and no interval is corrected for their number" in page
+    for title in ("95% interval over seeds, uncorrected", "95% interval over images, uncorrected"):
+        assert title in page
+    assert "p-values are uncorrected" in text_of("study", folder, result)
+    assert not re.search(r"more robust|is better|difference shown", page)
     assert "seeds=3" in page
     assert "nas run" in page
     assert 'href="./seed-1/report.html"' in (folder / "report.html").read_text()
