@@ -26,7 +26,7 @@ class Predictor(ABC):
     Lifetime: made with a seed, fitted once or again (a fit forgets the one before), then asked any number of times.
     Scale-free: features and targets come in whatever units they have, and a predictor standardises as it needs. A
     pure function of (seed, options, data): no global generator is read or moved. `InputError` where the data are not
-    finite, do not fit together or are empty.
+    finite (or their variance is not), do not fit together or are empty.
 
     `Options` is a dataclass of the settings with their defaults (and an optional `check()`).
     """
@@ -64,6 +64,14 @@ class Predictor(ABC):
                 f"Expected finite targets but got {np.count_nonzero(~np.isfinite(y))} that are not; leave out the "
                 "architectures without a measurement."
             )
+        for name, values in (("features", x), ("targets", y)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                spread = np.isfinite(values.var(axis=0)).all()
+            if not spread:  # by which they are divided: all would be 0
+                raise InputError(
+                    f"Expected {name} with a finite variance but got values up to {np.abs(values).max():.3g}; give "
+                    "them in larger units."
+                )
         self._columns, self._single = x.shape[1], y.ndim == 1
         return x, y.reshape(len(x), -1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,14 @@ import yaml
 
 from nas.core import config
 from nas.core.errors import InputError
-from nas.drivers.dps import compared, preferred, settings_file
+from nas.core.seeds import derive
+from nas.drivers.dps import _FromStart, compared, preferred, preflight, settings_file
 from nas.drivers.labels import read_labels, split
 from nas.drivers.losses import PLAIN, Task, Work, agreement, changes, options_of, retrieval, variants
 from nas.drivers.settings import from_values, load
 from nas.search_spaces.nasbench201 import NASBench201
+from nas.strategies import Goal
+from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.proxies.eproxy import proxy as proxy_module
 from nas.strategies.proxies.eproxy.genes import SHARED, Genes
 from nas.strategies.proxies.eproxy.proxy import eproxy
@@ -229,6 +233,52 @@ def test_the_file_holds_the_whole_setting(tmp_path: Path) -> None:
     assert expected.features == ["sine_low+dot"]
     assert "settings" not in yaml.safe_load(path.read_text())
     assert str(Genes().parse(SMALL)) == SMALL
+
+
+# the search for settings
+
+
+def proposals(strategy: Evolution, count: int) -> list[str]:
+    """What it proposes, each told a fitness of its own."""
+    found = []
+    for _ in range(count):
+        (setting,) = strategy.ask(1)
+        found.append(str(setting))
+        strategy.tell(setting, {"spearman": derive(0, found[-1]) % 1000 / 1000})
+    return found
+
+
+def test_tournaments_are_those_of_the_release_of_dps() -> None:
+    """Without replacement: of a tournament of all, every child is one of the best."""
+    space: Any = Genes()
+    parents: list[str] = []
+    mutate = space.mutate
+    space.mutate = lambda setting, rng: parents.append(str(setting)) or mutate(setting, rng)
+    strategy = _FromStart(space, (Goal("spearman"),), 0, EvolutionOptions(8, 8))
+    for number in range(8):
+        (setting,) = strategy.ask(1)
+        strategy.tell(setting, {"spearman": number / 10})
+    best = str(strategy.population[-1][0])
+    strategy.ask(60)
+    assert parents == [best] * 60
+
+
+def test_a_search_of_before_goes_on_to_the_same_settings() -> None:
+    space: Any = Genes()
+    whole = _FromStart(space, (Goal("spearman"),), 3, EvolutionOptions(6, 3))
+    proposals(whole, 20)
+    state = whole.state_dict()
+    del state["with_replacement"]  # which version 0.1 did not save
+    again = _FromStart(space, (Goal("spearman"),), 0, EvolutionOptions(6, 3))
+    again.load_state_dict(json.loads(json.dumps(state)))
+    assert proposals(again, 30) == proposals(whole, 30)
+
+
+def test_a_search_needs_the_barrier_whose_genes_it_changes() -> None:
+    settings = _settings()
+    settings.proxies.eproxy.use_barrier = False
+    with pytest.raises(InputError, match=r"Expected a barrier for nas dps.*use_barrier=false"):
+        preflight(settings)
 
 
 # the short form of the overrides

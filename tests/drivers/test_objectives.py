@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -290,6 +291,17 @@ def test_features_may_be_metrics_beside_the_graph() -> None:
     costs = [made.jobs.trained.cost(space.canonical(arch)) for arch in archs]
     assert (found[:, :-2] == [space.features(arch) for arch in archs]).all()
     assert found[:, -2:].tolist() == [[cost.params, cost.macs] for cost in costs]
+
+
+def test_a_feature_without_a_value_is_nan_and_not_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 would be a good eproxy of a network that has none."""
+    made = aims("search.features=graph,eproxy,params", "strategy.name=guided")
+    values = {("eproxy", A): None, ("eproxy", B): 3.5, ("params", A): 1.0, ("params", B): 1.0}
+    monkeypatch.setattr(made, "_metric", lambda name, archs: [values[name, str(arch)] for arch in archs])
+    archs = [made.space.parse(A), made.space.parse(B)]
+    assert made.strategy.hints.features is not None
+    found = made.strategy.hints.features(archs)[:, -2:]
+    np.testing.assert_array_equal(found, [[np.nan, 1.0], [3.5, 1.0]])
 
 
 @pytest.mark.parametrize("extra", ["search.features=params", "search.cheap=params"])

@@ -15,6 +15,7 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.core.executor import ExecutorSettings
+from nas.core.memory import Memory
 from nas.core.seeds import derive
 from nas.drivers.regret import regret_curves
 from nas.drivers.table_search import Study, csv_rows, options_of, scaled, table_search
@@ -261,6 +262,24 @@ def test_csv_and_picture(tables: Collection) -> None:
     for word in ("tiny", "random", "queries", "percentage points", "units of the column"):
         assert word in text
     assert text == regret_curves(shown, ".svg").decode()
+
+
+def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
+    tables: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fiftieth of the classes has no latency: after the random start none is looked up, as 0 were the best of all."""
+    told: list[str] = []
+    record = Memory.tell
+    monkeypatch.setattr(
+        Memory, "tell", lambda self, position, key: (told.append(key), record(self, position, key))[1]
+    )
+    options = ("guided.init=5", "guided.batch=20", "guided.kappa=0", "guided.predictor=extra-trees")
+    settings = {"objectives": ["clean:min"], "strategies": ["guided"], "features": ("edgegpu_latency",)}
+    one = study(**settings, queries=105, seeds=1, options=options)
+    table_search(tables, one, ExecutorSettings(workers=1))
+    latency = tables.values("edgegpu_latency", told)
+    assert len(told) == 105
+    assert np.isfinite(latency[5:]).all()
 
 
 def test_the_published_table_has_the_published_order(data_dir: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 from nas.strategies import STRATEGIES, Strategy
 from nas.strategies.predictors import PREDICTORS, Predictor
 
@@ -75,6 +75,23 @@ def test_a_fit_forgets_the_one_before(kind: type[Predictor]) -> None:
     got, expected = predictor.fit(x, y).predict(fresh), kind(3).fit(x, y).predict(fresh)
     np.testing.assert_array_equal(got.mean, expected.mean)
     np.testing.assert_array_equal(got.sd, expected.sd)
+
+
+@pytest.mark.parametrize("size", [1e154, 1.7e308])
+def test_data_whose_variance_overflows_are_told(kind: type[Predictor], size: float) -> None:
+    """Divided by it all would be equal, or NaN: a search would rank in the order of the candidates."""
+    x, y = data(60, 0)
+    for features, targets, name in ((x, y * (size / np.abs(y).max()), "targets"), (x * size, y, "features")):
+        with pytest.raises(InputError, match=f"Expected {name} with a finite variance"):
+            kind(0).fit(features, targets)
+
+
+def test_an_answer_that_is_not_finite_is_told(kind: type[Predictor]) -> None:
+    x, y = data(60, 0)
+    predictor = kind(0).fit(x, y)
+    for mean, sd in ((np.nan, 1.0), (1.0, np.inf)):
+        with pytest.raises(NasError, match=f"The predictor {kind.name} answers with numbers that are not finite"):
+            predictor._shaped(np.array([[0.0], [mean]]), np.array([[1.0], [sd]]))
 
 
 def test_a_prediction_has_the_shape_of_the_targets(kind: type[Predictor]) -> None:
