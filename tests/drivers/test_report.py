@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from html import escape, unescape
 from html.parser import HTMLParser
@@ -15,8 +16,14 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.core.store import Evaluation
+<<<<<<< HEAD
 from nas.drivers import run, settings
 from nas.drivers.differences import differences
+=======
+from nas.drivers import run, settings, typed
+from nas.drivers.effects import Reader
+from nas.drivers.pipeline import differences
+>>>>>>> part-f
 from nas.drivers.report import cells, repeat, write_report
 from nas.drivers.report.facts import gather
 from nas.drivers.report.identity import legend
@@ -370,6 +377,30 @@ def test_an_evaluation_is_repeated_with_its_attacks(make: Make) -> None:
     folder = make(command="eval", extra={"checkpoint": "some folder/best.pt", "name": "best-pgd"})
     line, _ = repeat.command(gather(folder, entry("best-pgd", BEST)))
     assert line.startswith("nas eval 'some folder/best.pt' seed=7 eval.attacks=fgsm,pgd20,autoattack eval.eps=0.15")
+
+
+@pytest.mark.parametrize("command", ["run", "search", "train", "eval"])
+def test_the_command_that_repeats_a_run_names_what_acts_alone(make: Make, command: str) -> None:
+    """A run may have settings from another that its own command would refuse, were they typed."""
+    idle = {
+        "run": ["train.trades_beta=3", "label.epochs=2"],
+        "search": ["label.epochs=2", "run.random=false"],
+        "train": ["search.budget=7", "strategy.name=random", "train.trades_beta=3"],
+        "eval": ["eval.restarts=3", "eval.checks_images=7"],
+    }[command]
+    more = {"train": [f"arch={BEST}"], "eval": ["eval.attacks=fgsm", "eval.sweep=[]"]}.get(command, [])
+    extra = {"checkpoint": "best.pt", "name": "best-pgd"} if command == "eval" else None
+    folder = make(*idle, *more, "eval.n_test=20", command=command, extra=extra)
+    line, needs_file = repeat.command(gather(folder, entry("best-pgd", BEST) if command == "eval" else result()))
+    assert not needs_file
+    _, _, source, *words = shlex.split(line)
+    for text in idle:
+        assert text.split("=")[0] not in line
+    if command == "eval":
+        typed.from_values(Reader("eval"), {}, words)
+    else:
+        typed.load(Reader(command), source, words)
+    assert command == "eval" or "eval.n_test=20" in words
 
 
 def test_numbers_are_written_alike() -> None:

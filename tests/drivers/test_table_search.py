@@ -270,9 +270,7 @@ def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
     """A fiftieth of the classes has no latency: after the random start none is looked up, as 0 were the best of all."""
     told: list[str] = []
     record = Memory.tell
-    monkeypatch.setattr(
-        Memory, "tell", lambda self, position, key: (told.append(key), record(self, position, key))[1]
-    )
+    monkeypatch.setattr(Memory, "tell", lambda self, position, key: (told.append(key), record(self, position, key))[1])
     options = ("guided.init=5", "guided.batch=20", "guided.kappa=0", "guided.predictor=extra-trees")
     settings = {"objectives": ["clean:min"], "strategies": ["guided"], "features": ("edgegpu_latency",)}
     one = study(**settings, queries=105, seeds=1, options=options)
