@@ -16,14 +16,9 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.core.store import Evaluation
-<<<<<<< HEAD
-from nas.drivers import run, settings
-from nas.drivers.differences import differences
-=======
 from nas.drivers import run, settings, typed
+from nas.drivers.differences import differences
 from nas.drivers.effects import Reader
-from nas.drivers.pipeline import differences
->>>>>>> part-f
 from nas.drivers.report import cells, repeat, write_report
 from nas.drivers.report.facts import gather
 from nas.drivers.report.identity import legend
