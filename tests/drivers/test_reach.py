@@ -119,8 +119,9 @@ def test_attacks_of_their_own_step_size_say_nothing() -> None:
 
 
 def test_short_to_rounding() -> None:
-    assert not is_short((7, 0.1 / 7), 0.1)
-    assert not is_short((3, 0.1), 0.3)
+    radii = [level / 255 for level in range(1, 256)]
+    assert any(steps * (eps / steps) < eps for steps in range(1, 50) for eps in radii), "as floats"
+    assert not any(is_short((steps, eps / steps), eps) for steps in range(1, 50) for eps in radii)
     assert is_short((7, 0.0999 / 7), 0.1)
     assert not is_short(None, 0.1)
 
