@@ -182,19 +182,22 @@ def test_score(tmp_path: Path) -> None:
     rows = nas_json("score", CELL, NOTHING, "--proxies", "croze,params,flops", *small, cwd=tmp_path)
     assert [row["arch"] for row in rows] == [CELL, NOTHING]
     for row in rows:
-        cost = space.cost(space.parse(row["arch"]))
+        cost = space.cost(space.parse(row["arch"]), 10, image_size=8)
         assert row["scores"]["params"] == cost.params
         assert row["scores"]["flops"] == cost.macs
-        assert np.isfinite(row["scores"]["croze"])
         assert row["canonical"] == str(space.canonical(space.parse(row["arch"])))
-    assert rows[0]["scores"]["croze"] > rows[1]["scores"]["croze"] == 0
+    assert np.isfinite(rows[0]["scores"]["croze"])
+    assert "reason" not in rows[0]
+    assert set(rows[1]["scores"]) == {"params", "flops"}
+    assert rows[1]["reason"].startswith("croze: ")
+    assert "do not depend on the image" in rows[1]["reason"]
     assert not list(tmp_path.iterdir()), "scoring writes nothing"
 
 
 def test_score_of_a_genotype_is_no_override(tmp_path: Path) -> None:
     (row,) = nas_json("score", GENOTYPE, "--space", "darts", "--proxies", "params", cwd=tmp_path)
-    assert row["arch"] == GENOTYPE
     darts = SPACES.get("darts")()
+    assert row["arch"] == str(darts.parse(GENOTYPE))
     assert row["scores"]["params"] == darts.cost(darts.parse(GENOTYPE)).params
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from commands import TINY, nas, nas_json
+from commands import IDLE, TINY, nas, nas_json
 
 from nas.core import checkpoint
 from nas.core.files import write_signed
@@ -16,7 +16,9 @@ from nas.core.files import write_signed
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 SMALL = (*TINY, "model.channels=2", "model.cells_per_stage=1", "executor.workers=1", "device=cpu", "eval.attacks=fgsm")
 NONE = ("data.validation=0", "train.select=last")
-TRAIN = tuple(text for text in SMALL if not text.startswith(("search.", "strategy.")))
+TRAIN = tuple(text for text in SMALL if not text.startswith(("search.", "strategy.", "scoring.")))
+TRAINED_LABELS = tuple(text for text in SMALL if not text.startswith("scoring."))
+STANDARD = tuple(text for text in TRAIN if not text.startswith(IDLE))
 
 
 @pytest.mark.parametrize(
@@ -30,8 +32,8 @@ TRAIN = tuple(text for text in SMALL if not text.startswith(("search.", "strateg
 def test_refused_before_anything_is_written(
     command: str, arguments: tuple[str, ...], words: str, few_digits: str, tmp_path: Path
 ) -> None:
-    arch = (f"arch={CELL}",) if command == "train" else ()
-    done = nas(command, "quickstart", *arch, *SMALL, few_digits, *arguments, "run.dir=run", cwd=tmp_path)
+    chosen = (f"arch={CELL}", *STANDARD) if command == "train" else TRAINED_LABELS
+    done = nas(command, "quickstart", *chosen, few_digits, *arguments, "run.dir=run", cwd=tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1, "one line"
@@ -111,7 +113,7 @@ def test_a_supernet_reports_no_accuracy_and_takes_the_last_epoch(few_digits: str
 
 def test_a_run_of_before_goes_on_to_the_same_numbers(few_digits: str, tmp_path: Path) -> None:
     """Its config.json has no data.validation; its data must be found unchanged."""
-    words = ("quickstart", f"arch={CELL}", *TRAIN, few_digits)
+    words = ("quickstart", f"arch={CELL}", *STANDARD, few_digits)
     whole = nas_json("train", *words, "run.dir=run", cwd=tmp_path)
     about = json.loads((tmp_path / "run/config.json").read_text())
     del about["settings"]["data"]["validation"]

@@ -32,7 +32,14 @@ NO_PATHS = {  # every other setting that is text; who adds one says here or in i
     *("proxies.eproxy.barrier_init", "proxies.eproxy.features", "proxies.eproxy.init"),
     *("search.cheap", "search.constraints", "search.features", "search.objective"),
     *("strategy.acquisition", "strategy.name", "strategy.perturbation", "strategy.precision", "strategy.predictor"),
-    *("strategy.regulariser", "train.method", "train.precision", "train.schedule", "train.select"),
+    *(
+        "strategy.ranked_by",
+        "strategy.regulariser",
+        "train.method",
+        "train.precision",
+        "train.schedule",
+        "train.select",
+    ),
 }
 
 
