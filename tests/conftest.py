@@ -11,9 +11,8 @@ import torch
 
 from nas.search_spaces import SPACES, SearchSpace
 
-# oneDNN's strided AVX2 convolution (`brgconv_strided`, backward to the images) writes past the end of its buffer where
-# channels are no multiple of 8: seen in torch 2.14 and 2.15 on CPUs without AVX-512. Networks as tiny as those here meet
-# it (docs/reliability.md). Read at the first convolution, also by the processes that a test starts.
+# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on networks as tiny as those here (docs/reliability.md). Read at
+# the first convolution, also by the processes that a test starts.
 if torch.backends.cpu.get_cpu_capability() == "AVX2":
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
 
