@@ -215,7 +215,7 @@ def two_processes(ground: Ground, whole: Reference, quick: bool) -> Iterator[Cas
 def short_memory(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
     """A batch for which there is no memory: the architectures fail with the reason, the search says so and ends."""
     run = ground.new("starved")
-    others = [text for text in OVERRIDES if not re.match(r"strategy\.[wpt]|search\.cheap|label|proxies", text)]
+    others = [text for text in OVERRIDES if not re.match(r"strategy\.[wpt]|search\.cheap|label|proxies|run\.", text)]
     others += [f"data.root={ground.folder / 'digits.npz'}", f"run.dir={run}", "executor.workers=1", "search.budget=2"]
     others += ["objective=jacov+params:min", "strategy.name=nsga2", "proxies.jacov.batch_size=250"]
     arguments = ("search", "quickstart", *others, "scoring.channels=64", "data.size=32")
