@@ -16,7 +16,9 @@ from nas.core.errors import Terminated
 
 
 def command(
-    words: list[str] = typer.Argument(None, metavar="ARCH|KEY=VALUE", help="Architectures, and settings."),
+    words: list[str] = typer.Argument(
+        None, metavar="ARCH|KEY=VALUE", help="Architectures (docs/architectures.md), and settings."
+    ),
     file: str = typer.Option(
         None,
         metavar="FILE",

@@ -136,21 +136,19 @@ class ArrayTable(Table):
     ) -> None:
         kind = NASBench201 if space is None else type(space)
         texts = [_own_string(kind, text) for text in architectures]
-        self.columns: dict[str, np.ndarray]
-        self.beside: dict[str, np.ndarray] = {}
+        given = {**columns, **(beside or {})}
         if mean:
-            found, self.columns = averaged(source, texts, columns)
+            found, values = averaged(source, texts, given)
         else:
             first: dict[str, int] = {}
             for row, text in enumerate(texts):
                 first.setdefault(text, row)
             found, kept = list(first), list(first.values())
-            self.columns, self.beside = (
-                {name: np.asarray(values, dtype=np.float64)[kept] for name, values in given.items()}
-                for given in (columns, beside or {})
-            )
+            values = {name: np.asarray(column, dtype=np.float64)[kept] for name, column in given.items()}
         super().__init__(source, found, space)
         self.repeated = len(texts) - len(found)
+        self.columns = {name: values[name] for name in columns}
+        self.beside = {name: values[name] for name in beside or {}}
 
     def names(self) -> list[str]:
         return list(self.columns)
