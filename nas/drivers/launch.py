@@ -82,8 +82,8 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         return
     dataset = jobs.dataset
     if command in ("run", "eval"):
-        plan_of(settings.eval, dataset.num_classes)
-        check_measures(settings.eval, dataset.num_classes)
+        plan_of(settings.eval, dataset.num_classes, dataset.image_size)
+        check_measures(settings.eval, dataset.num_classes, dataset.image_size)
         Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
     if command == "eval" and extra is not None:
         check_fits(subject_of(settings, extra), dataset, extra["checkpoint"])

@@ -67,7 +67,7 @@ class Trained:
         alone: Any = {"sweep": [], "sweep_preset": None, "cascade": False, "checks": False, "measures": []}
         alone["corruptions"] = []
         self.attack = replace(attack, attacks=attacks, n_test=count, **alone)
-        plan_of(self.attack, dataset.num_classes)
+        plan_of(self.attack, dataset.num_classes, dataset.image_size)
         self.dataset = dataset
         self.judged = replace(dataset, test=dataset.validation)
         self.data = data
