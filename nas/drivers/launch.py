@@ -132,12 +132,13 @@ def _validated(epoch: dict[str, float]) -> dict[str, float]:
 
 
 def _eval(run: Run, watcher: Watcher) -> dict[str, Any]:
-    from nas.drivers.report.measured import write_landscapes
+    from nas.drivers.report import write_report
 
     name = run.extra["name"]
     with pipeline.workshop(run, watcher) as shop:
         entries = pipeline.evaluate_all(shop, {name: run.extra["checkpoint"]}, run.extra.get("importable"))
-    write_landscapes(run.folder, [entries[name]])
+    with run.stage("report"):
+        write_report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
     return run.finish({**entries[name], "seconds": run.seconds()})
 
 
