@@ -319,6 +319,8 @@ def test_the_preset_is_that_of_the_robustness_dataset(data: Dataset) -> None:
     ],
 )
 def test_what_cannot_be_attacked_is_refused_at_once(settings: dict[str, Any], said: str) -> None:
+    if "torchattacks:BIMM" in settings.get("attacks", ()):
+        pytest.importorskip("torchattacks", reason="torchattacks, whose names are looked at, is not installed")
     with pytest.raises(InputError, match=re.escape(said)):
         check_attacks(EvalSettings(**settings))
 
