@@ -6,7 +6,7 @@ import importlib
 import logging
 import re
 from functools import lru_cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution
 from types import ModuleType
 
 from nas.core.errors import InputError
@@ -39,16 +39,20 @@ def required() -> ModuleType:
 
 def ships(module: str) -> bool:
     """Whether the top-level `module` comes with torchattacks, as `autoattack` does with old versions; said once."""
-    if NAME not in _owners(module):
+    if module not in _modules():
         return False
     _say_once(f"The package {module} here comes with an old torchattacks, not from its authors, and is not used.")
     return True
 
 
-@lru_cache(maxsize=8)
-def _owners(module: str) -> tuple[str, ...]:
-    """The installed packages that have files of this top-level module."""
-    return tuple(re.sub(r"[-_.]+", "-", name).lower() for name in packages_distributions().get(module, ()))
+@lru_cache(maxsize=1)
+def _modules() -> frozenset[str]:
+    """The top-level modules that were installed with torchattacks, whichever version it is."""
+    try:
+        about = distribution(NAME)
+    except PackageNotFoundError:
+        return frozenset()
+    return frozenset((about.read_text("top_level.txt") or "").split()) | {file.parts[0] for file in about.files or ()}
 
 
 def _version(module: ModuleType) -> tuple[int, ...]:

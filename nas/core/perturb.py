@@ -163,7 +163,7 @@ def mifgsm(
 ) -> Tensor:
     """`pgd` along a momentum, m ← decay·m + g/mean|g|, x' ← Π(x' + step·sign(m)) (Dong et al., CVPR 2018).
 
-    NaN in an image whose gradient g is 0 everywhere, since it is divided by its mean.
+    From a gradient that is 0 everywhere on, an image stays where it is: its momentum is 0/0, whose sign is 0.
     """
     x_adv, momentum = x, torch.zeros_like(x)
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""What cannot finish is refused before the start, by the same rule as the packages fail; their idle talk is left out."""
+"""What cannot finish is refused before the start, by the rule by which the packages fail; idle talk is left out."""
 
 from __future__ import annotations
 
@@ -55,10 +55,13 @@ def refused(attack: Attack, classes: int, size: int) -> bool:
     return False
 
 
-def test_square_in_l2_is_refused_at_the_sizes_at_which_its_package_fails() -> None:
-    found = {size for size in range(1, 65) if fails(attack_of("square3", "L2", 1e-4), 3, size)}
-    assert {size for size in range(1, 65) if not covers(size)} == found
+@pytest.mark.parametrize("largest", [27, pytest.param(64, marks=pytest.mark.slow)])
+def test_square_in_l2_is_refused_at_the_sizes_at_which_its_package_fails(largest: int) -> None:
+    sizes = range(1, largest + 1)
+    found = {size for size in sizes if fails(attack_of("square3", "L2", 1e-4), 3, size)}
+    assert {size for size in sizes if not covers(size)} == found
     assert found == {1, 2, 3, 4, 12, 14, 18, 19, 24}
+    assert all(map(covers, range(25, 1000)))
     for size in (4, 12, 13, 24, 32):
         assert refused(attack_of("square", "L2"), 10, size) == (size in found)
         assert refused(attack_of("autoattack", "L2"), 10, size) == (size in found)
@@ -118,7 +121,7 @@ def test_the_classes_that_a_class_of_torchattacks_needs(text: str, fewest: int) 
     if fewest > 2:
         with pytest.raises(InputError, match=rf"at least {fewest} classes for {re.escape(text.partition('(')[0])}"):
             attack.check(fewest - 1, 8)
-        assert fails(attack, fewest - 1, 8)
+        assert "plus" in text or fails(attack, fewest - 1, 8)
     assert "AutoAttack" in text or not fails(attack, fewest, 8)  # which takes longer
 
 
@@ -134,7 +137,7 @@ def test_the_squares_of_torchattacks_are_the_same(text: str, fit: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["BIM(steps=many)", "AutoAttack(version=custom)", "TIFGSM(len_kernel=4)", "Jitter(scale=much)"]
+    "text", ["BIM(steps=many)", "AutoAttack(version=custom)", "TIFGSM(kernel_name=box)", "Jitter(scale=much)"]
 )
 def test_options_with_which_it_fails_are_refused_too(text: str) -> None:
     pytest.importorskip("torchattacks", reason=ABSENT)
@@ -196,7 +199,10 @@ def said(caplog: pytest.LogCaptureFixture, name: str, network: nn.Module, stage:
     return [record.getMessage() for record in caplog.records]
 
 
-@pytest.mark.parametrize(("name", "stage"), [("apgd-dlr3", None), ("autoattack-rand", "apgd-dlr")])
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [("apgd-dlr3", None), pytest.param("autoattack-rand", "apgd-dlr", marks=pytest.mark.slow)],
+)
 def test_nothing_is_said_of_a_loss_that_is_not_used(
     name: str, stage: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:

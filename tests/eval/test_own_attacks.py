@@ -43,10 +43,10 @@ class Memory(dict[str, Any]):
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
     """Which packages are installed is looked up once per process, and said once."""
-    library._owners.cache_clear()
+    library._modules.cache_clear()
     library._say_once.cache_clear()
     yield
-    library._owners.cache_clear()
+    library._modules.cache_clear()
     library._say_once.cache_clear()
 
 
@@ -338,7 +338,7 @@ def installed(folder: Path, name: str, version: str, *modules: str) -> None:
     about = folder / f"{name}-{version}.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    (about / "top_level.txt").write_text("\n".join(modules))
+    (about / "RECORD").write_text("".join(f"{module}/__init__.py,,\n" for module in modules))
     for module in modules:
         (folder / module).mkdir(exist_ok=True)
         (folder / module / "__init__.py").touch()
