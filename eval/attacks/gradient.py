@@ -16,8 +16,8 @@ from nas.eval.attacks import library
 from nas.eval.attacks.base import NORMS, OWN, Attack
 
 
-class OfTwo(Attack):
-    """An attack that torchattacks makes where it is installed, and the project itself elsewhere.
+class GradientAttack(Attack):
+    """An attack along gradients, by torchattacks where it is installed and by the project itself elsewhere.
 
     On a CPU in float32 both give the same bits for the same seed.
     """
@@ -44,7 +44,7 @@ class OfTwo(Attack):
         """The perturbed images of the project's own attack, which raises the mean loss of the batch."""
 
 
-class FGSM(OfTwo):
+class FGSM(GradientAttack):
     """One step of size eps (Goodfellow et al., ICLR 2015)."""
 
     name: ClassVar[str] = "fgsm"
@@ -59,7 +59,7 @@ class FGSM(OfTwo):
         return 1
 
 
-class PGD(OfTwo):
+class PGD(GradientAttack):
     """Steps of `step_size` from a random start (Madry et al., ICLR 2018); a stage per restart."""
 
     name: ClassVar[str] = "pgd"
@@ -87,7 +87,7 @@ class PGD(OfTwo):
         return (self.steps or 0) * self.restarts
 
 
-class MIFGSM(OfTwo):
+class MIFGSM(GradientAttack):
     """Steps of eps/steps with momentum 1 (Dong et al., CVPR 2018)."""
 
     name: ClassVar[str] = "mifgsm"

@@ -23,7 +23,7 @@ from nas.eval import ATTACKS, Attack, EvalSettings, checks, evaluate
 from nas.eval.attacks import library, named
 from nas.eval.attacks.auto import package
 from nas.eval.attacks.base import OWN
-from nas.eval.attacks.gradient import OfTwo
+from nas.eval.attacks.gradient import GradientAttack
 from nas.eval.standing import Examined
 from nas.eval.transfer import transfer
 
@@ -260,7 +260,7 @@ def test_outcomes_of_two_providers_are_kept_apart(data: Dataset, monkeypatch: py
 def test_an_evaluation_elsewhere_says_the_provider(
     network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(OfTwo, "provider", lambda self, x: OWN)
+    monkeypatch.setattr(GradientAttack, "provider", lambda self, x: OWN)
     outcomes = Memory()
     settings = replace(LINF, attacks=["fgsm", "square5"], sweep=[], n_test=5)
     entry = evaluate(network, data, settings, 3, CPU, outcomes)
