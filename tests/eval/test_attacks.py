@@ -420,6 +420,7 @@ def test_the_authors_package_is_used_where_it_is_installed(
 def test_an_attack_reads_the_settings_that_it_declares(
     name: str, trained: tuple[Network, torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _needs_library(name)
     kind, more = named(ATTACKS, ATTACKS.get(name).example or name)
     monkeypatch.setattr(auto.FromAutoAttack, "_adversary", lambda *_: MagicMock())
     read: set[str] = set()
