@@ -21,7 +21,7 @@ lint: $(VENV)/installed
 	rm -rf build/typed && $(BIN)/python -m pip install --quiet --no-deps --target build/typed .
 	cd build && MYPYPATH=typed $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p nas
 
-# In an environment of its own: it needs a newer `requests` than torchattacks lets the other have.
+# In an environment of its own: it needs a newer `requests` than the extra torchattacks lets the other have.
 audit: $(VENV)/installed
 	test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet pip-audit) || true
 	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit

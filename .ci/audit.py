@@ -1,9 +1,12 @@
-"""Look up published advisories for every package of an environment: `python .ci/audit.py PIP_AUDIT`.
+"""Look up published advisories for two sets of packages: `python .ci/audit.py PIP_AUDIT`.
 
-Run by the Python of that environment; PIP_AUDIT is the program pip-audit, which has an environment of its own because
-torchattacks holds `requests` at a version that pip-audit cannot use. Known exceptions stand in advisories.txt beside
-this file. Exit code 1 where an advisory is found that is not among them. Where no service of advisories can be reached
-the last line says so and the exit code is 0: nothing was looked up then.
+The first set is the environment of the Python that runs this, with every extra. The second is what a plain install of
+the project (no extra) would bring today: pip resolves it and installs nothing. PIP_AUDIT is the program pip-audit; it
+has an environment of its own because the extra torchattacks holds `requests` at a version that pip-audit cannot use.
+
+Known exceptions stand in advisories.txt beside this file; those below the name of an extra are for the first set only.
+Exit code 1 where an advisory is found that is not among them. Where no service of advisories can be reached, or nothing
+can be resolved, a line says SKIPPED and the exit code is 0: nothing was looked up then.
 """
 
 from __future__ import annotations
@@ -12,22 +15,30 @@ import json
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import Any
 
 SERVICES = ("pypi", "osv")
 EXCEPTIONS = Path(__file__).with_name("advisories.txt")
+PROJECT = Path(__file__).resolve().parent.parent
 
 Report = dict[str, Any]
 
 
-def exceptions(text: str) -> dict[tuple[str, str], str]:
-    """(package, advisory) → the reason why it is accepted; one per line, `PACKAGE ADVISORY REASON`."""
+def exceptions(text: str, extras: bool) -> dict[tuple[str, str], str]:
+    """(package, advisory) → the reason why it is accepted; one per line, `PACKAGE ADVISORY REASON`.
+
+    Lines below `[EXTRA]` are accepted where that extra is installed only: they are left out unless `extras`.
+    """
     found = {}
+    extra = ""
     for line in text.splitlines():
-        if line.strip() and not line.startswith("#"):
+        if line.startswith("["):
+            extra = line.strip("[] ")
+        elif line.strip() and not line.startswith("#") and (extras or not extra):
             package, advisory, reason = line.split(maxsplit=2)
-            found[package.lower(), advisory] = reason
+            found[package.lower(), advisory] = f"{extra}: {reason}" if extra else reason
     return found
 
 
@@ -55,11 +66,28 @@ def judged(report: Report, accepted: dict[tuple[str, str], str]) -> tuple[list[s
     return new, told, len(answered)
 
 
-def asked(program: str, service: str) -> tuple[Report | None, str]:
-    """The report of one service, or none and why."""
-    path = sysconfig.get_paths()["purelib"]
-    command = [program, "--path", path, "--vulnerability-service", service, "--format", "json"]
-    command += ["--skip-editable", "--progress-spinner", "off"]
+def resolved() -> tuple[list[str], str]:
+    """`NAME==VERSION` of each package that `pip install .` would bring into an empty environment, or none and why."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "report.json")
+        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+        done = subprocess.run(
+            [*command, "--report", str(file), str(PROJECT)], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0 or not file.is_file():
+            return [], _last(done.stderr) or f"exit code {done.returncode}"
+        packages = [one["metadata"] for one in json.loads(file.read_text(encoding="utf-8"))["install"]]
+    return [f"{one['name']}=={one['version']}" for one in packages if one["name"] != "robust-nas"], ""
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
+def asked(program: str, what: list[str], service: str) -> tuple[Report | None, str]:
+    """The report of one service on the packages that the options `what` name, or none and why."""
+    command = [program, *what, "--vulnerability-service", service, "--format", "json", "--progress-spinner", "off"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -67,15 +95,15 @@ def asked(program: str, service: str) -> tuple[Report | None, str]:
     try:
         return json.loads(done.stdout), ""
     except ValueError:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return None, lines[-1][:300] if lines else f"exit code {done.returncode}"
+        return None, _last(done.stderr) or f"exit code {done.returncode}"
 
 
-def main(program: str) -> int:
-    accepted = exceptions(EXCEPTIONS.read_text(encoding="utf-8"))
+def look(title: str, program: str, what: list[str], extras: bool) -> int:
+    """Look up one set of packages and print what is found; the exit code."""
+    accepted = exceptions(EXCEPTIONS.read_text(encoding="utf-8"), extras)
     reasons = []
     for service in SERVICES:
-        report, why = asked(program, service)
+        report, why = asked(program, what, service)
         if report is None:
             reasons.append(f"{service}: {why}")
             continue
@@ -85,11 +113,26 @@ def main(program: str) -> int:
             continue
         print("\n".join([*told, *new]))
         print(
-            f"audit: {count} packages looked up at {service}, {len(new)} advisories that are not in {EXCEPTIONS.name}"
+            f"audit of {title}: {count} packages looked up at {service}, {len(new)} advisories that are not in "
+            f"{EXCEPTIONS.name}"
         )
         return 1 if new else 0
-    print(f"audit: SKIPPED, nothing was looked up: no service of advisories answered ({'; '.join(reasons)})")
+    print(f"audit of {title}: SKIPPED, nothing was looked up: no service of advisories answered ({'; '.join(reasons)})")
     return 0
+
+
+def main(program: str) -> int:
+    here = ["--path", sysconfig.get_paths()["purelib"], "--skip-editable"]
+    code = look("this environment, with every extra", program, here, extras=True)
+    title = "a plain install"
+    packages, why = resolved()
+    if not packages:
+        print(f"audit of {title}: SKIPPED, nothing was looked up: pip cannot resolve it ({why})")
+        return code
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "requirements.txt")
+        file.write_text("".join(f"{one}\n" for one in packages), encoding="utf-8")
+        return code | look(title, program, ["-r", str(file), "--no-deps", "--disable-pip"], extras=False)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def everything(network: Network, data: Dataset, settings: EvalSettings) -> None:
     part = attacked(data, settings.n_test)
     subject = ChannelsLast(network).eval()
     images, labels = unit_range(part.images).to(device()).contiguous(), part.labels.to(device())
-    for label, attack in plan_of(settings, data.num_classes):
+    for label, attack in plan_of(settings, data.num_classes, data.image_size):
         for stage in attack.stages:
             for x, y in zip(images.split(settings.batch_size), labels.split(settings.batch_size)):
                 seed = derive(0, label, stage)

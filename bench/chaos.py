@@ -21,6 +21,7 @@ from nas.bench.base import Bench
 from nas.bench.forks import Forks
 from nas.bench.kills import kill_at_random, reference, table
 from nas.bench.workload import Ground
+from nas.eval.attacks import library
 
 KILLS = 100
 FAULTS = (*faults.FAULTS, damage.damaged_run, damage.damaged_network, damage.damaged_cache)
@@ -48,6 +49,7 @@ class ChaosBench(Bench):
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         """`kills`: a row per stage; `faults`: a row each; `lost`: how many of both came out otherwise than promised."""
+        library.required()  # one attack of the run is a class of torchattacks
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as temporary:
             folder = self.folder or Path(temporary)

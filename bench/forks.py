@@ -21,11 +21,12 @@ from typing import Any, NamedTuple, NoReturn
 
 from nas.bench.injected import inject
 from nas.core.errors import NasError
+from nas.eval.attacks import library
 from nas.search_spaces import SPACES
 
 IMPORTED = (
     *("nas.cli.main", "nas.drivers.launch", "nas.drivers.report", "matplotlib.pyplot", "pyautoattack"),
-    *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard", "torchattacks"),
+    *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard"),
     "torch._dynamo",  # which making an optimiser imports
 )
 TICK = 0.005  # seconds between two looks
@@ -175,6 +176,7 @@ def _carry_out(request: dict[str, Any], place: Path) -> NoReturn:
 def _serve() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
+    library.torchattacks()  # where it is installed
     classes = SPACES.get("nasbench201")()
     classes.canonical(classes.largest())  # a table of all classes, made once per process
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave nothing behind

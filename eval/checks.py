@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from nas.core.perturb import input_gradient
 from nas.eval.attacks import ATTACKS, Attack
-from nas.eval.attacks.auto import package
+from nas.eval.attacks.auto import covers, package
+from nas.eval.attacks.gradient import PGD
 from nas.eval.metrics import paired_difference
 from nas.eval.plan import made
 from nas.eval.settings import EvalSettings
@@ -64,7 +65,7 @@ def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick
         return [asdict(Check("clean", "skipped", f"none of {len(clean)} images is classified rightly"))]
     whole = _whole(settings, few)
     radii = _radii(settings, whole)
-    plan = _plan(settings, radii)
+    plan = _plan(settings, radii, few.images[0].shape[-1])
     standing = {label: few.robust(label, attack, clean, tick) for label, attack in plan.items()}
     standing["white-box"] = [int(all(each)) for each in zip(*(standing[label] for label in WHITE_BOX))]
     found = Findings({"clean": clean, **standing}, radii)
@@ -72,7 +73,7 @@ def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick
     checks = [
         _falls(found, entry["sweep"]),
         _reaches_zero(found, whole),
-        _weaker(found, "black-box", f"Square ({QUERIES:,} queries)", "square", "PGD", "white-box"),
+        _black_box(found),
         Check("transfer", "skipped", "needs another checkpoint: nas transfer CHECKPOINT CHECKPOINT"),
         _converged(found, "more-steps", f"{MORE} steps instead of {STEPS}", "more"),
         _converged(found, "restarts", f"{RESTARTS} random starts instead of one", "restarts"),
@@ -103,16 +104,16 @@ def transfer_check(attack: str, names: list[str], correct: list[list[str]]) -> d
     return asdict(Check("transfer", _verdict(bool(found)), "; ".join(found) or fine))
 
 
-def check_passes(settings: EvalSettings) -> float:
+def check_passes(settings: EvalSettings, image_size: int) -> float:
     """Forward+backward passes per checked image that stands everything."""
     if not settings.checks:
         return 0.0
-    return 1 + sum(attack.passes() for attack in _plan(settings, _radii(settings, math.inf)).values())
+    return 1 + sum(attack.passes() for attack in _plan(settings, _radii(settings, math.inf), image_size).values())
 
 
-def check_ticks(settings: EvalSettings) -> float:
+def check_ticks(settings: EvalSettings, image_size: int) -> float:
     """The sum of what `check` tells its `tick`."""
-    return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings)
+    return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings, image_size)
 
 
 def _radii(settings: EvalSettings, whole: float) -> tuple[float, ...]:
@@ -124,20 +125,28 @@ def _whole(settings: EvalSettings, subject: Examined) -> float:
     return 1.0 if settings.norm == "Linf" else math.sqrt(subject.images[0][0].numel())
 
 
-def _plan(settings: EvalSettings, radii: tuple[float, ...]) -> dict[str, Attack]:
-    """The attacks of the checks by name."""
+class _FromImage(PGD):
+    """PGD that starts at the image itself."""
+
+    random_start = False
+
+
+def _plan(settings: EvalSettings, radii: tuple[float, ...], image_size: int) -> dict[str, Attack]:
+    """The attacks of the checks by name; without Square where it cannot start."""
     once = replace(settings, restarts=1)
     name = f"pgd{STEPS}"
-    step = f"torchattacks:PGDL2(steps=1,alpha={settings.eps!r},random_start=False)"
-    return {
+    step = _FromImage(settings.eps, step_size=settings.eps, steps=1, norm=settings.norm)
+    plan = {
         "pgd": made(name, once),
         **{_at(eps): made(name, once, eps) for eps in radii if eps != settings.eps},
         "more": made(f"pgd{MORE}", once),
         "restarts": made(name, replace(settings, restarts=RESTARTS)),
-        "one-step": made("fgsm" if settings.norm == "Linf" else step, once),
+        "one-step": made("fgsm", once) if settings.norm == "Linf" else step,
         "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=DRAWS),  # random starts alone
-        "square": made(f"square{QUERIES}", once),
     }
+    if settings.norm == "Linf" or covers(image_size):
+        plan["square"] = made(f"square{QUERIES}", once)
+    return plan
 
 
 def _at(eps: float) -> str:
@@ -187,6 +196,12 @@ def _weaker(found: Findings, name: str, title: str, weak: str, strong_title: str
     """What knows less of the network must not break more images."""
     reason = f"{title} leaves {_percent(found.accuracy(weak))}, {strong_title} {_percent(found.accuracy(strong))}"
     return Check(name, _verdict(_beats(found.standing[weak], found.standing[strong])), reason)
+
+
+def _black_box(found: Findings) -> Check:
+    if "square" not in found.standing:
+        return Check("black-box", "skipped", "Square cannot start in L2 on images of this size")
+    return _weaker(found, "black-box", f"Square ({QUERIES:,} queries)", "square", "PGD", "white-box")
 
 
 def _converged(found: Findings, name: str, title: str, label: str) -> Check:

@@ -37,17 +37,18 @@ def evaluate(
     perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
     `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
     attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
-    perturbations; and `measures`, `checks`, `corruptions` where they are asked for.
+    perturbations; `providers`, who made each attack, where it is one of two that may round differently; and
+    `measures`, `checks`, `corruptions` where they are asked for.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
     first only; `cascade` has what each attack and all before it leave together, the last being the worst case.
     """
     part = attacked(dataset, settings.n_test)
-    plan = plan_of(settings, dataset.num_classes)
+    plan = plan_of(settings, dataset.num_classes, dataset.image_size)
     images = unit_range(part.images)
     subject = Examined(network, images, part.labels, settings.batch_size, seed, device, outcomes)
     total = subject.batches * (1 + sum(attack.passes() for _, attack in plan))
-    total += measure_ticks(settings, len(part), dataset.num_classes) + check_ticks(settings)
+    total += measure_ticks(settings, len(part), dataset.num_classes) + check_ticks(settings, dataset.image_size)
     corruptions = Asked(settings, dataset, part, seed)
     total += corruptions.ticks
     done = 0.0
@@ -77,6 +78,8 @@ def evaluate(
         "outside": {label: subject.outside[label] for label in settings.attacks if label in subject.outside},
         "sweep": _sweep(settings, standing, clean),
     }
+    if subject.providers:
+        entry["providers"] = subject.providers
     if settings.measures:
         entry["measures"] = measure(
             subject.network, images, part.labels, settings, seed, device, outcomes, entry["correct"], tick

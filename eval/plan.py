@@ -65,16 +65,16 @@ def at(curve: Curve, eps: float) -> str:
     return f"{curve.attack}@{eps:.6g}"
 
 
-def plan_of(settings: EvalSettings, num_classes: int) -> Plan:
-    """Every attack to run, those of the curves last; `InputError` where one is impossible."""
+def plan_of(settings: EvalSettings, num_classes: int, image_size: int) -> Plan:
+    """Every attack to run, those of the curves last; `InputError` where one cannot finish on such data."""
     plan = attacks_of(settings)
     for _, attack in plan:
-        attack.check(num_classes)
+        attack.check(num_classes, image_size)
     return plan
 
 
 def attacks_of(settings: EvalSettings) -> Plan:
-    """`plan_of` whatever the number of classes."""
+    """`plan_of` whatever the classes and the image size."""
     plan = [(name, made(name, settings)) for name in settings.attacks]
     for curve in curves_of(settings):
         plan += [(at(curve, eps), made(curve.attack, settings, eps, curve.step)) for eps in curve.radii]

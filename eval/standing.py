@@ -52,6 +52,7 @@ class Examined:
         self.outcomes = outcomes
         self.prefix = prefix
         self.outside: dict[str, int] = {}  # by unbounded attack: images for which it found nothing within the ball
+        self.providers: dict[str, str] = {}  # by attack: who made it, where that may change the numbers
         self.after: dict[tuple[str, str], int] = {}  # by attack and stage: how many images stand
 
     def first(self, count: int, prefix: str) -> Examined:
@@ -87,13 +88,15 @@ class Examined:
             left = given[len(flags) : len(flags) + len(self.labels[batch])]
             for stage in attack.stages:
                 left = self.kept(
-                    f"{label}/{stage}/{batch}",
+                    attack.kept_as(f"{label}/{stage}/{batch}", self.images[batch]),
                     lambda left=left, stage=stage, batch=batch: self._stage(label, attack, stage, batch, left),  # type: ignore[misc]
                 )
                 counts[stage] += sum(map(bool, left))
                 tick(attack.passes() / len(attack.stages), label)
             flags += left
         self.after.update({(label, stage): count for stage, count in counts.items()})
+        if (provider := attack.provider(self.images[0])) is not None:
+            self.providers[label] = provider
         if not attack.bounded:
             self.outside[label] = flags.count(OUTSIDE)
         return [int(flag > 0) for flag in flags]

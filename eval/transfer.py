@@ -61,7 +61,8 @@ def transfer(
         for batch in range(own.batches):
             start, end = batch * size, (batch + 1) * size
             right = {name: clean[name][start:end] for name in networks}
-            kept = own.kept(f"{label}/{batch}", lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
+            key = attack.kept_as(f"{label}/{batch}", own.images[batch])
+            kept = own.kept(key, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
             for name in networks:
                 standing[name] += kept[name]
             tick(attack.passes(), f"{label} on {source}")

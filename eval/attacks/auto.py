@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
+from nas.eval.attacks import library
 from nas.eval.attacks.base import NORMS, Attack
 
 TARGETS = 9  # of the targeted parts, whatever the number of classes: this is what `standard` means
 FORWARD = 1 / 3  # of a forward+backward pass
+TILES = 5  # that Square lays along a side, at least, for its first step in L2
 
 
 class FromAutoAttack(Attack):
@@ -23,18 +27,20 @@ class FromAutoAttack(Attack):
     version: ClassVar[str] = "standard"
     classes: ClassVar[int] = 2  # that the attack needs at least
 
-    def check(self, num_classes: int) -> None:
+    def check(self, num_classes: int, image_size: int) -> None:
         if num_classes < self.classes:
             raise InputError(
                 f"Expected at least {self.classes} classes for {self.name} (its DLR loss ranks {self.classes} logits) "
                 f"but the data has {num_classes}; use eval.attacks=fgsm,pgd20,apgd-ce,square."
             )
+        if self.norm == "L2" and "square" in self.stages:
+            check_tiles(self.name, image_size)
 
     def adjust(self, adversary: Any, num_classes: int) -> None:
         """Set what differs from the package's `standard` version."""
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        with contextlib.redirect_stdout(io.StringIO()):  # both packages print
+        with contextlib.redirect_stdout(io.StringIO()), _without_targeted_loss(stage):  # both packages print
             adversary = self._adversary(network, seed, x)
             self.adjust(adversary, network(x[:1]).shape[1])
             adversary.attacks_to_run = [stage]
@@ -138,9 +144,47 @@ class Square(FromAutoAttack):
         return (self.steps or 0) * self.restarts * FORWARD
 
 
+def covers(image_size: int) -> bool:
+    """Whether the tiles of Square's first step in L2 fit into images of so many pixels a side.
+
+    Tiles of side s = ⌊n/5⌋ are laid from ⌊(n - 5s)/2⌋ on, ⌊n/s⌋ of them in each direction. The package fails where the
+    last sticks out (n = 12, 14, 18, 19, 24), but for tiles of one pixel, and where s is 0 (n < 5).
+    """
+    side = image_size // TILES
+    if side <= 1:
+        return side == 1
+    return (image_size - TILES * side) // 2 + image_size // side * side <= image_size
+
+
+def check_tiles(name: str, image_size: int) -> None:
+    """`InputError` unless Square, as a part of the attack `name`, can start in L2."""
+    if not covers(image_size):
+        larger = next(size for size in range(image_size + 1, 2 * image_size + TILES) if covers(size))
+        raise InputError(
+            f"Expected images into which the squares of {name} fit in L2 but the data has {image_size} pixels a side, "
+            f"where its package fails; leave {name} out, use eval.norm=Linf, or images of {larger} pixels."
+        )
+
+
 def package() -> str:
-    """The package that attacks: "autoattack" (the authors') or "pyautoattack"."""
-    return "autoattack" if find_spec("autoattack") else "pyautoattack"
+    """The package that attacks: "autoattack" (the authors', not torchattacks' copy) or "pyautoattack"."""
+    return "autoattack" if find_spec("autoattack") and not library.ships("autoattack") else "pyautoattack"
+
+
+@contextlib.contextmanager
+def _without_targeted_loss(stage: str) -> Iterator[None]:
+    """Leave out the package's warning about the targeted DLR loss in every part that does not use that loss."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "targeted DLR loss" not in record.getMessage()
+
+    logger = logging.getLogger("auto-attack")
+    if stage != "apgd-t":
+        logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
 
 
 def _batch_argument() -> str:

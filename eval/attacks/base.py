@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NORMS = ("Linf", "L2")
 ROUNDING = 1e-5  # of the distance, absolute and relative
+OWN = "robust-nas"  # provider of an attack: this project itself, not a library
 
 
 class Attack(ABC):
@@ -61,8 +62,18 @@ class Attack(ABC):
         """Parts that are run one after the other, each on what the previous ones left standing."""
         return (self.name,)
 
-    def check(self, num_classes: int) -> None:  # noqa: B027
-        """`InputError` where the attack is not defined for so many classes; by default it always is."""
+    def check(self, num_classes: int, image_size: int) -> None:  # noqa: B027
+        """`InputError` where the attack cannot finish on so many classes or images of so many pixels a side, or needs
+        a package that is not installed; by default it always can. Called before anything is written.
+        """
+
+    def provider(self, x: Tensor) -> str | None:
+        """Who attacks images like `x`, where this can be one of several and may change the numbers; else None."""
+        return None
+
+    def kept_as(self, key: str, x: Tensor) -> str:
+        """The key under which an outcome on images like `x` is kept: outcomes of two providers are never mixed."""
+        return f"{key}/{OWN}" if self.provider(x) == OWN else key
 
     @abstractmethod
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:

@@ -1,48 +1,89 @@
-"""FGSM, PGD, MI-FGSM and CW as torchattacks implements them."""
+"""FGSM, PGD and MI-FGSM of torchattacks where it is installed, else the project's own; CW of torchattacks alone."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from abc import abstractmethod
+from types import ModuleType
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from nas.core.perturb import Walk
-from nas.eval.attacks.base import NORMS, Attack
+from nas.core import perturb
+from nas.core.perturb import Objective, Walk
+from nas.eval.attacks import library
+from nas.eval.attacks.base import NORMS, OWN, Attack
 
 
-class FGSM(Attack):
-    """One step of size eps (Goodfellow et al., ICLR 2015), from torchattacks."""
+class GradientAttack(Attack):
+    """An attack along gradients, by torchattacks where it is installed and by the project itself elsewhere.
+
+    On a CPU in float32 both give the same bits for the same seed.
+    """
+
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        found = library.torchattacks()
+        if found is not None:
+            moved = self.theirs(found, network)(x, y)
+        else:
+            moved = self.ours(lambda z: functional.cross_entropy(network(z), y), x.detach().clone())
+        return moved
+
+    def provider(self, x: Tensor) -> str | None:
+        if x.device.type == "cpu" and x.dtype == torch.float32:
+            return None
+        return OWN if library.torchattacks() is None else library.NAME
+
+    @abstractmethod
+    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+        """The library's attack on this network, to be called with images and labels."""
+
+    @abstractmethod
+    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+        """The perturbed images of the project's own attack, which raises the mean loss of the batch."""
+
+
+class FGSM(GradientAttack):
+    """One step of size eps (Goodfellow et al., ICLR 2015)."""
 
     name: ClassVar[str] = "fgsm"
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
-    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        import torchattacks
+    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+        return torchattacks.FGSM(network, eps=self.eps)
 
-        return torchattacks.FGSM(network, eps=self.eps)(x, y)
+    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+        return perturb.fgsm(loss, x, self.eps)
 
     def passes(self) -> float:
         return 1
 
 
-class PGD(Attack):
-    """Steps of `step_size` from a random start (Madry et al., ICLR 2018), from torchattacks; a stage per restart."""
+class PGD(GradientAttack):
+    """Steps of `step_size` from a random start (Madry et al., ICLR 2018); a stage per restart."""
 
     name: ClassVar[str] = "pgd"
     reads: ClassVar[frozenset[str] | None] = frozenset({"step_size", "restarts"})
     norms: ClassVar[tuple[str, ...]] = NORMS
     default_steps: ClassVar[int | None] = 20
+    random_start: ClassVar[bool] = True
 
     @property
     def stages(self) -> tuple[str, ...]:
         return (self.name, *(f"{self.name}-{number}" for number in range(2, self.restarts + 1)))
 
-    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        import torchattacks
-
+    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         kind = torchattacks.PGD if self.norm == "Linf" else torchattacks.PGDL2
-        return kind(network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=True)(x, y)
+        return kind(network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=self.random_start)
+
+    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+        if self.norm == "Linf":
+            attack, noise = perturb.pgd, perturb.uniform_noise
+        else:
+            attack, noise = perturb.pgd_l2, perturb.ball_noise
+        start = noise(x, self.eps) if self.random_start else None
+        return attack(loss, x, self.eps, self.step_size, self.steps or 0, start=start)
 
     def passes(self) -> float:
         return (self.steps or 0) * self.restarts
@@ -51,8 +92,8 @@ class PGD(Attack):
         return self.steps or 0, self.step_size
 
 
-class MIFGSM(Attack):
-    """Steps of eps/steps with momentum 1 (Dong et al., CVPR 2018), from torchattacks."""
+class MIFGSM(GradientAttack):
+    """Steps of eps/steps with momentum 1 (Dong et al., CVPR 2018)."""
 
     name: ClassVar[str] = "mifgsm"
     reads: ClassVar[frozenset[str] | None] = frozenset({"step_size"})
@@ -62,10 +103,14 @@ class MIFGSM(Attack):
         return self.eps / (self.steps or 1)
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        import torchattacks
+        x_adv = super().perturb(network, x, y, stage, seed)
+        return torch.where(x_adv.isnan(), x, x_adv)  # where a gradient is 0 both divide 0 by 0
 
-        x_adv = torchattacks.MIFGSM(network, eps=self.eps, alpha=self.step_size, steps=self.steps)(x, y)
-        return torch.where(x_adv.isnan(), x, x_adv)  # where a gradient is 0 the library divides 0 by 0
+    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+        return torchattacks.MIFGSM(network, eps=self.eps, alpha=self.step_size, steps=self.steps)
+
+    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+        return perturb.mifgsm(loss, x, self.eps, self.step_size, self.steps or 0)
 
     def passes(self) -> float:
         return self.steps or 0
@@ -83,10 +128,11 @@ class CW(Attack):
     bounded: ClassVar[bool] = False
     default_steps: ClassVar[int | None] = 50
 
-    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        import torchattacks
+    def check(self, num_classes: int, image_size: int) -> None:
+        library.required()
 
-        return torchattacks.CW(network, steps=self.steps)(x, y)
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        return library.required().CW(network, steps=self.steps)(x, y)
 
     def passes(self) -> float:
         return self.steps or 0

@@ -12,16 +12,27 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.core.perturb import Walk
 from nas.core.registry import suggest
+from nas.core.seeds import seeded
+from nas.eval.attacks.auto import check_tiles
 from nas.eval.attacks.base import NORMS, Attack
+from nas.eval.attacks.library import required
+from nas.eval.attacks.library import torchattacks as module
 
 OWN = {"CW": "L2", "PGDL2": "L2", "PGDRSL2": "L2", "DeepFool": "L2", "EADEN": "L2"}  # the norm of classes without `eps`
 RADII = ("eps", "max_epsilon")  # what the radius is called
 GIVEN = ("self", "model", "norm", "seed", "n_classes", "verbose", *RADII)  # by the evaluation
+FEWEST = {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}  # classes: the targeted DLR ranks 4; JSMA aims at the next of ten
+DLR = {("APGD", "loss", "dlr"), ("AutoAttack", "version", "rand")}  # rank 3 logits
+COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # make it long
+COSTS |= {"n_restarts", "restarts"}
+AT_MOST = 10  # of each of them in a trial; some classes divide by a tenth of it
+LONG = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # take long on large images all the same: only made, not tried
 
 
 class FromTorchattacks(Attack):
@@ -41,8 +52,8 @@ class FromTorchattacks(Attack):
         super().__init__(*arguments, **more)
         self.library = library
         self.options = options
-        own = OWN.get(library)
-        if own is None and "norm" not in _parameters(library) and any(key in _parameters(library) for key in RADII):
+        own, parameters = OWN.get(library), _parameters(library)
+        if own is None and "norm" not in parameters and any(key in parameters for key in RADII):
             own = "Linf"
         if own not in (None, self.norm):
             raise InputError(
@@ -52,16 +63,20 @@ class FromTorchattacks(Attack):
 
     @staticmethod
     def read(text: str) -> dict[str, Any]:
-        """The class and options of `NAME(key=value,...)`; `InputError` where torchattacks has no such."""
+        """The class and options of `NAME(key=value,...)`; `InputError` where torchattacks has no such.
+
+        Where torchattacks is not installed every name and option is taken: `check` asks for it.
+        """
         match = re.fullmatch(r"(\w+)(?:\((.*)\))?", text)
         if match is None:
             raise InputError(f"Expected torchattacks:NAME or torchattacks:NAME(key=value,...) but got {text!r}.")
         library, written = match[1], match[2] or ""
-        known = {name: parameter for name, parameter in _parameters(library).items() if name not in GIVEN}
+        parameters = _parameters(library)
+        known = {name: parameter for name, parameter in parameters.items() if name not in GIVEN}
         options: dict[str, Any] = {}
         for part in filter(None, re.split(r",(?![^(\[]*[)\]])", written)):
             key, equals, value = (word.strip() for word in part.partition("="))
-            if not equals or key not in known:
+            if not equals or (parameters and key not in known):
                 raise InputError(
                     f"Expected options of torchattacks:{library} but got {part.strip()!r}{suggest(key, list(known))}; "
                     f"it takes {', '.join(known) or 'none'} (radius and norm are eval.eps and eval.norm)."
@@ -69,9 +84,22 @@ class FromTorchattacks(Attack):
             options[key] = _literal(value)
         return {"library": library, "options": options}
 
-    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        import torchattacks
+    def check(self, num_classes: int, image_size: int) -> None:
+        required()
+        used = self._used()
+        dlr = any(self.library == name and used.get(key) == value for name, key, value in DLR)
+        fewest = 3 if dlr else FEWEST.get(self.library, 2)
+        if num_classes < fewest:
+            raise InputError(
+                f"Expected at least {fewest} classes for torchattacks:{self.library} with {self._written()} "
+                f"but the data has {num_classes}; leave this attack out."
+            )
+        if self.norm == "L2" and (self.library == "Square" or (self.library == "AutoAttack" and not dlr)):
+            check_tiles(f"torchattacks:{self.library}", image_size)
+        self._try(num_classes, image_size)
 
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        torchattacks = required()
         arguments = self._arguments(network, x, seed)
         with _numpy_seeded(seed), contextlib.redirect_stdout(io.StringIO()):
             try:
@@ -81,6 +109,37 @@ class FromTorchattacks(Attack):
                     f"Expected options that torchattacks:{self.library} can use but with {self.options} it says: "
                     f"{error}; correct eval.attacks."
                 ) from error
+
+    def _try(self, num_classes: int, image_size: int) -> None:
+        """Attack two images of noise under a small network in few steps; `InputError` where it fails."""
+        short = dict(self.options)
+        for key in COSTS & _parameters(self.library).keys():
+            if isinstance(self._used()[key], int):  # what is no number shall fail as it is
+                short[key] = min(self._used()[key], AT_MOST)
+        trial = FromTorchattacks(self.eps, norm=self.norm, library=self.library, options=short)
+        try:
+            with seeded(0), torch.enable_grad():
+                network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, num_classes))
+                network.eval().requires_grad_(False)
+                x = torch.rand(2, 3, image_size, image_size)
+                y = network(x).argmax(1)
+                if self.library in LONG:
+                    getattr(required(), self.library)(network, **trial._arguments(network, x, 0))
+                else:
+                    trial.perturb(network, x, y, self.name, 0)
+        except Exception as error:  # whatever a class of the library may raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(
+                f"Expected torchattacks:{self.library} with {self._written()} to attack images of {image_size} pixels "
+                f"and {num_classes} classes but two of noise end in {reason:.300}; correct or leave out this attack."
+            ) from error
+
+    def _written(self) -> str:
+        return ", ".join(f"{key}={value}" for key, value in self.options.items()) or "its defaults"
+
+    def _used(self) -> dict[str, Any]:
+        """The value of every option, given or the library's default."""
+        return {key: parameter.default for key, parameter in _parameters(self.library).items()} | self.options
 
     def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> dict[str, Any]:
         parameters = _parameters(self.library)
@@ -100,7 +159,7 @@ class FromTorchattacks(Attack):
         return found
 
     def passes(self) -> float:
-        used = {key: parameter.default for key, parameter in _parameters(self.library).items()} | self.options
+        used = self._used()
         if "n_queries" in used:
             return used["n_queries"] / 3
         return used.get("steps", used.get("num_iter_set", 1)) * max(1, used.get("eot_iter", 1))
@@ -115,9 +174,10 @@ class FromTorchattacks(Attack):
 
 
 def _parameters(library: str) -> dict[str, inspect.Parameter]:
-    """What the constructor takes; `InputError` where torchattacks has no such attack."""
-    import torchattacks
-
+    """What the constructor takes; `InputError` where torchattacks has no such attack, empty where it is not there."""
+    torchattacks = module()
+    if torchattacks is None:
+        return {}
     wrappers = torchattacks.__wrapper__
     known = [name for name in torchattacks.__all__ if name not in wrappers]
     if library not in known:

@@ -42,6 +42,10 @@ class Measure(ABC):
     def __init__(self, settings: EvalSettings) -> None:
         self.settings = settings
 
+    def kept_as(self, key: str, x: Tensor) -> str:
+        """The key under which what was measured on a batch like `x` is kept."""
+        return key
+
     @abstractmethod
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
         """What to keep of one batch, as JSON can write it."""
@@ -59,6 +63,9 @@ class CalibrationMeasure(Measure):
     """Expected calibration error of the clean images and of the same images under `eval.measure_attack`."""
 
     name = "calibration"
+
+    def kept_as(self, key: str, x: Tensor) -> str:
+        return made(self.settings.measure_attack, self.settings).kept_as(key, x)
 
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
         moved = attacked_images(network, x, y, made(self.settings.measure_attack, self.settings), seed)
@@ -173,12 +180,13 @@ def measure(
         kind = MEASURES[name](settings)
         kept = []
         for number, (x, y) in enumerate(zip(xs, ys)):
-            part = outcomes.get(f"measure/{name}/{number}")
+            key = kind.kept_as(f"measure/{name}/{number}", x)
+            part = outcomes.get(key)
             if part is None:
                 each = derive(seed, "measure", name, number)
                 with seeded(each), eval_mode(network):
                     part = kind.batch(network, x, y, each)
-                outcomes.put(f"measure/{name}/{number}", part)
+                outcomes.put(key, part)
             kept.append(part)
             tick(kind.passes(num_classes), name)
         found[name] = {"images": count, **kind.result(kept)}
@@ -196,8 +204,8 @@ def measure_ticks(settings: EvalSettings, n: int, num_classes: int) -> float:
     return batches * measure_passes(settings, num_classes)
 
 
-def check_measures(settings: EvalSettings, num_classes: int | None = None) -> None:
-    """`InputError` where a measure is unknown, named twice, or impossible (for so many classes, where given)."""
+def check_measures(settings: EvalSettings, num_classes: int | None = None, image_size: int | None = None) -> None:
+    """`InputError` where a measure is unknown, named twice, or impossible (on such data, where given)."""
     for name in settings.measures:
         if name not in NAMES:
             raise InputError(
@@ -212,8 +220,8 @@ def check_measures(settings: EvalSettings, num_classes: int | None = None) -> No
         _check_landscape(settings)
     if "calibration" in settings.measures:
         attack = made(settings.measure_attack, settings)
-        if num_classes is not None:
-            attack.check(num_classes)
+        if num_classes is not None and image_size is not None:
+            attack.check(num_classes, image_size)
 
 
 def _check_landscape(settings: EvalSettings) -> None:

@@ -65,9 +65,8 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     if command == "transfer":
         return "\n".join([*map(_matrix(result), result["transfer"]), *checked_lines(result)])
     if command == "eval":
-        return "\n".join(
-            [table([result]), *corruption_lines(result), *checked_lines(result), *measured_lines(result, folder)]
-        )
+        lines = [table([result]), *corruption_lines(result), *checked_lines(result), *measured_lines(result, folder)]
+        return "\n".join([*lines, f"report: {folder / 'report.html'}"])
     lines = [table(result["models"]), ""]
     for model in result["models"]:
         lines += [f"{model['name']} {line}" for line in (*corruption_lines(model)[:1], *checked_lines(model))]

@@ -50,7 +50,8 @@ def command(
                 command = described(folder)["command"]
                 values.append(presented(command, folder, result))
                 text = text_of(command, folder, result)
-            texts.append(text if command == "run" else f"{text}\nreport: {path}")
+            line = f"report: {path}"
+            texts.append(text if line in text.splitlines() else f"{text}\n{line}")
         together: dict[str, Any] | None = None
         if out is not None or (len(folders) > 1 and evaluated(folders) > 1):
             comparison = compare(folders)

@@ -1,6 +1,9 @@
-"""Perturb inputs inside an L∞ ball: noise, FGSM and PGD of any objective, for training, supernets and proxies.
+"""Perturb inputs inside an L∞ or L2 ball: noise, FGSM, PGD and MI-FGSM of any objective.
 
-Reported robustness never comes from here; it comes from the attack libraries (`nas.eval`).
+Training, supernets and proxies use them everywhere. `nas.eval` reports FGSM, PGD and MI-FGSM of torchattacks where that
+is installed and of this file elsewhere; with the cross-entropy as the objective both give the same bits on a CPU in
+float32, so the order of the operations and of the random draws here is part of the result. All other reported attacks
+come from their libraries.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from nas.core.share import Share
 Objective = Callable[[Tensor], Tensor]
 Walk = tuple[float, float]  # of an attack: how many steps, and how long each is in the norm of its ball
 Bounds = tuple[float, float] | None
+SMALLEST_NORM = 1e-10  # added to the length of a gradient that is divided by it
 
 
 @contextmanager
@@ -41,6 +45,18 @@ def project(x_adv: Tensor, x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -
     return inside if bounds is None else inside.clamp(*bounds)
 
 
+def project_l2(x_adv: Tensor, x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:
+    """The nearest point of the ball ‖x_adv - x‖₂ ≤ eps of each image, then clipped to `bounds`."""
+    delta = x_adv - x
+    inside = x + delta * (eps / _lengths(delta)).clamp(max=1)
+    return inside if bounds is None else inside.clamp(*bounds)
+
+
+def _lengths(x: Tensor) -> Tensor:
+    """‖x‖₂ of each image, (B, C, H, W) to (B, 1, 1, 1)."""
+    return torch.linalg.vector_norm(x.flatten(1), dim=1).view(-1, *(1,) * (x.dim() - 1))
+
+
 def uniform_noise(
     x: Tensor,
     eps: float,
@@ -58,6 +74,14 @@ def normal_noise(
 ) -> Tensor:
     """x + scale·N(0, 1) per pixel, not clipped; drawn for the whole batch where x is a `share` of it."""
     return x + scale * _own(_whole(x, share).normal_(generator=generator), share)
+
+
+def ball_noise(x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:
+    """x + r·eps·u for each image, u of a uniform direction in L2 and r from U(0, 1), clipped to `bounds`."""
+    noise = torch.empty_like(x).normal_()
+    lengths = _lengths(noise)
+    moved = x + noise * (torch.zeros_like(lengths).uniform_(0, 1) / lengths * eps)
+    return moved if bounds is None else moved.clamp(*bounds)
 
 
 def _whole(x: Tensor, share: Share | None) -> Tensor:
@@ -113,4 +137,48 @@ def pgd(
     x_adv = x if start is None else start
     for _ in range(steps):
         x_adv = project(x_adv.detach() + step * input_gradient(objective, x_adv).sign(), x, eps, bounds)
+    return x_adv.detach()
+
+
+def pgd_l2(
+    objective: Objective,
+    x: Tensor,
+    eps: float,
+    step: float,
+    steps: int,
+    *,
+    start: Tensor | None = None,
+    bounds: Bounds = (0.0, 1.0),
+) -> Tensor:
+    """`pgd` in the L2 ball: steps of length `step` along the gradient g of each image, x' ← Π(x' + step·g/‖g‖₂).
+
+    `start` is where to begin (usually `ball_noise(x, eps)`), x itself by default.
+    """
+    x_adv = x if start is None else start
+    for _ in range(steps):
+        gradient = input_gradient(objective, x_adv)
+        direction = gradient / (_lengths(gradient) + SMALLEST_NORM)
+        x_adv = project_l2(x_adv.detach() + step * direction, x, eps, bounds)
+    return x_adv.detach()
+
+
+def mifgsm(
+    objective: Objective,
+    x: Tensor,
+    eps: float,
+    step: float,
+    steps: int,
+    *,
+    decay: float = 1.0,
+    bounds: Bounds = (0.0, 1.0),
+) -> Tensor:
+    """`pgd` along a momentum, m ← decay·m + g/mean|g|, x' ← Π(x' + step·sign(m)) (Dong et al., CVPR 2018).
+
+    From a gradient that is 0 everywhere on, an image stays where it is: its momentum is 0/0, whose sign is 0.
+    """
+    x_adv, momentum = x, torch.zeros_like(x)
+    for _ in range(steps):
+        gradient = input_gradient(objective, x_adv)
+        momentum = gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True) + decay * momentum
+        x_adv = project(x_adv.detach() + step * momentum.sign(), x, eps, bounds)
     return x_adv.detach()

@@ -174,11 +174,11 @@ def _attack_passes(settings: Settings, method: str, dataset: Dataset) -> float:
     """Passes of everything on one network; the libraries' own work makes each about as dear as a training pass."""
     share = SURVIVORS["adversarial" if adversarial(method) else "standard"]
     own = settings.eval
-    total = min(own.checks_images, own.n_test) * share * check_passes(own)
+    total = min(own.checks_images, own.n_test) * share * check_passes(own, dataset.image_size)
     total += min(own.measure_images, own.n_test) * measure_passes(own, dataset.num_classes)
     corrupted = Asked(own, dataset, attacked(dataset, own.n_test), 0)
     total += corrupted.ticks * min(own.batch_size, own.n_test) / 3  # forward only
-    for label, attack in plan_of(own, dataset.num_classes):
+    for label, attack in plan_of(own, dataset.num_classes, dataset.image_size):
         late = own.cascade and label in own.attacks[1:]
         total += own.n_test * attack.passes() * (share if late or len(attack.stages) > 1 else 1)
     return total

@@ -104,8 +104,8 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         return
     dataset = jobs.dataset
     if command in ("run", "eval"):
-        plan_of(settings.eval, dataset.num_classes)
-        check_measures(settings.eval, dataset.num_classes)
+        plan_of(settings.eval, dataset.num_classes, dataset.image_size)
+        check_measures(settings.eval, dataset.num_classes, dataset.image_size)
         Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
     if command == "eval" and extra is not None:
         check_fits(subject_of(settings, extra), dataset, extra["checkpoint"])
@@ -155,12 +155,13 @@ def _validated(epoch: dict[str, float]) -> dict[str, float]:
 
 
 def _eval(run: Run, watcher: Watcher) -> dict[str, Any]:
-    from nas.drivers.report.measured import write_landscapes
+    from nas.drivers.report import write_report
 
     name = run.extra["name"]
     with pipeline.workshop(run, watcher) as shop:
         entries = pipeline.evaluate_all(shop, {name: run.extra["checkpoint"]}, run.extra.get("importable"))
-    write_landscapes(run.folder, [entries[name]])
+    with run.stage("report"):
+        write_report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
     return run.finish({**entries[name], "seconds": run.seconds()})
 
 

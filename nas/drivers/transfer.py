@@ -105,7 +105,7 @@ class Work:
 
     def check(self) -> None:
         """`InputError` for what would stop the run later."""
-        plan_of(self.settings.eval, self.dataset.num_classes)
+        plan_of(self.settings.eval, self.dataset.num_classes, self.dataset.image_size)
         attacked(self.dataset, self.settings.eval.n_test)
         for name, subject in self.subjects.items():
             check_fits(subject, self.dataset, self.extra["networks"][name]["checkpoint"])

@@ -33,6 +33,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 @pytest.fixture(scope="module")
 def whole(ground: Ground) -> Reference:
+    pytest.importorskip("torchattacks", reason="torchattacks, a class of which attacks in this run, is not installed")
     return reference(ground, [1])
 
 

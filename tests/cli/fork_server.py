@@ -33,12 +33,10 @@ def _serve() -> None:
     import scipy.stats  # noqa: F401
     import sklearn.ensemble  # noqa: F401
     import torch.utils.tensorboard  # noqa: F401
-    import torchattacks  # noqa: F401
 
-    import nas.cli.main
-    import nas.drivers.launch
-    import nas.drivers.report.page
-    import nas.drivers.report.study  # noqa: F401
+    from nas.eval.attacks import library
+
+    library.torchattacks()  # where it is installed
 
     for line in sys.stdin:
         child = os.fork()

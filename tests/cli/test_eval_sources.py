@@ -62,10 +62,16 @@ def test_code_of_the_users_own(folder: Path, data: Dataset, few_digits: str, cap
     assert result["source"] == "networks_here:make"
     assert "checkpoint" not in result
     run = folder / "runs" / "eval-networks_here.make-1"
-    (run / "result.json").unlink()  # as if it had been stopped at the very end
+    written = (run / "report.html").read_text()  # by the evaluation itself
+    for name in ("result.json", "report.html"):
+        (run / name).unlink()  # as if it had been stopped at the very end
     again = nas_json("resume", str(run), cwd=Path("/"))
     assert {**again, "seconds": 0} == {**result, "seconds": 0}
+    page = (run / "report.html").read_text()
+    assert "fgsm" in page.lower()
+    assert page.count("<section") == written.count("<section") > 2
     assert run_command(["report", str(run)]) == 0
+    assert capfd.readouterr().out.count(f"report: {run / 'report.html'}") == 1
     page = (run / "report.html").read_text()
     assert f"nas eval networks_here:make seed=0 data.name=npz {few_digits}" in page
     assert "nasbench201" not in page.partition("</header>")[0], "it is of no search space"
@@ -74,7 +80,8 @@ def test_code_of_the_users_own(folder: Path, data: Dataset, few_digits: str, cap
 def test_a_library_model_without_download(few_digits: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     options = "eval.model_options=pretrained=false,num_classes=10"
     arguments = ["torchvision:squeezenet1_1", "data.name=npz", few_digits, "data.size=32", options]
-    result = evaluated(arguments, capfd)
+    result = evaluated([*arguments, "eval.corruptions=contrast", "eval.severities=[3]"], capfd)
+    assert "contrast" in (folder / "runs" / "eval-squeezenet1_1-1" / "report.html").read_text()
     assert result["name"] == "squeezenet1_1"
     assert result["training"] == "unknown"
     assert 0 <= result["attacks"]["fgsm"] <= result["clean"] <= 1

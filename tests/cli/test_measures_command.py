@@ -25,6 +25,8 @@ def test_measures_are_printed_kept_and_compared(few_digits: str, tmp_path: Path)
     picture = tmp_path / "first" / "landscape-model.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 
+    assert "<h2>Measured on test images</h2>" in (tmp_path / "first" / "report.html").read_text()
+
     text = nas("report", "first", cwd=tmp_path).stdout
     assert "expected calibration error" in text
     assert "largest eigenvalue of the input Hessian" in text

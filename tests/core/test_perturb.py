@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -12,7 +13,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.core.perturb import Bounds, eval_mode, fgsm, input_gradient, normal_noise, pgd, project, uniform_noise
+from nas.core.perturb import (
+    Bounds,
+    ball_noise,
+    eval_mode,
+    fgsm,
+    input_gradient,
+    mifgsm,
+    normal_noise,
+    pgd,
+    pgd_l2,
+    project,
+    project_l2,
+    uniform_noise,
+)
 from nas.core.share import Share
 
 SHAPE = (3, 2, 4, 4)
@@ -178,6 +192,85 @@ def test_input_gradient_is_the_gradient_also_under_no_grad() -> None:
     torch.testing.assert_close(gradient, 3 * x**2)
     assert not x.requires_grad
     assert not gradient.requires_grad
+
+
+# the L2 ball, and momentum
+
+
+@given(st.integers(0, 10**6), st.floats(1e-3, 4), st.floats(0, 3))
+@settings(deadline=None)
+def test_project_l2_is_the_nearest_point_of_the_ball(seed: int, eps: float, scale: float) -> None:
+    x = images(seed)
+    far = x + scale * torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed + 1))
+    got = project_l2(far, x, eps, None)
+    for point, center, result in zip(far.double(), x.double(), got.double()):
+        length = (point - center).square().sum().sqrt().item()
+        nearest = point if length <= eps else center + (point - center) * (eps / length)
+        torch.testing.assert_close(result, nearest, atol=1e-5, rtol=0)
+    assert torch.equal(project_l2(far, x, eps), got.clamp(0, 1))
+    assert torch.equal(project_l2(x, x, eps), x)  # a change of length 0
+
+
+def test_ball_noise_has_a_uniform_length_in_every_direction() -> None:
+    torch.manual_seed(0)
+    x = torch.full((20_000, 3, 1, 1), 0.5)
+    moved = (ball_noise(x, 0.3) - x).flatten(1).double()
+    length = moved.square().sum(1).sqrt()
+    assert length.max() <= 0.3 + ROUNDING
+    for share in (0.1, 0.5, 0.9):  # of U(0, 1)
+        assert length.quantile(share).item() == pytest.approx(0.3 * share, abs=0.3 * 0.015)
+    direction = moved / length[:, None]
+    assert direction.mean(0).abs().max() < 0.02
+    torch.testing.assert_close(direction.T @ direction / len(x), torch.eye(3).double() / 3, atol=0.02, rtol=0)
+
+
+def test_a_linear_objective_reaches_the_edge_of_the_l2_ball() -> None:
+    x, w = images(), torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
+    edge = x + 0.4 * w / w.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+
+    def objective(x_adv: Tensor) -> Tensor:
+        return (w * x_adv).sum()
+
+    torch.testing.assert_close(pgd_l2(objective, x, 0.4, 0.1, 4, bounds=None), edge)
+    torch.testing.assert_close(pgd_l2(objective, x, 0.4, 0.1, 30, bounds=None), edge)
+    torch.testing.assert_close(pgd_l2(objective, x, 0.4, 0.4, 1), edge.clamp(0, 1))
+    assert torch.equal(pgd_l2(lambda x_adv: 0 * x_adv.sum(), x, 0.4, 0.1, 3), x)
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 2), st.floats(0.01, 2), st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_pgd_l2_stays_in_the_ball_and_the_bounds(seed: int, eps: float, step: float, steps: int) -> None:
+    x = images(seed)
+    w = torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
+    torch.manual_seed(seed)
+    got = pgd_l2(lambda z: (w * z**2).sum() + (z * 7).sin().sum(), x, eps, step, steps, start=ball_noise(x, eps))
+    assert (got - x).flatten(1).norm(dim=1).max() <= eps * (1 + 1e-5) + 1e-6
+    assert got.min() >= 0
+    assert got.max() <= 1
+
+
+def test_mifgsm_is_a_plain_loop_in_double_precision() -> None:
+    """Pixel by pixel, with the derivative by hand."""
+    x, w = images().double(), torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)).double()
+
+    def objective(z: Tensor) -> Tensor:
+        return (w * (5 * z).sin()).sum()
+
+    for decay in (1.0, 0.5):
+        got = mifgsm(objective, x, 0.2, 0.06, 4, decay=decay)
+        for center, weights, result in zip(x, w, got):
+            now, momentum = center.flatten().tolist(), [0.0] * center.numel()
+            for _ in range(4):
+                slopes = [5 * a * math.cos(5 * z) for a, z in zip(weights.flatten().tolist(), now)]
+                mean = sum(map(abs, slopes)) / len(slopes)
+                momentum = [decay * m + slope / mean for m, slope in zip(momentum, slopes)]
+                now = [
+                    min(max(min(max(z + math.copysign(0.06, m), c - 0.2), c + 0.2), 0.0), 1.0)
+                    for z, m, c in zip(now, momentum, center.flatten().tolist())
+                ]
+            assert result.flatten().tolist() == pytest.approx(now, abs=1e-12)
+    assert torch.equal(mifgsm(objective, x, 0.2, 0.06, 0), x)
+    assert torch.equal(mifgsm(lambda z: 0 * z.sum(), x, 0.2, 0.06, 3), x)
 
 
 # the network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ def test_the_environment_is_plain_and_complete() -> None:
     assert json.loads(json.dumps(found)) == found
     assert found["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert found["versions"]["numpy"] == np.__version__
-    assert {"robust-nas", "python", "torchattacks", "pyautoattack", "scikit-learn"} <= found["versions"].keys()
+    assert {"robust-nas", "python", "pyautoattack", "scikit-learn"} <= found["versions"].keys()
+    assert ("torchattacks" in found["versions"]) == (find_spec("torchattacks") is not None)
     assert found["hardware"]["cpu"]
     assert found["hardware"]["cores"] >= 1
     assert found["hardware"]["memory_gib"] > 0

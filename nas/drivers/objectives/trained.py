@@ -91,7 +91,7 @@ class Trained:
         self.metrics = [name.removeprefix(TRAINED) for name in names]
         self.settings = settings
         self.attack = replace(judging(names, attack), n_test=min(settings.n_val, len(dataset.validation)))
-        plan_of(self.attack, dataset.num_classes)
+        plan_of(self.attack, dataset.num_classes, dataset.image_size)
         self.dataset = dataset
         self.judged = replace(dataset, test=dataset.validation)
         self.data = data
