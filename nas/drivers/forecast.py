@@ -118,10 +118,9 @@ def _feasible(jobs: Jobs) -> list[str]:
     """Random candidates within the limits, the most expensive first."""
     rng = Random(derive(jobs.settings.seed, "forecast"))
     aims = Aims(jobs, Memory())
-    limits = aims.limits
-    found = list(islice((arch for arch in limits.sample(rng, DRAWS) if aims.is_candidate(str(arch))), SAMPLES))
+    found = list(islice((arch for arch in aims.sample(rng, DRAWS) if aims.is_candidate(str(arch))), SAMPLES))
     if not found:
-        raise limits.unsatisfied(DRAWS)
+        raise aims.unsatisfied(DRAWS)
     return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
 
 

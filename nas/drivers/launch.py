@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.memory import Memory
 from nas.core.provenance import versions
 from nas.core.seeds import derive
-from nas.drivers import dps, pipeline, reach, study, supernet_stage, transfer, typed
+from nas.drivers import connected, dps, pipeline, reach, study, supernet_stage, transfer, typed
 from nas.drivers.aims import Aims
 from nas.drivers.differences import uncorrected
 from nas.drivers.effects import Reader, Use
@@ -92,8 +92,8 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
     elif command in ("run", "search"):
         aims = Aims(jobs, Memory())
         aims.ready()
-        if next(aims.limits.sample(Random(0), DRAWS), None) is None:
-            raise aims.limits.unsatisfied(DRAWS)
+        if next(aims.sample(Random(0), DRAWS), None) is None:
+            raise aims.unsatisfied(DRAWS)
         remark = aims.strategy.remark(settings.search.budget)
         if remark is not None:
             logging.getLogger("nas").warning("%s", remark)
@@ -188,6 +188,9 @@ def training_settings(source: str, overrides: list[str]) -> Settings:
         raise InputError(
             "Expected an architecture to train but got none; add arch='...' or give the folder of a finished search."
         )
+    space = SPACES.get(settings.space)()
+    if not space.connected(space.parse(settings.arch), **vars(settings.model)):
+        logging.getLogger("nas").warning("%s: %s Its training can only end at chance.", settings.arch, connected.REASON)
     return settings
 
 
