@@ -349,8 +349,10 @@ def test_an_older_result_whose_best_is_one_is_refused(tmp_path: Path, monkeypatc
 def test_training_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
     launch.training_settings("quickstart", [f"arch='{ALIVE}'"])
     assert not caplog.messages
-    launch.training_settings("quickstart", [f"arch='{DEAD}'"])
+    launch.training_settings("quickstart", [f"arch='{DEAD}'", "train.method=standard"])
     (said,) = caplog.messages
+    with pytest.raises(InputError, match=r"can be attacked .* do not depend on the image.* train\.method=standard"):
+        launch.training_settings("quickstart", [f"arch='{DEAD}'", "train.method=fgsm"])
     assert said.startswith(f"{DEAD}: The network's logits do not depend on the image")
 
 
