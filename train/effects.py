@@ -16,10 +16,10 @@ CONDITIONS = {
 }
 
 
-def uses(method: str, key: str) -> bool:
-    """Whether a training by this method uses the key, in its steps or where it is validated."""
+def uses(method: str, key: str, validated: bool = True) -> bool:
+    """Whether a training by this method uses the key, in its steps or, where it is `validated`, there."""
     kind = METHODS.get(method)
-    return (key in OPTIONS and may_read(kind, key)) or (key in VALIDATION and kind.adversarial)
+    return (key in OPTIONS and may_read(kind, key)) or (validated and key in VALIDATION and kind.adversarial)
 
 
 def users(key: str) -> list[str]:

@@ -39,7 +39,9 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
             warning = result["epochs"][-1]["warning"]
             lines += [f"warning: {warning}"] if warning else []
         else:
-            lines.append(f"{result['evaluated']} classes evaluated{note}")
+            failed = f", {result['failed']} of them without a value" if result["failed"] else ""
+            lines.append(f"{result['evaluated']} classes evaluated{failed}{note}")
+            lines += [f"why: nas report {shlex.quote(str(folder))}"] if failed else []
         lines += [
             f"train the best: nas train {shlex.quote(str(folder))}",
         ]

@@ -18,6 +18,7 @@ from nas.core.errors import InputError
 from nas.core.files import read_text
 from nas.core.registry import suggest
 from nas.core.yaml_errors import explained
+from nas.core.yaml_numbers import check_numbers
 from nas.core.yaml_size import check_size
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     text, where = _read(name)
     try:
         check_size(text)
+        check_numbers(text)
         loaded = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
         if not isinstance(loaded, DictConfig):
             raise _no_section(where)
@@ -139,6 +141,7 @@ def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict
         elif kind is not str:
             try:
                 check_size(value)
+                check_numbers(value)
                 parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore
             except Exception as error:
                 raise InputError(f"Expected a YAML value in {text!r} but: {explained(error)}.") from error

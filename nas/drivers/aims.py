@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,17 @@ class Aims:
         Always true where only columns of tables and short trainings are asked for, which know such a network's worth.
         `InputError` in an older run, which would have gone on with its value.
         """
-        return all(self._connected(text, settings) for settings in self._networks)
+        return all(self._connected(text, settings, self.names) for settings in self._networks)
+
+    def allow(self, arch: Any) -> bool:
+        """Whether the limits let it be evaluated; what is no candidate is not built to measure it, and fails later."""
+        if not self.limits.allow_unmeasured(arch):
+            return False
+        return not self.limits.measured or not self.is_candidate(str(arch)) or self.limits.allow(arch)
+
+    def unsatisfied(self, draws: int) -> NasError:
+        """What to say where no architecture of so many was allowed."""
+        return self.limits.unsatisfied(draws)
 
     @cached_property
     def _networks(self) -> list[dict[str, Any]]:
@@ -130,9 +141,10 @@ class Aims:
         scored = [asdict(self.settings.scoring)] if any(map(builds, self.names)) else []
         return [asdict(self.settings.model), *scored]
 
-    def _connected(self, text: str, settings: dict[str, Any]) -> bool:
+    def _connected(self, text: str, settings: dict[str, Any], names: Iterable[str]) -> bool:
+        """Of the network with these settings; `names` are the metrics that it is asked for."""
         found = self.space.connected(self.space.parse(text), **settings)
-        if not found and self.older is not None:
+        if not found and self.older is not None and connected.had_values(names):
             raise connected.refusal(str(self.jobs.folder), text, self.older)
         return found
 
@@ -146,7 +158,18 @@ class Aims:
         for name in filter(builds, self._asides):
             for text, (value,) in self.kept.under(f"cheap/{name}/").items():
                 if value is not None:
-                    self._connected(text, asdict(self.settings.scoring))
+                    self._connected(text, asdict(self.settings.scoring), [name])
+
+    def check_found(self, result: dict[str, Any]) -> None:
+        """`InputError` where the best that an older, finished search found is no candidate now."""
+        self.is_candidate(result["best"][0]["arch"])
+
+    def sample(self, rng: Random, draws: int) -> Iterator[Any]:
+        """Of so many uniform draws the representatives that may be evaluated."""
+        for _ in range(draws):
+            arch = self.space.canonical(self.space.sample(rng))
+            if self.allow(arch):
+                yield arch
 
     def _executed(self, jobs: list[Score], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
         assert self.executor is not None
@@ -191,7 +214,7 @@ class Aims:
         new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{name}/{key}") is None]
         if self.older is not None and builds(name):
             for key in new:
-                self._connected(key, asdict(self.settings.scoring))
+                self._connected(key, asdict(self.settings.scoring), [name])
         for done in self._executed([Score(key, (name,)) for key in new], lambda: None):
             self.kept.put(f"cheap/{name}/{new[done.index]}", [None if done.result is None else done.result[name]])
         return [self.kept.get(f"cheap/{name}/{key}")[0] for key in keys]

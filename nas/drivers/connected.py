@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nas.core.errors import InputError
 
 REASON = "The network's logits do not depend on the image: no path leads from it to them, so all images get one answer."
 SINCE = "0.2.0"  # before this version they had values like all others
+NEVER_VALUED = frozenset({"epe_nas", "jacov", "synflow", "zen"})  # but of these proxies, which failed on them before
+
+
+def had_values(names: Iterable[str]) -> bool:
+    """Whether an older version gave such a network a value of all these metrics together."""
+    return NEVER_VALUED.isdisjoint(names)
 
 
 def refusal(what: str, arch: str, version: str) -> InputError:

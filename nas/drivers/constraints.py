@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from random import Random
 from typing import Any
 
 from nas.core.errors import InputError, NasError
@@ -103,6 +102,11 @@ class Limits:
         """The same without what has to be measured: latency on this machine."""
         return all(self._holds(constraint, arch) for constraint in self.constraints if constraint.quantity != LATENCY)
 
+    @property
+    def measured(self) -> bool:
+        """Whether there is a constraint on what has to be measured."""
+        return any(constraint.quantity == LATENCY for constraint in self.constraints)
+
     def _holds(self, one: Constraint, arch: Any) -> bool:
         if one.quantity in _QUANTITY:
             read = _QUANTITY[one.quantity]
@@ -111,13 +115,6 @@ class Limits:
             return one.holds(self._others[one.quantity](str(arch)))
         except NasError:
             return False
-
-    def sample(self, rng: Random, draws: int) -> Iterator[Any]:
-        """Of so many uniform draws the representatives that the constraints allow."""
-        for _ in range(draws):
-            arch = self.space.canonical(self.space.sample(rng))
-            if self.allow(arch):
-                yield arch
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.constraints)) or "no limits"

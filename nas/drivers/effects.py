@@ -201,6 +201,9 @@ def _for_training(use: Use, key: str) -> str | None:
     if name in of_train.OF_METHODS and not any(of_train.uses(method, name) for method in methods):
         where = "run.trainings" if section == "train" and use.command == RUN else f"{section}.method"
         return f"with {where}={','.join(methods)} (only with {either(of_train.users(name))})"
+    validated = use.settings.data.validation > 0
+    if name in of_train.OF_METHODS and not any(of_train.uses(method, name, validated) for method in methods):
+        return "with data.validation=0, which leaves no images to validate on"
     if name == "drop_path" and not hasattr(use.body, "drop_path"):
         return f"with space={use.settings.space}, whose networks have no drop-path"
     if name == "auxiliary_weight":

@@ -118,17 +118,16 @@ def _feasible(jobs: Jobs) -> list[str]:
     """Random candidates within the limits, the most expensive first."""
     rng = Random(derive(jobs.settings.seed, "forecast"))
     aims = Aims(jobs, Memory())
-    limits = aims.limits
-    found = list(islice((arch for arch in limits.sample(rng, DRAWS) if aims.is_candidate(str(arch))), SAMPLES))
+    found = list(islice((arch for arch in aims.sample(rng, DRAWS) if aims.is_candidate(str(arch))), SAMPLES))
     if not found:
-        raise limits.unsatisfied(DRAWS)
+        raise aims.unsatisfied(DRAWS)
     return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
 
 
 def _steps(jobs: Jobs, settings: Settings, command: str, network: nn.Module | None = None) -> tuple[float, float, int]:
     """Seconds of one training step and of one attack step (input gradient, eval mode), and their batch size.
 
-    Of the `network` that is given, or of one of the space.
+    The attack's are 0 where none is made, as the network may have no gradient. Of the `network` that is given, or of one of the space.
     """
     if network is None:
         space = SPACES.get(settings.space)()
@@ -139,6 +138,8 @@ def _steps(jobs: Jobs, settings: Settings, command: str, network: nn.Module | No
     x = unit_range(jobs.dataset.train.images[:batch]).to(settings.torch_device())
     y = jobs.dataset.train.labels[:batch].to(settings.torch_device())
     step = _timed(lambda: _train_step(network, x, y), 3)
+    if command == "train" and not METHODS.get(settings.train.method).adversarial:
+        return step, 0.0, batch
     with eval_mode(network.requires_grad_(False)):
         attack = _timed(lambda: input_gradient(lambda z: F.cross_entropy(network(z), y), x), 3)
     return step, attack, batch

@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.memory import Memory
 from nas.core.provenance import versions
 from nas.core.seeds import derive
-from nas.drivers import dps, pipeline, reach, study, supernet_stage, transfer, typed
+from nas.drivers import connected, dps, pipeline, reach, study, supernet_stage, transfer, typed
 from nas.drivers.aims import Aims
 from nas.drivers.differences import uncorrected
 from nas.drivers.effects import Reader, Use
@@ -30,6 +30,7 @@ from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size
 from nas.search_spaces import SPACES
 from nas.train import check_parts, check_recipe, check_selection, load_trained
 from nas.train.exported import is_exported, load_exported
+from nas.train.methods import METHODS
 
 DRAWS = 50_000  # random cells looked at for one that the limits allow
 
@@ -92,8 +93,8 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
     elif command in ("run", "search"):
         aims = Aims(jobs, Memory())
         aims.ready()
-        if next(aims.limits.sample(Random(0), DRAWS), None) is None:
-            raise aims.limits.unsatisfied(DRAWS)
+        if next(aims.sample(Random(0), DRAWS), None) is None:
+            raise aims.unsatisfied(DRAWS)
         remark = aims.strategy.remark(settings.search.budget)
         if remark is not None:
             logging.getLogger("nas").warning("%s", remark)
@@ -189,7 +190,21 @@ def training_settings(source: str, overrides: list[str]) -> Settings:
         raise InputError(
             "Expected an architecture to train but got none; add arch='...' or give the folder of a finished search."
         )
+    _check_connected(settings)
     return settings
+
+
+def _check_connected(settings: Settings) -> None:
+    """Of the architecture to train: `InputError` where an attack would look for a gradient that there is not."""
+    space = SPACES.get(settings.space)()
+    if space.connected(space.parse(settings.arch), **vars(settings.model)):
+        return
+    if METHODS.get(settings.train.method).adversarial:
+        raise InputError(
+            f"Expected an architecture that can be attacked but got {settings.arch}. {connected.REASON} Train another, "
+            "or this one with train.method=standard."
+        )
+    logging.getLogger("nas").warning("%s: %s Its training can only end at chance.", settings.arch, connected.REASON)
 
 
 def best_of(folder: Path) -> str:

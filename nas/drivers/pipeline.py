@@ -107,6 +107,8 @@ def search(shop: Workshop) -> dict[str, Any]:
     run, settings = shop.run, shop.run.settings
     kept = run.store.get("search/result")
     if kept is not None:
+        if not is_supernet(settings):
+            shop.aims.check_found(kept)
         return kept
     result = search_supernet(shop) if is_supernet(settings) else _ask_and_tell(shop)
     run.store.put("search/result", result)
@@ -120,7 +122,7 @@ def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
         looking = Search(
             aims.space,
             aims.strategy,
-            aims.limits,
+            aims,
             settings.search.budget,
             settings.search.ask,
             run.store,
@@ -150,13 +152,17 @@ def random_peer(shop: Workshop, best: str) -> str:
     limits = shop.aims.limits
     trained = shop.jobs.trained
     size = trained.cost(limits.space.parse(best)).params
-    for arch in limits.sample(Random(derive(shop.run.settings.seed, "random cell")), DRAWS):
+    rng = Random(derive(shop.run.settings.seed, "random cell"))
+    for _ in range(DRAWS):
+        arch = limits.space.canonical(limits.space.sample(rng))
         if str(arch) == best or abs(trained.cost(arch).params - size) > SIZE * size:
             continue
-        if trained.connected(arch):
-            return str(arch)
-        if shop.aims.older is not None:
-            raise connected.refusal(f"{shop.run.folder}, whose random cell it is,", str(arch), shop.aims.older)
+        alive, older = trained.connected(arch), shop.aims.older
+        if not (alive or older) or not limits.allow(arch):  # in this order: the limits may build it to measure it
+            continue
+        if older is not None and not alive:
+            raise connected.refusal(f"{shop.run.folder}, whose random cell it is,", str(arch), older)
+        return str(arch)
     raise InputError(
         f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; train "
         f"the best alone with `nas train {shop.run.folder}`, or start a new run with run.random=false."

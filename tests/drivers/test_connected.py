@@ -21,17 +21,20 @@ from nas.drivers import dps, forecast, launch, supernet_stage
 from nas.drivers import run as run_module
 from nas.drivers.aims import Aims
 from nas.drivers.candidates import Candidates
-from nas.drivers.connected import REASON, SINCE
+from nas.drivers.connected import NEVER_VALUED, REASON, SINCE
 from nas.drivers.jobs import Jobs
 from nas.drivers.losses import PLAIN, Task
 from nas.drivers.losses import Work as LossWork
+from nas.drivers.objectives.names import builds
 from nas.drivers.pipeline import Watcher, random_peer
 from nas.drivers.rows import RowFile
 from nas.drivers.run import create, reopen
 from nas.drivers.score import Scored, Work, score
 from nas.drivers.search import Search
 from nas.drivers.settings import from_values
+from nas.drivers.sized import Sized
 from nas.search_spaces import DARTS, NASBench201
+from nas.strategies.proxies import PROXIES
 
 SPACE = NASBench201()
 DEAD = str(SPACE.canonical(SPACE.parse("|none~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|")))
@@ -134,7 +137,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
 def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
     looking = aims(f"objective={objective}", "strategy.name=random")
     store = Memory()
-    search = Search(looking.space, looking.strategy, looking.limits, 100, 10, store)
+    search = Search(looking.space, looking.strategy, looking, 100, 10, store)
     while not search.finished:
         search.step(lambda keys: looking.evaluate(keys, lambda: None))
     result = search.result()
@@ -143,6 +146,28 @@ def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
     assert {one.reason for one in dead} == {REASON}
     assert (result["evaluated"], result["failed"]) == (100, len(dead))
     assert all(SPACE.connected(SPACE.parse(entry["arch"])) for entry in result["best"])
+
+
+LIMITED = "search.constraints=[latency<=1000000]"
+
+
+def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = built(monkeypatch)
+    looking = aims("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1")
+    store = Memory()
+    search = Search(looking.space, looking.strategy, looking, 100, 100, store)
+    search.step(lambda keys: looking.evaluate(keys, lambda: None))
+    assert REASON in [one.reason for one in store.told()]
+    assert cells
+    assert all(SPACE.connected(SPACE.parse(cell)) for cell in cells)
+    peer(looking, "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", 3)
+    assert all(SPACE.connected(SPACE.parse(cell)) for cell in cells)
+
+
+def test_a_limit_that_is_known_comes_first() -> None:
+    """What the limits forbid is no failure, and says nothing of an older run."""
+    older = aims("search.constraints=[params>=99%, latency<=1000000]", older="0.1.0")
+    assert not older.allow(SPACE.parse(DEAD))
 
 
 def test_what_a_strategy_asks_beside_the_objective_has_no_value_either(
@@ -167,7 +192,7 @@ def test_a_forecast_times_candidates() -> None:
     """Of the cells as small as this one many have no path."""
     limit = aims().jobs.trained.cost(SPACE.parse(NOTHING)).params
     looked = aims("objective=jacov", f"search.constraints=[params<={limit}]")
-    drawn = list(islice(looked.limits.sample(Random(0), 5000), 100))
+    drawn = list(islice(looked.sample(Random(0), 5000), 100))
     assert not all(map(SPACE.connected, drawn))
     found = forecast._feasible(looked.jobs)
     assert len(found) == forecast.SAMPLES
@@ -189,7 +214,7 @@ def test_the_random_peer_is_never_one_and_else_the_one_of_before() -> None:
     size = cost(SPACE.parse(best)).params
     passed_over = 0
     for seed in range(60):
-        drawn = new.limits.sample(Random(derive(seed, "random cell")), 100_000)
+        drawn = new.sample(Random(derive(seed, "random cell")), 100_000)
         first = next(arch for arch in drawn if str(arch) != best and abs(cost(arch).params - size) <= 0.1 * size)
         found = peer(new, best, seed)
         assert SPACE.connected(SPACE.parse(found))
@@ -292,6 +317,43 @@ def test_an_older_search_that_had_none_of_it_goes_on(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
             outcomes(older, ALIVE, NOTHING)
         aims("objective=trained:clean", kept=store, older="0.1.0").check_older()
+
+
+@pytest.mark.parametrize("objective", ["jacov", "params+synflow", "grad_norm+zen", "epe_nas"])
+def test_an_older_search_by_what_had_no_value_either_goes_on(objective: str) -> None:
+    assert outcomes(aims(f"objective={objective}", older="0.1.0"), DEAD) == {DEAD: REASON}
+    table = ("objective=trained:clean", "search.cheap=jacov", "strategy.name=warmup-move")
+    assert aims(*table, older="0.1.0")._cheap([SPACE.parse(DEAD)]) == [None]
+
+
+def test_which_proxies_gave_such_networks_no_value_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each asked for its value as older versions did: without a look at the graph of the cell."""
+    monkeypatch.setattr(Sized, "connected", lambda self, arch: True)
+    values = from_values({"name": "test"}, [*SMALL, "data.size=16"])
+    names = [name for name in PROXIES.names() if builds(name)]
+    scorer = Jobs(values, None).objectives.scorer(names)
+    dead_end = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|none~2|"
+    failed = [set(scorer.attempt(text)[1]) for text in (DEAD, NOTHING, dead_end)]
+    assert set.intersection(*failed) == NEVER_VALUED
+
+
+def test_an_older_result_whose_best_is_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version(monkeypatch, "0.1.0")
+    with create("run", settings("objective=grad_norm:min", f"run.dir={tmp_path / 'run'}")) as run:
+        run.store.put("search/result", {"best": [{"arch": DEAD}]})
+    version(monkeypatch, "0.2.0")
+    with reopen(tmp_path / "run") as run, pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
+        launch.execute(run, Watcher())
+
+
+def test_training_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    launch.training_settings("quickstart", [f"arch='{ALIVE}'"])
+    assert not caplog.messages
+    launch.training_settings("quickstart", [f"arch='{DEAD}'", "train.method=standard"])
+    (said,) = caplog.messages
+    with pytest.raises(InputError, match=r"can be attacked .* do not depend on the image.* train\.method=standard"):
+        launch.training_settings("quickstart", [f"arch='{DEAD}'", "train.method=fgsm"])
+    assert said.startswith(f"{DEAD}: The network's logits do not depend on the image")
 
 
 def test_an_older_searchs_cheap_values_are_looked_at(tmp_path: Path, data_dir: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -99,27 +98,17 @@ def test_settings_open_what_they_name(tmp_path: Path) -> None:
 
 
 def test_all_of_cifar10(data_dir: Path) -> None:
-    """Every column of every table in a second; what is common to them; lookups that cost nothing."""
+    """Every column of every table; what is common to them; the same values looked up and in columns."""
     folder = data_dir / "nasbench201"
 
-    def opened() -> Collection:
-        tables = TableSettings(
-            robustness=str(data_dir / "robustness-dataset"),
-            accuracy=str(folder / "cifar10_test_acc.csv"),
-            robbench=str(folder / "nas_robbench_201_cifar10.csv"),
-            latency=str(folder / "hw_nas_bench_cifar10.csv"),
-            scores=[str(folder / "zc_proxies_cifar10.csv")],
-        ).open()
-        for name in tables.labels:
-            tables.column(name)
-        return tables
-
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        tables = opened()
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 1
+    tables = TableSettings(
+        robustness=str(data_dir / "robustness-dataset"),
+        accuracy=str(folder / "cifar10_test_acc.csv"),
+        robbench=str(folder / "nas_robbench_201_cifar10.csv"),
+        latency=str(folder / "hw_nas_bench_cifar10.csv"),
+        scores=[str(folder / "zc_proxies_cifar10.csv")],
+    ).open()
+    assert all(len(tables.column(name)) for name in tables.labels)
     assert isinstance(tables.tables[""], RobustnessDataset)
     assert len(tables.labels) == len(set(tables.labels)) == 83
     assert len(tables.classes(["clean", "robbench:pgd@8", "edgegpu_latency"])) == 6466
@@ -130,7 +119,3 @@ def test_all_of_cifar10(data_dir: Path) -> None:
     found = np.array([list(tables.metrics(text, columns).values()) for text in strings])
     expected = np.array([tables.values(name, strings) for name in columns])
     np.testing.assert_array_equal(found, expected.T)
-    start = time.process_time()
-    for text in strings:
-        tables.metrics(text, columns)
-    assert len(strings) / (time.process_time() - start) > 100_000

@@ -153,7 +153,7 @@ APART = {  # not to be changed here
     *("name", "run.dir"),  # where results go
     *("executor.address", "executor.gpus", "train.drop_path"),  # refused by themselves
     *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with others
-    *("strategy.name", "space", "proxies.eproxy.settings"),  # have other keys behind them
+    *("strategy.name", "space", "proxies.eproxy.settings", "proxies.eproxy.use_barrier"),  # have others behind them
 }
 
 
@@ -226,6 +226,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param("search", SUPERNET, id="supernet"),
         pytest.param("train", (*TINY, f"arch={CELL}"), id="train"),
         pytest.param("train", (*TINY, f"arch={CELL}", "train.method=trades", "train.steps=1"), id="trades"),
+        pytest.param(
+            "train",
+            (*TINY, f"arch={CELL}", "train.method=fgsm", "data.validation=0", "train.select=last"),
+            id="unvalidated",
+        ),
         pytest.param("eval", TINY, id="eval"),
         pytest.param("transfer", TINY, id="transfer"),
         pytest.param("score", TINY, id="score"),
@@ -308,6 +313,8 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("run", ["data.name=npz", "data.download=true"], "only with cifar10 or cifar100"),
         ("search", ["run.trainings=pgd"], "only in nas run"),
         ("search", ["label.epochs=3"], "trained:"),
+        ("train", ["train.method=pgd", "data.validation=0", "train.validation_steps=3"], "no images to validate on"),
+        ("train", ["train.method=fgsm", "data.validation=0", "train.step_size=.1"], "no images to validate on"),
         ("eval", ["eval.step_size=.1", "eval.attacks=fgsm"], "under fgsm (only under mifgsm or pgd)"),
         ("eval", ["eval.restarts=2", "eval.attacks=fgsm,autoattack"], "apgd-ce"),
         ("eval", ["eval.restarts=2", "eval.attacks=fgsm", "eval.checks=true"], "under fgsm"),
@@ -343,6 +350,7 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
     [
         ("train", ["train.trades_beta=3", "train.method=trades"]),
         ("train", ["train.step_size=.1", "train.method=fgsm"]),  # the validation's PGD
+        ("train", ["train.method=pgd", "data.validation=0", "train.step_size=.1"]),
         ("train", ["train={method: trades, trades_beta: 3}"]),
         ("train", ["train.awp_warmup=3", "train.awp=.01"]),
         ("train", ["space=darts", "train.auxiliary_weight=.1", "model.auxiliary=true", "train.drop_path=.2"]),
