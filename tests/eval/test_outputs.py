@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,10 +128,8 @@ def test_a_slight_dependence_that_changes_the_class_is_told(data: Dataset) -> No
             mean = x.mean((1, 2, 3))
             return torch.stack([mean, mean + (1e-4 if len(x) > 1 else -1e-4), -mean], 1)
 
-    part = Dataset(
-        "made", data.train, data.train, Split(data.test.images, data.test.labels % 3), 3, (0.5,) * 3, (1,) * 3
-    )
-    found = checked(Tied(), part)["depends-on-batch"]
+    three = replace(data, test=Split(data.test.images, data.test.labels % 3))
+    found = checked(Tied(), three)["depends-on-batch"]
     assert found.ok == "warn"
     assert "is of another class" in found.reason
 
