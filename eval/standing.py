@@ -16,6 +16,7 @@ from nas.eval.layout import ChannelsLast
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
+OTHER_ORDER = 3  # a flag of a clean image: right if the classes were counted in their other order
 OUTSIDE = 2  # a flag: classified rightly within the ball; what the attack found lies outside it
 
 
@@ -25,6 +26,14 @@ class Outcomes(Protocol):
     def get(self, key: str) -> Any: ...
 
     def put(self, key: str, value: Any) -> None: ...
+
+
+def told(said: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
+    """A flag per image: 1 where what the network `said` is its label `y`, else OTHER_ORDER where it is the other."""
+    right = (said == y).int()
+    if elsewhere is not None:
+        right[(said != y) & (said == elsewhere)] = OTHER_ORDER
+    return right.tolist()
 
 
 class Examined:
@@ -73,12 +82,18 @@ class Examined:
         with torch.no_grad():
             return self.network(x).argmax(1) == y
 
-    def clean(self, tick: Tick) -> Flags:
+    def clean(self, tick: Tick, other: Tensor | None = None) -> Flags:
+        """Which images are right. With the label of each class in an `other` order, those right there are told too."""
         flags: Flags = []
         for batch, (x, y) in enumerate(zip(self.images, self.labels)):
-            flags += self.kept(f"clean/{batch}", lambda x=x, y=y: self.right(x, y).int().tolist())  # type: ignore[misc]
+            flags += self.kept(f"clean/{batch}", lambda x=x, y=y: self._clean(x, y, other))  # type: ignore[misc]
             tick(1, "clean")
         return flags
+
+    def _clean(self, x: Tensor, y: Tensor, other: Tensor | None) -> Flags:
+        with torch.no_grad():
+            said = self.network(x).argmax(1)
+        return told(said, y, None if other is None else other.to(y.device)[y])
 
     def robust(self, label: str, attack: Attack, given: Flags, tick: Tick) -> Flags:
         """Which of the images that are `given` (1) stand the attack; the others are not attacked."""

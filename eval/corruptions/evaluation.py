@@ -13,7 +13,8 @@ from nas.core.perturb import eval_mode
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
 from nas.eval.corruptions.sources import Computed, Source
-from nas.eval.standing import Outcomes, Tick
+from nas.eval.orders import remark
+from nas.eval.standing import Outcomes, Tick, told
 
 Baseline = Mapping[str, Any] | str | None
 
@@ -66,7 +67,7 @@ def corrupted(
     The result holds `images` (where they are from), `n_test`, `severities`, `accuracy` (by type, one per severity),
     `types` and `groups` (means), `mean` (of the types `mean_of`) with its `interval`, `clean`, `hrs`, `left_out`,
     `right` (of each image, how many of its versions in the mean), and with a baseline `mce`, `relative_mce`, `ce`,
-    `relative_ce`.
+    `relative_ce`; `remarks` where the classes seem to be counted in another order.
     """
     if clean is None and not source.has_clean:
         raise InputError("Expected the accuracy on clean images but the source has none; give it.")
@@ -81,6 +82,7 @@ def corrupted(
     accuracy = {kind: [_accuracy(right[kind, severity]) for severity in source.severities] for kind in source.kinds}
     counted = [right[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
     count = [sum(flag == "1" for flag in image) for image in zip(*counted)]
+    remarks = _remarks(source, list(right.values()))
     relative = {} if compared is None else relative_errors(accuracy, clean, compared)
     return {
         "images": source.described,
@@ -92,8 +94,20 @@ def corrupted(
         "accuracy": accuracy,
         "left_out": source.left_out,
         "right": count,
+        **({"remarks": remarks} if remarks else {}),
         **relative,
     }
+
+
+def _remarks(source: Source, flags: Sequence[str]) -> list[str]:
+    """That the labels seem to count the classes in another order; `flags` are of all types and severities."""
+    if source.elsewhere is None:
+        return []
+    labels = torch.cat([source.labels[: source.n]] * len(flags))
+    advice = "the network or the labels of the files may count them so (data.order)"
+    found = [int(flag) for text in flags for flag in text]
+    sentence = remark(found, labels, source.elsewhere.tolist(), "corrupted images", advice)
+    return [] if sentence is None else [sentence]
 
 
 def _accuracy(flags: str) -> float:
@@ -108,7 +122,7 @@ def _flags(
     outcomes: Outcomes,
     tick: Tick,
 ) -> str:
-    """One character per image, 1 where it is classified rightly."""
+    """One character per image, 1 where it is classified rightly (a flag of `standing.told`)."""
     kept = []
     for number in range(source.batches):
         key = f"{source.key}/{which}/{number}"
@@ -127,5 +141,6 @@ def _classified(network: nn.Module, source: Source, which: str, number: int, dev
     else:
         kind, severity = which.split("/")
         x, y = source.batch(kind, int(severity), number, device)
+    elsewhere = None if source.elsewhere is None else source.elsewhere.to(y.device)[y]
     with torch.no_grad(), eval_mode(network):
-        return "".join(map(str, (network(x).argmax(1) == y).int().tolist()))
+        return "".join(map(str, told(network(x).argmax(1), y, elsewhere)))

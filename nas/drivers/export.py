@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from nas.core import checkpoint
+from nas.core.data import BEFORE
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.files import told_plainly, write_atomic, write_json, write_text
@@ -31,6 +32,7 @@ from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported,
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
+TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
 DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
 
 
@@ -48,8 +50,9 @@ def export(source: Path, folder: Path) -> dict[str, Any]:
     path = checkpoint_of(source).resolve()
     network, trained = load_trained(path)
     trained, weights = trained.without_auxiliary(network.state_dict())
-    told = {key: trained.data[key] for key in ("validation",) if key in trained.data}  # came with version 0.2.0
-    data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
+    said = {**BEFORE, **trained.data}
+    told = {key: said[key] for key in TOLD if key in said}
+    data = {**{key: said.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
     trained = replace(trained, data=data)
     space = SPACES.get(trained.space)()
     cost = space.cost(space.parse(trained.arch), trained.num_classes, image_size=trained.image_size, **trained.settings)

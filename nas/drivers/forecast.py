@@ -135,9 +135,10 @@ def _steps(jobs: Jobs, settings: Settings, command: str, network: nn.Module | No
         arch = space.parse(settings.arch if settings.arch is not None and command != "run" else _feasible(jobs)[0])
         network = space.build(arch, jobs.dataset.num_classes, **asdict(settings.model))
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
-    batch = min(settings.train.batch_size, len(jobs.dataset.train))
-    x = unit_range(jobs.dataset.train.images[:batch]).to(settings.torch_device())
-    y = jobs.dataset.train.labels[:batch].to(settings.torch_device())
+    part = jobs.dataset.example
+    batch = min(settings.train.batch_size, len(part))
+    x = unit_range(part.images[:batch]).to(settings.torch_device())
+    y = part.labels[:batch].to(settings.torch_device())
     step = _timed(lambda: _train_step(network, x, y), 3)
     with eval_mode(network.requires_grad_(False)):
         attack = _timed(lambda: input_gradient(lambda z: F.cross_entropy(network(z), y), x), 3)
