@@ -24,6 +24,6 @@ def remark(flags: Flags, labels: Tensor, elsewhere: Sequence[int], images: str, 
         return None
     count = len(flags)
     return (
-        f"{100 * right / count:.1f} % of the {images} are right, but {100 * there / count:.1f} % would be with the classes "
-        f"counted in the other order; {advice}."
+        f"{100 * right / count:.1f} % of the {images} are right, but {100 * there / count:.1f} % would be with the "
+        f"classes counted in the other order; {advice}."
     )

@@ -168,7 +168,7 @@ def unlike(subject: Subject, dataset: Dataset, name: str) -> str | None:
     if not pairs:
         return None
     return (
-        f"{len(pairs):,} of {len(subject.classes):,} classes of {name} have other names than those of the data (such as "
+        f"{len(pairs):,} of {len(subject.classes):,} classes of {name} have other names than those of the data (as "
         f"{pairs[0][0]!r} and {pairs[0][1]!r}); they are taken to be the same in this order."
     )
 

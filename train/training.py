@@ -270,8 +270,8 @@ def larger_batch(section: str, batch_size: int, images: int) -> str | None:
     if batch_size <= images:
         return None
     return (
-        f"{section}.batch_size={batch_size} is more than the {images} images that are trained on: each batch holds them "
-        "all, and an epoch is one step."
+        f"{section}.batch_size={batch_size} is more than the {images} images that are trained on: each batch holds "
+        "them all, and an epoch is one step."
     )
 
 

@@ -188,10 +188,9 @@ class Published(Source):
         self.renumbered = False
         if test is not None and len(test[1]) == rows:
             known = test[1].cpu().long()
-            self.renumbered = (
-                other is not None and torch.equal(other[known], self.labels) and not known.equal(self.labels)
-            )
-            if self.renumbered or known.equal(self.labels):
+            same = known.equal(self.labels)
+            self.renumbered = not same and other is not None and other[known].equal(self.labels)
+            if same or self.renumbered:
                 self.test, self.labels = test[0], known
         if other is not None and self.test is None:
             self.elsewhere = torch.argsort(other)
@@ -212,7 +211,8 @@ class Published(Source):
     @property
     def described(self) -> str:
         how = ", their labels, which count the classes in the other order, renumbered" if self.renumbered else ""
-        return f"published files in {self.folder}, rows 1 to {self.n} of {self.total} of each severity, in their order{how}"
+        rows = f"rows 1 to {self.n} of {self.total} of each severity, in their order"
+        return f"published files in {self.folder}, {rows}{how}"
 
     def batch(self, kind: str, severity: int, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
         rows = self.rows(number)

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 from nas.core import checkpoint
-from nas.core.data import BEFORE
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.files import told_plainly, write_atomic, write_json, write_text
@@ -50,9 +49,8 @@ def export(source: Path, folder: Path) -> dict[str, Any]:
     path = checkpoint_of(source).resolve()
     network, trained = load_trained(path)
     trained, weights = trained.without_auxiliary(network.state_dict())
-    said = {**BEFORE, **trained.data}
-    told = {key: said[key] for key in TOLD if key in said}
-    data = {**{key: said.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
+    told = {key: trained.data[key] for key in TOLD if key in trained.data}
+    data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
     trained = replace(trained, data=data)
     space = SPACES.get(trained.space)()
     cost = space.cost(space.parse(trained.arch), trained.num_classes, image_size=trained.image_size, **trained.settings)

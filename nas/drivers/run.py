@@ -283,7 +283,7 @@ def described(folder: Path) -> dict[str, Any]:
 
 
 def as_meant(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a run of any version, with what those of an earlier one left unsaid and means another thing now."""
+    """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
     data = settings.get("data") if isinstance(settings, dict) else None
     return {**settings, "data": {**BEFORE, **data}} if isinstance(data, dict) else settings
 

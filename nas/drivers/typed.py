@@ -25,8 +25,8 @@ def from_values(reader: Reader, values: dict[str, Any], overrides: list[str]) ->
     settings = schema.from_values(values, overrides)
     if settings.data.test == ALL and reader.command not in (EVAL, TRANSFER):
         raise InputError(
-            f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; only "
-            "nas eval and nas transfer can do without."
+            f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; "
+            "only nas eval and nas transfer can do without."
         )
     typed = config.flat(config.override({}, schema.in_full(values, overrides), type(settings)))
     said, usual = config.flat(values), config.flat(config.plain(type(settings)()))

@@ -22,8 +22,8 @@ _ROUNDING = 1e-9  # 224/232 as a decimal must give 232 pixels
 class Resizing:
     """How an image gets `size` x `size` pixels; `size` None leaves it as it is.
 
-    With R = ⌊size / crop_share⌋: `crop` makes the shorter side R pixels, `squash-crop` both, and cuts size x size out of
-    the middle; `squash` makes both sides `size` pixels. Rounding is that of torchvision's `Resize` and `CenterCrop`.
+    With R = ⌊size / crop_share⌋: `crop` makes the shorter side R pixels, `squash-crop` both, and cuts size x size out
+    of the middle; `squash` makes both sides `size` pixels. Rounding is that of torchvision's `Resize` and `CenterCrop`.
     """
 
     size: int | None = None

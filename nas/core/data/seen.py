@@ -46,8 +46,8 @@ class Seen:
             )
         if self.turned:
             yield (
-                f"{self.turned:,} {of} are to be turned according to their EXIF data; they are read as they are stored, "
-                "which is what torchvision and timm do."
+                f"{self.turned:,} {of} are to be turned according to their EXIF data; they are read as they are "
+                "stored, which is what torchvision and timm do."
             )
         if self.transparent:
             yield f"{self.transparent:,} {of} have transparent pixels; their colours are read as if those were opaque."
@@ -59,7 +59,7 @@ class Seen:
         for name, level in (("training", max(self.levels[:2])), ("test", self.levels[2])):
             if 0 <= level < LOW:
                 yield (
-                    f"The largest level of the {name} images is {level}, of 255: nearly black images. Where levels were "
+                    f"The largest level of the {name} images is {level}, of 255: nearly black. Where levels were "
                     f"stored as 0..{level}, scale them to 0..255 before they are saved."
                 )
 

@@ -58,9 +58,8 @@ class DataSettings:
         for key, values in choices.items():
             value = getattr(self, key)
             if value not in values:
-                raise InputError(
-                    f"Expected data.{key} to be {' or '.join(values)} but got {value!r}{suggest(str(value), list(values))}."
-                )
+                near = suggest(str(value), list(values))
+                raise InputError(f"Expected data.{key} to be {' or '.join(values)} but got {value!r}{near}.")
         if isinstance(self.crop_share, bool) or not 0.1 <= self.crop_share <= 1:
             raise InputError(
                 f"Expected data.crop_share between 0.1 and 1 but got {self.crop_share}; .875 is the usual one."
