@@ -33,7 +33,8 @@ class Passed:
         others = sum(self.suffixes.values())
         if not others and not self.inside and not self.beside:
             return None
-        named = [f"{name} {count:,}" for name, count in self.suffixes.most_common(MOST_NAMED)]
+        often = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMED]
+        named = [f"{name} {count:,}" for name, count in often]
         more = ", ..." if len(self.suffixes) > MOST_NAMED else ""
         kinds = {
             f"in {self.folders:,} folders inside class folders": self.inside,
@@ -171,7 +172,7 @@ def _listing(folder: Path, order: str, passed: Passed) -> Listing:
         raise InputError(f"Expected at least two class folders in {folder} but got {got}; one folder per class.")
     for name, files in listing.items():
         if not files:
-            why = f"; the {below[name]:,} files in folders inside it are not read: move them up" if below[name] else ""
+            why = f"; what lies in folders inside it ({below[name]:,}) is not read: move it up" if below[name] else ""
             raise InputError(
                 f"Expected images ({', '.join(SUFFIXES)}) in {folder / name} but got none{why or '; add some'}, or "
                 "remove the folder."
