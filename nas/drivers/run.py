@@ -285,7 +285,10 @@ def described(folder: Path) -> dict[str, Any]:
 def as_meant(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
     data = settings.get("data") if isinstance(settings, dict) else None
-    return {**settings, "data": {**BEFORE, **data}} if isinstance(data, dict) else settings
+    if not isinstance(data, dict):
+        return settings
+    unsaid = {key: value for key, value in BEFORE.items() if key not in data}
+    return {**settings, "data": {**data, **unsaid}}
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:

@@ -33,8 +33,8 @@ class Seen:
     def of(cls, flags: Iterable[int | None]) -> Seen:
         """The counts of the bits of each image; None of one that was not looked at."""
         known = [flag for flag in flags if flag is not None]
-        counts = [sum(bool(flag & bit) for flag in known) for bit in (OBLONG, TURNED, TRANSPARENT)]
-        return cls(len(known), *counts)
+        oblong, turned, transparent = (sum(bool(flag & bit) for flag in known) for bit in (OBLONG, TURNED, TRANSPARENT))
+        return cls(len(known), oblong, turned, transparent)
 
     def notes(self, total: int, resizing: Resizing) -> Iterator[str]:
         """What the user should know, in sentences; `total` is the number of images there are."""
