@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nas.core.data import Dataset, attacked
+from nas.core.data.classes import other_order
 from nas.core.images import unit_range
 from nas.core.loop import Progress
 from nas.eval.checks import check, check_ticks
@@ -16,6 +17,7 @@ from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson, worst_case
+from nas.eval.orders import remark
 from nas.eval.outputs import IMAGES, check_outputs
 from nas.eval.plan import Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
@@ -42,8 +44,9 @@ def evaluate(
     attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
     perturbations; `providers`, who made each attack, where it is one of two that may round differently; `non_finite`,
     how many images had a NaN or infinite logit, clean and where an attack moved them, which counts as wrong (None where
-    an earlier version did not count them); `checks`, those of the `outputs` or, where they are asked for, all; and
-    `measures`, `corruptions` where they are asked for.
+    an earlier version did not count them); `remarks`, sentences on what makes the numbers mean less than they say,
+    where there is any; `checks`, those of the `outputs` or, where they are asked for, all; and `measures`,
+    `corruptions` where they are asked for.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
     first only; `cascade` has what each attack and all before it leave together, the last being the worst case.
@@ -63,7 +66,9 @@ def evaluate(
         done += passes
         progress(round(done), round(total), note)
 
-    clean = subject.clean(tick)
+    other = other_order(dataset.classes)
+    flags = subject.clean(tick, None if other is None else torch.tensor(other[1]))
+    clean = [int(flag == 1) for flag in flags]
     standing = _attacked(subject, plan, settings, clean, tick)
     seen = settings.attacks[:1] if settings.cascade else settings.attacks
     reported = {"clean": clean, **{label: standing[label] for label in seen}}
@@ -84,6 +89,10 @@ def evaluate(
         "sweep": _sweep(settings, standing, clean),
         "non_finite": subject.non_finite,
     }
+    if other is not None:
+        advice = f"repeat the evaluation with data.order={other[0]} if the network was trained so"
+        sentence = remark(flags, part.labels, other[1], "clean images", advice)
+        entry |= {} if sentence is None else {"remarks": [sentence]}
     if subject.providers:
         entry["providers"] = subject.providers
     if settings.measures:

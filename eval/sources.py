@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from nas.core.data import Dataset
+from nas.core.data.resize import CROP, SQUASH, SQUASH_CROP
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.images import unit_range
@@ -47,6 +48,7 @@ class Subject:
     training: str
     num_classes: int | None = None  # where the source says so
     image_size: int | None = None
+    classes: tuple[str, ...] = ()  # their names in the order of the logits, where the source says so
 
 
 def is_foreign(text: str) -> bool:
@@ -77,10 +79,16 @@ def settled(text: str) -> str:
     return f"{library}:{name}@{os.path.abspath(os.path.expanduser(path))}"
 
 
-def native_size(text: str) -> int | None:
-    """The image size in pixels that the library states for this model; none for other sources."""
+def native_images(text: str, options: list[str]) -> dict[str, Any]:
+    """How the library wants images for this model: `size`, `resize`, `crop_share` and `interpolation` of the data.
+
+    Empty for other sources. `options` are those of the model: they may choose other weights of torchvision.
+    """
     library, _, rest = text.partition(":")
-    return _stated(library, rest.partition("@")[0]).size if library in LIBRARIES else None
+    if library not in LIBRARIES:
+        return {}
+    weights = _keywords(options).get("weights") if library == "torchvision" else None
+    return _stated(library, rest.partition("@")[0], weights).images
 
 
 def opened(text: str, options: list[str], importable: str | None, seed: int) -> Subject:
@@ -106,13 +114,21 @@ def opened(text: str, options: list[str], importable: str | None, seed: int) -> 
         raise InputError(f"Expected a checkpoint at {text} but there is no such file; check the path.")
     path = Path(text)
     ours, trained = load_exported(path) if path.is_dir() else load_trained(path)
-    return Subject(ours, trained.arch, trained.params, trained.training, trained.num_classes, trained.image_size)
+    return Subject(
+        ours,
+        trained.arch,
+        trained.params,
+        trained.training,
+        trained.num_classes,
+        trained.image_size,
+        tuple(trained.classes),
+    )
 
 
 def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
     """`InputError` unless the network takes the images of `dataset` and tells its classes apart.
 
-    A network of somebody else is asked with two images of the training part.
+    A network of somebody else is asked with two images, of the training part where there is one.
     """
     classes, size = subject.num_classes, subject.image_size
     if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
@@ -120,12 +136,18 @@ def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
             f"Expected data of {classes} classes and {size} pixels for {name} but {dataset.name} has "
             f"{dataset.num_classes} and {dataset.image_size}; set data.name, data.size."
         )
+    if sorted(subject.classes) == sorted(dataset.classes) and subject.classes != dataset.classes:
+        odd = next(label for label, name in enumerate(subject.classes) if name != dataset.classes[label])
+        raise InputError(
+            f"Expected the classes in the order of {name}, whose class {odd} is {subject.classes[odd]!r}, but in "
+            f"{dataset.name} it is {dataset.classes[odd]!r}; set data.order as it was for the training."
+        )
     if classes is not None:
         return
     images = f"{dataset.image_size}x{dataset.image_size} images"
     try:
         with torch.no_grad():
-            logits = subject.network(unit_range(dataset.train.images[:2]))
+            logits = subject.network(unit_range(dataset.example.images[:2]))
     except Exception as error:  # the code of somebody else may fail in any way
         raise InputError(
             f"Expected {name} to take {images} of {dataset.name} but: {_reason(error)}; set data.size."
@@ -141,31 +163,60 @@ def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
         raise InputError(f"Expected finite logits of {name} but got NaN or infinity; check its weights.")
 
 
+def unlike(subject: Subject, dataset: Dataset, name: str) -> str | None:
+    """That the network's classes have other names than those of the data, in a sentence; None where they have not."""
+    pairs = [(ours, theirs) for ours, theirs in zip(subject.classes, dataset.classes) if ours != theirs]
+    if not pairs:
+        return None
+    return (
+        f"{len(pairs):,} of {len(subject.classes):,} classes of {name} have other names than those of the data (as "
+        f"{pairs[0][0]!r} and {pairs[0][1]!r}); they are taken to be the same in this order."
+    )
+
+
 @dataclass(frozen=True)
 class _Stated:
     """What a library says of one of its models."""
 
-    size: int
+    images: dict[str, Any]  # keys of `data`
     mean: list[float]
     std: list[float]
     num_classes: int | None
 
 
-def _stated(library: str, name: str) -> _Stated:
+def _stated(library: str, name: str, chosen: Any = None) -> _Stated:
+    """What `library` says of its model `name`; of torchvision's with the `chosen` weights, by default its newest."""
     if library == "timm":
         timm = optional("timm", "zoo")
         known = timm.is_model(name.partition(".")[0])
         config = timm.get_pretrained_cfg(name, allow_unregistered=False) if known else None
         if config is None:
             raise _no_model(library, name, timm.list_models())
-        return _Stated(config.input_size[-1], list(config.mean), list(config.std), config.num_classes)
+        return _Stated(_images_of_timm(config), list(config.mean), list(config.std), config.num_classes)
     from torchvision import models
 
     if name not in (listed := models.list_models(module=models)):
         raise _no_model(library, name, listed)
-    weights = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
-    images = weights.transforms()
-    return _Stated(images.crop_size[0], list(images.mean), list(images.std), len(weights.meta["categories"]))
+    known = models.get_model_weights(name)
+    weights = known.__members__.get(str(chosen).rpartition(".")[2], known.DEFAULT)  # type: ignore[attr-defined]
+    given = weights.transforms()
+    size, side = given.crop_size[0], given.resize_size[0]
+    images = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
+    return _Stated(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
+
+
+def _images_of_timm(config: Any) -> dict[str, Any]:
+    """`resize` is left to the user where timm pads images, which `data.resize` cannot."""
+    images = {"size": config.input_size[-1], "interpolation": config.interpolation}
+    if config.crop_mode == "center":
+        return images | _cut(config.crop_pct)
+    if config.crop_mode == "squash":
+        return images | ({"resize": SQUASH} if config.crop_pct == 1 else _cut(config.crop_pct, SQUASH_CROP))
+    return images
+
+
+def _cut(share: float, how: str = CROP) -> dict[str, Any]:
+    return {"resize": how, "crop_share": share}
 
 
 def _no_model(library: str, name: str, listed: list[str]) -> InputError:
@@ -182,7 +233,7 @@ def _from_library(library: str, name: str, weights: Path | None, keywords: dict[
 
     The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
     """
-    stated = _stated(library, name)
+    stated = _stated(library, name, keywords.get("weights"))
     for key in OTHER_PLACES & keywords.keys():
         raise InputError(
             f"Expected no {key} in eval.model_options, which could make {library} unpickle a file; give weights as "

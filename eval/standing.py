@@ -18,6 +18,7 @@ from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, tota
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
+OTHER_ORDER = 3  # a flag of a clean image: right if the classes were counted in their other order
 OUTSIDE = 2  # a flag: classified rightly within the ball; what the attack found lies outside it
 
 
@@ -27,6 +28,18 @@ class Outcomes(Protocol):
     def get(self, key: str) -> Any: ...
 
     def put(self, key: str, value: Any) -> None: ...
+
+
+def told(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
+    """A flag per image: 1 where its logits (B, classes) give its label `y`, else OTHER_ORDER where they give the other.
+
+    A NaN or infinite logit gives none.
+    """
+    right = correct(logits, y)
+    flags = right.int()
+    if elsewhere is not None:
+        flags[~right & correct(logits, elsewhere)] = OTHER_ORDER
+    return flags.tolist()
 
 
 class Examined:
@@ -82,29 +95,35 @@ class Examined:
             logits = self.network(x)
         return correct(logits, y), finite(logits)
 
-    def clean(self, tick: Tick) -> Flags:
-        """Which images are classified correctly.
+    def clean(self, tick: Tick, other: Tensor | None = None) -> Flags:
+        """Which images are classified correctly. With the label of each class in an `other` order, those right there
+        are told too.
 
         `InputError` where an earlier version counted one as such whose logits are not finite.
         """
         flags: Flags = []
         counts = []
         for batch in range(self.batches):
-            kept, count = self.counted(f"clean/{batch}", lambda batch=batch: self._clean(batch))  # type: ignore[misc]
+            kept, count = self.counted(
+                f"clean/{batch}",
+                lambda batch=batch: self._clean(batch, other),  # type: ignore[misc]
+            )
             flags += kept
             counts.append(self._recounted(batch, kept) if count is None else count)
             tick(1, "clean")
         self.non_finite["clean"] = total("clean", counts)
         return flags
 
-    def _clean(self, batch: int) -> tuple[Flags, int]:
-        right, answered = self.judged(self.images[batch], self.labels[batch])
-        return right.int().tolist(), _missing(answered)
+    def _clean(self, batch: int, other: Tensor | None) -> tuple[Flags, int]:
+        y = self.labels[batch]
+        with torch.no_grad():
+            logits = self.network(self.images[batch])
+        return told(logits, y, None if other is None else other.to(y.device)[y]), _missing(finite(logits))
 
     def _recounted(self, batch: int, flags: Flags) -> int:
         """The count that an earlier version did not keep with its `flags`."""
         _, answered = self.judged(self.images[batch], self.labels[batch])
-        wrongly = sum(flag and not fine for flag, fine in zip(flags, answered.tolist()))
+        wrongly = sum(flag == 1 and not fine for flag, fine in zip(flags, answered.tolist()))
         if wrongly:
             raise refusal(f"it took {wrongly} clean images with such logits for correct")
         count = _missing(answered)

@@ -3,7 +3,7 @@
 from nas.train.methods import METHODS, adversarial
 from nas.train.settings import TrainSettings
 from nas.train.trained import TrainedNetwork, load_trained
-from nas.train.training import check_parts, check_recipe, check_selection, train
+from nas.train.training import check_parts, check_recipe, check_selection, larger_batch, train
 
 __all__ = [
     "METHODS",
@@ -13,6 +13,7 @@ __all__ = [
     "check_parts",
     "check_recipe",
     "check_selection",
+    "larger_batch",
     "load_trained",
     "train",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -34,6 +34,7 @@ class TrainedNetwork:
     data: dict[str, Any]  # `data` section of the configuration
     training: str  # the method: standard, pgd, ...
     eps: float  # of adversarial training; 0 for standard training
+    classes: list[str] = field(default_factory=list)  # their names in the order of the labels, where the data tell
 
     def check(self) -> None:
         """`TypeError` or `ValueError` where a value is not of its kind: a file may say anything."""
@@ -49,6 +50,8 @@ class TrainedNetwork:
             plain = all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
             if not plain or len(values) != 3:
                 raise ValueError(f"{name} is {values!r:.80}")
+        if not all(isinstance(name, str) for name in self.classes) or len(self.classes) not in (0, self.num_classes):
+            raise ValueError(f"it says {self.num_classes} classes and names {len(self.classes)}")
         if not all(self.std) or not math.isfinite(self.eps):
             raise ValueError(f"std is {self.std} and eps {self.eps}")
 

@@ -266,6 +266,16 @@ def check_parts(settings: TrainSettings, images: int, together: int = 1) -> None
         )
 
 
+def larger_batch(section: str, batch_size: int, images: int) -> str | None:
+    """That a batch is larger than the `images` there are to train on, in a sentence; None where it is not."""
+    if batch_size <= images:
+        return None
+    return (
+        f"{section}.batch_size={batch_size} is more than the {images} images that are trained on: each batch holds "
+        "them all, and an epoch is one step."
+    )
+
+
 def plan_of(settings: TrainSettings) -> Plan:
     """The part of the settings that is the loop's."""
     schedule = Schedule(

@@ -149,7 +149,7 @@ def source(data: bytes) -> None:
     library, _, model = name.partition(":")
     if library in sources.LIBRARIES:
         if model.partition("@")[0] not in ("lcnet_050", "squeezenet1_1"):
-            sources.native_size(name)  # others may be of any size; there is no bound to how long they take
+            sources.native_images(name, [])  # others may be of any size; there is no bound to how long they take
             return
     elif _runs(library):
         raise InputError("Expected a module without side effects.")

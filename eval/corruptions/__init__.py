@@ -1,6 +1,6 @@
 """Common corruptions: the 15 types of the benchmark and 4 more, at five severities, computed or read from files."""
 
-from nas.eval.corruptions.asked import Asked
+from nas.eval.corruptions.asked import SAME, Asked
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES, Corruption
 from nas.eval.corruptions.evaluation import corrupted, evaluate_corruptions
 from nas.eval.corruptions.names import GROUPS, check_corruptions, chosen
@@ -9,6 +9,7 @@ from nas.eval.corruptions.sources import Computed, Published, Source
 __all__ = [
     "CORRUPTIONS",
     "GROUPS",
+    "SAME",
     "SEVERITIES",
     "Asked",
     "Computed",

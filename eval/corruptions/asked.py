@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from nas.core.data import Dataset, Split
+from nas.core.data.classes import other_order
 from nas.eval.corruptions.evaluation import corrupted
 from nas.eval.corruptions.scores import read_baseline
 from nas.eval.corruptions.sources import Computed, Published, Source
@@ -16,6 +17,7 @@ from nas.eval.standing import Outcomes, Tick
 if TYPE_CHECKING:
     from nas.eval.settings import EvalSettings
 
+SAME = "the same images"
 OTHERS = "the attacked images, which are not those of the files"
 
 
@@ -54,7 +56,7 @@ class Asked:
             return {}
         given = None if self._measures_clean else clean
         result = corrupted(network, self.source, device, outcomes, given, self.baseline, tick)
-        result["clean_images"] = "the same images" if self.source.has_clean else OTHERS
+        result["clean_images"] = SAME if self.source.has_clean else OTHERS
         return {"corruptions": result}
 
 
@@ -62,6 +64,7 @@ def _source(settings: EvalSettings, dataset: Dataset, part: Split, seed: int) ->
     names, severities, size = settings.corruptions, settings.severities, settings.batch_size
     if settings.corruption_data is None:
         return Computed(part.images, part.labels, names, severities, size, seed, settings.frost)
+    other = other_order(dataset.classes)
     return Published(
         settings.corruption_data,
         names,
@@ -71,4 +74,5 @@ def _source(settings: EvalSettings, dataset: Dataset, part: Split, seed: int) ->
         settings.n_test,
         size,
         (dataset.test.images, dataset.test.labels),
+        None if other is None else torch.tensor(other[1]),
     )

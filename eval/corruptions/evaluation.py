@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
-from nas.core.logits import correct, finite
+from nas.core.logits import finite
 from nas.core.perturb import eval_mode
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
 from nas.eval.corruptions.sources import Computed, Source
 from nas.eval.non_finite import Count, kept_with_count, total
-from nas.eval.standing import Outcomes, Tick
+from nas.eval.orders import remark
+from nas.eval.standing import Outcomes, Tick, told
 
 Baseline = Mapping[str, Any] | str | None
 
@@ -69,7 +70,8 @@ def corrupted(
     `types` and `groups` (means), `mean` (of the types `mean_of`) with its `interval`, `clean`, `hrs`, `left_out`,
     `right` (of each image, how many of its versions in the mean), `non_finite` (as `accuracy`, but how many images had
     a NaN or infinite logit, which counts as wrong; None where an earlier version did not count them), and with a
-    baseline `mce`, `relative_mce`, `ce`, `relative_ce`.
+    baseline `mce`, `relative_mce`, `ce`, `relative_ce`; `remarks` where the classes seem to be counted in another
+    order.
     """
     if clean is None and not source.has_clean:
         raise InputError("Expected the accuracy on clean images but the source has none; give it.")
@@ -85,6 +87,7 @@ def corrupted(
     accuracy = {kind: [_accuracy(right[kind, severity]) for severity in source.severities] for kind in source.kinds}
     counted = [right[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
     count = [sum(flag == "1" for flag in image) for image in zip(*counted)]
+    remarks = _remarks(source, list(right.values()))
     relative = {} if compared is None else relative_errors(accuracy, clean, compared)
     return {
         "images": source.described,
@@ -97,8 +100,20 @@ def corrupted(
         "left_out": source.left_out,
         "right": count,
         "non_finite": {kind: [found[kind, severity][1] for severity in source.severities] for kind in source.kinds},
+        **({"remarks": remarks} if remarks else {}),
         **relative,
     }
+
+
+def _remarks(source: Source, flags: Sequence[str]) -> list[str]:
+    """That the labels seem to count the classes in another order; `flags` are of all types and severities."""
+    if source.elsewhere is None:
+        return []
+    labels = torch.cat([source.labels[: source.n]] * len(flags))
+    advice = "the network or the labels of the files may count them so (data.order)"
+    found = [int(flag) for text in flags for flag in text]
+    sentence = remark(found, labels, source.elsewhere.tolist(), "corrupted images", advice)
+    return [] if sentence is None else [sentence]
 
 
 def _accuracy(flags: str) -> float:
@@ -113,7 +128,8 @@ def _flags(
     outcomes: Outcomes,
     tick: Tick,
 ) -> tuple[str, Count]:
-    """One character per image, 1 where it is classified correctly; and how many had a logit that is not finite."""
+    """One character per image, 1 where it is classified correctly (a flag of `standing.told`); and how many had a logit
+    that is not finite."""
     kept, counts = [], []
     for number in range(source.batches):
         key = f"{source.key}/{which}/{number}"
@@ -134,6 +150,7 @@ def _classified(network: nn.Module, source: Source, which: str, number: int, dev
     else:
         kind, severity = which.split("/")
         x, y = source.batch(kind, int(severity), number, device)
+    elsewhere = None if source.elsewhere is None else source.elsewhere.to(y.device)[y]
     with torch.no_grad(), eval_mode(network):
         logits = network(x)
-    return "".join(map(str, correct(logits, y).int().tolist())), int((~finite(logits)).sum())
+    return "".join(map(str, told(logits, y, elsewhere))), int((~finite(logits)).sum())

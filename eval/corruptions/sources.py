@@ -29,7 +29,9 @@ class Source(ABC):
     severities: list[int]
     n: int
     size: int
+    labels: Tensor  # (n,) or more
     left_out: dict[str, str]  # type of corruption: why it is not there although `all` was asked for
+    elsewhere: Tensor | None = None  # what each label may mean, where classes can be counted in two orders
 
     @property
     def batches(self) -> int:
@@ -127,7 +129,9 @@ class Published(Source):
 
     `labels.npy` holds 5·m labels (or m, for one severity). Evaluated are the first `n` rows of each severity, in the
     order of the files, with their labels. Where the labels of the clean test images in their original order, `test`,
-    agree with all m of the file, its images count as the clean ones of the rows; otherwise those are unknown.
+    agree with all m of the file, its images count as the clean ones of the rows; otherwise those are unknown. With
+    `other`, the label of each class in another order, the file's labels may agree in that order; they are then taken
+    as those of `test`.
     """
 
     key = "published"
@@ -142,6 +146,7 @@ class Published(Source):
         n: int | None = None,
         size: int = 250,
         test: tuple[Tensor, Tensor] | None = None,
+        other: Tensor | None = None,
     ) -> None:
         check_severities(severities)
         self.folder = Path(folder)
@@ -180,8 +185,15 @@ class Published(Source):
         self.files, self.total = files, rows
         self.labels = torch.from_numpy(each[0])
         self.test = None
-        if test is not None and len(test[1]) == rows and torch.equal(test[1].cpu().long(), self.labels):
-            self.test = test[0]
+        self.renumbered = False
+        if test is not None and len(test[1]) == rows:
+            known = test[1].cpu().long()
+            same = known.equal(self.labels)
+            self.renumbered = not same and other is not None and other[known].equal(self.labels)
+            if same or self.renumbered:
+                self.test, self.labels = test[0], known
+        if other is not None and self.test is None:
+            self.elsewhere = torch.argsort(other)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
@@ -198,7 +210,9 @@ class Published(Source):
 
     @property
     def described(self) -> str:
-        return f"published files in {self.folder}, rows 1 to {self.n} of {self.total} of each severity, in their order"
+        how = ", their labels, which count the classes in the other order, renumbered" if self.renumbered else ""
+        rows = f"rows 1 to {self.n} of {self.total} of each severity, in their order"
+        return f"published files in {self.folder}, {rows}{how}"
 
     def batch(self, kind: str, severity: int, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
         rows = self.rows(number)

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from nas.drivers.differences import corrected, correction
 from nas.drivers.report import study
-from nas.drivers.report.wording import non_finite, picture_name
+from nas.drivers.report.wording import non_finite, picture_name, remarks
+from nas.eval.corruptions import SAME
 from nas.eval.outputs import NAMES
 
 
@@ -68,7 +69,8 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     if command == "transfer":
         return "\n".join([*map(_matrix(result), result["transfer"]), *checked_lines(result)])
     if command == "eval":
-        lines = [table([result]), *non_finite(result), *corruption_lines(result), *checked_lines(result)]
+        lines = [table([result]), *non_finite(result), *remark_lines(result), *corruption_lines(result)]
+        lines += checked_lines(result)
         lines += measured_lines(result, folder)
         return "\n".join([*lines, f"report: {folder / 'report.html'}"])
     lines = [table(result["models"]), ""]
@@ -113,6 +115,11 @@ def _written(lines: Table) -> str:
     return capture.get()
 
 
+def remark_lines(entry: dict[str, Any]) -> list[str]:
+    """What makes the numbers mean less than they say."""
+    return [f"note: {sentence}" for sentence in remarks(entry)]
+
+
 def corruption_lines(entry: dict[str, Any]) -> list[str]:
     """Accuracies under common corruptions: the mean, groups, and a line for each type."""
     found = entry.get("corruptions")
@@ -134,7 +141,10 @@ def corruption_lines(entry: dict[str, Any]) -> list[str]:
         values = " ".join(f"{100 * accuracy:5.1f}" for accuracy in accuracies)
         lines.append(f"  {kind:<{width}} {values} {100 * found['types'][kind]:5.1f}")
     lines += [f"  left out: {kind}. {reason}" for kind, reason in found["left_out"].items()]
-    return [*lines, f"  {found['n_test']} images per type and severity, {found['images']}"]
+    lines.append(f"  {found['n_test']} images per type and severity, {found['images']}")
+    if found.get("clean_images", SAME) != SAME:
+        lines.append(f"  the clean accuracy is of {found['clean_images']}")
+    return lines
 
 
 def measured_lines(entry: dict[str, Any], folder: Path) -> list[str]:
@@ -274,7 +284,7 @@ def checked_lines(entry: dict[str, Any]) -> list[str]:
 
 def _said_of(model: dict[str, Any]) -> list[str]:
     """What stands below the table of a whole run, of one of its networks."""
-    return [*non_finite(model), *corruption_lines(model)[:1], *checked_lines(model)]
+    return [*non_finite(model), *remark_lines(model), *corruption_lines(model)[:1], *checked_lines(model)]
 
 
 def _interval(entry: dict[str, Any], metric: str) -> str:

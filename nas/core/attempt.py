@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.files import told_plainly
 
 Result = TypeVar("Result")
+NOTES = "nas.data"  # logger of what is to be known of the data
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,8 @@ def make_repeatable(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+
+
+def leave_notes_to_others() -> None:
+    """In a process that helps another, which has told what is to be known of the data."""
+    logging.getLogger(NOTES).setLevel(logging.CRITICAL)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from nas.core import stopping
-from nas.core.attempt import Done, attempt, make_repeatable
+from nas.core.attempt import Done, attempt, leave_notes_to_others, make_repeatable
 from nas.core.errors import NasError, Terminated
 from nas.core.store import Store
 
@@ -149,6 +149,7 @@ def _serve(connection: Connection, function: bytes, threads: int, parent: int) -
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     stopping.listen([signal.SIGTERM], act=lambda number: os._exit(128 + number))
     make_repeatable(threads)
+    leave_notes_to_others()
 
     def follow_parent() -> None:
         while os.getppid() == parent:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 import nas
-from nas.core.attempt import Done, attempt, make_repeatable
+from nas.core.attempt import Done, attempt, leave_notes_to_others, make_repeatable
 from nas.core.crew import Crew, News, RemoteStore
 from nas.core.errors import InputError, NasError
 from nas.core.extras import optional
@@ -233,6 +233,7 @@ class _Actor:
         with contextlib.suppress(OSError):  # relative paths mean what they mean to the process that leads
             os.chdir(folder)
         make_repeatable(threads)
+        leave_notes_to_others()
         self.function = pickle.loads(function)
 
     def ready(self) -> dict[str, str]:

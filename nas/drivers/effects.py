@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from nas.core.data import LOADERS
+from nas.core.data.resize import SQUASH
 from nas.core.effects import conditions_of, either, may_read, readers
 from nas.core.executor import RAY
 from nas.core.seeds import seeded
@@ -142,7 +143,13 @@ def _taken(use: Use, key: str) -> str | None:
 def _for_data(use: Use, key: str) -> str | None:
     section, _, name = key.partition(".")
     chosen = use.settings.data.name
-    if section != "data" or name not in ("root", "download") or may_read(LOADERS.get(chosen), name):
+    if section != "data":
+        return None
+    if name in ("resize", "crop_share", "interpolation") and LOADERS.get(chosen)(use.settings.data).size is None:
+        return "without data.size"
+    if name == "crop_share" and use.settings.data.resize == SQUASH:
+        return f"with data.resize={SQUASH}"
+    if name not in ("root", "download", "order") or may_read(LOADERS.get(chosen), name):
         return None
     return f"with data.name={chosen} (only with {either(readers(LOADERS.components, name))})"
 

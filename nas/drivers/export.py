@@ -31,6 +31,7 @@ from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported,
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
+TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
 DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
 
 
@@ -48,7 +49,7 @@ def export(source: Path, folder: Path) -> dict[str, Any]:
     path = checkpoint_of(source).resolve()
     network, trained = load_trained(path)
     trained, weights = trained.without_auxiliary(network.state_dict())
-    told = {key: trained.data[key] for key in ("validation",) if key in trained.data}  # came with version 0.2.0
+    told = {key: trained.data[key] for key in TOLD if key in trained.data}
     data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
     trained = replace(trained, data=data)
     space = SPACES.get(trained.space)()

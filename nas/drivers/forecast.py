@@ -127,16 +127,18 @@ def _feasible(jobs: Jobs) -> list[str]:
 def _steps(jobs: Jobs, settings: Settings, command: str, network: nn.Module | None = None) -> tuple[float, float, int]:
     """Seconds of one training step and of one attack step (input gradient, eval mode), and their batch size.
 
-    The attack's are 0 where none is made, as the network may have no gradient. Of the `network` that is given, or of one of the space.
+    The attack's are 0 where none is made, as the network may have no gradient. Of the `network` that is given, or of
+    one of the space.
     """
     if network is None:
         space = SPACES.get(settings.space)()
         arch = space.parse(settings.arch if settings.arch is not None and command != "run" else _feasible(jobs)[0])
         network = space.build(arch, jobs.dataset.num_classes, **asdict(settings.model))
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
-    batch = min(settings.train.batch_size, len(jobs.dataset.train))
-    x = unit_range(jobs.dataset.train.images[:batch]).to(settings.torch_device())
-    y = jobs.dataset.train.labels[:batch].to(settings.torch_device())
+    part = jobs.dataset.example
+    batch = min(settings.train.batch_size, len(part))
+    x = unit_range(part.images[:batch]).to(settings.torch_device())
+    y = part.labels[:batch].to(settings.torch_device())
     step = _timed(lambda: _train_step(network, x, y), 3)
     if command == "train" and not METHODS.get(settings.train.method).adversarial:
         return step, 0.0, batch

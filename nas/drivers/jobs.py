@@ -124,6 +124,7 @@ class Jobs:
             asdict(settings.data),
             model.training,
             recipe.eps if adversarial(model.training) else 0.0,
+            list(dataset.classes),
         )
         folder = self.folder / "models" / model.name
         seed = derive(settings.seed, "train", model.name)

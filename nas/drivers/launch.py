@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 
 from nas.core import config, processes
-from nas.core.data import attacked
+from nas.core.data import BEFORE, attacked
+from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.core.memory import Memory
 from nas.core.provenance import versions
@@ -22,13 +23,13 @@ from nas.drivers.jobs import Jobs, Model
 from nas.drivers.objectives.trained import check_judged
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CONFIG, RESULT, Run, described, reopen, result_of
-from nas.drivers.settings import Settings
+from nas.drivers.settings import Settings, from_values
 from nas.eval.corruptions import Asked
 from nas.eval.evaluation import plan_of
 from nas.eval.measures import check_measures
-from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
+from nas.eval.sources import Subject, check_fits, is_foreign, label, native_images, opened, settled, unlike
 from nas.search_spaces import SPACES
-from nas.train import check_parts, check_recipe, check_selection, load_trained
+from nas.train import check_parts, check_recipe, check_selection, larger_batch, load_trained
 from nas.train.exported import is_exported, load_exported
 from nas.train.methods import METHODS
 
@@ -88,18 +89,18 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
     jobs = Jobs(settings, None, keep)
     if command in ("run", "search") and supernet_stage.is_supernet(settings):
         supernet_stage.check(settings)
-        supernet_stage.made(jobs)  # has data to halve
+        supernet = supernet_stage.made(jobs)  # has data to halve
+        _say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
         _ = jobs.objectives.tables  # which may be missing
     elif command in ("run", "search"):
         aims = Aims(jobs, Memory())
         aims.ready()
         if next(aims.sample(Random(0), DRAWS), None) is None:
             raise aims.unsatisfied(DRAWS)
-        remark = aims.strategy.remark(settings.search.budget)
-        if remark is not None:
-            logging.getLogger("nas").warning("%s", remark)
+        _say(aims.strategy.remark(settings.search.budget))
     if Use(Reader(command), settings).labels:
         check_parts(settings.label, len(jobs.dataset.train))
+        _say(larger_batch("label", settings.label.batch_size, len(jobs.dataset.train)))
     reach.warn(command, settings)
     if command == "search":  # on a table it needs no images
         return
@@ -109,11 +110,20 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         check_measures(settings.eval, dataset.num_classes, dataset.image_size)
         Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
     if command == "eval" and extra is not None:
-        check_fits(subject_of(settings, extra), dataset, extra["checkpoint"])
+        subject = subject_of(settings, extra)
+        check_fits(subject, dataset, extra["checkpoint"])
+        _say(unlike(subject, dataset, extra["checkpoint"]))
     if command in ("run", "train"):
         space = SPACES.get(settings.space)()
         check_parts(settings.train, len(dataset.train), processes.current().count)
         check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
+        _say(larger_batch("train", settings.train.batch_size, len(dataset.train)))
+
+
+def _say(sentence: str | None) -> None:
+    """A warning, where there is something to say."""
+    if sentence is not None:
+        logging.getLogger("nas").warning("%s", sentence)
 
 
 def _run(run: Run, watcher: Watcher) -> dict[str, Any]:
@@ -239,7 +249,9 @@ def evaluation_settings(source: str, overrides: list[str], command: str = "eval"
     path = Path(source).resolve() if exported else checkpoint_of(Path(source)).resolve()
     _, trained = load_exported(path) if exported else load_trained(path)
     values = {} if exported else _run_of(path)
-    values = config.merge(values, {"space": trained.space, "model": trained.settings, "data": trained.data})
+    values = config.merge(
+        values, {"space": trained.space, "model": trained.settings, "data": {**BEFORE, **trained.data}}
+    )
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
     settings = typed.from_values(Reader(command), values, overrides)
@@ -253,7 +265,14 @@ def _foreign_settings(source: str, overrides: list[str], command: str) -> tuple[
             "data.name=cifar10 data.root=PATH."
         )
     name = label(source)
-    values = {"name": f"eval-{name}", "data": {"size": native_size(source)}}
+    options = from_values({}, overrides).eval.model_options
+    images = native_images(source, options)
+    if images and "resize" not in images and not any(text.startswith("data.resize=") for text in overrides):
+        raise InputError(
+            f"Expected data.resize={' or '.join(RESIZES)} for {source}, for which the library pads images, but got "
+            "none; set the nearest."
+        )
+    values = {"name": f"eval-{name}", "data": images}
     settings = typed.from_values(Reader(command), values, overrides)
     return settings, {"checkpoint": source, "name": name, "importable": str(Path.cwd())}
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from nas import __version__
 from nas.core import config, provenance, safekeeping
-from nas.core.data import Dataset
+from nas.core.data import BEFORE, LOADERS, Dataset
 from nas.core.data.checksum import checksums
+from nas.core.effects import may_read
 from nas.core.errors import InputError
 from nas.core.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
 from nas.core.store import Store
@@ -30,8 +31,13 @@ CHANGEABLE = (  # nothing that a result depends on
     *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
     "data.root",
 )
-LATER = {  # settings that runs before 0.2.0 lack, and what they did
+LATER = {  # settings that runs of earlier versions lack, and what they did
     "data.validation": 0.1,
+    "data.order": BEFORE["order"],
+    "data.resize": "squash",
+    "data.crop_share": 0.875,
+    "data.interpolation": "bilinear",
+    "data.test": "part",
     "strategy.ranked_by": "cheap",  # of warmup-move
     "strategy.neighbours": None,
 }
@@ -133,11 +139,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 def depends_on(settings: Settings) -> dict[str, Any]:
     """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
 
-    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, so that
-    equal settings have equal checksums in all versions.
+    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, or where
+    the data set does not read it, so that equal settings have equal checksums in all versions.
     """
     values = config.plain(settings)
     unsaid = [key for key, before in LATER.items() if _value(values, key) == before]
+    unsaid += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
     return {
         "seed": settings.seed,
         "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *unsaid)),
@@ -248,7 +255,10 @@ def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """What `config.json` of a run says; `InputError` where the folder is no run."""
+    """What `config.json` of a run says; `InputError` where the folder is no run.
+
+    Settings that a run of an earlier version lacks, and that have another default now, are there as it meant them.
+    """
     path = folder / CONFIG
     try:
         value = read_signed(path)
@@ -269,7 +279,16 @@ def described(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"Expected a readable {path} but: {error}; restore it from a copy.") from error
-    return value
+    return {**value, "settings": as_meant(value["settings"])}
+
+
+def as_meant(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
+    data = settings.get("data") if isinstance(settings, dict) else None
+    if not isinstance(data, dict):
+        return settings
+    unsaid = {key: value for key, value in BEFORE.items() if key not in data}
+    return {**settings, "data": {**data, **unsaid}}
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:
@@ -322,7 +341,7 @@ def _configuration(folder: Path, store: Store) -> dict[str, Any]:
         )
         put_aside(path)
         write_signed(path, kept)
-        return kept
+        return {**kept, "settings": as_meant(kept["settings"])}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from nas.core import config
 from nas.core.attempt import Done
 from nas.core.data import Dataset
+from nas.core.data.classes import other_order
 from nas.core.errors import InputError, NasError
 from nas.core.executor import LOCAL, ExecutorSettings, executor_for
 from nas.drivers import connected
@@ -22,6 +23,7 @@ from nas.drivers.definitions import BEFORE, definitions
 from nas.drivers.jobs import load_once
 from nas.drivers.objectives.names import builds
 from nas.drivers.rows import Row, RowFile
+from nas.drivers.run import as_meant
 from nas.drivers.scoring import Scorer
 from nas.drivers.settings import Settings, from_values
 from nas.drivers.sized import Sized
@@ -95,20 +97,23 @@ def dataset_of(settings: Settings) -> Dataset:
 
 def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
     """All that a row's values depend on, and nothing else: not the number of workers."""
+    dataset = dataset_of(settings)
     return {
-        **_settings_of(settings, proxies),
-        **definitions(proxies, vars(settings.proxies), dataset_of(settings)),
+        **_settings_of(settings, proxies, other_order(dataset.classes) is not None),
+        **definitions(proxies, vars(settings.proxies), dataset),
     }
 
 
 def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
     """What `described` says where a user sets nothing but the space: of a file that does not tell it."""
-    defaults = from_values({"space": settings.space, "name": settings.name}, [])
-    return {**_settings_of(defaults, proxies), **BEFORE}
+    defaults = from_values(as_meant({"space": settings.space, "name": settings.name, "data": {}}), [])
+    return {**_settings_of(defaults, proxies, True), **BEFORE}
 
 
-def _settings_of(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> dict[str, Any]:
+    """Of the settings those that values depend on; the order of classes only where they can be in two."""
     values = config.plain(settings)
+    unread = {"download"} if has_orders else {"download", "order"}
     return {
         "space": settings.space,
         "proxies": proxies,
@@ -116,7 +121,7 @@ def _settings_of(settings: Settings, proxies: list[str]) -> dict[str, Any]:
         "device": settings.executor.computes_on(settings.torch_device().type),
         "executor.threads": settings.executor.threads,
         "executor.deterministic": settings.executor.deterministic,
-        "data": {key: value for key, value in values["data"].items() if key != "download"},
+        "data": {key: value for key, value in values["data"].items() if key not in unread},
         "scoring": values["scoring"],
         "model": values["model"],
         **{f"proxies.{name}": values["proxies"][name] for name in proxies},

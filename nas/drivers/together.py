@@ -14,6 +14,7 @@ import torch
 from torch import distributed as dist
 
 from nas.core import config, processes
+from nas.core.attempt import leave_notes_to_others
 from nas.core.data import Dataset, load
 from nas.core.deterministic import make_deterministic, told
 from nas.core.errors import NasError
@@ -79,6 +80,7 @@ def train_together(
 
 def follow() -> None:
     """Take part in every training that the first process begins; writes nothing into the run."""
+    leave_notes_to_others()
     while True:
         try:
             work = processes.current().from_first(None)

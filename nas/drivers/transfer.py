@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -12,7 +13,8 @@ from torch import nn
 
 from nas.core import config
 from nas.core.crew import RemoteStore
-from nas.core.data import Dataset, attacked
+from nas.core.data import LOADERS, Dataset, attacked
+from nas.core.effects import may_read
 from nas.core.errors import InputError, NasError
 from nas.core.executor import executor_for
 from nas.core.seeds import derive
@@ -23,7 +25,7 @@ from nas.drivers.run import STORE, Run
 from nas.drivers.settings import Settings, from_values
 from nas.eval.fingerprint import fingerprint
 from nas.eval.plan import plan_of
-from nas.eval.sources import Subject, check_fits, is_foreign, opened
+from nas.eval.sources import Subject, check_fits, is_foreign, opened, unlike
 from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks, used
 
 ATTACK = "eval.attacks=pgd20"  # unless another is asked for
@@ -39,6 +41,25 @@ def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, di
         raise InputError(
             f"Expected networks of the same data but got {', '.join(sorted(map(str, data)))}; set data.name and "
             "data.size."
+        )
+    orders = {one.data.order for one, _ in found}
+    if len(orders) > 1 and may_read(LOADERS.get(settings.data.name), "order"):
+        raise InputError(
+            "Expected networks whose classes are in the same order but some have data.order=text (as all of versions "
+            "before 0.3.0) and some numeric; set data.order: where both orders are the same, to either."
+        )
+    ways = {(one.data.resize, one.data.crop_share, one.data.interpolation) for one, _ in found}
+    if len(ways) > 1:
+        logging.getLogger("nas").warning(
+            "The networks want images resized in %d ways (%s); all are shown those of the first: data.resize=%s, "
+            "data.crop_share=%.4g, data.interpolation=%s.",
+            len(ways),
+            "; ".join(
+                ", ".join(f"{part:.4g}" if isinstance(part, float) else part for part in way) for way in sorted(ways)
+            ),
+            settings.data.resize,
+            settings.data.crop_share,
+            settings.data.interpolation,
         )
     settings.eval = used(settings.eval)
     if settings.name.startswith("eval-"):
@@ -108,7 +129,10 @@ class Work:
         plan_of(self.settings.eval, self.dataset.num_classes, self.dataset.image_size)
         attacked(self.dataset, self.settings.eval.n_test)
         for name, subject in self.subjects.items():
-            check_fits(subject, self.dataset, self.extra["networks"][name]["checkpoint"])
+            checkpoint = self.extra["networks"][name]["checkpoint"]
+            check_fits(subject, self.dataset, checkpoint)
+            if (sentence := unlike(subject, self.dataset, checkpoint)) is not None:
+                logging.getLogger("nas").warning("%s", sentence)
 
     def __call__(self, source: str) -> Found:
         assert self.open_store is not None

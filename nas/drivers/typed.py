@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from nas.core import config
+from nas.core.data import ALL
 from nas.core.errors import InputError
 from nas.drivers import settings as schema
-from nas.drivers.effects import Reader, ineffective
+from nas.drivers.effects import EVAL, TRANSFER, Reader, ineffective
 from nas.drivers.settings import Settings
 
 
@@ -22,6 +23,11 @@ def load(reader: Reader, name: str, overrides: list[str]) -> Settings:
 def from_values(reader: Reader, values: dict[str, Any], overrides: list[str]) -> Settings:
     """`settings.from_values`, likewise."""
     settings = schema.from_values(values, overrides)
+    if settings.data.test == ALL and reader.command not in (EVAL, TRANSFER):
+        raise InputError(
+            f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; "
+            "only nas eval and nas transfer can do without."
+        )
     typed = config.flat(config.override({}, schema.in_full(values, overrides), type(settings)))
     said, usual = config.flat(values), config.flat(config.plain(type(settings)()))
     now = config.flat(config.plain(settings))

@@ -24,6 +24,7 @@ from nas.strategies.rnas import SUPERNET_STRATEGIES
 from nas.train.exported import load as load_network
 
 NO_PATHS = {  # every other setting that is text; who adds one says here or in its field's metadata what it is
+    *("data.interpolation", "data.order", "data.resize", "data.test"),
     *("arch", "data.name", "device", "name", "run.trainings", "space", "tables.dataset"),
     *("eval.attacks", "eval.corruptions", "eval.measure_attack", "eval.measures", "eval.model_options", "eval.norm"),
     *("eval.sweep_attack", "eval.sweep_preset", "executor.address", "executor.name", "model.stem", "scoring.stem"),

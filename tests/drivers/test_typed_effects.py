@@ -81,6 +81,7 @@ def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
         recipe += [f"label.method={method}", "label.awp=0.1", "objective=trained:pgd"]
         yield "run", (), from_values({}, [*everything, *recipe, *auxiliary])
     yield "train", (), from_values({}, [])
+    yield "eval", (), from_values({}, ["data.name=imagefolder", "data.root=DIR", "data.size=8", "data.resize=crop"])
     yield "run", (), from_values({}, ["search.cheap=croze", "strategy.name=warmup-move"])
 
 
@@ -119,6 +120,10 @@ SUPERNET = (
 )
 VALUES = {  # other valid ones, where a rule cannot make them
     "arch": OTHER,
+    "data.order": "text",
+    "data.resize": "crop",
+    "data.interpolation": "bicubic",
+    "data.test": "all",
     "train.method": "pgd",
     "train.schedule": "step",
     "train.select": "last",

@@ -14,7 +14,7 @@ from torch import nn
 from nas.core.data import Dataset, DataSettings, Split, load
 from nas.core.errors import InputError
 from nas.eval import sources
-from nas.eval.sources import Subject, check_fits, is_foreign, label, native_size, opened, settled
+from nas.eval.sources import Subject, check_fits, is_foreign, label, native_images, opened, settled
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # mean and deviation, as both libraries publish them
 RANDOM = ["pretrained=false", "num_classes=10"]
@@ -42,9 +42,9 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert settled("timm:resnet18@w.pth") == f"timm:resnet18@{tmp_path / 'w.pth'}"
     assert settled("torchvision:resnet18") == "torchvision:resnet18"
     assert settled("mine:make") == "mine:make"
-    assert native_size("torchvision:resnet18") == 224
-    assert native_size("torchvision:inception_v3") == 299
-    assert native_size("mine:make") is None
+    assert native_images("torchvision:resnet18", [])["size"] == 224
+    assert native_images("torchvision:inception_v3", [])["size"] == 299
+    assert native_images("mine:make", []) == {}
 
 
 def normalised(x: torch.Tensor) -> torch.Tensor:
@@ -109,7 +109,7 @@ def test_timm(digits: Dataset) -> None:
     pytest.importorskip("timm", reason="timm is not installed; pip install 'robust-nas[zoo]'")
     name = "timm:resnet10t"
     subject = opened(name, RANDOM, None, 5)
-    assert native_size(name) == 176
+    assert native_images(name, [])["size"] == 176
     x = torch.rand(2, 3, 32, 32)
     inside: Any = subject.network.network
     with torch.no_grad():

@@ -2,6 +2,6 @@
 
 from nas.core.data.dataset import Dataset, Split, attacked
 from nas.core.data.loading import LOADERS, load, located, shape_of
-from nas.core.data.settings import DataSettings
+from nas.core.data.settings import ALL, BEFORE, DataSettings
 
-__all__ = ["LOADERS", "DataSettings", "Dataset", "Split", "attacked", "load", "located", "shape_of"]
+__all__ = ["ALL", "BEFORE", "LOADERS", "DataSettings", "Dataset", "Split", "attacked", "load", "located", "shape_of"]

@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nas.core.data.loader import Source, log
 from nas.core.data.room import in_words
+from nas.core.data.seen import Seen
 from nas.core.data.stored import Part, Stored, Unfinished, needed, opened
 from nas.core.errors import InputError
 
@@ -42,9 +43,16 @@ def folder() -> Path:
         raise FileNotFoundError("no home folder is known") from error
 
 
-def key(name: str, size: int | None, validation: Fraction, sources: Sequence[Source]) -> str:
-    """SHA-256 over the data set, the size of its images, the withheld share or count and the state of all its files."""
-    digest = hashlib.sha256(repr((_FORMAT, name, size, str(validation))).encode())
+def key(
+    name: str, size: int | None, validation: Fraction, sources: Sequence[Source], unusual: tuple[Any, ...] = ()
+) -> str:
+    """SHA-256 over the data set, the size of its images, the withheld share or count and the state of all its files.
+
+    `unusual` is what else changes images or labels, where it is not as in versions that had no choice: what those kept
+    stays valid.
+    """
+    about: tuple[Any, ...] = (_FORMAT, name, size, str(validation))
+    digest = hashlib.sha256(repr(about + (unusual and (unusual,))).encode())
     for source in sources:
         digest.update(f"\n{source.state!r}".encode())
     return digest.hexdigest()
@@ -67,8 +75,16 @@ def recall(name: str, key: str) -> Stored | None:
         return None
 
 
-def kept(name: str, key: str, parts: Callable[[], Sequence[Part]], num_classes: Callable[[], int]) -> Stored:
+def kept(
+    name: str,
+    key: str,
+    parts: Callable[[], Sequence[Part]],
+    num_classes: Callable[[], int],
+    seen: Callable[[], Seen] = Seen,
+) -> Stored:
     """Write the images of `parts` and map them, or map what another process wrote meanwhile.
+
+    `seen` is asked after the images were decoded.
 
     Raises `OSError` where the cache cannot be written; what `parts` and its images raise goes through.
     """
@@ -80,7 +96,7 @@ def kept(name: str, key: str, parts: Callable[[], Sequence[Part]], num_classes: 
         try:
             found = recall(name, key)
             if found is None:
-                found = _written(path, unfinished, images, sums, parts(), num_classes())
+                found = _written(path, unfinished, images, sums, parts(), num_classes(), seen)
         except (OSError, InputError):  # no use to anyone; what was interrupted is continued
             unfinished.unlink(missing_ok=True)
             sums.unlink(missing_ok=True)
@@ -91,7 +107,13 @@ def kept(name: str, key: str, parts: Callable[[], Sequence[Part]], num_classes: 
 
 
 def _written(
-    path: Path, unfinished: Path, images: BinaryIO, sums: Path, parts: Sequence[Part], num_classes: int
+    path: Path,
+    unfinished: Path,
+    images: BinaryIO,
+    sums: Path,
+    parts: Sequence[Part],
+    num_classes: int,
+    seen: Callable[[], Seen],
 ) -> Stored:
     size, free = needed(parts), shutil.disk_usage(path.parent).free
     there = os.fstat(images.fileno()).st_size
@@ -99,7 +121,7 @@ def _written(
         raise OSError(errno.ENOSPC, f"{in_words(size)} needed in {path.parent}, {in_words(free + there)} free")
     log.info("Reading %d images; they are kept for the next start.", sum(len(part.order) for part in parts))
     with sums.open("r+b" if sums.exists() else "w+b") as file:
-        Unfinished(images, file).write(parts, num_classes)
+        Unfinished(images, file).write(parts, num_classes, seen)
     os.replace(unfinished, path)
     name_outdated(path.parent, _FORMAT)
     try:

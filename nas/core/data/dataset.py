@@ -49,7 +49,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`mean` and `std` are per channel, of the training images scaled to [0, 1]."""
+    """`mean` and `std` are per channel, of the training images scaled to [0, 1]; of the others where there are none.
+
+    `classes` are the names of the classes in the order of their labels, where the data tell them.
+    """
 
     name: str
     train: Split
@@ -58,6 +61,12 @@ class Dataset:
     num_classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def example(self) -> Split:
+        """A part that has images, to try something on: the training part where it has some, else the test part."""
+        return self.train if len(self.train) else self.test
 
     @property
     def image_size(self) -> int:

@@ -4,88 +4,97 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nas.core.data.loader import Loader, Raw, Source, log
+from nas.core.data.listing import Layout, layout
+from nas.core.data.loader import Loader, Raw, Source
+from nas.core.data.resize import SQUASH, Resizing
+from nas.core.data.seen import OBLONG, TRANSPARENT, TURNED, Seen
+from nas.core.data.settings import ALL
 from nas.core.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
 _CHUNK = 256  # images per task at most: a task per image would cost more than decoding a small one
 _LARGE = 16_384  # bytes a file; of 60,000 images of 900 bytes one thread decodes twice as many as two
 _PIXELS = 2**26  # of one image, before it is resized: a small file may say that it has billions
-
-Listing = dict[str, list[Source]]  # class -> its files, both sorted by name
+GLANCE = 200  # images, evenly spaced
+WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF
 
 
 class ImageFolder(Loader):
-    """Images are turned to RGB and, with `data.size`, resized while they are decoded."""
+    """Images become RGB and, with `data.size`, get that size while they are decoded.
+
+    The pixels are taken as they are stored: an orientation in EXIF data is not applied, transparency is left out.
+    """
 
     name = "imagefolder"
-    reads: ClassVar[frozenset[str] | None] = frozenset({"root"})
-    doc = "your own images: data.root=FOLDER with train/<class>/* and test/<class>/*, or only <class>/*"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"root", "order"})
+    doc = "your own images: data.root=FOLDER with train/<class>/* and test/<class>/*, or only <class>/*; docs/data.md"
     needs_root = True
 
     def sources(self) -> list[Source]:
-        return [source for part in self.parts for files in part.values() for source in files]
+        self.notes += self.layout.notes
+        return self._files()
 
     @cached_property
-    def parts(self) -> list[Listing]:
-        """The listing of the training part and, where there is one, of the test part."""
-        root = self.root
-        if not root.is_dir():
-            raise InputError(f"Expected data.root to be a folder of images but {root} is a file.")
-        if not (root / "train").is_dir():
-            if (root / "test").is_dir() and any(entry.is_dir() for entry in os.scandir(root / "test")):
-                raise InputError(f"Expected a folder {root / 'train'} beside {root / 'test'} but it is missing.")
-            return [_listing(root)]
-        train = _listing(root / "train")
-        if not (root / "test").is_dir():
-            for other in ("val", "valid", "validation"):
-                if (root / other).is_dir():
-                    log.warning("%s is not used; name it `test` to measure on it.", root / other)
-            return [train]
-        test = _listing(root / "test")
-        if train.keys() != test.keys():
-            odd = sorted(train.keys() ^ test.keys())
-            raise InputError(
-                f"Expected the same classes in {root / 'train'} and {root / 'test'} but only one of them has "
-                f"{', '.join(map(repr, odd[:5]))}{' and others' if len(odd) > 5 else ''}; add or remove it."
-            )
-        return [train, test]
+    def layout(self) -> Layout:
+        return layout(self.root, self.settings.order, self.settings.test == ALL)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.layout.classes
+
+    def _files(self) -> list[Source]:
+        return [source for part in self.layout.parts for files in part.values() for source in files]
+
+    def glance(self) -> Seen:
+        files = self._files()
+        sizes = [_size(file.path) for file in files[:: -(-len(files) // GLANCE)]]
+        return Seen.of(OBLONG * (width != height) for width, height in sizes)
 
     def read(self) -> Raw:
         from PIL import Image
 
         Image.init()  # before the threads: it is not safe to run twice at once
-        classes = tuple(self.parts[0])
-        files = self.sources()
-        first = Decoded(files, self.size, _decode(files[0].path, self.size).shape[:2])
-        counts = [[len(of_class) for of_class in part.values()] for part in self.parts]
+        files, resizing = self._files(), self.resizing
+        if resizing.how != SQUASH and all(resizing.fits(*_size(file.path)) for file in files):
+            resizing = Resizing(resizing.size)  # were cut before
+        first = Decoded(files, resizing, _decode(files[0].path, resizing)[0].shape[:2])
+        counts = [[len(of_class) for of_class in part.values()] for part in self.layout.parts]
         labels = [np.repeat(np.arange(len(part), dtype=np.int64), part) for part in counts]
+        count = len(self.classes)
         if len(labels) == 1:
-            return Raw(first, labels[0], len(classes), classes=classes)
+            return Raw(first, labels[0], count, classes=self.classes)
         cut = len(labels[0])
-        train, test = (Decoded(part, self.size, first.sides, files[0]) for part in (files[:cut], files[cut:]))
-        return Raw(train, labels[0], len(classes), test, labels[1], classes)
+        train, test = (Decoded(part, resizing, first.sides, files[0]) for part in (files[:cut], files[cut:]))
+        return Raw(train, labels[0], count, test, labels[1], self.classes)
 
 
 class Decoded:
-    """The images of `files`, decoded when they are asked for; all have the sides (H, W) of `example`."""
+    """The images of `files`, decoded when they are asked for; all have the sides (H, W) of `example`.
+
+    `noted` says of each that was decoded what is to be known of it (bits of `seen`), and None of the others.
+    """
 
     def __init__(
-        self, files: list[Source], size: int | None, sides: tuple[int, ...], example: Source | None = None
+        self, files: list[Source], resizing: Resizing, sides: tuple[int, ...], example: Source | None = None
     ) -> None:
         self.files = files
-        self.size = size
+        self.resizing = resizing
         self.sides = sides
         self.example = example or files[0]
         self.workers = _workers(files)
+        self.noted: list[int | None] = [None] * len(files)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,7 +109,7 @@ class Decoded:
 
         def decode(start: int) -> None:
             for i in range(start, min(start + chunk, len(index))):
-                images[i] = self._decoded(self.files[index[i]].path)
+                images[i], self.noted[index[i]] = self._decoded(self.files[index[i]].path)
 
         pool = ThreadPoolExecutor(self.workers)
         try:
@@ -110,44 +119,15 @@ class Decoded:
             pool.shutdown(cancel_futures=True)
         return images
 
-    def _decoded(self, path: str) -> np.ndarray:
-        image = _decode(path, self.size)
+    def _decoded(self, path: str) -> tuple[np.ndarray, int]:
+        image, flags = _decode(path, self.resizing)
         if image.shape[:2] != self.sides:
             height, width = self.sides
             raise InputError(
                 f"Expected images of one size but {self.example.path} has {width} x {height} pixels and {path} "
                 f"{image.shape[1]} x {image.shape[0]}; set data.size=."
             )
-        return image.transpose(2, 0, 1)
-
-
-def _listing(folder: Path) -> Listing:
-    """The images of every class folder in `folder`; hidden folders and other files are passed over."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-        listing = {name: _images(folder.absolute() / name) for name in names}
-    except OSError as error:
-        raise InputError(f"Expected to read {error.filename or folder} but: {error.strerror}.") from error
-    if len(listing) < 2:
-        got = f"only {names[0]!r}" if names else "none"
-        raise InputError(f"Expected at least two class folders in {folder} but got {got}; one folder per class.")
-    for name, files in listing.items():
-        if not files:
-            raise InputError(
-                f"Expected images ({', '.join(SUFFIXES)}) in {folder / name} but got none; "
-                "add some or remove the folder."
-            )
-    return listing
-
-
-def _images(folder: Path) -> list[Source]:
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and entry.is_file():
-                found.append(Source.listed(entry.path, entry.stat()))
-    return sorted(found)
+        return image.transpose(2, 0, 1), flags
 
 
 def _workers(files: list[Source]) -> int:
@@ -156,20 +136,54 @@ def _workers(files: list[Source]) -> int:
     return 1 if mean_size < _LARGE else min(os.cpu_count() or 1, 16)
 
 
-def _decode(path: str, size: int | None) -> np.ndarray:
-    """uint8 (H, W, 3)."""
+def _decode(path: str, resizing: Resizing) -> tuple[np.ndarray, int]:
+    """uint8 (H, W, 3), and what is to be known of the image: bits of `seen`."""
+    with _told(path), _opened(path) as image:
+        if image.mode.startswith(("I", "F")):
+            raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
+        if image.width * image.height > _PIXELS:
+            raise InputError(f"Expected at most {_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
+        rgb = image.convert("RGB")
+        flags = OBLONG * (image.width != image.height) | TURNED * _is_turned(image)
+        return np.asarray(resizing(rgb)), flags | TRANSPARENT * _is_transparent(image)
+
+
+def _size(path: str) -> tuple[int, int]:
+    """Width and height, from the beginning of the file."""
+    with _told(path), _opened(path) as image:
+        return image.size
+
+
+def _is_turned(image: Image) -> bool:
+    try:
+        return image.getexif().get(ORIENTATION, UPRIGHT) not in (UPRIGHT, None)
+    except Exception:  # of damaged EXIF data, which a readable image may have
+        return False
+
+
+def _is_transparent(image: Image) -> bool:
+    """Whether some pixels are not opaque."""
+    if image.mode not in WITH_ALPHA and "transparency" not in image.info:
+        return False
+    least, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return least < 255  # type: ignore[operator]
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Image]:
+    from PIL import Image
+
+    with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+        yield image
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Turn what the library raises for a broken image into one line."""
     from PIL import Image
 
     try:
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            if image.mode.startswith(("I", "F")):
-                raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
-            if image.width * image.height > _PIXELS:
-                raise InputError(f"Expected at most {_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
-            rgb = image.convert("RGB")
-        if size is not None and rgb.size != (size, size):
-            rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
-        return np.asarray(rgb)
+        yield
     except (
         OSError,
         SyntaxError,

@@ -12,10 +12,14 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from nas.core.attempt import NOTES
+from nas.core.data.resize import Resizing
+from nas.core.data.seen import Seen
 from nas.core.data.settings import DataSettings
 from nas.core.errors import InputError
 
 log = logging.getLogger("nas")
+notes_log = logging.getLogger(NOTES)
 
 LARGEST_HASHED = 2**31  # bytes of a file whose content is read at every start: at most some seconds
 CHUNK = 2**20  # bytes read at a time
@@ -81,7 +85,10 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True)
 class Raw:
-    """Images uint8 (N, 3, H, W) and labels int64 (N,) from 0; there may be no test part."""
+    """Images uint8 (N, 3, H, W) and labels int64 (N,) from 0; there may be no test part.
+
+    With `data.test=all` the images are all for testing.
+    """
 
     images: Pictures
     labels: np.ndarray
@@ -104,7 +111,7 @@ class Loader(ABC):
     doc: ClassVar[str]
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True
-    reads: ClassVar[frozenset[str] | None] = None  # of data.root, data.download; None, or not stated anew: both
+    reads: ClassVar[frozenset[str] | None] = None  # of root, download, order; None, or not stated anew: all
     default_size: ClassVar[int | None] = None
     default_root: ClassVar[str | None] = None  # where it lies, or is downloaded to, if the user does not say
     mean: ClassVar[Triple | None] = None
@@ -112,11 +119,23 @@ class Loader(ABC):
 
     def __init__(self, settings: DataSettings) -> None:
         self.settings = settings
+        self.notes: list[str] = []  # what the user should know of the files, in sentences; told once they are read
 
     @property
     def size(self) -> int | None:
         """The size asked for, or this data set's own."""
         return self.default_size if self.settings.size is None else self.settings.size
+
+    @property
+    def resizing(self) -> Resizing:
+        """How the settings want images to be brought to the size."""
+        settings = self.settings
+        return Resizing(self.size, settings.resize, settings.crop_share, settings.interpolation)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in the order of their labels, where the files tell them; asked after `sources`."""
+        return ()
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -132,6 +151,10 @@ class Loader(ABC):
         if not path.exists():
             raise InputError(f"Expected the data set {self.name!r} at {path} but nothing is there; set data.root=PATH.")
         return path
+
+    def glance(self) -> Seen:
+        """What a look at some of the files tells of the images, where what decoding them told was not kept."""
+        return Seen()
 
     @abstractmethod
     def sources(self) -> list[Source]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from nas.core.data import cache, room
+from nas.core.data.classes import NUMERIC, other_order
 from nas.core.data.dataset import Dataset, Split
-from nas.core.data.loader import Loader, Pictures, Raw, Triple, log
+from nas.core.data.loader import Loader, Pictures, Raw, Triple, log, notes_log
 from nas.core.data.resize import resized
 from nas.core.data.room import in_words
-from nas.core.data.settings import DataSettings
+from nas.core.data.seen import Levels, Seen
+from nas.core.data.settings import ALL, DataSettings
 from nas.core.data.splits import split
 from nas.core.data.statistics import channel_statistics
 from nas.core.data.stored import Part, needed
@@ -39,7 +43,8 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
     """The data set that `settings` names: same settings and files, same tensors, on every machine.
 
     Decoded images are kept in the user's cache folder and mapped from there, unless `keep` is false; those that do not
-    fit in memory stay on disk.
+    fit in memory stay on disk. What the user should know of them (files that are passed over, images that are
+    squashed) is logged at every call.
     """
     settings.check()
     loader = LOADERS.get(settings.name)(settings)
@@ -47,29 +52,86 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
     read = functools.cache(lambda: _read(loader))
     stored, reason = None, "a dry run keeps nothing"
     if loader.cached and sources:
-        key = cache.key(loader.name, loader.size, settings.withheld, sources)
+        key = cache.key(loader.name, loader.size, settings.withheld, sources, _unusual(loader))
         stored = cache.recall(loader.name, key)
         if stored is None and keep:
             try:
-                stored = cache.kept(loader.name, key, lambda: _parts(read(), settings), lambda: read().num_classes)
+                stored = cache.kept(
+                    loader.name,
+                    key,
+                    lambda: _parts(read().raw, settings),
+                    lambda: read().raw.num_classes,
+                    lambda: read().seen(),
+                )
             except OSError as error:
                 reason = error.strerror or str(error)
     if stored is None:
-        return _in_memory(loader, read(), reason, told=keep and loader.cached and bool(sources))
-    mean, std = _constants(loader) or (stored.mean, stored.std)
-    return Dataset(loader.name, *stored.parts, stored.num_classes, mean, std)
+        told = keep and loader.cached and bool(sources)
+        dataset, seen = _in_memory(loader, read(), reason, told)
+    else:
+        mean, std = _constants(loader) or (stored.mean, stored.std)
+        dataset = Dataset(loader.name, *stored.parts, stored.num_classes, mean, std, loader.classes)
+        seen = stored.seen if stored.seen.levels else _looked_at(loader, stored.parts)
+    total = sum(map(len, (dataset.train, dataset.validation, dataset.test)))
+    for note in (*loader.notes, *seen.notes(total, loader.resizing)):
+        notes_log.warning("%s", note)
+    return dataset
 
 
-def _read(loader: Loader) -> Raw:
+def _unusual(loader: Loader) -> tuple[Any, ...]:
+    """What of the settings changes images or labels, where it is not as in versions that had no choice."""
+    other = other_order(loader.classes)
+    counted = () if other is None or other[0] == NUMERIC else (NUMERIC,)
+    return (*counted, *loader.resizing.key, *((ALL,) if loader.settings.test == ALL else ()))
+
+
+def _looked_at(loader: Loader, parts: Sequence[Split]) -> Seen:
+    """Of images kept by a version that did not note what it saw."""
+    if any(part.on_disk for part in parts):
+        return loader.glance()
+    return replace(loader.glance(), levels=_levels([part.images.numpy() for part in parts]))
+
+
+def _levels(images: Sequence[np.ndarray]) -> tuple[int, ...]:
+    levels = Levels(list(map(len, images)))
+    for part in images:
+        levels.add(part)
+    return levels.largest
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a loader read, with images of the size that is asked for."""
+
+    raw: Raw
+    oblong: int  # images that were not square, of arrays
+
+    def seen(self) -> Seen:
+        """What was seen of the images up to now."""
+        pictures = [one for one in (self.raw.images, self.raw.test_images) if one is not None]
+        flags = [flag for one in pictures for flag in getattr(one, "noted", ())]
+        if flags:
+            return Seen.of(flags)
+        return Seen(sum(map(len, pictures)), oblong=self.oblong)
+
+
+def _read(loader: Loader) -> _Read:
     raw = loader.read()
+    if loader.settings.test == ALL and raw.test_images is not None:
+        raise InputError(
+            f"Expected data.test=part for {loader.name!r}, which has a test part of its own, but got data.test=all; "
+            "leave it out."
+        )
+    pictures = [raw.images, *([] if raw.test_images is None else [raw.test_images])]
+    oblong = sum(len(one) for one in pictures if isinstance(one, np.ndarray) and one.shape[2] != one.shape[3])
     test = None if raw.test_images is None else _sized(raw.test_images, loader)
     raw = replace(raw, images=_sized(raw.images, loader), test_images=test)
     _check(loader, raw)
-    return raw
+    return _Read(raw, oblong)
 
 
 def _sized(images: Pictures, loader: Loader) -> Pictures:
-    return resized(images, loader.size) if isinstance(images, np.ndarray) else images
+    return resized(images, loader.resizing) if isinstance(images, np.ndarray) else images
 
 
 def _check(loader: Loader, raw: Raw) -> None:
@@ -102,7 +164,11 @@ def _check(loader: Loader, raw: Raw) -> None:
 
 
 def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
-    """Training, validation and test part, each in its order; the second may be empty."""
+    """Training, validation and test part, each in its order; the second, or the first two, may be empty."""
+    if settings.test == ALL:
+        none = np.empty(0, dtype=np.int64)
+        order = np.arange(len(raw.labels))
+        return [Part(raw.images, index, raw.labels[index]) for index in (none, none, order)]
     has_test = raw.test_images is not None
     train, validation, test = split(raw.labels, raw.num_classes, raw.classes, has_test, settings.withheld)
     parts = [Part(raw.images, index, raw.labels[index]) for index in (train, validation)]
@@ -111,8 +177,9 @@ def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
     return [*parts, Part(raw.test_images, np.arange(len(raw.test_labels)), raw.test_labels)]
 
 
-def _in_memory(loader: Loader, raw: Raw, reason: str, told: bool) -> Dataset:
+def _in_memory(loader: Loader, read: _Read, reason: str, told: bool) -> tuple[Dataset, Seen]:
     """The data set without a file; `InputError` where it would not fit. `reason`: why it could not be kept."""
+    raw = read.raw
     parts = _parts(raw, loader.settings)
     if not isinstance(raw.images, np.ndarray) and not room.fits(needed(parts)):
         raise InputError(
@@ -127,9 +194,10 @@ def _in_memory(loader: Loader, raw: Raw, reason: str, told: bool) -> Dataset:
             reason,
         )
     images = [np.ascontiguousarray(part.pictures[part.order]) for part in parts]
-    mean, std = _constants(loader) or channel_statistics(images[0])
+    mean, std = _constants(loader) or channel_statistics(next(filter(len, images)))
     splits = [Split(torch.from_numpy(x), torch.from_numpy(part.labels)) for x, part in zip(images, parts)]
-    return Dataset(loader.name, splits[0], splits[1], splits[2], raw.num_classes, mean, std)
+    dataset = Dataset(loader.name, splits[0], splits[1], splits[2], raw.num_classes, mean, std, loader.classes)
+    return dataset, replace(read.seen(), levels=_levels(images))
 
 
 def _constants(loader: Loader) -> tuple[Triple, Triple] | None:

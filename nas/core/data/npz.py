@@ -14,6 +14,7 @@ from typing import IO, ClassVar
 import numpy as np
 from numpy.lib import format as npy
 
+from nas.core.data.listing import ARCHIVER
 from nas.core.data.loader import Loader, Raw, Source
 from nas.core.errors import InputError
 
@@ -22,6 +23,7 @@ _UNREADABLE = (  # what zipfile, zlib and numpy raise for a file that is damaged
     *(LookupError, struct.error, TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
 _KNOWN = ("images", "labels", "test_images", "test_labels")
+MOST_NAMED = 20  # arrays in one sentence
 _EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
 _FREE = 2**28  # unpacked bytes that need no reason
 
@@ -37,7 +39,24 @@ class Npz(Loader):
     def sources(self) -> list[Source]:
         if not self.root.is_file():
             raise InputError(f"Expected data.root to be a .npz file but {self.root} is a folder.")
-        return [Source.of(self.root)]
+        source = Source.of(self.root)
+        self._name_unused()
+        return [source]
+
+    def _name_unused(self) -> None:
+        try:
+            with zipfile.ZipFile(self.root) as archive:
+                names = archive.namelist()
+        except _UNREADABLE:  # `read` says so
+            return
+        held = [name.removesuffix(".npy") for name in names if not name.startswith(ARCHIVER)]
+        unused = [name for name in held if name not in _KNOWN]
+        if unused:
+            more = f" and {len(unused) - MOST_NAMED} more" if len(unused) > MOST_NAMED else ""
+            self.notes.append(
+                f"Of {self.root} these parts are not used: {', '.join(map(repr, unused[:MOST_NAMED]))}{more}; read are "
+                f"{', '.join(_KNOWN)}."
+            )
 
     def read(self) -> Raw:
         parts = self._parts(self.root)

@@ -1,18 +1,90 @@
-"""Bring images to one size: bilinear with antialiasing, rounded back to bytes."""
+"""Bring images to one size: squashed into a square, or cut out of the middle as image libraries do it."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SQUASH, CROP, SQUASH_CROP = RESIZES = ("squash", "crop", "squash-crop")  # data.resize
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")  # data.interpolation
 _CHUNK = 1000  # images at a time: float copies of a whole data set would not fit everywhere
+_ROUNDING = 1e-9  # 224/232 as a decimal must give 232 pixels
 
 
-def resized(images: np.ndarray, size: int | None) -> np.ndarray:
+@dataclass(frozen=True)
+class Resizing:
+    """How an image gets `size` x `size` pixels; `size` None leaves it as it is.
+
+    With R = ⌊size / crop_share⌋: `crop` makes the shorter side R pixels, `squash-crop` both, and cuts size x size out
+    of the middle; `squash` makes both sides `size` pixels. Rounding is that of torchvision's `Resize` and `CenterCrop`.
+    """
+
+    size: int | None = None
+    how: str = SQUASH
+    crop_share: float = 1.0
+    interpolation: str = "bilinear"
+
+    @property
+    def usual(self) -> bool:
+        """Whether images come out as in versions before 0.3.0, which had no other way."""
+        return self.size is None or (self.how == SQUASH and self.interpolation == "bilinear")
+
+    @property
+    def key(self) -> tuple[str | float, ...]:
+        """What stands for it in the key of kept images; empty for the usual way."""
+        if self.usual:
+            return ()
+        return (self.how, self.interpolation) if self.how == SQUASH else (self.how, self.interpolation, self.crop_share)
+
+    @property
+    def side(self) -> int:
+        """R."""
+        assert self.size is not None
+        return self.size if self.how == SQUASH else math.floor(self.size / self.crop_share + _ROUNDING)
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether such an image has the size already. Where all do, they were cut before and are left alone."""
+        return self.size is None or width == height == self.size
+
+    def __call__(self, image: Image) -> Image:
+        if self.size is None or (self.how == SQUASH and image.size == (self.size, self.size)):
+            return image
+        from PIL.Image import Resampling
+
+        width, height = image.size
+        sides = (self.side, self.side)
+        if self.how == CROP:
+            short = min(width, height)
+            sides = (int(self.side * width / short), int(self.side * height / short))
+        if image.size != sides:
+            image = image.resize(sides, Resampling[self.interpolation.upper()])
+        if sides == (self.size, self.size):
+            return image
+        left, top = (round((side - self.size) / 2) for side in sides)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+
+def resized(images: np.ndarray, resizing: Resizing) -> np.ndarray:
     """uint8 (N, 3, H, W) to uint8 (N, 3, size, size); the same array where nothing is to be done."""
-    if size is None or images.shape[2:] == (size, size):
+    height, width = images.shape[2:]
+    if resizing.size is None or resizing.fits(width, height):
         return images
+    size = resizing.size
     out = np.empty((*images.shape[:2], size, size), dtype=np.uint8)
+    if not resizing.usual:
+        from PIL import Image
+
+        for position, image in enumerate(images):
+            picture = resizing(Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))))
+            out[position] = np.asarray(picture).transpose(2, 0, 1)
+        return out
     for start in range(0, len(images), _CHUNK):
         chunk = torch.from_numpy(images[start : start + _CHUNK]).float()
         chunk = torch.nn.functional.interpolate(

@@ -1,4 +1,4 @@
-"""What a user says about the data: which set, where it lies, how large the images, how many are withheld."""
+"""What a user says about the data: which set, where it lies, how images are sized, in what order classes come."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from nas.core.config import path_field
+from nas.core.data.classes import NUMERIC, ORDERS, TEXT
+from nas.core.data.resize import INTERPOLATIONS, RESIZES, SQUASH
 from nas.core.errors import InputError
+from nas.core.registry import suggest
 
 SMALLEST, LARGEST = 4, 1024
+PART, ALL = TESTS = ("part", "all")  # data.test
+BEFORE = {"order": TEXT}  # what it means where a run or checkpoint does not say: those before 0.3.0 had one order
 
 
 @dataclass
@@ -20,6 +25,10 @@ class DataSettings:
     1 on a count of images, so that 1, also written 1.0, is one image; 0 withholds none. A count is a whole number
     (5000 or 5000.0). The count c of n images withholds the same images as the share c/n. The test part never depends
     on it.
+
+    `order` says in which order class folders are counted that are all named by whole numbers. `resize`, `crop_share`
+    and `interpolation` say how images are brought to `size` (see `Resizing`). `test=all` makes every image a test
+    image: for folders and files that hold nothing else.
     """
 
     name: str = "digits"
@@ -27,6 +36,11 @@ class DataSettings:
     size: int | None = None
     download: bool = True
     validation: float = 0.1
+    order: str = NUMERIC  # or text
+    resize: str = SQUASH  # or crop, squash-crop
+    crop_share: float = 0.875  # of the resized image's side that crop and squash-crop leave
+    interpolation: str = "bilinear"  # or bicubic, lanczos, nearest
+    test: str = PART  # or all
 
     def __post_init__(self) -> None:
         if isinstance(self.validation, float) and self.validation.is_integer():
@@ -40,6 +54,16 @@ class DataSettings:
     def check(self) -> None:
         """Raise `InputError` on values no data set can meet."""
         self._check_validation()
+        choices = {"order": ORDERS, "resize": RESIZES, "interpolation": INTERPOLATIONS, "test": TESTS}
+        for key, values in choices.items():
+            value = getattr(self, key)
+            if value not in values:
+                near = suggest(str(value), list(values))
+                raise InputError(f"Expected data.{key} to be {' or '.join(values)} but got {value!r}{near}.")
+        if isinstance(self.crop_share, bool) or not 0.1 <= self.crop_share <= 1:
+            raise InputError(
+                f"Expected data.crop_share between 0.1 and 1 but got {self.crop_share}; .875 is the usual one."
+            )
         if self.size is None:
             return
         if isinstance(self.size, bool) or not isinstance(self.size, int):

@@ -24,9 +24,9 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -38,6 +38,7 @@ from nas.core.data import room
 from nas.core.data.dataset import Split
 from nas.core.data.loader import Pictures, Triple
 from nas.core.data.pages import Pages
+from nas.core.data.seen import Levels, Seen
 from nas.core.data.statistics import Histogram
 
 MAGIC = b"nas-img2"
@@ -62,6 +63,7 @@ class Stored:
     num_classes: int
     mean: Triple
     std: Triple
+    seen: Seen  # nothing in files of before 0.3.0
 
 
 # writing
@@ -77,19 +79,22 @@ class Unfinished:
         self.images = images
         self.sums = sums
 
-    def write(self, parts: Sequence[Part], num_classes: int) -> None:
+    def write(self, parts: Sequence[Part], num_classes: int, seen: Callable[[], Seen] = Seen) -> None:
         """Images that are not there yet, then all that follows them; `OSError` where the disk refuses."""
         shape = parts[0].pictures.shape[1:]
         size = math.prod(shape)
         histogram = Histogram()
-        count = len(parts[0].order)  # training images: those that are measured
+        count = len(parts[0].order) or sum(len(part.order) for part in parts)  # those that are measured
+        levels = Levels([len(part.order) for part in parts])
         done, sums = 0, []
         for chunk in self._whole(size, sum(len(part.order) for part in parts)):
             histogram.add(chunk[: max(0, count - done)].reshape(-1, *shape))
+            levels.add(chunk)
             sums.append(_sums(chunk))
             done += len(chunk)
         for chunk in _decoded(list(_pieces(parts, max(1, CHUNK // size), done))):
             histogram.add(chunk[: max(0, count - done)])
+            levels.add(chunk)
             sums.append(_sums(chunk))
             self.images.write(np.ascontiguousarray(chunk).data)
             self.images.flush()
@@ -106,6 +111,7 @@ class Unfinished:
             "mean": mean,
             "std": std,
             "table": zlib.crc32(table),
+            "seen": asdict(replace(seen(), levels=levels.largest)),
         }
         text = json.dumps(about).encode()
         self.images.write(table + text + _TAIL.pack(len(text), zlib.crc32(text), MAGIC))
@@ -181,7 +187,8 @@ def opened(path: Path) -> Stored:
         source = None if in_memory else Pages(path, pages, first * size, size, sums[own])
         parts.append(Split(images[own], torch.from_numpy(labels[own].copy()), source))
         first += count
-    return Stored((parts[0], parts[1], parts[2]), about["num_classes"], tuple(about["mean"]), tuple(about["std"]))
+    seen = Seen.read(about.get("seen", {}))
+    return Stored((parts[0], parts[1], parts[2]), about["num_classes"], tuple(about["mean"]), tuple(about["std"]), seen)
 
 
 def _described(file: BinaryIO) -> tuple[dict[str, Any], list[int], np.ndarray, np.ndarray]:

@@ -115,6 +115,7 @@ class Trained:
             self.data,
             self.settings.method,
             self.settings.eps if adversarial(self.settings.method) else 0.0,
+            list(self.dataset.classes),
         )
         recipe = TrainSettings(
             **{key: value for key, value in asdict(self.settings).items() if key in TrainSettings.__dataclass_fields__}

@@ -14,6 +14,7 @@ from nas.drivers.report.frame import beside, section
 from nas.drivers.report.identity import Identity, legend
 from nas.drivers.report.tables import scrolling
 from nas.drivers.report.wording import interval, listed, percent
+from nas.eval.corruptions import SAME
 
 Entries = list[dict[str, Any]]
 Models = dict[str, Identity]
@@ -107,7 +108,7 @@ def _words(entries: Entries) -> list[str]:
     left_out = dict.fromkeys(kind for entry in entries for kind in entry["corruptions"]["left_out"])
     if left_out:
         words.append(f"Left out: {escape(listed(list(left_out)))}.")
-    others = [entry for entry in entries if entry["corruptions"]["clean_images"] != "the same images"]
+    others = [entry for entry in entries if entry["corruptions"]["clean_images"] != SAME]
     if others:
         words.append(f"The clean accuracy is of {escape(others[0]['corruptions']['clean_images'])}.")
     if any("mce" in entry["corruptions"] for entry in entries):

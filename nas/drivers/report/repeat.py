@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from nas.core import config
+from nas.core.data import ALL
 from nas.core.errors import InputError
 from nas.drivers import typed
 from nas.drivers.effects import Reader, ineffective
@@ -22,6 +23,9 @@ def command(facts: Facts) -> tuple[str, bool]:
         seed = f"seed={facts.settings['seed']}"
         if "importable" in facts.extra:  # a network that is not ours brings no data
             data = _acting("eval", facts.settings, config.flat(facts.settings["data"], "data."))
+            attacks = [f"{key}={_written(item)}" for key, item in data.items() if item is not None] + attacks
+        elif facts.settings["data"].get("test") == ALL:  # its own data are others
+            data = {f"data.{key}": facts.settings["data"][key] for key in ("root", "test")}
             attacks = [f"{key}={_written(item)}" for key, item in data.items() if item is not None] + attacks
         return shlex.join(["nas", "eval", str(facts.extra["checkpoint"]), seed, *attacks]), False
     if facts.command == "transfer":

@@ -42,6 +42,11 @@ def origin(provenance: dict[str, Any]) -> dict[str, str]:
     return {name: "unknown" if value is None else str(value) for name, value in found.items()}
 
 
+def remarks(entry: Mapping[str, Any]) -> list[str]:
+    """What an evaluation says of its own numbers, in sentences."""
+    return [*entry.get("remarks", []), *(entry.get("corruptions") or {}).get("remarks", [])]
+
+
 def interval(bounds: Sequence[float]) -> str:
     """A 95% interval of a fraction, in percent."""
     return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"

@@ -1,0 +1,82 @@
+"""What decoding images changed or left out, and whether their levels fill the bytes: told at every start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nas.core.data.resize import SQUASH, Resizing
+
+OBLONG, TURNED, TRANSPARENT = 1, 2, 4  # bits of what was seen of one image
+LOW = 128  # of 256 levels: photographs reach the last ones
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Counts of images with a property, of `images` that were looked at, and the largest level of each part."""
+
+    images: int = 0
+    oblong: int = 0  # not square
+    turned: int = 0  # with an orientation other than upright in their EXIF data
+    transparent: int = 0
+    levels: tuple[int, ...] = ()  # of the training, validation and test part; -1 for a part without images
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Seen:
+        """What was kept as plain values."""
+        return cls(**{**values, "levels": tuple(values.get("levels", ()))})
+
+    @classmethod
+    def of(cls, flags: Iterable[int | None]) -> Seen:
+        """The counts of the bits of each image; None of one that was not looked at."""
+        known = [flag for flag in flags if flag is not None]
+        oblong, turned, transparent = (sum(bool(flag & bit) for flag in known) for bit in (OBLONG, TURNED, TRANSPARENT))
+        return cls(len(known), oblong, turned, transparent)
+
+    def notes(self, total: int, resizing: Resizing) -> Iterator[str]:
+        """What the user should know, in sentences; `total` is the number of images there are."""
+        of = f"of {total:,} images" if self.images >= total else f"of the {self.images:,} images that were looked at"
+        if self.oblong and resizing.size is not None and resizing.how == SQUASH:
+            yield (
+                f"{self.oblong:,} {of} are not square and were squashed to {resizing.size} x {resizing.size}; "
+                "data.resize=crop keeps their proportions and cuts out the middle."
+            )
+        if self.turned:
+            yield (
+                f"{self.turned:,} {of} are to be turned according to their EXIF data; they are read as they are "
+                "stored, which is what torchvision and timm do."
+            )
+        if self.transparent:
+            yield f"{self.transparent:,} {of} have transparent pixels; their colours are read as if those were opaque."
+        yield from self._low()
+
+    def _low(self) -> Iterator[str]:
+        if not self.levels:
+            return
+        for name, level in (("training", max(self.levels[:2])), ("test", self.levels[2])):
+            if 0 <= level < LOW:
+                yield (
+                    f"The largest level of the {name} images is {level}, of 255: nearly black. Where levels were "
+                    f"stored as 0..{level}, scale them to 0..255 before they are saved."
+                )
+
+
+class Levels:
+    """The largest level of each part, from chunks of images of all parts one after the other."""
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        self.ends = np.cumsum(counts).tolist()
+        self.largest = (-1,) * len(self.ends)
+        self.done = 0
+
+    def add(self, chunk: np.ndarray) -> None:
+        """The next images."""
+        found = []
+        for start, end, level in zip([0, *self.ends], self.ends, self.largest):
+            own = chunk[max(0, start - self.done) : max(0, end - self.done)]
+            found.append(max(level, int(own.max())) if own.size else level)
+        self.largest = tuple(found)
+        self.done += len(chunk)
