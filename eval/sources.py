@@ -26,6 +26,7 @@ from nas.core.registry import suggest
 from nas.core.seeds import seeded
 from nas.core.yaml_errors import explained
 from nas.core.yaml_size import check_size
+from nas.eval.logit_shapes import check_logits, check_one_image
 from nas.eval.wrapped import Normalized
 from nas.train import load_trained
 from nas.train.exported import load_exported
@@ -111,7 +112,7 @@ def opened(text: str, options: list[str], importable: str | None, seed: int) -> 
 def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
     """`InputError` unless the network takes the images of `dataset` and tells its classes apart.
 
-    A network of somebody else is asked with two images of the training part.
+    A network of somebody else is asked with two images of the training part, and with one.
     """
     classes, size = subject.num_classes, subject.image_size
     if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
@@ -129,15 +130,10 @@ def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
         raise InputError(
             f"Expected {name} to take {images} of {dataset.name} but: {_reason(error)}; set data.size."
         ) from error
-    expected = (2, dataset.num_classes)
-    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(
-            f"Expected {name} to give logits of shape {expected} for two {images} of {dataset.name} but got {got}; "
-            f"choose other data, or a model of as many classes (eval.model_options=num_classes={dataset.num_classes})."
-        )
+    check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
     if not bool(logits.isfinite().all()):
         raise InputError(f"Expected finite logits of {name} but got NaN or infinity; check its weights.")
+    check_one_image(subject.network, unit_range(dataset.train.images[:1]), dataset.num_classes, name)
 
 
 @dataclass(frozen=True)
