@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor, nn
+from torch import nn
 
 from nas.core.data import Dataset
 from nas.core.errors import InputError
