@@ -6,7 +6,6 @@ Sources: Athalye et al., ICML 2018 (arXiv:1802.00420); Carlini et al. 2019 (arXi
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -14,13 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch.nn import functional
 
-from nas.core.perturb import input_gradient
 from nas.eval.attacks import ATTACKS, Attack
-from nas.eval.attacks.auto import covers, package
+from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
 from nas.eval.metrics import paired_difference
+from nas.eval.outputs import Check, Said, check_outputs, library, verdict
 from nas.eval.plan import made
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Tick
@@ -35,15 +33,6 @@ GAIN = 0.03  # accuracy that more steps or restarts may take
 LEFT = 0.05  # accuracy that may be left where every image is within reach
 WHITE_BOX = ("pgd", "more", "restarts")
 SQUARE_GAIN = 0.002  # accuracy that Square may take after AutoAttack's other parts: its own limit
-
-
-@dataclass(frozen=True)
-class Check:
-    """`ok` is pass, warn or skipped; `reason` has the numbers."""
-
-    name: str
-    ok: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +51,8 @@ def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick
     few = subject.first(settings.checks_images, "check/")
     clean = few.clean(tick)
     if not any(clean):
-        return [asdict(Check("clean", "skipped", f"none of {len(clean)} images is classified rightly"))]
+        nothing = Check("clean", "skipped", f"none of {len(clean)} images is classified rightly")
+        return [asdict(one) for one in (nothing, *check_outputs(few, settings.norm), _dynamic(few))]
     whole = _whole(settings, few)
     radii = _radii(settings, whole)
     plan = _plan(settings, radii, few.images[0].shape[-1])
@@ -79,7 +69,8 @@ def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick
         _converged(found, "restarts", f"{RESTARTS} random starts instead of one", "restarts"),
         _noise(found, one_draw),
         _weaker(found, "one-step", "one step of size eps", "one-step", f"PGD-{STEPS}", "pgd"),
-        *_flags(few),
+        *check_outputs(few, settings.norm),
+        _dynamic(few),
         _square(subject, settings),
     ]
     return [asdict(one) for one in checks]
@@ -101,7 +92,7 @@ def transfer_check(attack: str, names: list[str], correct: list[list[str]]) -> d
                     f"{_percent(sum(own) / len(own))}"
                 )
     fine = f"no example of another network breaks more than {attack} on the network itself (uncorrected 95 % interval)"
-    return asdict(Check("transfer", _verdict(bool(found)), "; ".join(found) or fine))
+    return asdict(Check("transfer", verdict(bool(found)), "; ".join(found) or fine))
 
 
 def check_passes(settings: EvalSettings, image_size: int) -> float:
@@ -165,10 +156,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _verdict(warns: bool) -> str:
-    return "warn" if warns else "pass"
-
-
 def _falls(found: Findings, sweep: list[dict[str, Any]]) -> Check:
     """A larger ball holds the smaller one, so accuracy can only fall; a rise is an attack that fails."""
     labels = [_at(eps) if _at(eps) in found.standing else "pgd" for eps in found.radii]
@@ -183,19 +170,19 @@ def _falls(found: Findings, sweep: list[dict[str, Any]]) -> Check:
     ]
     path = ", ".join(f"{100 * found.accuracy(label):.1f}" for label in labels)
     fine = f"PGD-{STEPS} leaves {path} % at eps {', '.join(f'{eps:.4g}' for eps in found.radii)}"
-    return Check("falls-with-eps", _verdict(bool(rises)), "; ".join(rises) or fine)
+    return Check("falls-with-eps", verdict(bool(rises)), "; ".join(rises) or fine)
 
 
 def _reaches_zero(found: Findings, whole: float) -> Check:
     left = found.accuracy(_at(whole))
     reason = f"PGD-{STEPS} leaves {_percent(left)} at eps {whole:.4g}, where every image is in reach (limit {LEFT:.0%})"
-    return Check("zero-at-full-eps", _verdict(left > LEFT), reason)
+    return Check("zero-at-full-eps", verdict(left > LEFT), reason)
 
 
 def _weaker(found: Findings, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
     """What knows less of the network must not break more images."""
     reason = f"{title} leaves {_percent(found.accuracy(weak))}, {strong_title} {_percent(found.accuracy(strong))}"
-    return Check(name, _verdict(_beats(found.standing[weak], found.standing[strong])), reason)
+    return Check(name, verdict(_beats(found.standing[weak], found.standing[strong])), reason)
 
 
 def _black_box(found: Findings) -> Check:
@@ -211,7 +198,7 @@ def _converged(found: Findings, name: str, title: str, label: str) -> Check:
         f"{title}: {_percent(found.accuracy(label))} instead of {_percent(found.accuracy('pgd'))} "
         f"(limit {100 * GAIN:.0f} points)"
     )
-    return Check(name, _verdict(warns), reason)
+    return Check(name, verdict(warns), reason)
 
 
 def _noise(found: Findings, one_draw: float) -> Check:
@@ -219,51 +206,24 @@ def _noise(found: Findings, one_draw: float) -> Check:
         f"random noise within eps leaves {_percent(one_draw)} of {_percent(found.accuracy('clean'))}, the worst of "
         f"{DRAWS} draws {_percent(found.accuracy('noise'))}, PGD {_percent(found.accuracy('white-box'))}"
     )
-    return Check("random-noise", _verdict(_beats(found.standing["noise"], found.standing["white-box"])), reason)
+    return Check("random-noise", verdict(_beats(found.standing["noise"], found.standing["white-box"])), reason)
 
 
-class _Said:
-    """Takes what the functions of AutoAttack log."""
+def _dynamic(few: Examined) -> Check:
+    """Whether the forward pass itself computes gradients, which AutoAttack sees by the functions that it calls."""
 
-    def __init__(self) -> None:
-        self.messages: list[str] = []
+    def messages() -> list[str]:
+        said, found = Said(), library()
+        found.funcs.update(dict.fromkeys(found.funcs, 0))  # it counts calls over the whole process
+        tracer = sys.gettrace()
+        with torch.no_grad():
+            found.check_dynamic(few.network, few.images[0], False, logger=said)
+        sys.settrace(tracer)  # which it takes away
+        return said.messages
 
-    def warning(self, message: str) -> None:
-        self.messages.append(message.partition(" See ")[0])
-
-
-def _flags(few: Examined) -> list[Check]:
-    """The checks that AutoAttack makes before it attacks, by its own functions, on the first batch."""
-    fine = {
-        "randomised-outputs": "five passes give the same logits",
-        "logits": "outputs are no probabilities",
-        "zero-gradients": f"no gradient is zero on {len(few.labels[0])} images",
-        "dynamic": "the forward pass computes no gradients",
-    }
-    said = few.kept("flags", lambda: _warnings(few))
-    return [Check(name, _verdict(bool(said[name])), said[name] or text) for name, text in fine.items()]
-
-
-def _warnings(few: Examined) -> dict[str, str]:
-    library: Any = importlib.import_module(f"{package()}.checks")
-    x, y = few.images[0], few.labels[0]
-    found: dict[str, str] = {}
-    gradient = input_gradient(lambda z: functional.cross_entropy(few.network(z), y, reduction="sum"), x)
-    library.funcs.update(dict.fromkeys(library.funcs, 0))  # it counts calls over the whole process
-    tracer = sys.gettrace()
-    with torch.no_grad():
-        calls = {
-            "randomised-outputs": lambda said: library.check_randomized(few.network, x, y, bs=len(x), logger=said),
-            "logits": lambda said: library.check_range_output(few.network, x, logger=said),
-            "zero-gradients": lambda said: library.check_zero_gradients(gradient, logger=said),
-            "dynamic": lambda said: library.check_dynamic(few.network, x, False, logger=said),
-        }
-        for name, call in calls.items():
-            said = _Said()
-            call(said)
-            found[name] = "; ".join(said.messages)
-    sys.settrace(tracer)  # which the last of them takes away
-    return found
+    said = Said()
+    said.messages = few.kept("dynamic", messages)
+    return said.check("dynamic", "the forward pass computes no gradients")
 
 
 def _square(subject: Examined, settings: EvalSettings) -> Check:
@@ -276,4 +236,4 @@ def _square(subject: Examined, settings: EvalSettings) -> Check:
     reason = (
         f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * SQUARE_GAIN:g} points)"
     )
-    return Check(name, _verdict(before - after > SQUARE_GAIN), reason)
+    return Check(name, verdict(before - after > SQUARE_GAIN), reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson, worst_case
+from nas.eval.outputs import IMAGES, check_outputs
 from nas.eval.plan import Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Outcomes, Tick
@@ -30,6 +32,7 @@ def evaluate(
     device: torch.device,
     outcomes: Outcomes,
     progress: Progress = lambda done, total, note: None,
+    outputs: bool = True,
 ) -> dict[str, Any]:
     """Clean and robust accuracy, HRS and 95 % Wilson intervals on the first `n_test` images of the fixed permutation.
 
@@ -37,8 +40,10 @@ def evaluate(
     perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
     `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
     attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
-    perturbations; `providers`, who made each attack, where it is one of two that may round differently; and
-    `measures`, `checks`, `corruptions` where they are asked for.
+    perturbations; `providers`, who made each attack, where it is one of two that may round differently; `non_finite`,
+    how many images had a NaN or infinite logit, clean and where an attack moved them, which counts as wrong (None where
+    an earlier version did not count them); `checks`, those of the `outputs` or, where they are asked for, all; and
+    `measures`, `corruptions` where they are asked for.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
     first only; `cascade` has what each attack and all before it leave together, the last being the worst case.
@@ -77,6 +82,7 @@ def evaluate(
         "cascade": {label: accuracy[label] for label in settings.attacks} if settings.cascade else None,
         "outside": {label: subject.outside[label] for label in settings.attacks if label in subject.outside},
         "sweep": _sweep(settings, standing, clean),
+        "non_finite": subject.non_finite,
     }
     if subject.providers:
         entry["providers"] = subject.providers
@@ -86,7 +92,10 @@ def evaluate(
         )
     if settings.checks:
         entry["checks"] = check(subject, settings, entry, tick)
-    return entry | corruptions.run(subject.network, device, outcomes, entry["clean"], tick)
+    entry |= corruptions.run(subject.network, device, outcomes, entry["clean"], tick)
+    if outputs and not settings.checks:  # last, so that no other number can depend on it
+        entry["checks"] = [asdict(one) for one in check_outputs(subject.first(IMAGES, "outputs/"), settings.norm)]
+    return entry
 
 
 def _attacked(subject: Examined, plan: Plan, settings: EvalSettings, clean: Flags, tick: Tick) -> dict[str, Flags]:

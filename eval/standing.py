@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.images import check_unit_range
+from nas.core.logits import correct, finite
 from nas.core.perturb import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks import Attack
 from nas.eval.layout import ChannelsLast
+from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, total
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
@@ -53,6 +55,7 @@ class Examined:
         self.prefix = prefix
         self.outside: dict[str, int] = {}  # by unbounded attack: images for which it found nothing within the ball
         self.providers: dict[str, str] = {}  # by attack: who made it, where that may change the numbers
+        self.non_finite: dict[str, Count] = {}  # "clean" and by attack: images with a NaN or infinite logit
         self.after: dict[tuple[str, str], int] = {}  # by attack and stage: how many images stand
 
     def first(self, count: int, prefix: str) -> Examined:
@@ -69,48 +72,87 @@ class Examined:
             self.outcomes.put(self.prefix + key, found)
         return found
 
-    def right(self, x: Tensor, y: Tensor) -> Tensor:
+    def counted(self, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+        """As `kept`, of something with its count of images that have a NaN or infinite logit."""
+        return kept_with_count(self.outcomes, self.prefix + key, compute)
+
+    def judged(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Which images are classified correctly, and which have finite logits; both (B,)."""
         with torch.no_grad():
-            return self.network(x).argmax(1) == y
+            logits = self.network(x)
+        return correct(logits, y), finite(logits)
 
     def clean(self, tick: Tick) -> Flags:
+        """Which images are classified correctly.
+
+        `InputError` where an earlier version counted one as such whose logits are not finite.
+        """
         flags: Flags = []
-        for batch, (x, y) in enumerate(zip(self.images, self.labels)):
-            flags += self.kept(f"clean/{batch}", lambda x=x, y=y: self.right(x, y).int().tolist())  # type: ignore[misc]
+        counts = []
+        for batch in range(self.batches):
+            kept, count = self.counted(f"clean/{batch}", lambda batch=batch: self._clean(batch))  # type: ignore[misc]
+            flags += kept
+            counts.append(self._recounted(batch, kept) if count is None else count)
             tick(1, "clean")
+        self.non_finite["clean"] = total("clean", counts)
         return flags
+
+    def _clean(self, batch: int) -> tuple[Flags, int]:
+        right, answered = self.judged(self.images[batch], self.labels[batch])
+        return right.int().tolist(), _missing(answered)
+
+    def _recounted(self, batch: int, flags: Flags) -> int:
+        """The count that an earlier version did not keep with its `flags`."""
+        _, answered = self.judged(self.images[batch], self.labels[batch])
+        wrongly = sum(flag and not fine for flag, fine in zip(flags, answered.tolist()))
+        if wrongly:
+            raise refusal(f"it took {wrongly} clean images with such logits for correct")
+        count = _missing(answered)
+        self.outcomes.put(count_key(f"{self.prefix}clean/{batch}"), count)
+        return count
 
     def robust(self, label: str, attack: Attack, given: Flags, tick: Tick) -> Flags:
         """Which of the images that are `given` (1) stand the attack; the others are not attacked."""
         flags: Flags = []
         counts = dict.fromkeys(attack.stages, 0)
+        missing = []
         for batch in range(self.batches):
             left = given[len(flags) : len(flags) + len(self.labels[batch])]
             for stage in attack.stages:
-                left = self.kept(
+                left, count = self.counted(
                     attack.kept_as(f"{label}/{stage}/{batch}", self.images[batch]),
                     lambda left=left, stage=stage, batch=batch: self._stage(label, attack, stage, batch, left),  # type: ignore[misc]
                 )
+                missing.append(count)
                 counts[stage] += sum(map(bool, left))
                 tick(attack.passes() / len(attack.stages), label)
             flags += left
         self.after.update({(label, stage): count for stage, count in counts.items()})
+        self.non_finite[label] = total(label, missing)
         if (provider := attack.provider(self.images[0])) is not None:
             self.providers[label] = provider
         if not attack.bounded:
             self.outside[label] = flags.count(OUTSIDE)
         return [int(flag > 0) for flag in flags]
 
-    def _stage(self, label: str, attack: Attack, stage: str, batch: int, left: Flags) -> Flags:
-        """Attack what is left standing of a batch; returns what is standing afterwards."""
+    def _stage(self, label: str, attack: Attack, stage: str, batch: int, left: Flags) -> tuple[Flags, int]:
+        """Attack what is left standing of a batch; returns what is standing afterwards.
+
+        The number is that of images that the attack moved to where a logit is not finite.
+        """
         standing = torch.tensor(left, dtype=torch.bool, device=self.labels[batch].device)
         if not any(left):
-            return left
+            return left, 0
         x, y = self.images[batch][standing], self.labels[batch][standing]
         seed = derive(self.seed, self.prefix + label, stage, batch)
         with seeded(seed), eval_mode(self.network):  # torchattacks changes modes
             x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
         inside = attack.admitted(x_adv, x)
         after = standing.int()
-        after[standing] = torch.where(self.right(x_adv, y), 1, torch.where(inside, 0, OUTSIDE)).int()
-        return after.tolist()
+        right, answered = self.judged(x_adv, y)
+        after[standing] = torch.where(right, 1, torch.where(inside, 0, OUTSIDE)).int()
+        return after.tolist(), _missing(answered | ~inside)
+
+
+def _missing(answered: Tensor) -> int:
+    return int((~answered).sum())

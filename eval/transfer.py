@@ -16,12 +16,14 @@ from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
 from nas.eval.metrics import wilson
+from nas.eval.non_finite import total
 from nas.eval.plan import made
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Outcomes, Tick
 
 USED = ("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size", "model_options")  # settings
-Found = dict[str, dict[str, str]]  # attack → target → a text of 0 and 1, one per image; "clean" is no attack
+NON_FINITE = "non_finite"
+Found = dict[str, dict[str, Any]]  # attack → target → a text of 0 and 1, one per image; "clean" and NON_FINITE are none
 
 
 def used(settings: EvalSettings) -> EvalSettings:
@@ -44,7 +46,9 @@ def transfer(
 
     Every image is attacked, those that the source misclassifies anyway too (the parts of AutoAttack leave such as they
     are); an image counts for a target that classifies it rightly before and after. What an unbounded attack found
-    outside the ball is not shown to the targets. Kept per attack and batch. Source: Mok et al., ICCV 2021 (AdvRush).
+    outside the ball is not shown to the targets. `non_finite` says how many images had a NaN or infinite logit, which
+    is wrong: attack (or "clean") → target → count, None where it is not known. Kept per attack and batch.
+    Source: Mok et al., ICCV 2021 (AdvRush).
     """
     images = unit_range(part.images)
     size = settings.batch_size
@@ -54,20 +58,27 @@ def transfer(
     }
     clean = {name: one.clean(tick) for name, one in examined.items()}
     found: Found = {"clean": {name: _text(flags) for name, flags in clean.items()}}
+    missing = {"clean": {name: one.non_finite["clean"] for name, one in examined.items()}}
     own = examined[source]
     for label in settings.attacks:
         attack = made(label, settings)
         standing: dict[str, Flags] = {name: [] for name in networks}
+        counts: list[dict[str, int] | None] = []
         for batch in range(own.batches):
             start, end = batch * size, (batch + 1) * size
             right = {name: clean[name][start:end] for name in networks}
             key = attack.kept_as(f"{label}/{batch}", own.images[batch])
-            kept = own.kept(key, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
+            kept, count = own.counted(key, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
             for name in networks:
                 standing[name] += kept[name]
+            counts.append(count)
             tick(attack.passes(), f"{label} on {source}")
         found[label] = {name: _text(flags) for name, flags in standing.items()}
-    return found
+        missing[label] = {
+            name: total(f"{label} on {source}", [None if one is None else one[name] for one in counts])
+            for name in networks
+        }
+    return {**found, NON_FINITE: missing}
 
 
 def transfer_ticks(settings: EvalSettings, networks: int) -> float:
@@ -78,36 +89,43 @@ def transfer_ticks(settings: EvalSettings, networks: int) -> float:
 
 def _batch(
     own: Examined, examined: dict[str, Examined], attack: Attack, label: str, batch: int, right: dict[str, Flags]
-) -> dict[str, Flags]:
-    """What of one batch each network still classifies rightly."""
+) -> tuple[dict[str, Flags], dict[str, int]]:
+    """What of one batch each network still classifies correctly, and for how many images a logit is not finite."""
     x, y = own.images[batch], own.labels[batch]
     moved = attacked_images(own.network, x, y, attack, derive(own.seed, own.prefix, "transfer", label, batch))
     shown: Tensor = torch.where(attack.admitted(moved, x)[:, None, None, None], moved, x)
-    after = {name: one.right(shown, y).int().tolist() for name, one in examined.items()}
-    return {name: [a * b for a, b in zip(flags, right[name])] for name, flags in after.items()}
+    after, missing = {}, {}
+    for name, one in examined.items():
+        flags, answered = one.judged(shown, y)
+        after[name] = [a * b for a, b in zip(flags.int().tolist(), right[name])]
+        missing[name] = int((~answered).sum())
+    return after, missing
 
 
 def matrix(rows: Mapping[str, Found]) -> dict[str, Any]:
     """The results of all sources as `clean`, by network, and per attack the matrices source × target.
 
-    `accuracy` (fractions), `intervals` (95 %, Wilson) and `correct` (per image) each have a row per source in the order
-    of `rows`; the diagonal is white-box. `checks` says whether transfer beats white-box anywhere.
+    `accuracy` (fractions), `intervals` (95 %, Wilson), `correct` (per image) and `non_finite` (counts) each have a row
+    per source in the order of `rows`; the diagonal is white-box. `checks` says whether transfer beats white-box
+    anywhere.
     """
     names = list(rows)
     first = rows[names[0]]
-    attacks = [label for label in first if label != "clean"]
+    attacks = [label for label in first if label not in ("clean", NON_FINITE)]
     tables = {label: [[rows[source][label][target] for target in names] for source in names] for label in attacks}
     return {
         "clean": {
             "accuracy": {name: _share(text) for name, text in first["clean"].items()},
             "intervals": {name: _interval(text) for name, text in first["clean"].items()},
             "correct": first["clean"],
+            NON_FINITE: first[NON_FINITE]["clean"],
         },
         "transfer": {
             label: {
                 "accuracy": [[_share(text) for text in row] for row in table],
                 "intervals": [[_interval(text) for text in row] for row in table],
                 "correct": table,
+                NON_FINITE: [[rows[source][NON_FINITE][label][target] for target in names] for source in names],
             }
             for label, table in tables.items()
         },

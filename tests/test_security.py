@@ -49,7 +49,7 @@ FORBIDDEN: dict[str, dict[str, str]] = {
         "nas/core/extras.py": "names in the project's own text",
         "nas/tables/official.py": "the packages of two benchmarks, by name",
         "nas/cli/listing.py": "modules of the project",
-        "eval/checks.py": "the installed pyautoattack",
+        "eval/outputs.py": "the installed pyautoattack",
         "bench/forks.py": "modules of the project",
         "eval/sources.py": "the user's own code, which the user names as package.module:factory",
     },

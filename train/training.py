@@ -18,6 +18,7 @@ from nas.core.augment import color_jitter, cutout, random_crop, random_flip, res
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.images import unit_range
+from nas.core.logits import correct
 from nas.core.loop import Loop, LoopState, Metrics, Plan, Progress
 from nas.core.perturb import eval_mode, uniform_noise
 from nas.core.processes import Processes
@@ -203,7 +204,7 @@ class Classification:
                 chunk = self.validation_part.picked(torch.arange(start, min(start + VALIDATED, count)))
                 x, y = unit_range(chunk.images.to(self.device)), chunk.labels.to(self.device)
                 with torch.no_grad():
-                    clean = self._logits(x).argmax(1) == y
+                    clean = correct(self._logits(x), y)
                     right[0] += clean.sum()
                 if adversarial:
                     seed = derive(self.seed, "validation", number)
@@ -211,7 +212,7 @@ class Classification:
                     objective = self.method.cross_entropy(y)
                     x_adv = self.method.attacked(objective, x, noise, settings.step_size, settings.validation_steps)
                     with torch.no_grad():
-                        right[1] += (clean & (self._logits(x_adv).argmax(1) == y)).sum()
+                        right[1] += (clean & correct(self._logits(x_adv), y)).sum()
         return {name: number / count for name, number in zip(names, self.processes.total(right).tolist())}
 
     def selection(self, metrics: Metrics) -> float | None:

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
+from nas.core.logits import correct, finite
 from nas.core.perturb import eval_mode
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
 from nas.eval.corruptions.sources import Computed, Source
+from nas.eval.non_finite import Count, kept_with_count, total
 from nas.eval.standing import Outcomes, Tick
 
 Baseline = Mapping[str, Any] | str | None
@@ -65,19 +67,21 @@ def corrupted(
 
     The result holds `images` (where they are from), `n_test`, `severities`, `accuracy` (by type, one per severity),
     `types` and `groups` (means), `mean` (of the types `mean_of`) with its `interval`, `clean`, `hrs`, `left_out`,
-    `right` (of each image, how many of its versions in the mean), and with a baseline `mce`, `relative_mce`, `ce`,
-    `relative_ce`.
+    `right` (of each image, how many of its versions in the mean), `non_finite` (as `accuracy`, but how many images had
+    a NaN or infinite logit, which counts as wrong; None where an earlier version did not count them), and with a
+    baseline `mce`, `relative_mce`, `ce`, `relative_ce`.
     """
     if clean is None and not source.has_clean:
         raise InputError("Expected the accuracy on clean images but the source has none; give it.")
     compared = None if baseline is None else read_baseline(baseline, source.kinds, source.severities)
-    right = {
+    found = {
         (kind, severity): _flags(network, source, f"{kind}/{severity}", device, outcomes, tick)
         for kind in source.kinds
         for severity in source.severities
     }
+    right = {which: flags for which, (flags, _) in found.items()}
     if clean is None:
-        clean = _accuracy(_flags(network, source, "clean", device, outcomes, tick))
+        clean = _accuracy(_flags(network, source, "clean", device, outcomes, tick)[0])
     accuracy = {kind: [_accuracy(right[kind, severity]) for severity in source.severities] for kind in source.kinds}
     counted = [right[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
     count = [sum(flag == "1" for flag in image) for image in zip(*counted)]
@@ -92,6 +96,7 @@ def corrupted(
         "accuracy": accuracy,
         "left_out": source.left_out,
         "right": count,
+        "non_finite": {kind: [found[kind, severity][1] for severity in source.severities] for kind in source.kinds},
         **relative,
     }
 
@@ -107,25 +112,28 @@ def _flags(
     device: torch.device,
     outcomes: Outcomes,
     tick: Tick,
-) -> str:
-    """One character per image, 1 where it is classified rightly."""
-    kept = []
+) -> tuple[str, Count]:
+    """One character per image, 1 where it is classified correctly; and how many had a logit that is not finite."""
+    kept, counts = [], []
     for number in range(source.batches):
         key = f"{source.key}/{which}/{number}"
-        flags = outcomes.get(key)
-        if flags is None:
-            flags = _classified(network, source, which, number, device)
-            outcomes.put(key, flags)
+        flags, count = kept_with_count(
+            outcomes,
+            key,
+            lambda number=number: _classified(network, source, which, number, device),  # type: ignore[misc]
+        )
         kept.append(flags)
+        counts.append(count)
         tick(1, which.split("/")[0])
-    return "".join(kept)
+    return "".join(kept), total(which, counts)
 
 
-def _classified(network: nn.Module, source: Source, which: str, number: int, device: torch.device) -> str:
+def _classified(network: nn.Module, source: Source, which: str, number: int, device: torch.device) -> tuple[str, int]:
     if which == "clean":
         x, y = source.clean(number, device)
     else:
         kind, severity = which.split("/")
         x, y = source.batch(kind, int(severity), number, device)
     with torch.no_grad(), eval_mode(network):
-        return "".join(map(str, (network(x).argmax(1) == y).int().tolist()))
+        logits = network(x)
+    return "".join(map(str, correct(logits, y).int().tolist())), int((~finite(logits)).sum())

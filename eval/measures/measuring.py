@@ -60,7 +60,11 @@ class Measure(ABC):
 
 
 class CalibrationMeasure(Measure):
-    """Expected calibration error of the clean images and of the same images under `eval.measure_attack`."""
+    """Expected calibration error of the clean images and of the same images under `eval.measure_attack`.
+
+    An image with a NaN or infinite logit is wrong, but says no confidence: it counts for the accuracy and is left out
+    of the error, its bins and the mean confidence. `non_finite` is the number of such images.
+    """
 
     name = "calibration"
 
@@ -70,18 +74,25 @@ class CalibrationMeasure(Measure):
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
         moved = attacked_images(network, x, y, made(self.settings.measure_attack, self.settings), seed)
         found = {"clean": said(network, x, y), "attacked": said(network, moved, y)}
-        return {key: [confidence.tolist(), right.int().tolist()] for key, (confidence, right) in found.items()}
+        return {
+            key: [[None if math.isnan(one) else one for one in confidence.tolist()], right.int().tolist()]
+            for key, (confidence, right) in found.items()
+        }
 
     def result(self, batches: list[Any]) -> dict[str, Any]:
         parts = {}
         for key in ("clean", "attacked"):
-            confidence, right = (np.concatenate([batch[key][part] for batch in batches]) for part in (0, 1))
-            found = calibration(confidence, right)
+            confidence, right = (
+                np.concatenate([np.array(batch[key][part], dtype=np.float64) for batch in batches]) for part in (0, 1)
+            )
+            answered = ~np.isnan(confidence)
+            found = calibration(confidence[answered], right[answered]) if answered.any() else None
             parts[key] = {
-                "ece": found.ece,
-                "accuracy": float(np.mean(right)),
-                "confidence": float(np.mean(confidence)),
-                "bins": [asdict(one) for one in found.bins],
+                "ece": None if found is None else found.ece,
+                "accuracy": float(np.mean(right * answered)),  # earlier versions took NaN for the largest logit
+                "confidence": None if found is None else float(np.mean(confidence[answered])),
+                "bins": [] if found is None else [asdict(one) for one in found.bins],
+                "non_finite": int((~answered).sum()),
             }
         return {
             "attack": self.settings.measure_attack,
@@ -91,7 +102,7 @@ class CalibrationMeasure(Measure):
         }
 
     def passes(self, num_classes: int) -> float:
-        return 2 * FORWARD + made(self.settings.measure_attack, self.settings).passes()
+        return 3 * FORWARD + made(self.settings.measure_attack, self.settings).passes()
 
 
 class HessianMeasure(Measure):

@@ -5,29 +5,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nas.core.logits import correct, finite
 from nas.core.perturb import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks import Attack
 
 
 def said(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax probability of each predicted class, and whether it is the true one; both (B,)."""
+    """Softmax probability of each predicted class, and whether it is the true one; both (B,).
+
+    An image with a logit that is not finite has no confidence, NaN, and is wrong.
+    """
     with torch.no_grad():
-        confidence, predicted = network(x).softmax(1).max(1)
-    return confidence, predicted == y
+        logits = network(x)
+    confidence = logits.softmax(1).amax(1)
+    return confidence.masked_fill(~finite(logits), torch.nan), correct(logits, y)
 
 
 def attacked_images(network: nn.Module, x: Tensor, y: Tensor, attack: Attack, seed: int) -> Tensor:
-    """Every image after the attack, those that are misclassified anyway too; later stages take what is still right."""
+    """Every image after the attack, those that are misclassified anyway too; later stages take what is still right.
+
+    Images with a logit that is not finite stay as they are: there is no loss to raise.
+    """
     found = x.clone()
-    left = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    with torch.no_grad():
+        left = finite(network(x))
     for stage in attack.stages:
+        if not bool(left.any()):
+            break
         each = derive(seed, stage)
         with seeded(each), eval_mode(network):
             moved = attack.perturb(network, x[left], y[left], stage, each).detach()
         inside = attack.admitted(moved, x[left])[:, None, None, None]
         found[left] = torch.where(inside, moved, found[left])
         left = said(network, found, y)[1]
-        if not bool(left.any()):
-            break
     return found

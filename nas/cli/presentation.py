@@ -12,7 +12,8 @@ from rich.table import Table
 
 from nas.drivers.differences import corrected, correction
 from nas.drivers.report import study
-from nas.drivers.report.wording import picture_name
+from nas.drivers.report.wording import non_finite, picture_name
+from nas.eval.outputs import NAMES
 
 
 def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
@@ -65,11 +66,12 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     if command == "transfer":
         return "\n".join([*map(_matrix(result), result["transfer"]), *checked_lines(result)])
     if command == "eval":
-        lines = [table([result]), *corruption_lines(result), *checked_lines(result), *measured_lines(result, folder)]
+        lines = [table([result]), *non_finite(result), *corruption_lines(result), *checked_lines(result)]
+        lines += measured_lines(result, folder)
         return "\n".join([*lines, f"report: {folder / 'report.html'}"])
     lines = [table(result["models"]), ""]
     for model in result["models"]:
-        lines += [f"{model['name']} {line}" for line in (*corruption_lines(model)[:1], *checked_lines(model))]
+        lines += [f"{model['name']} {line}" for line in _said_of(model)]
     rows = corrected(result)["differences"]
     for row in rows:
         if row["first"].startswith("best") and row["second"].startswith("random"):
@@ -139,8 +141,8 @@ def measured_lines(entry: dict[str, Any], folder: Path) -> list[str]:
     lines = []
     if calibration := found.get("calibration"):
         lines.append(
-            f"expected calibration error: {100 * calibration['clean']['ece']:.1f} % clean, "
-            f"{100 * calibration['attacked']['ece']:.1f} % under {calibration['attack']} "
+            f"expected calibration error: {_error(calibration['clean'])} clean, "
+            f"{_error(calibration['attacked'])} under {calibration['attack']} "
             f"({calibration['images']} images)"
         )
     titles = {"hessian": "largest eigenvalue of the input Hessian", "jacobian": "Frobenius norm of the Jacobian"}
@@ -162,6 +164,11 @@ def measured_lines(entry: dict[str, Any], folder: Path) -> list[str]:
     if "landscape" in found:
         lines.append(f"loss landscape: {folder / picture_name(entry['name'])}")
     return lines
+
+
+def _error(calibration: dict[str, Any]) -> str:
+    ece = calibration["ece"]
+    return "unknown (no finite logits)" if ece is None else f"{100 * ece:.1f} %"
 
 
 def _validated(epoch: dict[str, Any]) -> str:
@@ -253,8 +260,19 @@ def _share(accuracy: float, bounds: list[float]) -> str:
 
 
 def checked_lines(entry: dict[str, Any]) -> list[str]:
-    """Whether the numbers mean anything: one line per check."""
-    return [f"{one['ok']:<7} {one['name']}: {one['reason']}" for one in entry.get("checks", [])]
+    """Whether the numbers mean anything: one line per check; of those made by default, one for all that pass."""
+    found = entry.get("checks", [])
+    by_default = all(one["name"] in NAMES for one in found)
+    passed = [one["name"] for one in found if one["ok"] == "pass"] if by_default else []
+    lines = [f"{one['ok']:<7} {one['name']}: {one['reason']}" for one in found if one["name"] not in passed]
+    if passed:
+        lines.append(f"{'pass':<7} {', '.join(passed)} (eval.checks=true attacks further)")
+    return lines
+
+
+def _said_of(model: dict[str, Any]) -> list[str]:
+    """What stands below the table of a whole run, of one of its networks."""
+    return [*non_finite(model), *corruption_lines(model)[:1], *checked_lines(model)]
 
 
 def _interval(entry: dict[str, Any], metric: str) -> str:

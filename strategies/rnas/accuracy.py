@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from nas.core.data import Split
 from nas.core.images import unit_range
+from nas.core.logits import correct
 from nas.core.perturb import pgd, uniform_noise
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.rnas.gradients import only
@@ -37,9 +38,9 @@ def accuracies(
     right = torch.zeros(2, device=part.images.device)
     with only(supernet, ()):
         for x, y in zip(map(unit_range, images), labels):
-            clean = _is_right(supernet, x, y)
+            clean = _correct(supernet, x, y)
             x_adv = _attacked(supernet, x, y, budget, generator)
-            right += torch.stack([clean.sum(), (clean & _is_right(supernet, x_adv, y)).sum()])
+            right += torch.stack([clean.sum(), (clean & _correct(supernet, x_adv, y)).sum()])
     return dict(zip(NAMES, (right / count).tolist()))
 
 
@@ -55,6 +56,6 @@ def _attacked(supernet: Supernet, x: Tensor, y: Tensor, budget: Budget, generato
     )
 
 
-def _is_right(supernet: Supernet, x: Tensor, y: Tensor) -> Tensor:
+def _correct(supernet: Supernet, x: Tensor, y: Tensor) -> Tensor:
     with torch.no_grad():
-        return supernet(x).argmax(1) == y
+        return correct(supernet(x), y)

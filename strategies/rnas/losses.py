@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas.core.logits import correct
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.rnas.gradients import only
 from nas.strategies.rnas.perturbations import Budget, Perturbation
@@ -73,7 +74,7 @@ class RobustLoss:
 
     def _terms(self, clean: Tensor, perturbed: Tensor | None, y: Tensor) -> Terms:
         cross_entropy = functional.cross_entropy(clean, y)
-        accuracy = (clean.detach().argmax(1) == y).float().mean()
+        accuracy = correct(clean.detach(), y).float().mean()
         if perturbed is None:
             return Terms(cross_entropy, cross_entropy.detach(), torch.zeros_like(cross_entropy), accuracy)
         disagreement = self.regulariser(clean, perturbed)

@@ -311,6 +311,22 @@ def test_validation_leaves_the_network_as_it_was(dataset: Dataset, describe: Des
     assert all(parameter.grad is None for parameter in task.model.parameters())
 
 
+def test_images_whose_logits_are_not_finite_are_wrong_in_validation(
+    dataset: Dataset, describe: Describe, recipe: Recipe
+) -> None:
+    """Clean and under attack; `argmax` would say class 0 of all of them."""
+    task = Classification(describe().build(), dataset, recipe(method="pgd"), describe(), CPU, 0)
+    bias = [module for module in task.model.modules() if isinstance(module, torch.nn.Linear)][-1].bias
+    part = task.validation_part
+    task.validation_part = dataclasses.replace(part, labels=torch.zeros_like(part.labels))
+    with torch.no_grad():
+        bias[0] = 100
+    assert task.validate(0) == {"val_accuracy": 1, "val_robust_accuracy": 1}
+    with torch.no_grad():
+        bias[0] = torch.nan
+    assert task.validate(0) == {"val_accuracy": 0, "val_robust_accuracy": 0}
+
+
 # what only some networks have
 
 

@@ -121,7 +121,7 @@ class Trained:
         )
         checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
-        entry = evaluate(network, self.judged, self.attack, seed, self.device, _Forgetful())
+        entry = evaluate(network, self.judged, self.attack, seed, self.device, _Forgetful(), outputs=False)
         shutil.rmtree(folder, ignore_errors=True)
         return {f"{TRAINED}{name}": self._metric(entry, name) for name in self.metrics}
 

@@ -43,7 +43,7 @@ def _units(found: dict[str, Any]) -> np.ndarray:
 
 
 def _surface(axes: Any, found: dict[str, Any]) -> None:
-    units, loss = _units(found), np.array(found["loss"])
+    units, loss = _units(found), np.array(found["loss"], dtype=float)
     across, along = np.meshgrid(units, units)  # rows run along the gradient
     axes.plot_surface(
         along, across, loss, cmap=COLOURS, rcount=len(units), ccount=len(units), lw=0.2, edgecolor="white"
@@ -71,7 +71,7 @@ def _map(axes: Axes, found: dict[str, Any]) -> None:
 
 def _examples(panel: Any, found: dict[str, Any]) -> None:
     units = _units(found)
-    grids = [np.array(grid) for grid in found["examples"]]
+    grids = [np.array(grid, dtype=float) for grid in found["examples"]]
     parts = panel.subplots(1, len(grids), squeeze=False)[0]
     for axes, grid in zip(parts, grids):
         axes.contourf(units, units, grid, levels=LEVELS, cmap=COLOURS)

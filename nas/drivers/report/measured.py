@@ -53,10 +53,15 @@ def measures(entries: Entries, models: Models) -> str:
 def _calibration(found: dict[str, Any] | None) -> str:
     if found is None:
         return "<td></td><td></td>"
-    return "".join(
-        f"<td>{percent(found[key]['ece'])}<small>says {percent(found[key]['confidence'])}, is "
-        f"{percent(found[key]['accuracy'])}</small></td>"
-        for key in ("clean", "attacked")
+    return "".join(map(_error, (found["clean"], found["attacked"])))
+
+
+def _error(found: dict[str, Any]) -> str:
+    if found["ece"] is None:
+        return f"<td>unknown<small>no finite logits, is {percent(found['accuracy'])}</small></td>"
+    return (
+        f"<td>{percent(found['ece'])}<small>says {percent(found['confidence'])}, is "
+        f"{percent(found['accuracy'])}</small></td>"
     )
 
 

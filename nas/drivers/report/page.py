@@ -13,7 +13,8 @@ from nas.drivers.report.frame import beside, document, section
 from nas.drivers.report.identity import legend
 from nas.drivers.report.repeat import command
 from nas.drivers.report.summary import summary
-from nas.drivers.report.wording import attack, norm, origin, radius
+from nas.drivers.report.wording import attack, non_finite, norm, origin, radius
+from nas.eval.outputs import NAMES
 
 ROOMY = 600  # a cell wider than this gets a row of its own
 
@@ -47,7 +48,12 @@ def _results(facts: Facts) -> str:
         return ""
     images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in facts.entries))
     note = f"Accuracy on {images} test images; in brackets its uncorrected 95% Wilson interval in percent."
-    return section("Results", tables.results(facts), note)
+    return section("Results", tables.results(facts) + _non_finite(facts), note)
+
+
+def _non_finite(facts: Facts) -> str:
+    told = {facts.models[entry["name"]].label: " ".join(non_finite(entry)) for entry in facts.entries}
+    return "".join(f'<p class="note">{escape(name)}: {escape(text)}</p>' for name, text in told.items() if text)
 
 
 def _differences(facts: Facts) -> str:
@@ -79,8 +85,11 @@ def _robustness(facts: Facts) -> str:
 
 def _checks(facts: Facts) -> str:
     entries = [entry for entry in facts.entries if entry.get("checks")]
-    note = "Further attacks on a few images. A warning is a sign of an attack that fails, not of a robust network. "
-    note += "Two attacks are compared by the uncorrected 95% interval of their difference."
+    note = "Checks on a few images. A warning is a sign of an attack that fails, not of a robust network. "
+    if any(one["name"] not in NAMES for entry in entries for one in entry["checks"]):
+        note += "Two attacks are compared by the uncorrected 95% interval of their difference."
+    else:
+        note += "They look at outputs and gradients; eval.checks=true attacks further."
     return section("Do these numbers mean anything?", tables.checks(entries, facts.models), note)
 
 

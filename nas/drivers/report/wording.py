@@ -117,6 +117,31 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def non_finite(entry: Mapping[str, Any]) -> list[str]:
+    """Sentences on the images of an evaluation that had a NaN or infinite logit; none where there was no such image."""
+    corrupted = (entry.get("corruptions") or {}).get("non_finite") or {}
+    counts = {
+        **(entry.get("non_finite") or {}),
+        **{kind: None if None in each else sum(each) for kind, each in corrupted.items()},
+    }
+    measured = entry.get("measures") or {}
+    for key, part in (measured.get("calibration") or {}).items():
+        if isinstance(part, dict):
+            counts[f"calibration, {key}"] = part.get("non_finite", 0)
+    counts["the loss landscape"] = (measured.get("landscape") or {}).get("non_finite", 0)
+    told = [f"{name} {count:,}" for name, count in counts.items() if count]
+    unknown = [name for name, count in counts.items() if count is None]
+    sentences = []
+    if told:
+        sentences.append(f"Images with a NaN or infinite logit, each counted as wrong: {', '.join(told)}.")
+    if unknown:
+        sentences.append(
+            f"Images with a NaN or infinite logit are not known for {listed(unknown)}: an earlier version, which took "
+            "NaN for the largest logit, finished a part."
+        )
+    return sentences
+
+
 def picture_name(model: str) -> str:
     """The file of a network's loss landscape in its run's folder."""
     plain = re.sub(r"[^\w.-]", "_", model)

@@ -1,0 +1,195 @@
+"""Do the outputs of a network give attacks something to follow? Checks that cost a few passes over one batch.
+
+`nas eval` makes them for every network; with `eval.checks` they stand among the checks that attack further. Sources:
+the flags of AutoAttack; Carlini et al. 2019 (arXiv:1902.06705).
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.core.logits import finite
+from nas.core.perturb import SMALLEST_NORM, eval_mode, input_gradient
+from nas.core.seeds import derive, seeded
+from nas.eval.attacks.auto import package
+from nas.eval.standing import Examined
+
+IMAGES = 50  # of the first batch
+DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
+SHORT = 100 * SMALLEST_NORM  # a gradient whose L2 steps lose a hundredth of their length, or more
+ROUNDING = 1e-5  # by which a probability may leave [0, 1]
+RANDOMISED, LOGITS, GRADIENTS, ALONE = NAMES = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")
+
+
+@dataclass(frozen=True)
+class Check:
+    """`ok` is pass, warn or skipped; `reason` has the numbers."""
+
+    name: str
+    ok: str
+    reason: str
+
+
+def verdict(warns: bool) -> str:
+    return "warn" if warns else "pass"
+
+
+def check_outputs(few: Examined, norm: str = "Linf") -> list[Check]:
+    """The checks named by `NAMES`, on the first batch of `few` without its images whose logits are not finite.
+
+    `norm` is that of the attacks: in L2 a step is divided by the length of its gradient, which can be too short for it.
+    Random numbers come from a seed of their own, and the state of the global generators is put back.
+    """
+
+    def made() -> list[dict[str, str]]:
+        with seeded(derive(few.seed, few.prefix, "outputs")), eval_mode(few.network):
+            return [asdict(check) for check in _checks(few, norm)]
+
+    return [Check(**row) for row in few.kept("outputs", made)]
+
+
+def library() -> Any:
+    """The checks that the installed AutoAttack makes before it attacks."""
+    return importlib.import_module(f"{package()}.checks")
+
+
+class Said:
+    """Takes what the functions of AutoAttack log."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.messages.append(message.partition(" See ")[0])
+
+    def check(self, name: str, fine: str) -> Check:
+        """What was said is a warning; `fine` is the reason where nothing was."""
+        return Check(name, verdict(bool(self.messages)), "; ".join(self.messages) or fine)
+
+
+def _checks(few: Examined, norm: str) -> list[Check]:
+    x, y = few.images[0], few.labels[0]
+    try:
+        logits = _logits(few, x)
+        if not bool(finite(logits).all()):
+            x, y = x[finite(logits)], y[finite(logits)]
+            logits = _logits(few, x) if len(x) else logits
+    except Exception as error:  # a network that takes the batches of the evaluation but not this smaller one
+        skipped = [Check(name, "skipped", "the batch raises an error") for name in NAMES if name != ALONE]
+        return [*skipped, Check(ALONE, "warn", f"a batch of {len(x)} images raises {_reason(error)}")]
+    if not len(x):
+        return [Check(name, "skipped", "no image of the batch has finite logits") for name in NAMES]
+    randomised = _randomised(few, x, y)
+    return [
+        randomised,
+        _are_logits(logits),
+        _gradients(few, x, y, norm),
+        _alone(few, x, logits, randomised.ok == "warn"),
+    ]
+
+
+def _logits(few: Examined, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return few.network(x)
+
+
+def _randomised(few: Examined, x: Tensor, y: Tensor) -> Check:
+    said = Said()
+    library().check_randomized(few.network, x, y, bs=len(x), logger=said)
+    return said.check(RANDOMISED, "five passes give the same logits")
+
+
+def _are_logits(logits: Tensor) -> Check:
+    low, high = logits.min().item(), logits.max().item()
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        return Check(LOGITS, "pass", "outputs are no probabilities")
+    reason = "all outputs lie in [0, 1], as probabilities do, where the loss is flat; leave the last softmax out"
+    return Check(LOGITS, "warn", reason)
+
+
+def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
+    """Whether the gradient of the cross-entropy leads somewhere from every image."""
+    connected = True
+
+    def loss(z: Tensor) -> Tensor:
+        nonlocal connected
+        logits = few.network(z)
+        connected = logits.requires_grad
+        return functional.cross_entropy(logits, y, reduction="sum") if connected else 0 * z.sum()
+
+    nothing = "attacks that follow it find nothing"
+    try:
+        gradient = input_gradient(loss, x).flatten(1)
+    except Exception as error:  # an operation without a derivative may fail in any way
+        return Check(GRADIENTS, "warn", f"no gradient can be computed ({_reason(error)}): {nothing}")
+    if not connected:
+        return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {nothing}")
+    length = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)  # in float32 the squares would vanish
+    zero, undefined = int((length == 0).sum()), int((~length.isfinite()).sum())
+    short = int(((length > 0) & (length < SHORT)).sum()) if norm == "L2" else 0
+    parts = [f"zero on {zero}"] if zero else []
+    parts += [f"not finite on {undefined}"] if undefined else []
+    found = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
+    if short:
+        found.append(
+            f"the gradient is shorter than {SHORT:.0e} on {short} of {len(x)} images: attacks in L2 divide by its length "
+            f"+ {SMALLEST_NORM:.0e}, so their steps are too short there"
+        )
+    if found:
+        return Check(GRADIENTS, "warn", "; ".join(found))
+    return Check(GRADIENTS, "pass", f"no gradient is zero on {len(x)} images")
+
+
+def _alone(few: Examined, x: Tensor, logits: Tensor, randomised: bool) -> Check:
+    """Whether the first, the middle and the last image get the same logits alone as in their batch."""
+    if len(x) == 1:
+        return Check(ALONE, "skipped", "the batch has one image")
+    numbers = sorted({0, len(x) // 2, len(x) - 1})
+    for number in numbers:
+        together = logits[number]
+        try:
+            alone = _logits(few, x[number : number + 1])
+        except Exception as error:  # counts as dependence
+            return _depends(number, f"raises {_reason(error)}")
+        if alone.shape != (1, *together.shape):
+            return _depends(number, f"gets outputs of shape {tuple(alone.shape)}, not {(1, *together.shape)}")
+        if randomised:
+            continue
+        if alone[0].equal(together):
+            continue
+        distance = _distance(alone[0], together)
+        if not distance <= DISTANCE:  # also where it is not finite
+            return _depends(number, f"gets other logits, at a relative distance of {distance:.2g}")
+        if alone.argmax() != together.argmax():
+            return _depends(number, "is of another class")
+    if randomised:
+        return Check(ALONE, "skipped", "outputs are randomised, so that two passes cannot be compared")
+    return Check(
+        ALONE,
+        "pass",
+        f"{len(numbers)} images get the same class alone as in a batch of {len(x)}, and the same logits to a "
+        f"relative distance of {DISTANCE:g}",
+    )
+
+
+def _distance(alone: Tensor, together: Tensor) -> float:
+    alone, together = alone.cpu().double(), together.cpu().double()
+    return ((alone - together).norm() / together.norm()).item()
+
+
+def _depends(number: int, what: str) -> Check:
+    return Check(
+        ALONE,
+        "warn",
+        f"image {number} alone {what}; the accuracies depend on which images are evaluated together (eval.batch_size)",
+    )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}".rstrip(": .")

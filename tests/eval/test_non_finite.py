@@ -1,0 +1,224 @@
+"""An image with a NaN or infinite logit is wrong everywhere in an evaluation; the result says how many there were."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nas.cli.presentation import measured_lines
+from nas.core.data import Dataset, Split
+from nas.core.errors import InputError
+from nas.drivers.report.landscapes import picture
+from nas.drivers.report.wording import non_finite
+from nas.eval import EvalSettings, evaluate
+from nas.eval.corruptions import evaluate_corruptions
+from nas.eval.landscape import joined, landscape, surfaces
+from nas.eval.measures import measure
+from nas.eval.non_finite import total
+from nas.eval.transfer import matrix, transfer
+
+CPU = torch.device("cpu")
+N, BLANK = 12, 4
+SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.01, n_test=N, batch_size=5)
+
+
+class Memory(dict[str, Any]):
+    """Outcomes in a dictionary."""
+
+    def put(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def as_before(self) -> Memory:
+        """What an earlier version would have kept."""
+        return Memory({key: value for key, value in self.items() if not key.endswith("/non-finite")})
+
+
+class Standardised(nn.Module):
+    """Divides each image by its own deviation, which is 0 where it is blank; then looks at its left and right half."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)
+        left, right = x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))
+        return torch.stack([left, right, -left - right], 1)
+
+
+class Brittle(nn.Module):
+    """Two classes by the mean of the image; a logit of class 0 is `value` where a pixel is below `limit`."""
+
+    def __init__(self, value: float, limit: float = 0.3) -> None:
+        super().__init__()
+        self.value, self.limit = value, limit
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean((1, 2, 3))
+        logits = torch.stack([mean, 1 - mean], 1) * 5
+        broken = (x.amin((1, 2, 3)) < self.limit)[:, None] & torch.tensor([True, False])
+        return logits.masked_fill(broken, self.value)
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """Images of class 0 that are bright on the left or, some, blank."""
+    images = torch.full((N, 3, 4, 4), 50, dtype=torch.uint8)
+    images[..., :2] = 200
+    images[:BLANK] = 128
+    part = Split(images, torch.zeros(N, dtype=torch.int64))
+    return Dataset("made", part, part, part, 3, (0.5,) * 3, (0.2,) * 3)
+
+
+def bright(level: int) -> Dataset:
+    """Images of class 0, all of one level."""
+    part = Split(torch.full((N, 3, 4, 4), level, dtype=torch.uint8), torch.zeros(N, dtype=torch.int64))
+    return Dataset("made", part, part, part, 2, (0.5,) * 3, (0.2,) * 3)
+
+
+def evaluated(network: nn.Module, data: Dataset, settings: EvalSettings = SETTINGS, kept: Any = None) -> Any:
+    return evaluate(network, data, settings, 3, CPU, Memory() if kept is None else kept)
+
+
+def test_a_blank_image_of_class_0_is_wrong_where_the_network_standardises(data: Dataset) -> None:
+    found = evaluated(Standardised(), data)
+    assert found["clean"] == (N - BLANK) / N
+    assert found["attacks"]["fgsm"] == (N - BLANK) / N
+    assert sum(map(int, found["correct"]["clean"])) == N - BLANK
+    assert found["non_finite"] == {"clean": BLANK, "fgsm": 0}
+    assert non_finite(found) == [f"Images with a NaN or infinite logit, each counted as wrong: clean {BLANK}."]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_an_attack_that_reaches_a_logit_that_is_not_finite_succeeds(value: float) -> None:
+    """Images of level .78 fall below .75 by FGSM of .05; their class is 0, which `argmax` says of NaN and infinity."""
+    settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=N, batch_size=5, sweep=[0.1], sweep_attack=["fgsm"])
+    found = evaluated(Brittle(value, 0.75), bright(200), settings)
+    assert found["clean"] == 1
+    assert found["attacks"] == {"fgsm": 0}
+    assert found["non_finite"] == {"clean": 0, "fgsm": N, "fgsm@0.005": 0}
+
+
+def test_corrupted_images_are_judged_in_the_same_way(data: Dataset) -> None:
+    images, labels = torch.full((3, 3, 16, 16), 0.5), torch.zeros(3, dtype=torch.int64)
+    found = evaluate_corruptions(Brittle(math.nan), images, labels, ["gaussian_noise", "contrast"], [5])
+    assert found["clean"] == 1 or found["clean"] == 0
+    assert found["non_finite"] == {"gaussian_noise": [3], "contrast": [0]}
+    assert found["accuracy"]["gaussian_noise"] == [0]
+    assert non_finite({"corruptions": found}) == [
+        "Images with a NaN or infinite logit, each counted as wrong: gaussian_noise 3."
+    ]
+
+
+def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Dataset) -> None:
+    settings = EvalSettings(measures=["calibration"], measure_images=N, measure_attack="fgsm", eps=0.01, batch_size=5)
+
+    def measured(part: Split, kept: Memory) -> Any:
+        return measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})["calibration"]
+
+    kept = Memory()
+    found = measured(data.test, kept)
+    alone = measured(Split(data.test.images[BLANK:], data.test.labels[BLANK:]), Memory())
+    for key in ("clean", "attacked"):
+        assert found[key]["ece"] == pytest.approx(alone[key]["ece"])
+        assert found[key]["confidence"] == pytest.approx(alone[key]["confidence"])
+        assert found[key]["accuracy"] == (N - BLANK) / N
+        assert (found[key]["non_finite"], alone[key]["non_finite"]) == (BLANK, 0)
+    before = {  # by an earlier version: NaN is the confidence, and class 0 right
+        key: {part: [[math.nan if one is None else one for one in batch[part][0]], [1] * len(batch[part][1])]
+              for part in ("clean", "attacked")}
+        for key, batch in kept.items()
+    }  # fmt: skip
+    assert measured(data.test, Memory(before))["clean"] == found["clean"]
+
+
+def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
+    settings = EvalSettings(measures=["calibration"], measure_images=BLANK, measure_attack="pgd2", norm="L2")
+    images = data.test.images[:BLANK] / 255
+    found = measure(Standardised(), images, data.test.labels[:BLANK], settings, 3, CPU, Memory(), {})
+    assert found["calibration"]["clean"]["ece"] is None
+    assert "unknown (no finite logits) clean" in measured_lines({"measures": found, "name": "x"}, None)[0]  # type: ignore[arg-type]
+
+
+def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> None:
+    x, y = torch.full((3, 3, 4, 4), 0.6), torch.zeros(3, dtype=torch.int64)
+    x[0] = 0.31  # falls below .3 where it is moved far enough
+    line = [-0.1, 0.0, 0.1]
+    batch = landscape(Brittle(math.nan), x, y, line)
+    found = joined([batch], line)
+    assert found["non_finite"] == 1
+    assert batch["answered"][1][1] == 3
+    assert batch["answered"][2][0] == 2  # a step along the gradient, which darkens
+    loss, _ = surfaces(Brittle(math.nan), x, y, line)
+    assert loss[2, 0].isnan().tolist() == [True, False, False]
+    assert found["loss"][1][1] == pytest.approx(loss[1, 1].mean().item())
+    assert found["loss"][2][0] == pytest.approx(batch["loss"][2][0] / 2)
+    assert found["accuracy"][2][0] <= 2 / 3
+    assert found["examples"][0][2][0] is None
+    assert picture({**found, "eps": 0.1, "norm": "Linf"}).startswith(b"\x89PNG")
+    nothing = joined([landscape(Brittle(math.nan, 2.0), x, y, line)], line)
+    assert nothing["loss"] == [[None] * 3] * 3
+    assert picture({**nothing, "eps": 0.1, "norm": "Linf"}).startswith(b"\x89PNG")
+
+
+def test_transfer_counts_for_each_target(data: Dataset) -> None:
+    networks = {"a": Standardised(), "b": nn.Sequential(Standardised())}
+    settings = EvalSettings(attacks=["fgsm", "pgd2"], norm="Linf", eps=0.01, n_test=N, batch_size=5)
+    rows = {name: transfer(name, networks, data.test, settings, 3, CPU, Memory()) for name in networks}
+    found = matrix(rows)
+    assert found["clean"]["non_finite"] == {"a": BLANK, "b": BLANK}
+    assert found["clean"]["accuracy"] == {"a": (N - BLANK) / N, "b": (N - BLANK) / N}
+    assert found["transfer"]["fgsm"]["non_finite"] == [[BLANK, BLANK]] * 2
+    assert list(found["transfer"]) == ["fgsm", "pgd2"]
+
+
+# parts that an earlier version finished
+
+
+def test_finished_parts_of_an_earlier_version_are_taken_and_said_to_be_unknown(data: Dataset) -> None:
+    settings = EvalSettings(attacks=["fgsm", "pgd2"], eps=0.01, n_test=N, batch_size=5)
+    kept = Memory()
+    whole = evaluated(Standardised(), bright_half(data), settings, kept)
+    older = kept.as_before()
+    del older["pgd2/pgd/2/robust-nas" if "pgd2/pgd/2/robust-nas" in older else "pgd2/pgd/2"]
+    found = evaluated(Standardised(), bright_half(data), settings, older)
+    assert found == {**whole, "non_finite": {"clean": 0, "fgsm": None, "pgd2": None}}
+    assert "not known for fgsm and pgd2" in non_finite(found)[0]
+    assert non_finite({}) == []
+
+
+def bright_half(data: Dataset) -> Dataset:
+    """The data without blank images."""
+    images = data.test.images.clone()
+    images[:BLANK] = images[BLANK]
+    part = Split(images, data.test.labels)
+    return Dataset("made", part, part, part, 3, data.mean, data.std)
+
+
+def test_finished_parts_that_took_nan_for_class_0_are_refused(data: Dataset) -> None:
+    kept = Memory()
+    evaluated(Standardised(), data, kept=kept)
+    older = kept.as_before()
+    older["clean/0"] = [1, 1, 1, 1, 1]
+    with pytest.raises(InputError, match=r"it took \d clean images with such logits for correct; evaluate anew"):
+        evaluated(Standardised(), data, kept=older)
+    assert older.keys() == kept.as_before().keys()
+
+
+def test_an_attack_whose_other_parts_show_such_logits_is_refused() -> None:
+    settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=N, batch_size=5)
+    kept = Memory()
+    evaluated(Brittle(math.nan, 0.75), bright(200), settings, kept)
+    older = kept.as_before()
+    (last,) = (key for key in older if key.startswith("fgsm/fgsm/2"))
+    del older[last]
+    with pytest.raises(InputError, match="2 images of the other parts of fgsm have such logits"):
+        evaluated(Brittle(math.nan, 0.75), bright(200), settings, older)
+
+
+def test_a_total_is_known_where_all_parts_are() -> None:
+    assert total("x", [1, 0, 2]) == 3
+    assert total("x", []) == 0
+    assert total("x", [0, None]) is None
+    with pytest.raises(InputError):
+        total("x", [1, None])
