@@ -138,8 +138,8 @@ def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
     found = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
     if short:
         found.append(
-            f"the gradient is shorter than {SHORT:.0e} on {short} of {len(x)} images: attacks in L2 divide by its length "
-            f"+ {SMALLEST_NORM:.0e}, so their steps are too short there"
+            f"the gradient is shorter than {SHORT:.0e} on {short} of {len(x)} images: attacks in L2 divide by its "
+            f"length + {SMALLEST_NORM:.0e}, so their steps are too short there"
         )
     if found:
         return Check(GRADIENTS, "warn", "; ".join(found))
