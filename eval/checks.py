@@ -52,7 +52,7 @@ def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick
     clean = few.clean(tick)
     if not any(clean):
         nothing = Check("clean", "skipped", f"none of {len(clean)} images is classified rightly")
-        return [asdict(one) for one in (nothing, *check_outputs(few), _dynamic(few))]
+        return [asdict(one) for one in (nothing, *check_outputs(few, settings.norm), _dynamic(few))]
     whole = _whole(settings, few)
     radii = _radii(settings, whole)
     plan = _plan(settings, radii, few.images[0].shape[-1])
@@ -69,7 +69,7 @@ def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick
         _converged(found, "restarts", f"{RESTARTS} random starts instead of one", "restarts"),
         _noise(found, one_draw),
         _weaker(found, "one-step", "one step of size eps", "one-step", f"PGD-{STEPS}", "pgd"),
-        *check_outputs(few),
+        *check_outputs(few, settings.norm),
         _dynamic(few),
         _square(subject, settings),
     ]

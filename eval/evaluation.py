@@ -103,7 +103,7 @@ def evaluate(
         entry["checks"] = check(subject, settings, entry, tick)
     entry |= corruptions.run(subject.network, device, outcomes, entry["clean"], tick)
     if outputs and not settings.checks:  # last, so that no other number can depend on it
-        entry["checks"] = [asdict(one) for one in check_outputs(subject.first(IMAGES, "outputs/"))]
+        entry["checks"] = [asdict(one) for one in check_outputs(subject.first(IMAGES, "outputs/"), settings.norm)]
     return entry
 
 

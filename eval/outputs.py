@@ -15,13 +15,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.core.logits import finite
-from nas.core.perturb import eval_mode, input_gradient
+from nas.core.perturb import SMALLEST_NORM, eval_mode, input_gradient
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks.auto import package
 from nas.eval.standing import Examined
 
 IMAGES = 50  # of the first batch
 DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
+SHORT = 100 * SMALLEST_NORM  # a gradient whose L2 steps lose a hundredth of their length, or more
 ROUNDING = 1e-5  # by which a probability may leave [0, 1]
 RANDOMISED, LOGITS, GRADIENTS, ALONE = NAMES = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")
 
@@ -39,15 +40,16 @@ def verdict(warns: bool) -> str:
     return "warn" if warns else "pass"
 
 
-def check_outputs(few: Examined) -> list[Check]:
+def check_outputs(few: Examined, norm: str = "Linf") -> list[Check]:
     """The checks named by `NAMES`, on the first batch of `few` without its images whose logits are not finite.
 
+    `norm` is that of the attacks: in L2 a step is divided by the length of its gradient, which can be too short for it.
     Random numbers come from a seed of their own, and the state of the global generators is put back.
     """
 
     def made() -> list[dict[str, str]]:
         with seeded(derive(few.seed, few.prefix, "outputs")), eval_mode(few.network):
-            return [asdict(check) for check in _checks(few)]
+            return [asdict(check) for check in _checks(few, norm)]
 
     return [Check(**row) for row in few.kept("outputs", made)]
 
@@ -71,7 +73,7 @@ class Said:
         return Check(name, verdict(bool(self.messages)), "; ".join(self.messages) or fine)
 
 
-def _checks(few: Examined) -> list[Check]:
+def _checks(few: Examined, norm: str) -> list[Check]:
     x, y = few.images[0], few.labels[0]
     try:
         logits = _logits(few, x)
@@ -84,7 +86,12 @@ def _checks(few: Examined) -> list[Check]:
     if not len(x):
         return [Check(name, "skipped", "no image of the batch has finite logits") for name in NAMES]
     randomised = _randomised(few, x, y)
-    return [randomised, _are_logits(logits), _gradients(few, x, y), _alone(few, x, logits, randomised.ok == "warn")]
+    return [
+        randomised,
+        _are_logits(logits),
+        _gradients(few, x, y, norm),
+        _alone(few, x, logits, randomised.ok == "warn"),
+    ]
 
 
 def _logits(few: Examined, x: Tensor) -> Tensor:
@@ -106,7 +113,7 @@ def _are_logits(logits: Tensor) -> Check:
     return Check(LOGITS, "warn", reason)
 
 
-def _gradients(few: Examined, x: Tensor, y: Tensor) -> Check:
+def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
     """Whether the gradient of the cross-entropy leads somewhere from every image."""
     connected = True
 
@@ -118,16 +125,24 @@ def _gradients(few: Examined, x: Tensor, y: Tensor) -> Check:
 
     nothing = "attacks that follow it find nothing"
     try:
-        size = input_gradient(loss, x).flatten(1).abs().sum(1)
+        gradient = input_gradient(loss, x).flatten(1)
     except Exception as error:  # an operation without a derivative may fail in any way
         return Check(GRADIENTS, "warn", f"no gradient can be computed ({_reason(error)}): {nothing}")
     if not connected:
         return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {nothing}")
-    zero, undefined = int((size == 0).sum()), int((~size.isfinite()).sum())
+    length = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)  # in float32 the squares would vanish
+    zero, undefined = int((length == 0).sum()), int((~length.isfinite()).sum())
+    short = int(((length > 0) & (length < SHORT)).sum()) if norm == "L2" else 0
     parts = [f"zero on {zero}"] if zero else []
     parts += [f"not finite on {undefined}"] if undefined else []
-    if parts:
-        return Check(GRADIENTS, "warn", f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there")
+    found = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
+    if short:
+        found.append(
+            f"the gradient is shorter than {SHORT:.0e} on {short} of {len(x)} images: attacks in L2 divide by its "
+            f"length + {SMALLEST_NORM:.0e}, so their steps are too short there"
+        )
+    if found:
+        return Check(GRADIENTS, "warn", "; ".join(found))
     return Check(GRADIENTS, "pass", f"no gradient is zero on {len(x)} images")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor, nn
+from torch import nn
 
 from nas.core.data import Dataset
 from nas.core.data.resize import CROP, SQUASH, SQUASH_CROP
@@ -28,6 +28,7 @@ from nas.core.registry import suggest
 from nas.core.seeds import seeded
 from nas.core.yaml_errors import explained
 from nas.core.yaml_size import check_size
+from nas.eval.logit_shapes import check_logits, check_one_image
 from nas.eval.wrapped import Normalized
 from nas.train import load_trained
 from nas.train.exported import load_exported
@@ -128,7 +129,7 @@ def opened(text: str, options: list[str], importable: str | None, seed: int) -> 
 def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
     """`InputError` unless the network takes the images of `dataset` and tells its classes apart.
 
-    A network of somebody else is asked with two images, of the training part where there is one.
+    A network of somebody else is asked with two images, of the training part where there is one, and with one.
     """
     classes, size = subject.num_classes, subject.image_size
     if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
@@ -152,15 +153,10 @@ def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
         raise InputError(
             f"Expected {name} to take {images} of {dataset.name} but: {_reason(error)}; set data.size."
         ) from error
-    expected = (2, dataset.num_classes)
-    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(
-            f"Expected {name} to give logits of shape {expected} for two {images} of {dataset.name} but got {got}; "
-            f"choose other data, or a model of as many classes (eval.model_options=num_classes={dataset.num_classes})."
-        )
+    check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
     if not bool(finite(logits).any()):  # a single image may be one that the network cannot standardise
         raise InputError(f"Expected finite logits of {name} but got NaN or infinity; check its weights.")
+    check_one_image(subject.network, unit_range(dataset.example.images[:1]), dataset.num_classes, name)
 
 
 def unlike(subject: Subject, dataset: Dataset, name: str) -> str | None:

@@ -84,7 +84,7 @@ def _mean(values: Mapping[str, float | None]) -> float | None:
 
 
 def read_baseline(baseline: Mapping[str, Any] | str, kinds: Sequence[str], severities: Sequence[int]) -> dict[str, Any]:
-    """`clean` and `accuracy` of an earlier result, cut to these types and severities.
+    """`clean`, `severities` and `accuracy` of an earlier result, cut to these types and severities.
 
     `baseline` is what `evaluate_corruptions` returned, or a JSON file of it, of `nas eval --json` or of a run with a
     single model. Raises `InputError` where it lacks a type or a severity.
@@ -105,7 +105,7 @@ def read_baseline(baseline: Mapping[str, Any] | str, kinds: Sequence[str], sever
     for value in (found["clean"], *(value for values in accuracy.values() for value in values)):
         if not 0 <= value <= 1:
             raise InputError(f"Expected a baseline of accuracies in [0, 1] but got {value}; divide percents by 100.")
-    return {"clean": float(found["clean"]), "accuracy": accuracy}
+    return {"clean": float(found["clean"]), "severities": list(severities), "accuracy": accuracy}
 
 
 def _read(path: str) -> Any:

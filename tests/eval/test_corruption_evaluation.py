@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,8 @@ def test_baselines_of_every_form(tmp_path: Path) -> None:
         path.write_text(json.dumps(form))
         for given in (form, str(path)):
             found = read_baseline(given, ["snow", "spatter"], [2])  # type: ignore[arg-type]
-            assert found == {"clean": 0.8, "accuracy": {"snow": [0.5]}}
+            assert found == {"clean": 0.8, "severities": [2], "accuracy": {"snow": [0.5]}}
+            assert read_baseline(found, ["snow"], [2]) == found
 
 
 def test_baselines_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -349,6 +351,9 @@ def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_p
     )
     again = evaluate(untrained, data, settings, 3, CPU, Memory())["corruptions"]
     assert again["mce"] == pytest.approx(100)
+    some = evaluate(untrained, data, replace(settings, severities=[4, 1]), 3, CPU, Memory())["corruptions"]
+    assert some["accuracy"]["fog"] == [again["accuracy"]["fog"][3], again["accuracy"]["fog"][0]]
+    assert some["mce"] == pytest.approx(100)
 
 
 def test_an_evaluation_of_published_files(untrained: Network, data: Dataset, tmp_path: Path) -> None:

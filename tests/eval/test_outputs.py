@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from nas.cli.presentation import checked_lines
 from nas.core.data import Dataset, Split
+from nas.core.perturb import pgd_l2
 from nas.drivers.report import tables
 from nas.drivers.report.identity import identities
 from nas.eval import EvalSettings, evaluate, outputs
@@ -59,10 +60,10 @@ class Wrapped(nn.Module):
         return self.after(self.network(self.before(x)))
 
 
-def checked(network: nn.Module, data: Dataset, count: int = 20) -> dict[str, Check]:
+def checked(network: nn.Module, data: Dataset, count: int = 20, norm: str = "Linf") -> dict[str, Check]:
     part = data.test
     few = Examined(network, part.images[:count] / 255, part.labels[:count], count, 0, CPU, Memory())
-    return {check.name: check for check in check_outputs(few)}
+    return {check.name: check for check in check_outputs(few, norm)}
 
 
 def verdicts(network: nn.Module, data: Dataset, count: int = 20) -> dict[str, str]:
@@ -228,3 +229,26 @@ def test_they_are_said_in_the_table_and_in_the_report(data: Dataset) -> None:
     assert lines[0].startswith("warn    zero-gradients: the gradient is zero on 20 of 20 images")
     assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true attacks further)"
     assert "zero-gradients" in tables.checks([{**entry, "name": "x"}], identities({"x": "standard"}))
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-6, 2e-8, 1e-9, 1e-12, 1e-30, 1e-37])
+def test_gradients_that_are_too_short_for_steps_in_l2_are_counted(factor: float, data: Dataset) -> None:
+    """The images whose first step of PGD in L2 loses a hundredth of its length, or more, as taken by PGD itself."""
+    network = Wrapped(after=lambda logits: logits * factor).eval()
+    x, y = data.test.images[:20] / 255, data.test.labels[:20]
+    moved = pgd_l2(lambda z: F.cross_entropy(network(z), y, reduction="sum"), x, 1.0, 0.25, 1, bounds=None) - x
+    short = int((moved.flatten(1).norm(dim=1) < 0.25 / 1.01).sum())
+    found = checked(network, data, norm="L2")["zero-gradients"]
+    assert found.ok == ("warn" if short else "pass"), found
+    assert (f"shorter than 1e-08 on {short} of 20 images" in found.reason) == bool(short), found
+    assert checked(network, data)["zero-gradients"].ok == "pass"  # signs do not shrink
+
+
+def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset) -> None:
+    settings = replace(SETTINGS, attacks=["pgd5"], norm="L2", eps=0.5)
+    for checks in (False, True):
+        entry = evaluate(
+            Wrapped(after=lambda logits: logits * 1e-12), data, replace(settings, checks=checks), 0, CPU, Memory()
+        )
+        reasons = {row["name"]: row["reason"] for row in entry["checks"] if row["ok"] == "warn"}
+        assert "shorter than 1e-08" in reasons["zero-gradients"]

@@ -95,8 +95,8 @@ class Npz(Loader):
         images, labels = parts[image_key], parts[label_key]
         if images.dtype != np.uint8:
             raise InputError(
-                f"Expected {image_key!r} in {self.root} as uint8 (0..255) but got {images.dtype}; "
-                "scale and convert them."
+                f"Expected {image_key!r} in {self.root} as uint8 (0..255) but got {images.dtype}{_levels(images)}; "
+                "store bytes: undo a normalisation (networks normalise inside), multiply [0, 1] by 255."
             )
         if images.ndim == 3:
             images = images[..., None]
@@ -108,7 +108,7 @@ class Npz(Loader):
         if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
             raise InputError(
                 f"Expected {label_key!r} in {self.root} as {len(images)} whole numbers but got "
-                f"{labels.dtype} {labels.shape}."
+                f"{labels.dtype} {labels.shape}; {_as_numbers(labels, len(images))}."
             )
         if labels.min() < 0 or labels.max() >= 2**31:
             raise InputError(
@@ -117,6 +117,20 @@ class Npz(Loader):
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
         return np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels.astype(np.int64)
+
+
+def _levels(images: np.ndarray) -> str:
+    """The range of the values, where there is one."""
+    return f" from {images.min():.5g} to {images.max():.5g}" if images.dtype.kind in "iuf" and images.size else ""
+
+
+def _as_numbers(labels: np.ndarray, images: int) -> str:
+    """How to turn labels of a usual other form into one whole number per image."""
+    if labels.shape == (images, 1):
+        return "store labels.reshape(-1)"
+    if labels.ndim == 2 and len(labels) == images:
+        return "of one-hot rows, store labels.argmax(axis=1)"
+    return "store one whole number per image, from 0"
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:

@@ -1,0 +1,51 @@
+"""Whether a network of somebody else gives one logit per class for each image, and what to do where it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.core.errors import InputError
+
+
+def check_logits(outputs: Any, classes: int, name: str, images: str) -> None:
+    """`InputError` unless the `outputs` of two images, which `images` describes, are logits of so many classes."""
+    expected = (2, classes)
+    if not isinstance(outputs, Tensor) or tuple(outputs.shape) != expected:
+        got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise InputError(
+            f"Expected {name} to give logits of shape {expected} for two {images} but got {got}; "
+            f"{_advice(outputs, classes)}."
+        )
+
+
+def check_one_image(network: nn.Module, x: Tensor, classes: int, name: str) -> None:
+    """`InputError` where the network drops the dimension of the batch of the single image `x`.
+
+    Attacks see what is left of a batch, which may be one image. A network that fails on a single image is another
+    matter: its logits depend on the rest of the batch.
+    """
+    try:
+        with torch.no_grad():
+            shape = tuple(network(x).shape)
+    except Exception:  # the code of somebody else may fail in any way
+        return
+    if shape != (1, classes):
+        raise InputError(
+            f"Expected {name} to give logits of shape {(1, classes)} for one image alone but got {shape}; keep the "
+            "dimension of the batch: flatten(1) or squeeze(-1), not squeeze()."
+        )
+
+
+def _advice(outputs: Any, classes: int) -> str:
+    if not isinstance(outputs, Tensor):
+        return "let it return the logits alone (a tensor), without features or auxiliary outputs"
+    if classes == 2 and tuple(outputs.shape) in ((2,), (2, 1)):
+        join = "cat" if outputs.dim() == 2 else "stack"
+        return f"it takes a logit for each class: of a single output y, torch.{join}([0 * y, y], dim=1)"
+    other = f"choose other data, or a model of as many classes (eval.model_options=num_classes={classes})"
+    if outputs.dim() == 2 and outputs.shape[1] > classes:
+        return f"{other}; where the data has only some of its classes, let your own code return logits[:, those]"
+    return other
