@@ -10,6 +10,7 @@ from torch import nn
 from nas.core.data import Dataset, attacked
 from nas.core.images import unit_range
 from nas.core.loop import Progress
+from nas.eval import layout
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
@@ -37,7 +38,8 @@ def evaluate(
     perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
     `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
     attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
-    perturbations; `providers`, who made each attack, where it is one of two that may round differently; and
+    perturbations; `fed`, how the network
+    takes its images where that is not channels-last in float32; `providers`, who made each attack, where it is one of two that may round differently; and
     `measures`, `checks`, `corruptions` where they are asked for.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
@@ -78,6 +80,8 @@ def evaluate(
         "outside": {label: subject.outside[label] for label in settings.attacks if label in subject.outside},
         "sweep": _sweep(settings, standing, clean),
     }
+    if (fed := layout.told(subject.network)) not in layout.USUAL:
+        entry["fed"] = fed
     if subject.providers:
         entry["providers"] = subject.providers
     if settings.measures:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from nas.drivers.differences import corrected, correction
 from nas.drivers.report import study
-from nas.drivers.report.wording import picture_name
+from nas.drivers.report.wording import picture_name, taken
 
 
 def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
@@ -63,9 +63,16 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     if command == "study":
         return _study(folder, result)
     if command == "transfer":
-        return "\n".join([*map(_matrix(result), result["transfer"]), *checked_lines(result)])
+        takes = [f"{network['name']}: {line}" for network in result["networks"] for line in taken(network)]
+        return "\n".join([*map(_matrix(result), result["transfer"]), *takes, *checked_lines(result)])
     if command == "eval":
-        lines = [table([result]), *corruption_lines(result), *checked_lines(result), *measured_lines(result, folder)]
+        lines = [
+            table([result]),
+            *taken(result),
+            *corruption_lines(result),
+            *checked_lines(result),
+            *measured_lines(result, folder),
+        ]
         return "\n".join([*lines, f"report: {folder / 'report.html'}"])
     lines = [table(result["models"]), ""]
     for model in result["models"]:

@@ -34,6 +34,9 @@ LATER = {  # settings that runs before 0.2.0 lack, and what they did
     "data.validation": 0.1,
     "strategy.ranked_by": "cheap",  # of warmup-move
     "strategy.neighbours": None,
+    "eval.normalise": None,  # the library's constants for its networks, none for others
+    "eval.mean": [],
+    "eval.std": [],
 }
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 

@@ -15,6 +15,7 @@ from nas.core.crew import RemoteStore
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError, NasError
 from nas.core.executor import executor_for
+from nas.core.reasons import sentence
 from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.jobs import load_once
@@ -99,16 +100,17 @@ class Work:
 
     @cached_property
     def subjects(self) -> dict[str, Subject]:
-        seed, options = derive(self.settings.seed, "weights"), self.settings.eval.model_options
+        seed, settings = derive(self.settings.seed, "weights"), self.settings.eval
+        options, asked = settings.model_options, settings.normalisation
         networks = self.extra["networks"].items()
-        return {name: opened(one["checkpoint"], options, one.get("importable"), seed) for name, one in networks}
+        return {name: opened(one["checkpoint"], options, one.get("importable"), seed, asked) for name, one in networks}
 
     def check(self) -> None:
         """`InputError` for what would stop the run later."""
         plan_of(self.settings.eval, self.dataset.num_classes, self.dataset.image_size)
         attacked(self.dataset, self.settings.eval.n_test)
         for name, subject in self.subjects.items():
-            check_fits(subject, self.dataset, self.extra["networks"][name]["checkpoint"])
+            check_fits(subject, self.dataset, self.extra["networks"][name]["checkpoint"], self.settings.eval)
 
     def __call__(self, source: str) -> Found:
         assert self.open_store is not None
@@ -155,7 +157,8 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
         for done in executor.map(names, tick):
             if done.failure is not None or done.result is None:
                 raise NasError(
-                    f"{names[done.index]}: {done.failure} Finished parts are kept: `nas resume {run.folder}`."
+                    f"{names[done.index]}: {sentence(done.failure or '')} Finished parts are kept: "
+                    f"`nas resume {run.folder}`."
                 )
             rows[names[done.index]] = done.result
     return run.finish(
@@ -179,5 +182,6 @@ def _described(name: str, subject: Subject, run: Run) -> dict[str, Any]:
         "architecture": subject.architecture,
         "params": subject.params,
         "training": subject.training,
+        **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
         "checkpoint": where if is_foreign(where) else os.path.relpath(where, run.folder),
     }

@@ -26,6 +26,7 @@ from nas.train.exported import load as load_network
 NO_PATHS = {  # every other setting that is text; who adds one says here or in its field's metadata what it is
     *("arch", "data.name", "device", "name", "run.trainings", "space", "tables.dataset"),
     *("eval.attacks", "eval.corruptions", "eval.measure_attack", "eval.measures", "eval.model_options", "eval.norm"),
+    "eval.normalise",
     *("eval.sweep_attack", "eval.sweep_preset", "executor.address", "executor.name", "model.stem", "scoring.stem"),
     *("label.method", "label.precision", "label.schedule", "label.select", "predicted.accuracy", "predicted.model"),
     *("proxies.croze.features", "proxies.croze.gradients", "proxies.croze.reduction", "proxies.croze.weights"),
