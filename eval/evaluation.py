@@ -38,9 +38,9 @@ def evaluate(
     perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
     `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
     attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
-    perturbations; `fed`, how the network
-    takes its images where that is not channels-last in float32; `providers`, who made each attack, where it is one of two that may round differently; and
-    `measures`, `checks`, `corruptions` where they are asked for.
+    perturbations; `fed`, how the network takes its images where that is not channels-last in float32; `providers`, who
+    made each attack, where it is one of two that may round differently; and `measures`, `checks`, `corruptions` where
+    they are asked for.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
     first only; `cascade` has what each attack and all before it leave together, the last being the worst case.

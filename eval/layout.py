@@ -171,6 +171,14 @@ class OneMode(nn.Module):
         return self.network(x)
 
 
+def evaluating(network: nn.Module) -> nn.Module:
+    """The network in eval mode."""
+    try:
+        return network.eval()
+    except NotImplementedError:  # a program of torch.export, which has the one mode that it was exported in
+        return OneMode(network)
+
+
 def freeze(network: nn.Module) -> None:
     """Leave the weights out of every gradient, one by one: a TorchScript module cannot do it at once."""
     for parameter in network.parameters():

@@ -105,7 +105,7 @@ def opened(
         else:
             used = Normalisation(asked.by or NONE, asked.mean, asked.std)
             network = used.around(_from_code(text, given, importable, seed))
-        return Subject(_evaluating(network), text, _weights(network), UNKNOWN, normalised=used)
+        return Subject(layout.evaluating(network), text, _weights(network), UNKNOWN, normalised=used)
     for key, there in (("model_options", options), ("normalise, eval.mean and eval.std", asked.by is not None)):
         if there:
             raise InputError(
@@ -180,14 +180,6 @@ def _from_code(text: str, keywords: dict[str, Any], importable: str | None, seed
     if isinstance(found, nn.Module):
         raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
     return made(text, lambda: found(**keywords), seed)
-
-
-def _evaluating(network: nn.Module) -> nn.Module:
-    """The network in eval mode."""
-    try:
-        return network.eval()
-    except NotImplementedError:  # a program of torch.export, which has the one mode that it was exported in
-        return layout.OneMode(network)
 
 
 def _weights(network: nn.Module) -> int:

@@ -57,6 +57,7 @@ class Examined:
 
     def _door(self, network: nn.Module) -> layout.Door:
         """What stands before the network: as the run began, or the first that fits and is kept for the whole run."""
+        network = layout.evaluating(network)
         layout.freeze(network)
         found = self.outcomes.get(self.prefix + DOOR)
         if found is None and self.outcomes.get(f"{self.prefix}clean/0") is not None:

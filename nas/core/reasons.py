@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 MOST = 500  # characters of a reason
 COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)")  # what a terminal obeys
@@ -10,6 +12,7 @@ ENDS = ".!?"
 FORBIDDEN = re.compile(r"Unsupported (?:global: GLOBAL|class) (\S+)")  # what torch says of objects in a file
 FILE = "it"  # the file that could not be read
 SCRIPT = "TorchScript"
+CAUSE = re.compile(r"\n\w+(?:Error|Exception): ([^\n]+)\Z")  # the last line of a trace
 
 
 def plain(text: str) -> str:
@@ -21,6 +24,12 @@ def sentence(text: str) -> str:
     """`text` on one line that ends as a sentence does, so that another one may follow."""
     line = plain(text)
     return line if line.endswith(tuple(ENDS)) else f"{line.rstrip(':;,')}."
+
+
+def stopped(failures: Iterable[tuple[str, str | None]], folder: Path) -> str:
+    """What became of parts of a run, (name, failure) each, and how to go on with it; without the last full stop."""
+    parts = "; ".join(f"{name}: {plain(failure or 'it gave no result').rstrip('.')}" for name, failure in failures)
+    return f"{sentence(parts)} Finished parts are kept: `nas resume {folder}`"
 
 
 def reason(error: BaseException) -> str:
@@ -44,9 +53,8 @@ def said(error: BaseException) -> str:
         return f"{FILE} is a TorchScript archive, which holds a program"
     if "weights_only" in whole:
         return f"{FILE} is no file of tensors"
-    lines = [line for line in whole.splitlines() if line.strip()]
-    text = plain(lines[-1] if SCRIPT in whole and "Traceback" in whole else whole)
-    return _shortened(text).rstrip(": .")
+    cause = CAUSE.search(whole.rstrip()) if SCRIPT in whole else None
+    return _shortened(plain(whole if cause is None else cause[1])).rstrip(": .")
 
 
 def _shortened(text: str) -> str:

@@ -15,7 +15,7 @@ from nas.core.crew import RemoteStore
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError, NasError
 from nas.core.executor import executor_for
-from nas.core.reasons import sentence
+from nas.core.reasons import stopped
 from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.jobs import load_once
@@ -156,10 +156,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
         rows: dict[str, Found] = {}
         for done in executor.map(names, tick):
             if done.failure is not None or done.result is None:
-                raise NasError(
-                    f"{names[done.index]}: {sentence(done.failure or '')} Finished parts are kept: "
-                    f"`nas resume {run.folder}`."
-                )
+                raise NasError(f"{stopped([(names[done.index], done.failure)], run.folder)}.")
             rows[names[done.index]] = done.result
     return run.finish(
         {

@@ -15,7 +15,7 @@ from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.files import DamagedError, write_signed
 from nas.drivers.pipeline import looks_at_images
-from nas.drivers.run import CHANGEABLE, PLACES, Run, create, described, reopen, result_of
+from nas.drivers.run import CHANGEABLE, LATER, PLACES, Run, create, described, reopen, result_of
 from nas.drivers.settings import load
 
 
@@ -158,11 +158,26 @@ def test_which_runs_look_at_images(tmp_path: Path, command: str, overrides: list
     assert looks_at_images(run) == expected
 
 
+def of_before(chosen: Any) -> dict[str, Any]:
+    """The settings as the first version wrote them."""
+    values = config.plain(chosen)
+    for key in LATER:
+        section, name = key.split(".")
+        values[section].pop(name, None)
+    return values
+
+
+def test_new_options_of_evaluations_change_no_checksum(tmp_path: Path) -> None:
+    before = provenance.settings_checksum(of_before(settings(tmp_path / "a")), (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b")["settings_sha256"] == before
+    for number, typed in enumerate((["eval.normalise=none"], ["eval.mean=0.5", "eval.std=0.25"])):
+        assert origin(tmp_path, f"c{number}", *typed)["settings_sha256"] != before
+
+
 def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
     """Runs before 0.2.0 had no data.validation and withheld a tenth; their checksums must stay the same."""
     chosen = settings(tmp_path / "a")
-    values = config.plain(chosen)
-    del values["data"]["validation"]
+    values = of_before(chosen)
     before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
     assert origin(tmp_path, "b")["settings_sha256"] == before
     assert origin(tmp_path, "c", "data.validation=.10")["settings_sha256"] == before
@@ -172,10 +187,8 @@ def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
 
 def test_new_options_of_warm_up_and_moves_change_no_checksum(tmp_path: Path) -> None:
     moves = ["strategy.name=warmup-move", "search.cheap=params"]
-    values = config.plain(settings(tmp_path / "a", *moves))
-    for key in ("ranked_by", "neighbours"):
-        del values["strategy"][key]
-    del values["data"]["validation"]
+    values = of_before(settings(tmp_path / "a", *moves))
+    assert "ranked_by" not in values["strategy"]
     before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
     assert origin(tmp_path, "b", *moves)["settings_sha256"] == before
     assert origin(tmp_path, "c", *moves, "strategy.neighbours=5")["settings_sha256"] != before

@@ -125,8 +125,8 @@ def taken(entry: Mapping[str, Any]) -> list[str]:
         where = str(entry.get("source") or entry.get("checkpoint"))
         if used["by"] not in ("none", "settings") and "@" in where:
             found.append(
-                "If these weights were trained on images that were normalised otherwise, the accuracies are wrong: give "
-                "eval.normalise=none, or eval.mean with eval.std."
+                "If these weights were trained on images that were normalised otherwise, the accuracies are wrong: "
+                "give eval.normalise=none, or eval.mean with eval.std."
             )
     if (fed := entry.get("fed")) is not None:
         order = "ordinary memory order" if fed["order"] == "ordinary" else "channels-last order"
