@@ -95,8 +95,8 @@ def opened(
         given = keywords(options)
         library, _, rest = text.partition(":")
         if library in LIBRARIES:
-            name, at, path = rest.partition("@")
-            network, used = from_library(library, name, Path(path) if at else None, given, asked, seed)
+            name, at, weights = rest.partition("@")
+            network, used = from_library(library, name, Path(weights) if at else None, given, asked, seed)
         elif asked.by == LIBRARY:
             raise InputError(
                 f"Expected a model of {' or '.join(LIBRARIES)} for eval.normalise=library but got {text}; leave it "
@@ -188,5 +188,6 @@ def _weights(network: nn.Module) -> int:
     scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
     if found or not scripts:
         return found
-    constants = scripts[0].graph.findAllNodes("prim::Constant")
+    graph: Any = scripts[0].graph
+    constants = graph.findAllNodes("prim::Constant")
     return sum(one.t("value").numel() for one in constants if one.output().type().kind() == "TensorType")

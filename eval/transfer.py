@@ -20,8 +20,10 @@ from nas.eval.plan import made
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Outcomes, Tick
 
-USED = ("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size")  # settings
-USED = (*USED, "model_options", "normalise", "mean", "std")
+USED = (  # settings
+    *("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size"),
+    *("model_options", "normalise", "mean", "std"),
+)
 Found = dict[str, dict[str, str]]  # attack → target → a text of 0 and 1, one per image; "clean" is no attack
 
 
