@@ -31,6 +31,7 @@ from nas.train.exported import load_exported
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 AS_STATED = Normalisation()  # unless another is asked for
+CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # of a TorchScript program
 UNKNOWN = "unknown"  # how a network of somebody else was trained
 
 
@@ -189,5 +190,5 @@ def _weights(network: nn.Module) -> int:
     if found or not scripts:
         return found
     graph: Any = scripts[0].graph
-    constants = graph.findAllNodes("prim::Constant")
+    constants = [one for kind in CONSTANTS for one in graph.findAllNodes(kind) if one.output().uses()]
     return sum(one.t("value").numel() for one in constants if one.output().type().kind() == "TensorType")
