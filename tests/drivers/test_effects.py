@@ -134,6 +134,8 @@ VALUES = {  # other valid ones, where a rule cannot make them
     "eval.measures": ["hessian"],
     "eval.measure_attack": "pgd3",
     "eval.norm": "L2",
+    "eval.mean": [0.5],
+    "eval.std": [0.5],
     "eval.corruptions": ["fog"],
     "eval.severities": [2],
     "eval.landscape_points": 5,
@@ -152,7 +154,13 @@ VALUES = {  # other valid ones, where a rule cannot make them
 APART = {  # not to be changed here
     *("name", "run.dir"),  # where results go
     *("executor.address", "executor.gpus", "train.drop_path"),  # refused by themselves
-    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with others
+    *(
+        "eval.normalise",
+        "eval.sweep_preset",
+        "eval.frost",
+        "eval.corruption_data",
+        "eval.corruption_baseline",
+    ),  # refused with others
     *("strategy.name", "space", "proxies.eproxy.settings"),  # have other keys behind them
 }
 
