@@ -12,6 +12,7 @@ from nas.core.data import Dataset, attacked
 from nas.core.data.classes import other_order
 from nas.core.images import unit_range
 from nas.core.loop import Progress
+from nas.eval import layout
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
@@ -42,11 +43,11 @@ def evaluate(
     perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
     `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
     attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
-    perturbations; `providers`, who made each attack, where it is one of two that may round differently; `non_finite`,
-    how many images had a NaN or infinite logit, clean and where an attack moved them, which counts as wrong (None where
-    an earlier version did not count them); `remarks`, sentences on what makes the numbers mean less than they say,
-    where there is any; `checks`, those of the `outputs` or, where they are asked for, all; and `measures`,
-    `corruptions` where they are asked for.
+    perturbations; `fed`, how the network takes its images where that is not channels-last in float32; `providers`, who
+    made each attack, where it is one of two that may round differently; `non_finite`, how many images had a NaN or
+    infinite logit, clean and where an attack moved them, which counts as wrong (None where an earlier version did not
+    count them); `remarks`, sentences on what makes the numbers mean less than they say, where there is any; `checks`,
+    those of the `outputs` or, where they are asked for, all; and `measures`, `corruptions` where they are asked for.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
     first only; `cascade` has what each attack and all before it leave together, the last being the worst case.
@@ -93,6 +94,8 @@ def evaluate(
         advice = f"repeat the evaluation with data.order={other[0]} if the network was trained so"
         sentence = remark(flags, part.labels, other[1], "clean images", advice)
         entry |= {} if sentence is None else {"remarks": [sentence]}
+    if (fed := layout.told(subject.network)) not in layout.USUAL:
+        entry["fed"] = fed
     if subject.providers:
         entry["providers"] = subject.providers
     if settings.measures:

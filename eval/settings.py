@@ -9,7 +9,9 @@ from nas.core.errors import InputError
 from nas.eval.attacks.base import NORMS
 from nas.eval.corruptions import check_corruptions
 from nas.eval.measures import check_measures
+from nas.eval.wrapped import SETTINGS, WAYS, Normalisation
 
+CHANNELS = 3  # of every image here
 LARGEST_L2 = 1000.0  # beyond the diagonal of any image here: 388 of 3×224×224 pixels
 
 
@@ -41,6 +43,9 @@ class EvalSettings:
     corruption_baseline: str | None = path_field()  # result (JSON) of the network whose errors the mCE divides by
     frost: str | None = path_field()  # folder of photographs, where the imagecorruptions wheel is not installed
     model_options: list[str] = field(default_factory=list)  # key=value for the maker of a network that is not ours
+    normalise: str | None = None  # library or none, of such a network; by default its library's where it has one
+    mean: list[float] = field(default_factory=list)  # or by these, of images in [0, 1]: one or one per channel
+    std: list[float] = field(default_factory=list)
 
     def check(self) -> None:
         if self.norm not in NORMS:
@@ -63,5 +68,35 @@ class EvalSettings:
                 )
         if len(set(self.attacks)) != len(self.attacks):
             raise InputError(f"Expected each attack once in eval.attacks but got {', '.join(self.attacks)}.")
+        self._check_normalisation()
         check_measures(self)
         check_corruptions(self)
+
+    def _check_normalisation(self) -> None:
+        if self.normalise not in (None, *WAYS):
+            raise InputError(f"Expected eval.normalise of {', '.join(WAYS)} but got {self.normalise!r}.")
+        if not self.mean and not self.std:
+            return
+        if self.normalise is not None:
+            raise InputError(
+                f"Expected eval.normalise or eval.mean with eval.std but got both (eval.normalise={self.normalise}); "
+                "leave one out."
+            )
+        if len(self.mean) != len(self.std) or len(self.mean) not in (1, CHANNELS):
+            raise InputError(
+                f"Expected eval.mean with eval.std, each of {CHANNELS} numbers (or one for all channels), but got "
+                f"{len(self.mean)} and {len(self.std)}; for example eval.mean=0.5,0.5,0.5 eval.std=0.5,0.5,0.5."
+            )
+        if not all(0 <= value <= 1 for value in self.mean) or not all(0 < value <= 1 for value in self.std):
+            given = " and ".join(", ".join(f"{value:g}" for value in one) for one in (self.mean, self.std))
+            raise InputError(
+                f"Expected eval.mean in [0, 1] and eval.std in (0, 1], of images in [0, 1], but got {given}; divide "
+                "those of images in [0, 255] by 255."
+            )
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What is asked for of a network from elsewhere."""
+        if self.mean:
+            return Normalisation(SETTINGS, tuple(self.mean), tuple(self.std))
+        return Normalisation(self.normalise)

@@ -9,33 +9,31 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from torch import nn
 
 from nas.core.data import Dataset
-from nas.core.data.resize import CROP, SQUASH, SQUASH_CROP
 from nas.core.errors import InputError
-from nas.core.extras import optional
 from nas.core.images import unit_range
 from nas.core.logits import finite
-from nas.core.registry import suggest
-from nas.core.seeds import seeded
-from nas.core.yaml_errors import explained
-from nas.core.yaml_size import check_size
+from nas.core.reasons import reason
+from nas.eval import layout
 from nas.eval.logit_shapes import check_logits, check_one_image
-from nas.eval.wrapped import Normalized
+from nas.eval.networks.gradients import needing
+from nas.eval.networks.libraries import LIBRARIES, from_library, stated
+from nas.eval.networks.making import keywords, made
+from nas.eval.settings import EvalSettings
+from nas.eval.wrapped import LIBRARY, NONE, Normalisation
 from nas.train import load_trained
 from nas.train.exported import load_exported
 
-LIBRARIES = ("timm", "torchvision")
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from
+AS_STATED = Normalisation()  # unless another is asked for
+CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # of a TorchScript program
 UNKNOWN = "unknown"  # how a network of somebody else was trained
 
 
@@ -45,11 +43,12 @@ class Subject:
 
     network: nn.Module  # in eval mode, on images in [0, 1]
     architecture: str
-    params: int  # trainable weights, without an auxiliary head
+    params: int  # weights, frozen or not, without an auxiliary head
     training: str
     num_classes: int | None = None  # where the source says so
     image_size: int | None = None
     classes: tuple[str, ...] = ()  # their names in the order of the logits, where the source says so
+    normalised: Normalisation | None = None  # of a network from elsewhere: how, before it
 
 
 def is_foreign(text: str) -> bool:
@@ -88,29 +87,40 @@ def native_images(text: str, options: list[str]) -> dict[str, Any]:
     library, _, rest = text.partition(":")
     if library not in LIBRARIES:
         return {}
-    weights = _keywords(options).get("weights") if library == "torchvision" else None
-    return _stated(library, rest.partition("@")[0], weights).images
+    weights = keywords(options).get("weights") if library == "torchvision" else None
+    return stated(library, rest.partition("@")[0], weights).images
 
 
-def opened(text: str, options: list[str], importable: str | None, seed: int) -> Subject:
+def opened(
+    text: str, options: list[str], importable: str | None, seed: int, asked: Normalisation = AS_STATED
+) -> Subject:
     """The network that `text` names: `timm:NAME[@WEIGHTS]`, `torchvision:NAME[@WEIGHTS]`, `package.module:factory`,
     or the path of a checkpoint or an exported folder.
 
-    `options` (key=value) go to the maker of a foreign network; `importable` is a folder whose modules it may import;
-    `seed` fixes weights that are drawn and not loaded. Raises `InputError` where there is no such network.
+    `options` (key=value) go to the maker of a foreign network, which gets its images normalised as `asked`;
+    `importable` is a folder whose modules it may import; `seed` fixes weights that are drawn and not loaded.
+    Raises `InputError` where there is no such network.
     """
     if is_foreign(text):
-        keywords = _keywords(options)
+        given = keywords(options)
         library, _, rest = text.partition(":")
         if library in LIBRARIES:
-            network = _from_library(library, *_name_and_weights(rest), keywords, seed)
+            name, at, weights = rest.partition("@")
+            network, used = from_library(library, name, Path(weights) if at else None, given, asked, seed)
+        elif asked.by == LIBRARY:
+            raise InputError(
+                f"Expected a model of {' or '.join(LIBRARIES)} for eval.normalise=library but got {text}; leave it "
+                "out, or give eval.mean with eval.std."
+            )
         else:
-            network = _from_code(text, keywords, importable, seed)
-        return Subject(network.eval(), text, _weights(network), UNKNOWN)
-    if options:
-        raise InputError(
-            f"Expected no eval.model_options for {text}, which is built as it was trained; leave the option out."
-        )
+            used = Normalisation(asked.by or NONE, asked.mean, asked.std)
+            network = used.around(_from_code(text, given, importable, seed))
+        return Subject(layout.evaluating(network), text, _weights(network), UNKNOWN, normalised=used)
+    for key, there in (("model_options", options), ("normalise, eval.mean and eval.std", asked.by is not None)):
+        if there:
+            raise InputError(
+                f"Expected no eval.{key} for {text}, which is built as it was trained; leave the option out."
+            )
     if not os.path.exists(text):  # also for what can be no name of a file
         raise InputError(f"Expected a checkpoint at {text} but there is no such file; check the path.")
     path = Path(text)
@@ -126,8 +136,9 @@ def opened(text: str, options: list[str], importable: str | None, seed: int) -> 
     )
 
 
-def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
-    """`InputError` unless the network takes the images of `dataset` and tells its classes apart.
+def check_fits(subject: Subject, dataset: Dataset, name: str, settings: EvalSettings | None = None) -> None:
+    """`InputError` unless the network takes the images of `dataset`, tells its classes apart, and has the gradients
+    that an evaluation by `settings` needs.
 
     A network of somebody else is asked with two images, of the training part where there is one, and with one.
     """
@@ -146,17 +157,28 @@ def check_fits(subject: Subject, dataset: Dataset, name: str) -> None:
     if classes is not None:
         return
     images = f"{dataset.image_size}x{dataset.image_size} images"
+    wanting = [] if settings is None else needing(settings)
+    x = unit_range(dataset.example.images[:2])
     try:
+        network = layout.fitted(subject.network, x)
         with torch.no_grad():
-            logits = subject.network(unit_range(dataset.example.images[:2]))
+            logits = network(x)
+        without = layout.missing_gradient(network, x) if wanting else None
     except Exception as error:  # the code of somebody else may fail in any way
         raise InputError(
-            f"Expected {name} to take {images} of {dataset.name} but: {_reason(error)}; set data.size."
+            f"Expected {name} to take {images} of {dataset.name} but: {reason(error)}; set data.size."
         ) from error
     check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
     if not bool(finite(logits).any()):  # a single image may be one that the network cannot standardise
         raise InputError(f"Expected finite logits of {name} but got NaN or infinity; check its weights.")
-    check_one_image(subject.network, unit_range(dataset.example.images[:1]), dataset.num_classes, name)
+    check_one_image(network, x[:1], dataset.num_classes, name)
+    subject.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    if without is not None:
+        raise InputError(
+            f"Expected a gradient of {name} in the pixels for {', '.join(wanting)} but there is none "
+            f"({reason(without)}); leave these out, or give a network that computes gradients (not quantised, not "
+            "optimised for inference, not run under no_grad). The attack square and corruptions need none."
+        )
 
 
 def unlike(subject: Subject, dataset: Dataset, name: str) -> str | None:
@@ -170,112 +192,6 @@ def unlike(subject: Subject, dataset: Dataset, name: str) -> str | None:
     )
 
 
-@dataclass(frozen=True)
-class _Stated:
-    """What a library says of one of its models."""
-
-    images: dict[str, Any]  # keys of `data`
-    mean: list[float]
-    std: list[float]
-    num_classes: int | None
-
-
-def _stated(library: str, name: str, chosen: Any = None) -> _Stated:
-    """What `library` says of its model `name`; of torchvision's with the `chosen` weights, by default its newest."""
-    if library == "timm":
-        timm = optional("timm", "zoo")
-        known = timm.is_model(name.partition(".")[0])
-        config = timm.get_pretrained_cfg(name, allow_unregistered=False) if known else None
-        if config is None:
-            raise _no_model(library, name, timm.list_models())
-        return _Stated(_images_of_timm(config), list(config.mean), list(config.std), config.num_classes)
-    from torchvision import models
-
-    if name not in (listed := models.list_models(module=models)):
-        raise _no_model(library, name, listed)
-    known = models.get_model_weights(name)
-    weights = known.__members__.get(str(chosen).rpartition(".")[2], known.DEFAULT)  # type: ignore[attr-defined]
-    given = weights.transforms()
-    size, side = given.crop_size[0], given.resize_size[0]
-    images = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
-    return _Stated(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
-
-
-def _images_of_timm(config: Any) -> dict[str, Any]:
-    """`resize` is left to the user where timm pads images, which `data.resize` cannot."""
-    images = {"size": config.input_size[-1], "interpolation": config.interpolation}
-    if config.crop_mode == "center":
-        return images | _cut(config.crop_pct)
-    if config.crop_mode == "squash":
-        return images | ({"resize": SQUASH} if config.crop_pct == 1 else _cut(config.crop_pct, SQUASH_CROP))
-    return images
-
-
-def _cut(share: float, how: str = CROP) -> dict[str, Any]:
-    return {"resize": how, "crop_share": share}
-
-
-def _no_model(library: str, name: str, listed: list[str]) -> InputError:
-    return InputError(f"Expected a model of {library} but got {name!r}{suggest(name, listed)}.")
-
-
-def _name_and_weights(rest: str) -> tuple[str, Path | None]:
-    name, at, path = rest.partition("@")
-    return name, Path(path) if at else None
-
-
-def _from_library(library: str, name: str, weights: Path | None, keywords: dict[str, Any], seed: int) -> nn.Module:
-    """The library's model, normalised by the library's own constants.
-
-    The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
-    """
-    stated = _stated(library, name, keywords.get("weights"))
-    for key in OTHER_PLACES & keywords.keys():
-        raise InputError(
-            f"Expected no {key} in eval.model_options, which could make {library} unpickle a file; give weights as "
-            f"{library}:{name}@PATH."
-        )
-    pretrained = keywords.pop("pretrained", weights is None)
-    if not isinstance(pretrained, bool) or (pretrained and weights is not None):
-        raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one place.")
-    if pretrained and keywords.get("num_classes", stated.num_classes) != stated.num_classes:
-        raise InputError(
-            f"Expected the {stated.num_classes} classes that the weights of {library}:{name} were trained for but got "
-            f"num_classes={keywords['num_classes']}; give weights that fit as {library}:{name}@PATH."
-        )
-    where = f"{library}:{name}"
-    if library == "timm":
-        make = optional("timm", "zoo").create_model
-        network = _made(where, lambda: make(name, pretrained=pretrained, **keywords), seed)
-    else:
-        from torchvision import models
-
-        if pretrained:
-            keywords.setdefault("weights", "DEFAULT")
-        network = _made(where, lambda: models.get_model(name, **keywords), seed)
-    if weights is not None:
-        _load(network, weights)
-    return Normalized(network, stated.mean, stated.std)
-
-
-def _load(network: nn.Module, path: Path) -> None:
-    """Put the weights of a .safetensors or .pth file into the network, every one of them."""
-    if not os.path.isfile(path):
-        raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")
-    try:
-        if path.suffix == ".safetensors":
-            content = optional("safetensors.torch", "zoo").load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            for key in ("state_dict", "model"):  # how training scripts wrap them
-                content = content.get(key, content) if isinstance(content, dict) else content
-        network.load_state_dict({name.removeprefix("module."): value for name, value in content.items()})
-    except InputError:
-        raise
-    except Exception as error:  # each library has its own ways to say that a file is broken or does not fit
-        raise InputError(f"Expected the weights of this model in {path} but: {_reason(error)}.") from error
-
-
 def _from_code(text: str, keywords: dict[str, Any], importable: str | None, seed: int) -> nn.Module:
     """What the user's own factory returns; importing its module runs the user's code."""
     module_name, _, path = text.partition(":")
@@ -287,50 +203,21 @@ def _from_code(text: str, keywords: dict[str, Any], importable: str | None, seed
             found = getattr(found, part)
     except Exception as error:  # a module may fail in any way
         raise InputError(
-            f"Expected to import {text} but: {_reason(error)}; run in the folder that holds the module, or install it."
+            f"Expected to import {text} but: {reason(error)}; run in the folder that holds the module, or install it."
         ) from error
     if not callable(found):
         raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(found).__name__}.")
     if isinstance(found, nn.Module):
         raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
-    return _made(text, lambda: found(**keywords), seed)
-
-
-def _made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
-    try:
-        with seeded(seed):
-            network = make()
-    except Exception as error:  # a download that fails, an option that is not known, ...
-        raise InputError(
-            f"Expected {where} to make a network but: {_reason(error)}; check eval.model_options, the weights and the "
-            "connection."
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise InputError(f"Expected {where} to make an nn.Module but got {type(network).__name__}.")
-    return network
-
-
-def _keywords(options: list[str]) -> dict[str, Any]:
-    """`["num_classes=10", "pretrained=false"]` as values; each is read as YAML."""
-    keywords: dict[str, Any] = {}
-    for text in options:
-        key, equals, _ = str(text).partition("=")
-        if not equals or not key.isidentifier():
-            raise InputError(f"Expected eval.model_options as key=value,key=value but got {text!r}.")
-        try:
-            check_size(text)
-            keywords[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
-        except Exception as error:  # of the YAML library
-            raise InputError(
-                f"Expected a YAML value in eval.model_options but got {text!r}: {explained(error)}."
-            ) from error
-    return keywords
+    return made(text, lambda: found(**keywords), seed)
 
 
 def _weights(network: nn.Module) -> int:
-    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-
-
-def _reason(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": .")
+    """The weights, frozen ones too; of a TorchScript program whose weights became constants, these."""
+    found = sum(weight.numel() for weight in network.parameters())
+    scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
+    if found or not scripts:
+        return found
+    graph: Any = scripts[0].graph
+    constants = [one for kind in CONSTANTS for one in graph.findAllNodes(kind) if one.output().uses()]
+    return sum(one.t("value").numel() for one in constants if one.output().type().kind() == "TensorType")

@@ -12,12 +12,13 @@ from nas.core.images import check_unit_range
 from nas.core.logits import correct, finite
 from nas.core.perturb import eval_mode
 from nas.core.seeds import derive, seeded
+from nas.eval import layout
 from nas.eval.attacks import Attack
-from nas.eval.layout import ChannelsLast
 from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, total
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
+DOOR = "door"  # under which it is kept how the network takes its images
 OTHER_ORDER = 3  # a flag of a clean image: right if the classes were counted in their other order
 OUTSIDE = 2  # a flag: classified rightly within the ball; what the attack found lies outside it
 
@@ -57,19 +58,31 @@ class Examined:
         prefix: str = "",
     ) -> None:
         check_unit_range(images)
-        if not isinstance(network, ChannelsLast):
-            network = ChannelsLast(network.to(device).to(memory_format=torch.channels_last).requires_grad_(False))
-        self.network = network.eval()
         self.images = images.to(device).contiguous().split(size)
         self.labels = labels.to(device).split(size)
         self.batches = len(self.labels)
         self.seed = seed
         self.outcomes = outcomes
         self.prefix = prefix
+        self.network = network if isinstance(network, layout.Door) else self._door(network.to(device))
+        self.network.eval()
         self.outside: dict[str, int] = {}  # by unbounded attack: images for which it found nothing within the ball
         self.providers: dict[str, str] = {}  # by attack: who made it, where that may change the numbers
         self.non_finite: dict[str, Count] = {}  # "clean" and by attack: images with a NaN or infinite logit
         self.after: dict[tuple[str, str], int] = {}  # by attack and stage: how many images stand
+
+    def _door(self, network: nn.Module) -> layout.Door:
+        """What stands before the network: as the run began, or the first that fits and is kept for the whole run."""
+        network = layout.evaluating(network)
+        layout.freeze(network)
+        found = self.outcomes.get(self.prefix + DOOR)
+        if found is None and self.outcomes.get(f"{self.prefix}clean/0") is not None:
+            found = layout.BEFORE
+        if found is not None:
+            return layout.again(network, found)
+        door = layout.fitted(network, self.images[0][:2])
+        self.outcomes.put(self.prefix + DOOR, layout.told(door))
+        return door
 
     def first(self, count: int, prefix: str) -> Examined:
         """The same network on the first `count` images, in batches of the same size."""

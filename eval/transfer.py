@@ -21,7 +21,10 @@ from nas.eval.plan import made
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Outcomes, Tick
 
-USED = ("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size", "model_options")  # settings
+USED = (  # settings
+    *("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size"),
+    *("model_options", "normalise", "mean", "std"),
+)
 NON_FINITE = "non_finite"
 Found = dict[str, dict[str, Any]]  # attack → target → a text of 0 and 1, one per image; "clean" and NON_FINITE are none
 

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from nas.core import checkpoint
 from nas.core.errors import InputError, NasError
+from nas.core.reasons import said
+from nas.core.states import difference
 from nas.search_spaces import SPACES, Network
 
 
@@ -94,9 +96,11 @@ def assembled(payload: dict[str, Any], expected: str) -> tuple[Network, TrainedN
         if trained.params > there:  # or a small file could ask for a network of any size
             raise ValueError(f"its network has {trained.params:,} weights, of which {there:,} are there")
         network = trained.build()
+        if (problem := difference(weights, network.state_dict())) is not None:
+            raise ValueError(problem)
         network.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, NasError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = said(error) or type(error).__name__
         raise InputError(
             f"Expected {expected} does not fit ({reason}); train again or use the version that wrote it."
         ) from error

@@ -134,6 +134,7 @@ class Square(FromAutoAttack):
     """Random search with squares, by queries alone (Andriushchenko et al., ECCV 2020), 5,000 queries."""
 
     name: ClassVar[str] = "square"
+    needs_gradient: bool = False
     reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 5000
 

@@ -32,6 +32,7 @@ class Attack(ABC):
     norms: ClassVar[tuple[str, ...]] = ("Linf",)
     bounded: ClassVar[bool] = True  # False: looks for small perturbations, and what lies outside the ball is no success
     default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, sets the steps; None: no such
+    needs_gradient: bool = True  # of the network in its pixels; False: the attack asks for logits alone
     reads: ClassVar[frozenset[str] | None] = None  # of step_size, restarts; None, or not stated anew: both
     example: ClassVar[str | None] = None  # a name that works, where `name` is a pattern such as `library:NAME`
 

@@ -31,6 +31,7 @@ FEWEST = {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}  # classes: the targeted DLR 
 DLR = {("APGD", "loss", "dlr"), ("AutoAttack", "version", "rand")}  # rank 3 logits
 COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # make it long
 COSTS |= {"n_restarts", "restarts"}
+BLACK_BOX = ("GN", "OnePixel", "Pixle", "SPSA", "Square", "VANILA")  # ask for logits alone, or for nothing
 AT_MOST = 10  # of each of them in a trial; some classes divide by a tenth of it
 LONG = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # take long on large images all the same: only made, not tried
 
@@ -51,6 +52,7 @@ class FromTorchattacks(Attack):
     def __init__(self, *arguments: Any, library: str, options: dict[str, Any], **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.library = library
+        self.needs_gradient = library not in BLACK_BOX
         self.options = options
         own, parameters = OWN.get(library), _parameters(library)
         if own is None and "norm" not in parameters and any(key in parameters for key in RADII):

@@ -42,6 +42,11 @@ class Measure(ABC):
     def __init__(self, settings: EvalSettings) -> None:
         self.settings = settings
 
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether it needs gradients of the network in its pixels."""
+        return True
+
     def kept_as(self, key: str, x: Tensor) -> str:
         """The key under which what was measured on a batch like `x` is kept."""
         return key
@@ -67,6 +72,10 @@ class CalibrationMeasure(Measure):
     """
 
     name = "calibration"
+
+    @property
+    def needs_gradient(self) -> bool:
+        return made(self.settings.measure_attack, self.settings).needs_gradient
 
     def kept_as(self, key: str, x: Tensor) -> str:
         return made(self.settings.measure_attack, self.settings).kept_as(key, x)

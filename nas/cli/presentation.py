@@ -12,7 +12,7 @@ from rich.table import Table
 
 from nas.drivers.differences import corrected, correction
 from nas.drivers.report import study
-from nas.drivers.report.wording import non_finite, picture_name, remarks
+from nas.drivers.report.wording import non_finite, picture_name, remarks, taken
 from nas.eval.corruptions import SAME
 from nas.eval.outputs import NAMES
 
@@ -67,11 +67,18 @@ def text_of(command: str, folder: Path, result: dict[str, Any]) -> str:
     if command == "study":
         return _study(folder, result)
     if command == "transfer":
-        return "\n".join([*map(_matrix(result), result["transfer"]), *checked_lines(result)])
+        takes = [f"{network['name']}: {line}" for network in result["networks"] for line in taken(network)]
+        return "\n".join([*map(_matrix(result), result["transfer"]), *takes, *checked_lines(result)])
     if command == "eval":
-        lines = [table([result]), *non_finite(result), *remark_lines(result), *corruption_lines(result)]
-        lines += checked_lines(result)
-        lines += measured_lines(result, folder)
+        lines = [
+            table([result]),
+            *taken(result),
+            *non_finite(result),
+            *remark_lines(result),
+            *corruption_lines(result),
+            *checked_lines(result),
+            *measured_lines(result, folder),
+        ]
         return "\n".join([*lines, f"report: {folder / 'report.html'}"])
     lines = [table(result["models"]), ""]
     for model in result["models"]:

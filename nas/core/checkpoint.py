@@ -13,6 +13,7 @@ import torch
 
 from nas.core.errors import InputError
 from nas.core.files import DamagedError, put_aside, write_atomic
+from nas.core.reasons import said
 
 
 def save(path: Path, payload: dict[str, Any], previous: Path | None = None) -> None:
@@ -41,7 +42,7 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     except InputError:
         raise
     except Exception as error:  # zipfile, pickle and torch each have their own ways to say that a file is broken
-        raise _damaged(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise _damaged(path, said(error) or type(error).__name__) from error
     if not isinstance(payload, dict) or payload.get("kind") != kind:
         raise InputError(f"Expected a checkpoint of kind {kind!r} but {path} holds something else; check the path.")
     return payload

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, TextIO
 
 from nas.core.errors import InputError
 
+CHUNK = 2**20  # bytes read at a time
 _BYTE_ORDER_MARKS = {  # the longer ones first: one begins as another
     b"\xff\xfe\x00\x00": "UTF-32 (little endian)",
     b"\x00\x00\xfe\xff": "UTF-32 (big endian)",
@@ -139,6 +140,15 @@ def put_aside(path: Path, *companions: Path) -> Path:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(file, moved(file))
     return moved(path)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content in hexadecimal, read piece by piece."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def write_signed(path: Path, value: Any) -> None:

@@ -153,8 +153,9 @@ class Jobs:
         settings, foreign = self.settings, is_foreign(job.checkpoint)
         source = job.checkpoint if foreign else str(self.folder / job.checkpoint)
         where = {"source": source} if foreign else {"checkpoint": os.path.relpath(source, self.folder)}
-        subject = opened(source, settings.eval.model_options, job.importable, derive(settings.seed, "weights"))
-        check_fits(subject, self.dataset, job.checkpoint)
+        seed, asked = derive(settings.seed, "weights"), settings.eval.normalisation
+        subject = opened(source, settings.eval.model_options, job.importable, seed, asked)
+        check_fits(subject, self.dataset, job.checkpoint, settings.eval)
         with self.open_store() as store:
             entry = evaluate(
                 subject.network,
@@ -170,6 +171,7 @@ class Jobs:
             "architecture": subject.architecture,
             "params": subject.params,
             "training": subject.training,
+            **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
             **entry,
             **where,
         }

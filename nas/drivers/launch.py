@@ -70,10 +70,12 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         command = "run"
     else:
         settings.once(command)
-    if command != "eval" and settings.eval.model_options:
-        raise InputError(
-            f"Expected no eval.model_options for nas {command}, which attacks networks of its own; leave it out."
-        )
+    if command != "eval":
+        for key in ("model_options", "normalise", "mean", "std"):
+            if getattr(settings.eval, key):
+                raise InputError(
+                    f"Expected no eval.{key} for nas {command}, which attacks networks of its own; leave it out."
+                )
     if command in ("run", "search") and settings.arch is not None:
         raise InputError(
             f"Expected no arch= for nas {command}, which searches for one; train this one with `nas train`."
@@ -111,7 +113,7 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
         Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
     if command == "eval" and extra is not None:
         subject = subject_of(settings, extra)
-        check_fits(subject, dataset, extra["checkpoint"])
+        check_fits(subject, dataset, extra["checkpoint"], settings.eval)
         _say(unlike(subject, dataset, extra["checkpoint"]))
     if command in ("run", "train"):
         space = SPACES.get(settings.space)()
@@ -280,7 +282,8 @@ def _foreign_settings(source: str, overrides: list[str], command: str) -> tuple[
 def subject_of(settings: Settings, extra: dict[str, Any]) -> Subject:
     """The network that an evaluation is about."""
     seed = derive(settings.seed, "weights")
-    return opened(extra["checkpoint"], settings.eval.model_options, extra.get("importable"), seed)
+    asked = settings.eval.normalisation
+    return opened(extra["checkpoint"], settings.eval.model_options, extra.get("importable"), seed, asked)
 
 
 def _run_of(checkpoint: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from nas.core.errors import InputError, NasError
 from nas.core.executor import Executor, ExecutorSettings, executor_for
+from nas.core.reasons import stopped
 from nas.core.seeds import derive
 from nas.drivers import connected
 from nas.drivers.aims import Aims
@@ -68,13 +69,12 @@ class Workshop:
         failures = []
         for done in self.executor.map(list(jobs.values()), tick):
             if done.failure is not None:
-                failures.append(f"{names[done.index]}: {done.failure}")
+                failures.append((names[done.index], done.failure))
             results[names[done.index]] = done.result
             tick()
         if failures:
             raise NasError(
-                f"{'; '.join(failures)} Finished parts are kept: `nas resume {self.run.folder}` tries the others "
-                "again; other settings need a new run."
+                f"{stopped(failures, self.run.folder)} tries the others again; other settings need a new run."
             )
         return {name: results[name] for name in names}
 

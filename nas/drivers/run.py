@@ -40,6 +40,9 @@ LATER = {  # settings that runs of earlier versions lack, and what they did
     "data.test": "part",
     "strategy.ranked_by": "cheap",  # of warmup-move
     "strategy.neighbours": None,
+    "eval.normalise": None,  # the library's constants for its networks, none for others
+    "eval.mean": [],
+    "eval.std": [],
 }
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 

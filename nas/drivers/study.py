@@ -17,6 +17,7 @@ from nas.core import config
 from nas.core.errors import InputError, NasError
 from nas.core.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.files import DamagedError
+from nas.core.reasons import stopped
 from nas.core.repeated import mean_and_deviation, sign_flip, smallest_p, t_test
 from nas.drivers.pipeline import Watcher
 from nas.drivers.run import CHANGEABLE, CONFIG, Run, create, described, reopen, result_of
@@ -93,9 +94,7 @@ def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) 
         results: dict[int, dict[str, Any]] = {}
         for done in executor.map(seeds):
             if done.failure is not None or done.result is None:
-                raise NasError(
-                    f"Seed {seeds[done.index]}: {done.failure} Finished parts are kept: `nas resume {run.folder}`."
-                )
+                raise NasError(f"{stopped([(f'Seed {seeds[done.index]}', done.failure)], run.folder)}.")
             results[done.index] = done.result
             watcher.update(len(results), "")
     return [results[index] for index in range(len(seeds))]

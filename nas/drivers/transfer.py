@@ -17,6 +17,7 @@ from nas.core.data import LOADERS, Dataset, attacked
 from nas.core.effects import may_read
 from nas.core.errors import InputError, NasError
 from nas.core.executor import executor_for
+from nas.core.reasons import stopped
 from nas.core.seeds import derive
 from nas.core.store import Store
 from nas.drivers.jobs import load_once
@@ -120,9 +121,10 @@ class Work:
 
     @cached_property
     def subjects(self) -> dict[str, Subject]:
-        seed, options = derive(self.settings.seed, "weights"), self.settings.eval.model_options
+        seed, settings = derive(self.settings.seed, "weights"), self.settings.eval
+        options, asked = settings.model_options, settings.normalisation
         networks = self.extra["networks"].items()
-        return {name: opened(one["checkpoint"], options, one.get("importable"), seed) for name, one in networks}
+        return {name: opened(one["checkpoint"], options, one.get("importable"), seed, asked) for name, one in networks}
 
     def check(self) -> None:
         """`InputError` for what would stop the run later."""
@@ -130,7 +132,7 @@ class Work:
         attacked(self.dataset, self.settings.eval.n_test)
         for name, subject in self.subjects.items():
             checkpoint = self.extra["networks"][name]["checkpoint"]
-            check_fits(subject, self.dataset, checkpoint)
+            check_fits(subject, self.dataset, checkpoint, self.settings.eval)
             if (sentence := unlike(subject, self.dataset, checkpoint)) is not None:
                 logging.getLogger("nas").warning("%s", sentence)
 
@@ -178,9 +180,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
         rows: dict[str, Found] = {}
         for done in executor.map(names, tick):
             if done.failure is not None or done.result is None:
-                raise NasError(
-                    f"{names[done.index]}: {done.failure} Finished parts are kept: `nas resume {run.folder}`."
-                )
+                raise NasError(f"{stopped([(names[done.index], done.failure)], run.folder)}.")
             rows[names[done.index]] = done.result
     return run.finish(
         {
@@ -203,5 +203,6 @@ def _described(name: str, subject: Subject, run: Run) -> dict[str, Any]:
         "architecture": subject.architecture,
         "params": subject.params,
         "training": subject.training,
+        **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
         "checkpoint": where if is_foreign(where) else os.path.relpath(where, run.folder),
     }

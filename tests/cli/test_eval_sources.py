@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,14 +41,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "    def forward(self, x):\n"
         "        return self.last(x.flatten(1))\n"
         "def make(**options):\n    return Rows(**options)\n"
+        "class View(Rows):\n"
+        "    def forward(self, x):\n"
+        "        return self.last(x.view(-1, 192))\n"
+        "class NoGrad(Rows):\n"
+        "    def forward(self, x):\n"
+        "        with torch.no_grad():\n"
+        "            return super().forward(x)\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")  # what the command adds to the path is taken back
     return tmp_path
 
 
-def evaluated(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> Any:
-    assert run_command(["eval", *arguments, *FAST, "--json"]) == 0, capfd.readouterr().err
+def evaluated(arguments: list[str], capfd: pytest.CaptureFixture[str], fast: Sequence[str] = FAST) -> Any:
+    assert run_command(["eval", *arguments, *fast, "--json"]) == 0, capfd.readouterr().err
     return json.loads(capfd.readouterr().out)
 
 
@@ -75,6 +83,44 @@ def test_code_of_the_users_own(folder: Path, data: Dataset, few_digits: str, cap
     page = (run / "report.html").read_text()
     assert f"nas eval networks_here:make seed=0 data.name=npz {few_digits}" in page
     assert "nasbench201" not in page.partition("</header>")[0], "it is of no search space"
+
+
+def test_how_images_are_taken_is_printed_kept_and_reported(
+    folder: Path, data: Dataset, few_digits: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["networks_here:View", "data.name=npz", few_digits, "eval.mean=0.5", "eval.std=1/4", *FAST]
+    assert run_command(["eval", *arguments]) == 0
+    text = " ".join(capfd.readouterr().out.split())
+    words = [
+        "Images normalised by eval.mean and eval.std: mean 0.5, standard deviation 0.25.",
+        "The network ran on images in ordinary memory order.",
+    ]
+    run = folder / "runs" / "eval-networks_here.View-1"
+    page = " ".join((run / "report.html").read_text().split())
+    assert all(line in text and line in page for line in words)
+    result = json.loads((run / "result.json").read_text())
+    assert result["normalised"] == {"by": "settings", "mean": [0.5], "std": [0.25]}
+    assert result["fed"] == {"order": "ordinary", "type": "float32"}
+    part = attacked(data, 8)
+    weights = torch.sin(torch.arange(1920.0)).view(10, 192)
+    right = ((part.images.flatten(1).float() / 255 - 0.5) / 0.25 @ weights.T).argmax(1) == part.labels
+    assert result["correct"]["clean"] == "".join(str(int(flag)) for flag in right)
+    assert "eval.mean=0.5 eval.std=0.25" in page
+
+
+def test_a_network_without_gradients_stands_square_and_corruptions_alone(
+    folder: Path, few_digits: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["networks_here:NoGrad", "data.name=npz", few_digits]
+    assert run_command(["eval", *arguments, *FAST]) == 2
+    assert "Expected a gradient of networks_here:NoGrad in the pixels for fgsm" in capfd.readouterr().err
+    assert run_command(["transfer", arguments[0], *arguments, "eval.n_test=8", "eval.attacks=fgsm"]) == 2
+    assert "Expected a gradient" in capfd.readouterr().err
+    assert not (folder / "runs").exists()
+    more = ["eval.attacks=square5", "eval.corruptions=contrast", "eval.severities=[3]"]
+    result = evaluated([*arguments, *more], capfd, fast=[text for text in FAST if "attacks" not in text])
+    assert set(result["attacks"]) == {"square5"}
+    assert list(result["corruptions"]["types"]) == ["contrast"]
 
 
 def test_a_library_model_without_download(few_digits: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -129,5 +175,6 @@ def test_bad_input_writes_nothing(
 
 
 def test_options_for_networks_of_others_are_refused_elsewhere(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["run", "quickstart", "eval.model_options=width=3"]) == 2
-    assert "eval.model_options" in capfd.readouterr().err
+    for typed in (["eval.model_options=width=3"], ["eval.normalise=none"], ["eval.mean=0.5", "eval.std=0.5"]):
+        assert run_command(["run", "quickstart", *typed]) == 2
+        assert typed[0].partition("=")[0] in capfd.readouterr().err

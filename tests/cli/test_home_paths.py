@@ -27,6 +27,7 @@ NO_PATHS = {  # every other setting that is text; who adds one says here or in i
     *("data.interpolation", "data.order", "data.resize", "data.test"),
     *("arch", "data.name", "device", "name", "run.trainings", "space", "tables.dataset"),
     *("eval.attacks", "eval.corruptions", "eval.measure_attack", "eval.measures", "eval.model_options", "eval.norm"),
+    "eval.normalise",
     *("eval.sweep_attack", "eval.sweep_preset", "executor.address", "executor.name", "model.stem", "scoring.stem"),
     *("label.method", "label.precision", "label.schedule", "label.select", "predicted.accuracy", "predicted.model"),
     *("proxies.croze.features", "proxies.croze.gradients", "proxies.croze.reduction", "proxies.croze.weights"),

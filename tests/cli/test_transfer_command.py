@@ -97,6 +97,14 @@ def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: p
     assert "<h2>Transfer</h2>" in page
     assert "nas transfer" in page
 
+    about = json.loads((run / "config.json").read_text())
+    for key in ("normalise", "mean", "std"):
+        del about["settings"]["eval"][key]  # as a run of before
+    (run / "config.json").write_text(json.dumps(about))
+    (run / "config.json.sha256").unlink()
+    assert run_command(["report", str(run)]) == 0
+    assert (run / "report.html").read_text().partition("<pre")[0] == page.partition("<pre")[0]
+
 
 def test_the_usual_attack_is_pgd(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = printed(capfd, "transfer", *checkpoints, "eval.n_test=2", "executor.workers=1")

@@ -10,7 +10,7 @@ from nas.drivers.differences import differences
 from nas.drivers.report import figures, tables
 from nas.drivers.report.facts import _curves
 from nas.drivers.report.identity import identities
-from nas.drivers.report.wording import attack
+from nas.drivers.report.wording import attack, taken
 
 MODELS = identities({"best-pgd": "pgd"})
 
@@ -90,3 +90,16 @@ def test_names_of_attacks() -> None:
     assert attack("apgd-ce50") == "APGD-CE-50"
     assert attack("autoattack-rand") == "AutoAttack (rand)"
     assert attack("torchattacks:BIM(steps=3)") == "BIM(steps=3)"
+
+
+def test_what_stands_before_a_network_from_elsewhere_is_said() -> None:
+    library = {"by": "timm", "mean": [0.5, 0.25, 0.125], "std": [0.5, 0.5, 0.5]}
+    first, second = taken({"normalised": library, "source": "timm:resnet18@/w.pth"})
+    assert first == "Images normalised by timm: mean 0.5, 0.25, 0.125, standard deviation 0.5, 0.5, 0.5."
+    assert "eval.normalise=none" in second
+    assert taken({"normalised": library, "source": "timm:resnet18"}) == [first], "the library's own weights"
+    none = {"by": "none", "mean": None, "std": None}
+    assert taken({"normalised": none, "checkpoint": "timm:resnet18@/w.pth"}) == ["Images in [0, 1], not normalised."]
+    fed = {"fed": {"order": "channels_last", "type": "float16"}}
+    assert taken(fed) == ["The network ran on images of type float16 in channels-last order."]
+    assert taken(entry()) == [], "ours, and results of before"

@@ -158,14 +158,33 @@ def test_which_runs_look_at_images(tmp_path: Path, command: str, overrides: list
     assert looks_at_images(run) == expected
 
 
-DATA = ("name", "root", "size", "download")  # what runs of version 0.1 have under `data`
+NEW = (  # settings that came after the first version
+    *("data.validation", "data.order", "data.resize", "data.crop_share", "data.interpolation", "data.test"),
+    *("strategy.ranked_by", "strategy.neighbours"),
+    *("eval.normalise", "eval.mean", "eval.std"),
+)
+
+
+def of_before(chosen: Any) -> dict[str, Any]:
+    """The settings as the first version wrote them."""
+    values = config.plain(chosen)
+    for key in NEW:
+        section, name = key.split(".")
+        values[section].pop(name, None)
+    return values
+
+
+def test_new_options_of_evaluations_change_no_checksum(tmp_path: Path) -> None:
+    before = provenance.settings_checksum(of_before(settings(tmp_path / "a")), (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b")["settings_sha256"] == before
+    for number, typed in enumerate((["eval.normalise=none"], ["eval.mean=0.5", "eval.std=0.25"])):
+        assert origin(tmp_path, f"c{number}", *typed)["settings_sha256"] != before
 
 
 def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
     """Runs before 0.2.0 had no data.validation and withheld a tenth; their checksums must stay the same."""
     chosen = settings(tmp_path / "a")
-    values = config.plain(chosen)
-    values["data"] = {key: values["data"][key] for key in DATA}
+    values = of_before(chosen)
     before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
     assert origin(tmp_path, "b")["settings_sha256"] == before
     assert origin(tmp_path, "c", "data.validation=.10")["settings_sha256"] == before
@@ -175,10 +194,8 @@ def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
 
 def test_new_options_of_warm_up_and_moves_change_no_checksum(tmp_path: Path) -> None:
     moves = ["strategy.name=warmup-move", "search.cheap=params"]
-    values = config.plain(settings(tmp_path / "a", *moves))
-    for key in ("ranked_by", "neighbours"):
-        del values["strategy"][key]
-    values["data"] = {key: values["data"][key] for key in DATA}
+    values = of_before(settings(tmp_path / "a", *moves))
+    assert "ranked_by" not in values["strategy"]
     before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
     assert origin(tmp_path, "b", *moves)["settings_sha256"] == before
     assert origin(tmp_path, "c", *moves, "strategy.neighbours=5")["settings_sha256"] != before

@@ -139,6 +139,8 @@ VALUES = {  # other valid ones, where a rule cannot make them
     "eval.measures": ["hessian"],
     "eval.measure_attack": "pgd3",
     "eval.norm": "L2",
+    "eval.mean": [0.5],
+    "eval.std": [0.5],
     "eval.corruptions": ["fog"],
     "eval.severities": [2],
     "eval.landscape_points": 5,
@@ -158,6 +160,7 @@ APART = {  # not to be changed here
     *("name", "run.dir"),  # where results go
     *("executor.address", "executor.gpus", "train.drop_path"),  # refused by themselves
     *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with others
+    "eval.normalise",  # as well
     *("strategy.name", "space", "proxies.eproxy.settings", "proxies.eproxy.use_barrier"),  # have others behind them
 }
 

@@ -13,7 +13,9 @@ from torch import nn
 
 from nas.core.data import Dataset, DataSettings, Split, load
 from nas.core.errors import InputError
-from nas.eval import sources
+from nas.eval import EvalSettings, sources
+from nas.eval.networks import libraries
+from nas.eval.networks.gradients import needing
 from nas.eval.sources import Subject, check_fits, is_foreign, label, native_images, opened, settled
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # mean and deviation, as both libraries publish them
@@ -98,7 +100,7 @@ def test_weights_that_would_run_code_or_do_not_fit_are_refused(tmp_path: Path, m
     torch.save({"a": torch.zeros(2)}, "other.pth")
     torch.save(5, "number.pth")
     for name in ("evil.pth", "pickle.pth", "other.pth", "number.pth"):
-        with pytest.raises(InputError, match="Expected the weights of this model"):
+        with pytest.raises(InputError, match=r"Expected the weights of this model.*torch\.save\("):
             opened(f"{SMALL}@{name}", ["num_classes=10"], None, 1)
     with pytest.raises(InputError, match="there is none"):
         opened(f"{SMALL}@missing.pth", ["num_classes=10"], None, 1)
@@ -127,6 +129,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "def make(width=4, num_classes=10):\n"
         "    return nn.Sequential(nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), "
         "nn.Linear(width, num_classes))\n"
+        "def frozen():\n    return make().requires_grad_(False)\n"
         "def broken():\n    raise OSError('no\\nsuch thing')\n"
         "def text():\n    return 'a network'\n"
         "class Nan(nn.Module):\n    def forward(self, x):\n        return torch.full((len(x), 10), float('nan'))\n"
@@ -216,3 +219,187 @@ def test_options_are_refused_for_our_own(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"eval\.model_options"):
         opened(str(tmp_path / "a.pt"), ["width=3"], None, 0)
     assert sources.UNKNOWN == "unknown"
+
+
+def test_frozen_weights_are_counted(module: Path) -> None:
+    frozen, free = (opened(f"own_networks:{name}", [], str(module), 0) for name in ("frozen", "make"))
+    assert not any(weight.requires_grad for weight in frozen.network.parameters())
+    assert frozen.params == free.params
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_weights_that_became_constants_are_counted() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 10)).eval()
+    assert sources._weights(torch.jit.freeze(torch.jit.script(network))) == sources._weights(network) == 112 + 50
+    optimised = torch.jit.optimize_for_inference(torch.jit.script(network))
+    assert sources._weights(optimised) == 112 + 50
+    assert sources._weights(nn.Flatten()) == 0
+
+
+def asked(**keys: Any) -> Any:
+    settings = EvalSettings(**keys)
+    settings.check()
+    return settings.normalisation
+
+
+def test_a_librarys_network_is_normalised_as_it_is_asked_for(digits: Dataset) -> None:
+    x = torch.rand(2, 3, 32, 32)
+    half = {"mean": [0.5, 0.25, 0.125], "std": [0.5, 0.25, 0.75]}
+    mean, std = (torch.tensor(half[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    for keys, expected, by in (
+        ({}, normalised(x), "torchvision"),
+        ({"normalise": "library"}, normalised(x), "torchvision"),
+        ({"normalise": "none"}, x, "none"),
+        (half, (x - mean) / std, "settings"),
+        ({"mean": [0.5], "std": [0.25]}, (x - 0.5) / 0.25, "settings"),
+    ):
+        subject = opened(SMALL, RANDOM, None, 5, asked(**keys))
+        seen: list[torch.Tensor] = []
+        inside: Any = getattr(subject.network, "network", subject.network)
+        inside.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        subject.network(x)
+        assert torch.allclose(seen[0], expected, atol=1e-6), keys
+        assert subject.normalised is not None
+        assert subject.normalised.by == by
+        assert (subject.normalised.to_json()["mean"] is None) == (by == "none")
+
+
+def test_code_of_the_users_own_is_normalised_only_where_that_is_asked_for(module: Path) -> None:
+    x = torch.rand(1, 3, 8, 8)
+    plain = opened("own_networks:make", [], str(module), 0)
+    same = opened("own_networks:make", [], str(module), 0, asked(normalise="none"))
+    other = opened("own_networks:make", [], str(module), 0, asked(mean=[0.5], std=[0.25]))
+    assert torch.equal(plain.network(x), same.network(x))
+    assert torch.equal(other.network(x), plain.network((x - 0.5) / 0.25))
+    assert [one.normalised and one.normalised.by for one in (plain, same, other)] == ["none", "none", "settings"]
+    with pytest.raises(InputError, match=r"eval\.normalise=library.*eval\.mean with eval\.std"):
+        opened("own_networks:make", [], str(module), 0, asked(normalise="library"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"normalise": "none", "mean": [0.5], "std": [0.5]}, "leave one out"),
+        ({"normalise": "imagenet"}, "library, none"),
+        ({"mean": [0.5]}, "1 and 0"),
+        ({"std": [0.5]}, "0 and 1"),
+        ({"mean": [0.5, 0.5], "std": [0.5, 0.5]}, "of 3 numbers"),
+        ({"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}, "by 255"),
+        ({"mean": [0.5], "std": [0.0]}, r"\(0, 1\]"),
+        ({"mean": [float("nan")], "std": [0.5]}, r"\[0, 1\]"),
+    ],
+)
+def test_constants_that_mean_nothing_are_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        EvalSettings(**keys).check()
+
+
+def test_normalisation_is_refused_for_our_own(tmp_path: Path) -> None:
+    for keys in ({"normalise": "none"}, {"mean": [0.5], "std": [0.5]}):
+        with pytest.raises(InputError, match=r"eval\.normalise.*as it was trained"):
+            opened(str(tmp_path / "a.pt"), [], None, 0, asked(**keys))
+
+
+class Inside(nn.Module):
+    """Can normalise once more, as googlenet and inception_v3 of torchvision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, 2)
+        self.transform_input = False
+
+
+@pytest.fixture
+def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of weights for such a network."""
+    monkeypatch.setattr(libraries, "made", lambda where, make, seed: Inside())
+    path = tmp_path / "weights.pth"
+    torch.save(Inside().state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_networks_that_may_normalise_once_more_must_be_told(
+    name: str, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"torchvision:{name}@{second}"
+    with pytest.raises(InputError, match=r"eval\.model_options=transform_input=true or false"):
+        opened(text, [], None, 0)
+    with pytest.raises(InputError, match="but got 'perhaps'"):
+        opened(text, ["transform_input=perhaps"], None, 0)
+    for said in ("true", "false"):
+        network: Any = opened(text, [f"transform_input={said}"], None, 0).network
+        assert network.network.transform_input is (said == "true")
+    digest = libraries.sha256_of(second)
+    monkeypatch.setattr(libraries, "published", lambda name: [digest[:8]])
+    network = opened(text, [], None, 0).network
+    assert network.network.transform_input is True
+    network = opened(text, ["transform_input=false"], None, 0).network
+    assert network.network.transform_input is False
+
+
+def test_torchvisions_own_files_are_known_by_their_names() -> None:
+    assert libraries.published("googlenet") == ["1378be20"]
+    assert libraries.published("inception_v3") == ["0cc3c7bd"]
+    assert len(libraries.published("resnet50")) == 2
+
+
+def test_the_real_one_asks(tmp_path: Path) -> None:
+    """googlenet has the attribute that stands for the second normalisation."""
+    from torchvision import models
+
+    with torch.device("meta"):
+        assert hasattr(models.googlenet(init_weights=False), libraries.INSIDE)
+    assert not hasattr(models.squeezenet1_1(), libraries.INSIDE)
+
+
+WITHOUT = (
+    "import torch\nfrom torch import nn\n"
+    "class NoGrad(nn.Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.last = nn.Linear(3072, 10)\n"
+    "    def forward(self, x):\n        with torch.no_grad():\n            return self.last(x.flatten(1))\n"
+    "class Votes(nn.Module):\n"
+    "    def forward(self, x):\n"
+    "        return nn.functional.one_hot(x.flatten(1)[:, :10].argmax(1), 10).float()\n"
+)
+
+
+@pytest.mark.parametrize("name", ["NoGrad", "Votes"])
+def test_networks_without_gradients_are_refused_where_one_is_needed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: Dataset
+) -> None:
+    (tmp_path / f"without_{name.lower()}.py").write_text(WITHOUT)
+    monkeypatch.syspath_prepend("")
+    text = f"without_{name.lower()}:{name}"
+    subject = opened(text, [], str(tmp_path), 0)
+    for keys, words in (
+        ({"attacks": ["square100", "pgd20"]}, "for pgd20 but"),
+        ({"attacks": ["autoattack"]}, "for autoattack but"),
+        ({"attacks": ["square100"], "measures": ["jacobian"]}, r"for eval\.measures=jacobian but"),
+        ({"attacks": ["square100"], "checks": True}, r"for eval\.checks=true but"),
+        ({"attacks": ["square100"], "sweep": [0.5], "sweep_attack": ["fgsm"]}, "for fgsm but"),
+    ):
+        with pytest.raises(InputError, match=words) as caught:
+            check_fits(subject, digits, text, EvalSettings(**keys))  # type: ignore[arg-type]
+        assert "square and corruptions need none" in str(caught.value)
+    check_fits(subject, digits, text, EvalSettings(attacks=["square100"], corruptions=["all"], measures=["classes"]))
+    check_fits(subject, digits, text)
+
+
+def test_what_needs_a_gradient() -> None:
+    settings = EvalSettings(
+        attacks=["square", "fab"],
+        sweep=[0.5, 1.0],
+        sweep_attack=["square10", "pgd3"],
+        measures=["calibration", "classes", "hessian"],
+        measure_attack="square10",
+    )
+    assert needing(settings) == ["fab", "pgd3", "eval.measures=hessian"]
+    settings.measure_attack = "fgsm"
+    assert "eval.measures=calibration" in needing(settings)
+
+
+def test_the_weights_stay_in_their_order_when_a_network_is_tried(module: Path, digits: Dataset) -> None:
+    subject = opened("own_networks:make", [], str(module), 0)
+    check_fits(subject, digits, "own_networks:make", EvalSettings())
+    assert all(weight.is_contiguous() for weight in subject.network.parameters())

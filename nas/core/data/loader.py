@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from abc import ABC, abstractmethod
@@ -17,12 +16,12 @@ from nas.core.data.resize import Resizing
 from nas.core.data.seen import Seen
 from nas.core.data.settings import DataSettings
 from nas.core.errors import InputError
+from nas.core.files import sha256_of
 
 log = logging.getLogger("nas")
 notes_log = logging.getLogger(NOTES)
 
 LARGEST_HASHED = 2**31  # bytes of a file whose content is read at every start: at most some seconds
-CHUNK = 2**20  # bytes read at a time
 
 Triple = tuple[float, float, float]
 
@@ -48,7 +47,7 @@ class Source(NamedTuple):
         """
         try:
             found = cls.listed(str(path.absolute()), path.stat())
-            return found if found.size > LARGEST_HASHED else found._replace(sha256=_sha256(path))
+            return found if found.size > LARGEST_HASHED else found._replace(sha256=sha256_of(path))
         except OSError as error:
             raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
 
@@ -61,14 +60,6 @@ class Source(NamedTuple):
     def state(self) -> tuple[str | int, ...]:
         """Equal for the same file as it is: its content where that was read, else its place, size and times."""
         return (self.sha256,) if self.sha256 else (self.path, self.size, self.modified, self.changed)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 class Pictures(Protocol):

@@ -13,7 +13,7 @@ from nas.drivers.report.frame import beside, document, section
 from nas.drivers.report.identity import legend
 from nas.drivers.report.repeat import command
 from nas.drivers.report.summary import summary
-from nas.drivers.report.wording import attack, non_finite, norm, origin, radius, remarks
+from nas.drivers.report.wording import attack, non_finite, norm, origin, radius, remarks, taken
 from nas.eval.outputs import NAMES
 
 ROOMY = 600  # a cell wider than this gets a row of its own
@@ -48,8 +48,10 @@ def _results(facts: Facts) -> str:
         return ""
     images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in facts.entries))
     note = f"Accuracy on {images} test images; in brackets its uncorrected 95% Wilson interval in percent."
+    several = len(facts.entries) > 1
     for entry in facts.entries:
-        note += "".join(f" {escape(facts.models[entry['name']].label)}: {escape(text)}" for text in remarks(entry))
+        for line in (*taken(entry), *remarks(entry)):
+            note += f" {escape(facts.models[entry['name']].label)}: {escape(line)}" if several else f" {escape(line)}"
     return section("Results", tables.results(facts) + _non_finite(facts), note)
 
 

@@ -29,7 +29,8 @@ def command(facts: Facts) -> tuple[str, bool]:
             attacks = [f"{key}={_written(item)}" for key, item in data.items() if item is not None] + attacks
         return shlex.join(["nas", "eval", str(facts.extra["checkpoint"]), seed, *attacks]), False
     if facts.command == "transfer":
-        used = config.flat({key: facts.settings["eval"][key] for key in USED}, "eval.")
+        asked = facts.settings["eval"]
+        used = config.flat({key: asked[key] for key in USED if key in asked}, "eval.")
         flat = _acting("transfer", facts.settings, used)
         attacks = [f"{key}={_written(item)}" for key, item in flat.items() if item is not None and item != []]
         networks = [str(one["checkpoint"]) for one in facts.extra["networks"].values()]

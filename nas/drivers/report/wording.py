@@ -147,6 +147,32 @@ def non_finite(entry: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
+def taken(entry: Mapping[str, Any]) -> list[str]:
+    """How a network from elsewhere took its images, as sentences; nothing for a network of ours, channels-last."""
+    found = []
+    if (used := entry.get("normalised")) is not None:
+        found.append(f"Images {_normalised(used)}.")
+        where = str(entry.get("source") or entry.get("checkpoint"))
+        if used["by"] not in ("none", "settings") and "@" in where:
+            found.append(
+                "If these weights were trained on images that were normalised otherwise, the accuracies are wrong: "
+                "give eval.normalise=none, or eval.mean with eval.std."
+            )
+    if (fed := entry.get("fed")) is not None:
+        order = "ordinary memory order" if fed["order"] == "ordinary" else "channels-last order"
+        of_type = "" if fed["type"] in (None, "float32") else f" of type {fed['type']}"
+        found.append(f"The network ran on images{of_type} in {order}.")
+    return found
+
+
+def _normalised(used: Mapping[str, Any]) -> str:
+    if used["mean"] is None:
+        return "in [0, 1], not normalised"
+    mean, std = (", ".join(f"{value:g}" for value in used[key]) for key in ("mean", "std"))
+    whose = "eval.mean and eval.std" if used["by"] == "settings" else used["by"]
+    return f"normalised by {whose}: mean {mean}, standard deviation {std}"
+
+
 def picture_name(model: str) -> str:
     """The file of a network's loss landscape in its run's folder."""
     plain = re.sub(r"[^\w.-]", "_", model)

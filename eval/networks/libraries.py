@@ -1,0 +1,142 @@
+"""Networks of timm and torchvision, and what these state of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.core.data.resize import CROP, SQUASH, SQUASH_CROP
+from nas.core.errors import InputError
+from nas.core.extras import optional
+from nas.core.files import sha256_of
+from nas.core.registry import suggest
+from nas.eval.networks.making import made
+from nas.eval.networks.weights import load_weights
+from nas.eval.wrapped import NONE, SETTINGS, Normalisation
+
+LIBRARIES = ("timm", "torchvision")
+OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from
+INSIDE = "transform_input"  # of googlenet and inception_v3: they normalise once more, by themselves
+PUBLISHED = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # the beginning of a file's SHA-256 in its name
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a library says of one of its models."""
+
+    images: dict[str, Any]  # keys of `data`
+    mean: list[float]
+    std: list[float]
+    num_classes: int | None
+
+
+def stated(library: str, name: str, chosen: Any = None) -> Stated:
+    """What `library` says of its model `name`; of torchvision's with the `chosen` weights, by default its newest.
+
+    `InputError` where it has none of this name.
+    """
+    if library == "timm":
+        timm = optional("timm", "zoo")
+        known = timm.is_model(name.partition(".")[0])
+        config = timm.get_pretrained_cfg(name, allow_unregistered=False) if known else None
+        if config is None:
+            raise _no_model(library, name, timm.list_models())
+        return Stated(_images_of_timm(config), list(config.mean), list(config.std), config.num_classes)
+    from torchvision import models
+
+    if name not in (listed := models.list_models(module=models)):
+        raise _no_model(library, name, listed)
+    known = models.get_model_weights(name)
+    weights = known.__members__.get(str(chosen).rpartition(".")[2], known.DEFAULT)  # type: ignore[attr-defined]
+    given = weights.transforms()
+    size, side = given.crop_size[0], given.resize_size[0]
+    images = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
+    return Stated(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
+
+
+def _images_of_timm(config: Any) -> dict[str, Any]:
+    """`resize` is left to the user where timm pads images, which `data.resize` cannot."""
+    images = {"size": config.input_size[-1], "interpolation": config.interpolation}
+    if config.crop_mode == "center":
+        return images | _cut(config.crop_pct)
+    if config.crop_mode == "squash":
+        return images | ({"resize": SQUASH} if config.crop_pct == 1 else _cut(config.crop_pct, SQUASH_CROP))
+    return images
+
+
+def _cut(share: float, how: str = CROP) -> dict[str, Any]:
+    return {"resize": how, "crop_share": share}
+
+
+def _no_model(library: str, name: str, listed: list[str]) -> InputError:
+    return InputError(f"Expected a model of {library} but got {name!r}{suggest(name, listed)}.")
+
+
+def from_library(
+    library: str, name: str, weights: Path | None, keywords: dict[str, Any], asked: Normalisation, seed: int
+) -> tuple[nn.Module, Normalisation]:
+    """The library's model on images in [0, 1], and how these are normalised: by the library's own constants unless
+    others are `asked` for.
+
+    The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
+    """
+    about = stated(library, name, keywords.get("weights"))
+    for key in OTHER_PLACES & keywords.keys():
+        raise InputError(
+            f"Expected no {key} in eval.model_options, which could make {library} unpickle a file; give weights as "
+            f"{library}:{name}@PATH."
+        )
+    pretrained = keywords.pop("pretrained", weights is None)
+    if not isinstance(pretrained, bool) or (pretrained and weights is not None):
+        raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one place.")
+    if pretrained and keywords.get("num_classes", about.num_classes) != about.num_classes:
+        raise InputError(
+            f"Expected the {about.num_classes} classes that the weights of {library}:{name} were trained for but got "
+            f"num_classes={keywords['num_classes']}; give weights that fit as {library}:{name}@PATH."
+        )
+    where = f"{library}:{name}"
+    if library == "timm":
+        make = optional("timm", "zoo").create_model
+        network = made(where, lambda: make(name, pretrained=pretrained, **keywords), seed)
+    else:
+        from torchvision import models
+
+        if pretrained:
+            keywords.setdefault("weights", "DEFAULT")
+        network = made(where, lambda: models.get_model(name, **keywords), seed)
+    if weights is not None:
+        load_weights(network, weights)
+        if library == "torchvision" and hasattr(network, INSIDE):
+            network.transform_input = _normalises_inside(name, weights, keywords)  # type: ignore[assignment]
+    if asked.by in (NONE, SETTINGS):
+        used = asked
+    else:
+        used = Normalisation(library, tuple(about.mean), tuple(about.std))
+    return used.around(network), used
+
+
+def _normalises_inside(name: str, weights: Path, keywords: dict[str, Any]) -> bool:
+    """Whether a model that can normalise once more is to do so with the weights of this file, which do not tell."""
+    given = keywords.get(INSIDE)
+    if isinstance(given, bool):
+        return given
+    if given is None and sha256_of(weights).startswith(tuple(published(name))):
+        return True
+    got = "" if given is None else f" but got {given!r}"
+    raise InputError(
+        f"Expected eval.model_options={INSIDE}=true or false for torchvision:{name}@{weights}{got}: these weights were "
+        f"trained with or without a second normalisation inside the network. Give true for weights that began from "
+        f"torchvision's own ({', '.join(published(name))}), else false, which is what torchvision does by default."
+    )
+
+
+def published(name: str) -> list[str]:
+    """The beginnings of the SHA-256 of torchvision's own files of weights for its model, as their names have them."""
+    from torchvision import models
+
+    urls = [str(weights.url) for weights in models.get_model_weights(name)]  # type: ignore[attr-defined]
+    return [found[1] for found in map(PUBLISHED.search, urls) if found is not None]

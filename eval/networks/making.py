@@ -1,0 +1,52 @@
+"""Call the maker of a network, with options that were typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from nas.core.errors import InputError
+from nas.core.reasons import reason
+from nas.core.seeds import seeded
+from nas.core.yaml_errors import explained
+from nas.core.yaml_size import check_size
+
+
+def made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
+    """The network that `make` returns; weights that it draws are those of the seed. `InputError` where it fails."""
+    try:
+        with seeded(seed):
+            network = make()
+    except Exception as error:  # a download that fails, an option that is not known, ...
+        raise InputError(
+            f"Expected {where} to make a network but: {reason(error)}; check eval.model_options, the weights and the "
+            "connection."
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"Expected {where} to make an nn.Module but got {type(network).__name__}{_hint(network)}.")
+    return network
+
+
+def _hint(thing: Any) -> str:
+    return "; return its .module()" if isinstance(thing, torch.export.ExportedProgram) else "; return the network"
+
+
+def keywords(options: list[str]) -> dict[str, Any]:
+    """`["num_classes=10", "pretrained=false"]` as values; each is read as YAML."""
+    found: dict[str, Any] = {}
+    for text in options:
+        key, equals, _ = str(text).partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"Expected eval.model_options as key=value,key=value but got {text!r}.")
+        try:
+            check_size(text)
+            found[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
+        except Exception as error:  # of the YAML library
+            raise InputError(
+                f"Expected a YAML value in eval.model_options but got {text!r}: {explained(error)}."
+            ) from error
+    return found

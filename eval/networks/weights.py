@@ -1,0 +1,107 @@
+"""Files of weights, as training scripts save them, put into a network that is there already.
+
+A state stands alone or in a dictionary under a name such as `state_dict` or `net`; its keys may carry what wrappers put
+in front of them: `module.` (data parallel), `_orig_mod.` (a compiled network), the name of an attribute, or several.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas.core.errors import InputError
+from nas.core.extras import optional
+from nas.core.reasons import FILE, reason
+from nas.core.states import difference
+
+WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # under which scripts save a state
+COMPILED = "_orig_mod"  # stands wherever a part was compiled
+PARALLEL = "module"  # also of single parts
+COUNTERS = ("n_averaged",)  # what torch's averaged models count besides
+AGAIN = "torch.save(network.state_dict(), 'weights.pth')"
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Put the weights of a .safetensors or .pth file into the network, every one of them.
+
+    `InputError` where the file holds anything but tensors under the network's own names: it says which.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")
+    expected = f"Expected the weights of this model in {path} but"
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = optional("safetensors.torch", "zoo").load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except Exception as error:  # each library has its own ways to say that a file is broken
+        why = reason(error)
+        why = why if why.startswith(f"{FILE} ") else f"{FILE} cannot be read ({why})"
+        raise InputError(f"{expected} {why}; save the network's state alone: {AGAIN}.") from error
+    own = network.state_dict()
+    state = named_as(state_in(content), own)
+    problem = difference(state, own)
+    if problem is not None:
+        raise InputError(
+            f"{expected} {problem}; save the state of the same network again ({AGAIN}), or make this network as that "
+            "one was made (eval.model_options)."
+        )
+    try:
+        network.load_state_dict(state)
+    except Exception as error:  # a network may refuse its own names in any way
+        raise InputError(f"{expected} {reason(error)}; save the state of the same network again: {AGAIN}.") from error
+
+
+def state_in(content: Any) -> Any:
+    """What is saved under the names of `WRAPPED`, however deep; else the content itself."""
+    while isinstance(content, Mapping):
+        inner = [content[key] for key in WRAPPED if isinstance(content.get(key), Mapping)]
+        if not inner:
+            break
+        content = inner[0]
+    return content
+
+
+def named_as(state: Any, own: Mapping[str, Any]) -> Any:
+    """The state under the names `own` of the network, where taking off what wrappers put in front gives them.
+
+    Otherwise under those names among them that share most with the network's.
+    """
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        return state
+    tried: dict[str, Any] | None = {name: value for name, value in state.items() if name in own or name not in COUNTERS}
+    nearest, shared = tried, -1
+    while tried is not None:
+        common = len(tried.keys() & own.keys())
+        if tried.keys() == own.keys():
+            return tried
+        if common > shared:
+            nearest, shared = tried, common
+        tried = _unwrapped(tried)
+    return nearest
+
+
+def _unwrapped(state: dict[str, Any]) -> dict[str, Any] | None:
+    """The state without one wrapper's part of its names; None where there is none, or where two names become one."""
+    first = {name.partition(".")[0] for name in state}
+    if len(first) == 1 and all("." in name for name in state):
+        found = {name.partition(".")[2]: value for name, value in state.items()}
+    else:
+        found = state
+        for part in (COMPILED, PARALLEL):
+            if any(part in name.split(".")[:-1] for name in state):
+                found = {_without(name, part): value for name, value in state.items()}
+                break
+    return found if found is not state and len(found) == len(state) else None
+
+
+def _without(name: str, part: str) -> str:
+    *path, last = name.split(".")
+    return ".".join([*(one for one in path if one != part), last])

@@ -1,0 +1,33 @@
+"""Whether the saved state of a network is that of a given one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+def difference(state: Any, own: Mapping[str, Any]) -> str | None:
+    """What keeps the state from being that of a network with the state `own`, in words; None where nothing does."""
+    if not isinstance(state, Mapping):
+        return f"it holds a {type(state).__name__}"
+    missing = [name for name in own if name not in state]
+    unexpected = [name for name in state if name not in own]
+    if missing or unexpected:
+        parts = []
+        if missing:
+            parts.append(f"{missing[0]} is missing")
+        if unexpected:
+            parts.append(f"{str(unexpected[0])!r:.200} is none of its keys")
+        return (
+            f"{' and '.join(parts)} ({len(missing)} of {len(own)} keys are missing, {len(unexpected)} are unexpected)"
+        )
+    for name, value in state.items():
+        if not isinstance(own[name], Tensor):  # what a network saves of its own besides
+            continue
+        if not isinstance(value, Tensor):
+            return f"{name} is a {type(value).__name__}, not a tensor"
+        if value.shape != own[name].shape:
+            return f"{name} has the shape {tuple(value.shape)}, that of this network {tuple(own[name].shape)}"
+    return None

@@ -1,0 +1,59 @@
+"""What others' code says becomes a part of a message: whole sentences on one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nas.core.reasons import MOST, plain, reason, said, sentence, stopped
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it stopped", "it stopped."),
+        ("It stopped.", "It stopped."),
+        ("really?", "really?"),
+        ("\x1b[1mbold\x1b[0m and \x1b[38;5;12mblue\x1b[m\n\tnext ", "bold and blue next."),
+        ("Missing key(s):", "Missing key(s)."),
+        ("", "."),
+    ],
+)
+def test_a_sentence_ends_as_one(text: str, expected: str) -> None:
+    assert sentence(text) == expected
+
+
+def test_links_and_titles_of_terminals_go_too() -> None:
+    assert plain("\x1b]8;;http://a.b\x1b\\here\x1b]8;;\x07 it is") == "here it is"
+
+
+def test_several_lines_are_told_whole() -> None:
+    error = RuntimeError("Error(s) in loading:\n\tMissing key(s): a.\n\tUnexpected key(s): b. ")
+    assert reason(error) == "RuntimeError: Error(s) in loading: Missing key(s): a. Unexpected key(s): b"
+
+
+def test_a_long_text_ends_with_a_sentence() -> None:
+    assert said(ValueError("It is so. " + "word " * MOST)) == "It is so"
+    words = said(ValueError("word " * MOST))
+    assert words.endswith("word ...") or words.endswith("word")
+    assert len(words) < MOST + 5
+
+
+def test_an_error_without_words() -> None:
+    assert reason(EOFError()) == "EOFError"
+    assert said(EOFError()) == ""
+
+
+def test_of_a_trace_of_torchscript_its_cause_is_told() -> None:
+    trace = "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript:\n  File x\n"
+    assert reason(RuntimeError(trace + "RuntimeError: mat1 is it.\n")) == "RuntimeError: mat1 is it"
+    assert reason(RuntimeError(trace.strip())).startswith("RuntimeError: The following operation")
+
+
+def test_what_stopped_a_run_ends_before_what_to_do_begins() -> None:
+    failures = [("best-pgd", "RuntimeError: it broke\n\there"), ("model", "ValueError: \x1b[1mno.\x1b[0m"), ("x", None)]
+    assert stopped(failures, Path("runs/a-1")) == (
+        "best-pgd: RuntimeError: it broke here; model: ValueError: no; x: it gave no result. "
+        "Finished parts are kept: `nas resume runs/a-1`"
+    )
