@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.landscape import joined, landscape, surfaces
 from nas.eval.measures import measure
 from nas.eval.non_finite import total
+from nas.eval.sources import Subject, check_fits
 from nas.eval.transfer import matrix, transfer
 
 CPU = torch.device("cpu")
@@ -222,3 +224,12 @@ def test_a_total_is_known_where_all_parts_are() -> None:
     assert total("x", [0, None]) is None
     with pytest.raises(InputError):
         total("x", [1, None])
+
+
+def test_a_network_is_not_refused_for_one_image_that_it_cannot_standardise(data: Dataset) -> None:
+    images = data.train.images.clone()
+    images[1] = images[BLANK]
+    one = replace(data, train=Split(images, data.train.labels))
+    check_fits(Subject(Standardised(), "mine", 0, "unknown"), one, "mine")
+    with pytest.raises(InputError, match="finite logits"):
+        check_fits(Subject(Standardised(), "mine", 0, "unknown"), data, "mine")
