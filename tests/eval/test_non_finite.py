@@ -19,6 +19,7 @@ from nas.eval import EvalSettings, evaluate
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.landscape import joined, landscape, surfaces
 from nas.eval.measures import measure
+from nas.eval.measures.reliability import said
 from nas.eval.non_finite import total
 from nas.eval.sources import Subject, check_fits
 from nas.eval.transfer import matrix, transfer
@@ -118,6 +119,11 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
     def measured(part: Split, kept: Memory) -> Any:
         return measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})["calibration"]
 
+    confidence, right = said(Standardised(), data.test.images / 255, data.test.labels)
+    assert (right.tolist(), confidence.isnan().tolist()) == (
+        [False] * BLANK + [True] * (N - BLANK),
+        [True] * BLANK + [False] * (N - BLANK),
+    )
     kept = Memory()
     found = measured(data.test, kept)
     alone = measured(Split(data.test.images[BLANK:], data.test.labels[BLANK:]), Memory())
@@ -151,11 +157,12 @@ def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> N
     assert found["non_finite"] == 1
     assert batch["answered"][1][1] == 3
     assert batch["answered"][2][0] == 2  # a step along the gradient, which darkens
-    loss, _ = surfaces(Brittle(math.nan), x, y, line)
+    loss, right = surfaces(Brittle(math.nan), x, y, line)
     assert loss[2, 0].isnan().tolist() == [True, False, False]
     assert found["loss"][1][1] == pytest.approx(loss[1, 1].mean().item())
     assert found["loss"][2][0] == pytest.approx(batch["loss"][2][0] / 2)
-    assert found["accuracy"][2][0] <= 2 / 3
+    assert not right[2, 0, 0]
+    assert right[1, 1].tolist() == [False, True, True]
     assert found["examples"][0][2][0] is None
     assert picture({**found, "eps": 0.1, "norm": "Linf"}).startswith(b"\x89PNG")
     nothing = joined([landscape(Brittle(math.nan, 2.0), x, y, line)], line)
