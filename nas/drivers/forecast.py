@@ -127,7 +127,8 @@ def _feasible(jobs: Jobs) -> list[str]:
 def _steps(jobs: Jobs, settings: Settings, command: str, network: nn.Module | None = None) -> tuple[float, float, int]:
     """Seconds of one training step and of one attack step (input gradient, eval mode), and their batch size.
 
-    The attack's are 0 where none is made, as the network may have no gradient. Of the `network` that is given, or of one of the space.
+    The attack's are 0 where none is made, as the network may have no gradient. Of the `network` that is given, or of
+    one of the space.
     """
     if network is None:
         space = SPACES.get(settings.space)()
