@@ -172,6 +172,8 @@ def _for_strategy(use: Use, key: str) -> str | None:
     options = use.settings.strategy
     kind: Any = SUPERNET_STRATEGIES if use.supernet else STRATEGIES
     condition = conditions_of(kind.get(options.name)).get(name)
+    if use.supernet and name == "validation_images" and use.settings.data.validation == 0:
+        return "with data.validation=0, which withholds none"
     holds = condition is None or condition.holds(options, SPACES.get(use.settings.space)())
     return None if condition is None or holds else condition.why(options)
 

@@ -304,6 +304,7 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("run", ["strategy.name=rnas-max", "search.budget=100"], "trains a supernet"),
         ("run", ["strategy.name=darts", "scoring.channels=3"], "without a proxy"),
         ("run", ["strategy.name=darts", "strategy.perturbation=fgsm"], "strategy.coefficient=0"),
+        ("run", ["strategy.name=darts", "strategy.validation_images=9", "data.validation=0"], "which withholds none"),
         ("run", ["search.features=graph"], "which asks for none"),
         ("run", ["strategy.name=guided", "search.cheap=croze"], "which asks for none"),
         ("run", ["strategy.name=guided", "strategy.kappa=1", "strategy.acquisition=ei"], "only with ucb"),
