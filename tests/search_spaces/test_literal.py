@@ -71,6 +71,8 @@ def test_what_numpy_and_python_print(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "why", "at"),
     [
+        ("[*range(2, 100)]", "'*' before what is no list", 1),  # a range of any length would be written out
+        ("[1, interval(3)]", "a call of 'interval'", 4),
         ("[1, 2", "its end where ',' should be", 5),
         ("[1 2]", "'2' where ',' should be", 3),
         ("[1,, 2]", "',' where a value should be", 3),
