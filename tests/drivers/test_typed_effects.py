@@ -327,6 +327,7 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("eval", ["eval.severities=1"], "eval.corruptions"),
         ("eval", ["run.trainings=pgd"], "only in nas run"),
         ("score", ["search.budget=5"], "nas score (only in nas run or search)"),
+        ("score", [f"arch={CELL}"], "arch has no effect in nas score (only in nas train; give it without arch=)"),
         ("score", ["eval.eps=.1", "train.lr=1"], "train.lr has no effect in nas score (only in nas run or train)"),
         ("score", ["proxies.nwot.batch_size=5"], "nwot"),
         ("dps", ["proxies.croze.batch_size=5"], "croze"),
