@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import traceback
-from importlib import metadata
 from typing import NoReturn
 
 import typer
@@ -30,7 +29,9 @@ app = typer.Typer(
 
 def _print_versions(asked: bool) -> None:
     if asked:
-        print(f"nas {nas.__version__}, torch {metadata.version('torch')}")
+        import torch  # which takes seconds
+
+        print(f"nas {nas.__version__}, torch {torch.__version__}")
         raise typer.Exit
 
 

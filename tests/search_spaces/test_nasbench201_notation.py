@@ -37,7 +37,7 @@ def test_an_index_as_numpy_and_torch_print_it(text: str) -> None:
     assert str(SPACE.parse(text)) == KNOWN[1]
 
 
-@pytest.mark.parametrize("text", ["", " \n", "\ufeff", "''", '"",'])
+@pytest.mark.parametrize("text", ["", " \n", "\ufeff", "''", '""'])
 def test_an_empty_text_is_told_as_such(text: str) -> None:
     with pytest.raises(InputError, match="got an empty text"):
         SPACE.parse(text)
