@@ -135,7 +135,8 @@ Rule = Callable[[Use, str], str | None]  # why the key has no effect; None where
 def _taken(use: Use, key: str) -> str | None:
     for pattern, commands in TAKES.items():
         if fnmatchcase(key, pattern) and use.command not in commands:
-            return f"in nas {use.command} (only in nas {either(commands)})"
+            instead = "; give it without arch=" if (use.command, key) == (SCORE, "arch") else ""
+            return f"in nas {use.command} (only in nas {either(commands)}{instead})"
     return None
 
 

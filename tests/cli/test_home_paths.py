@@ -178,5 +178,5 @@ def test_the_python_face_expands_too(home: Path) -> None:
 
 
 def test_a_genotype_with_a_name_before_it_is_no_override() -> None:
-    words = ["MINE=Genotype(normal=[])", "arch=Genotype(normal=[])", "seed=3", "Genotype(normal=[])"]
-    assert sorted_words(words) == ([words[1], words[2]], [words[0], words[3]])
+    words = ["MINE=Genotype(normal=[])", "arch=Genotype(normal=[])", "seed=3", "Genotype(normal=[])", "my=genotype([])"]
+    assert sorted_words(words) == ([words[1], words[2]], [words[0], words[3], words[4]])

@@ -334,6 +334,7 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("eval", ["run.trainings=pgd"], "only in nas run"),
         ("transfer", ["eval.checks=true", "eval.checks_images=3"], "eval.checks=true"),  # it makes none
         ("score", ["search.budget=5"], "nas score (only in nas run or search)"),
+        ("score", [f"arch={CELL}"], "arch has no effect in nas score (only in nas train; give it without arch=)"),
         ("score", ["eval.eps=.1", "train.lr=1"], "train.lr has no effect in nas score (only in nas run or train)"),
         ("score", ["proxies.nwot.batch_size=5"], "nwot"),
         ("dps", ["proxies.croze.batch_size=5"], "croze"),

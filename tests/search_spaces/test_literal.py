@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.search_spaces.literal import MOST_LEVELS, Reader, Trouble, shown
+from nas.search_spaces.literal import MOST_LEVELS, Reader, Trouble, one_of, shown
 
 ATOMS = st.none() | st.booleans() | st.integers(-(10**8), 10**8) | st.text(st.characters(codec="ascii"), max_size=6)
 VALUES = st.recursive(
@@ -114,6 +114,12 @@ def test_time_is_linear(part: str) -> None:
     with pytest.raises(Trouble):
         read(text)
     assert process_time() - start < 3
+
+
+def test_a_name_in_another_case_is_taken_where_it_is_one_alone() -> None:
+    known = ("conv", "pool", "Pool", "skip")
+    given = ("CONV", "Conv", "pool", "Pool", "POOL", "con")
+    assert [one_of(name, known) for name in given] == ["conv", "conv", "pool", "Pool", "POOL", "con"]
 
 
 def test_a_place_is_shown_with_what_is_around_it() -> None:
