@@ -40,6 +40,11 @@ class Points(ABC, Generic[A]):
     def parse(self, text: str) -> A:
         """The architecture written as `text`; `InputError` says what is wrong with it. Inverse of `str`."""
 
+    def label(self, text: str, arch: A) -> str:
+        """What results call `arch`, which was written as `text`: the field's string; where a space has published ones
+        by name, their name, spelled in one way. `parse` reads it."""
+        return str(arch)
+
     @abstractmethod
     def sample(self, rng: Random) -> A:
         """An architecture drawn uniformly; all randomness comes from `rng`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,14 @@ _TOKEN = re.compile(
 _NAMED = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\s*=")
 _CONSTANTS = {"None": None, "null": None, "True": True, "true": True, "False": False, "false": False}
 _NOT_FINITE = ("NaN", "nan", "Infinity", "inf")
-_PLAIN = re.compile(r"int|str|str_|u?int(8|16|32|64)|intp|float(16|32|64)?|tensor")  # np.int64(0) stands for 0
+PLAIN = re.compile(r"int|str|str_|u?int(8|16|32|64)|intp|float(16|32|64)?|tensor")  # np.int64(0) stands for 0
 _SEQUENCES = ("list", "tuple", "array", "asarray")
+
+
+def one_of(name: str, known: Sequence[str]) -> str:
+    """The member of `known` that `name` is, or that it alone is without regard to case; else `name` as it is."""
+    alike = [one for one in known if one.lower() == name.lower()]
+    return alike[0] if name not in known and len(alike) == 1 else name
 
 
 class Trouble(Exception):
@@ -170,7 +177,7 @@ class Reader:
             return Value(range(*given), place)
         if kinds in ([list], [range]) and last in _SEQUENCES:
             return Value(given[0], place)
-        if kinds in ([int], [float], [str]) and _PLAIN.fullmatch(last):
+        if kinds in ([int], [float], [str]) and PLAIN.fullmatch(last):
             return Value(given[0], place)
         raise Trouble(f"a call of {name[:40]!r}", place)
 

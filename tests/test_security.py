@@ -50,6 +50,7 @@ FORBIDDEN: dict[str, dict[str, str]] = {
         "nas/tables/official.py": "the packages of two benchmarks, by name",
         "nas/cli/listing.py": "modules of the project",
         "eval/outputs.py": "the installed pyautoattack",
+        "eval/attacks/library.py": "the installed torchattacks",
         "bench/forks.py": "modules of the project",
         "eval/sources.py": "the user's own code, which the user names as package.module:factory",
     },

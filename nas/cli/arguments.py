@@ -13,7 +13,7 @@ Config = typer.Argument(..., metavar="CONFIG", help="A recipe (see `nas list con
 Overrides = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ.")
 
 
-_GENOTYPE = re.compile(r"(?!arch=)\w+=\s*Genotype\s*\(")
+_GENOTYPE = re.compile(r"(?!arch=)\w+=\s*Genotype\s*\(", re.IGNORECASE)
 _OPTION = re.compile(r"(--[\w-]+=)?(~.*)", re.DOTALL)
 
 

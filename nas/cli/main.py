@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import typer
 
+import nas
 from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
 from nas.cli.arguments import with_home
 from nas.core.errors import NasError, Terminated, printable
@@ -24,6 +25,25 @@ app = typer.Typer(
     help="From a search space to a robustness number.\n\nStart with `nas run quickstart`; `nas list configs` shows the "
     "recipes. Every setting can be overridden as key=value, every command has --help and --json.",
 )
+
+
+def _print_versions(asked: bool) -> None:
+    if asked:
+        import torch  # which takes seconds
+
+        print(f"nas {nas.__version__}, torch {torch.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_versions, help="Print the versions of nas and of torch."
+    ),
+) -> None:
+    """What may stand before the command."""
+
+
 for name, command in (
     ("run", run.command),
     ("search", search.command),

@@ -49,7 +49,8 @@ class Lines(Watcher):
         self.before = done if self.before is None else self.before
         if now - self.last > QUIET_SECONDS:
             self.last = now
-            text = f"{self.name}: {done:.1f} of {self.total}"
+            text = f"{self.name}: {int(done)} of {self.total}"
+            text += f", {100 * done / self.total:.0f} %" if done != int(done) else ""  # with parts of the next ones
             if done > self.before:
                 text += f", about {(now - self.begun) * (self.total - done) / (done - self.before):.0f} s left"
             text += f" ({note})" if note else ""

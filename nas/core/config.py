@@ -28,6 +28,22 @@ PATH = "path"  # in the metadata of the field of a setting that is a path or a l
 REFERENCE = re.compile(r"[^$\\]*\$\{[\w.]+\}[^$\\]*")
 
 
+class UnknownKey(InputError):
+    """A `key` that the schema lacks; `listed` are those that are possible in its place, in words."""
+
+    def __init__(self, key: str, known: list[str]) -> None:
+        self.key = key
+        self.listed = ", ".join(known) if known else "nothing: it has no settings"
+        super().__init__(f"Unknown key {key!r}{suggest(key, known)}; possible here: {self.listed}.")
+
+    def elsewhere(self, of: str, chosen: str, others: list[str]) -> InputError:
+        """The same where the key is one of others than the chosen component; `of` stands before their names."""
+        return InputError(
+            f"Unknown key: {self.key} is a key of {of}{', '.join(others)}, not of {chosen}; possible here: "
+            f"{self.listed}."
+        )
+
+
 def path_field() -> Any:
     """The field of a setting that is a path, by default none: `checked` puts the home folder for its `~`."""
     return dataclasses.field(default=None, metadata={PATH: True})
@@ -224,15 +240,19 @@ def _field_type(schema: type, key: str) -> Any:
             raise InputError(f"Unknown key {key!r}: {'.'.join(path)} is a single value and has no keys below it.")
         hints = _hints(kind)  # type: ignore[arg-type]
         if part not in hints:
-            raise _unknown(".".join([*path, part]), [".".join([*path, known]) for known in hints])
+            raise UnknownKey(".".join([*path, part]), [".".join([*path, known]) for known in hints])
         kind = _unwrapped(hints[part])
         path.append(part)
     return kind
 
 
-def _unknown(key: str, known: list[str]) -> InputError:
-    listed = ", ".join(known) if known else "nothing: it has no settings"
-    return InputError(f"Unknown key {key!r}{suggest(key, known)}; possible here: {listed}.")
+def has_key(schema: type, key: str) -> bool:
+    """Whether the schema has the dotted key."""
+    try:
+        _field_type(schema, key)
+    except InputError:
+        return False
+    return True
 
 
 def _coerced(values: Any, schema: type, path: str) -> dict[str, Any]:
@@ -243,7 +263,7 @@ def _coerced(values: Any, schema: type, path: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in values.items():
         if key not in hints:
-            raise _unknown(f"{path}{key}", [f"{path}{known}" for known in hints])
+            raise UnknownKey(f"{path}{key}", [f"{path}{known}" for known in hints])
         kind = _unwrapped(hints[key])
         if dataclasses.is_dataclass(kind):
             result[key] = _coerced(value, kind, f"{path}{key}.")  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -63,7 +63,7 @@ class Candidates:
         self.seed = seed
         self.everything = everything
         self.unique = unique
-        self.given: list[Point] = [point(text, space.parse) for text in texts]
+        self.given: list[Point] = [point(text, space) for text in texts]
         if not self.given and file is None and sample is None and not everything:
             raise InputError(
                 "Expected at least one architecture but got none; give some (quoted, as they have | or brackets), "
@@ -132,14 +132,14 @@ class Candidates:
         try:
             if self.file == "-":
                 empty = True
-                for point in parsed(sys.stdin, name, self.space.parse):
+                for point in parsed(sys.stdin, name, self.space):
                     empty = False
                     yield point
                 if empty:
                     raise InputError("Expected architectures on standard input but it has none; write one a line.")
             else:
                 with open_text(Path(self.file)) as file:
-                    yield from parsed(file, name, self.space.parse)
+                    yield from parsed(file, name, self.space)
         except OSError as error:
             raise InputError(f"Expected a readable file of architectures but {name}: {error.strerror}.") from error
         except (csv.Error, UnicodeError) as error:
@@ -181,14 +181,13 @@ class Candidates:
                 yield representative
 
 
-def point(text: str, parse: Callable[[str], Any]) -> Point:
-    """The architecture written as `text`, in the field's string; the name of a published one stays its name."""
-    arch = parse(text)
-    name = text.strip()
-    return name if name.isidentifier() else str(arch), arch
+def point(text: str, space: SearchSpace[Any]) -> Point:
+    """The architecture written as `text`, by the field's string; a published one by its name, if that was given."""
+    arch = space.parse(text)
+    return space.label(text, arch), arch
 
 
-def parsed(lines: Iterable[str], name: str, parse: Callable[[str], Any]) -> Iterator[Point]:
+def parsed(lines: Iterable[str], name: str, space: SearchSpace[Any]) -> Iterator[Point]:
     """The architectures in lines of text; `InputError` names the line of one that is none.
 
     Lines hold one architecture each or a JSON object with "arch"; if the first has a field `arch` or `arch_str`, they
@@ -196,7 +195,7 @@ def parsed(lines: Iterable[str], name: str, parse: Callable[[str], Any]) -> Iter
     """
     for number, text in _texts(_unmarked(lines, name), name):
         try:
-            yield point(text, parse)
+            yield point(text, space)
         except InputError as error:
             raise InputError(f"{name}, line {number}: {error}") from error
 

@@ -136,7 +136,8 @@ Rule = Callable[[Use, str], str | None]  # why the key has no effect; None where
 def _taken(use: Use, key: str) -> str | None:
     for pattern, commands in TAKES.items():
         if fnmatchcase(key, pattern) and use.command not in commands:
-            return f"in nas {use.command} (only in nas {either(commands)})"
+            instead = "; give it without arch=" if (use.command, key) == (SCORE, "arch") else ""
+            return f"in nas {use.command} (only in nas {either(commands)}{instead})"
     return None
 
 
@@ -179,6 +180,8 @@ def _for_strategy(use: Use, key: str) -> str | None:
     options = use.settings.strategy
     kind: Any = SUPERNET_STRATEGIES if use.supernet else STRATEGIES
     condition = conditions_of(kind.get(options.name)).get(name)
+    if use.supernet and name == "validation_images" and use.settings.data.validation == 0:
+        return "with data.validation=0, which withholds none"
     holds = condition is None or condition.holds(options, SPACES.get(use.settings.space)())
     return None if condition is None or holds else condition.why(options)
 

@@ -103,6 +103,7 @@ def preflight(command: str, settings: Settings, keep: bool = True, extra: dict[s
     if Use(Reader(command), settings).labels:
         check_parts(settings.label, len(jobs.dataset.train))
         _say(larger_batch("label", settings.label.batch_size, len(jobs.dataset.train)))
+    _say(one_image(command, settings))
     reach.warn(command, settings)
     if command == "search":  # on a table it needs no images
         return
@@ -229,6 +230,20 @@ def best_of(folder: Path) -> str:
     if found is None:
         raise InputError(f"Expected a finished search but {folder} has none; continue it with `nas resume {folder}`.")
     return found["best"][0]["arch"]
+
+
+def one_image(command: str, settings: Settings) -> str | None:
+    """What is decided by a single validation image, which is hardly ever meant; None where nothing is."""
+    if settings.data.validation != 1:
+        return None
+    labels = Use(Reader(command), settings).labels
+    if command in ("run", "train") and settings.train.select == "best":
+        use = "the best epoch is chosen by it"
+    elif labels:
+        use = f"{labels[0]} is judged on it"
+    else:
+        return None
+    return f"data.validation=1 withholds one image, not all of them, and {use}; write .1 to withhold 10 %."
 
 
 EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes

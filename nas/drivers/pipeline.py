@@ -57,10 +57,7 @@ class Workshop:
             stage.flush()
             shares = self.run.store.under("progress/")
             done = sum(shares[name][0] / shares[name][1] for name in names if name in shares)
-            notes = [
-                f"{name} {shares[name][2]}" for name in names if name in shares and shares[name][0] < shares[name][1]
-            ]
-            self.watcher.update(done, "; ".join(notes))
+            self.watcher.update(done, noted({name: shares[name] for name in names if name in shares}))
 
         self.jobs.tick = tick
         for name in names:
@@ -100,6 +97,11 @@ def looks_at_images(run: Run) -> bool:
     if run.command != "search" or is_supernet(settings):
         return True
     return any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
+
+
+def noted(shares: dict[str, tuple[float, float, str]]) -> str:
+    """What the jobs under way say of themselves; each is (done, total, note) under its name, the note may be empty."""
+    return "; ".join(f"{name} {note}" for name, (done, total, note) in shares.items() if note and done < total)
 
 
 def search(shop: Workshop) -> dict[str, Any]:

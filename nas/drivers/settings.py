@@ -122,7 +122,7 @@ class Common:
         for text in self.search.constraints:
             Constraint.parse(text, self.tables.given())
         if self.arch is not None:
-            self.arch, _ = point(self.arch, SPACES.get(self.space)().parse)
+            self.arch, _ = point(self.arch, SPACES.get(self.space)())
 
     def once(self, command: str) -> None:
         """`InputError` where a repetition is asked of a command that has none."""
@@ -201,9 +201,22 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
         dropped = ("strategy", "search") if chosen[1] in SUPERNET_STRATEGIES.components else ("strategy",)
         values = {key: value for key, value in values.items() if key not in dropped}
     kind = schema(*chosen)
-    settings: Settings = config.checked(config.override(values, overrides, kind), kind)
+    try:
+        settings: Settings = config.checked(config.override(values, overrides, kind), kind)
+    except config.UnknownKey as error:
+        raise _of_others(error, *chosen) or error from None
     settings.data = located(settings.data)
     return settings
+
+
+def _of_others(error: config.UnknownKey, space: str, strategy: str) -> InputError | None:
+    """Says which other strategies or spaces have the unknown key; None where none has it."""
+    strategies = [*STRATEGIES.names(), *SUPERNET_STRATEGIES.names()]
+    names = [name for name in strategies if config.has_key(schema(space, name), error.key)]
+    if names:
+        return error.elsewhere("strategy.name=", strategy, names)
+    names = [name for name in SPACES.names() if config.has_key(schema(name, strategy), error.key)]
+    return error.elsewhere("space=", space, names) if names else None
 
 
 def in_full(values: dict[str, Any], overrides: list[str]) -> list[str]:

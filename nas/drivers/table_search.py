@@ -306,6 +306,10 @@ def options_of(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, Any
         kind = STRATEGIES.get(name).Options
         try:
             found[name] = config.checked(config.override({}, overrides, kind), kind)
+        except config.UnknownKey as error:
+            others = [one for one in STRATEGIES.names() if config.has_key(STRATEGIES.get(one).Options, error.key)]
+            told = error.elsewhere("", name, others) if others else error
+            raise InputError(f"{name}: {told}") from error
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
     return found

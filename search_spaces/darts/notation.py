@@ -7,13 +7,14 @@ from contextlib import suppress
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.search_spaces.darts.genotype import CELLS, NODES, Edge, EdgeError, Genotype, brief
-from nas.search_spaces.literal import Reader, Trouble, Value, shown
+from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edge, EdgeError, Genotype, brief
+from nas.search_spaces.literal import Reader, Trouble, Value, one_of, shown
 
 _FORM = "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)"
 _KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")  # in the order of the field's named tuple
 _LONGEST = 10_000  # characters; a genotype has about 500
 _CALL = re.compile(r"(?<!\w)Genotype\s*\(")
+_CALL_IN_ANY_CASE = re.compile(r"(?<!\w)Genotype\s*\((?=\s*(?:(?:normal|reduce)\w*\s*=|[\[(]))", re.IGNORECASE)
 _DICT = re.compile(r"\{|(?<!\w)(?:OrderedDict|dict)\s*\(")
 _KEY = re.compile(r"""['"](?:normal|reduce)['"]\s*:""")
 _CHANGED = re.compile(r"\s*\.\w")  # as in Genotype(...)._replace(...)
@@ -46,6 +47,8 @@ def parse_genotype(text: str) -> Genotype:
                 *(tuple((name, int(source)) for name, source in _OWN_EDGE.findall(it)) for it in own.groups())
             )
     plain = text.translate(_STRAIGHT)
+    if not plain.strip("'\" \t\r\n"):
+        raise InputError(f"Expected a DARTS genotype but got an empty text; give one of the form {_FORM}, or a name.")
     try:
         fields = _fields(plain)
         cells = {cell: _edges(fields[cell], cell) for cell in CELLS}
@@ -63,12 +66,13 @@ def parse_genotype(text: str) -> Genotype:
 
 def _fields(text: str) -> dict[str, Value]:
     """The genotype's fields; both cells are there, and the nodes that are concatenated are all four."""
-    calls, entry = list(_CALL.finditer(text)), _DICT.search(text)
+    calls, entry, key = list(_CALL.finditer(text)), _DICT.search(text), _KEY.search(text)
+    if not calls and key is None:
+        calls = list(_CALL_IN_ANY_CASE.finditer(text))
     if len(calls) > 1:
         raise Trouble(f"{len(calls)} of them, the second", calls[1].start())
     if calls:
         start = calls[0].start()
-        key = _KEY.search(text)
         if key is not None:
             raise Trouble("a call Genotype(...) and the key of another genotype", key.start())
         fields, end = _of_call(text, start)
@@ -154,7 +158,7 @@ def _edge(value: Value, cell: str) -> tuple[Edge, int]:
     parts = [part.content for part in value.content] if _is_list(value) else []
     if [type(part) for part in parts] not in ([str, int], [str, int, float]):
         raise Trouble(f"no edge (operation, input node) in the {cell} cell", value.place)
-    return (parts[0].strip(), parts[1]), value.place
+    return (one_of(parts[0].strip(), OPERATIONS), parts[1]), value.place
 
 
 def _is_list(value: Value) -> bool:

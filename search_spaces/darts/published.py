@@ -6,6 +6,9 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from nas.core.effects import either
+from nas.core.errors import InputError
+from nas.core.registry import suggest
 from nas.search_spaces.darts.genotype import Edges, Genotype
 
 _SHORT = {
@@ -20,6 +23,7 @@ _SHORT = {
 }
 
 
+_NAME = re.compile(r"[\w .-]{1,40}")
 _BETWEEN = " ._-"  # what may be between the letters of a name, and may be missing
 
 
@@ -96,9 +100,29 @@ def _spellings() -> dict[str, str]:
     return {_letters(name): name for name in PUBLISHED}
 
 
-def official(name: str) -> str | None:
-    """The name in `PUBLISHED` that differs from `name` in case, or in hyphens, dots and spaces within it, if any."""
-    return _spellings().get(_letters(name)) if name == name.strip(_BETWEEN) else None
+def official(text: str) -> str | None:
+    """The name in `PUBLISHED` that `text` is but for case, for hyphens, dots and spaces within it and spaces around it.
+
+    None where the text could not be a name; `InputError` with the names that it may mean where it is none of them.
+    """
+    name = text.strip()
+    if not _NAME.fullmatch(name):
+        return None
+    if name == name.strip(_BETWEEN) and _letters(name) in _spellings():
+        return _spellings()[_letters(name)]
+    raise InputError(
+        f"Expected a DARTS genotype or the name of a published one but got {name!r}{_meant(name)}; names are "
+        f"{', '.join(PUBLISHED)}."
+    )
+
+
+def _meant(name: str) -> str:
+    """The names that begin as `name` does, in words; the nearest one where none does."""
+    letters = _letters(name)
+    longer = [one for one in PUBLISHED if letters and _letters(one).startswith(letters)]
+    if len(longer) > 1:
+        return f", which may mean {either(longer)}"
+    return f" (did you mean {longer[0]!r}?)" if longer else suggest(name.upper(), list(PUBLISHED))
 
 
 def _letters(name: str) -> str:

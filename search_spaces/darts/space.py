@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, combinations, product
@@ -30,7 +29,7 @@ from nas.search_spaces.darts.genotype import (
 )
 from nas.search_spaces.darts.network import DARTSBody
 from nas.search_spaces.darts.notation import parse_genotype
-from nas.search_spaces.darts.published import PUBLISHED, official, published
+from nas.search_spaces.darts.published import official, published
 from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
 
@@ -97,16 +96,12 @@ class DARTS(SearchSpace[Genotype]):
 
     def parse(self, text: str) -> Genotype:
         """Also the name of a published genotype, such as PC_DARTS, in any case; pc-darts and PCDARTS mean the same."""
-        name = text.strip()
-        if re.fullmatch(r"[\w .-]{1,40}", name):
-            known = official(name)
-            if known is None:
-                raise InputError(
-                    f"Expected a DARTS genotype or the name of a published one but got {name!r}"
-                    f"{suggest(name, list(PUBLISHED))}; names are {', '.join(PUBLISHED)}."
-                )
-            return published(known)
-        return parse_genotype(text)
+        name = official(text)
+        return parse_genotype(text) if name is None else published(name)
+
+    def label(self, text: str, arch: Genotype) -> str:
+        """The published name in its one official spelling; else the field's string."""
+        return official(text) or str(arch)
 
     def sample(self, rng: Random) -> Genotype:
         def cell() -> Edges:

@@ -10,11 +10,12 @@ from random import Random
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.search_spaces.literal import Reader, Trouble, Value, shown
+from nas.search_spaces.literal import PLAIN, Reader, Trouble, Value, one_of, shown
 from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
 
 SIZE = len(OPERATIONS) ** len(EDGES)  # 15,625 cells
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # by NASLib's number
+NODES = tuple(dict.fromkeys(node for _, node in EDGES))  # that have inputs
 NASLIB_EDGES = tuple(sorted(EDGES))  # by their source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3
 
 _FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
@@ -24,6 +25,7 @@ _SIGNS = _FORM.replace("op", " op ").replace("~", "~ ").replace("|", " | ").repl
 _STRING = re.compile(" ?".join(f"({_OPERATION})" if sign == "op" else re.escape(sign) for sign in _SIGNS))
 _OWN = re.compile(re.escape(_FORM).replace("op", f"({'|'.join(OPERATIONS)})"))
 _INPUT = re.compile(r"~ ?[0-9]")
+_CALL = re.compile(rf"(?:[A-Za-z]\w*\.)*(?:{PLAIN.pattern}) ?\(")
 _NUMBERS = re.compile(r"[0-9]+(?: ?[, ] ?[0-9]+){5}")
 
 
@@ -31,8 +33,9 @@ def parse_cell(text: str) -> Cell:
     """The cell written as `text`; `InputError` says what is wrong with it, and where.
 
     The field's string may have spaces around its signs, and other text beside it, as in a line of a log, but no second
-    cell. Else the whole text is an index, NASLib's numbers as `naslib:(4, 0, 3, 1, 4, 3)`, or a list: of the names of
-    the operations in the order of the string, or of the pairs (operation, input) of each node.
+    cell. Else the whole text is an index, which may stand in a call as in np.int64(5), NASLib's numbers as
+    `naslib:(4, 0, 3, 1, 4, 3)`, or a list: of the names of the operations in the order of the string, or of the pairs
+    (operation, input), all six in that order or a list for each node. Operations may be in any case.
     """
     own = _OWN.fullmatch(text)
     if own is not None:
@@ -40,6 +43,8 @@ def parse_cell(text: str) -> Cell:
     if len(text) > _LONGEST:
         raise InputError(f"Expected a NAS-Bench-201 cell but got {len(text)} characters; give one of the form {_FORM}.")
     plain = " ".join(text.replace("\ufeff", " ").split())
+    if not plain.strip("'\" "):
+        raise InputError(f"Expected a NAS-Bench-201 cell but got an empty text; give one of the form {_FORM}.")
     try:
         return _read(plain)
     except Trouble as error:
@@ -80,9 +85,7 @@ def _read(text: str) -> Cell:
     if re.fullmatch(r"[0-9]+", text):
         if len(text) > 1 and text[0] == "0":
             raise Trouble("an index that begins with 0", 0)
-        if len(text) > len(str(SIZE)) or int(text) >= SIZE:
-            raise Trouble(f"an index that is not between 0 and {SIZE - 1}", 0)
-        return of_index(int(text))
+        return _indexed(int(text[: len(str(SIZE)) + 1]), 0)
     if _NUMBERS.fullmatch(text):
         raise _unnamed(text, 0)
     name = re.match(r"naslib ?: ?", text, re.IGNORECASE)
@@ -90,7 +93,18 @@ def _read(text: str) -> Cell:
         return _of_naslib(_list(text, name.end()))
     if text[:1] in ("(", "["):
         return _of_list(_list(text, 0))
+    if _CALL.match(text):
+        value = _whole(text, 0)
+        if type(value.content) is not int:
+            raise Trouble("a call that is no index", 0)
+        return _indexed(value.content, 0)
     raise Trouble("neither '|' nor an index nor a list", 0)
+
+
+def _indexed(index: int, place: int) -> Cell:
+    if not 0 <= index < SIZE:
+        raise Trouble(f"an index that is not between 0 and {SIZE - 1}", place)
+    return of_index(index)
 
 
 def _of_string(text: str) -> Cell:
@@ -104,9 +118,7 @@ def _of_string(text: str) -> Cell:
         more = _INPUT.search(outside)
         if more is not None:
             raise Trouble(f"{more[0]!r} beside the six operations", start + more.start())
-    for number, name in enumerate(match.groups(), start=1):
-        _check(name, match.start(number))
-    return _cell(match.groups())
+    return _cell([_operation(name, match.start(number)) for number, name in enumerate(match.groups(), start=1)])
 
 
 def _departure(text: str) -> Trouble:
@@ -123,19 +135,27 @@ def _departure(text: str) -> Trouble:
     return Trouble(f"{found} where {sign!r} should be", place)
 
 
-def _check(name: object, place: int) -> None:
-    if name not in OPERATIONS:
-        raise Trouble(f"the operation {str(name)[:40]!r}{suggest(str(name), list(OPERATIONS))}", place)
+def _operation(name: object, place: int) -> str:
+    """The operation of that name, which may be in another case."""
+    found = one_of(str(name), OPERATIONS)
+    if found not in OPERATIONS:
+        raise Trouble(f"the operation {found[:40]!r}{suggest(found, list(OPERATIONS))}", place)
+    return found
 
 
 def _list(text: str, place: int) -> Value:
     """The list or tuple that the rest of the text is."""
     if text[place : place + 1] not in ("(", "["):
         raise Trouble("no list", place)
+    return _whole(text, place)
+
+
+def _whole(text: str, place: int) -> Value:
+    """The value that the rest of the text is, but for a comma."""
     reader = Reader(text, place)
     value = reader.value()
     if text[reader.end :].strip(" ,"):
-        raise Trouble("more than a list", reader.end)
+        raise Trouble(f"more than {'a list' if isinstance(value.content, list) else 'an index'}", reader.end)
     return value
 
 
@@ -151,6 +171,8 @@ def _of_naslib(value: Value) -> Cell:
 
 def _of_list(value: Value) -> Cell:
     items = value.content if isinstance(value.content, list) else []
+    if len(items) > len(NODES) and all(map(_is_pair, items)):
+        items = _of_pairs(items)
     kinds = {type(one.content) for one in items}
     if kinds == {list}:
         items = [edge for node, part in enumerate(items, start=1) for edge in _of_node(part, node)]
@@ -159,9 +181,22 @@ def _of_list(value: Value) -> Cell:
         raise Trouble("no list of six operations", value.place)
     if kinds == {int}:
         raise _unnamed(", ".join(str(one.content) for one in items), value.place)
-    for one in items:
-        _check(one.content, one.place)
-    return _cell([one.content for one in items])
+    return _cell([_operation(one.content, one.place) for one in items])
+
+
+def _is_pair(value: Value) -> bool:
+    return isinstance(value.content, list) and [type(part.content) for part in value.content] == [str, int]
+
+
+def _of_pairs(pairs: list[Value]) -> list[Value]:
+    """The operations of the pairs (operation, input) of all edges, whose inputs come in the order of the string."""
+    for pair, (source, _) in zip(pairs, EDGES):
+        given = pair.content[1]
+        if given.content != source:
+            raise Trouble(f"the input {given.content} where {source} should be", given.place)
+    if len(pairs) != len(EDGES):
+        raise Trouble(f"{len(pairs)} pairs (operation, input) where six should be", pairs[0].place)
+    return [pair.content[0] for pair in pairs]
 
 
 def _of_node(value: Value, node: int) -> list[Value]:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from commands import TINY, TINY_TRAIN, nas, nas_json
 
+from nas import __version__
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.files import write_signed
@@ -383,6 +384,11 @@ def test_a_checkpoint_beside_a_foreign_config(finished: tuple[Path, dict[str, An
     entry = nas_json("eval", "best.pt", "eval.attacks=fgsm", "eval.n_test=8", "eval.sweep=[]", cwd=tmp_path)
     assert entry["correct"]["clean"] == model["correct"]["clean"]
     assert (tmp_path / "runs" / "eval-best-standard-1" / entry["checkpoint"]).resolve() == tmp_path / "best.pt"
+
+
+def test_the_versions(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["--version"]) == 0
+    assert capfd.readouterr().out == f"nas {__version__}, torch {torch.__version__}\n"
 
 
 def test_nas_alone_prints_its_help(capfd: pytest.CaptureFixture[str]) -> None:

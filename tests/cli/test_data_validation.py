@@ -17,7 +17,8 @@ CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv
 SMALL = (*TINY, "model.channels=2", "model.cells_per_stage=1", "executor.workers=1", "device=cpu", "eval.attacks=fgsm")
 NONE = ("data.validation=0", "train.select=last")
 TRAIN = tuple(text for text in SMALL if not text.startswith(("search.", "strategy.", "scoring.")))
-TRAINED_LABELS = tuple(text for text in SMALL if not text.startswith("scoring."))
+VALIDATED = ("train.validation_steps=2",)  # acts only where images are withheld
+TRAINED_LABELS = tuple(text for text in SMALL if not text.startswith("scoring.") and text not in VALIDATED)
 STANDARD = tuple(text for text in TRAIN if not text.startswith(IDLE))
 
 
@@ -44,7 +45,14 @@ def test_refused_before_anything_is_written(
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("trained")
-    words = ("quickstart", f"arch={CELL}", *TRAIN, few_digits, "train.method=pgd", *NONE)
+    words = (
+        "quickstart",
+        f"arch={CELL}",
+        *(text for text in TRAIN if text not in VALIDATED),
+        few_digits,
+        "train.method=pgd",
+        *NONE,
+    )
     return folder, nas_json("train", *words, "run.dir=run", cwd=folder)
 
 

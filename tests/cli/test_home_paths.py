@@ -16,6 +16,7 @@ import typer
 from nas.cli.arguments import sorted_words, with_home
 from nas.cli.main import app, run_command
 from nas.core import config
+from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.drivers.settings import from_values, load, schema
 from nas.search_spaces import SPACES
@@ -148,6 +149,7 @@ def test_other_words_stay(word: str) -> None:
 
 def test_words_and_settings_that_can_be_no_path_stay() -> None:
     assert with_home("~\0/x") == "~\0/x"
+    assert with_home("~/a\nb") == os.path.expanduser("~/a\nb")  # a name may have two lines
     assert with_home("~no-such-user-here/x") == "~no-such-user-here/x"
     assert from_values({}, ["run.dir=~no-such-user-here/x"]).run.dir == "~no-such-user-here/x"
     assert from_values({}, ["run.dir=~"]).run.dir is None  # YAML's null
@@ -168,11 +170,15 @@ def test_a_score_file_is_read_and_written_in_the_home_folder(home: Path, capsys:
     assert not Path("~").exists()
 
 
+def test_the_place_of_data_is_absolute(home: Path) -> None:
+    assert located(DataSettings("npz", root="~/a.npz")).root == f"{home}/a.npz"
+
+
 def test_the_python_face_expands_too(home: Path) -> None:
     with pytest.raises(InputError, match=os.fspath(home)):
         load_network("~/nothing")
 
 
 def test_a_genotype_with_a_name_before_it_is_no_override() -> None:
-    words = ["MINE=Genotype(normal=[])", "arch=Genotype(normal=[])", "seed=3", "Genotype(normal=[])"]
-    assert sorted_words(words) == ([words[1], words[2]], [words[0], words[3]])
+    words = ["MINE=Genotype(normal=[])", "arch=Genotype(normal=[])", "seed=3", "Genotype(normal=[])", "my=genotype([])"]
+    assert sorted_words(words) == ([words[1], words[2]], [words[0], words[3], words[4]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from nas.core.config import compose, plain
 from nas.core.errors import InputError
 from nas.drivers.settings import from_values, load, schema
 from nas.search_spaces import NASBench201
+from nas.strategies import STRATEGIES
+from nas.strategies.rnas import SUPERNET_STRATEGIES
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
 
@@ -272,6 +276,39 @@ def test_an_unknown_key_names_itself_in_full_and_the_near_one(override: str, key
     assert repr(key) in text
     if near is not None:
         assert f"did you mean {near!r}" in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["strategy.name=random", "strategy.seeding=1"], None),
+        (["strategy.name=random", "strategy.x.y=1"], None),
+        (["scoring.cells=8"], "scoring.cells is a key of space=darts, not of nasbench201; possible here: scoring.ch"),
+        (["model.auxiliary=true"], "model.auxiliary is a key of space=darts, not of nasbench201;"),
+        (["space=darts", "model.cells_per_stage=3"], "is a key of space=nasbench201, not of darts;"),
+    ],
+)
+def test_a_key_of_another_space_names_it(overrides: list[str], said: str | None) -> None:
+    text = told("quickstart", overrides)
+    assert said in text if said is not None else "is a key of" not in text
+
+
+def test_a_key_of_other_strategies_names_all_of_them() -> None:
+    """A key of each set of strategies that share one, typed with one that lacks it, and in a file."""
+    kinds = {**STRATEGIES.components, **SUPERNET_STRATEGIES.components}
+    keys = {name: [field.name for field in fields(kind.Options)] for name, kind in kinds.items()}
+    every = sorted(set(chain.from_iterable(keys.values())))
+    shared = {", ".join(name for name in kinds if key in keys[name]): key for key in every}
+    for others, key in shared.items():
+        chosen = next((name for name in kinds if key not in keys[name]), None)
+        if chosen is None:
+            continue
+        said = f"strategy.{key} is a key of strategy.name={others}, not of {chosen};"
+        assert said in told("quickstart", [f"strategy.name={chosen}", f"strategy.{key}=5"])
+    with pytest.raises(
+        InputError, match=r"strategy\.tournament is a key of strategy\.name=evolution, .*, not of random;"
+    ):
+        from_values({"strategy": {"name": "random", "tournament": 5}}, [])
 
 
 def test_a_key_below_a_single_value_is_told() -> None:

@@ -261,7 +261,9 @@ def test_files_of_an_old_format_are_named_once_and_left_alone(
     assert new.name not in caplog.text
 
 
-def test_no_word_where_nothing_is_old(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_word_where_nothing_is_old(made: Made, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (cache / "data").mkdir(parents=True)
+    (cache / "data" / f".npz-v2-{'b' * 32}.images.unfinished").touch()  # another process is at it
     load(made.settings)
     load(replace(made.settings, validation=0))
     assert "delete" not in caplog.text

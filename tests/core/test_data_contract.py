@@ -140,6 +140,13 @@ def test_folder_without_a_test_part(tmp_path: Path) -> None:
     assert (len(data.train), len(data.validation), len(data.test)) == (43, 5, 12)
 
 
+def test_no_image_need_be_withheld_also_where_nothing_is_kept(tmp_path: Path) -> None:
+    made = BUILDERS["imagefolder"](tmp_path)
+    data = load(replace(made.settings, validation=0), keep=False)
+    assert len(data.validation) == 0
+    assert data.validation.images.shape[1:] == data.train.images.shape[1:]
+
+
 def test_images_of_all_kinds_become_rgb(tmp_path: Path) -> None:
     from PIL import Image
 

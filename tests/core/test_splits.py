@@ -104,7 +104,8 @@ def test_a_count_is_the_share_of_as_many_images() -> None:
         (21, "leave images to train on but got 21 of 20"),
         (19, "leaves none of class 'cat'"),
         (0.9, "0.9 of 20 images leaves none of class 'cat'"),
-        (0.02, "at least 25 images to withhold the share 0.02"),
+        (0.02, "the share 0.02 of the 20 images is less than one image .* at least 25 images to withhold the share"),
+        (1e-9, "the share 1e-09 of the 20 images is less than one image"),
     ],
 )
 def test_what_leaves_nothing_is_refused(validation: float, words: str) -> None:

@@ -100,6 +100,7 @@ def test_the_flops_term_of_eproxy_is_that_of_a_search(tmp_path: Path) -> None:
         (["flops"], (), {"counted_for": {"num_classes": 3, "image_size": 8}}),
         (["eproxy"], (), {}),
         (["eproxy"], ("proxies.eproxy.alpha=0.1",), {"counted_for": {"num_classes": 3, "image_size": 8}}),
+        (["eproxy"], ("proxies.eproxy.alpha=-0.1",), {"counted_for": {"num_classes": 3, "image_size": 8}}),
         (["epe_nas"], (), {}),
     ],
 )

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from copy import deepcopy
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from nas.cli.presentation import text_of
 from nas.drivers import launch, run, settings
 from nas.drivers.compare import compare
-from nas.drivers.differences import UNTESTED, corrected, difference_text, differences, uncorrected
+from nas.drivers.differences import UNTESTED, corrected, difference_text, differences, disagreement, uncorrected
 from nas.drivers.pipeline import Watcher
 from nas.drivers.report import write_report
 from nas.drivers.report.comparison import lines, page
@@ -182,6 +183,10 @@ def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> 
     assert re.search(
         rf"^0 of 18 .* uncorrected, and {alone} leaves? out 0 where no difference is shown\.$", lines(found)[0]
     )
+    rows = [replace(row, corrected=0.01, interval=(-0.01, 0.4)) for row in found.differences]
+    text = lines(replace(found, differences=rows))[-1]
+    assert text.startswith("18 of 18 ")
+    assert text.endswith("the 95 % intervals are uncorrected."), "shown ones are not among those that leave out 0"
 
 
 def test_a_verdict_against_its_interval_is_said_too() -> None:
@@ -190,6 +195,30 @@ def test_a_verdict_against_its_interval_is_said_too() -> None:
     assert difference_text(row) == (
         "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), shown, although the uncorrected interval contains 0"
     )
+
+
+@pytest.mark.parametrize(
+    ("interval", "shown", "said"),
+    [
+        ([0.1, 0.2], True, ""),
+        ([-0.2, -0.1], True, ""),
+        ([-0.1, 0.1], False, ""),
+        ([-0.2, -0.1], False, "although the uncorrected interval leaves out 0"),
+        ([0.1, 0.2], False, "although the uncorrected interval leaves out 0"),
+        ([-0.1, 0.1], True, "although the uncorrected interval contains 0"),
+    ],
+)
+def test_a_disagreement_is_said_for_either_sign(interval: list[float], shown: bool, said: str) -> None:
+    assert disagreement({"interval": interval, "shown": shown}) == said
+
+
+def test_the_worst_case_of_one_attack_is_no_row_of_its_own() -> None:
+    """It would be that attack again, and count twice in the correction."""
+    models = result(*CLEAR)["models"]
+    for attacks, count in ((["pgd20"], 12), (["fgsm", "pgd20"], 16)):
+        for model in models:
+            model["worst_case"] = {"attacks": attacks, "correct": model["correct"]["pgd20"]}
+        assert len(differences(models)) == count
 
 
 def test_a_verdict_against_its_interval_is_said_on_the_page(tmp_path: Path) -> None:

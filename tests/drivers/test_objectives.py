@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from nas.core import processes
 from nas.core.errors import InputError, NasError
 from nas.core.executor import Executor
 from nas.core.memory import Memory
+from nas.core.processes import Processes
 from nas.core.seeds import derive
 from nas.drivers.aims import Aims
 from nas.drivers.constraints import Limits
@@ -353,3 +355,16 @@ def test_the_best_epoch_needs_validation_images(command: str, monkeypatch: pytes
 def test_a_search_without_validation_images(tmp_path: Path) -> None:
     """Only trainings choose an epoch; a search needs no train.select=last."""
     preflight("search", from_values({}, [*SMALL, "objective=grad_norm", "data.validation=0"]), keep=False)
+
+
+def test_parts_of_a_batch_are_looked_at_before_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the short trainings too, and in a training by several processes those of each."""
+    short = from_values({}, [*SMALL, "objective=trained:clean", "label.batch_size=8", "label.accumulate=5"])
+    for command in ("search", "run"):
+        with pytest.raises(InputError, match=r"set label\.accumulate to at most 4"):
+            preflight(command, short, keep=False)
+    settings = from_values({}, [*SMALL, f"arch={A}", "train.batch_size=8", "train.accumulate=4"])
+    preflight("train", settings, keep=False)
+    monkeypatch.setattr(processes, "current", lambda: Processes(0, 4))
+    with pytest.raises(InputError, match=r"Expected parts of at least 4 images.*set train\.accumulate to at most 2"):
+        preflight("train", settings, keep=False)

@@ -60,6 +60,7 @@ CASES: list[tuple[str, list[str], list[str]]] = [  # command, settings, the begi
      ["torchattacks:BIM(steps=3): 3"]),
     ("eval", ["eval.attacks=torchattacks:DIFGSM(alpha=0.01)"], ["torchattacks:DIFGSM(alpha=0.01): 10"]),
     ("eval", ["eval.attacks=torchattacks:FFGSM,torchattacks:PIFGSM"], []),
+    ("eval", ["eval.attacks=torchattacks:FFGSM(alpha=0.1)"], ["torchattacks:FFGSM(alpha=0.1): 1 step(s) of 0.1 "]),
     ("transfer", ["eval.attacks=pgd3"], ["pgd3: 3"]),
 ]  # fmt: skip
 
@@ -76,6 +77,15 @@ def test_the_numbers_and_what_to_set() -> None:
     (text,) = reach.warnings("eval", load("quickstart", ["eval.step_size=0.003", "eval.sweep=[0.5,2]"]))
     assert "20 step(s) of 0.003 go no farther than 0.06, which is less than the radius 0.15 (and 2 other radii)" in text
     assert "set eval.step_size or the number of steps" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "key"), [("pgd", "step_size"), ("trades", "step_size"), ("fgsm", "fgsm_alpha"), ("free", "free_alpha")]
+)
+def test_it_names_the_setting_that_the_method_reads(method: str, key: str) -> None:
+    short = ["train.eps=0.9", "train.fgsm_alpha=0.5", "train.free_alpha=0.01", "data.validation=0", "train.select=last"]
+    (text,) = reach.warnings("train", load("quickstart", [f"train.method={method}", *short]))
+    assert f"; set train.{key} or the number of steps." in text
 
 
 def test_of_a_curve_only_the_radii_that_are_out_of_reach_are_counted() -> None:

@@ -172,6 +172,19 @@ def test_attacked_at_the_radius_of_the_training_with_the_step_of_the_source(name
         assert settings.label.eps == settings.eval.eps
 
 
+def test_robbench_is_attacked_at_both_radii_of_its_source() -> None:
+    """By PGD-20 at 8/255 and at 3/255, both with steps of an eighth of the radius."""
+    attacks = attacks_of(recipe("cifar10-pgd-robbench").eval)
+    found = {(round(255 * one.eps, 9), round(one.eps / one.step_size, 9)) for name, one in attacks if "pgd20" in name}
+    assert found == {(8.0, 8.0), (3.0, 8.0)}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_the_header_says_of_test_images_holds(name: str) -> None:
+    if "1,000 test images" in header(name):
+        assert recipe(name).eval.n_test == 1000
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_recipe_is_warned_about(name: str) -> None:
     for command in ("run", "search", "train", "eval"):
@@ -209,6 +222,8 @@ def test_croze_scores_5000_networks_of_full_size() -> None:
     settings = recipe("cifar10-darts-croze")
     assert (settings.search.objective, settings.search.budget, settings.search.cheap) == ("croze", 5000, None)
     assert settings.search.constraints == ["params<=6e6"]
+    assert settings.search.ask == settings.strategy.neighbours, "a move at a time"
+    assert settings.eval.n_test == 1000, "as in cifar10-pgd-croze"
     assert (settings.scoring.channels, settings.scoring.cells) == (36, 20)
     small = recipe("cifar10-darts-croze-small")
     assert (small.search.objective, small.search.budget, small.search.ask) == ("croze", 1000, 8)

@@ -148,6 +148,7 @@ def test_rows_have_the_fields_string_however_an_architecture_was_given(tmp_path:
     genotype = DARTS().parse("DARTS_V2")
     line = f"2018-06-27 13:25:46,379 genotype = {genotype}"
     assert _texts("PC_DARTS", line, "DARTS_V2", space=DARTS()) == ["PC_DARTS", str(genotype)]
+    assert _texts("pcdarts", "PC-DARTS", "P-DARTS", "AdvRush", space=DARTS()) == ["PC_DARTS", "PDARTS", "ADVRUSH"]
 
 
 def test_the_place_of_the_trouble_is_told_with_the_line(tmp_path: Path) -> None:
@@ -163,11 +164,11 @@ def test_a_file_begun_with_other_notations_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     with _file(path) as file:
         file.begin()
-        for text in ("DARTS_V2", str(DARTS().parse("PC_DARTS")).replace("[2, 3, 4, 5]", "range(2, 6)")):
+        for text in ("DARTS_V2", "advrush", str(DARTS().parse("PC_DARTS")).replace("[2, 3, 4, 5]", "range(2, 6)")):
             file.add({"arch": text, "canonical": text, "scores": {"params": 1.0}, "seconds": 0.0})
     with _file(path) as file:
-        sources = _candidates("DARTS_V2", "PC_DARTS", "RACL", space=DARTS())
-        assert score(sources, Stub(), file) == Counts(scored=1, kept=2)
+        sources = _candidates("DARTS_V2", "PC_DARTS", "ADVRUSH", "AdvRush", "RACL", space=DARTS())
+        assert score(sources, Stub(), file) == Counts(scored=1, kept=3)
 
 
 def test_each_class_is_once_by_its_representative() -> None:

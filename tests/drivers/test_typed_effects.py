@@ -31,6 +31,7 @@ from nas.train.settings import TrainSettings
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 OTHER = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+PRESET = "eval.sweep_preset=robustness-dataset"
 PAIRS = [(space, name) for space in SPACES.names() for name in (*STRATEGIES.names(), *SUPERNET_STRATEGIES.names())]
 
 
@@ -299,6 +300,7 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("train", ["scoring.channels=3"], "nas train"),
         ("train", ["run.random=false"], "only in nas run"),
         ("run", ["train.trades_beta=3"], "run.trainings=standard,pgd (only with trades)"),
+        ("run", ["train.validation_steps=3", "data.validation=0"], "data.validation=0"),
         ("run", ["train.method=pgd"], "run.trainings"),
         ("run", ["label.epochs=3"], "without a trained: objective"),
         ("run", ["objective=trained:fgsm", "label.steps=3"], "label.method=standard"),
@@ -312,8 +314,11 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("run", ["strategy.name=rnas-max", "search.budget=100"], "trains a supernet"),
         ("run", ["strategy.name=darts", "scoring.channels=3"], "without a proxy"),
         ("run", ["strategy.name=darts", "strategy.perturbation=fgsm"], "strategy.coefficient=0"),
+        ("run", ["strategy.name=darts", "strategy.validation_images=9", "data.validation=0"], "which withholds none"),
         ("run", ["search.features=graph"], "which asks for none"),
         ("run", ["strategy.name=guided", "search.cheap=croze"], "which asks for none"),
+        ("run", ["strategy.name=rnas-max", "strategy.warm_up_regularised=true", "strategy.warm_up=0"], "warm_up=0"),
+        ("run", ["strategy.name=darts", "strategy.eps=.1", "strategy.validation_images=0"], "validation_images=0"),
         ("run", ["strategy.name=guided", "strategy.kappa=1", "strategy.acquisition=ei"], "only with ucb"),
         ("run", ["strategy.name=guided", "strategy.parents=3"], "strategy.whole"),
         ("run", ["executor.address=null"], "executor=local (only with ray)"),
@@ -327,6 +332,7 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("eval", ["eval.restarts=2", "eval.attacks=fgsm,autoattack"], "apgd-ce"),
         ("eval", ["eval.restarts=2", "eval.attacks=fgsm", "eval.checks=true"], "under fgsm"),
         ("eval", ["eval.sweep_attack=fgsm"], "without eval.sweep"),
+        ("eval", ["eval.step_size=.1", "eval.attacks=fgsm", PRESET], "under fgsm"),  # its PGD has a step of its own
         ("eval", ["eval.checks_images=3"], "eval.checks=true"),
         ("eval", ["eval.measure_images=3"], "eval.measures"),
         ("eval", ["eval.measure_images=3", "eval.measures=classes"], "eval.measures"),
@@ -334,7 +340,9 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
         ("eval", ["eval.landscape_points=3"], "landscape"),
         ("eval", ["eval.severities=1"], "eval.corruptions"),
         ("eval", ["run.trainings=pgd"], "only in nas run"),
+        ("transfer", ["eval.checks=true", "eval.checks_images=3"], "eval.checks=true"),  # it makes none
         ("score", ["search.budget=5"], "nas score (only in nas run or search)"),
+        ("score", [f"arch={CELL}"], "arch has no effect in nas score (only in nas train; give it without arch=)"),
         ("score", ["eval.eps=.1", "train.lr=1"], "train.lr has no effect in nas score (only in nas run or train)"),
         ("score", ["proxies.nwot.batch_size=5"], "nwot"),
         ("dps", ["proxies.croze.batch_size=5"], "croze"),
@@ -368,6 +376,7 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
         ("run", ["run.trainings=standard,trades", "train.trades_beta=3"]),
         ("run", ["objective=trained:pgd7+params:min", "strategy.name=nsga2", "label.method=trades", "label.steps=2"]),
         ("run", ["objective=trained:pgd7", "eval.attacks=fgsm", "eval.step_size=.1"]),
+        ("run", ["objective=trained:pgd7", "label.method=pgd", "label.validation_steps=3"]),
         ("run", ["objective=nwot", "objective.batch_size=8"]),
         ("run", ["search.cheap=nwot", "strategy.name=warmup-move", "proxies.nwot.batch_size=8"]),
         ("run", ["search.features=graph,nwot", "strategy.name=guided", "proxies.nwot.batch_size=8"]),
@@ -378,11 +387,13 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
         ("run", ["strategy.name=guided", "strategy.kappa=1"]),
         ("run", ["strategy.name=guided", "strategy.whole=10", "strategy.parents=3", "strategy.candidates=7"]),
         ("run", ["strategy.name=darts", "strategy.coefficient=1", "strategy.perturbation=fgsm", "supernet.channels=4"]),
+        ("run", ["strategy.name=darts", "strategy.eps=.1", "strategy.step_size=.1"]),  # of the accuracies it shows
         ("run", ["executor=ray", "executor.address=auto", "executor.gpus=1"]),
         ("run", ["executor=local"]),
         ("eval", ["eval.attacks=fgsm", "eval.checks=true", "eval.step_size=.1"]),
         ("eval", ["eval.attacks=fgsm", "eval.sweep=2", "eval.sweep_attack=pgd20", "eval.restarts=2"]),
         ("eval", ["eval.attacks=fgsm", "eval.measures=calibration", "eval.step_size=.1"]),
+        ("eval", ["eval.restarts=2", "eval.attacks=fgsm", PRESET]),
         ("eval", ["eval.corruptions=all", "eval.severities=1", "eval.corruption_data=x"]),
         ("score", ["search.objective=croze", "objective.batch_size=8", "model.channels=3", "scoring.channels=3"]),
         ("dps", ["proxies.eproxy.batch_size=8", "scoring.channels=3", "model.channels=3"]),

@@ -72,6 +72,11 @@ FORMS = {
     "an array": TEXT.replace("[2, 3, 4, 5]", "array([2, 3, 4, 5])"),
     "python 2": TEXT.replace("('", "(u'"),
     "a printed page": TEXT.replace("('", "(‘").replace("',", "’,"),
+    "operations in another case": TEXT.replace("sep_conv_3x3", "Sep_Conv_3x3").replace("max_pool", "MAX_POOL"),
+    "a call in lower case": TEXT.replace("Genotype(", "genotype("),
+    "a call in upper case, by position": f"GENOTYPE( {list(V2.normal)}, range(2, 6), {list(V2.reduce)}, range(2, 6))",
+    "a log that says genotype, too": f"genotype (best so far): {TEXT}",
+    "a log of a dict that says genotype, too": f"genotype([(1)], below) {DICT}",
     "a byte order mark": f"\ufeff{TEXT}",
     "keys that say nothing": TEXT[:-1] + ", connectN=None, connects=None)",
     "a dict": repr(DICT),
@@ -105,6 +110,29 @@ def test_every_form_means_the_same(form: str) -> None:
 )
 def test_a_published_name_in_another_case(name: str, official: str) -> None:
     assert SPACE.parse(name) == SPACE.parse(official)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DARTS", ", which may mean DARTS_V1 or DARTS_V2;"),
+        ("darts v", ", which may mean DARTS_V1 or DARTS_V2;"),
+        ("rnas", ", which may mean RNAS_H or RNAS_L;"),
+        ("pc", " (did you mean 'PC_DARTS'?);"),
+        ("lr-nas 2", " (did you mean 'LRNAS'?);"),
+        ("...", "'...'; names are"),
+    ],
+)
+def test_what_a_name_may_mean_is_listed(name: str, meant: str) -> None:
+    with pytest.raises(InputError) as caught:
+        SPACE.parse(name)
+    assert meant in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\ufeff", "''", '""'])
+def test_an_empty_text_is_told_as_such(text: str) -> None:
+    with pytest.raises(InputError, match="got an empty text"):
+        SPACE.parse(text)
 
 
 @pytest.mark.parametrize("name", ["DARTS", "RNAS", "PC", "_PCDARTS", "PCDARTS-", "DARTS_V3", "5", "naslib"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.search_spaces.literal import MOST_LEVELS, Reader, Trouble, shown
+from nas.search_spaces.literal import MOST_LEVELS, Reader, Trouble, one_of, shown
 
 ATOMS = st.none() | st.booleans() | st.integers(-(10**8), 10**8) | st.text(st.characters(codec="ascii"), max_size=6)
 VALUES = st.recursive(
@@ -71,6 +71,8 @@ def test_what_numpy_and_python_print(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "why", "at"),
     [
+        ("[*range(2, 100)]", "'*' before what is no list", 1),  # a range of any length would be written out
+        ("[1, interval(3)]", "a call of 'interval'", 4),
         ("[1, 2", "its end where ',' should be", 5),
         ("[1 2]", "'2' where ',' should be", 3),
         ("[1,, 2]", "',' where a value should be", 3),
@@ -112,6 +114,12 @@ def test_time_is_linear(part: str) -> None:
     with pytest.raises(Trouble):
         read(text)
     assert process_time() - start < 3
+
+
+def test_a_name_in_another_case_is_taken_where_it_is_one_alone() -> None:
+    known = ("conv", "pool", "Pool", "skip")
+    given = ("CONV", "Conv", "pool", "Pool", "POOL", "con")
+    assert [one_of(name, known) for name in given] == ["conv", "conv", "pool", "Pool", "POOL", "con"]
 
 
 def test_a_place_is_shown_with_what_is_around_it() -> None:

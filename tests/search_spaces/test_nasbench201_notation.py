@@ -11,12 +11,14 @@ import pytest
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.search_spaces.nasbench201 import Cell
+from nas.search_spaces.nasbench201.cell import EDGES
 from nas.search_spaces.nasbench201.notation import SIZE, of_index
 
 SPACE = NASBench201()
 OPERATIONS = ("nor_conv_3x3", "none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "none")
 GOOD = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
 CELL = Cell(OPERATIONS)
+FLAT = repr([(name, source) for name, (source, _) in zip(OPERATIONS, EDGES)])  # as many programs hold a cell
 KNOWN = {  # as the benchmark's own interface prints them
     0: "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|",
     1: "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|",
@@ -26,6 +28,19 @@ KNOWN = {  # as the benchmark's own interface prints them
 @pytest.mark.parametrize(("index", "text"), KNOWN.items())
 def test_known_indices(index: int, text: str) -> None:
     assert str(SPACE.parse(f" {index}\n")) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["np.int64(1)", "tensor(1)", "tensor(1, device='cuda:0')", "int32(1)", "numpy.intp(1),"]
+)
+def test_an_index_as_numpy_and_torch_print_it(text: str) -> None:
+    assert str(SPACE.parse(text)) == KNOWN[1]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\ufeff", "''", '""'])
+def test_an_empty_text_is_told_as_such(text: str) -> None:
+    with pytest.raises(InputError, match="got an empty text"):
+        SPACE.parse(text)
 
 
 def test_all_indices_are_those_of_the_benchmark(data_dir: Path) -> None:
@@ -71,6 +86,12 @@ def test_indices_are_all_cells_and_touch_no_other_randomness() -> None:
         "naslib:(2, 1, 4, 0, 3, 1)",
         "NASLib : [2,1,4,0,3,1]",
         "naslib:(np.int64(2), 1, 4, 0, 3, 1)",
+        GOOD.upper(),
+        GOOD.replace("skip_connect", "Skip_Connect"),
+        repr(OPERATIONS).replace("nor_conv", "Nor_Conv"),
+        FLAT,
+        FLAT.replace("(", "[").replace(")", "]").replace("'", '"'),
+        FLAT.replace("0)", "np.int64(0))").replace("avg", "AVG"),
     ],
 )
 def test_every_notation_means_the_same(text: str) -> None:
@@ -130,6 +151,18 @@ def test_naslib_orders_its_edges_by_their_source() -> None:
         ("[[('none', 0)], [('none', 0), ('none', 0)], []]", "no pair", 31),
         ("[[('none', 0)], [('none', 0), ('none', 2)], []]", "other inputs than 0 to 1 of node 2", 17),
         ("__import__('os')", "neither", 1),
+        ("np.int64(15625)", "not between 0 and 15624", 1),
+        ("np.int64(-1)", "not between 0 and 15624", 1),
+        ("np.float64(5.0)", "a call that is no index", 1),
+        ("np.int64(5) + 1", "more than an index", 12),
+        (
+            FLAT.replace("('none', 0), ('skip_connect', 1)", "('skip_connect', 1), ('none', 0)"),
+            "the input 1 where 0",
+            40,
+        ),
+        (FLAT.replace("('none', 2)", "('none', 1)"), "the input 1 where 2 should be", len(FLAT) - 2),
+        (FLAT.replace(", ('none', 2)", ""), "5 pairs (operation, input) where six should be", 2),
+        (FLAT.replace("'none', 2", "'nome', 2"), "the operation 'nome'", len(FLAT) - 10),
     ],
 )
 def test_a_refused_one_shows_the_place(text: str, why: str, place: int) -> None:

@@ -42,6 +42,17 @@ def test_a_configuration_takes_a_name() -> None:
     assert from_values({"space": "darts"}, ["arch=ADVRUSH"]).arch == "ADVRUSH"
 
 
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_name_is_kept_in_one_spelling(name: str) -> None:
+    """Also where a run of before kept another."""
+    plain = name.replace("_", "")
+    for text in (name, name.lower(), name.replace("_", "-"), name.replace("_", " "), plain, f" {plain.title()}\n"):
+        assert SPACE.label(text, SPACE.parse(text)) == name
+        assert from_values({"space": "darts", "arch": text}, []).arch == name
+    genotype = str(SPACE.parse(name))
+    assert SPACE.label(genotype, SPACE.parse(genotype)) == genotype
+
+
 def test_a_configuration_keeps_the_fields_string() -> None:
     text = str(SPACE.parse("ADVRUSH"))
     printed = text.replace("[2, 3, 4, 5]", "range(2, 6)")

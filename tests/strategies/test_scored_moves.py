@@ -149,14 +149,23 @@ def test_impossible_options_are_told() -> None:
 
 
 def test_a_cheap_objective_ranks_as_many_neighbours_as_are_set() -> None:
-    looked: list[int] = []
+    looked: list[list[str]] = []
 
     def cheap(archs: Any) -> list[float | None]:
-        looked.append(len(archs))
+        looked.append(list(map(key, archs)))
         return [score(arch) for arch in archs]
 
-    options = WarmupMoveOptions(warmup=30, pool=5, tournament=5, probability=1.0, neighbours=3)
+    options = WarmupMoveOptions(warmup=30, pool=1, tournament=1, probability=1.0, neighbours=3)
     strategy = WarmupMove(SPACE, (Goal("score"),), 0, options, Hints(cheap=cheap))
-    for _ in range(30):
+    asked(strategy, 1)
+    assert len(looked.pop()) > 3
+    places: set[int] = set()
+    for _ in range(8):
+        ((parent, _),) = strategy.population
+        around = [one for one in map(key, SPACE.neighbors(parent)) if one not in strategy.asked]
         asked(strategy, 1)
-    assert max(looked[1:]) <= 3 < looked[0]
+        for found in looked:
+            assert len(found) <= 3
+            places |= {around.index(one) for one in found}
+        looked.clear()
+    assert max(places) > 15, "drawn from all of them"

@@ -163,8 +163,9 @@ def test_the_real_ones(data_dir: Path) -> None:
 
 
 def test_measured_values_of_several_rows_are_their_mean(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In any notation of the same string; isomorphic ones stay apart, empty cells and NaN do not count."""
-    lines = [f"{A},80,.1,", f"{B},60,,1", f"{A.replace('+', ' + ')},82,.1,nan", f"{A},,.1,", f"{TWIN},10,0,2"]
+    """In any notation of the same string; isomorphic ones stay apart, empty cells, NaN and inf do not count."""
+    lines = [f"{A},80,.1,", f"{B},60,,1", f"{A.replace('+', ' + ')},82,.1,nan", f"{A},inf,.1,", f"{TWIN},10,0,2"]
+    lines.append(f"{A},,.1,")
     path = written(tmp_path, "a.csv", "arch_str,x,y,z\n" + "\n".join(lines) + "\n")
     table = read_accuracies(path)
     assert table.architectures == (A, B, TWIN)

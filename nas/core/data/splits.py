@@ -95,8 +95,9 @@ def _share(validation: Fraction, count: int) -> Fraction:
     if validation > 0 and _rounded(validation * count) == 0:
         least = math.ceil(HALF / validation)
         raise InputError(
-            f"Expected at least {least} images to withhold the share {_said(validation)} of them for validation but "
-            f"got {count}; add images, or say with data.validation how many, or 0 for none."
+            f"Expected data.validation to withhold an image but the share {_said(validation)} of the {count} images is "
+            f"less than one image (it would take at least {least} images to withhold the share); say with "
+            "data.validation how many, .1 for 10 %, or 0 for none."
         )
     return validation
 

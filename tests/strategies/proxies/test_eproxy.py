@@ -355,6 +355,7 @@ def test_a_settings_file_takes_the_place_of_the_defaults(tmp_path: Path, tiny: T
         ("iterations: 0", "iterations"),
         ("lr: .nan", "lr"),
         ("use_barrier: false\nc_mid: 64", "c_mid equal to proxies.eproxy.c_out=128"),
+        ("use_barrier: false\nc_mid: [128, 64, 128]", "c_mid equal to proxies.eproxy.c_out=128"),
         ("use_barrier: false\nbarrier: 1", "no proxies.eproxy.barrier without"),
         ("use_barrier: false\nbarrier_init: xavier_normal", "no proxies.eproxy.barrier_init without"),
         ("use_barrier: sometimes", "use_barrier"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from literal import Batch, Tiny, chain, other, probe_for
 from torch import Tensor, nn
 
 from nas.core.errors import NasError
-from nas.search_spaces import Network, SearchSpace
+from nas.search_spaces import NASBench201, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.collect import ReLUKernel
 from nas.strategies.proxies.curvature import unit
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.probe import Probe
@@ -100,6 +102,31 @@ def test_an_activation_that_is_not_finite_is_a_reason_and_no_value(
         return
     with pytest.raises(NasError, match=WORDS):
         had(name, network, batch)
+
+
+@pytest.mark.parametrize("name", ["croze", "croze_official"])
+def test_a_gradient_to_the_images_alone_that_is_not_finite_is_a_reason(name: str, tiny: Tiny, batch: Batch) -> None:
+    """Those of the weights are ordinary ones, and the sign of NaN would leave a pixel where it is."""
+    space = NASBench201()
+    network = tiny(space, space.largest())
+    body: Any = network.body
+    poison = Poison(backward=math.nan)
+    body.stem = nn.Sequential(poison, *body.stem)
+    poison.armed = False
+    assert math.isfinite(had(name, network, batch))
+    poison.armed = True
+    with pytest.raises(NasError, match=r"gradient of the loss.*not finite"):
+        had(name, network, batch)
+
+
+def test_a_relu_that_leads_nowhere_and_puts_out_nan_leaves_no_kernel(batch: Batch) -> None:
+    images, _ = batch
+    for number in (1.0, math.nan):
+        with ExitStack() as hooks:
+            relu = nn.ReLU()
+            kernel = ReLUKernel(nn.Sequential(relu), hooks, images)
+            relu(_with(images, number, 0))
+        assert bool(kernel.total.isfinite().all()) == math.isfinite(number)
 
 
 @pytest.mark.parametrize("name", NETWORK)

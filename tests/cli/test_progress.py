@@ -1,0 +1,33 @@
+"""Progress where there is no terminal: whole numbers, and notes only where there are some."""
+
+from __future__ import annotations
+
+import pytest
+
+from nas.cli import progress
+from nas.cli.progress import Lines
+from nas.drivers.pipeline import noted
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "note", "said"),
+    [
+        (8.0, 120, "", "search: 8 of 120"),
+        (8, 120, "best rho 0.5", "search: 8 of 120 (best rho 0.5)"),
+        (0.0, 1, noted({"model": (0, 1, "")}), "search: 0 of 1"),
+        (
+            1.5,
+            4,
+            noted({"a": (1, 2, "loss 1"), "b": (2, 2, "loss 2"), "c": (0, 1, "")}),
+            "search: 1 of 4, 38 % (a loss 1)",
+        ),
+    ],
+)
+def test_a_line(
+    done: float, total: int, note: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", -1)
+    lines = Lines()
+    lines.stage("search", total)
+    lines.update(done, note)
+    assert capfd.readouterr().err == f"search: {total} to do\n{said}\n"
