@@ -72,6 +72,8 @@ def test_the_side_is_the_one_that_each_library_states_for_each_of_its_models() -
             given = weights.transforms()
             (size,), (side,) = given.crop_size, given.resize_size
             assert Resizing(size, "crop", size / side).side == side, weights
+    for size, side in ((a, b) for a in range(4, 300, 7) for b in range(a, 400)):
+        assert Resizing(size, "crop", size / side).side == side, (size, side)
     timm = pytest.importorskip("timm")
     stated = {
         (config.input_size[-1], config.crop_pct) for config in map(timm.get_pretrained_cfg, timm.list_pretrained())
