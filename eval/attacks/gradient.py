@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -78,10 +79,8 @@ class PGD(GradientAttack):
         return kind(network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=self.random_start)
 
     def ours(self, loss: Objective, x: Tensor) -> Tensor:
-        if self.norm == "Linf":
-            attack, noise = perturb.pgd, perturb.uniform_noise
-        else:
-            attack, noise = perturb.pgd_l2, perturb.ball_noise
+        attack: Callable[..., Tensor] = perturb.pgd if self.norm == "Linf" else perturb.pgd_l2
+        noise: Callable[..., Tensor] = perturb.uniform_noise if self.norm == "Linf" else perturb.ball_noise
         start = noise(x, self.eps) if self.random_start else None
         return attack(loss, x, self.eps, self.step_size, self.steps or 0, start=start)
 
