@@ -10,7 +10,7 @@ import yaml
 from nas.core.config import compose
 from nas.core.errors import InputError
 from nas.core.yaml_numbers import check_numbers
-from nas.drivers.settings import Settings, from_values
+from nas.drivers.settings import from_values
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_other_values_are_taken(text: str) -> None:
 
 def test_text_needs_no_quotes_on_the_command_line() -> None:
     assert from_values({}, ["name=0123"]).name == "0123"
-    assert isinstance(from_values({}, ["seed=10"]), Settings)
+    assert from_values({}, ["seed=10"]).seed == 10
