@@ -54,11 +54,11 @@ def evaluate(
     """
     part = attacked(dataset, settings.n_test)
     plan = plan_of(settings, dataset.num_classes, dataset.image_size)
+    corruptions = Asked(settings, dataset, part, seed)
     images = unit_range(part.images)
     subject = Examined(network, images, part.labels, settings.batch_size, seed, device, outcomes)
     total = subject.batches * (1 + sum(attack.passes() for _, attack in plan))
     total += measure_ticks(settings, len(part), dataset.num_classes) + check_ticks(settings, dataset.image_size)
-    corruptions = Asked(settings, dataset, part, seed)
     total += corruptions.ticks
     done = 0.0
 

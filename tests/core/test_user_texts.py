@@ -154,6 +154,7 @@ OWN = {  # text that is no user's: of the project, of the system, of a process
     "nas/core/config.py": "recipes that are shipped",
     "nas/core/data/room.py": "what the system says of memory",
     "nas/core/provenance.py": "what the system says of the processor",
+    "eval/attacks/library.py": "what an installed package lists of itself",
 }
 
 

@@ -91,9 +91,11 @@ def test_flags_of_before_are_read() -> None:
 
 def test_more_than_twice_is_exact() -> None:
     labels, elsewhere = torch.tensor([0, 1, 2, 2, 2]), [0, 2, 1]
-    said = torch.tensor([0, 2, 1, 1, 0])
+    said = torch.eye(3)[[0, 2, 1, 1, 0]]
     assert told(said, labels, torch.tensor(elsewhere)[labels]) == [1, OTHER_ORDER, OTHER_ORDER, OTHER_ORDER, 0]
     assert told(said, labels) == [1, 0, 0, 0, 0]
+    said[[0, 1], 2] = torch.nan
+    assert told(said, labels, torch.tensor(elsewhere)[labels]) == [0, 0, OTHER_ORDER, OTHER_ORDER, 0], "no answer"
 
     def found(*flags: int) -> bool:
         return remark(list(flags), labels, elsewhere, "images", "do something") is not None
