@@ -153,9 +153,9 @@ LIMITED = "search.constraints=[latency<=1000000]"
 
 def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = built(monkeypatch)
-    looking = aims("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1")
+    looking = aims("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1", "latency.repeats=1")
     store = Memory()
-    search = Search(looking.space, looking.strategy, looking, 100, 100, store)
+    search = Search(looking.space, looking.strategy, looking, 60, 60, store)
     search.step(lambda keys: looking.evaluate(keys, lambda: None))
     assert REASON in [one.reason for one in store.told()]
     assert cells

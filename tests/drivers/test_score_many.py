@@ -409,7 +409,7 @@ def test_cut_off_anywhere_it_goes_on_to_the_same_file(suffix: str, tmp_path: Pat
     path = tmp_path / f"rows{suffix}"
     assert str(_run(path, Stub(fail="nor_conv_1x1"))) == "12 architectures scored, 10 of them with failures"
     whole = path.read_bytes()
-    for cut in {*range(0, len(whole), 37), len(whole) - 1, whole.index(b"\n"), whole.index(b"\n") + 1}:
+    for cut in {*range(0, len(whole), 131), len(whole) - 1, whole.index(b"\n"), whole.index(b"\n") + 1}:
         path.write_bytes(whole[:cut])
         work = Stub(fail="nor_conv_1x1")
         _run(path, work)

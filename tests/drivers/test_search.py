@@ -125,7 +125,8 @@ def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, str
     with Store(tmp_path / "whole.sqlite") as store:
         expected = _finish(_search(store, strategy=strategy), Scorer())
         path = [evaluation.key for evaluation in store.told()]
-    for stop in range(0, 40, 3):
+    models = strategy in ("bananas", "guided")  # which fit one at every step
+    for stop in (0, 13, 22, 38) if models else range(0, 40, 3):
         first, second = Scorer(stop_after=stop), Scorer()
         with Store(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
             _finish(_search(store, strategy=strategy), first)

@@ -166,7 +166,7 @@ def test_autoattack_is_the_standard_protocol(
     from pyautoattack import AutoAttack
 
     monkeypatch.setattr(auto, "TARGETS", 2)  # of 9, for time
-    network, x, y = (trained[0], trained[1][:6], trained[2][:6])
+    network, x, y = (trained[0], trained[1][:3], trained[2][:3])
     eps = 0.12
     own = ATTACKS.get("autoattack")(eps, None, None)
     standing = torch.ones(len(y), dtype=torch.bool)

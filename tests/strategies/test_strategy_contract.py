@@ -22,7 +22,7 @@ ROUNDS, ASK = 15, 4  # past the size of a population
 OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for these tests, or not reached in them
     "bananas": {"candidates": 20, "members": 2, "layers": 2, "epochs": 5},
     "evolution": {"population": 15, "tournament": 5},
-    "guided": {"predictor": "extra-trees", "whole": 0, "candidates": 20},
+    "guided": {"predictor": "extra-trees", "whole": 0, "candidates": 20, "init": 10, "batch": 25},
     "nsga2": {"population": 15},
     "warmup-move": {"warmup": 40, "pool": 10, "tournament": 4},
     "warmup-move by the objective": {
