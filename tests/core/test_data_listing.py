@@ -162,6 +162,12 @@ def test_a_class_may_be_called_train(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert load(of(root)).classes == ("bus", "car", "test", "train")
 
 
+def test_a_class_called_train_may_hold_a_folder_of_images(tmp_path: Path) -> None:
+    write(tmp_path, ["bus", "train"])
+    write(tmp_path / "train", ["old"])
+    assert layout(tmp_path, "numeric", only_tests=False).classes == ("bus", "train")
+
+
 def test_a_class_of_a_part_may_be_called_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = tmp_path / "images"
     for part in ("train", "test"):

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from nas.core.data import DataSettings, load
-from nas.core.data.seen import Levels
+from nas.core.data.resize import Resizing
+from nas.core.data.seen import Levels, Seen
 from nas.core.data.stored import _TAIL, MAGIC
 
 
@@ -109,6 +110,14 @@ def test_transparency_is_left_out_and_said(mode: str, tmp_path: Path, said: Call
     assert np.array_equal(load(settings).train.images[0].numpy(), expected)
 
 
+def test_a_single_pixel_that_is_nearly_opaque_is_transparent(
+    tmp_path: Path, said: Callable[[DataSettings], str]
+) -> None:
+    image = plain().convert("RGBA")
+    image.putpixel((3, 4), (0, 0, 0, 254))
+    assert "6 of 6 images have transparent pixels" in said(write(tmp_path / "a", [image] * 3))
+
+
 # levels
 
 
@@ -141,6 +150,11 @@ def test_images_that_are_nearly_black_are_said(
     text = said(arrays(tmp_path / "a.npz", train, test))
     assert text.count("The largest level") == len(words)
     assert all(word in text for word in words)
+
+
+@pytest.mark.parametrize(("levels", "count"), [((16, 200, 255), 0), ((16, 17, 255), 1), ((-1, -1, 16), 1), ((), 0)])
+def test_validation_images_are_training_images(levels: tuple[int, ...], count: int) -> None:
+    assert len(list(Seen(10, levels=levels).notes(10, Resizing()))) == count
 
 
 def test_so_are_files_of_such_images(tmp_path: Path, said: Callable[[DataSettings], str]) -> None:

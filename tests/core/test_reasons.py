@@ -57,3 +57,7 @@ def test_what_stopped_a_run_ends_before_what_to_do_begins() -> None:
         "best-pgd: RuntimeError: it broke here; model: ValueError: no; x: it gave no result. "
         "Finished parts are kept: `nas resume runs/a-1`"
     )
+
+
+def test_a_shortened_text_keeps_the_end_of_its_last_sentence() -> None:
+    assert said(ValueError("Is it there? " + "word " * 200)) == "Is it there?"

@@ -103,6 +103,10 @@ def write(root: Path, sides: list[tuple[int, int]]) -> DataSettings:
     return DataSettings("imagefolder", str(root), test="all")
 
 
+def test_an_image_fits_where_both_sides_do() -> None:
+    assert [Resizing(16, "crop").fits(*sides) for sides in ((16, 16), (16, 20), (20, 16))] == [True, False, False]
+
+
 @pytest.mark.parametrize("how", ["crop", "squash-crop"])
 def test_images_that_were_cut_before_are_left_alone(how: str, tmp_path: Path) -> None:
     """Where all have the size; where some do not, all are resized, as the libraries would."""

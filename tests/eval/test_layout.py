@@ -287,9 +287,9 @@ def test_a_program_of_torch_export_is_attacked(data: Dataset) -> None:
 
 
 class NoGrad(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, width: int = 192) -> None:
         super().__init__()
-        self.last = nn.Linear(192, 10)
+        self.last = nn.Linear(width, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.no_grad():
@@ -313,6 +313,21 @@ def test_networks_without_gradients_are_known(kind: type[nn.Module]) -> None:
     door = fitted(kind().eval(), X)
     assert door.order == "channels_last"
     assert missing_gradient(door, X) is not None
+
+
+def test_weights_without_gradients_lie_in_the_order_of_the_images() -> None:
+    """Though the other order was tried after it."""
+    network = nn.Sequential(nn.Conv2d(3, 10, 3), NoGrad(10 * 36)).eval()
+    assert fitted(network, X).order == "channels_last"
+    weight = network[0].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
+def test_gradients_come_back_in_ordinary_order() -> None:
+    x = X.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(ChannelsLast(nn.Conv2d(3, 4, 3))(x).square().sum(), x)
+    assert gradient.is_contiguous()
 
 
 def test_a_gradient_of_zero_is_a_gradient() -> None:

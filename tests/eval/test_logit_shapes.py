@@ -67,3 +67,12 @@ def test_what_is_taken(outputs: Callable[[Tensor], Tensor]) -> None:
     images = torch.zeros(2, 3, 4, 4)
     check_logits(Gives(outputs)(images), 3, "mine:make", "images")
     check_one_image(Gives(outputs), images[:1], 3, "mine:make")
+
+
+def test_any_other_shape_for_one_image_is_refused() -> None:
+    class Deeper(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1)[None, :, :3]
+
+    with pytest.raises(InputError, match=r"shape \(1, 3\) for one image alone but got \(1, 1, 3\)"):
+        check_one_image(Deeper(), torch.rand(1, 3, 2, 2), 3, "mine")

@@ -16,12 +16,15 @@ from nas.core.errors import InputError
 from nas.drivers.report.landscapes import picture
 from nas.drivers.report.wording import non_finite
 from nas.eval import EvalSettings, evaluate
+from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.landscape import joined, landscape, surfaces
 from nas.eval.measures import measure
-from nas.eval.measures.reliability import said
+from nas.eval.measures.reliability import attacked_images, said
 from nas.eval.non_finite import total
+from nas.eval.plan import made
 from nas.eval.sources import Subject, check_fits
+from nas.eval.standing import Examined
 from nas.eval.transfer import matrix, transfer
 
 CPU = torch.device("cpu")
@@ -102,6 +105,22 @@ def test_an_attack_that_reaches_a_logit_that_is_not_finite_succeeds(value: float
     assert found["non_finite"] == {"clean": 0, "fgsm": N, "fgsm@0.005": 0}
 
 
+class Blackens(FGSM):
+    """Leaves the ball."""
+
+    bounded = False
+
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        return torch.zeros_like(x)
+
+
+@pytest.mark.parametrize(("eps", "stands", "count"), [(0.1, 1, 0), (1.0, 0, N)])
+def test_a_logit_that_is_not_finite_outside_the_ball_is_not_counted(eps: float, stands: int, count: int) -> None:
+    examined = Examined(Brittle(math.nan), torch.full((N, 3, 4, 4), 0.9), torch.zeros(N).long(), 5, 3, CPU, Memory())
+    assert examined.robust("black", Blackens(eps), [1] * N, lambda passes, label: None) == [stands] * N
+    assert examined.non_finite == {"black": count}
+
+
 def test_corrupted_images_are_judged_in_the_same_way(data: Dataset) -> None:
     images, labels = torch.full((3, 3, 16, 16), 0.5), torch.zeros(3, dtype=torch.int64)
     found = evaluate_corruptions(Brittle(math.nan), images, labels, ["gaussian_noise", "contrast"], [5])
@@ -138,6 +157,12 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
         for key, batch in kept.items()
     }  # fmt: skip
     assert measured(data.test, Memory(before))["clean"] == found["clean"]
+
+
+def test_images_without_an_answer_are_not_attacked(data: Dataset) -> None:
+    x = data.test.images / 255
+    moved = attacked_images(Standardised(), x, data.test.labels, made("pgd2", SETTINGS), 3)
+    assert (moved != x).flatten(1).any(1).tolist() == [False] * BLANK + [True] * (N - BLANK)
 
 
 def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:

@@ -135,6 +135,38 @@ def test_a_slight_dependence_that_changes_the_class_is_told(data: Dataset) -> No
     assert "is of another class" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("distance", "verdict"), [(0.009, "pass"), (-0.009, "pass"), (0.011, "warn"), (-0.011, "warn")]
+)
+def test_the_logits_of_an_image_alone_may_differ_by_a_hundredth(distance: float, verdict: str, data: Dataset) -> None:
+    network = Wrapped(after=lambda logits: logits * (1 + distance * (len(logits) == 1)))
+    assert verdicts(network, data)["depends-on-batch"] == verdict
+
+
+def test_an_image_alone_without_finite_logits_counts_as_dependence(data: Dataset) -> None:
+    """`argmax` takes NaN for the largest, so that the class is the same."""
+
+    def after(logits: Tensor) -> Tensor:
+        largest = logits == logits.amax(1, keepdim=True)
+        return logits.masked_fill(largest & (len(logits) == 1), torch.nan)
+
+    assert "gets other logits" in checked(Wrapped(after=after), data)["depends-on-batch"].reason
+
+
+@pytest.mark.parametrize("number", [0, 10, 19])
+def test_the_first_the_middle_and_the_last_image_are_compared(number: int, data: Dataset) -> None:
+    def before(x: Tensor) -> Tensor:
+        return x * torch.where(torch.arange(len(x)) == number, 0.5, 1)[:, None, None, None] if len(x) == 20 else x
+
+    assert f"image {number} alone" in checked(Wrapped(before), data)["depends-on-batch"].reason
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1 + 5e-6, "warn"), (1 + 5e-5, "pass")])
+def test_probabilities_may_be_rounded(factor: float, verdict: str, data: Dataset) -> None:
+    network = Wrapped(after=lambda logits: (logits * 1e3).softmax(1) * factor)  # 0 and 1
+    assert verdicts(network, data)["logits"] == verdict
+
+
 def test_reasons_say_what_was_found(data: Dataset) -> None:
     reason = checked(Wrapped(lambda x: (x * 8).round() / 8), data)["zero-gradients"].reason
     assert "zero on 20 of 20 images" in reason

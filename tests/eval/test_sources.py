@@ -231,6 +231,7 @@ def test_frozen_weights_are_counted(module: Path) -> None:
 def test_weights_that_became_constants_are_counted() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 10)).eval()
     assert sources._weights(torch.jit.freeze(torch.jit.script(network))) == sources._weights(network) == 112 + 50
+    assert sources._weights(torch.jit.script(network)) == 112 + 50, "not the constants besides"
     optimised = torch.jit.optimize_for_inference(torch.jit.script(network))
     assert sources._weights(optimised) == 112 + 50
     assert sources._weights(nn.Flatten()) == 0

@@ -75,6 +75,14 @@ def test_names_of_the_networks_own_are_kept(tmp_path: Path) -> None:
         assert all(torch.equal(value, saved[name]) for name, value in network.state_dict().items())
 
 
+def test_an_averaged_network_counts_itself(tmp_path: Path) -> None:
+    network, saved = torch.optim.swa_utils.AveragedModel(Small()), torch.optim.swa_utils.AveragedModel(Small())
+    saved.n_averaged += 3
+    torch.save(saved.state_dict(), tmp_path / "a.pth")
+    load_weights(network, tmp_path / "a.pth")
+    assert network.n_averaged == 3
+
+
 def test_half_precision_weights_keep_their_values(tmp_path: Path) -> None:
     halves = {name: value.half() if value.is_floating_point() else value for name, value in state().items()}
     torch.save(halves, tmp_path / "a.pth")
@@ -102,6 +110,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"net": {**{f"module.{name}": value for name, value in without("model.bias").items()}}},
         "model.bias is missing (1 of 9 keys are missing, 0 are unexpected)",
     ),
+    "two forms of a name": ({**state(), "module.model.bias": torch.ones(2)}, "'module.model.bias' is none of its keys"),
+    "a weight called module": ({**state(), "model.module": torch.ones(2)}, "'model.module' is none of its keys"),
+    "other names": ({"body.one": torch.ones(2), "body.two": torch.ones(2)}, "'body.one' is none of its keys"),
     "another width": (Small(4).state_dict(), "features.0.weight has the shape (4, 3, 1, 1), that of this network (3"),
     "no tensor": ({**state(), "model.bias": 3.0}, "model.bias is a float, not a tensor"),
     "a list": ([torch.zeros(2)], "it holds a list"),
