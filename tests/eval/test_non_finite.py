@@ -218,6 +218,7 @@ def test_finished_parts_of_an_earlier_version_are_taken_and_said_to_be_unknown(d
     found = evaluated(Standardised(), bright_half(data), settings, older)
     assert found == {**whole, "non_finite": {"clean": 0, "fgsm": None, "pgd2": None}}
     assert "not known for fgsm and pgd2" in non_finite(found)[0]
+    assert older["clean/0/non-finite"] == 0, "counted once"
     assert non_finite({}) == []
 
 

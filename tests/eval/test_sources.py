@@ -337,6 +337,8 @@ def test_networks_that_may_normalise_once_more_must_be_told(
     assert network.network.transform_input is True
     network = opened(text, ["transform_input=false"], None, 0).network
     assert network.network.transform_input is False
+    with pytest.raises(InputError, match="but got 'perhaps'"):
+        opened(text, ["transform_input=perhaps"], None, 0)
 
 
 def test_torchvisions_own_files_are_known_by_their_names() -> None:
