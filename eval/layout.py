@@ -6,6 +6,7 @@ Attack libraries hand over float32 images in ordinary memory order and want floa
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from nas.core.perturb import eval_mode
 from nas.core.seeds import seeded
 
+UNDERIVED = ": an autograd kernel was not registered"  # follows the name of an operation in torch's warning
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # tried where a network does not say its own
 
 
@@ -129,16 +131,21 @@ def fitted(network: nn.Module, x: Tensor) -> Door:
 
 
 def missing_gradient(network: nn.Module, x: Tensor) -> Exception | None:
-    """Why the logits of a few images have no gradient in the pixels; None where they have one, be it 0."""
+    """Why the logits of a few images have no gradient in the pixels; None where they have one, be it 0.
+
+    Of an operation without a derivative, such as a quantised one, torch may take 0 and only warn: that is none either.
+    """
     try:
-        with seeded(0), torch.enable_grad(), eval_mode(network):
+        with seeded(0), torch.enable_grad(), eval_mode(network), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             x = x.detach().clone().requires_grad_(True)
             torch.autograd.grad(network(x).sum(), x)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # no graph, an operation without a derivative, ...
         return error
-    return None
+    operations = [str(one.message).partition(UNDERIVED)[0] for one in said if UNDERIVED in str(one.message)]
+    return NotImplementedError(f"{operations[0]} has no derivative") if operations else None
 
 
 def types_of(network: nn.Module) -> list[torch.dtype]:

@@ -102,14 +102,23 @@ def _logits(few: Examined, x: Tensor) -> Tensor:
 def _randomised(few: Examined, x: Tensor, y: Tensor) -> Check:
     said = Said()
     library().check_randomized(few.network, x, y, bs=len(x), logger=said)
-    return said.check(RANDOMISED, "five passes give the same logits")
+    if said.messages:
+        reason = (
+            "passes over the same images give other logits; dropout or noise is on, or a defence is random: attack that "
+            "with autoattack-rand in eval.attacks"
+        )
+        return Check(RANDOMISED, "warn", reason)
+    return Check(RANDOMISED, "pass", "five passes give the same logits")
 
 
 def _are_logits(logits: Tensor) -> Check:
     low, high = logits.min().item(), logits.max().item()
     if low < -ROUNDING or high > 1 + ROUNDING:
         return Check(LOGITS, "pass", "outputs are no probabilities")
-    reason = "all outputs lie in [0, 1], as probabilities do, where the loss is flat; leave the last softmax out"
+    reason = (
+        "all outputs lie in [0, 1], as probabilities do, where the loss is flat; if a softmax or sigmoid is the last "
+        "layer, leave it out"
+    )
     return Check(LOGITS, "warn", reason)
 
 
@@ -163,8 +172,10 @@ def _alone(few: Examined, x: Tensor, logits: Tensor, randomised: bool) -> Check:
             continue
         if alone[0].equal(together):
             continue
+        if not bool(alone.isfinite().all()):
+            return _depends(number, "gets NaN or infinite logits")
         distance = _distance(alone[0], together)
-        if not distance <= DISTANCE:  # also where it is not finite
+        if distance > DISTANCE:
             return _depends(number, f"gets other logits, at a relative distance of {distance:.2g}")
         if alone.argmax() != together.argmax():
             return _depends(number, "is of another class")

@@ -82,7 +82,7 @@ class EvalSettings:
                 f"Expected eval.normalise or eval.mean with eval.std but got both (eval.normalise={self.normalise}); "
                 "leave one out."
             )
-        if len(self.mean) != len(self.std) or len(self.mean) not in (1, CHANNELS):
+        if not {len(self.mean), len(self.std)} <= {1, CHANNELS}:
             raise InputError(
                 f"Expected eval.mean with eval.std, each of {CHANNELS} numbers (or one for all channels), but got "
                 f"{len(self.mean)} and {len(self.std)}; for example eval.mean=0.5,0.5,0.5 eval.std=0.5,0.5,0.5."
@@ -98,5 +98,7 @@ class EvalSettings:
     def normalisation(self) -> Normalisation:
         """What is asked for of a network from elsewhere."""
         if self.mean:
-            return Normalisation(SETTINGS, tuple(self.mean), tuple(self.std))
+            channels = max(len(self.mean), len(self.std))
+            mean, std = ([*one * channels] if len(one) == 1 else one for one in (self.mean, self.std))
+            return Normalisation(SETTINGS, tuple(mean), tuple(std))
         return Normalisation(self.normalise)

@@ -9,12 +9,13 @@ import importlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.core.data import Dataset
 from nas.core.errors import InputError
@@ -170,7 +171,10 @@ def check_fits(subject: Subject, dataset: Dataset, name: str, settings: EvalSett
         ) from error
     check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
     if not bool(finite(logits).any()):  # a single image may be one that the network cannot standardise
-        raise InputError(f"Expected finite logits of {name} but got NaN or infinity; check its weights.")
+        raise InputError(
+            f"Expected finite logits of {name} but got NaN or infinity; check its weights. Where it masks classes with an "
+            "infinite logit, let it give a large finite one."
+        )
     check_one_image(network, x[:1], dataset.num_classes, name)
     subject.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     if without is not None:
@@ -212,9 +216,20 @@ def _from_code(text: str, keywords: dict[str, Any], importable: str | None, seed
     return made(text, lambda: found(**keywords), seed)
 
 
+def _packed(part: nn.Module) -> Iterator[Tensor]:
+    """The weights of a quantised layer, which are no parameters: functions give them."""
+    for name in ("weight", "bias"):
+        give = getattr(part, name, None)
+        if callable(give) and not isinstance(give, nn.Module) and not isinstance(part, torch.jit.ScriptModule):
+            found = give()
+            if isinstance(found, Tensor):
+                yield found
+
+
 def _weights(network: nn.Module) -> int:
-    """The weights, frozen ones too; of a TorchScript program whose weights became constants, these."""
+    """The weights, frozen ones too; quantised ones; of a TorchScript program whose weights became constants, these."""
     found = sum(weight.numel() for weight in network.parameters())
+    found += sum(weight.numel() for part in network.modules() for weight in _packed(part))
     scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
     if found or not scripts:
         return found

@@ -51,7 +51,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if problem is not None:
         raise InputError(
             f"{expected} {problem}; save the state of the same network again ({AGAIN}), or make this network as that "
-            "one was made (eval.model_options)."
+            "one was made (with eval.model_options, such as num_classes=10)."
         )
     try:
         network.load_state_dict(state)
