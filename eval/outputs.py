@@ -104,8 +104,8 @@ def _randomised(few: Examined, x: Tensor, y: Tensor) -> Check:
     library().check_randomized(few.network, x, y, bs=len(x), logger=said)
     if said.messages:
         reason = (
-            "passes over the same images give other logits; dropout or noise is on, or a defence is random: attack that "
-            "with autoattack-rand in eval.attacks"
+            "passes over the same images give other logits: dropout or noise is on, or it is a random defence, which "
+            "autoattack-rand in eval.attacks is for"
         )
         return Check(RANDOMISED, "warn", reason)
     return Check(RANDOMISED, "pass", "five passes give the same logits")

@@ -172,8 +172,8 @@ def check_fits(subject: Subject, dataset: Dataset, name: str, settings: EvalSett
     check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
     if not bool(finite(logits).any()):  # a single image may be one that the network cannot standardise
         raise InputError(
-            f"Expected finite logits of {name} but got NaN or infinity; check its weights. Where it masks classes with an "
-            "infinite logit, let it give a large finite one."
+            f"Expected finite logits of {name} but got NaN or infinity; check its weights. If it masks classes by "
+            "infinite logits, let them be large and finite."
         )
     check_one_image(network, x[:1], dataset.num_classes, name)
     subject.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

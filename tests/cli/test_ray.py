@@ -96,6 +96,7 @@ def test_what_hangs_is_ended_at_the_deadline(cluster: Any, tmp_path: Path) -> No
     assert found == {0: (0, None), 1: (None, "It took longer than executor.deadline=1 seconds.")}
 
 
+@pytest.mark.slow
 def test_a_killed_node_loses_nothing_and_repeats_nothing_that_was_done(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -159,6 +160,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_a_killed_driver_is_resumed_to_the_result_of_one_machine(cluster: Any, tmp_path: Path, few_digits: str) -> None:
     common = ("run", "quickstart", *SMALL, few_digits)
     alone = nas_json(*common, "executor.workers=1", "run.dir=alone", cwd=tmp_path)
@@ -195,6 +197,7 @@ def test_scores_are_those_of_one_core(
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 def test_searches_on_a_table_are_those_of_one_core(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +231,7 @@ def lead(run: Run, watcher: Watcher) -> dict[str, Any]:
     return run.finish({"models": [entry], "seconds": {"total": 0.0}, "how": [how.name, how.workers]})
 
 
+@pytest.mark.slow
 def test_the_seeds_of_a_study_are_led_at_once_and_share_the_cluster(
     cluster: Any, tmp_path: Path, few_digits: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

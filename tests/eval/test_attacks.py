@@ -166,7 +166,17 @@ def test_autoattack_is_the_standard_protocol(
     from pyautoattack import AutoAttack
 
     monkeypatch.setattr(auto, "TARGETS", 2)  # of 9, for time
-    network, x, y = (trained[0], trained[1][:3], trained[2][:3])
+    lengths, evaluate = set(), AutoAttack.run_standard_evaluation
+
+    def shortened(self: Any, *args: Any, **more: Any) -> Any:
+        """Each part as long as it came is noted; then a tenth of it is run."""
+        lengths.add((self.apgd.n_iter, self.apgd_targeted.n_iter, self.fab.n_iter, self.square.n_queries))
+        self.apgd.n_iter = self.apgd_targeted.n_iter = self.fab.n_iter = 10
+        self.square.n_queries = 500
+        return evaluate(self, *args, **more)
+
+    monkeypatch.setattr(AutoAttack, "run_standard_evaluation", shortened)
+    network, x, y = (trained[0], trained[1][:6], trained[2][:6])
     eps = 0.12
     own = ATTACKS.get("autoattack")(eps, None, None)
     standing = torch.ones(len(y), dtype=torch.bool)
@@ -178,7 +188,9 @@ def test_autoattack_is_the_standard_protocol(
     whole.apgd_targeted.n_target_classes = whole.fab.n_target_classes = 2
     x_adv, _ = whole.run_standard_evaluation(x, y, batch_size=len(x))
     assert torch.equal(standing, network(x_adv).argmax(1) == y)
+    assert 0 < standing.sum() < len(y)
     assert own.stages == tuple(whole.attacks_to_run)
+    assert lengths == {(100, 100, 100, 5000)}
 
 
 @pytest.mark.parametrize(("name", "classes"), [("autoattack-rand", 3), ("apgd-dlr", 3)])

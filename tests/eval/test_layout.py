@@ -330,6 +330,16 @@ def test_gradients_come_back_in_ordinary_order() -> None:
     assert gradient.is_contiguous()
 
 
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization:DeprecationWarning")
+@pytest.mark.parametrize("first", [nn.Flatten(), nn.Sequential(nn.Conv2d(3, 3, 1), nn.Flatten())])
+def test_a_quantised_network_has_no_gradient(first: nn.Module) -> None:
+    """Torch takes 0 for it, and warns."""
+    network = nn.Sequential(first, nn.Linear(3 * 64, 10))
+    quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}).eval()
+    missing = missing_gradient(fitted(quantised, X), X)
+    assert "quantized::linear_dynamic has no derivative" in str(missing) or "not have been used" in str(missing)
+
+
 def test_a_gradient_of_zero_is_a_gradient() -> None:
     class Rounds(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -389,6 +389,19 @@ def test_networks_without_gradients_are_refused_where_one_is_needed(
     check_fits(subject, digits, text)
 
 
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization:DeprecationWarning")
+def test_quantised_weights_are_counted() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 10))
+    quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
+    assert sources._weights(quantised) == sources._weights(network) == 3 * 4 * 9 + 4 + 4 * 36 * 10 + 10
+
+
+def test_one_number_stands_for_all_channels_of_either() -> None:
+    asked = EvalSettings(mean=[0.5], std=[0.1, 0.2, 0.3]).normalisation
+    assert (asked.mean, asked.std) == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3))
+    assert EvalSettings(mean=[0.1, 0.2, 0.3], std=[0.5]).normalisation.std == (0.5, 0.5, 0.5)
+
+
 def test_what_needs_a_gradient() -> None:
     settings = EvalSettings(
         attacks=["square", "fab"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 from statistics import mean
 from typing import Any
@@ -25,11 +26,23 @@ from nas.strategies.guided import (
     ranks,
 )
 from nas.strategies.predictors import PREDICTORS, Prediction
+from nas.strategies.predictors.forest import Forest, ForestOptions
 from nas.strategies.random_search import RandomSearch
 
 GOALS = (Goal("score"),)
 WORTH = {"none": 0.0, "skip_connect": 1.0, "avg_pool_3x3": 2.0, "nor_conv_1x1": 3.0, "nor_conv_3x3": 4.0}
 OPERATIONS = list(WORTH)
+
+
+@dataclass
+class FewTrees(ForestOptions):
+    trees: int = 20
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search fits a forest at every step; what is tested here does not depend on its size."""
+    monkeypatch.setattr(Forest, "Options", FewTrees)
 
 
 def smooth(arch: Any) -> float:

@@ -15,6 +15,7 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
+from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
 from nas.strategies.warmup_move import WarmupMove
 
 GOALS = (Goal("score"),)
@@ -29,6 +30,17 @@ OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for th
         "ranked_by": "objective", "warmup": 20, "pool": 5, "tournament": 2, "neighbours": 6
     },
 }  # fmt: skip
+
+
+@dataclasses.dataclass
+class FewTrees(ExtraTreesOptions):
+    trees: int = 10
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guided search fits a forest at every step; what is tested here does not depend on its size."""
+    monkeypatch.setattr(ExtraTrees, "Options", FewTrees)
 
 
 class ByObjective(WarmupMove):
