@@ -16,6 +16,11 @@ from nas.search_spaces import SPACES, SearchSpace
 if torch.backends.cpu.get_cpu_capability() == "AVX2":
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
 
+# Networks here are tiny: threads that wait for each other would take most of the time, in fixtures and in processes that
+# tests start as well.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
