@@ -16,8 +16,8 @@ from nas.search_spaces import SPACES, SearchSpace
 if torch.backends.cpu.get_cpu_capability() == "AVX2":
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
 
-# Networks here are tiny: threads that wait for each other would take most of the time, in fixtures and in processes that
-# tests start as well.
+# Networks here are tiny: threads that wait for each other would take most of the time, also in fixtures and in the
+# processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
