@@ -31,11 +31,25 @@ def _serve() -> None:
     import matplotlib.pyplot  # noqa: F401
     import pyautoattack  # noqa: F401
     import scipy.stats  # noqa: F401
+    import sklearn.datasets
     import sklearn.ensemble  # noqa: F401
     import torch.utils.tensorboard  # noqa: F401
+    import torchvision  # noqa: F401
 
-    from nas.eval.attacks import library
+    import nas.cli.execution
+    import nas.drivers.launch
+    import nas.drivers.report
+    import nas.drivers.score  # noqa: F401
+    from nas.core.data import LOADERS
+    from nas.eval.attacks import ATTACKS, library
+    from nas.search_spaces import SPACES
+    from nas.strategies import STRATEGIES
+    from nas.strategies.proxies import PROXIES
+    from nas.strategies.rnas import SUPERNET_STRATEGIES
+    from nas.train import METHODS
 
+    for registry in (LOADERS, ATTACKS, SPACES, STRATEGIES, PROXIES, SUPERNET_STRATEGIES, METHODS):
+        registry.names()  # imports what it has
     library.torchattacks()  # where it is installed
 
     for line in sys.stdin:
