@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from nas.core.logits import finite
 from nas.core.perturb import SMALLEST_NORM, eval_mode, input_gradient
+from nas.core.reasons import reason
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks.auto import package
 from nas.eval.standing import Examined
@@ -82,7 +83,7 @@ def _checks(few: Examined, norm: str) -> list[Check]:
             logits = _logits(few, x) if len(x) else logits
     except Exception as error:  # a network that takes the batches of the evaluation but not this smaller one
         skipped = [Check(name, "skipped", "the batch raises an error") for name in NAMES if name != ALONE]
-        return [*skipped, Check(ALONE, "warn", f"a batch of {len(x)} images raises {_reason(error)}")]
+        return [*skipped, Check(ALONE, "warn", f"a batch of {len(x)} images raises {reason(error)}")]
     if not len(x):
         return [Check(name, "skipped", "no image of the batch has finite logits") for name in NAMES]
     randomised = _randomised(few, x, y)
@@ -103,11 +104,11 @@ def _randomised(few: Examined, x: Tensor, y: Tensor) -> Check:
     said = Said()
     library().check_randomized(few.network, x, y, bs=len(x), logger=said)
     if said.messages:
-        reason = (
+        words = (
             "passes over the same images give other logits: dropout or noise is on, or it is a random defence, which "
             "autoattack-rand in eval.attacks is for"
         )
-        return Check(RANDOMISED, "warn", reason)
+        return Check(RANDOMISED, "warn", words)
     return Check(RANDOMISED, "pass", "five passes give the same logits")
 
 
@@ -115,11 +116,11 @@ def _are_logits(logits: Tensor) -> Check:
     low, high = logits.min().item(), logits.max().item()
     if low < -ROUNDING or high > 1 + ROUNDING:
         return Check(LOGITS, "pass", "outputs are no probabilities")
-    reason = (
+    words = (
         "all outputs lie in [0, 1], as probabilities do, where the loss is flat; if a softmax or sigmoid is the last "
         "layer, leave it out"
     )
-    return Check(LOGITS, "warn", reason)
+    return Check(LOGITS, "warn", words)
 
 
 def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
@@ -136,7 +137,7 @@ def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
     try:
         gradient = input_gradient(loss, x).flatten(1)
     except Exception as error:  # an operation without a derivative may fail in any way
-        return Check(GRADIENTS, "warn", f"no gradient can be computed ({_reason(error)}): {nothing}")
+        return Check(GRADIENTS, "warn", f"no gradient can be computed ({reason(error)}): {nothing}")
     if not connected:
         return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {nothing}")
     length = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)  # in float32 the squares would vanish
@@ -165,7 +166,7 @@ def _alone(few: Examined, x: Tensor, logits: Tensor, randomised: bool) -> Check:
         try:
             alone = _logits(few, x[number : number + 1])
         except Exception as error:  # counts as dependence
-            return _depends(number, f"raises {_reason(error)}")
+            return _depends(number, f"raises {reason(error)}")
         if alone.shape != (1, *together.shape):
             return _depends(number, f"gets outputs of shape {tuple(alone.shape)}, not {(1, *together.shape)}")
         if randomised:
@@ -200,7 +201,3 @@ def _depends(number: int, what: str) -> Check:
         "warn",
         f"image {number} alone {what}; the accuracies depend on which images are evaluated together (eval.batch_size)",
     )
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}".rstrip(": .")

@@ -86,8 +86,10 @@ class Examined:
 
     def first(self, count: int, prefix: str) -> Examined:
         """The same network on the first `count` images, in batches of the same size."""
-        images, labels = torch.cat(self.images)[:count], torch.cat(self.labels)[:count]
-        size, device = len(self.labels[0]), images.device
+        size = len(self.labels[0])
+        batches = -(-count // size)  # no more: all images together may fill the memory
+        images, labels = torch.cat(self.images[:batches])[:count], torch.cat(self.labels[:batches])[:count]
+        device = images.device
         return Examined(self.network, images, labels, size, self.seed, device, self.outcomes, prefix)
 
     def kept(self, key: str, compute: Callable[[], Any]) -> Any:

@@ -96,7 +96,6 @@ def test_what_hangs_is_ended_at_the_deadline(cluster: Any, tmp_path: Path) -> No
     assert found == {0: (0, None), 1: (None, "It took longer than executor.deadline=1 seconds.")}
 
 
-@pytest.mark.slow
 def test_a_killed_node_loses_nothing_and_repeats_nothing_that_was_done(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -160,7 +159,6 @@ SMALL = (
 )
 
 
-@pytest.mark.slow
 def test_a_killed_driver_is_resumed_to_the_result_of_one_machine(cluster: Any, tmp_path: Path, few_digits: str) -> None:
     common = ("run", "quickstart", *SMALL, few_digits)
     alone = nas_json(*common, "executor.workers=1", "run.dir=alone", cwd=tmp_path)
