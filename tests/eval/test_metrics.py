@@ -70,6 +70,56 @@ def test_identical_outcomes_give_an_interval_around_0() -> None:
     assert found.low < 0 < found.high
 
 
+Z = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
+
+
+def _roots(k: int, n: int) -> tuple[float, float]:
+    """Wilson's interval: the solutions p of (p - k/n)² = z²·p·(1 - p)/n."""
+    return tuple(sorted(np.roots([1 + Z**2 / n, -(2 * k + Z**2) / n, (k / n) ** 2]).real))  # type: ignore[return-value]
+
+
+def _newcombe(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
+    """Method 10 as its paper writes it, with the matrix [[1, -φ], [-φ, 1]] of the two distances."""
+    n = both + only_a + only_b + neither
+    p, q = (both + only_a) / n, (both + only_b) / n
+    (l1, u1), (l2, u2) = _roots(both + only_a, n), _roots(both + only_b, n)
+    product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    excess = both * neither - only_a * only_b
+    corrected = min(excess, 0) if excess <= n / 2 else excess - n / 2
+    phi = corrected / math.sqrt(product) if product else 0.0
+    matrix = np.array([[1, -phi], [-phi, 1]])
+    below, above = np.array([p - l1, u2 - q]), np.array([u1 - p, q - l2])
+    return p - q - math.sqrt(below @ matrix @ below), p - q + math.sqrt(above @ matrix @ above)
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        # Altman, Machin, Bryant and Gardner 2000, Statistics with Confidence, table 6.2:
+        # φ = (14·22 - 0·5 - 41/2)/√(19·22·14·27) = .7233, intervals .3206 to .6125 and .2156 to .4945
+        ((14, 5, 0, 22), 0.0115, 0.2265),
+        # ad - bc = 5 is less than n/2 = 10.5, so that φ = 0 (Bentur et al. 2009)
+        ((1, 1, 7, 12), -0.5069, -0.0256),
+        ((59, 6, 16, 80), -0.1186, -0.0046),  # φ = .7162 (Cavo et al. 2012)
+        ((0, 29, 7, 18), 0.2006, 0.5718),  # φ = -7·29/√(29·25·7·47) = -.4157, without a correction
+        ((41, 10, 40, 9), -0.4171, -0.1691),  # φ = -.0158, without a correction although it is small
+    ],
+)
+def test_newcombes_interval_of_published_tables(counts: tuple[int, ...], low: float, high: float) -> None:
+    found = paired_difference(*_pair(*counts))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_newcombes_interval_of_every_table_of_nine_images() -> None:
+    n = 9
+    for both in range(n + 1):
+        for only_a in range(n + 1 - both):
+            for only_b in range(n + 1 - both - only_a):
+                counts = (both, only_a, only_b, n - both - only_a - only_b)
+                found = paired_difference(*_pair(*counts))
+                assert (found.low, found.high) == pytest.approx(_newcombe(*counts), abs=1e-7), counts
+
+
 def test_coverage_is_about_95_percent() -> None:
     """The interval holds the true difference in about 95 of 100 simulated studies of 100 images."""
     rng = np.random.default_rng(0)

@@ -100,6 +100,24 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert paired_bootstrap(a, b, seed=4).p != paired_bootstrap(a, b, seed=5).p
 
 
+def test_the_smallest_p_is_that_of_100_000_resamples() -> None:
+    """None of them is on the other side of 0, so that p is 2 of 100,001."""
+    assert paired_bootstrap([True] * 40, [False] * 40).p == pytest.approx(2 / 100_001, rel=1e-9)
+    assert paired_bootstrap([True] * 40, [False] * 40, resamples=99).p == pytest.approx(2 / 100)
+
+
+def test_the_default_seed_is_0() -> None:
+    outcomes = _outcomes(20, 25, 10, 5)
+    assert paired_bootstrap(*outcomes) == paired_bootstrap(*outcomes, seed=0)
+
+
+def test_the_bootstrap_interval_is_between_the_2_5_and_the_97_5_percentile() -> None:
+    """Of 1,000 images the difference is nearly normal: d ± 1.96·√(b + c - (b - c)²/n)/n."""
+    found = paired_bootstrap(*_outcomes(400, 150, 100, 350))
+    half = 1.959964 * math.sqrt(250 - 50**2 / 1000) / 1000
+    assert (found.low, found.high) == pytest.approx((0.05 - half, 0.05 + half), abs=6e-4)
+
+
 def test_equal_outcomes_show_nothing() -> None:
     found = paired_bootstrap([True, False] * 5, [True, False] * 5)
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
