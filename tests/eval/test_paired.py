@@ -14,6 +14,7 @@ from scipy.stats import binom, binomtest
 from nas.core.data import Split
 from nas.eval.fingerprint import fingerprint
 from nas.eval.metrics import by_class, holm, mcnemar, paired_bootstrap, paired_difference, worst_case
+from nas.eval.metrics.paired import SIGNIFICANCE
 
 RESAMPLES = 200_000
 
@@ -104,6 +105,10 @@ def test_the_smallest_p_is_that_of_100_000_resamples() -> None:
     """None of them is on the other side of 0, so that p is 2 of 100,001."""
     assert paired_bootstrap([True] * 40, [False] * 40).p == pytest.approx(2 / 100_001, rel=1e-9)
     assert paired_bootstrap([True] * 40, [False] * 40, resamples=99).p == pytest.approx(2 / 100)
+
+
+def test_a_difference_is_shown_at_5_percent() -> None:
+    assert SIGNIFICANCE == 0.05
 
 
 def test_the_default_seed_is_0() -> None:
