@@ -259,6 +259,19 @@ def test_auxiliary_head_runs_in_training_only(stem: str, size: int) -> None:
     assert all(p.grad is not None for p in network.parameters())
 
 
+@pytest.mark.parametrize("cells", [3, 4, 5, 8, 9, 14, 20])
+def test_auxiliary_head_sees_the_cell_at_two_thirds_of_the_depth(cells: int) -> None:
+    """The output of cell 2L//3, counted from 0, which is the second reduction (Liu et al., ICLR 2019)."""
+    network = SPACE.build(V2, 3, channels=2, cells=cells, auxiliary=True).train()
+    seen: dict[str, torch.Tensor] = {}
+    cell = network.body.cells[2 * cells // 3]
+    cell.register_forward_hook(lambda module, inputs, output: seen.update(cell=output))
+    network.body.auxiliary.register_forward_hook(lambda module, inputs, output: seen.update(head=inputs[0]))
+    network.with_auxiliary(torch.rand(2, 3, 32, 32))
+    assert torch.equal(seen["head"], seen["cell"])
+    assert seen["head"].shape[-1] == 8
+
+
 @pytest.mark.parametrize(("stride", "side"), [(3, 8), (2, 7)])
 def test_auxiliary_head_pools_as_published(stride: int, side: int) -> None:
     head = AuxiliaryHead(4, 3, stride).eval()
