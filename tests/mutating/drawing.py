@@ -1,0 +1,87 @@
+"""Which mutations a seed draws from the folders of a checkout."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from mutating.operators import OPERATORS, Place, changes_program, places
+
+FOLDERS = ("strategies", "search_spaces", "train", "eval", "nas/tables", "nas/core")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A mutation of one file, whose path is relative to the checkout."""
+
+    folder: str
+    file: str
+    place: Place
+    before: str  # the span as it was
+    diff: str
+
+    @property
+    def key(self) -> str:
+        """Names this mutation among all of a commit."""
+        return f"{self.file}:{self.place.start}-{self.place.end}:{self.place.operator}:{self.place.after}"
+
+
+def draw(root: Path, seed: int, number: int, folders: Sequence[str] = FOLDERS) -> list[Mutation]:
+    """`number` mutations of files in these folders of a checkout; fewer where there are not so many.
+
+    The folders take turns, and within each folder the operators, whose order is drawn anew for every round. In a
+    folder an operator draws a file, all files that it can mutate with equal chances, and then a place in that file: a
+    long table of constants counts no more than a short file. No span is drawn twice for one operator. What a folder
+    draws depends on the seed and its own files only, and a smaller number gives the first of a larger one.
+    """
+    turns = [_draws(root, folder, Random(f"{seed} {folder}")) for folder in folders]
+    drawn: list[Mutation] = []
+    while turns and len(drawn) < number:
+        for turn in list(turns):
+            mutation = next(turn, None)
+            if mutation is None:
+                turns.remove(turn)
+            elif len(drawn) < number:
+                drawn.append(mutation)
+    return drawn
+
+
+def _draws(root: Path, folder: str, rng: Random) -> Iterator[Mutation]:
+    texts = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted((root / folder).rglob("*.py"))
+        if "__pycache__" not in path.parts
+    }
+    left: dict[str, dict[str, list[Place]]] = {operator: {} for operator in OPERATORS}
+    for file, text in texts.items():
+        for place in places(text):
+            left[place.operator].setdefault(file, []).append(place)
+    while any(left.values()):
+        for operator in rng.sample(OPERATORS, len(OPERATORS)):
+            if (found := _taken(left[operator], texts, rng)) is not None:
+                file, place = found
+                yield mutation_of(folder, file, texts[file], place)
+
+
+def _taken(files: dict[str, list[Place]], texts: dict[str, bytes], rng: Random) -> tuple[str, Place] | None:
+    """A place drawn from those of an operator, which then loses that span; None where none is left."""
+    while files:
+        file = rng.choice(sorted(files))
+        place = rng.choice(files[file])
+        files[file] = [other for other in files[file] if (other.start, other.end) != (place.start, place.end)]
+        if not files[file]:
+            del files[file]
+        if changes_program(texts[file], place):
+            return file, place
+    return None
+
+
+def mutation_of(folder: str, file: str, text: bytes, place: Place) -> Mutation:
+    """The mutation of a file at a place, with its diff: the lines that change and one around them."""
+    old, new = (part.decode().splitlines() for part in (text, place.apply(text)))
+    lines = itertools.islice(difflib.unified_diff(old, new, n=1, lineterm=""), 2, None)
+    return Mutation(folder, file, place, text[place.start : place.end].decode(), "\n".join(lines))

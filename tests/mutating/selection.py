@@ -1,0 +1,89 @@
+"""Which tests are the tests of a file.
+
+A candidate is a test file in the folder that mirrors the file's folder (for `strategies/proxies/eproxy` the nearest
+that exists, `tests/strategies/proxies`), and a test file elsewhere that imports exactly this module. Test files that
+are named after the module come first, then those that import it, then the other ones of the folder; in each group the
+fastest first.
+
+Of the candidates only those run that can notice a mutation: every candidate was once run without one, and what it
+called was recorded. For a mutation in a function these are the test files that call this function, and those that
+start other processes, as what happens there was not recorded. For one outside of functions, such as in a table of
+constants, all candidates run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mutating.drawing import Mutation
+
+TESTS = "tests"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What running a test file without a mutation showed."""
+
+    seconds: dict[str, float]  # of each test that passes, by its id
+    failed: tuple[str, ...]  # tests that do not pass here, and so say nothing
+    called: frozenset[tuple[str, int]]  # file and first line of every function of the project that was called
+    processes: bool  # whether it starts other processes
+
+    def reaches(self, mutation: Mutation) -> bool:
+        """Whether these tests can notice the mutation."""
+        functions = mutation.place.functions
+        return not functions or self.processes or (mutation.file, functions[0]) in self.called
+
+
+def module_of(file: str) -> str:
+    """The name that a file is imported by."""
+    parts = PurePosixPath(file).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts if parts[0] == "nas" else ("nas", *parts))
+
+
+def mirrored(root: Path, file: str) -> str:
+    """The folder of tests that mirrors the folder of a file."""
+    parts = PurePosixPath(file).parent.parts
+    parts = parts[1:] if parts[0] == "nas" else parts
+    while parts and not (root / TESTS).joinpath(*parts).is_dir():
+        parts = parts[:-1]
+    return "/".join((TESTS, *parts))
+
+
+def imported(text: str) -> set[str]:
+    """Every module, and every name of a module, that a text imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def candidates(root: Path, file: str) -> list[list[str]]:
+    """The test files of a file in three groups: named after it, importing it, of its folder."""
+    name, module, home = PurePosixPath(file).stem, module_of(file), mirrored(root, file)
+    groups: list[list[str]] = [[], [], []]
+    for path in sorted((root / TESTS).rglob("test_*.py")):
+        test, here = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix() == home
+        imports = module in imported(path.read_text(encoding="utf-8"))
+        if here or imports:
+            named = f"_{name}_" in f"_{path.stem.removeprefix('test_')}_"
+            groups[0 if named else 1 if imports else 2].append(test)
+    return groups
+
+
+def selected(groups: list[list[str]], measured: Mapping[str, Measured], mutation: Mutation) -> list[str]:
+    """The test files to run for a mutation, in their order."""
+    return [
+        test
+        for group in groups
+        for test in sorted(group, key=lambda test: sum(measured[test].seconds.values()))
+        if measured[test].seconds and measured[test].reaches(mutation)
+    ]
