@@ -67,6 +67,14 @@ def test_flip_mirrors_half_of_the_images() -> None:
     assert 420 < flipped < 580  # 5 standard deviations
 
 
+def test_flipped_are_those_whose_draw_is_below_one_half() -> None:
+    """As in torchvision's RandomHorizontalFlip, and so the same images for the same seed in every version."""
+    images = batch(200)
+    drawn = torch.rand(200, generator=seed(0)).tolist()
+    for before, after, number in zip(images, random_flip(images, seed(0)), drawn):
+        assert torch.equal(after, before[:, :, [5, 4, 3, 2, 1, 0]] if number < 0.5 else before)
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 8))
 def test_cutout_blanks_one_square_around_its_centre(number: int, side: int) -> None:
