@@ -209,6 +209,10 @@ def test_networks_are_those_of_the_sources() -> None:
     assert (darts.channels, darts.cells, darts.auxiliary) == (36, 20, True)
     mobile = recipe("imagenet-darts")
     assert (mobile.model.channels, mobile.model.cells, mobile.model.auxiliary, mobile.data.size) == (48, 14, True, 224)
+    space = SPACES.get("darts")()
+    cost = space.cost(space.parse("DARTS_V2"), 1000, image_size=224, **{**asdict(mobile.model), "auxiliary": False})
+    assert cost.params == pytest.approx(4.7e6, abs=0.05e6), "as published"
+    assert cost.macs < 600e6, "the mobile setting: Liu et al., A.2.1"
     for name in ("cifar10-pgd-croze", "cifar10-pgd-advrush", "cifar10-darts-croze", "cifar10-darts-croze-small"):
         croze = recipe(name).model
         assert (croze.channels, croze.cells, croze.auxiliary) == (36, 20, False)
