@@ -1,0 +1,175 @@
+"""The checks of an evaluation with scripted outcomes: which attacks they make, and from where on they warn."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nas.eval import Attack, EvalSettings, checks
+from nas.eval.attacks import ATTACKS
+from nas.eval.checks import check_passes, check_ticks
+from nas.eval.outputs import Check
+
+N = 1000
+EPS = 8 / 255
+
+
+class Scripted:
+    """Stands for a network on images: what is said to stand each attack stands it."""
+
+    def __init__(
+        self, standing: dict[str, int], after: dict[tuple[str, str], int] | None = None, side: int = 8
+    ) -> None:
+        self.standing, self.after = standing, {("noise", "pgd"): N, **(after or {})}
+        self.images = [torch.zeros(N, 3, side, side)]
+        self.labels = [torch.zeros(N, dtype=torch.int64)]
+        self.attacks: dict[str, Attack] = {}
+        self.asked: tuple[int, str] | None = None
+
+    def first(self, count: int, prefix: str) -> Scripted:
+        self.asked = count, prefix
+        return self
+
+    def flags(self, count: int) -> list[int]:
+        return [1] * count + [0] * (N - count)
+
+    def clean(self, tick: Any) -> list[int]:
+        return self.flags(self.standing.get("clean", N))
+
+    def robust(self, label: str, attack: Attack, clean: list[int], tick: Any) -> list[int]:
+        self.attacks[label] = attack
+        assert clean == self.clean(tick)
+        return self.flags(self.standing.get(label, 0))
+
+
+@pytest.fixture(autouse=True)
+def others_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "check_outputs", lambda few, norm: [Check("outputs", "pass", norm)])
+    monkeypatch.setattr(checks, "_dynamic", lambda few: Check("dynamic", "pass", ""))
+
+
+def found(subject: Scripted, sweep: Any = (), **settings: Any) -> dict[str, dict[str, str]]:
+    chosen = EvalSettings(**{"attacks": ["fgsm"], "checks": True, **settings})
+    rows = checks.check(subject, chosen, {"sweep": list(sweep)}, lambda passes, note: None)  # type: ignore[arg-type]
+    return {row["name"]: row for row in rows}
+
+
+def verdicts(standing: dict[str, int]) -> dict[str, str]:
+    """Of a network of which PGD leaves 500 images and nothing any other."""
+    usual = {"pgd": 500, "more": 500, "restarts": 500, "square": 1000, "noise": 1000, "one-step": 1000}
+    usual |= {f"pgd@{EPS * scale:.6g}": count for scale, count in ((0.25, 900), (0.5, 700), (2, 100))}
+    return {name: row["ok"] for name, row in found(Scripted({**usual, **standing})).items()}
+
+
+ALL = {
+    "falls-with-eps", "zero-at-full-eps", "black-box", "transfer", "more-steps", "restarts", "random-noise", "one-step",
+    "outputs", "dynamic", "square-in-autoattack",
+}  # fmt: skip
+
+
+def test_what_is_as_it_should_be_passes() -> None:
+    expected = {**dict.fromkeys(ALL, "pass"), "transfer": "skipped", "square-in-autoattack": "skipped"}
+    assert verdicts({}) == expected
+
+
+@pytest.mark.parametrize(
+    ("standing", "warns"),
+    [
+        ({"pgd@1": 50}, set()),  # a twentieth may be left where every image is in reach
+        ({"pgd@1": 51}, {"zero-at-full-eps"}),
+        ({"more": 471}, set()),  # three points may be gained
+        ({"more": 469}, {"more-steps"}),
+        ({"restarts": 471}, set()),
+        ({"restarts": 469}, {"restarts"}),
+        ({"square": 480}, {"black-box"}),
+        ({"square": 499}, set()),  # one image of a thousand is chance
+        ({"square": 480, "more": 471}, set()),  # of a white box that is stronger
+        ({"square": 480, "restarts": 471}, set()),
+        ({"one-step": 480}, {"one-step"}),
+        ({"one-step": 480, "more": 471}, {"one-step"}),  # it is compared with PGD of 20 steps
+        ({"noise": 480}, {"random-noise"}),
+        ({"noise": 480, "more": 471}, set()),
+        ({f"pgd@{2 * EPS:.6g}": 520}, {"falls-with-eps"}),
+        ({f"pgd@{0.5 * EPS:.6g}": 480}, {"falls-with-eps"}),
+        ({f"pgd@{0.25 * EPS:.6g}": 680}, {"falls-with-eps"}),
+        ({"pgd@1": 130}, {"falls-with-eps", "zero-at-full-eps"}),
+    ],
+)
+def test_from_where_on_they_warn(standing: dict[str, int], warns: set[str]) -> None:
+    assert {name for name, ok in verdicts(standing).items() if ok == "warn"} == warns
+
+
+def test_a_gain_that_few_images_do_not_show_is_no_warning() -> None:
+    flags = {"pgd": [1] * 6 + [0] * 14, "more": [1] * 5 + [0] * 15}  # five points of twenty images
+    assert checks._converged(checks.Findings(flags, ()), "more-steps", "", "more").ok == "pass"
+
+
+@pytest.mark.parametrize(("after", "ok"), [(1000, "pass"), (997, "pass"), (995, "warn")])
+def test_square_may_take_two_of_a_thousand_from_autoattack(after: int, ok: str) -> None:
+    """The package's own limit for a warning; all images of the evaluation count, here 2,000."""
+    left = {"apgd-ce": 1500, "apgd-t": 1200, "fab-t": 1000, "square": after}
+    subject = Scripted({}, {("autoattack", stage): count for stage, count in left.items()})
+    subject.labels = [torch.zeros(N), torch.zeros(N)]
+    assert found(subject, attacks=["autoattack"])["square-in-autoattack"]["ok"] == ok
+
+
+def test_the_sweep_is_looked_at_too() -> None:
+    usual = {"pgd": 500, "more": 500, "restarts": 500, "square": 1000, "noise": 1000, "one-step": 1000}
+    usual |= {f"pgd@{EPS * scale:.6g}": count for scale, count in ((0.25, 900), (0.5, 700), (2, 100))}
+    for texts, ok in ((["1" * 50, "0" * 50], "pass"), (["0" * 50, "1" * 50], "warn")):
+        sweep = [{"attack": "fgsm", "eps": [0.0, 0.1], "correct": texts}]
+        assert found(Scripted(usual), sweep)["falls-with-eps"]["ok"] == ok
+
+
+def test_the_attacks_of_the_checks() -> None:
+    subject = Scripted({})
+    found(subject, checks_images=77, restarts=9)
+    assert subject.asked == (77, "check/")
+    radii = {f"pgd@{EPS * scale:.6g}": EPS * scale for scale in (0.25, 0.5, 2)} | {"pgd@1": 1.0}
+    assert subject.attacks.keys() == {"pgd", "more", "restarts", "one-step", "noise", "square"} | radii.keys()
+    made = {label: (type(one), one.eps, one.steps, one.restarts) for label, one in subject.attacks.items()}
+    pgd, fgsm, square = (ATTACKS.get(name) for name in ("pgd", "fgsm", "square"))
+    for label, eps in radii.items():
+        assert made[label] == (pgd, pytest.approx(eps), 20, 1)
+        assert subject.attacks[label].step_size == pytest.approx(eps / 4)
+    assert made["pgd"] == (pgd, EPS, 20, 1)
+    assert made["more"] == (pgd, EPS, 80, 1)
+    assert made["restarts"] == (pgd, EPS, 20, 5)
+    assert made["one-step"] == (fgsm, EPS, None, 1)
+    assert made["noise"] == (pgd, EPS, 0, 10)
+    assert made["square"] == (square, EPS, 1000, 1)
+
+
+def test_the_attacks_of_the_checks_in_l2() -> None:
+    """The whole cube is in reach at √(3·8·8), and the one step is PGD's from the image itself."""
+    subject = Scripted({})
+    found(subject, norm="L2", eps=0.5, sweep_attack=["pgd20"])
+    whole = math.sqrt(3 * 8 * 8)
+    assert {label for label in subject.attacks if "@" in label} == {
+        "pgd@0.125", "pgd@0.25", "pgd@1", f"pgd@{whole:.6g}"
+    }  # fmt: skip
+    step = subject.attacks["one-step"]
+    assert (step.eps, step.step_size, step.steps, step.norm) == (0.5, 0.5, 1, "L2")
+    x = torch.full((2, 3, 8, 8), 0.5)
+    network = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(3, 3))
+    moved = step.perturb(network, x, torch.tensor([0, 1]), "", 0) - x
+    assert torch.linalg.vector_norm(moved.flatten(1), dim=1).tolist() == pytest.approx([0.5, 0.5], rel=1e-4)
+
+
+def test_radii_beyond_the_whole_range_are_left_out() -> None:
+    subject = Scripted({})
+    found(subject, eps=0.6)
+    assert {label for label in subject.attacks if "@" in label} == {"pgd@0.15", "pgd@0.3", "pgd@1"}
+
+
+def test_what_the_checks_cost() -> None:
+    """1 clean, PGD-20 at five radii, PGD-80, five restarts, FGSM, random starts alone, 1,000 queries of Square."""
+    each = 1 + 5 * 20 + 80 + 5 * 20 + 1 + 0 + 1000 / 3
+    settings = EvalSettings(checks=True, checks_images=300, n_test=260, batch_size=100)
+    assert check_passes(settings, 32) == pytest.approx(each)
+    assert check_ticks(settings, 32) == pytest.approx(3 * each)
+    assert check_passes(EvalSettings(), 32) == check_ticks(EvalSettings(), 32) == 0
