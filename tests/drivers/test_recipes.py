@@ -106,7 +106,12 @@ RNAS: dict[str, Any] = {  # section 4.1
     "steps": 10, "step_size": 0.003, "lr": 0.025, "lr_min": 0.001, "momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0,
     "alpha_lr": 3e-4, "alpha_beta1": 0.5, "alpha_beta2": 0.999, "alpha_weight_decay": 1e-3,
 }  # fmt: skip
-EVOLUTION: dict[str, Any] = {"name": "evolution", "population": 100, "tournament": 25}
+EVOLUTION: dict[str, Any] = {"name": "evolution", "population": 100, "tournament": 25}  # Real et al., AAAI 2019
+ON_NB201 = (
+    *("cifar10-nb201", "cifar10-nb201-croze", "cifar10-nb201-eproxy", "cifar10-nb201-eproxy-dps", "cifar100-nb201"),
+    *("imagenet16-120-nb201", "cifar10-pgd-robbench", "cifar10-trades", "cifar10-trades-awp", "cifar10-fgsm-rs"),
+    "cifar10-free",
+)
 SEARCHES: dict[str, dict[str, Any]] = {
     "cifar10-rnas-max": {"name": "rnas-max", "perturbation": "pgd", **RNAS},
     "cifar10-rnas-uniform": {"name": "rnas-uniform", "perturbation": "uniform", **RNAS},
@@ -117,9 +122,52 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "cifar10-darts-croze-small": EVOLUTION,
     "cifar10-darts-eproxy": EVOLUTION,
     "cifar10-darts-eproxy-dps": EVOLUTION,
-    "cifar10-nb201": EVOLUTION,
-    "cifar10-nb201-predictor": {"name": "guided", "init": 20, "batch": 10},
+    **dict.fromkeys(ON_NB201, EVOLUTION),
+    "cifar10-nb201-predictor": {
+        "name": "guided", "predictor": "forest", "acquisition": "ucb", "kappa": 0.5, "init": 20, "batch": 10,
+    },
+    "quickstart": {"name": "evolution", "population": 30, "tournament": 8},  # no published one
 }  # fmt: skip
+TRAINING_ONLY = ("cifar10-darts", "imagenet-darts", "cifar10-pgd-croze", "cifar10-pgd-advrush", "cifar10-pgd-rnas")
+LOOKED_FOR: dict[str, tuple[str, int, int, list[str]]] = {  # objective, budget, proposals at once, constraints
+    **dict.fromkeys(ON_NB201, ("croze", 1000, 8, ["params<=85%"])),
+    **dict.fromkeys(("cifar10-nb201-eproxy", "cifar10-nb201-eproxy-dps"), ("eproxy", 1000, 8, ["params<=85%"])),
+    "cifar10-nb201-predictor": ("trained:pgd20", 60, 10, ["params<=85%"]),
+    "cifar10-darts-croze": ("croze", 5000, 5, ["params<=6e6"]),  # Ha et al. 2023: 5,000 networks, 6 M weights
+    "cifar10-darts-croze-small": ("croze", 1000, 8, ["params<=6e6"]),
+    **dict.fromkeys(("cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"), ("eproxy", 1000, 8, ["params<=6e6"])),
+    "quickstart": ("croze", 120, 8, ["params<=85%"]),
+}
+LABEL: dict[str, Any] = {  # a tenth of NAS-RobBench-201's 50 epochs, with its batch, peak, radius and step
+    "method": "pgd", "epochs": 5, "batch_size": 256, "lr": 0.05, "n_val": 1000, "weight_decay": 5e-4, **ROBBENCH_PGD,
+}  # fmt: skip
+CROZE_PROXY: dict[str, Any] = {"batch_size": 16, "beta": 4.0, "epsilon": 0.01, "gamma": 0.0}  # docs/croze.md
+EPROXY: dict[str, Any] = {  # Li et al., ICCV 2023, and its release
+    "batch_size": 16, "iterations": 10, "lr": 1.2, "momentum": 0.9, "weight_decay": 4e-5, "use_barrier": True,
+    "init": "default", "barrier_init": "default",
+}  # fmt: skip
+EPROXY_NB201: dict[str, Any] = {  # config_nb201_mse_12e-1 there, but for the feature, which is the paper's
+    "stages": 3, "transform": [1], "barrier": [3], "c_mid": [128], "c_out": 128, "features": ["net"],
+    "coefficient": [1.0], "alpha": 0.0, **EPROXY,
+}  # fmt: skip
+EPROXY_DPS: dict[str, Any] = {  # docs/eproxy.md, second line of its table
+    "stages": 3, "transform": [1] * 3, "barrier": [3] * 3, "c_mid": [128] * 3, "c_out": 32, "features": ["net"] * 3,
+    "coefficient": [1.0] * 3, "alpha": -0.2, **EPROXY,
+}  # fmt: skip
+EPROXIES: dict[str, dict[str, Any]] = {
+    "cifar10-nb201-eproxy": EPROXY_NB201,
+    "cifar10-nb201-eproxy-dps": EPROXY_DPS,
+    "cifar10-darts-eproxy": {**EPROXY_NB201, "stages": 1, "c_mid": [512], "c_out": 32},  # the release for DARTS
+    "cifar10-darts-eproxy-dps": EPROXY_DPS,
+}
+SCORED: dict[str, dict[str, Any]] = {  # the network that a proxy looks at
+    **{name: {"channels": 16, "cells_per_stage": 5} for name in (*ON_NB201, "cifar10-nb201-predictor")},
+    "cifar10-darts-croze": {"channels": 36, "cells": 20, "stem": "cifar"},
+    "cifar10-darts-croze-small": {"channels": 16, "cells": 8, "stem": "cifar"},
+    "cifar10-darts-eproxy": {"channels": 16, "cells": 8, "stem": "cifar"},
+    "cifar10-darts-eproxy-dps": {"channels": 16, "cells": 8, "stem": "cifar"},
+    "quickstart": {"channels": 8, "cells_per_stage": 1},
+}
 
 
 @cache
@@ -134,6 +182,8 @@ def check(section: Any, expected: dict[str, Any]) -> None:
 
 def test_every_recipe_is_here() -> None:
     assert set(RECIPES) == set(shipped())
+    assert set(SEARCHES) | set(TRAINING_ONLY) == set(RECIPES)
+    assert set(LOOKED_FOR) == set(SCORED) == {name for name in SEARCHES if "rnas" not in name}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -144,6 +194,25 @@ def test_every_setting_is_that_of_the_source(name: str) -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_the_search_is_that_of_the_source(name: str) -> None:
     check(recipe(name).strategy, SEARCHES[name])
+
+
+@pytest.mark.parametrize("name", LOOKED_FOR)
+def test_what_is_looked_for_and_for_how_long(name: str) -> None:
+    search = recipe(name).search
+    assert (search.objective, search.budget, search.ask, search.constraints) == LOOKED_FOR[name]
+    assert (search.cheap, search.features) == (None, ["graph"])
+
+
+@pytest.mark.parametrize("name", LOOKED_FOR)
+def test_the_proxy_and_the_network_that_it_scores_are_those_of_the_source(name: str) -> None:
+    settings = recipe(name)
+    assert asdict(settings.scoring) == SCORED[name]
+    check(settings.proxies.croze, CROZE_PROXY)
+    check(settings.proxies.eproxy, EPROXIES.get(name, EPROXY_NB201))
+
+
+def test_labels_are_short_trainings_like_those_of_robbench() -> None:
+    check(recipe("cifar10-nb201-predictor").label, LABEL)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -170,6 +239,23 @@ def test_attacked_at_the_radius_of_the_training_with_the_step_of_the_source(name
     assert attacks["pgd20"].step_size == pytest.approx(step)
     if settings.search.objective.startswith("trained:"):
         assert settings.label.eps == settings.eval.eps
+
+
+SWEPT = [0.125, 0.25, 0.5, 1.5, 2.0]  # of eps, beside it: 1, 2, 4, 12 and 16 of 255
+SWEEPS: dict[str, list[float]] = {
+    **dict.fromkeys((*ON_NB201, "cifar10-nb201-predictor"), SWEPT),
+    **dict.fromkeys([name for name in SEARCHES if "darts" in name], SWEPT),
+    "cifar10-pgd-robbench": [0.375],
+    "quickstart": [0.25, 0.5, 0.75, 1.25, 1.5, 2.0],
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_all_are_attacked_in_the_same_ways(name: str) -> None:
+    evaluation, few = recipe(name).eval, name == "quickstart"
+    assert evaluation.attacks == ["fgsm", "pgd20", "autoattack"]
+    assert (evaluation.n_test, evaluation.batch_size) == ((100, 100) if few else (1000, 250))
+    assert evaluation.sweep == SWEEPS.get(name, [])
 
 
 def test_robbench_is_attacked_at_both_radii_of_its_source() -> None:
