@@ -16,7 +16,7 @@ from nas.core.errors import InputError, NasError
 from nas.eval import ATTACKS, Attack, EvalSettings
 from nas.eval.landscape import axis, surfaces
 from nas.eval.layout import ChannelsLast
-from nas.eval.measures import MEASURES, measure, measure_ticks
+from nas.eval.measures import MEASURES, measure, measure_passes, measure_ticks
 from nas.eval.measures.curvature import input_hessian, largest_eigenvalue
 from nas.eval.measures.jacobian import jacobian_norms
 from nas.eval.metrics import calibration
@@ -112,6 +112,44 @@ def test_the_bound_covers_the_error_while_it_is_not_small() -> None:
         assert error.max() > 1e-3
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_the_bound_is_the_residual_of_the_ritz_vector(steps: int) -> None:
+    """θ is the largest eigenvalue on the Krylov space of the start, u its vector there, and the bound ‖Hu - θu‖."""
+    rng = np.random.default_rng(4)
+    matrices = rng.normal(size=(3, 10, 10))
+    matrices = matrices + matrices.transpose(0, 2, 1)
+    start = rng.normal(size=(3, 10))
+    found, error = largest_eigenvalue(_apply(torch.from_numpy(matrices)), torch.from_numpy(start), steps)
+    for matrix, first, value, bound in zip(matrices, start, found.tolist(), error.tolist()):
+        krylov = [np.linalg.matrix_power(matrix, power) @ first for power in range(steps)]
+        basis = np.linalg.qr(np.stack(krylov, 1))[0]
+        values, vectors = np.linalg.eigh(basis.T @ matrix @ basis)
+        ritz = basis @ vectors[:, -1]
+        assert value == pytest.approx(values[-1], rel=1e-8)
+        assert bound == pytest.approx(np.linalg.norm(matrix @ ritz - value * ritz), rel=1e-6)
+
+
+def test_twenty_steps_unless_asked_otherwise() -> None:
+    counted = []
+
+    def product(v: Tensor) -> Tensor:
+        counted.append(1)
+        return v * torch.arange(1.0, 31.0)
+
+    largest_eigenvalue(product, torch.ones(1, 30))
+    assert len(counted) == 20
+    counted.clear()
+    largest_eigenvalue(product, torch.ones(1, 30), steps=100)
+    assert len(counted) == 30  # the space has no more
+
+
+def test_a_start_of_any_length_gives_the_same() -> None:
+    matrix = torch.diag(torch.tensor([3.0, 1.0, -5.0]))[None]
+    for length in (1e-3, 1.0, 50.0):
+        found, _ = largest_eigenvalue(_apply(matrix), length * torch.ones(1, 3))
+        assert found.item() == pytest.approx(3.0, rel=1e-5)
+
+
 def test_images_do_not_disturb_each_other(images: Tensor, labels: Tensor) -> None:
     network = _small(nn.Tanh())
     start = torch.randn(len(images), 3 * SIDE**2, generator=torch.Generator().manual_seed(2))
@@ -169,9 +207,25 @@ def test_calibration_error_by_hand_and_by_a_plain_loop() -> None:
     assert found.ece == pytest.approx(expected, abs=1e-12)
     assert sum(one.count for one in found.bins) == len(said)
     assert calibration([1.0, 1.0], [1, 1]).ece == 0.0
+    for number, one in enumerate(found.bins):
+        inside = [i for i, s in enumerate(said) if (number / 15 < s <= (number + 1) / 15) or (number == 0 and s == 0)]
+        assert one.count == len(inside)
+        assert vars(one) == pytest.approx(
+            {"count": len(inside), "confidence": said[inside].mean(), "accuracy": true[inside].mean()}
+        )
     for wrong in ([], [1.5], [math.nan]):
         with pytest.raises(ValueError, match="confidences"):
             calibration(wrong, [1] * len(wrong))
+
+
+def test_calibration_has_the_fifteen_bins_of_its_paper() -> None:
+    """Guo et al. 2017: M = 15; a confidence of 0 is in the first, one of 1 in the last, and empty bins say 0."""
+    found = calibration([0.0, 1.0, 1.0, 1 / 15, 0.4], [0, 1, 0, 1, 1])
+    assert [one.count for one in found.bins] == [2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert [one.confidence for one in found.bins] == pytest.approx([1 / 30, *[0] * 4, 0.4, *[0] * 8, 1.0])
+    assert [one.accuracy for one in found.bins] == [0.5, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0.5]
+    assert found.ece == pytest.approx(0.4 * (0.5 - 1 / 30) + 0.2 * 0.6 + 0.4 * 0.5)
+    assert calibration([0.3, 0.9], [1, 1], bins=2).ece == pytest.approx(0.5 * 0.7 + 0.5 * 0.1)
 
 
 # landscape
@@ -273,6 +327,38 @@ def test_nothing_is_done_twice_and_progress_adds_up(images: Tensor, labels: Tens
 
     assert _measured(images, labels, _settings(), kept, network=Counting()) == expected
     assert calls == [1]  # the number of classes
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "passes"),
+    [
+        ("calibration", {}, 21),  # PGD-20; three passes without a gradient are one with it
+        ("calibration", {"measure_attack": "fgsm"}, 2),
+        ("hessian", {}, 1 + 4 * 20 / 3),
+        ("jacobian", {}, (1 + 10) / 3),
+        ("landscape", {}, 1 + 21 * 21 / 3),
+        ("landscape", {"landscape_points": 5}, 1 + 25 / 3),
+        ("classes", {}, 0),
+    ],
+)
+def test_what_a_measure_costs(name: str, more: dict[str, Any], passes: float) -> None:
+    settings = EvalSettings(measures=[name], **more)
+    assert measure_passes(settings, 10) == pytest.approx(passes)
+    assert measure_ticks(settings, 1000, 10) == pytest.approx(passes)  # 200 images are one batch of 250
+    assert measure_ticks(settings, 100, 10) == pytest.approx(passes)
+    settings = EvalSettings(measures=[name], measure_images=501, **more)
+    assert measure_ticks(settings, 1000, 10) == pytest.approx(3 * passes)
+    assert measure_ticks(settings, 500, 10) == pytest.approx(2 * passes)
+
+
+def test_quantiles_and_steps_are_those_that_are_said(images: Tensor, labels: Tensor) -> None:
+    result = _measured(images, labels, _settings(measures=["jacobian", "hessian"]), Memory())
+    norms = sorted(jacobian_norms(_small(nn.ReLU()), images[:5]).tolist())
+    quantiles = {"5": 0.8 * norms[0] + 0.2 * norms[1], "25": norms[1], "50": norms[2], "75": norms[3]}
+    quantiles["95"] = 0.2 * norms[3] + 0.8 * norms[4]
+    assert result["jacobian"]["quantiles"] == pytest.approx(quantiles, rel=1e-5)
+    assert result["jacobian"]["mean"] == pytest.approx(sum(norms) / 5, rel=1e-5)
+    assert result["hessian"]["steps"] == 20
 
 
 def test_only_what_is_asked_for_is_measured(images: Tensor, labels: Tensor) -> None:
