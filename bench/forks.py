@@ -81,17 +81,19 @@ class Command:
         self.send(signal.SIGKILL, whole_group=True)
 
     def workers(self) -> list[int]:
-        """Its worker processes."""
-        found = []
+        """Its worker processes, which the server that it started for them forks."""
+        parents: dict[int, int] = {}
+        servers = set()
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:
-                parent = int(status.read_text().rpartition(")")[2].split()[1])
-                spawned = b"spawn_main" in status.with_name("cmdline").read_bytes()
+                number, parent = int(status.parent.name), int(status.read_text().rpartition(")")[2].split()[1])
+                serves = b"multiprocessing.forkserver" in status.with_name("cmdline").read_bytes()
             except (OSError, ValueError, IndexError):
                 continue
-            if parent == self.pid and spawned:
-                found.append(int(status.parent.name))
-        return sorted(found)
+            parents[number] = parent
+            if serves and parent == self.pid:
+                servers.add(number)
+        return sorted(number for number, parent in parents.items() if parent in servers)
 
 
 class Forks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import typing
@@ -175,7 +176,7 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
     """
     values = _coerced(values, schema, "")
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values))
+        merged = OmegaConf.merge(_structured(schema), OmegaConf.create(values))
         instance = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
@@ -183,6 +184,12 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
     _expand(instance)
     _check(instance)
     return instance  # type: ignore[return-value]
+
+
+@functools.cache
+def _structured(schema: type) -> Any:
+    """The schema with its defaults as omegaconf has it; to be merged into, which leaves it as it is."""
+    return OmegaConf.structured(schema)
 
 
 def plain(instance: Any) -> dict[str, Any]:
@@ -219,6 +226,7 @@ def _check(instance: Any) -> None:
         instance.check()
 
 
+@functools.cache
 def _hints(schema: type) -> dict[str, Any]:
     hints = typing.get_type_hints(schema)
     return {field.name: hints[field.name] for field in dataclasses.fields(schema)}  # not the class's own variables

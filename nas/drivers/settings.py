@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from nas.drivers.objectives.predicted import PredictedSettings
 from nas.drivers.objectives.trained import LabelSettings
 from nas.eval.plan import check_attacks
 from nas.eval.settings import EvalSettings
-from nas.search_spaces import SPACES
+from nas.search_spaces import SPACES, SearchSpace
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.rnas import SUPERNET_STRATEGIES
@@ -156,9 +157,14 @@ def schema(space: str, strategy: str) -> type:
     kind = SPACES.get(space)
     supernets = SUPERNET_STRATEGIES.components
     options = supernets[strategy].Options if strategy in supernets else STRATEGIES.get(strategy).Options
+    return _schema(kind, strategy, options, tuple(PROXIES.components.items()))
+
+
+@functools.cache
+def _schema(kind: type[SearchSpace], strategy: str, options: type, with_proxies: tuple[tuple[str, Any], ...]) -> type:
     strategy_section = make_dataclass("StrategySettings", [("name", str, field(default=strategy))], bases=(options,))
     proxies = []
-    for name, proxy in PROXIES.components.items():
+    for name, proxy in with_proxies:
         section = type(proxy.Options.__name__, (proxy.Options,), {"section": f"proxies.{name}"})
         proxies.append((name, section, field(default_factory=section)))
     proxies_section = make_dataclass("ProxySettings", proxies)

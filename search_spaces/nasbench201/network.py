@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -78,20 +80,34 @@ class NASBench201Body(Body):
 
 def network_cost(cell: Cell, num_classes: int, channels: int, cells_per_stage: int, image_size: int) -> Cost:
     """Weights and MACs of `NASBench201Body` in closed form."""
+    parts = [_edge_cost(name, channels, cells_per_stage, image_size) for name in cell.operations]
+    parts.append(_frame_cost(num_classes, channels, image_size))
+    return Cost(sum(part.params for part in parts), sum(part.macs for part in parts))
+
+
+@lru_cache
+def _edge_cost(name: str, channels: int, cells_per_stage: int, image_size: int) -> Cost:
+    """Of one edge of the cell, in all cells."""
+    parts = [operation_cost(name, width, size) for width, size in _stages(channels, image_size)]
+    return Cost(*(cells_per_stage * sum(column) for column in zip(*parts)))
+
+
+@lru_cache
+def _frame_cost(num_classes: int, channels: int, image_size: int) -> Cost:
+    """Of everything that is no cell."""
     parts = [conv_bn_cost(3, channels, 3, image_size)]
-    size = image_size
-    for stage in range(3):
-        width = channels * 2**stage
-        if stage:
-            size = (size + 1) // 2
-            parts += [
-                conv_bn_cost(width // 2, width, 3, size),
-                conv_bn_cost(width, width, 3, size),
-                Cost(width // 2 * width, width // 2 * width * size * size),
-            ]
-        for name in cell.operations:
-            one = operation_cost(name, width, size)
-            parts.append(Cost(one.params * cells_per_stage, one.macs * cells_per_stage))
+    for width, size in _stages(channels, image_size)[1:]:
+        parts += [
+            conv_bn_cost(width // 2, width, 3, size),
+            conv_bn_cost(width, width, 3, size),
+            Cost(width // 2 * width, width // 2 * width * size * size),
+        ]
     last = 4 * channels
     parts.append(Cost(2 * last + last * num_classes + num_classes, last * num_classes))
-    return Cost(sum(part.params for part in parts), sum(part.macs for part in parts))
+    return Cost(*(sum(column) for column in zip(*parts)))
+
+
+def _stages(channels: int, image_size: int) -> list[tuple[int, int]]:
+    """Channels and image size of each stage."""
+    half = (image_size + 1) // 2
+    return [(channels, image_size), (2 * channels, half), (4 * channels, (half + 1) // 2)]

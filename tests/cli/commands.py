@@ -32,7 +32,7 @@ TINY = (
     "train.validation_steps=2",
     "eval.n_test=8",
     "eval.batch_size=4",
-    "eval.attacks=fgsm,pgd3,autoattack",
+    "eval.attacks=fgsm,pgd3",
     "eval.sweep=[0.5,2]",
     "eval.sweep_attack=fgsm",
 )

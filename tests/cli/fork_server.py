@@ -33,6 +33,7 @@ def _serve() -> None:
     import scipy.stats  # noqa: F401
     import sklearn.datasets
     import sklearn.ensemble  # noqa: F401
+    import torch._dynamo
     import torch.utils.tensorboard  # noqa: F401
     import torchvision  # noqa: F401
 

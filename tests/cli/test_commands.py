@@ -37,7 +37,7 @@ GENOTYPE = (
 def finished(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> tuple[Path, dict[str, Any]]:
     """A whole tiny run in `runs/quickstart-1` of a folder, and what it printed."""
     folder = tmp_path_factory.mktemp("finished")
-    return folder, nas_json("run", "quickstart", *TINY, few_digits, cwd=folder)
+    return folder, nas_json("run", "quickstart", *TINY, "eval.attacks=fgsm,pgd3,autoattack", few_digits, cwd=folder)
 
 
 @pytest.fixture(scope="module")

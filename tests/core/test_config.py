@@ -524,3 +524,12 @@ def test_overrides_are_told_from_architectures(text: str, is_override: bool) -> 
 
 def test_the_cell_of_these_tests_is_one() -> None:
     assert str(NASBench201().parse(CELL)) == CELL
+
+
+def test_settings_read_twice_share_nothing() -> None:
+    before = plain(load("quickstart", []))
+    first = load("quickstart", [])
+    first.eval.attacks.append("pgd50")
+    first.search.constraints.append("params<=1")
+    first.proxies.croze.batch_size += 1
+    assert plain(load("quickstart", [])) == before

@@ -201,6 +201,19 @@ class NeverStarts:
         return item
 
 
+def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_a_worker_has_the_environment_of_the_moment_it_is_hired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_TEST_WORKER", "first")
+    with Executor(environment, 2, 1) as executor:
+        assert [done.result for done in executor.map(["NAS_TEST_WORKER"])] == ["first"]
+    monkeypatch.delenv("NAS_TEST_WORKER")
+    with Executor(environment, 2, 1) as executor:
+        assert [done.result for done in executor.map(["NAS_TEST_WORKER"])] == [None]
+
+
 def test_workers_that_cannot_start_are_told() -> None:
     with Executor(NeverStarts(), 2, 1) as executor, pytest.raises(NasError, match=r"could not start.*no such file"):
         list(executor.map([0, 1]))
