@@ -107,6 +107,32 @@ def test_each_level_sees_its_own_half_once_an_epoch() -> None:
     assert not torch.equal(*orders)
 
 
+def ways(image: Tensor, crop: int) -> dict[bytes, tuple[int, int, bool]]:
+    """Every window of the image with a black margin of `crop` pixels, mirrored or not -> row, column, mirrored."""
+    side = image.shape[1]
+    padded = torch.zeros(3, side + 2 * crop, side + 2 * crop)
+    padded[:, crop : crop + side, crop : crop + side] = image / 255
+    found = {}
+    for row in range(2 * crop + 1):
+        for column in range(2 * crop + 1):
+            window = padded[:, row : row + side, column : column + side]
+            found[pixels(window)] = (row, column, False)
+            found[pixels(window.flip(2))] = (row, column, True)
+    return found
+
+
+@pytest.mark.parametrize(("crop", "flip"), [(2, True), (2, False), (0, True)])
+@pytest.mark.parametrize("level", [0, 1])
+def test_both_halves_are_cropped_and_mirrored(level: int, crop: int, flip: bool) -> None:
+    """As in the release of DARTS: a window of the image with a black margin, all alike; half of them mirrored."""
+    run = search(crop=crop, flip=flip)
+    half = (run.weight_half, run.alpha_half)[level]
+    known = {way: place for image in half.images for way, place in ways(image, crop).items()}
+    seen = [known[pixels(image)] for epoch in range(20) for pair in run.batches(epoch) for image in pair[level][0]]
+    assert {place[0] for place in seen} == {place[1] for place in seen} == set(range(2 * crop + 1))
+    assert sum(place[2] for place in seen) / len(seen) == pytest.approx(0.5 if flip else 0.0, abs=0.1 * flip)
+
+
 def test_a_level_does_not_depend_on_the_other_ones_images() -> None:
     data = dataset()
     plain = search(data=data)
