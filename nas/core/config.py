@@ -176,7 +176,7 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
     """
     values = _coerced(values, schema, "")
     try:
-        merged = OmegaConf.merge(_structured(schema), OmegaConf.create(values))
+        merged = OmegaConf.merge(_structured(schema), OmegaConf.create(values))  # type: ignore[arg-type]
         instance = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)

@@ -23,7 +23,6 @@ from nas.core.errors import NasError, Terminated
 from nas.core.store import Store
 
 GRACE = 20.0  # seconds for a step of training and its checkpoint
-START = "forkserver" if sys.platform == "linux" else "spawn"  # how processes of this machine start
 
 
 class News(NamedTuple):
@@ -101,9 +100,7 @@ class Processes(Crew):
         self._count = 0
 
     def hire(self) -> int:
-        context = multiprocessing.get_context(START)
-        if START == "forkserver":  # without effect once the server runs
-            context.set_forkserver_preload([name for name in sys.modules if name.split(".")[0] == "nas"])
+        context = _context()
         ours, theirs = context.Pipe()
         given = (theirs, self._function, self._threads, dict(os.environ))
         process = context.Process(target=_serve, args=given, daemon=True)
@@ -150,6 +147,15 @@ class Processes(Crew):
 
     def workers(self) -> list[int]:
         return list(self._hired)
+
+
+def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context.ForkServerContext:
+    """How processes of this machine start."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([name for name in sys.modules if name.split(".")[0] == "nas"])  # if it is to start
+    return context
 
 
 def _serve(connection: Connection, function: bytes, threads: int, environment: dict[str, str]) -> None:
