@@ -19,6 +19,7 @@ from nas.core.perturb import (
     eval_mode,
     fgsm,
     input_gradient,
+    is_short,
     mifgsm,
     normal_noise,
     pgd,
@@ -131,6 +132,54 @@ def test_a_share_of_a_batch_has_the_noise_of_the_whole(last: bool) -> None:
         whole = noise(x, torch.Generator().manual_seed(1), None)
         part = noise(x[share.index], torch.Generator().manual_seed(1), share)
         assert torch.equal(part, whole[share.index])
+
+
+BEYOND = 5.0  # of an eps that leads far out of [0, 1]
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda x: project(x + BEYOND * x.new_tensor([-1.0, 1.0]), x, BEYOND),
+        lambda x: project_l2(x + BEYOND * x.new_tensor([-1.0, 1.0]), x, 100.0),
+        lambda x: uniform_noise(x, BEYOND, torch.Generator().manual_seed(0)),
+        lambda x: ball_noise(x, 1000.0),
+        lambda x: fgsm(lambda z: (z * z.new_tensor([-1.0, 1.0])).sum(), x, BEYOND),
+        lambda x: pgd(lambda z: (z * z.new_tensor([-1.0, 1.0])).sum(), x, BEYOND, BEYOND, 2),
+        lambda x: pgd_l2(lambda z: (z * z.new_tensor([-1.0, 1.0])).sum(), x, 100.0, 100.0, 2),
+        lambda x: mifgsm(lambda z: (z * z.new_tensor([-1.0, 1.0])).sum(), x, BEYOND, BEYOND, 2),
+    ],
+    ids=["project", "project_l2", "uniform_noise", "ball_noise", "fgsm", "pgd", "pgd_l2", "mifgsm"],
+)
+def test_images_stay_between_0_and_1_unless_asked_otherwise(move: Any) -> None:
+    torch.manual_seed(0)
+    moved = move(torch.full((4, 3, 4, 2), 0.5))
+    assert moved.min() == 0
+    assert moved.max() == 1
+
+
+def test_steps_that_cannot_cross_the_radius_are_short() -> None:
+    assert is_short((2, 0.1), 0.3)
+    assert is_short((7, 0.01), 0.0701)
+    assert not is_short((3, 0.1), 0.3)  # just, whatever rounding makes of 3 · 0.1
+    assert not is_short((3, 0.1), 0.1 + 0.2)
+    assert not is_short((10, 0.1), 0.3)
+    assert not is_short(None, 0.3)
+    assert not is_short((4, 0.0), 0.0)
+
+
+def test_the_momentum_of_mifgsm_is_not_decayed_unless_asked() -> None:
+    """Dong et al., CVPR 2018: μ = 1. Of the gradients 2, then -1 of the mean 1, the sum is 1 and not -1 or 0."""
+    slopes = iter((torch.tensor([2.0, -2.0]), torch.tensor([-1.0, 1.0]) / 2))
+
+    def objective(z: Tensor) -> Tensor:
+        return (z * next(slopes)).sum()
+
+    x = torch.full((1, 1, 1, 2), 0.5)
+    first = torch.tensor([2.0, -2.0]) / 2
+    second = torch.tensor([-1.0, 1.0]) / 1 + first  # 0: an image without a direction stays
+    assert second.tolist() == [0, 0]
+    assert mifgsm(objective, x, 0.4, 0.1, 2).flatten().tolist() == pytest.approx([0.6, 0.4])
 
 
 # optima

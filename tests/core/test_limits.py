@@ -1,0 +1,167 @@
+"""The limits that protect a run from huge or hostile input, each at its edge or typed a second time."""
+
+from __future__ import annotations
+
+import tarfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nas.core import yaml_size
+from nas.core.errors import InputError, NasError, ResourceError, Terminated, printable
+from nas.core.reasons import said
+from nas.core.repeated import sign_flip
+from nas.core.unpack import unpack
+from nas.core.yaml_size import TooLarge, check_size
+
+MIB = 2**20
+# limits that a test cannot reach in seconds, and times that no test waits for
+LIMITS: dict[str, dict[str, Any]] = {
+    "config": {"LONGEST_TEXT": 10_000},
+    "crew": {"GRACE": 20.0},
+    "data.cache": {"MOST_NAMED": 20},
+    "data.checksum": {"WHOLE": 1024 * MIB, "SAMPLE": 1024},
+    "data.cifar": {"UNPACKED": 256 * MIB},
+    "data.imagefolder": {"_PIXELS": 64 * MIB, "GLANCE": 200, "ORIENTATION": 274, "UPRIGHT": 1},  # EXIF 2.3, tag 274
+    "data.listing": {"MOST_NAMED": 5},
+    "data.loader": {"LARGEST_HASHED": 2048 * MIB},
+    "data.npz": {"MOST_NAMED": 20, "_EXPANSION": 300, "_FREE": 256 * MIB},
+    "data.room": {"SHARE": 0.5},
+    "data.seen": {"OBLONG": 1, "TURNED": 2, "TRANSPARENT": 4, "LOW": 128},
+    "executor": {"PATIENCE": 0.5},
+    "loop": {"FORMAT": 2},
+    "perturb": {"SMALLEST_NORM": 1e-10},
+    "provenance": {"SECONDS": 10},
+    "safekeeping": {"SHARE": 0.01, "MINUTES": 5.0},
+    "statistics": {"LEVEL": 0.95},
+    "stopping": {"PATIENCE": 1.0},
+    "store": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},
+    "unpack": {"MOST_FILES": 100_000},
+    "yaml_size": {"CHARACTERS": 100_000, "VALUES": 20_000, "DEPTH": 40},
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_are_changed_on_purpose_only(name: str) -> None:
+    module = import_module(f"nas.core.{name}")
+    assert {key: getattr(module, key) for key in LIMITS[name]} == LIMITS[name]
+
+
+# texts
+
+
+@pytest.mark.parametrize("length", [1999, 2000, 2001, 5000])
+def test_a_message_of_more_than_2000_characters_is_cut_in_its_middle(length: int) -> None:
+    text = "".join(chr(ord("a") + number % 26) for number in range(length))
+    found = str(NasError(text))
+    if length <= 2000:
+        assert found == text
+    else:
+        assert found == f"{text[:997]} ... {text[-997:]}"
+        assert len(found) <= 2000
+
+
+def test_a_message_is_one_printable_line() -> None:
+    assert str(InputError(" one\n  two \x1b[1m\n\x07")) == r"one two \x1b[1m \x07"
+    assert printable("a\nb\x00") == "a\nb\\x00"
+    assert printable("a\nb") == "a\nb"
+
+
+def test_errors_end_a_command_with_their_code() -> None:
+    assert (NasError.exit_code, InputError.exit_code, ResourceError.exit_code) == (1, 2, 1)
+    assert not issubclass(Terminated, Exception)
+    assert (Terminated(15).number, Terminated(15).run, Terminated(2, "runs/a").run) == (15, "RUN", "runs/a")
+
+
+def test_a_reason_of_more_than_500_characters_is_shortened() -> None:
+    assert said(ValueError("a" * 500)) == "a" * 500
+    long = "word " * 100 + "w"
+    assert said(ValueError(long)).removesuffix(" ...") == "word " * 99 + "word"
+    assert said(ValueError("b" * 300 + ". " + "c" * 198)) == "b" * 300 + ". " + "c" * 198  # 500 in all
+    assert said(ValueError("b" * 300 + ". " + "c" * 199)) == "b" * 300
+
+
+# YAML
+
+
+def test_a_text_has_100_000_characters_at_most() -> None:
+    check_size("a" * 100_000)
+    with pytest.raises(TooLarge, match="100,001 characters, more than 100,000"):
+        check_size("a" * 100_001)
+
+
+def test_sections_are_40_deep_at_most() -> None:
+    check_size("[" * 40 + "]" * 40)
+    with pytest.raises(TooLarge, match="more than 40 levels"):
+        check_size("[" * 41 + "]" * 41)
+
+
+@pytest.fixture
+def fifty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer than the 20,000 values, for time."""
+    monkeypatch.setattr(yaml_size, "VALUES", 50)
+
+
+@pytest.mark.usefixtures("fifty")
+def test_a_text_stands_for_so_many_values_at_most() -> None:
+    """The list itself is one of them."""
+    check_size("[" + "1," * 49 + "]")
+    with pytest.raises(TooLarge, match="more than 50 values"):
+        check_size("[" + "1," * 50 + "]")
+
+
+@pytest.mark.usefixtures("fifty")
+@pytest.mark.parametrize(
+    ("anchored", "size"),
+    [("&a 1", 1), ("&a [1, 2, 3]", 4), ("&a {b: 1, c: [2, 3]}", 7), ("[&a 1, 2]", 1)],
+)
+def test_an_alias_counts_as_much_as_what_it_repeats(anchored: str, size: int) -> None:
+    """Besides there are a section, its key, what is anchored, a key and a list."""
+    room = 50 - (1 + 1 + len(list(values(yaml.safe_load(anchored)))) + 1 + 1)
+    check_size(f"x: {anchored}\ny: [{'*a, ' * (room // size)}]")
+    with pytest.raises(TooLarge, match="more than 50 values"):
+        check_size(f"x: {anchored}\ny: [{'*a, ' * (room // size + 1)}]")
+
+
+def values(value: Any) -> Any:
+    """Every value and key in a value, itself included."""
+    yield value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from values(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from values(inner)
+
+
+def test_an_alias_within_itself_is_refused() -> None:
+    with pytest.raises(TooLarge, match="'a' is within itself"):
+        check_size("&a [1, *a]")
+    check_size("[&a [1], *a, *a]")
+
+
+# tests over repetitions
+
+
+def test_signs_are_flipped_in_up_to_20_repetitions() -> None:
+    assert sign_flip([1.0] * 20) == pytest.approx(2.0**-19)
+    with pytest.raises(ValueError, match="1 to 20 differences but got 21"):
+        sign_flip([1.0] * 21)
+
+
+# unpacking
+
+
+def test_an_archive_may_be_exactly_as_large_as_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(tmp_path / "file", "in/file")
+    unpack(tmp_path / "a.tar", tmp_path / "out", 1000)
+    assert (tmp_path / "out/in/file").read_bytes() == b"x" * 1000
+    with pytest.raises(InputError, match="at most 999 bytes"):
+        unpack(tmp_path / "a.tar", tmp_path / "other", 999)
+    assert not (tmp_path / "other/in/file").exists()
