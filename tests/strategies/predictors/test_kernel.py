@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
+from nas.core.seeds import derive
 from nas.strategies.predictors import PREDICTORS
-from nas.strategies.predictors.chosen import Chosen, _weight
+from nas.strategies.predictors.chosen import Chosen, ChosenOptions, _weight
 from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
 from nas.strategies.predictors.kernel import Kernel, KernelOptions, _gram
 
@@ -75,6 +76,48 @@ def test_the_weight_is_the_best_one() -> None:
     assert _weight(y, y, q) == 1
     assert _weight(y, p, y) == 0
     assert _weight(y, p, p) == 0.5
+
+
+def test_the_weight_leaves_out_the_one_in_a_hundred_that_is_farthest_off() -> None:
+    """Of 200, the two where the worse of the two predictions is farthest off: alone they would decide for q."""
+    y, apart = np.zeros(200), np.linspace(1.0, 1.1, 200)
+    p, q = 0.25 * apart, -0.75 * apart  # w·p + (1 - w)·q is right at w = 3/4
+    assert _weight(y, p, q) == pytest.approx(0.75)
+    p[[10, 150]], q[[10, 150]] = 1000.0, 0.0
+    assert _weight(y, p, q) == pytest.approx(0.75)
+    p[70], q[70] = 1000.0, 0.0  # a third one is more than one in a hundred
+    assert _weight(y, p, q) == pytest.approx(0.0, abs=0.01)
+    p[:], q[:] = 0.25 * apart, -0.75 * apart
+    p[[10, 150]], q[[10, 150]] = 0.0, 1000.0  # the same where the trees are off
+    assert _weight(y, p, q) == pytest.approx(0.75)
+    p[70], q[70] = 0.0, 1000.0
+    assert _weight(y, p, q) == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_mixture_is_that_of_the_held_out_errors() -> None:
+    """Each target has the weight of its own columns, the kernel's by leaving one out, the trees' out of bag."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(60, 4))
+    steps = np.where(x[:, 0] > 0.3, np.where(x[:, 1] > 0, 3, 1), 0), 2 * np.sign(x[:, 2]) + x[:, 3]
+    y = np.stack(steps, axis=1) + [0.3, 0.5] * rng.normal(size=(60, 2))
+    model = Chosen(3, ChosenOptions(trees=20)).fit(x, y)
+    kernel = Kernel(derive(3, "kernel")).fit(x, y)
+    trees = ExtraTrees(derive(3, "trees"), ExtraTreesOptions(trees=20, bootstrap=True)).fit(x, y)
+    p, q = kernel.leave_one_out(), trees.out_of_bag()
+    usual = np.maximum(abs(y - p), abs(y - q))
+    kept = usual <= np.sort(usual, axis=0)[-2]  # of 60, the worst is left out
+    best = [
+        min(np.linspace(0, 1, 2001), key=lambda w: (((c - w * a - (1 - w) * b) ** 2)[good]).sum())
+        for c, a, b, good in zip(y.T, p.T, q.T, kept.T)
+    ]
+    np.testing.assert_allclose(model.weights, best, atol=1e-3)
+    assert 0.1 < model.weights.min() < model.weights.max() - 0.1 < 0.9, "else a wrong weight would not be seen"
+    new = rng.normal(size=(20, 4))
+    one, two = kernel.predict(new), trees.predict(new)
+    w, answer = model.weights, model.predict(new)
+    np.testing.assert_allclose(answer.mean, w * one.mean + (1 - w) * two.mean)
+    second_moment = w * (one.sd**2 + one.mean**2) + (1 - w) * (two.sd**2 + two.mean**2)
+    np.testing.assert_allclose(answer.sd, np.sqrt(second_moment - answer.mean**2), rtol=1e-6)
 
 
 def test_out_of_bag_is_not_what_was_learned_by_heart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,3 +60,40 @@ def test_an_image_is_robust_when_it_is_right_before_and_after_the_attack() -> No
     network: Any = Valley()
     found = accuracies(network, Split(images, labels), 3, 3, budget, torch.Generator().manual_seed(0))
     assert found == {"val_accuracy": pytest.approx(2 / 3), "val_robust_accuracy": pytest.approx(1 / 3)}
+
+
+class Watched(nn.Module):
+    """A linear classifier that keeps what it is shown, and the gradient that it gives back to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.randn(2, 3 * 4 * 4, generator=torch.Generator().manual_seed(1))
+        self.seen: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x.detach().clone())
+        return x.flatten(1) @ self.weight.T
+
+
+def test_the_attack_is_pgd_of_the_budget_from_a_random_start_on_the_first_images() -> None:
+    images = torch.randint(0, 256, (7, 3, 4, 4), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+    labels = torch.tensor([0, 1, 0, 1, 1, 0, 1])
+    budget, watched = Budget(eps=0.1, step_size=0.03, steps=4), Watched()
+    network: Any = watched
+    accuracies(network, Split(images, labels), 5, 3, budget, torch.Generator().manual_seed(0))
+    assert [len(x) for x in watched.seen] == [3] * 6 + [2] * 6, "clean, four steps, attacked; of each batch"
+    for batch, first in ((watched.seen[:6], 0), (watched.seen[6:], 3)):
+        x, *path = batch
+        y = labels[first : first + len(x)]
+        assert torch.equal(x, images[first : first + len(x)] / 255)
+        inside = (x > 0.11) & (x < 0.89)
+        noise = (path[0] - x)[inside]
+        assert 0.09 < noise.abs().max() <= 0.1 + 1e-6
+        assert (noise < -0.05).any()
+        assert (noise > 0.05).any()
+        for before, after in pairwise(path):
+            z = before.flatten(1) @ watched.weight.T
+            slope = (z.softmax(1) - torch.eye(2)[y]) @ watched.weight  # of the cross-entropy
+            moved = before + 0.03 * slope.sign().view_as(x)
+            expected = torch.min(torch.max(moved, x - 0.1), x + 0.1).clamp(0, 1)
+            torch.testing.assert_close(after, expected)

@@ -547,7 +547,8 @@ def test_when_a_loss_has_sharpened() -> None:
     assert has_sharpened([1.0] * 5 + [1.34] * 5)
     assert not has_sharpened([1.0] * 5 + [1.33] * 5)
     assert not has_sharpened([2.0] * 5 + [1.0] * 5)
-    assert not has_sharpened([-1.0] * 5 + [9.0] * 5)
+    for old in (-1.0, -0.1, 0.0):
+        assert not has_sharpened([old] * 5 + [9.0] * 5)
 
 
 def test_more_than_half_skip_connections_are_a_collapse() -> None:
@@ -576,6 +577,23 @@ def test_the_eigenvalue_is_the_dominant_one_of_the_whole_hessian() -> None:
     total = run.loss.at(run.supernet, x, x_adv, y).total
     got = dominant_eigenvalue(total, [alpha], noise(), iterations=200, tolerance=1e-7)
     assert got == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("other", "rounds"), [(-0.98, 20), (0.5, 5)])
+def test_the_power_method_ends_within_a_hundredth_or_after_twenty_rounds(other: float, rounds: int) -> None:
+    """Of ½(x² + other·y²) from the start that the generator draws, written out."""
+    x, y = torch.randn(2, generator=noise(5), dtype=torch.float64).tolist()
+    values: list[float] = [0.0]
+    while len(values) <= 20:
+        value = (x**2 + other * y**2) / (x**2 + y**2)
+        x, y = x, other * y
+        values.append(value)
+        if abs(values[-1] - values[-2]) <= 0.01 * abs(value):
+            break
+    assert len(values) - 1 == rounds
+    point = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    loss = (point**2 @ torch.tensor([1.0, other], dtype=torch.float64)) / 2
+    assert dominant_eigenvalue(loss, [point], noise(5)) == pytest.approx(values[-1], rel=1e-9)
 
 
 @pytest.mark.slow
