@@ -43,7 +43,7 @@ class Worker:
 
     def __init__(self, copy: Path, libraries: Sequence[str] = LIBRARIES, extra_seconds: float = EXTRA_SECONDS) -> None:
         self.copy, self.extra_seconds = copy, extra_seconds
-        data = os.environ.get("NAS_TEST_DATA", str(ROOT / "../shared/data"))
+        data = os.environ.get("NAS_TEST_DATA", str(ROOT.parent / "shared" / "data"))
         environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(copy), "NAS_TEST_DATA": str(Path(data).resolve())}
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "mutating" / "server.py"), *libraries],
@@ -52,6 +52,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # an interrupt is for this process, which lets the server finish
         )
 
     def ask(self, action: str, **request: Any) -> dict[str, Any]:
@@ -188,14 +189,16 @@ def _map(act: Callable[[Worker, T], R], items: Sequence[T], workers: Sequence[Wo
             free.put(worker)
 
     with ThreadPoolExecutor(len(workers)) as pool:
-        for item in items:
-            pool.submit(act_on, item)
-        for _ in items:
-            result, error = finished.get()
-            if error is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise error
-            yield result
+        try:
+            for item in items:
+                pool.submit(act_on, item)
+            for _ in items:
+                result, error = finished.get()
+                if error is not None:
+                    raise error
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an interrupt only what runs is finished
 
 
 def _git(*arguments: str) -> str:

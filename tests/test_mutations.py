@@ -90,7 +90,7 @@ def test_a_place_knows_the_functions_around_it() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project of two modules, one with a long table, and the tests of one of them."""
-    for folder in ("nas/core", "train", "tests/core", "tests/train"):
+    for folder in ("nas/core", "train", "tests/core", "tests/train", "tests/cli"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "nas/__init__.py").write_text("")
     (tmp_path / "nas/core/halves.py").write_text(
@@ -103,6 +103,7 @@ def project(tmp_path: Path) -> Path:
         "core/test_halves.py": "def test_half():\n    assert half(4) == 2\n\n\ndef test_no():\n    assert half(0)\n",
         "core/test_down.py": "def test_down():\n    assert down(2) == 0\n",
         "train/test_other.py": "def test_down_too():\n    assert down(0) == 0\n",
+        "cli/test_command.py": "def test_half_too():\n    assert half(0) == 0\n",
     }
     for name, text in tests.items():
         (tmp_path / "tests" / name).write_text(f"from nas.core.halves import down, half\n\n\n{text}")

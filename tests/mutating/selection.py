@@ -1,9 +1,10 @@
 """Which tests are the tests of a file.
 
 A candidate is a test file in the folder that mirrors the file's folder (for `strategies/proxies/eproxy` the nearest
-that exists, `tests/strategies/proxies`), and a test file elsewhere that imports exactly this module. Test files that
-are named after the module come first, then those that import it, then the other ones of the folder; in each group the
-fastest first.
+that exists, `tests/strategies/proxies`), and a test file that imports exactly this module in a folder that mirrors
+another one that mutations are drawn from. Tests of the floors above (commands, drivers, benchmarks) start whole runs
+and are no file's own tests. Test files that are named after the module come first, then those that import it, then
+the other ones of the folder; in each group the fastest first.
 
 Of the candidates only those run that can notice a mutation: every candidate was once run without one, and what it
 called was recorded. For a mutation in a function these are the test files that call this function, and those that
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mutating.drawing import Mutation
+from mutating.drawing import FOLDERS, Mutation
 
 TESTS = "tests"
 
@@ -70,7 +71,8 @@ def candidates(root: Path, file: str) -> list[list[str]]:
     """The test files of a file in three groups: named after it, importing it, of its folder."""
     name, module, home = PurePosixPath(file).stem, module_of(file), mirrored(root, file)
     groups: list[list[str]] = [[], [], []]
-    for path in sorted((root / TESTS).rglob("test_*.py")):
+    homes = [root / TESTS / folder.removeprefix("nas/") for folder in FOLDERS]
+    for path in sorted(path for folder in homes for path in folder.rglob("test_*.py")):
         test, here = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix() == home
         imports = module in imported(path.read_text(encoding="utf-8"))
         if here or imports:
