@@ -1,0 +1,76 @@
+"""What an evaluation and a training take where nothing is said, and the limits that no setting changes."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from nas.core.perturb import SMALLEST_NORM
+
+FUNCTIONS: dict[str, dict[str, Any]] = {
+    "eval.attacks.base:Attack.__init__": {"step_size": None, "steps": None, "norm": "Linf", "restarts": 1},
+    "eval.corruptions:evaluate_corruptions": {
+        "corruptions": ("all",), "severities": (1, 2, 3, 4, 5), "batch_size": 250, "seed": 0, "frost": None,
+        "baseline": None,
+    },
+    "eval.corruptions:Computed": {"severities": (1, 2, 3, 4, 5), "size": 250, "seed": 0, "frost": None},
+    "eval.corruptions:Published": {"severities": (1, 2, 3, 4, 5), "n": None, "size": 250, "test": None, "other": None},
+    "eval.corruptions.filters:smooth": {"border": "nearest", "truncate": 4.0},  # as SciPy's gaussian_filter
+    "eval:evaluate": {"outputs": True},
+    "eval.landscape:surfaces": {"norm": "Linf"},
+    "eval.landscape:landscape": {"norm": "Linf"},
+    "eval.measures.curvature:largest_eigenvalue": {"steps": 20},
+    "eval.metrics:calibration": {"bins": 15},  # Guo et al., ICML 2017
+    "eval.metrics:paired_bootstrap": {"seed": 0, "resamples": 100_000},
+    "eval.outputs:check_outputs": {"norm": "Linf"},
+    "eval.plan:Curve": {"step": None},
+    "eval.wrapped:Normalisation": {"by": None, "mean": (), "std": ()},
+    "train:check_parts": {"together": 1},
+    "train.exported:load": {"device": "cpu"},
+    "train.effects:uses": {"validated": True},
+}  # fmt: skip
+LIMITS: dict[str, dict[str, Any]] = {
+    "eval.attacks.auto": {"TARGETS": 9, "FORWARD": 1 / 3, "TILES": 5},
+    "eval.attacks.base": {"ROUNDING": 1e-5},
+    "eval.attacks.library": {"OLDEST": (3, 5, 1)},
+    "eval.attacks.passed": {"FEWEST": {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}, "AT_MOST": 10},
+    "eval.corruptions.base": {"SMALL": 32, "LARGE": 224, "SMALL_UP_TO": 64, "FORGIVEN": 1e-3},
+    "eval.corruptions.filters": {"NEGLIGIBLE": 1e-8},
+    "eval.corruptions.photographs": {"USED": 5},  # the generator draws from the first five of six
+    "eval.corruptions.water": {"WEAK": 50, "STRONG": 150, "FARTHEST": 20},  # the generator's Canny and threshold
+    "eval.corruptions.weather": {"MUD_FROM": 0.8},
+    "eval.landscape": {"EXAMPLES": 3},
+    "eval.measures.curvature": {"BREAKDOWN": 1e-6},
+    "eval.orders": {"FACTOR": 2},
+    "eval.outputs": {"IMAGES": 50, "DISTANCE": 0.01, "SHORT": 100 * SMALLEST_NORM, "ROUNDING": 1e-5},
+    "eval.settings": {"CHANNELS": 3, "LARGEST_L2": 1000.0},
+    "eval.standing": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
+    "train.awp": {"TINY": 1e-20},
+    "train.batches": {"AHEAD": 3, "ROOM": 0.5},
+    "train.exported": {"FORMAT": 1},
+    "train.methods.base": {"HALF_GAIN": 1024.0},
+    "train.training": {"VALIDATED": 500},
+}
+
+
+def found(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    value: Any = import_module(f"nas.{module}")
+    for part in attribute.split("."):
+        value = getattr(value, part)
+    return value
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_defaults(name: str) -> None:
+    parameters = inspect.signature(found(name)).parameters
+    assert {key: parameters[key].default for key in FUNCTIONS[name]} == FUNCTIONS[name]
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_are_changed_on_purpose_only(name: str) -> None:
+    module = import_module(f"nas.{name}")
+    assert {key: getattr(module, key) for key in LIMITS[name]} == LIMITS[name]
