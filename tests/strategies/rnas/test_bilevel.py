@@ -648,6 +648,18 @@ def test_the_strategies_by_name() -> None:
     assert SUPERNET_STRATEGIES.get("rnas-uniform").Options().perturbation == "uniform"
 
 
+def test_the_supernet_normalises_by_the_data_set() -> None:
+    data = replace(dataset(), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    supernet = search(data=data).supernet
+    torch.testing.assert_close(supernet.mean.flatten(), torch.tensor([0.1, 0.2, 0.3]))
+    torch.testing.assert_close(supernet.std.flatten(), torch.tensor([0.4, 0.5, 0.6]))
+
+
+def test_the_finite_difference_has_the_radius_of_the_release() -> None:
+    """Liu et al., ICLR 2019: .01 over the norm of the gradient."""
+    assert unrolled.RADIUS == 0.01
+
+
 def test_ask_tell_strategies_are_not_disturbed() -> None:
     assert not set(STRATEGIES.names()) & set(SUPERNET_STRATEGIES.names())
 
