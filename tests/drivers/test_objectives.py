@@ -23,9 +23,12 @@ from nas.drivers.constraints import Limits
 from nas.drivers.jobs import Jobs
 from nas.drivers.launch import preflight
 from nas.drivers.objectives import latency as latency_module
+from nas.drivers.objectives.latency import LatencySettings
 from nas.drivers.objectives.names import Term, parse, source_of
 from nas.drivers.objectives.objectives import Objectives
-from nas.drivers.settings import from_values
+from nas.drivers.objectives.predicted import PredictedSettings
+from nas.drivers.objectives.trained import LabelSettings
+from nas.drivers.settings import SearchSettings, from_values
 from nas.drivers.sized import Sized
 from nas.eval import evaluate
 from nas.search_spaces import NASBench201
@@ -93,6 +96,33 @@ def test_directions(data_dir: Path) -> None:
         **{"croze": True, "fgsm@1": True, "params": False, "latency": False, "edgegpu_latency": False},
         **{"scores:nwot": True, "trained:clean": True, "eproxy": False},
     }
+
+
+def test_a_score_of_a_file_has_the_direction_of_its_proxy(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    directions = {"croze": True, "nwot": True, "hessian": False, "jacob_fro": False, "eproxy": False, "own": True}
+    scores.write_text(f"arch,{','.join(directions)}\n{A},1,2,3,4,5,6\n")
+    given = "+".join(f"scores:{name}" for name in directions)
+    goals = aims(f"objective={given}", "strategy.name=nsga2", f"tables.scores={scores}").goals
+    assert {goal.name.removeprefix("scores:"): goal.higher_is_better for goal in goals} == directions
+
+
+def test_a_direction_may_be_turned() -> None:
+    terms = parse("croze:min+eproxy:max+latency:max+params:min+flops")
+    assert [(goal.name, goal.higher_is_better) for goal in jobs().objectives.goals(terms)] == [
+        *(("croze", False), ("eproxy", True), ("latency", True), ("params", False), ("flops", True)),
+    ]
+
+
+def test_what_is_looked_for_unless_something_else_is_said() -> None:
+    assert asdict(SearchSettings()) == {
+        "objective": "croze", "cheap": None, "features": ["graph"], "budget": 100, "constraints": [], "ask": 8,
+    }  # fmt: skip
+    assert asdict(LatencySettings()) == {"batch_size": 1, "repeats": 20, "warm_up": 3}
+    assert asdict(PredictedSettings()) == {"model": "auto", "labels": None, "accuracy": None}
+    of_training = asdict(TrainSettings())
+    label = {key: value for key, value in asdict(LabelSettings()).items() if of_training.get(key) != value}
+    assert label == {"epochs": 5, "select": "last", "n_val": 500}
 
 
 # values

@@ -46,6 +46,22 @@ def test_columns_are_found_by_prefix_or_by_name(tables: Collection) -> None:
         Collection({}, tables.unprefixed).column("fpga_latenzy")
 
 
+def test_what_is_shown_by_default() -> None:
+    """Of the robustness dataset those of its paper, of the others everything; of a robust training two scores more."""
+    attacked = [f"{attack}@{eps}" for attack in ("fgsm", "pgd", "apgd", "square") for eps in (0.1, 1, 2, 4, 8)]
+    kinds = ["corruptions", "weather", "noise", "blur", "digital", "fog", "snow"]
+    main = table("main", [A], **{name: [0.5] for name in ["clean", *attacked, *kinds]})
+    after = table("after", [A], **{name: [0.5] for name in ["clean", "fgsm@3", "fgsm@8", "pgd@3", "pgd@8"]})
+    other = table("other", [A], clean=[0.5], fgsm=[0.5])
+    assert Collection({"": main, "robbench:": after, "x:": other}).usual == [
+        *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
+        *("corruptions", "weather", "noise", "blur", "digital"),
+        *("robbench:clean", "robbench:fgsm@3", "robbench:fgsm@8", "robbench:pgd@3", "robbench:pgd@8"),
+        *("robbench:hrs:fgsm@8", "robbench:hrs:pgd@8"),
+        *("x:clean", "x:fgsm"),
+    ]
+
+
 def test_values_are_of_the_string_first_and_of_the_class_otherwise(tables: Collection) -> None:
     assert list(tables.values("accuracy:cifar10_test_acc", [TWIN, SPACE.parse(A)])) == [91, 90]
     assert list(tables.values("clean", [TWIN, B])) == [0.9, 0.8]
