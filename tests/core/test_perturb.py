@@ -112,6 +112,25 @@ def test_the_generator_repeats_the_noise_and_the_global_one_is_left_alone() -> N
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), None])
+def test_noise_is_added_as_it_was_drawn(bounds: Bounds) -> None:
+    """The numbers of a seed are part of every result: of uniform noise, of a direction and a length in the L2 ball."""
+    x = images()
+
+    def within(moved: Tensor) -> Tensor:
+        return moved if bounds is None else moved.clamp(*bounds)
+
+    drawn = torch.empty(SHAPE).uniform_(-0.6, 0.6, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(uniform_noise(x, 0.6, torch.Generator().manual_seed(5), bounds), within(x + drawn))
+    normal = torch.empty(SHAPE).normal_(generator=torch.Generator().manual_seed(5))
+    assert torch.equal(normal_noise(x, 0.6, torch.Generator().manual_seed(5)), x + 0.6 * normal)
+    torch.manual_seed(5)
+    direction, length = torch.empty(SHAPE).normal_(), torch.empty(len(x), 1, 1, 1).uniform_(0, 1)
+    torch.manual_seed(5)
+    expected = within(x + direction / direction.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * length * 3)
+    torch.testing.assert_close(ball_noise(x, 3.0, bounds), expected)
+
+
 def test_normal_noise_is_normal_and_not_clipped() -> None:
     noise = normal_noise(torch.zeros(100_000), 0.5, torch.Generator().manual_seed(0)) / 0.5
     assert abs(noise.mean().item()) < 0.02
