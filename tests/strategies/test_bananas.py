@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
-from nas.search_spaces import NASBench201, SearchSpace
+from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.strategies import Goal
 from nas.strategies.bananas import Bananas, BananasOptions
-from nas.strategies.predictors.networks import Networks
+from nas.strategies.predictors.networks import Networks, NetworksOptions
 from nas.strategies.predictors.paths import encode
 from nas.strategies.random_search import RandomSearch
 
@@ -85,6 +85,25 @@ def test_it_finds_better_cells_than_random_search() -> None:
     assert min(margins) > 0  # paired by seed
     assert mean(margins) >= 3
     assert found >= 3
+
+
+def test_its_options_are_those_of_the_networks_by_their_names() -> None:
+    options = BananasOptions(members=2, layers=3, width=4, epochs=5)
+    assert options.networks() == NetworksOptions(members=2, layers=3, width=4, epochs=5)
+
+
+@pytest.mark.parametrize("random", [0, 7])
+def test_random_candidates_are_added_to_the_mutations(random: int) -> None:
+    strategy = Bananas(DARTS(), GOALS, 0, BananasOptions(init=5, candidates=30, random=random, parents=1, **SMALL))
+    told = run(strategy, 5, lambda arch: sum(map(ord, str(arch))) % 101, ask=5)
+    best = strategy._ranking()[0]
+    assert best in told
+    near = set(map(strategy.space.canonical, strategy.space.neighbors(best)))
+    candidates, features = strategy._candidates()
+    others = [arch for arch in candidates if strategy.space.canonical(arch) not in near]
+    assert len(others) == random, "of 10¹⁸, none is a neighbour"
+    assert 20 <= len(candidates) - random <= 30
+    assert len(features) == len(candidates)
 
 
 def test_no_class_is_asked_twice() -> None:

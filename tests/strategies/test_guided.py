@@ -140,6 +140,31 @@ def test_in_a_large_space_it_asks_relatives_of_the_best_and_random_ones() -> Non
     assert set(strategy.ask(5)).isdisjoint(first)
 
 
+def test_one_fit_serves_a_batch_and_a_whole_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy = Guided(NASBench201(), GOALS, 0, GuidedOptions(init=5, batch=4), Hints(onehot))
+    fits, model = [], strategy._model
+    monkeypatch.setattr(strategy, "_model", lambda seed: fits.append(len(strategy.told)) or model(seed))
+    run(strategy, 5, ask=5)
+    run(strategy, 4, ask=1)
+    assert fits == [5], "four asks of one batch"
+    run(strategy, 11, ask=11)
+    assert fits == [5, 9], "one ask for more than a batch"
+    strategy.ask(3)
+    strategy.ask(6)
+    assert fits == [5, 9, 20, 20], "one is left of the batch, the other five come from a new fit"
+    assert not strategy.queue
+
+
+def test_a_space_of_as_many_architectures_as_the_limit_is_a_candidate_as_a_whole() -> None:
+    space = NASBench201()
+    assert len(space) == 15_625
+    for whole, is_one in ((15_625, True), (15_624, False)):
+        strategy = Guided(space, GOALS, 0, GuidedOptions(whole=whole), Hints(onehot))
+        assert (strategy._whole() is not None) is is_one
+        for option in ("candidates", "parents"):  # which act in larger spaces only
+            assert strategy.conditions[option].holds(strategy.options, space) is not is_one
+
+
 @pytest.mark.parametrize("whole", [0, 20_000])
 def test_no_class_is_asked_twice_while_there_is_another(whole: int) -> None:
     space = NASBench201()

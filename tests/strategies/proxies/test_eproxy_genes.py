@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import prod
 from random import Random
 
@@ -47,6 +48,40 @@ def test_there_are_as_many_settings_as_is_said() -> None:
     settings = prod(map(len, SHARED.values())) * (of_a_stage + of_a_stage**2 + of_a_stage**3)
     assert settings == 3025 * (6696 + 6696**2 + 6696**3)
     assert f"{settings:.2g}".replace("e+", "e") in (Genes.__doc__ or "")
+
+
+def test_the_genes_have_the_values_of_the_paper() -> None:
+    """Li et al., ICCV 2023, section 2.2; `default`, torch's own initialisation, is ours. So many stages as 1 to 3."""
+    inits = ("default", "kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform")
+    assert {
+        "lr": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5),
+        "init": inits,
+        "barrier_init": inits,
+        "alpha": (-0.5, -0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    } == SHARED
+    features = ("net", "sine_low", "sine_mid", "sine_high", "dot")
+    subsets = {"+".join(name for bit, name in enumerate(features) if mask >> bit & 1) for mask in range(1, 32)}
+    assert {name: set(values) for name, values in OF_A_STAGE.items()} == {
+        "transform": {1, 3, 7},
+        "barrier": {1, 3, 7},
+        "c_mid": {16, 32, 64, 128, 256, 512},
+        "features": subsets,
+        "coefficient": {0.5, 1.0, 1.5, 2.0},
+    }
+
+
+def test_the_number_of_stages_is_a_gene_too() -> None:
+    """Drawn from 1, 2 and 3; a mutation draws it anew with probability .2, cuts the last stages off or adds some."""
+    rng, space = Random(7), Genes()
+    drawn = Counter(len(space.sample(rng).stages) for _ in range(3000))
+    assert [drawn[number] / 3000 for number in (1, 2, 3)] == pytest.approx([1 / 3] * 3, abs=0.04)
+    for number in (1, 2, 3):
+        parent = space.sample(rng)
+        while len(parent.stages) != number:
+            parent = space.sample(rng)
+        children = Counter(len(space.mutate(parent, rng).stages) for _ in range(3000))
+        for other in {1, 2, 3} - {number}:
+            assert children[other] / 3000 == pytest.approx(0.2 / 3, abs=0.02)
 
 
 def test_every_value_of_every_gene_comes_up() -> None:
