@@ -282,6 +282,79 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, what: str, message: s
         Published(str(tmp_path), ["fog", "contrast"], 4, 16)
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((32, 32), "computed with the parameters for 32x32"),
+        ((32, 40), "computed with the parameters for 32x32"),
+        ((224, 224), "computed with the parameters for 224x224"),
+        ((250, 224), "computed with the parameters for 224x224"),
+        ((16, 16), "computed with the parameters for 32x32, lengths times 16/32: not comparable"),
+        ((64, 90), "computed with the parameters for 32x32, lengths times 64/32: not comparable"),
+        ((65, 65), "computed with the parameters for 224x224, lengths times 65/224: not comparable"),
+        ((33, 33), "computed with the parameters for 32x32, lengths times 33/32: not comparable"),
+        ((223, 300), "computed with the parameters for 224x224, lengths times 223/224: not comparable"),
+    ],
+)
+def test_the_parameters_of_computed_images_are_said(shape: tuple[int, int], words: str) -> None:
+    source = Computed(torch.zeros(1, 3, *shape, dtype=torch.uint8), torch.zeros(1), ["fog"])
+    assert source.described.startswith(words)
+    assert source.described.endswith("ImageNet-C") == ("not comparable" in words)
+
+
+def test_batches_hold_every_image_once(images: torch.Tensor, labels: torch.Tensor) -> None:
+    for size, lengths in ((10, [10, 10, 3]), (23, [23]), (22, [22, 1]), (250, [23]), (1, [1] * 23)):
+        source = Computed(images, labels, ["fog", "contrast"], [1, 2, 5], size)
+        found = [source.clean(number, CPU) for number in range(source.batches)]
+        assert [len(y) for _, y in found] == lengths
+        assert torch.equal(torch.cat([y for _, y in found]), labels)
+        torch.testing.assert_close(torch.cat([x for x, _ in found]), images.float() / 255)
+        assert source.steps == len(lengths) * 2 * 3
+
+
+def test_what_is_no_set_of_images_is_refused(images: torch.Tensor, labels: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="23 images, 22 labels"):
+        Computed(images, labels[1:], ["fog"])
+    with pytest.raises(InputError, match="0 images, 0 labels"):
+        Computed(images[:0], labels[:0], ["fog"])
+    with pytest.raises(InputError, match="at least one image in a batch but got 0"):
+        Computed(images, labels, ["fog"], size=0)
+    with pytest.raises(InputError, match="at least one type of corruption"):
+        Computed(images, labels, [])
+    with pytest.raises(InputError, match=r"images in \[0, 1\]"):
+        Computed(images.float(), labels, ["fog"])
+
+
+def test_labels_of_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    for wrong, words in (([-1, 0, 1, 2, 3, 0], "0 to 3"), ([0.0, 1, 2, 3, 0, 1], "whole numbers")):
+        np.save(tmp_path / "labels.npy", np.array(wrong))
+        with pytest.raises(InputError, match=words):
+            Published(str(tmp_path), ["fog"], 4, 16)
+    write(tmp_path)
+    for count in (0, -1, 7):
+        with pytest.raises(InputError, match="between 1 and 6 images"):
+            Published(str(tmp_path), ["fog"], 4, 16, n=count)
+    whole = Published(str(tmp_path), ["fog"], 4, 16)
+    assert (whole.n, whole.severities, whole.batches) == (6, [1, 2, 3, 4, 5], 1)
+    assert not whole.has_clean
+    assert Published(str(tmp_path), ["fog"], 4, 16, n=6).n == 6
+    np.save(tmp_path / "grey.npy", np.zeros((30, 16, 16, 1), np.uint8))
+    (tmp_path / "grey.npy").rename(tmp_path / "fog.npy")
+    with pytest.raises(InputError, match="five severities"):
+        Published(str(tmp_path), ["fog"], 4, 16)
+
+
+def test_labels_of_another_test_part_are_not_its_labels(tmp_path: Path, images: torch.Tensor) -> None:
+    """The clean images of files are known only where all labels agree."""
+    labels = torch.from_numpy(write(tmp_path))
+    for count, known in ((6, True), (5, False), (7, False)):
+        own = torch.arange(count) % 4
+        source = Published(str(tmp_path), ["fog"], 4, 16, test=(images[:count], own))
+        assert source.has_clean == known
+        assert source.labels.tolist() == labels.tolist()
+
+
 def test_more_rows_than_there_are_is_an_error(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(InputError, match="between 1 and 6"):
