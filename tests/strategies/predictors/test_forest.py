@@ -14,8 +14,8 @@ from nas.strategies.predictors.forest import Forest, ForestOptions
 @pytest.mark.parametrize("columns", [(), (2,)])
 def test_it_is_the_paper_s_forest(columns: tuple[int, ...], unit: float) -> None:
     rng = np.random.default_rng(0)
-    x, fresh = rng.normal(size=(400, 6)).round(1), rng.normal(size=(30, 6))
-    y = unit * (x[:, :1] + rng.normal(size=(400, *(columns or (1,))))).round(3)
+    x, fresh = rng.normal(size=(120, 6)).round(1), rng.normal(size=(30, 6))
+    y = unit * (x[:, :1] + rng.normal(size=(120, *(columns or (1,))))).round(3)
     y = y if columns else y[:, 0]
     literal = RandomForestRegressor(n_estimators=100, random_state=42).fit(x, y)
     forest = Forest(42).fit(x, y)
