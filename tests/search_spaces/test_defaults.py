@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nas.core.errors import InputError
 from nas.search_spaces import DARTS, SPACES, NASBench201, SearchSpace
 from nas.search_spaces.darts.genotype import CELLS, NODES
 from nas.search_spaces.darts.genotype import OPERATIONS as DARTS_OPERATIONS
@@ -85,3 +86,23 @@ def test_default_networks_cost_what_the_papers_say() -> None:
     assert darts.cost(darts.parse("DARTS_V2"), image_size=64).params == 3_349_342
     small, large = (darts.cost(darts.parse("DARTS_V2"), image_size=size).macs for size in (32, 64))
     assert large == 4 * small - 3 * 576 * 10, "all but the classifier has four times the pixels"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "low"),
+    [
+        ("nasbench201", "channels", 1),
+        ("nasbench201", "cells_per_stage", 1),
+        ("darts", "channels", 2),
+        ("darts", "cells", 3),
+    ],
+)
+def test_limits_of_sizes(name: str, key: str, low: int) -> None:
+    """DARTS needs two channels for its halved inputs and three cells for its two reductions."""
+    kind = SPACES.get(name)
+    for settings in (kind.Settings, kind.ScoringSettings, kind.SupernetSettings):
+        for good in (low, 1024):
+            settings(**{key: good}).check()
+        for bad in (low - 1, 1025):
+            with pytest.raises(InputError, match=key):
+                settings(**{key: bad}).check()
