@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -26,21 +27,32 @@ from nas.train.training import Classification
 CPU = torch.device("cpu")
 Describe = Callable[..., TrainedNetwork]
 Recipe = Callable[..., TrainSettings]
+SMALL_BALL = {"eps": 0.002, "step_size": 0.001, "steps": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "standard": ("nasbench201", {}),
-    "pgd": ("nasbench201", {"method": "pgd"}),
+    "pgd": ("nasbench201", {"method": "pgd", "epochs": 1}),
     # near x the divergence's gradient is as small as rounding and its signs differ; a small ball makes that harmless
     "trades": (
         "nasbench201",
-        {"method": "trades", "accumulate": 2, "awp": 0.005, "eps": 0.002, "step_size": 0.001, "trades_beta": 1.0},
+        {**SMALL_BALL, "method": "trades", "epochs": 1, "accumulate": 2, "awp": 0.005, "trades_beta": 1.0},
     ),
     "free": ("nasbench201", {"method": "free", "free_replays": 2}),
     "odd": ("nasbench201", {"batch_size": 15, "accumulate": 2, "resident": False, "ema": 0.9}),
-    "unused": ("unused", {}),
-    "auxiliary": ("darts", {}),
+    "unused": ("unused", {"epochs": 1}),
+    "auxiliary": ("darts", {"epochs": 1}),
 }
 UNUSED = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|nor_conv_1x1~0|none~1|none~2|"  # its output sees one edge only
 COMMON: dict[str, Any] = {"epochs": 2, "lr": 0.02, "momentum": 0.0, "nesterov": False, "eps": 0.05, "step_size": 0.02}
+
+
+def start_method() -> str:
+    """Forks of a process that has imported everything once, where there are any; else new processes."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    ours = [name for name in sys.modules if name.split(".")[0] == "nas"]
+    needed = ["pytest", "torch._dynamo"]  # the second is imported where the first network is wrapped
+    multiprocessing.set_forkserver_preload([*needed, *ours])
+    return "forkserver"
 
 
 class Stop(Exception):
@@ -162,7 +174,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory, plain_dataset: Dataset) -> Cal
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            multiprocessing.spawn(work, (port, plain_dataset, plans, folder), 2)  # type: ignore[attr-defined]
+            multiprocessing.start_processes(  # type: ignore[attr-defined]
+                work, (port, plain_dataset, plans, folder), 2, start_method=start_method()
+            )
         return folder, plans
 
     return start
