@@ -160,3 +160,13 @@ def test_darts_is_the_network_of_its_paper(stem: str, cells: int, size: int) -> 
         y = weights.norm(y, "auxiliary.layers.4").relu()
         torch.testing.assert_close(auxiliary.detach(), weights.linear(y, "auxiliary.layers.7"))
         assert not weights.left
+
+
+@pytest.mark.parametrize(("stem", "size", "stride"), [("cifar", 8, 3), ("imagenet", 7, 2)])
+def test_the_auxiliary_head_pools_by_five_pixels_to_two(stem: str, size: int, stride: int) -> None:
+    """The release: a stride of 3 on the 8×8 features of CIFAR, of 2 on the 7×7 of ImageNet."""
+    space = DARTS()
+    network = space.build(space.largest(), 7, channels=4, cells=3, stem=stem, auxiliary=True)
+    head = network.double().body.auxiliary
+    x = torch.randn(2, 64, size, size, dtype=torch.float64)
+    torch.testing.assert_close(head(x), head.layers(F.avg_pool2d(x.relu(), 5, stride)))

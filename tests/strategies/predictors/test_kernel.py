@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.predictors.chosen import Chosen, ChosenOptions, _weight
 from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
-from nas.strategies.predictors.kernel import Kernel, KernelOptions, _gram
+from nas.strategies.predictors.kernel import Kernel, KernelOptions, _gram, _normal_scores
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (60, 8)).astype(float)
@@ -49,6 +53,60 @@ def test_leaving_one_out_in_closed_form_is_leaving_it_out() -> None:
         rest = np.delete(np.arange(60), row)
         expected = gram[row, rest] @ np.linalg.solve(gram[np.ix_(rest, rest)], y[rest])
         np.testing.assert_allclose(model.leave_one_out()[row], expected * Y.std(axis=0) + Y.mean(axis=0), rtol=1e-6)
+
+
+def test_where_the_kernel_starts_and_how_far_its_first_step_goes() -> None:
+    """Of 8 features: lengths of √8, amplitudes of 1, a tenth for the linear part, a twentieth for the noise."""
+    start = Kernel(0, KernelOptions(steps=0)).fit(X, Y)._parameters
+    assert start is not None
+    np.testing.assert_allclose(start.inverse_lengths.exp(), np.full((2, 8), 8**-0.5), rtol=1e-6)
+    np.testing.assert_allclose(start.amplitudes.exp(), [1, 1])
+    assert (float(start.linear.exp()), float(start.noise.exp())) == pytest.approx((0.1, 0.05))
+    moved = Kernel(0, KernelOptions(steps=1, lr=0.02)).fit(X, Y)._parameters
+    assert moved is not None
+    for before, after in zip(start, moved):  # Adam's first step is its rate, whatever the gradient
+        np.testing.assert_allclose((after - before).abs(), np.full(before.shape, 1.01 * 0.02), rtol=1e-2)
+
+
+def test_the_parameters_are_those_of_the_highest_posterior() -> None:
+    """There the slope of the log marginal likelihood is that of the prior, (u - start) / spread², for every length."""
+    model = Kernel(0, KernelOptions(steps=400, lr=0.03, spread=0.1)).fit(X, Y)
+    p, x = model._parameters, model._x
+    assert p is not None
+    y = (Y - Y.mean(axis=0)) / Y.std(axis=0)
+
+    def unlikely(inverse_lengths: Tensor) -> float:
+        """Each target's own scale maximised out: Σ over targets of ½·log det K + n/2·log(yᵀK⁻¹y / n)."""
+        gram = _gram(p._replace(inverse_lengths=inverse_lengths), x, x).numpy()
+        k = gram + (float(p.noise.exp()) + 1e-4) * np.eye(60)
+        return sum(np.linalg.slogdet(k)[1] / 2 + 30 * np.log(c @ np.linalg.solve(k, c) / 60) for c in y.T)
+
+    pulled = (p.inverse_lengths + 0.5 * np.log(8)).numpy() / 0.1**2
+    for part, column in ((0, 0), (0, 3), (1, 1), (1, 2)):
+        step = torch.zeros(2, 8, dtype=torch.float64)
+        step[part, column] = 1e-4
+        slope = (unlikely(p.inverse_lengths + step) - unlikely(p.inverse_lengths - step)) / 2e-4
+        assert -slope == pytest.approx(pulled[part, column], rel=0.2, abs=0.3)
+    assert np.abs(pulled).max() > 3, "or there is nothing to see"
+
+
+def test_normal_scores_are_of_mean_ranks() -> None:
+    column = np.array([3.0, 1.0, 2.5, 1.0, 0.5, 7.0, 6.0, 5.0])
+    found = _normal_scores(column)
+    assert found is not None
+    values, scores = found
+    assert values.tolist() == [0.5, 1.0, 2.5, 3.0, 5.0, 6.0, 7.0]
+    middle = np.array([0.5, 2.0, 3.5, 4.5, 5.5, 6.5, 7.5]) / 8  # the two ones share the ranks 1 to 3
+    np.testing.assert_allclose(scores, [NormalDist().inv_cdf(share) for share in middle], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("distinct", "rows", "scored"),
+    [(2, 4, False), (3, 8, True), (3, 12, False), (4, 12, True), (64, 600, False), (65, 600, True)],
+)
+def test_a_count_is_no_fraction(distinct: int, rows: int, scored: bool) -> None:
+    """A column has scores where it has more than 2 values, more than a quarter of the rows or more than 64."""
+    assert (_normal_scores(np.arange(rows) % distinct + 0.25) is not None) is scored
 
 
 def test_monotone_changes_of_fractions_change_nothing() -> None:
