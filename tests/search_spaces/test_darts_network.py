@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -306,3 +307,64 @@ def test_path_features_of_a_known_cell() -> None:
     assert values["reduce paths skip+pool from 0"] == 2 + 3  # and through node 2 into 3, 4 and 5
     assert values["reduce longest path skip+pool from 0"] == 2
     assert values["reduce edges from node 2"] == 3
+
+
+KIND = {  # like operations count as one
+    "skip_connect": "skip", "max_pool_3x3": "pool", "avg_pool_3x3": "pool", "sep_conv_3x3": "sep",
+    "sep_conv_5x5": "sep", "dil_conv_3x3": "dil", "dil_conv_5x5": "dil",
+}  # fmt: skip
+
+
+def by_walking(cell: str, edges: Edges) -> dict[str, float]:
+    """The features of a cell from a list of its edges and of all its paths, each as the kinds on it."""
+    into = [(operation, source, 2 + place // 2) for place, (operation, source) in enumerate(edges)]
+    ways: dict[int, list[list[str]]] = {}
+    for start in (0, 1):
+        at: dict[int, list[list[str]]] = {node: [[]] if node == start else [] for node in range(6)}
+        for name, source, node in into:  # in topological order
+            if name != "none":
+                at[node] += [[*way, KIND[name]] for way in at[source]]
+        ways[start] = [way for node in (2, 3, 4, 5) for way in at[node]]
+    found: dict[str, float] = {f"count {name}": sum(one == name for one, _ in edges) for name in OPERATIONS}
+    for place, (one, source) in enumerate(edges):
+        found |= {f"edge {place} is {name}": one == name for name in OPERATIONS if name != "none"}
+        found[f"input of edge {place}"] = source
+    for node in range(5):
+        found[f"edges from node {node}"] = sum(one != "none" and source == node for one, source in edges)
+    for start, paths in ways.items():
+        for size in (1, 2, 3, 4):
+            for some in combinations(("skip", "pool", "sep", "dil"), size):
+                lengths = [len(way) for way in paths if set(way) <= set(some)]
+                label = f"{'+'.join(some)} from {start}"
+                found[f"paths {label}"] = len(lengths)
+                found[f"shortest path {label}"] = min(lengths, default=0)
+                found[f"longest path {label}"] = max(lengths, default=0)
+        active = [tuple(kind for kind in way if kind != "skip") for way in paths]
+        for length in (0, 1, 2):
+            for way in product(("pool", "sep", "dil"), repeat=length):
+                found[f"ways {'>'.join(way) or 'identity'} from {start}"] = active.count(way)
+    fed = {0, 1} | {node for way in (0, 1) for node in _reached(into, way)}
+    for kind in ("pool", "sep", "dil"):
+        found[f"live {kind}"] = sum(one != "none" and KIND[one] == kind and source in fed for one, source, _ in into)
+    return {f"{cell} {name}": float(value) for name, value in found.items()}
+
+
+def _reached(into: list[tuple[str, int, int]], start: int) -> set[int]:
+    reached = {start}
+    for name, source, node in into:
+        if name != "none" and source in reached:
+            reached.add(node)
+    return reached
+
+
+def test_features_are_those_of_all_edges_and_paths() -> None:
+    rng = Random(5)
+    for number in range(30):
+        genotype = SPACE.canonical(SPACE.sample(rng))
+        for _ in range(number % 4 * 3):  # some `none`, also of nodes that get nothing
+            cell, place = rng.choice(("normal", "reduce")), rng.randrange(8)
+            genotype = genotype.replace(cell, place, ("none", getattr(genotype, cell)[place][1]))
+        genotype = SPACE.canonical(genotype)
+        expected = {**by_walking("normal", genotype.normal), **by_walking("reduce", genotype.reduce)}
+        assert len(expected) == len(SPACE.feature_names()) == 392
+        assert dict(zip(SPACE.feature_names(), SPACE.features(genotype).tolist())) == expected

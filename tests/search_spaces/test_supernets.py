@@ -341,3 +341,19 @@ def test_nasbench201_takes_none_only_where_it_may() -> None:
             network.alphas["cell"].zero_()
             network.alphas["cell"][:, 0] = 9.0
         assert set(network.derive().operations) == {"none" if allow_none else "skip_connect"}
+
+
+def test_alphas_start_near_0() -> None:
+    """10⁻³·N(0, 1) for each edge and operation: Liu et al., ICLR 2019, and their release."""
+    torch.manual_seed(0)
+    for supernet, rows in ((DARTS().supernet(channels=2, cells=3), 28), (NASBench201().supernet(channels=2), 6)):
+        values = torch.cat([alpha.detach().flatten() for alpha in supernet.alphas.values()])
+        assert len(values) == rows * len(supernet.operations)
+        assert values.std().item() == pytest.approx(1e-3, rel=0.35)
+        assert abs(values.mean().item()) < 5e-4
+
+
+def test_logits_of_half_precision_are_of_the_type_of_the_images() -> None:
+    supernet = NASBench201().supernet(3, channels=2, cells_per_stage=1)
+    supernet.precision = torch.bfloat16
+    assert supernet(torch.rand(2, 3, 8, 8)).dtype == torch.float32

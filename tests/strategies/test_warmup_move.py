@@ -77,6 +77,17 @@ def test_infeasible_ones_are_replaced_by_the_next_of_the_ranking() -> None:
     assert len(asked) == 29
 
 
+def test_the_next_of_the_ranking_also_replace_those_of_a_batch_that_is_told_in_part() -> None:
+    strategy, ranking = made(7, pool=4, tournament=2), best_first(7, 300)
+    batch = strategy.ask(4)
+    assert list(map(key, batch)) == ranking[:4]
+    for arch, score in zip(batch, (1.0, None, None, 1.0)):
+        strategy.tell(arch, None if score is None else {"score": score})
+    assert list(map(key, strategy.ask(2))) == ranking[4:6]
+    (move,) = strategy.ask(1)
+    assert any(move in SPACE.neighbors(member) for member, _ in strategy.population)
+
+
 def test_cheap_is_asked_in_lists_once_per_class_and_of_representatives() -> None:
     cheap = Cheap()
     strategy = made(1, cheap)

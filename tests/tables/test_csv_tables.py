@@ -56,6 +56,14 @@ def test_scores_as_nas_score_writes_them(tmp_path: Path) -> None:
         np.testing.assert_array_equal(same.column("zen"), [2.5, 3, np.nan])
 
 
+@pytest.mark.parametrize("header", ["arch,arch_str", "arch_str,arch"])
+def test_of_two_columns_of_architectures_the_own_one_is_read(header: str, tmp_path: Path) -> None:
+    """`arch`, as `nas score` calls it; neither is a column of numbers."""
+    cells = (A, B) if header.startswith("arch,") else (B, A)
+    table = read_scores(written(tmp_path, "a.csv", f"{header},nwot\n{cells[0]},{cells[1]},7\n"))
+    assert (table.architectures, table.names()) == ((A,), ["nwot"])
+
+
 def test_tiny_scores_keep_their_digits(tmp_path: Path) -> None:
     table = read_scores(written(tmp_path, "a.csv", f"arch,fisher\n{A},1e-200\n{B},2.5e-200\n"))
     assert list(table.column("fisher")) == [1e-200, 2.5e-200]

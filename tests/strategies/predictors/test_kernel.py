@@ -186,6 +186,33 @@ def test_out_of_bag_is_not_what_was_learned_by_heart() -> None:
     assert abs(np.corrcoef(trees.out_of_bag()[:, 0], noise)[0, 1]) < 0.3
 
 
+def test_out_of_bag_is_in_units_of_the_targets() -> None:
+    """What a single tree has not seen is its answer, all else the mean of the targets."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(80, 3))
+    y = np.stack([1000 + 100 * x[:, 0], 1e-3 * x[:, 1]], axis=1)
+    trees = ExtraTrees(0, ExtraTreesOptions(trees=1, bootstrap=True)).fit(x, y)
+    found = trees.out_of_bag()
+    (seen,) = (np.unique(rows) for rows in trees._trees.estimators_samples_)
+    left = np.setdiff1d(np.arange(80), seen)
+    assert 15 < len(left) < 45
+    np.testing.assert_allclose(found[seen], np.broadcast_to(y.mean(axis=0), (len(seen), 2)))
+    np.testing.assert_allclose(found[left], trees.predict(x[left]).mean)
+
+
+def test_leaves_and_shares_of_features_are_those_asked_for() -> None:
+    """A leaf of at least 10 of 80 and a look at every feature: the mean of ten targets or more, in few steps."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(80, 4))
+    fine, coarse = (ExtraTrees(0, ExtraTreesOptions(trees=1, smallest_leaf=n)).fit(x, x[:, 0]) for n in (1, 10))
+    assert len(np.unique(fine.predict(x).mean)) == 80
+    assert 2 <= len(np.unique(coarse.predict(x).mean)) <= 8
+    assert [ExtraTrees(0, ExtraTreesOptions(share=s)).fit(x, x[:, 0])._trees.max_features for s in (0.5, 1.0)] == [
+        0.5,
+        1,
+    ]
+
+
 def test_architectures_that_repeat_are_no_obstacle() -> None:
     rng = np.random.default_rng(0)
     x = np.repeat(rng.normal(size=(100, 8)), 15, axis=0)
