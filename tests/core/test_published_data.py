@@ -107,6 +107,17 @@ def test_digits_are_sixteen_pixels_wide_unless_asked_otherwise() -> None:
     assert shape_of(DataSettings(size=8)) == (10, 8)
 
 
+def test_what_is_done_to_digits_stays_out_of_those_read_next() -> None:
+    first = LOADERS.get("digits")(DataSettings()).read()
+    images, labels = first.images.copy(), first.labels.copy()
+    first.images[:], first.labels[:] = 0, 0
+    again = LOADERS.get("digits")(DataSettings()).read()
+    assert np.array_equal(again.images, images)
+    assert np.array_equal(again.labels, labels)
+    assert images.any()
+    assert labels.any()
+
+
 def test_a_fifth_is_the_test_part_and_a_tenth_of_the_rest_validation() -> None:
     labels = np.arange(1000) % 10
     train, validation, test = split(labels, 10, (), has_test=False)

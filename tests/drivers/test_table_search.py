@@ -6,7 +6,6 @@ import csv
 import itertools
 import math
 from collections import Counter
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -70,7 +69,7 @@ def test_random_search_has_the_regret_of_its_closed_form(tables: Collection, cla
     values = np.array(list(map(worth, classes)))
     rng = np.random.default_rng(0)
     # the order of first appearance in draws with replacement is that of Exp(1) / share
-    order = np.argsort(rng.exponential(size=(3000, len(classes))) / share, axis=1)[:, :30]
+    order = np.argsort(rng.exponential(size=(1000, len(classes))) / share, axis=1)[:, :30]
     expected = values.max() - np.maximum.accumulate(values[order], axis=1).mean(axis=0)
     got = np.array(result["strategies"]["random"]["regret"])
     assert got[0] == pytest.approx(values.max() - share @ values, abs=4 * values.std() / 20)
@@ -101,11 +100,11 @@ def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection)
 
 
 def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
-    one = study(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=25)
+    one = study(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=11)
     results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]
     assert results[0] == results[1]
     assert results[0]["strategies"] == results[0]["objectives"]["clean"]["strategies"]
-    fewer = table_search(tables, study(seeds=11))["strategies"]["random"]["regret"]
+    fewer = table_search(tables, study(seeds=6))["strategies"]["random"]["regret"]
     assert fewer != results[0]["strategies"]["random"]["regret"]
 
 
@@ -273,10 +272,10 @@ def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
     monkeypatch.setattr(Memory, "tell", lambda self, position, key: (told.append(key), record(self, position, key))[1])
     options = ("guided.init=5", "guided.batch=20", "guided.kappa=0", "guided.predictor=extra-trees")
     settings = {"objectives": ["clean:min"], "strategies": ["guided"], "features": ("edgegpu_latency",)}
-    one = study(**settings, queries=105, seeds=1, options=options)
+    one = study(**settings, queries=45, seeds=1, options=options)
     table_search(tables, one, ExecutorSettings(workers=1))
     latency = tables.values("edgegpu_latency", told)
-    assert len(told) == 105
+    assert len(told) == 45
     assert np.isfinite(latency[5:]).all()
 
 
@@ -296,10 +295,12 @@ def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
     assert found["local"]["regret"][-1] == pytest.approx(0.692 - found["local"]["fgsm@1"]["mean"])
 
 
-def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(data_dir: Path) -> None:
-    tables = Collection({"": RobustnessDataset(data_dir / "robustness-dataset", "cifar10")})
+def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[str]) -> None:
+    few = classes[::20]
+    columns = {"answer": np.array([derive(2, text) % 1000 for text in few]), "clean": np.array(list(map(worth, few)))}
+    tables = Collection({"": ArrayTable("few", few, columns)})
     options = ("guided.init=10", "guided.batch=5", "guided.predictor=kernel", "guided.kappa=0")
-    settings = {"strategies": ["guided"], "queries": 40, "seeds": 2, "objectives": ["fgsm@1"], "options": options}
-    blind = table_search(tables, study(**settings, features=("corruptions",)))["strategies"]["guided"]
-    seeing = table_search(tables, study(**settings, features=("fgsm@1",)))["strategies"]["guided"]
-    assert seeing["regret"][-1] < 0.005 < blind["regret"][-1]
+    settings = {"strategies": ["guided"], "queries": 20, "seeds": 2, "objectives": ["answer"], "options": options}
+    blind = table_search(tables, study(**settings, features=("clean",)))["strategies"]["guided"]
+    seeing = table_search(tables, study(**settings, features=("answer",)))["strategies"]["guided"]
+    assert seeing["regret"][-1] < 5 < blind["regret"][-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -27,8 +28,14 @@ class Digits(Loader):
         return []
 
     def read(self) -> Raw:
-        from sklearn.datasets import load_digits
+        grey, labels = _parsed()
+        return Raw(np.repeat(grey[:, None], 3, axis=1), labels.copy(), CLASSES)
 
-        data = load_digits()
-        grey = np.rint(data.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8), 0..16 -> 0..255
-        return Raw(np.repeat(grey[:, None], 3, axis=1), data.target.astype(np.int64), CLASSES)
+
+@cache
+def _parsed() -> tuple[np.ndarray, np.ndarray]:
+    """Grey images (N, 8, 8) from 0 to 255, and their labels; scikit-learn parses its text file at every call."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return np.rint(data.images * (255 / 16)).astype(np.uint8), data.target.astype(np.int64)
