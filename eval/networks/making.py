@@ -39,11 +39,11 @@ def keywords(options: list[str]) -> dict[str, Any]:
     """`["num_classes=10", "pretrained=false"]` as values; each is read as YAML."""
     found: dict[str, Any] = {}
     for text in options:
-        key, equals, _ = str(text).partition("=")
+        key, equals, value = str(text).partition("=")
         if not equals or not key.isidentifier():
             raise InputError(f"Expected eval.model_options as key=value,key=value but got {text!r}.")
         try:
-            check_size(text)
+            check_size(value)
             found[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
         except Exception as error:  # of the YAML library
             raise InputError(
