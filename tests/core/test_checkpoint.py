@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import signal
-import subprocess
-import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from forked import Fork, Say
 
 from nas.core import checkpoint
 from nas.core.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
 PAYLOAD: dict[str, Any] = {
     "kind": "network",
     "weights": {"a": torch.arange(5000.0).view(50, 100), "b": torch.tensor([1, 2])},
@@ -133,61 +133,47 @@ def test_a_bare_pickle_is_never_run(tmp_path: Path) -> None:
     assert not ran.exists()
 
 
-LOOP = """
-import sys
-import torch
-from pathlib import Path
-from nas.core import checkpoint
-print("ready", flush=True)
-n = 0
-while True:
-    checkpoint.save(Path(sys.argv[1]), {"kind": "training", "n": n, "w": torch.full((200_000,), float(n))})
-    n += 1
-"""
+def save_forever(say: Say, path: Path, save: Callable[[Path, dict[str, Any]], None]) -> None:
+    say("ready")
+    n = 0
+    while True:
+        save(path, {"kind": "training", "n": n, "w": torch.full((200_000,), float(n))})
+        n += 1
+
+
+def kill_while_saving(path: Path, save: Callable[[Path, dict[str, Any]], None], seconds: float) -> None:
+    with Fork(save_forever, path, save) as writer:
+        assert writer.lines.readline() == "ready\n"
+        time.sleep(seconds)
+        writer.kill()
+        assert writer.wait() == -signal.SIGKILL
 
 
 def test_a_killed_writer_leaves_a_whole_checkpoint(path: Path) -> None:
     checkpoint.save(path, {"kind": "training", "n": -1, "w": torch.full((1,), -1.0)})
     seen = []
-    for wait in (0.07, 0.2):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", LOOP, str(path)],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"ready\n"
-        time.sleep(wait)
-        writer.send_signal(signal.SIGKILL)
-        assert writer.wait(10) == -signal.SIGKILL
+    for seconds in (0.07, 0.2):
+        kill_while_saving(path, checkpoint.save, seconds)
         loaded = checkpoint.load(path, "training")
         assert (loaded["w"] == loaded["n"]).all()
         seen.append(loaded["n"])
     assert max(seen) >= 0
 
 
+def save_where_files_are_small(say: Say, path: Path) -> None:
+    for room in (0, 300, 5_000, 20_000, 399_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        try:
+            checkpoint.save(path, {"kind": "network", "w": torch.zeros(100_000)})
+        except InputError as error:
+            say(error)
+
+
 def test_a_disk_that_fills_up_while_writing_is_told(path: Path) -> None:
-    script = """
-import resource, sys
-import torch
-from pathlib import Path
-from nas.core import checkpoint
-from nas.core.errors import InputError
-for room in (0, 300, 5_000, 20_000, 399_000):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-    try:
-        checkpoint.save(Path(sys.argv[1]), {"kind": "network", "w": torch.zeros(100_000)})
-    except InputError as error:
-        print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
-    )
-    assert done.stdout.count("the disk is full") == 5, done.stderr[-500:]
+    with Fork(save_where_files_are_small, path) as writer:
+        said = writer.lines.read()
+        assert writer.wait() == 0
+    assert said.count("the disk is full") == 5, said
     assert checkpoint.load(path, "network")["name"] == "ü"  # the old one
     assert os.listdir(path.parent) == ["a.pt"]
 
@@ -262,17 +248,7 @@ def test_a_flipped_bit_anywhere_is_told_or_changes_nothing(path: Path) -> None:
 
 def test_a_kill_at_any_moment_of_keeping_leaves_a_good_one(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    script = LOOP.replace("checkpoint.save", "checkpoint.keep")
-    for wait in (0.03, 0.12):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", script, str(path)],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"ready\n"
-        time.sleep(wait)
-        writer.send_signal(signal.SIGKILL)
-        assert writer.wait(10) == -signal.SIGKILL
+    for seconds in (0.03, 0.12):
+        kill_while_saving(path, checkpoint.keep, seconds)
         assert all((payload["w"] == payload["n"]).all() for payload in checkpoint.kept(path, "training"))
         assert path.is_file() or not (tmp_path / "last.previous.pt").exists()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from data_files import BUILDERS, Made, imagefolder, pixels, spread, write_folder
+from forked import Fork, Say
 
 from nas.core.data import LOADERS, Dataset, DataSettings, attacked, load, room
 from nas.core.data import stored as files
 from nas.core.data.imagefolder import Decoded
 from nas.core.errors import InputError
 from nas.strategies.rnas.halves import halves
+from nas.train.batches import Batches
 
 CACHED = [name for name in LOADERS.names() if LOADERS.get(name).cached]
 
@@ -187,74 +186,67 @@ def test_a_broken_image_leaves_nothing_behind(tmp_path: Path, cache: Path) -> No
     assert not list((cache / "data").iterdir())
 
 
-LOAD = """
-import sys, time
-from nas.core.data import DataSettings, load
-from nas.core.data.imagefolder import Decoded
-true, count = Decoded._decoded, 0
-def slow(self, path):
-    global count
-    count += 1
-    time.sleep(float(sys.argv[2]))
-    return true(self, path)
-Decoded._decoded = slow
-data = load(DataSettings("imagefolder", sys.argv[1]))
-print(count, data.train.images.long().sum().item())
-"""
+def load_slowly(say: Say, root: Path, pause: float) -> None:
+    """Says how many images it decoded, and the sum of all."""
+    true_decode, count = Decoded._decoded, 0
 
+    def slow(self: Decoded, path: str) -> np.ndarray:
+        nonlocal count
+        count += 1
+        time.sleep(pause)
+        return true_decode(self, path)
 
-def started(root: Path, pause: float) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-c", LOAD, str(root), str(pause)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    Decoded._decoded = slow  # type: ignore[method-assign]
+    data = load(DataSettings("imagefolder", str(root)))
+    say(f"{count} {data.train.images.long().sum().item()}")
 
 
 def test_of_several_processes_one_decodes(tmp_path: Path) -> None:
     made = imagefolder(tmp_path / "images")
-    processes = [started(tmp_path / "images", 0.02) for _ in range(2)]
-    found = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], found
+    with Fork(load_slowly, tmp_path / "images", 0.02) as one, Fork(load_slowly, tmp_path / "images", 0.02) as other:
+        found = [process.lines.read().split() for process in (one, other)]
+        assert [one.wait(), other.wait()] == [0, 0]
     total = load(made.settings).train.images.long().sum().item()
-    assert sorted(out.split() for out, _ in found) == [["0", str(total)], ["69", str(total)]]
+    assert sorted(found) == [["0", str(total)], ["69", str(total)]]
 
 
 def test_a_killed_process_holds_nobody_up(tmp_path: Path, cache: Path) -> None:
     made = imagefolder(tmp_path / "images")
-    first = started(tmp_path / "images", 0.5)
-    limit = time.monotonic() + 60
-    while not list(cache.rglob("*.unfinished")) and time.monotonic() < limit:
-        time.sleep(0.05)
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
+    with Fork(load_slowly, tmp_path / "images", 0.5) as first:
+        limit = time.monotonic() + 60
+        while not list(cache.rglob("*.unfinished")) and time.monotonic() < limit:
+            time.sleep(0.05)
+        first.kill()
+        assert first.wait() == -signal.SIGKILL
     assert all_equal(load(made.settings), load(made.settings, keep=False))
     assert len(list((cache / "data").iterdir())) == 1
 
 
-MEMORY = """
-import sys
-import torch
-from nas.core.data import DataSettings, load, room
-from nas.train.batches import Batches
-def anonymous():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) / 1024
-room.available = lambda: 50 * 2**20
-before, peak = anonymous(), 0
-data = load(DataSettings("imagefolder", sys.argv[1], size=int(sys.argv[2])))
-peak = anonymous()
-batches = Batches(data.train, torch.device("cpu"))
-for x, y in batches.of(torch.randperm(len(data.train)), 4, 0):
-    peak = max(peak, anonymous())
-print(batches.resident, len(data.train) * data.train.images[0].numel() / 2**20, peak - before)
-"""
+def anonymous() -> float:
+    """MiB of memory that no file backs."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+
+
+def read_once(say: Say, root: Path, size: int) -> None:
+    room.available = lambda: 20 * 2**20
+    before = anonymous()
+    data = load(DataSettings("imagefolder", str(root), size=size))
+    peak = anonymous()
+    batches = Batches(data.train, torch.device("cpu"))
+    for _ in batches.of(torch.randperm(len(data.train)), 4, 0):
+        peak = max(peak, anonymous())
+    say(f"{batches.resident} {len(data.train) * data.train.images[0].numel() / 2**20} {peak - before}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc")
 def test_memory_stays_far_below_the_size_of_the_images(tmp_path: Path) -> None:
-    write_folder(tmp_path / "images", pixels(500, 8), spread(500, 2))
-    arguments = [sys.executable, "-c", MEMORY, str(tmp_path / "images"), "512"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    resident, size, memory = done.stdout.split()
+    write_folder(tmp_path / "images", pixels(200, 8), spread(200, 2))
+    with Fork(read_once, tmp_path / "images", 512) as reader:
+        resident, size, memory = reader.lines.read().split()
+        assert reader.wait() == 0
     assert resident == "False"
-    assert float(size) > 250  # of training images alone
+    assert float(size) > 100  # of training images alone
     assert float(memory) < 0.4 * float(size)
 
 
