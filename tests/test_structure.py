@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked import Fork, Say
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {  # package -> what it may import besides itself
@@ -100,6 +103,32 @@ def test_tracked_files_name_no_machine_and_no_data_path() -> None:
         assert not shared.search((ROOT / name).read_text(encoding="utf-8")), name
 
 
+def import_everything(say: Say, folder: Path, installed: Path) -> None:
+    """As `python -c` in that folder would, where the package is installed and nothing of it is imported yet."""
+    os.chdir(folder)
+    elsewhere = [
+        path for path in sys.path if path and not Path(path).is_relative_to(ROOT) and "__editable__" not in path
+    ]
+    sys.path = ["", str(installed), *elsewhere]
+    sys.meta_path = [
+        finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", type(finder).__module__)
+    ]
+    sys.path_importer_cache.clear()
+    for name in [name for name in sys.modules if name.split(".")[0] == "nas"]:
+        del sys.modules[name]
+    import nas.bench
+    import nas.drivers.launch
+    import nas.eval
+    import nas.search_spaces
+    import nas.strategies.proxies
+    import nas.train
+    from nas.core.config import compose, shipped
+
+    assert "quickstart" in shipped()
+    assert compose("quickstart")["space"] == "nasbench201"
+    say(nas.train.__file__)
+
+
 def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
     """An ordinary install, used beside a user's own train.py and eval.py, and inside the checkout."""
     source = tmp_path / "source"
@@ -124,25 +153,32 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
     own.mkdir()
     for name in ("train", "eval", "search_spaces"):
         (own / f"{name}.py").write_text(f"raise SystemExit('the wrong {name}')")
-    script = (
-        "import sys; sys.path = [p for p in sys.path if '__editable__' not in p]\n"
-        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in getattr(f, '__module__', type(f).__module__)]\n"
-        f"sys.path.insert(1, {str(installed)!r})\n"
-        "import nas, nas.train, nas.eval, nas.search_spaces, nas.strategies.proxies, nas.drivers.launch, nas.bench\n"
-        "from nas.core.config import shipped, compose\n"
-        "assert 'quickstart' in shipped() and compose('quickstart')['space'] == 'nasbench201'\n"
-        "print(nas.train.__file__)\n"
-    )
     for folder, expected in ((own, installed), (source, source)):
-        done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert Path(done.stdout.strip()).is_relative_to(expected), done.stdout
+        with Fork(import_everything, folder, installed) as process:
+            lines = process.lines.read()
+            assert process.wait() == 0
+        assert Path(lines.strip()).is_relative_to(expected), lines
 
 
-@pytest.mark.parametrize("module", ["nas.cli.execution", "nas.drivers.jobs"])  # of every command, of every worker
-def test_what_takes_a_second_to_import_is_imported_where_it_is_used(module: str) -> None:
+EVERYWHERE = ("nas.cli.execution", "nas.drivers.jobs")  # modules of every command, of every worker
+
+
+@pytest.fixture(scope="module")
+def slow_imports() -> dict[str, list[str]]:
+    """What takes a second to import and is there after the import of each module, one after the other."""
     slow = ("scipy.stats", "matplotlib", "torchattacks", "sklearn")
-    script = f"import sys, {module}; print(*(set({slow}) & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    script = "import sys, json\nfound = {}\n" + "".join(
+        f"import {module}; found[{module!r}] = sorted(set({slow}) & set(sys.modules))\n" for module in EVERYWHERE
+    )
+    command = [sys.executable, "-c", script + "print(json.dumps(found))"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == []
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("module", EVERYWHERE)
+def test_what_takes_a_second_to_import_is_imported_where_it_is_used(
+    module: str, slow_imports: dict[str, list[str]]
+) -> None:
+    assert slow_imports[module] == []

@@ -46,7 +46,7 @@ def trained() -> tuple[Network, torch.Tensor, torch.Tensor]:
     return network, x[right][:12], y[right][:12]
 
 
-SHORT = {"apgd-ce": "apgd-ce10", "apgd-dlr": "apgd-dlr10", "fab": "fab10", "square": "square200"}  # else minutes
+SHORT = {"apgd-ce": "apgd-ce5", "apgd-dlr": "apgd-dlr5", "fab": "fab5", "square": "square100"}  # else minutes
 RADII = {"Linf": 0.25, "L2": 3.0}
 CASES = [
     (SHORT.get(name, kind.example or name), norm)
@@ -71,9 +71,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer of the thousands of passes of AutoAttack's versions."""
 
     def adjust(self: Attack, adversary: Any, num_classes: int) -> None:
-        adversary.apgd.n_iter = adversary.apgd_targeted.n_iter = adversary.fab.n_iter = 10
+        adversary.apgd.n_iter = adversary.apgd_targeted.n_iter = adversary.fab.n_iter = 5
         adversary.apgd_targeted.n_target_classes = adversary.fab.n_target_classes = 2
-        adversary.apgd.eot_iter, adversary.square.n_queries = 2, 200
+        adversary.apgd.eot_iter, adversary.square.n_queries = 2, 60
 
     for name in ("autoattack", "autoattack-rand"):
         monkeypatch.setattr(ATTACKS.get(name), "adjust", adjust)
@@ -169,10 +169,10 @@ def test_autoattack_is_the_standard_protocol(
     lengths, evaluate = set(), AutoAttack.run_standard_evaluation
 
     def shortened(self: Any, *args: Any, **more: Any) -> Any:
-        """Each part as long as it came is noted; then a tenth of it is run."""
+        """Each part as long as it came is noted; then a twentieth of it is run."""
         lengths.add((self.apgd.n_iter, self.apgd_targeted.n_iter, self.fab.n_iter, self.square.n_queries))
-        self.apgd.n_iter = self.apgd_targeted.n_iter = self.fab.n_iter = 10
-        self.square.n_queries = 500
+        self.apgd.n_iter = self.apgd_targeted.n_iter = self.fab.n_iter = 5
+        self.square.n_queries = 250
         return evaluate(self, *args, **more)
 
     monkeypatch.setattr(AutoAttack, "run_standard_evaluation", shortened)

@@ -45,8 +45,9 @@ def honest(data: Dataset) -> nn.Module:
 
 @pytest.fixture(autouse=True)
 def cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "QUERIES", 200)
-    monkeypatch.setattr(checks, "RESTARTS", 3)
+    """What the numbers are is checked in `test_check_limits`."""
+    for name, value in {"QUERIES": 100, "RESTARTS": 2, "STEPS": 8, "MORE": 16, "DRAWS": 3}.items():
+        monkeypatch.setattr(checks, name, value)
 
 
 class Wrapped(nn.Module):
@@ -84,7 +85,8 @@ def quantised(x: Tensor) -> Tensor:
     return (x * 8).round() / 8  # its gradient is 0 everywhere
 
 
-def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset) -> None:
+def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "QUERIES", 200)
     settings = replace(SETTINGS, n_test=120, batch_size=120, checks_images=120)  # of 60 Square's gain may be chance
     found = verdicts(Wrapped(honest, before=quantised), data, settings)
     assert found["zero-gradients"] == "warn"
@@ -117,7 +119,7 @@ def test_a_network_that_differentiates_in_its_forward_pass_is_caught_and_the_nex
             torch.autograd.grad(honest(z).sum(), z)
         return x
 
-    few = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=20, checks=True, checks_images=20)
+    few = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=4, checks=True, checks_images=4)
     assert verdicts(Wrapped(honest, before=purified), data, few)["dynamic"] == "warn"
     assert verdicts(honest, data, few)["dynamic"] == "pass"
 
@@ -166,7 +168,7 @@ def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Datase
             if self.left == 0:
                 raise Stopped
 
-    settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=6, checks=True, checks_images=6)
+    settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=4, checks=True, checks_images=4)
     whole = evaluate(honest, data, settings, 3, torch.device("cpu"), Memory())
     kept, deaths = Dying(), 0
     while deaths < 40:
@@ -181,7 +183,7 @@ def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Datase
 
 def test_progress_ends_where_it_was_said_to(honest: nn.Module, data: Dataset) -> None:
     told: list[tuple[int, int]] = []
-    settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=6, checks=True, checks_images=4, batch_size=3)
+    settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=4, checks=True, checks_images=3, batch_size=2)
     evaluate(
         honest, data, settings, 3, torch.device("cpu"), Memory(), lambda done, total, note: told.append((done, total))
     )

@@ -104,12 +104,12 @@ def test_sweep_falls_and_has_the_evaluation_at_factor_1(network: Network, data: 
 
 
 def test_a_stopped_evaluation_continues_to_the_same_end(network: Network, data: Dataset) -> None:
-    whole = Memory()
-    expected = _evaluate(network, data, outcomes=whole)
+    settings, whole = replace(SETTINGS, n_test=10, batch_size=4), Memory()
+    expected = _evaluate(network, data, settings, outcomes=whole)
     for stop in range(1, len(whole), 3):
         kept = Memory(list(whole.items())[:stop])
         before = dict(kept)
-        assert _evaluate(network, data, outcomes=kept) == expected
+        assert _evaluate(network, data, settings, outcomes=kept) == expected
         assert {key: kept[key] for key in before} == before
 
 
