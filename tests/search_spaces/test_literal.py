@@ -126,3 +126,19 @@ def test_a_place_is_shown_with_what_is_around_it() -> None:
     text = "a" * 100 + "\n  X" + "b" * 100
     assert shown(text, 103) == f"at character 104, in `...{'a' * 27} X{'b' * 39}...`"
     assert shown("ab", 1) == "at character 2, in `ab`"
+
+
+@pytest.mark.parametrize(
+    ("longest", "longer", "words"),
+    [
+        ("[" * 41 + "]" * 41, "[" * 42 + "]" * 42, "more than 40 levels"),
+        ("9" * 9, "9" * 10, "a number of 10 digits"),
+        ("1." + "5" * 38, "1." + "5" * 39, "a number of 41 digits"),
+        ("[*range(40)]", "[*range(41)]", "no list"),
+    ],
+    ids=["levels", "digits", "float", "range"],
+)
+def test_limits_of_a_value(longest: str, longer: str, words: str) -> None:
+    Reader(longest).value()
+    with pytest.raises(Trouble, match=words):
+        Reader(longer).value()

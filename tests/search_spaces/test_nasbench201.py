@@ -171,3 +171,17 @@ def test_a_pass_without_gradients_does_not_spoil_later_ones() -> None:
     with torch.inference_mode():
         pool(x)
     pool(x.clone().requires_grad_(True)).sum().backward()
+
+
+def test_edges_for_drawing() -> None:
+    """Nodes 0 to 3 are called in, 1, 2 and out; edges in the order of the string, `none` left out."""
+    cell = SPACE.parse("|nor_conv_1x1~0|+|nor_conv_3x3~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_1x1~2|")
+    assert SPACE.edges(cell) == {
+        "cell": [
+            ("in", "1", "nor_conv_1x1"),
+            ("in", "2", "nor_conv_3x3"),
+            ("1", "2", "skip_connect"),
+            ("1", "out", "avg_pool_3x3"),
+            ("2", "out", "nor_conv_1x1"),
+        ]
+    }

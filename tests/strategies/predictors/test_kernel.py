@@ -65,7 +65,7 @@ def test_where_the_kernel_starts_and_how_far_its_first_step_goes() -> None:
     moved = Kernel(0, KernelOptions(steps=1, lr=0.02)).fit(X, Y)._parameters
     assert moved is not None
     for before, after in zip(start, moved):  # Adam's first step is its rate, whatever the gradient
-        np.testing.assert_allclose((after - before).abs(), np.full(before.shape, 1.01 * 0.02), rtol=1e-2)
+        np.testing.assert_allclose((after - before).abs(), np.full(before.shape, 1.01 * 0.02), rtol=3e-3)
 
 
 def test_the_parameters_are_those_of_the_highest_posterior() -> None:
