@@ -58,6 +58,7 @@ def aims(*overrides: str) -> Aims:
 def test_objectives_are_read() -> None:
     assert parse("croze") == [Term("croze")]
     assert parse("fgsm@1+params:min") == [Term("fgsm@1"), Term("params", False)]
+    assert parse("scores:mean+scores:mine:macs:min") == [Term("scores:mean"), Term("scores:mine:macs", False)]
     assert parse("hrs:fgsm@1 + robbench:clean:max") == [Term("hrs:fgsm@1"), Term("robbench:clean", True)]
     for wrong in ("", "a+", "+a", "a+a:min", ":min", "fgsm@1:mni", "params:mim"):
         with pytest.raises(InputError, match="bjective"):

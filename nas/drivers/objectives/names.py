@@ -11,6 +11,7 @@ from nas.eval.attacks import ATTACKS, named
 from nas.strategies.proxies import PROXIES
 
 LATENCY, PREDICTED, TRAINED = "latency", "predicted", "trained:"
+SCORES = "scores:"  # before the columns of score files
 GRAPH = "graph"  # among features: the search space's own
 DIRECTIONS = {"max": True, "min": False}
 
@@ -29,7 +30,7 @@ def parse(text: str) -> list[Term]:
     for part in text.split("+"):
         name, colon, direction = part.strip().rpartition(":")
         term = Term(name, DIRECTIONS[direction]) if colon and direction in DIRECTIONS else Term(part.strip())
-        if re.search(r":m\w{0,4}$", term.name):
+        if re.search(r":m\w{0,4}$", term.name) and not term.name.startswith(SCORES):  # where a column may be `mean`
             raise InputError(f"Expected :min or :max behind an objective but got {part.strip()!r}.")
         if not term.name:
             raise InputError(f"Expected objectives such as croze or fgsm@1+params:min but got {text!r}.")
