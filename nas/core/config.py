@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import os
@@ -77,17 +78,7 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     is told.
     """
     text, where = _read(name)
-    try:
-        check_size(text)
-        check_numbers(text)
-        loaded = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
-        if not isinstance(loaded, DictConfig):
-            raise _no_section(where)
-        own: Any = OmegaConf.to_container(loaded, resolve=False)
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
-        raise InputError(f"Expected readable YAML in {where} but: {explained(error, text)}.") from error
-    except AssertionError as error:  # omegaconf's answer to a single number
-        raise _no_section(where) from error
+    own = copy.deepcopy(_section(text, where))
     merged: dict[str, Any] = {}
     parents = own.pop("extends", None) or []
     for parent in parents if isinstance(parents, list) else [parents]:
@@ -99,6 +90,22 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
         merged = _laid_over(merged, compose(found, (*above, name)))
     return _laid_over(merged, own)
+
+
+@functools.lru_cache(maxsize=64)
+def _section(text: str, where: str) -> Any:
+    """The keys and values of a file's text."""
+    try:
+        check_size(text)
+        check_numbers(text)
+        loaded = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
+        if not isinstance(loaded, DictConfig):
+            raise _no_section(where)
+        return OmegaConf.to_container(loaded, resolve=False)
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
+        raise InputError(f"Expected readable YAML in {where} but: {explained(error, text)}.") from error
+    except AssertionError as error:  # omegaconf's answer to a single number
+        raise _no_section(where) from error
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -157,9 +164,7 @@ def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict
             parsed = None
         elif kind is not str:
             try:
-                check_size(value)
-                check_numbers(value)
-                parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore
+                parsed = copy.deepcopy(_value(value))
             except Exception as error:
                 raise InputError(f"Expected a YAML value in {text!r} but: {explained(error)}.") from error
         for part in reversed(key.split(".")):
@@ -174,16 +179,43 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
     Floats may be written as fractions (`8/255`), lists of text as `a,b`. Every (nested) dataclass with a method
     `check()` is asked to check itself.
     """
-    values = _coerced(values, schema, "")
+    kind: Any = schema
     try:
-        merged = OmegaConf.merge(_structured(schema), OmegaConf.create(values))  # type: ignore[arg-type]
-        instance = OmegaConf.to_object(merged)
+        instance: T = copy.deepcopy(_instance(kind, _Written(_coerced(values, schema, ""))))
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         raise InputError(f"Expected a valid value for {key or 'the configuration'} but: {_one_line(error)}") from error
     _expand(instance)
     _check(instance)
-    return instance  # type: ignore[return-value]
+    return instance
+
+
+class _Written:
+    """Plain values as a key of a cache: the same where they are written alike, types included."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+        self.text = repr(values)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Written) and self.text == other.text
+
+
+@functools.lru_cache(maxsize=1024)
+def _value(text: str) -> Any:
+    """The YAML value of an override."""
+    check_size(text)
+    check_numbers(text)
+    return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]  # type: ignore[call-overload,index]
+
+
+@functools.lru_cache(maxsize=256)  # a command reads the same settings about ten times
+def _instance(schema: type, written: _Written) -> Any:
+    """The values in an instance of the schema, not checked yet."""
+    return OmegaConf.to_object(OmegaConf.merge(_structured(schema), OmegaConf.create(written.values)))
 
 
 @functools.cache

@@ -533,3 +533,25 @@ def test_settings_read_twice_share_nothing() -> None:
     first.search.constraints.append("params<=1")
     first.proxies.croze.batch_size += 1
     assert plain(load("quickstart", [])) == before
+    typed = ["eval.attacks=[pgd7]", "search.constraints=[params<=2]"]
+    load("quickstart", typed).eval.attacks.append("pgd50")
+    assert load("quickstart", typed).eval.attacks == ["pgd7"]
+    composed = compose("quickstart")
+    composed["search"]["budget"] = composed["extends"] = 0
+    assert plain(load("quickstart", [])) == before
+
+
+def test_what_a_file_says_is_read_whenever_it_changed(folder: Path) -> None:
+    for budget in (3, 4):
+        Path("a.yaml").write_text(f"search: {{budget: {budget}}}\n")
+        assert load("a.yaml", []).search.budget == budget
+
+
+def test_values_that_are_equal_but_of_another_type_are_told_apart() -> None:
+    assert load("quickstart", ["search.budget=1"]).search.budget == 1
+    for text in ("true", "1.5"):
+        with pytest.raises(InputError, match=r"search\.budget"):
+            load("quickstart", [f"search.budget={text}"])
+    with pytest.raises(InputError, match=r"search\.budget"):
+        from_values({"search": {"budget": True}}, [])
+    assert from_values({"search": {"budget": 1}}, []).search.budget == 1
