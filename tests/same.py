@@ -52,7 +52,7 @@ def masks(root: Path, place: Path) -> Masks:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Assign) and [getattr(one, "id", "") for one in node.targets] == ["__version__"]
     ]
-    return Masks((str(root), str(place)), versions[0] if versions else "", "")
+    return Masks((str(root), str(place)), versions[0] if versions else "")
 
 
 class Side:

@@ -17,8 +17,8 @@ from comparison.tree import Entry
 
 from nas.cli.main import app
 
-MASKS = Masks(("/old/place",), "0.3.0", "")
-OTHER = Masks(("/new/place",), "0.4.0", "")
+MASKS = Masks(("/old/place",), "0.3.0")
+OTHER = Masks(("/new/place",), "0.4.0")
 
 
 def commands(group: Any, before: str = "") -> set[str]:
@@ -79,7 +79,9 @@ def write(folder: Path, place: str, version: str, **changed: Any) -> dict[str, d
     with (folder / "scores.csv").open("w") as file:
         csv.writer(file).writerows([["arch", "nwot", "seconds"], ["a", changed.get("nwot", "1.5"), number]])
     table = f"<table><tr><th>loss<th>seconds</tr><tr><td>{changed.get('loss', 2)}<td>{number}</tr></table>"
-    (folder / "report.html").write_text(f"<p>{version}</p>{table}")
+    (folder / "report.html").write_text(
+        f"<p>{version} {'0a1b' * 10 if number < 16 else '2c3d' * 10 + ' with changes'}</p>{table}"
+    )
     with sqlite3.connect(folder / "store.sqlite") as store:
         store.execute("CREATE TABLE facts (key TEXT, value TEXT, checksum INTEGER)")
         store.execute("INSERT INTO facts VALUES ('seconds/search', ?, ?)", (str(number), round(number)))

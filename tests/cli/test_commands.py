@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from commands import TINY, TINY_TRAIN, nas, nas_json
+from names_and_types import EVALUATION, RUN, SEARCH_COMMAND, TRAINING, TRAINING_ON_EVERYTHING, wrong
 
 from nas import __version__
 from nas.cli.main import run_command
@@ -64,6 +65,10 @@ def test_run_leaves_everything_behind(finished: tuple[Path, dict[str, Any]]) -> 
         events = list((run / "models" / model["name"] / "tensorboard").glob("events*"))
         assert events
         assert sum(file.stat().st_size for file in events) > 100
+
+
+def test_names_and_types_of_a_run(finished: tuple[Path, dict[str, Any]]) -> None:
+    assert wrong(finished[1], *RUN) == []
 
 
 def test_the_models_of_a_run_are_what_they_are_said_to_be(
@@ -167,11 +172,14 @@ def test_search_train_eval_one_after_the_other(config: str, tmp_path: Path) -> N
     trained = nas_json("train", searched["run"], "train.method=pgd", "train.steps=1", cwd=tmp_path)
     assert {"checkpoint", "arch", "val_accuracy", "epochs", "seconds"} <= trained.keys()
     assert trained["arch"] == best["arch"]
+    assert wrong(searched, *SEARCH_COMMAND) == []
+    assert wrong(trained, *(TRAINING if config == "quickstart" else TRAINING_ON_EVERYTHING)) == []
     assert (trained["val_accuracy"] is None) == (config != "quickstart"), "which withholds images"
     entry = nas_json("eval", trained["run"], cwd=tmp_path)
     assert entry["training"] == "pgd"
     assert entry["architecture"] == best["arch"]
     assert entry["n_test"] == 4
+    assert wrong(entry, *EVALUATION) == []
     again = nas_json("eval", str(tmp_path / trained["checkpoint"]), "eval.attacks=pgd1", cwd=tmp_path)
     assert again["correct"]["clean"] == entry["correct"]["clean"]
     assert list(again["attacks"]) == ["pgd1"]

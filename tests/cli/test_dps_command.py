@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from commands import killed_when, nas, nas_json, without_seconds
+from names_and_types import DPS, wrong
 
 from nas.search_spaces.nasbench201 import NASBench201
 
@@ -65,6 +66,7 @@ def settings_evaluated(run: Path) -> int:
 
 def test_the_result(whole: tuple[Path, dict[str, Any]], few_digits: str) -> None:
     folder, result = whole
+    assert wrong(result, *DPS) == []
     assert result["evaluated"] == 5
     assert result["labels"]["count"] == 3
     assert result["held_out"]["count"] == 4

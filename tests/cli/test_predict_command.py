@@ -62,6 +62,9 @@ def test_json_and_files(
     assert result["study"]["fgsm"]["top"] == "good"
     assert result["study"]["fgsm"]["alone"] > result["study"]["fgsm"]["without"]
     rows = list(csv.DictReader((tmp_path / "new/table.csv").read_text().splitlines()))
+    assert list(rows[0]) == [
+        *("part", "target", "labelled", "feature", "r2", "r2_sd", "kendall", "kendall_sd", "importance")
+    ]
     assert float(rows[0]["r2"]) == result["r2"]["clean"]
     with Image.open(tmp_path / "gini.png") as image:
         image.load()

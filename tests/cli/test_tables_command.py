@@ -17,7 +17,8 @@ from nas.search_spaces import NASBench201
 
 SPACE = NASBench201()
 N = 60
-CELL = {"spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high"}
+PARTIAL = ("partial_given_params", "partial_low", "partial_high")
+CELL = {"spearman", "low", "high", "kendall", *PARTIAL}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,7 @@ def test_json_and_files(
     assert result["differences"]["good"]["params"]["clean"]["difference"] > 0
     assert any(line.startswith("flops: ranks nearly as size does") for line in result["warnings"])
     rows = list(csv.DictReader((tmp_path / "new/table.csv").read_text().splitlines()))
+    assert list(rows[0]) == [*("proxy", "column", "n", "spearman", "low", "high", "kendall"), *PARTIAL]
     assert len(rows) == 2 * len(result["columns"])
     assert float(rows[0]["spearman"]) == result["proxies"]["good"]["clean"]["spearman"]
     with Image.open(tmp_path / "tau.png") as picture:

@@ -65,6 +65,9 @@ def test_json_and_files(
         assert set(cells["queries_to_optimum"]) == {"median", "found"}
         assert cells["seconds"] > 0
     rows = list(csv.DictReader((tmp_path / "new/t.csv").read_text().splitlines()))
+    assert list(rows[0]) == [
+        *("objective", "strategy", "column", "mean", "sd", "optimum", "queries", "seeds", "found", "seconds")
+    ]
     assert [(row["objective"], row["strategy"]) for row in rows[::3]] == [
         *(("fgsm@1", "random"), ("fgsm@1", "local")),
         *(("clean", "random"), ("clean", "local")),

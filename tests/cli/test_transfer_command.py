@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from names_and_types import TRANSFER, wrong
 
 from nas.cli.main import run_command
 from nas.core import checkpoint
@@ -72,8 +73,9 @@ def test_networks_that_nothing_tells_apart_are_numbered() -> None:
 
 def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = printed(capfd, "transfer", *checkpoints, *SMALL)
-    names = [network["name"] for network in result["networks"]]
-    assert names == [Path(path).parent.name for path in checkpoints], "both are called net"
+    assert wrong(result, *TRANSFER) == []
+    called = [network["name"] for network in result["networks"]]
+    assert called == [Path(path).parent.name for path in checkpoints], "both are called net"
     run = here / "runs" / "transfer-1"
     assert [os.path.normpath(run / one["checkpoint"]) for one in result["networks"]] == checkpoints
     assert list(result["transfer"]) == ["fgsm", "pgd2"]
@@ -92,7 +94,7 @@ def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: p
     assert run_command(["report", str(run)]) == 0
     text = capfd.readouterr().out
     assert "source" in text
-    assert names[1] in text
+    assert called[1] in text
     page = (run / "report.html").read_text()
     assert "<h2>Transfer</h2>" in page
     assert "nas transfer" in page

@@ -21,6 +21,7 @@ NOT_READ = (".sha256", ".png", ".pdf", ".onnx", ".images", ".good.sqlite", ".sql
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)")
 _UNIT = r"(?:ms|s|min|h|seconds?|minutes?|hours?|days?)"
 TIMES = re.compile(rf"(?<![\w.])\d+(?:[.,]\d+)*(?:–\d[\d.,]*)? ?{_UNIT}(?![\w/-])")
+COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])( with changes)?")
 MEMORY = re.compile(r"memory [\d.,]+ [MG]B")
 PROGRESS = re.compile(r"^[\w -]+: [\d,]+ of [\d,]+(, .*)?$|^[\w -]+: [\d,]+(, [\d,]+ failed)?$")
 EVENTS = re.compile(r"events\.out\.tfevents\.[^/]*")
@@ -28,22 +29,21 @@ MEASURED = re.compile(r"(^|_)seconds$|^latency$|^memory_mb$|^seconds/|^latency/"
 METER = re.compile(r'(class="meter"><i style="width:)[\d.]+%')  # a share of the time that a run took
 TABLE, ROW, CELL = re.compile(r"<table.*?</table>", re.S), re.compile(r"<tr"), re.compile(r"(<t[hd][^>]*>)")
 TEXT = "text"  # the leaf that holds all lines of a text
-REVISED = ("source", "revision", "commit")
+SESSIONS = re.compile(r"<tr>(?:(?!</tr>).)*other sessions.*?</tr>", re.S)  # of a run that another revision began
+REVISED = ("source", "revision", "commit", "earlier")
 
 
 @dataclass(frozen=True)
 class Masks:
-    """What is replaced in every text: the places of a tree, its version, its commit."""
+    """What is replaced in every text: the places of a tree, its version, any commit, times and memory."""
 
     places: tuple[str, ...]
     version: str
-    revision: str
 
     def __call__(self, text: str) -> str:
         for place in sorted(self.places, key=len, reverse=True):
             text = text.replace(place, PLACE)
-        if self.revision:
-            text = text.replace(self.revision, REVISION).replace(self.revision[:12], REVISION)
+        text = COMMIT.sub(REVISION, text)
         if self.version:
             text = re.sub(rf"(?<![\w.]){re.escape(self.version)}(?![\w.])", VERSION, text)
         return TIMES.sub(TIME, MEMORY.sub("memory <memory>", text))
@@ -57,7 +57,7 @@ def leaves(value: Any, masks: Masks, at: str = "") -> Iterator[Leaf]:
     key = at.rpartition(".")[2]
     if isinstance(value, dict) and key == "versions":
         yield at, sorted(value)
-    elif key in REVISED and (value is None or isinstance(value, (dict, str))):
+    elif key in REVISED and (value is None or isinstance(value, (dict, str, list))):
         yield at, REVISION
     elif isinstance(value, dict) and value:
         for name, one in value.items():
@@ -91,7 +91,7 @@ def text_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
 def html_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
     """Tags and the texts between them; of embedded images only that they are there."""
     text = re.sub(r"data:[\w/+-]+;base64,[\w+/=]+", THERE, text)
-    text = TABLE.sub(_without_measured_columns, METER.sub(r"\1", text))
+    text = TABLE.sub(_without_measured_columns, METER.sub(r"\1", SESSIONS.sub("", text)))
     yield TEXT, [plain for part in re.findall(r"<[^>]*>|[^<]+", text) if (plain := " ".join(masks(part).split()))]
 
 
@@ -156,7 +156,7 @@ def _database(path: Path, masks: Masks) -> Iterator[Leaf]:
             for row in cursor:
                 key = masks(str(row[0]))
                 for name, cell in zip(columns[1:], row[1:]):
-                    if name == "checksum":
+                    if name == "checksum" or key == "environments":
                         continue
                     value = _value(cell) if isinstance(cell, str) else cell
                     value = _without_measured(value) if MEASURED.search(name) or MEASURED.search(key) else value
