@@ -7,8 +7,9 @@ tests are a file's.
 
 It works on copies of a commit, never on the checkout. Each worker has a copy and a process that has imported the
 libraries and runs the tests of every mutation in a fork of itself. Before the first mutation each test file that may
-be needed is run without one: tests that do not pass then are left out, and the seconds stand beside the output. Rows
-that are in the output already are not tried again.
+be needed is run without one: tests that do not pass then are left out, and what was measured stands beside the
+output and holds until the test file or anything besides tests changes. Rows that are in the output already are not
+tried again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any, TypeVar
 
 from mutating.drawing import FOLDERS, Mutation, draw
 from mutating.results import append, read, row_of, summary
-from mutating.selection import Measured, candidates, module_of, selected
+from mutating.selection import Measured, candidates, content_of, module_of, selected
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("numpy", "scipy.stats", "sklearn.ensemble", "torch", "torchvision", "hypothesis", "omegaconf")
@@ -64,9 +65,7 @@ class Worker:
 
     def measure(self, test: str) -> Measured:
         """Run a test file without a mutation."""
-        answer = self.ask("measure", file=test)
-        called = frozenset((name, line) for name, line in answer["called"])
-        return Measured(answer["seconds"], tuple(answer["failed"]), called, answer["processes"])
+        return Measured.from_json(self.ask("measure", file=test))
 
     def judge(self, mutation: Mutation, tests: Sequence[str], seconds: dict[str, float]) -> tuple[str, str]:
         """What becomes of a mutation, and the test that kills it."""
@@ -120,7 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         done = {row["key"] for row in read(options.output) if row["commit"] == commit}
         left = [mutation for mutation in drawn if mutation.key not in done]
         if left:
-            _try(left, commit, copies, options.output)
+            try:
+                _try(left, commit, copies, options.output)
+            except KeyboardInterrupt:
+                sys.exit("Stopped; the same command goes on from here.")
     keys = {mutation.key for mutation in drawn}
     print(summary(row for row in read(options.output) if row["commit"] == commit and row["key"] in keys))
 
@@ -131,7 +133,7 @@ def _try(mutations: Sequence[Mutation], commit: str, copies: Sequence[Path], out
     needed = sorted({test for groups in tests_of.values() for group in groups for test in group})
     workers = [Worker(copy) for copy in copies]
     try:
-        measured = _measured(needed, commit, workers, output.with_suffix(".tests.json"))
+        measured = _measured(needed, commit, workers, output.parent / "measured_tests.json")
 
         def judge(worker: Worker, mutation: Mutation) -> Any:
             started = time.monotonic()
@@ -153,17 +155,17 @@ def _try(mutations: Sequence[Mutation], commit: str, copies: Sequence[Path], out
 
 def _measured(tests: Sequence[str], commit: str, workers: Sequence[Worker], beside: Path) -> dict[str, Measured]:
     """What each test file does without a mutation, read from the file beside the output where it stands there."""
+    contents = {test: content_of(_git("ls-tree", "-r", commit), test) for test in tests}
+    entries = json.loads(beside.read_text()) if beside.exists() else {}
     known: dict[str, Measured] = {}
-    if beside.exists() and (content := json.loads(beside.read_text()))["commit"] == commit:
-        for test, (seconds, failed, called, processes) in content["tests"].items():
-            known[test] = Measured(seconds, tuple(failed), frozenset(map(tuple, called)), processes)
+    for test in tests:
+        if test in entries and entries[test]["content"] == contents[test]:
+            known[test] = Measured.from_json(entries[test])
     left = [test for test in tests if test not in known]
     for number, (test, found) in enumerate(_map(lambda worker, test: (test, worker.measure(test)), left, workers), 1):
         known[test] = found
-        entries = {
-            name: (value.seconds, value.failed, sorted(value.called), value.processes) for name, value in known.items()
-        }
-        beside.write_text(json.dumps({"commit": commit, "tests": entries}))
+        entries[test] = {"content": contents[test], **found.to_json()}
+        beside.write_text(json.dumps(entries))
         print(
             f"{number}/{len(left)} {test}: {len(found.seconds)} pass, {sum(found.seconds.values()):.1f} s", flush=True
         )

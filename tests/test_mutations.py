@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from mutating.drawing import draw, mutation_of
 from mutating.operators import OPERATORS, Place, changes_program, places
 from mutating.results import append, read, row_of, summary
-from mutating.selection import Measured, candidates, selected
+from mutating.selection import Measured, candidates, content_of, selected
 from mutations import Worker, mutated
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -159,6 +160,18 @@ def test_tests_that_cannot_notice_are_not_run() -> None:
     assert selected(groups, known, outside) == ["elsewhere", "quick", "slow", "starts"]
 
 
+def test_what_was_measured_holds_until_the_code_or_the_test_changes() -> None:
+    test = "tests/a/test_x.py"
+    files = {test: 1, "tests/a/test_y.py": 1, "tests/a/conftest.py": 1, "train/b.py": 1, "docs/c.md": 1}
+
+    def content(changed: str = "") -> str:
+        lines = [f"100644 blob {2 if name == changed else value}\t{name}" for name, value in files.items()]
+        return content_of("\n".join(lines), test)
+
+    assert content() == content("tests/a/test_y.py") == content("docs/c.md")
+    assert len({content(), content(test), content("tests/a/conftest.py"), content("train/b.py")}) == 4
+
+
 def test_killed_survived_and_the_like_are_told_apart(project: Path) -> None:
     file = "nas/core/halves.py"
     text = (project / file).read_bytes()
@@ -176,6 +189,7 @@ def test_killed_survived_and_the_like_are_told_apart(project: Path) -> None:
             mutation = found[before, after]
             return worker.judge(mutation, selected([tests], measured, mutation), seconds)
 
+        assert all(Measured.from_json(json.loads(json.dumps(m.to_json()))) == m for m in measured.values())
         assert measured["tests/core/test_halves.py"].failed == ("tests/core/test_halves.py::test_no",)
         assert measured["tests/core/test_down.py"].called >= {(file, 5)}
         assert (file, 1) not in measured["tests/core/test_down.py"].called

@@ -15,9 +15,11 @@ constants, all candidates run.
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mutating.drawing import FOLDERS, Mutation
 
@@ -32,6 +34,16 @@ class Measured:
     failed: tuple[str, ...]  # tests that do not pass here, and so say nothing
     called: frozenset[tuple[str, int]]  # file and first line of every function of the project that was called
     processes: bool  # whether it starts other processes
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Measured:
+        """Inverse of `to_json`."""
+        called = frozenset((file, line) for file, line in values["called"])
+        return cls(values["seconds"], tuple(values["failed"]), called, values["processes"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**vars(self), "called": sorted(self.called)}
 
     def reaches(self, mutation: Mutation) -> bool:
         """Whether these tests can notice the mutation."""
@@ -79,6 +91,17 @@ def candidates(root: Path, file: str) -> list[list[str]]:
             named = f"_{name}_" in f"_{path.stem.removeprefix('test_')}_"
             groups[0 if named else 1 if imports else 2].append(test)
     return groups
+
+
+def content_of(listing: str, test: str) -> str:
+    """A checksum of what running a test file depends on, of the lines of `git ls-tree`: no other tests, no pages."""
+    lines = []
+    for line in listing.splitlines():
+        file = PurePosixPath(line.split("\t")[1])
+        other = file.name.startswith("test_") or "mutating" in file.parts or file.name == "mutations.py"
+        if str(file) == test or (file.suffix not in (".md", ".png") and not other):
+            lines.append(line)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def selected(groups: list[list[str]], measured: Mapping[str, Measured], mutation: Mutation) -> list[str]:
