@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.search_spaces import Network
+from nas.search_spaces import Network, SearchSpace
 from nas.search_spaces.network import Body
 from nas.strategies.proxies import Proxy
+from nas.strategies.proxies.curvature import HessianOptions
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.probe import Probe
 
 Batch = tuple[Tensor, Tensor]
 Tiny = Callable[..., Network]
 NOTHING = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+SMALL_CELL = "|nor_conv_3x3~0|+|avg_pool_3x3~0|skip_connect~1|+|none~0|nor_conv_1x1~1|skip_connect~2|"
 SMALL_GENOTYPE = (
     "Genotype(normal=[('skip_connect', 0), ('dil_conv_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 1), "
     "('skip_connect', 0), ('none', 1), ('skip_connect', 2), ('skip_connect', 3)], normal_concat=range(2, 6), "
@@ -81,6 +84,22 @@ def other(batch: Batch) -> Batch:
     """A second batch."""
     generator = torch.Generator().manual_seed(8)
     return torch.rand(batch[0].shape, generator=generator), batch[1].roll(1)
+
+
+def small(space: SearchSpace) -> Any:
+    """An architecture with some operation of each kind, and few of them, on which every proxy has a value."""
+    return space.parse(SMALL_GENOTYPE if space.name == "darts" else SMALL_CELL)
+
+
+OPTIONS: dict[str, Any] = {  # of proxies whose own would take long
+    "eproxy": EproxyOptions(iterations=3, c_mid=[4], c_out=3, lr=0.1),
+    "hessian": HessianOptions(iterations=2),
+}
+
+
+def scored(proxy: Proxy, probe: Probe) -> float:
+    """The value of the proxy, of one that iterates after a few iterations."""
+    return proxy(probe, OPTIONS.get(proxy.name))
 
 
 def probe_for(proxy: Proxy, network: Network, batch: Batch, **settings: Any) -> Probe:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from literal import Passes
+from literal import Passes, small
 from torch import Tensor, nn
 
 from nas.core import config
@@ -136,7 +136,7 @@ def literal(network: Network, batch: Batch, options: EproxyOptions, share: float
 
 
 SETTINGS = [
-    EproxyOptions(c_mid=[6], c_out=5),
+    EproxyOptions(c_mid=[6], c_out=5, iterations=4),
     EproxyOptions(
         c_mid=[4, 3],
         c_out=3,
@@ -159,8 +159,10 @@ SETTINGS = [
         features=["net+dot"],
         iterations=4,
     ),
-    EproxyOptions(use_barrier=False, c_mid=[5], c_out=5, lr=0.3),
-    EproxyOptions(use_barrier=False, c_mid=[3], c_out=3, stages=2, transform=[3, 1], features=["dot", "sine_high"]),
+    EproxyOptions(use_barrier=False, c_mid=[5], c_out=5, lr=0.3, iterations=4),
+    EproxyOptions(
+        use_barrier=False, c_mid=[3], c_out=3, stages=2, transform=[3, 1], features=["dot", "sine_high"], iterations=4
+    ),
 ]
 
 
@@ -168,7 +170,7 @@ SETTINGS = [
 def test_it_is_the_literal_version(options: EproxyOptions, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     options.check()
     double = (batch[0].double(), batch[1])
-    network = tiny(space, space.sample(Random(1)) if options.stages == 3 else space.largest()).double()
+    network = tiny(space, space.sample(Random(1)) if options.stages == 3 else small(space)).double()
     if options.stages == 2:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     got = eproxy(Probe(network, *double, relative_flops=0.7), options)

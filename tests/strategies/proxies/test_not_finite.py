@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from literal import Batch, Tiny, chain, other, probe_for
+from literal import OPTIONS, Batch, Tiny, chain, other, probe_for, small
 from torch import Tensor, nn
 
 from nas.core.errors import NasError
@@ -71,7 +71,7 @@ def poisoned(**where: Any) -> tuple[Network, Poison]:
 
 def had(name: str, network: Network, batch: Batch) -> float:
     proxy = PROXIES.get(name)
-    options = EproxyOptions(stages=1, c_mid=[4], c_out=3, lr=0.1) if name == "eproxy" else None
+    options = EproxyOptions(stages=1, c_mid=[4], c_out=3, lr=0.1) if name == "eproxy" else OPTIONS.get(name)
     return proxy(probe_for(proxy, network, batch), options)
 
 
@@ -131,7 +131,7 @@ def test_a_relu_that_leads_nowhere_and_puts_out_nan_leaves_no_kernel(batch: Batc
 
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_weight_that_is_nan_is_a_reason_and_no_value(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
-    network = tiny(space, space.largest())
+    network = tiny(space, small(space))
     network.body.classifier.weight.data.view(-1)[0] = math.nan
     if name == "zen":  # draws weights of its own
         assert math.isfinite(had(name, network, batch))
@@ -148,7 +148,7 @@ def test_images_that_are_too_large_for_float_are_a_reason_and_no_value(
     name: str, space: SearchSpace, tiny: Tiny, batch: Batch
 ) -> None:
     """Variances overflow, so every normalisation puts out 0 or NaN: whatever comes of that is no finite lie of NaN."""
-    network = tiny(space, space.largest())
+    network = tiny(space, small(space))
     network.mean.fill_(0)
     network.std.fill_(1e-30)
     try:

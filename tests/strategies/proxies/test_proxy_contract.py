@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from literal import SMALL_GENOTYPE, Batch, Copy, Tiny, probe_for, replace
+from literal import Batch, Copy, Tiny, probe_for, replace, scored, small
 from torch import Tensor, nn
 
 from nas.core.errors import NasError
@@ -21,7 +21,6 @@ from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.probe import Probe
 
-SMALL_CELL = "|nor_conv_3x3~0|+|avg_pool_3x3~0|skip_connect~1|+|none~0|nor_conv_1x1~1|skip_connect~2|"
 NETWORK = [name for name, proxy in PROXIES.components.items() if proxy.needs == "network"]
 COST = [name for name, proxy in PROXIES.components.items() if proxy.needs == "cost"]
 
@@ -31,14 +30,9 @@ def value(proxy: Proxy, space: SearchSpace, arch: Any, tiny: Tiny, batch: Batch)
     try:
         if proxy.needs == "cost":
             return proxy(space.cost(arch, 4, image_size=8))
-        return proxy(probe_for(proxy, tiny(space, arch), batch))
+        return scored(proxy, probe_for(proxy, tiny(space, arch), batch))
     except NasError as error:
         return str(error)
-
-
-def small(space: SearchSpace) -> Any:
-    """An architecture with some operation of each kind, and few of them, on which every proxy has a value."""
-    return space.parse(SMALL_GENOTYPE if space.name == "darts" else SMALL_CELL)
 
 
 def snapshot(network: Network) -> dict[str, Any]:
@@ -149,16 +143,16 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
 def test_a_probe_gives_the_same_value_twice(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
     probe = probe_for(proxy, tiny(space, small(space)), batch)
-    first = proxy(probe)
+    first = scored(proxy, probe)
     torch.rand(3)  # nor does the global generator matter
-    assert proxy(probe) == first
+    assert scored(proxy, probe) == first
 
 
 @pytest.mark.parametrize("name", NETWORK)
 def test_modes_and_statistics_of_before_do_not_matter(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
     expected = value(proxy, space, small(space), tiny, batch)
-    assert proxy(probe_for(proxy, unusual(tiny(space, small(space))), batch)) == expected
+    assert scored(proxy, probe_for(proxy, unusual(tiny(space, small(space))), batch)) == expected
 
 
 @pytest.mark.parametrize("name", NETWORK)
@@ -167,7 +161,7 @@ def test_it_leaves_no_trace(name: str, space: SearchSpace, tiny: Tiny, batch: Ba
     network = unusual(tiny(space, small(space)))
     before, tensors, images = snapshot(network), values_of(network), batch[0].clone()
     random_before = randomness()
-    proxy(probe_for(proxy, network, batch))
+    scored(proxy, probe_for(proxy, network, batch))
     assert snapshot(network) == before
     assert all(map(torch.equal, values_of(network), tensors))
     assert torch.equal(batch[0], images)
@@ -210,7 +204,7 @@ def test_it_leaves_no_trace_when_it_fails_anywhere(
     failures = 0
     for number in range(1, 4):
         with failing(network, place, number) as left, suppress(MemoryError):
-            proxy(probe_for(proxy, network, batch))
+            scored(proxy, probe_for(proxy, network, batch))
         failures += left[0] <= 0
         assert snapshot(network) == before
         assert all(map(torch.equal, values_of(network), tensors))
@@ -228,8 +222,8 @@ def test_a_probe_goes_on_after_a_failure(name: str, space: SearchSpace, tiny: Ti
     network = tiny(space, small(space))
     probe = probe_for(proxy, network, batch)
     with failing(network, "last layer", 1), suppress(MemoryError):
-        proxy(probe)
-    assert proxy(probe) == value(proxy, space, small(space), tiny, batch)
+        scored(proxy, probe)
+    assert scored(proxy, probe) == value(proxy, space, small(space), tiny, batch)
 
 
 @pytest.mark.parametrize("name", NETWORK)
@@ -237,7 +231,7 @@ def test_it_works_where_gradients_are_off(name: str, space: SearchSpace, tiny: T
     proxy = PROXIES.get(name)
     expected = value(proxy, space, small(space), tiny, batch)
     with torch.no_grad():
-        assert proxy(probe_for(proxy, tiny(space, small(space)), batch)) == expected
+        assert scored(proxy, probe_for(proxy, tiny(space, small(space)), batch)) == expected
         assert not torch.is_grad_enabled()
 
 
@@ -249,7 +243,7 @@ def test_the_layout_in_memory_does_not_matter(name: str, space: SearchSpace, tin
     network = tiny(space, small(space)).to(memory_format=torch.channels_last)
     images = batch[0].contiguous(memory_format=torch.channels_last)
     tolerance = 0.2 if name in ("zico", "eproxy") else 1e-3
-    assert proxy(probe_for(proxy, network, (images, batch[1]))) == pytest.approx(expected, rel=tolerance)
+    assert scored(proxy, probe_for(proxy, network, (images, batch[1]))) == pytest.approx(expected, rel=tolerance)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -261,7 +255,7 @@ def test_a_gpu_gives_the_value_and_keeps_the_network(name: str, space: SearchSpa
     there = (batch[0].cuda(), batch[1].cuda())
     before, tensors = snapshot(network), values_of(network)
     random_before, on_device = randomness(), torch.cuda.get_rng_state().tolist()
-    got = proxy(probe_for(proxy, network, there))
+    got = scored(proxy, probe_for(proxy, network, there))
     assert got == pytest.approx(expected, rel=1e-2)
     assert snapshot(network) == before
     assert all(map(torch.equal, values_of(network), tensors))
