@@ -23,6 +23,7 @@ from nas.core.errors import NasError, Terminated
 from nas.core.store import Store
 
 GRACE = 20.0  # seconds for a step of training and its checkpoint
+SLOW = ("torch._dynamo", "torch._inductor.config")  # imported by torch's optimisers and deterministic kernels: a second
 
 
 class News(NamedTuple):
@@ -154,8 +155,13 @@ def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([name for name in sys.modules if name.split(".")[0] == "nas"])  # if it is to start
+    context.set_forkserver_preload(_preloaded())  # if it is to start
     return context
+
+
+def _preloaded() -> list[str]:
+    """What the server of forks imports once for all workers: what this process has of the package and of `SLOW`."""
+    return [name for name in sys.modules if name.split(".")[0] == "nas" or name in SLOW]
 
 
 def _serve(connection: Connection, function: bytes, threads: int, environment: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from nas.core import crew
 from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.executor import Executor, ExecutorSettings
 
@@ -241,6 +242,13 @@ def test_an_abandoned_map_leaves_nothing_behind() -> None:
             assert done.result == 0
             break
         assert outcomes(executor, [5, 6]) == {0: (5, None), 1: (6, None)}
+
+
+def test_what_is_imported_once_for_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "modules", dict.fromkeys(("os", "torch", "nas", "nas.core.crew", "nasal")))
+    assert crew._preloaded() == ["nas", "nas.core.crew"]
+    monkeypatch.setattr(sys, "modules", dict.fromkeys(("nas", "torch._dynamo", "torch._inductor.config", "scipy")))
+    assert crew._preloaded() == ["nas", "torch._dynamo", "torch._inductor.config"]
 
 
 PARENT = """
