@@ -170,7 +170,8 @@ def test_lower_precision_learns_the_same(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, precision: str, method: str
 ) -> None:
     def run(precision: str) -> LoopState:
-        settings = recipe(precision=precision, method=method, epochs=4, cutout=0, lr=0.05, eps=0.02, step_size=0.01)
+        changes = {"epochs": 4, "cutout": 0, "lr": 0.05, "eps": 0.02, "step_size": 0.015, "steps": 2}
+        settings = recipe(precision=precision, method=method, validation_steps=1, **changes)
         return train(describe(), dataset, settings, tmp_path / precision, 0, CPU)[1]
 
     full, low = run("fp32"), run(precision)

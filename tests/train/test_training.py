@@ -413,7 +413,7 @@ def test_without_validation_images_nothing_is_measured_and_the_last_epoch_is_kep
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str
 ) -> None:
     names = ["val_accuracy", *(["val_robust_accuracy"] if METHODS.get(method).adversarial else [])]
-    settings = recipe(method=method, select="last", ema=0.9, epochs=2)
+    settings = recipe(method=method, select="last", ema=0.9, epochs=2, free_replays=2, steps=2)
     notes: list[str] = []
     path, state = train(
         describe(training=method), without_validation(dataset), settings, tmp_path / "none", 0, CPU,
