@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,12 @@ def data() -> Data:
     x = rng.normal(size=(120, 4))
     y = np.stack([x[:, 0] + 0.3 * x[:, 1], x[:, 0] * x[:, 2]], axis=1) + 0.1 * rng.normal(size=(120, 2))
     return Data([str(row) for row in range(120)], ["a", "b", "c", "d"], x, ["clean", "fgsm@1"], y, 120, {})
+
+
+def fewer(model: str, trees: int) -> type[Predictor]:
+    """The predictor of the name with fewer trees."""
+    kind = PREDICTORS.get(model)
+    return type("Fewer", (kind,), {"Options": staticmethod(partial(kind.Options, trees=trees))})
 
 
 def test_the_papers_split_is_scikit_learns_to_the_letter(data: Data) -> None:
@@ -59,7 +66,7 @@ def test_the_papers_split_is_scikit_learns_to_the_letter(data: Data) -> None:
 
 @pytest.mark.parametrize("model", ["auto", "forest"])
 def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind, guesses = PREDICTORS.get(model), []
+    kind, guesses = fewer(model, 20), []
 
     class Watched(kind):  # type: ignore[misc, valid-type]
         def predict(self, features: np.ndarray) -> object:
@@ -94,6 +101,8 @@ def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Data)
 
 def test_learning_curves_rise_and_everything_is_drawn_and_listed(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "CURVE_SEEDS", 2)
+    for model in ("extra-trees", "forest"):
+        monkeypatch.setitem(PREDICTORS.components, model, fewer(model, 20))
     result = predict(data, TARGETS, Protocol("extra-trees", "2", curves=True))
     result |= {"dataset": "tiny", "features": "graph"}
     assert list(result["curves"]) == ["10", "20", "50"]

@@ -26,10 +26,13 @@ from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints
 from nas.strategies.evolution import EvolutionOptions
 
-SMALL: dict[str, dict[str, Any]] = {  # options of strategies that would take longer than 40 evaluations to warm up
+SMALL: dict[
+    str, dict[str, Any]
+] = {  # of strategies whose own would take long, or longer than 40 evaluations to warm up
     "evolution": {"population": 10, "tournament": 3},
     "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
     "nsga2": {"population": 10},
+    "bananas": {"members": 2, "layers": 2, "epochs": 20},
 }
 SIZED = Sized("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
 
@@ -126,7 +129,7 @@ def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, str
         expected = _finish(_search(store, strategy=strategy), Scorer())
         path = [evaluation.key for evaluation in store.told()]
     models = strategy in ("bananas", "guided")  # which fit one at every step
-    for stop in (0, 13, 22, 38) if models else range(0, 40, 3):
+    for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each place in a step of six
         first, second = Scorer(stop_after=stop), Scorer()
         with Store(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
             _finish(_search(store, strategy=strategy), first)
