@@ -27,6 +27,7 @@ from nas.strategies.guided import (
 )
 from nas.strategies.predictors import PREDICTORS, Prediction
 from nas.strategies.predictors.forest import Forest, ForestOptions
+from nas.strategies.predictors.networks import Networks, NetworksOptions
 from nas.strategies.random_search import RandomSearch
 
 GOALS = (Goal("score"),)
@@ -39,10 +40,18 @@ class FewTrees(ForestOptions):
     trees: int = 20
 
 
+@dataclass
+class SmallNetworks(NetworksOptions):
+    members: int = 3
+    layers: int = 3
+    epochs: int = 60
+
+
 @pytest.fixture(autouse=True)
-def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search fits a forest at every step; what is tested here does not depend on its size."""
+def _small_predictors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search fits a predictor at every step; what is tested here does not depend on its size."""
     monkeypatch.setattr(Forest, "Options", FewTrees)
+    monkeypatch.setattr(Networks, "Options", SmallNetworks)
 
 
 def smooth(arch: Any) -> float:

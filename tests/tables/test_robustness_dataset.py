@@ -240,6 +240,8 @@ def test_the_real_one(data_dir: Path) -> None:
         start = time.process_time()
         table = everything()
         seconds.append(time.process_time() - start)
+        if seconds[-1] < 1:
+            break
     assert min(seconds) < 1
     assert len(table.architectures) == 6466
     best = {"clean": 0.946, "fgsm@1": 0.692, "pgd@1": 0.588, "apgd@1": 0.540, "square@1": 0.736}
