@@ -21,7 +21,15 @@ from nas.bench.fuzzed.base import LONGEST, SEPARATOR
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 
-FEW = {"overrides": 5, "image-names": 20, "sources": 25, "run-config": 30, "checkpoint": 40, "checkpoint-pickle": 40, "config": 40}
+FEW = {
+    "overrides": 5,
+    "image-names": 20,
+    "sources": 25,
+    "run-config": 30,
+    "checkpoint": 40,
+    "checkpoint-pickle": 40,
+    "config": 40,
+}
 USUAL = 100
 SLOW = {HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example}
 

@@ -17,6 +17,7 @@ from nas.core.perturb import pgd_l2
 from nas.drivers.report import tables
 from nas.drivers.report.identity import identities
 from nas.eval import EvalSettings, evaluate, outputs
+from nas.eval import checks as checks_module
 from nas.eval.outputs import NAMES, Check, check_outputs
 from nas.eval.standing import Examined
 
@@ -276,7 +277,9 @@ def test_gradients_that_are_too_short_for_steps_in_l2_are_counted(factor: float,
     assert checked(network, data)["zero-gradients"].ok == "pass"  # signs do not shrink
 
 
-def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset) -> None:
+def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QUERIES", "STEPS", "MORE", "RESTARTS"):
+        monkeypatch.setattr(checks_module, name, 2)  # for time
     settings = replace(SETTINGS, attacks=["pgd5"], norm="L2", eps=0.5)
     for checks in (False, True):
         entry = evaluate(
