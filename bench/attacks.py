@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from nas.bench.base import Bench
+from nas.bench.limits import Limit
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
@@ -37,6 +38,7 @@ class AttacksBench(Bench):
     """
 
     name: ClassVar[str] = "attacks"
+    limits: ClassVar[tuple[Limit, ...]] = (Limit("ratios.early_drop", at_least=2),)
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         return {

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from nas.bench.base import Bench
+from nas.bench.limits import Limit
 from nas.bench.timing import forward_backward, seconds
 from nas.search_spaces import SPACES, SearchSpace
 
@@ -25,6 +26,10 @@ class BuildBench(Bench):
     """
 
     name: ClassVar[str] = "build"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("ratios.nasbench201", at_most=0.06),
+        Limit("ratios.darts", at_most=0.06),
+    )
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         return {"ratios": {name: measure(space(), report) for name, space in SPACES.components.items()}}

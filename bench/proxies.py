@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.bench.base import Bench
+from nas.bench.limits import Limit
 from nas.bench.timing import device, forward_backward, peak_megabytes, seconds
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
@@ -38,6 +39,16 @@ class ProxiesBench(Bench):
     """
 
     name: ClassVar[str] = "proxies"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("ratios.croze", at_most=3.5),
+        Limit("ratios.suite13", at_most=7),
+        Limit("ratios.eproxy", at_most=13.5, target=12, reason="its barriers are convolutions at full speed already"),
+        *(Limit(f"memory.{group}", at_most=1.5) for group in LIGHT if group not in ("croze", "croze_official")),
+        Limit("memory.croze", at_most=1.7, target=1.5, reason="the clean outputs of all layers are held during FGSM"),
+        Limit(
+            "memory.croze_official", at_most=9.5, target=1.5, reason="it computes in double precision, as the release"
+        ),
+    )
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         space = SPACES.get("nasbench201")()

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from nas.bench.base import Bench
+from nas.bench.limits import Limit
 from nas.bench.timing import device, seconds
 from nas.bench.transcription import TranscribedSupernet
 from nas.core.data import Dataset, Split
@@ -38,6 +39,13 @@ class RNASBench(Bench):
     """
 
     name: ClassVar[str] = "rnas"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("ratios.darts", at_most=2.1),
+        Limit("ratios.second-order", at_most=5.2),
+        Limit("ratios.rnas-uniform", at_most=4.2),
+        Limit("ratios.rnas-max", at_most=19),
+        Limit("ratios.transcription", at_least=1.1, target=2, reason="what was tried is in docs/rnas.md"),
+    )
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ import torch
 
 from nas.bench.base import Bench
 from nas.bench.growth import STORE, Mark, grown
+from nas.bench.limits import Limit
 from nas.bench.proxies import batch, batch_size
 from nas.bench.spread import nap, overhead, used, used_by_search, warmed
 from nas.bench.timing import available_megabytes, device, seconds
@@ -48,6 +49,10 @@ class ScaleBench(Bench):
     """
 
     name: ClassVar[str] = "scale"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        *(Limit(f"figures.{figure}", at_most=most) for figure, most in AT_MOST.items()),
+        *(Limit(f"figures.{figure}", at_least=least) for figure, least in AT_LEAST.items()),
+    )
     items: int = 2000  # evaluations that do nothing, per round
     rounds: int = 5
     workers: int = 64

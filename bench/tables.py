@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 from nas.bench.base import Bench
+from nas.bench.limits import Limit
 from nas.bench.timing import peak_megabytes, seconds
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
@@ -26,6 +27,12 @@ class TablesBench(Bench):
     """
 
     name: ClassVar[str] = "tables"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("seconds", at_most=1),
+        Limit("megabytes", at_most=200),
+        Limit("ratio", at_most=2.5),
+        Limit("lookups_per_second", at_least=100_000),
+    )
     folder: Path | None = None  # the robustness dataset's
     dataset: str = "cifar10"
 

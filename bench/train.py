@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.bench.base import Bench
+from nas.bench.limits import Limit
 from nas.bench.loaders import throughput
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, Split
@@ -37,6 +38,11 @@ class TrainBench(Bench):
     """
 
     name: ClassVar[str] = "train"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("ratios.standard_vs_bare", at_most=1.05),
+        Limit("ratios.pgd7_vs_standard", at_most=6.3),
+        Limit("ratios.augmentation", at_most=0.05),
+    )
 
     def run(self, report: Callable[[str], None]) -> dict[str, Any]:
         on_gpu = torch.cuda.is_available()

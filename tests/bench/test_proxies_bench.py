@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 import torch
+from clock import Clock
 
 from nas.bench import BENCHES, proxies
 from nas.bench.timing import peak_megabytes, seconds
@@ -70,16 +70,16 @@ def test_ratios_score_each_cell_in_turn_with_its_pass(monkeypatch: pytest.Monkey
     assert len(space.built) == len(FEW) + 2 * (1 + 3 * len(FEW))
 
 
-def test_a_slower_proxy_has_a_higher_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ratio_is_the_time_of_the_proxies_over_that_of_a_pass(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(proxies, "GROUPS", {"snip": ("snip",)})
-    monkeypatch.setattr(proxies, "forward_backward", lambda *arguments: time.sleep(0.02))
-    monkeypatch.setattr(proxies, "score", lambda *arguments: time.sleep(0.06))
-    assert 2 <= proxies.ratios(Tiny(), lambda line: None, cells=1)["snip"] <= 4.5
+    monkeypatch.setattr(proxies, "forward_backward", lambda *arguments: clock.go_on(0.02))
+    monkeypatch.setattr(proxies, "score", lambda *arguments: clock.go_on(0.06))
+    assert proxies.ratios(Tiny(), lambda line: None, cells=1)["snip"] == 3
 
 
-def test_the_rate_counts_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxies, "score", lambda *arguments: time.sleep(0.01))
-    assert 20 < proxies.rate(Tiny()) <= 100
+def test_the_rate_counts_architectures(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(proxies, "score", lambda *arguments: clock.go_on(0.01))
+    assert proxies.rate(Tiny()) == pytest.approx(100)
 
 
 def _allocate(megabytes: int) -> Any:
@@ -90,31 +90,15 @@ def test_peak_memory_is_what_the_action_adds() -> None:
     assert 180 <= peak_megabytes(_allocate, 200) <= 260
 
 
-def test_seconds_are_those_of_the_action() -> None:
-    assert 0.05 <= seconds(time.sleep, 0.05) < 0.5
-
-
-ABOVE = {  # what is known to miss its limit: docs/proxies.md says by how much and why
-    "eproxy": "its heads' barriers are convolutions at full speed already",
-    "croze": "the clean outputs of all layers are held during the FGSM pass",
-    "croze_official": "in double precision, as the release",
-}
+def test_seconds_are_those_of_the_action(clock: Clock) -> None:
+    assert seconds(clock.go_on, 0.05) == pytest.approx(0.05)
+    assert clock.time > 0
 
 
 @pytest.mark.slow
 def test_proxies_cost_no_more_than_they_should() -> None:
-    found = proxies.ratios(NASBench201(), print)
-    assert found["croze"] <= 3.5
-    assert found["suite13"] <= 7
-    if found["eproxy"] > 12:
-        pytest.xfail(f"eproxy {found['eproxy']} > 12: {ABOVE['eproxy']}")
-
-
-@pytest.mark.slow
-def test_proxies_need_no_more_memory_than_they_should() -> None:
-    found = proxies.memory(NASBench201(), print)
-    too_much = {group: ratio for group, ratio in found.items() if ratio > 1.5}
-    assert set(too_much) <= {"croze", "croze_official"}
-    assert found["croze"] <= 1.7
-    if too_much:
-        pytest.xfail(f"{too_much} > 1.5: {'; '.join(ABOVE[group] for group in too_much)}")
+    """Eproxy misses its target of 12 passes, croze and croze_official that of 1.5 times the memory: docs/proxies.md."""
+    bench = proxies.ProxiesBench()
+    found = {"ratios": proxies.ratios(NASBench201(), print), "memory": proxies.memory(NASBench201(), print)}
+    assert len(bench.judged(found)) == 3 + len(proxies.LIGHT)
+    assert bench.missed(found) == []

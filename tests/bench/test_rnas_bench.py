@@ -36,14 +36,7 @@ def test_a_step_updates_both_levels() -> None:
 
 @pytest.mark.slow
 def test_steps_cost_no_more_than_they_should() -> None:
-    found = rnas.ratios(print)["ratios"]
-    assert found["darts"] <= 2.1
-    assert found["second-order"] <= 5.2
-    assert found["rnas-uniform"] <= 4.2
-    assert found["rnas-max"] <= 19
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(reason="1.2 to 1.4 was measured with two threads; what was tried is in docs/rnas.md")
-def test_a_pass_is_twice_as_fast_as_the_transcription() -> None:
-    assert rnas.ratios(print)["ratios"]["transcription"] >= 2
+    """A pass misses its target of twice the transcription's speed: 1.2 to 1.4 with two threads (docs/rnas.md)."""
+    found = rnas.ratios(print)
+    assert len(RNASBench().judged(found)) == 5
+    assert RNASBench().missed(found) == []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from clock import Clock
 
 from nas.bench import BENCHES, scale, spread
 from nas.bench.growth import STORE, Mark
@@ -17,16 +17,16 @@ from nas.core.executor import Executor
 class Paced:
     """In the place of an executor: `workers` that begin their items when the first of them is free, `late` each."""
 
-    def __init__(self, workers: int, late: float = 0.0) -> None:
-        self.workers, self.late = workers, late
+    def __init__(self, clock: Clock, workers: int, late: float = 0.0) -> None:
+        self.clock, self.workers, self.late = clock, workers, late
 
     def map(self, items: list[float], ahead: int | None = None) -> Iterator[Done[float]]:
-        free = [time.monotonic()] * self.workers
+        free = [self.clock()] * self.workers
         for index, item in enumerate(items):
             start = min(free) + self.late
             free[free.index(min(free))] = start + item
             yield Done(index, start, None, item)
-        time.sleep(max(0.0, max(free) - time.monotonic()))
+        self.clock.go_on(max(free) - self.clock())
 
 
 def test_the_steady_share_is_that_between_the_last_first_and_the_last_begin() -> None:
@@ -34,32 +34,32 @@ def test_the_steady_share_is_that_between_the_last_first_and_the_last_begin() ->
     assert spread._steady([(0, 1), (0, 1), (1, 2), (1, 2)], 2) == pytest.approx(1)
 
 
-def test_what_each_evaluation_loses_is_told() -> None:
-    found = spread.used(Paced(2, late=0.01), [0.03], 10)  # type: ignore[arg-type]
-    assert found.steady == pytest.approx(0.75, abs=0.02)
-    assert 0 < found.whole < 0.76
+def test_what_each_evaluation_loses_is_told(clock: Clock) -> None:
+    found = spread.used(Paced(clock, 2, late=0.01), [0.03], 10)  # type: ignore[arg-type]
+    assert found.steady == pytest.approx(0.03 / 0.04)
+    assert found.whole == pytest.approx(0.03 / 0.04)
 
 
-def test_a_step_of_a_search_waits_for_its_longest_evaluation() -> None:
-    one = spread.used_by_search(Paced(2), [0.2, 1.0], 4, ask=2)  # type: ignore[arg-type]
-    four = spread.used_by_search(Paced(2), [0.2, 1.0], 4, ask=4)  # type: ignore[arg-type]
-    assert 0 < one < 0.61  # (20 + 100 ms) of 2 workers for 100 ms
-    assert one < four < 0.86
+def test_a_step_of_a_search_waits_for_its_longest_evaluation(clock: Clock) -> None:
+    one = spread.used_by_search(Paced(clock, 2), [0.2, 1.0], 4, ask=2)  # type: ignore[arg-type]
+    assert one == pytest.approx((0.2 + 1.0) / (2 * 1.0))
+    four = spread.used_by_search(Paced(clock, 2), [0.2, 1.0], 4, ask=4)  # type: ignore[arg-type]
+    assert four == pytest.approx(2 * (0.2 + 1.0) / (2 * (0.2 + 0.2 + 1.0)))  # one worker does three, the other one
 
 
-def test_overhead_counts_the_time_of_every_worker() -> None:
+def test_overhead_counts_the_time_of_every_worker(clock: Clock) -> None:
     class Slow:
         workers = 4
 
         def map(self, items: list[float]) -> Iterator[Done[float]]:
             for index in range(len(items)):
-                time.sleep(0.002)
+                clock.go_on(0.002)
                 yield Done(index, 0.0, None, 0.0)
 
     found = spread.overhead(Slow(), 10, 3)  # type: ignore[arg-type]
-    assert 2 <= found.handed < 20
-    assert found.lost == pytest.approx(4 * found.handed)
-    assert found.busy < found.handed
+    assert found.handed == pytest.approx(2)
+    assert found.lost == pytest.approx(4 * 2)
+    assert found.busy == pytest.approx(2 / 4)
 
 
 def test_fewer_workers_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +135,4 @@ def test_scale_costs_no_more_than_it_should() -> None:
     result = BENCHES.get("scale")().run(print)
     assert {"overhead_local_ms", "store_per_second", f"growth_{STORE}_mb"} <= set(result["limits"])
     assert result["missed"] == []
+    assert scale.ScaleBench().missed(result) == []

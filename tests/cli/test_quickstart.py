@@ -1,8 +1,7 @@
-"""The promise itself: `nas run quickstart`, its time, its numbers and its forecast. Minutes, so marked slow."""
+"""The promise itself: `nas run quickstart` and its numbers. Minutes, so slow; its time: `nas bench quickstart`."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,7 @@ from commands import nas_json
 
 @pytest.mark.slow
 def test_quickstart(tmp_path: Path) -> None:
-    forecast = nas_json("run", "quickstart", "--dry-run", cwd=tmp_path)
-    start = time.monotonic()
     result = nas_json("run", "quickstart", cwd=tmp_path)
-    seconds = time.monotonic() - start
-    assert seconds < 300
-    assert forecast["seconds"]["total"] / 2 <= result["seconds"]["total"] <= 2 * forecast["seconds"]["total"]
     assert result["search"]["evaluated"] >= 100
     models = {model["name"]: model for model in result["models"]}
     assert all(model["n_test"] >= 100 for model in models.values())

@@ -419,14 +419,14 @@ def _tables() -> Iterator[Case]:
         "--robbench {inputs}/robbench.csv --latency {inputs}/latency.csv --columns all --against flops "
         "--bootstrap 40 --json",
         "tables correlate {inputs}/scores.csv --robustness {inputs}/robustness --every-string --proxies good "
-        "--columns clean,fgsm@*,weather,hrs:fgsm@8 --bootstrap 40",
+        "--columns clean,fgsm@*,fog,hrs:fgsm@8 --bootstrap 40",
     )
     quick = f"{PUBLISHED} --queries 20 --seeds 2"
     options = "--set evolution.population=6 --set evolution.tournament=3"
     yield case(
         "tables-search",
         f"tables search {quick} {options} --objective clean,fgsm@1 --csv found.csv --plot regret.svg",
-        f"tables search {quick} --set nsga2.population=6 --objective clean+params:min --strategy nsga2,random --json",
+        f"tables search {quick} --set nsga2.population=6 --objective clean+params:min --strategy nsga2 --json",
         f"tables search {quick} --objective fgsm@1 --strategy guided,local --json",
         f"tables search {quick} --objective edgegpu_latency --latency {{inputs}}/latency.csv --strategy random",
     )

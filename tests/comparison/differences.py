@@ -22,10 +22,12 @@ NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)")
 _UNIT = r"(?:ms|s|min|h|seconds?|minutes?|hours?|days?)"
 TIMES = re.compile(rf"(?<![\w.])\d+(?:[.,]\d+)*(?:–\d[\d.,]*)? ?{_UNIT}(?![\w/-])")
 COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])( with changes)?")
-MEMORY = re.compile(r"memory [\d.,]+ [MG]B")
+MEMORY = re.compile(r"memory\s+[\d.,]+ [MG]B")
 PROGRESS = re.compile(r"^[\w -]+: [\d,]+ of [\d,]+(, .*)?$|^[\w -]+: [\d,]+(, [\d,]+ failed)?$")
 EVENTS = re.compile(r"events\.out\.tfevents\.[^/]*")
-MEASURED = re.compile(r"(^|_)seconds$|^latency$|^memory_mb$|^seconds/|^latency/")  # keys, columns, and rows of a store
+MEASURED = re.compile(
+    r"(^|_)seconds$|^latency$|^memory_mb$|^seconds/|^latency/|^progress/"
+)  # keys, columns, and rows of a store
 METER = re.compile(r'(class="meter"><i style="width:)[\d.]+%')  # a share of the time that a run took
 TABLE, ROW, CELL = re.compile(r"<table.*?</table>", re.S), re.compile(r"<tr"), re.compile(r"(<t[hd][^>]*>)")
 TEXT = "text"  # the leaf that holds all lines of a text

@@ -6,7 +6,6 @@ import json
 from itertools import islice, permutations
 from pathlib import Path
 from random import Random
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -272,7 +271,5 @@ def test_size_and_order_of_the_space() -> None:
     ]
     assert options == [49, 147, 294, 490]
     assert len(SPACE) == (49 * 147 * 294 * 490) ** 2
-    start = perf_counter()
-    first = list(islice(SPACE, 5000))
-    assert perf_counter() - start < 2
+    first = list(islice(SPACE, 5000))  # nobody lives to see the end of it
     assert len({(frozenset(g.reduce[4:6]), frozenset(g.reduce[6:])) for g in first}) == 5000

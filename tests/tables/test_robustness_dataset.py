@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -226,23 +225,15 @@ def test_architectures_that_a_file_lacks_have_no_value(folder: Path) -> None:
 
 
 def test_the_real_one(data_dir: Path) -> None:
-    """The best values and the 6,466 classes; all of CIFAR-10 in under a second and 200 MB."""
-    root = data_dir / "robustness-dataset"
+    """The best values and the 6,466 classes; all in 200 MB. What reading them costs is told by `nas bench tables`."""
 
     def everything() -> RobustnessDataset:
-        table = RobustnessDataset(root, "cifar10")
+        table = RobustnessDataset(data_dir / "robustness-dataset", "cifar10")
         for name in table.names():
             assert np.isfinite(table.levels(name)).all()
         return table
 
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        table = everything()
-        seconds.append(time.process_time() - start)
-        if seconds[-1] < 1:
-            break
-    assert min(seconds) < 1
+    table = everything()
     assert len(table.architectures) == 6466
     best = {"clean": 0.946, "fgsm@1": 0.692, "pgd@1": 0.588, "apgd@1": 0.540, "square@1": 0.736}
     assert {name: table.column(name).max() for name in best} == best

@@ -1,0 +1,43 @@
+"""What the figures of a benchmark keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound of a figure, above or below.
+
+    `figure` is its path in the result, with dots between keys. `target` is what it was meant to keep to where it misses
+    that; `reason` says why it does.
+    """
+
+    figure: str
+    at_most: float | None = None
+    at_least: float | None = None
+    target: float | None = None
+    reason: str = ""
+
+    def judged(self, result: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The figure beside its limit, and whether it keeps to it; None where the result lacks it."""
+        value: Any = result
+        for key in self.figure.split("."):
+            if not isinstance(value, Mapping) or key not in value:
+                return None
+            value = value[key]
+        above = self.at_most is not None and value > self.at_most
+        below = self.at_least is not None and value < self.at_least
+        found = {"figure": self.figure, "value": value, "at_most": self.at_most, "at_least": self.at_least}
+        return {**found, "kept": not (above or below), "target": self.target, "reason": self.reason or None}
+
+
+def text(judged: Mapping[str, Any]) -> str:
+    """A line for people: `ratios.eproxy: 12.4, at most 13 (target 12 missed: its barriers ...)`."""
+    bounds = [f"at {word} {judged[f'at_{word}']:g}" for word in ("least", "most") if judged[f"at_{word}"] is not None]
+    line = f"{judged['figure']}: {judged['value']:g}, {' and '.join(bounds)}"
+    if judged["target"] is not None:
+        line += f" (the target was {judged['target']:g}: {judged['reason']})"
+    return line if judged["kept"] else f"{line}: MISSED"

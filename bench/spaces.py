@@ -1,0 +1,81 @@
+"""What a search asks of a space thousands of times, and texts that try to take long: `nas bench spaces`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from random import Random
+from statistics import median
+from typing import Any, ClassVar
+
+from nas.bench.base import Bench
+from nas.bench.limits import Limit
+from nas.bench.timing import seconds
+from nas.search_spaces import SPACES, SearchSpace
+from nas.search_spaces.literal import Reader, Trouble
+
+CELLS = 100
+ROUNDS = 5  # of each measurement; their median counts
+FIRST = 5000  # architectures that are iterated over
+LETTERS = 200_000  # of a text
+PARTS = ("[", "(", "{'a':", "'", '"', "\\'", "f(", "-", "[*", "1,", "#", " ", "a.", "'a' ", "9")
+MOST = {"canonical_ms": 5.0, "connected_ms": 2.0, "features_ms": 3.0, "iteration_seconds": 2.0}
+
+
+class SpacesBench(Bench):
+    """Milliseconds of the canonical form, of the features, and of whether a cell is connected; seconds of odd texts.
+
+    For each space the median over rounds of 100 random cells (by cell), and of iterating over the first 5,000;
+    `longest_text_seconds` is the longest of texts of 200,000 letters that repeat one part and are no value.
+    """
+
+    name: ClassVar[str] = "spaces"
+    limits: ClassVar[tuple[Limit, ...]] = (
+        *(
+            Limit(f"{figure}.{space}", at_most=most)
+            for figure, most in MOST.items()
+            for space in ("nasbench201", "darts")
+        ),
+        Limit("longest_text_seconds", at_most=3.0),
+    )
+    cells: int = CELLS
+    first: int = FIRST
+    letters: int = LETTERS
+
+    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+        result: dict[str, Any] = {figure: {} for figure in MOST}
+        for name, kind in SPACES.components.items():
+            for figure, value in self.measure(kind()).items():
+                result[figure][name] = value
+                report(f"{name} {figure}: {value:g}")
+        result["longest_text_seconds"] = float(f"{max(map(self.reading, PARTS)):.3g}")
+        report(f"longest_text_seconds: {result['longest_text_seconds']:g}")
+        return result
+
+    def measure(self, space: SearchSpace[Any]) -> dict[str, float]:
+        """The figures of one space."""
+        cells = [space.sample(Random(seed)) for seed in range(self.cells)]
+
+        def each(action: Callable[[Any], object]) -> float:
+            action(cells[0])  # tables that are made once
+            times = [seconds(lambda: [action(cell) for cell in cells]) for _ in range(ROUNDS)]
+            return 1000 * median(times) / len(cells)
+
+        found = {
+            "canonical_ms": each(space.canonical),
+            "connected_ms": each(space.connected),
+            "features_ms": each(space.features),
+            "iteration_seconds": seconds(lambda: list(islice(space, self.first))),
+        }
+        return {figure: float(f"{value:.3g}") for figure, value in found.items()}
+
+    def reading(self, part: str) -> float:
+        """Seconds until a text of that part alone is refused."""
+        text = "[" + part * (self.letters // len(part))
+
+        def read() -> None:
+            with suppress(Trouble):
+                Reader(text).value()
+
+        return seconds(read)
