@@ -212,10 +212,41 @@ def _value(text: str) -> Any:
     return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]  # type: ignore[call-overload,index]
 
 
-@functools.lru_cache(maxsize=256)  # a command reads the same settings about ten times
+@functools.lru_cache(maxsize=1024)  # a command reads the same settings about ten times
 def _instance(schema: type, written: _Written) -> Any:
-    """The values in an instance of the schema, not checked yet."""
-    return OmegaConf.to_object(OmegaConf.merge(_structured(schema), OmegaConf.create(written.values)))
+    """The values in an instance of the schema, not checked yet; section by section, as most of them stay the same."""
+    sections, values = _sections(schema), written.values
+    if not sections or "${" in written.text:  # which may refer to a key of another section
+        return OmegaConf.to_object(OmegaConf.merge(_structured(schema), OmegaConf.create(values)))
+    rest = _Written({key: value for key, value in values.items() if key not in sections})
+    made = dict(vars(_instance(_without_sections(schema), rest)))
+    for name, kind in sections.items():
+        try:
+            made[name] = _instance(kind, _Written(values.get(name, {})))
+        except OmegaConfBaseException as error:
+            error.full_key = f"{name}.{error.full_key}" if error.full_key else name
+            raise
+    return schema(**made)
+
+
+@functools.cache
+def _sections(schema: type) -> dict[str, Any]:
+    """Name → dataclass of the fields that are a dataclass with its own defaults."""
+    fields, hints = dataclasses.fields(schema), _hints(schema)
+    return {field.name: hints[field.name] for field in fields if _is_section(field, hints[field.name])}
+
+
+def _is_section(field: dataclasses.Field[Any], kind: Any) -> bool:
+    return dataclasses.is_dataclass(kind) and field.default_factory is kind
+
+
+@functools.cache
+def _without_sections(schema: type) -> type:
+    """A dataclass of the other fields."""
+    others = [field for field in dataclasses.fields(schema) if field.name not in _sections(schema)]
+    return dataclasses.make_dataclass(
+        schema.__name__, [(field.name, _hints(schema)[field.name], copy.copy(field)) for field in others]
+    )
 
 
 @functools.cache

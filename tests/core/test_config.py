@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from nas.core import config
 from nas.core.config import compose, plain
@@ -539,6 +540,16 @@ def test_settings_read_twice_share_nothing() -> None:
     composed = compose("quickstart")
     composed["search"]["budget"] = composed["extends"] = 0
     assert plain(load("quickstart", [])) == before
+
+
+@pytest.mark.parametrize("name", config.shipped())
+def test_settings_are_those_of_omegaconf_read_as_a_whole(name: str) -> None:
+    settings = from_values(config.compose(name), ["train.lr=3e-2", "run.trainings=pgd", "proxies.croze.beta=0.5"])
+    values, kind = plain(settings), type(settings)
+    whole: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), OmegaConf.create(values)))
+    assert type(config.checked(values, kind)) is type(whole)
+    assert config.checked(values, kind) == whole
+    assert config.checked({}, kind) == OmegaConf.to_object(OmegaConf.structured(kind))
 
 
 def test_what_a_file_says_is_read_whenever_it_changed(folder: Path) -> None:
