@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
+import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from forked import Fork, Say
 from torch import Tensor, nn
 
+from nas.cli.main import main
 from nas.core.perturb import is_short
 from nas.drivers import launch, reach
 from nas.drivers.settings import load
@@ -140,18 +143,29 @@ QUICK = ["data.size=8", "model.channels=4", "train.epochs=1", "train.method=pgd"
 ARCH = "arch=|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
-def nas(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nas", *arguments, "device=cpu", "executor.workers=1"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done
+def nas(folder: Path, *arguments: str) -> tuple[str, str]:
+    """What a command that succeeds, in a process of its own, says on standard output and on standard error."""
+
+    def command(_: Say) -> None:
+        os.chdir(folder)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
+            setattr(sys, name, os.fdopen(number, "w"))
+        logging.getLogger().handlers.clear()  # those of the tests
+        sys.argv = ["nas", *arguments, "device=cpu", "executor.workers=1"]
+        main()
+
+    with Fork(command) as fork:
+        assert fork.wait() == 0, (folder / "stderr").read_text()
+    return (folder / "stdout").read_text(), (folder / "stderr").read_text()
 
 
 @pytest.mark.parametrize("flag", ["--dry-run", pytest.param("--json", marks=pytest.mark.slow)])
 def test_it_is_said_once_on_standard_error(tmp_path: Path, flag: str) -> None:
-    done = nas(tmp_path, "train", "quickstart", *QUICK, ARCH, flag)
-    assert done.stderr.count("train.method=pgd: 1 step(s) of 0.0375 go no farther than 0.0375") == 1
-    assert "go no farther" not in done.stdout
+    out, err = nas(tmp_path, "train", "quickstart", *QUICK, ARCH, flag)
+    assert out
+    assert err.count("train.method=pgd: 1 step(s) of 0.0375 go no farther than 0.0375") == 1
+    assert "go no farther" not in out
 
 
 def test_a_search_that_ends_in_its_warm_up_says_so(caplog: pytest.LogCaptureFixture) -> None:
