@@ -140,6 +140,7 @@ def test_runs_and_evaluations_are_compared_pair_by_pair(make: Maker) -> None:
     assert not found.notes
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_images_are_not_paired_and_the_page_says_so(make: Maker) -> None:
     folders = [make.single(name, entry(name, 0.8, number)) for number, name in enumerate(("a", "b"))]
     folders.append(make.single("c", entry("c", 0.8, 3, fingerprint="others"), "data.name=digits", "data.size=16"))
@@ -175,6 +176,7 @@ def test_other_attacks_on_the_same_images_pair_the_clean_accuracies_only(make: M
     assert ("ε = 4/255" if changed == "eps" else "step size 0.001") in note
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_not_attacked_is_left_out_and_named(make: Maker) -> None:
     search = make.single("only-search", {"best": [], "goals": []}, command="search")
     folders = [make.single("a", entry("a", 0.8, 1)), search, make.single("b", entry("b", 0.8, 2))]
@@ -238,6 +240,7 @@ def test_the_page_is_one_well_formed_file_that_asks_for_nothing(make: Maker, tmp
     assert write_comparison(tmp_path / "again.html", found).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_table_holds_the_numbers_of_the_results(make: Maker) -> None:
     found = _two(make)
     text = text_of(page(found))
@@ -267,6 +270,7 @@ def test_names_are_escaped_in_the_page(make: Maker) -> None:
     assert escape(EVIL) in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_networks_that_were_not_trained_here_are_shown(make: Maker) -> None:
     found = _two(make, params=None, training=None, architecture=None, checkpoint=None)
     assert found.checkpoints[0].label == "a (training unknown)"

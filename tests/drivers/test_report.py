@@ -167,6 +167,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(make: Make) -> None:
     assert not parser.open
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_table_holds_the_numbers_of_the_result(make: Make) -> None:
     content = result()
     page = write_report(make(), content).read_text()
@@ -182,6 +183,7 @@ def test_the_table_holds_the_numbers_of_the_result(make: Make) -> None:
         assert numbers[len(shares) :] == [f"{100 * value:.1f}%" for value in model["hrs"].values()]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_difference_is_claimed_exactly_where_it_is_shown(make: Make) -> None:
     content = result()
     page = write_report(make(), content).read_text()
@@ -202,6 +204,7 @@ def test_a_difference_is_claimed_exactly_where_it_is_shown(make: Make) -> None:
     assert "best is better" in better
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_summary_tells_a_worse_best_cell_plainly(make: Make) -> None:
     content = result()
     for first, second in ((1, 3), (0, 2)):
@@ -236,6 +239,7 @@ def test_names_and_reasons_are_escaped(make: Make) -> None:
     assert f"2\u00d7 {escape(EVIL)}" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("absent", [gone for size in (0, 1, 3, 4) for gone in combinations(PARTS, size)])
 def test_only_what_is_there_is_shown(make: Make, absent: tuple[str, ...]) -> None:
     content = {key: value for key, value in result().items() if key not in absent}
@@ -251,6 +255,7 @@ def test_only_what_is_there_is_shown(make: Make, absent: tuple[str, ...]) -> Non
     assert ("Robustness against the attack radius" in shown) == ("models" not in absent)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_of_single_commands(make: Make) -> None:
     """Those of `nas search`, `nas train` and `nas eval` are flat."""
     folder = make()
@@ -287,6 +292,7 @@ def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
     assert write_report(folder, content).read_bytes() == first
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_can_be_written_inside_the_run(make: Make) -> None:
     folder = make()
     with run.reopen(folder):
@@ -298,6 +304,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         write_report(tmp_path, result())
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", SPACES.names())
 def test_cells_are_drawn_with_every_operation(make: Make, name: str) -> None:
     space = SPACES.get(name)()
@@ -361,6 +368,7 @@ def test_the_command_repeats_the_run(make: Make) -> None:
     assert not again.run.random
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_from_a_file_says_to_save_the_settings(make: Make) -> None:
     folder = make("name=mine")
     page = write_report(folder, result()).read_text()
@@ -412,6 +420,7 @@ def test_colour_tells_the_cell_and_line_style_the_training(make: Make) -> None:
     assert legend(list(models.values())).count("<li>") == len(models)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("metrics", [{}, {"val_accuracy": None, "val_robust_accuracy": None}])
 def test_a_supernet_search_without_accuracies(metrics: dict[str, None], tmp_path: Path) -> None:
     """Those of strategy.validation_images=0 and of data.validation=0."""
