@@ -61,7 +61,10 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps({"action": action, **request}), file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
+        if not (line := self.process.stdout.readline()):
+            code = self.process.wait()
+            raise RuntimeError(f"The server ended with code {code} during {action}; start the same command again.")
+        return json.loads(line)
 
     def measure(self, test: str) -> Measured:
         """Run a test file without a mutation."""
