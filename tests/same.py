@@ -83,8 +83,7 @@ def compare(case: Case, old: Side, new: Side, ended: tuple[list[Ended], list[End
     """A line for each difference of one case."""
     found = []
     steps = [step for step in case.steps if not step.deletes]
-    for step, one, other in zip(steps, *ended):
-        words = " ".join(["nas", *step.words])
+    for number, (step, one, other) in enumerate(zip(steps, *ended), 1):
         lines = [f"exit code: {one.code} → {other.code}"] if one.code != other.code else []
         if one.code == other.code != step.code:
             lines.append(f"exit code {one.code} in both where {step.code} was meant: {other.err.strip()[-300:]}")
@@ -97,7 +96,8 @@ def compare(case: Case, old: Side, new: Side, ended: tuple[list[Ended], list[End
                 dict(text_leaves(one.err, old.masks)), dict(text_leaves(other.err, new.masks)), tolerance
             )
         ]
-        found += _limited(words if len(words) < 100 else f"{words[:100]}…", lines)
+        words = " ".join(step.words)
+        found += _limited(f"command {number}, nas {words if len(words) < 60 else f'{words[:60]}…'}", lines)
     files = (folder_leaves(old.cases / case.name, old.masks), folder_leaves(new.cases / case.name, new.masks))
     for name in sorted({*files[0], *files[1]}):
         if name not in files[1]:
@@ -110,8 +110,9 @@ def compare(case: Case, old: Side, new: Side, ended: tuple[list[Ended], list[End
 
 
 def _limited(title: str, lines: list[str]) -> list[str]:
-    more = [f"{title}: … {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-    return [f"{title}: {line}" for line in lines[:MOST_LINES]] + more
+    """The title and the first lines below it; nothing where there are none."""
+    more = [f"  … {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    return [title, *(f"  {line}" for line in lines[:MOST_LINES]), *more] if lines else []
 
 
 def run(commit: str, only: str | None, tolerance: float, place: Path) -> int:
@@ -152,7 +153,7 @@ def main() -> int:
     parser.add_argument(
         "--only", metavar="COMMAND", help="search, train, tables, 'tables predict', ..., or the name of a case"
     )
-    parser.add_argument("--tolerance", type=float, default=1e-6, help="of floats, relative above 1")
+    parser.add_argument("--tolerance", type=float, default=1e-6, help="of floats, relative")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a new folder for all that is written")
     options = parser.parse_args()
     place = options.keep or Path(tempfile.mkdtemp(prefix="same-"))

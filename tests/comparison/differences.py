@@ -16,6 +16,7 @@ from typing import Any
 
 TIME, VERSION, REVISION, PLACE = "<time>", "<version>", "<revision>", "<place>"
 SAVED_AS = {".pt": "torch", ".safetensors": "safetensors"}
+NOTHING = 1e-12  # floats that differ by less are equal: what is left of zero
 THERE = "<there>"  # stands for the content of a file that is not looked into
 NOT_READ = (".sha256", ".png", ".pdf", ".onnx", ".images", ".good.sqlite", ".sqlite-wal", ".sqlite-shm", "lock")
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)")
@@ -229,7 +230,7 @@ def folder_leaves(folder: Path, masks: Masks) -> dict[str, dict[str, Any]]:
 
 
 def same(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two leaves are equal: floats within `tolerance`, relative above 1; everything else exactly.
+    """Whether two leaves are equal: floats within the relative `tolerance`; everything else exactly.
 
     In texts the numbers with a decimal point or an exponent are floats.
     """
@@ -249,7 +250,7 @@ def _near(one: float, other: float, tolerance: float) -> bool:
         return math.isnan(one) and math.isnan(other)
     if math.isinf(one) or math.isinf(other):
         return one == other
-    return abs(one - other) <= tolerance * max(1.0, abs(one), abs(other))
+    return abs(one - other) <= max(tolerance * max(abs(one), abs(other)), NOTHING)
 
 
 def _same_text(one: str, other: str, tolerance: float) -> bool:
