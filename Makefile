@@ -2,15 +2,21 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OPTIONS ?= # of pytest, such as --durations=20
+CONSTRAINTS ?= # a file of versions for the environment, such as .ci/oldest.txt
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than cores: some tests wait for processes
 
-.PHONY: quickstart test slow lint audit clean
+.PHONY: quickstart test smoke slow lint audit clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(OPTIONS)
+
+# A few minutes. On the oldest torch: make smoke VENV=.venv/oldest CONSTRAINTS=.ci/oldest.txt
+smoke: $(VENV)/installed
+	$(BIN)/python -m pytest -m smoke -n $(WORKERS) --dist loadfile $(OPTIONS)
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
@@ -29,7 +35,7 @@ audit: $(VENV)/installed
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) -e '.[dev]'
 	touch $@
 
 clean:

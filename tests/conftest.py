@@ -25,6 +25,51 @@ torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
+SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a version of torch or numpy does not do
+    "core/test_augment.py",
+    "core/test_checkpoint.py",
+    "core/test_config.py",
+    "core/test_data_contract.py",
+    "core/test_deterministic.py",
+    "core/test_logits.py",
+    "core/test_loop.py",
+    "core/test_perturb.py",
+    "core/test_resize.py",
+    "core/test_store.py",
+    "core/test_executor.py",
+    "search_spaces/test_space_contract.py",
+    "search_spaces/test_supernets.py",
+    "strategies/test_strategy_contract.py",
+    "train/test_methods.py",
+    "train/test_options.py",
+    "train/test_exported.py",
+    "train/test_training.py",
+    "eval/test_own_attacks.py",
+    "eval/test_evaluation.py",
+    "eval/test_corruption_contract.py",
+    "eval/test_measures.py",
+    "eval/test_sources.py",
+    "eval/test_outputs.py",
+    "eval/test_weights_files.py",
+    "tables/test_csv_tables.py",
+    "drivers/test_search.py",
+    "drivers/test_export.py",
+    "drivers/test_objectives.py",
+    "drivers/test_report.py",
+    "cli/test_transfer_command.py",
+    "cli/test_supernet_search.py",
+    "cli/test_measures_command.py",
+    "bench/test_bench_limits.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that are not selected are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(tests).as_posix() in SMOKE and item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.smoke)
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

@@ -89,6 +89,18 @@ def test_every_package_is_listed() -> None:
     assert listed == found
 
 
+def test_the_smoke_selection_has_a_file_of_every_area() -> None:
+    tree = ast.parse((ROOT / "tests/conftest.py").read_text())
+    (files,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SMOKE"
+    ]
+    assert all((ROOT / "tests" / name).is_file() for name in files)
+    areas = {folder.name for folder in (ROOT / "tests").iterdir() if list(folder.glob("test_*.py"))}
+    assert {name.split("/")[0] for name in files} == areas
+
+
 def test_tracked_files_name_no_machine_and_no_data_path() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     if not tracked:
