@@ -27,7 +27,7 @@ MEMORY = re.compile(r"memory\s+[\d.,]+ [MG]B")
 PROGRESS = re.compile(r"^[\w -]+: [\d,]+ of [\d,]+(, .*)?$|^[\w -]+: [\d,]+(, [\d,]+ failed)?$")
 EVENTS = re.compile(r"events\.out\.tfevents\.[^/]*")
 MEASURED = re.compile(
-    r"(^|_)seconds$|^latency$|^memory_mb$|^seconds/|^latency/|^progress/"
+    r"(^|_)seconds$|^latency$|^memory_mb(_per_process)?$|^seconds/|^latency/|^progress/"
 )  # keys, columns, and rows of a store
 METER = re.compile(r'(class="meter"><i style="width:)[\d.]+%')  # a share of the time that a run took
 TABLE, ROW, CELL = re.compile(r"<table.*?</table>", re.S), re.compile(r"<tr"), re.compile(r"(<t[hd][^>]*>)")
