@@ -62,4 +62,4 @@ def _shortened(text: str) -> str:
     if len(text) <= MOST:
         return text
     end = max(text.rfind(f"{mark} ", 0, MOST) for mark in ENDS)
-    return text[: end + 1] if end > 0 else f"{text[:MOST].rpartition(' ')[0]} ..."
+    return text[: end + 1] if end > 0 else f"{text[:MOST].rpartition(' ')[0]} …"

@@ -126,6 +126,15 @@ def test_on_a_processor_nothing_is_moved() -> None:
     assert x.grad.item() == 4
 
 
+def test_for_another_device_what_a_backward_pass_needs_waits_on_the_host_and_goes_back() -> None:
+    x = torch.tensor([2.0, -1.0], requires_grad=True)
+    with on_host(torch.device("cuda")):  # which moves tensors of the processor too, to where they are
+        loss = (x**3).exp().sum()
+    loss.backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, 3 * x.detach() ** 2 * (x.detach() ** 3).exp())
+
+
 # what a search keeps
 
 

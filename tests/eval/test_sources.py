@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -419,3 +420,15 @@ def test_the_weights_stay_in_their_order_when_a_network_is_tried(module: Path, d
     subject = opened("own_networks:make", [], str(module), 0)
     check_fits(subject, digits, "own_networks:make", EvalSettings())
     assert all(weight.is_contiguous() for weight in subject.network.parameters())
+
+
+def test_modules_of_the_users_folder_come_before_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, own = tmp_path / "other", tmp_path / "own"
+    for folder, width in ((other, 5), (own, 7)):
+        folder.mkdir()
+        (folder / "made_twice.py").write_text(f"from torch import nn\ndef make(): return nn.Linear(2, {width})\n")
+    monkeypatch.setattr(sys, "path", [str(other), *sys.path])
+    monkeypatch.delitem(sys.modules, "made_twice", raising=False)
+    subject = opened("made_twice:make", [], str(own), 0)
+    monkeypatch.delitem(sys.modules, "made_twice")
+    assert subject.params == 2 * 7 + 7

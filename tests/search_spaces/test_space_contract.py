@@ -196,6 +196,19 @@ def test_settings_are_the_keywords_of_build(space: SearchSpace) -> None:
     space.ScoringSettings().check()
 
 
+def test_defaults_are_those_of_the_contract(space: SearchSpace) -> None:
+    black_to_white = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # images are left as they are
+    for kind in (SearchSpace, type(space)):
+        assert inspect.signature(kind.build).parameters["num_classes"].default == 10
+        assert inspect.signature(kind.cost).parameters["num_classes"].default == 10
+        assert inspect.signature(kind.cost).parameters["image_size"].default == 32
+        given = inspect.signature(kind.supernet).parameters
+        assert given["num_classes"].default == 10
+        assert {name: given[name].default for name in black_to_white} == black_to_white
+    given = inspect.signature(Network).parameters
+    assert {name: given[name].default for name in black_to_white} == black_to_white
+
+
 def test_impossible_settings_are_refused(space: SearchSpace, archs: list[Any]) -> None:
     for settings in {space.Settings, space.ScoringSettings}:
         for field in dataclasses.fields(settings):

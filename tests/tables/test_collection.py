@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nas.core.config import checked
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.tables import ArrayTable, Collection, LatencyTable, RobustnessDataset, TableSettings
@@ -135,3 +136,11 @@ def test_all_of_cifar10(data_dir: Path) -> None:
     found = np.array([list(tables.metrics(text, columns).values()) for text in strings])
     expected = np.array([tables.values(name, strings) for name in columns])
     np.testing.assert_array_equal(found, expected.T)
+
+
+def test_every_path_of_a_table_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = ("robustness", "accuracy", "robbench", "latency")
+    found = checked({**dict.fromkeys(paths, "~/x.csv"), "scores": ["~/x.csv", "y.csv"]}, TableSettings)
+    assert [getattr(found, name) for name in paths] == [str(tmp_path / "x.csv")] * 4
+    assert found.scores == [str(tmp_path / "x.csv"), "y.csv"]
