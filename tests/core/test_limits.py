@@ -79,7 +79,7 @@ def test_errors_end_a_command_with_their_code() -> None:
 def test_a_reason_of_more_than_500_characters_is_shortened() -> None:
     assert said(ValueError("a" * 500)) == "a" * 500
     long = "word " * 100 + "w"
-    assert said(ValueError(long)).removesuffix(" ...") == "word " * 99 + "word"
+    assert said(ValueError(long)) == "word " * 99 + "word …"
     assert said(ValueError("b" * 300 + ". " + "c" * 198)) == "b" * 300 + ". " + "c" * 198  # 500 in all
     assert said(ValueError("b" * 300 + ". " + "c" * 199)) == "b" * 300
 
