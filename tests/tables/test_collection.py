@@ -144,3 +144,9 @@ def test_every_path_of_a_table_may_begin_with_the_home_folder(monkeypatch: pytes
     found = checked({**dict.fromkeys(paths, "~/x.csv"), "scores": ["~/x.csv", "y.csv"]}, TableSettings)
     assert [getattr(found, name) for name in paths] == [str(tmp_path / "x.csv")] * 4
     assert found.scores == [str(tmp_path / "x.csv"), "y.csv"]
+
+
+def test_what_the_tables_list_is_not_the_callers_to_say(tables: Collection) -> None:
+    for name in ("labels", "usual"):
+        with pytest.raises(TypeError, match=name):
+            Collection(tables.tables, **{name: ["clean"]})  # type: ignore[arg-type]
