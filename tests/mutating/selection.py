@@ -9,7 +9,7 @@ the other ones of the folder; in each group the fastest first.
 Of the candidates only those run that can notice a mutation: every candidate was once run without one, and what it
 called was recorded. For a mutation in a function these are the test files that call this function, and those that
 start other processes, as what happens there was not recorded. For one outside of functions, such as in a table of
-constants, all candidates run.
+constants, and for a default, which tests may look at without a call, all candidates run.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Measured:
 
     def reaches(self, mutation: Mutation) -> bool:
         """Whether these tests can notice the mutation."""
-        functions = mutation.place.functions
+        functions = () if mutation.place.operator == "default" else mutation.place.functions
         return not functions or self.processes or (mutation.file, functions[0]) in self.called
 
 

@@ -12,7 +12,7 @@ import pytest
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS
 from nas.search_spaces.darts import Genotype
-from nas.search_spaces.darts.genotype import Edges
+from nas.search_spaces.darts.genotype import Edges, brief
 
 SPACE = DARTS()
 V2 = SPACE.parse("DARTS_V2")
@@ -202,3 +202,9 @@ def test_the_same_edge_by_edge() -> None:
     swapped = Genotype((V2.normal[1], V2.normal[0], *V2.normal[2:]), V2.reduce)
     read = SPACE.parse(field(pairs(swapped.normal, list), pairs(swapped.reduce, list)))
     assert read == swapped != V2
+
+
+def test_what_a_message_shows_of_a_value_has_its_length_at_most() -> None:
+    assert brief("a" * 78) == repr("a" * 78)  # 80 characters
+    assert brief("a" * 79) == "'" + "a" * 76 + "..."
+    assert len(brief("a" * 200, 10)) == 10

@@ -21,6 +21,7 @@ from torch import nn
 
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, Network, SearchSpace
+from nas.search_spaces.supernet import Supernet
 
 MALFORMED = [
     "",
@@ -205,8 +206,9 @@ def test_defaults_are_those_of_the_contract(space: SearchSpace) -> None:
         given = inspect.signature(kind.supernet).parameters
         assert given["num_classes"].default == 10
         assert {name: given[name].default for name in black_to_white} == black_to_white
-    given = inspect.signature(Network).parameters
-    assert {name: given[name].default for name in black_to_white} == black_to_white
+    for network in (Network, Supernet):
+        given = inspect.signature(network).parameters
+        assert {name: given[name].default for name in black_to_white} == black_to_white
 
 
 def test_impossible_settings_are_refused(space: SearchSpace, archs: list[Any]) -> None:

@@ -152,3 +152,19 @@ def test_every_neighbour_is_known_before_a_move(name: str, ask: int) -> None:
         if strategy.current is not None:
             assert str(space.canonical(strategy.current)) in told
     assert strategy.known == told
+
+
+def test_twenty_random_starts_are_drawn_at_most() -> None:
+    drawn = 0
+
+    class Narrow(NASBench201):
+        def sample(self, rng: Random) -> Any:
+            nonlocal drawn
+            drawn += 1
+            return self.largest()
+
+    strategy = LocalSearch(Narrow(), GOALS, 0)
+    strategy.ask(1)
+    assert drawn == 1
+    strategy.ask(1)  # the largest cell is asked for already
+    assert drawn == 1 + 20

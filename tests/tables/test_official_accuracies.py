@@ -228,12 +228,17 @@ def test_the_package_reads_by_the_reader_that_runs_nothing(
     assert not mark.exists()
 
 
-def test_the_old_package_loads_tensors_only(packages: Packages, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [None, "0"])
+def test_the_old_package_loads_tensors_only(
+    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before is not None:
+        monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", before)
     seen = []
     packages.api = lambda *given: seen.append(os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]) or Api(given[0], given[1])  # type: ignore[method-assign,func-returns-value]
     read_accuracies(file(tmp_path, "NAS-Bench-201-v1_1-096897.pth"), "cifar10")
     assert seen == ["1"]
-    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+    assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") == before
 
 
 @pytest.mark.parametrize("kind", ["folder", "NATS-tss-v1_0-3ffb9.pickle.pbz2"])
