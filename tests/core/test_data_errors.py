@@ -365,3 +365,13 @@ def test_every_class_keeps_a_training_image(seed: int) -> None:
         assert sorted(np.concatenate([train, validation, test])) == list(range(len(labels)))
         assert set(labels[train]) == set(range(40))
         assert len(test) == (0 if has_test else (len(labels) * 20 + 50) // 100)
+
+
+def test_an_image_may_have_as_many_pixels_as_the_limit_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = imagefolder(tmp_path)
+    height, width = load(made.settings, keep=False).train.images.shape[-2:]
+    monkeypatch.setattr("nas.core.data.imagefolder._PIXELS", height * width)
+    load(made.settings, keep=False)
+    monkeypatch.setattr("nas.core.data.imagefolder._PIXELS", height * width - 1)
+    with pytest.raises(InputError, match="make it smaller"):
+        load(made.settings, keep=False)

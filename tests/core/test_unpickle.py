@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.core.data.unpickle import read_pickle
+from nas.core.data.unpickle import _dtype, _Foreign, read_pickle
 from nas.core.errors import InputError
 
 VALUE: dict[Any, Any] = {
@@ -152,3 +152,14 @@ def test_nothing_that_was_refused_leaves_a_trace(tmp_path: Path) -> None:
     assert [dict(vars(value)) for value in (unpickle._scalar, unpickle._latin1, unpickle._dtype)] == before
     assert unpickle._scalar.__defaults__ is None
     assert np.dtype("i8").hasobject is False
+
+
+@pytest.mark.parametrize("name", ["O8", "V8", "M8[s]", "nonesuch" * 3, 8, None])
+def test_numpy_types_that_are_no_numbers_are_refused_by_name(name: object) -> None:
+    with pytest.raises(_Foreign, match="the numpy type"):
+        _dtype(name)
+
+
+@pytest.mark.parametrize("name", ["u1", "i8", "f4", "b1"])
+def test_numpy_types_of_numbers_are_read(name: str) -> None:
+    assert _dtype(name) == np.dtype(name)

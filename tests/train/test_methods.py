@@ -16,7 +16,7 @@ from nas.core import checkpoint
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.seeds import derive
-from nas.search_spaces import Network
+from nas.search_spaces import NASBench201, Network
 from nas.train import METHODS, TrainedNetwork, TrainSettings, adversarial, train
 from nas.train.training import Classification
 
@@ -228,3 +228,14 @@ def test_attacks_leave_the_statistics_alone(dataset: Dataset, describe: Describe
         task.method.examples(x, y, task.method.draw(x, torch.Generator().manual_seed(0), None))
         assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
         assert all(module.training for module in task.model.modules())
+
+
+def test_a_free_training_saved_before_its_first_batch_goes_on() -> None:
+    model = NASBench201().build(NASBench201().largest(), channels=2, cells_per_stage=1)
+    method = METHODS.get("free")(TrainSettings(), model, model)
+    method.load_state_dict(method.state_dict())
+    assert method.delta is None
+    method.delta = torch.full((2, 3, 4, 4), 0.5)
+    other = METHODS.get("free")(TrainSettings(), model, model)
+    other.load_state_dict(method.state_dict())
+    assert torch.equal(other.delta, method.delta)
