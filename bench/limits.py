@@ -28,10 +28,10 @@ class Limit:
             if not isinstance(value, Mapping) or key not in value:
                 return None
             value = value[key]
-        above = self.at_most is not None and value > self.at_most
-        below = self.at_least is not None and value < self.at_least
+        low_enough = self.at_most is None or value <= self.at_most  # NaN is not
+        high_enough = self.at_least is None or value >= self.at_least
         found = {"figure": self.figure, "value": value, "at_most": self.at_most, "at_least": self.at_least}
-        return {**found, "kept": not (above or below), "target": self.target, "reason": self.reason or None}
+        return {**found, "kept": low_enough and high_enough, "target": self.target, "reason": self.reason or None}
 
 
 def text(judged: Mapping[str, Any]) -> str:

@@ -175,5 +175,4 @@ def rate(first: Mark, last: Mark) -> float:
 
 def missed(figures: dict[str, float]) -> list[str]:
     """The figures that are beyond their limits."""
-    above = [name for name, most in AT_MOST.items() if figures.get(name, most) > most]
-    return above + [name for name, least in AT_LEAST.items() if figures.get(name, least) < least]
+    return [name.removeprefix("figures.") for name in ScaleBench().missed({"figures": figures})]

@@ -155,7 +155,7 @@ def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_preloaded())  # if it is to start
+    context.set_forkserver_preload(_preloaded())  # of no effect once the server runs
     return context
 
 

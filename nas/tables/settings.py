@@ -15,6 +15,8 @@ from nas.tables.published import read_accuracies, read_robbench
 from nas.tables.robustness import RobustnessDataset
 from nas.tables.scores import read_scores
 
+SCORES = "scores:"  # before the columns of score files
+
 
 @dataclass
 class TableSettings:
@@ -52,9 +54,9 @@ class TableSettings:
 
 def _prefixes(files: Sequence[str]) -> list[str]:
     if len(files) == 1:
-        return ["scores:"]
+        return [SCORES]
     stems = [Path(file).stem for file in files]
     if len(set(stems)) < len(stems):
         name = max(stems, key=stems.count)
         raise InputError(f"Expected score files of different names but got {name!r} more than once; rename one.")
-    return [f"scores:{stem}:" for stem in stems]
+    return [f"{SCORES}{stem}:" for stem in stems]

@@ -27,14 +27,16 @@ class Timed(Bench):
         return {"times": {"long": 10.5}, "share": 0.5}
 
 
-@pytest.mark.parametrize(("value", "kept"), [(10, True), (10.01, False), (0, True)])
+@pytest.mark.parametrize(("value", "kept"), [(10, True), (10.01, False), (0, True), (float("inf"), False)])
 def test_at_most(value: float, kept: bool) -> None:
     found = TEN.judged({"times": {"long": value}})
     assert found is not None
     assert (found["figure"], found["value"], found["kept"], found["target"]) == ("times.long", value, kept, 8)
 
 
-@pytest.mark.parametrize(("value", "kept"), [(0.49, False), (0.5, True), (0.75, True), (0.76, False)])
+@pytest.mark.parametrize(
+    ("value", "kept"), [(0.49, False), (0.5, True), (0.75, True), (0.76, False), (float("nan"), False)]
+)
 def test_on_both_sides(value: float, kept: bool) -> None:
     assert Timed().missed({"share": value}) == ([] if kept else ["share"])
 

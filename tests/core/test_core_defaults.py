@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from importlib import import_module
 from typing import Any
 
 import pytest
+from typed_again import found
 
 from nas.core.errors import InputError
 from nas.core.executor import ExecutorSettings
@@ -50,14 +50,6 @@ RECORDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def found(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    value: Any = import_module(f"nas.core.{module}")
-    for part in attribute.split("."):
-        value = getattr(value, part)
-    return value
-
-
 def defaults(of: Any) -> dict[str, Any]:
     parameters = inspect.signature(of).parameters.values()
     return {one.name: one.default for one in parameters if one.default is not inspect.Parameter.empty}
@@ -66,7 +58,7 @@ def defaults(of: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", [*FUNCTIONS, *RECORDS])
 def test_defaults(name: str) -> None:
     expected = {**FUNCTIONS, **RECORDS}[name]
-    own = defaults(found(name))
+    own = defaults(found(f"core.{name}"))
     assert {key: own[key] for key in expected} == expected
     for key, value in expected.items():
         assert type(own[key]) is type(value)

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from typed_again import found
 
 from nas.core.perturb import SMALLEST_NORM
 
@@ -54,14 +55,6 @@ LIMITS: dict[str, dict[str, Any]] = {
     "train.methods.base": {"HALF_GAIN": 1024.0},
     "train.training": {"VALIDATED": 500},
 }
-
-
-def found(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    value: Any = import_module(f"nas.{module}")
-    for part in attribute.split("."):
-        value = getattr(value, part)
-    return value
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -362,3 +362,12 @@ def test_images_reach_the_network_in_its_order() -> None:
     last = unit_range(torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8))
     assert Ordinary(nn.Identity())(last).is_contiguous()
     assert ChannelsLast(nn.Identity())(X).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_part_that_has_one_mode_says_which_it_was_told() -> None:
+    part = OneMode(nn.Dropout())
+    part.network.eval()
+    assert part.train() is part
+    assert part.training
+    assert not part.network.training
+    assert not part.train(False).training

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
-from nas.eval.layout import OneMode
 from nas.eval.networks.making import keywords, made
 from nas.eval.wrapped import Normalisation, Normalized
 
@@ -106,12 +105,3 @@ def test_a_maker_that_fails_or_makes_something_else_is_told() -> None:
         made("there", fails, 0)
     with pytest.raises(InputError, match=r"make an nn\.Module but got dict; return the network"):
         made("there", dict, 0)
-
-
-def test_a_part_that_has_one_mode_says_which_it_was_told() -> None:
-    part = OneMode(nn.Dropout())
-    part.network.eval()
-    assert part.train() is part
-    assert part.training
-    assert not part.network.training
-    assert not part.train(False).training

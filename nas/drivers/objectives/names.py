@@ -9,9 +9,9 @@ from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.eval.attacks import ATTACKS, named
 from nas.strategies.proxies import PROXIES
+from nas.tables.settings import SCORES
 
 LATENCY, PREDICTED, TRAINED = "latency", "predicted", "trained:"
-SCORES = "scores:"  # before the columns of score files
 GRAPH = "graph"  # among features: the search space's own
 DIRECTIONS = {"max": True, "min": False}
 
