@@ -3,6 +3,6 @@
 from nas.bench.base import Bench
 from nas.core.registry import Registry, is_concrete_subclass
 
-BENCHES: Registry[type[Bench]] = Registry("benchmark", "nas.bench", is_concrete_subclass(Bench))
+BENCHES: Registry[type[Bench]] = Registry("benchmark", "nas.bench", "nas.bench", is_concrete_subclass(Bench))
 
 __all__ = ["BENCHES", "Bench"]

@@ -15,11 +15,11 @@ from nas.bench.limits import Limit
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
-from nas.core.memory import Memory
-from nas.core.perturb import eval_mode
+from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
+from nas.core.storage.memory import Memory
 from nas.eval import EvalSettings, evaluate
-from nas.eval.layout import ChannelsLast
+from nas.eval.networks.layout import ChannelsLast
 from nas.eval.plan import plan_of
 from nas.search_spaces import NASBench201, Network
 

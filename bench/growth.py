@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from nas.bench.spread import METRIC, search_of
 from nas.bench.timing import resident_megabytes
-from nas.core.attempt import Done
-from nas.core.store import Evaluation, Store
+from nas.core.execution.task import Done
+from nas.core.storage.sqlite import Evaluation, Store
 from nas.search_spaces import SPACES
 
 STORE = "store"  # in the place of a strategy: evaluations are recorded and no more

@@ -20,7 +20,7 @@ from torchvision import transforms
 
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, Split
-from nas.core.loop import Loop
+from nas.core.optimisation.trainer import Loop
 from nas.search_spaces import SPACES
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train.training import Classification, plan_of

@@ -15,7 +15,7 @@ from nas.bench.limits import Limit
 from nas.bench.timing import device, forward_backward, peak_megabytes, seconds
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 SUITE = ("grad_norm", "snip", "grasp", "fisher", "synflow", "plain", "l2_norm", "jacov", "epe_nas", "nwot", "zen")
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -15,8 +15,8 @@ from nas.bench.timing import device, seconds
 from nas.bench.transcription import TranscribedSupernet
 from nas.core.data import Dataset, Split
 from nas.search_spaces import SPACES
-from nas.strategies.rnas import SUPERNET_STRATEGIES, SupernetStrategy
-from nas.strategies.rnas.gradients import only
+from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
+from nas.strategies.supernet.gradients import only
 
 KINDS = {  # key of the result → strategy
     "darts": "darts",

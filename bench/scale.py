@@ -19,11 +19,11 @@ from nas.bench.limits import Limit
 from nas.bench.proxies import batch, batch_size
 from nas.bench.spread import nap, overhead, used, used_by_search, warmed
 from nas.bench.timing import available_megabytes, device, seconds
-from nas.core.executor import LOCAL, RAY, Executor, ExecutorSettings, executor_for
-from nas.drivers.score import WINDOW
+from nas.core.execution.executor import LOCAL, RAY, Executor, ExecutorSettings, executor_for
+from nas.scoring.loop import WINDOW
 from nas.search_spaces import SPACES
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 PROXY = "croze"
 ATTEMPTS = 3  # of each measurement of an evaluation, of which the least counts

@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from nas.bench.timing import resident_megabytes
-from nas.core.attempt import Done
 from nas.core.errors import NasError
-from nas.core.executor import Executor
-from nas.core.store import Store
-from nas.drivers.search import Search
+from nas.core.execution.executor import Executor
+from nas.core.execution.task import Done
+from nas.core.storage.sqlite import Store
 from nas.search_spaces import SPACES
+from nas.searches.loop import Search
 from nas.strategies import STRATEGIES, Goal
 
 POLL = 0.5  # seconds between two looks at who has come

@@ -18,7 +18,7 @@ from nas.bench.limits import Limit
 from nas.bench.loaders import throughput
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, Split
-from nas.core.loop import Loop
+from nas.core.optimisation.trainer import Loop
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train.training import Classification, plan_of
 

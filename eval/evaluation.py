@@ -9,16 +9,16 @@ import torch
 from torch import nn
 
 from nas.core.data import Dataset, attacked
-from nas.core.data.classes import other_order
+from nas.core.data.formats.class_order import other_order
 from nas.core.images import unit_range
-from nas.core.loop import Progress
-from nas.eval import layout
+from nas.core.optimisation.trainer import Progress
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson, worst_case
-from nas.eval.orders import remark
+from nas.eval.networks import layout
+from nas.eval.networks.orders import remark
 from nas.eval.outputs import IMAGES, check_outputs
 from nas.eval.plan import Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings

@@ -9,7 +9,7 @@ from nas.core.errors import InputError
 from nas.eval.attacks.base import NORMS
 from nas.eval.corruptions import check_corruptions
 from nas.eval.measures import check_measures
-from nas.eval.wrapped import SETTINGS, WAYS, Normalisation
+from nas.eval.networks.wrapped import SETTINGS, WAYS, Normalisation
 
 CHANNELS = 3  # of every image here
 LARGEST_L2 = 1000.0  # beyond the diagonal of any image here: 388 of 3×224×224 pixels

@@ -22,13 +22,13 @@ from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.logits import finite
 from nas.core.reasons import reason
-from nas.eval import layout
-from nas.eval.logit_shapes import check_logits, check_one_image
+from nas.eval.networks import layout
 from nas.eval.networks.gradients import needing
 from nas.eval.networks.libraries import LIBRARIES, from_library, stated
+from nas.eval.networks.logit_shapes import check_logits, check_one_image
 from nas.eval.networks.making import keywords, made
+from nas.eval.networks.wrapped import LIBRARY, NONE, Normalisation
 from nas.eval.settings import EvalSettings
-from nas.eval.wrapped import LIBRARY, NONE, Normalisation
 from nas.train import load_trained
 from nas.train.exported import load_exported
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from nas.core.images import check_unit_range
 from nas.core.logits import correct, finite
-from nas.core.perturb import eval_mode
+from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
-from nas.eval import layout
 from nas.eval.attacks import Attack
+from nas.eval.networks import layout
 from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, total
 
 Flags = list[int]  # 1 where the image is classified rightly

@@ -6,6 +6,8 @@ from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.search_spaces.network import Network
 
-SPACES: Registry[type[SearchSpace]] = Registry("search space", "nas.search_spaces", is_concrete_subclass(SearchSpace))
+SPACES: Registry[type[SearchSpace]] = Registry(
+    "search space", "nas.search_spaces", "nas.search_spaces", is_concrete_subclass(SearchSpace)
+)
 
 __all__ = ["DARTS", "SPACES", "Architecture", "Cost", "NASBench201", "Network", "SearchSpace"]

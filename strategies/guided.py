@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy.special import erfcx, ndtr
 
-from nas.core.effects import Condition, chosen
+from nas.core.config.effects import Condition, chosen
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces.base import SearchSpace

@@ -18,11 +18,11 @@ from torch import nn
 from nas.cli.main import run_command
 from nas.cli.output import output
 from nas.cli.presentation import table
-from nas.core import checkpoint
 from nas.core.errors import LONGEST, InputError, NasError, printable
-from nas.drivers import together
-from nas.drivers.rows import line_of
+from nas.core.io import checkpoint
 from nas.eval import sources
+from nas.runs import torchrun
+from nas.scoring.rows import line_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("nas", "search_spaces", "strategies", "train", "eval", "bench")
@@ -31,9 +31,9 @@ FOLDERS = ("nas", "search_spaces", "strategies", "train", "eval", "bench")
 
 FORBIDDEN: dict[str, dict[str, str]] = {
     "pickle": {
-        "nas/core/crew.py": "between a process and its own workers, through pipes",
-        "nas/core/ray_crew.py": "the same through Ray",
-        "nas/core/data/unpickle.py": "the reader that admits arrays and plain containers only",
+        "nas/core/execution/local_pool.py": "between a process and its own workers, through pipes",
+        "nas/core/execution/ray_pool.py": "the same through Ray",
+        "nas/core/io/unpickle.py": "the reader that admits arrays and plain containers only",
         "bench/fuzzed/images.py": "writes what is then read by that reader",
         "bench/fuzzed/networks.py": "writes what is then refused",
         "bench/fuzzed/tables.py": "writes what is then read by that reader",
@@ -273,7 +273,7 @@ def test_processes_of_one_machine_stay_on_it(
         monkeypatch.setenv(name, given or "")
         if given is None:
             monkeypatch.delenv(name)
-    together._stay_at_home()
+    torchrun._stay_at_home()
     assert os.environ.get("GLOO_SOCKET_IFNAME") == os.environ.get("NCCL_SOCKET_IFNAME") == chosen
     for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
         monkeypatch.setenv(name, "")  # so that the old value comes back

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from nas.core.processes import Processes
+from nas.core.optimisation.distributed import Processes
 
 TINY = 1e-20  # of a norm; a weight without gradient stays where it is
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.core.data import Split
-from nas.core.share import Share
+from nas.core.optimisation.shards import Share
 
 AHEAD = 3  # batches gathered while the device works
 ROOM = 0.5  # of the device's free memory that the images may take

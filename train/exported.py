@@ -17,7 +17,7 @@ from torch import Tensor
 from nas.core.config import expanded
 from nas.core.errors import InputError
 from nas.core.extras import optional
-from nas.core.files import read_text, write_atomic, write_json
+from nas.core.io.files import read_text, write_atomic, write_json
 from nas.search_spaces import Network
 from nas.train.trained import TrainedNetwork, assembled, load_trained
 

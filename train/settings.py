@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nas.core.errors import InputError
+from nas.core.optimisation.lr_schedule import KINDS
 from nas.core.registry import suggest
-from nas.core.schedule import KINDS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 SELECTIONS = ("best", "last")

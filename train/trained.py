@@ -9,10 +9,10 @@ from typing import Any, get_origin, get_type_hints
 
 from torch import Tensor
 
-from nas.core import checkpoint
 from nas.core.errors import InputError, NasError
+from nas.core.io import checkpoint
+from nas.core.io.states import difference
 from nas.core.reasons import said
-from nas.core.states import difference
 from nas.search_spaces import SPACES, Network
 
 

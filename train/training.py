@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel as Parallel
 
-from nas.core import processes
-from nas.core.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.logits import correct
-from nas.core.loop import Loop, LoopState, Metrics, Plan, Progress
-from nas.core.perturb import eval_mode, uniform_noise
-from nas.core.processes import Processes
-from nas.core.schedule import Schedule
+from nas.core.optimisation import distributed
+from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
+from nas.core.optimisation.distributed import Processes
+from nas.core.optimisation.lr_schedule import Schedule
+from nas.core.optimisation.perturb import eval_mode, uniform_noise
+from nas.core.optimisation.shards import divided
+from nas.core.optimisation.trainer import Loop, LoopState, Metrics, Plan, Progress
 from nas.core.seeds import derive, seeded
-from nas.core.share import divided
 from nas.search_spaces import Network
 from nas.train.awp import kept_buffers, perturbed
 from nas.train.batches import Batches
@@ -326,7 +326,7 @@ def train(
     with seeded(derive(seed, "weights")):
         network = trained.build()
     check_recipe(settings, network)
-    together = processes.current()
+    together = distributed.current()
     task = Classification(network, dataset, settings, trained, device, seed, together)
     loop = Loop(task, plan_of(settings), folder, seed, together, about)
     with seeded(seed):

@@ -16,7 +16,7 @@ import torch
 
 from nas.bench.fuzzed.base import folder, target
 from nas.bench.fuzzed.notations import CELL
-from nas.core import checkpoint
+from nas.core.io import checkpoint
 from nas.core.seeds import seeded
 from nas.search_spaces import Network
 from nas.train.exported import DESCRIPTION, FORMAT, WEIGHTS, load

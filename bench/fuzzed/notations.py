@@ -15,11 +15,11 @@ import torch
 from nas.bench.fuzzed.base import folder, target
 from nas.core import config
 from nas.core.errors import InputError
-from nas.drivers.settings import Settings, from_values, load
 from nas.eval import sources
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.search_spaces.darts import Genotype
 from nas.search_spaces.darts.published import PUBLISHED, published
+from nas.settings.schema import Settings, from_values, load
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
 GENOTYPE = str(published("DARTS_V2"))

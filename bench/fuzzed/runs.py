@@ -9,8 +9,8 @@ from typing import Any
 from nas.bench.fuzzed.base import folder, target
 from nas.bench.fuzzed.notations import CELL
 from nas.core import config
-from nas.drivers.run import CONFIG, RESULT, described, reopen, result_of
-from nas.drivers.settings import load
+from nas.runs.run_folder import CONFIG, RESULT, described, reopen, result_of
+from nas.settings.schema import load
 
 
 @functools.cache

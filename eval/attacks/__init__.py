@@ -3,6 +3,6 @@
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.eval.attacks.base import Attack, named
 
-ATTACKS: Registry[type[Attack]] = Registry("attack", "nas.eval.attacks", is_concrete_subclass(Attack))
+ATTACKS: Registry[type[Attack]] = Registry("attack", "nas.eval.attacks", "nas.attacks", is_concrete_subclass(Attack))
 
 __all__ = ["ATTACKS", "Attack", "named"]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.core import perturb
-from nas.core.perturb import Objective, Walk
+from nas.core.optimisation import perturb
+from nas.core.optimisation.perturb import Objective, Walk
 from nas.eval.attacks import library
 from nas.eval.attacks.base import NORMS, OWN, Attack
 

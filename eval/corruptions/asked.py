@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nas.core.data import Dataset, Split
-from nas.core.data.classes import other_order
+from nas.core.data.formats.class_order import other_order
 from nas.eval.corruptions.evaluation import corrupted
 from nas.eval.corruptions.scores import read_baseline
 from nas.eval.corruptions.sources import Computed, Published, Source

@@ -91,5 +91,5 @@ def uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, gener
 
 
 CORRUPTIONS: Registry[type[Corruption]] = Registry(
-    "corruption", "nas.eval.corruptions", is_concrete_subclass(Corruption)
+    "corruption", "nas.eval.corruptions", "nas.corruptions", is_concrete_subclass(Corruption)
 )

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.core.logits import finite
-from nas.core.perturb import eval_mode
+from nas.core.optimisation.perturb import eval_mode
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
 from nas.eval.corruptions.sources import Computed, Source
+from nas.eval.networks.orders import remark
 from nas.eval.non_finite import Count, kept_with_count, total
-from nas.eval.orders import remark
 from nas.eval.standing import Outcomes, Tick, told
 
 Baseline = Mapping[str, Any] | str | None

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from nas.core.errors import InputError
-from nas.core.files import read_text
+from nas.core.io.files import read_text
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.eval.corruptions.names import GROUPS
 from nas.eval.metrics import hrs, wilson

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError, NasError
-from nas.core.perturb import eval_mode
+from nas.core.optimisation.perturb import eval_mode
 from nas.core.registry import suggest
 from nas.core.seeds import derive, seeded
-from nas.eval.landscape import axis, joined, landscape
 from nas.eval.measures.curvature import STEPS, input_hessian, largest_eigenvalue
 from nas.eval.measures.jacobian import jacobian_norms
+from nas.eval.measures.landscape import axis, joined, landscape
 from nas.eval.measures.reliability import attacked_images, said
 from nas.eval.metrics import by_class, calibration
 from nas.eval.plan import made

@@ -12,11 +12,11 @@ from torch import nn
 from nas.core.data.resize import CROP, SQUASH, SQUASH_CROP
 from nas.core.errors import InputError
 from nas.core.extras import optional
-from nas.core.files import sha256_of
+from nas.core.io.files import sha256_of
 from nas.core.registry import suggest
 from nas.eval.networks.making import made
 from nas.eval.networks.weights import load_weights
-from nas.eval.wrapped import NONE, SETTINGS, Normalisation
+from nas.eval.networks.wrapped import NONE, SETTINGS, Normalisation
 
 LIBRARIES = ("timm", "torchvision")
 OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from

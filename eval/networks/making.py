@@ -9,11 +9,11 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from nas.core.config.yaml_errors import explained
+from nas.core.config.yaml_size import check_size
 from nas.core.errors import InputError
 from nas.core.reasons import reason
 from nas.core.seeds import seeded
-from nas.core.yaml_errors import explained
-from nas.core.yaml_size import check_size
 
 
 def made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:

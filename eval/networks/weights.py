@@ -16,8 +16,8 @@ from torch import nn
 
 from nas.core.errors import InputError
 from nas.core.extras import optional
+from nas.core.io.states import difference
 from nas.core.reasons import FILE, reason
-from nas.core.states import difference
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # under which scripts save a state
 COMPILED = "_orig_mod"  # stands wherever a part was compiled

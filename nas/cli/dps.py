@@ -39,13 +39,13 @@ def command(
     `nas search cifar10-nb201-eproxy objective.settings=mine.yaml`.
     """
     from nas.cli.execution import carry_out
+    from nas.commands.dps import DPSOptions, preflight
     from nas.core.errors import InputError
-    from nas.drivers.dps import DPSOptions, preflight
-    from nas.drivers.effects import Reader
-    from nas.drivers.labels import read_labels, split
-    from nas.drivers.run import create
-    from nas.drivers.typed import load
+    from nas.objectives.labels import read_labels, split
+    from nas.runs.run_folder import create
     from nas.search_spaces import SPACES
+    from nas.settings.effects import Reader
+    from nas.settings.typed import load
 
     settings = load(Reader("dps", ("eproxy",)), config, only_overrides(overrides))
     options = DPSOptions(evaluations, population, tournament, finalists, draws, errors)

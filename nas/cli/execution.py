@@ -11,11 +11,11 @@ from typing import Any
 from nas.cli.output import output
 from nas.cli.presentation import presented, text_of
 from nas.cli.progress import watching
+from nas.commands import launch
 from nas.core.errors import InputError, Terminated
-from nas.drivers import launch
-from nas.drivers.run import Run, create
-from nas.drivers.settings import Settings
-from nas.drivers.together import started
+from nas.runs.run_folder import Run, create
+from nas.runs.torchrun import started
+from nas.settings.schema import Settings
 
 
 def carry_out(opening: AbstractContextManager[Run], as_json: bool) -> None:
@@ -47,8 +47,8 @@ def start(command: str, settings: Settings, as_json: bool, extra: dict[str, Any]
 
 def forecast(command: str, settings: Settings, as_json: bool, extra: dict[str, Any] | None = None) -> None:
     """Print what the run would cost; writes nothing."""
-    from nas.drivers.forecast import forecast as compute
-    from nas.drivers.forecast import text
+    from nas.commands.forecast import forecast as compute
+    from nas.commands.forecast import text
 
     settings.data.download = False
     launch.preflight(command, settings, keep=False, extra=extra)

@@ -20,7 +20,7 @@ def command(
     Needs `pip install 'robust-nas[export]'`. Example:
     `nas export runs/quickstart-1/models/best-pgd/best.pt exported/best-pgd`.
     """
-    from nas.drivers.export import export
+    from nas.export.folder import export
 
     with output(as_json) as out:
         result = export(source, folder)

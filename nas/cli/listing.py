@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "spaces": _documented("nas.search_spaces", "SPACES"),
     "strategies": lambda: [
         *_documented("nas.strategies", "STRATEGIES")(),
-        *_documented("nas.strategies.rnas", "SUPERNET_STRATEGIES")(),
+        *_documented("nas.strategies.supernet", "SUPERNET_STRATEGIES")(),
     ],
     "proxies": _proxies,
     "predictors": _documented("nas.strategies.predictors", "PREDICTORS"),

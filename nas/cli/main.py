@@ -15,7 +15,7 @@ import nas
 from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
 from nas.cli.arguments import with_home
 from nas.core.errors import NasError, Terminated, printable
-from nas.core.stopping import listen
+from nas.core.execution.signals import listen
 
 app = typer.Typer(
     add_completion=False,

@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from nas.drivers.differences import corrected, correction
-from nas.drivers.report import study
-from nas.drivers.report.wording import non_finite, picture_name, remarks, taken
 from nas.eval.corruptions import SAME
 from nas.eval.outputs import NAMES
+from nas.report import study_page
+from nas.report.wording import non_finite, picture_name, remarks, taken
+from nas.runs.differences import corrected, correction
 
 
 def presented(command: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
@@ -97,15 +97,15 @@ def _study(folder: Path, result: dict[str, Any]) -> str:
     lines = Table(title=f"{seeds} seeds, {result['n_test']} test images, mean ± standard deviation in percent")
     lines.add_column("model", no_wrap=True)
     for metric in metrics:
-        lines.add_column(study.metric_title(metric), justify="right")
+        lines.add_column(study_page.metric_title(metric), justify="right")
     for model in result["models"]:
-        lines.add_row(model["name"], *(study.spread(model["metrics"][metric]) for metric in metrics))
+        lines.add_row(model["name"], *(study_page.spread(model["metrics"][metric]) for metric in metrics))
     texts = [_written(lines)]
     for row in result["tests"]:
-        values = ", ".join(study.points(value) for value in row["values"])
+        values = ", ".join(study_page.points(value) for value in row["values"])
         texts.append(
-            f"{row['first']} minus {row['second']}, {study.metric_title(row['metric'])}: {values}; p "
-            f"{study.probability(row['seeds']['p'])} (t), {study.probability(row['p_flip'])} (sign flip)"
+            f"{row['first']} minus {row['second']}, {study_page.metric_title(row['metric'])}: {values}; p "
+            f"{study_page.probability(row['seeds']['p'])} (t), {study_page.probability(row['p_flip'])} (sign flip)"
         )
     if result["tests"]:
         texts.append(

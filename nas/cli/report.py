@@ -31,11 +31,11 @@ def command(
     """
     from nas.cli.presentation import presented, text_of
     from nas.core.errors import InputError
-    from nas.drivers.compare import compare, evaluated
-    from nas.drivers.differences import corrected
-    from nas.drivers.report import write_report
-    from nas.drivers.report.comparison import PAGE, lines, write_comparison
-    from nas.drivers.run import described, result_of
+    from nas.report import write_report
+    from nas.report.compare import compare, evaluated
+    from nas.report.comparison_page import PAGE, lines, write_comparison
+    from nas.runs.differences import corrected
+    from nas.runs.run_folder import described, result_of
 
     with output(as_json) as printed:
         values: list[Any] = []

@@ -21,8 +21,8 @@ def command(
     Examples: `nas resume runs/quickstart-1`; `nas resume runs/quickstart-1 executor.workers=1`.
     """
     from nas.cli.execution import carry_out
-    from nas.drivers.run import reopen
-    from nas.drivers.together import follow, together
+    from nas.runs.run_folder import reopen
+    from nas.runs.torchrun import follow, together
 
     with together() as first:
         carry_out(reopen(folder, only_overrides(overrides)), as_json) if first else follow()

@@ -19,8 +19,8 @@ def command(
     with three seeds and reports mean ± standard deviation and paired tests against the random cells.
     """
     from nas.cli.execution import forecast, start
-    from nas.drivers.effects import Reader
-    from nas.drivers.typed import load
+    from nas.settings.effects import Reader
+    from nas.settings.typed import load
 
     settings = load(Reader("run"), config, only_overrides(overrides))
     command = "run" if settings.seeds == 1 else "study"

@@ -53,12 +53,12 @@ def command(
     with _interruptible(to):
         from nas.cli.counting import counting
         from nas.core.errors import InputError
-        from nas.drivers.candidates import Candidates
-        from nas.drivers.effects import Reader
-        from nas.drivers.rows import JsonArray, Row, RowFile, line_of, write_all
-        from nas.drivers.score import Work, counted_for, default_values, described, score
-        from nas.drivers.typed import from_values
+        from nas.scoring.loop import Work, counted_for, default_values, described, score
+        from nas.scoring.rows import JsonArray, Row, RowFile, line_of, write_all
         from nas.search_spaces import SPACES
+        from nas.search_spaces.sources import Candidates
+        from nas.settings.effects import Reader
+        from nas.settings.typed import from_values
         from nas.strategies.proxies import PROXIES
 
         overrides, texts = sorted_words(words)

@@ -18,8 +18,8 @@ def command(
     `nas search cifar10-darts-croze-small search.budget=500 'search.constraints=params<=4e6'`.
     """
     from nas.cli.execution import forecast, start
-    from nas.drivers.effects import Reader
-    from nas.drivers.typed import load
+    from nas.settings.effects import Reader
+    from nas.settings.typed import load
 
     settings = load(Reader("search"), config, only_overrides(overrides))
     if dry_run:

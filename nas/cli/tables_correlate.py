@@ -49,9 +49,9 @@ def command(
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
     from nas.core.errors import InputError
-    from nas.core.files import write_atomic, write_text
-    from nas.drivers.correlate import correlate, table_rows
-    from nas.drivers.heatmap import KINDS, heat_map
+    from nas.core.io.files import write_atomic, write_text
+    from nas.studies.correlate import correlate, table_rows
+    from nas.studies.plots.heatmap import KINDS, heat_map
     from nas.tables import TableSettings, read_scores
 
     given = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench, "latency": latency}
@@ -102,7 +102,7 @@ def _words(text: str) -> list[str]:
 
 def _text(result: dict[str, Any], files: int) -> str:
     """The table for people: one block per statistic, proxies in rows, the best first."""
-    from nas.drivers.join import in_words
+    from nas.studies.align import in_words
 
     kind = "architectures" if result["every_string"] else "classes of isomorphic cells"
     common = "" if files == 1 else f" that {files} files have in common"

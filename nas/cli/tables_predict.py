@@ -53,11 +53,11 @@ def command(
     """
     from nas.cli.counting import counting
     from nas.core.errors import InputError
-    from nas.core.files import write_atomic, write_text
-    from nas.drivers.heatmap import KINDS
-    from nas.drivers.predict import MODELS, Protocol, assemble, chosen_targets, csv_rows, predict
-    from nas.drivers.predict_figures import picture
+    from nas.core.io.files import write_atomic, write_text
     from nas.strategies.predictors import PREDICTORS
+    from nas.studies.plots.heatmap import KINDS
+    from nas.studies.plots.predictions import picture
+    from nas.studies.predict import MODELS, Protocol, assemble, chosen_targets, csv_rows, predict
     from nas.tables import TableSettings, read_scores
 
     given = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench}

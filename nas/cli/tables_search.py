@@ -53,10 +53,10 @@ def command(
     """
     from nas.cli.counting import counting
     from nas.core.errors import InputError
-    from nas.core.files import write_atomic, write_text
-    from nas.drivers.heatmap import KINDS
-    from nas.drivers.regret import regret_curves
-    from nas.drivers.table_search import Study, csv_rows, table_search
+    from nas.core.io.files import write_atomic, write_text
+    from nas.studies.plots.heatmap import KINDS
+    from nas.studies.plots.regret import regret_curves
+    from nas.studies.search import Study, csv_rows, table_search
     from nas.tables import TableSettings
 
     given = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench, "latency": latency, "scores": scores}

@@ -21,8 +21,8 @@ def command(
     `nas train quickstart arch='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
     """
     from nas.cli.execution import forecast, start
-    from nas.drivers.launch import training_settings
-    from nas.drivers.together import follow, together
+    from nas.commands.launch import training_settings
+    from nas.runs.torchrun import follow, together
 
     with together() as first:
         if not first:

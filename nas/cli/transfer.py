@@ -23,10 +23,10 @@ def command(
     `nas transfer runs/a-1/models/best-pgd/best.pt runs/a-1/models/random-pgd/best.pt eval.attacks=fgsm,pgd20`.
     """
     from nas.cli.execution import carry_out
-    from nas.drivers import reach
-    from nas.drivers.launch import evaluation_settings
-    from nas.drivers.run import create
-    from nas.drivers.transfer import Work, check_overrides, together
+    from nas.commands.launch import evaluation_settings
+    from nas.commands.transfer import Work, check_overrides, together
+    from nas.runs.run_folder import create
+    from nas.settings import reach
 
     overrides, networks = sorted_words(words)
     overrides = check_overrides(overrides)

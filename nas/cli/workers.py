@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from nas.core.executor import ExecutorSettings
+    from nas.core.execution.executor import ExecutorSettings
 
 Workers: Any = typer.Option(None, help="Processes, by default one per core; the results are the same.")
 OnExecutor: Any = typer.Option("local", "--executor", help="local: this machine; ray: a cluster.")
@@ -17,7 +17,7 @@ Address: Any = typer.Option(None, metavar="HOST:PORT", help="Of the Ray cluster,
 def spread(workers: int | None, executor: str, address: str | None) -> ExecutorSettings:
     """Checked settings; `InputError` where they do not fit together."""
     from nas.core.errors import InputError
-    from nas.core.executor import ExecutorSettings
+    from nas.core.execution.executor import ExecutorSettings
 
     how = ExecutorSettings(name=executor, workers=workers, address=address)
     try:

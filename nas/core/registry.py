@@ -26,13 +26,14 @@ class Registry(Generic[T]):
     """All components of one kind, keyed by their own `name` attribute.
 
     Every module of `package` is imported on first use and the objects that satisfy `is_component` are collected;
-    importing a component therefore has no side effect. Third parties add theirs in the entry-point group
-    `nas.<package's last part>`.
+    importing a component therefore has no side effect. Third parties add theirs in the entry-point group `group`,
+    whose name does not change where the package moves.
     """
 
-    def __init__(self, kind: str, package: str, is_component: Callable[[Any], bool]) -> None:
+    def __init__(self, kind: str, package: str, group: str, is_component: Callable[[Any], bool]) -> None:
         self.kind = kind
         self.package = package
+        self.group = group
         self.is_component = is_component
 
     @cached_property
@@ -44,7 +45,7 @@ class Registry(Generic[T]):
             for value in vars(module).values():
                 if self.is_component(value):
                     found[value.name] = value
-        for entry in entry_points(group="nas." + self.package.rsplit(".", 1)[-1]):
+        for entry in entry_points(group=self.group):
             value = entry.load()
             if self.is_component(value):  # several registries may share a group
                 found[value.name] = value
@@ -71,7 +72,7 @@ class Registry(Generic[T]):
 
     def _unfinished(self, name: str) -> list[str]:
         """What a third party's component of that name lacks, where it is left out for this."""
-        group = entry_points(group="nas." + self.package.rsplit(".", 1)[-1])
+        group = entry_points(group=self.group)
         for value in (entry.load() for entry in group):
             if getattr(value, "name", None) == name and isinstance(value, type):
                 return sorted(getattr(value, "__abstractmethods__", ()))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.files import EncodingError, read_text
+from nas.core.io.files import EncodingError, read_text
 from nas.core.registry import suggest
 
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called

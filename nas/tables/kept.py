@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from nas.core.data import cache
-from nas.core.data.loader import Source, log
+from nas.core.data.formats.base import Source, log
 from nas.core.errors import InputError
-from nas.core.files import write_atomic
+from nas.core.io.files import write_atomic
 from nas.tables.files import Rows
 
 _FORMAT = 2  # raise it when what is kept changes its meaning, or the key

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nas.core.data.unpickle import read_pickle
 from nas.core.errors import InputError
+from nas.core.io.unpickle import read_pickle
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows, read_csv
 

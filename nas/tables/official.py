@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from nas.core.data.loader import log
-from nas.core.data.unpickle import read_compressed
+from nas.core.data.formats.base import log
 from nas.core.errors import InputError
+from nas.core.io.unpickle import read_compressed
 from nas.search_spaces import NASBench201
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows

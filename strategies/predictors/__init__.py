@@ -4,7 +4,7 @@ from nas.core.registry import Registry, is_concrete_subclass
 from nas.strategies.predictors.base import Prediction, Predictor
 
 PREDICTORS: Registry[type[Predictor]] = Registry(
-    "predictor", "nas.strategies.predictors", is_concrete_subclass(Predictor)
+    "predictor", "nas.strategies.predictors", "nas.predictors", is_concrete_subclass(Predictor)
 )
 
 __all__ = ["PREDICTORS", "Prediction", "Predictor"]

@@ -3,6 +3,8 @@
 from nas.core.registry import Registry
 from nas.strategies.proxies.base import Proxy
 
-PROXIES: Registry[Proxy] = Registry("proxy", "nas.strategies.proxies", lambda value: isinstance(value, Proxy))
+PROXIES: Registry[Proxy] = Registry(
+    "proxy", "nas.strategies.proxies", "nas.proxies", lambda value: isinstance(value, Proxy)
+)
 
 __all__ = ["PROXIES", "Proxy"]

@@ -8,7 +8,7 @@ import torch
 
 from nas.core.errors import NasError
 from nas.strategies.proxies.base import proxy
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 
 @proxy(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 AXES = {  # which entries of a tensor (B, C, H, W) or (outputs, inputs, k, k) one cosine runs over
     "all": (0, 1, 2, 3),  # one cosine per layer

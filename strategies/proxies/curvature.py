@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
-from nas.strategies.proxies.collect import on_input
-from nas.strategies.proxies.probe import Probe, grads_of
-from nas.strategies.proxies.twice import twice
+from nas.strategies.proxies.passes.collect import on_input
+from nas.strategies.proxies.passes.probe import Probe, grads_of
+from nas.strategies.proxies.passes.twice import twice
 
 
 @dataclass

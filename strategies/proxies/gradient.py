@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.strategies.proxies.base import proxy
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 ABDELFATTAH = "Abdelfattah et al., ICLR 2021 (arXiv:2101.08134)"
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.core.errors import InputError, NasError
 from nas.strategies.proxies.base import BatchOptions, proxy
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 K = 1e-5  # added to eigenvalues and correlations
 MANY_CLASSES = 100  # above, EPE-NAS compares classes with each other

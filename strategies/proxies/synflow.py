@@ -10,7 +10,7 @@ import torch
 from nas.core.errors import NasError
 from nas.strategies.proxies.base import proxy
 from nas.strategies.proxies.gradient import total
-from nas.strategies.proxies.probe import Probe, grads_of
+from nas.strategies.proxies.passes.probe import Probe, grads_of
 
 
 @proxy(

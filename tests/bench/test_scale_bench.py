@@ -10,8 +10,8 @@ from clock import Clock
 
 from nas.bench import BENCHES, scale, spread
 from nas.bench.growth import STORE, Mark
-from nas.core.attempt import Done
-from nas.core.executor import Executor
+from nas.core.execution.executor import Executor
+from nas.core.execution.task import Done
 
 
 class Paced:

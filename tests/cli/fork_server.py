@@ -38,15 +38,15 @@ def _serve() -> None:
     import torchvision  # noqa: F401
 
     import nas.cli.execution
-    import nas.drivers.launch
-    import nas.drivers.report
-    import nas.drivers.score  # noqa: F401
+    import nas.commands.launch
+    import nas.report
+    import nas.scoring.loop  # noqa: F401
     from nas.core.data import LOADERS
     from nas.eval.attacks import ATTACKS, library
     from nas.search_spaces import SPACES
     from nas.strategies import STRATEGIES
     from nas.strategies.proxies import PROXIES
-    from nas.strategies.rnas import SUPERNET_STRATEGIES
+    from nas.strategies.supernet import SUPERNET_STRATEGIES
     from nas.train import METHODS
 
     for registry in (LOADERS, ATTACKS, SPACES, STRATEGIES, PROXIES, SUPERNET_STRATEGIES, METHODS):

@@ -17,8 +17,8 @@ from names_and_types import EVALUATION, RUN, SEARCH_COMMAND, TRAINING, TRAINING_
 from nas import __version__
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
-from nas.core.files import write_signed
 from nas.core.images import unit_range
+from nas.core.io.files import write_signed
 from nas.eval import hrs, wilson
 from nas.search_spaces import SPACES, NASBench201
 from nas.train import load_trained

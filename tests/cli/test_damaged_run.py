@@ -13,7 +13,7 @@ import pytest
 import torch
 from commands import TINY, killed_when, nas, nas_json, without_seconds
 
-from nas.core import checkpoint
+from nas.core.io import checkpoint
 
 SMALL = (
     *(text for text in TINY if not text.startswith(("train.steps", "train.validation_steps", "eval.sweep"))),
@@ -116,8 +116,8 @@ def test_a_store_that_is_older_than_everything_else(whole: Path, tmp_path: Path)
 
 def _first_copy(tmp_path: Path, run: Path) -> Path:
     """A good copy as it is when a run begins."""
-    from nas.core.safekeeping import keep_copy
-    from nas.core.store import Store
+    from nas.core.storage.backup import keep_copy
+    from nas.core.storage.sqlite import Store
 
     with Store(tmp_path / "first.sqlite") as store:
         store.put("config", json.loads((run / "config.json").read_text()))

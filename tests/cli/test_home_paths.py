@@ -18,10 +18,10 @@ from nas.cli.main import app, run_command
 from nas.core import config
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
-from nas.drivers.settings import from_values, load, schema
 from nas.search_spaces import SPACES
+from nas.settings.schema import from_values, load, schema
 from nas.strategies import STRATEGIES
-from nas.strategies.rnas import SUPERNET_STRATEGIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.train.exported import load as load_network
 
 NO_PATHS = {  # every other setting that is text; who adds one says here or in its field's metadata what it is

@@ -89,7 +89,7 @@ def test_the_graph_needs_no_scores(
 
 def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("nas.drivers.predict.CURVE_SEEDS", 2)
+    monkeypatch.setattr("nas.studies.predict.CURVE_SEEDS", 2)
     more = ["--splits", "2", "--curves", "--study", "--model", "extra-trees", "--workers", "1"]
     assert run_command(["tables", "predict", *FOREST, *more]) == 0
     text = capfd.readouterr().out

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.core import checkpoint
+from nas.core.io import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"

@@ -6,7 +6,7 @@ import pytest
 
 from nas.cli import progress
 from nas.cli.progress import Lines
-from nas.drivers.pipeline import noted
+from nas.runs.context import noted
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from commands import TINY, killed_when, nas_json, without_seconds
 from ray_work import Work
 
 from nas.cli.main import run_command
+from nas.commands import study
 from nas.core.errors import InputError
-from nas.core.executor import Executor, ExecutorSettings, executor_for
-from nas.drivers import study
-from nas.drivers.pipeline import Watcher
-from nas.drivers.run import Run, create
-from nas.drivers.settings import load
+from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
+from nas.runs.context import Watcher
+from nas.runs.run_folder import Run, create
 from nas.search_spaces import NASBench201
+from nas.settings.schema import load
 
 # Loopback only, quiet, and workers as important as the other tests that run at the time (Ray asks for less).
 os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
@@ -233,7 +233,7 @@ def lead(run: Run, watcher: Watcher) -> dict[str, Any]:
 def test_the_seeds_of_a_study_are_led_at_once_and_share_the_cluster(
     cluster: Any, tmp_path: Path, few_digits: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.drivers.report.write_report", lambda folder, result: None)
+    monkeypatch.setattr("nas.report.write_report", lambda folder, result: None)
     settings = load("quickstart", [*SMALL, few_digits, "executor=ray", "executor.workers=4", "seeds=2"])
     settings.run.dir = str(tmp_path / "study")
     with create("study", settings) as run:

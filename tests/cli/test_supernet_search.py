@@ -10,7 +10,7 @@ import pytest
 from commands import TINY, killed_when, nas, nas_json
 from names_and_types import SUPERNET_SEARCH, wrong
 
-from nas.core import checkpoint
+from nas.core.io import checkpoint
 from nas.search_spaces import NASBench201
 
 SUPERNET = (

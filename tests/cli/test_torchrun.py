@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from nas.cli.execution import start
-from nas.core import checkpoint
 from nas.core.errors import InputError
-from nas.drivers.settings import load
-from nas.drivers.together import started, together
+from nas.core.io import checkpoint
+from nas.runs.torchrun import started, together
+from nas.settings.schema import load
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"

@@ -13,10 +13,10 @@ import torch
 from names_and_types import TRANSFER, wrong
 
 from nas.cli.main import run_command
-from nas.core import checkpoint
+from nas.commands.transfer import together, told_apart
 from nas.core.data import DataSettings
-from nas.drivers.settings import load
-from nas.drivers.transfer import together, told_apart
+from nas.core.io import checkpoint
+from nas.settings.schema import load
 from nas.train import TrainedNetwork
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"

@@ -11,7 +11,7 @@ import pytest
 from typed_again import found
 
 from nas.core.errors import InputError
-from nas.core.executor import ExecutorSettings
+from nas.core.execution.executor import ExecutorSettings
 
 UNIT = (0.0, 1.0)  # images lie in [0, 1]
 FUNCTIONS: dict[str, dict[str, Any]] = {

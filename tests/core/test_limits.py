@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from nas.core import yaml_size
+from nas.core.config import yaml_size
+from nas.core.config.yaml_size import TooLarge, check_size
 from nas.core.errors import InputError, NasError, ResourceError, Terminated, printable
+from nas.core.io.unpack import unpack
 from nas.core.reasons import said
 from nas.core.repeated import sign_flip
-from nas.core.unpack import unpack
-from nas.core.yaml_size import TooLarge, check_size
 
 MIB = 2**20
 # limits that a test cannot reach in seconds, and times that no test waits for

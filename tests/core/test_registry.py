@@ -13,11 +13,19 @@ import pytest
 
 from nas.bench import BENCHES
 from nas.core import registry as module
+from nas.core.data import LOADERS
 from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass, suggest
+from nas.eval.attacks import ATTACKS
+from nas.eval.corruptions.base import CORRUPTIONS
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES
+from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.strategies.supernet.perturbations import PERTURBATIONS
+from nas.strategies.supernet.regularisers import REGULARISERS
+from nas.train.methods import METHODS
 
 BASE = """
 from abc import ABC, abstractmethod
@@ -58,7 +66,7 @@ def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
     from importlib import import_module
 
     base = import_module("shapes.base").Base
-    yield Registry("shape", "shapes", is_concrete_subclass(base))
+    yield Registry("shape", "shapes", "nas.shapes", is_concrete_subclass(base))
     for name in [name for name in sys.modules if name.partition(".")[0] == "shapes"]:
         del sys.modules[name]
 
@@ -120,6 +128,14 @@ def test_what_a_third_partys_component_lacks_is_said(shapes: Registry[Any], monk
         (SPACES, "nas.search_spaces"),
         (STRATEGIES, "nas.strategies"),
         (PROXIES, "nas.proxies"),
+        (PREDICTORS, "nas.predictors"),
+        (SUPERNET_STRATEGIES, "nas.rnas"),  # where others' packages have theirs, whatever the folder is called
+        (REGULARISERS, "nas.rnas"),
+        (PERTURBATIONS, "nas.rnas"),
+        (METHODS, "nas.methods"),
+        (ATTACKS, "nas.attacks"),
+        (CORRUPTIONS, "nas.corruptions"),
+        (LOADERS, "nas.data"),
         (BENCHES, "nas.bench"),
     ],
 )
@@ -131,7 +147,7 @@ def test_every_kind_has_its_own_group(registry: Registry[Any], group: str, monke
         return []
 
     monkeypatch.setattr(module, "entry_points", entry_points)
-    assert Registry(registry.kind, registry.package, registry.is_component).names() == names
+    assert Registry(registry.kind, registry.package, registry.group, registry.is_component).names() == names
     assert asked == [group]
 
 

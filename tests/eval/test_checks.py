@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.images import unit_range
-from nas.core.memory import Memory
+from nas.core.storage.memory import Memory
 from nas.eval import EvalSettings, checks, evaluate
 from nas.eval.checks import transfer_check
 from nas.eval.outputs import NAMES

@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
-from nas.drivers.settings import from_values
 from nas.eval import ATTACKS, Attack, EvalSettings, evaluate, hrs, wilson
 from nas.eval.plan import check_attacks, curves_of, plan_of
 from nas.search_spaces import NASBench201, Network
+from nas.settings.schema import from_values
 
 
 class Memory(dict[str, Any]):

@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from nas.cli.presentation import measured_lines
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
-from nas.drivers.report.landscapes import picture
-from nas.drivers.report.wording import non_finite
 from nas.eval import EvalSettings, evaluate
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
-from nas.eval.landscape import joined, landscape, surfaces
 from nas.eval.measures import measure
+from nas.eval.measures.landscape import joined, landscape, surfaces
 from nas.eval.measures.reliability import attacked_images, said
 from nas.eval.non_finite import total
 from nas.eval.plan import made
 from nas.eval.sources import Subject, check_fits
 from nas.eval.standing import Examined
 from nas.eval.transfer import matrix, transfer
+from nas.report.figures.landscapes import picture
+from nas.report.wording import non_finite
 
 CPU = torch.device("cpu")
 N, BLANK = 12, 4

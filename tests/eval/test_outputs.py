@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from nas.cli.presentation import checked_lines
 from nas.core.data import Dataset, Split
-from nas.core.perturb import pgd_l2
-from nas.drivers.report import tables
-from nas.drivers.report.identity import identities
+from nas.core.optimisation.perturb import pgd_l2
 from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module
 from nas.eval.outputs import NAMES, Check, check_outputs
 from nas.eval.standing import Examined
+from nas.report.identity import identities
+from nas.report.sections import tables
 
 CPU = torch.device("cpu")
 N = 30

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
-from nas.core.memory import Memory
+from nas.core.storage.memory import Memory
 from nas.eval import EvalSettings, evaluate, wilson
 from nas.eval.transfer import matrix, transfer, transfer_ticks
 from nas.search_spaces import NASBench201

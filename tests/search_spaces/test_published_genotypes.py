@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nas.core.errors import InputError
-from nas.drivers.settings import from_values
 from nas.search_spaces import DARTS
 from nas.search_spaces.darts.published import PUBLISHED
+from nas.settings.schema import from_values
 
 SPACE = DARTS()
 

@@ -10,7 +10,7 @@ from nas.core.errors import InputError
 from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
-from nas.strategies.rnas import BilevelOptions
+from nas.strategies.supernet import BilevelOptions
 
 SUPERNET = [  # key, least, most, how far beyond is refused
     *((key, 1, 1_000_000, 1) for key in ("epochs", "stop_skips")),

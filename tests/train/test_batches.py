@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from nas.core.data import Dataset, DataSettings, Split, load, room
+from nas.core.data import Dataset, DataSettings, Split, load
 from nas.core.errors import InputError
-from nas.core.share import Share, divided
+from nas.core.execution import available_memory
+from nas.core.optimisation.shards import Share, divided
 from nas.train import TrainedNetwork, TrainSettings, check_parts, train
 from nas.train.batches import AHEAD, Batches, fits
 from nas.train.training import Classification
@@ -68,7 +69,7 @@ def test_a_training_is_the_same_from_disk(
     np.savez(tmp_path / "colours.npz", images=images, labels=labels)
     histories = []
     for memory, on_disk in ((2**40, False), (1000, True)):
-        monkeypatch.setattr(room, "available", lambda memory=memory: memory)
+        monkeypatch.setattr(available_memory, "available", lambda memory=memory: memory)
         data = load(DataSettings("npz", str(tmp_path / "colours.npz")))
         assert data.train.on_disk is on_disk
         assert Batches(data.train, CPU).resident is not on_disk

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from nas.core import checkpoint
 from nas.core.errors import InputError
+from nas.core.io import checkpoint
 from nas.train import TrainedNetwork, load_trained
 from nas.train.exported import is_exported, load, load_exported, save_exported
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 
-from nas.core import checkpoint
 from nas.core.data import Dataset, Split
 from nas.core.images import unit_range
-from nas.core.loop import Loop
-from nas.core.processes import Processes, current
+from nas.core.io import checkpoint
+from nas.core.optimisation.distributed import Processes, current
+from nas.core.optimisation.trainer import Loop
 from nas.train import TrainedNetwork, TrainSettings, train, training
 from nas.train.batchnorm import SharedBatchNorm, shared
 from nas.train.training import Classification

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.core import checkpoint
 from nas.core.data import Dataset
 from nas.core.errors import InputError
+from nas.core.io import checkpoint
 from nas.train import TrainedNetwork, TrainSettings, train
 from nas.train.training import Classification
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.core import checkpoint
 from nas.core.errors import InputError
+from nas.core.io import checkpoint
 from nas.search_spaces import Network
 from nas.train import TrainedNetwork
 from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.core import checkpoint
 from nas.core.data import Dataset
 from nas.core.errors import InputError
+from nas.core.io import checkpoint
 from nas.core.seeds import derive
 from nas.search_spaces import NASBench201, Network
 from nas.train import METHODS, TrainedNetwork, TrainSettings, adversarial, train

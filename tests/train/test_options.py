@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.core import checkpoint
 from nas.core.data import Dataset
 from nas.core.errors import InputError, NasError
-from nas.core.loop import LoopState
-from nas.core.processes import Processes
+from nas.core.io import checkpoint
+from nas.core.optimisation.distributed import Processes
+from nas.core.optimisation.trainer import LoopState
 from nas.search_spaces import Network
 from nas.train import TrainedNetwork, TrainSettings, load_trained, train
 from nas.train.awp import perturbed

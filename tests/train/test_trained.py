@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from nas.core import checkpoint
 from nas.core.errors import InputError
+from nas.core.io import checkpoint
 from nas.search_spaces import Network
 from nas.train import TrainedNetwork, load_trained
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.core import checkpoint
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError, NasError
-from nas.core.loop import LoopState
+from nas.core.io import checkpoint
+from nas.core.optimisation.trainer import LoopState
 from nas.core.seeds import derive
 from nas.search_spaces import Network
 from nas.train import METHODS, TrainedNetwork, TrainSettings, check_recipe, load_trained, train

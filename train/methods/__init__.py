@@ -3,7 +3,9 @@
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.train.methods.base import Method
 
-METHODS: Registry[type[Method]] = Registry("training method", "nas.train.methods", is_concrete_subclass(Method))
+METHODS: Registry[type[Method]] = Registry(
+    "training method", "nas.train.methods", "nas.methods", is_concrete_subclass(Method)
+)
 
 
 def adversarial(method: str) -> bool:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.core.perturb import Objective, Walk, eval_mode, pgd
-from nas.core.share import Share
+from nas.core.optimisation.perturb import Objective, Walk, eval_mode, pgd
+from nas.core.optimisation.shards import Share
 from nas.train.settings import TrainSettings
 
 Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from nas.core.perturb import Walk
-from nas.core.share import Share
+from nas.core.optimisation.perturb import Walk
+from nas.core.optimisation.shards import Share
 from nas.train.methods.base import Method
 from nas.train.settings import TrainSettings
 

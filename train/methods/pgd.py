@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nas.core.perturb import Walk, uniform_noise
-from nas.core.share import Share
+from nas.core.optimisation.perturb import Walk, uniform_noise
+from nas.core.optimisation.shards import Share
 from nas.train.methods.base import Method
 from nas.train.settings import TrainSettings
 

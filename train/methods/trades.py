@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.core.perturb import Walk, eval_mode, normal_noise
-from nas.core.share import Share
+from nas.core.optimisation.perturb import Walk, eval_mode, normal_noise
+from nas.core.optimisation.shards import Share
 from nas.train.methods.base import Criterion, Method, Outputs
 from nas.train.settings import TrainSettings
 

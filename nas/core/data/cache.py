@@ -20,11 +20,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nas.core.data.loader import Source, log
-from nas.core.data.room import in_words
+from nas.core.data.formats.base import Source, log
+from nas.core.data.image_store import Part, Stored, Unfinished, needed, opened
 from nas.core.data.seen import Seen
-from nas.core.data.stored import Part, Stored, Unfinished, needed, opened
 from nas.core.errors import InputError
+from nas.core.execution.available_memory import in_words
 
 _FORMAT = 3  # raise it when what is kept changes its meaning, or the key
 MOST_NAMED = 20  # files in one warning

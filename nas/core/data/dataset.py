@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nas.core.data.pages import Pages
+from nas.core.data.mapped_images import Pages
 from nas.core.data.splits import fixed_generator
 from nas.core.errors import InputError
 

@@ -11,21 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from nas.core.data import cache, room
-from nas.core.data.classes import NUMERIC, other_order
+from nas.core.data import cache
 from nas.core.data.dataset import Dataset, Split
-from nas.core.data.loader import Loader, Pictures, Raw, Triple, log, notes_log
+from nas.core.data.formats.base import Loader, Pictures, Raw, Triple, log, notes_log
+from nas.core.data.formats.class_order import NUMERIC, other_order
+from nas.core.data.image_store import Part, needed
 from nas.core.data.resize import resized
-from nas.core.data.room import in_words
 from nas.core.data.seen import Levels, Seen
 from nas.core.data.settings import ALL, DataSettings
 from nas.core.data.splits import split
 from nas.core.data.statistics import channel_statistics
-from nas.core.data.stored import Part, needed
 from nas.core.errors import InputError
+from nas.core.execution import available_memory
+from nas.core.execution.available_memory import in_words
 from nas.core.registry import Registry, is_concrete_subclass
 
-LOADERS: Registry[type[Loader]] = Registry("data set", "nas.core.data", is_concrete_subclass(Loader))
+LOADERS: Registry[type[Loader]] = Registry(
+    "data set", "nas.core.data.formats", "nas.data", is_concrete_subclass(Loader)
+)
 
 
 def located(settings: DataSettings) -> DataSettings:
@@ -181,11 +184,11 @@ def _in_memory(loader: Loader, read: _Read, reason: str, told: bool) -> tuple[Da
     """The data set without a file; `InputError` where it would not fit. `reason`: why it could not be kept."""
     raw = read.raw
     parts = _parts(raw, loader.settings)
-    if not isinstance(raw.images, np.ndarray) and not room.fits(needed(parts)):
+    if not isinstance(raw.images, np.ndarray) and not available_memory.fits(needed(parts)):
         raise InputError(
             f"Expected the decoded images of {loader.name!r} ({in_words(needed(parts))}) to fit in half of the memory "
-            f"that is left ({in_words(room.available())}) or in the cache folder but they do not ({reason}); set "
-            "NAS_CACHE to a folder with room, or data.size to fewer pixels."
+            f"that is left ({in_words(available_memory.available())}) or in the cache folder but they do not "
+            f"({reason}); set NAS_CACHE to a folder with room, or data.size to fewer pixels."
         )
     if told:
         log.warning(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from nas.core.config import path_field
-from nas.core.data.classes import NUMERIC, ORDERS, TEXT
+from nas.core.data.formats.class_order import NUMERIC, ORDERS, TEXT
 from nas.core.data.resize import INTERPOLATIONS, RESIZES, SQUASH
 from nas.core.errors import InputError
 from nas.core.registry import suggest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nas.core.data.loader import Triple
+from nas.core.data.formats.base import Triple
 
 SMALLEST_STD = 1e-3  # a constant channel must not divide by zero
 _CHUNK = 786_432  # bytes at a time: what fits the processor's cache

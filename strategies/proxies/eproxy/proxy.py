@@ -16,7 +16,7 @@ from nas.strategies.proxies.base import proxy
 from nas.strategies.proxies.eproxy import draws
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.eproxy.targets import resized, target
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 
 @proxy(

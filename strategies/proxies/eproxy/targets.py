@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas.strategies.proxies.eproxy import draws
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 SIDE = 8  # features are compared at 8x8 pixels
 FREQUENCIES = {"sine_low": (0.0, 0.125), "sine_mid": (0.125, 0.375), "sine_high": (0.375, 0.5)}  # cycles per pixel

@@ -17,7 +17,7 @@ from nas.search_spaces.network import Body
 from nas.strategies.proxies import Proxy
 from nas.strategies.proxies.curvature import HessianOptions
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 Batch = tuple[Tensor, Tensor]
 Tiny = Callable[..., Network]

@@ -19,7 +19,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.croze import CRoZeOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 Tiny = Callable[..., Network]
 Batch = tuple[Tensor, Tensor]
@@ -182,8 +182,8 @@ def test_more_images_change_the_value(space: SearchSpace, tiny: Tiny, batch: Bat
 
 def test_the_batch_size_reaches_the_score() -> None:
     from nas.core.data import DataSettings, load
-    from nas.drivers.scoring import Scorer
-    from nas.drivers.sized import Sized
+    from nas.objectives.network_spec import Sized
+    from nas.objectives.proxies import Scorer
 
     dataset, sized = load(DataSettings()), Sized("nasbench201", {"channels": 2, "cells_per_stage": 1}, 10, 16)
     arch = str(SPACES.get("nasbench201")().largest())

@@ -20,7 +20,7 @@ from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.search_spaces.network import Body
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 Tiny = Callable[..., Network]
 Batch = tuple[Tensor, Tensor]

@@ -17,7 +17,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.curvature import HessianOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 HESSIAN = PROXIES.get("hessian")
 ENOUGH = HessianOptions(iterations=60)

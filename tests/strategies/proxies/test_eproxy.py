@@ -21,7 +21,7 @@ from nas.search_spaces.nasbench201 import NASBench201
 from nas.strategies.proxies.eproxy import draws, targets
 from nas.strategies.proxies.eproxy.proxy import eproxy
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 Tiny = Callable[..., Network]
 Batch = tuple[Tensor, Tensor]

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 
 def score(name: str, network: Network, batch: Batch, **settings: Any) -> float:

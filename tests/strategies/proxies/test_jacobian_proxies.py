@@ -16,7 +16,7 @@ from nas.core.seeds import derive
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.jacobian import JacobianOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 JACOV, EPE_NAS, JACOB_FRO = (PROXIES.get(name) for name in ("jacov", "epe_nas", "jacob_fro"))
 K = 1e-5

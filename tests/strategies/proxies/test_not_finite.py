@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from nas.core.errors import NasError
 from nas.search_spaces import NASBench201, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.collect import ReLUKernel
 from nas.strategies.proxies.curvature import unit
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.collect import ReLUKernel
+from nas.strategies.proxies.passes.probe import Probe
 
 NETWORK = [name for name, proxy in PROXIES.components.items() if proxy.needs == "network"]
 OF_SPACES = ("croze_official",)  # which looks at networks of the search spaces alone

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies import probe as probe_module
 from nas.strategies.proxies.curvature import HessianOptions
 from nas.strategies.proxies.jacobian import JacobianOptions
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes import probe as probe_module
+from nas.strategies.proxies.passes.probe import Probe
 
 # of one forward of all convolutions: forwards, gradients of weights, gradients of inputs; grasp's double backward
 # also has forwards

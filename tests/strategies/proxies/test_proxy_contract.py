@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES, Proxy
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 NETWORK = [name for name, proxy in PROXIES.components.items() if proxy.needs == "network"]
 COST = [name for name, proxy in PROXIES.components.items() if proxy.needs == "cost"]

@@ -20,7 +20,7 @@ from nas.core.seeds import seeded
 from nas.search_spaces import SPACES
 from nas.search_spaces.nasbench201.cell import Cell
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 ARCHITECTURES, IMAGES = 200, 64
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

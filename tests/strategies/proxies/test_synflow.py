@@ -14,7 +14,7 @@ from torch import nn
 from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 SYNFLOW = PROXIES.get("synflow")
 

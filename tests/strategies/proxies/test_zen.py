@@ -15,7 +15,7 @@ from nas.core.errors import NasError
 from nas.core.seeds import derive
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.probe import Probe
+from nas.strategies.proxies.passes.probe import Probe
 
 ZEN = PROXIES.get("zen")
 

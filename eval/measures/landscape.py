@@ -1,0 +1,97 @@
+"""The loss around test images, over the plane of the gradient's sign and a random sign in input space."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.core.logits import correct, finite
+from nas.core.optimisation.perturb import input_gradient
+from nas.eval.non_finite import total
+
+EXAMPLES = 3  # single images whose own surfaces are kept: a mean over images looks smooth where none is
+
+
+def axis(eps: float, reach: float, points: int) -> list[float]:
+    """The coordinates of both directions: `points` from -reach·eps to reach·eps, 0 in the middle."""
+    half = points // 2
+    return [reach * eps * number / half for number in range(-half, half + 1)]
+
+
+def surfaces(
+    network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf"
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy (nats) and whether the prediction is right, both (P, P, B), at clip(x + a·g + b·r, 0, 1).
+
+    Where a logit is not finite the prediction is wrong and the cross-entropy is NaN.
+
+    g = sign(∂loss/∂x) and r, of random signs, both of norm 1 (for L2 divided by the root of the number of pixels), so
+    that a and b are radii; a runs along the first axis. The random signs come from torch's global generator. Costs
+    P² + 1 forward and one backward passes; nothing is copied to the host.
+    Source of the plane: Moosavi-Dezfooli et al., CVPR 2019 (arXiv:1811.09716), figure 2.
+    """
+    g = input_gradient(lambda z: F.cross_entropy(network(z), y, reduction="sum"), x).sign()
+    r = torch.randint(0, 2, x.shape, device=x.device).to(x.dtype) * 2 - 1
+    if norm == "L2":
+        g, r = (direction / math.sqrt(x[0].numel()) for direction in (g, r))
+    size = len(coordinates)
+    loss = torch.empty(size, size, len(x), device=x.device)
+    right = torch.empty(size, size, len(x), device=x.device, dtype=torch.bool)
+    with torch.no_grad():
+        for row, a in enumerate(coordinates):
+            for column, b in enumerate(coordinates):
+                logits = network((x + a * g + b * r).clamp(0, 1))
+                entropy = F.cross_entropy(logits, y, reduction="none")
+                loss[row, column] = entropy.masked_fill(~finite(logits), torch.nan)
+                right[row, column] = correct(logits, y)
+    return loss, right
+
+
+def landscape(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> dict[str, Any]:
+    """Sums over a batch of images (`loss`, `right`: P rows of P), and the loss of its first images one by one.
+
+    `answered` is how many images have finite logits at each point; the sum of the loss is over those. `non_finite` is
+    how many images have others somewhere.
+    """
+    loss, right = surfaces(network, x, y, coordinates, norm)
+    missing = loss.isnan()
+    return {
+        "images": len(x),
+        "loss": torch.where(missing, 0, loss).sum(2).tolist(),
+        "answered": (~missing).sum(2).tolist(),
+        "non_finite": int(missing.any(0).any(0).sum()),
+        "right": right.sum(2).tolist(),
+        "examples": _plain(loss[:, :, :EXAMPLES].movedim(2, 0).tolist()),
+    }
+
+
+def joined(batches: list[dict[str, Any]], coordinates: list[float]) -> dict[str, Any]:
+    """The landscape over all batches: mean `loss`, `accuracy`, and the `examples` of the first batch.
+
+    The mean loss is over the images whose logits are finite at a point, None where there is none; `accuracy` is over
+    all. `non_finite` is None where an earlier version, which did not count such images, measured a batch.
+    """
+    n = sum(batch["images"] for batch in batches)
+    loss, right = (
+        torch.tensor([batch[key] for batch in batches], dtype=torch.float64).sum(0) for key in ("loss", "right")
+    )
+    answered = sum(torch.tensor(batch.get("answered", batch["images"]), dtype=torch.float64) for batch in batches)
+    return {
+        "axis": coordinates,
+        "loss": _plain((loss / answered).tolist()),
+        "accuracy": (right / n).tolist(),
+        "examples": _plain(batches[0]["examples"]),
+        "images": n,
+        "non_finite": total("the landscape", [batch.get("non_finite") for batch in batches]),
+    }
+
+
+def _plain(values: Any) -> Any:
+    """Nested lists with None, which JSON can write, for numbers that are not finite."""
+    if isinstance(values, list):
+        return [_plain(value) for value in values]
+    return values if values is not None and math.isfinite(values) else None

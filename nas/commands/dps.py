@@ -1,0 +1,291 @@
+"""Discrete proxy search: settings under which Eproxy ranks a few labelled architectures rightly."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from nas.core import config, statistics
+from nas.core.errors import InputError
+from nas.core.execution.executor import Executor, executor_for
+from nas.core.execution.task import Done
+from nas.core.io.files import write_text
+from nas.core.seeds import derive
+from nas.core.storage.sqlite import Evaluation
+from nas.objectives import connected
+from nas.objectives.labels import Labels
+from nas.runs.context import Watcher
+from nas.runs.run_folder import Run, Stage
+from nas.search_spaces import SPACES
+from nas.searches.dps_losses import PLAIN, Task, Work, agreement, changes, options_of, ranked, retrieval, variants
+from nas.searches.loop import Search
+from nas.settings.schema import Settings
+from nas.strategies import Goal
+from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.proxies.eproxy.genes import Genes
+
+SETTINGS_FILE = "eproxy.yaml"  # in the run's folder
+
+
+@dataclass(frozen=True)
+class DPSOptions:
+    """How long is searched; the first three defaults are the paper's and its release's."""
+
+    evaluations: int = 200  # different settings, those of the first population among them
+    population: int = 40
+    tournament: int = 10
+    finalists: int = 5  # the best settings, which are evaluated again
+    draws: int = 5  # so often, the first time included
+    errors: float = 1.0  # the fewest changes within so many standard errors of the best win; 0: the best wins
+
+    def check(self) -> None:
+        if self.evaluations < 1:
+            raise InputError(f"Expected --evaluations of at least 1 but got {self.evaluations}.")
+        if not 1 <= self.tournament <= self.population:
+            raise InputError(
+                f"Expected 1 <= --tournament <= --population but got {self.tournament} and {self.population}."
+            )
+        for name in ("finalists", "draws"):
+            if getattr(self, name) < 1:
+                raise InputError(f"Expected --{name} of at least 1 but got {getattr(self, name)}.")
+        if not 0 <= self.errors <= 100:
+            raise InputError(f"Expected --errors between 0 and 100 but got {self.errors}.")
+
+
+def preflight(settings: Settings) -> None:
+    """`InputError` for what would stop the run later, before anything is written."""
+    settings.once("dps")
+    if not settings.proxies.eproxy.use_barrier:
+        raise InputError(
+            "Expected a barrier for nas dps, which searches its kernel and initialisation, but got "
+            "proxies.eproxy.use_barrier=false; leave it out."
+        )
+    Work(settings).losses()  # has data and a batch to draw
+
+
+def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
+    """Search for a setting, write its file, and say how well it ranks architectures that it did not see."""
+    settings, extra = run.settings, run.extra
+    seen: Labels = [(text, value) for text, value in extra["labels"]]
+    unseen: Labels = [(text, value) for text, value in extra["held_out"]]
+    _check_constant(run, [text for text, _ in [*seen, *unseen]])
+    work = Work(settings, frozenset(text for text, _ in seen))
+    with executor_for(work, settings.executor, settings.torch_device().type) as executor:
+        run.looks_at(work.jobs.dataset)
+        with run.stage("dps") as stage:
+            found = _search(run, seen, executor, watcher, stage)
+        with run.stage("held-out") as stage:
+            report = _report(run, found["setting"], unseen, executor, watcher, stage)
+    text = settings_file(settings, found, len(seen))
+    write_text(run.folder / SETTINGS_FILE, text)
+    if extra["output"] is not None:
+        write_text(Path(extra["output"]), text)
+    labels = {"count": len(seen), "spearman": found["spearman"], "spearman_plain": found["spearman_plain"]}
+    return run.finish(
+        {
+            "setting": found["setting"],
+            "options": config.plain(options_of(settings.proxies.eproxy, found["setting"])),
+            "labels": labels,
+            "evaluated": found["evaluated"],
+            "held_out": report,
+            "file": extra["output"] or str(SETTINGS_FILE),
+            "seconds": run.seconds(),
+        }
+    )
+
+
+def _check_constant(run: Run, labelled: list[str]) -> None:
+    """Say how many architectures are constant classifiers, which have no loss and come last in any ranking.
+
+    `InputError` in a run of an older version, in which they had one.
+    """
+    space, scored = SPACES.get(run.settings.space)(), vars(run.settings.scoring)
+    constant = [text for text in labelled if not space.connected(space.parse(text), **scored)]
+    if not constant:
+        return
+    if (older := run.begun_before(connected.SINCE)) is not None:
+        raise connected.refusal(str(run.folder), constant[0], older)
+    logging.getLogger("nas").warning(
+        "%d of the %d labelled architectures have no loss and rank last, such as %s. %s",
+        len(constant),
+        len(labelled),
+        constant[0],
+        connected.REASON,
+    )
+
+
+Tasks = Executor[Task, list[float | str]]
+
+
+def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> dict[str, Any]:
+    """The best setting, its rho on the labelled architectures, and plain Eproxy's."""
+    kept = run.store.get("dps/found")
+    if kept is not None:
+        return kept
+    options = DPSOptions(**run.extra["options"])
+    goal = Goal("spearman")
+    space: Any = Genes()
+    strategy = _FromStart(
+        space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
+    )
+    strategy.start = space.of(run.settings.proxies.eproxy)
+    limits: Any = _NoLimits()
+    # one setting at a time, as published: what runs in parallel are the architectures
+    looking = Search(space, strategy, limits, options.evaluations, 1, run.store)
+    watcher.stage("dps", options.evaluations)
+    while not looking.finished:
+        looking.step(lambda keys: (_evaluated(index, key, seen, executor, stage) for index, key in enumerate(keys)))
+        best = max((one.metrics["spearman"] for one in run.store.told() if one.metrics), default=0.0)
+        watcher.update(looking.evaluated, f"best rho {best:.3f}")
+        stage.flush()
+    plain = PLAIN if strategy.start is None else str(strategy.start)
+    rhos = _confirmed(run, plain, seen, executor, watcher, stage)
+    setting = preferred({text: rho for text, rho in rhos.items() if text != PLAIN}, plain, len(seen), options.errors)
+    found = {
+        "setting": setting,
+        "spearman": rhos[setting],
+        "spearman_plain": rhos[plain],
+        "evaluated": looking.evaluated,
+    }
+    run.store.put("dps/found", found)
+    return found
+
+
+def _confirmed(run: Run, plain: str, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> dict[str, float]:
+    """The rhos of the best settings and of the plain one, the mean over several draws of weights, features and batch.
+
+    One draw's rho is noisy (the training is chaotic), and the best of many by it is the luckiest; so the
+    finalists are evaluated again, with all values of the FLOPs term, which needs no training of its own.
+    """
+    options = DPSOptions(**run.extra["options"])
+    first = {one.key: one.metrics for one in run.store.told() if one.metrics is not None}
+    by_loss: dict[str, str] = {}  # settings that differ in the FLOPs term alone: the first of them
+    for text in first:
+        by_loss.setdefault(min(variants(text)), text)
+    best = sorted(by_loss.values(), key=lambda text: -max(first[text][one] for one in variants(text)))[
+        : options.finalists
+    ]
+    alike = any(min(variants(text)) == min(variants(plain)) for text in best)
+    finalists = best if alike else [*best, plain]
+    watcher.stage("again", len(finalists) * (options.draws - 1))
+    rhos: dict[str, list[float]] = {}
+    for number, text in enumerate(finalists):
+        for draw in range(options.draws):
+            key = f"again/{draw}/{text}"
+            metrics = first.get(text) if draw == 0 else run.store.get(key)
+            if metrics is None:
+                metrics = _evaluated(0, text, seen, executor, stage, draw).result or {}
+                run.store.put(key, metrics)
+            for one in variants(text):
+                rhos.setdefault(one, []).append(metrics[one])
+            watcher.update(number * (options.draws - 1) + draw, "")
+            stage.flush()
+    return {text: sum(values) / len(values) for text, values in rhos.items()}
+
+
+def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) -> str:
+    """Of the settings whose rho is within so many standard errors of the best's, that with the fewest changed genes.
+
+    The FLOPs term is not counted, since it is chosen without training; of equally many changes the best rho wins. The
+    standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1), more than most settings differ by:
+    without this rule the best of many is the luckiest. It is Breiman's one-standard-error rule (CART, 1984).
+    """
+    best = max(rhos.values())
+    error = (1 - best**2) / math.sqrt(max(1, labels - 1))
+    good = [text for text, rho in rhos.items() if rho >= best - errors * error]
+    return min(good, key=lambda text: (changes(text, plain), -rhos[text]))
+
+
+class _FromStart(Evolution):
+    """Evolution whose first population is the configured setting and others that differ from it in one gene.
+
+    The paper draws all of it at random; docs/eproxy.md says what that gave. The members of a tournament are drawn
+    without replacement, as in the release of DPS; its paper names regularised evolution and does not say.
+    """
+
+    draws_with_replacement = False
+    start: Any = None  # None: all of the first population is drawn
+
+    def _propose(self) -> Any:
+        if self.start is None or len(self.population) >= self.options.population:
+            return super()._propose()
+        space: Any = self.space
+        return space.neighbor(self.start, self.rng) if self.population else self.start
+
+
+class _NoLimits:
+    def allow(self, arch: Any) -> bool:
+        return True
+
+
+def _evaluated(
+    index: int, text: str, seen: Labels, executor: Tasks, stage: Stage, draw: int = 0
+) -> Done[dict[str, float]]:
+    """How well the labelled architectures are ranked under a setting (`spearman`) and each of its `variants`."""
+    begun = time.perf_counter()
+    texts = variants(text)
+    losses: dict[str, list[float | None]] = {one: [None] * len(seen) for one in texts}
+    for done in executor.map([Task(arch, tuple(texts), draw) for arch, _ in seen], stage.flush):
+        for place, one in enumerate(texts):
+            losses[one][done.index] = _loss(done.result, place)
+    accuracies = [accuracy for _, accuracy in seen]
+    rhos = {one: agreement(values, accuracies) for one, values in losses.items()}
+    metrics = {"spearman": rhos[text], "failed": float(losses[text].count(None)), **rhos}
+    return Done(index, metrics, None, time.perf_counter() - begun)
+
+
+def _report(
+    run: Run, setting: str, unseen: Labels, executor: Tasks, watcher: Watcher, stage: Stage
+) -> dict[str, Any] | None:
+    """Plain Eproxy and the setting found, on architectures that the search did not see."""
+    if len({accuracy for _, accuracy in unseen}) < 2:
+        return None
+    store = run.store
+    left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
+    watcher.stage("held-out", len(unseen))
+    for done in executor.map([Task(text, (PLAIN, setting)) for text in left], stage.flush):
+        losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
+        metrics = {name: loss for name, loss in losses.items() if loss is not None}
+        store.record(Evaluation(f"held-out/{left[done.index]}", metrics, done.failure, done.seconds))
+        watcher.update(len(unseen) - len(left) + done.index + 1, "")
+    found = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
+    losses_of = {name: [(one.metrics or {}).get(name) if one else None for one in found] for name in ("plain", "dps")}
+    return compared(losses_of, [accuracy for _, accuracy in unseen])
+
+
+def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> dict[str, Any]:
+    """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
+    report: dict[str, Any] = {
+        name: {
+            "spearman": agreement(values, accuracies),
+            "top10": retrieval(values, accuracies),
+            "failed": values.count(None),
+        }
+        for name, values in losses.items()
+    }
+    difference = statistics.spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
+    known = all(map(math.isfinite, difference))
+    return {"count": len(accuracies), **report, "difference": difference._asdict() if known else None}
+
+
+def _loss(values: list[float | str] | None, place: int) -> float | None:
+    value = None if values is None else values[place]
+    return value if isinstance(value, float) else None
+
+
+def settings_file(settings: Settings, found: dict[str, Any], count: int) -> str:
+    """The YAML that `proxies.eproxy.settings` reads."""
+    values = config.plain(options_of(settings.proxies.eproxy, found["setting"]))
+    del values["settings"]
+    scored = ", ".join(f"{key} {value}" for key, value in vars(settings.scoring).items())
+    return (
+        f"# Settings of Eproxy by nas dps: the best of {found['evaluated']}; Spearman's rho {found['spearman']:.3f} on "
+        f"{count} accuracies.\n# Space {settings.space}, seed {settings.seed}, data {settings.data.name}, scored "
+        f"network: {scored}.\n" + OmegaConf.to_yaml(values)
+    )

@@ -1,0 +1,126 @@
+"""`nas run CONFIG seeds=N`: the whole run once per seed, and what the repetitions say together.
+
+Each repetition is a run of its own in `seed-<seed>` of the study's folder; a stopped study goes on with `nas resume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nas.core import config
+from nas.core.errors import NasError
+from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
+from nas.core.io.files import DamagedError
+from nas.core.reasons import stopped
+from nas.runs.context import Watcher
+from nas.runs.repetitions import together
+from nas.runs.run_folder import CHANGEABLE, Run, create, reopen, result_of
+from nas.settings.schema import Settings, from_values, is_supernet
+
+Execute = Callable[[Run, Watcher], dict[str, Any]]
+
+
+class _OfSeed(Watcher):
+    """Shows the stages of one repetition under its seed."""
+
+    def __init__(self, watcher: Watcher, seed: int) -> None:
+        self.watcher = watcher
+        self.seed = seed
+
+    def stage(self, name: str, total: int) -> None:
+        self.watcher.stage(f"seed {self.seed}: {name}", total)
+
+    def update(self, done: float, note: str) -> None:
+        self.watcher.update(done, note)
+
+
+def carry_out(run: Run, watcher: Watcher, execute: Execute) -> dict[str, Any]:
+    """Do (or finish) the run of every seed by `execute`, compare them, write the report and `result.json`."""
+    from nas.report import write_report
+
+    settings = run.settings
+    seeds = list(range(settings.seed, settings.seed + settings.seeds))
+    if settings.executor.name == LOCAL:
+        results = [_Repetition(run.folder, settings, execute, _OfSeed(watcher, seed))(seed) for seed in seeds]
+    else:
+        results = _spread_out(run, watcher, execute, seeds)
+    result = {
+        "space": settings.space,
+        "data": settings.data.name,
+        "seeds": seeds,
+        "runs": [f"seed-{seed}" for seed in seeds],
+        **together(results),
+    }
+    run.store.put("data", results[0]["provenance"]["data_sha256"])
+    seconds = {stage: round(sum(one["seconds"][stage] for one in results), 3) for stage in results[0]["seconds"]}
+    with run.stage("report"):
+        write_report(run.folder, run.signed({**result, "seconds": seconds}))
+    return run.finish({**result, "seconds": seconds})
+
+
+def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) -> list[dict[str, Any]]:
+    """All seeds at once on a cluster.
+
+    Each is led by a worker of its own, which hands its evaluations to its share of the others; one that searches with
+    a supernet does all of its work itself.
+    """
+    settings = run.settings
+    waits = not is_supernet(settings)
+    how = replace(settings.executor, deadline=None)
+    work = _Repetition(run.folder.resolve(), settings, execute, Watcher())
+    with executor_for(work, how, settings.torch_device().type, len(seeds), light=waits) as executor:
+        work.inner = replace(settings.executor, workers=max(1, executor.room // len(seeds)))
+        if not waits:
+            work.inner = replace(settings.executor, name=LOCAL, workers=1, address=None, gpus=None)
+        watcher.stage("seeds", len(seeds))
+        results: dict[int, dict[str, Any]] = {}
+        for done in executor.map(seeds):
+            if done.failure is not None or done.result is None:
+                raise NasError(f"{stopped([(f'Seed {seeds[done.index]}', done.failure)], run.folder)}.")
+            results[done.index] = done.result
+            watcher.update(len(results), "")
+    return [results[index] for index in range(len(seeds))]
+
+
+class _Repetition:
+    """The run of one seed, new or begun earlier; what may change about a resumed run changes here too."""
+
+    def __init__(self, study: Path, settings: Settings, execute: Execute, watcher: Watcher) -> None:
+        self.study = study
+        self.settings = settings
+        self.execute = execute
+        self.watcher = watcher
+        self.inner: ExecutorSettings = settings.executor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "settings": config.plain(self.settings)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.settings = from_values(state["settings"], [])
+
+    def __call__(self, seed: int) -> dict[str, Any]:
+        folder = self.study / f"seed-{seed}"
+        with suppress(DamagedError):  # going on with that run mends it
+            done = result_of(folder) if folder.exists() else None
+            if done is not None:
+                return done
+        with self._opened(folder, seed) as run:
+            return self.execute(run, self.watcher)
+
+    def _opened(self, folder: Path, seed: int) -> AbstractContextManager[Run]:
+        values = config.plain(self.settings)
+        values["executor"] = config.plain(self.inner)
+        if folder.exists():
+            changed = []
+            for key in CHANGEABLE:
+                section, _, name = key.partition(".")
+                value = values[section][name]
+                changed.append(f"{key}={'null' if value is None else value}")
+            return reopen(folder, changed)
+        values = {**values, "seed": seed, "seeds": 1, "run": {**values["run"], "dir": str(folder)}}
+        return create("run", from_values(values, []))

@@ -1,0 +1,208 @@
+"""The run of `nas transfer`: adversarial examples of each network, counted on all of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.core import config
+from nas.core.config.effects import may_read
+from nas.core.data import LOADERS, Dataset, attacked
+from nas.core.errors import InputError, NasError
+from nas.core.execution.executor import executor_for
+from nas.core.execution.local_pool import RemoteStore
+from nas.core.reasons import stopped
+from nas.core.seeds import derive
+from nas.core.storage.sqlite import Store
+from nas.eval.fingerprint import fingerprint
+from nas.eval.plan import plan_of
+from nas.eval.sources import Subject, check_fits, is_foreign, opened, unlike
+from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks, used
+from nas.runs.context import Watcher
+from nas.runs.run_folder import STORE, Run
+from nas.runs.tasks import load_once
+from nas.settings.schema import Settings, from_values
+
+ATTACK = "eval.attacks=pgd20"  # unless another is asked for
+
+
+def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, dict[str, Any]]:
+    """Settings and networks of a transfer from those of an evaluation of each network; the first one's settings."""
+    if len(found) < 2:
+        raise InputError("Expected two or more checkpoints to transfer between but got one; `nas eval` attacks one.")
+    settings = found[0][0]
+    data = {(one.data.name, one.data.size) for one, _ in found}
+    if len(data) > 1:
+        raise InputError(
+            f"Expected networks of the same data but got {', '.join(sorted(map(str, data)))}; set data.name and "
+            "data.size."
+        )
+    orders = {one.data.order for one, _ in found}
+    if len(orders) > 1 and may_read(LOADERS.get(settings.data.name), "order"):
+        raise InputError(
+            "Expected networks whose classes are in the same order but some have data.order=text (as all of versions "
+            "before 0.3.0) and some numeric; set data.order: where both orders are the same, to either."
+        )
+    ways = {(one.data.resize, one.data.crop_share, one.data.interpolation) for one, _ in found}
+    if len(ways) > 1:
+        logging.getLogger("nas").warning(
+            "The networks want images resized in %d ways (%s); all are shown those of the first: data.resize=%s, "
+            "data.crop_share=%.4g, data.interpolation=%s.",
+            len(ways),
+            "; ".join(
+                ", ".join(f"{part:.4g}" if isinstance(part, float) else part for part in way) for way in sorted(ways)
+            ),
+            settings.data.resize,
+            settings.data.crop_share,
+            settings.data.interpolation,
+        )
+    settings.eval = used(settings.eval)
+    if settings.name.startswith("eval-"):
+        settings.name = "transfer"
+    networks: dict[str, dict[str, Any]] = {}
+    for (_, extra), given in zip(found, told_apart([extra for _, extra in found])):
+        name, number = given, 2
+        while name in networks:
+            name, number = f"{given}-{number}", number + 1
+        networks[name] = extra
+    return settings, {"networks": networks}
+
+
+def told_apart(networks: list[dict[str, Any]]) -> list[str]:
+    """Their names; of those that share one, the last part of their paths in which all of these differ, if there is."""
+    names = [one["name"] for one in networks]
+    paths = [Path(one["checkpoint"]).with_suffix("").parts for one in networks]
+    for shared in {name for name in names if names.count(name) > 1}:
+        same = [index for index, one in enumerate(networks) if one["name"] == shared]
+        for parts in zip(*(reversed(paths[index]) for index in same)):
+            if len(set(parts)) == len(parts):
+                for index, part in zip(same, parts):
+                    names[index] = part
+                break
+    return names
+
+
+def check_overrides(overrides: list[str]) -> list[str]:
+    """The overrides with the usual attack; `InputError` for one that has no meaning here."""
+    for text in overrides:
+        section, _, key = text.partition("=")[0].partition(".")
+        if section == "eval" and key not in USED:
+            raise InputError(f"Expected eval.{', eval.'.join(USED)} for nas transfer but got {text!r}; leave it out.")
+    return [ATTACK, *overrides]
+
+
+class Work:
+    """Attacks one network after the other; data and networks are read once per process."""
+
+    def __init__(self, settings: Settings, extra: dict[str, Any], folder: Path | None, keep: bool = True) -> None:
+        self.settings = settings
+        self.extra = extra
+        self.keep = keep
+        self.open_store: Callable[[], Store | RemoteStore] | None = None
+        if folder is not None:
+            self.open_store = partial(Store, folder / STORE)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "extra": self.extra, "open_store": self.open_store}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(from_values(state["settings"], []), state["extra"], None)  # type: ignore[misc]
+        self.open_store = state["open_store"]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load_once(tuple(vars(self.settings.data).items()), self.keep)
+
+    @cached_property
+    def subjects(self) -> dict[str, Subject]:
+        seed, settings = derive(self.settings.seed, "weights"), self.settings.eval
+        options, asked = settings.model_options, settings.normalisation
+        networks = self.extra["networks"].items()
+        return {name: opened(one["checkpoint"], options, one.get("importable"), seed, asked) for name, one in networks}
+
+    def check(self) -> None:
+        """`InputError` for what would stop the run later."""
+        plan_of(self.settings.eval, self.dataset.num_classes, self.dataset.image_size)
+        attacked(self.dataset, self.settings.eval.n_test)
+        for name, subject in self.subjects.items():
+            checkpoint = self.extra["networks"][name]["checkpoint"]
+            check_fits(subject, self.dataset, checkpoint, self.settings.eval)
+            if (sentence := unlike(subject, self.dataset, checkpoint)) is not None:
+                logging.getLogger("nas").warning("%s", sentence)
+
+    def __call__(self, source: str) -> Found:
+        assert self.open_store is not None
+        settings = self.settings
+        networks: dict[str, nn.Module] = {name: subject.network for name, subject in self.subjects.items()}
+        with self.open_store() as store:
+            total, done = transfer_ticks(settings.eval, len(networks)), 0.0
+
+            def tick(passes: float, note: str) -> None:
+                nonlocal done
+                done += passes
+                store.put(f"progress/{source}", [done, total, note])
+
+            return transfer(
+                source,
+                networks,
+                attacked(self.dataset, settings.eval.n_test),
+                settings.eval,
+                derive(settings.seed, "attack"),
+                settings.torch_device(),
+                store,
+                tick,
+            )
+
+
+def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
+    """Attack every network, count on all, and write the matrices."""
+    settings, names = run.settings, list(run.extra["networks"])
+    work = Work(settings, run.extra, run.folder.resolve())
+    with (
+        executor_for(work, settings.executor, settings.torch_device().type) as executor,
+        run.stage("transfer") as stage,
+    ):
+        work.open_store = executor.opener(run.folder / STORE)
+        run.looks_at(work.dataset)
+        watcher.stage("transfer", len(names))
+
+        def tick() -> None:
+            stage.flush()
+            shares = run.store.under("progress/").values()
+            watcher.update(sum(done / total for done, total, _ in shares), "")
+
+        rows: dict[str, Found] = {}
+        for done in executor.map(names, tick):
+            if done.failure is not None or done.result is None:
+                raise NasError(f"{stopped([(names[done.index], done.failure)], run.folder)}.")
+            rows[names[done.index]] = done.result
+    return run.finish(
+        {
+            "norm": settings.eval.norm,
+            "eps": settings.eval.eps,
+            "n_test": settings.eval.n_test,
+            "data": settings.data.name,
+            "images": fingerprint(attacked(work.dataset, settings.eval.n_test)),
+            "networks": [_described(name, work.subjects[name], run) for name in names],
+            **matrix({name: rows[name] for name in names}),
+            "seconds": run.seconds(),
+        }
+    )
+
+
+def _described(name: str, subject: Subject, run: Run) -> dict[str, Any]:
+    where = run.extra["networks"][name]["checkpoint"]
+    return {
+        "name": name,
+        "architecture": subject.architecture,
+        "params": subject.params,
+        "training": subject.training,
+        **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
+        "checkpoint": where if is_foreign(where) else os.path.relpath(where, run.folder),
+    }

@@ -1,0 +1,37 @@
+"""Compose short YAML files, apply `key=value` overrides, and check every key and type against dataclasses."""
+
+from nas.core.config.schema import (
+    LONGEST_TEXT,
+    OVERRIDE,
+    PATH,
+    UnknownKey,
+    checked,
+    compose,
+    describe,
+    expanded,
+    flat,
+    has_key,
+    merge,
+    override,
+    path_field,
+    plain,
+    shipped,
+)
+
+__all__ = [
+    "LONGEST_TEXT",
+    "OVERRIDE",
+    "PATH",
+    "UnknownKey",
+    "checked",
+    "compose",
+    "describe",
+    "expanded",
+    "flat",
+    "has_key",
+    "merge",
+    "override",
+    "path_field",
+    "plain",
+    "shipped",
+]

@@ -1,0 +1,215 @@
+"""What lies in a folder of images by class: its parts, its classes, their files, and the files that are passed over."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nas.core.data.formats.base import Source
+from nas.core.data.formats.class_order import TEXT, composed, ordered, other_order
+from nas.core.errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+TRAIN, TEST, UNUSED = "train", "test", ("val", "valid", "validation")
+ARCHIVER = "__MACOSX"  # what the archiver of macOS adds to a .zip: no images, though their names look like it
+MOST_NAMED = 5  # classes or suffixes in one sentence
+
+Listing = dict[str, list[Source]]  # class -> its files, in the order of the labels and by name
+
+
+@dataclass
+class Passed:
+    """Files that lie where images are read, and are not read."""
+
+    suffixes: Counter[str] = field(default_factory=Counter)  # in class folders, by suffix
+    folders: int = 0  # below class folders
+    inside: int = 0  # files in those
+    beside: int = 0  # images that lie beside class folders
+
+    def sentence(self, root: Path) -> str | None:
+        """How many there are, and of which kind; None where there are none."""
+        others = sum(self.suffixes.values())
+        if not others and not self.inside and not self.beside:
+            return None
+        often = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMED]
+        named = [f"{name} {count:,}" for name, count in often]
+        more = ", ..." if len(self.suffixes) > MOST_NAMED else ""
+        kinds = {
+            f"in {self.folders:,} folders inside class folders": self.inside,
+            f"with other suffixes ({', '.join(named)}{more})": others,
+            "beside class folders": self.beside,
+        }
+        told = ", ".join(f"{count:,} {where}" for where, count in kinds.items() if count)
+        return (
+            f"{others + self.inside + self.beside:,} files in {root} are passed over: {told}. Read is what lies in the "
+            f"class folders themselves and ends in {', '.join(SUFFIXES)}."
+        )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The training part and, where there is one, the test part; or, of a folder of test images, that alone."""
+
+    parts: list[Listing]
+    notes: list[str]  # what the user should know of them, in sentences
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.parts[0])
+
+
+def layout(root: Path, order: str, only_tests: bool) -> Layout:
+    """What lies in `root`; `InputError` where it is no folder of images by class.
+
+    `train` and `test` are parts, unless they hold images themselves and lie beside class folders: then they are
+    classes of that name.
+    """
+    if not root.is_dir():
+        raise InputError(f"Expected data.root to be a folder of images but {root} is a file.")
+    passed = Passed()
+    try:
+        parts, notes = _tests(root, order, passed) if only_tests else _parts(root, order, passed)
+    except OSError as error:
+        raise InputError(f"Expected to read {error.filename or root} but: {error.strerror}.") from error
+    if (sentence := passed.sentence(root)) is not None:
+        notes.append(sentence)
+    notes += _on_order(root, tuple(parts[0]))
+    return Layout(parts, notes)
+
+
+def _parts(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[str]]:
+    if not _is_part(root, TRAIN):
+        if _is_part(root, TEST):
+            raise InputError(
+                f"Expected a folder {root / TRAIN} beside {root / TEST} but it is missing; to evaluate on test images "
+                "alone, set data.test=all."
+            )
+        return [_listing(root, order, passed)], _classes_called_parts(root)
+    train = _listing(root / TRAIN, order, passed)
+    has_test = (root / TEST).is_dir()
+    unused = [path for path in _folders(root) if path.name not in (TRAIN, TEST)]
+    notes = [f"{path} is not used." for path in unused if has_test or path.name not in UNUSED]
+    notes += [
+        f"{path} is not used; name it `{TEST}` to measure on it."
+        for path in unused
+        if not has_test and path.name in UNUSED
+    ]
+    if not has_test:
+        return [train], notes
+    test = _listing(root / TEST, order, passed)
+    if train.keys() != test.keys():
+        odd = sorted(train.keys() ^ test.keys())
+        raise InputError(
+            f"Expected the same classes in {root / TRAIN} and {root / TEST} but only one of them has "
+            f"{', '.join(map(repr, odd[:MOST_NAMED]))}{' and others' if len(odd) > MOST_NAMED else ''}; add or remove "
+            "it."
+        )
+    return [train, {name: test[name] for name in train}], notes
+
+
+def _tests(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[str]]:
+    if _is_part(root, TRAIN):
+        raise InputError(
+            f"Expected a folder of test images only for data.test=all but {root} has a training part; set data.root to "
+            "the folder of the test images, or leave data.test out."
+        )
+    if _is_part(root, TEST):
+        return [_listing(root / TEST, order, passed)], []
+    return [_listing(root, order, passed)], _classes_called_parts(root)
+
+
+def _is_part(root: Path, name: str) -> bool:
+    """Whether `root` has a folder of this name that is a part and not a class."""
+    folder = root / name
+    if not folder.is_dir():
+        return False
+    if not _has_image(folder) or sum(map(_has_image, _folders(folder))) > 1:
+        return True
+    return not any(_has_image(other) for other in _folders(root) if other.name not in (TRAIN, TEST, *UNUSED))
+
+
+def _classes_called_parts(root: Path) -> list[str]:
+    return [
+        f"{root / name} holds images and lies beside class folders: it is taken as a class, not as the {name} part."
+        for name in (TRAIN, TEST)
+        if (root / name).is_dir()
+    ]
+
+
+def _on_order(root: Path, classes: tuple[str, ...]) -> list[str]:
+    """That whole numbers can be sorted in two ways, where they can."""
+    other = other_order(classes)
+    if other is None:
+        return []
+    order, moved = other
+    first = next(label for label, elsewhere in enumerate(moved) if label != elsewhere)
+    there = classes[moved.index(first)]
+    how = "sorted as text" if order != TEXT else "counted as numbers"
+    why = ", as versions before 0.3.0 did" if order == TEXT else ""
+    return [
+        f"The classes of {root} are whole numbers and are {how}: class {first} is {classes[first]!r}. With "
+        f"data.order={order}{why}, it would be {there!r}."
+    ]
+
+
+def _listing(folder: Path, order: str, passed: Passed) -> Listing:
+    """The images of every class folder; folders whose names are one class in both forms of an accent are one class."""
+    with os.scandir(folder) as entries:
+        here = [entry for entry in entries if not _hidden(entry.name)]
+        raw = [entry.name for entry in here if entry.is_dir()]
+        passed.beside += sum(entry.name.lower().endswith(SUFFIXES) for entry in here if not entry.is_dir())
+    names = ordered(raw, order)
+    listing: Listing = {}
+    below: dict[str, int] = {}
+    for name in names:
+        files, inside = _images(folder.absolute() / name, passed)
+        listing[composed(name)] = sorted([*listing.get(composed(name), []), *files])
+        below[composed(name)] = below.get(composed(name), 0) + inside
+    if len(listing) < 2:
+        got = f"only {names[0]!r}" if names else "none"
+        raise InputError(f"Expected at least two class folders in {folder} but got {got}; one folder per class.")
+    for name, files in listing.items():
+        if not files:
+            why = f"; what lies in folders inside it ({below[name]:,}) is not read: move it up" if below[name] else ""
+            raise InputError(
+                f"Expected images ({', '.join(SUFFIXES)}) in {folder / name} but got none{why or '; add some'}, or "
+                "remove the folder."
+            )
+    return listing
+
+
+def _images(folder: Path, passed: Passed) -> tuple[list[Source], int]:
+    """The images in a class folder, and how many files lie in folders inside it."""
+    found, inside = [], 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _hidden(entry.name):
+                continue
+            if entry.is_dir():
+                passed.folders += 1
+                inside += sum(not _hidden(name) for _, _, names in os.walk(entry.path) for name in names)
+            elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                found.append(Source.listed(entry.path, entry.stat()))
+            else:
+                passed.suffixes[Path(entry.name).suffix.lower() or "none"] += 1
+    passed.inside += inside
+    return sorted(found), inside
+
+
+def _hidden(name: str) -> bool:
+    """Files of the system, such as .DS_Store and the ._ doubles of macOS."""
+    return name.startswith(".") or name == ARCHIVER
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders in it, without hidden ones."""
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not _hidden(entry.name))
+
+
+def _has_image(folder: Path) -> bool:
+    """Whether an image lies in the folder itself."""
+    with os.scandir(folder) as entries:
+        return any(entry.name.lower().endswith(SUFFIXES) and not _hidden(entry.name) for entry in entries)

@@ -1,0 +1,201 @@
+"""Any folder of images sorted by class: `train/<class>/*` and `test/<class>/*`, or just `<class>/*`."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from nas.core.data.formats.base import Loader, Raw, Source
+from nas.core.data.formats.folder_listing import Layout, layout
+from nas.core.data.resize import SQUASH, Resizing
+from nas.core.data.seen import OBLONG, TRANSPARENT, TURNED, Seen
+from nas.core.data.settings import ALL
+from nas.core.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
+_CHUNK = 256  # images per task at most: a task per image would cost more than decoding a small one
+_LARGE = 16_384  # bytes a file; of 60,000 images of 900 bytes one thread decodes twice as many as two
+_PIXELS = 2**26  # of one image, before it is resized: a small file may say that it has billions
+GLANCE = 200  # images, evenly spaced
+WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF
+
+
+class ImageFolder(Loader):
+    """Images become RGB and, with `data.size`, get that size while they are decoded.
+
+    The pixels are taken as they are stored: an orientation in EXIF data is not applied, transparency is left out.
+    """
+
+    name = "imagefolder"
+    reads: ClassVar[frozenset[str] | None] = frozenset({"root", "order"})
+    doc = "your own images: data.root=FOLDER with train/<class>/* and test/<class>/*, or only <class>/*; docs/data.md"
+    needs_root = True
+
+    def sources(self) -> list[Source]:
+        self.notes += self.layout.notes
+        return self._files()
+
+    @cached_property
+    def layout(self) -> Layout:
+        return layout(self.root, self.settings.order, self.settings.test == ALL)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.layout.classes
+
+    def _files(self) -> list[Source]:
+        return [source for part in self.layout.parts for files in part.values() for source in files]
+
+    def glance(self) -> Seen:
+        files = self._files()
+        sizes = [_size(file.path) for file in files[:: -(-len(files) // GLANCE)]]
+        return Seen.of(OBLONG * (width != height) for width, height in sizes)
+
+    def read(self) -> Raw:
+        from PIL import Image
+
+        Image.init()  # before the threads: it is not safe to run twice at once
+        files, resizing = self._files(), self.resizing
+        if resizing.how != SQUASH and all(resizing.fits(*_size(file.path)) for file in files):
+            resizing = Resizing(resizing.size)  # were cut before
+        first = Decoded(files, resizing, _decode(files[0].path, resizing)[0].shape[:2])
+        counts = [[len(of_class) for of_class in part.values()] for part in self.layout.parts]
+        labels = [np.repeat(np.arange(len(part), dtype=np.int64), part) for part in counts]
+        count = len(self.classes)
+        if len(labels) == 1:
+            return Raw(first, labels[0], count, classes=self.classes)
+        cut = len(labels[0])
+        train, test = (Decoded(part, resizing, first.sides, files[0]) for part in (files[:cut], files[cut:]))
+        return Raw(train, labels[0], count, test, labels[1], self.classes)
+
+
+class Decoded:
+    """The images of `files`, decoded when they are asked for; all have the sides (H, W) of `example`.
+
+    `noted` says of each that was decoded what is to be known of it (bits of `seen`), and None of the others.
+    """
+
+    def __init__(
+        self, files: list[Source], resizing: Resizing, sides: tuple[int, ...], example: Source | None = None
+    ) -> None:
+        self.files = files
+        self.resizing = resizing
+        self.sides = sides
+        self.example = example or files[0]
+        self.workers = _workers(files)
+        self.noted: list[int | None] = [None] * len(files)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.files), 3, *self.sides
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        images = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
+        chunk = max(1, min(_CHUNK, -(-len(index) // self.workers)))
+
+        def decode(start: int) -> None:
+            for i in range(start, min(start + chunk, len(index))):
+                images[i], self.noted[index[i]] = self._decoded(self.files[index[i]].path)
+
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            for _ in pool.map(decode, range(0, len(index), chunk)):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return images
+
+    def _decoded(self, path: str) -> tuple[np.ndarray, int]:
+        image, flags = _decode(path, self.resizing)
+        if image.shape[:2] != self.sides:
+            height, width = self.sides
+            raise InputError(
+                f"Expected images of one size but {self.example.path} has {width} x {height} pixels and {path} "
+                f"{image.shape[1]} x {image.shape[0]}; set data.size=."
+            )
+        return image.transpose(2, 0, 1), flags
+
+
+def _workers(files: list[Source]) -> int:
+    """Threads to decode with: small files spend their time in Python, where several are slower than one."""
+    mean_size = sum(file.size for file in files) / len(files)
+    return 1 if mean_size < _LARGE else min(os.cpu_count() or 1, 16)
+
+
+def _decode(path: str, resizing: Resizing) -> tuple[np.ndarray, int]:
+    """uint8 (H, W, 3), and what is to be known of the image: bits of `seen`."""
+    with _told(path), _opened(path) as image:
+        if image.mode.startswith(("I", "F")):
+            raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
+        if image.width * image.height > _PIXELS:
+            raise InputError(f"Expected at most {_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
+        rgb = image.convert("RGB")
+        flags = OBLONG * (image.width != image.height) | TURNED * _is_turned(image)
+        return np.asarray(resizing(rgb)), flags | TRANSPARENT * _is_transparent(image)
+
+
+def _size(path: str) -> tuple[int, int]:
+    """Width and height, from the beginning of the file."""
+    with _told(path), _opened(path) as image:
+        return image.size
+
+
+def _is_turned(image: Image) -> bool:
+    try:
+        return image.getexif().get(ORIENTATION, UPRIGHT) not in (UPRIGHT, None)
+    except Exception:  # of damaged EXIF data, which a readable image may have
+        return False
+
+
+def _is_transparent(image: Image) -> bool:
+    """Whether some pixels are not opaque."""
+    if image.mode not in WITH_ALPHA and "transparency" not in image.info:
+        return False
+    least, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return least < 255  # type: ignore[operator]
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Image]:
+    from PIL import Image
+
+    with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+        yield image
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Turn what the library raises for a broken image into one line."""
+    from PIL import Image
+
+    try:
+        yield
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        TypeError,
+        OverflowError,
+        MemoryError,  # of a length in the file that is not so
+        struct.error,
+        Image.DecompressionBombError,
+    ) as error:
+        raise InputError(
+            f"Expected an image in {path} but it cannot be read ({error}); replace or remove it."
+        ) from error

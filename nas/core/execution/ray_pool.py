@@ -1,0 +1,293 @@
+"""Workers on a Ray cluster: actors, each with its share of the cluster's cores and GPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+import nas
+from nas.core.errors import InputError, NasError
+from nas.core.execution.local_pool import Crew, News, RemoteStore
+from nas.core.execution.task import Done, attempt, leave_notes_to_others, make_repeatable
+from nas.core.extras import optional
+from nas.core.storage.sqlite import Store
+
+LOOPBACK = "127.0.0.1"
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class RayCrew(Crew):
+    """An actor per worker, which Ray places where its cores and GPUs are free.
+
+    The function goes into Ray's object store once and from there to each actor once, when it starts. An actor that
+    waits for a place is a worker that is not ready yet; one that dies, alone or with its machine, is a worker that
+    died. Every machine must have this project installed, in the same version, and see the data under the same path;
+    trainings and attacks need the run's folder as well, on a disk that all machines share.
+    """
+
+    apart = True
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        threads: int,
+        gpus: float = 0.0,
+        address: str | None = None,
+        workers: int | None = None,
+        light: bool = False,
+    ) -> None:
+        """`address`: of a running cluster; without one a cluster of this machine is started, for `workers` workers.
+
+        `light` workers take nothing of the cluster: they only wait for others. `size` is how many others it has room
+        for.
+        """
+        self._ray, self._started = joined(address, None if workers is None else workers * threads)
+        self.size = workers or self._places(threads, gpus)
+        self.stillborn += self.size  # all of a machine that dies
+        self._hire = self._ray.remote(_Actor).options(
+            num_cpus=0 if light else threads, num_gpus=0 if light else gpus, max_restarts=0, max_task_retries=0
+        )
+        self._function: Callable[[Any], Any] | None = function
+        self._sent: Any = None
+        self._threads = threads
+        self._actors: dict[int, Any] = {}
+        self._waited: dict[Any, int] = {}  # what an actor will answer → its worker
+        self._begun: dict[int, Any] = {}  # worker → its answer that it has the item
+        self._count = 0
+        self._stores: list[Any] = []
+
+    def _places(self, threads: int, gpus: float) -> int:
+        """How many workers the cluster has room for now."""
+        there = self._ray.cluster_resources()
+        places = int(there.get("CPU", 0) // threads)
+        if gpus > 0:
+            places = min(places, int(there.get("GPU", 0) / gpus))
+        if places < 1:
+            raise InputError(
+                f"Expected a Ray cluster with room for a worker of {threads} cores and {gpus:g} GPUs but it has "
+                f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}; lower executor.threads or executor.gpus, or say "
+                "with executor.workers how many there will be."
+            )
+        return places
+
+    def hire(self) -> int:
+        if self._sent is None:
+            self._sent = self._ray.put(pickle.dumps(self._function))
+        self._count += 1
+        actor = self._hire.remote(self._sent, self._threads, os.getcwd())
+        self._actors[self._count] = actor
+        self._waited[actor.ready.remote()] = self._count
+        return self._count
+
+    def give(self, worker: int, index: int, item: Any) -> None:
+        actor = self._actors[worker]
+        self._begun[worker] = actor.begin.remote()
+        self._waited[actor.attempt.remote(index, pickle.dumps(item))] = worker
+
+    def news(self, timeout: float) -> list[News]:
+        if not self._waited:
+            time.sleep(timeout)
+            return []
+        finished, _ = self._ray.wait(list(self._waited), num_returns=1, timeout=timeout)
+        if finished:  # and whatever else there is by now
+            finished, _ = self._ray.wait(list(self._waited), num_returns=len(self._waited), timeout=0)
+        return [self._of(answer) for answer in finished]
+
+    def _of(self, answer: Any) -> News:
+        worker = self._waited.pop(answer)
+        try:
+            message = _got(self._ray, answer)
+        except self._ray.exceptions.RayError as error:  # the actor died, or its machine
+            if "creation task" in str(error):
+                raise NasError(
+                    f"A worker could not start on the cluster ({_last_line(error)}); install this project on all of "
+                    "its machines."
+                ) from error
+            begun = self._begun.get(worker)
+            if worker in self._actors:
+                self.dismiss(worker)
+            return News(worker, unbegun=begun is not None and not self._answered(begun))
+        if isinstance(message, Done):
+            return News(worker, done=message)
+        if message != versions():
+            raise InputError(
+                f"Expected workers with {_told(versions())} but one of the cluster has {_told(message)}, and results "
+                "would differ; install the same on all machines."
+            )
+        return News(worker, ready=True)
+
+    def _answered(self, answer: Any) -> bool:
+        try:
+            self._ray.get(answer, timeout=0)
+        except self._ray.exceptions.RayError:
+            return False
+        return True
+
+    def dismiss(self, worker: int) -> None:
+        actor = self._actors.pop(worker)
+        self._begun.pop(worker, None)
+        self._waited = {answer: owner for answer, owner in self._waited.items() if owner != worker}
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.kill(actor)
+
+    def workers(self) -> list[int]:
+        return list(self._actors)
+
+    def opener(self, path: Path) -> Callable[[], RemoteStore]:
+        """The store is written on this machine, by an actor: SQLite is not safe on a disk that machines share."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        actor = self._ray.remote(_Keeper).options(num_cpus=0, scheduling_strategy=here, max_restarts=-1)
+        self._stores.append(actor.remote(path.resolve()))
+        return _Opener(self._stores[-1])
+
+    def close(self) -> None:
+        super().close()
+        for store in self._stores:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.kill(store)
+        if self._started:
+            self._ray.shutdown()
+
+
+def joined(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
+    """Ray, connected to the cluster at `address` or to a new one of this machine; and whether this call did that.
+
+    A cluster of this machine listens on the loopback interface only.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = address is None or address.startswith(f"{LOOPBACK}:")
+    if local:  # Ray's switch for clusters of one machine: addresses are the loopback's
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    ray = optional("ray", "ray")
+    if ray.is_initialized():
+        return ray, False
+    settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if local:
+        settings["_node_ip_address"] = LOOPBACK
+    if address is None:
+        settings |= {"include_dashboard": False, "num_cpus": cores}
+    try:
+        with _own_signals():
+            ray.init(address or "local", **settings)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"Expected a Ray cluster at executor.address={address} but: {str(error).splitlines()[0]} Start one with "
+            "`ray start --head`, or leave the address out."
+        ) from error
+    return ray, True
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes over how this process ends; a run ends in its own way."""
+    kept = [signal.getsignal(number) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(SIGNALS, kept):
+            with contextlib.suppress(ValueError):  # not the main thread: nothing was taken over
+                signal.signal(number, handler)
+
+
+def _got(ray: ModuleType, answer: Any) -> Any:
+    """What an actor answered; its exceptions are raised as they were there."""
+    try:
+        return ray.get(answer)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, Exception):
+            raise error.cause from None
+        raise
+
+
+def versions() -> dict[str, str]:
+    """What must be the same on all machines."""
+    return {"robust-nas": nas.__version__, "torch": torch.__version__.partition("+")[0]}
+
+
+def _told(found: dict[str, str]) -> str:
+    return " and ".join(f"{name} {version}" for name, version in found.items())
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+class _Actor:
+    """A worker; its methods are done one after the other."""
+
+    def __init__(self, function: bytes, threads: int, folder: str) -> None:
+        with contextlib.suppress(OSError):  # relative paths mean what they mean to the process that leads
+            os.chdir(folder)
+        make_repeatable(threads)
+        leave_notes_to_others()
+        self.function = pickle.loads(function)
+
+    def ready(self) -> dict[str, str]:
+        return versions()
+
+    def begin(self) -> None:
+        """Answered when the next item is at hand: one of a worker that never answered was not begun."""
+
+    def attempt(self, index: int, item: bytes) -> Done[Any]:
+        done = attempt(self.function, index, pickle.loads(item))
+        try:
+            pickle.dumps(done.result)
+        except Exception as error:  # whatever classes have to say against it
+            return Done(index, None, f"{type(error).__name__}: {error}", done.seconds)
+        return done
+
+
+class _Keeper:
+    """The store of a run, on the machine of the process that leads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(path)
+
+    def get(self, key: str, default: Any) -> Any:
+        return self.store.get(key, default)
+
+    def put(self, key: str, value: Any) -> None:
+        self.store.put(key, value)
+
+
+class _Opener:
+    """Opens the store of a `_Keeper` from any machine of the cluster."""
+
+    def __init__(self, keeper: Any) -> None:
+        self._keeper = keeper
+
+    def __call__(self) -> RemoteStore:
+        return _Remote(self._keeper)
+
+
+class _Remote:
+    """A store behind a `_Keeper`: `put` returns when the value is kept."""
+
+    def __init__(self, keeper: Any) -> None:
+        self._keeper = keeper
+
+    def __enter__(self) -> _Remote:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return _got(optional("ray", "ray"), self._keeper.get.remote(key, default))
+
+    def put(self, key: str, value: Any) -> None:
+        _got(optional("ray", "ray"), self._keeper.put.remote(key, value))

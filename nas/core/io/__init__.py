@@ -1,0 +1,1 @@
+"""Files: written atomically, checked when read, and never able to run code."""

@@ -1,0 +1,134 @@
+"""Augmentation of whole batches on the device they are on.
+
+Where `share` is given, the images are those of the share, and the random numbers are drawn for the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.core.optimisation.shards import Share
+
+
+def random_crop(images: Tensor, padding: int, generator: torch.Generator, share: Share | None = None) -> Tensor:
+    """Each image (B, C, H, W) moved by up to `padding` pixels in both directions, filled with 0."""
+    batch, channels, height, width = images.shape
+    device = images.device
+    padded = F.pad(images, (padding,) * 4)
+    drawn = torch.randint(0, 2 * padding + 1, (2, _count(images, share)), generator=generator, device=device)
+    top, left = _own(drawn.T, share).T
+    rows = (top[:, None] + torch.arange(height, device=device))[:, None, :, None]
+    columns = (left[:, None] + torch.arange(width, device=device))[:, None, None, :]
+    index = torch.arange(batch, device=device)[:, None, None, None]
+    return padded[index, torch.arange(channels, device=device)[None, :, None, None], rows, columns]
+
+
+def random_flip(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+    """Half of the images mirrored left–right."""
+    drawn = torch.rand(_count(images, share), generator=generator, device=images.device)
+    flip = _own(drawn, share) < 0.5
+    return torch.where(flip[:, None, None, None], images.flip(3), images)
+
+
+def cutout(images: Tensor, side: int, fill: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+    """A square of `side` pixels around a random centre set to `fill` (1, C, 1, 1) (DeVries and Taylor 2017)."""
+    _, _, height, width = images.shape
+    device, count = images.device, _count(images, share)
+    row = _own(torch.randint(0, height, (count, 1), generator=generator, device=device), share)
+    column = _own(torch.randint(0, width, (count, 1), generator=generator, device=device), share)
+    rows = torch.arange(height, device=device)
+    columns = torch.arange(width, device=device)
+    in_rows = (rows >= row - side // 2) & (rows < row + (side + 1) // 2)
+    in_columns = (columns >= column - side // 2) & (columns < column + (side + 1) // 2)
+    square = (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
+    return torch.where(square, fill.to(images), images)
+
+
+def resized_crop(
+    images: Tensor,
+    side: int,
+    generator: torch.Generator,
+    share: Share | None = None,
+    area: tuple[float, float] = (0.08, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Tensor:
+    """A random rectangle of each image (floats), resized to `side` x `side` by bilinear interpolation.
+
+    Its area is a uniform share of the image's, its width over height log-uniform in `ratio`, both cut down to the
+    image's sides where they do not fit; its place is uniform. Source: Szegedy et al., CVPR 2015.
+    """
+    _, _, height, width = images.shape
+    drawn = _own(torch.rand((_count(images, share), 4), generator=generator, device=images.device), share)
+    size = height * width * (area[0] + drawn[:, 0] * (area[1] - area[0]))
+    low, high = torch.tensor(ratio).log().tolist()
+    shape = torch.exp(low + drawn[:, 1] * (high - low))
+    wide = (size * shape).sqrt().clamp(max=width) / width  # share of the image's width
+    tall = (size / shape).sqrt().clamp(max=height) / height
+    centre_x = (2 * drawn[:, 2] - 1) * (1 - wide)  # in [-1, 1], the image's sides
+    centre_y = (2 * drawn[:, 3] - 1) * (1 - tall)
+    zero = torch.zeros_like(wide)
+    theta = torch.stack([torch.stack([wide, zero, centre_x], 1), torch.stack([zero, tall, centre_y], 1)], 1)
+    grid = F.affine_grid(theta, [len(images), images.shape[1], side, side], align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def color_jitter(
+    images: Tensor, strength: Sequence[float], generator: torch.Generator, share: Share | None = None
+) -> Tensor:
+    """Brightness, contrast, saturation and hue of each image (B, 3, H, W), in [0, 1], changed by random amounts.
+
+    `strength` is (b, c, s, h): factors are uniform in [1 - b, 1 + b] and so on, the turn of the hue in [-h, h] of a
+    full circle. In this order (torchvision's ColorJitter: a random one); cut to [0, 1] after each. Contrast is towards
+    the image's mean luma, saturation towards each pixel's luma, ITU-R BT.601.
+    """
+    drawn = _own(torch.rand((_count(images, share), 4), generator=generator, device=images.device), share)
+    limits = torch.tensor(strength, device=images.device, dtype=drawn.dtype)
+    change = ((2 * drawn - 1) * limits)[:, :, None, None, None]
+    brightness, contrast, saturation = ((1 + change[:, index]).clamp(min=0) for index in range(3))
+    images = (images * brightness).clamp(0, 1)
+    if strength[1]:
+        mean = luma(images).mean(dim=(2, 3), keepdim=True)
+        images = (mean + (images - mean) * contrast).clamp(0, 1)
+    if strength[2]:
+        grey = luma(images)
+        images = (grey + (images - grey) * saturation).clamp(0, 1)
+    return turned_hue(images, change[:, 3, 0]) if strength[3] else images
+
+
+def luma(images: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 1, H, W): .299 R + .587 G + .114 B (ITU-R BT.601)."""
+    return 0.299 * images[:, 0:1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:3]
+
+
+def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """The hue of HSV turned by `turn` (B, 1, 1) of a full circle; value and saturation stay.
+
+    Each channel is value - chroma · max(0, min(k, 4 - k, 1)) with k = (n + 6 hue) mod 6, n = 5, 3, 1 for R, G, B.
+    """
+    value, largest = images.max(dim=1)
+    chroma = value - images.min(dim=1).values
+    red, green, blue = images.unbind(1)
+    safe = torch.where(chroma > 0, chroma, torch.ones_like(chroma))
+    sector = torch.where(
+        largest == 0,
+        (green - blue) / safe,
+        torch.where(largest == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    turned = sector + 6 * turn
+    channels = []
+    for n in (5, 3, 1):
+        k = (n + turned) % 6
+        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels, 1)
+
+
+def _count(images: Tensor, share: Share | None) -> int:
+    return len(images) if share is None else share.total
+
+
+def _own(drawn: Tensor, share: Share | None) -> Tensor:
+    return drawn if share is None else share.of(drawn)

@@ -1,0 +1,274 @@
+"""The store of a run: one SQLite file that holds every finished evaluation, outcome and strategy state."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from nas.core.errors import InputError
+from nas.core.io.files import DamagedError
+
+APPLICATION = 0x6E617373  # "nass" in the header: an empty or foreign database is not taken for a store
+FORMAT = 2  # raised when the tables change
+_TABLES = {
+    "evaluations": "key TEXT PRIMARY KEY, metrics TEXT, reason TEXT, seconds REAL NOT NULL",
+    "history": "position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE",
+    "facts": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
+}
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "decode", "unsupported file format")
+_BATCH = 1000  # rows held in memory at once
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one evaluation gave: its metrics, or the reason why there are none."""
+
+    key: str
+    metrics: dict[str, float] | None
+    reason: str | None
+    seconds: float
+
+
+class Store:
+    """Several processes may write. What a method wrote is durable when it returns, in this sense:
+
+    it outlives a kill of the process (or of all of them) at any moment, since it is in the operating system's hands.
+    A power cut or a crash of the system itself may take the last commits, those since SQLite last moved its log into
+    the file; what is left is the whole store of a moment before, from which a run comes to the same result. Waiting
+    for the disk at each commit would cost more than many evaluations do.
+
+    `evaluations` keeps each evaluation the moment it finishes; `history` the order in which the search was told of
+    them (what is evaluated but not told belongs to a step under way); `facts` any JSON value under a key. Each row
+    carries the CRC-32 of its table's name and its columns, which is compared whenever it is read: `DamagedError` names
+    the file and the row. `verify` reads everything; `nas.core.storage.backup` has the copy that damage is mended from.
+    """
+
+    durable = True
+
+    def __init__(self, path: Path) -> None:
+        """Open the store at `path`, or make it; `DamagedError` where the file there is empty or no store."""
+        self.path = path
+        with self.told_plainly():
+            if not os.path.lexists(path):
+                _create(path)
+            self.connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            try:
+                self._check_kind()
+                self.connection.execute("PRAGMA journal_mode=WAL")
+                self.connection.execute("PRAGMA synchronous=NORMAL")
+            except BaseException:
+                self.connection.close()
+                raise
+
+    def _check_kind(self) -> None:
+        if os.path.isfile(self.path) and os.path.getsize(self.path) == 0:
+            raise self.damaged("it is empty, 0 bytes")
+        kind = tuple(
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if kind != (APPLICATION, FORMAT):
+            raise self.damaged("its header is that of another file, or of another version's")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block happen, or none."""
+        with self.told_plainly():
+            self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        with self.told_plainly():
+            self.connection.execute("COMMIT")
+
+    # evaluations
+
+    def record(self, evaluation: Evaluation) -> None:
+        metrics = None if evaluation.metrics is None else json.dumps(evaluation.metrics)
+        self._write(
+            "INSERT OR REPLACE", "evaluations", evaluation.key, metrics, evaluation.reason, float(evaluation.seconds)
+        )
+
+    def evaluation(self, key: str) -> Evaluation | None:
+        rows = list(self._rows("evaluations", "WHERE key = ?", key))
+        return _evaluation(rows[0]) if rows else None
+
+    def tell(self, position: int, key: str) -> None:
+        """Note that the `position`-th different class told to the strategy is `key`."""
+        self._write("INSERT", "history", position, key)
+
+    def told(self) -> Iterator[Evaluation]:
+        """Evaluations in the order in which the search was told of them."""
+        query = (
+            "SELECT history.*, evaluations.* FROM history LEFT JOIN evaluations ON evaluations.key = history.key "
+            "ORDER BY history.position"
+        )
+        for row in self._fetched(query):
+            position, key = self._checked("history", row[:3])
+            if row[3] is None:
+                raise self.damaged(f"evaluation {key!r}, told as number {position}, is missing")
+            yield _evaluation(self._checked("evaluations", row[3:]))
+
+    def evaluations(self) -> Iterator[Evaluation]:
+        """All evaluations, those that the search was not told of among them, in no particular order."""
+        return (_evaluation(row) for row in self._rows("evaluations", ""))
+
+    def told_of(self, key: str) -> Evaluation | None:
+        """The evaluation of `key`, if the search was told of it."""
+        return self.evaluation(key) if list(self._rows("history", "WHERE key = ?", key)) else None
+
+    def count_told(self) -> int:
+        with self.told_plainly():
+            return self.connection.execute("SELECT COUNT(*) FROM history").fetchone()[0]
+
+    # facts
+
+    def put(self, key: str, value: Any) -> None:
+        self._write("INSERT OR REPLACE", "facts", key, json.dumps(value))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        rows = list(self._rows("facts", "WHERE key = ?", key))
+        return json.loads(rows[0][1]) if rows else default
+
+    def under(self, prefix: str) -> dict[str, Any]:
+        """All facts whose key starts with `prefix`, without it."""
+        rows = self._rows("facts", "WHERE substr(key, 1, ?) = ? ORDER BY key", len(prefix), prefix)
+        return {key[len(prefix) :]: json.loads(value) for key, value in rows}
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Add to the time a stage has taken, over all sessions of the run."""
+        key = f"seconds/{stage}"
+        with self.transaction():
+            self.put(key, self.get(key, 0.0) + seconds)
+
+    # damage
+
+    def verify(self) -> None:
+        """Read everything; `DamagedError` where the structure of the file or the checksum of a row is wrong."""
+        try:
+            self._check_kind()
+            with self.told_plainly():
+                (found,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if found != "ok":
+                raise self.damaged(" ".join(str(found).split()))
+            for table in _TABLES:
+                for _ in self._rows(table, ""):
+                    pass
+            with self.told_plainly():
+                query = "SELECT key FROM history WHERE key NOT IN (SELECT key FROM evaluations) LIMIT 1"
+                missing = self.connection.execute(query).fetchone()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise
+            raise self.damaged(str(error)) from error
+        if missing is not None:
+            raise self.damaged(f"evaluation {missing[0]!r}, of which the search was told, is missing")
+
+    def damaged(self, why: str) -> DamagedError:
+        """The error that says so."""
+        return DamagedError(
+            f"Expected a run's store but {self.path} is damaged ({why}); `nas resume RUN` puts it aside and goes on "
+            "from the last good copy, where there is one.",
+            why,
+        )
+
+    def _write(self, how: str, table: str, *columns: Any) -> None:
+        places = ", ".join("?" * (len(columns) + 1))
+        with self.told_plainly():
+            self.connection.execute(f"{how} INTO {table} VALUES ({places})", (*columns, _checksum(table, columns)))
+
+    def _rows(self, table: str, which: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of a table without their checksums, once these are found to be right."""
+        return (self._checked(table, row) for row in self._fetched(f"SELECT * FROM {table} {which}", *values))
+
+    def _fetched(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        with self.told_plainly():
+            cursor = self.connection.execute(query, values)
+        rows = [()] * _BATCH
+        while len(rows) == _BATCH:
+            with self.told_plainly():  # damage may show in any row
+                rows = cursor.fetchmany(_BATCH)
+            yield from rows
+
+    def _checked(self, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        *columns, checksum = row
+        if _checksum(table, tuple(columns)) != checksum:
+            raise self.damaged(f"the row {columns[0]!r} of its {table} does not match its checksum")
+        return tuple(columns)
+
+    @contextmanager
+    def told_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = " ".join(str(error).split())
+            if "full" in text or "disk I/O" in text:
+                raise InputError(
+                    f"Expected room for {self.path} but the disk is full or failing ({text}); free some space and "
+                    "continue with `nas resume`."
+                ) from error
+            if "readonly" in text or "unable to open" in text:
+                raise InputError(f"Expected to write {self.path} but: {text}; check the folder's rights.") from error
+            if any(word in text for word in _DAMAGE):
+                raise self.damaged(text) from error
+            raise
+
+
+def _create(path: Path) -> None:
+    """An empty store, which appears whole or not at all; another process may be making it at the same moment."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA application_id={APPLICATION}")
+            connection.execute(f"PRAGMA user_version={FORMAT}")
+            for name, columns in _TABLES.items():
+                connection.execute(f"CREATE TABLE {name} ({columns}, checksum INTEGER NOT NULL)")
+        finally:
+            connection.close()
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+        except OSError:  # a disk that knows no links
+            if not path.exists():
+                os.replace(temporary, path)
+    finally:
+        for left in (temporary, *beside(temporary)):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> tuple[Path, Path]:
+    """The files that SQLite keeps beside a store in use: its log, and the index of that."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _checksum(table: str, columns: tuple[Any, ...]) -> int:
+    """CRC-32 of a row and of the table that it stands in."""
+    return zlib.crc32(repr((table, columns)).encode("utf-8", "surrogatepass"))
+
+
+def _evaluation(row: tuple[Any, ...]) -> Evaluation:
+    key, metrics, reason, seconds = row
+    return Evaluation(key, None if metrics is None else json.loads(metrics), reason, seconds)

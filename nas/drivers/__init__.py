@@ -1,1 +1,0 @@
-"""The top floor: puts search spaces, strategies, training and evaluation together into runs."""

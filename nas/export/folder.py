@@ -1,0 +1,170 @@
+"""Export a trained network as a self-contained folder: weights, description, measured numbers, model card, ONNX."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.core.errors import InputError
+from nas.core.extras import optional
+from nas.core.io import checkpoint
+from nas.core.io.files import told_plainly, write_atomic, write_json, write_text
+from nas.core.provenance import versions
+from nas.export.card import card
+from nas.runs.run_folder import CONFIG, described, result_of
+from nas.runs.sources import checkpoint_of
+from nas.search_spaces import SPACES, Network
+from nas.train import adversarial, load_trained
+from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported
+
+METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
+ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
+TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
+DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
+
+
+def export(source: Path, folder: Path) -> dict[str, Any]:
+    """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; returns what was written.
+
+    The folder appears whole or not at all. `InputError` where it exists and is not empty.
+    """
+    if is_exported(source):
+        raise InputError(f"Expected a checkpoint or a run but {source} is an exported folder already; copy it.")
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        raise InputError(f"Expected a new or empty folder to export to but {folder} exists; choose another.")
+    for module in ("safetensors", "onnx", "onnxscript"):
+        optional(module, "export")
+    path = checkpoint_of(source).resolve()
+    network, trained = load_trained(path)
+    trained, weights = trained.without_auxiliary(network.state_dict())
+    told = {key: trained.data[key] for key in TOLD if key in trained.data}
+    data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
+    trained = replace(trained, data=data)
+    space = SPACES.get(trained.space)()
+    cost = space.cost(space.parse(trained.arch), trained.num_classes, image_size=trained.image_size, **trained.settings)
+    facts = {
+        "params": cost.params,
+        "macs": cost.macs,
+        "epoch": checkpoint.load(path, "network").get("epoch"),
+        "recipe": _recipe(path, trained.training),
+        "versions": {**versions(), **_installed("safetensors", "onnx")},
+    }
+    metrics = _metrics(path)
+    with _appearing(folder) as new:
+        save_exported(new, trained, weights, facts)
+        exported, _ = load_exported(new)
+        write_atomic(new / ONNX, lambda file: file.write(onnx_bytes(exported, trained.image_size)))
+        write_json(new / METRICS, metrics)
+        write_text(new / CARD, card(folder.name, trained, facts, metrics))
+    return {
+        "folder": str(folder),
+        "name": trained.name,
+        "arch": trained.arch,
+        "params": cost.params,
+        "evaluations": len(metrics),
+        "files": [DESCRIPTION, WEIGHTS, METRICS, CARD, ONNX],
+    }
+
+
+def onnx_bytes(network: Network, image_size: int) -> bytes:
+    """The network as an ONNX model: `images` float32 (batch, 3, S, S) in [0, 1] → `logits` (batch, classes).
+
+    Through the exporter that the installed torch prefers: up to 2.8 the one that traces, later `torch.export`.
+    """
+    onnx = optional("onnx", "export")
+    images = torch.rand(2, 3, image_size, image_size)
+    with torch.no_grad():
+        network(images)  # fills the caches of constants, which else would keep the exporter's placeholders
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
+    file = io.BytesIO()
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # both exporters are talkative
+        warnings.simplefilter("ignore")
+        if inspect.signature(torch.onnx.export).parameters["dynamo"].default:
+            shapes = ({0: torch.export.Dim("batch")},)
+            program: Any = torch.onnx.export(network, (images,), dynamic_shapes=shapes, **names)
+            file.write(program.model_proto.SerializeToString())
+        else:
+            axes = {"images": {0: "batch"}, "logits": {0: "batch"}}
+            traced: Any = file  # the older signature takes a buffer
+            torch.onnx.export(network, (images,), traced, dynamic_axes=axes, **names)
+    model = onnx.load_from_string(file.getvalue())
+    for part in (model.graph, *model.graph.node, *model.graph.value_info):  # where in the sources each node was made
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `folder` at the end; a kill before that leaves nothing under this name."""
+    with told_plainly(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        with told_plainly(folder):
+            os.rename(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _run_folder(path: Path) -> Path | None:
+    """The folder of the run that the checkpoint belongs to; none where it lies elsewhere."""
+    for parent in list(path.parents)[:DEPTH]:
+        try:
+            described(parent)
+            return parent
+        except InputError:  # no run, or somebody else's config.json
+            continue
+    return None
+
+
+def _recipe(path: Path, training: str) -> dict[str, Any] | None:
+    """The settings of the training, where the run of the checkpoint is there to tell them."""
+    run = _run_folder(path)
+    if run is None:
+        return None
+    settings = described(run)["settings"]
+    recipe = {"seed": settings["seed"], **settings["train"], "method": training}
+    return {key: value for key, value in recipe.items() if adversarial(training) or key not in ADVERSARIAL}
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    """Every finished evaluation of the checkpoint: in its own run, and in runs of `nas eval` beside that."""
+    run = _run_folder(path)
+    if run is None:
+        return []
+    found = []
+    for folder in [
+        run,
+        *sorted(other for other in run.parent.iterdir() if other != run and (other / CONFIG).is_file()),
+    ]:
+        try:
+            result = result_of(folder) or {}
+        except InputError:
+            continue
+        for entry in result.get("models", [result] if "attacks" in result else []):
+            if "checkpoint" in entry and (folder / entry["checkpoint"]).resolve() == path:
+                data = described(folder)["settings"]["data"]
+                plain = {key: value for key, value in entry.items() if key not in ("checkpoint", "seconds")}
+                found.append({**plain, "data": {key: data.get(key) for key in ("name", "size")}, "run": folder.name})
+    return found
+
+
+def _installed(*packages: str) -> dict[str, str]:
+    return {package: version(package) for package in packages}

@@ -1,0 +1,125 @@
+"""Limits on the size, the latency or any table column of architectures, checked before anything expensive."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nas.core.errors import InputError, NasError
+from nas.core.registry import suggest
+from nas.objectives.network_spec import Sized
+from nas.objectives.notation import LATENCY
+from nas.search_spaces import Cost, SearchSpace
+
+_COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
+_QUANTITY = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
+_FORM = re.compile(r"\s*([\w.:@-]+?)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*(%?)\s*")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`params<=1e6` or `params<=85%`: weights or MACs of the network that would be trained; percent of the largest.
+
+    Any other quantity is one of an `Objectives`: `latency<=5` (milliseconds on this machine), `edgegpu_latency<=5`
+    (a column of the given tables, in its unit).
+    """
+
+    quantity: str
+    comparison: str
+    limit: float
+    percent: bool
+
+    @classmethod
+    def parse(cls, text: str, others: bool = False) -> Constraint:
+        """The constraint written as `text`; `others` says whether there are tables, whose columns it may be about."""
+        match = _FORM.fullmatch(text)
+        if match is None or not (others or match[1] in (*_QUANTITY, LATENCY)):
+            raise InputError(
+                f"Expected a constraint such as params<=1e6, flops<=50% or latency<=5 in search.constraints but got "
+                f"{text!r}{suggest(match[1], [*_QUANTITY, LATENCY]) if match else ''}; quantities are params, flops, "
+                "latency and the columns of given tables."
+            )
+        if match[4] and match[1] not in _QUANTITY:
+            raise InputError(f"Expected percent for params and flops only but got {text!r} in search.constraints.")
+        try:
+            limit = float(match[3])
+        except ValueError as error:
+            raise InputError(f"Expected a number in the constraint {text!r} but got {match[3]!r}.") from error
+        return cls(match[1], match[2], limit, match[4] == "%")
+
+    def holds(self, value: float, largest: float = math.nan) -> bool:
+        """Whether the quantity of an architecture is within the limit; `largest` is that of the largest one."""
+        limit = self.limit / 100 * largest if self.percent else self.limit
+        return _COMPARE[self.comparison](value, limit)
+
+    def __str__(self) -> str:
+        return f"{self.quantity}{self.comparison}{self.limit:g}{'%' if self.percent else ''}"
+
+
+class Limits:
+    """All constraints of a search. Weights and MACs are held against the network that would be trained.
+
+    `quantity` gives any other quantity by name, as a function of the architecture's string. Size is looked at first,
+    measured latency last.
+    """
+
+    def __init__(
+        self,
+        texts: list[str],
+        trained: Callable[[], Sized],
+        space: SearchSpace[Any],
+        quantity: Callable[[str], Callable[[str], float]] | None = None,
+    ) -> None:
+        self.space = space
+        self._trained = trained
+        constraints = [Constraint.parse(text, others=True) for text in texts]
+        self.constraints = sorted(constraints, key=lambda one: (one.quantity not in _QUANTITY, one.quantity == LATENCY))
+        self._others: dict[str, Callable[[str], float]] = {}
+        for one in self.constraints:
+            if one.quantity not in _QUANTITY:
+                if quantity is None:
+                    raise InputError(f"Expected a constraint on params or flops but got {one}.")
+                self._others[one.quantity] = quantity(one.quantity)
+
+    @cached_property
+    def trained(self) -> Sized:
+        return self._trained()
+
+    @cached_property
+    def largest(self) -> Cost:
+        return self.trained.cost(self.space.largest())
+
+    def allow(self, arch: Any) -> bool:
+        """Whether all constraints hold; one on a quantity that the architecture has no value of does not."""
+        return all(self._holds(constraint, arch) for constraint in self.constraints)
+
+    def allow_unmeasured(self, arch: Any) -> bool:
+        """The same without what has to be measured: latency on this machine."""
+        return all(self._holds(constraint, arch) for constraint in self.constraints if constraint.quantity != LATENCY)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a constraint on what has to be measured."""
+        return any(constraint.quantity == LATENCY for constraint in self.constraints)
+
+    def _holds(self, one: Constraint, arch: Any) -> bool:
+        if one.quantity in _QUANTITY:
+            read = _QUANTITY[one.quantity]
+            return one.holds(read(self.trained.cost(arch)), read(self.largest))
+        try:
+            return one.holds(self._others[one.quantity](str(arch)))
+        except NasError:
+            return False
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.constraints)) or "no limits"
+
+    def unsatisfied(self, draws: int) -> InputError:
+        return InputError(
+            f"Expected an architecture that satisfies {self} but {draws} proposals had none; loosen search.constraints."
+        )

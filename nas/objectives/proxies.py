@@ -1,0 +1,155 @@
+"""Score architectures by proxies: the objective of a search and the work of `nas score`."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.core.data import Dataset
+from nas.core.errors import InputError, NasError
+from nas.core.execution.out_of_memory import is_shortage, on_host, release
+from nas.core.images import unit_range
+from nas.core.seeds import derive, seeded
+from nas.objectives import connected
+from nas.objectives.network_spec import Sized
+from nas.search_spaces import SPACES, Cost
+from nas.strategies.proxies import PROXIES, Proxy
+from nas.strategies.proxies.passes.probe import Probe
+
+SHORT = "memory ran out"
+
+
+class Scorer:
+    """Proxy values of one architecture after the other, all on the same batch of real images.
+
+    The batch is drawn from the training part by the run's seed; each network's weights by the seed and its
+    architecture, so a value does not depend on what was scored before or where. Proxies of the same batch size share
+    a `Probe`. Channels are last in memory.
+
+    A proxy for which memory runs out is tried once more, alone and, on a GPU, with what the backward pass needs kept on
+    the host: the same value from less memory. (Smaller parts of the batch would give another one, as batch
+    normalisation looks at the whole of it.) If that is too much, it has none.
+
+    A network whose logits do not depend on the image has no value of a proxy that needs one: some would like it best.
+    """
+
+    def __init__(
+        self,
+        names: list[str],
+        options: dict[str, Any],
+        dataset: Dataset,
+        scored: Sized,
+        trained: Sized,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.proxies: list[Proxy] = [PROXIES.get(name) for name in names]
+        self.options = options
+        self.scored = scored
+        self.trained = trained
+        self.mean, self.std = dataset.mean, dataset.std
+        self.seed = seed
+        self.device = device
+        self.wanted: dict[int, set[str]] = {}  # by batch size, what the proxies of that size use
+        self.batches: dict[int, int] = {}
+        for proxy in self.proxies:
+            if proxy.needs == "network":
+                size, its = options[proxy.name].batch_size, options[proxy.name]
+                self.wanted.setdefault(size, set()).update(proxy.uses(its))
+                self.batches[size] = max(self.batches.get(size, 1), proxy.batches)
+        self.images, self.labels = self._images(dataset)
+
+    def _images(self, dataset: Dataset) -> tuple[Tensor, Tensor]:
+        size = max([size * count for size, count in self.batches.items()], default=0)
+        if size > len(dataset.train):
+            raise InputError(
+                f"Expected a proxy batch of at most {len(dataset.train)} images (the training part) but got {size}; "
+                "lower the proxy's batch_size."
+            )
+        generator = torch.Generator().manual_seed(derive(self.seed, "proxy batch"))
+        chosen = torch.randperm(len(dataset.train), generator=generator)[:size]
+        batch = dataset.train.picked(chosen)
+        return unit_range(batch.images).to(self.device), batch.labels.to(self.device)
+
+    def __call__(self, text: str) -> dict[str, float]:
+        """Value of each proxy for the architecture written as `text`; `NasError` where one has none."""
+        scores, failures = self.attempt(text)
+        for name, reason in failures.items():
+            raise NasError(f"The proxy {name} has no value for {text}: {reason}")
+        return scores
+
+    def attempt(self, text: str) -> tuple[dict[str, float], dict[str, str]]:
+        """The values of the proxies that have one for the architecture written as `text`, and why others have none."""
+        arch = SPACES.get(self.scored.space)().parse(text)
+        cost = self.trained.cost(arch)
+        scores, failures = {}, {}
+        probes: dict[int, Probe] = {}
+        for proxy in self.proxies:
+            value, reason = self._tried(proxy, arch, cost, probes)
+            if reason is SHORT:
+                probes.clear()
+                release(self.device)
+                with on_host(self.device):
+                    value, reason = self._tried(proxy, arch, cost, {}, alone=True)
+                release(self.device)
+            if reason is SHORT:
+                reason = f"Memory ran out, also without other proxies; lower proxies.{proxy.name}.batch_size."
+            if reason is None:
+                scores[proxy.name] = value
+            else:
+                failures[proxy.name] = reason
+        return scores, failures
+
+    def _tried(
+        self, proxy: Proxy, arch: Any, cost: Cost, probes: dict[int, Probe], alone: bool = False
+    ) -> tuple[float, str | None]:
+        """The proxy's value, or why it has none; `probes` are made where they are missing, for all or for it alone."""
+        options = self.options[proxy.name]
+        try:
+            if proxy.needs == "network" and not probes:
+                wanted = {options.batch_size: set(proxy.uses(options))} if alone else None
+                probes.update(self._probes(arch, cost, wanted))
+            value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
+        except (NasError, ArithmeticError, ValueError, torch.linalg.LinAlgError) as error:
+            return math.nan, str(error) or type(error).__name__
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            return math.nan, SHORT
+        return value, None
+
+    def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
+        """One probe of the architecture's network for each batch size, with what is `wanted` of it.
+
+        `NasError` where the network's logits do not depend on the image: whatever a proxy makes of it is no score.
+        """
+        if not self.scored.connected(arch):
+            raise NasError(connected.REASON)
+        with seeded(derive(self.seed, "proxy weights", arch)):
+            network = SPACES.get(self.scored.space)().build(
+                arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings
+            )
+        network.to(self.device).to(memory_format=torch.channels_last)
+        return {
+            size: Probe(
+                network,
+                self.images[:size],
+                self.labels[:size],
+                wanted=names,
+                second=(self.images[size : 2 * size], self.labels[size : 2 * size])
+                if self.batches[size] == 2
+                else None,
+                relative_flops=cost.macs / self.largest.macs,
+                seed=self.seed,
+            )
+            for size, names in (self.wanted if wanted is None else wanted).items()
+        }
+
+    @cached_property
+    def largest(self) -> Cost:
+        """Of the largest network of the space."""
+        return self.trained.cost(SPACES.get(self.trained.space)().largest())

@@ -1,0 +1,142 @@
+"""Accuracies after a short training: the label of an architecture where no table has it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from nas.core.data import Dataset
+from nas.core.errors import InputError
+from nas.core.seeds import derive
+from nas.eval import evaluate
+from nas.eval.plan import plan_of
+from nas.eval.settings import EvalSettings
+from nas.objectives.network_spec import Sized
+from nas.objectives.notation import TRAINED
+from nas.train import TrainedNetwork, TrainSettings, adversarial, load_trained, train
+
+
+@dataclass
+class LabelSettings(TrainSettings):
+    """The short training behind `trained:` objectives, and on how many validation images it is judged.
+
+    Keys and defaults are those of `train` but for these.
+    """
+
+    section: ClassVar[str] = "label"
+
+    epochs: int = 5
+    select: str = "last"
+    n_val: int = 500  # the first so many images of the validation part; all where it has fewer
+
+    def check(self) -> None:
+        super().check()
+        if self.n_val < 1:
+            raise InputError(f"Expected label.n_val >= 1 but got {self.n_val}.")
+
+
+def check_judged(names: Sequence[str], withheld: float) -> None:
+    """`InputError` where one of the metrics `names` is judged on validation images of which none are `withheld`."""
+    judged = [name for name in names if name.startswith(TRAINED)]
+    if judged and withheld == 0:
+        raise InputError(
+            f"Expected data.validation above 0 with {judged[0]}, which is judged on validation images, but got 0; set "
+            "data.validation=.1, or another objective."
+        )
+
+
+_NOTHING_ELSE: dict[str, Any] = {
+    "sweep": [],
+    "sweep_preset": None,
+    "cascade": False,
+    "checks": False,
+    "measures": [],
+    "corruptions": [],
+}
+
+
+def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
+    """The evaluation behind `trained:` metrics: their attacks and nothing else, otherwise as `eval` says."""
+    metrics = [name.removeprefix(TRAINED).removeprefix("hrs:") for name in names]
+    return replace(attack, attacks=[name for name in dict.fromkeys(metrics) if name != "clean"], **_NOTHING_ELSE)
+
+
+class Trained:
+    """Trains an architecture for a few epochs and attacks it on validation images; never sees the test part.
+
+    Metrics `trained:clean`, `trained:ATTACK` (with the radius of `eval`) and `trained:hrs:ATTACK`, fractions. The
+    networks are those of `model`; a training that was stopped continues, a finished one leaves nothing behind.
+    `InputError` where there are no validation images.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        settings: LabelSettings,
+        attack: EvalSettings,
+        dataset: Dataset,
+        data: dict[str, Any],
+        trained: Sized,
+        folder: Path,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        check_judged(names, len(dataset.validation))
+        self.metrics = [name.removeprefix(TRAINED) for name in names]
+        self.settings = settings
+        self.attack = replace(judging(names, attack), n_test=min(settings.n_val, len(dataset.validation)))
+        plan_of(self.attack, dataset.num_classes, dataset.image_size)
+        self.dataset = dataset
+        self.judged = replace(dataset, test=dataset.validation)
+        self.data = data
+        self.trained = trained
+        self.folder = folder
+        self.seed = seed
+        self.device = device
+
+    def __call__(self, text: str) -> dict[str, float]:
+        folder = self.folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        seed = derive(self.seed, "label", text)
+        described = TrainedNetwork(
+            "label",
+            self.trained.space,
+            text,
+            self.trained.settings,
+            self.dataset.num_classes,
+            self.dataset.image_size,
+            list(self.dataset.mean),
+            list(self.dataset.std),
+            self.data,
+            self.settings.method,
+            self.settings.eps if adversarial(self.settings.method) else 0.0,
+            list(self.dataset.classes),
+        )
+        recipe = TrainSettings(
+            **{key: value for key, value in asdict(self.settings).items() if key in TrainSettings.__dataclass_fields__}
+        )
+        checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
+        network, _ = load_trained(checkpoint)
+        entry = evaluate(network, self.judged, self.attack, seed, self.device, _Forgetful(), outputs=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        return {f"{TRAINED}{name}": self._metric(entry, name) for name in self.metrics}
+
+    def _metric(self, entry: dict[str, Any], name: str) -> float:
+        if name == "clean":
+            return entry["clean"]
+        return entry["hrs"][name.removeprefix("hrs:")] if name.startswith("hrs:") else entry["attacks"][name]
+
+
+class _Forgetful:
+    """Outcomes of one short attack, which nobody asks for again."""
+
+    def get(self, key: str) -> Any:
+        return None
+
+    def put(self, key: str, value: Any) -> None:
+        pass

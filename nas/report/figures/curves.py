@@ -1,0 +1,211 @@
+"""The curves of a report, drawn by matplotlib as inline SVG that is the same whenever it is drawn."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from nas.eval.metrics import wilson
+from nas.report.identity import COLOURS, Identity
+from nas.report.wording import attack, norm, radius
+from nas.strategies import Goal
+
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",  # text stays text, in the page's own font
+    "text.parse_math": False,
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a949e",
+    "axes.labelcolor": "#23303d",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e9ec",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#56616c",
+    "ytick.color": "#56616c",
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+WIDE = (7.6, 4.2)  # inches of 72 units
+NARROW = (4.5, 3.5)
+RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+WIDELY = 50  # largest radius over smallest from which the axis is logarithmic
+MANY = 2000  # dots; more of them are drawn as one picture
+SPREAD = 1000  # largest value over smallest from which an axis is logarithmic
+
+
+def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> str:
+    """One set of axes as inline SVG. `name` is unique on the page; `title` is read by screen readers."""
+    style: Any = {**STYLE, "svg.hashsalt": name}
+    with rc_context(style):
+        canvas = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(canvas)
+        draw(canvas.add_subplot())
+        file = io.StringIO()
+        canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)  # how older matplotlibs write it
+    svg = re.sub(r"\s*\n\s*", "\n", svg).replace("xlink:href", "href")
+    view = re.search(r'viewBox="[^"]*"', svg)
+    assert view is not None
+    opening = f'<svg class="plot" {view[0]} role="img" aria-label="{escape(title)}">'
+    return opening + svg[svg.index(">") + 1 :].strip()
+
+
+def _percent(axes: Axes, label: str) -> None:
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+    axes.set_ylabel(label)
+
+
+def _power(values: list[float]) -> int:
+    """The power of ten to take out of an axis of large or tiny values; 0 for handy ones."""
+    largest = max((abs(value) for value in values), default=0.0)
+    return 0 if largest == 0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
+
+
+def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name: str) -> str:
+    """Robust accuracy against the radius of one attack, each model with its 95% Wilson band.
+
+    Radii that differ a lot stand on an axis that is logarithmic from the smallest.
+    """
+    drawn = [(entry, curve) for entry in entries for curve in entry["sweep"] if curve["attack"] == name]
+    radii = sorted({eps for _, curve in drawn for eps in curve["eps"] if eps > 0})
+
+    def draw(axes: Axes) -> None:
+        for entry, sweep in drawn:
+            model, n = models[entry["name"]], entry["n_test"]
+            curve = dict(zip(sweep["eps"], sweep["accuracy"]))
+            if name in entry["attacks"]:
+                curve.setdefault(entry["eps"], entry["attacks"][name])
+            eps = sorted(curve)
+            accuracy = [curve[at] for at in eps]
+            bounds = [wilson(round(share * n), n) for share in accuracy]
+            axes.fill_between(
+                eps,
+                [low for low, _ in bounds],
+                [high for _, high in bounds],
+                color=model.colour,
+                alpha=0.13,
+                lw=0,
+            )
+            axes.plot(eps, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5)
+        for eps in sorted({entry["eps"] for entry in entries}):
+            axes.axvline(eps, color="#56616c", lw=1, ls=":")
+            axes.annotate(
+                f"\u03b5 = {radius(eps)}", (eps, 1.01), xycoords=("data", "axes fraction"),
+                ha="center", va="bottom", color="#56616c",
+            )  # fmt: skip
+        if radii[-1] > WIDELY * radii[0]:
+            axes.set_xscale("symlog", linthresh=radii[0])
+            axes.set_xticks([0, *radii], ["0", *(f"{255 * eps:.3g}/255" for eps in radii)], rotation=60)
+            axes.minorticks_off()
+        axes.set_xlim(left=0)
+        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0])} (images in [0, 1])")
+        _percent(axes, f"robust accuracy, {attack(name)} (%)")
+
+    return figure(f"robustness-{name}", f"Robust accuracy against the radius of {attack(name)}", WIDE, draw)
+
+
+def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:
+    """Every evaluation of the search and the best so far; failures as crosses on the lower edge."""
+
+    last = rows[-1]["evaluation"]  # of a long search not every one has a row
+
+    def draw(axes: Axes) -> None:
+        scored = [row for row in rows if row["value"] is not None]
+        values = [row["value"] for row in scored]
+        axes.plot(
+            [row["evaluation"] for row in scored], values, "o",
+            color="#8a949e", alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MANY,
+        )  # fmt: skip
+        known = [row for row in rows if row["best"] is not None]
+        axes.plot(
+            [row["evaluation"] for row in known],
+            [row["best"] for row in known],
+            color=COLOURS["best"],
+            drawstyle="steps-post",
+        )
+        failed = [row["evaluation"] for row in rows if row["value"] is None]
+        if failed:
+            axes.plot(
+                failed, [0.02] * len(failed), "x",
+                color=COLOURS["random"], markersize=6, mew=1.6, transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+        if exhausted:
+            axes.axvline(last, color="#56616c", lw=1, ls=":")
+            axes.annotate(
+                "space exhausted ",
+                (last, 0.1),
+                xycoords=("data", "axes fraction"),
+                ha="right",
+                color="#56616c",
+            )
+        label = goal.name
+        if values and min(values) > 0 and max(values) > SPREAD * min(values):
+            axes.set_yscale("log")
+        elif power := _power(values):
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.4g}"))
+            label += f" / 10{str(power).translate(RAISED)}"
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(0, last + 1)
+        axes.set_xlabel("evaluation (a class of isomorphic cells)")
+        axes.set_ylabel(f"{label} ({'higher' if goal.higher_is_better else 'lower'} is better)")
+
+    return figure("search", "Scores of the search in the order of evaluation", WIDE, draw)
+
+
+CURVES = {
+    "train_loss": "training loss (nats)",
+    "val_accuracy": "validation accuracy (%)",
+    "val_robust_accuracy": "robust validation accuracy (%)",
+}
+
+
+def training(key: str, records: dict[str, dict[str, Any]], models: dict[str, Identity]) -> str:
+    """One quantity of the training histories against the epoch; a ring marks the epoch that was chosen."""
+
+    def draw(axes: Axes) -> None:
+        for name, record in records.items():
+            model = models[name]
+            rows = [row for row in record["history"] if row.get(key) is not None]
+            axes.plot(
+                [row["epoch"] for row in rows],
+                [row[key] for row in rows],
+                color=model.colour,
+                dashes=model.dashes,
+            )
+            chosen = [row for row in rows if row["epoch"] == record.get("chosen_epoch")]
+            axes.plot(
+                [row["epoch"] for row in chosen], [row[key] for row in chosen], model.marker,
+                markersize=8, mfc="white", mec=model.colour, mew=1.8, zorder=3,
+            )  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        if key == "train_loss":
+            axes.set_ylim(bottom=0)
+            axes.set_ylabel(CURVES[key])
+        else:
+            _percent(axes, CURVES[key])
+
+    return figure(key, f"{CURVES[key]} against the epoch", NARROW, draw)

@@ -1,0 +1,93 @@
+"""Draw a loss landscape: the mean surface, the accuracy, and the loss around single images."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nas.report.wording import radius
+
+INK, SOFT = "#1b2733", "#56616c"
+SIZE = (12.6, 3.7)  # inches
+DOTS = 130  # per inch
+LEVELS = 12
+COLOURS = "viridis"
+
+
+def picture(found: dict[str, Any]) -> bytes:
+    """A PNG file of the landscape that an evaluation reports; the same for the same numbers."""
+    style: Any = {"font.size": 9, "text.parse_math": False, "axes.labelcolor": INK, "axes.titlesize": 9.5}
+    with rc_context(style):
+        figure = Figure(figsize=SIZE, facecolor="white", layout="constrained")
+        FigureCanvasAgg(figure)
+        panels: Any = figure.subfigures(1, 3, width_ratios=(1, 1, 1.5))
+        left, middle, right = panels
+        _surface(left.add_subplot(projection="3d"), found)
+        _map(middle.add_subplot(), found)
+        _examples(right, found)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
+    return file.getvalue()
+
+
+def _units(found: dict[str, Any]) -> np.ndarray:
+    """The coordinates in multiples of the attack's radius."""
+    return np.array(found["axis"]) / found["eps"]
+
+
+def _surface(axes: Any, found: dict[str, Any]) -> None:
+    units, loss = _units(found), np.array(found["loss"], dtype=float)
+    across, along = np.meshgrid(units, units)  # rows run along the gradient
+    axes.plot_surface(
+        along, across, loss, cmap=COLOURS, rcount=len(units), ccount=len(units), lw=0.2, edgecolor="white"
+    )
+    axes.set_xlabel("gradient's sign (ε)", labelpad=1)
+    axes.set_ylabel("random sign (ε)", labelpad=1)
+    axes.tick_params(pad=0, labelsize=7.5, colors=SOFT)
+    axes.view_init(elev=28, azim=-128)
+    for coordinate in (axes.xaxis, axes.yaxis, axes.zaxis):
+        coordinate.set_major_locator(MaxNLocator(4))
+    axes.set_title(f"mean loss (nats), {found['images']:,} images")
+    axes.set_box_aspect(None, zoom=0.9)
+
+
+def _map(axes: Axes, found: dict[str, Any]) -> None:
+    units = _units(found)
+    shades = axes.pcolormesh(units, units, 100 * np.array(found["accuracy"]), cmap="magma", vmin=0, vmax=100)
+    _ball(axes, found["norm"])
+    axes.set_xlabel("random sign (ε)")
+    axes.set_ylabel("gradient's sign (ε)")
+    axes.set_aspect("equal")
+    axes.set_title(f"accuracy (%), ε = {radius(found['eps'])}")
+    axes.figure.colorbar(shades, ax=axes, shrink=0.75)
+
+
+def _examples(panel: Any, found: dict[str, Any]) -> None:
+    units = _units(found)
+    grids = [np.array(grid, dtype=float) for grid in found["examples"]]
+    parts = panel.subplots(1, len(grids), squeeze=False)[0]
+    for axes, grid in zip(parts, grids):
+        axes.contourf(units, units, grid, levels=LEVELS, cmap=COLOURS)
+        _ball(axes, found["norm"])
+        axes.set_aspect("equal")
+        axes.set_title(f"{grid.min():.2g} to {grid.max():.2g}", color=SOFT, fontsize=8)
+        axes.tick_params(labelsize=7, colors=SOFT)
+        axes.label_outer()
+    panel.suptitle("loss around single images (nats)", fontsize=9.5)
+
+
+def _ball(axes: Axes, norm: str) -> None:
+    """Where the perturbation is in the attack's ball.
+
+    A pixel moves by up to |a| + |b| (L∞); the directions are almost at right angles, so the length is √(a² + b²) (L2).
+    """
+    angles = np.linspace(0, 2 * np.pi, 5 if norm == "Linf" else 90)
+    for colour, style in ((INK, "-"), ("white", ":")):
+        axes.plot(np.cos(angles), np.sin(angles), color=colour, lw=1.3, ls=style)

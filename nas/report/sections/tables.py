@@ -1,0 +1,253 @@
+"""The tables of a report: results by model, paired differences, the best of the search, times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import groupby
+from typing import Any
+
+from nas.report.facts import Facts
+from nas.report.identity import TRAININGS, Identity
+from nas.report.wording import (
+    attack,
+    duration,
+    interval,
+    metric,
+    norm,
+    percent,
+    points,
+    probability,
+    radius,
+    value,
+)
+from nas.runs.differences import verdict
+
+STAGES = {"search": "search", "train": "training", "eval": "attacks"}
+FOREST = (230, 18)  # width and height of the drawing of one interval
+
+
+def scrolling(table: str) -> str:
+    return f'<div class="scroll">{table}</div>'
+
+
+def results(facts: Facts) -> str:
+    """One row per model: weights, accuracies with their 95% intervals, HRS under each attack and in the worst case."""
+    entries = [_with_worst_case(entry) for entry in facts.entries]
+    attacks = list(dict.fromkeys(name for entry in entries for name in entry["attacks"]))
+    radii = list(dict.fromkeys(f"\u03b5 = {radius(entry['eps'])}" for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry) for entry in facts.entries))
+    titles = "".join(f"<th>{escape(attack(name))}</th>" for name in attacks)
+    head = (
+        '<thead><tr><th rowspan="2" class="name">model</th><th rowspan="2">weights</th><th rowspan="2">'
+        "clean<br>accuracy</th>"
+        f'<th colspan="{len(attacks)}" class="group">robust accuracy, {escape(norms)}, {", ".join(radii)}</th>'
+        f'<th colspan="{len(attacks)}" class="group">HRS under</th></tr><tr>{titles * 2}</tr></thead>'
+    )
+    rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in entries)
+    return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+def _with_worst_case(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with the worst case among its attacks, where it is of several."""
+    worst = entry.get("worst_case") or {}
+    if len(worst.get("attacks", [])) < 2:
+        return entry
+    added = {"attacks": "accuracy", "intervals": "interval", "hrs": "hrs"}
+    return entry | {key: {**entry[key], "worst_case": worst[part]} for key, part in added.items()}
+
+
+def _result(entry: dict[str, Any], model: Identity, attacks: list[str]) -> str:
+    cells = [f'<th class="name">{model.swatch}{escape(model.label)}</th>', f"<td>{entry['params']:,}</td>"]
+    cells.append(share(entry["clean"], entry["intervals"]["clean"]))
+    for name in attacks:
+        known = name in entry["attacks"]
+        cells.append(share(entry["attacks"][name], entry["intervals"][name]) if known else "<td></td>")
+    cells += [f"<td>{percent(entry['hrs'][name])}</td>" if name in entry["hrs"] else "<td></td>" for name in attacks]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def share(fraction: float, bounds: Sequence[float]) -> str:
+    """A table's cell with an accuracy and its interval."""
+    return f"<td>{percent(fraction)}<small>{interval(bounds)}</small></td>"
+
+
+def differences(facts: Facts) -> str:
+    """Paired differences in points, drawn on one scale, with their p-values and verdicts after correction."""
+    low = min([0.0, *(row["interval"][0] for row in facts.differences)])
+    high = max([0.0, *(row["interval"][1] for row in facts.differences)])
+    room = 0.04 * (high - low) or 1.0
+    scale = (low - room, high + room)
+    body = []
+    for (first, second), rows in groupby(facts.differences, key=lambda row: (row["first"], row["second"])):
+        one, other, shared = _compared(facts, first, second)
+        body.append(
+            f'<tr class="pair"><th colspan="6"><b>{escape(one)}</b> minus <b>{escape(other)}</b>'
+            f"{escape(shared)}</th></tr>"
+        )
+        body += [_difference(row, one, other, scale) for row in rows]
+    head = (
+        '<thead><tr><th class="name">accuracy</th><th>difference and uncorrected 95% interval</th>'
+        '<th aria-label="drawn"></th><th>p, exact</th><th>p, corrected</th><th class="name">verdict</th></tr></thead>'
+    )
+    return scrolling(f'<table class="differences">{head}<tbody>{"".join(body)}</tbody></table>')
+
+
+def _compared(facts: Facts, first: str, second: str) -> tuple[str, str, str]:
+    """What differs between two models, and what they share."""
+    a, b = facts.models.get(first), facts.models.get(second)
+    if a is None or b is None or (a.cell != b.cell and a.training != b.training):
+        return first, second, ""
+    if a.cell == b.cell:
+        return (
+            TRAININGS.get(a.training, a.training),
+            TRAININGS.get(b.training, b.training),
+            f", {a.cell} cell",
+        )
+    return a.cell, b.cell, f", {TRAININGS.get(a.training, a.training)} training"
+
+
+def _difference(row: dict[str, Any], one: str, other: str, scale: tuple[float, float]) -> str:
+    kind = "shown" if row["shown"] else "unshown"
+    said = verdict(row, f"{one if row['difference'] > 0 else other} is better")
+    p_values = "".join(f"<td>{escape(probability(row[key]))}</td>" for key in ("p", "corrected"))
+    return (
+        f'<tr class="{kind}"><th class="name">{escape(metric(row["metric"]))}</th><td>'
+        f"{escape(points(row))}</td>"
+        f'<td class="forest">{forest(row, scale)}</td>{p_values}<td class="name">{escape(said)}</td></tr>'
+    )
+
+
+def forest(row: Mapping[str, Any], scale: tuple[float, float]) -> str:
+    """The interval as a bar and the difference as a dot, against 0."""
+    width, height = FOREST
+    zero, low, high, middle = (
+        round(width * (number - scale[0]) / (scale[1] - scale[0]), 1)
+        for number in (0.0, *row["interval"], row["difference"])
+    )
+    y = height / 2
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
+        f'<path d="M{zero:g} 0V{height}" class="zero"/><path d="M{low:g} {y:g}H{high:g}" class="bar"/>'
+        f'<circle cx="{middle:g}" cy="{y:g}" r="4"/></svg>'
+    )
+
+
+def checks(entries: list[dict[str, Any]], models: Mapping[str, Identity]) -> str:
+    """Whether each network's accuracies under attack can be believed: verdicts with their reasons."""
+    if not entries:
+        return ""
+    rows = "".join(
+        f'<tr><th class="name">{escape(models[entry["name"]].label)}</th><td class="name">{escape(one["ok"])}</td>'
+        f'<td class="name">{escape(one["name"])}</td><td class="name">{escape(one["reason"])}</td></tr>'
+        for entry in entries
+        for one in entry["checks"]
+    )
+    titles = "".join(f'<th class="name">{title}</th>' for title in ("model", "verdict", "check", "reason"))
+    return scrolling(f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def transfer(result: Mapping[str, Any]) -> str:
+    """The matrices of `nas transfer`, one table per attack, and the verdict on each."""
+    names = [network["name"] for network in result.get("networks", [])]
+    parts = []
+    for (name, one), judged in zip(result.get("transfer", {}).items(), result.get("checks", [])):
+        rows = [("clean", [*zip(result["clean"]["accuracy"].values(), result["clean"]["intervals"].values())])]
+        rows += [(source, [*zip(*both)]) for source, *both in zip(names, one["accuracy"], one["intervals"])]
+        body = ""
+        for source, cells in rows:
+            drawn = (
+                share(*cell).replace("<td>", "<td><b>", 1).replace("<small>", "</b><small>", 1)
+                if source == target
+                else share(*cell)
+                for target, cell in zip(names, cells)
+            )
+            body += f'<tr><th class="name">{escape(source)}</th>{"".join(drawn)}</tr>'
+        titles = "".join(f"<th>{escape(title)}</th>" for title in names)
+        head = f'<thead><tr><th class="name">{escape(attack(name))}</th>{titles}</tr></thead>'
+        said = f'<p class="note">{escape(judged["ok"])}: {escape(judged["reason"])}</p>'
+        parts.append(scrolling(f"<table>{head}<tbody>{body}</tbody></table>") + said)
+    return "".join(parts)
+
+
+def best(facts: Facts) -> str:
+    """The best cells of the search with their scores; of several goals the Pareto front."""
+    found = facts.search
+    if facts.goal is None or not found or not found.get("best"):
+        return ""
+    names = [goal["name"] for goal in found["goals"]]
+    names = [name for name in names if any(item["metrics"].get(name) is not None for item in found["best"])]
+    rows = "".join(
+        f"<tr><td>{rank}</td>{_cells(item['metrics'], names)}"
+        f'<td class="name"><code>{escape(item["arch"])}</code></td></tr>'
+        for rank, item in enumerate(found["best"], start=1)
+    )
+    titles = "".join(f"<th>{escape(name)}</th>" for name in names)
+    head = f'<thead><tr><th>rank</th>{titles}<th class="name">architecture</th></tr></thead>'
+    return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+EPOCH = {  # of the log of a supernet search: key → title
+    "epoch": "epoch",
+    "weight_loss": "loss of the weights",
+    "alpha_loss": "loss of α",
+    "val_accuracy": "validation accuracy",
+    "val_robust_accuracy": "robust",
+    "seconds": "seconds",
+}
+
+
+def epochs(rows: list[dict[str, Any]]) -> str:
+    """The log of a supernet search: losses, accuracies, entropy of α, skip connections, the architecture so far."""
+    keys = [key for key in EPOCH if any(row.get(key) is not None for row in rows)]
+    keys[-1:-1] = [key for key in rows[-1] if key.startswith(("entropy_", "skips_"))]
+    titles = "".join(f"<th>{escape(EPOCH.get(key, key.replace('_', ' ')))}</th>" for key in keys)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td>{'' if row.get(key) is None else value(row[key])}</td>" for key in keys)
+        + f'<td class="name"><code>{escape(row["architecture"])}</code></td></tr>'
+        for row in rows
+    )
+    head = f'<thead><tr>{titles}<th class="name">architecture</th></tr></thead>'
+    return scrolling(f"<table>{head}<tbody>{body}</tbody></table>")
+
+
+def _cells(metrics: dict[str, float], names: list[str]) -> str:
+    return "".join(f"<td>{'' if metrics.get(name) is None else value(metrics[name])}</td>" for name in names)
+
+
+def failures(facts: Facts) -> str:
+    """Why evaluations failed, each reason with how often."""
+    if not facts.failures:
+        return ""
+    items = "".join(f"<li>{count}\u00d7 {escape(reason)}</li>" for reason, count in facts.failures.items())
+    title = f"Why {sum(facts.failures.values()):,} failed"
+    return f'<details class="failures"><summary>{title}</summary><ul>{items}</ul></details>'
+
+
+def seconds(facts: Facts) -> str:
+    """Wall time of each stage; that of writing this very report is left out."""
+    stages = {
+        name: spent for name, spent in (facts.result.get("seconds") or {}).items() if name not in ("total", "report")
+    }
+    if not stages:
+        return ""
+    known = sorted(stages, key=lambda name: (list(STAGES).index(name) if name in STAGES else len(STAGES), name))
+    longest = max(stages.values()) or 1.0
+    rows = "".join(
+        f'<tr><th class="name">{escape(STAGES.get(name, name))}</th><td>{duration(stages[name])}</td>'
+        f'<td class="meter"><i style="width:{100 * stages[name] / longest:.1f}%"></i></td></tr>'
+        for name in known
+    )
+    total = duration(sum(stages.values()))
+    last = f'<tr class="total"><th class="name">total</th><td>{total}</td><td></td></tr>'
+    return scrolling(f'<table class="times"><tbody>{rows}{last}</tbody></table>')
+
+
+def pairs(values: dict[str, Any]) -> str:
+    """Names and values side by side."""
+    rows = "".join(
+        f'<tr><th class="name">{escape(str(key))}</th><td><code>{escape(str(item))}</code></td></tr>'
+        for key, item in values.items()
+    )
+    return scrolling(f"<table><tbody>{rows}</tbody></table>")

@@ -1,0 +1,179 @@
+"""How numbers and names are written, the same everywhere in the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas.runs.differences import in_points
+
+_ATTACKS = {
+    "fgsm": "FGSM",
+    "pgd": "PGD",
+    "mifgsm": "MI-FGSM",
+    "cw": "CW",
+    "apgd": "APGD",
+    "apgd-ce": "APGD-CE",
+    "apgd-dlr": "APGD-DLR",
+    "fab": "FAB",
+    "square": "Square",
+    "autoattack": "AutoAttack",
+    "autoattack-rand": "AutoAttack (rand)",
+}
+_NORMS = {"Linf": "L\u221e", "L2": "L2"}
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}%"
+
+
+def origin(provenance: dict[str, Any]) -> dict[str, str]:
+    """What a result says of the machine, the source and the data behind it, as lines of a table."""
+    found = {name.replace("_gib", ", GiB").replace("_", " "): value for name, value in provenance["hardware"].items()}
+    if provenance["source"] is not None:
+        found["source"] = provenance["source"]["commit"] + (" with changes" if provenance["source"]["changed"] else "")
+    found["SHA-256 of the settings"] = provenance["settings_sha256"]
+    for part, digest in (provenance["data_sha256"] or {}).items():
+        found[f"SHA-256 of the {part.replace('_', ' ')} images"] = digest
+    found["kernels"] = "deterministic ones alone" if provenance["deterministic"] else "as fast as they come"
+    if provenance["earlier"]:
+        found["other sessions"] = f"{len(provenance['earlier'])}, elsewhere or with other versions: see result.json"
+    return {name: "unknown" if value is None else str(value) for name, value in found.items()}
+
+
+def remarks(entry: Mapping[str, Any]) -> list[str]:
+    """What an evaluation says of its own numbers, in sentences."""
+    return [*entry.get("remarks", []), *(entry.get("corruptions") or {}).get("remarks", [])]
+
+
+def interval(bounds: Sequence[float]) -> str:
+    """A 95% interval of a fraction, in percent."""
+    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+
+
+def with_interval(entry: dict[str, Any], metric: str) -> str:
+    """An accuracy of a model and its interval."""
+    value = entry["clean"] if metric == "clean" else entry["attacks"][metric]
+    return f"{percent(value)} {interval(entry['intervals'][metric])}"
+
+
+def points(row: Mapping[str, Any]) -> str:
+    """A paired difference in points with its uncorrected interval, without the verdict."""
+    return minus(in_points(row))
+
+
+def probability(p: float | None) -> str:
+    """A p-value on a page; nothing where there is none."""
+    if p is None:
+        return ""
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
+
+
+def minus(text: str) -> str:
+    """`text` with the typographic minus sign."""
+    return text.replace("-", "\u2212")
+
+
+def radius(eps: float) -> str:
+    """An attack's ε: as n/255 where it is that, else as a decimal number."""
+    levels = 255 * eps
+    if abs(levels - round(levels)) < 1e-6 and 0 < levels < 255:
+        return f"{round(levels)}/255"
+    return f"{eps:g}"
+
+
+def norm(entry: dict[str, Any]) -> str:
+    """In which norm the radius of an evaluation is."""
+    return _NORMS.get(entry["norm"], entry["norm"])
+
+
+def attack(name: str) -> str:
+    """`pgd20` → `PGD-20`; a name that is not known stays as it is, without the library that it comes from."""
+    if name == "worst_case":
+        return "worst case"
+    match = re.fullmatch(r"([a-z-]+)(\d*)", name)
+    if match is None or match[1] not in _ATTACKS:
+        return name.removeprefix("torchattacks:")
+    return _ATTACKS[match[1]] + (f"-{match[2]}" if match[2] else "")
+
+
+def metric(name: str) -> str:
+    return "clean" if name == "clean" else attack(name)
+
+
+def value(number: float) -> str:
+    """A score of a search, in about five digits."""
+    return minus(f"{number:,.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.5g}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as h, min and s."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def non_finite(entry: Mapping[str, Any]) -> list[str]:
+    """Sentences on the images of an evaluation that had a NaN or infinite logit; none where there was no such image."""
+    corrupted = (entry.get("corruptions") or {}).get("non_finite") or {}
+    counts = {
+        **(entry.get("non_finite") or {}),
+        **{kind: None if None in each else sum(each) for kind, each in corrupted.items()},
+    }
+    measured = entry.get("measures") or {}
+    for key, part in (measured.get("calibration") or {}).items():
+        if isinstance(part, dict):
+            counts[f"calibration, {key}"] = part.get("non_finite", 0)
+    counts["the loss landscape"] = (measured.get("landscape") or {}).get("non_finite", 0)
+    told = [f"{name} {count:,}" for name, count in counts.items() if count]
+    unknown = [name for name, count in counts.items() if count is None]
+    sentences = []
+    if told:
+        sentences.append(f"Images with a NaN or infinite logit, each counted as wrong: {', '.join(told)}.")
+    if unknown:
+        sentences.append(
+            f"Images with a NaN or infinite logit are not known for {listed(unknown)}: an earlier version, which took "
+            "NaN for the largest logit, finished a part."
+        )
+    return sentences
+
+
+def taken(entry: Mapping[str, Any]) -> list[str]:
+    """How a network from elsewhere took its images, as sentences; nothing for a network of ours, channels-last."""
+    found = []
+    if (used := entry.get("normalised")) is not None:
+        found.append(f"Images {_normalised(used)}.")
+        where = str(entry.get("source") or entry.get("checkpoint"))
+        if used["by"] not in ("none", "settings") and "@" in where:
+            found.append(
+                "If these weights were trained on images that were normalised otherwise, the accuracies are wrong: "
+                "give eval.normalise=none, or eval.mean with eval.std."
+            )
+    if (fed := entry.get("fed")) is not None:
+        order = "ordinary memory order" if fed["order"] == "ordinary" else "channels-last order"
+        of_type = "" if fed["type"] in (None, "float32") else f" of type {fed['type']}"
+        found.append(f"The network ran on images{of_type} in {order}.")
+    return found
+
+
+def _normalised(used: Mapping[str, Any]) -> str:
+    if used["mean"] is None:
+        return "in [0, 1], not normalised"
+    mean, std = (", ".join(f"{value:g}" for value in used[key]) for key in ("mean", "std"))
+    whose = "eval.mean and eval.std" if used["by"] == "settings" else used["by"]
+    return f"normalised by {whose}: mean {mean}, standard deviation {std}"
+
+
+def picture_name(model: str) -> str:
+    """The file of a network's loss landscape in its run's folder."""
+    plain = re.sub(r"[^\w.-]", "_", model)
+    return f"landscape-{plain}.png"

@@ -1,0 +1,91 @@
+"""A run with its workers and its watcher: what every stage needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nas.core.errors import NasError
+from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
+from nas.core.reasons import stopped
+from nas.objectives.notation import source_of
+from nas.runs.definitions import check_run
+from nas.runs.run_folder import STORE, Run, Stage
+from nas.runs.tasks import Job, Jobs
+from nas.runs.torchrun import started
+from nas.settings.schema import is_supernet
+
+
+class Watcher:
+    """Shows progress; the command line has one that draws bars. This one is silent."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of `total` parts begins."""
+
+    def update(self, done: float, note: str) -> None:
+        """`done` parts of the stage are finished."""
+
+
+class Workshop:
+    """A run with its workers and its watcher: what every stage needs."""
+
+    def __init__(self, run: Run, jobs: Jobs, executor: Executor[Job, Any], watcher: Watcher) -> None:
+        self.run = run
+        self.jobs = jobs
+        self.executor = executor
+        self.watcher = watcher
+
+    def all(self, stage: Stage, jobs: dict[str, Job]) -> dict[str, Any]:
+        """Results of named jobs; any failure stops the run, after the others' results are kept."""
+        names = list(jobs)
+
+        def tick() -> None:
+            stage.flush()
+            shares = self.run.store.under("progress/")
+            done = sum(shares[name][0] / shares[name][1] for name in names if name in shares)
+            self.watcher.update(done, noted({name: shares[name] for name in names if name in shares}))
+
+        self.jobs.tick = tick
+        for name in names:
+            self.run.store.put(f"progress/{name}", [0, 1, ""])
+        results: dict[str, Any] = {}
+        failures = []
+        for done in self.executor.map(list(jobs.values()), tick):
+            if done.failure is not None:
+                failures.append((names[done.index], done.failure))
+            results[names[done.index]] = done.result
+            tick()
+        if failures:
+            raise NasError(
+                f"{stopped(failures, self.run.folder)} tries the others again; other settings need a new run."
+            )
+        return {name: results[name] for name in names}
+
+
+@contextmanager
+def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
+    settings = run.settings
+    jobs = Jobs(settings, run.folder.resolve())
+    how = settings.executor
+    if started():
+        how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
+    with executor_for(jobs, how, settings.torch_device().type) as executor:
+        jobs.open_store = executor.opener(run.folder / STORE)
+        if looks_at_images(run):
+            run.looks_at(jobs.dataset)
+            check_run(run, jobs.dataset)
+        yield Workshop(run, jobs, executor, watcher)
+
+
+def looks_at_images(run: Run) -> bool:
+    """Whether the run's numbers depend on its data: all but those of a search by tables, latency or labels alone."""
+    settings = run.settings
+    if run.command != "search" or is_supernet(settings):
+        return True
+    return any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
+
+
+def noted(shares: dict[str, tuple[float, float, str]]) -> str:
+    """What the jobs under way say of themselves; each is (done, total, note) under its name, the note may be empty."""
+    return "; ".join(f"{name} {note}" for name, (done, total, note) in shares.items() if note and done < total)

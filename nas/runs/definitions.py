@@ -1,0 +1,48 @@
+"""What values of proxies depend on besides the settings: the network that is counted, and definitions that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nas.core.data import Dataset
+from nas.core.errors import InputError
+from nas.runs.run_folder import Run
+from nas.strategies.proxies.jacobian import MANY_CLASSES
+
+CHANGED = "0.2.0"  # the version in which the definitions below changed
+BEFORE: dict[str, Any] = {  # what stood in their place in earlier versions, whose files do not say
+    "counted_for": {"num_classes": 10, "image_size": 32},
+    "definition": {"epe_nas": "s_c per pair of images"},
+}
+
+
+def definitions(proxies: Sequence[str], options: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """What the values of these proxies depend on, under their `options` and on these data, and no more.
+
+    `counted_for`: the classes that weights depend on, and the image size that MACs do. `definition`: of EPE-NAS above
+    100 classes.
+    """
+    flops = "flops" in proxies or ("eproxy" in proxies and options["eproxy"].alpha != 0)
+    counted = {"num_classes": dataset.num_classes} if flops or "params" in proxies else {}
+    counted |= {"image_size": dataset.image_size} if flops else {}
+    found: dict[str, Any] = {"counted_for": counted} if counted else {}
+    if _changed_epe_nas(proxies, dataset):
+        found["definition"] = {"epe_nas": "s_c per image, classes of one image left out"}
+    return found
+
+
+def check_run(run: Run, dataset: Dataset) -> None:
+    """`InputError` where a run is to go on with a search whose proxies an earlier version defined in another way."""
+    older = run.begun_before(CHANGED)
+    if older is None or run.store.get("search/result") is not None:
+        return
+    if _changed_epe_nas(run.settings.search.metrics(), dataset):
+        raise InputError(
+            f"Expected a search by epe_nas on more than {MANY_CLASSES} classes that version {CHANGED} or a later one "
+            f"began but {run.folder} was begun by {older}, whose epe_nas gave other values there; start a new run."
+        )
+
+
+def _changed_epe_nas(names: Sequence[str], dataset: Dataset) -> bool:
+    return "epe_nas" in names and dataset.num_classes > MANY_CLASSES

@@ -1,0 +1,368 @@
+"""A run is a folder: its configuration, its store, and a lock so that only one process works on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas import __version__
+from nas.core import config, provenance
+from nas.core.config.effects import may_read
+from nas.core.data import BEFORE, LOADERS, Dataset
+from nas.core.data.checksum import checksums
+from nas.core.errors import InputError
+from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
+from nas.core.storage import backup
+from nas.core.storage.sqlite import Store
+from nas.settings.schema import Settings, from_values
+
+CONFIG = "config.json"
+RESULT = "result.json"
+STORE = "store.sqlite"
+CHANGEABLE = (  # nothing that a result depends on
+    *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
+    "data.root",
+)
+LATER = {  # settings that runs of earlier versions lack, and what they did
+    "data.validation": 0.1,
+    "data.order": BEFORE["order"],
+    "data.resize": "squash",
+    "data.crop_share": 0.875,
+    "data.interpolation": "bilinear",
+    "data.test": "part",
+    "strategy.ranked_by": "cheap",  # of warmup-move
+    "strategy.neighbours": None,
+    "eval.normalise": None,  # the library's constants for its networks, none for others
+    "eval.mean": [],
+    "eval.std": [],
+}
+PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
+
+
+@dataclass
+class Run:
+    """An opened run. `command` is what started it, and what `nas resume` goes on with."""
+
+    folder: Path
+    command: str
+    settings: Settings
+    extra: dict[str, Any]  # what the command was given besides the settings (a checkpoint, a list of architectures)
+    store: Store
+
+    def __post_init__(self) -> None:
+        self.copies = backup.Copies(self.store)
+
+    def stage(self, name: str) -> Stage:
+        return Stage(self.store, name, self.copies)
+
+    def begun_before(self, version: str) -> str | None:
+        """The version that began the run, where it is an earlier one than this and than `version`."""
+        began = str(described(self.folder).get("version", "0"))
+        return began if _numbers(began) < min(_numbers(version), _numbers(__version__)) else None
+
+    def begin(self) -> None:
+        """Note what this session computes with."""
+        here = provenance.environment(self.settings.torch_device())
+        sessions = self.store.get("environments", [])
+        if here not in sessions:
+            self.store.put("environments", [*sessions, here])
+
+    def looks_at(self, dataset: Dataset) -> None:
+        """Note the checksums of the data; `InputError` where the run was begun with other images or labels."""
+        found, before = checksums(dataset), self.store.get("data")
+        if before not in (None, found):
+            parts = ", ".join(name for name in found if found[name] != before.get(name))
+            raise InputError(
+                f"Expected the data that {self.folder} was begun with but their checksums differ ({parts}); restore "
+                "them, or start a new run."
+            )
+        if before is None:
+            self.store.put("data", found)
+
+    def provenance(self) -> dict[str, Any]:
+        """What the run's numbers depend on, besides the `versions`; plain values.
+
+        `earlier` are the environments of other sessions, where they differ from that of this one.
+        """
+        here = provenance.environment(self.settings.torch_device())
+        sessions = self.store.get("environments", [])
+        return {
+            **depends_on(self.settings),
+            "data_sha256": self.store.get("data"),
+            "hardware": here["hardware"],
+            "source": here["source"],
+            "earlier": [session for session in sessions if session != here],
+        }
+
+    def signed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The result with what it depends on."""
+        return {**result, "versions": provenance.versions(), "provenance": self.provenance()}
+
+    def seconds(self) -> dict[str, float]:
+        stages = {name: round(value, 3) for name, value in self.store.under("seconds/").items()}
+        return {**stages, "total": round(sum(stages.values()), 3)}
+
+    def finish(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Write `result.json`, the mark of a finished run; returns its content."""
+        result = self.signed(result)
+        write_signed(self.folder / RESULT, result)
+        return result
+
+    def result(self) -> dict[str, Any] | None:
+        """What `finish` wrote; None where it did not, or where the file is damaged: that is named and put aside.
+
+        The command then makes it again from what the store holds.
+        """
+        try:
+            return result_of(self.folder)
+        except DamagedError as error:
+            aside = put_aside(self.folder / RESULT)
+            logging.getLogger("nas").warning(
+                "The result %s was damaged (%s). It is %s now, and is made again from the run's store.",
+                self.folder / RESULT,
+                error.reason,
+                aside.name,
+            )
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """0.2.0 of `0.2.0.dev1`, for comparing."""
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+
+
+def depends_on(settings: Settings) -> dict[str, Any]:
+    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
+
+    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, or where
+    the data set does not read it, so that equal settings have equal checksums in all versions.
+    """
+    values = config.plain(settings)
+    unsaid = [key for key, before in LATER.items() if _value(values, key) == before]
+    unsaid += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
+    return {
+        "seed": settings.seed,
+        "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *unsaid)),
+        "deterministic": settings.executor.deterministic,
+    }
+
+
+def _value(values: dict[str, Any], key: str) -> Any:
+    """What stands under the dotted key of a section; None where there is no such key."""
+    section, _, name = key.partition(".")
+    return values[section].get(name)
+
+
+class Stage:
+    """Adds the wall time of a block to the run's stages; `flush` now and then keeps most of it through a kill.
+
+    Both keep a good copy of the store, when it is time for one.
+    """
+
+    def __init__(self, store: Store, name: str, copies: backup.Copies) -> None:
+        self.store = store
+        self.name = name
+        self.copies = copies
+
+    def __enter__(self) -> Stage:
+        self.start = time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._add()
+        if error[0] is None:
+            self.copies.end_of_stage()
+
+    def flush(self) -> None:
+        if time.perf_counter() - self.start > 2:
+            self._add()
+            self.copies.now_and_then()
+
+    def _add(self) -> None:
+        now = time.perf_counter()
+        self.store.add_seconds(self.name, now - self.start)
+        self.start = now
+
+
+@contextmanager
+def create(command: str, settings: Settings, extra: dict[str, Any] | None = None) -> Iterator[Run]:
+    """A new run folder: the one named by `run.dir` (which must not exist), or the next free `runs/<name>-<n>`.
+
+    The folder appears with its configuration, an empty store and a good copy of that in it, or not at all.
+    """
+    wanted = Path(settings.run.dir) if settings.run.dir is not None else None
+    if wanted is not None and (wanted.exists() or wanted.is_symlink()):
+        raise InputError(
+            f"Expected a new folder for run.dir but {wanted} exists; continue it with `nas resume {wanted}` or choose "
+            "another."
+        )
+    parent = wanted.parent if wanted is not None else Path("runs")
+    with told_plainly(wanted or parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
+    try:
+        described = {
+            "version": __version__,
+            "command": command,
+            "extra": extra or {},
+            "settings": config.plain(settings),
+        }
+        write_signed(temporary / CONFIG, described)
+        with backup.opened(temporary / STORE) as store:
+            store.put("config", described)
+            backup.keep_copy(store)
+        temporary.chmod(0o755)
+        folder = _placed(temporary, wanted, parent, settings.name)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    with _opened(folder) as run:
+        yield run
+
+
+def _placed(temporary: Path, wanted: Path | None, parent: Path, name: str) -> Path:
+    number = 1
+    while True:
+        folder = wanted or parent / f"{name}-{number}"
+        try:
+            if not folder.exists():
+                os.rename(temporary, folder)
+                return folder
+        except OSError as error:
+            if not folder.exists():
+                raise InputError(f"Expected to make the run folder {folder} but: {error.strerror}.") from error
+        if wanted is not None:
+            raise InputError(f"Expected a new folder for run.dir but {wanted} exists; choose another.")
+        number += 1
+
+
+@contextmanager
+def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
+    """An existing run, locked for this process. Only what cannot change its result may be overridden (`CHANGEABLE`)."""
+    for text in overrides or []:
+        if text.partition("=")[0] not in ("executor", *CHANGEABLE):
+            raise InputError(
+                f"Expected one of {', '.join(CHANGEABLE)} but got {text!r}; other settings would change the result: "
+                "start a new run with them."
+            )
+    with _opened(folder, overrides) as run:
+        yield run
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What `config.json` of a run says; `InputError` where the folder is no run.
+
+    Settings that a run of an earlier version lacks, and that have another default now, are there as it meant them.
+    """
+    path = folder / CONFIG
+    try:
+        value = read_signed(path)
+        if not {"command", "settings", "extra"} <= value.keys():
+            raise ValueError("keys are missing")
+    except FileNotFoundError as error:
+        raise InputError(f"Expected a run folder but {folder} has no {CONFIG}; check the path.") from error
+    except ChangedError as error:
+        raise ChangedError(
+            f"Expected {path} as the run wrote it but it was changed, by hand or by damage: a run keeps the settings "
+            f"that it began with. Start a new run for others; to go on with this one, remove {CONFIG} and "
+            f"`nas resume {folder}` writes it anew.",
+            error.reason,
+        ) from error
+    except DamagedError as error:
+        raise DamagedError(
+            f"Expected a readable {path} but {error.reason}; `nas resume {folder}` writes it anew.", error.reason
+        ) from error
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"Expected a readable {path} but: {error}; restore it from a copy.") from error
+    return {**value, "settings": as_meant(value["settings"])}
+
+
+def as_meant(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
+    data = settings.get("data") if isinstance(settings, dict) else None
+    if not isinstance(data, dict):
+        return settings
+    unsaid = {key: value for key, value in BEFORE.items() if key not in data}
+    return {**settings, "data": {**data, **unsaid}}
+
+
+def result_of(folder: Path) -> dict[str, Any] | None:
+    """The result of a finished run, `None` where it is not finished; `DamagedError` where its file is damaged."""
+    described(folder)
+    path = folder / RESULT
+    try:
+        value = read_signed(path)
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        raise DamagedError(
+            f"Expected a readable {path} but {error.reason}; `nas resume {folder}` makes it again.", error.reason
+        ) from error
+    except OSError as error:
+        raise InputError(f"Expected a readable {path} but: {error}; check the file's rights.") from error
+    if not isinstance(value, dict):
+        raise DamagedError(f"Expected a result in {path} but got {value!r}.", "it holds something else")
+    return value
+
+
+@contextmanager
+def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
+    """Lock the run, verify its store and go back to the last good copy where it must be."""
+    try:
+        described(folder)
+    except InputError as error:
+        if isinstance(error, ChangedError) or not any(
+            path.is_file() for path in (folder / STORE, backup.copy_of(folder / STORE))
+        ):
+            raise
+    with _locked(folder), backup.opened(folder / STORE) as store:
+        value = _configuration(folder, store)
+        settings = from_values(value["settings"], overrides or [])
+        yield Run(folder, value["command"], settings, value["extra"], store)
+
+
+def _configuration(folder: Path, store: Store) -> dict[str, Any]:
+    """What `config.json` says; where that is damaged or gone it is written anew, as the store has it."""
+    try:
+        return described(folder)
+    except InputError as error:
+        kept = store.get("config")
+        if kept is None or isinstance(error, ChangedError):
+            raise
+        path = folder / CONFIG
+        why = "it is gone" if not path.exists() else getattr(error, "reason", "it cannot be read")
+        logging.getLogger("nas").warning(
+            "The configuration %s was damaged (%s) and is written anew from the run's store.", path, why
+        )
+        put_aside(path)
+        write_signed(path, kept)
+        return {**kept, "settings": as_meant(kept["settings"])}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the run's lock; the system lets go of it when the process ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows: two processes on one run are not noticed there
+        yield
+        return
+    with told_plainly(folder):
+        file = (folder / "lock").open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"Expected {folder} to be free but another process works on it; wait for it or stop it."
+            ) from error
+        yield

@@ -1,0 +1,69 @@
+"""Which run a network comes from, and what a run's folder has to give: its settings, its best cell, a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nas.core.errors import InputError
+from nas.runs.run_folder import CONFIG, described, reopen, result_of
+
+
+def best_of(folder: Path) -> str:
+    """The best architecture that a run's search found (finished or not afterwards), or the one it trained."""
+    result = result_of(folder)
+    if result is not None and "arch" in result:
+        return result["arch"]
+    with reopen(folder) as run:
+        found = run.store.get("search/result")
+    if found is None:
+        raise InputError(f"Expected a finished search but {folder} has none; continue it with `nas resume {folder}`.")
+    return found["best"][0]["arch"]
+
+
+def settings_around(checkpoint: Path) -> dict[str, Any]:
+    """The settings of the run whose folder holds the checkpoint; none where it lies elsewhere."""
+    for parent in list(checkpoint.parents)[:4]:
+        if (parent / CONFIG).is_file():
+            try:
+                return settings_of(parent)
+            except InputError:  # somebody else's config.json
+                continue
+    return {}
+
+
+def checkpoint_of(path: Path) -> Path:
+    """The checkpoint that `path` is or, for a run, holds."""
+    if not path.is_dir():
+        return path
+    refuse_study(path)
+    result = result_of(path)
+    if result is None:
+        raise InputError(f"Expected a finished run but {path} is not; finish it with `nas resume {path}`.")
+    models = [entry["checkpoint"] for entry in result.get("models", [])]
+    if "checkpoint" in result:
+        return path / result["checkpoint"]
+    if len(models) == 1:
+        return path / models[0]
+    if models:
+        raise InputError(
+            f"Expected one checkpoint but {path} has {len(models)}; give one of them: "
+            f"{', '.join(str(path / model) for model in models)}."
+        )
+    raise InputError(f"Expected a checkpoint in {path} but this run trained nothing; train with `nas train {path}`.")
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """A run's settings as a base for another run, without its folder."""
+    refuse_study(folder)
+    values = described(folder)["settings"]
+    return {**values, "run": {**values["run"], "dir": None}}
+
+
+def refuse_study(folder: Path) -> None:
+    """`InputError` where the folder is a study and one run is wanted."""
+    if described(folder)["command"] == "study":
+        runs = ", ".join(str(path.parent) for path in sorted(folder.glob(f"seed-*/{CONFIG}")))
+        raise InputError(
+            f"Expected one run but {folder} is a study of several seeds; give one of {runs or 'its runs'}."
+        )

@@ -1,0 +1,209 @@
+"""The work that is handed to worker processes: score an architecture, train a network, attack a network."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from nas.core import config
+from nas.core.data import Dataset, DataSettings, shape_of
+from nas.core.data import load as load_data
+from nas.core.data.checksum import checksums
+from nas.core.execution.local_pool import RemoteStore
+from nas.core.optimisation.trainer import FINAL, Progress
+from nas.core.provenance import environment
+from nas.core.seeds import derive
+from nas.core.storage.sqlite import Store
+from nas.eval import evaluate
+from nas.eval.sources import check_fits, is_foreign, opened
+from nas.objectives.network_spec import Sized
+from nas.objectives.objectives import Objectives
+from nas.runs.run_folder import STORE, depends_on
+from nas.runs.torchrun import train_together
+from nas.settings.schema import Settings
+from nas.train import TrainedNetwork, adversarial
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network of a run: its name (`best-standard`), its architecture and how it is trained."""
+
+    name: str
+    arch: str
+    training: str
+
+
+@dataclass(frozen=True)
+class Score:
+    arch: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Train:
+    model: Model
+
+
+@dataclass(frozen=True)
+class Attack:
+    name: str  # under which outcomes are kept
+    checkpoint: str  # relative to the run's folder, or absolute; or a foreign network as `eval.sources` writes it
+    importable: str | None = None  # folder of the modules that a foreign network may import
+
+
+Job = Score | Train | Attack
+
+
+class Jobs:
+    """Does one job after the other with the settings of a run; data and batch are made once per process."""
+
+    def __init__(self, settings: Settings, folder: Path | None, keep: bool = True) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.keep = keep  # decoded images in the user's cache
+        self.open_store: Callable[[], Store | RemoteStore] | None = None  # of the run, if it has a folder
+        if folder is not None:
+            self.open_store = partial(Store, folder / STORE)
+        self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "folder": self.folder, "open_store": self.open_store}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from nas.settings.schema import from_values
+
+        self.settings = from_values(state["settings"], [])
+        self.folder = state["folder"]
+        self.open_store = state["open_store"]
+        self.keep = True
+        self.tick = lambda: None
+
+    def __call__(self, job: Job) -> Any:
+        match job:
+            case Score(arch, metrics):
+                return self.objectives(metrics, arch)
+            case Train(model):
+                return self._train(model)
+            case Attack():
+                return self._attack(job)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load_once(tuple(vars(self.settings.data).items()), self.keep)
+
+    @cached_property
+    def objectives(self) -> Objectives:
+        return Objectives(self.settings, lambda: self.dataset, lambda: self.trained, self.folder)
+
+    @cached_property
+    def trained(self) -> Sized:
+        """The network that is trained: limits on size refer to it. Images are opened where their size is not known."""
+        settings = self.settings
+        classes, size = shape_of(settings.data) or (self.dataset.num_classes, self.dataset.image_size)
+        return Sized(settings.space, asdict(settings.model), classes, size)
+
+    def _train(self, model: Model) -> dict[str, Any]:
+        assert self.folder is not None
+        assert self.open_store is not None
+        settings, dataset = self.settings, self.dataset
+        recipe = replace(settings.train, method=model.training)
+        trained = TrainedNetwork(
+            model.name,
+            settings.space,
+            model.arch,
+            asdict(settings.model),
+            dataset.num_classes,
+            dataset.image_size,
+            list(dataset.mean),
+            list(dataset.std),
+            asdict(settings.data),
+            model.training,
+            recipe.eps if adversarial(model.training) else 0.0,
+            list(dataset.classes),
+        )
+        folder = self.folder / "models" / model.name
+        seed = derive(settings.seed, "train", model.name)
+        about = {
+            **depends_on(settings),
+            "data_sha256": checksums(dataset),
+            "training_seed": seed,
+            **environment(settings.torch_device()),
+        }
+        with self.open_store() as store:
+            report = self._reporter(store, model.name)
+            checkpoint, state = train_together(settings, trained, dataset, recipe, folder, seed, report, about)
+        return {
+            "checkpoint": checkpoint.relative_to(self.folder).as_posix(),
+            "final_checkpoint": checkpoint.with_name(FINAL).relative_to(self.folder).as_posix(),
+            "arch": model.arch,
+            "epochs": state.epoch,
+            "chosen_epoch": state.best_epoch + 1,
+            "history": state.history,
+            "seconds": round(state.seconds, 3),
+        }
+
+    def _attack(self, job: Attack) -> dict[str, Any]:
+        assert self.folder is not None
+        assert self.open_store is not None
+        settings, foreign = self.settings, is_foreign(job.checkpoint)
+        source = job.checkpoint if foreign else str(self.folder / job.checkpoint)
+        where = {"source": source} if foreign else {"checkpoint": os.path.relpath(source, self.folder)}
+        seed, asked = derive(settings.seed, "weights"), settings.eval.normalisation
+        subject = opened(source, settings.eval.model_options, job.importable, seed, asked)
+        check_fits(subject, self.dataset, job.checkpoint, settings.eval)
+        with self.open_store() as store:
+            entry = evaluate(
+                subject.network,
+                self.dataset,
+                settings.eval,
+                derive(settings.seed, "attack"),
+                settings.torch_device(),
+                _Kept(store, f"outcome/{job.name}/"),
+                self._reporter(store, job.name),
+            )
+        return {
+            "name": job.name,
+            "architecture": subject.architecture,
+            "params": subject.params,
+            "training": subject.training,
+            **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
+            **entry,
+            **where,
+        }
+
+    def _reporter(self, store: Store | RemoteStore, name: str) -> Progress:
+        """Progress as a fact in the store, where the process that shows it finds it."""
+        last = [0.0]
+
+        def report(done: int, total: int, note: str) -> None:
+            if time.monotonic() - last[0] > 0.3 or done == total:
+                last[0] = time.monotonic()
+                store.put(f"progress/{name}", [done, total, note])
+            self.tick()
+
+        return report
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The outcomes of one model in the run's store."""
+
+    store: Store | RemoteStore
+    prefix: str
+
+    def get(self, key: str) -> Any:
+        return self.store.get(self.prefix + key)
+
+    def put(self, key: str, value: Any) -> None:
+        self.store.put(self.prefix + key, value)
+
+
+@lru_cache(maxsize=1)
+def load_once(settings: tuple[tuple[str, Any], ...], keep: bool) -> Dataset:
+    """The data set of these settings, read once per process."""
+    return load_data(DataSettings(**dict(settings)), keep)

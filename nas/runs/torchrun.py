@@ -1,0 +1,98 @@
+"""A training on several processes, as `torchrun` starts them: the first does the run, the others train along."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed as dist
+
+from nas.core import config
+from nas.core.data import Dataset, load
+from nas.core.errors import NasError
+from nas.core.execution.task import leave_notes_to_others
+from nas.core.optimisation import distributed
+from nas.core.optimisation.trainer import LoopState, Progress
+from nas.core.reproducibility import make_deterministic, told
+from nas.settings.schema import Settings, from_values
+from nas.train import TrainedNetwork, TrainSettings, train
+
+PATIENCE = timedelta(days=30)  # the others wait while the first reads data and validates
+
+
+def started() -> bool:
+    """Whether torchrun started several processes, of which this is one (clusters set WORLD_SIZE on their own too)."""
+    return dist.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
+
+
+@contextmanager
+def together() -> Iterator[bool]:
+    """Join the processes that torchrun started, for a block; yields whether this is the first, or the only one.
+
+    The first does what it would do alone; the others call `follow`, which ends when the first leaves the block.
+    """
+    if not started():
+        yield True
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # device=cuda is this one from now on
+    _stay_at_home()
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    world = distributed.current()
+    try:
+        yield world.first
+        if world.first:
+            world.from_first(None)
+    finally:
+        dist.destroy_process_group()
+
+
+def _stay_at_home() -> None:
+    """Processes of one machine talk to each other by its loopback interface, which no other machine can reach.
+
+    Where the user names an interface that one is taken. The ports of `torchrun` itself are not ours.
+    """
+    names = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}
+    if names and os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
+        for library in ("GLOO", "NCCL"):
+            os.environ.setdefault(f"{library}_SOCKET_IFNAME", min(names))
+
+
+def train_together(
+    settings: Settings,
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    recipe: TrainSettings,
+    folder: Path,
+    seed: int,
+    progress: Progress,
+    about: dict[str, Any],
+) -> tuple[Path, LoopState]:
+    """`train` with the device of `settings`, on all processes of the block; `dataset` is that of `settings`."""
+    distributed.current().from_first((config.plain(settings), trained, recipe, folder, seed))
+    return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress, about)
+
+
+def follow() -> None:
+    """Take part in every training that the first process begins; writes nothing into the run."""
+    leave_notes_to_others()
+    while True:
+        try:
+            work = distributed.current().from_first(None)
+            if work is None:
+                return
+            values, trained, recipe, folder, seed = work
+            settings = from_values(values, [])
+            torch.set_num_threads(settings.executor.threads)
+            if settings.executor.deterministic:
+                make_deterministic()
+            with told():
+                train(trained, load(settings.data), recipe, folder, seed, settings.torch_device())
+        except RuntimeError as error:  # torch's word for a process that is gone
+            raise NasError(f"Another process of this training stopped ({str(error).splitlines()[0]}).") from error

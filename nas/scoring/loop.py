@@ -1,0 +1,258 @@
+"""Score many architectures: in order, in parallel, in constant memory, going on where an earlier call stopped."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple
+
+from nas.core import config
+from nas.core.data import Dataset
+from nas.core.data.formats.class_order import other_order
+from nas.core.errors import InputError, NasError
+from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
+from nas.core.execution.task import Done
+from nas.objectives import connected
+from nas.objectives.network_spec import Sized
+from nas.objectives.notation import builds
+from nas.objectives.proxies import Scorer
+from nas.runs.definitions import BEFORE, definitions
+from nas.runs.run_folder import as_meant
+from nas.runs.tasks import load_once
+from nas.scoring.rows import Row, RowFile
+from nas.search_spaces.sources import Candidate, Candidates, mark
+from nas.settings.schema import Settings, from_values
+from nas.strategies.proxies import PROXIES
+
+WINDOW = 32  # architectures per worker that are taken ahead of the first that is not scored yet
+WORTHWHILE = 16  # architectures per worker that make up for starting it
+LONGEST = 300  # characters of a reason
+
+
+class Scored(NamedTuple):
+    """The values of the proxies that gave one, why the others did not, and the time both took."""
+
+    scores: dict[str, float]
+    reasons: dict[str, str]
+    seconds: float
+
+
+class Work:
+    """Scores one architecture after the other; data and batch are made once per process, at its first architecture."""
+
+    def __init__(self, settings: Settings, proxies: list[str]) -> None:
+        self.settings = settings
+        self.proxies = proxies
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "proxies": self.proxies}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.settings = from_values(state["settings"], [])
+        self.proxies = state["proxies"]
+
+    def __call__(self, arch: str) -> Scored:
+        scorer = self.scorer
+        start = time.perf_counter()
+        scores, reasons = scorer.attempt(arch)
+        return Scored(scores, reasons, time.perf_counter() - start)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        settings, dataset = self.settings, dataset_of(self.settings)
+        return Scorer(
+            self.proxies,
+            vars(settings.proxies),
+            dataset,
+            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
+            Sized(settings.space, asdict(settings.model), dataset.num_classes, dataset.image_size),
+            settings.seed,
+            settings.torch_device(),
+        )
+
+    @property
+    def immediate(self) -> bool:
+        """Whether a score takes less time than handing it out."""
+        return all(PROXIES.get(name).needs == "cost" for name in self.proxies)
+
+    def most(self, left: int | None) -> int | None:
+        """How many workers so many architectures are worth: one each if asked for, else what makes up for a start."""
+        executor = self.settings.executor
+        if executor.workers is not None or executor.name != LOCAL:
+            return left
+        if self.immediate:
+            return 1
+        return None if left is None else max(1, left // WORTHWHILE)
+
+
+def dataset_of(settings: Settings) -> Dataset:
+    """The data of the settings, read once per process."""
+    return load_once(tuple(vars(settings.data).items()), True)
+
+
+def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+    """All that a row's values depend on, and nothing else: not the number of workers."""
+    dataset = dataset_of(settings)
+    return {
+        **_settings_of(settings, proxies, other_order(dataset.classes) is not None),
+        **definitions(proxies, vars(settings.proxies), dataset),
+    }
+
+
+def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+    """What `described` says where a user sets nothing but the space: of a file that does not tell it."""
+    defaults = from_values(as_meant({"space": settings.space, "name": settings.name, "data": {}}), [])
+    return {**_settings_of(defaults, proxies, True), **BEFORE}
+
+
+def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> dict[str, Any]:
+    """Of the settings those that values depend on; the order of classes only where they can be in two."""
+    values = config.plain(settings)
+    unread = {"download"} if has_orders else {"download", "order"}
+    return {
+        "space": settings.space,
+        "proxies": proxies,
+        "seed": settings.seed,
+        "device": settings.executor.computes_on(settings.torch_device().type),
+        "executor.threads": settings.executor.threads,
+        "executor.deterministic": settings.executor.deterministic,
+        "data": {key: value for key, value in values["data"].items() if key not in unread},
+        "scoring": values["scoring"],
+        "model": values["model"],
+        **{f"proxies.{name}": values["proxies"][name] for name in proxies},
+    }
+
+
+def counted_for(settings: Settings, proxies: list[str]) -> str:
+    """What network `params` and `flops` are about, to stand behind a summary; empty where neither is asked for."""
+    names = [name for name in ("params", "flops") if name in proxies]
+    if not names:
+        return ""
+    dataset = dataset_of(settings)
+    size = dataset.image_size
+    return f"; {' and '.join(names)} are for {dataset.num_classes} classes of {size}x{size} images"
+
+
+@dataclass
+class Counts:
+    """What became of the architectures."""
+
+    scored: int = 0  # tried by this call
+    failed: int = 0  # of those, without the value of some proxy
+    kept: int = 0  # in the file before
+
+    def __str__(self) -> str:
+        text = f"{self.scored:,} {'architecture' if self.scored == 1 else 'architectures'} scored"
+        text += f", {self.failed:,} of them with failures" if self.failed else ""
+        return text + (f"; {self.kept:,} were there already" if self.kept else "")
+
+
+def score(
+    candidates: Candidates,
+    work: Work,
+    file: RowFile | None = None,
+    show: Callable[[Row], None] | None = None,
+    watch: Callable[[int, int], None] = lambda done, failed: None,
+) -> Counts:
+    """Score each candidate once, in their order, and give each row to the file and to `show` as it comes.
+
+    The rows are the same for any number of workers, seconds aside. A failure is a row with its reason. `watch` is told
+    how many candidates are done, repetitions and those of earlier calls counted, and how many failed. At most
+    `WINDOW` candidates per worker are taken ahead.
+    """
+    space = candidates.space
+    seen: set[bytes] = set()
+    for text, valued in file.kept() if file is not None else ():
+        arch = space.parse(text)
+        if any(map(builds, valued)) and not space.connected(arch, **asdict(work.settings.scoring)):
+            assert file is not None
+            raise InputError(
+                f"Expected no value in {file.path} of a network whose logits do not depend on the image but there is "
+                f"one of {text}, from a version before {connected.SINCE}; take out such lines (they are scored again, "
+                "to a reason), or choose another --output."
+            )
+        seen.add(mark(str(arch)))
+    counts = Counts(kept=len(seen))
+    new = candidates.new(seen)
+    first = next(new, None)
+    if first is None:
+        return counts
+    _ = work.scorer  # what would stop the work (missing data, too large a batch) stops it before anything is written
+    if file is not None:
+        file.begin()
+    left = None if candidates.total is None else candidates.total - first.number + 1
+    settings = work.settings
+    done = first.number - 1
+
+    def tick() -> None:
+        watch(done, counts.failed)
+
+    tick()
+    how = settings.executor
+    if how.name != LOCAL and work.immediate:
+        how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
+    chosen = executor_for(work, how, settings.torch_device().type, work.most(left))
+    waiting: deque[Candidate] = deque()
+
+    def handed_out() -> Iterator[str]:
+        for candidate in chain([first], new):
+            waiting.append(candidate)
+            yield str(candidate.arch)
+
+    with _own_words(), chosen as executor:
+        for outcome in _in_order(executor.map(handed_out(), tick, WINDOW * executor.workers)):
+            candidate = waiting.popleft()
+            row = _row(candidate, str(space.canonical(candidate.arch)), outcome)
+            if file is not None:
+                file.add(row)
+            if show is not None:
+                show(row)
+            counts.scored += 1
+            counts.failed += "reason" in row
+            done = candidate.number
+            tick()
+    return counts
+
+
+def _in_order(outcomes: Iterable[Done[Scored]]) -> Iterator[Done[Scored]]:
+    """Outcomes in the order of their items: each as soon as those before it are there."""
+    early: dict[int, Done[Scored]] = {}
+    index = 0
+    for outcome in outcomes:
+        early[outcome.index] = outcome
+        while index in early:
+            yield early.pop(index)
+            index += 1
+
+
+def _row(candidate: Candidate, canonical: str, outcome: Done[Scored]) -> Row:
+    scored = outcome.result if outcome.result is not None else Scored({}, {}, outcome.seconds)
+    names_of: dict[str, list[str]] = {}
+    for name, why in scored.reasons.items():
+        names_of.setdefault(why, []).append(name)
+    reasons = [f"{', '.join(names)}: {why}" for why, names in names_of.items()]
+    reasons += [outcome.failure] if outcome.failure is not None else []
+    row: Row = {
+        "arch": candidate.text,
+        "canonical": canonical,
+        "scores": scored.scores,
+        "seconds": round(scored.seconds, 4),
+    }
+    return {**row, "reason": "; ".join(" ".join(reason.split())[:LONGEST] for reason in reasons)} if reasons else row
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """The executor speaks of runs, which are resumed by another command."""
+    try:
+        yield
+    except NasError as error:
+        words = str(error).replace("`nas resume RUN executor.workers=1`", "executor.workers=1 and the same --output")
+        if words == str(error):
+            raise
+        raise type(error)(words) from error

@@ -1,0 +1,238 @@
+"""The rows of `nas score`: as lines, as a JSON array, and in a CSV or JSONL file that a later call goes on with."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from nas import __version__
+from nas.core.errors import InputError, printable
+from nas.core.io.files import read_text, write_json
+from nas.core.provenance import environment
+
+Row = dict[str, Any]  # arch, canonical, scores, seconds; reason where a proxy failed
+SUFFIXES = (".csv", ".jsonl")
+ENVIRONMENT = "environment"  # in the file of settings: what the rows were begun with, which may change between calls
+
+
+def write_all(descriptor: int, text: str) -> None:
+    """Hand the whole text to the operating system: what is written so survives a kill."""
+    data = text.encode()
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def line_of(row: Row) -> str:
+    """A row for people."""
+    parts = [f"{name} {value:.8g}" for name, value in row["scores"].items()]
+    parts += [f"failed: {row['reason']}"] if "reason" in row else []
+    return printable(f"{row['arch']}\n    {'  '.join(parts)}  ({row['seconds']:.2f} s)\n")
+
+
+class JsonArray:
+    """One JSON array, written element by element, and valid also where an interruption ends it early.
+
+    Where an error comes before the first element, nothing is written.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write = write
+        self.empty = True
+
+    def __enter__(self) -> JsonArray:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None or not (self.empty or issubclass(kind, OSError)):
+            self.write("[]\n" if self.empty else "]\n")
+
+    def add(self, row: Row) -> None:
+        self.write(("[\n" if self.empty else ",") + json.dumps(row, allow_nan=False) + "\n")
+        self.empty = False
+
+
+class RowFile:
+    """A file of rows and, beside it, `FILE.settings.json`: the settings that its values depend on.
+
+    Opened again, whole rows are kept and a torn last line is cut off, where the settings are the same; `InputError`
+    says what differs otherwise. Settings that did not exist yet when the file was begun count there as in `defaults`.
+    Nothing is written before `begin`. One process at a time has the file.
+    """
+
+    def __init__(
+        self, path: Path, proxies: list[str], settings: dict[str, Any], defaults: dict[str, Any] | None = None
+    ) -> None:
+        if path.suffix not in SUFFIXES:
+            raise InputError(f"Expected --output of the form FILE.csv or FILE.jsonl but got {str(path)!r}.")
+        self.path = path
+        self.proxies = proxies
+        self.settings = json.loads(json.dumps(settings))
+        self.defaults = json.loads(json.dumps(defaults or {}))
+        self.sidecar = path.with_name(f"{path.name}.settings.json")
+        self.end = 0  # bytes of whole lines
+        self.file: BinaryIO | None = None
+        if path.exists():
+            with _told(path):
+                self.file = path.open("r+b", buffering=0)
+            self._lock()
+            if path.stat().st_size:
+                self._compare()
+
+    def __enter__(self) -> RowFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    @property
+    def columns(self) -> list[str]:
+        return ["arch", "canonical", *self.proxies, "seconds", "reason"]
+
+    def kept(self) -> Iterator[tuple[str, list[str]]]:
+        """The architecture of each row that is there, as it was written, and the proxies of which it has a value."""
+        if self.file is None:
+            return
+        self.end = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    return  # torn by a kill in the middle of writing it
+                try:
+                    row = self._row(line.decode("utf-8-sig" if number == 1 else "utf-8"), number)
+                except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
+                    raise InputError(
+                        f"Expected rows of `nas score` in {self.path} but line {number} is damaged; take it out (its "
+                        "architecture is scored again) or choose another --output."
+                    ) from error
+                self.end += len(line)
+                if row is not None:
+                    yield row
+
+    def begin(self) -> None:
+        """Make the file ready for more rows, after `kept` has gone through those that are there."""
+        if self.end == 0:
+            with _told(self.sidecar):
+                about = environment(torch.device(self.settings.get("device", "cpu")))
+                write_json(self.sidecar, {"version": __version__, **self.settings, ENVIRONMENT: about})
+        with _told(self.path):
+            if self.file is None:
+                self.file = self.path.open("x+b", buffering=0)
+                self._lock()
+            self.file.truncate(self.end)
+            self.file.seek(self.end)
+        if self.end == 0 and self.path.suffix == ".csv":
+            self._write(_csv(self.columns))
+
+    def add(self, row: Row) -> None:
+        if self.path.suffix == ".jsonl":
+            self._write(json.dumps({**row, "reason": row.get("reason")}, allow_nan=False) + "\n")
+        else:
+            values = [row["scores"].get(name, "") for name in self.proxies]
+            self._write(_csv([row["arch"], row["canonical"], *values, row["seconds"], row.get("reason", "")]))
+
+    def _write(self, line: str) -> None:
+        assert self.file is not None
+        with _told(self.path):
+            write_all(self.file.fileno(), line)
+
+    def _row(self, line: str, number: int) -> tuple[str, list[str]] | None:
+        if self.path.suffix == ".jsonl":
+            row = json.loads(line)
+            if set(row) != {"arch", "canonical", "scores", "seconds", "reason"}:
+                raise ValueError("other keys")
+            return row["arch"], list(row["scores"])
+        (cells,) = csv.reader([line])
+        if len(cells) != len(self.columns) or (number == 1 and cells != self.columns):
+            raise ValueError("other columns")
+        return None if number == 1 else (cells[0], [name for name, cell in zip(self.proxies, cells[2:]) if cell])
+
+    def _compare(self) -> None:
+        """`InputError` where the rows that are there were made with other settings."""
+        try:
+            before = json.loads(read_text(self.sidecar))
+            version = before.pop("version")
+            before.pop(ENVIRONMENT, None)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"Expected a new file for --output or one that `nas score` began but {self.path} has no "
+                f"{self.sidecar.name} beside it; choose another."
+            ) from error
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise InputError(f"Expected a readable {self.sidecar} but: {error}; choose another --output.") from error
+        now = dict(_leaves(self.settings))
+        known = {key: value for key, value in _leaves(self.defaults) if key in now}
+        old = {**known, **dict(_leaves(before))}
+        differences = [
+            f"{key} is {_said(old, key)} there and {_said(now, key)} here"
+            for key in {**now, **old}
+            if old.get(key) != now.get(key)
+        ]
+        if differences:
+            more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
+            raise InputError(
+                f"Expected the settings that {self.path} was begun with but {'; '.join(differences[:4])}{more}. Use "
+                "the same to go on with it, or choose another --output."
+            )
+        if version != __version__:
+            logging.getLogger("nas").warning("%s was begun by version %s, this is %s.", self.path, version, __version__)
+
+    def _lock(self) -> None:
+        """Hold the file; the system lets go of it when the process ends, however it ends."""
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows: two processes on one file are not noticed there
+            return
+        assert self.file is not None
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.file.close()
+            raise InputError(
+                f"Expected {self.path} to be free but another process writes to it; wait for it or stop it."
+            ) from error
+
+
+def _csv(cells: list[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def _said(values: dict[str, Any], key: str) -> str:
+    value = values.get(key)
+    return ",".join(map(str, value)) if isinstance(value, list) else "unset" if value is None else str(value)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into one line that says what to do about an `--output`."""
+    try:
+        yield
+    except (OSError, InputError) as error:
+        reason = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(reason, OSError):
+            raise
+        if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise InputError(
+                f"Expected room for {path} but the disk is full; free some space, then the same command goes on."
+            ) from error
+        raise InputError(f"Expected to write {path} but: {reason.strerror}; choose another --output.") from error

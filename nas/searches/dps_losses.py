@@ -1,0 +1,161 @@
+"""Eproxy's losses of architectures under settings, in worker processes, and how well they rank."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import zip_longest
+from typing import Any
+
+from nas.core import config, statistics
+from nas.core.errors import NasError
+from nas.core.seeds import derive
+from nas.objectives.network_spec import Sized
+from nas.objectives.proxies import Scorer
+from nas.runs.tasks import Jobs
+from nas.search_spaces import SPACES
+from nas.settings.schema import Settings
+from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
+from nas.strategies.proxies.passes.probe import Probe
+
+PLAIN = "plain"  # in the place of a setting: Eproxy as the configuration has it
+FRACTION = 0.1  # of the architectures: how many of the best are among those that the proxy puts first
+
+
+@dataclass(frozen=True)
+class Task:
+    """An architecture's losses under some settings, written as text, or `PLAIN`, with the random draws of a number."""
+
+    arch: str
+    settings: tuple[str, ...]
+    draw: int = 0  # 0: those of the run's seed
+
+
+class Losses(Scorer):
+    """Eproxy's values of networks under one setting after the other.
+
+    What does not change is kept: the batch and its features, and the networks of the architectures in `kept` with
+    their first weights. Settings that differ in the FLOPs term alone are trained once.
+    """
+
+    def __init__(self, jobs: Jobs, kept: frozenset[str], draw: int) -> None:
+        settings, dataset = jobs.settings, jobs.dataset
+        self.kept = kept
+        self.probes: dict[str, Probe] = {}
+        self.base: EproxyOptions = settings.proxies.eproxy
+        super().__init__(
+            ["eproxy"],
+            {"eproxy": self.base},
+            dataset,
+            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
+            jobs.trained,
+            settings.seed if draw == 0 else derive(settings.seed, "dps draw", draw),
+            settings.torch_device(),
+        )
+
+    def of(self, task: Task) -> list[float | str]:
+        """For each setting the loss, or why there is none."""
+        try:
+            probe = self.probes.get(task.arch) or self._probe(task.arch)
+        except NasError as error:  # its logits do not depend on the image
+            return [str(error)] * len(task.settings)
+        trained: dict[str, float | str] = {}
+        values: list[float | str] = []
+        for text in task.settings:
+            options = options_of(self.base, text)
+            without = replace(options, alpha=0.0)
+            key = repr(without)
+            if key not in trained:
+                try:
+                    trained[key] = PROXIES.get("eproxy")(probe, without)
+                except NasError as error:
+                    trained[key] = str(error)
+            loss = trained[key]
+            values.append(loss if isinstance(loss, str) else loss * (1 + options.alpha * probe.relative_flops))
+        return values
+
+    def _probe(self, text: str) -> Probe:
+        arch = SPACES.get(self.scored.space)().parse(text)
+        (probe,) = self._probes(arch, self.trained.cost(arch)).values()
+        if text in self.kept:
+            self.probes[text] = probe
+        return probe
+
+
+class Work:
+    """What worker processes do: one `Task` after the other, with data and networks made once per process."""
+
+    def __init__(self, settings: Settings, kept: frozenset[str] = frozenset()) -> None:
+        self.settings = settings
+        self.kept = kept
+        self._losses: dict[int, Losses] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": config.plain(self.settings), "kept": self.kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from nas.settings.schema import from_values
+
+        Work.__init__(self, from_values(state["settings"], []), state["kept"])
+
+    def __call__(self, task: Task) -> list[float | str]:
+        return self.losses(task.draw).of(task)
+
+    def losses(self, draw: int = 0) -> Losses:
+        if draw not in self._losses:
+            self._losses[draw] = Losses(self.jobs, self.kept, draw)
+        return self._losses[draw]
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.settings, None)
+
+
+def variants(text: str) -> list[str]:
+    """The setting with each value of its FLOPs term; the first is itself."""
+    if text == PLAIN:
+        return [text]
+    setting = Genes().parse(text)
+    return list(dict.fromkeys([text, *(str(replace(setting, alpha=alpha)) for alpha in SHARED["alpha"])]))
+
+
+def changes(text: str, plain: str) -> int:
+    """How many genes but the FLOPs term differ from the plain setting; a stage more or less counts with all its genes.
+
+    0 where the plain setting is no point of the space.
+    """
+    if PLAIN in (text, plain):
+        return 0
+    one, other = Genes().parse(text), Genes().parse(plain)
+    count = sum(getattr(one, gene) != getattr(other, gene) for gene in SHARED if gene != "alpha")
+    for its, others in zip_longest(one.stages, other.stages):
+        count += sum(getattr(its, gene, None) != getattr(others, gene, None) for gene in OF_A_STAGE)
+    return count
+
+
+def options_of(base: EproxyOptions, text: str) -> EproxyOptions:
+    """The options of a setting; what is no gene (channels of the target, iterations, ...) is as in `base`."""
+    return base if text == PLAIN else replace(base, **Genes().parse(text).options())
+
+
+def agreement(losses: list[float | None], accuracies: list[float]) -> float:
+    """Spearman's rho of -loss and accuracy. What has no loss ranks last; -1 where all rank the same."""
+    values = ranked(losses)
+    return statistics.spearman(values, accuracies) if len(set(values)) > 1 else -1.0
+
+
+def ranked(losses: list[float | None]) -> list[float]:
+    """-loss, so that more is better; what has none comes last."""
+    last = 1 + max((loss for loss in losses if loss is not None), default=0.0)
+    return [-(last if loss is None else loss) for loss in losses]
+
+
+def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
+    """Share of the best tenth of the architectures that is among the tenth of the lowest loss; ties by order."""
+    number = max(1, round(FRACTION * len(losses)))
+    best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
+    first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]
+    return len(set(best) & set(first)) / number

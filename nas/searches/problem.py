@@ -1,0 +1,220 @@
+"""What a run searches for: its goals, its limits, what its strategy may ask, and how candidates are evaluated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import InputError, NasError
+from nas.core.execution.executor import Executor
+from nas.core.execution.task import Done
+from nas.core.seeds import derive
+from nas.core.storage.memory import Memory
+from nas.core.storage.sqlite import Store
+from nas.objectives import connected
+from nas.objectives.constraints import Limits
+from nas.objectives.notation import GRAPH, LATENCY, builds, parse, source_of
+from nas.runs.tasks import Job, Jobs, Score
+from nas.search_spaces import SPACES
+from nas.strategies import STRATEGIES, Goal, Hints, Strategy
+
+
+class Aims:
+    """Made in the process of the search. Measured latencies and cheap values are facts of `kept`, so that a run that
+    goes on after a kill has the same ones."""
+
+    def __init__(
+        self, jobs: Jobs, kept: Store | Memory, executor: Executor[Job, Any] | None = None, older: str | None = None
+    ) -> None:
+        """`older`: the version that began the run, where it gave values to networks that have none now."""
+        self.jobs = jobs
+        self.older = older
+        self.settings = jobs.settings
+        self.kept = kept
+        self.executor = executor
+        self.terms = parse(self.settings.search.objective)
+        self.space: Any = SPACES.get(self.settings.space)()
+
+    @cached_property
+    def goals(self) -> tuple[Goal, ...]:
+        return self.jobs.objectives.goals(self.terms)
+
+    @cached_property
+    def limits(self) -> Limits:
+        texts = self.settings.search.constraints
+        return Limits(texts, lambda: self.jobs.trained, self.space, self._quantity)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(term.name for term in self.terms)
+
+    @property
+    def _asides(self) -> list[str]:
+        """The metrics that the strategy looks at beside the objective: features, and the cheap one."""
+        search = self.settings.search
+        names = [name for name in search.features if name != GRAPH]
+        return names + ([] if search.cheap is None else [term.name for term in parse(search.cheap)])
+
+    def ready(self) -> None:
+        """`InputError` for what would stop the search later."""
+        _ = self.goals, self.limits, self.strategy
+        self.jobs.objectives.ready(self.names)
+        for name in self._asides:
+            self.jobs.objectives.ready([name])
+        needed = self.strategy.needs(self.strategy.options)
+        if self.settings.search.features != [GRAPH] and "features" not in needed:
+            raise InputError(
+                f"Expected no search.features with strategy.name={self.strategy.name}, which looks at none; leave it "
+                "out."
+            )
+        if self.settings.search.cheap is not None and "cheap" not in needed:
+            raise InputError(
+                f"Expected no search.cheap with strategy.name={self.strategy.name}, which asks none; leave it out."
+            )
+
+    @cached_property
+    def strategy(self) -> Strategy[Any]:
+        settings = self.settings
+        kind = STRATEGIES.get(settings.strategy.name)
+        cheap = None if settings.search.cheap is None else self._cheap
+        return kind(
+            self.space,
+            self.goals,
+            derive(settings.seed, "strategy"),
+            settings.strategy,
+            Hints(self._features, cheap, self._allowed),
+        )
+
+    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
+        """The metrics of each architecture, in the order in which they are known.
+
+        What is no candidate fails first, and nothing is built of it. Latency comes next and here, while no worker is
+        busy.
+        """
+        left = [index for index, key in enumerate(keys) if self.is_candidate(key)]
+        for index in sorted(set(range(len(keys))) - set(left)):
+            yield Done(index, None, connected.REASON, 0.0)
+        measured: dict[int, dict[str, float]] = {}
+        if LATENCY in self.names:
+            for index in left:
+                start = time.perf_counter()
+                try:
+                    measured[index] = {LATENCY: self.latency(keys[index])}
+                except NasError as error:
+                    yield Done(index, None, str(error), time.perf_counter() - start)
+                tick()
+            left = [index for index in left if index in measured]
+        for done in self._executed([Score(keys[index], self.names) for index in left], tick):
+            index = left[done.index]
+            result = None if done.result is None else {**measured.get(index, {}), **done.result}
+            yield Done(index, result, done.failure, done.seconds)
+
+    def is_candidate(self, text: str) -> bool:
+        """Whether the logits of the networks that the search is about depend on the image.
+
+        Always true where only columns of tables and short trainings are asked for, which know such a network's worth.
+        `InputError` in an older run, which would have gone on with its value.
+        """
+        return all(self._connected(text, settings, self.names) for settings in self._networks)
+
+    def allow(self, arch: Any) -> bool:
+        """Whether the limits let it be evaluated; what is no candidate is not built to measure it, and fails later."""
+        if not self.limits.allow_unmeasured(arch):
+            return False
+        return not self.limits.measured or not self.is_candidate(str(arch)) or self.limits.allow(arch)
+
+    def unsatisfied(self, draws: int) -> NasError:
+        """What to say where no architecture of so many was allowed."""
+        return self.limits.unsatisfied(draws)
+
+    @cached_property
+    def _networks(self) -> list[dict[str, Any]]:
+        """Settings of the network that would be trained, and of the one that proxies score."""
+        if {source_of(name) for name in self.names} <= {"table", "trained"}:
+            return []
+        scored = [asdict(self.settings.scoring)] if any(map(builds, self.names)) else []
+        return [asdict(self.settings.model), *scored]
+
+    def _connected(self, text: str, settings: dict[str, Any], names: Iterable[str]) -> bool:
+        """Of the network with these settings; `names` are the metrics that it is asked for."""
+        found = self.space.connected(self.space.parse(text), **settings)
+        if not found and self.older is not None and connected.had_values(names):
+            raise connected.refusal(str(self.jobs.folder), text, self.older)
+        return found
+
+    def check_older(self) -> None:
+        """`InputError` where an older run holds a value that it would not get now."""
+        if self.older is None or not isinstance(self.kept, Store):
+            return
+        for evaluation in self.kept.evaluations():
+            if evaluation.metrics is not None:
+                self.is_candidate(evaluation.key)
+        for name in filter(builds, self._asides):
+            for text, (value,) in self.kept.under(f"cheap/{name}/").items():
+                if value is not None:
+                    self._connected(text, asdict(self.settings.scoring), [name])
+
+    def check_found(self, result: dict[str, Any]) -> None:
+        """`InputError` where the best that an older, finished search found is no candidate now."""
+        self.is_candidate(result["best"][0]["arch"])
+
+    def sample(self, rng: Random, draws: int) -> Iterator[Any]:
+        """Of so many uniform draws the representatives that may be evaluated."""
+        for _ in range(draws):
+            arch = self.space.canonical(self.space.sample(rng))
+            if self.allow(arch):
+                yield arch
+
+    def _executed(self, jobs: list[Score], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
+        assert self.executor is not None
+        return self.executor.map(jobs, tick)
+
+    def latency(self, text: str) -> float:
+        """Milliseconds of one forward pass, measured once."""
+        key = f"latency/{text}"
+        value = self.kept.get(key)
+        if value is None:
+            value = self.jobs.objectives.latency(text)
+            self.kept.put(key, value)
+        return value
+
+    def _quantity(self, name: str) -> Callable[[str], float]:
+        return self.latency if name == LATENCY else self.jobs.objectives.quantity(name)
+
+    def _features(self, archs: Sequence[Any]) -> np.ndarray:
+        """(n, d): what `search.features` names, side by side; NaN where a metric has no value."""
+        parts = []
+        for name in self.settings.search.features:
+            if name == GRAPH:
+                parts.append(np.stack([self.space.features(arch) for arch in archs]))
+            else:
+                values = self._metric(name, archs)
+                parts.append(np.array([[np.nan if value is None else value] for value in values]))
+        return np.concatenate(parts, axis=1)
+
+    def _allowed(self, archs: Sequence[Any]) -> list[bool]:
+        return [self.limits.allow_unmeasured(self.space.canonical(arch)) for arch in archs]
+
+    def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
+        """The fitness that the cheap objective gives each class."""
+        (term,) = parse(self.settings.search.cheap)
+        (goal,) = self.jobs.objectives.goals([term])
+        values = self._metric(term.name, archs)
+        return [None if value is None else goal.fitness({term.name: value}) for value in values]
+
+    def _metric(self, name: str, archs: Sequence[Any]) -> list[float | None]:
+        """A metric of each class, computed once per run; None where it has none."""
+        keys = [str(self.space.canonical(arch)) for arch in archs]
+        new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{name}/{key}") is None]
+        if self.older is not None and builds(name):
+            for key in new:
+                self._connected(key, asdict(self.settings.scoring), [name])
+        for done in self._executed([Score(key, (name,)) for key in new], lambda: None):
+            self.kept.put(f"cheap/{name}/{new[done.index]}", [None if done.result is None else done.result[name]])
+        return [self.kept.get(f"cheap/{name}/{key}")[0] for key in keys]

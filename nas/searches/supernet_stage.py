@@ -1,0 +1,130 @@
+"""The search stage of strategies that train a supernet: an epoch at a time, resumable after each."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from nas.core.errors import InputError, NasError
+from nas.core.io import checkpoint
+from nas.core.io.files import told_plainly
+from nas.core.reproducibility import told
+from nas.core.seeds import derive
+from nas.objectives import connected
+from nas.runs.context import Workshop
+from nas.runs.tasks import Jobs
+from nas.search_spaces import SPACES
+from nas.searches.standing import standing
+from nas.settings.schema import SearchSettings, Settings
+from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
+
+METRIC = "val_robust_accuracy"  # what reports show of an epoch
+
+
+def check(settings: Settings) -> None:
+    """`InputError` for settings of other searches, which a supernet search could only ignore."""
+    default = vars(SearchSettings())
+    changed = [f"search.{key}" for key, value in vars(settings.search).items() if value != default[key]]
+    if changed:
+        raise InputError(
+            f"Expected no {', '.join(changed)} with strategy.name={settings.strategy.name} but got one: a supernet "
+            "search has epochs, and cannot keep to limits; leave it out."
+        )
+
+
+def made(jobs: Jobs) -> SupernetStrategy:
+    """The strategy at its start, its supernet built."""
+    settings = jobs.settings
+    return SUPERNET_STRATEGIES.get(settings.strategy.name)(
+        SPACES.get(settings.space)(),
+        jobs.dataset,
+        derive(settings.seed, "strategy"),
+        settings.strategy,
+        vars(settings.supernet),
+        settings.torch_device(),
+    )
+
+
+def search_supernet(shop: Workshop) -> dict[str, Any]:
+    """Train the supernet to the end of its epochs, in this process with `executor.threads` threads.
+
+    Returns what any search does; `epochs` has a row per epoch, `memory_mb` the peak of this process (of the GPU).
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    run, settings = shop.run, shop.run.settings
+    path = run.folder / "supernet" / "last.pt"
+    device = settings.torch_device()
+    torch.set_num_threads(settings.executor.threads)
+    strategy = made(shop.jobs)
+    kept = next(checkpoint.kept(path, "supernet"), None)
+    if kept is not None:
+        strategy.load_state_dict(kept["state"])
+    epochs = settings.strategy.epochs
+    shop.watcher.stage("search", epochs)
+    with (
+        run.stage("search") as stage,
+        SummaryWriter(str(path.parent / "tensorboard"), purge_step=strategy.epochs_done) as writer,
+    ):
+        while not strategy.done:
+            with told():
+                row = strategy.step()
+            with told_plainly(run.folder):
+                for name, value in row.items():
+                    if isinstance(value, (int, float)) and not isinstance(value, bool):
+                        writer.add_scalar(name, value, row["epoch"])
+                writer.add_text("architecture", row["architecture"], row["epoch"])
+                writer.flush()
+            checkpoint.keep(path, {"kind": "supernet", "state": strategy.state_dict()})
+            shop.watcher.update(row["epoch"], _note(row))
+            stage.flush()
+    space = SPACES.get(settings.space)()
+    found = strategy.result()
+    arch = space.parse(found["architecture"])
+    if not space.connected(arch, **asdict(settings.model)):
+        raise NasError(
+            f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
+            "another seed or other epochs."
+        )
+    entry: dict[str, Any] = {
+        "arch": str(arch),
+        "canonical": str(space.canonical(arch)),
+        "metrics": {name: value for name, value in strategy.history[found["epoch"] - 1].items() if _is_accuracy(name)},
+    }
+    tables = shop.jobs.objectives.tables
+    if tables is not None:
+        entry["standing"] = standing(tables, entry["arch"])
+    return {
+        "objective": settings.strategy.name,
+        "goals": [{"name": METRIC, "higher_is_better": True}],
+        "best": [entry],
+        "evaluated": len(strategy.history),
+        "failed": 0,
+        "exhausted": False,
+        "chosen_epoch": found["epoch"],
+        "stopped": found["stopped"],
+        "epochs": strategy.history,
+        "memory_mb": _memory(device),
+    }
+
+
+def _is_accuracy(name: str) -> bool:
+    return name in ("val_accuracy", METRIC)
+
+
+def _note(row: dict[str, Any]) -> str:
+    """What the progress says of an epoch."""
+    parts = [f"{name} {row[name]:.3f}" for name in ("val_accuracy", METRIC) if row.get(name) is not None]
+    parts += [f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name.startswith("skips_")]
+    return ", ".join([*parts, *([row["warning"]] if row["warning"] else [])])
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(used / (1024 if sys.platform != "darwin" else 1024**2))

@@ -1,0 +1,255 @@
+"""Which settings have an effect in which command: where the declarations of all sections meet.
+
+What is declared: which commands look at a section (`TAKES`), what other settings a key needs (the rules here, where
+these are of another section, and `train/effects.py`, `eval/effects.py`, the `conditions` of a strategy), and which keys
+a training method, an attack or a data set `reads`. A key of which nothing is declared acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from nas.core.config.effects import conditions_of, either, may_read, readers
+from nas.core.data import LOADERS
+from nas.core.data.resize import SQUASH
+from nas.core.execution.executor import RAY
+from nas.core.seeds import seeded
+from nas.eval import effects as of_eval
+from nas.eval.transfer import used
+from nas.objectives.constraints import Constraint
+from nas.objectives.notation import GRAPH, LATENCY, parse, source_of
+from nas.objectives.short_training import judging
+from nas.search_spaces import SPACES
+from nas.settings.schema import Settings
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.train import effects as of_train
+
+RUN, SEARCH, TRAIN, EVAL, TRANSFER, SCORE, DPS = COMMANDS = (
+    "run",
+    "search",
+    "train",
+    "eval",
+    "transfer",
+    "score",
+    "dps",
+)
+SEARCHING = (RUN, SEARCH)
+TAKES: dict[str, tuple[str, ...]] = {  # what each command looks at; a key that no pattern matches acts everywhere
+    "name": (RUN, SEARCH, TRAIN, EVAL, TRANSFER, DPS),
+    "arch": (TRAIN,),
+    "seeds": (RUN,),
+    "run.*": (RUN, SEARCH, TRAIN, EVAL, TRANSFER, DPS),
+    "run.trainings": (RUN,),
+    "run.random": (RUN,),
+    "tables.*": SEARCHING,
+    "search.*": SEARCHING,
+    "latency.*": SEARCHING,
+    "label.*": SEARCHING,
+    "predicted.*": SEARCHING,
+    "strategy.*": SEARCHING,
+    "supernet.*": SEARCHING,
+    "train.*": (RUN, TRAIN),
+    "eval.*": (RUN, EVAL, TRANSFER),
+    "model.*": (RUN, TRAIN, SCORE, DPS),
+    "scoring.*": (RUN, SEARCH, SCORE, DPS),
+    "proxies.*": (RUN, SEARCH, SCORE, DPS),
+}
+HANDED_ON = {SEARCH: ("model", "train", "eval"), TRAIN: ("eval",)}  # sections that `nas train RUN`, `nas eval RUN` take
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A command, and the proxies that it computes where they are not the settings' business."""
+
+    command: str
+    proxies: tuple[str, ...] = ()
+
+
+def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict[str, str]:
+    """Those of the dotted keys that cannot change what the command does with these settings, and why, in words.
+
+    A key of which nothing is declared acts, and so does what a later command takes from the run (`HANDED_ON`).
+    """
+    later = HANDED_ON.get(reader.command, ())
+    use = Use(reader, settings)
+    reasons = (
+        (key, next(filter(None, (rule(use, key) for rule in _RULES)), None))
+        for key in keys
+        if key.partition(".")[0] not in later
+    )
+    return {key: why for key, why in reasons if why is not None}
+
+
+class Use:
+    """What a command with these settings looks at."""
+
+    def __init__(self, reader: Reader, settings: Settings) -> None:
+        self.command = reader.command
+        self.settings = settings
+        self.supernet = settings.strategy.name in SUPERNET_STRATEGIES.components
+        self.asks = self.command in SEARCHING and not self.supernet  # for metrics of candidates
+        search = settings.search
+        names = [term.name for text in (search.objective, search.cheap) if text for term in parse(text)]
+        names += [name for name in search.features if name != GRAPH]
+        self.metrics = {name: source_of(name) for name in names} if self.asks else {}
+        self.limited = {Constraint.parse(text, True).quantity for text in search.constraints} if self.asks else set()
+        self.proxies = {*reader.proxies, *self._of("proxy")}
+
+    def _of(self, source: str) -> list[str]:
+        return [name for name, its in self.metrics.items() if its == source]
+
+    @property
+    def measures_latency(self) -> bool:
+        return LATENCY in self.limited or bool(self._of("latency"))
+
+    @property
+    def predicts(self) -> bool:
+        return bool(self._of("predicted"))
+
+    @property
+    def labels(self) -> list[str]:
+        """The `trained:` metrics asked for."""
+        return self._of("trained")
+
+    @property
+    def trainings(self) -> list[str]:
+        """The methods of the networks that are trained to the end."""
+        return self.settings.run.trainings if self.command == RUN else [self.settings.train.method]
+
+    @cached_property
+    def body(self) -> Any:
+        """Of a network that would be trained."""
+        space = SPACES.get(self.settings.space)()
+        with seeded(0):
+            return space.build(space.largest(), **vars(self.settings.model)).body
+
+
+Rule = Callable[[Use, str], str | None]  # why the key has no effect; None where the rule has nothing against it
+
+
+def _taken(use: Use, key: str) -> str | None:
+    for pattern, commands in TAKES.items():
+        if fnmatchcase(key, pattern) and use.command not in commands:
+            instead = "; give it without arch=" if (use.command, key) == (SCORE, "arch") else ""
+            return f"in nas {use.command} (only in nas {either(commands)}{instead})"
+    return None
+
+
+def _for_data(use: Use, key: str) -> str | None:
+    section, _, name = key.partition(".")
+    chosen = use.settings.data.name
+    if section != "data":
+        return None
+    if name in ("resize", "crop_share", "interpolation") and LOADERS.get(chosen)(use.settings.data).size is None:
+        return "without data.size"
+    if name == "crop_share" and use.settings.data.resize == SQUASH:
+        return f"with data.resize={SQUASH}"
+    if name not in ("root", "download", "order") or may_read(LOADERS.get(chosen), name):
+        return None
+    return f"with data.name={chosen} (only with {either(readers(LOADERS.components, name))})"
+
+
+def _for_search(use: Use, key: str) -> str | None:
+    section, _, name = key.partition(".")
+    strategy = use.settings.strategy.name
+    if section == "supernet" and not use.supernet:
+        return f"with strategy.name={strategy} (only with {either(SUPERNET_STRATEGIES.names())})"
+    if section == "search" and use.supernet:
+        return f"with strategy.name={strategy}, which trains a supernet"
+    if section == "search" and name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
+        return f"with strategy.name={strategy}, which asks for none"
+    if key == "tables.dataset" and not use.settings.tables.given():
+        return "without a table (tables.robustness, tables.accuracy, ...)"
+    if section == "latency" and not use.measures_latency:
+        return "without latency among the objectives or constraints"
+    if section == "predicted" and not use.predicts:
+        return "without predicted among the objectives"
+    return None
+
+
+def _for_strategy(use: Use, key: str) -> str | None:
+    section, _, name = key.partition(".")
+    if section != "strategy":
+        return None
+    options = use.settings.strategy
+    kind: Any = SUPERNET_STRATEGIES if use.supernet else STRATEGIES
+    condition = conditions_of(kind.get(options.name)).get(name)
+    if use.supernet and name == "validation_images" and use.settings.data.validation == 0:
+        return "with data.validation=0, which withholds none"
+    holds = condition is None or condition.holds(options, SPACES.get(use.settings.space)())
+    return None if condition is None or holds else condition.why(options)
+
+
+def _for_networks(use: Use, key: str) -> str | None:
+    section = key.partition(".")[0]
+    if section == "scoring" and all(PROXIES.get(name).needs != "network" for name in use.proxies):
+        return "without a proxy that looks at a network"
+    if section == "proxies" and (name := key.split(".")[1]) not in use.proxies:
+        return f"where the proxy {name} is not asked"
+    return None
+
+
+def _for_training(use: Use, key: str) -> str | None:
+    section, _, name = key.partition(".")
+    if section not in ("train", "label"):
+        return None
+    if section == "label" and not use.labels:
+        return "without a trained: objective (search.objective=trained:fgsm)"
+    if key == "train.method" and use.command == RUN:
+        return "in nas run, where run.trainings says how networks are trained"
+    settings = use.settings.label if section == "label" else use.settings.train
+    condition = of_train.CONDITIONS.get(name)
+    if condition is not None and not condition.holds(settings):
+        return condition.why(settings)
+    methods = [settings.method] if section == "label" else use.trainings
+    if name in of_train.OF_METHODS and not any(of_train.uses(method, name) for method in methods):
+        where = "run.trainings" if section == "train" and use.command == RUN else f"{section}.method"
+        return f"with {where}={','.join(methods)} (only with {either(of_train.users(name))})"
+    validated = use.settings.data.validation > 0
+    if name in of_train.OF_METHODS and not any(of_train.uses(method, name, validated) for method in methods):
+        return "with data.validation=0, which leaves no images to validate on"
+    if name == "drop_path" and not hasattr(use.body, "drop_path"):
+        return f"with space={use.settings.space}, whose networks have no drop-path"
+    if name == "auxiliary_weight":
+        if not hasattr(use.body, "with_auxiliary"):
+            return f"with space={use.settings.space}, whose networks have no auxiliary head"
+        if getattr(use.settings.model, "auxiliary", None) is False:
+            return "without model.auxiliary=true"
+    return None
+
+
+def _for_evaluation(use: Use, key: str) -> str | None:
+    section, _, name = key.partition(".")
+    if section != "eval":
+        return None
+    views = [used(use.settings.eval) if use.command == TRANSFER else use.settings.eval]
+    if use.labels:
+        views.append(judging(use.labels, use.settings.eval))
+    condition = of_eval.CONDITIONS.get(name)
+    if condition is None or any(condition.holds(view) for view in views):
+        return None
+    return condition.why(views[0])
+
+
+def _for_workers(use: Use, key: str) -> str | None:
+    if key in ("executor.address", "executor.gpus") and use.settings.executor.name != RAY:
+        return f"with executor={use.settings.executor.name} (only with {RAY})"
+    return None
+
+
+_RULES: tuple[Rule, ...] = (
+    _taken,
+    _for_data,
+    _for_search,
+    _for_strategy,
+    _for_networks,
+    _for_training,
+    _for_evaluation,
+    _for_workers,
+)

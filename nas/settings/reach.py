@@ -1,0 +1,85 @@
+"""Warnings about attacks whose steps cannot cross the radius of their ball: under them a network looks too robust.
+
+The perturbation of a supernet search is left out: no accuracy comes of it, and that of RNAS goes .03 of .031 in its
+paper.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nas.core.optimisation.perturb import Walk, is_short
+from nas.eval.attacks import Attack
+from nas.eval.checks import STEPS
+from nas.eval.plan import attacks_of, made
+from nas.eval.settings import EvalSettings
+from nas.objectives.notation import TRAINED, source_of
+from nas.settings.schema import Settings, is_supernet
+from nas.train import METHODS, TrainSettings, adversarial
+
+
+def warn(command: str, settings: Settings) -> None:
+    """Log each warning that the settings of a new run of `command` deserve, once."""
+    for text in warnings(command, settings):
+        logging.getLogger("nas").warning("%s", text)
+
+
+def warnings(command: str, settings: Settings) -> list[str]:
+    """Where steps · step size < eps in what `command` trains, labels and attacks with."""
+    found: list[str] = []
+    if command in ("run", "train"):
+        for method in settings.run.trainings if command == "run" else [settings.train.method]:
+            found += _of_training(replace(settings.train, method=method), settings.data.validation != 0)
+    if command in ("run", "search") and not is_supernet(settings):
+        labels = [name.removeprefix(TRAINED) for name in settings.search.metrics() if source_of(name) == "trained"]
+        if labels:
+            found += _of_training(settings.label, settings.label.select == "best")
+        names = dict.fromkeys(label.removeprefix("hrs:") for label in labels if label != "clean")
+        found += _of_attacks([(name, made(name, settings.eval)) for name in names])
+    if command in ("run", "eval", "transfer"):
+        found += _of_attacks(_evaluation(settings.eval))
+    return list(dict.fromkeys(found))
+
+
+def _of_training(settings: TrainSettings, validated: bool) -> Iterator[str]:
+    section, eps = settings.section, settings.eps
+    walk = METHODS.get(settings.method).walk(settings)
+    if walk is not None and is_short(walk, eps):
+        own = {"fgsm": "fgsm_alpha", "free": "free_alpha"}.get(settings.method, "step_size")
+        yield _sentence(f"{section}.method={settings.method}", walk, f"{section}.eps={eps:.4g}", f"{section}.{own}")
+    walk = (settings.validation_steps, settings.step_size)
+    if validated and adversarial(settings.method) and is_short(walk, eps):
+        attack = f"the PGD of the validation accuracy ({section}.validation_steps)"
+        yield _sentence(attack, walk, f"{section}.eps={eps:.4g}", f"{section}.step_size")
+
+
+def _evaluation(settings: EvalSettings) -> list[tuple[str, Attack]]:
+    """Every attack of an evaluation, those on few images too; one that is on a curve by its name alone."""
+    names = [settings.measure_attack] if "calibration" in settings.measures else []
+    names += [f"pgd{STEPS}"] if settings.checks else []
+    plan = [(label.partition("@")[0], attack) for label, attack in attacks_of(settings)]
+    return [*plan, *((name, made(name, settings)) for name in names)]
+
+
+def _of_attacks(plan: list[tuple[str, Attack]]) -> Iterator[str]:
+    """One warning for each attack, whatever the number of the radii that are out of its reach."""
+    short: dict[str, dict[float, Walk]] = {}
+    for name, attack in plan:
+        walk = attack.walk()
+        if walk is not None and is_short(walk, attack.eps):
+            short.setdefault(name, {})[attack.eps] = walk
+    for name, walks in short.items():
+        eps, walk = next(iter(walks.items()))
+        others = f" (and {len(walks) - 1} other radii)" if len(walks) > 1 else ""
+        step = "its alpha" if ":" in name else "eval.step_size"
+        yield _sentence(name, walk, f"the radius {eps:.4g}{others}", step)
+
+
+def _sentence(attack: str, walk: Walk, radius: str, step: str) -> str:
+    steps, size = walk
+    return (
+        f"{attack}: {steps:g} step(s) of {size:.4g} go no farther than {steps * size:.4g}, which is less than "
+        f"{radius}, so the attack is weaker than its radius says; set {step} or the number of steps."
+    )

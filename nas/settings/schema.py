@@ -1,0 +1,281 @@
+"""All settings of a run: the one schema against which every configuration is checked."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any
+
+import torch
+
+from nas.core import config
+from nas.core.data import DataSettings, located
+from nas.core.errors import InputError
+from nas.core.execution.executor import LOCAL, ExecutorSettings
+from nas.core.registry import suggest
+from nas.core.repeated import MOST_REPETITIONS
+from nas.eval.plan import check_attacks
+from nas.eval.settings import EvalSettings
+from nas.objectives.constraints import Constraint
+from nas.objectives.latency import LatencySettings
+from nas.objectives.notation import GRAPH, LATENCY, parse, source_of, unknown
+from nas.objectives.predicted import PredictedSettings
+from nas.objectives.short_training import LabelSettings
+from nas.search_spaces import SPACES, SearchSpace
+from nas.search_spaces.sources import point
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.tables import TableSettings
+from nas.train.methods import METHODS
+from nas.train.settings import TrainSettings
+
+
+@dataclass
+class SearchSettings:
+    """What to look for and for how long."""
+
+    objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
+    cheap: str | None = None  # a cheap metric, for strategies that look at many architectures before they ask
+    features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
+    budget: int = 100  # different classes scored
+    constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
+    ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
+
+    def metrics(self) -> list[str]:
+        """All metrics that the search asks for, by its objective, its cheap one and its features."""
+        names = [term.name for text in (self.objective, self.cheap) if text for term in parse(text)]
+        return names + [name for name in self.features if name != GRAPH]
+
+    def check(self) -> None:
+        for key in ("budget", "ask"):
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected search.{key} >= 1 but got {getattr(self, key)}.")
+        for term in parse(self.objective):
+            source_of(term.name)
+        if self.cheap is not None and (len(parse(self.cheap)) > 1 or source_of(self.cheap) == LATENCY):
+            raise InputError(f"Expected one proxy, table column or label for search.cheap but got {self.cheap!r}.")
+        if not self.features or any(source_of(name) == LATENCY for name in self.features):
+            raise InputError(f"Expected graph, proxies or table columns in search.features but got {self.features!r}.")
+
+
+@dataclass
+class RunSettings:
+    """Where the run is kept and what it trains."""
+
+    dir: str | None = config.path_field()  # by default the next free runs/<configuration>-<n>
+    trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])
+    random: bool = True  # also train and attack a random cell of another class and the same size
+
+    def check(self) -> None:
+        if not self.trainings:
+            raise InputError("Expected training methods for run.trainings but got none; name some, as standard,pgd.")
+        for method in self.trainings:
+            if method not in METHODS.components:
+                raise InputError(
+                    f"Expected run.trainings of {', '.join(METHODS.names())} but got {method!r}"
+                    f"{suggest(method, METHODS.names())}."
+                )
+        if len(set(self.trainings)) != len(self.trainings):
+            raise InputError(f"Expected each training once in run.trainings but got {self.trainings!r}.")
+        if self.dir == "":
+            raise InputError("Expected a folder for run.dir but got an empty text; leave it out for the next free one.")
+
+
+@dataclass
+class Common:
+    """The settings that do not depend on which space and strategy are used."""
+
+    name: str = "custom"  # of the configuration; names the run's folder
+    seed: int = 0
+    seeds: int = 1  # of `nas run`: repeat the whole study with the seeds seed, seed + 1, ...
+    device: str = "auto"  # "cpu", "cuda", "cuda:1"; auto takes a GPU where there is one
+    arch: str | None = None  # for `nas train`
+    space: str = "nasbench201"
+    run: RunSettings = field(default_factory=RunSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    tables: TableSettings = field(default_factory=TableSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    latency: LatencySettings = field(default_factory=LatencySettings)
+    label: LabelSettings = field(default_factory=LabelSettings)
+    predicted: PredictedSettings = field(default_factory=PredictedSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    eval: EvalSettings = field(default_factory=EvalSettings)
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
+
+    def check(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"Expected seed between 0 and 2^63 but got {self.seed}.")
+        if not 1 <= self.seeds <= MOST_REPETITIONS:
+            raise InputError(
+                f"Expected seeds between 1 and {MOST_REPETITIONS} (the exact test tries every sign of every seed's "
+                f"difference) but got {self.seeds}."
+            )
+        if not re.fullmatch(r"[\w.-]{1,100}", self.name) or self.name.startswith("."):
+            raise InputError(f"Expected a name of letters, digits, '-', '_' and '.' but got {self.name!r}.")
+        self.torch_device()
+        check_attacks(self.eval)
+        sources = {term.name: source_of(term.name) for term in parse(self.search.objective)}
+        for name, source in sources.items():
+            if source == "table" and not self.tables.given():
+                raise unknown(name)
+        for text in self.search.constraints:
+            Constraint.parse(text, self.tables.given())
+        if self.arch is not None:
+            self.arch, _ = point(self.arch, SPACES.get(self.space)())
+
+    def once(self, command: str) -> None:
+        """`InputError` where a repetition is asked of a command that has none."""
+        if self.seeds != 1:
+            raise InputError(f"Expected no seeds= for nas {command}; only `nas run` repeats a whole study.")
+
+    def torch_device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+            if device.type not in ("cpu", "cuda"):
+                raise InputError(
+                    f"Expected device=cpu, cuda or cuda:N but got {self.device!r}; auto takes what is there."
+                )
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"Expected a device of this machine but {self.device!r} is none; use device=cpu or device=auto."
+            ) from error
+        return device
+
+
+def schema(space: str, strategy: str) -> type:
+    """The dataclass of all settings for one space and strategy.
+
+    Adds to `Common` the sections whose keys depend on them: `strategy` (with its `name`), `model` (the network that is
+    trained), `supernet` (the one that is searched), `scoring` (the network that proxies look at) and `proxies.<name>`
+    (their options).
+    """
+    kind = SPACES.get(space)
+    supernets = SUPERNET_STRATEGIES.components
+    options = supernets[strategy].Options if strategy in supernets else STRATEGIES.get(strategy).Options
+    return _schema(kind, strategy, options, tuple(PROXIES.components.items()))
+
+
+@functools.cache
+def _schema(kind: type[SearchSpace], strategy: str, options: type, with_proxies: tuple[tuple[str, Any], ...]) -> type:
+    strategy_section = make_dataclass("StrategySettings", [("name", str, field(default=strategy))], bases=(options,))
+    proxies = []
+    for name, proxy in with_proxies:
+        section = type(proxy.Options.__name__, (proxy.Options,), {"section": f"proxies.{name}"})
+        proxies.append((name, section, field(default_factory=section)))
+    proxies_section = make_dataclass("ProxySettings", proxies)
+    sections: list[tuple[str, Any, Any]] = [
+        ("strategy", strategy_section, field(default_factory=strategy_section)),
+        ("model", kind.Settings, field(default_factory=kind.Settings)),
+        ("supernet", kind.SupernetSettings, field(default_factory=kind.SupernetSettings)),
+        ("scoring", kind.ScoringSettings, field(default_factory=kind.ScoringSettings)),
+        ("proxies", proxies_section, field(default_factory=proxies_section)),
+    ]
+    return make_dataclass("Settings", sections, bases=(Common,))
+
+
+Settings = Any  # an instance of what `schema` returns
+
+
+def load(name: str, overrides: list[str]) -> Settings:
+    """The checked settings of a shipped recipe or a file, with `key=value` overrides."""
+    return from_values(values_of(name), overrides)
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """What a shipped recipe or a file says, its name included."""
+    values = config.compose(name)
+    values.setdefault("name", name.rsplit("/", 1)[-1].removesuffix(".yaml").removesuffix(".yml"))
+    return values
+
+
+def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
+    """Checked settings from plain values, such as a run's own `config.json`.
+
+    `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
+    proxy, `executor=NAME` for `executor.name=NAME`.
+    """
+    overrides = _with_consequences(in_full(values, overrides))
+    before, chosen = _names(values, []), _names(values, overrides)
+    if chosen[0] != before[0]:  # another space has other networks
+        values = {key: value for key, value in values.items() if key not in ("model", "supernet", "scoring", "arch")}
+    if chosen[1] != before[1]:
+        dropped = ("strategy", "search") if chosen[1] in SUPERNET_STRATEGIES.components else ("strategy",)
+        values = {key: value for key, value in values.items() if key not in dropped}
+    kind = schema(*chosen)
+    try:
+        settings: Settings = config.checked(config.override(values, overrides, kind), kind)
+    except config.UnknownKey as error:
+        raise _of_others(error, *chosen) or error from None
+    settings.data = located(settings.data)
+    return settings
+
+
+def is_supernet(settings: Settings) -> bool:
+    """Whether the strategy trains a supernet."""
+    return settings.strategy.name in SUPERNET_STRATEGIES.components
+
+
+def _of_others(error: config.UnknownKey, space: str, strategy: str) -> InputError | None:
+    """Says which other strategies or spaces have the unknown key; None where none has it."""
+    strategies = [*STRATEGIES.names(), *SUPERNET_STRATEGIES.names()]
+    names = [name for name in strategies if config.has_key(schema(space, name), error.key)]
+    if names:
+        return error.elsewhere("strategy.name=", strategy, names)
+    names = [name for name in SPACES.names() if config.has_key(schema(name, strategy), error.key)]
+    return error.elsewhere("space=", space, names) if names else None
+
+
+def in_full(values: dict[str, Any], overrides: list[str]) -> list[str]:
+    """The overrides, each with its key in full where it is written `objective` or `executor`."""
+    section = values.get("search", {})
+    name = section.get("objective") if isinstance(section, dict) else None
+    name = name if isinstance(name, str) else SearchSettings.objective
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key in ("objective", "search.objective"):
+            name = value
+    if any(text.startswith("objective.") for text in overrides):
+        proxies = [term.name for term in parse(name) if source_of(term.name) == "proxy"]
+        name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # a misspelt name is told as such
+    short = {
+        r"^objective\.": f"proxies.{name}.",
+        r"^objective(?==)": "search.objective",
+        r"^executor(?==)": "executor.name",
+    }
+    written = []
+    for text in overrides:
+        for pattern, full in short.items():
+            text = re.sub(pattern, full, text)
+        written.append(text)
+    return written
+
+
+def _with_consequences(overrides: list[str]) -> list[str]:
+    """What only a cluster has goes with it."""
+    local = f"executor.name={LOCAL}"
+    alone = ["executor.address=null", "executor.gpus=null"]
+    return [word for text in overrides for word in ([text, *alone] if text == local else [text])]
+
+
+def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:
+    """The space and strategy that the values and overrides name: they decide which keys there are."""
+    section = values.get("strategy", {})
+    space, strategy = values.get("space", "nasbench201"), "evolution"
+    if isinstance(section, dict):
+        strategy = section.get("name", strategy)
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key == "space":
+            space = value
+        if key == "strategy":
+            raise InputError(
+                "Expected single settings of the strategy; write strategy.name=... strategy.population=..."
+            )
+        if key == "strategy.name":
+            strategy = value
+    return str(space), str(strategy)

@@ -1,0 +1,1 @@
+"""Studies on published tables: correlations, predictions, and search strategies."""

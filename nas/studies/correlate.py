@@ -1,0 +1,180 @@
+"""Rank correlations of proxy scores with published accuracies, and what is left of them given size.
+
+All proxies and columns are compared on the same architectures: those that every score file has, for which no proxy
+failed, and which the tables know. There is one of each class of isomorphic cells, since members share their accuracy.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nas.core import statistics
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.studies.align import Joined, join
+from nas.tables import ArrayTable, Collection
+
+SAME = 0.95  # |rho| with params from which a ranking counts as that of size
+SIZE = "params"
+NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
+
+
+def correlate(
+    scores: Sequence[ArrayTable],
+    accuracies: Collection,
+    columns: Sequence[str] = (),
+    proxies: Sequence[str] = (),
+    against: Sequence[str] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+    every_string: bool = False,
+) -> dict[str, Any]:
+    """Spearman with its bootstrap interval, Kendall's tau-b, and Spearman given `params`, by proxy and column.
+
+    A column of several levels (a corruption or group: one per severity) has the mean of the correlations at each. The
+    resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
+    Proxies of which lower is better are turned: positive is good. `params` is the number of weights of the string
+    that was scored; `size` has what it reaches by itself. With `every_string` isomorphic strings count one by one, and
+    the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
+
+    `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and
+    a column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
+    not lie on the same side (it contains 0, or the sign has turned).
+    """
+    names = accuracies.chosen(columns)
+    if not names:
+        raise InputError("Expected columns of accuracies but the tables have none; see --columns.")
+    joined = join(scores, proxies, [accuracies.levels(name) for name in names], every_string)
+    wrong = [name for name in against if name != SIZE and name not in joined.proxies]
+    if wrong:
+        raise InputError(
+            f"Expected {SIZE} or one of the proxies to compare with but got {wrong[0]!r}"
+            f"{suggest(wrong[0], list(joined.proxies))}; there are {', '.join(joined.proxies)}."
+        )
+    study = _Study(joined, names, resamples, seed)
+    cells = {
+        proxy: {name: _cell(study, row, column) for column, name in enumerate(names)}
+        for row, proxy in enumerate(joined.proxies)
+    }
+    size = {name: _cell(study, len(joined.proxies), column) for column, name in enumerate(names)}
+    return {
+        "n": joined.n,
+        "every_string": every_string,
+        "rows": joined.rows,
+        "dropped": joined.dropped,
+        "failed": joined.failed,
+        "columns": names,
+        "proxies": cells,
+        "size": {name: {key: cell[key] for key in NUMBERS[:4]} for name, cell in size.items()},
+        "rho_with_params": study.rho_with_params,
+        "turned": [name for name, one in joined.proxies.items() if one.higher_is_better is False],
+        "unknown_direction": [name for name, one in joined.proxies.items() if one.higher_is_better is None],
+        "differences": {
+            proxy: {other: _differences(study, proxy, other) for other in against if other != proxy}
+            for proxy in (joined.proxies if against else ())
+        },
+        "warnings": _warnings(joined, study, cells),
+    }
+
+
+def table_rows(result: dict[str, Any]) -> str:
+    """The cells of a result as CSV, one row per proxy and column; empty where a correlation is undefined."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["proxy", "column", "n", *NUMBERS])
+    for proxy, cells in result["proxies"].items():
+        for column, cell in cells.items():
+            writer.writerow([proxy, column, result["n"], *(cell[key] for key in NUMBERS)])
+    return file.getvalue()
+
+
+def explained_by_size(cell: dict[str, Any]) -> bool:
+    """Whether the proxy ranks, but not (or not in that direction) among architectures of equal size."""
+    low, high, left, right = (cell[key] for key in ("low", "high", "partial_low", "partial_high"))
+    if None in (low, high, left, right):
+        return False
+    return (low > 0 and left <= 0) or (high < 0 and right >= 0)
+
+
+class _Study:
+    """All correlations at once: of the proxies, then the sizes, with every level of every column, then the sizes."""
+
+    def __init__(self, joined: Joined, names: list[str], resamples: int, seed: int) -> None:
+        self.names, self.proxies = names, list(joined.proxies)
+        self.columns = joined.columns
+        ends = np.cumsum([len(levels) for levels in self.columns])
+        self.slices = [slice(end - len(levels), end) for end, levels in zip(ends, self.columns)]
+        self.rows = np.concatenate([[one.values for one in joined.proxies.values()], joined.sizes])
+        self.file = [one.file for one in joined.proxies.values()] + list(range(len(joined.sizes)))
+        columns = np.concatenate([*self.columns, joined.sizes])
+        self.point = statistics.spearman_matrix(self.rows, columns)
+        self.draws = statistics.bootstrap_spearman(self.rows, columns, resamples, seed, groups=joined.classes)
+        sizes = self.point[:, ends[-1] :]
+        self.rho_with_params = {name: _number(sizes[row, self.file[row]]) for row, name in enumerate(self.proxies)}
+
+    def spearman(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
+        return matrix[..., row, self.slices[column]].mean(axis=-1)
+
+    def partial(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
+        size = len(self.proxies) + self.file[row]  # its row
+        with_size = matrix[..., row, self.slices[-1].stop + self.file[row], None]
+        with_column, of_size = (matrix[..., which, self.slices[column]] for which in (row, size))
+        return statistics.partial(with_column, with_size, of_size).mean(axis=-1)
+
+    def kendall(self, row: int, column: int) -> float:
+        return float(np.mean([statistics.kendall(self.rows[row], level) for level in self.columns[column]]))
+
+
+def _cell(study: _Study, row: int, column: int) -> dict[str, float | None]:
+    parts: list[Any] = []
+    for measure in (study.spearman, study.partial):
+        parts += [measure(study.point, row, column), *statistics.interval(measure(study.draws, row, column))]
+    parts.insert(3, study.kendall(row, column))
+    return dict(zip(NUMBERS, map(_number, parts)))
+
+
+def _differences(study: _Study, proxy: str, other: str) -> dict[str, dict[str, float | None]]:
+    row, beside = (
+        study.proxies.index(name) if name in study.proxies else len(study.proxies) for name in (proxy, other)
+    )
+    found = {}
+    for column, name in enumerate(study.names):
+        value, draws = (
+            study.spearman(matrix, row, column) - study.spearman(matrix, beside, column)
+            for matrix in (study.point, study.draws)
+        )
+        low, high = statistics.interval(draws)
+        found[name] = {"difference": _number(value), "low": _number(low), "high": _number(high)}
+    return found
+
+
+def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -> list[str]:
+    found = [f"{name}: left out, as it has no value at all." for name in joined.empty if name not in cells]
+    for name, levels in zip(study.names, study.columns):
+        if (np.ptp(levels, axis=1) == 0).any():
+            found.append(f"{name}: the same for all {joined.n:,} architectures, so no ranking is defined.")
+    for name, one in joined.proxies.items():
+        if np.ptp(one.values) == 0:
+            found.append(f"{name}: the same for all {joined.n:,} architectures, so it ranks nothing.")
+    for name, rho in study.rho_with_params.items():
+        columns = [column for column, cell in cells[name].items() if explained_by_size(cell)]
+        if rho is not None and abs(rho) >= SAME:
+            found.append(
+                f"{name}: ranks nearly as size does (rho {rho:.3f} with params); its partial rho says what is left."
+            )
+        elif columns:
+            found.append(
+                f"{name}: size may be all that it ranks by for {', '.join(columns)} (the uncorrected interval of its "
+                f"partial rho given params contains 0 or has turned its sign, on {joined.n:,} architectures)."
+            )
+    return found
+
+
+def _number(value: Any) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,147 @@
+"""A heat map of Kendall's tau: proxies by accuracies, the number in each cell."""
+
+from __future__ import annotations
+
+import io
+import re
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from nas.studies.correlate import SAME, SIZE, explained_by_size
+from nas.tables import CORRUPTIONS, GROUPS
+
+KINDS = (".png", ".svg", ".pdf")
+CELL_W, CELL_H = 0.58, 0.36  # inches
+WIDTH = 7.4  # at least, for the words around it
+GAP = 0.3  # between families of columns, in cells
+LONG = 8  # letters of a column's label from which all are slanted
+INK, SOFT, NOTHING = "#1b2733", "#56616c", "#eceff1"
+COLOURS = LinearSegmentedColormap.from_list("tau", ["#7f3b08", "#D55E00", "#f8f9fa", "#0072B2", "#053560"])
+SCALE = Normalize(-1, 1)
+DARK = 0.36  # |tau| from which the number is white
+ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD", "square": "Square", "autoattack": "AutoAttack"}
+BENCHMARKS = {"robbench": "NAS-RobBench-201, adversarially trained", "accuracy": "NAS-Bench-201"}
+SHORT = {BENCHMARKS["robbench"]: "RobBench", BENCHMARKS["accuracy"]: "NB201"}  # over less than
+FEW = 5  # columns
+
+
+class _Column(NamedTuple):
+    name: str
+    family: str
+    label: str
+
+
+def heat_map(result: dict[str, Any], dataset: str, kind: str) -> bytes:
+    """The picture of a result of `correlate`, as a file of this kind. Blue is positive, orange negative.
+
+    Proxies stand in the order of their mean tau. A number in brackets is of a ranking that size may explain.
+    """
+    proxies = result["proxies"]
+    columns = [_column(name) for name in result["columns"]]
+    names = sorted(proxies, key=lambda name: -sum(cell["kendall"] or 0 for cell in proxies[name].values()))
+    families = [list(family) for _, family in groupby(columns, key=lambda column: column.family)]
+    slanted = max(len(column.label) for column in columns) > LONG
+    cells_wide = len(columns) + GAP * (len(families) - 1)
+    labels = [_row(name, result["rho_with_params"][name]) for name in names]
+    left, right, top = 0.3 + 0.085 * max(map(len, labels)), 0.25, 1.15
+    bottom = 0.75 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
+    width, height = max(left + cells_wide * CELL_W + right, WIDTH), top + len(names) * CELL_H + bottom
+
+    style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "tau"}
+    with rc_context(style):
+        figure = Figure(figsize=(width, height), facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes(
+            (left / width, bottom / height, cells_wide * CELL_W / width, len(names) * CELL_H / height)
+        )
+        axes.set_xlim(0, cells_wide)
+        axes.set_ylim(len(names), 0)
+        axes.spines[:].set_visible(False)
+        start, middles = 0.0, []
+        for family in families:
+            for offset, column in enumerate(family):
+                middles.append(start + offset + 0.5)
+                for row, name in enumerate(names):
+                    cell = proxies[name][column.name]
+                    axes.add_patch(Rectangle((start + offset, row), 1, 1, facecolor=_colour(cell), ec="white", lw=1.2))
+                    axes.text(
+                        start + offset + 0.5, row + 0.52, _number(cell), color=_ink(cell), ha="center", va="center"
+                    )
+            if family[0].family:
+                axes.plot([start + 0.08, start + len(family) - 0.08], [-0.18] * 2, color=SOFT, lw=0.8, clip_on=False)
+                heading = SHORT.get(family[0].family) if len(family) < FEW else None
+                axes.text(
+                    start + len(family) / 2, -0.36, heading or family[0].family, color=INK, ha="center", va="bottom"
+                )
+            start += len(family) + GAP
+        slant: dict[str, Any] = {"rotation": 38, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+        axes.set_xticks(middles, [column.label for column in columns], color=INK, **slant)
+        axes.set_yticks([row + 0.5 for row in range(len(names))], labels, color=INK)
+        axes.tick_params(length=0, pad=5)
+        at: Any = {"x": 0.14 / width, "ha": "left"}
+        title = f"Kendall's \u03c4 of zero-cost proxies with accuracy, {dataset}"
+        figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
+        figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
+        note = "in brackets: size may explain it; given the number of weights its interval (uncorrected) reaches 0"
+        figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
+        file = io.BytesIO()
+        date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
+        figure.savefig(file, format=kind[1:], dpi=200, metadata={date: None})
+    return file.getvalue()
+
+
+def _column(name: str) -> _Column:
+    """Under which heading a column stands, and what it is called there."""
+    benchmark, _, inner = name.rpartition(":") if name.startswith(tuple(BENCHMARKS)) else ("", "", name)
+    if benchmark:
+        prefix, _, score = benchmark.partition(":")
+        return _Column(name, BENCHMARKS[prefix], f"{score.upper()} {_label(inner)}".strip())
+    base, _, level = name.partition("@")
+    if base in ATTACKS:
+        return _Column(name, ATTACKS[base], f"{level}/255")
+    if base.startswith("hrs:"):
+        return _Column(name, "HRS", _label(name.removeprefix("hrs:")))
+    plain = base.removeprefix("each:")
+    if plain == "corruptions" or plain in GROUPS or set(plain.split("+")) <= set(CORRUPTIONS):
+        label = "mean" if name == "corruptions" else name.replace("each:", "each ").replace("_", " ").replace("@", " ")
+        return _Column(name, "corruptions", label)
+    return _Column(name, "", name)
+
+
+def _row(name: str, rho_with_params: float | None) -> str:
+    same = name != SIZE and rho_with_params is not None and abs(rho_with_params) >= SAME
+    return f"{name} \u2248 size" if same else name
+
+
+def _label(name: str) -> str:
+    attack, _, level = name.partition("@")
+    eps = f" {level}/255" if re.fullmatch(r"[\d.]+", level) else f" {level}" if level else ""
+    return f"{ATTACKS.get(attack, attack)}{eps}"
+
+
+def _caption(result: dict[str, Any]) -> str:
+    kind = "architectures" if result["every_string"] else "classes of NAS-Bench-201 cells"
+    turned = f"; turned, as lower is better: {', '.join(result['turned'])}" if result["turned"] else ""
+    return f"{result['n']:,} {kind}{turned}"
+
+
+def _number(cell: dict[str, Any]) -> str:
+    if cell["kendall"] is None:
+        return "\u2013"
+    text = f"{cell['kendall']:.2f}".replace("0.", ".", 1).replace("-", "\u2212")
+    text = ".00" if text == "\u2212.00" else text
+    return f"({text})" if explained_by_size(cell) else text
+
+
+def _colour(cell: dict[str, Any]) -> Any:
+    return NOTHING if cell["kendall"] is None else COLOURS(SCALE(cell["kendall"]))
+
+
+def _ink(cell: dict[str, Any]) -> str:
+    return "white" if cell["kendall"] is not None and abs(cell["kendall"]) > DARK else INK

@@ -1,0 +1,256 @@
+"""The architectures that `nas score` is given: by name, in a file, as a sample or as the whole space; each one once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from nas.core.errors import InputError
+from nas.core.io.files import open_text, refuse_encoding
+from nas.core.seeds import derive
+from nas.search_spaces import SearchSpace
+
+COLUMNS = ("arch", "arch_str")  # where a CSV file has its architectures
+COUNTABLE = 100_000  # architectures of a space that are gone through to count its classes
+FRUITLESS = 1_000_000  # draws without a new class after which a larger space counts as exhausted
+
+Point = tuple[str, Any]  # how rows call an architecture, and the architecture
+
+
+def mark(text: str) -> bytes:
+    """What is remembered of an architecture's string, a quarter of its size: 128 bits of its hash."""
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture to score. `number` of those that the sources hold, repetitions counted, come up to it."""
+
+    text: str
+    arch: Any
+    number: int
+
+
+class Candidates:
+    """All sources one after the other: arguments, file, sample, space.
+
+    `unique` puts the class's representative in the place of each architecture. `total` is how many the sources hold,
+    repetitions between them counted; None where that is not known. What is wrong with arguments, a regular file or the
+    size of the sample is an `InputError` here; standard input and pipes are read as they come.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        texts: Iterable[str] = (),
+        file: str | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        everything: bool = False,
+        unique: bool = False,
+    ) -> None:
+        self.space = space
+        self.file = file
+        self.sample = sample
+        self.seed = seed
+        self.everything = everything
+        self.unique = unique
+        self.given: list[Point] = [point(text, space) for text in texts]
+        if not self.given and file is None and sample is None and not everything:
+            raise InputError(
+                "Expected at least one architecture but got none; give some (quoted, as they have | or brackets), "
+                "--file FILE, --sample N or --all."
+            )
+        size = self._size() if sample is not None or everything else 0
+        if sample is not None and sample < 1:
+            raise InputError(f"Expected --sample of at least 1 but got {sample}.")
+        if sample is not None and size is not None and sample > size:
+            raise InputError(
+                f"Expected --sample of at most {size} but got {sample}: {space.name} has no more "
+                f"{'classes' if unique else 'architectures'}; take --all."
+            )
+        listed, swept = self._lines(), size if everything else 0
+        self.total: int | None = None
+        if listed is not None and swept is not None:
+            self.total = len(self.given) + listed + (sample or 0) + swept
+
+    def new(self, seen: set[bytes]) -> Iterator[Candidate]:
+        """Each architecture once but those whose `mark` is in `seen`, which grows by those of the lists and the sample.
+
+        Nothing is remembered of a whole space, in which each string is once; of its classes, a mark.
+        """
+        number = 0
+        listed = (self._chosen(text, arch) for text, arch in chain(self.given, self._read()))
+        for text, arch in chain(listed, self._drawn()):
+            number += 1
+            key = mark(str(arch))
+            if key not in seen:
+                seen.add(key)
+                yield Candidate(text, arch, number)
+        for arch in self._swept():
+            number += 1
+            text = str(arch)
+            if mark(text) not in seen:
+                yield Candidate(text, arch, number)
+
+    def _chosen(self, text: str, arch: Any) -> Point:
+        if not self.unique:
+            return text, arch
+        representative = self.space.canonical(arch)
+        return str(representative), representative
+
+    def _size(self) -> int | None:
+        """How many architectures or classes the space has."""
+        size = self.space.__len__()  # len() itself fails beyond 2^63
+        if not self.unique:
+            return size
+        return len({self.space.canonical(arch) for arch in self.space}) if size <= COUNTABLE else None
+
+    def _lines(self) -> int | None:
+        """How many architectures the file has; None where it can be read only once."""
+        if self.file is None:
+            return 0
+        if self.file == "-" or Path(self.file).is_fifo() or Path(self.file).is_char_device():
+            return None
+        lines = sum(1 for _ in self._read())
+        if lines == 0:
+            raise InputError(f"Expected architectures in {self.file} but it has none; write one a line.")
+        return lines
+
+    def _read(self) -> Iterator[Point]:
+        if self.file is None:
+            return
+        name = "standard input" if self.file == "-" else self.file
+        try:
+            if self.file == "-":
+                empty = True
+                for point in parsed(sys.stdin, name, self.space):
+                    empty = False
+                    yield point
+                if empty:
+                    raise InputError("Expected architectures on standard input but it has none; write one a line.")
+            else:
+                with open_text(Path(self.file)) as file:
+                    yield from parsed(file, name, self.space)
+        except OSError as error:
+            raise InputError(f"Expected a readable file of architectures but {name}: {error.strerror}.") from error
+        except (csv.Error, UnicodeError) as error:
+            if isinstance(error, UnicodeDecodeError):
+                refuse_encoding(error.object, name)
+            raise InputError(f"Expected lines of text in {name} but: {error}.") from error
+
+    def _drawn(self) -> Iterator[Point]:
+        """Distinct uniform draws, the first of them the same for any size of the sample."""
+        rng = Random(derive(self.seed, "sample"))
+        drawn: set[bytes] = set()
+        fruitless = 0
+        while len(drawn) < (self.sample or 0):
+            _, arch = self._chosen("", self.space.sample(rng))
+            text = str(arch)
+            key = mark(text)
+            fruitless = fruitless + 1 if key in drawn else 0
+            if fruitless >= FRUITLESS:
+                raise InputError(
+                    f"Expected {self.sample} different ones for --sample but {FRUITLESS} draws gave none beyond "
+                    f"{len(drawn)}; take a smaller sample."
+                )
+            if not fruitless:
+                drawn.add(key)
+                yield text, arch
+
+    def _swept(self) -> Iterator[Any]:
+        if not self.everything:
+            return
+        if not self.unique:
+            yield from self.space
+            return
+        met: set[bytes] = set()  # a representative need not be among what the space goes through
+        for arch in self.space:
+            representative = self.space.canonical(arch)
+            key = mark(str(representative))
+            if key not in met:
+                met.add(key)
+                yield representative
+
+
+def point(text: str, space: SearchSpace[Any]) -> Point:
+    """The architecture written as `text`, by the field's string; a published one by its name, if that was given."""
+    arch = space.parse(text)
+    return space.label(text, arch), arch
+
+
+def parsed(lines: Iterable[str], name: str, space: SearchSpace[Any]) -> Iterator[Point]:
+    """The architectures in lines of text; `InputError` names the line of one that is none.
+
+    Lines hold one architecture each or a JSON object with "arch"; if the first has a field `arch` or `arch_str`, they
+    are a CSV table.
+    """
+    for number, text in _texts(_unmarked(lines, name), name):
+        try:
+            yield point(text, space)
+        except InputError as error:
+            raise InputError(f"{name}, line {number}: {error}") from error
+
+
+def _unmarked(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The lines without a byte order mark, which standard input may begin with."""
+    rest = iter(lines)
+    for first in rest:
+        refuse_encoding(first[:4].encode("utf-8", "surrogateescape"), name)
+        yield first.removeprefix("\ufeff")
+        break
+    yield from rest
+
+
+def _texts(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
+    numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    first = next(numbered, None)
+    if first is None:
+        return
+    header = [cell.strip() for cell in next(csv.reader([first[1]]))]
+    column = next((header.index(name) for name in COLUMNS if name in header), None)
+    if column is not None:
+        yield from _cells(numbered, column, name)
+        return
+    if name.endswith(".csv"):
+        raise InputError(f"Expected a column {' or '.join(COLUMNS)} in {name} but its first line has none; add one.")
+    for number, line in chain([first], numbered):
+        yield number, " ".join(_field(line, name, number).split())
+
+
+def _cells(numbered: Iterator[tuple[int, str]], column: int, name: str) -> Iterator[tuple[int, str]]:
+    """The cells of one column of a CSV table; the number is that of the row's last line."""
+    last = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal last
+        for last, line in numbered:  # noqa: B007
+            yield line
+
+    for row in csv.reader(lines()):
+        if column >= len(row):
+            raise InputError(f"{name}, line {last}: Expected at least {column + 1} cells but got {len(row)}.")
+        yield last, " ".join(row[column].split())
+
+
+def _field(line: str, name: str, number: int) -> str:
+    """The "arch" of a JSON object; a line that is none stays as it is, an architecture may be written as JSON too."""
+    if line.lstrip().startswith("{"):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return line
+        arch = value.get("arch")
+        if arch is not None:
+            return arch if isinstance(arch, str) else json.dumps(arch)
+    if name.endswith(".jsonl"):
+        raise InputError(f'{name}, line {number}: Expected a JSON object with "arch" but got another line.')
+    return line

@@ -1,0 +1,1 @@
+"""Forward and backward passes of an untrained network, shared by proxies."""

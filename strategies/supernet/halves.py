@@ -1,0 +1,48 @@
+"""The two halves of the training images, and the batches that a level takes from its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from nas.core.data import Split
+from nas.core.data.splits import HALF, take
+from nas.core.errors import InputError
+from nas.core.images import unit_range
+from nas.core.optimisation.augment import random_crop, random_flip
+
+Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
+
+
+def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
+    """The weights' half and α's half: disjoint, class by class, the same in every run; both copies in memory."""
+    if split.on_disk:
+        raise InputError(
+            f"Expected training images that fit in memory for a supernet but the {len(split)} of "
+            f"{split.images.shape[-1]} pixels do not; set data.size to fewer pixels."
+        )
+    first, second = take(split.labels.cpu().numpy(), num_classes, HALF, "supernet")
+    return tuple(Split(split.images[part], split.labels[part]) for part in (first, second))  # type: ignore[return-value]
+
+
+def half_batches(
+    half: Split, steps: int, size: int, crop: int, flip: bool, generator: torch.Generator
+) -> Iterator[Batch]:
+    """`steps` batches of `size` images in a random order, augmented; a half that is too small begins again."""
+    device = half.images.device
+    order = torch.randperm(len(half), generator=generator, device=device)
+    positions = torch.arange(steps * size, device=device) % len(half)
+    for chosen in order[positions].split(size):
+        images = half.images[chosen]
+        if crop:
+            images = random_crop(images, crop, generator)
+        if flip:
+            images = random_flip(images, generator)
+        yield unit_range(images), half.labels[chosen]
+
+
+def on(split: Split, device: torch.device) -> Split:
+    """The same images and labels on a device."""
+    return Split(split.images.to(device), split.labels.to(device))

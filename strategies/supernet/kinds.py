@@ -1,0 +1,59 @@
+"""The supernet searches by name: each is the same bilevel search with other defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nas.core.config.effects import Condition
+from nas.strategies.supernet.base import SupernetStrategy
+from nas.strategies.supernet.options import CONDITIONS, BilevelOptions
+
+
+@dataclass
+class RNASUniformOptions(BilevelOptions):
+    perturbation: str = "uniform"
+
+
+@dataclass
+class DARTSOptions(BilevelOptions):
+    coefficient: float = 0.0
+    warm_up: int = 0  # DARTS has none
+
+
+@dataclass
+class DARTSSecondOrderOptions(DARTSOptions):
+    second_order: bool = True
+
+
+class RNASMax(SupernetStrategy):
+    """Both levels minimise CE + f with PGD on f (Zhu et al., Robust Neural Architecture Search, algorithm 1)."""
+
+    name: ClassVar[str] = "rnas-max"
+    Options: ClassVar[type[BilevelOptions]] = BilevelOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
+
+
+class RNASUniform(SupernetStrategy):
+    """Both levels minimise CE + f with uniform noise (Zhu et al., Robust Neural Architecture Search, algorithm 2)."""
+
+    name: ClassVar[str] = "rnas-uniform"
+    Options: ClassVar[type[BilevelOptions]] = RNASUniformOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
+
+
+class DARTSFirstOrder(SupernetStrategy):
+    """Cross-entropy alone, α's gradient at the weights as they are (Liu et al., ICLR 2019, arXiv:1806.09055)."""
+
+    name: ClassVar[str] = "darts"
+    Options: ClassVar[type[BilevelOptions]] = DARTSOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
+
+
+class DARTSSecondOrder(SupernetStrategy):
+    """Cross-entropy alone, α's gradient through one step of the weights (Liu et al., ICLR 2019, eq. 7–8)."""
+
+    name: ClassVar[str] = "darts-second-order"
+    Options: ClassVar[type[BilevelOptions]] = DARTSSecondOrderOptions
+    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS

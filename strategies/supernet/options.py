@@ -1,0 +1,101 @@
+"""The settings of a supernet search; the defaults are those of RNAS-max (Zhu et al., section 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from nas.core.config.effects import Condition
+from nas.core.errors import InputError
+from nas.strategies.supernet.perturbations import PERTURBATIONS
+from nas.strategies.supernet.regularisers import REGULARISERS
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # what convolutions compute in
+
+_regularised = Condition(lambda options, space: options.coefficient > 0, "with strategy.coefficient=0")
+_perturbed = Condition(
+    lambda options, space: options.coefficient > 0 or options.validation_images > 0,
+    "with strategy.coefficient=0 and strategy.validation_images=0",
+)
+CONDITIONS = {  # of the options below
+    "regulariser": _regularised,
+    "perturbation": _regularised,
+    "warm_up_regularised": Condition(
+        lambda options, space: options.coefficient > 0 and options.warm_up > 0,
+        "with strategy.coefficient=0 or strategy.warm_up=0",
+    ),
+    "eps": _perturbed,
+    "steps": _perturbed,
+    "step_size": _perturbed,
+}
+
+
+@dataclass
+class BilevelOptions:
+    """Both levels minimise CE + λ·f; the weights by SGD with a cosine learning rate, α by Adam.
+
+    The paper does not say whether the steps of the warm-up carry λ·f. Here they do: its eq. 4 and both algorithms
+    define the weights w*(α) with that term, so α then meets the weights that it will be judged with.
+    """
+
+    section: ClassVar[str] = "strategy"  # of the configuration, for messages
+
+    epochs: int = 50
+    warm_up: int = 15  # first epochs, in which only the weights learn
+    warm_up_regularised: bool = True  # whether the weights minimise λ·f there too
+    batch_size: int = 64
+    coefficient: float = 1.0  # λ; 0 is DARTS
+    regulariser: str = "correlation"  # f
+    perturbation: str = "pgd"  # how x' is made
+    eps: float = 0.031  # radius of the L∞ ball, images in [0, 1]
+    steps: int = 10  # of PGD
+    step_size: float = 0.003
+    second_order: bool = False  # α's gradient through one step of the weights
+    lr: float = 0.025  # of the weights
+    lr_min: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    clip: float = 5.0  # largest L2 norm of the weights' gradient
+    alpha_lr: float = 3e-4
+    alpha_beta1: float = 0.5
+    alpha_beta2: float = 0.999
+    alpha_weight_decay: float = 1e-3
+    crop: int = 4  # random crop after padding by so many pixels; 0 for none
+    flip: bool = True  # mirror half of the images
+    precision: str = "fp32"  # bf16: autocast, on a GPU that has it; weights, α and losses stay in fp32
+    validation_images: int = 1000  # of the held-out part, for the accuracies after each epoch; 0 for none
+    stop_skips: int | None = None  # end when the normal cell has so many skip connections (DARTS+: 2)
+    stop_eigenvalue: bool = False  # end when the validation loss grows sharp in α (Zela et al. 2020)
+
+    def check(self) -> None:
+        REGULARISERS.get(self.regulariser)
+        PERTURBATIONS.get(self.perturbation)
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"Expected {self.section}.precision to be {' or '.join(PRECISIONS)} but got {self.precision!r}."
+            )
+        for key, low, high in (
+            ("epochs", 1, 1_000_000),
+            ("warm_up", 0, 1_000_000),
+            ("batch_size", 2, 1_000_000),
+            ("coefficient", 0, 1e6),
+            ("eps", 0, 1),
+            ("steps", 1, 100_000),
+            ("lr_min", 0, 1e6),
+            ("momentum", 0, 1),
+            ("weight_decay", 0, 1e6),
+            ("alpha_beta1", 0, 0.999999),
+            ("alpha_beta2", 0, 0.999999),
+            ("alpha_weight_decay", 0, 1e6),
+            ("crop", 0, 512),
+            ("validation_images", 0, 1_000_000_000),
+            ("stop_skips", 1, 1_000_000),
+        ):
+            value = getattr(self, key)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
+        for key in ("lr", "clip", "alpha_lr", "step_size"):
+            if not 0 < getattr(self, key) < 1e6:
+                raise InputError(f"Expected {self.section}.{key} > 0 but got {getattr(self, key)}.")

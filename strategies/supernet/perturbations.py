@@ -1,0 +1,78 @@
+"""How the perturbed images x' of RNAS are made, in the ball |x' - x|∞ ≤ eps and in [0, 1]."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas.core.optimisation.perturb import Objective, pgd, uniform_noise
+from nas.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far and how long an attack may go; images are in [0, 1]."""
+
+    eps: float
+    step_size: float
+    steps: int
+
+
+Compute = Callable[[Objective, Tensor, Budget, torch.Generator | None], Tensor]
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """x' for a batch of images x. `objective(x') -> scalar` is what attacks raise; noise does not look at it.
+
+    Attacks start at x + U(-eps, eps), because a disagreement with x has no gradient at x itself. The result carries no
+    gradient. `passes(budget)` says how often the objective is evaluated and differentiated (for the input only).
+    """
+
+    name: str
+    compute: Compute
+    passes: Callable[[Budget], int]
+    doc: str
+
+    def __call__(
+        self, objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return self.compute(objective, x, budget, generator)
+
+
+def perturbation(name: str, *, passes: Callable[[Budget], int]) -> Callable[[Compute], Perturbation]:
+    """Attach the metadata to a function `(objective, x, budget, generator) -> x'`; its docstring says what it does."""
+
+    def attach(compute: Compute) -> Perturbation:
+        return Perturbation(name, compute, passes, inspect.getdoc(compute) or "")
+
+    return attach
+
+
+@perturbation("pgd", passes=lambda budget: budget.steps)
+def projected_gradient(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
+    """`steps` signed gradient steps of `step_size` from a random point of the ball (Madry et al., ICLR 2018)."""
+    start = uniform_noise(x, budget.eps, generator)
+    return pgd(objective, x, budget.eps, budget.step_size, budget.steps, start=start)
+
+
+@perturbation("fgsm", passes=lambda budget: 1)
+def one_step(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
+    """One signed gradient step of 1.25·eps from a random point of the ball, projected (Wong et al., ICLR 2020)."""
+    start = uniform_noise(x, budget.eps, generator)
+    return pgd(objective, x, budget.eps, 1.25 * budget.eps, 1, start=start)
+
+
+@perturbation("uniform", passes=lambda budget: 0)
+def uniform(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
+    """x + U(-eps, eps) per pixel, clipped to [0, 1]: RNAS-uniform, no gradient needed."""
+    return uniform_noise(x, budget.eps, generator)
+
+
+PERTURBATIONS: Registry[Perturbation] = Registry(
+    "perturbation", "nas.strategies.supernet", "nas.rnas", lambda value: isinstance(value, Perturbation)
+)

@@ -1,0 +1,62 @@
+"""The second-order gradient of DARTS: through one step of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nas.search_spaces.supernet import Supernet
+from nas.strategies.supernet.gradients import only
+from nas.strategies.supernet.losses import Terms
+
+RADIUS = 0.01  # of the finite difference, divided by ‖∇‖
+
+
+def unrolled_gradient(
+    supernet: Supernet,
+    alpha_loss: Callable[[], Terms],
+    weight_loss: Callable[[], Terms],
+    optimizer: torch.optim.SGD,
+) -> tuple[list[Tensor], Terms]:
+    """∇_α L_val(w'(α), α) with w' = w - ξ·(∇_w L_train(w, α) + wd·w + momentum·buffer), and the terms of L_val at w'.
+
+    It is ∇_α L_val(w', α) - ξ·∇²_{αw} L_train(w, α)·v with v = ∇_w' L_val(w', α); the product is the central difference
+    (∇_α L_train(w + r·v, α) - ∇_α L_train(w - r·v, α)) / 2r, r = 0.01/‖v‖. The step is that of `optimizer`, which
+    stays as it is, as do the weights. Source: Liu et al., ICLR 2019, eq. 7–8, and its release.
+
+    The losses are evaluated at the weights the supernet has when they are called. `weight_loss` must be the same
+    function every time (with fixed perturbed images), or the difference measures something else.
+    """
+    weights, alphas = supernet.weights(), supernet.architecture_parameters()
+    group = optimizer.param_groups[0]
+    rate = group["lr"]
+    with only(supernet, weights):
+        slope = torch.autograd.grad(weight_loss().total, weights)
+    saved = [weight.detach().clone() for weight in weights]
+    try:
+        with torch.no_grad():
+            for weight, gradient in zip(weights, slope):
+                buffer = optimizer.state[weight].get("momentum_buffer") if weight in optimizer.state else None
+                step = gradient + group["weight_decay"] * weight
+                weight.sub_(rate * (step if buffer is None else step + group["momentum"] * buffer))
+        with only(supernet, [*alphas, *weights]):
+            terms = alpha_loss()
+            gradients = torch.autograd.grad(terms.total, [*alphas, *weights])
+        direct, direction = gradients[: len(alphas)], gradients[len(alphas) :]
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in direction]))
+        radius = RADIUS / norm.clamp_min(1e-12)
+        sides = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                for weight, old, v in zip(weights, saved, direction):
+                    weight.copy_(old + sign * radius * v)
+            with only(supernet, alphas):
+                sides.append(torch.autograd.grad(weight_loss().total, alphas))
+    finally:
+        with torch.no_grad():
+            for weight, old in zip(weights, saved):
+                weight.copy_(old)
+    implicit = [(plus - minus) / (2 * radius) for plus, minus in zip(*sides)]
+    return [first - rate * second for first, second in zip(direct, implicit)], terms

@@ -1,0 +1,107 @@
+"""How much memory there is for data, as a made-up system tells it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.core.data import Split
+from nas.core.execution import available_memory
+
+
+class Elsewhere:
+    """Takes the place of `Path`: what is asked for is looked up below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __call__(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A system without a file that says anything."""
+    monkeypatch.setattr(available_memory, "Path", Elsewhere(tmp_path))
+    monkeypatch.setattr(available_memory, "_container", lambda: None)
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 700, "SC_PAGE_SIZE": 4096}.__getitem__)
+    (tmp_path / "proc").mkdir()
+    return tmp_path
+
+
+def test_linux_says_what_is_available(system: Path) -> None:
+    lines = ["MemTotal:       16000 kB", "MemFree:         1000 kB", "MemAvailable:    9000 kB", "Buffers:   20 kB"]
+    (system / "proc/meminfo").write_text("\n".join(lines))
+    assert available_memory.available() == 9000 * 1024
+
+
+def test_another_unix_says_how_much_there_is(system: Path) -> None:
+    assert available_memory.available() == 700 * 4096
+    (system / "proc/meminfo").write_text("MemTotal: 16000 kB")
+    assert available_memory.available() == 700 * 4096
+
+
+def test_a_container_may_have_less(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, expected in ((1000, 1000), (10**9, 700 * 4096)):
+        monkeypatch.setattr(available_memory, "_container", lambda limit=limit: limit)
+        assert available_memory.available() == expected
+
+
+@pytest.mark.usefixtures("system")
+def test_where_nothing_says_anything_everything_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert available_memory.available() == 9_223_372_036_854_775_807  # the largest number of bytes that a system counts
+
+
+def test_data_may_take_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(available_memory, "available", lambda: 1000)
+    assert available_memory.fits(500)
+    assert not available_memory.fits(501)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"memory.max": "5000", "memory.current": "3000", "memory.stat": "anon 100\nfile 400\n"}, 2400),
+        ({"memory.max": "5000", "memory.current": "3000", "memory.stat": "anon 100\n"}, 2000),
+        ({"memory.max": "5000", "memory.current": "9000", "memory.stat": "file 10\n"}, 0),
+        ({"memory.max": "max\n", "memory.current": "3000", "memory.stat": "file 400\n"}, None),
+        ({"memory.max": "5000"}, None),
+        ({"memory.max": "much", "memory.current": "1", "memory.stat": "file 1"}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_control_group_leaves(files: dict[str, str], expected: int | None, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert available_memory._container(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 bytes"),
+        (999_999, "999999 bytes"),
+        (1_000_000, "1 MB"),
+        (123_400_000, "123 MB"),
+        (990_000_000, "990 MB"),
+        (1_000_000_000, "1 GB"),
+        (2_340_000_000, "2.34 GB"),
+    ],
+)
+def test_sizes_in_words(size: int, words: str) -> None:
+    assert available_memory.in_words(size) == words
+
+
+def test_a_part_in_memory_goes_to_any_device() -> None:
+    part = Split(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([1, 0]))
+    assert not part.on_disk
+    assert part.on(torch.device("meta")).images.device.type == "meta"
+    assert part.on(torch.device("cpu")).images.data_ptr() == part.images.data_ptr()
+    assert part.picked(torch.tensor([1])).labels.tolist() == [0]

@@ -1,0 +1,111 @@
+"""Accuracies under corruption stand in the report and in the text of `nas eval`, as the result has them."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.cli.presentation import corruption_lines
+from nas.commands import launch
+from nas.core.data import DataSettings, load
+from nas.core.errors import InputError
+from nas.eval import EvalSettings
+from nas.eval.corruptions.scores import relative_errors, summary
+from nas.objectives.network_spec import Sized
+from nas.objectives.short_training import LabelSettings, Trained
+from nas.report.identity import identities
+from nas.report.sections import corruptions
+from nas.settings.schema import from_values
+
+ACCURACY = {"fog": [0.91, 0.8, 0.612], "snow": [0.85, 0.7, 0.5], "contrast": [0.7, 0.4, 0.2], "spatter": [0.9] * 3}
+EVIL = "<b>evil</b>"
+
+
+def entry(name: str = "best-pgd", **more: Any) -> dict[str, Any]:
+    found = {
+        "images": "computed with the parameters for 32x32",
+        "clean_images": "the same images",
+        "n_test": 500,
+        "severities": [1, 3, 5],
+        "clean": 0.9321,
+        **summary(ACCURACY, 0.9321),
+        "interval": [0.6012, 0.6789],
+        "accuracy": ACCURACY,
+        "left_out": {},
+        "right": [1, 2],
+    }
+    return {"name": name, "corruptions": {**found, **more}}
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
+
+
+def shown(*entries: dict[str, Any]) -> str:
+    return corruptions.corruptions(list(entries), identities({one["name"]: "pgd" for one in entries}))
+
+
+def test_the_section_holds_the_numbers() -> None:
+    html = shown(entry(), entry("random-pgd"), {"name": "other-pgd"})
+    text = text_of(html)
+    one = entry()["corruptions"]
+    for share in (one["clean"], one["mean"], one["hrs"], *one["groups"].values(), *one["types"].values(), 0.612):
+        assert f"{100 * share:.1f}%" in text
+    for words in ("[60.1, 67.9]", "500 test images", "Means over 3 types, each at severity 1, 3 and 5", "for 32x32"):
+        assert words in text
+    assert "mCE" not in text
+    assert "other" not in text
+    assert html.count('<svg class="plot"') == 1
+    assert html.count("<details>") == 2
+    assert shown({"name": "best-pgd"}) == ""
+
+
+def test_the_baseline_and_what_was_left_out_are_said() -> None:
+    relative = relative_errors(ACCURACY, 0.9321, {"clean": 0.8, "accuracy": {kind: [0.5] * 3 for kind in ACCURACY}})
+    text = text_of(shown(entry(left_out={"frost": "no photographs"}, clean_images="other images", **relative)))
+    for words in (f"{relative['mce']:.1f}", f"{relative['relative_mce']:.1f}", "relative mCE", "Left out: frost."):
+        assert words in text
+    assert "The clean accuracy is of other images." in text
+
+
+def test_one_severity_needs_no_curve_and_text_is_escaped() -> None:
+    single = {kind: values[:1] for kind, values in ACCURACY.items()}
+    html = shown(entry(severities=[1], accuracy=single, images=EVIL))
+    assert '<svg class="plot"' not in html
+    assert EVIL not in html
+
+
+def test_the_text_for_people() -> None:
+    relative = relative_errors(ACCURACY, 0.9321, {"clean": 0.8, "accuracy": {kind: [0.5] * 3 for kind in ACCURACY}})
+    lines = corruption_lines(entry(left_out={"frost": "no photographs"}, **relative))
+    assert lines[0].startswith("accuracy under 3 types of corruption: 63.0 % [60.1-67.9] (clean 93.2, HRS 75.2; wea")
+    assert f"mCE: {relative['mce']:.1f} % of the baseline's error" in lines
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert rows["severity"] == ["1", "3", "5", "mean"]
+    assert rows["fog"] == ["91.0", "80.0", "61.2", "77.4"]
+    assert rows["left"][-2:] == ["no", "photographs"]
+    assert "500 images" in lines[-1]
+    assert corruption_lines({"name": "best"}) == []
+
+
+def test_a_run_is_refused_before_its_search_where_the_files_are_missing(tmp_path: Path) -> None:
+    values = {
+        "name": "early",
+        "space": "nasbench201",
+        "eval": {"attacks": ["fgsm"], "n_test": 20, "corruptions": ["fog"], "corruption_data": str(tmp_path)},
+    }
+    with pytest.raises(InputError, match=r"labels\.npy"):
+        launch.preflight("run", from_values(values, []), keep=False)
+
+
+def test_a_short_training_inside_a_search_meets_no_corruption(tmp_path: Path) -> None:
+    data, folder = load(DataSettings()), tmp_path / "trained"
+    asked = EvalSettings(attacks=["fgsm"], corruptions=["all"], corruption_data=str(tmp_path / "none"))
+    sized = Sized("nasbench201", {"channels": 4, "cells_per_stage": 1}, data.num_classes, data.image_size)
+    judge = Trained(["trained:fgsm"], LabelSettings(), asked, data, {}, sized, folder, 1, torch.device("cpu"))
+    assert judge.attack.corruptions == []

@@ -1,0 +1,446 @@
+"""The report: its numbers are the result's, it needs nothing from outside, it leaves out what a run lacks."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from html import escape, unescape
+from html.parser import HTMLParser
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from nas.core.errors import InputError
+from nas.core.storage.sqlite import Evaluation
+from nas.eval import hrs, wilson
+from nas.report import repeat, write_report
+from nas.report.facts import gather
+from nas.report.figures import cells
+from nas.report.identity import legend
+from nas.report.wording import duration, percent, points, probability, radius
+from nas.runs import run_folder
+from nas.runs.differences import differences
+from nas.search_spaces import SPACES
+from nas.settings import schema, typed
+from nas.settings.effects import Reader
+
+BEST = "|avg_pool_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
+RANDOM = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|nor_conv_3x3~1|none~2|"
+N = 60
+RIGHT = {  # images classified rightly, of N
+    "best-standard": {"clean": 59, "fgsm": 6, "pgd20": 0},
+    "best-pgd": {"clean": 57, "fgsm": 41, "pgd20": 37},
+    "random-standard": {"clean": 58, "fgsm": 7, "pgd20": 1},
+    "random-pgd": {"clean": 55, "fgsm": 30, "pgd20": 11},
+}
+PARTS = ("search", "training", "models", "differences")
+EVIL = "<script>alert('x')</script>"
+
+
+def entry(name: str, arch: str, eps: float = 0.15) -> dict[str, Any]:
+    right = RIGHT[name]
+    share = {metric: count / N for metric, count in right.items()}
+    attacks = {metric: value for metric, value in share.items() if metric != "clean"}
+    return {
+        "name": name,
+        "architecture": arch,
+        "params": 67570 if name.startswith("best") else 71234,
+        "training": name.split("-")[1],
+        "norm": "Linf",
+        "eps": eps,
+        "n_test": N,
+        "clean": share["clean"],
+        "attacks": attacks,
+        "hrs": {metric: hrs(share["clean"], value) for metric, value in attacks.items()},
+        "intervals": {metric: list(wilson(count, N)) for metric, count in right.items()},
+        "correct": {metric: "1" * count + "0" * (N - count) for metric, count in right.items()},
+        "sweep": {
+            "attack": "pgd20",
+            "eps": [0.0, eps / 2, 2 * eps],
+            "accuracy": [share["clean"], (share["clean"] + share["pgd20"]) / 2, 0.0],
+        },
+        "checkpoint": f"models/{name}/best.pt",
+    }
+
+
+def history(robust: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {"epoch": e, "train_loss": 2 / e, "lr": 0.1, "val_accuracy": 1 - 0.5 / e} for e in range(1, 5)
+    ]
+    return [{**row, "val_robust_accuracy": 0.1 * row["epoch"]} if robust else row for row in rows]
+
+
+def result(best: str = BEST, random: str = RANDOM, space: str = "nasbench201") -> dict[str, Any]:
+    models = [entry(name, best if name.startswith("best") else random) for name in RIGHT]
+    return {
+        "architecture": best,
+        "random_architecture": random,
+        "space": space,
+        "data": "digits",
+        "seeds": {"run": 7, "best-pgd": 5659999038290680715},
+        "search": {
+            "objective": "croze",
+            "goals": [{"name": "croze", "higher_is_better": True}],
+            "evaluated": 12,
+            "failed": 2,
+            "exhausted": False,
+            "best": [{"arch": best, "canonical": best, "metrics": {"croze": 19.0}}],
+        },
+        "models": models,
+        "differences": differences(models),
+        "versions": {"robust-nas": "0.1.0", "torch": "9.8.7"},
+        "seconds": {"search": 6.5, "train": 67.0, "eval": 95.2, "report": 1.5, "total": 170.2},
+    }
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes a run folder with a small search and training history in its store."""
+
+    def made(*overrides: str, command: str = "run", reason: str = "out of memory", extra: Any = None) -> Path:
+        folder = tmp_path / "run"
+        chosen = schema.load("quickstart", [f"run.dir={folder}", "seed=7", *overrides])
+        with run_folder.create(command, chosen, extra) as opened:
+            for number in range(12):
+                failed = number in (3, 8)
+                key, metrics = f"cell {number}", None if failed else {"croze": number * 7 % 20}
+                opened.store.record(Evaluation(key, metrics, reason if failed else None, 1.0))
+                opened.store.tell(number, key)
+            opened.store.put(
+                "training",
+                {
+                    name: {
+                        "history": history("pgd" in name),
+                        "chosen_epoch": 3,
+                        "arch": BEST if "best" in name else RANDOM,
+                    }
+                    for name in RIGHT
+                },
+            )
+        return folder
+
+    return made
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, without tags."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", page, flags=re.S))))
+
+
+def titles(page: str) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", page)
+
+
+class Balance(HTMLParser):
+    """Checks that every element that is opened is closed."""
+
+    VOID = ("meta", "wbr", "br")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(make: Make) -> None:
+    path = write_report(make(), result())
+    page = path.read_text()
+    assert path.name == "report.html"
+    assert not re.search(r"https?://|<script|<link|<img|<iframe|@import|url\((?!#)", page)
+    assert all(target.startswith("#") for target in re.findall(r'(?:href|src)="([^"]*)"', page))
+    identifiers = re.findall(r'\bid="([^"]*)"', page)
+    assert len(identifiers) == len(set(identifiers))
+    assert len(page.encode()) < 1_500_000
+    parser = Balance()
+    parser.feed(page)
+    assert not parser.open
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_table_holds_the_numbers_of_the_result(make: Make) -> None:
+    content = result()
+    page = write_report(make(), content).read_text()
+    table = page[page.index("<h2>Results") : page.index("<h2>Paired")]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)[2:]]
+    assert len(rows) == len(content["models"])
+    for model, (_, weights, *numbers) in zip(content["models"], rows):
+        assert weights == f"{model['params']:,}"
+        shares = {"clean": model["clean"], **model["attacks"]}
+        for (metric, share), cell in zip(shares.items(), numbers):
+            low, high = model["intervals"][metric]
+            assert text_of(cell) == f"{100 * share:.1f}% [{100 * low:.1f}, {100 * high:.1f}] "
+        assert numbers[len(shares) :] == [f"{100 * value:.1f}%" for value in model["hrs"].values()]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_difference_is_claimed_exactly_where_it_is_shown(make: Make) -> None:
+    content = result()
+    page = write_report(make(), content).read_text()
+    table = page[page.index("<h2>Paired") : page.index("<h2>Robustness")]
+    rows = [text_of(row) for row in re.findall(r'<tr class="(?:un)?shown">(.*?)</tr>', table)]
+    assert len(rows) == len(content["differences"])
+    assert {row["shown"] for row in content["differences"]} == {True, False}
+    for row, text in zip(content["differences"], rows):
+        assert ("no difference shown" in text) == (not row["shown"])
+        assert ("is better" in text) == row["shown"]
+        assert points(row) in text
+        low, high = row["interval"]
+        numbers = [100 * row["difference"], 100 * low, 100 * high]
+        assert "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*numbers).replace("-", "\u2212") in text
+        for p in (row["p"], row["corrected"]):
+            assert f" {probability(p)} " in text
+    better = next(text for row, text in zip(content["differences"], rows) if row["metric"] == "pgd20" and row["shown"])
+    assert "best is better" in better
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_summary_tells_a_worse_best_cell_plainly(make: Make) -> None:
+    content = result()
+    for first, second in ((1, 3), (0, 2)):
+        a, b = content["models"][first], content["models"][second]
+        for key in ("clean", "attacks", "hrs", "intervals", "correct", "sweep"):
+            a[key], b[key] = b[key], a[key]
+    content["differences"] = differences(content["models"])
+    page = write_report(make(), content).read_text()
+    finding = text_of(re.findall(r'<p class="finding">(.*?)</p>', page)[0])
+    assert "less robust" in finding
+    row = next(
+        r
+        for r in content["differences"]
+        if (r["first"], r["second"], r["metric"]) == ("best-pgd", "random-pgd", "pgd20")
+    )
+    assert points(row) in finding
+
+
+def test_names_and_reasons_are_escaped(make: Make) -> None:
+    content = result()
+    content["search"]["best"][0]["arch"] = content["architecture"] = EVIL
+    content["models"][0]["name"] = EVIL
+    content["versions"][EVIL] = content["seeds"][EVIL] = EVIL
+    content["data"] = EVIL
+    folder = make(reason=EVIL)
+    written = (folder / "config.json").read_text().replace('"name": "quickstart"', f'"name": "{EVIL}"')
+    (folder / "config.json").write_text(written)  # such a name is refused at the start, but files can be edited
+    (folder / "config.json.sha256").unlink()
+    page = write_report(folder, content).read_text()
+    assert "<script" not in page
+    assert f"<h1>{escape(EVIL)}</h1>" in page
+    assert f"2\u00d7 {escape(EVIL)}" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("absent", [gone for size in (0, 1, 3, 4) for gone in combinations(PARTS, size)])
+def test_only_what_is_there_is_shown(make: Make, absent: tuple[str, ...]) -> None:
+    content = {key: value for key, value in result().items() if key not in absent}
+    folder = make()
+    if "training" in absent:
+        with run_folder.reopen(folder) as opened:
+            opened.store.put("training", None)
+    shown = titles(write_report(folder, content).read_text())
+    for part, title in {
+        "search": "Search", "training": "Training", "models": "Results", "differences": "Paired differences"
+    }.items():  # fmt: skip
+        assert (title in shown) == (part not in absent)
+    assert ("Robustness against the attack radius" in shown) == ("models" not in absent)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_results_of_single_commands(make: Make) -> None:
+    """Those of `nas search`, `nas train` and `nas eval` are flat."""
+    folder = make()
+    (folder / "store.sqlite").rename(folder / "aside")
+    one = {**entry("best-pgd", BEST), "seconds": {"eval": 3.0, "total": 3.0}}
+    page = write_report(folder, one).read_text()
+    assert {"Results", "Cells", "Time per stage"} <= set(titles(page))
+    assert not {"Search", "Training", "Paired differences"} & set(titles(page))
+    assert not (folder / "store.sqlite").exists()
+
+    (folder / "aside").rename(folder / "store.sqlite")
+    page = write_report(folder, {**result()["search"], "seconds": {"search": 3.0, "total": 3.0}}).read_text()
+    assert "Search" in titles(page)
+    assert "Results" not in titles(page)
+
+    trained = {
+        "checkpoint": "models/model/best.pt",
+        "arch": BEST,
+        "training": "pgd",
+        "chosen_epoch": 3,
+        "seconds": 4.0,
+    }
+    with run_folder.reopen(folder) as opened:
+        opened.store.put("training", {"model": {"history": history(True), "chosen_epoch": 3, "arch": BEST}})
+    page = write_report(folder, trained).read_text()
+    assert {"Training", "Cells"} <= set(titles(page))
+    assert not {"Search", "Results"} & set(titles(page))
+
+
+def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
+    folder, content = make(), result()
+    first = write_report(folder, content).read_bytes()
+    content["seconds"].update(report=99.0, total=999.0)  # the time of the report itself is known only after it
+    assert write_report(folder, content).read_bytes() == first
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_report_can_be_written_inside_the_run(make: Make) -> None:
+    folder = make()
+    with run_folder.reopen(folder):
+        assert write_report(folder, result()).exists()
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Expected a run folder"):
+        write_report(tmp_path, result())
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("name", SPACES.names())
+def test_cells_are_drawn_with_every_operation(make: Make, name: str) -> None:
+    space = SPACES.get(name)()
+    rng = Random(5)
+    best, other = (str(space.sample(rng)) for _ in range(2))
+    page = write_report(make(f"space={name}"), result(best, other, name)).read_text()
+    drawn = page[page.index("<h2>Cells") : page.index("<h2>Time")]
+    for arch in (best, other):
+        assert escape(arch) in drawn.replace("<wbr>", "")
+        for edges in space.edges(space.parse(arch)).values():
+            for _, _, operation in edges:
+                assert f"<code>{operation}</code>" in drawn
+                assert f">{cells.short(operation)}</text>" in drawn
+    graphs = [edges for arch in (best, other) for edges in space.edges(space.parse(arch)).values()]
+    assert drawn.count("<svg") == sum(bool(edges) for edges in graphs)
+
+
+@pytest.mark.parametrize("name", SPACES.names())
+def test_tracks_and_labels_never_overlap(name: str) -> None:
+    space = SPACES.get(name)()
+    rng = Random(1)
+    for _ in range(200):
+        for edges in space.edges(space.sample(rng)).values():
+            nodes = cells.order(edges)
+            placed = cells.tracks(edges, nodes)
+            found = [(nodes[t.source], nodes[t.target], t.operation) for t in placed]
+            assert sorted(found) == sorted(edges)
+            for a, b in combinations(placed, 2):
+                assert a.source < a.target
+                if (a.side, a.lane) == (b.side, b.lane) and (a.operation, b.operation) != (
+                    cells.JOIN,
+                    cells.JOIN,
+                ):
+                    assert max(a.source, b.source) >= min(a.target, b.target)
+
+
+def test_two_edges_between_the_same_nodes_run_apart() -> None:
+    edges = [("a", "b", "skip_connect"), ("a", "b", "nor_conv_3x3"), ("a", "b", "avg_pool_3x3")]
+    placed = cells.tracks(edges, ["a", "b"])
+    assert len({(track.side, track.lane) for track in placed}) == 3
+
+
+def test_the_command_repeats_the_run(make: Make) -> None:
+    overrides = [
+        "space=darts",
+        "eval.attacks=fgsm,pgd20",
+        "train.clip=5.0",
+        "run.random=false",
+        "train.eps=8/255",
+    ]
+    facts = gather(make(*overrides), result())
+    line, needs_file = repeat.command(facts)
+    assert not needs_file
+    words = line.split()
+    assert words[:3] == ["nas", "run", "quickstart"]
+    again = schema.load("quickstart", words[3:])
+    assert again.seed == 7
+    assert again.eval.attacks == ["fgsm", "pgd20"]
+    assert again.train.eps == 8 / 255
+    assert again.space == "darts"
+    assert not again.run.random
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_from_a_file_says_to_save_the_settings(make: Make) -> None:
+    folder = make("name=mine")
+    page = write_report(folder, result()).read_text()
+    assert "nas run mine.yaml seed=7" in page
+    assert "Save the settings" in page
+
+
+def test_an_evaluation_is_repeated_with_its_attacks(make: Make) -> None:
+    folder = make(command="eval", extra={"checkpoint": "some folder/best.pt", "name": "best-pgd"})
+    line, _ = repeat.command(gather(folder, entry("best-pgd", BEST)))
+    assert line.startswith("nas eval 'some folder/best.pt' seed=7 eval.attacks=fgsm,pgd20,autoattack eval.eps=0.15")
+
+
+@pytest.mark.parametrize("command", ["run", "search", "train", "eval"])
+def test_the_command_that_repeats_a_run_names_what_acts_alone(make: Make, command: str) -> None:
+    """A run may have settings from another that its own command would refuse, were they typed."""
+    idle = {
+        "run": ["train.trades_beta=3", "label.epochs=2"],
+        "search": ["label.epochs=2", "run.random=false"],
+        "train": ["search.budget=7", "strategy.name=random", "train.trades_beta=3"],
+        "eval": ["eval.restarts=3", "eval.checks_images=7"],
+    }[command]
+    more = {"train": [f"arch={BEST}"], "eval": ["eval.attacks=fgsm", "eval.sweep=[]"]}.get(command, [])
+    extra = {"checkpoint": "best.pt", "name": "best-pgd"} if command == "eval" else None
+    folder = make(*idle, *more, "eval.n_test=20", command=command, extra=extra)
+    line, needs_file = repeat.command(gather(folder, entry("best-pgd", BEST) if command == "eval" else result()))
+    assert not needs_file
+    _, _, source, *words = shlex.split(line)
+    for text in idle:
+        assert text.split("=")[0] not in line
+    if command == "eval":
+        typed.from_values(Reader("eval"), {}, words)
+    else:
+        typed.load(Reader(command), source, words)
+    assert command == "eval" or "eval.n_test=20" in words
+
+
+def test_numbers_are_written_alike() -> None:
+    assert percent(0.5) == "50.0%"
+    assert radius(8 / 255) == "8/255"
+    assert radius(0.15) == "0.15"
+    assert [duration(s) for s in (6.52, 119.6, 3725)] == ["6.5 s", "2 min 00 s", "1 h 02 min"]
+
+
+def test_colour_tells_the_cell_and_line_style_the_training(make: Make) -> None:
+    models = gather(make(), result()).models
+    assert models["best-pgd"].colour == models["best-standard"].colour != models["random-pgd"].colour
+    assert models["best-pgd"].dashes == models["random-pgd"].dashes != models["best-standard"].dashes
+    assert legend(list(models.values())).count("<li>") == len(models)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("metrics", [{}, {"val_accuracy": None, "val_robust_accuracy": None}])
+def test_a_supernet_search_without_accuracies(metrics: dict[str, None], tmp_path: Path) -> None:
+    """Those of strategy.validation_images=0 and of data.validation=0."""
+    chosen = schema.load("quickstart", [f"run.dir={tmp_path / 'run'}", "strategy.name=rnas-max"])
+    row = {"epoch": 1, "weight_loss": 2.25, "seconds": 1.0, "warning": None, "architecture": BEST, "skips_cell": 1}
+    result = {
+        "objective": "rnas-max",
+        "goals": [{"name": "val_robust_accuracy", "higher_is_better": True}],
+        "best": [{"arch": BEST, "canonical": BEST, "metrics": metrics}],
+        "evaluated": 1,
+        "chosen_epoch": 1,
+        "epochs": [{**row, **metrics}],
+    }
+    with run_folder.create("search", chosen) as opened:
+        opened.finish(result)
+    write_report(tmp_path / "run", result)
+    page = unescape((tmp_path / "run/report.html").read_text())
+    assert "2.25" in page
+    assert page.count(BEST) >= 2
+    assert "validation accuracy" not in page
+    assert "None" not in re.sub(r"<style.*?</style>|none~", "", page, flags=re.S)

@@ -1,0 +1,209 @@
+"""What a run's folder keeps for the case of damage, and what its result says of its origin."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.core import config, provenance
+from nas.core.data import Dataset, Split
+from nas.core.errors import InputError
+from nas.core.io.files import DamagedError, write_signed
+from nas.runs.context import looks_at_images
+from nas.runs.run_folder import CHANGEABLE, PLACES, Run, create, described, reopen, result_of
+from nas.settings.schema import load
+
+
+def settings(folder: Path, *overrides: str) -> Any:
+    return load("quickstart", [f"run.dir={folder}", "device=cpu", *overrides])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with create("search", settings(tmp_path / "run")):
+        pass
+    return tmp_path / "run"
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What a store holds, read without touching it."""
+    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as connection:
+        return {key: json.loads(value) for key, value, _ in connection.execute("SELECT * FROM facts")}
+
+
+def test_a_new_folder_has_a_store_and_a_good_copy(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json", "config.json.sha256", "lock", "store.sqlite", "store.good.sqlite",
+    }  # fmt: skip
+    assert facts(folder / "store.good.sqlite")["config"] == described(folder)
+
+
+def test_the_end_of_a_stage_renews_the_good_copy(folder: Path) -> None:
+    with reopen(folder) as run:
+        with run.stage("search"):
+            run.store.put("found", 1)
+        assert facts(folder / "store.good.sqlite")["found"] == 1
+        run.store.put("found", 2)
+        with pytest.raises(KeyError), run.stage("train"):
+            raise KeyError
+        assert facts(folder / "store.good.sqlite")["found"] == 1
+
+
+def test_a_stage_under_way_renews_it_now_and_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reopen(folder) as run, run.stage("search") as stage:
+        run.store.put("found", 1)
+        stage.start -= 3
+        stage.flush()
+        assert "found" not in facts(folder / "store.good.sqlite")
+        monkeypatch.setattr(run.copies, "_after", 0.0)
+        stage.start -= 3
+        stage.flush()
+        assert facts(folder / "store.good.sqlite")["found"] == 1
+
+
+def test_damage_that_comes_up_while_running_ends_in_an_action(folder: Path) -> None:
+    with sqlite3.connect(folder / "store.sqlite") as connection:
+        connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
+    connection.close()
+    with reopen(folder) as run:  # mended at the opening
+        assert run.store.get("config") == described(folder)
+        run.store.connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
+        with pytest.raises(DamagedError, match=r"store\.sqlite is damaged .*'config'.*nas resume"):
+            run.store.get("config")
+    assert (folder / "store.damaged-1.sqlite").exists()
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no config"), reopen(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_comes_back_and_a_damaged_one_is_none(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with reopen(folder) as run:
+        assert run.result() is None
+        written = run.finish({"best": 1})
+        assert result_of(folder) == run.result() == written
+        (folder / "result.json").write_text((folder / "result.json").read_text().replace('"best": 1', '"best": 2'))
+        with pytest.raises(DamagedError, match="nas resume"):
+            result_of(folder)
+        assert run.result() is None
+        assert "result.damaged-1.json" in caplog.text
+        assert run.result() is None
+        assert run.finish({"best": 1}) == written
+
+
+def origin(tmp_path: Path, name: str, *overrides: str) -> dict[str, Any]:
+    with create("search", settings(tmp_path / name, *overrides)) as run:
+        return run.finish({})["provenance"]
+
+
+def test_the_origin_depends_on_what_matters(tmp_path: Path) -> None:
+    plain = origin(tmp_path, "a")
+    assert plain == origin(tmp_path, "b", "executor.workers=2", "executor.retries=9", "name=other")
+    assert plain["settings_sha256"] != origin(tmp_path, "c", "search.budget=7")["settings_sha256"]
+    other = origin(tmp_path, "d", "executor.deterministic=true")
+    assert (plain["deterministic"], other["deterministic"]) == (False, True)
+
+
+def test_sessions_elsewhere_are_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reopen(folder) as run:
+        run.begin()
+        run.begin()
+    first = provenance.environment(torch.device("cpu"))
+    monkeypatch.setattr(provenance, "revision", lambda: {"commit": "another", "changed": False})
+    with reopen(folder) as run:
+        run.begin()
+        about = run.finish({})["provenance"]
+    assert about["source"]["commit"] == "another"
+    assert about["earlier"] == [first]
+
+
+def dataset() -> Dataset:
+    part = Split(torch.zeros(4, 3, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    return Dataset("x", part, part, part, 2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def test_a_run_goes_on_with_the_data_it_began_with(folder: Path) -> None:
+    with reopen(folder) as run:
+        run.looks_at(dataset())
+    with reopen(folder) as run:
+        run.looks_at(dataset())
+        other = dataset()
+        other.test.labels[1] = 1
+        with pytest.raises(InputError, match="checksums differ"):
+            run.looks_at(other)
+        assert run.finish({})["provenance"]["data_sha256"].keys() == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides", "expected"),
+    [
+        ("search", [], True),
+        ("train", ["search.objective=params"], True),
+        ("search", ["search.objective=latency"], False),
+        ("search", ["search.objective=latency+nwot"], True),
+        ("search", ["search.objective=latency", "search.cheap=synflow"], True),
+        ("search", ["search.objective=latency", "search.features=graph,nwot"], True),
+        ("search", ["search.objective=trained:clean"], True),
+    ],
+)
+def test_which_runs_look_at_images(tmp_path: Path, command: str, overrides: list[str], expected: bool) -> None:
+    run = Run(tmp_path, command, settings(tmp_path, *overrides), {}, store=None)  # type: ignore[arg-type]
+    assert looks_at_images(run) == expected
+
+
+NEW = (  # settings that came after the first version
+    *("data.validation", "data.order", "data.resize", "data.crop_share", "data.interpolation", "data.test"),
+    *("strategy.ranked_by", "strategy.neighbours"),
+    *("eval.normalise", "eval.mean", "eval.std"),
+)
+
+
+def of_before(chosen: Any) -> dict[str, Any]:
+    """The settings as the first version wrote them."""
+    values = config.plain(chosen)
+    for key in NEW:
+        section, name = key.split(".")
+        values[section].pop(name, None)
+    return values
+
+
+def test_new_options_of_evaluations_change_no_checksum(tmp_path: Path) -> None:
+    before = provenance.settings_checksum(of_before(settings(tmp_path / "a")), (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b")["settings_sha256"] == before
+    for number, typed in enumerate((["eval.normalise=none"], ["eval.mean=0.5", "eval.std=0.25"])):
+        assert origin(tmp_path, f"c{number}", *typed)["settings_sha256"] != before
+
+
+def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
+    """Runs before 0.2.0 had no data.validation and withheld a tenth; their checksums must stay the same."""
+    chosen = settings(tmp_path / "a")
+    values = of_before(chosen)
+    before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b")["settings_sha256"] == before
+    assert origin(tmp_path, "c", "data.validation=.10")["settings_sha256"] == before
+    others = [origin(tmp_path, f"d{value}", f"data.validation={value}")["settings_sha256"] for value in (0, 5, 0.2)]
+    assert len({before, *others}) == 4
+
+
+def test_new_options_of_warm_up_and_moves_change_no_checksum(tmp_path: Path) -> None:
+    moves = ["strategy.name=warmup-move", "search.cheap=params"]
+    values = of_before(settings(tmp_path / "a", *moves))
+    assert "ranked_by" not in values["strategy"]
+    before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
+    assert origin(tmp_path, "b", *moves)["settings_sha256"] == before
+    assert origin(tmp_path, "c", *moves, "strategy.neighbours=5")["settings_sha256"] != before
+
+
+def test_a_run_of_before_goes_on_with_a_tenth(folder: Path) -> None:
+    about = json.loads((folder / "config.json").read_text())
+    assert about["settings"]["data"].pop("validation") == 0.1
+    write_signed(folder / "config.json", about)
+    with reopen(folder) as run:
+        assert run.settings.data.validation == 0.1

@@ -1,0 +1,59 @@
+"""The processes of a training that follow the first one compute under the same settings as it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from nas.core import config
+from nas.core.errors import InputError
+from nas.core.reproducibility import WORKSPACE
+from nas.runs import torchrun
+from nas.settings.schema import load
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv(WORKSPACE, raising=False)
+    yield
+    os.environ.pop(WORKSPACE, None)
+    torch.use_deterministic_algorithms(False)
+
+
+class Leader:
+    """Hands out one training and then nothing."""
+
+    def __init__(self, *overrides: str) -> None:
+        self.work = [None, (config.plain(load("quickstart", ["device=cpu", *overrides])), None, None, None, 0)]
+
+    def from_first(self, value: object) -> Any:
+        return self.work.pop()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_followers_use_deterministic_kernels_where_asked(monkeypatch: pytest.MonkeyPatch, asked: bool) -> None:
+    leader = Leader(f"executor.deterministic={str(asked).lower()}")
+    seen = []
+    monkeypatch.setattr(torchrun.processes, "current", lambda: leader)
+    monkeypatch.setattr(torchrun, "load", lambda data: None)
+    monkeypatch.setattr(torchrun, "train", lambda *_: seen.append(torch.are_deterministic_algorithms_enabled()))
+    torchrun.follow()
+    assert seen == [asked]
+    assert (WORKSPACE in os.environ) == asked
+
+
+def test_an_operation_without_such_a_kernel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader = Leader("executor.deterministic=true")
+    monkeypatch.setattr(torchrun.processes, "current", lambda: leader)
+    monkeypatch.setattr(torchrun, "load", lambda data: None)
+
+    def train(*_: object) -> None:
+        torch.zeros(3).put_(torch.tensor([1]), torch.ones(1), accumulate=False)
+
+    monkeypatch.setattr(torchrun, "train", train)
+    with pytest.raises(InputError, match="put_ has none"):
+        torchrun.follow()

@@ -1,0 +1,261 @@
+"""A search scores each class once, keeps to its limits, and continues exactly after a stop at any point."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.commands import launch
+from nas.core.errors import InputError, NasError
+from nas.core.execution.task import Done
+from nas.core.storage.sqlite import Store
+from nas.objectives.constraints import Constraint, Limits
+from nas.objectives.network_spec import Sized
+from nas.objectives.objectives import Objectives
+from nas.runs.context import Watcher
+from nas.runs.run_folder import create
+from nas.search_spaces import DARTS, SPACES, NASBench201
+from nas.searches.loop import Search, failures, trajectory
+from nas.settings.schema import load
+from nas.strategies import STRATEGIES, Goal, Hints
+from nas.strategies.evolution import EvolutionOptions
+
+SMALL: dict[
+    str, dict[str, Any]
+] = {  # of strategies whose own would take long, or longer than 40 evaluations to warm up
+    "evolution": {"population": 10, "tournament": 3},
+    "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
+    "nsga2": {"population": 10},
+    "bananas": {"members": 2, "layers": 2, "epochs": 20},
+}
+SIZED = Sized("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
+
+
+class Stopped(Exception):
+    """The process was killed."""
+
+
+class Scorer:
+    """Counts 3×3 convolutions; remembers what it was asked; stops after so many evaluations."""
+
+    def __init__(self, stop_after: int | None = None, fail: str | None = None) -> None:
+        self.asked: list[str] = []
+        self.stop_after = stop_after
+        self.fail = fail
+
+    def __call__(self, keys: list[str]) -> Iterator[Done[dict[str, float]]]:
+        for index, key in reversed(list(enumerate(keys))):  # the order in which workers finish does not matter
+            if self.stop_after is not None and len(self.asked) >= self.stop_after:
+                raise Stopped
+            self.asked.append(key)
+            if self.fail is not None and self.fail in key:
+                yield Done(index, None, "no luck", 0.1)
+            else:
+                yield Done(index, {"score": float(key.count("3x3") + key.count("conv"))}, None, 0.1)
+
+
+def _features(archs: Sequence[Any]) -> np.ndarray:
+    return np.stack([NASBench201().features(arch) for arch in archs])
+
+
+def _search(
+    store: Store,
+    budget: int = 40,
+    strategy: str = "evolution",
+    constraints: tuple[str, ...] = (),
+    ask: int = 6,
+) -> Search:
+    space = NASBench201()
+    goal = Goal("score")
+    kind = STRATEGIES.get(strategy)
+    options: Any = kind.Options(**SMALL.get(strategy, {}))
+    hints = Hints(
+        _features,
+        lambda archs: [float(str(arch).count("conv_1x1")) for arch in archs],
+    )
+    looking = kind(space, (goal,), 5, options, hints)
+    return Search(space, looking, Limits(list(constraints), lambda: SIZED, space), budget, ask, store)
+
+
+def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
+    while not search.finished:
+        search.step(scorer)
+    return search.result()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+def test_every_class_is_scored_once_through_its_representative(tmp_path: Path, strategy: str) -> None:
+    space, scorer = NASBench201(), Scorer()
+    with Store(tmp_path / "store.sqlite") as store:
+        result = _finish(_search(store, strategy=strategy), scorer)
+        told = [evaluation.key for evaluation in store.told()]
+    assert result["evaluated"] == 40 == len(scorer.asked)
+    assert sorted(told) == sorted(scorer.asked)
+    cells = [space.parse(key) for key in scorer.asked]
+    assert len({cell.expression() for cell in cells}) == 40
+    assert all(space.canonical(cell) == cell for cell in cells)
+
+
+@pytest.mark.parametrize("text", ["params<=40%", "params<=40000", "flops<1.5e6", "params>=30000", "flops>50%"])
+def test_only_what_satisfies_the_limits_is_scored(tmp_path: Path, text: str) -> None:
+    space, scorer = NASBench201(), Scorer()
+    largest = SIZED.cost(space.largest())
+    with Store(tmp_path / "store.sqlite") as store:
+        _finish(_search(store, constraints=(text,)), scorer)
+    costs = [SIZED.cost(space.parse(key)) for key in scorer.asked]
+    check = {
+        "params<=40%": lambda cost: cost.params <= 0.4 * largest.params,
+        "params<=40000": lambda cost: cost.params <= 40000,
+        "flops<1.5e6": lambda cost: cost.macs < 1.5e6,
+        "params>=30000": lambda cost: cost.params >= 30000,
+        "flops>50%": lambda cost: cost.macs > 0.5 * largest.macs,
+    }[text]
+    assert all(map(check, costs))
+    unlimited = Scorer()
+    with Store(tmp_path / "other.sqlite") as store:
+        _finish(_search(store), unlimited)
+    assert not all(check(SIZED.cost(space.parse(key))) for key in unlimited.asked)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, strategy: str) -> None:
+    with Store(tmp_path / "whole.sqlite") as store:
+        expected = _finish(_search(store, strategy=strategy), Scorer())
+        path = [evaluation.key for evaluation in store.told()]
+    models = strategy in ("bananas", "guided")  # which fit one at every step
+    for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each place in a step of six
+        first, second = Scorer(stop_after=stop), Scorer()
+        with Store(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
+            _finish(_search(store, strategy=strategy), first)
+        with Store(tmp_path / f"{stop}.sqlite") as store:
+            assert _finish(_search(store, strategy=strategy), second) == expected
+            assert [evaluation.key for evaluation in store.told()] == path
+        assert len(first.asked) + len(second.asked) == 40, "a finished evaluation was done again"
+
+
+def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        result = _finish(_search(store), Scorer(fail="nor_conv_3x3"))
+        rows = trajectory(store, Goal("score"))
+        counted = failures(store)
+    assert 0 < result["failed"] < 40
+    assert all("nor_conv_3x3" not in entry["arch"] for entry in result["best"])
+    assert sum(row["reason"] == "no luck" for row in rows) == result["failed"]
+    assert counted == {"no luck": result["failed"]}
+
+
+def test_a_search_in_which_all_fails_says_why(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store, pytest.raises(NasError, match="no luck"):
+        _finish(_search(store), Scorer(fail="|"))
+
+
+def test_impossible_limits_are_an_error_that_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.searches.loop.FRUITLESS", 500)
+    with Store(tmp_path / "store.sqlite") as store, pytest.raises(InputError, match="params<=10"):
+        _finish(_search(store, constraints=("params<=10",)), Scorer())
+
+
+def test_a_space_without_further_classes_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.searches.loop.FRUITLESS", 20_000)
+    with Store(tmp_path / "store.sqlite") as store:
+        result = _finish(_search(store, budget=1000, strategy="random", constraints=("params>=84%",)), Scorer())
+        space = NASBench201()
+        limit = 0.84 * SIZED.cost(space.largest()).params
+        allowed = {cell for cell in map(space.canonical, space) if SIZED.cost(cell).params >= limit}
+        told = {space.parse(evaluation.key) for evaluation in store.told()}
+    assert result["exhausted"]
+    assert told <= allowed
+    assert len(told) >= len(allowed) - 2  # random draws may miss a class that has a single string
+
+
+def test_best_and_trajectory(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        result = _finish(_search(store), Scorer())
+        rows = trajectory(store, Goal("score"))
+        few = trajectory(store, Goal("score"), most=10)
+    records = [row for row, before in zip(rows, [{"best": None}, *rows]) if row["best"] != before["best"]]
+    assert few == [row for row in rows if row in records or row["evaluation"] in (*range(4, 40, 4), 40)]
+    values = [row["value"] for row in rows]
+    assert [entry["metrics"]["score"] for entry in result["best"]] == sorted(values, reverse=True)[:5]
+    assert [row["best"] for row in rows] == [max(values[: n + 1]) for n in range(len(values))]
+
+
+def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
+    space, goal, used = DARTS(), Goal("score"), []
+    with Store(tmp_path / "store.sqlite") as store:
+        strategy = STRATEGIES.get("random")(space, (goal,), 5)
+        search = Search(space, strategy, Limits([], lambda: SIZED, space), 900, 20, store)
+        tracemalloc.start()
+        try:
+            while not search.finished:
+                search.step(lambda keys: (Done(n, {"score": 1.0}, None, 0.1) for n in range(len(keys))))
+                if search.evaluated in (300, 900):
+                    gc.collect()  # also frees the tuples that Python keeps to use again
+                    used.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+    assert used[1] - used[0] < 50_000, "600 genotypes alone would take more than 200,000 bytes"
+
+
+def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
+    goal = Goal("score", higher_is_better=False)
+    with Store(tmp_path / "store.sqlite") as store:
+        space = NASBench201()
+        looking = STRATEGIES.get("evolution")(space, (goal,), 5, EvolutionOptions(10, 3))
+        search = Search(space, looking, Limits([], lambda: SIZED, space), 40, 6, store)
+        result = _finish(search, Scorer())
+        rows = trajectory(store, goal)
+    assert result["best"][0]["metrics"]["score"] == min(row["value"] for row in rows) == rows[-1]["best"]
+
+
+@pytest.mark.parametrize(
+    "text", ["params", "params<=abc", "weights<=5", "params<=5%%", "<=5", "params==5", "params<=-e"]
+)
+def test_bad_constraints_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="onstraint"):
+        Constraint.parse(text)
+
+
+@pytest.mark.parametrize("name", SPACES.names())
+def test_cost_of_sized_is_that_of_the_space(name: str) -> None:
+    space = SPACES.get(name)()
+    sized = Sized(name, {}, 100, 16)
+    assert sized.cost(space.largest()) == space.cost(space.largest(), 100, image_size=16)
+
+
+def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cifar10-darts-croze` on little data and small networks: warm-up and moves together are the budget."""
+    images = tmp_path / "images.npz"
+    random = np.random.default_rng(0)
+    np.savez(images, images=random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8), labels=np.arange(40) % 2)
+    small = [f"{section}.{key}" for section in ("scoring", "model") for key in ("channels=4", "cells=3")]
+    where = ["data.name=npz", f"data.root={images}", f"run.dir={tmp_path / 'run'}", "executor.workers=1", "device=cpu"]
+    settings = load(
+        "cifar10-darts-croze",
+        [*where, *small, "proxies.croze.batch_size=4", "search.budget=18", "strategy.warmup=5",
+         "search.constraints=[params<=9000]"],
+    )  # fmt: skip
+    scored: list[str] = []
+    proxies = Objectives.__call__
+
+    def counted(self: Objectives, names: Any, text: str) -> dict[str, float]:
+        scored.append(text)
+        return proxies(self, names, text)
+
+    monkeypatch.setattr(Objectives, "__call__", counted)
+    run = create("search", settings)
+    with run as opened:
+        result = launch.execute(opened, Watcher())
+        told = [one.key for one in opened.store.told()]
+    assert result["evaluated"] == len(scored) == len(set(scored)) == 18
+    assert told == scored
+    space = SPACES.get("darts")()
+    archs = [space.parse(text) for text in scored]
+    assert len({space.canonical(arch) for arch in archs}) == 18
+    assert max(space.cost(arch, 2, image_size=8, channels=4, cells=3).params for arch in archs) <= 9000

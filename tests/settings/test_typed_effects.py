@@ -1,0 +1,492 @@
+"""Which keys act in which command: every key somewhere, and what is refused truly changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.commands import launch
+from nas.core import config
+from nas.core.errors import InputError
+from nas.eval import effects as of_eval
+from nas.eval.settings import EvalSettings
+from nas.objectives.short_training import LabelSettings
+from nas.runs.context import Watcher
+from nas.runs.run_folder import create
+from nas.scoring.loop import Work
+from nas.search_spaces import SPACES
+from nas.settings import effects
+from nas.settings.effects import COMMANDS, TAKES, Reader, ineffective
+from nas.settings.schema import Settings, from_values, load, schema
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.train import effects as of_train
+from nas.train.methods import METHODS
+from nas.train.settings import TrainSettings
+
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+OTHER = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+PRESET = "eval.sweep_preset=robustness-dataset"
+PAIRS = [(space, name) for space in SPACES.names() for name in (*STRATEGIES.names(), *SUPERNET_STRATEGIES.names())]
+
+
+def keys_of(settings: Settings) -> list[str]:
+    return list(config.flat(config.plain(settings)))
+
+
+def idle(command: str, settings: Settings, proxies: tuple[str, ...] = ()) -> dict[str, str]:
+    """All keys that have no effect in the command, and why."""
+    return ineffective(Reader(command, proxies), settings, keys_of(settings))
+
+
+# the declarations
+
+
+def test_what_is_declared_is_there() -> None:
+    known = {key for pair in PAIRS for key in keys_of(schema(*pair)())}
+    for pattern, commands in TAKES.items():
+        assert any(key == pattern or key.startswith(pattern.removesuffix("*")) for key in known), pattern
+        assert set(commands) <= set(COMMANDS)
+    fields = [field.name for field in dataclasses.fields(TrainSettings)]
+    assert set(of_train.CONDITIONS) | set(of_train.OF_METHODS) <= set(fields)
+    assert set(of_eval.CONDITIONS) <= {field.name for field in dataclasses.fields(EvalSettings)}
+    for kind in (*STRATEGIES.components.values(), *SUPERNET_STRATEGIES.components.values()):
+        assert set(vars(kind).get("conditions", {})) <= {field.name for field in dataclasses.fields(kind.Options)}
+
+
+def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
+    """Commands, their proxies and settings, under which every key should act somewhere."""
+    everything = [
+        *("train.awp=0.1", "eval.measures=calibration,landscape", "eval.checks=true", "eval.corruptions=frost"),
+        *("eval.sweep=2", "eval.attacks=pgd", "tables.robustness=DIR", "search.constraints=latency<=5"),
+        *("executor=ray", "data.name=cifar10"),
+    ]
+    proxies = "+".join(PROXIES.names())
+    for space, name in PAIRS:
+        base = [f"space={space}", f"strategy.name={name}"]
+        if name in SUPERNET_STRATEGIES.components:
+            more = ["strategy.coefficient=1", "strategy.warm_up=1"]
+        else:
+            more = ["strategy.whole=5"] if name == "guided" else []
+            more += [f"objective={proxies}" if name == "nsga2" else "objective=predicted"]
+        yield "search", (), from_values({}, [*base, *more])
+    auxiliary = ["space=darts", "model.auxiliary=true", "model.cells=3", "model.channels=4"]
+    for number, method in enumerate(METHODS.names()):
+        schedule = ("step", "onecycle")[number % 2]
+        recipe = [f"train.schedule={schedule}", f"run.trainings={method}", f"label.schedule={schedule}"]
+        recipe += [f"label.method={method}", "label.awp=0.1", "objective=trained:pgd"]
+        yield "run", (), from_values({}, [*everything, *recipe, *auxiliary])
+    yield "train", (), from_values({}, [])
+    yield "eval", (), from_values({}, ["data.name=imagefolder", "data.root=DIR", "data.size=8", "data.resize=crop"])
+    yield "run", (), from_values({}, ["search.cheap=croze", "strategy.name=warmup-move"])
+
+
+def test_every_key_acts_somewhere() -> None:
+    acting: set[str] = set()
+    for command, proxies, settings in cases():
+        acting |= set(keys_of(settings)) - set(idle(command, settings, proxies))
+    assert {key for pair in PAIRS for key in keys_of(schema(*pair)())} <= acting
+
+
+def test_a_new_key_acts_until_something_is_declared_of_it() -> None:
+    settings = from_values({}, [])
+    for command in COMMANDS:
+        for section in ("data", "executor"):
+            assert not ineffective(Reader(command), settings, [f"{section}.brand_new", "brand_new"])
+    assert not ineffective(Reader("train"), settings, ["train.brand_new"])
+    assert not ineffective(Reader("eval"), settings, ["eval.brand_new"])
+    assert not ineffective(Reader("search"), settings, ["strategy.brand_new", "proxies.croze.brand_new"])
+
+
+# what is refused changes nothing: the same results whatever these keys say
+
+
+Command = Callable[[Settings, Path], Any]
+TINY = (
+    *("device=cpu", "executor.workers=1", "data.size=8", "scoring.channels=2", "scoring.cells_per_stage=1"),
+    *("model.channels=2", "model.cells_per_stage=1", "train.epochs=1", "train.batch_size=300", "eval.n_test=4"),
+    *("eval.batch_size=4", "eval.attacks=fgsm", "search.budget=3", "search.ask=2", "strategy.population=2"),
+    *("strategy.tournament=2", "proxies.croze.batch_size=4", "proxies.eproxy.batch_size=4", "proxies.eproxy.c_out=2"),
+    *("proxies.eproxy.c_mid=2", "proxies.eproxy.iterations=2"),
+)
+SUPERNET = (
+    *(text for text in TINY if not text.startswith(("strategy", "search"))),
+    *("strategy.name=darts", "strategy.epochs=1", "strategy.validation_images=0", "supernet.channels=2"),
+    *("supernet.cells_per_stage=1", "strategy.batch_size=200"),
+)
+VALUES = {  # other valid ones, where a rule cannot make them
+    "arch": OTHER,
+    "data.order": "text",
+    "data.resize": "crop",
+    "data.interpolation": "bicubic",
+    "data.test": "all",
+    "train.method": "pgd",
+    "train.schedule": "step",
+    "train.select": "last",
+    "label.select": "best",
+    "train.precision": "bf16",
+    "run.trainings": ["trades"],
+    "search.objective": "nwot",
+    "predicted.model": "forest",
+    "search.features": ["graph", "params"],
+    "search.constraints": ["params<=1"],
+    "eval.attacks": ["pgd7"],
+    "eval.sweep_attack": ["pgd5"],
+    "eval.measures": ["hessian"],
+    "eval.measure_attack": "pgd3",
+    "eval.norm": "L2",
+    "eval.mean": [0.5],
+    "eval.std": [0.5],
+    "eval.corruptions": ["fog"],
+    "eval.severities": [2],
+    "eval.landscape_points": 5,
+    "train.jitter": [0.1, 0.1, 0.1, 0.1],
+    "strategy.regulariser": "kl",
+    "strategy.perturbation": "fgsm",
+    "proxies.croze.features": "first",
+    "proxies.croze.weights": "first",
+    "proxies.croze.gradients": "rest",
+    "proxies.croze.reduction": "mean",
+    "proxies.eproxy.stages": 2,
+    "proxies.eproxy.features": ["sine_low"],
+    "proxies.eproxy.init": "xavier_normal",
+    "proxies.eproxy.barrier_init": "xavier_normal",
+}
+APART = {  # not to be changed here
+    *("name", "run.dir"),  # where results go
+    *("executor.address", "executor.gpus", "train.drop_path"),  # refused by themselves
+    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with others
+    "eval.normalise",  # as well
+    *("strategy.name", "space", "proxies.eproxy.settings", "proxies.eproxy.use_barrier"),  # have others behind them
+}
+
+
+def of(command: str, folder: Path, extra: dict[str, Any] | None = None) -> Command:
+    def carried_out(settings: Settings, run: Path) -> Any:
+        settings.run.dir = str(folder / run)
+        with create(command, settings, extra) as opened:
+            return launch.execute(opened, Watcher())
+
+    return carried_out
+
+
+def scored(settings: Settings, run: Path) -> Any:
+    return Work(settings, ["croze", "params"])(CELL)._replace(seconds=0)
+
+
+def other(settings: Settings, key: str) -> Any:
+    """Another value for the key."""
+    section, _, name = key.rpartition(".")
+    owner = settings
+    for part in filter(None, section.split(".")):
+        owner = getattr(owner, part)
+    value = getattr(owner, name)
+    wanted = VALUES.get(key, VALUES.get(key.replace("label.", "train.")))
+    if wanted is not None:
+        return wanted
+    kind = typing.get_type_hints(type(owner))[name]
+    kinds = typing.get_args(kind) or (kind,)
+    if bool in kinds:
+        return not value
+    if int in kinds and isinstance(value, int | None):
+        return (value or 0) + 2
+    if float in kinds and isinstance(value, float | int | None):
+        return 0.5 * value if value else 0.01
+    if str in kinds and typing.get_origin(kind) is not list:
+        return "somewhere"
+    return [5] if int in kinds else [2.0] if float in kinds else ["somewhere"]
+
+
+def altered(settings: Settings, keys: list[str]) -> Settings:
+    """The settings with other values for all of the keys."""
+    values = config.plain(settings)
+    for key in keys:
+        value: Any = other(settings, key)
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        values = config.merge(values, value)
+    return from_values(values, [])
+
+
+def numbers(result: Any) -> Any:
+    """A result without what may differ between two runs of the same: times, and checksums of the settings."""
+    if isinstance(result, dict):
+        hidden = ("seconds", "provenance", "versions", "memory_mb", "eval_seconds", "file", "checkpoint")
+        return {key: numbers(value) for key, value in result.items() if key not in hidden}
+    return [numbers(value) for value in result] if isinstance(result, list | tuple) else result
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    settings = from_values({}, [*TINY, f"arch={CELL}"])
+    return folder / "run" / of("train", folder)(settings, Path("run"))["checkpoint"]
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides"),
+    [
+        pytest.param("search", TINY, id="search"),
+        pytest.param("search", SUPERNET, id="supernet"),
+        pytest.param("train", (*TINY, f"arch={CELL}"), id="train"),
+        pytest.param("train", (*TINY, f"arch={CELL}", "train.method=trades", "train.steps=1"), id="trades"),
+        pytest.param(
+            "train",
+            (*TINY, f"arch={CELL}", "train.method=fgsm", "data.validation=0", "train.select=last"),
+            id="unvalidated",
+        ),
+        pytest.param("eval", TINY, id="eval"),
+        pytest.param("transfer", TINY, id="transfer"),
+        pytest.param("score", TINY, id="score"),
+        pytest.param("dps", TINY, id="dps"),
+    ],
+)
+def test_what_is_refused_changes_no_number(
+    command: str, overrides: tuple[str, ...], checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = from_values({}, list(overrides))
+    net = {"checkpoint": str(checkpoint), "name": "net"}
+    options = {"evaluations": 2, "population": 2, "tournament": 1, "finalists": 1, "draws": 1, "errors": 0.0}
+    dps = {"options": options, "labels": [[CELL, 1.0], [OTHER, 2.0]], "held_out": [], "output": None}
+    extra = {"eval": net, "transfer": {"networks": {"a": net, "b": net}}, "dps": dps}.get(command)
+    carried_out = scored if command == "score" else of(command, tmp_path, extra)
+    proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
+    refused = set(idle(command, settings, proxies)) - APART
+    changed = altered(settings, sorted(refused))
+    before, after = (config.flat(config.plain(one)) for one in (settings, changed))
+    assert {key for key in before if before[key] != after[key]} == refused
+    assert numbers(carried_out(settings, Path("a"))) == numbers(carried_out(changed, Path("b")))
+
+
+# one key after the other
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_a_method_reads_the_keys_that_act(method: str) -> None:
+    settings = from_values({}, [f"train.method={method}"])
+    refused = {key.removeprefix("train.") for key in idle("train", settings) if key.startswith("train.")}
+    kind = METHODS.get(method)
+    declared = set(vars(kind)["reads"])
+    if kind.adversarial:
+        declared |= {"eps", "step_size", "validation_steps"}
+    assert set(of_train.OF_METHODS) - refused == declared
+    assert refused - set(of_train.OF_METHODS) == {
+        *("milestones", "gamma", "rise", "awp_warmup", "drop_path", "auxiliary_weight")
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides", "word"),
+    [
+        ("train", ["train.trades_beta=3", "train.method=pgd"], "train.method=pgd (only with trades)"),
+        ("train", ["train.trades_beta=6.0"], "train.method=standard"),  # its default, but typed
+        ("train", ["train.eps=.1"], "only with fgsm, free, pgd or trades"),
+        ("train", ["train.free_replays=3", "train.method=fgsm"], "free"),
+        ("train", ["train.steps=3", "train.method=fgsm"], "pgd or trades"),
+        ("train", ["train.milestones=[3]"], "train.schedule=cosine (only with step)"),
+        ("train", ["train.gamma=.5", "train.schedule=onecycle"], "step or exponential"),
+        ("train", ["train.awp_warmup=3"], "awp"),
+        ("train", ["train={awp_warmup: 3}"], "awp"),
+        ("train", ["train.drop_path=.1"], "no drop-path"),
+        ("train", ["space=darts", "train.auxiliary_weight=.1"], "model.auxiliary=true"),
+        ("train", ["train.auxiliary_weight=.1"], "no auxiliary head"),
+        ("train", ["search.budget=3"], "nas train (only in nas run or search)"),
+        ("train", ["strategy.name=random"], "nas train"),
+        ("train", ["scoring.channels=3"], "nas train"),
+        ("train", ["run.random=false"], "only in nas run"),
+        ("run", ["train.trades_beta=3"], "run.trainings=standard,pgd (only with trades)"),
+        ("run", ["train.validation_steps=3", "data.validation=0"], "data.validation=0"),
+        ("run", ["train.method=pgd"], "run.trainings"),
+        ("run", ["label.epochs=3"], "without a trained: objective"),
+        ("run", ["objective=trained:fgsm", "label.steps=3"], "label.method=standard"),
+        ("run", ["latency.repeats=3"], "without latency"),
+        ("run", ["predicted.model=forest"], "without predicted"),
+        ("run", ["tables.dataset=cifar100"], "without a table"),
+        ("run", ["proxies.nwot.batch_size=3"], "the proxy nwot is not asked"),
+        ("run", ["objective=nwot", "proxies.croze.batch_size=3"], "the proxy croze is not asked"),
+        ("run", ["objective=params", "scoring.channels=3"], "without a proxy that looks at a network"),
+        ("run", ["supernet.channels=3"], "strategy.name=evolution (only with darts"),
+        ("run", ["strategy.name=rnas-max", "search.budget=100"], "trains a supernet"),
+        ("run", ["strategy.name=darts", "scoring.channels=3"], "without a proxy"),
+        ("run", ["strategy.name=darts", "strategy.perturbation=fgsm"], "strategy.coefficient=0"),
+        ("run", ["strategy.name=darts", "strategy.validation_images=9", "data.validation=0"], "which withholds none"),
+        ("run", ["search.features=graph"], "which asks for none"),
+        ("run", ["strategy.name=guided", "search.cheap=croze"], "which asks for none"),
+        ("run", ["strategy.name=rnas-max", "strategy.warm_up_regularised=true", "strategy.warm_up=0"], "warm_up=0"),
+        ("run", ["strategy.name=darts", "strategy.eps=.1", "strategy.validation_images=0"], "validation_images=0"),
+        ("run", ["strategy.name=guided", "strategy.kappa=1", "strategy.acquisition=ei"], "only with ucb"),
+        ("run", ["strategy.name=guided", "strategy.parents=3"], "strategy.whole"),
+        ("run", ["executor.address=null"], "executor=local (only with ray)"),
+        ("run", ["data.root=here"], "data.name=digits"),
+        ("run", ["data.name=npz", "data.download=true"], "only with cifar10 or cifar100"),
+        ("search", ["run.trainings=pgd"], "only in nas run"),
+        ("search", ["label.epochs=3"], "trained:"),
+        ("train", ["train.method=pgd", "data.validation=0", "train.validation_steps=3"], "no images to validate on"),
+        ("train", ["train.method=fgsm", "data.validation=0", "train.step_size=.1"], "no images to validate on"),
+        ("eval", ["eval.step_size=.1", "eval.attacks=fgsm"], "under fgsm (only under mifgsm or pgd)"),
+        ("eval", ["eval.restarts=2", "eval.attacks=fgsm,autoattack"], "apgd-ce"),
+        ("eval", ["eval.restarts=2", "eval.attacks=fgsm", "eval.checks=true"], "under fgsm"),
+        ("eval", ["eval.sweep_attack=fgsm"], "without eval.sweep"),
+        ("eval", ["eval.step_size=.1", "eval.attacks=fgsm", PRESET], "under fgsm"),  # its PGD has a step of its own
+        ("eval", ["eval.checks_images=3"], "eval.checks=true"),
+        ("eval", ["eval.measure_images=3"], "eval.measures"),
+        ("eval", ["eval.measure_images=3", "eval.measures=classes"], "eval.measures"),
+        ("eval", ["eval.measure_attack=fgsm", "eval.measures=hessian"], "calibration"),
+        ("eval", ["eval.landscape_points=3"], "landscape"),
+        ("eval", ["eval.severities=1"], "eval.corruptions"),
+        ("eval", ["run.trainings=pgd"], "only in nas run"),
+        ("transfer", ["eval.checks=true", "eval.checks_images=3"], "eval.checks=true"),  # it makes none
+        ("score", ["search.budget=5"], "nas score (only in nas run or search)"),
+        ("score", [f"arch={CELL}"], "arch has no effect in nas score (only in nas train; give it without arch=)"),
+        ("score", ["eval.eps=.1", "train.lr=1"], "train.lr has no effect in nas score (only in nas run or train)"),
+        ("score", ["proxies.nwot.batch_size=5"], "nwot"),
+        ("dps", ["proxies.croze.batch_size=5"], "croze"),
+        ("dps", ["search.objective=eproxy"], "nas dps"),
+    ],
+)
+def test_refused(command: str, overrides: list[str], word: str) -> None:
+    from nas.settings import typed
+
+    proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
+    with pytest.raises(InputError) as caught:
+        typed.from_values(Reader(command, proxies), {}, overrides)
+    message = str(caught.value)
+    assert "has no effect" in message
+    assert word in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides"),
+    [
+        ("train", ["train.trades_beta=3", "train.method=trades"]),
+        ("train", ["train.step_size=.1", "train.method=fgsm"]),  # the validation's PGD
+        ("train", ["train.method=pgd", "data.validation=0", "train.step_size=.1"]),
+        ("train", ["train={method: trades, trades_beta: 3}"]),
+        ("train", ["train.awp_warmup=3", "train.awp=.01"]),
+        ("train", ["space=darts", "train.auxiliary_weight=.1", "model.auxiliary=true", "train.drop_path=.2"]),
+        ("train", ["eval.attacks=pgd20", "eval.step_size=.1"]),  # `nas eval RUN` takes them from the run
+        ("train", ["eval.sweep_attack=fgsm"]),
+        ("search", ["train.epochs=3", "train.trades_beta=3", "eval.n_test=10", "model.channels=4"]),  # `nas train RUN`
+        ("run", ["run.trainings=standard,trades", "train.trades_beta=3"]),
+        ("run", ["objective=trained:pgd7+params:min", "strategy.name=nsga2", "label.method=trades", "label.steps=2"]),
+        ("run", ["objective=trained:pgd7", "eval.attacks=fgsm", "eval.step_size=.1"]),
+        ("run", ["objective=trained:pgd7", "label.method=pgd", "label.validation_steps=3"]),
+        ("run", ["objective=nwot", "objective.batch_size=8"]),
+        ("run", ["search.cheap=nwot", "strategy.name=warmup-move", "proxies.nwot.batch_size=8"]),
+        ("run", ["search.features=graph,nwot", "strategy.name=guided", "proxies.nwot.batch_size=8"]),
+        ("run", ["search.constraints=latency<=5", "latency.repeats=3"]),
+        ("run", ["objective=latency", "latency.repeats=3"]),
+        ("run", ["objective=predicted", "predicted.labels=x.csv", "predicted.model=forest"]),
+        ("run", ["tables.robustness=DIR", "tables.dataset=cifar100"]),
+        ("run", ["strategy.name=guided", "strategy.kappa=1"]),
+        ("run", ["strategy.name=guided", "strategy.whole=10", "strategy.parents=3", "strategy.candidates=7"]),
+        ("run", ["strategy.name=darts", "strategy.coefficient=1", "strategy.perturbation=fgsm", "supernet.channels=4"]),
+        ("run", ["strategy.name=darts", "strategy.eps=.1", "strategy.step_size=.1"]),  # of the accuracies it shows
+        ("run", ["executor=ray", "executor.address=auto", "executor.gpus=1"]),
+        ("run", ["executor=local"]),
+        ("eval", ["eval.attacks=fgsm", "eval.checks=true", "eval.step_size=.1"]),
+        ("eval", ["eval.attacks=fgsm", "eval.sweep=2", "eval.sweep_attack=pgd20", "eval.restarts=2"]),
+        ("eval", ["eval.attacks=fgsm", "eval.measures=calibration", "eval.step_size=.1"]),
+        ("eval", ["eval.restarts=2", "eval.attacks=fgsm", PRESET]),
+        ("eval", ["eval.corruptions=all", "eval.severities=1", "eval.corruption_data=x"]),
+        ("score", ["search.objective=croze", "objective.batch_size=8", "model.channels=3", "scoring.channels=3"]),
+        ("dps", ["proxies.eproxy.batch_size=8", "scoring.channels=3", "model.channels=3"]),
+    ],
+)
+def test_accepted(command: str, overrides: list[str]) -> None:
+    from nas.settings import typed
+
+    proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
+    typed.from_values(Reader(command, proxies), {}, overrides)
+
+
+def test_every_idle_key_of_the_call_is_named() -> None:
+    from nas.settings import typed
+
+    with pytest.raises(InputError) as caught:
+        typed.load(Reader("run"), "quickstart", ["train.gamma=.5", "label.lr=1", "seed=3", "latency.repeats=9"])
+    for key in ("train.gamma", "label.lr", "latency.repeats"):
+        assert f"{key} has no effect" in str(caught.value)
+    assert "seed" not in str(caught.value)
+
+
+# only what is typed in this call
+
+
+def test_what_a_file_says_is_never_refused() -> None:
+    from nas.settings import typed
+
+    values = {"train": {"trades_beta": 3.0}, "label": {"epochs": 2}, "eval": {"checks_images": 3}, "seed": 1}
+    for command in COMMANDS:
+        typed.from_values(Reader(command), values, ["seed=5"])
+    typed.load(Reader("run"), "cifar10-trades-awp", [])
+
+
+def test_what_a_file_says_can_be_taken_back() -> None:
+    from nas.settings import typed
+
+    values = {"search": {"cheap": "croze"}, "train": {"drop_path": 0.2}, "eval": {"step_size": 0.1}}
+    undone = ["search.cheap=null", "train.drop_path=0", "eval.step_size=null", "eval.attacks=fgsm"]
+    settings = typed.from_values(Reader("run"), values, undone)
+    assert (settings.search.cheap, settings.train.drop_path, settings.eval.step_size) == (None, 0.0, None)
+    with pytest.raises(InputError, match=r"search\.cheap has no effect"):
+        typed.from_values(Reader("run"), {}, ["search.cheap=null"])
+
+
+def test_workers_and_resumed_runs_pass_what_a_run_was_begun_with() -> None:
+    values = config.plain(load("quickstart", ["train.trades_beta=3", "label.epochs=2", "eval.step_size=.1"]))
+    assert config.plain(from_values(values, ["executor.workers=1"]))["train"]["trades_beta"] == 3
+
+
+# what third parties bring
+
+
+def test_what_a_third_party_brings_may_read_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.core.data import LOADERS
+    from nas.eval.attacks import ATTACKS
+    from nas.settings import typed
+    from nas.strategies.guided import Guided
+    from nas.train.methods.pgd import PGD
+
+    @dataclasses.dataclass
+    class Options(Guided.Options):  # type: ignore[name-defined, misc]
+        more: int = 3
+
+    brought: list[tuple[Any, str, type]] = [
+        (METHODS, "mine", type("Mine", (PGD,), {"name": "mine"})),
+        (STRATEGIES, "mine", type("Mine", (Guided,), {"name": "mine", "Options": Options})),
+        (ATTACKS, "mine", type("Mine", (ATTACKS.get("fgsm"),), {"name": "mine"})),
+        (LOADERS, "mine", type("Mine", (LOADERS.get("digits"),), {"name": "mine"})),
+    ]
+    for registry, name, kind in brought:
+        monkeypatch.setitem(registry.components, name, kind)
+    for command, overrides in (
+        ("train", ["train.method=mine", "train.trades_beta=3", "train.free_replays=2", "train.steps=1"]),
+        ("run", ["run.trainings=mine", "train.trades_beta=3"]),
+        ("run", ["strategy.name=mine", "strategy.kappa=2", "strategy.acquisition=ei", "strategy.more=2"]),
+        ("eval", ["eval.attacks=mine", "eval.step_size=.1", "eval.restarts=3"]),
+        ("run", ["data.name=mine", "data.root=here", "data.download=false"]),
+    ):
+        typed.from_values(Reader(command), {}, overrides)
+
+
+def test_labels_are_trained_by_the_same_keys() -> None:
+    fields = {field.name for field in dataclasses.fields(LabelSettings)}
+    assert {field.name for field in dataclasses.fields(TrainSettings)} < fields
+
+
+def test_the_network_is_looked_at_only_where_a_key_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.settings import typed
+
+    def refused(self: Any) -> Any:
+        raise AssertionError("no key asks for it")
+
+    monkeypatch.setattr(effects.Use, "body", property(refused))
+    typed.load(Reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])

@@ -1,0 +1,375 @@
+"""Correlations of made-up scores whose truth is known, the join behind them, and the numbers of a published table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nas.core.errors import InputError
+from nas.search_spaces import NASBench201
+from nas.strategies.proxies import PROXIES
+from nas.studies.align import Joined, in_words, join
+from nas.studies.correlate import correlate, explained_by_size, table_rows
+from nas.studies.plots.heatmap import KINDS, heat_map
+from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_robbench, read_scores
+
+SPACE = NASBench201()
+N = 400
+CHAIN = "|none~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|OP~2|"  # what node 1 feeds only sees zeros: many twins
+
+
+class Levels(ArrayTable):
+    """A table with a column of three levels, as corruptions have."""
+
+    def _levels(self, name: str) -> np.ndarray:
+        return (
+            self.columns["severe"][:, None] * [1, 0, 0] + super()._levels("clean") * [0, 1, -1]
+            if name == "fog"
+            else super()._levels(name)
+        )
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[str]:
+    """Representatives of different classes."""
+    rng = Random(0)
+    found: dict[str, None] = {}
+    while len(found) < N:
+        found[str(SPACE.canonical(SPACE.sample(rng)))] = None
+    return list(found)
+
+
+def sizes(texts: list[str]) -> np.ndarray:
+    return np.array([SPACE.cost(SPACE.parse(text)).params for text in texts], dtype=float)
+
+
+@pytest.fixture(scope="module")
+def numbers(cells: list[str]) -> dict[str, np.ndarray]:
+    """Accuracies that come from size and quality in equal parts, and proxies that know of one or the other."""
+    rng = np.random.default_rng(0)
+    size = stats.rankdata(sizes(cells)) / N
+    quality = rng.permutation(N) / N
+    return {
+        "clean": np.round(size + quality, 2),
+        "severe": rng.permutation(N) / N,
+        "only_size": size**3,
+        "noisy_size": size + 0.7 * rng.normal(size=N),
+        "insight": quality + 0.5 * size,
+        "nothing": rng.normal(size=N),
+    }
+
+
+def table(cells: list[str], numbers: dict[str, np.ndarray], *names: str) -> ArrayTable:
+    return ArrayTable("scores.csv", cells, {name: numbers[name] for name in names})
+
+
+@pytest.fixture(scope="module")
+def accuracies(cells: list[str], numbers: dict[str, np.ndarray]) -> Collection:
+    return Collection({"": table(cells, numbers, "clean", "severe")})
+
+
+@pytest.fixture(scope="module")
+def result(cells: list[str], numbers: dict[str, np.ndarray]) -> dict[str, Any]:
+    scores = table(cells, numbers, "only_size", "noisy_size", "insight", "nothing")
+    columns = Collection({"": Levels("accuracies", cells, {name: numbers[name] for name in ("clean", "severe")})})
+    return correlate([scores], columns, ["clean", "severe", "fog"], against=["params", "insight"], resamples=200)
+
+
+def test_point_estimates(result: dict[str, Any], numbers: dict[str, np.ndarray], cells: list[str]) -> None:
+    assert result["n"] == result["rows"] == N
+    for proxy, found in result["proxies"].items():
+        for column in ("clean", "severe"):
+            x, y, z = numbers[proxy], numbers[column], sizes(cells)
+            rho = {
+                pair: stats.spearmanr(*pair_of).statistic
+                for pair, pair_of in {"xy": (x, y), "xz": (x, z), "yz": (y, z)}.items()
+            }
+            assert found[column]["spearman"] == pytest.approx(rho["xy"], abs=1e-12)
+            assert found[column]["kendall"] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
+            assert found[column]["low"] < found[column]["spearman"] < found[column]["high"]
+            if proxy != "only_size":
+                left = (rho["xy"] - rho["xz"] * rho["yz"]) / np.sqrt((1 - rho["xz"] ** 2) * (1 - rho["yz"] ** 2))
+                assert found[column]["partial_given_params"] == pytest.approx(left, abs=1e-12)
+            assert result["size"][column]["spearman"] == pytest.approx(rho["yz"], abs=1e-12)
+            assert result["rho_with_params"][proxy] == pytest.approx(rho["xz"], abs=1e-12)
+
+
+def test_levels_are_correlated_one_by_one(result: dict[str, Any]) -> None:
+    """Levels severe, clean and its reverse: the mean of the three, not the correlation of their mean."""
+    for found in result["proxies"].values():
+        for key in ("spearman", "kendall", "partial_given_params"):
+            if found["fog"][key] is not None:
+                assert found["fog"][key] == pytest.approx(found["severe"][key] / 3, abs=1e-12)
+    assert result["differences"]["nothing"]["insight"]["fog"]["difference"] == pytest.approx(
+        (result["proxies"]["nothing"]["severe"]["spearman"] - result["proxies"]["insight"]["severe"]["spearman"]) / 3
+    )
+
+
+def test_a_ranking_by_size_alone_is_warned_of(result: dict[str, Any]) -> None:
+    by_size, noisy = (line for line in result["warnings"])
+    assert by_size.startswith("only_size: ranks nearly as size does (rho 1.000")
+    assert noisy.startswith("noisy_size: size may be all that it ranks by for clean (")
+    assert result["proxies"]["only_size"]["clean"]["partial_given_params"] is None
+    assert explained_by_size(result["proxies"]["noisy_size"]["clean"])
+    assert not explained_by_size(result["proxies"]["insight"]["clean"])
+    assert not explained_by_size(result["proxies"]["nothing"]["clean"]), "nothing is there to be explained"
+
+
+@pytest.mark.parametrize(
+    ("cell", "explained"),
+    [
+        ((0.2, 0.4, -0.1, 0.1), True),
+        ((0.2, 0.4, -0.3, -0.1), True),
+        ((0.2, 0.4, 0.1, 0.3), False),
+        ((-0.4, -0.2, -0.1, 0.1), True),
+        ((-0.4, -0.2, -0.3, -0.1), False),
+        ((-0.1, 0.1, -0.3, 0.3), False),
+        ((0.2, 0.4, None, None), False),
+    ],
+)
+def test_what_counts_as_explained(cell: tuple[float | None, ...], explained: bool) -> None:
+    assert explained_by_size(dict(zip(("low", "high", "partial_low", "partial_high"), cell))) is explained
+
+
+def test_differences_are_paired(result: dict[str, Any]) -> None:
+    better = result["differences"]["insight"]["params"]["clean"]
+    rho = result["proxies"]["insight"]["clean"]["spearman"] - result["size"]["clean"]["spearman"]
+    assert better["difference"] == pytest.approx(rho)
+    assert 0 < better["low"] < better["difference"] < better["high"]
+    same = result["differences"]["only_size"]["params"]["clean"]
+    assert max(map(abs, same.values())) < 1e-12
+    assert "insight" not in result["differences"]["insight"]
+
+
+def test_the_choice_of_columns_changes_no_number(
+    result: dict[str, Any], cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
+) -> None:
+    scores = table(cells, numbers, "nothing", "insight")
+    alone = correlate([scores], accuracies, ["clean"], ["insight"], resamples=200)
+    assert alone["proxies"]["insight"]["clean"] == pytest.approx(result["proxies"]["insight"]["clean"], abs=1e-12)
+    other = correlate([scores], accuracies, ["clean"], ["insight"], resamples=200, seed=1)
+    assert other["proxies"]["insight"]["clean"]["low"] != alone["proxies"]["insight"]["clean"]["low"]
+
+
+def test_proxies_of_which_lower_is_better_are_turned(
+    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROXIES.components, "loss", replace(PROXIES.get("params"), name="loss", higher_is_better=False))
+    scores = ArrayTable("s", cells, {"loss": -numbers["insight"], "flops": sizes(cells), "mine": numbers["insight"]})
+    found = correlate([scores], accuracies, ["clean"], resamples=40)
+    assert found["turned"] == ["loss"]
+    assert found["unknown_direction"] == ["mine"]
+    assert found["proxies"]["loss"] == found["proxies"]["mine"]
+    assert found["proxies"]["loss"]["clean"]["spearman"] > 0.5
+
+
+def twins(text: str) -> list[str]:
+    wanted = SPACE.parse(text).expression()
+    return [str(arch) for arch in SPACE if arch.expression() == wanted]
+
+
+def joined(files: list[list[str]], known: list[str], every_string: bool = False) -> Joined:
+    """Files whose proxy is the number of the row, joined with a table of these architectures."""
+    scores = [
+        ArrayTable(f"{number}.csv", texts, {f"x{number}": np.arange(float(len(texts)))})
+        for number, texts in enumerate(files)
+    ]
+    rows = np.arange(float(len(known)))
+    accuracy = ArrayTable("t", known, {"clean": rows})
+    return join(scores, [], [(accuracy, accuracy.levels("clean"))], every_string)
+
+
+def test_one_of_each_class_is_taken() -> None:
+    """A string that all files have, else the one that the table measured, else the representative."""
+    shared, measured, plain = (
+        twins(CHAIN.replace("OP", op)) for op in ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    )
+    best = str(SPACE.canonical(SPACE.parse(plain[0])))
+    others = [text for text in plain if text != best]
+    known = [shared[1], measured[3], others[3]]
+    found = joined(
+        [
+            [shared[0], shared[2], measured[0], measured[3], others[0], best],
+            [shared[2], shared[1], measured[1], measured[2], best, others[1]],
+        ],
+        known,
+    )
+    assert found.n == 3
+    assert found.proxies["x0"].values.tolist() == [1, 3, 5]
+    assert found.proxies["x1"].values[[0, 2]].tolist() == [0, 4]
+    assert found.columns[0].tolist() == [[0, 1, 2]]
+    second = min(measured[1:3], key=lambda text: (text != str(SPACE.canonical(SPACE.parse(text))), text))
+    assert found.sizes.tolist() == [
+        sizes([shared[2], measured[3], best]).tolist(),
+        sizes([shared[2], second, best]).tolist(),
+    ]
+    assert found.dropped["isomorphic"] == sum(found.dropped.values()) == 12 - 2 * 3
+
+
+def test_every_string_can_count() -> None:
+    members = twins(CHAIN.replace("OP", "nor_conv_1x1"))[:4]
+    other = twins(CHAIN.replace("OP", "nor_conv_3x3"))[:2]
+    found = joined([[*members, *other], [*other, *members[1:]]], [members[0], other[1]], every_string=True)
+    assert found.n == 5
+    assert found.proxies["x0"].values.tolist() == [1, 2, 3, 4, 5]
+    assert found.columns[0].tolist() == [[0, 0, 0, 1, 1]]
+    assert [found.classes.count(name) for name in dict.fromkeys(found.classes)] == [3, 2]
+    assert found.dropped["not_common"] == sum(found.dropped.values()) == 1
+
+
+def test_what_is_dropped_is_counted_and_told(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
+    twin = next(text for text in cells[10:150] if len(twins(text)) > 1)
+    again = next(text for text in twins(twin) if text != twin)
+    x = np.append(numbers["insight"][:300], [1.0, 2.0, 3.0])
+    x[[0, 1]] = np.nan
+    first = ArrayTable("a.csv", [*cells[:300], again, cells[5], cells[6]], {"x": x, "gone": np.full(303, np.nan)})
+    second = ArrayTable("b.csv", cells[2:350], {"z": np.append(np.inf, numbers["nothing"][3:350])})
+    known = ArrayTable("t", cells[:200], {"clean": numbers["clean"][:200]})
+    found = correlate([first, second], Collection({"": known}), resamples=40)
+    assert found["rows"] == 303 + 348
+    assert found["failed"] == {"x": 2, "z": 1}
+    assert found["n"] == 197
+    assert found["dropped"]["repeated"] == 2
+    assert found["dropped"]["failed"] == 3
+    assert found["dropped"]["not_common"] == 50 + 1
+    assert found["dropped"]["not_in_tables"] == 200
+    assert found["dropped"]["isomorphic"] == 1
+    assert sum(found["dropped"].values()) + 2 * found["n"] == found["rows"]
+    assert "gone: left out, as it has no value at all." in found["warnings"]
+    words = in_words(found)
+    assert "2 repeat an architecture" in words
+    assert words.endswith("(failed: x 2, z 1)")
+    with pytest.raises(InputError, match=r"got 0: of 651 rows .* \(failed: gone 301"):
+        correlate([first, second], Collection({"": known}), proxies=["gone", "z"])
+
+
+def test_names_that_several_files_have(
+    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
+) -> None:
+    files = [
+        ArrayTable("runs/one.csv", cells, {"zen": numbers["insight"], "nwot": numbers["nothing"]}),
+        ArrayTable("runs/two.csv", cells[::-1], {"zen": -numbers["insight"][::-1]}),
+    ]
+    found = correlate(files, accuracies, ["clean"], ["zen"], resamples=40)
+    assert list(found["proxies"]) == ["one:zen", "two:zen"]
+    first, second = (found["proxies"][name]["clean"]["spearman"] for name in found["proxies"])
+    assert first == pytest.approx(-second)
+    assert list(correlate(files, accuracies, ["clean"], ["two:zen", "nwot"], resamples=40)["proxies"]) == [
+        "two:zen",
+        "nwot",
+    ]
+    with pytest.raises(InputError, match="more than once"):
+        correlate([files[0], files[0]], accuracies)
+
+
+def test_undefined_correlations_are_null(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
+    known = Collection({"": ArrayTable("t", cells, {"clean": numbers["clean"], "pgd@8": np.zeros(N)})})
+    scores = ArrayTable("s", cells, {"x": numbers["insight"], "same": np.ones(N)})
+    found = correlate([scores], known, ["clean", "pgd@8"], against=["params"], resamples=40)
+    assert set(found["proxies"]["x"]["pgd@8"].values()) == {None}
+    assert set(found["proxies"]["same"]["clean"].values()) == {None}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert "pgd@8: the same for all 400 architectures, so no ranking is defined." in found["warnings"]
+    assert "same: the same for all 400 architectures, so it ranks nothing." in found["warnings"]
+    assert table_rows(found).splitlines()[2] == "x,pgd@8,400,,,,,,,"
+    assert heat_map(found, "small", ".svg").decode().count("\u2013") == 3
+
+
+def test_choosing_columns(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
+    names = ("clean", "fgsm@1", "fgsm@8", "pgd@8", "fog")
+    main, robust = (ArrayTable("t", cells, dict.fromkeys(names, numbers["clean"])) for _ in range(2))
+    both = Collection({"": main, "robbench:": robust})
+    assert both.chosen([]) == [
+        *("clean", "fgsm@1", "fgsm@8"),
+        *(f"robbench:{name}" for name in names),
+        *("robbench:hrs:fgsm@8", "robbench:hrs:pgd@8"),
+    ]
+    assert both.chosen(["fgsm@*", "clean", "fgsm@1"]) == ["fgsm@1", "fgsm@8", "clean"]
+    assert both.chosen(["all"]) == [*names, *(f"robbench:{name}" for name in names)]
+    assert both.levels("robbench:hrs:fgsm@1")[0] is robust
+    with pytest.raises(InputError, match="there are only"):
+        both.chosen(["apgd@*"])
+    with pytest.raises(InputError, match=r"did you mean 'robbench:fog'.*--robustness"):
+        Collection({"robbench:": robust}).levels("robench:fog")
+
+
+def test_csv_holds_every_cell(result: dict[str, Any]) -> None:
+    rows = list(csv.DictReader(table_rows(result).splitlines()))
+    assert len(rows) == 4 * 3
+    for row in rows:
+        cell = result["proxies"][row["proxy"]][row["column"]]
+        assert int(row["n"]) == N
+        for key, value in cell.items():
+            assert (float(row[key]) if row[key] else None) == value
+
+
+@pytest.mark.parametrize(("kind", "start"), list(zip(KINDS, (b"\x89PNG", b"<?xml", b"%PDF"))))
+def test_heat_maps(result: dict[str, Any], kind: str, start: bytes) -> None:
+    picture = heat_map(result, "cifar10", kind)
+    assert picture.startswith(start)
+    assert picture == heat_map(result, "cifar10", kind), "drawn again it is the same"
+    if kind == ".svg":
+        text = picture.decode()
+        for words in ("noisy_size", "only_size \u2248 size", "clean", "cifar10", "400 classes"):
+            assert words in text
+        tau = result["proxies"]["noisy_size"]["clean"]["kendall"]
+        assert f"({tau:.2f})".replace("0.", ".") in text
+
+
+def test_every_registered_proxy_has_a_direction() -> None:
+    assert all(isinstance(proxy.higher_is_better, bool) for proxy in PROXIES.components.values())
+
+
+@pytest.fixture(scope="module")
+def robustness(data_dir: Path) -> Table:
+    return RobustnessDataset(data_dir / "robustness-dataset", "cifar10")
+
+
+def test_params_on_all_classes(robustness: Table, data_dir: Path) -> None:
+    """On one of each class .78 with clean accuracy; on all strings, each with its class's accuracy, .75."""
+    texts = [str(arch) for arch in SPACE]
+    scores = ArrayTable("s", texts, {"params": sizes(texts)})
+    robbench = read_robbench(data_dir / "nasbench201/nas_robbench_201_cifar10.csv", "cifar10")
+    columns = ["clean", "fgsm@8", "robbench:clean"]
+    found = correlate([scores], Collection({"": robustness, "robbench:": robbench}), columns, resamples=40)
+    assert found["n"] == 6466
+    assert found["dropped"]["isomorphic"] == 15625 - 6466
+    rho = {name: cell["spearman"] for name, cell in found["proxies"]["params"].items()}
+    assert rho == pytest.approx({"clean": 0.782, "fgsm@8": 0.800, "robbench:clean": 0.777}, abs=0.001)
+
+
+def test_the_size_row_of_crozes_table_1a(robustness: Table) -> None:
+    """Ha et al. 2023: all strings, a group being the mean over its types and severities; blur is without motion."""
+    texts = [str(arch) for arch in SPACE]
+    published = {
+        **{"clean": 0.747, "fgsm@8": 0.756, "fgsm@4": 0.739, "fgsm@2": 0.713},
+        **{"each:weather": 0.674, "each:noise": 0.131, "each:digital": 0.489},
+        "each:defocus_blur+glass_blur+zoom_blur": 0.215,
+    }
+    scores = ArrayTable("s", texts, {"params": sizes(texts)})
+    found = correlate([scores], Collection({"": robustness}), list(published), resamples=40, every_string=True)
+    assert found["n"] == 15625
+    rho = {name: cell["spearman"] for name, cell in found["proxies"]["params"].items()}
+    assert rho == pytest.approx(published, abs=0.0006)
+
+
+def test_published_scores_of_two_files(robustness: Table, data_dir: Path) -> None:
+    files = [
+        read_scores(data_dir / "nasbench201/zc_proxies_cifar10.csv"),
+        read_scores(data_dir / "croze_release_scores.csv"),
+    ]
+    found = correlate(files, Collection({"": robustness}), ["clean", "fgsm@8"], against=["params"], resamples=100)
+    assert 190 <= found["n"] <= 200
+    assert found["rho_with_params"]["params"] == pytest.approx(1)
+    assert found["rho_with_params"]["score_init0"] > 0.95
+    release = found["differences"]["score_init0"]["params"]["clean"]
+    assert release["low"] < 0 < release["high"], "the release is level with size"
+    assert any(line.startswith("score_init0: ranks nearly as size does") for line in found["warnings"])

@@ -1,0 +1,306 @@
+"""Searches on a table: against closed forms, the same for any number of workers, and what the table lacks is free."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections import Counter
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.core.errors import InputError
+from nas.core.execution.executor import ExecutorSettings
+from nas.core.seeds import derive
+from nas.core.storage.memory import Memory
+from nas.search_spaces import NASBench201
+from nas.strategies.pareto import hypervolume, undominated
+from nas.studies.plots.regret import regret_curves
+from nas.studies.search import Study, csv_rows, options_of, scaled, table_search
+from nas.tables import ArrayTable, Collection, LatencyTable, RobustnessDataset
+
+SPACE = NASBench201()
+
+
+def worth(text: str) -> float:
+    """Ten levels, 0 to 1: ties are many, and a change of one edge matters."""
+    cell = SPACE.parse(text)
+    values = {"none": 0, "skip_connect": 1, "avg_pool_3x3": 1, "nor_conv_1x1": 2, "nor_conv_3x3": 3}
+    return round(sum(values[name] for name in cell.operations) / 18, 3)
+
+
+@pytest.fixture(scope="module")
+def classes() -> list[str]:
+    return sorted({str(SPACE.canonical(cell)) for cell in SPACE})
+
+
+@pytest.fixture(scope="module")
+def tables(classes: list[str]) -> Collection:
+    """All classes with three columns, and a latency that some of them lack."""
+    clean = np.array(list(map(worth, classes)))
+    columns = {"clean": clean, "fgsm@1": clean**2, "noise": np.array([derive(0, text) % 1000 for text in classes])}
+    missing = np.array([derive(1, text) % 50 == 0 for text in classes])
+    latency = LatencyTable("devices", classes, {"edgegpu_latency": np.where(missing, np.nan, 1 + 9 * clean)})
+    return Collection({"": ArrayTable("table", classes, columns)}, [latency])
+
+
+def study(**values: Any) -> Study:
+    return Study(**{"objectives": ["clean"], "strategies": ["random"], "queries": 20, "seeds": 4, **values})
+
+
+def without_seconds(result: Any) -> Any:
+    if isinstance(result, dict):
+        return {key: without_seconds(value) for key, value in result.items() if key != "seconds"}
+    return result
+
+
+def test_random_search_has_the_regret_of_its_closed_form(tables: Collection, classes: list[str]) -> None:
+    """Uniform strings draw a class by its number of members; classes drawn again cost nothing.
+
+    P(best of n different classes <= v) by drawing without replacement, class by class, in a simulation of the urn
+    that knows nothing of searches; and for one query, exactly.
+    """
+    result = table_search(tables, study(queries=30, seeds=400))
+    members = Counter(str(SPACE.canonical(cell)) for cell in SPACE)
+    share = np.array([members[name] for name in classes]) / len(SPACE)
+    values = np.array(list(map(worth, classes)))
+    rng = np.random.default_rng(0)
+    # the order of first appearance in draws with replacement is that of Exp(1) / share
+    order = np.argsort(rng.exponential(size=(1000, len(classes))) / share, axis=1)[:, :30]
+    expected = values.max() - np.maximum.accumulate(values[order], axis=1).mean(axis=0)
+    got = np.array(result["strategies"]["random"]["regret"])
+    assert got[0] == pytest.approx(values.max() - share @ values, abs=4 * values.std() / 20)
+    np.testing.assert_allclose(got, expected, atol=0.02)
+
+
+def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection) -> None:
+    result = table_search(tables, study(strategies=["random"], columns=("clean", "noise"), queries=12, seeds=5, seed=3))
+    best, regrets, reached = [], [], []
+    top = worth(str(SPACE.largest()))
+    for number in range(5):
+        rng, found = Random(derive(3, "table search", number)), []
+        while len(found) < 12:
+            name = str(SPACE.canonical(SPACE.sample(rng)))
+            found += [name] if name not in found else []
+        values = list(map(worth, found))
+        best.append(found[values.index(max(values))])
+        regrets.append([top - max(values[: n + 1]) for n in range(12)])
+        reached.append(values.index(top) + 1 if top in values else math.inf)
+    cells = result["strategies"]["random"]
+    assert cells["clean"]["mean"] == pytest.approx(np.mean(list(map(worth, best))))
+    assert cells["noise"]["mean"] == pytest.approx(np.mean([derive(0, text) % 1000 for text in best]))
+    assert cells["noise"]["sd"] == pytest.approx(np.std([derive(0, text) % 1000 for text in best], ddof=1))
+    np.testing.assert_allclose(cells["regret"], np.mean(regrets, axis=0), atol=1e-12)
+    np.testing.assert_allclose(cells["regret_quartiles"]["low"], np.percentile(regrets, 25, axis=0), atol=1e-12)
+    assert cells["queries_to_optimum"]["found"] == np.isfinite(reached).mean()
+    assert result["optimum"] == {"clean": 1.0, "noise": 999.0}
+
+
+def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
+    one = study(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=11)
+    results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]
+    assert results[0] == results[1]
+    assert results[0]["strategies"] == results[0]["objectives"]["clean"]["strategies"]
+    fewer = table_search(tables, study(seeds=6))["strategies"]["random"]["regret"]
+    assert fewer != results[0]["strategies"]["random"]["regret"]
+
+
+def test_an_objective_and_a_strategy_are_the_same_alone_and_in_company(tables: Collection) -> None:
+    together = table_search(tables, study(objectives=["noise", "clean"], strategies=["local", "random"]))
+    alone = table_search(tables, study())
+    assert without_seconds(together["objectives"]["clean"]["strategies"]["random"]) == without_seconds(
+        alone["strategies"]["random"]
+    ) | {"noise": together["objectives"]["clean"]["strategies"]["random"]["noise"]}
+
+
+def test_hill_climbing_reaches_a_smooth_optimum_and_chance_does_not(tables: Collection) -> None:
+    result = table_search(tables, study(strategies=["local", "evolution", "random"], queries=150, seeds=6))
+    found = {name: cells["queries_to_optimum"] for name, cells in result["strategies"].items()}
+    assert found["local"]["found"] == 1.0
+    assert found["local"]["median"] <= 150
+    assert found["random"]["found"] < 0.5
+    assert found["random"]["median"] is None
+    assert result["strategies"]["local"]["regret"][-1] == 0.0
+    assert result["strategies"]["local"]["clean"] == {"mean": 1.0, "sd": 0.0}
+    assert result["strategies"]["evolution"]["clean"]["mean"] > result["strategies"]["random"]["clean"]["mean"]
+
+
+def test_what_the_table_lacks_costs_no_query(classes: list[str]) -> None:
+    few = classes[::60]
+    tables = Collection({"": ArrayTable("few", few, {"clean": np.arange(len(few)) / len(few)})})
+    result = table_search(tables, study(strategies=["random", "local"], queries=len(few), seeds=1))
+    assert result["n_classes"] == len(few) == 108
+    for cells in result["strategies"].values():
+        assert len(cells["regret"]) == len(few)
+        assert cells["clean"]["mean"] == max(np.arange(len(few)) / len(few))
+    with pytest.raises(InputError, match="at most 108"):
+        table_search(tables, study(queries=109))
+
+
+def test_lower_is_better_where_the_table_or_the_objective_says_so(tables: Collection) -> None:
+    result = table_search(
+        tables, study(objectives=["edgegpu_latency", "params:min", "params"], strategies=["local"], queries=150)
+    )
+    best = {name: entry["strategies"]["local"] for name, entry in result["objectives"].items()}
+    assert result["n_classes"] < 6466
+    lowest = np.nanmin(tables.values("edgegpu_latency", tables.classes(["edgegpu_latency"])))
+    assert result["optimum"]["edgegpu_latency"] == best["edgegpu_latency"]["edgegpu_latency"]["mean"] == lowest
+    assert result["optimum"]["params"] == best["params:min"]["params"]["mean"] == 73306
+    assert best["params"]["params"]["mean"] == 1531546
+    assert best["edgegpu_latency"]["regret"][-1] == 0.0
+    assert min(best["edgegpu_latency"]["regret"]) >= 0
+
+
+def test_several_goals_at_once(tables: Collection, classes: list[str]) -> None:
+    objective = "clean+edgegpu_latency"
+    one = study(objectives=[objective], strategies=["nsga2"], options=("nsga2.population=10",), queries=60, seeds=3)
+    cells = table_search(tables, one)["strategies"]["nsga2"]
+    assert np.all(np.diff(cells["regret"]) <= 1e-12)
+    assert 0 <= cells["regret"][-1] < cells["regret"][0] <= 1
+    with pytest.raises(InputError, match=r"got 2; name one in search\.objective"):
+        table_search(tables, study(objectives=[objective], strategies=["nsga2", "evolution"]))
+
+
+def test_the_regret_of_several_goals_is_the_missing_share_of_hypervolume(tables: Collection) -> None:
+    from nas.studies.search import Runs, known
+
+    one = study(objectives=["clean+noise"], strategies=["nsga2"], queries=40)
+    found = known(tables, one)
+    fitness = found.fitness("clean+noise")
+    shares = scaled(fitness)
+    whole = hypervolume(shares[undominated(shares)], np.zeros(2))
+    told = np.random.default_rng(0).integers(len(fitness), size=40)
+    outcome = Runs(one, found, {"clean+noise": whole})._outcome(told, fitness, "clean+noise")
+    grid = list(itertools.product(np.arange(0.005, 1, 0.01), repeat=2))
+    for n in (1, 7, 40):
+        area = np.mean([any((shares[row] >= point).all() for row in told[:n]) for point in grid])
+        assert outcome.regret[n - 1] == pytest.approx(1 - area / whole, abs=0.02)
+    assert outcome.best == max(told, key=lambda row: shares[row].mean())
+
+
+def test_a_cheap_objective_guides_warm_up_and_moves(tables: Collection) -> None:
+    small = ("warmup-move.warmup=60", "warmup-move.pool=10", "warmup-move.tournament=4")
+    one = study(strategies=["warmup-move", "random"], options=small, cheap="fgsm@1", queries=40, columns=("clean",))
+    result = table_search(tables, one)
+    assert result["columns"] == ["clean"]
+    assert result["strategies"]["warmup-move"]["clean"]["mean"] > result["strategies"]["random"]["clean"]["mean"]
+    with pytest.raises(InputError, match="give --cheap"):
+        table_search(tables, study(strategies=["warmup-move"], options=small))
+    worse = study(strategies=["warmup-move"], options=small, cheap="fgsm@1:min", queries=10, columns=("clean",))
+    first = table_search(tables, worse)["strategies"]["warmup-move"]
+    assert first["regret"][0] > result["strategies"]["warmup-move"]["regret"][0]
+
+
+def test_warm_up_and_moves_by_the_objective_itself_need_no_cheap_one(tables: Collection) -> None:
+    small = ("warmup-move.warmup=20", "warmup-move.pool=5", "warmup-move.tournament=2", "warmup-move.neighbours=4")
+    by_objective = (*small, "warmup-move.ranked_by=objective")
+    one = study(strategies=["warmup-move", "random"], options=by_objective, queries=100, columns=("clean",))
+    result = table_search(tables, one)["strategies"]
+    assert result["warmup-move"]["clean"]["mean"] > result["random"]["clean"]["mean"]
+    with pytest.raises(InputError, match="no --cheap"):
+        study(strategies=["warmup-move"], options=by_objective, cheap="clean").check()
+    study(strategies=["warmup-move"], options=small, cheap="clean").check()
+
+
+def test_options_are_checked() -> None:
+    found = options_of(["evolution.population=7", "evolution.tournament=2"], ["random", "evolution"])
+    assert (found["evolution"].population, found["evolution"].tournament) == (7, 2)
+    for text, words in [
+        ("evolution.population", "form strategy.key=value"),
+        ("population=7", "form strategy.key=value"),
+        ("evolutio.population=7", "did you mean 'evolution'"),
+        ("evolution.populatio=7", "did you mean 'population'"),
+        ("evolution.population=x", "population"),
+        ("evolution.population=5", "tournament=25"),
+        ("nsga2.population=5", "one of random, evolution"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            options_of([text], ["random", "evolution"])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"queries": 0}, "--queries between"),
+        ({"seeds": 0}, "--seeds between"),
+        ({"ask": 0}, "--ask between"),
+        ({"seed": -1}, "--seed between"),
+        ({"strategies": []}, "different strategies but got none"),
+        ({"objectives": ["clean", "clean"]}, "different objectives"),
+        ({"strategies": ["locl"]}, "did you mean 'local'"),
+        ({"objectives": ["claen"]}, "did you mean 'clean'"),
+        ({"columns": ("claen",)}, "did you mean 'clean'"),
+        ({"strategies": ["warmup-move"], "cheap": "claen"}, "did you mean 'clean'"),
+        ({"strategies": ["warmup-move"], "cheap": "clean+noise"}, "one cheap objective"),
+        ({"cheap": "clean"}, "no --cheap"),
+        ({"features": ("clean",)}, "no --features"),
+        ({"strategies": ["guided"], "features": ("claen",)}, "did you mean 'clean'"),
+        ({"queries": 6467}, "at most 6,466"),
+    ],
+)
+def test_bad_studies_are_told_before_anything_runs(tables: Collection, values: dict[str, Any], words: str) -> None:
+    ticks: list[int] = []
+    with pytest.raises(InputError, match=words):
+        table_search(tables, study(**values), None, ticks.append)
+    assert ticks == []
+
+
+def test_csv_and_picture(tables: Collection) -> None:
+    ticks: list[int] = []
+    result = table_search(tables, study(objectives=["clean", "noise"], seeds=12), None, ticks.append)
+    assert ticks == [10, 12, 22, 24]
+    rows = list(csv.DictReader(csv_rows(result).splitlines()))
+    assert len(rows) == 2 * len(result["columns"])
+    assert float(rows[0]["mean"]) == result["strategies"]["random"]["clean"]["mean"]
+    shown = {"dataset": "tiny", **result}
+    assert regret_curves(shown, ".png").startswith(b"\x89PNG")
+    text = regret_curves(shown, ".svg").decode()
+    for word in ("tiny", "random", "queries", "percentage points", "units of the column"):
+        assert word in text
+    assert text == regret_curves(shown, ".svg").decode()
+
+
+def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
+    tables: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fiftieth of the classes has no latency: after the random start none is looked up, as 0 were the best of all."""
+    told: list[str] = []
+    record = Memory.tell
+    monkeypatch.setattr(Memory, "tell", lambda self, position, key: (told.append(key), record(self, position, key))[1])
+    options = ("guided.init=5", "guided.batch=20", "guided.kappa=0", "guided.predictor=extra-trees")
+    settings = {"objectives": ["clean:min"], "strategies": ["guided"], "features": ("edgegpu_latency",)}
+    one = study(**settings, queries=45, seeds=1, options=options)
+    table_search(tables, one, ExecutorSettings(workers=1))
+    latency = tables.values("edgegpu_latency", told)
+    assert len(told) == 45
+    assert np.isfinite(latency[5:]).all()
+
+
+def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
+    """Jung et al.'s table (100 runs): by FGSM, local search 69.10 and random search 67.25; the optimum 69.24."""
+    dataset = RobustnessDataset(data_dir / "robustness-dataset", "cifar10")
+    one = study(objectives=["fgsm@1"], strategies=["random", "local"], queries=300, seeds=10)
+    result = table_search(Collection({"": dataset}), one, ExecutorSettings(workers=1))
+    found = result["strategies"]
+    assert result["columns"] == [
+        *("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1"),
+        *("corruptions", "hrs:fgsm@1", "hrs:pgd@1"),
+    ]
+    assert result["optimum"]["fgsm@1"] == 0.692
+    assert found["local"]["fgsm@1"]["mean"] == pytest.approx(0.691, abs=0.008)
+    assert found["random"]["fgsm@1"]["mean"] == pytest.approx(0.6725, abs=0.012)
+    assert found["local"]["regret"][-1] == pytest.approx(0.692 - found["local"]["fgsm@1"]["mean"])
+
+
+def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[str]) -> None:
+    few = classes[::20]
+    columns = {"answer": np.array([derive(2, text) % 1000 for text in few]), "clean": np.array(list(map(worth, few)))}
+    tables = Collection({"": ArrayTable("few", few, columns)})
+    options = ("guided.init=10", "guided.batch=5", "guided.predictor=kernel", "guided.kappa=0")
+    settings = {"strategies": ["guided"], "queries": 20, "seeds": 2, "objectives": ["answer"], "options": options}
+    blind = table_search(tables, study(**settings, features=("clean",)))["strategies"]["guided"]
+    seeing = table_search(tables, study(**settings, features=("answer",)))["strategies"]["guided"]
+    assert seeing["regret"][-1] < 5 < blind["regret"][-1]
