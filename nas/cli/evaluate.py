@@ -29,7 +29,7 @@ def command(
     that returns a module for images in [0, 1]; it is run): `nas eval my_networks:make data.name=digits`.
     """
     from nas.cli.execution import forecast, start
-    from nas.commands.launch import evaluation_settings
+    from nas.runs.evaluation import evaluation_settings
 
     settings, extra = evaluation_settings(source, only_overrides(overrides))
     if dry_run:

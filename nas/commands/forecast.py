@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.commands.launch import subject_of
 from nas.core.data import Dataset, attacked
 from nas.core.images import unit_range
 from nas.core.optimisation.perturb import eval_mode, input_gradient
@@ -30,6 +29,7 @@ from nas.eval.plan import made as made_attack
 from nas.eval.plan import plan_of
 from nas.eval.sources import is_foreign
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
+from nas.runs.evaluation import subject_of
 from nas.runs.tasks import Jobs
 from nas.search_spaces import SPACES
 from nas.searches.problem import Aims

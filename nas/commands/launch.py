@@ -9,33 +9,30 @@ from random import Random
 from typing import Any
 
 from nas.commands import dps, pipeline, study, transfer
-from nas.core import config
-from nas.core.data import BEFORE, attacked
-from nas.core.data.resize import RESIZES
+from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.optimisation import distributed
 from nas.core.provenance import versions
-from nas.core.seeds import derive
 from nas.core.storage.memory import Memory
 from nas.eval.corruptions import Asked
 from nas.eval.evaluation import plan_of
 from nas.eval.measures import check_measures
-from nas.eval.sources import Subject, check_fits, is_foreign, label, native_images, opened, settled, unlike
+from nas.eval.sources import check_fits, unlike
 from nas.objectives import connected
 from nas.objectives.short_training import check_judged
 from nas.runs.context import Watcher, workshop
 from nas.runs.differences import uncorrected
+from nas.runs.evaluation import subject_of
 from nas.runs.run_folder import RESULT, Run, described
-from nas.runs.sources import best_of, checkpoint_of, settings_around, settings_of
+from nas.runs.sources import best_of, settings_of
 from nas.runs.tasks import Jobs, Model
 from nas.search_spaces import SPACES
 from nas.searches import supernet_stage
 from nas.searches.problem import Aims
 from nas.settings import reach, typed
 from nas.settings.effects import Reader, Use
-from nas.settings.schema import Settings, from_values, is_supernet
-from nas.train import check_parts, check_recipe, check_selection, larger_batch, load_trained
-from nas.train.exported import is_exported, load_exported
+from nas.settings.schema import Settings, is_supernet
+from nas.train import check_parts, check_recipe, check_selection, larger_batch
 from nas.train.methods import METHODS
 
 DRAWS = 50_000  # random cells looked at for one that the limits allow
@@ -237,58 +234,3 @@ def one_image(command: str, settings: Settings) -> str | None:
     else:
         return None
     return f"data.validation=1 withholds one image, not all of them, and {use}; write .1 to withhold 10 %."
-
-
-EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes
-
-
-def evaluation_settings(source: str, overrides: list[str], command: str = "eval") -> tuple[Settings, dict[str, Any]]:
-    """Settings of `nas eval` (or another `command` that attacks) and which network it is about.
-
-    Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
-    to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
-    """
-    for text in overrides:
-        if text.partition("=")[0].partition(".")[0] not in EVALUATED:
-            raise InputError(
-                f"Expected settings of {', '.join(EVALUATED)} but got {text!r}; the network is trained already."
-            )
-    if is_foreign(source):
-        return _foreign_settings(settled(source), overrides, command)
-    exported = is_exported(Path(source))
-    path = Path(source).resolve() if exported else checkpoint_of(Path(source)).resolve()
-    _, trained = load_exported(path) if exported else load_trained(path)
-    values = {} if exported else settings_around(path)
-    values = config.merge(
-        values, {"space": trained.space, "model": trained.settings, "data": {**BEFORE, **trained.data}}
-    )
-    values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
-    values["name"] = f"eval-{trained.name}"
-    settings = typed.from_values(Reader(command), values, overrides)
-    return settings, {"checkpoint": str(path), "name": trained.name}
-
-
-def _foreign_settings(source: str, overrides: list[str], command: str) -> tuple[Settings, dict[str, Any]]:
-    if not any(text.startswith("data.name=") for text in overrides):
-        raise InputError(
-            f"Expected data.name=... for {source}, which has no run that says what to attack it on; for example "
-            "data.name=cifar10 data.root=PATH."
-        )
-    name = label(source)
-    options = from_values({}, overrides).eval.model_options
-    images = native_images(source, options)
-    if images and "resize" not in images and not any(text.startswith("data.resize=") for text in overrides):
-        raise InputError(
-            f"Expected data.resize={' or '.join(RESIZES)} for {source}, for which the library pads images, but got "
-            "none; set the nearest."
-        )
-    values = {"name": f"eval-{name}", "data": images}
-    settings = typed.from_values(Reader(command), values, overrides)
-    return settings, {"checkpoint": source, "name": name, "importable": str(Path.cwd())}
-
-
-def subject_of(settings: Settings, extra: dict[str, Any]) -> Subject:
-    """The network that an evaluation is about."""
-    seed = derive(settings.seed, "weights")
-    asked = settings.eval.normalisation
-    return opened(extra["checkpoint"], settings.eval.model_options, extra.get("importable"), seed, asked)

@@ -17,6 +17,7 @@ from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
+from nas.runs.evaluation import evaluation_settings
 from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, depends_on, described, reopen
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
@@ -132,10 +133,10 @@ def network(path: Path, data: dict[str, Any], classes: list[str] | None = None) 
 def test_checkpoints_of_before_count_as_text(numbers: Path, tmp_path: Path) -> None:
     said = {"name": "imagefolder", "root": str(numbers), "size": None, "download": True, "validation": 0.1}
     old = network(tmp_path / "old.pt", said)
-    settings, extra = launch.evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
+    settings, extra = evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
     assert settings.data.order == "text"
     launch.preflight("eval", settings, extra=extra)
-    changed, _ = launch.evaluation_settings(old, ["data.order=numeric"])
+    changed, _ = evaluation_settings(old, ["data.order=numeric"])
     assert changed.data.order == "numeric"
 
 
@@ -146,16 +147,16 @@ def test_new_checkpoints_carry_their_order_and_names(
     new = network(tmp_path / "new.pt", asdict(data), NAMES)
     assert load_trained(Path(new))[1].classes == NAMES
     few = ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"]
-    settings, extra = launch.evaluation_settings(new, few)
+    settings, extra = evaluation_settings(new, few)
     assert settings.data.order == "numeric"
     launch.preflight("eval", settings, extra=extra)
-    settings, extra = launch.evaluation_settings(new, [*few, "data.order=text"])
+    settings, extra = evaluation_settings(new, [*few, "data.order=text"])
     with pytest.raises(InputError, match=r"set data\.order"):
         launch.preflight("eval", settings, extra=extra)
     caplog.clear()
     for name in NAMES:
         (numbers / name).rename(numbers / f"n{int(name):03}")
-    settings, extra = launch.evaluation_settings(new, few)
+    settings, extra = evaluation_settings(new, few)
     launch.preflight("eval", settings, extra=extra)
     assert "11 of 11 classes" in caplog.text
 
@@ -170,19 +171,19 @@ def test_nonsense_names_are_refused(classes: Any, tmp_path: Path) -> None:
 def test_networks_of_two_orders_do_not_meet(numbers: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     old = network(tmp_path / "old.pt", {"name": "imagefolder", "root": str(numbers)})
     new = network(tmp_path / "new.pt", asdict(DataSettings("imagefolder", str(numbers))), NAMES)
-    both = [launch.evaluation_settings(path, [], "transfer") for path in (old, new)]
+    both = [evaluation_settings(path, [], "transfer") for path in (old, new)]
     with pytest.raises(InputError, match=r"data\.order"):
         together(both)
-    both = [launch.evaluation_settings(path, ["data.order=text"], "transfer") for path in (old, new)]
+    both = [evaluation_settings(path, ["data.order=text"], "transfer") for path in (old, new)]
     assert together(both)[0].data.order == "text"
     digits = [
         network(tmp_path / f"{name}.pt", {"name": "digits", **more})
         for name, more in (("a", {}), ("b", {"order": "numeric"}))
     ]
-    together([launch.evaluation_settings(path, [], "transfer") for path in digits])
+    together([evaluation_settings(path, [], "transfer") for path in digits])
     ways = [f"torchvision:{name}" for name in ("resnet18", "resnet50")]
     assert not caplog.text
-    together([launch.evaluation_settings(one, ["data.name=imagefolder"], "transfer") for one in ways])
+    together([evaluation_settings(one, ["data.name=imagefolder"], "transfer") for one in ways])
     assert "in 2 ways (crop, 0.875, bilinear; crop, 0.9655, bilinear)" in caplog.text
 
 
@@ -249,14 +250,14 @@ def test_a_recipe_cannot_train_on_test_images_either() -> None:
 
 def test_libraries_say_how_their_images_are_cut() -> None:
     chosen = ["data.name=imagefolder", "data.root=here"]
-    data = launch.evaluation_settings("torchvision:resnet50", chosen)[0].data
+    data = evaluation_settings("torchvision:resnet50", chosen)[0].data
     assert (data.size, data.resize, data.crop_share, data.interpolation) == (224, "crop", 224 / 232, "bilinear")
     older = [*chosen, "eval.model_options=weights=IMAGENET1K_V1"]
-    data = launch.evaluation_settings("torchvision:resnet50", older)[0].data
+    data = evaluation_settings("torchvision:resnet50", older)[0].data
     assert (data.resize, data.crop_share) == ("crop", 0.875)
-    data = launch.evaluation_settings("torchvision:resnet50", [*chosen, "data.resize=squash", "data.size=64"])[0].data
+    data = evaluation_settings("torchvision:resnet50", [*chosen, "data.resize=squash", "data.size=64"])[0].data
     assert (data.size, data.resize) == (64, "squash")
-    data = launch.evaluation_settings("torchvision:resnet50", [*chosen, "data.crop_share=1"])[0].data
+    data = evaluation_settings("torchvision:resnet50", [*chosen, "data.crop_share=1"])[0].data
     assert (data.resize, data.crop_share) == ("crop", 1)
 
 
@@ -270,7 +271,7 @@ def test_libraries_say_how_their_images_are_cut() -> None:
 )
 def test_so_does_timm(name: str, expected: tuple[str, float | None, str]) -> None:
     pytest.importorskip("timm")
-    data = launch.evaluation_settings(f"timm:{name}", ["data.name=imagefolder", "data.root=here"])[0].data
+    data = evaluation_settings(f"timm:{name}", ["data.name=imagefolder", "data.root=here"])[0].data
     assert (data.resize, data.interpolation) == (expected[0], expected[2])
     if expected[1] is not None:
         assert data.crop_share == expected[1]
@@ -283,8 +284,8 @@ def test_padding_is_asked_back() -> None:
         pytest.skip("this timm has no such model")
     chosen = ["data.name=imagefolder", "data.root=here"]
     with pytest.raises(InputError, match=r"data\.resize=squash or crop"):
-        launch.evaluation_settings(f"timm:{padding[0]}", chosen)
-    assert launch.evaluation_settings(f"timm:{padding[0]}", [*chosen, "data.resize=crop"])[0].data.resize == "crop"
+        evaluation_settings(f"timm:{padding[0]}", chosen)
+    assert evaluation_settings(f"timm:{padding[0]}", [*chosen, "data.resize=crop"])[0].data.resize == "crop"
 
 
 # what is said
