@@ -7,10 +7,10 @@ that a user's own `train.py` or `eval.py` never shadows them.
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from nas.version import __version__ as __version__
+
 if _TYPE_CHECKING:
     from nas.train.exported import load as load
-
-__version__ = "0.3.0"
 
 # In a checkout the folder `./nas` comes before an ordinary install on the path; the parts stand beside it then.
 _root = _Path(__file__).resolve().parent.parent

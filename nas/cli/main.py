@@ -11,11 +11,11 @@ from typing import NoReturn
 
 import typer
 
-import nas
 from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
 from nas.cli.arguments import with_home
 from nas.core.errors import NasError, Terminated, printable
 from nas.core.execution.signals import listen
+from nas.version import __version__
 
 app = typer.Typer(
     add_completion=False,
@@ -31,7 +31,7 @@ def _print_versions(asked: bool) -> None:
     if asked:
         import torch  # which takes seconds
 
-        print(f"nas {nas.__version__}, torch {torch.__version__}")
+        print(f"nas {__version__}, torch {torch.__version__}")
         raise typer.Exit
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-import nas
+from nas.version import __version__
 
 PACKAGES = (
     "torch",
@@ -35,7 +35,7 @@ SECONDS = 10  # that git or the system may take to answer
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    found = {"robust-nas": nas.__version__, "python": platform.python_version()}
+    found = {"robust-nas": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -90,7 +90,7 @@ def _memory() -> float | None:
 @lru_cache(maxsize=1)
 def revision() -> dict[str, Any] | None:
     """The git commit of the project and whether tracked files differ from it; None where it is not a checkout."""
-    root = str(Path(nas.__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     if not (Path(root) / ".git").exists():
         return None
     commit = _answer("git", "-C", root, "rev-parse", "HEAD")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas import __version__
 from nas.core import config, provenance
 from nas.core.config.effects import may_read
 from nas.core.data import BEFORE, LOADERS, Dataset
@@ -24,6 +23,7 @@ from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed
 from nas.core.storage import backup
 from nas.core.storage.sqlite import Store
 from nas.settings.schema import Settings, from_values
+from nas.version import __version__
 
 CONFIG = "config.json"
 RESULT = "result.json"

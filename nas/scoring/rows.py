@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 
 import torch
 
-from nas import __version__
 from nas.core.errors import InputError, printable
 from nas.core.io.files import read_text, write_json
 from nas.core.provenance import environment
+from nas.version import __version__
 
 Row = dict[str, Any]  # arch, canonical, scores, seconds; reason where a proxy failed
 SUFFIXES = (".csv", ".jsonl")

@@ -65,7 +65,7 @@ def test_the_revision_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "nas").mkdir()
     source = tmp_path / "nas/__init__.py"
     source.write_text("a = 1\n")
-    monkeypatch.setattr(provenance.nas, "__file__", str(source))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "nas/core/provenance.py"))
     answer = provenance.revision.__wrapped__
     assert answer() is None
     git("init", "-q")

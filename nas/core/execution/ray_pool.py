@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 
-import nas
 from nas.core.errors import InputError, NasError
 from nas.core.execution.local_pool import Crew, News, RemoteStore
 from nas.core.execution.task import Done, attempt, leave_notes_to_others, make_repeatable
 from nas.core.extras import optional
 from nas.core.storage.sqlite import Store
+from nas.version import __version__
 
 LOOPBACK = "127.0.0.1"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -214,7 +214,7 @@ def _got(ray: ModuleType, answer: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """What must be the same on all machines."""
-    return {"robust-nas": nas.__version__, "torch": torch.__version__.partition("+")[0]}
+    return {"robust-nas": __version__, "torch": torch.__version__.partition("+")[0]}
 
 
 def _told(found: dict[str, str]) -> str:
