@@ -15,38 +15,38 @@ from nas.core.execution.executor import ExecutorSettings
 
 UNIT = (0.0, 1.0)  # images lie in [0, 1]
 FUNCTIONS: dict[str, dict[str, Any]] = {
-    "augment:resized_crop": {"area": (0.08, 1.0), "ratio": (0.75, 4 / 3)},  # Szegedy et al., CVPR 2015
+    "optimisation.augment:resized_crop": {"area": (0.08, 1.0), "ratio": (0.75, 4 / 3)},  # Szegedy et al., CVPR 2015
     "data.loading:load": {"keep": True},
-    "perturb:project": {"bounds": UNIT},
-    "perturb:project_l2": {"bounds": UNIT},
-    "perturb:uniform_noise": {"generator": None, "bounds": UNIT, "share": None},
-    "perturb:normal_noise": {"generator": None, "share": None},
-    "perturb:ball_noise": {"bounds": UNIT},
-    "perturb:fgsm": {"bounds": UNIT},
-    "perturb:signed_step": {"bounds": UNIT},
-    "perturb:pgd": {"start": None, "bounds": UNIT},
-    "perturb:pgd_l2": {"start": None, "bounds": UNIT},
-    "perturb:mifgsm": {"decay": 1.0, "bounds": UNIT},  # Dong et al., CVPR 2018: μ = 1
+    "optimisation.perturb:project": {"bounds": UNIT},
+    "optimisation.perturb:project_l2": {"bounds": UNIT},
+    "optimisation.perturb:uniform_noise": {"generator": None, "bounds": UNIT, "share": None},
+    "optimisation.perturb:normal_noise": {"generator": None, "share": None},
+    "optimisation.perturb:ball_noise": {"bounds": UNIT},
+    "optimisation.perturb:fgsm": {"bounds": UNIT},
+    "optimisation.perturb:signed_step": {"bounds": UNIT},
+    "optimisation.perturb:pgd": {"start": None, "bounds": UNIT},
+    "optimisation.perturb:pgd_l2": {"start": None, "bounds": UNIT},
+    "optimisation.perturb:mifgsm": {"decay": 1.0, "bounds": UNIT},  # Dong et al., CVPR 2018: μ = 1
     "statistics:bootstrap_spearman": {"resamples": 1000, "seed": 0, "groups": None},
     "statistics:spearman_interval": {"resamples": 1000, "seed": 0},
     "statistics:spearman_difference": {"resamples": 1000, "seed": 0},
-    "executor:Executor.__init__": {"retries": 2},
-    "executor:executor_for": {"light": False},
+    "execution.executor:Executor.__init__": {"retries": 2},
+    "execution.executor:executor_for": {"light": False},
 }
 RECORDS: dict[str, dict[str, Any]] = {
-    "crew:News": {"ready": False, "done": None, "unbegun": False},
-    "data.loader:Source": {"changed": 0, "sha256": ""},
+    "execution.local_pool:News": {"ready": False, "done": None, "unbegun": False},
+    "data.formats.base:Source": {"changed": 0, "sha256": ""},
     "data.resize:Resizing": {"size": None, "how": "squash", "crop_share": 1.0, "interpolation": "bilinear"},
     "data.seen:Seen": {"images": 0, "oblong": 0, "turned": 0, "transparent": 0, "levels": ()},
-    "executor:ExecutorSettings": {
+    "execution.executor:ExecutorSettings": {
         "name": "local", "workers": None, "threads": 1, "retries": 2, "deadline": None, "address": None,
         "deterministic": False, "gpus": None,
     },
-    "loop:Plan": {
+    "optimisation.trainer:Plan": {
         "ema": None, "scaled": False, "loss_limit": 1000.0, "check_steps": 50, "save_steps": None, "save_minutes": 10.0,
     },
-    "loop:LoopState": {"epoch": 0, "batch": 0, "best": -math.inf, "best_epoch": -1, "seconds": 0.0},
-    "processes:Processes": {"rank": 0, "count": 1},
+    "optimisation.trainer:LoopState": {"epoch": 0, "batch": 0, "best": -math.inf, "best_epoch": -1, "seconds": 0.0},
+    "optimisation.distributed:Processes": {"rank": 0, "count": 1},
 }  # fmt: skip
 
 

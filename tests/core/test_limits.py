@@ -21,26 +21,31 @@ MIB = 2**20
 # limits that a test cannot reach in seconds, and times that no test waits for
 LIMITS: dict[str, dict[str, Any]] = {
     "config": {"LONGEST_TEXT": 10_000},
-    "crew": {"GRACE": 20.0},
+    "execution.local_pool": {"GRACE": 20.0},
     "data.cache": {"MOST_NAMED": 20},
     "data.checksum": {"WHOLE": 1024 * MIB, "SAMPLE": 1024},
-    "data.cifar": {"UNPACKED": 256 * MIB},
-    "data.imagefolder": {"_PIXELS": 64 * MIB, "GLANCE": 200, "ORIENTATION": 274, "UPRIGHT": 1},  # EXIF 2.3, tag 274
-    "data.listing": {"MOST_NAMED": 5},
-    "data.loader": {"LARGEST_HASHED": 2048 * MIB},
-    "data.npz": {"MOST_NAMED": 20, "_EXPANSION": 300, "_FREE": 256 * MIB},
-    "data.room": {"SHARE": 0.5},
+    "data.formats.cifar": {"UNPACKED": 256 * MIB},
+    "data.formats.imagefolder": {
+        "_PIXELS": 64 * MIB,
+        "GLANCE": 200,
+        "ORIENTATION": 274,  # EXIF 2.3, tag 274
+        "UPRIGHT": 1,
+    },
+    "data.formats.folder_listing": {"MOST_NAMED": 5},
+    "data.formats.base": {"LARGEST_HASHED": 2048 * MIB},
+    "data.formats.npz": {"MOST_NAMED": 20, "_EXPANSION": 300, "_FREE": 256 * MIB},
+    "execution.available_memory": {"SHARE": 0.5},
     "data.seen": {"OBLONG": 1, "TURNED": 2, "TRANSPARENT": 4, "LOW": 128},
-    "executor": {"PATIENCE": 0.5},
-    "loop": {"FORMAT": 2},
-    "perturb": {"SMALLEST_NORM": 1e-10},
+    "execution.executor": {"PATIENCE": 0.5},
+    "optimisation.trainer": {"FORMAT": 2},
+    "optimisation.perturb": {"SMALLEST_NORM": 1e-10},
     "provenance": {"SECONDS": 10},
-    "safekeeping": {"SHARE": 0.01, "MINUTES": 5.0},
+    "storage.backup": {"SHARE": 0.01, "MINUTES": 5.0},
     "statistics": {"LEVEL": 0.95},
-    "stopping": {"PATIENCE": 1.0},
-    "store": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},
-    "unpack": {"MOST_FILES": 100_000},
-    "yaml_size": {"CHARACTERS": 100_000, "VALUES": 20_000, "DEPTH": 40},
+    "execution.signals": {"PATIENCE": 1.0},
+    "storage.sqlite": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},
+    "io.unpack": {"MOST_FILES": 100_000},
+    "config.yaml_size": {"CHARACTERS": 100_000, "VALUES": 20_000, "DEPTH": 40},
 }
 
 

@@ -21,14 +21,14 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.corruptions:Published": {"severities": (1, 2, 3, 4, 5), "n": None, "size": 250, "test": None, "other": None},
     "eval.corruptions.filters:smooth": {"border": "nearest", "truncate": 4.0},  # as SciPy's gaussian_filter
     "eval:evaluate": {"outputs": True},
-    "eval.landscape:surfaces": {"norm": "Linf"},
-    "eval.landscape:landscape": {"norm": "Linf"},
+    "eval.measures.landscape:surfaces": {"norm": "Linf"},
+    "eval.measures.landscape:landscape": {"norm": "Linf"},
     "eval.measures.curvature:largest_eigenvalue": {"steps": 20},
     "eval.metrics:calibration": {"bins": 15},  # Guo et al., ICML 2017
     "eval.metrics:paired_bootstrap": {"seed": 0, "resamples": 100_000},
     "eval.outputs:check_outputs": {"norm": "Linf"},
     "eval.plan:Curve": {"step": None},
-    "eval.wrapped:Normalisation": {"by": None, "mean": (), "std": ()},
+    "eval.networks.wrapped:Normalisation": {"by": None, "mean": (), "std": ()},
     "train:check_parts": {"together": 1},
     "train.exported:load": {"device": "cpu"},
     "train.effects:uses": {"validated": True},
@@ -43,9 +43,9 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eval.corruptions.photographs": {"USED": 5},  # the generator draws from the first five of six
     "eval.corruptions.water": {"WEAK": 50, "STRONG": 150, "FARTHEST": 20},  # the generator's Canny and threshold
     "eval.corruptions.weather": {"MUD_FROM": 0.8},
-    "eval.landscape": {"EXAMPLES": 3},
+    "eval.measures.landscape": {"EXAMPLES": 3},
     "eval.measures.curvature": {"BREAKDOWN": 1e-6},
-    "eval.orders": {"FACTOR": 2},
+    "eval.networks.orders": {"FACTOR": 2},
     "eval.outputs": {"IMAGES": 50, "DISTANCE": 0.01, "SHORT": 100 * SMALLEST_NORM, "ROUNDING": 1e-5},
     "eval.settings": {"CHANNELS": 3, "LARGEST_L2": 1000.0},
     "eval.standing": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
