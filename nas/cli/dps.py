@@ -39,11 +39,11 @@ def command(
     `nas search cifar10-nb201-eproxy objective.settings=mine.yaml`.
     """
     from nas.cli.execution import carry_out
-    from nas.commands.dps import DPSOptions, preflight
     from nas.core.errors import InputError
     from nas.objectives.labels import read_labels, split
     from nas.runs.run_folder import create
     from nas.search_spaces import SPACES
+    from nas.searches.dps import DPSOptions, preflight
     from nas.settings.effects import Reader
     from nas.settings.typed import load
 

@@ -23,9 +23,9 @@ def command(
     `nas transfer runs/a-1/models/best-pgd/best.pt runs/a-1/models/random-pgd/best.pt eval.attacks=fgsm,pgd20`.
     """
     from nas.cli.execution import carry_out
-    from nas.commands.transfer import Work, check_overrides, together
     from nas.runs.evaluation import evaluation_settings
     from nas.runs.run_folder import create
+    from nas.runs.transfer import Work, check_overrides, together
     from nas.settings import reach
 
     overrides, networks = sorted_words(words)

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from nas.commands import dps, pipeline, study, transfer
+from nas.commands import pipeline, study
 from nas.core.data import attacked
 from nas.core.errors import InputError
 from nas.core.optimisation import distributed
@@ -20,6 +20,7 @@ from nas.eval.measures import check_measures
 from nas.eval.sources import check_fits, unlike
 from nas.objectives import connected
 from nas.objectives.short_training import check_judged
+from nas.runs import transfer
 from nas.runs.context import Watcher, workshop
 from nas.runs.differences import uncorrected
 from nas.runs.evaluation import subject_of
@@ -27,7 +28,7 @@ from nas.runs.run_folder import RESULT, Run, described
 from nas.runs.sources import best_of, settings_of
 from nas.runs.tasks import Jobs, Model
 from nas.search_spaces import SPACES
-from nas.searches import supernet_stage
+from nas.searches import dps, supernet_stage
 from nas.searches.problem import Aims
 from nas.settings import reach, typed
 from nas.settings.effects import Reader, Use

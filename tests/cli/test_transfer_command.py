@@ -13,9 +13,9 @@ import torch
 from names_and_types import TRANSFER, wrong
 
 from nas.cli.main import run_command
-from nas.commands.transfer import together, told_apart
 from nas.core.data import DataSettings
 from nas.core.io import checkpoint
+from nas.runs.transfer import together, told_apart
 from nas.settings.schema import load
 from nas.train import TrainedNetwork
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.commands import dps, forecast, launch
+from nas.commands import forecast, launch
 from nas.commands.pipeline import random_peer
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
@@ -30,7 +30,7 @@ from nas.scoring.loop import Scored, Work, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.sources import Candidates
-from nas.searches import supernet_stage
+from nas.searches import dps, supernet_stage
 from nas.searches.dps_losses import PLAIN, Task
 from nas.searches.dps_losses import Work as LossWork
 from nas.searches.loop import Search

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from nas.commands import launch
-from nas.commands.transfer import together
 from nas.core import config, provenance
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
@@ -19,6 +18,7 @@ from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
 from nas.runs.evaluation import evaluation_settings
 from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, depends_on, described, reopen
+from nas.runs.transfer import together
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
 from nas.scoring.rows import RowFile

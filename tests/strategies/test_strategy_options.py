@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from nas.commands.dps import DPSOptions
+from nas.searches.dps import DPSOptions
 from nas.strategies import STRATEGIES
 
 ASK_TELL: dict[str, dict[str, Any]] = {

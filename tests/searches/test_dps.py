@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from nas.commands.dps import _FromStart, compared, preferred, preflight, settings_file
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.objectives.labels import read_labels, split
 from nas.search_spaces.nasbench201 import NASBench201
+from nas.searches.dps import _FromStart, compared, preferred, preflight, settings_file
 from nas.searches.dps_losses import PLAIN, Task, Work, agreement, changes, options_of, retrieval, variants
 from nas.settings.schema import from_values, load
 from nas.strategies import Goal
