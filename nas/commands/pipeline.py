@@ -72,16 +72,15 @@ def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
     return result
 
 
-def random_peer(shop: Workshop, best: str) -> str:
+def random_peer(aims: Aims, best: str, seed: int, folder: Path) -> str:
     """A random cell of another class whose weights differ from the best's by at most 10 %, within the run's limits.
 
     Drawn uniformly by the run's seed, before any training; one whose logits do not depend on the image is passed over.
+    `folder` is the run's, for messages.
     """
-    aims = aims_of(shop)
-    limits = aims.limits
-    trained = shop.jobs.trained
+    limits, trained = aims.limits, aims.jobs.trained
     size = trained.cost(limits.space.parse(best)).params
-    rng = Random(derive(shop.run.settings.seed, "random cell"))
+    rng = Random(derive(seed, "random cell"))
     for _ in range(DRAWS):
         arch = limits.space.canonical(limits.space.sample(rng))
         if str(arch) == best or abs(trained.cost(arch).params - size) > SIZE * size:
@@ -90,11 +89,11 @@ def random_peer(shop: Workshop, best: str) -> str:
         if not (alive or older) or not limits.allow(arch):  # in this order: the limits may build it to measure it
             continue
         if older is not None and not alive:
-            raise connected.refusal(f"{shop.run.folder}, whose random cell it is,", str(arch), older)
+            raise connected.refusal(f"{folder}, whose random cell it is,", str(arch), older)
         return str(arch)
     raise InputError(
         f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {DRAWS} draws had none; train "
-        f"the best alone with `nas train {shop.run.folder}`, or start a new run with run.random=false."
+        f"the best alone with `nas train {folder}`, or start a new run with run.random=false."
     )
 
 
@@ -104,7 +103,7 @@ def models_of(shop: Workshop, found: dict[str, Any]) -> list[Model]:
     best = found["best"][0]["arch"]
     cells = {"best": best}
     if settings.run.random:
-        cells["random"] = random_peer(shop, best)
+        cells["random"] = random_peer(aims_of(shop), best, settings.seed, shop.run.folder)
     return [
         Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -205,8 +204,7 @@ def test_a_forecast_times_candidates() -> None:
 
 
 def peer(of: Aims, best: str, seed: int) -> str:
-    run = SimpleNamespace(settings=replace(of.settings, seed=seed), folder=Path("a-run"))
-    return random_peer(SimpleNamespace(aims=of, jobs=of.jobs, run=run), best)  # type: ignore[arg-type]
+    return random_peer(of, best, seed, Path("a-run"))
 
 
 def test_the_random_peer_is_never_one_and_else_the_one_of_before() -> None:
