@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
+from nas.core.errors import InputError
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
 from nas.eval.metrics import paired_difference
 from nas.eval.outputs import Check, Said, check_outputs, library, verdict
-from nas.eval.plan import made
-from nas.eval.settings import EvalSettings
+from nas.eval.plan import AttackOptions, made
 from nas.eval.standing import Examined, Flags, Tick
 
 STEPS = 20
@@ -35,6 +35,19 @@ WHITE_BOX = ("pgd", "more", "restarts")
 SQUARE_GAIN = 0.002  # accuracy that Square may take after AutoAttack's other parts: its own limit
 
 
+@dataclass
+class CheckOptions(AttackOptions):
+    """Whether the attacks are checked, and on how many images."""
+
+    checks: bool = False  # whether the numbers mean anything: further attacks on the first images
+    checks_images: int = 100  # the first so many of the n_test images
+
+    def check(self) -> None:
+        super().check()
+        if self.checks_images < 1:
+            raise InputError(f"Expected eval.checks_images >= 1 but got {self.checks_images}.")
+
+
 @dataclass(frozen=True)
 class Findings:
     """Which of the images stand what, and the radii of the accuracy over eps."""
@@ -46,7 +59,7 @@ class Findings:
         return sum(self.standing[label]) / len(self.standing[label])
 
 
-def check(subject: Examined, settings: EvalSettings, entry: dict[str, Any], tick: Tick) -> list[dict[str, str]]:
+def check(subject: Examined, settings: CheckOptions, entry: dict[str, Any], tick: Tick) -> list[dict[str, str]]:
     """Every check on the first `checks_images` images, as `{name, ok, reason}`; `entry` is the evaluation's result."""
     few = subject.first(settings.checks_images, "check/")
     clean = few.clean(tick)
@@ -95,23 +108,23 @@ def transfer_check(attack: str, names: list[str], correct: list[list[str]]) -> d
     return asdict(Check("transfer", verdict(bool(found)), "; ".join(found) or fine))
 
 
-def check_passes(settings: EvalSettings, image_size: int) -> float:
+def check_passes(settings: CheckOptions, image_size: int) -> float:
     """Forward+backward passes per checked image that stands everything."""
     if not settings.checks:
         return 0.0
     return 1 + sum(attack.passes() for attack in _plan(settings, _radii(settings, math.inf), image_size).values())
 
 
-def check_ticks(settings: EvalSettings, image_size: int) -> float:
+def check_ticks(settings: CheckOptions, image_size: int) -> float:
     """The sum of what `check` tells its `tick`."""
     return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings, image_size)
 
 
-def _radii(settings: EvalSettings, whole: float) -> tuple[float, ...]:
+def _radii(settings: CheckOptions, whole: float) -> tuple[float, ...]:
     return (*(scale * settings.eps for scale in SCALES if scale * settings.eps < whole), whole)
 
 
-def _whole(settings: EvalSettings, subject: Examined) -> float:
+def _whole(settings: CheckOptions, subject: Examined) -> float:
     """The radius from which every image is in reach: 1 in L∞, the diagonal of the unit cube in L2."""
     return 1.0 if settings.norm == "Linf" else math.sqrt(subject.images[0][0].numel())
 
@@ -122,7 +135,7 @@ class _FromImage(PGD):
     random_start = False
 
 
-def _plan(settings: EvalSettings, radii: tuple[float, ...], image_size: int) -> dict[str, Attack]:
+def _plan(settings: CheckOptions, radii: tuple[float, ...], image_size: int) -> dict[str, Attack]:
     """The attacks of the checks by name; without Square where it cannot start."""
     once = replace(settings, restarts=1)
     name = f"pgd{STEPS}"
@@ -226,7 +239,7 @@ def _dynamic(few: Examined) -> Check:
     return said.check("dynamic", "the forward pass computes no gradients")
 
 
-def _square(subject: Examined, settings: EvalSettings) -> Check:
+def _square(subject: Examined, settings: CheckOptions) -> Check:
     """Square, which sees no gradient, should find nothing after the other parts of AutoAttack."""
     name, label = "square-in-autoattack", "autoattack"
     if label not in settings.attacks:

@@ -19,10 +19,11 @@ from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson, worst_case
 from nas.eval.networks import layout
 from nas.eval.networks.orders import remark
+from nas.eval.outcomes import Outcomes
 from nas.eval.outputs import IMAGES, check_outputs
-from nas.eval.plan import Plan, at, curves_of, plan_of
+from nas.eval.plan import AttackOptions, Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
-from nas.eval.standing import Examined, Flags, Outcomes, Tick
+from nas.eval.standing import Examined, Flags, Tick
 
 __all__ = ["Outcomes", "evaluate", "plan_of"]
 
@@ -110,7 +111,7 @@ def evaluate(
     return entry
 
 
-def _attacked(subject: Examined, plan: Plan, settings: EvalSettings, clean: Flags, tick: Tick) -> dict[str, Flags]:
+def _attacked(subject: Examined, plan: Plan, settings: AttackOptions, clean: Flags, tick: Tick) -> dict[str, Flags]:
     """What stands each attack of the plan; those of the curves see every image that is right, cascade or not."""
     standing: dict[str, Flags] = {}
     given = clean
@@ -135,7 +136,7 @@ def _worst(outcomes: dict[str, Flags]) -> dict[str, Any]:
     }
 
 
-def _sweep(settings: EvalSettings, standing: dict[str, Flags], clean: Flags) -> list[dict[str, Any]]:
+def _sweep(settings: AttackOptions, standing: dict[str, Flags], clean: Flags) -> list[dict[str, Any]]:
     """The curves over eps, each from the clean accuracy at 0."""
     curves = []
     for curve in curves_of(settings):

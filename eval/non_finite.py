@@ -7,12 +7,10 @@ largest logit, so that an image of which all logits are NaN was one of class 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nas.core.errors import InputError
-
-if TYPE_CHECKING:
-    from nas.eval.standing import Outcomes
+from nas.eval.outcomes import Outcomes
 
 SINCE = "0.3.0"
 Count = int | None  # None: not known, because an earlier version finished a part

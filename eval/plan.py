@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
+from nas.core.config.section import Section
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.eval.attacks import ATTACKS, Attack, named
-
-if TYPE_CHECKING:
-    from nas.eval.settings import EvalSettings
+from nas.eval.attacks.base import NORMS
 
 Plan = list[tuple[str, Attack]]  # with the name under which an attack's outcomes are kept
 
@@ -39,7 +37,67 @@ PRESETS = {  # eval.sweep_preset
 }
 
 
-def made(name: str, settings: EvalSettings, eps: float | None = None, step: float | None = None) -> Attack:
+LARGEST_L2 = 1000.0  # a radius beyond the diagonal of any image here: 388 of 3×224×224 pixels
+
+
+@dataclass
+class AttackOptions(Section):
+    """Which attacks, how strong, on how many test images. eps in units of the [0, 1] image range."""
+
+    attacks: list[str] = field(default_factory=lambda: ["fgsm", "pgd20", "autoattack"])
+    eps: float = 8 / 255
+    norm: str = "Linf"  # or L2
+    step_size: float | None = None  # of pgd and mifgsm; by default eps/4 and eps/steps
+    restarts: int = 1  # of pgd, apgd-ce, apgd-dlr, fab and square; those of autoattack are part of its protocol
+    cascade: bool = False  # each attack only on what those before it left: the worst case alone is known, but sooner
+    n_test: int = 1000  # the first so many images of a fixed permutation of the test part
+    batch_size: int = 250  # images attacked at once; outcomes are kept per batch
+    sweep: list[float] = field(default_factory=list)  # radii of the robustness curve, as multiples of eps
+    sweep_attack: list[str] = field(default_factory=lambda: ["pgd20"])  # a curve for each
+    sweep_preset: str | None = None  # published attacks and radii instead: robustness-dataset
+
+    def check(self) -> None:
+        super().check()
+        if self.norm not in NORMS:
+            raise InputError(f"Expected eval.norm of {', '.join(NORMS)} but got {self.norm!r}.")
+        largest = 1.0 if self.norm == "Linf" else LARGEST_L2
+        if not 0 < self.eps <= largest:
+            usual = "8/255" if self.norm == "Linf" else "0.5"
+            raise InputError(
+                f"Expected eval.eps in (0, {largest:g}] but got {self.eps}; {usual} is the usual one for CIFAR-10."
+            )
+        if self.step_size is not None and not 0 < self.step_size <= largest:
+            raise InputError(f"Expected eval.step_size in (0, {largest:g}] or null but got {self.step_size}.")
+        for key in ("n_test", "batch_size", "restarts"):
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected eval.{key} >= 1 but got {getattr(self, key)}.")
+        for factor in self.sweep:
+            if not 0 < factor * self.eps <= largest:
+                raise InputError(
+                    f"Expected eval.sweep with factor * eval.eps in (0, {largest:g}] but got factor {factor}."
+                )
+        if len(set(self.attacks)) != len(self.attacks):
+            raise InputError(f"Expected each attack once in eval.attacks but got {', '.join(self.attacks)}.")
+        self._check_attacks()
+
+    def _check_attacks(self) -> None:
+        if not self.attacks:
+            raise InputError(
+                "Expected at least one attack in eval.attacks but got none; the usual are fgsm,pgd20,autoattack."
+            )
+        if self.sweep_preset is not None:
+            if self.sweep_preset not in PRESETS:
+                raise InputError(
+                    f"Expected eval.sweep_preset of {', '.join(PRESETS)} but got {self.sweep_preset!r}"
+                    f"{suggest(self.sweep_preset, list(PRESETS))}."
+                )
+            if self.sweep:
+                raise InputError("Expected eval.sweep or eval.sweep_preset but got both; leave one out.")
+        for name in (*self.attacks, *(curve.attack for curve in curves_of(self))):
+            made(name, self)
+
+
+def made(name: str, settings: AttackOptions, eps: float | None = None, step: float | None = None) -> Attack:
     """The attack of this name, at the settings' radius where none is given; `step` is its step over the radius.
 
     `InputError` where there is no such attack, or not for the settings' norm.
@@ -52,7 +110,7 @@ def made(name: str, settings: EvalSettings, eps: float | None = None, step: floa
     return kind(eps, step_size=step_size, norm=settings.norm, restarts=settings.restarts, **more)
 
 
-def curves_of(settings: EvalSettings) -> list[Curve]:
+def curves_of(settings: AttackOptions) -> list[Curve]:
     """The curves that `eval.sweep` or `eval.sweep_preset` asks for."""
     if settings.sweep_preset is not None:
         return list(PRESETS[settings.sweep_preset])
@@ -65,7 +123,7 @@ def at(curve: Curve, eps: float) -> str:
     return f"{curve.attack}@{eps:.6g}"
 
 
-def plan_of(settings: EvalSettings, num_classes: int, image_size: int) -> Plan:
+def plan_of(settings: AttackOptions, num_classes: int, image_size: int) -> Plan:
     """Every attack to run, those of the curves last; `InputError` where one cannot finish on such data."""
     plan = attacks_of(settings)
     for _, attack in plan:
@@ -73,29 +131,9 @@ def plan_of(settings: EvalSettings, num_classes: int, image_size: int) -> Plan:
     return plan
 
 
-def attacks_of(settings: EvalSettings) -> Plan:
+def attacks_of(settings: AttackOptions) -> Plan:
     """`plan_of` whatever the classes and the image size."""
     plan = [(name, made(name, settings)) for name in settings.attacks]
     for curve in curves_of(settings):
         plan += [(at(curve, eps), made(curve.attack, settings, eps, curve.step)) for eps in curve.radii]
     return plan
-
-
-def check_attacks(settings: EvalSettings) -> None:
-    """`InputError` where an attack of `settings` is unknown, before anything expensive has run."""
-    if not settings.attacks:
-        raise InputError(
-            "Expected at least one attack in eval.attacks but got none; the usual are fgsm,pgd20,autoattack."
-        )
-    if settings.sweep_preset is not None:
-        if settings.sweep_preset not in PRESETS:
-            raise InputError(
-                f"Expected eval.sweep_preset of {', '.join(PRESETS)} but got {settings.sweep_preset!r}"
-                f"{suggest(settings.sweep_preset, list(PRESETS))}."
-            )
-        if settings.sweep:
-            raise InputError("Expected eval.sweep or eval.sweep_preset but got both; leave one out.")
-    for name in settings.attacks:
-        made(name, settings)
-    for curve in curves_of(settings):
-        made(curve.attack, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,20 +15,13 @@ from nas.core.seeds import derive, seeded
 from nas.eval.attacks import Attack
 from nas.eval.networks import layout
 from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, total
+from nas.eval.outcomes import Outcomes
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
 DOOR = "door"  # under which it is kept how the network takes its images
 OTHER_ORDER = 3  # a flag of a clean image: right if the classes were counted in their other order
 OUTSIDE = 2  # a flag: classified rightly within the ball; what the attack found lies outside it
-
-
-class Outcomes(Protocol):
-    """Where finished parts are kept, so that a stopped evaluation continues."""
-
-    def get(self, key: str) -> Any: ...
-
-    def put(self, key: str, value: Any) -> None: ...
 
 
 def told(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:

@@ -17,9 +17,10 @@ from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
 from nas.eval.metrics import wilson
 from nas.eval.non_finite import total
-from nas.eval.plan import made
+from nas.eval.outcomes import Outcomes
+from nas.eval.plan import AttackOptions, made
 from nas.eval.settings import EvalSettings
-from nas.eval.standing import Examined, Flags, Outcomes, Tick
+from nas.eval.standing import Examined, Flags, Tick
 
 USED = (  # settings
     *("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size"),
@@ -39,7 +40,7 @@ def transfer(
     source: str,
     networks: Mapping[str, nn.Module],
     part: Split,
-    settings: EvalSettings,
+    settings: AttackOptions,
     seed: int,
     device: torch.device,
     outcomes: Outcomes,
@@ -84,7 +85,7 @@ def transfer(
     return {**found, NON_FINITE: missing}
 
 
-def transfer_ticks(settings: EvalSettings, networks: int) -> float:
+def transfer_ticks(settings: AttackOptions, networks: int) -> float:
     """The sum of what `transfer` tells its `tick`."""
     each = networks + sum(made(label, settings).passes() for label in settings.attacks)
     return -(-settings.n_test // settings.batch_size) * each

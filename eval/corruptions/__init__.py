@@ -1,9 +1,9 @@
 """Common corruptions: the 15 types of the benchmark and 4 more, at five severities, computed or read from files."""
 
-from nas.eval.corruptions.asked import SAME, Asked
+from nas.eval.corruptions.asked import SAME, Asked, CorruptionOptions
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES, Corruption
 from nas.eval.corruptions.evaluation import corrupted, evaluate_corruptions
-from nas.eval.corruptions.names import GROUPS, check_corruptions, chosen
+from nas.eval.corruptions.names import GROUPS, chosen
 from nas.eval.corruptions.sources import Computed, Published, Source
 
 __all__ = [
@@ -14,9 +14,9 @@ __all__ = [
     "Asked",
     "Computed",
     "Corruption",
+    "CorruptionOptions",
     "Published",
     "Source",
-    "check_corruptions",
     "chosen",
     "corrupted",
     "evaluate_corruptions",

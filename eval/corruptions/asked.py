@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
 
+from nas.core.config import path_field
 from nas.core.data import Dataset, Split
 from nas.core.data.formats.class_order import other_order
+from nas.core.errors import InputError
+from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.evaluation import corrupted
+from nas.eval.corruptions.names import check_severities, chosen
 from nas.eval.corruptions.scores import read_baseline
 from nas.eval.corruptions.sources import Computed, Published, Source
-from nas.eval.standing import Outcomes, Tick
-
-if TYPE_CHECKING:
-    from nas.eval.settings import EvalSettings
+from nas.eval.outcomes import Outcomes
+from nas.eval.plan import AttackOptions
+from nas.eval.standing import Tick
 
 SAME = "the same images"
 OTHERS = "the attacked images, which are not those of the files"
 
 
+@dataclass
+class CorruptionOptions(AttackOptions):
+    """Which corruptions, how severe, of the images that are attacked or of published files."""
+
+    corruptions: list[str] = field(default_factory=list)  # types, groups (noise, blur, weather, digital), all, extra
+    severities: list[int] = field(default_factory=lambda: list(SEVERITIES))
+    corruption_data: str | None = path_field()  # folder of CIFAR-10-C or CIFAR-100-C: n_test rows of each severity
+    corruption_baseline: str | None = path_field()  # result (JSON) of the network whose errors the mCE divides by
+    frost: str | None = path_field()  # folder of photographs, where the imagecorruptions wheel is not installed
+
+    def check(self) -> None:
+        super().check()
+        check_severities(self.severities)
+        types = chosen(self.corruptions)
+        for key in ("corruption_data", "corruption_baseline", "frost"):
+            if getattr(self, key) is not None and not types:
+                raise InputError(f"Expected eval.corruptions with eval.{key} but got none; the benchmark is all.")
+        if self.frost is not None and self.corruption_data is not None:
+            raise InputError(
+                "Expected eval.frost or eval.corruption_data but got both; the published files hold frost."
+            )
+        if self.frost is not None and "frost" not in types:
+            raise InputError("Expected frost among eval.corruptions with eval.frost; add it, or leave eval.frost out.")
+
+
 class Asked:
     """The corruptions of one evaluation: everything is checked when it is made, nothing is computed before `run`."""
 
-    def __init__(self, settings: EvalSettings, dataset: Dataset, part: Split, seed: int) -> None:
+    def __init__(self, settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> None:
         self.source: Source | None = None
         self.baseline = None
         if settings.corruptions:
@@ -60,7 +89,7 @@ class Asked:
         return {"corruptions": result}
 
 
-def _source(settings: EvalSettings, dataset: Dataset, part: Split, seed: int) -> Source:
+def _source(settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> Source:
     names, severities, size = settings.corruptions, settings.severities, settings.batch_size
     if settings.corruption_data is None:
         return Computed(part.images, part.labels, names, severities, size, seed, settings.frost)

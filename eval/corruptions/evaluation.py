@@ -16,19 +16,10 @@ from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relati
 from nas.eval.corruptions.sources import Computed, Source
 from nas.eval.networks.orders import remark
 from nas.eval.non_finite import Count, kept_with_count, total
-from nas.eval.standing import Outcomes, Tick, told
+from nas.eval.outcomes import Forgetful, Outcomes
+from nas.eval.standing import Tick, told
 
 Baseline = Mapping[str, Any] | str | None
-
-
-class Forgetful:
-    """Keeps nothing."""
-
-    def get(self, key: str) -> None:
-        return None
-
-    def put(self, key: str, value: Any) -> None:
-        pass
 
 
 def evaluate_corruptions(

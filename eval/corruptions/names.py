@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES
-
-if TYPE_CHECKING:
-    from nas.eval.settings import EvalSettings
 
 GROUPS = ("noise", "blur", "weather", "digital")  # as in the benchmark, brightness with weather
 ALL, EXTRA = "all", "extra"
@@ -48,16 +44,3 @@ def check_severities(severities: Sequence[int]) -> None:
             f"Expected severities from 1 to 5, each once, but got {', '.join(map(str, severities)) or 'none'}; "
             "1,2,3,4,5 is the benchmark."
         )
-
-
-def check_corruptions(settings: EvalSettings) -> None:
-    """`InputError` where a name or severity is unknown, or something is given that would have no effect."""
-    check_severities(settings.severities)
-    types = chosen(settings.corruptions)
-    for key in ("corruption_data", "corruption_baseline", "frost"):
-        if getattr(settings, key) is not None and not types:
-            raise InputError(f"Expected eval.corruptions with eval.{key} but got none; the benchmark is all.")
-    if settings.frost is not None and settings.corruption_data is not None:
-        raise InputError("Expected eval.frost or eval.corruption_data but got both; the published files hold frost.")
-    if settings.frost is not None and "frost" not in types:
-        raise InputError("Expected frost among eval.corruptions with eval.frost; add it, or leave eval.frost out.")

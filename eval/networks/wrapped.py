@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nas.core.config.section import Section
+from nas.core.errors import InputError
+
 LIBRARY, NONE = WAYS = ("library", "none")  # of `eval.normalise`
 SETTINGS = "settings"
+CHANNELS = 3  # of every image here
 
 
 class Normalized(nn.Module):
@@ -49,3 +53,45 @@ class Normalisation:
 
     def to_json(self) -> dict[str, Any]:
         return {"by": self.by, "mean": list(self.mean) or None, "std": list(self.std) or None}
+
+
+@dataclass
+class NetworkOptions(Section):
+    """How a network from elsewhere is made and which images it takes."""
+
+    model_options: list[str] = field(default_factory=list)  # key=value for the maker of a network that is not ours
+    normalise: str | None = None  # library or none, of such a network; by default its library's where it has one
+    mean: list[float] = field(default_factory=list)  # or by these, of images in [0, 1]: one or one per channel
+    std: list[float] = field(default_factory=list)
+
+    def check(self) -> None:
+        super().check()
+        if self.normalise not in (None, *WAYS):
+            raise InputError(f"Expected eval.normalise of {', '.join(WAYS)} but got {self.normalise!r}.")
+        if not self.mean and not self.std:
+            return
+        if self.normalise is not None:
+            raise InputError(
+                f"Expected eval.normalise or eval.mean with eval.std but got both (eval.normalise={self.normalise}); "
+                "leave one out."
+            )
+        if not {len(self.mean), len(self.std)} <= {1, CHANNELS}:
+            raise InputError(
+                f"Expected eval.mean with eval.std, each of {CHANNELS} numbers (or one for all channels), but got "
+                f"{len(self.mean)} and {len(self.std)}; for example eval.mean=0.5,0.5,0.5 eval.std=0.5,0.5,0.5."
+            )
+        if not all(0 <= value <= 1 for value in self.mean) or not all(0 < value <= 1 for value in self.std):
+            given = " and ".join(", ".join(f"{value:g}" for value in one) for one in (self.mean, self.std))
+            raise InputError(
+                f"Expected eval.mean in [0, 1] and eval.std in (0, 1], of images in [0, 1], but got {given}; divide "
+                "those of images in [0, 255] by 255."
+            )
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What is asked for of a network from elsewhere."""
+        if self.mean:
+            channels = max(len(self.mean), len(self.std))
+            mean, std = ([*one * channels] if len(one) == 1 else one for one in (self.mean, self.std))
+            return Normalisation(SETTINGS, tuple(mean), tuple(std))
+        return Normalisation(self.normalise)

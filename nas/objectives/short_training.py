@@ -15,6 +15,7 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.eval import evaluate
+from nas.eval.outcomes import Forgetful
 from nas.eval.plan import plan_of
 from nas.eval.settings import EvalSettings
 from nas.objectives.network_spec import Sized
@@ -122,7 +123,7 @@ class Trained:
         )
         checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
-        entry = evaluate(network, self.judged, self.attack, seed, self.device, _Forgetful(), outputs=False)
+        entry = evaluate(network, self.judged, self.attack, seed, self.device, Forgetful(), outputs=False)
         shutil.rmtree(folder, ignore_errors=True)
         return {f"{TRAINED}{name}": self._metric(entry, name) for name in self.metrics}
 
@@ -130,13 +131,3 @@ class Trained:
         if name == "clean":
             return entry["clean"]
         return entry["hrs"][name.removeprefix("hrs:")] if name.startswith("hrs:") else entry["attacks"][name]
-
-
-class _Forgetful:
-    """Outcomes of one short attack, which nobody asks for again."""
-
-    def get(self, key: str) -> Any:
-        return None
-
-    def put(self, key: str, value: Any) -> None:
-        pass

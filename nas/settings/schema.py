@@ -15,7 +15,6 @@ from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings
 from nas.core.registry import suggest
 from nas.core.repeated import MOST_REPETITIONS
-from nas.eval.plan import check_attacks
 from nas.eval.settings import EvalSettings
 from nas.objectives.constraints import Constraint
 from nas.objectives.latency import LatencySettings
@@ -115,7 +114,6 @@ class Common:
         if not re.fullmatch(r"[\w.-]{1,100}", self.name) or self.name.startswith("."):
             raise InputError(f"Expected a name of letters, digits, '-', '_' and '.' but got {self.name!r}.")
         self.torch_device()
-        check_attacks(self.eval)
         sources = {term.name: source_of(term.name) for term in parse(self.search.objective)}
         for name, source in sources.items():
             if source == "table" and not self.tables.given():

@@ -17,7 +17,7 @@ from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
 from nas.eval import ATTACKS, Attack, EvalSettings, evaluate, hrs, wilson
-from nas.eval.plan import check_attacks, curves_of, plan_of
+from nas.eval.plan import curves_of, plan_of
 from nas.search_spaces import NASBench201, Network
 from nas.settings.schema import from_values
 
@@ -324,7 +324,7 @@ def test_what_cannot_be_attacked_is_refused_at_once(settings: dict[str, Any], sa
     if "torchattacks:BIMM" in settings.get("attacks", ()):
         pytest.importorskip("torchattacks", reason="torchattacks, whose names are looked at, is not installed")
     with pytest.raises(InputError, match=re.escape(said)):
-        check_attacks(EvalSettings(**settings))
+        EvalSettings(**settings).check()
 
 
 def test_norms_have_their_own_largest_radius() -> None:

@@ -172,7 +172,7 @@ def test_a_plan_is_refused_for_any_of_its_attacks(settings: Any) -> None:
 
 def test_the_attack_of_a_measure_is_checked_too() -> None:
     settings = EvalSettings(attacks=["pgd2"], norm="L2", measures=["calibration"], measure_attack="square50")
-    check_measures(settings)
+    settings.check()
     check_measures(settings, 10, 16)
     with pytest.raises(InputError, match="12 pixels"):
         check_measures(settings, 10, 12)

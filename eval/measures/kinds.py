@@ -1,0 +1,214 @@
+"""What can be measured of a trained network on test images, and the options of it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas.core.errors import InputError, NasError
+from nas.core.registry import suggest
+from nas.eval.measures.curvature import STEPS, input_hessian, largest_eigenvalue
+from nas.eval.measures.jacobian import jacobian_norms
+from nas.eval.measures.landscape import axis, joined, landscape
+from nas.eval.measures.reliability import attacked_images, said
+from nas.eval.metrics import calibration
+from nas.eval.plan import AttackOptions, made
+
+QUANTILES = (5, 25, 50, 75, 95)  # percent of the images
+FORWARD = 1 / 3  # of a forward and backward pass
+
+
+@dataclass
+class MeasureOptions(AttackOptions):
+    """What is measured, on how many images, and how far each measure goes."""
+
+    measures: list[str] = field(default_factory=list)  # calibration, hessian, jacobian, classes, landscape
+    measure_images: int = 200  # the first so many of the n_test images are measured; classes takes them all
+    measure_attack: str = "pgd20"  # under which calibration is measured
+    landscape_points: int = 21  # of the grid in each direction, odd
+    landscape_reach: float = 2.0  # how far the grid goes, as a multiple of eps
+
+    def check(self) -> None:
+        super().check()
+        for name in self.measures:
+            if name not in NAMES:
+                raise InputError(
+                    f"Expected measures of {', '.join(NAMES)} in eval.measures but got {name!r}"
+                    f"{suggest(name, list(NAMES))}; leave it out or correct it."
+                )
+        if len(set(self.measures)) != len(self.measures):
+            raise InputError(f"Expected each measure once in eval.measures but got {', '.join(self.measures)}.")
+        if self.measure_images < 1:
+            raise InputError(f"Expected eval.measure_images >= 1 but got {self.measure_images}.")
+        if "landscape" in self.measures:
+            self._check_landscape()
+        if "calibration" in self.measures:
+            made(self.measure_attack, self)
+
+    def _check_landscape(self) -> None:
+        if self.landscape_points < 3 or self.landscape_points % 2 == 0:
+            raise InputError(
+                f"Expected an odd eval.landscape_points >= 3, so that the image is in the middle, but got "
+                f"{self.landscape_points}."
+            )
+        if not 0 < self.landscape_reach < math.inf:
+            raise InputError(
+                f"Expected a positive eval.landscape_reach, a multiple of eval.eps, but got {self.landscape_reach}."
+            )
+
+
+class Measure(ABC):
+    """One thing to measure; made once per network, `batch` called on each batch and `result` once on all of them.
+
+    The network is in eval mode and its weights need no gradient; torch's global generators are seeded per batch.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, settings: MeasureOptions) -> None:
+        self.settings = settings
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether it needs gradients of the network in its pixels."""
+        return True
+
+    def kept_as(self, key: str, x: Tensor) -> str:
+        """The key under which what was measured on a batch like `x` is kept."""
+        return key
+
+    @abstractmethod
+    def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
+        """What to keep of one batch, as JSON can write it."""
+
+    @abstractmethod
+    def result(self, batches: list[Any]) -> dict[str, Any]:
+        """What is reported of all batches."""
+
+    @abstractmethod
+    def passes(self, num_classes: int) -> float:
+        """Forward+backward passes per image, for forecasts."""
+
+
+class CalibrationMeasure(Measure):
+    """Expected calibration error of the clean images and of the same images under `eval.measure_attack`.
+
+    An image with a NaN or infinite logit is wrong, but says no confidence: it counts for the accuracy and is left out
+    of the error, its bins and the mean confidence. `non_finite` is the number of such images.
+    """
+
+    name = "calibration"
+
+    @property
+    def needs_gradient(self) -> bool:
+        return made(self.settings.measure_attack, self.settings).needs_gradient
+
+    def kept_as(self, key: str, x: Tensor) -> str:
+        return made(self.settings.measure_attack, self.settings).kept_as(key, x)
+
+    def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
+        moved = attacked_images(network, x, y, made(self.settings.measure_attack, self.settings), seed)
+        found = {"clean": said(network, x, y), "attacked": said(network, moved, y)}
+        return {
+            key: [[None if math.isnan(one) else one for one in confidence.tolist()], right.int().tolist()]
+            for key, (confidence, right) in found.items()
+        }
+
+    def result(self, batches: list[Any]) -> dict[str, Any]:
+        parts = {}
+        for key in ("clean", "attacked"):
+            confidence, right = (
+                np.concatenate([np.array(batch[key][part], dtype=np.float64) for batch in batches]) for part in (0, 1)
+            )
+            answered = ~np.isnan(confidence)
+            found = calibration(confidence[answered], right[answered]) if answered.any() else None
+            parts[key] = {
+                "ece": None if found is None else found.ece,
+                "accuracy": float(np.mean(right * answered)),  # earlier versions took NaN for the largest logit
+                "confidence": None if found is None else float(np.mean(confidence[answered])),
+                "bins": [] if found is None else [asdict(one) for one in found.bins],
+                "non_finite": int((~answered).sum()),
+            }
+        return {
+            "attack": self.settings.measure_attack,
+            "eps": self.settings.eps,
+            "norm": self.settings.norm,
+            **parts,
+        }
+
+    def passes(self, num_classes: int) -> float:
+        return 3 * FORWARD + made(self.settings.measure_attack, self.settings).passes()
+
+
+class HessianMeasure(Measure):
+    """The largest eigenvalue of each image's input Hessian (nats per squared unit of the [0, 1] range)."""
+
+    name = "hessian"
+
+    def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
+        values, errors = largest_eigenvalue(input_hessian(network, x, y), torch.randn_like(x.flatten(1)))
+        return {"eigenvalue": values.tolist(), "error": errors.tolist()}
+
+    def result(self, batches: list[Any]) -> dict[str, Any]:
+        values = [value for batch in batches for value in batch["eigenvalue"]]
+        error = max(value for batch in batches for value in batch["error"])
+        return {**_spread(self.name, values), "steps": STEPS, "largest_error": error}
+
+    def passes(self, num_classes: int) -> float:
+        return 1 + 4 * FORWARD * STEPS
+
+
+class JacobianMeasure(Measure):
+    """The Frobenius norm of each image's Jacobian of the logits."""
+
+    name = "jacobian"
+
+    def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
+        return jacobian_norms(network, x).tolist()
+
+    def result(self, batches: list[Any]) -> dict[str, Any]:
+        return _spread(self.name, [value for batch in batches for value in batch])
+
+    def passes(self, num_classes: int) -> float:
+        return FORWARD * (1 + num_classes)
+
+
+class LandscapeMeasure(Measure):
+    """The loss over the plane of the gradient's sign and a random sign, around each image."""
+
+    name = "landscape"
+
+    def _axis(self) -> list[float]:
+        return axis(self.settings.eps, self.settings.landscape_reach, self.settings.landscape_points)
+
+    def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
+        return landscape(network, x, y, self._axis(), self.settings.norm)
+
+    def result(self, batches: list[Any]) -> dict[str, Any]:
+        return {"eps": self.settings.eps, "norm": self.settings.norm, **joined(batches, self._axis())}
+
+    def passes(self, num_classes: int) -> float:
+        return 1 + FORWARD * self.settings.landscape_points**2
+
+
+CLASSES = "classes"  # needs no pass: it is counted from the outcomes of the attacks
+_KINDS: tuple[type[Measure], ...] = (CalibrationMeasure, HessianMeasure, JacobianMeasure, LandscapeMeasure)
+MEASURES = {kind.name: kind for kind in _KINDS}
+NAMES = (*MEASURES, CLASSES)
+
+
+def _spread(name: str, values: list[float]) -> dict[str, Any]:
+    """Mean and quantiles over images."""
+    if not all(map(math.isfinite, values)):
+        raise NasError(f"The measure {name} is not finite for some test images; leave it out of eval.measures.")
+    quantiles = np.percentile(values, QUANTILES)
+    return {
+        "mean": float(np.mean(values)),
+        "quantiles": {str(percent): float(value) for percent, value in zip(QUANTILES, quantiles)},
+    }

@@ -1,0 +1,27 @@
+"""A section of the settings, which may be made of parts that different packages own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from nas.core.errors import InputError
+
+
+class Section:
+    """The base of dataclasses that are a section, or a part of one.
+
+    A section inherits from all of its parts: their keys stand side by side, those of the last base first. Each part
+    checks its own keys and asks the others by `super().check()`.
+    """
+
+    section: ClassVar[str]  # its name in a configuration, for messages
+
+    def check(self) -> None:
+        """`InputError` where a value is impossible."""
+
+    def check_between(self, limits: dict[str, tuple[float, float]]) -> None:
+        """`InputError` unless each key is None or within its lowest and highest value."""
+        for key, (low, high) in limits.items():
+            value = getattr(self, key)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
