@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nas.cli.progress import QUIET_SECONDS
+from nas.report.wording import rough_duration
 
 
 class Counter:
@@ -33,7 +34,8 @@ class Counter:
         if self.total is not None:
             text += f" of {self.total:,}"
             if done > self.before:
-                text += f", about {_span((now - self.begun) * (self.total - done) / (done - self.before))} left"
+                left = (now - self.begun) * (self.total - done) / (done - self.before)
+                text += f", about {rough_duration(left)} left"
         text += f", {failed:,} failed" if failed else ""
         print(text, file=sys.stderr, flush=True)
 
@@ -81,9 +83,3 @@ def counting(name: str, total: int | None) -> Iterator[Counter]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield Bar(name, total, progress)
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.0f} h"

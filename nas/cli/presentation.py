@@ -13,7 +13,7 @@ from rich.table import Table
 from nas.eval.corruptions import SAME
 from nas.eval.outputs import NAMES
 from nas.report import study_page
-from nas.report.wording import non_finite, picture_name, remarks, taken
+from nas.report.wording import non_finite, picture_name, probability_of_few, remarks, taken
 from nas.runs.differences import corrected, correction
 
 
@@ -105,7 +105,7 @@ def _study(folder: Path, result: dict[str, Any]) -> str:
         values = ", ".join(study_page.points(value) for value in row["values"])
         texts.append(
             f"{row['first']} minus {row['second']}, {study_page.metric_title(row['metric'])}: {values}; p "
-            f"{study_page.probability(row['seeds']['p'])} (t), {study_page.probability(row['p_flip'])} (sign flip)"
+            f"{probability_of_few(row['seeds']['p'])} (t), {probability_of_few(row['p_flip'])} (sign flip)"
         )
     if result["tests"]:
         texts.append(

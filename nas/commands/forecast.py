@@ -30,6 +30,7 @@ from nas.eval.plan import plan_of
 from nas.eval.sources import is_foreign
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.runs.evaluation import subject_of
+from nas.report.wording import rough_duration
 from nas.runs.tasks import Jobs
 from nas.search_spaces import SPACES
 from nas.searches.problem import Aims
@@ -107,7 +108,7 @@ def text(value: dict[str, Any]) -> str:
     for name, seconds in value["seconds"].items():
         count = value["image_passes"].get(name)
         note = f"  {count:,} forward+backward passes of one image" if count else ""
-        lines.append(f"  {name:<7} {_duration(seconds):>12}{note}")
+        lines.append(f"  {name:<7} {rough_duration(seconds):>12}{note}")
     shares = ", ".join(f"{share:.0%} ({name} training)" for name, share in value["assumed_survivors"].items())
     lines.append(f"  memory  {value['memory_mb_per_process']:>9} MB per process")
     lines.append(f"assumed share of images that every attack leaves standing: {shares}")
@@ -253,9 +254,3 @@ def _candidate(jobs: Jobs, settings: Settings) -> tuple[float, float]:
             seconds += count * step / batch
             passes += count
     return seconds, passes
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

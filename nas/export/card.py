@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nas.core.data import DataSettings
-from nas.report.wording import attack, interval, percent, radius
+from nas.report.wording import attack, interval, norm, percent, radius
 from nas.train import METHODS, TrainedNetwork
-
-NORMS = {"Linf": "L∞", "L2": "L2"}
 
 
 def card(name: str, trained: TrainedNetwork, facts: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
@@ -77,10 +75,10 @@ def _evaluation(entry: dict[str, Any]) -> str:
     if found := entry.get("corruptions"):
         title = f"mean of {len(found['mean_of'])} types of common corruption"
         rows.append([title, _share(found["mean"], found["interval"]), percent(found["hrs"])])
-    norm = NORMS.get(entry["norm"], entry["norm"])
     about = (
-        f"{entry['n_test']:,} test images of {entry['data']['name']}, {norm} attacks of ε = {radius(entry['eps'])}; "
-        "uncorrected 95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
+        f"{entry['n_test']:,} test images of {entry['data']['name']}, {norm(entry['norm'])} attacks of "
+        f"ε = {radius(entry['eps'])}; uncorrected 95% Wilson intervals; HRS is the harmonic robustness score "
+        "2AR/(A + R)."
     )
     return f"{about}\n\n{_table(['attack', 'accuracy', 'HRS'], rows)}"
 

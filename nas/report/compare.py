@@ -16,17 +16,14 @@ from nas.core.storage.sqlite import Store
 from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.report.facts import uniform
 from nas.report.identity import TRAININGS, Identity, identities
-from nas.report.wording import listed, radius
+from nas.report.palette import CHECKPOINTS
+from nas.report.wording import ball, listed
 from nas.runs.run_folder import described, result_of
 from nas.strategies.pareto import undominated
 
 WORST = "worst_case"
 UNKNOWN = "training unknown"  # of networks that were not trained here
-NORMS = {"Linf": "L∞", "L2": "L2"}
 STRENGTH = ("step_size", "restarts", "cascade")  # what makes an attack of one name and radius another one
-PALETTE = (  # Okabe and Ito's, then Tol's muted
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#332288", "#882255", "#999933", "#555555",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
     for entry in entries:
         own = split[entry["name"]]
         cell = name if len(entries) == 1 else f"{name}: {own.cell}"
-        colour = PALETTE[(before + cells.index(own.cell)) % len(PALETTE)]
+        colour = CHECKPOINTS[(before + cells.index(own.cell)) % len(CHECKPOINTS)]
         identity = Identity(cell, own.training, colour)
         found.append(
             Checkpoint(
@@ -265,6 +262,6 @@ def _reasons(found: list[Checkpoint]) -> list[str]:
 
 
 def _described(strength: tuple[Any, ...]) -> str:
-    norm, eps, *rest = strength
+    reach, eps, *rest = strength
     more = [f"{key.replace('_', ' ')} {value:g}" for key, value in zip(STRENGTH, rest) if value is not None]
-    return ", ".join([f"{NORMS.get(norm, norm)} ε = {radius(eps)}", *more])
+    return ", ".join([ball(reach, eps), *more])

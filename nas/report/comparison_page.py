@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas.core.io.files import write_text
 from nas.eval.metrics import SIGNIFICANCE
-from nas.report.compare import NORMS, WORST, Checkpoint, Comparison, Difference
+from nas.report.compare import WORST, Checkpoint, Comparison, Difference
 from nas.report.figures import comparison as drawn
 from nas.report.figures import curves
 from nas.report.frame import beside, document, section
@@ -17,8 +17,10 @@ from nas.report.sections import measured
 from nas.report.sections.tables import forest, scrolling, share
 from nas.report.wording import (
     attack,
+    ball,
     listed,
     metric,
+    norm,
     percent,
     points,
     probability,
@@ -81,13 +83,12 @@ def _results(rows: Numbered) -> str:
 def _row(number: int, one: Checkpoint, attacks: list[str], worst: bool) -> str:
     entry = one.entry
     params = "unknown" if entry.get("params") is None else f"{entry['params']:,}"
-    norm = NORMS.get(entry["norm"], entry["norm"])
     cells = [
         f"<td>{number}</td>",
         f'<th class="name">{one.identity.swatch}{escape(one.identity.cell)}<small>{escape(one.training)}</small></th>',
         f"<td>{params}</td>",
         f"<td>{entry['n_test']:,}<small>{escape(one.data)}</small></td>",
-        f"<td>{escape(radius(entry['eps']))}<small>{escape(norm)}</small></td>",
+        f"<td>{escape(radius(entry['eps']))}<small>{escape(norm(entry['norm']))}</small></td>",
         share(entry["clean"], entry["intervals"]["clean"]),
     ]
     for key in attacks:
@@ -121,19 +122,19 @@ def _protocols(rows: Numbered) -> dict[str, Numbered]:
     groups: dict[str, Numbered] = {}
     for number, one in rows:
         entry = one.entry
-        title = f"{one.data}, {NORMS.get(entry['norm'], entry['norm'])} ε = {radius(entry['eps'])}"
+        title = f"{one.data}, {ball(entry['norm'], entry['eps'])}"
         groups.setdefault(title, []).append((number, one))
     return groups
 
 
 def _curves(rows: Numbered) -> str:
     parts = []
-    for number, ((norm, key), group) in enumerate(drawn.curves_by_attack(rows).items()):
+    for number, ((name, key), group) in enumerate(drawn.curves_by_attack(rows).items()):
         words = legend([one.identity for _, one, _ in group]) + (
             f"<p>Share of the images that are right before and after {escape(attack(key))} of radius ε "
-            f"({escape(NORMS.get(norm, norm))}). Bands: 95% Wilson intervals.</p>"
+            f"({escape(norm(name))}). Bands: 95% Wilson intervals.</p>"
         )
-        parts.append(beside(drawn.curves(f"curves{number}", key, NORMS.get(norm, norm), group), words))
+        parts.append(beside(drawn.curves(f"curves{number}", key, norm(name), group), words))
     return section("Robustness against the attack radius", "".join(parts))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from nas.report.palette import CELLS, OTHER_CELLS
 from nas.train.methods import METHODS
 
 # As in the settings -> as in prose.
@@ -18,9 +19,6 @@ DASHES: dict[str, tuple[float, ...]] = {  # on and off lengths of a line in poin
     "fgsm": (1.5, 1.5),
     "free": (6, 2, 1.5, 2),
 }
-# Okabe and Ito's palette, safe for colour-blind readers.
-COLOURS = {"best": "#0072B2", "random": "#D55E00"}
-OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,9 @@ def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
             split[name] = (cell, suffix)
         else:
             split[name] = (name, training or "standard")
-    colours = dict(COLOURS)
+    colours = dict(CELLS)
     for cell, _ in split.values():
-        colours.setdefault(cell, OTHERS[(len(colours) - len(COLOURS)) % len(OTHERS)])
+        colours.setdefault(cell, OTHER_CELLS[(len(colours) - len(CELLS)) % len(OTHER_CELLS)])
     return {name: Identity(cell, training, colours[cell]) for name, (cell, training) in split.items()}
 
 

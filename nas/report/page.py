@@ -216,7 +216,7 @@ def _reading(facts: Facts) -> str:
     if not facts.entries:
         return ""
     eps = ", ".join(dict.fromkeys(radius(entry["eps"]) for entry in facts.entries))
-    norms = " and ".join(dict.fromkeys(norm(entry) for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry["norm"]) for entry in facts.entries))
     terms = {
         "Robust accuracy": "the share of test images that are classified rightly before <em>and</em> after "
         "the attack, which "

@@ -9,7 +9,7 @@ from nas.report.facts import Facts
 from nas.report.repeat import command
 from nas.report.sections.tables import pairs, scrolling, seconds
 from nas.report.style import CSS
-from nas.report.wording import attack, minus, origin, radius
+from nas.report.wording import attack, minus, origin, probability_of_few, radius
 from nas.runs.repetitions import SCORE
 
 
@@ -68,13 +68,6 @@ def spread(row: dict[str, Any]) -> str:
     return f"{100 * row['mean']:.1f}" + (f" ± {100 * row['sd']:.1f}" if row["sd"] is not None else "")
 
 
-def probability(p: float | None) -> str:
-    """A p-value; a dash where the differences are all the same."""
-    if p is None:
-        return "–"
-    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
-
-
 def points(value: float | None) -> str:
     return "–" if value is None else minus(f"{100 * value:+.1f}")
 
@@ -117,10 +110,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
         ", ".join(points(value) for value in row["values"]),
         minus(spread(row)),
         bounds(row["seeds"]),
-        probability(row["seeds"]["p"]),
-        probability(row["p_flip"]),
+        probability_of_few(row["seeds"]["p"]),
+        probability_of_few(row["p_flip"]),
         "" if images is None else bounds(images),
-        "" if images is None else probability(images["p"]),
+        "" if images is None else probability_of_few(images["p"]),
     ]
 
 

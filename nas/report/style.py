@@ -1,12 +1,12 @@
 """The look of the report: one style sheet for screens, phones and paper."""
 
-from nas.report.identity import COLOURS
+from nas.report.palette import AXIS, BLUE, INK, METER, PAPER, RULE, SOFT, STRONG_RULE, UNSHOWN_BAR, VERMILION
 
 CSS = f"""
-:root {{ color-scheme: light; --ink: #1b2733; --soft: #56616c; --rule: #dfe4e8;
-  --accent: {COLOURS["best"]}; }}
+:root {{ color-scheme: light; --ink: {INK}; --soft: {SOFT}; --rule: {RULE};
+  --accent: {BLUE}; }}
 * {{ box-sizing: border-box; }}
-body {{ margin: 0; background: #f5f7f8; color: var(--ink);
+body {{ margin: 0; background: {PAPER}; color: var(--ink);
   font: 16px/1.55 Inter, "Segoe UI", "Helvetica Neue",
   Helvetica, Arial, "Liberation Sans", sans-serif; -webkit-text-size-adjust: 100%; }}
 main {{ max-width: 1120px; margin: 0 auto; padding: 40px 28px 64px; }}
@@ -34,7 +34,7 @@ table {{ border-collapse: collapse; width: 100%; font-size: 15px; font-variant-n
 th, td {{ padding: 7px 12px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }}
 th {{ font-weight: 600; }}
 thead th {{ color: var(--soft); font-size: 13px; line-height: 1.35; vertical-align: bottom;
-  border-color: #aeb7bf; }}
+  border-color: {STRONG_RULE}; }}
 thead .group {{ text-align: center; border-left: 12px solid #fff; border-bottom: 1px solid var(--rule); }}
 tbody tr:last-child > * {{ border-bottom: 0; }}
 th.name, td.name {{ text-align: left; padding-left: 0; }}
@@ -50,12 +50,12 @@ th small {{ padding-left: 41px; }}
 .differences thead th:last-child {{ padding-left: 12px; }}
 .forest {{ padding: 0 12px; width: 250px; }}
 .forest svg {{ display: block; }}
-.forest .zero {{ stroke: #8a949e; stroke-width: 1; }}
+.forest .zero {{ stroke: {AXIS}; stroke-width: 1; }}
 .forest .bar {{ stroke: var(--ink); stroke-width: 2; }}
 .forest circle {{ fill: var(--ink); }}
 .unshown td, .unshown th {{ color: var(--soft); }}
-.unshown .bar {{ stroke: #a5aeb6; }}
-.unshown circle {{ fill: #fff; stroke: #8a949e; stroke-width: 1.6; }}
+.unshown .bar {{ stroke: {UNSHOWN_BAR}; }}
+.unshown circle {{ fill: #fff; stroke: {AXIS}; stroke-width: 1.6; }}
 .shown td.name {{ font-weight: 600; }}
 figure {{ margin: 0; }}
 .beside {{ display: grid; grid-template-columns: minmax(0, 1fr) 260px; gap: 12px 32px; align-items: center; }}
@@ -67,10 +67,10 @@ figure {{ margin: 0; }}
 .beside .legend {{ flex-direction: column; }}
 .legend i {{ display: inline-block; width: 14px; height: 14px; border-radius: 7px; margin-right: 8px;
   vertical-align: -2px; }}
-.legend i.dot {{ width: 8px; height: 8px; margin: 0 17px 0 11px; background: #8a949e; vertical-align: 1px; }}
+.legend i.dot {{ width: 8px; height: 8px; margin: 0 17px 0 11px; background: {AXIS}; vertical-align: 1px; }}
 .legend i.line {{ width: 28px; height: 2px; border-radius: 0; background: var(--accent);
   vertical-align: 4px; }}
-.legend .cross {{ display: inline-block; width: 36px; padding-left: 9px; color: {COLOURS["random"]}; }}
+.legend .cross {{ display: inline-block; width: 36px; padding-left: 9px; color: {VERMILION}; }}
 .cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr));
   gap: 24px 40px; }}
 .cards.roomy {{ grid-template-columns: minmax(0, 1fr); }}
@@ -80,7 +80,7 @@ article {{ min-width: 0; }}
 code, pre {{ font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
   font-size: 13px; }}
 .arch {{ margin: 0; overflow-wrap: anywhere; line-height: 1.45; color: var(--soft); }}
-pre {{ margin: 10px 0; padding: 14px 16px; overflow-x: auto; background: #f5f7f8; border-radius: 6px;
+pre {{ margin: 10px 0; padding: 14px 16px; overflow-x: auto; background: {PAPER}; border-radius: 6px;
   line-height: 1.5; }}
 pre.command {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
 summary {{ cursor: pointer; font-weight: 600; }}
@@ -90,8 +90,8 @@ summary {{ cursor: pointer; font-weight: 600; }}
 .sides th, .sides td {{ padding-top: 4px; padding-bottom: 4px; }}
 .times {{ max-width: 620px; }}
 .meter {{ width: 60%; }}
-.meter i {{ display: block; height: 10px; border-radius: 2px; background: #9fb6c8; }}
-.total > * {{ border-top: 1px solid #aeb7bf; font-weight: 600; }}
+.meter i {{ display: block; height: 10px; border-radius: 2px; background: {METER}; }}
+.total > * {{ border-top: 1px solid {STRONG_RULE}; font-weight: 600; }}
 .terms {{ display: grid; grid-template-columns: max-content 1fr; gap: 8px 24px; margin: 8px 0 0; }}
 .terms dt {{ color: var(--ink); font-weight: 600; }}
 .terms dd {{ font-weight: 400; }}

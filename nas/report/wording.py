@@ -8,7 +8,7 @@ from typing import Any
 
 from nas.runs.differences import in_points
 
-_ATTACKS = {
+ATTACKS = {
     "fgsm": "FGSM",
     "pgd": "PGD",
     "mifgsm": "MI-FGSM",
@@ -70,6 +70,13 @@ def probability(p: float | None) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
+def probability_of_few(p: float | None) -> str:
+    """A p-value of a test on a few seeds, in three decimals; a dash where the differences are all the same."""
+    if p is None:
+        return "–"
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
 def minus(text: str) -> str:
     """`text` with the typographic minus sign."""
     return text.replace("-", "\u2212")
@@ -83,9 +90,14 @@ def radius(eps: float) -> str:
     return f"{eps:g}"
 
 
-def norm(entry: dict[str, Any]) -> str:
-    """In which norm the radius of an evaluation is."""
-    return _NORMS.get(entry["norm"], entry["norm"])
+def norm(name: str) -> str:
+    """`Linf` → `L∞`."""
+    return _NORMS.get(name, name)
+
+
+def ball(name: str, eps: float) -> str:
+    """The ball of an attack: its norm and its radius."""
+    return f"{norm(name)} ε = {radius(eps)}"
 
 
 def attack(name: str) -> str:
@@ -93,9 +105,9 @@ def attack(name: str) -> str:
     if name == "worst_case":
         return "worst case"
     match = re.fullmatch(r"([a-z-]+)(\d*)", name)
-    if match is None or match[1] not in _ATTACKS:
+    if match is None or match[1] not in ATTACKS:
         return name.removeprefix("torchattacks:")
-    return _ATTACKS[match[1]] + (f"-{match[2]}" if match[2] else "")
+    return ATTACKS[match[1]] + (f"-{match[2]}" if match[2] else "")
 
 
 def metric(name: str) -> str:
@@ -115,6 +127,13 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """An estimate of seconds in one unit: s, min or h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from html import escape
 
+from nas.report.palette import NODE, OPERATIONS, OTHER_OPERATIONS
+
 Edge = tuple[str, str, str]  # from node, to node, operation
 
 NODE_W, NODE_H = 46, 32
@@ -18,19 +20,6 @@ PORT = 9  # between the tracks that enter or leave a node on one side
 MARGIN = 8
 
 JOIN = "concat"  # edges of this operation into one node share a lane
-COLOURS = {
-    "nor_conv_3x3": "#0072B2",
-    "nor_conv_1x1": "#56B4E9",
-    "sep_conv_5x5": "#0072B2",
-    "sep_conv_3x3": "#56B4E9",
-    "dil_conv_5x5": "#D55E00",
-    "dil_conv_3x3": "#E69F00",
-    "avg_pool_3x3": "#009E73",
-    "max_pool_3x3": "#CC79A7",
-    "skip_connect": "#666666",
-    JOIN: "#A0A0A0",
-}
-SPARE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 SHORT = (
     ("nor_conv", "conv"),
     ("sep_conv", "sep"),
@@ -61,7 +50,7 @@ def short(operation: str) -> str:
 
 
 def colour(operation: str) -> str:
-    return COLOURS.get(operation) or SPARE[sum(operation.encode()) % len(SPARE)]
+    return OPERATIONS.get(operation) or OTHER_OPERATIONS[sum(operation.encode()) % len(OTHER_OPERATIONS)]
 
 
 def legend(operations: list[str]) -> str:
@@ -212,7 +201,7 @@ def _node(index: int, name: str, middle: float) -> str:
         text = f'{escape(subscript[1])}<tspan dy="3" font-size="9.5">{lower}</tspan>'
     return (
         f'<rect x="{x}" y="{middle - NODE_H / 2:g}" width="{NODE_W}" height="{NODE_H}" rx="6" '
-        f'fill="#23303d"/>'
+        f'fill="{NODE}"/>'
         f'<text x="{x + NODE_W / 2:g}" y="{middle + 4.5:g}" text-anchor="middle" fill="#fff" '
         f'font-weight="600">{text}</text>'
     )

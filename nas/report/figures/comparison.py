@@ -10,11 +10,11 @@ from matplotlib.ticker import FuncFormatter
 from nas.eval.metrics import wilson
 from nas.report.compare import WORST, Checkpoint, front
 from nas.report.figures.curves import WIDE, figure
+from nas.report.palette import HRS_LINE, INK, SOFT
 from nas.report.wording import attack, metric, radius
 
 Numbered = list[tuple[int, Checkpoint]]
 Curves = list[tuple[int, Checkpoint, dict[str, Any]]]
-SOFT = "#56616c"
 HRS_LINES = (0.2, 0.4, 0.6, 0.8)
 STEPS = 100  # points of such a line
 
@@ -52,7 +52,7 @@ def pareto(name: str, rows: Numbered, judged: str) -> str:
             axes.plot(across, [y, y], color=colour, lw=1, alpha=0.7)
             axes.plot([x, x], up, color=colour, lw=1, alpha=0.7)
             axes.plot([x], [y], one.identity.marker, color=colour, markersize=7)
-            axes.annotate(str(number), (x, y), xytext=(6, 5), textcoords="offset points", color="#1b2733")
+            axes.annotate(str(number), (x, y), xytext=(6, 5), textcoords="offset points", color=INK)
         best = [points[index] for index in front(points)]
         axes.plot([x for x, _ in best], [y for _, y in best], color=SOFT, lw=1.2, dashes=(4, 3), zorder=1)
         left, right = _room([x for x, _ in ends])
@@ -61,7 +61,7 @@ def pareto(name: str, rows: Numbered, judged: str) -> str:
             xs = [score / 2 + (1 - score / 2) * step / STEPS for step in range(1, STEPS + 1)]
             ys = [score * x / (2 * x - score) for x in xs]
             inside = [(x, y) for x, y in zip(xs, ys) if left <= x <= right and low <= y <= high]
-            axes.plot(xs, ys, color="#c3cad0", lw=0.9, zorder=0)
+            axes.plot(xs, ys, color=HRS_LINE, lw=0.9, zorder=0)
             if inside:
                 axes.annotate(f"HRS {100 * score:.0f}", inside[-1], color=SOFT, fontsize=8.5, ha="right", va="bottom")
         axes.set_xlim(left, right)

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.eval.metrics import wilson
-from nas.report.identity import COLOURS, Identity
+from nas.report.identity import Identity
+from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius
 from nas.strategies import Goal
 
@@ -26,14 +27,14 @@ STYLE: dict[str, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#8a949e",
-    "axes.labelcolor": "#23303d",
+    "axes.edgecolor": AXIS,
+    "axes.labelcolor": NODE,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e6e9ec",
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
-    "xtick.color": "#56616c",
-    "ytick.color": "#56616c",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
     "xtick.major.size": 3,
     "ytick.major.size": 3,
     "lines.linewidth": 1.8,
@@ -111,17 +112,17 @@ def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name:
             )
             axes.plot(eps, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5)
         for eps in sorted({entry["eps"] for entry in entries}):
-            axes.axvline(eps, color="#56616c", lw=1, ls=":")
+            axes.axvline(eps, color=SOFT, lw=1, ls=":")
             axes.annotate(
                 f"\u03b5 = {radius(eps)}", (eps, 1.01), xycoords=("data", "axes fraction"),
-                ha="center", va="bottom", color="#56616c",
+                ha="center", va="bottom", color=SOFT,
             )  # fmt: skip
         if radii[-1] > WIDELY * radii[0]:
             axes.set_xscale("symlog", linthresh=radii[0])
             axes.set_xticks([0, *radii], ["0", *(f"{255 * eps:.3g}/255" for eps in radii)], rotation=60)
             axes.minorticks_off()
         axes.set_xlim(left=0)
-        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0])} (images in [0, 1])")
+        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0]['norm'])} (images in [0, 1])")
         _percent(axes, f"robust accuracy, {attack(name)} (%)")
 
     return figure(f"robustness-{name}", f"Robust accuracy against the radius of {attack(name)}", WIDE, draw)
@@ -137,29 +138,29 @@ def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:
         values = [row["value"] for row in scored]
         axes.plot(
             [row["evaluation"] for row in scored], values, "o",
-            color="#8a949e", alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MANY,
+            color=AXIS, alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MANY,
         )  # fmt: skip
         known = [row for row in rows if row["best"] is not None]
         axes.plot(
             [row["evaluation"] for row in known],
             [row["best"] for row in known],
-            color=COLOURS["best"],
+            color=CELLS["best"],
             drawstyle="steps-post",
         )
         failed = [row["evaluation"] for row in rows if row["value"] is None]
         if failed:
             axes.plot(
                 failed, [0.02] * len(failed), "x",
-                color=COLOURS["random"], markersize=6, mew=1.6, transform=axes.get_xaxis_transform(),
+                color=CELLS["random"], markersize=6, mew=1.6, transform=axes.get_xaxis_transform(),
             )  # fmt: skip
         if exhausted:
-            axes.axvline(last, color="#56616c", lw=1, ls=":")
+            axes.axvline(last, color=SOFT, lw=1, ls=":")
             axes.annotate(
                 "space exhausted ",
                 (last, 0.1),
                 xycoords=("data", "axes fraction"),
                 ha="right",
-                color="#56616c",
+                color=SOFT,
             )
         label = goal.name
         if values and min(values) > 0 and max(values) > SPREAD * min(values):

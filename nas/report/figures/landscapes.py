@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nas.report.palette import INK, SOFT
 from nas.report.wording import radius
 
-INK, SOFT = "#1b2733", "#56616c"
 SIZE = (12.6, 3.7)  # inches
 DOTS = 130  # per inch
 LEVELS = 12

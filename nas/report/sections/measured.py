@@ -12,11 +12,10 @@ from nas.report.figures.landscapes import picture
 from nas.report.frame import section
 from nas.report.identity import Identity
 from nas.report.sections.tables import scrolling
-from nas.report.wording import attack, listed, metric, percent, picture_name, radius, value
+from nas.report.wording import attack, ball, listed, metric, percent, picture_name, value
 
 Entries = list[dict[str, Any]]
 Models = dict[str, Identity]
-NORMS = {"Linf": "L∞", "L2": "L2"}
 
 
 def _of(entry: dict[str, Any], name: str) -> Any:
@@ -82,12 +81,7 @@ def _words(entries: Entries, with_ece: bool, spread: list[str]) -> list[str]:
     if with_ece:
         found = [_of(entry, "calibration") for entry in entries if _of(entry, "calibration")]
         names = listed(
-            list(
-                dict.fromkeys(
-                    escape(f"{attack(one['attack'])}, {NORMS.get(one['norm'], one['norm'])} ε = {radius(one['eps'])}")
-                    for one in found
-                )
-            )
+            list(dict.fromkeys(escape(f"{attack(one['attack'])}, {ball(one['norm'], one['eps'])}") for one in found))
         )
         words.append(
             "ECE: the expected calibration error, how far confidence and accuracy lie apart (15 bins; Guo et al., "

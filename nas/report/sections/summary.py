@@ -89,7 +89,7 @@ def _attacked(facts: Facts) -> str:
     return (
         f"{'Each network' if len(facts.entries) > 1 else 'The network'} was attacked by {names} within "
         f"\u03b5 = "
-        f"{radius(first['eps'])} ({escape(norm(first))}) on {first['n_test']:,} test images."
+        f"{radius(first['eps'])} ({escape(norm(first['norm']))}) on {first['n_test']:,} test images."
     )
 
 

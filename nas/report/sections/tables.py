@@ -36,7 +36,7 @@ def results(facts: Facts) -> str:
     entries = [_with_worst_case(entry) for entry in facts.entries]
     attacks = list(dict.fromkeys(name for entry in entries for name in entry["attacks"]))
     radii = list(dict.fromkeys(f"\u03b5 = {radius(entry['eps'])}" for entry in facts.entries))
-    norms = " and ".join(dict.fromkeys(norm(entry) for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry["norm"]) for entry in facts.entries))
     titles = "".join(f"<th>{escape(attack(name))}</th>" for name in attacks)
     head = (
         '<thead><tr><th rowspan="2" class="name">model</th><th rowspan="2">weights</th><th rowspan="2">'

@@ -13,6 +13,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from nas.report.palette import DIVERGING, EMPTY, INK, SOFT
+from nas.report.wording import ATTACKS, attack
 from nas.studies.correlate import SAME, SIZE, explained_by_size
 from nas.tables import CORRUPTIONS, GROUPS
 
@@ -21,11 +23,9 @@ CELL_W, CELL_H = 0.58, 0.36  # inches
 WIDTH = 7.4  # at least, for the words around it
 GAP = 0.3  # between families of columns, in cells
 LONG = 8  # letters of a column's label from which all are slanted
-INK, SOFT, NOTHING = "#1b2733", "#56616c", "#eceff1"
-COLOURS = LinearSegmentedColormap.from_list("tau", ["#7f3b08", "#D55E00", "#f8f9fa", "#0072B2", "#053560"])
+COLOURS = LinearSegmentedColormap.from_list("tau", DIVERGING)
 SCALE = Normalize(-1, 1)
 DARK = 0.36  # |tau| from which the number is white
-ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD", "square": "Square", "autoattack": "AutoAttack"}
 BENCHMARKS = {"robbench": "NAS-RobBench-201, adversarially trained", "accuracy": "NAS-Bench-201"}
 SHORT = {BENCHMARKS["robbench"]: "RobBench", BENCHMARKS["accuracy"]: "NB201"}  # over less than
 FEW = 5  # columns
@@ -104,7 +104,7 @@ def _column(name: str) -> _Column:
         return _Column(name, BENCHMARKS[prefix], f"{score.upper()} {_label(inner)}".strip())
     base, _, level = name.partition("@")
     if base in ATTACKS:
-        return _Column(name, ATTACKS[base], f"{level}/255")
+        return _Column(name, attack(base), f"{level}/255")
     if base.startswith("hrs:"):
         return _Column(name, "HRS", _label(name.removeprefix("hrs:")))
     plain = base.removeprefix("each:")
@@ -120,9 +120,9 @@ def _row(name: str, rho_with_params: float | None) -> str:
 
 
 def _label(name: str) -> str:
-    attack, _, level = name.partition("@")
+    base, _, level = name.partition("@")
     eps = f" {level}/255" if re.fullmatch(r"[\d.]+", level) else f" {level}" if level else ""
-    return f"{ATTACKS.get(attack, attack)}{eps}"
+    return f"{attack(base)}{eps}"
 
 
 def _caption(result: dict[str, Any]) -> str:
@@ -140,7 +140,7 @@ def _number(cell: dict[str, Any]) -> str:
 
 
 def _colour(cell: dict[str, Any]) -> Any:
-    return NOTHING if cell["kendall"] is None else COLOURS(SCALE(cell["kendall"]))
+    return EMPTY if cell["kendall"] is None else COLOURS(SCALE(cell["kendall"]))
 
 
 def _ink(cell: dict[str, Any]) -> str:

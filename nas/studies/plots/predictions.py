@@ -11,13 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nas.core.errors import InputError
+from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, INK, SERIES, SOFT, VERMILION
+from nas.report.wording import metric
 
-INK, SOFT, GRID = "#1b2733", "#56616c", "#e3e7ea"
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))
 MOST = 15  # features in a panel
 BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a row
-NAMES = {"clean": "clean", "fgsm": "FGSM", "pgd": "PGD", "apgd": "APGD", "square": "Square"}
 
 
 def picture(result: dict[str, Any], kind: str) -> bytes:
@@ -47,7 +46,7 @@ def _plain(axes: Any) -> None:
 
 
 def _label(target: str) -> str:
-    return " + ".join(NAMES.get(part, part) for part in target.split("+"))
+    return " + ".join(map(metric, target.split("+")))
 
 
 def _how(result: dict[str, Any]) -> str:
@@ -79,8 +78,8 @@ def _importances(result: dict[str, Any]) -> Figure:
     title = f"What predicts accuracy under attack on {result['dataset']}: importance of features"
     figure = _figure(across * PANEL + 1.2, height, title, f"Gini importance; {_how(result)}")
     grid = figure.subplots(down, across, squeeze=False).flatten()
-    colour = dict.fromkeys(everything, COLOURS[1]) | {"clean": COLOURS[0]}
-    colour |= {target: COLOURS[2] for target in everything if "+" in target}
+    colour = dict.fromkeys(everything, VERMILION) | {"clean": BLUE}
+    colour |= {target: GREEN for target in everything if "+" in target}
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     for axes, (heading, group) in zip(grid, panels):
@@ -94,7 +93,7 @@ def _importances(result: dict[str, Any]) -> Figure:
                       label=_label(target))  # fmt: skip
         axes.set_yticks(places, names)
         axes.invert_yaxis()
-        axes.grid(axis="x", color=GRID)
+        axes.grid(axis="x", color=GRID_OF_STUDY)
         axes.set_title(heading, loc="left", size=10.5, color=INK)
         _plain(axes)
         if len(group) > 1:
@@ -114,15 +113,15 @@ def _curves(result: dict[str, Any]) -> Figure:
         for number, target in enumerate(targets):
             entries = [(entry[key][target], entry[f"{key}_sd"][target]) for entry in curves.values()]
             mean, sd = (np.array([np.nan if e[at] is None else e[at] for e in entries]) for at in (0, 1))
-            shade = COLOURS[number % len(COLOURS)]
-            dash = DASHES[number // len(COLOURS) % len(DASHES)]
+            shade = SERIES[number % len(SERIES)]
+            dash = DASHES[number // len(SERIES) % len(DASHES)]
             axes.plot(sizes, mean, dash, color=shade, marker="o", markersize=4, label=_label(target))
             axes.fill_between(sizes, mean - sd, mean + sd, color=shade, alpha=0.13, linewidth=0)
         axes.set_xscale("log")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
         axes.set_ylim(0, 1)
-        axes.grid(color=GRID)
+        axes.grid(color=GRID_OF_STUDY)
         axes.set_title(name, loc="left", size=10.5, color=INK)
         axes.set_xlabel("labelled architectures", color=INK)
         _plain(axes)

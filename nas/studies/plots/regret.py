@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-INK, SOFT, GRID = "#1b2733", "#56616c", "#e3e7ea"
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+from nas.report.palette import GRID_OF_STUDY, INK, SERIES, SOFT
+
 DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))  # told apart also without colours, and beyond seven
 PANEL, HEIGHT = 4.6, 3.9  # inches
 ACROSS = 3  # panels in a row
@@ -56,13 +56,13 @@ def _panel(axes: Any, objective: str, strategies: dict[str, Any], result: dict[s
     means = np.array([cells["regret"] for cells in strategies.values()]) * scale
     floor = means[means > 0].min() / 2 if (means > 0).any() else 1e-3
     for number, (name, cells) in enumerate(strategies.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = SERIES[number % len(SERIES)]
         low, high = (np.array(cells["regret_quartiles"][end]) * scale for end in ("low", "high"))
         axes.fill_between(
             queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=colour, alpha=0.15, lw=0
         )
         mean = means[number]
-        dashes = DASHES[number // len(COLOURS) % len(DASHES)]
+        dashes = DASHES[number // len(SERIES) % len(DASHES)]
         axes.plot(queries, np.where(mean > 0, mean, np.nan), color=colour, ls=dashes, lw=1.8, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -77,7 +77,7 @@ def _panel(axes: Any, objective: str, strategies: dict[str, Any], result: dict[s
     axes.set_title(objective, loc="left", size=10.5, color=INK)
     axes.set_xlabel("queries", color=INK)
     axes.set_ylabel(f"regret, {unit}", color=INK)
-    axes.grid(True, which="major", color=GRID, lw=0.8)
+    axes.grid(True, which="major", color=GRID_OF_STUDY, lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=SOFT)
     for side in ("top", "right"):

@@ -1,0 +1,47 @@
+"""The colours of pages and pictures, each once."""
+
+from __future__ import annotations
+
+# Okabe and Ito's palette, safe for colour-blind readers.
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+SKY = "#56B4E9"
+ORANGE = "#E69F00"
+BLACK = "#000000"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # curves and bars of a study, in this order
+
+GREY = "#555555"
+MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette; for checkpoints beyond the first six
+CHECKPOINTS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, *MUTED, GREY)
+CELLS = {"best": BLUE, "random": VERMILION}  # of a run, by name
+OTHER_CELLS = (GREEN, PURPLE, SKY, ORANGE, GREY)
+
+OPERATIONS = {
+    "nor_conv_3x3": BLUE,
+    "nor_conv_1x1": SKY,
+    "sep_conv_5x5": BLUE,
+    "sep_conv_3x3": SKY,
+    "dil_conv_5x5": VERMILION,
+    "dil_conv_3x3": ORANGE,
+    "avg_pool_3x3": GREEN,
+    "max_pool_3x3": PURPLE,
+    "skip_connect": "#666666",
+    "concat": "#A0A0A0",
+}
+OTHER_OPERATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
+NODE = "#23303d"  # of a cell
+
+DIVERGING = ("#7f3b08", VERMILION, "#f8f9fa", BLUE, "#053560")  # from -1 over 0 to 1
+EMPTY = "#eceff1"  # where there is no value
+
+INK = "#1b2733"  # words
+SOFT = "#56616c"  # words of less weight
+AXIS = "#8a949e"  # axes, and what stands back
+GRID, GRID_OF_STUDY = "#e6e9ec", "#e3e7ea"
+HRS_LINE = "#c3cad0"
+PAPER = "#f5f7f8"
+RULE, STRONG_RULE = "#dfe4e8", "#aeb7bf"
+UNSHOWN_BAR = "#a5aeb6"  # a difference that is not shown
+METER = "#9fb6c8"
