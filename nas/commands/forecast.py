@@ -29,8 +29,8 @@ from nas.eval.plan import made as made_attack
 from nas.eval.plan import plan_of
 from nas.eval.sources import is_foreign
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
-from nas.runs.evaluation import subject_of
 from nas.report.wording import rough_duration
+from nas.runs.evaluation import subject_of
 from nas.runs.tasks import Jobs
 from nas.search_spaces import SPACES
 from nas.searches.problem import Aims
