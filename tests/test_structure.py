@@ -64,6 +64,59 @@ def test_imports_point_one_way(package: str) -> None:
                     assert target == package or target in FLOORS[package], f"{file} imports {name}"
 
 
+def _modules() -> dict[str, Path]:
+    """The files of the project by the name under which each is imported."""
+    files = {"nas": ROOT / "nas"} | {package: _folder(package) for package in FLOORS}
+    found = {}
+    for package, top in files.items():
+        for file in top.glob("*.py") if package == "nas" else top.rglob("*.py"):
+            parts = file.relative_to(top).with_suffix("").parts
+            found[".".join([package, *(parts[:-1] if parts[-1] == "__init__" else parts)])] = file
+    return found
+
+
+def _imported(file: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules that a file imports, wherever in it; of a name that is none, the module that it stands in."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name if name in modules else name.rpartition(".")[0] for name in names} & set(modules)
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A way along the edges of a graph that ends where it began; empty where there is none."""
+    finished: set[str] = set()
+
+    def search(way: list[str]) -> list[str]:
+        for name in sorted(graph[way[-1]] - finished):
+            if name in way:
+                return [*way[way.index(name) :], name]
+            if found := search([*way, name]):
+                return found
+        finished.add(way[-1])
+        return []
+
+    return next(filter(None, (search([name]) for name in sorted(graph) if name not in finished)), [])
+
+
+def test_there_is_no_circle_of_imports_between_files() -> None:
+    """Imports inside functions and under TYPE_CHECKING count as well."""
+    modules = _modules()
+    graph = {name: _imported(file, modules) - {name} for name, file in modules.items()}
+    assert sum(map(len, graph.values())) > len(graph)
+    found = circle(graph)
+    assert not found, " imports ".join(found)
+
+
+def test_a_circle_is_found_and_named() -> None:
+    ring = {"a": {"b", "d"}, "b": {"c"}, "c": {"d", "b"}, "d": set[str]()}
+    assert circle(ring) == ["b", "c", "b"]
+    assert circle({**ring, "c": {"d"}}) == []
+
+
 def _config() -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")

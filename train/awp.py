@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from nas.core.config.section import Section
 from nas.core.optimisation.distributed import Processes
 
 TINY = 1e-20  # of a norm; a weight without gradient stays where it is
+
+
+@dataclass
+class AWPOptions(Section):
+    """How far weights are perturbed, and from when on."""
+
+    awp: float = 0.0  # adversarial weight perturbation: its size over that of the weights; 0 for none
+    awp_warmup: int = 0  # epochs without it at the beginning
+
+    def check(self) -> None:
+        super().check()
+        self.check_between({"awp": (0, 1), "awp_warmup": (0, 1_000_000)})
 
 
 @contextmanager

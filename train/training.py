@@ -18,7 +18,6 @@ from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.logits import correct
 from nas.core.optimisation import distributed
-from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.optimisation.distributed import Processes
 from nas.core.optimisation.lr_schedule import Schedule
 from nas.core.optimisation.perturb import eval_mode, uniform_noise
@@ -30,7 +29,7 @@ from nas.train.awp import kept_buffers, perturbed
 from nas.train.batches import Batches
 from nas.train.batchnorm import shared
 from nas.train.methods import METHODS
-from nas.train.methods.base import Outputs
+from nas.train.methods.base import HALF_GAIN, Outputs
 from nas.train.settings import TrainSettings
 from nas.train.trained import TrainedNetwork
 
@@ -97,6 +96,8 @@ class Classification:
                 find_unused_parameters=self._has_unused(dataset.image_size),
             )
         self.method = METHODS.get(settings.method)(settings, self.model, self._logits)
+        if settings.precision == "fp16":
+            self.method.gain = HALF_GAIN
         self.replays = self.method.replays(settings)
         self.epoch = 0
 
@@ -120,21 +121,8 @@ class Classification:
 
     def batches(self, start: int) -> Iterator[Batch]:
         for images, labels in self.train_part.of(self.order, self.batch_size, start):
-            x = self._augmented(images)
+            x = self.settings.augmented(images, self.model.mean, self.generator, self.share)
             yield x, labels, self.method.draw(x, self.generator, self.share)
-
-    def _augmented(self, images: Tensor) -> Tensor:
-        settings, generator, share = self.settings, self.generator, self.share
-        if settings.crop:
-            images = random_crop(images, settings.crop, generator, share)
-        if settings.flip:
-            images = random_flip(images, generator, share)
-        x = unit_range(images)
-        if settings.resized_crop:
-            x = resized_crop(x, settings.resized_crop, generator, share)
-        if settings.jitter:
-            x = color_jitter(x, settings.jitter, generator, share)
-        return cutout(x, settings.cutout, self.model.mean, generator, share) if settings.cutout else x
 
     # a step
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from random import Random
 from statistics import median
@@ -170,7 +170,7 @@ def _training(
     settings: Settings, method: str, images: int, step: float, attack_step: float, batch: int
 ) -> tuple[float, float]:
     """Seconds and passes of one training."""
-    whole, inputs = METHODS.get(method).cost(settings.train)
+    whole, inputs = replace(settings.train, method=method).passes
     return images / batch * (whole * step + inputs * attack_step), images * (whole + inputs)
 
 
@@ -245,7 +245,7 @@ def _candidate(jobs: Jobs, settings: Settings) -> tuple[float, float]:
         label = settings.label
         step, attack_step, batch = _steps(jobs, settings, "run")
         images = len(jobs.dataset.train) * label.epochs
-        whole, inputs = METHODS.get(label.method).cost(label)
+        whole, inputs = label.passes
         seconds += images / batch * (whole * step + inputs * attack_step)
         passes += images * (whole + inputs)
         attacks = {name.removeprefix(TRAINED).removeprefix("hrs:") for name in trained} - {"clean"}

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.core.config.section import Section
 from nas.core.optimisation.perturb import Objective, Walk, eval_mode, pgd
 from nas.core.optimisation.shards import Share
-from nas.train.settings import TrainSettings
 
 Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`
 Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # outputs and labels to the loss
 
-OPTIONS = ("eps", "step_size", "steps", "trades_beta", "fgsm_alpha", "free_replays", "free_alpha")  # keys of methods
 HALF_GAIN = 1024.0  # of an attack's objective in float16, whose input gradients would underflow; no sign changes
+
+
+@dataclass
+class MethodOptions(Section):
+    """The attacks of all methods; which of the keys one reads is said by its `reads`."""
+
+    eps: float = 8 / 255  # radius of the L∞ ball, images in [0, 1]
+    step_size: float = 2 / 255  # pgd, trades; and the validation's PGD
+    steps: int = 7  # pgd, trades
+    trades_beta: float = 6.0
+    fgsm_alpha: float = 1.25  # step over eps
+    free_replays: int = 8
+    free_alpha: float = 1.0  # step over eps
+
+    def check(self) -> None:
+        super().check()
+        self.check_between({"eps": (0, 1), "steps": (1, 100_000), "trades_beta": (0, 1e6), "free_replays": (1, 1000)})
+        self.check_positive("step_size", "fgsm_alpha", "free_alpha")
+
+
+OPTIONS = tuple(option.name for option in fields(MethodOptions))
 
 
 class Method:
@@ -35,32 +56,26 @@ class Method:
     reads: ClassVar[frozenset[str] | None] = None  # which of `OPTIONS` it reads; None, or not stated anew: any
     forwards: ClassVar[int] = 1
 
-    def __init__(self, settings: TrainSettings, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, settings: MethodOptions, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
         self.settings = settings
         self.model = model
         self.logits = logits  # of the model, in the precision of the training
-        self.gain = HALF_GAIN if settings.precision == "fp16" else 1.0
+        self.gain = 1.0  # of an attack's objective; `HALF_GAIN` where the precision of the training is float16
 
     @classmethod
-    def passes(cls, settings: TrainSettings) -> int:
+    def passes(cls, settings: MethodOptions) -> int:
         """Input gradients per image and step."""
         return 0
 
     @classmethod
-    def walk(cls, settings: TrainSettings) -> Walk | None:
+    def walk(cls, settings: MethodOptions) -> Walk | None:
         """The steps of its attack on an image; `None` where it does not attack."""
         return None
 
     @classmethod
-    def replays(cls, settings: TrainSettings) -> int:
+    def replays(cls, settings: MethodOptions) -> int:
         """Optimiser steps on each batch."""
         return 1
-
-    @classmethod
-    def cost(cls, settings: TrainSettings) -> tuple[int, int]:
-        """Passes of one image in one epoch: with the gradients of weights, and of the input alone."""
-        whole = cls.forwards * (2 if settings.awp > 0 else 1)
-        return cls.replays(settings) * whole, cls.replays(settings) * cls.passes(settings)
 
     def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
         """Where the attack on images x starts; x itself by default."""

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.optimisation.perturb import Walk
 from nas.core.optimisation.shards import Share
-from nas.train.methods.base import Method
-from nas.train.settings import TrainSettings
+from nas.train.methods.base import Method, MethodOptions
 
 
 class Free(Method):
@@ -27,17 +26,17 @@ class Free(Method):
     label: ClassVar[str] = "free adversarial"
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "free_replays", "free_alpha"})
 
-    def __init__(self, settings: TrainSettings, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, settings: MethodOptions, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
         super().__init__(settings, model, logits)
         self.delta: Tensor | None = None  # of the batch's images here
         self.parts: list[Tensor] = []  # those of the step under way
 
     @classmethod
-    def walk(cls, settings: TrainSettings) -> Walk:
+    def walk(cls, settings: MethodOptions) -> Walk:
         return settings.free_replays, settings.free_alpha * settings.eps
 
     @classmethod
-    def replays(cls, settings: TrainSettings) -> int:
+    def replays(cls, settings: MethodOptions) -> int:
         return settings.free_replays
 
     def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from nas.core.optimisation.perturb import Walk, uniform_noise
 from nas.core.optimisation.shards import Share
-from nas.train.methods.base import Method
-from nas.train.settings import TrainSettings
+from nas.train.methods.base import Method, MethodOptions
 
 
 class PGD(Method):
@@ -25,11 +24,11 @@ class PGD(Method):
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "step_size", "steps"})
 
     @classmethod
-    def passes(cls, settings: TrainSettings) -> int:
+    def passes(cls, settings: MethodOptions) -> int:
         return settings.steps
 
     @classmethod
-    def walk(cls, settings: TrainSettings) -> Walk:
+    def walk(cls, settings: MethodOptions) -> Walk:
         return settings.steps, settings.step_size
 
     def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
@@ -52,11 +51,11 @@ class FGSM(PGD):
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "fgsm_alpha"})
 
     @classmethod
-    def passes(cls, settings: TrainSettings) -> int:
+    def passes(cls, settings: MethodOptions) -> int:
         return 1
 
     @classmethod
-    def walk(cls, settings: TrainSettings) -> Walk:
+    def walk(cls, settings: MethodOptions) -> Walk:
         return 1, settings.fgsm_alpha * settings.eps
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:

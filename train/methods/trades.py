@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from nas.core.optimisation.perturb import Walk, eval_mode, normal_noise
 from nas.core.optimisation.shards import Share
-from nas.train.methods.base import Criterion, Method, Outputs
-from nas.train.settings import TrainSettings
+from nas.train.methods.base import Criterion, Method, MethodOptions, Outputs
 
 START = 0.001  # standard deviation of the attack's start; at x itself the divergence has no gradient
 
@@ -35,11 +34,11 @@ class TRADES(Method):
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "step_size", "steps", "trades_beta"})
 
     @classmethod
-    def passes(cls, settings: TrainSettings) -> int:
+    def passes(cls, settings: MethodOptions) -> int:
         return settings.steps
 
     @classmethod
-    def walk(cls, settings: TrainSettings) -> Walk:
+    def walk(cls, settings: MethodOptions) -> Walk:
         return settings.steps, settings.step_size
 
     def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:

@@ -19,9 +19,23 @@ class Section:
     def check(self) -> None:
         """`InputError` where a value is impossible."""
 
+    def check_choices(self, choices: dict[str, tuple[str, ...]]) -> None:
+        """`InputError` unless the value of each key is one of its choices."""
+        for key, allowed in choices.items():
+            if getattr(self, key) not in allowed:
+                raise InputError(
+                    f"Expected {self.section}.{key} to be {' or '.join(allowed)} but got {getattr(self, key)!r}."
+                )
+
     def check_between(self, limits: dict[str, tuple[float, float]]) -> None:
         """`InputError` unless each key is None or within its lowest and highest value."""
         for key, (low, high) in limits.items():
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
                 raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
+
+    def check_positive(self, *keys: str) -> None:
+        """`InputError` unless each key is above 0 and below a million."""
+        for key in keys:
+            if not 0 < getattr(self, key) < 1e6:
+                raise InputError(f"Expected {self.section}.{key} > 0 but got {getattr(self, key)}.")
