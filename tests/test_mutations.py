@@ -140,6 +140,14 @@ def test_the_tests_of_a_file(project: Path) -> None:
         [],
     )
     assert candidates(project, "train/deeper/table.py") == [[], [], ["tests/train/test_other.py"]]
+    (project / "tests/train/deeper").mkdir()
+    (project / "tests/train/deeper/test_table.py").write_text("def test_table():\n    pass\n")
+    assert candidates(project, "train/deeper/table.py") == [
+        ["tests/train/deeper/test_table.py"],
+        [],
+        ["tests/train/test_other.py"],  # what stands above holds for what lies below
+    ]
+    assert candidates(project, "train/other.py")[2] == []  # and not the other way round
 
 
 def test_tests_that_cannot_notice_are_not_run() -> None:

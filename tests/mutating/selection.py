@@ -80,12 +80,16 @@ def imported(text: str) -> set[str]:
 
 
 def candidates(root: Path, file: str) -> list[list[str]]:
-    """The test files of a file in three groups: named after it, importing it, of its folder."""
+    """The test files of a file in three groups: named after it, importing it, of its folder or of one above that.
+
+    What stands above holds for all rooms below it, such as the defaults of the whole of `nas/core`.
+    """
     name, module, home = PurePosixPath(file).stem, module_of(file), mirrored(root, file)
+    above = {home, *(str(folder) for folder in PurePosixPath(home).parents if folder.parts[1:])}
     groups: list[list[str]] = [[], [], []]
     homes = [root / TESTS / folder.removeprefix("nas/") for folder in FOLDERS]
     for path in sorted(path for folder in homes for path in folder.rglob("test_*.py")):
-        test, here = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix() == home
+        test, here = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix() in above
         imports = module in imported(path.read_text(encoding="utf-8"))
         if here or imports:
             named = f"_{name}_" in f"_{path.stem.removeprefix('test_')}_"
