@@ -30,7 +30,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "cli/test_measures_command.py",
     "cli/test_supernet_search.py",
     "cli/test_transfer_command.py",
-    "commands/test_launch.py",
+    "commands/test_command_checks.py",
     "core/optimisation/test_augment.py",
     "core/io/test_checkpoint.py",
     "core/config/test_config.py",

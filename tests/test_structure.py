@@ -172,7 +172,7 @@ def import_everything(say: Say, folder: Path, installed: Path) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "nas"]:
         del sys.modules[name]
     import nas.bench
-    import nas.commands.launch
+    import nas.commands
     import nas.eval
     import nas.search_spaces
     import nas.strategies.proxies

@@ -11,7 +11,7 @@ from typing import Any
 from nas.cli.output import output
 from nas.cli.presentation import presented, text_of
 from nas.cli.progress import watching
-from nas.commands import launch
+from nas.commands import RUN_COMMANDS, execute
 from nas.core.errors import InputError, Terminated
 from nas.runs.run_folder import Run, create
 from nas.runs.torchrun import started
@@ -23,7 +23,7 @@ def carry_out(opening: AbstractContextManager[Run], as_json: bool) -> None:
     with output(as_json) as out, opening as run, _named(run):
         print(f"run folder: {run.folder}", file=sys.stderr, flush=True)
         with watching() as watcher:
-            result = launch.execute(run, watcher)
+            result = execute(run, watcher)
         out.emit(presented(run.command, run.folder, result), text_of(run.command, run.folder, result))
 
 
@@ -41,17 +41,15 @@ def start(command: str, settings: Settings, as_json: bool, extra: dict[str, Any]
     """Check everything that can be checked, then make the run folder and carry out the run."""
     if started() and command != "train":
         raise InputError(f"Expected torchrun with nas train or nas resume but got nas {command}; start it without.")
-    launch.preflight(command, settings, extra=extra)
+    RUN_COMMANDS.get(command)().check(settings, extra or {})
     carry_out(create(command, settings, extra), as_json)
 
 
 def forecast(command: str, settings: Settings, as_json: bool, extra: dict[str, Any] | None = None) -> None:
     """Print what the run would cost; writes nothing."""
-    from nas.commands.forecast import forecast as compute
-    from nas.commands.forecast import text
-
     settings.data.download = False
-    launch.preflight(command, settings, keep=False, extra=extra)
+    chosen = RUN_COMMANDS.get(command)()
+    chosen.check(settings, extra or {}, keep=False)
     with output(as_json) as out:
-        value = compute(command, settings, extra)
-        out.emit(value, text(value))
+        found = chosen.forecast(settings, extra or {})
+        out.emit(found.to_json(), chosen.forecast_text(found))

@@ -21,12 +21,12 @@ def command(
     `nas train quickstart arch='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
     """
     from nas.cli.execution import forecast, start
-    from nas.commands.launch import training_settings
+    from nas.commands.train import Train
     from nas.runs.torchrun import follow, together
 
     with together() as first:
         if not first:
             follow()
         else:
-            settings = training_settings(source, only_overrides(overrides))
+            settings = Train().settings(source, only_overrides(overrides))
             (forecast if dry_run else start)("train", settings, as_json)

@@ -9,12 +9,10 @@ from typing import Any
 from nas.core.errors import NasError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
 from nas.core.reasons import stopped
-from nas.objectives.notation import source_of
 from nas.runs.definitions import check_run
 from nas.runs.run_folder import STORE, Run, Stage
 from nas.runs.tasks import Job, Jobs
 from nas.runs.torchrun import started
-from nas.settings.schema import is_supernet
 
 
 class Watcher:
@@ -64,7 +62,8 @@ class Workshop:
 
 
 @contextmanager
-def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
+def workshop(run: Run, watcher: Watcher, depends_on_images: bool = True) -> Iterator[Workshop]:
+    """The run with its workers. `depends_on_images`: whether its numbers do; the data must be those of before then."""
     settings = run.settings
     jobs = Jobs(settings, run.folder.resolve())
     how = settings.executor
@@ -72,18 +71,10 @@ def workshop(run: Run, watcher: Watcher) -> Iterator[Workshop]:
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
     with executor_for(jobs, how, settings.torch_device().type) as executor:
         jobs.open_store = executor.opener(run.folder / STORE)
-        if looks_at_images(run):
+        if depends_on_images:
             run.looks_at(jobs.dataset)
             check_run(run, jobs.dataset)
         yield Workshop(run, jobs, executor, watcher)
-
-
-def looks_at_images(run: Run) -> bool:
-    """Whether the run's numbers depend on its data: all but those of a search by tables, latency or labels alone."""
-    settings = run.settings
-    if run.command != "search" or is_supernet(settings):
-        return True
-    return any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
 
 
 def noted(shares: dict[str, tuple[float, float, str]]) -> str:

@@ -38,9 +38,10 @@ def _serve() -> None:
     import torchvision  # noqa: F401
 
     import nas.cli.execution
-    import nas.commands.launch
+    import nas.commands
     import nas.report
     import nas.scoring.loop  # noqa: F401
+    from nas.commands import RUN_COMMANDS
     from nas.core.data import LOADERS
     from nas.eval.attacks import ATTACKS, library
     from nas.search_spaces import SPACES
@@ -49,7 +50,7 @@ def _serve() -> None:
     from nas.strategies.supernet import SUPERNET_STRATEGIES
     from nas.train import METHODS
 
-    for registry in (LOADERS, ATTACKS, SPACES, STRATEGIES, PROXIES, SUPERNET_STRATEGIES, METHODS):
+    for registry in (RUN_COMMANDS, LOADERS, ATTACKS, SPACES, STRATEGIES, PROXIES, SUPERNET_STRATEGIES, METHODS):
         registry.names()  # imports what it has
     library.torchattacks()  # where it is installed
 

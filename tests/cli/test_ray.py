@@ -18,9 +18,9 @@ from commands import TINY, killed_when, nas_json, without_seconds
 from ray_work import Work
 
 from nas.cli.main import run_command
-from nas.commands import study
 from nas.core.errors import InputError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
+from nas.runs import study
 from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, create
 from nas.search_spaces import NASBench201
@@ -231,13 +231,12 @@ def lead(run: Run, watcher: Watcher) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_seeds_of_a_study_are_led_at_once_and_share_the_cluster(
-    cluster: Any, tmp_path: Path, few_digits: str, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, tmp_path: Path, few_digits: str
 ) -> None:
-    monkeypatch.setattr("nas.report.write_report", lambda folder, result: None)
     settings = load("quickstart", [*SMALL, few_digits, "executor=ray", "executor.workers=4", "seeds=2"])
     settings.run.dir = str(tmp_path / "study")
     with create("study", settings) as run:
-        result = study.carry_out(run, Watcher(), lead)
+        result = study.carry_out(run, Watcher(), lead, lambda folder, result: None)
     assert result["seeds"] == [0, 1]
     assert result["models"][0]["metrics"]["clean"]["values"] == [0.0, 0.1]
     for seed in (0, 1):

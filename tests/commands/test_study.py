@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ import pytest
 from scipy import stats
 
 from nas.cli.presentation import text_of
-from nas.commands.forecast import text as forecast_text
+from nas.commands.run import Run
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
 from nas.eval import hrs, wilson
 from nas.report import write_report
-from nas.report.study_page import probability
+from nas.report.wording import probability_of_few
 from nas.runs import repetitions, sources
+from nas.runs.forecast import Cost, Forecast
 from nas.settings.schema import from_values
 
 N = 20
@@ -125,7 +127,7 @@ def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     folder, result = folder_of(tmp_path / "study")
     page = unescape(re.sub(r"<[^>]+>", " ", write_report(folder, result).read_text()))
     row = next(row for row in result["tests"] if row["metric"] == "pgd20")
-    for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability(row["seeds"]["p"])):
+    for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability_of_few(row["seeds"]["p"])):
         assert words in page
     assert "smallest possible p with 3 seeds is 0.25: it cannot reach .05" in page
     assert "No p-value and no interval is corrected for their number" in page
@@ -146,21 +148,15 @@ def test_one_run_is_asked_for_where_a_study_is_given(tmp_path: Path) -> None:
 
 
 def test_probabilities_are_written_shortly() -> None:
-    assert [probability(p) for p in (None, 0.25, 0.0004, 1.0)] == ["–", ".250", "< .001", "1.000"]
+    assert [probability_of_few(p) for p in (None, 0.25, 0.0004, 1.0)] == ["–", ".250", "< .001", "1.000"]
 
 
 def test_a_forecast_says_how_often() -> None:
-    value = {
-        "command": "run",
-        "seeds": 3,
-        "seconds": {"search": 3.0, "total": 3.0},
-        "image_passes": {"search": 12},
-        "workers": 2,
-        "memory_mb_per_process": 5,
-        "assumed_survivors": {"standard": 0.05},
-    }
-    assert "3 seeds one after the other" in forecast_text(value)
-    assert "seeds" not in forecast_text({**value, "seeds": 1})
+    forecast = Forecast("run", 3, {"search": Cost(1.0, 4)}, 2, 5.0)
+    assert "3 seeds one after the other" in Run().forecast_text(forecast)
+    assert "seeds" not in Run().forecast_text(replace(forecast, seeds=1))
+    assert forecast.to_json()["seconds"] == {"search": 3.0, "total": 3.0}
+    assert forecast.to_json()["image_passes"] == {"search": 12}
 
 
 @pytest.mark.parametrize("seeds", [0, 21])

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.commands import forecast, launch
-from nas.commands.pipeline import random_peer
+from nas.commands import execute
+from nas.commands.train import Train
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
 from nas.core.seeds import derive
@@ -34,6 +34,7 @@ from nas.searches.dps_losses import PLAIN, Task
 from nas.searches.dps_losses import Work as LossWork
 from nas.searches.loop import Search
 from nas.searches.problem import Aims
+from nas.searches.search_stage import FORECAST_CELLS, feasible, random_peer
 from nas.settings.schema import from_values
 from nas.strategies.proxies import PROXIES
 
@@ -195,8 +196,8 @@ def test_a_forecast_times_candidates() -> None:
     looked = aims("objective=jacov", f"search.constraints=[params<={limit}]")
     drawn = list(islice(looked.sample(Random(0), 5000), 100))
     assert not all(map(SPACE.connected, drawn))
-    found = forecast._feasible(looked.jobs)
-    assert len(found) == forecast.SAMPLES
+    found = feasible(looked.jobs)
+    assert len(found) == FORECAST_CELLS
     assert all(SPACE.connected(SPACE.parse(text)) for text in found)
 
 
@@ -282,12 +283,12 @@ def test_which_version_began_a_run(
 def test_an_older_search_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version(monkeypatch, "0.1.0")
     with create("search", settings(*SEARCH, f"run.dir={tmp_path / 'whole'}")) as run:
-        whole = launch.execute(run, Watcher())
+        whole = execute(run, Watcher())
     with create("search", settings(*SEARCH, f"run.dir={tmp_path / 'run'}")) as run, pytest.raises(Stopped):
-        launch.execute(run, StopAt(8))
+        execute(run, StopAt(8))
     version(monkeypatch, "0.2.0")
     with reopen(tmp_path / "run") as run:
-        assert numbers(launch.execute(run, Watcher())) == numbers(whole)
+        assert numbers(execute(run, Watcher())) == numbers(whole)
 
 
 @pytest.mark.parametrize("told", [True, False])  # in a step under way nothing is told yet
@@ -304,7 +305,7 @@ def test_an_older_search_with_such_a_value_is_refused(
         reopen(tmp_path / "run") as run,
         pytest.raises(InputError, match=r"by version 0\.1\.0.* start a new run"),
     ):
-        launch.execute(run, Watcher())
+        execute(run, Watcher())
 
 
 def test_an_older_search_that_had_none_of_it_goes_on(tmp_path: Path) -> None:
@@ -343,16 +344,16 @@ def test_an_older_result_whose_best_is_one_is_refused(tmp_path: Path, monkeypatc
         run.store.put("search/result", {"best": [{"arch": DEAD}]})
     version(monkeypatch, "0.2.0")
     with reopen(tmp_path / "run") as run, pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
-        launch.execute(run, Watcher())
+        execute(run, Watcher())
 
 
 def test_training_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    launch.training_settings("quickstart", [f"arch='{ALIVE}'"])
+    Train().settings("quickstart", [f"arch='{ALIVE}'"])
     assert not caplog.messages
-    launch.training_settings("quickstart", [f"arch='{DEAD}'", "train.method=standard"])
+    Train().settings("quickstart", [f"arch='{DEAD}'", "train.method=standard"])
     (said,) = caplog.messages
     with pytest.raises(InputError, match=r"can be attacked .* do not depend on the image.* train\.method=standard"):
-        launch.training_settings("quickstart", [f"arch='{DEAD}'", "train.method=fgsm"])
+        Train().settings("quickstart", [f"arch='{DEAD}'", "train.method=fgsm"])
     assert said.startswith(f"{DEAD}: The network's logits do not depend on the image")
 
 
@@ -418,12 +419,12 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
     with create("search", settings(*tiny)) as run:
         for _ in range(2):
             with pytest.raises(NasError, match=r"supernet\.allow_none=false") as caught:
-                launch.execute(run, Watcher())
+                execute(run, Watcher())
             assert REASON in str(caught.value)
             assert caught.value.exit_code == 1
         assert not (tmp_path / "run" / "result.json").exists()
         done.result = lambda: {"architecture": ALIVE, "epoch": 1, "stopped": None}
-        assert launch.execute(run, Watcher())["best"][0]["arch"] == ALIVE
+        assert execute(run, Watcher())["best"][0]["arch"] == ALIVE
 
 
 # files of scores

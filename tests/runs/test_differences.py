@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nas.cli.presentation import text_of
-from nas.commands import launch
+from nas.commands import execute
 from nas.eval import hrs, wilson
 from nas.report import write_report
 from nas.report.compare import compare
@@ -288,7 +288,7 @@ def test_a_finished_run_of_before_is_returned_as_it_was_written(
     folder = folder_of(tmp_path, old)
     content = (folder / "result.json").read_bytes()
     with run_folder.reopen(folder) as opened, caplog.at_level("WARNING"):
-        found = launch.execute(opened, Watcher())
+        found = execute(opened, Watcher())
     assert row_of(found["differences"]) == row_of(old["differences"])
     assert found == json.loads(content)
     assert "uncorrected interval" in caplog.text
@@ -302,5 +302,5 @@ def test_a_finished_run_of_before_is_returned_as_it_was_written(
 def test_a_finished_run_of_today_is_returned_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = folder_of(tmp_path, result(*LUCKY))
     with run_folder.reopen(folder) as opened, caplog.at_level("WARNING"):
-        launch.execute(opened, Watcher())
+        execute(opened, Watcher())
     assert not caplog.text

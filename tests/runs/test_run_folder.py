@@ -14,8 +14,8 @@ from nas.core import config, provenance
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, write_signed
-from nas.runs.context import looks_at_images
-from nas.runs.run_folder import CHANGEABLE, PLACES, Run, create, described, reopen, result_of
+from nas.runs.run_folder import CHANGEABLE, PLACES, create, described, reopen, result_of
+from nas.searches.search_stage import depends_on_images
 from nas.settings.schema import load
 
 
@@ -142,20 +142,18 @@ def test_a_run_goes_on_with_the_data_it_began_with(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "overrides", "expected"),
+    ("overrides", "expected"),
     [
-        ("search", [], True),
-        ("train", ["search.objective=params"], True),
-        ("search", ["search.objective=latency"], False),
-        ("search", ["search.objective=latency+nwot"], True),
-        ("search", ["search.objective=latency", "search.cheap=synflow"], True),
-        ("search", ["search.objective=latency", "search.features=graph,nwot"], True),
-        ("search", ["search.objective=trained:clean"], True),
+        ([], True),
+        (["search.objective=latency"], False),
+        (["search.objective=latency+nwot"], True),
+        (["search.objective=latency", "search.cheap=synflow"], True),
+        (["search.objective=latency", "search.features=graph,nwot"], True),
+        (["search.objective=trained:clean"], True),
     ],
 )
-def test_which_runs_look_at_images(tmp_path: Path, command: str, overrides: list[str], expected: bool) -> None:
-    run = Run(tmp_path, command, settings(tmp_path, *overrides), {}, store=None)  # type: ignore[arg-type]
-    assert looks_at_images(run) == expected
+def test_which_searches_depend_on_images(tmp_path: Path, overrides: list[str], expected: bool) -> None:
+    assert depends_on_images(settings(tmp_path, *overrides)) == expected
 
 
 NEW = (  # settings that came after the first version

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.commands import launch
+from nas.commands import execute
 from nas.core.errors import InputError, NasError
 from nas.core.execution.task import Done
 from nas.core.storage.sqlite import Store
@@ -251,7 +251,7 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
     monkeypatch.setattr(Objectives, "__call__", counted)
     run = create("search", settings)
     with run as opened:
-        result = launch.execute(opened, Watcher())
+        result = execute(opened, Watcher())
         told = [one.key for one in opened.store.told()]
     assert result["evaluated"] == len(scored) == len(set(scored)) == 18
     assert told == scored

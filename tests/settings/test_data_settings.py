@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from nas.commands import launch
+from nas.commands.eval import Eval
+from nas.commands.search import Search
+from nas.commands.train import Train
 from nas.core import config, provenance
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
@@ -111,8 +113,8 @@ def test_what_is_made_from_a_run_of_before_counts_as_it_did(numbers: Path, tmp_p
     with create("search", from_values({}, images(numbers, f"run.dir={tmp_path / 'run'}"))) as run:
         run.store.put("search/result", {"best": [{"arch": CELL}]})
     as_before(tmp_path / "run")
-    assert launch.training_settings(str(tmp_path / "run"), []).data.order == "text"
-    assert launch.training_settings(str(tmp_path / "run"), ["data.order=numeric"]).data.order == "numeric"
+    assert Train().settings(str(tmp_path / "run"), []).data.order == "text"
+    assert Train().settings(str(tmp_path / "run"), ["data.order=numeric"]).data.order == "numeric"
 
 
 # checkpoints
@@ -135,7 +137,7 @@ def test_checkpoints_of_before_count_as_text(numbers: Path, tmp_path: Path) -> N
     old = network(tmp_path / "old.pt", said)
     settings, extra = evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
     assert settings.data.order == "text"
-    launch.preflight("eval", settings, extra=extra)
+    Eval().check(settings, extra)
     changed, _ = evaluation_settings(old, ["data.order=numeric"])
     assert changed.data.order == "numeric"
 
@@ -149,15 +151,15 @@ def test_new_checkpoints_carry_their_order_and_names(
     few = ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"]
     settings, extra = evaluation_settings(new, few)
     assert settings.data.order == "numeric"
-    launch.preflight("eval", settings, extra=extra)
+    Eval().check(settings, extra)
     settings, extra = evaluation_settings(new, [*few, "data.order=text"])
     with pytest.raises(InputError, match=r"set data\.order"):
-        launch.preflight("eval", settings, extra=extra)
+        Eval().check(settings, extra)
     caplog.clear()
     for name in NAMES:
         (numbers / name).rename(numbers / f"n{int(name):03}")
     settings, extra = evaluation_settings(new, few)
-    launch.preflight("eval", settings, extra=extra)
+    Eval().check(settings, extra)
     assert "11 of 11 classes" in caplog.text
 
 
@@ -295,11 +297,11 @@ def test_a_batch_above_the_data_is_said(caplog: pytest.LogCaptureFixture) -> Non
     assert larger_batch("train", 10, 10) is None
     assert "train.batch_size=11 is more than the 10 images" in str(larger_batch("train", 11, 10))
     small = ["device=cpu", "data.size=8", "model.channels=2", "model.cells_per_stage=1"]
-    launch.preflight("train", from_values({}, [*small, f"arch={CELL}", "train.batch_size=1295"]))
+    Train().check(from_values({}, [*small, f"arch={CELL}", "train.batch_size=1295"]), {})
     assert caplog.text.count("train.batch_size=1295 is more than the 1294 images") == 1
     caplog.clear()
     tiny = ["strategy.name=darts", "supernet.channels=2", "supernet.cells_per_stage=1", "strategy.batch_size=700"]
-    launch.preflight("search", from_values({}, [*small, *tiny]))
+    Search().check(from_values({}, [*small, *tiny]), {})
     assert "strategy.batch_size=700 is more than the 647 images" in caplog.text
 
 

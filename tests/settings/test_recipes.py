@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.commands import launch
+from nas import configs
+from nas.commands import RUN_COMMANDS
 from nas.core.config import shipped
 from nas.core.errors import InputError
 from nas.eval.plan import attacks_of
@@ -280,7 +281,7 @@ def test_no_recipe_is_warned_about(name: str) -> None:
 
 def header(name: str) -> str:
     """The comment above the settings, as one line."""
-    lines = (Path(launch.__file__).parents[2] / "configs" / f"{name}.yaml").read_text().splitlines()
+    lines = (Path(configs.__path__[0]) / f"{name}.yaml").read_text().splitlines()
     above = lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))]
     return " ".join(line.removeprefix("# ") for line in above)
 
@@ -365,4 +366,4 @@ def test_every_recipe_passes_the_checks_before_a_start(name: str, images: str) -
     command = "train" if settings.train.method != "standard" or name in ("cifar10-darts", "imagenet-darts") else "run"
     settings.eval.n_test = 8
     settings.eval.attacks = ["fgsm", "pgd20"]  # the others need packages
-    launch.preflight(command, settings, keep=False)
+    RUN_COMMANDS.get(command)().check(settings, {}, keep=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nas.commands import launch
+from nas.commands import execute
 from nas.core import config
 from nas.core.errors import InputError
 from nas.eval import effects as of_eval
@@ -171,7 +171,7 @@ def of(command: str, folder: Path, extra: dict[str, Any] | None = None) -> Comma
     def carried_out(settings: Settings, run: Path) -> Any:
         settings.run.dir = str(folder / run)
         with create(command, settings, extra) as opened:
-            return launch.execute(opened, Watcher())
+            return execute(opened, Watcher())
 
     return carried_out
 

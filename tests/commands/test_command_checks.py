@@ -6,11 +6,12 @@ import logging
 
 import pytest
 
-from nas.commands import launch
+from nas.commands import RUN_COMMANDS
 from nas.settings.schema import load
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 LABEL = "objective=trained:fgsm"
+TINY = ("device=cpu", "data.size=8", "eval.n_test=4", "label.epochs=1")
 
 
 @pytest.mark.parametrize(
@@ -27,13 +28,15 @@ LABEL = "objective=trained:fgsm"
         ("train", ["data.validation=0", "train.select=last"], None),
     ],
 )
-def test_one_withheld_image(command: str, overrides: list[str], said: str | None) -> None:
-    remark = launch.one_image(command, load("quickstart", overrides))
-    assert (said in remark and "one image, not all" in remark) if remark is not None and said else remark is said
-
-
-def test_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    settings = load("quickstart", [f"arch={CELL}", "data.validation=1", "device=cpu"])
+def test_one_withheld_image(
+    command: str, overrides: list[str], said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = [f"arch={CELL}"] if command == "train" else []
     with caplog.at_level(logging.WARNING, "nas"):
-        launch.preflight("train", settings, keep=False)
-    assert [record.getMessage() for record in caplog.records] == [launch.one_image("train", settings)]
+        RUN_COMMANDS.get(command)().check(load("quickstart", [*overrides, *cell, *TINY]), {}, keep=False)
+    if said is None:
+        assert caplog.records == []
+    else:
+        (remark,) = [record.getMessage() for record in caplog.records]
+        assert said in remark
+        assert "one image, not all" in remark

@@ -38,10 +38,10 @@ class _OfSeed(Watcher):
         self.watcher.update(done, note)
 
 
-def carry_out(run: Run, watcher: Watcher, execute: Execute) -> dict[str, Any]:
-    """Do (or finish) the run of every seed by `execute`, compare them, write the report and `result.json`."""
-    from nas.report import write_report
-
+def carry_out(
+    run: Run, watcher: Watcher, execute: Execute, report: Callable[[Path, dict[str, Any]], Any]
+) -> dict[str, Any]:
+    """Do (or finish) the run of every seed by `execute`, compare them, write the `report` and `result.json`."""
     settings = run.settings
     seeds = list(range(settings.seed, settings.seed + settings.seeds))
     if settings.executor.name == LOCAL:
@@ -58,7 +58,7 @@ def carry_out(run: Run, watcher: Watcher, execute: Execute) -> dict[str, Any]:
     run.store.put("data", results[0]["provenance"]["data_sha256"])
     seconds = {stage: round(sum(one["seconds"][stage] for one in results), 3) for stage in results[0]["seconds"]}
     with run.stage("report"):
-        write_report(run.folder, run.signed({**result, "seconds": seconds}))
+        report(run.folder, run.signed({**result, "seconds": seconds}))
     return run.finish({**result, "seconds": seconds})
 
 

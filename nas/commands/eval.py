@@ -1,0 +1,62 @@
+"""`nas eval`: attack a trained network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nas.commands.base import Extra, RunCommand
+
+if TYPE_CHECKING:
+    from nas.runs.context import Watcher
+    from nas.runs.forecast import Cost
+    from nas.runs.run_folder import Run
+    from nas.runs.tasks import Jobs
+    from nas.settings.schema import Settings
+
+
+class Eval(RunCommand):
+    """One evaluation."""
+
+    name = "eval"
+
+    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+        from nas.eval.sources import check_fits, unlike
+        from nas.runs import eval_stage, train_stage
+        from nas.runs.evaluation import subject_of
+        from nas.runs.tasks import Jobs
+        from nas.settings import reach
+
+        settings.once(self.name)
+        reach.warn(self.name, settings)
+        dataset = Jobs(settings, None, keep).dataset
+        eval_stage.check(settings, dataset)
+        subject = subject_of(settings, extra)
+        check_fits(subject, dataset, extra["checkpoint"], settings.eval)
+        train_stage.say(unlike(subject, dataset, extra["checkpoint"]))
+
+    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+        """A network that is not ours is taken for a robust one."""
+        from nas.eval.sources import is_foreign
+        from nas.runs import eval_stage
+        from nas.runs.evaluation import subject_of
+        from nas.runs.forecast import Cost, measured, network_of, start_up, workers_of
+
+        settings = jobs.settings
+        foreign = is_foreign(extra["checkpoint"])
+        method = "pgd" if foreign else settings.train.method
+        network = subject_of(settings, extra).network if foreign else network_of(jobs, settings.arch)
+        speed = measured(settings, jobs.dataset, network)
+        attacking = eval_stage.cost(settings, [method], jobs.dataset, speed)
+        return {"eval": Cost(attacking.seconds + start_up(workers_of(settings)), attacking.passes)}
+
+    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+        from nas.report import write_report
+        from nas.runs.context import workshop
+        from nas.runs.eval_stage import evaluate_all
+
+        name = run.extra["name"]
+        with workshop(run, watcher) as shop:
+            entries = evaluate_all(shop, {name: run.extra["checkpoint"]}, run.extra.get("importable"))
+        with run.stage("report"):
+            write_report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
+        return run.finish({**entries[name], "seconds": run.seconds()})

@@ -1,0 +1,114 @@
+"""`nas run`: search, train, attack, report; with `seeds=N` once for each of so many seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nas.commands.base import Extra, RunCommand
+
+if TYPE_CHECKING:
+    from nas.runs.context import Watcher, Workshop
+    from nas.runs.forecast import Cost
+    from nas.runs.run_folder import Run as OpenedRun
+    from nas.runs.tasks import Jobs, Model
+    from nas.settings.schema import Settings
+
+
+class Run(RunCommand):
+    """One run."""
+
+    name = "run"
+
+    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+        from nas.core.errors import InputError
+        from nas.runs import eval_stage, train_stage
+        from nas.runs.tasks import Jobs
+        from nas.searches import search_stage
+        from nas.settings import reach
+        from nas.train import check_selection
+
+        eval_stage.refuse_options_of_foreign_networks(self.typed, settings)
+        search_stage.check_settings(self.typed, settings)
+        if settings.train.method != "standard":
+            raise InputError(
+                "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."
+            )
+        check_selection(settings.train, settings.data.validation)
+        jobs = Jobs(settings, None, keep)
+        search_stage.check(jobs)
+        train_stage.say(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
+        reach.warn(self.typed, settings)
+        eval_stage.check(settings, jobs.dataset)
+        train_stage.check(settings, jobs.dataset)
+
+    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+        from nas.runs import eval_stage, train_stage
+        from nas.runs.forecast import measured, network_of
+        from nas.searches import search_stage
+
+        settings = jobs.settings
+        methods = [method for method in settings.run.trainings for _ in range(2 if settings.run.random else 1)]
+        searching = search_stage.cost(jobs)
+        speed = measured(settings, jobs.dataset, network_of(jobs, search_stage.feasible(jobs)[0]))
+        return {
+            "search": searching,
+            "train": train_stage.cost(settings, methods, jobs.dataset, speed),
+            "eval": eval_stage.cost(settings, methods, jobs.dataset, speed),
+        }
+
+    def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
+        from nas.core.seeds import derive
+        from nas.report import write_report
+        from nas.runs.context import workshop
+        from nas.runs.differences import differences
+        from nas.runs.eval_stage import evaluate_all
+        from nas.runs.train_stage import train_all
+        from nas.searches.search_stage import search
+
+        with workshop(run, watcher) as shop:
+            found = search(shop)
+            models = _models(shop, found)
+            trained = train_all(shop, models)
+            run.store.put("training", trained)
+            entries = evaluate_all(shop, {model.name: trained[model.name]["checkpoint"] for model in models})
+        settings = run.settings
+        result = {
+            "architecture": found["best"][0]["arch"],
+            "random_architecture": next((model.arch for model in models if model.name.startswith("random")), None),
+            "space": settings.space,
+            "data": settings.data.name,
+            "seeds": {"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
+            "search": found,
+            "models": [entries[model.name] for model in models],
+            "differences": differences([entries[model.name] for model in models]),
+        }
+        with run.stage("report"):
+            write_report(run.folder, run.signed({**result, "seconds": run.seconds()}))
+        return run.finish({**result, "seconds": run.seconds()})
+
+
+def _models(shop: Workshop, found: dict[str, Any]) -> list[Model]:
+    """The networks to train: the best cell and its random peer, under each training."""
+    from nas.runs.tasks import Model
+    from nas.searches.search_stage import aims_of, random_peer
+
+    settings = shop.run.settings
+    best = found["best"][0]["arch"]
+    cells = {"best": best}
+    if settings.run.random:
+        cells["random"] = random_peer(aims_of(shop), best, settings.seed, shop.run.folder)
+    return [
+        Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings
+    ]
+
+
+class Study(Run):
+    """The run once per seed, and what the repetitions say together."""
+
+    name, spoken = "study", "run"
+
+    def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
+        from nas.report import write_report
+        from nas.runs import study
+
+        return study.carry_out(run, watcher, Run().finish, write_report)

@@ -1,0 +1,98 @@
+"""`nas train`: train one architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.commands.base import Extra, RunCommand
+
+if TYPE_CHECKING:
+    from nas.runs.context import Watcher
+    from nas.runs.forecast import Cost
+    from nas.runs.run_folder import Run
+    from nas.runs.tasks import Jobs
+    from nas.settings.schema import Settings
+
+
+class Train(RunCommand):
+    """One training."""
+
+    name = "train"
+
+    def settings(self, source: str, overrides: list[str]) -> Settings:
+        """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
+        from nas.core.errors import InputError
+        from nas.runs.sources import best_of, settings_of
+        from nas.runs.train_stage import check_connected
+        from nas.settings import typed
+        from nas.settings.effects import Reader
+
+        folder = Path(source)
+        if folder.is_dir():
+            values = settings_of(folder)
+            values["arch"] = best_of(folder)
+            settings = typed.from_values(Reader(self.name), values, overrides)
+        else:
+            settings = typed.load(Reader(self.name), source, overrides)
+        if settings.arch is None:
+            raise InputError(
+                "Expected an architecture to train but got none; add arch='...' or give the folder of a finished "
+                "search."
+            )
+        check_connected(settings)
+        return settings
+
+    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+        from nas.runs import eval_stage, train_stage
+        from nas.runs.tasks import Jobs
+        from nas.settings import reach
+        from nas.train import check_selection
+
+        settings.once(self.name)
+        eval_stage.refuse_options_of_foreign_networks(self.name, settings)
+        check_selection(settings.train, settings.data.validation)
+        train_stage.say(train_stage.one_image(settings, True, []))
+        reach.warn(self.name, settings)
+        train_stage.check(settings, Jobs(settings, None, keep).dataset)
+
+    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+        from nas.runs import train_stage
+        from nas.runs.forecast import Cost, measured, network_of, start_up, workers_of
+        from nas.train import METHODS
+
+        settings = jobs.settings
+        method = settings.train.method
+        adversarial = METHODS.get(method).adversarial
+        speed = measured(settings, jobs.dataset, network_of(jobs, settings.arch), adversarial)
+        training = train_stage.cost(settings, [method], jobs.dataset, speed)
+        return {"train": Cost(training.seconds + start_up(workers_of(settings)), training.passes)}
+
+    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+        from nas.runs.context import workshop
+        from nas.runs.tasks import Model
+        from nas.runs.train_stage import train_all
+
+        settings = run.settings
+        with workshop(run, watcher) as shop:
+            trained = train_all(shop, [Model("model", settings.arch, settings.train.method)])
+        run.store.put("training", trained)
+        entry = trained["model"]
+        chosen, last = entry["history"][entry["chosen_epoch"] - 1], entry["history"][-1]
+        return run.finish(
+            {
+                "checkpoint": entry["checkpoint"],
+                "arch": entry["arch"],
+                "training": settings.train.method,
+                **_validated(chosen),
+                "epochs": entry["epochs"],
+                "chosen_epoch": entry["chosen_epoch"],
+                "final": {"checkpoint": entry["final_checkpoint"], **_validated(last)},
+                "seconds": entry["seconds"],
+            }
+        )
+
+
+def _validated(epoch: dict[str, float]) -> dict[str, float]:
+    """The validation accuracies of an epoch."""
+    return {key: value for key, value in epoch.items() if key.startswith("val_")}

@@ -1,0 +1,62 @@
+"""The stage of a run that attacks what it trained: what would stop it, what it costs, and doing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas.core.data import Dataset, attacked
+from nas.core.errors import InputError
+from nas.eval.checks import check_passes
+from nas.eval.corruptions.asked import Asked
+from nas.eval.measures import check_measures, measure_passes
+from nas.eval.plan import plan_of
+from nas.runs.context import Workshop
+from nas.runs.forecast import SURVIVORS, Cost, Speed, shared, workers_of
+from nas.runs.tasks import Attack
+from nas.settings.schema import Settings
+from nas.train import adversarial
+
+
+def refuse_options_of_foreign_networks(command: str, settings: Settings) -> None:
+    """`InputError` for settings that only a network of somebody else can need."""
+    for key in ("model_options", "normalise", "mean", "std"):
+        if getattr(settings.eval, key):
+            raise InputError(
+                f"Expected no eval.{key} for nas {command}, which attacks networks of its own; leave it out."
+            )
+
+
+def check(settings: Settings, dataset: Dataset) -> None:
+    """`InputError` for what would stop an evaluation later."""
+    plan_of(settings.eval, dataset.num_classes, dataset.image_size)
+    check_measures(settings.eval, dataset.num_classes, dataset.image_size)
+    Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
+
+
+def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed) -> Cost:
+    """Of everything on networks trained by the methods, one each."""
+    counts = [_passes(settings, method, dataset) for method in methods]
+    seconds = [count * speed.step / speed.batch for count in counts]
+    return Cost(shared(seconds, workers_of(settings)), sum(counts))
+
+
+def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
+    """Passes of everything on one network; the libraries' own work makes each about as dear as a training pass."""
+    share = SURVIVORS["adversarial" if adversarial(method) else "standard"]
+    own = settings.eval
+    total = min(own.checks_images, own.n_test) * share * check_passes(own, dataset.image_size)
+    total += min(own.measure_images, own.n_test) * measure_passes(own, dataset.num_classes)
+    corrupted = Asked(own, dataset, attacked(dataset, own.n_test), 0)
+    total += corrupted.ticks * min(own.batch_size, own.n_test) / 3  # forward only
+    for label, attack in plan_of(own, dataset.num_classes, dataset.image_size):
+        late = own.cascade and label in own.attacks[1:]
+        total += own.n_test * attack.passes() * (share if late or len(attack.stages) > 1 else 1)
+    return total
+
+
+def evaluate_all(shop: Workshop, checkpoints: dict[str, str], importable: str | None = None) -> dict[str, Any]:
+    """Attack every checkpoint (or foreign network); robust networks take longest and start first."""
+    order = sorted(checkpoints, key=lambda name: name.endswith("standard"))
+    shop.watcher.stage("attack", len(order))
+    with shop.run.stage("eval") as stage:
+        return shop.all(stage, {name: Attack(name, checkpoints[name], importable) for name in order})

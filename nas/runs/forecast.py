@@ -1,0 +1,134 @@
+"""What a run will cost, from a few seconds of measuring on this machine; writes nothing."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.core.data import Dataset
+from nas.core.images import unit_range
+from nas.core.optimisation.perturb import eval_mode, input_gradient
+from nas.runs.tasks import Jobs
+from nas.search_spaces import SPACES
+from nas.settings.schema import Settings
+
+SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that stand an attack to its end
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a stage: seconds, and passes (F+B: forward and backward of one image)."""
+
+    seconds: float
+    passes: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of one training step and of one attack step (input gradient, eval mode) on so many images."""
+
+    step: float
+    attack_step: float  # 0 where none is made
+    batch: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Of a whole run. Attacks stop at the first success; the share of images that have to be attacked to the end is an
+    assumption, which is printed. `seeds` runs take place one after the other."""
+
+    command: str
+    seeds: int
+    stages: dict[str, Cost]
+    workers: int
+    memory_mb: float  # of one process
+
+    def to_json(self) -> dict[str, Any]:
+        seconds = {name: cost.seconds * self.seeds for name, cost in self.stages.items()}
+        return {
+            "command": self.command,
+            "seeds": self.seeds,
+            "seconds": {name: round(value, 1) for name, value in seconds.items()}
+            | {"total": round(sum(seconds.values()), 1)},
+            "image_passes": {name: round(cost.passes * self.seeds) for name, cost in self.stages.items()},
+            "workers": self.workers,
+            "memory_mb_per_process": round(self.memory_mb),
+            "assumed_survivors": SURVIVORS,
+        }
+
+
+def forecast(command: str, settings: Settings, costs: Callable[[Jobs], dict[str, Cost]]) -> Forecast:
+    """What the stages that `costs` measures come to."""
+    torch.set_num_threads(settings.executor.threads)
+    stages = costs(Jobs(settings, None, keep=False))
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return Forecast(command, settings.seeds, stages, workers_of(settings), used)
+
+
+def workers_of(settings: Settings) -> int:
+    return settings.executor.processes(settings.torch_device().type)
+
+
+def network_of(jobs: Jobs, arch: str) -> nn.Module:
+    """The network that the settings train."""
+    space = SPACES.get(jobs.settings.space)()
+    return space.build(space.parse(arch), jobs.dataset.num_classes, **asdict(jobs.settings.model))
+
+
+def measured(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
+    """How fast the network is trained and, where `attacks` are made, attacked: it may have no gradient for them."""
+    network.to(settings.torch_device()).to(memory_format=torch.channels_last)
+    part = dataset.example
+    batch = min(settings.train.batch_size, len(part))
+    x = unit_range(part.images[:batch]).to(settings.torch_device())
+    y = part.labels[:batch].to(settings.torch_device())
+    step = timed(lambda: _train_step(network, x, y), 3)
+    if not attacks:
+        return Speed(step, 0.0, batch)
+    with eval_mode(network.requires_grad_(False)):
+        return Speed(step, timed(lambda: input_gradient(lambda z: F.cross_entropy(network(z), y), x), 3), batch)
+
+
+def _train_step(network: nn.Module, x: Tensor, y: Tensor) -> None:
+    network.zero_grad()
+    F.cross_entropy(network(x), y).backward()
+
+
+def timed(work: Callable[[], Any], repeats: int = 1) -> float:
+    """Median seconds of `work` after one call to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def shared(jobs: list[float], workers: int) -> float:
+    """Seconds of independent jobs on so many workers, the longest first."""
+    ends = [0.0] * workers
+    for job in sorted(jobs, reverse=True):
+        ends[ends.index(min(ends))] += job
+    return max(ends)
+
+
+def start_up(workers: int) -> float:
+    """Seconds until worker processes are up: what it takes a fresh interpreter to import the project."""
+    if workers == 1:
+        return 0.0
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import nas.runs.tasks"], check=False)
+    return time.perf_counter() - start

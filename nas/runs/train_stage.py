@@ -1,0 +1,80 @@
+"""The training stage of a run: what would stop it, what it costs, and doing it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from nas.core.data import Dataset
+from nas.core.errors import InputError
+from nas.core.optimisation import distributed
+from nas.objectives import connected
+from nas.runs.context import Workshop
+from nas.runs.forecast import Cost, Speed, shared, workers_of
+from nas.runs.tasks import Model, Train
+from nas.search_spaces import SPACES
+from nas.settings.schema import Settings
+from nas.train import METHODS, check_parts, check_recipe, larger_batch
+
+
+def check(settings: Settings, dataset: Dataset) -> None:
+    """`InputError` for what would stop a training later."""
+    space = SPACES.get(settings.space)()
+    check_parts(settings.train, len(dataset.train), distributed.current().count)
+    check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
+    say(larger_batch("train", settings.train.batch_size, len(dataset.train)))
+
+
+def check_connected(settings: Settings) -> None:
+    """Of the architecture to train: `InputError` where an attack would look for a gradient that there is not."""
+    space = SPACES.get(settings.space)()
+    if space.connected(space.parse(settings.arch), **vars(settings.model)):
+        return
+    if METHODS.get(settings.train.method).adversarial:
+        raise InputError(
+            f"Expected an architecture that can be attacked but got {settings.arch}. {connected.REASON} Train another, "
+            "or this one with train.method=standard."
+        )
+    logging.getLogger("nas").warning("%s: %s Its training can only end at chance.", settings.arch, connected.REASON)
+
+
+def one_image(settings: Settings, trains: bool, labels: list[str]) -> str | None:
+    """What is decided by a single validation image, which is hardly ever meant; None where nothing is.
+
+    `trains`: whether networks are trained to the end; `labels`: the objectives that are measured by short trainings.
+    """
+    if settings.data.validation != 1:
+        return None
+    if trains and settings.train.select == "best":
+        use = "the best epoch is chosen by it"
+    elif labels:
+        use = f"{labels[0]} is judged on it"
+    else:
+        return None
+    return f"data.validation=1 withholds one image, not all of them, and {use}; write .1 to withhold 10 %."
+
+
+def say(sentence: str | None) -> None:
+    """A warning, where there is something to say."""
+    if sentence is not None:
+        logging.getLogger("nas").warning("%s", sentence)
+
+
+def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed) -> Cost:
+    """Of one training by each of the methods."""
+    images = len(dataset.train) * settings.train.epochs
+    seconds, passes = [], 0.0
+    for method in methods:
+        whole, inputs = replace(settings.train, method=method).passes
+        seconds.append(images / speed.batch * (whole * speed.step + inputs * speed.attack_step))
+        passes += images * (whole + inputs)
+    return Cost(shared(seconds, workers_of(settings)), passes)
+
+
+def train_all(shop: Workshop, models: list[Model]) -> dict[str, Any]:
+    """Train every model; adversarial trainings take longest and start first."""
+    order = sorted(models, key=lambda model: model.training == "standard")
+    shop.watcher.stage("train", len(models))
+    with shop.run.stage("train") as stage:
+        return shop.all(stage, {model.name: Train(model) for model in order})

@@ -1,0 +1,221 @@
+"""The search stage of a run, by asking for metrics or with a supernet: what would stop it, what it costs, doing it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+from torch.nn import functional as F
+
+from nas.core.errors import InputError
+from nas.core.images import unit_range
+from nas.core.seeds import derive
+from nas.core.storage.memory import Memory
+from nas.eval.plan import made as made_attack
+from nas.objectives import connected
+from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
+from nas.objectives.short_training import check_judged
+from nas.runs.context import Workshop
+from nas.runs.forecast import Cost, measured, network_of, start_up, timed, workers_of
+from nas.runs.tasks import Jobs
+from nas.runs.train_stage import say
+from nas.searches import supernet_stage
+from nas.searches.loop import Search
+from nas.searches.problem import Aims
+from nas.searches.standing import standing
+from nas.settings.schema import Settings, is_supernet
+from nas.strategies.proxies import PROXIES
+from nas.train import check_parts, larger_batch
+
+SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
+PEER_DRAWS = 100_000  # random cells tried for one of that size
+CHECKED_DRAWS = 50_000  # random cells looked at for one that the limits allow
+FORECAST_CELLS = 24  # random feasible cells that a forecast looks at
+FORECAST_DRAWS = 20_000  # for so many
+
+
+def labels_of(settings: Settings) -> list[str]:
+    """The `trained:` metrics that a search asks for."""
+    return [] if is_supernet(settings) else [name for name in settings.search.metrics() if source_of(name) == "trained"]
+
+
+def check_settings(command: str, settings: Settings) -> None:
+    """`InputError` for settings that no search can keep to, before any data are read."""
+    if settings.arch is not None:
+        raise InputError(
+            f"Expected no arch= for nas {command}, which searches for one; train this one with `nas train`."
+        )
+    if not is_supernet(settings):
+        check_judged(settings.search.metrics(), settings.data.validation)
+
+
+def check(jobs: Jobs) -> None:
+    """`InputError` for what would stop the search later."""
+    settings = jobs.settings
+    if is_supernet(settings):
+        supernet_stage.check(settings)
+        supernet = supernet_stage.made(jobs)  # has data to halve
+        say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
+        _ = jobs.objectives.tables  # which may be missing
+    else:
+        aims = Aims(jobs, Memory())
+        aims.ready()
+        if next(aims.sample(Random(0), CHECKED_DRAWS), None) is None:
+            raise aims.unsatisfied(CHECKED_DRAWS)
+        say(aims.strategy.remark(settings.search.budget))
+    if labels_of(settings):
+        check_parts(settings.label, len(jobs.dataset.train))
+        say(larger_batch("label", settings.label.batch_size, len(jobs.dataset.train)))
+
+
+def depends_on_images(settings: Settings) -> bool:
+    """Whether what is found depends on the data: not where tables, latency or labels of others alone decide."""
+    return is_supernet(settings) or any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
+
+
+def cost(jobs: Jobs) -> Cost:
+    """Times the objective on three cells. Passes of a supernet that need no gradient of a weight count as whole ones;
+    its validation is left out."""
+    settings = jobs.settings
+    if is_supernet(settings):
+        return _of_supernet(jobs)
+    workers, budget, each = workers_of(settings), settings.search.budget, _of_candidate(jobs)
+    return Cost(
+        budget * each.seconds / min(workers, settings.search.ask) + start_up(workers),
+        budget * each.passes,
+    )
+
+
+def feasible(jobs: Jobs) -> list[str]:
+    """Random candidates within the limits, the most expensive first, as searches drift towards large cells."""
+    rng = Random(derive(jobs.settings.seed, "forecast"))
+    aims = Aims(jobs, Memory())
+    candidates = (arch for arch in aims.sample(rng, FORECAST_DRAWS) if aims.is_candidate(str(arch)))
+    found = list(islice(candidates, FORECAST_CELLS))
+    if not found:
+        raise aims.unsatisfied(FORECAST_DRAWS)
+    return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
+
+
+def _of_supernet(jobs: Jobs) -> Cost:
+    strategy = supernet_stage.made(jobs)
+    batch = strategy.batch_size
+    x = unit_range(strategy.weight_half.images[:batch])
+    y = strategy.weight_half.labels[:batch]
+
+    def step() -> None:
+        strategy.supernet.zero_grad()
+        F.cross_entropy(strategy.supernet(x), y).backward()
+
+    passes = strategy.passes()
+    return Cost(passes * timed(step, 3), passes * batch)
+
+
+def _of_candidate(jobs: Jobs) -> Cost:
+    """Of one candidate of the search, its cheap values left out.
+
+    What a short training costs is told from single steps; the rest is measured on three cells.
+    """
+    settings = jobs.settings
+    seconds = passes = 0.0
+    names = [term.name for term in parse(settings.search.objective)]
+    trained = [name for name in names if source_of(name) == "trained"]
+    others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
+    cells = feasible(jobs)[:3]
+    if others:
+        seconds += median(timed(lambda text=text: jobs.objectives(others, text)) for text in cells)  # type: ignore[misc]
+    if LATENCY in names:
+        seconds += median(timed(lambda text=text: jobs.objectives.latency(text)) for text in cells)  # type: ignore[misc]
+    for name in others:
+        if source_of(name) == "proxy":
+            options = getattr(settings.proxies, name)
+            passes += PROXIES.get(name).passes(options) * getattr(options, "batch_size", 0)
+    if trained:
+        label = settings.label
+        speed = measured(settings, jobs.dataset, network_of(jobs, cells[0]))
+        images = len(jobs.dataset.train) * label.epochs
+        whole, inputs = label.passes
+        seconds += images / speed.batch * (whole * speed.step + inputs * speed.attack_step)
+        passes += images * (whole + inputs)
+        attacks = {name.removeprefix(TRAINED).removeprefix("hrs:") for name in trained} - {"clean"}
+        for name in attacks:
+            count = min(label.n_val, len(jobs.dataset.validation)) * made_attack(name, settings.eval).passes()
+            seconds += count * speed.step / speed.batch
+            passes += count
+    return Cost(seconds, passes)
+
+
+def aims_of(shop: Workshop) -> Aims:
+    """What the run searches for."""
+    return Aims(shop.jobs, shop.run.store, shop.executor, shop.run.begun_before(connected.SINCE))
+
+
+def search(shop: Workshop) -> dict[str, Any]:
+    """Search to the end of the budget (or take the result where that is done already)."""
+    run, settings = shop.run, shop.run.settings
+    kept = run.store.get("search/result")
+    if kept is not None:
+        if not is_supernet(settings):
+            aims_of(shop).check_found(kept)
+        return kept
+    result = supernet_stage.search_supernet(shop) if is_supernet(settings) else _ask_and_tell(shop)
+    run.store.put("search/result", result)
+    return result
+
+
+def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
+    run, settings, aims = shop.run, shop.run.settings, aims_of(shop)
+    aims.check_older()
+    with run.stage("search") as stage:
+        looking = Search(
+            aims.space,
+            aims.strategy,
+            aims,
+            settings.search.budget,
+            settings.search.ask,
+            run.store,
+        )
+        shop.watcher.stage("search", settings.search.budget)
+        while not looking.finished:
+            looking.step(lambda keys: aims.evaluate(keys, stage.flush))
+            shop.watcher.update(looking.evaluated, "")
+            stage.flush()
+        result = {
+            "objective": settings.search.objective,
+            "goals": [asdict(goal) for goal in aims.goals],
+            **looking.result(),
+        }
+        tables = shop.jobs.objectives.tables
+        if tables is not None:
+            for entry in result["best"]:
+                entry["standing"] = standing(tables, entry["arch"])
+    return result
+
+
+def random_peer(aims: Aims, best: str, seed: int, folder: Path) -> str:
+    """A random cell of another class whose weights differ from the best's by at most 10 %, within the run's limits.
+
+    Drawn uniformly by the run's seed, before any training; one whose logits do not depend on the image is passed over.
+    `folder` is the run's, for messages.
+    """
+    limits, trained = aims.limits, aims.jobs.trained
+    size = trained.cost(limits.space.parse(best)).params
+    rng = Random(derive(seed, "random cell"))
+    for _ in range(PEER_DRAWS):
+        arch = limits.space.canonical(limits.space.sample(rng))
+        if str(arch) == best or abs(trained.cost(arch).params - size) > SIZE * size:
+            continue
+        alive, older = trained.connected(arch), aims.older
+        if not (alive or older) or not limits.allow(arch):  # in this order: the limits may build it to measure it
+            continue
+        if older is not None and not alive:
+            raise connected.refusal(f"{folder}, whose random cell it is,", str(arch), older)
+        return str(arch)
+    raise InputError(
+        f"Expected a random cell within {SIZE:.0%} of the {size} weights of the best but {PEER_DRAWS} draws had none; "
+        f"train the best alone with `nas train {folder}`, or start a new run with run.random=false."
+    )
