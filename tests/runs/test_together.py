@@ -38,7 +38,7 @@ class Leader:
 def test_followers_use_deterministic_kernels_where_asked(monkeypatch: pytest.MonkeyPatch, asked: bool) -> None:
     leader = Leader(f"executor.deterministic={str(asked).lower()}")
     seen = []
-    monkeypatch.setattr(torchrun.processes, "current", lambda: leader)
+    monkeypatch.setattr(torchrun.distributed, "current", lambda: leader)
     monkeypatch.setattr(torchrun, "load", lambda data: None)
     monkeypatch.setattr(torchrun, "train", lambda *_: seen.append(torch.are_deterministic_algorithms_enabled()))
     torchrun.follow()
@@ -48,7 +48,7 @@ def test_followers_use_deterministic_kernels_where_asked(monkeypatch: pytest.Mon
 
 def test_an_operation_without_such_a_kernel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     leader = Leader("executor.deterministic=true")
-    monkeypatch.setattr(torchrun.processes, "current", lambda: leader)
+    monkeypatch.setattr(torchrun.distributed, "current", lambda: leader)
     monkeypatch.setattr(torchrun, "load", lambda data: None)
 
     def train(*_: object) -> None:

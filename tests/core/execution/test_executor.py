@@ -19,7 +19,7 @@ from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.execution import local_pool
 from nas.core.execution.executor import Executor, ExecutorSettings
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)

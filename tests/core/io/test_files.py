@@ -27,7 +27,7 @@ from nas.core.io.files import (
     write_text,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_written_text_and_json_come_back(tmp_path: Path) -> None:

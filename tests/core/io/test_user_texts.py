@@ -24,7 +24,7 @@ from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.tables import RobustnessDataset, read_accuracies, read_latencies, read_robbench, read_scores
 from nas.train.exported import DESCRIPTION, WEIGHTS, load_exported
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("nas", "search_spaces", "strategies", "train", "eval")
 SPACE = NASBench201()
 A = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"

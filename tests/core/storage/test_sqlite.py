@@ -14,7 +14,7 @@ import pytest
 from nas.core.errors import InputError
 from nas.core.storage.sqlite import Evaluation, Store
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
