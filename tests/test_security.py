@@ -17,10 +17,10 @@ from torch import nn
 
 from nas.cli.main import run_command
 from nas.cli.output import output
-from nas.cli.presentation import table
 from nas.core.errors import LONGEST, InputError, NasError, printable
 from nas.core.io import checkpoint
 from nas.eval import sources
+from nas.report.presentation import table
 from nas.runs import torchrun
 from nas.scoring.rows import line_of
 

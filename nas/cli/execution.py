@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from nas.cli.output import output
-from nas.cli.presentation import presented, text_of
 from nas.cli.progress import watching
 from nas.commands import RUN_COMMANDS, execute
 from nas.core.errors import InputError, Terminated
+from nas.report.presentation import presented, text_of
 from nas.runs.run_folder import Run, create
 from nas.runs.torchrun import started
 from nas.settings.schema import Settings

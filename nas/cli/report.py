@@ -29,11 +29,11 @@ def command(
     runs give `{"runs": [...], "comparison": {...}}`, the comparison null where fewer than two checkpoints were
     evaluated. Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
     """
-    from nas.cli.presentation import presented, text_of
     from nas.core.errors import InputError
     from nas.report import write_report
     from nas.report.compare import compare, evaluated
     from nas.report.comparison_page import PAGE, lines, write_comparison
+    from nas.report.presentation import presented, text_of
     from nas.runs.differences import corrected
     from nas.runs.run_folder import described, result_of
 

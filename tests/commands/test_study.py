@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from nas.cli.presentation import text_of
 from nas.commands.run import Run
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
 from nas.eval import hrs, wilson
 from nas.report import write_report
+from nas.report.presentation import text_of
 from nas.report.wording import probability_of_few
 from nas.runs import repetitions, sources
 from nas.runs.forecast import Cost, Forecast

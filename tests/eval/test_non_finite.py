@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.cli.presentation import measured_lines
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.eval import EvalSettings, evaluate
@@ -25,6 +24,7 @@ from nas.eval.sources import Subject, check_fits
 from nas.eval.standing import Examined
 from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
+from nas.report.presentation import measured_lines
 from nas.report.wording import non_finite
 
 CPU = torch.device("cpu")

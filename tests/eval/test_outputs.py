@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.cli.presentation import checked_lines
 from nas.core.data import Dataset, Split
 from nas.core.optimisation.perturb import pgd_l2
 from nas.eval import EvalSettings, evaluate, outputs
@@ -19,6 +18,7 @@ from nas.eval import checks as checks_module
 from nas.eval.outputs import NAMES, Check, check_outputs
 from nas.eval.standing import Examined
 from nas.report.identity import identities
+from nas.report.presentation import checked_lines
 from nas.report.sections import tables
 
 CPU = torch.device("cpu")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from nas.cli.presentation import checked_lines, table
 from nas.report.facts import _curves
 from nas.report.figures import curves
 from nas.report.identity import identities
+from nas.report.presentation import checked_lines, table
 from nas.report.sections import tables
 from nas.report.wording import attack, taken
 from nas.runs.differences import differences

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from nas.cli.presentation import corruption_lines
 from nas.commands.run import Run
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
@@ -19,6 +18,7 @@ from nas.eval.corruptions.scores import relative_errors, summary
 from nas.objectives.network_spec import Sized
 from nas.objectives.short_training import LabelSettings, Trained
 from nas.report.identity import identities
+from nas.report.presentation import corruption_lines
 from nas.report.sections import corruptions
 from nas.settings.schema import from_values
 
