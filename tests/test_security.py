@@ -19,7 +19,9 @@ from nas.cli.main import run_command
 from nas.cli.output import output
 from nas.core.errors import LONGEST, InputError, NasError, printable
 from nas.core.io import checkpoint
-from nas.eval import sources
+from nas.eval import EvalSettings
+from nas.eval.networks.loading import load_model
+from nas.eval.sources import classify
 from nas.report.presentation import table
 from nas.runs import torchrun
 from nas.scoring.rows import line_of
@@ -52,7 +54,7 @@ FORBIDDEN: dict[str, dict[str, str]] = {
         "eval/outputs.py": "the installed pyautoattack",
         "eval/attacks/library.py": "the installed torchattacks",
         "bench/forks.py": "modules of the project",
-        "eval/sources.py": "the user's own code, which the user names as package.module:factory",
+        "eval/networks/making.py": "the user's own code, which the user names as package.module:factory",
     },
     "listen": {},
 }
@@ -174,7 +176,7 @@ def test_a_checkpoint_runs_nothing(tmp_path: Path) -> None:
 def test_the_weights_of_somebody_else_run_nothing(tmp_path: Path, name: str) -> None:
     path = evil(tmp_path / name, tmp_path / "mark", lambda command: {"state_dict": command})
     with pytest.raises(InputError, match="Expected the weights"):
-        sources.opened(f"torchvision:squeezenet1_1@{path}", [], None, 0)
+        load_model(classify(f"torchvision:squeezenet1_1@{path}"), EvalSettings(), 0)
     assert not (tmp_path / "mark").exists()
 
 
@@ -184,7 +186,7 @@ def test_the_weights_of_somebody_else_run_nothing(tmp_path: Path, name: str) -> 
 def test_no_option_makes_a_library_unpickle(option: str) -> None:
     pytest.importorskip("timm")
     with pytest.raises(InputError, match="give weights as timm:"):
-        sources.opened("timm:lcnet_050", ["pretrained=false", option], None, 0)
+        load_model(classify("timm:lcnet_050"), EvalSettings(model_options=["pretrained=false", option]), 0)
 
 
 def test_a_checkpoint_that_unpacks_to_more_than_there_is_is_refused(tmp_path: Path) -> None:

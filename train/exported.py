@@ -73,8 +73,12 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
     path = Path(expanded(str(path)))
     if not path.exists():
         raise InputError(f"Expected an exported folder or a checkpoint but {path} does not exist; check the path.")
-    network, _ = load_exported(path) if path.is_dir() else load_trained(path)
-    return network.to(device)
+    return read(path)[0].to(device)
+
+
+def read(path: Path) -> tuple[Network, TrainedNetwork]:
+    """The network of an exported folder or of a checkpoint, in eval mode, and its description."""
+    return load_exported(path) if path.is_dir() else load_trained(path)
 
 
 def _description(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,9 @@ import torch
 from nas.bench.fuzzed.base import folder, target
 from nas.core import config
 from nas.core.errors import InputError
-from nas.eval import sources
+from nas.eval import EvalSettings
+from nas.eval.networks.loading import load_model
+from nas.eval.sources import classify
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.search_spaces.darts import Genotype
 from nas.search_spaces.darts.published import PUBLISHED, published
@@ -143,19 +145,17 @@ def source(data: bytes) -> None:
     Only modules that are not there or have no side effects are opened, and nothing is downloaded.
     """
     name, _, options = text_of(data).partition("\n")
-    sources.is_foreign(name)
-    assert 0 < len(sources.label(name)) <= 80
-    sources.settled(name)
-    library, _, model = name.partition(":")
-    if library in sources.LIBRARIES:
-        if model.partition("@")[0] not in ("lcnet_050", "squeezenet1_1"):
-            sources.native_images(name, [])  # others may be of any size; there is no bound to how long they take
+    named = classify(name)
+    assert 0 < len(named.label) <= 80
+    if named.library is not None:
+        if named.model not in ("lcnet_050", "squeezenet1_1"):
+            named.native_images([])  # others may be of any size; there is no bound to how long they take
             return
-    elif _runs(library):
+    elif _runs(name.partition(":")[0]):
         raise InputError("Expected a module without side effects.")
     given = [option for option in options.split(",") if not option.startswith(("pretrained", "weights"))]
     with torch.no_grad():
-        sources.opened(name, ["pretrained=false", *filter(None, given)], None, 0)
+        load_model(named, EvalSettings(model_options=["pretrained=false", *filter(None, given)]), 0)
 
 
 def _runs(module: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +31,26 @@ def made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise InputError(f"Expected {where} to make an nn.Module but got {type(network).__name__}{_hint(network)}.")
     return network
+
+
+def from_code(text: str, keywords: dict[str, Any], importable: str | None, seed: int) -> nn.Module:
+    """What the user's own factory returns; importing its module runs the user's code."""
+    module_name, _, path = text.partition(":")
+    if importable is not None and importable not in sys.path:
+        sys.path.insert(0, importable)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module may fail in any way
+        raise InputError(
+            f"Expected to import {text} but: {reason(error)}; run in the folder that holds the module, or install it."
+        ) from error
+    if not callable(found):
+        raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(found).__name__}.")
+    if isinstance(found, nn.Module):
+        raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
+    return made(text, lambda: found(**keywords), seed)
 
 
 def _hint(thing: Any) -> str:

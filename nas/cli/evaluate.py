@@ -31,8 +31,8 @@ def command(
     from nas.cli.execution import forecast, start
     from nas.runs.evaluation import evaluation_settings
 
-    settings, extra = evaluation_settings(source, only_overrides(overrides))
+    settings, given = evaluation_settings(source, only_overrides(overrides))
     if dry_run:
-        forecast("eval", settings, as_json, extra)
+        forecast("eval", settings, as_json, given.to_json())
     else:
-        start("eval", settings, as_json, extra)
+        start("eval", settings, as_json, given.to_json())

@@ -30,8 +30,8 @@ def command(
 
     overrides, networks = sorted_words(words)
     overrides = check_overrides(overrides)
-    settings, extra = together([evaluation_settings(network, overrides, "transfer") for network in networks])
+    settings, given = together([evaluation_settings(network, overrides, "transfer") for network in networks])
     settings.once("transfer")
-    Work(settings, extra, None).check()
+    Work(settings, given, None).check()
     reach.warn("transfer", settings)
-    carry_out(create("transfer", settings, extra), as_json)
+    carry_out(create("transfer", settings, {"networks": {name: one.to_json() for name, one in given.items()}}), as_json)

@@ -58,6 +58,7 @@ class Run(RunCommand):
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
         from nas.core.seeds import derive
+        from nas.eval.sources import ModelSource
         from nas.report import write_report
         from nas.runs.context import workshop
         from nas.runs.differences import differences
@@ -70,7 +71,9 @@ class Run(RunCommand):
             models = _models(shop, found)
             trained = train_all(shop, models)
             run.store.put("training", trained)
-            entries = evaluate_all(shop, {model.name: trained[model.name]["checkpoint"] for model in models})
+            entries = evaluate_all(
+                shop, {model.name: ModelSource(trained[model.name]["checkpoint"]) for model in models}
+            )
         settings = run.settings
         result = {
             "architecture": found["best"][0]["arch"],

@@ -18,11 +18,13 @@ class Transfer(RunCommand):
     name = "transfer"
 
     def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+        from nas.runs.evaluation import GivenModel
         from nas.runs.transfer import Work
         from nas.settings import reach
 
         settings.once(self.name)
-        Work(settings, extra, None, keep).check()
+        given = {name: GivenModel.from_json(one) for name, one in extra["networks"].items()}
+        Work(settings, given, None, keep).check()
         reach.warn(self.name, settings)
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:

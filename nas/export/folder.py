@@ -24,7 +24,7 @@ from nas.core.io.files import told_plainly, write_atomic, write_json, write_text
 from nas.core.provenance import versions
 from nas.export.card import card
 from nas.runs.run_folder import CONFIG, described, result_of
-from nas.runs.sources import checkpoint_of
+from nas.runs.sources import checkpoint_of, run_of
 from nas.search_spaces import SPACES, Network
 from nas.train import adversarial, load_trained
 from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported
@@ -32,7 +32,6 @@ from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported,
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
 TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
-DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
 
 
 def export(source: Path, folder: Path) -> dict[str, Any]:
@@ -123,20 +122,9 @@ def _appearing(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _run_folder(path: Path) -> Path | None:
-    """The folder of the run that the checkpoint belongs to; none where it lies elsewhere."""
-    for parent in list(path.parents)[:DEPTH]:
-        try:
-            described(parent)
-            return parent
-        except InputError:  # no run, or somebody else's config.json
-            continue
-    return None
-
-
 def _recipe(path: Path, training: str) -> dict[str, Any] | None:
     """The settings of the training, where the run of the checkpoint is there to tell them."""
-    run = _run_folder(path)
+    run = run_of(path)
     if run is None:
         return None
     settings = described(run)["settings"]
@@ -146,7 +134,7 @@ def _recipe(path: Path, training: str) -> dict[str, Any] | None:
 
 def _metrics(path: Path) -> list[dict[str, Any]]:
     """Every finished evaluation of the checkpoint: in its own run, and in runs of `nas eval` beside that."""
-    run = _run_folder(path)
+    run = run_of(path)
     if run is None:
         return []
     found = []

@@ -18,7 +18,8 @@ from nas.report.facts import uniform
 from nas.report.identity import TRAININGS, Identity, identities
 from nas.report.palette import CHECKPOINTS
 from nas.report.wording import ball, listed
-from nas.runs.run_folder import described, result_of
+from nas.runs.run_folder import STORE, described, result_of
+from nas.runs.sources import run_of
 from nas.strategies.pareto import undominated
 
 WORST = "worst_case"
@@ -211,12 +212,10 @@ def _record(folder: Path, entry: dict[str, Any]) -> dict[str, Any] | None:
     if not entry.get("checkpoint"):
         return None
     path = (folder / entry["checkpoint"]).resolve()
-    if len(path.parents) < 3:
+    run = run_of(path)
+    if run is None or not (run / STORE).is_file():
         return None
-    store_path = path.parents[2] / "store.sqlite"
-    if not store_path.is_file():
-        return None
-    with Store(store_path) as store:
+    with Store(run / STORE) as store:
         record = (store.get("training") or {}).get(path.parent.name)
     return record if record and record.get("history") else None
 

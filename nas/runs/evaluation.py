@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,65 +10,75 @@ from nas.core import config
 from nas.core.data import BEFORE
 from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
-from nas.core.seeds import derive
-from nas.eval.sources import Subject, is_foreign, label, native_images, opened, settled
-from nas.runs.sources import checkpoint_of, settings_around
+from nas.eval.networks.loading import EvaluatedModel, load_model, refuse_options
+from nas.eval.sources import ModelSource
+from nas.runs.sources import model_source, run_of, settings_of
 from nas.settings import typed
 from nas.settings.effects import Reader
 from nas.settings.schema import Settings, from_values
-from nas.train import load_trained
-from nas.train.exported import is_exported, load_exported
+from nas.train.exported import is_exported, read
 
 EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes
 
 
-def evaluation_settings(source: str, overrides: list[str], command: str = "eval") -> tuple[Settings, dict[str, Any]]:
+@dataclass(frozen=True)
+class GivenModel:
+    """The network that a command was given: where it comes from and its name; itself, where that was loaded already."""
+
+    source: ModelSource
+    name: str
+    loaded: EvaluatedModel | None = None
+
+    def load(self, settings: Settings) -> EvaluatedModel:
+        return self.loaded or load_model(self.source, settings.eval, settings.seed)
+
+    def to_json(self) -> dict[str, str]:
+        """As a run keeps it."""
+        return {**self.source.to_json(), "name": self.name}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> GivenModel:
+        return cls(ModelSource.from_json(value), value["name"])
+
+
+def evaluation_settings(text: str, overrides: list[str], command: str = "eval") -> tuple[Settings, GivenModel]:
     """Settings of `nas eval` (or another `command` that attacks) and which network it is about.
 
     Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
     to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
     """
-    for text in overrides:
-        if text.partition("=")[0].partition(".")[0] not in EVALUATED:
+    for override in overrides:
+        if override.partition("=")[0].partition(".")[0] not in EVALUATED:
             raise InputError(
-                f"Expected settings of {', '.join(EVALUATED)} but got {text!r}; the network is trained already."
+                f"Expected settings of {', '.join(EVALUATED)} but got {override!r}; the network is trained already."
             )
-    if is_foreign(source):
-        return _foreign_settings(settled(source), overrides, command)
-    exported = is_exported(Path(source))
-    path = Path(source).resolve() if exported else checkpoint_of(Path(source)).resolve()
-    _, trained = load_exported(path) if exported else load_trained(path)
-    values = {} if exported else settings_around(path)
+    source = model_source(text)
+    if source.foreign:
+        return _foreign_settings(source, overrides, command), GivenModel(source, source.label)
+    path = Path(source.text)
+    network, trained = read(path)
+    run = None if is_exported(path) else run_of(path)
+    values = {} if run is None else settings_of(run)
     values = config.merge(
         values, {"space": trained.space, "model": trained.settings, "data": {**BEFORE, **trained.data}}
     )
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
     settings = typed.from_values(Reader(command), values, overrides)
-    return settings, {"checkpoint": str(path), "name": trained.name}
+    refuse_options(source, settings.eval)
+    return settings, GivenModel(source, trained.name, EvaluatedModel.of_ours(network, trained))
 
 
-def _foreign_settings(source: str, overrides: list[str], command: str) -> tuple[Settings, dict[str, Any]]:
+def _foreign_settings(source: ModelSource, overrides: list[str], command: str) -> Settings:
     if not any(text.startswith("data.name=") for text in overrides):
         raise InputError(
-            f"Expected data.name=... for {source}, which has no run that says what to attack it on; for example "
+            f"Expected data.name=... for {source.text}, which has no run that says what to attack it on; for example "
             "data.name=cifar10 data.root=PATH."
         )
-    name = label(source)
-    options = from_values({}, overrides).eval.model_options
-    images = native_images(source, options)
+    images = source.native_images(from_values({}, overrides).eval.model_options)
     if images and "resize" not in images and not any(text.startswith("data.resize=") for text in overrides):
         raise InputError(
-            f"Expected data.resize={' or '.join(RESIZES)} for {source}, for which the library pads images, but got "
-            "none; set the nearest."
+            f"Expected data.resize={' or '.join(RESIZES)} for {source.text}, for which the library pads images, but "
+            "got none; set the nearest."
         )
-    values = {"name": f"eval-{name}", "data": images}
-    settings = typed.from_values(Reader(command), values, overrides)
-    return settings, {"checkpoint": source, "name": name, "importable": str(Path.cwd())}
-
-
-def subject_of(settings: Settings, extra: dict[str, Any]) -> Subject:
-    """The network that an evaluation is about."""
-    seed = derive(settings.seed, "weights")
-    asked = settings.eval.normalisation
-    return opened(extra["checkpoint"], settings.eval.model_options, extra.get("importable"), seed, asked)
+    return typed.from_values(Reader(command), {"name": f"eval-{source.label}", "data": images}, overrides)

@@ -1,4 +1,4 @@
-"""Which run a network comes from, and what a run's folder has to give: its settings, its best cell, a checkpoint."""
+"""Which run a network belongs to, and what a run's folder has to give: its settings, its best cell, a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nas.core.errors import InputError
+from nas.eval.sources import ModelSource, classify
 from nas.runs.run_folder import CONFIG, described, reopen, result_of
+from nas.train.exported import is_exported
+
+DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
 
 
 def best_of(folder: Path) -> str:
@@ -21,15 +25,24 @@ def best_of(folder: Path) -> str:
     return found["best"][0]["arch"]
 
 
-def settings_around(checkpoint: Path) -> dict[str, Any]:
-    """The settings of the run whose folder holds the checkpoint; none where it lies elsewhere."""
-    for parent in list(checkpoint.parents)[:4]:
-        if (parent / CONFIG).is_file():
-            try:
-                return settings_of(parent)
-            except InputError:  # somebody else's config.json
-                continue
-    return {}
+def model_source(text: str) -> ModelSource:
+    """What the words of a command name as a network; of a run, the checkpoint that it holds."""
+    source = classify(text)
+    if source.foreign:
+        return source
+    path = Path(text)
+    return ModelSource(str((path if is_exported(path) else checkpoint_of(path)).resolve()))
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The folder of the run that the checkpoint belongs to; None where it lies elsewhere."""
+    for parent in list(checkpoint.parents)[:DEPTH]:
+        try:
+            if described(parent)["command"] != "study":
+                return parent
+        except InputError:  # no run, or somebody else's config.json
+            continue
+    return None
 
 
 def checkpoint_of(path: Path) -> Path:

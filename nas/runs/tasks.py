@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,9 @@ from nas.core.provenance import environment
 from nas.core.seeds import derive
 from nas.core.storage.sqlite import Store
 from nas.eval import evaluate
-from nas.eval.sources import check_fits, is_foreign, opened
+from nas.eval.networks.fitting import check_fits
+from nas.eval.networks.loading import load_model
+from nas.eval.sources import ModelSource
 from nas.objectives.network_spec import Sized
 from nas.objectives.objectives import Objectives
 from nas.runs.run_folder import STORE, depends_on
@@ -52,8 +53,7 @@ class Train:
 @dataclass(frozen=True)
 class Attack:
     name: str  # under which outcomes are kept
-    checkpoint: str  # relative to the run's folder, or absolute; or a foreign network as `eval.sources` writes it
-    importable: str | None = None  # folder of the modules that a foreign network may import
+    source: ModelSource  # a path may be relative to the run's folder
 
 
 Job = Score | Train | Attack
@@ -150,15 +150,12 @@ class Jobs:
     def _attack(self, job: Attack) -> dict[str, Any]:
         assert self.folder is not None
         assert self.open_store is not None
-        settings, foreign = self.settings, is_foreign(job.checkpoint)
-        source = job.checkpoint if foreign else str(self.folder / job.checkpoint)
-        where = {"source": source} if foreign else {"checkpoint": os.path.relpath(source, self.folder)}
-        seed, asked = derive(settings.seed, "weights"), settings.eval.normalisation
-        subject = opened(source, settings.eval.model_options, job.importable, seed, asked)
-        check_fits(subject, self.dataset, job.checkpoint, settings.eval)
+        settings, source = self.settings, job.source.within(self.folder)
+        model = load_model(source, settings.eval, settings.seed)
+        check_fits(model, self.dataset, job.source.text, settings.eval)
         with self.open_store() as store:
             entry = evaluate(
-                subject.network,
+                model.network,
                 self.dataset,
                 settings.eval,
                 derive(settings.seed, "attack"),
@@ -168,12 +165,9 @@ class Jobs:
             )
         return {
             "name": job.name,
-            "architecture": subject.architecture,
-            "params": subject.params,
-            "training": subject.training,
-            **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
+            **model.to_json(),
             **entry,
-            **where,
+            "source" if source.foreign else "checkpoint": source.seen_from(self.folder),
         }
 
     def _reporter(self, store: Store | RemoteStore, name: str) -> Progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,10 +20,12 @@ from nas.core.reasons import stopped
 from nas.core.seeds import derive
 from nas.core.storage.sqlite import Store
 from nas.eval.fingerprint import fingerprint
+from nas.eval.networks.fitting import check_fits, unlike
+from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.plan import plan_of
-from nas.eval.sources import Subject, check_fits, is_foreign, opened, unlike
 from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks, used
 from nas.runs.context import Watcher
+from nas.runs.evaluation import GivenModel
 from nas.runs.run_folder import STORE, Run
 from nas.runs.tasks import load_once
 from nas.settings.schema import Settings, from_values
@@ -32,7 +33,7 @@ from nas.settings.schema import Settings, from_values
 ATTACK = "eval.attacks=pgd20"  # unless another is asked for
 
 
-def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, dict[str, Any]]:
+def together(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[str, GivenModel]]:
     """Settings and networks of a transfer from those of an evaluation of each network; the first one's settings."""
     if len(found) < 2:
         raise InputError("Expected two or more checkpoints to transfer between but got one; `nas eval` attacks one.")
@@ -65,21 +66,21 @@ def together(found: list[tuple[Settings, dict[str, Any]]]) -> tuple[Settings, di
     settings.eval = used(settings.eval)
     if settings.name.startswith("eval-"):
         settings.name = "transfer"
-    networks: dict[str, dict[str, Any]] = {}
-    for (_, extra), given in zip(found, told_apart([extra for _, extra in found])):
+    networks: dict[str, GivenModel] = {}
+    for (_, network), given in zip(found, told_apart([network for _, network in found])):
         name, number = given, 2
         while name in networks:
             name, number = f"{given}-{number}", number + 1
-        networks[name] = extra
-    return settings, {"networks": networks}
+        networks[name] = network
+    return settings, networks
 
 
-def told_apart(networks: list[dict[str, Any]]) -> list[str]:
+def told_apart(networks: list[GivenModel]) -> list[str]:
     """Their names; of those that share one, the last part of their paths in which all of these differ, if there is."""
-    names = [one["name"] for one in networks]
-    paths = [Path(one["checkpoint"]).with_suffix("").parts for one in networks]
+    names = [one.name for one in networks]
+    paths = [Path(one.source.text).with_suffix("").parts for one in networks]
     for shared in {name for name in names if names.count(name) > 1}:
-        same = [index for index, one in enumerate(networks) if one["name"] == shared]
+        same = [index for index, one in enumerate(networks) if one.name == shared]
         for parts in zip(*(reversed(paths[index]) for index in same)):
             if len(set(parts)) == len(parts):
                 for index, part in zip(same, parts):
@@ -100,19 +101,21 @@ def check_overrides(overrides: list[str]) -> list[str]:
 class Work:
     """Attacks one network after the other; data and networks are read once per process."""
 
-    def __init__(self, settings: Settings, extra: dict[str, Any], folder: Path | None, keep: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, given: dict[str, GivenModel], folder: Path | None, keep: bool = True
+    ) -> None:
         self.settings = settings
-        self.extra = extra
+        self.given = given
         self.keep = keep
         self.open_store: Callable[[], Store | RemoteStore] | None = None
         if folder is not None:
             self.open_store = partial(Store, folder / STORE)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "extra": self.extra, "open_store": self.open_store}
+        return {"settings": config.plain(self.settings), "given": self.given, "open_store": self.open_store}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(from_values(state["settings"], []), state["extra"], None)  # type: ignore[misc]
+        self.__init__(from_values(state["settings"], []), state["given"], None)  # type: ignore[misc]
         self.open_store = state["open_store"]
 
     @cached_property
@@ -120,26 +123,24 @@ class Work:
         return load_once(tuple(vars(self.settings.data).items()), self.keep)
 
     @cached_property
-    def subjects(self) -> dict[str, Subject]:
-        seed, settings = derive(self.settings.seed, "weights"), self.settings.eval
-        options, asked = settings.model_options, settings.normalisation
-        networks = self.extra["networks"].items()
-        return {name: opened(one["checkpoint"], options, one.get("importable"), seed, asked) for name, one in networks}
+    def models(self) -> dict[str, EvaluatedModel]:
+        return {name: one.load(self.settings) for name, one in self.given.items()}
 
     def check(self) -> None:
         """`InputError` for what would stop the run later."""
         plan_of(self.settings.eval, self.dataset.num_classes, self.dataset.image_size)
         attacked(self.dataset, self.settings.eval.n_test)
-        for name, subject in self.subjects.items():
-            checkpoint = self.extra["networks"][name]["checkpoint"]
-            check_fits(subject, self.dataset, checkpoint, self.settings.eval)
-            if (sentence := unlike(subject, self.dataset, checkpoint)) is not None:
+        for name, model in self.models.items():
+            text = self.given[name].source.text
+            check_fits(model, self.dataset, text, self.settings.eval)
+            if (sentence := unlike(model, self.dataset, text)) is not None:
                 logging.getLogger("nas").warning("%s", sentence)
 
-    def __call__(self, source: str) -> Found:
+    def __call__(self, source: str) -> tuple[dict[str, Any], Found]:
+        """What is known of the network of this name, and what its examples did."""
         assert self.open_store is not None
         settings = self.settings
-        networks: dict[str, nn.Module] = {name: subject.network for name, subject in self.subjects.items()}
+        networks: dict[str, nn.Module] = {name: model.network for name, model in self.models.items()}
         with self.open_store() as store:
             total, done = transfer_ticks(settings.eval, len(networks)), 0.0
 
@@ -148,7 +149,7 @@ class Work:
                 done += passes
                 store.put(f"progress/{source}", [done, total, note])
 
-            return transfer(
+            found = transfer(
                 source,
                 networks,
                 attacked(self.dataset, settings.eval.n_test),
@@ -158,12 +159,14 @@ class Work:
                 store,
                 tick,
             )
+        return self.models[source].to_json(), found
 
 
 def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     """Attack every network, count on all, and write the matrices."""
     settings, names = run.settings, list(run.extra["networks"])
-    work = Work(settings, run.extra, run.folder.resolve())
+    given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
+    work = Work(settings, given, run.folder.resolve())
     with (
         executor_for(work, settings.executor, settings.torch_device().type) as executor,
         run.stage("transfer") as stage,
@@ -177,7 +180,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
             shares = run.store.under("progress/").values()
             watcher.update(sum(done / total for done, total, _ in shares), "")
 
-        rows: dict[str, Found] = {}
+        rows: dict[str, tuple[dict[str, Any], Found]] = {}
         for done in executor.map(names, tick):
             if done.failure is not None or done.result is None:
                 raise NasError(f"{stopped([(names[done.index], done.failure)], run.folder)}.")
@@ -189,20 +192,11 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
             "n_test": settings.eval.n_test,
             "data": settings.data.name,
             "images": fingerprint(attacked(work.dataset, settings.eval.n_test)),
-            "networks": [_described(name, work.subjects[name], run) for name in names],
-            **matrix({name: rows[name] for name in names}),
+            "networks": [
+                {"name": name, **rows[name][0], "checkpoint": given[name].source.seen_from(run.folder)}
+                for name in names
+            ],
+            **matrix({name: rows[name][1] for name in names}),
             "seconds": run.seconds(),
         }
     )
-
-
-def _described(name: str, subject: Subject, run: Run) -> dict[str, Any]:
-    where = run.extra["networks"][name]["checkpoint"]
-    return {
-        "name": name,
-        "architecture": subject.architecture,
-        "params": subject.params,
-        "training": subject.training,
-        **({} if subject.normalised is None else {"normalised": subject.normalised.to_json()}),
-        "checkpoint": where if is_foreign(where) else os.path.relpath(where, run.folder),
-    }

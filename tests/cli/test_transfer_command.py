@@ -15,6 +15,8 @@ from names_and_types import TRANSFER, wrong
 from nas.cli.main import run_command
 from nas.core.data import DataSettings
 from nas.core.io import checkpoint
+from nas.eval.sources import ModelSource
+from nas.runs.evaluation import GivenModel
 from nas.runs.transfer import together, told_apart
 from nas.settings.schema import load
 from nas.train import TrainedNetwork
@@ -61,14 +63,14 @@ def printed(capfd: pytest.CaptureFixture[str], *words: str) -> Any:
     ],
 )
 def test_networks_of_one_name_are_told_apart_by_their_paths(paths: list[str], names: list[str]) -> None:
-    networks = [{"name": "net", "checkpoint": path} for path in paths]
-    other = {"name": "other", "checkpoint": "c/other.pt"}
+    networks = [GivenModel(ModelSource(path), "net") for path in paths]
+    other = GivenModel(ModelSource("c/other.pt"), "other")
     assert told_apart([*networks, other]) == [*names, "other"]
 
 
 def test_networks_that_nothing_tells_apart_are_numbered() -> None:
-    network = {"name": "net", "checkpoint": "a/net.pt"}
-    assert list(together([(load("quickstart", []), network)] * 3)[1]["networks"]) == ["net", "net-2", "net-3"]
+    network = GivenModel(ModelSource("a/net.pt"), "net")
+    assert list(together([(load("quickstart", []), network)] * 3)[1]) == ["net", "net-2", "net-3"]
 
 
 def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:

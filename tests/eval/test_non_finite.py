@@ -18,9 +18,10 @@ from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
 from nas.eval.measures.landscape import joined, landscape, surfaces
 from nas.eval.measures.reliability import attacked_images, said
+from nas.eval.networks.fitting import check_fits
+from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.non_finite import total
 from nas.eval.plan import made
-from nas.eval.sources import Subject, check_fits
 from nas.eval.standing import Examined
 from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
@@ -263,6 +264,6 @@ def test_a_network_is_not_refused_for_one_image_that_it_cannot_standardise(data:
     images = data.train.images.clone()
     images[1] = images[BLANK]
     one = replace(data, train=Split(images, data.train.labels))
-    check_fits(Subject(Standardised(), "mine", 0, "unknown"), one, "mine")
+    check_fits(EvaluatedModel(Standardised(), "mine", 0, "unknown"), one, "mine")
     with pytest.raises(InputError, match="finite logits"):
-        check_fits(Subject(Standardised(), "mine", 0, "unknown"), data, "mine")
+        check_fits(EvaluatedModel(Standardised(), "mine", 0, "unknown"), data, "mine")

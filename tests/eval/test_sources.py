@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,24 @@ from torch import nn
 
 from nas.core.data import Dataset, DataSettings, Split, load
 from nas.core.errors import InputError
-from nas.eval import EvalSettings, sources
+from nas.eval import EvalSettings
 from nas.eval.networks import libraries
+from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.gradients import needing
-from nas.eval.sources import Subject, check_fits, is_foreign, label, native_images, opened, settled
+from nas.eval.networks.loading import UNKNOWN, EvaluatedModel, load_model, weights_of
+from nas.eval.sources import ModelSource, classify
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # mean and deviation, as both libraries publish them
 RANDOM = ["pretrained=false", "num_classes=10"]
 SMALL = "torchvision:squeezenet1_1"
+
+
+def opened(
+    text: str, options: Sequence[str] = (), folder: Path | None = None, seed: int = 0, **keys: Any
+) -> EvaluatedModel:
+    settings = EvalSettings(model_options=list(options), **keys)
+    settings.check()
+    return load_model(classify(text, folder), settings, seed)
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +42,37 @@ def digits() -> Dataset:
 def test_what_is_foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for text in ("timm:resnet18", "torchvision:resnet18@a b.pth", "mine:make", "my.package_2:Maker.make"):
-        assert is_foreign(text)
+        assert classify(text).foreign
     (tmp_path / "mine:make").mkdir()
     for text in ("mine:make", "a.pt", "runs/x", "/a:b/c.pt", "C:/x.pt"):
-        assert not is_foreign(text)
+        assert classify(text) == ModelSource(text)
 
 
 def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert label("timm:resnet18.a1_in1k@dir/x.pth") == "resnet18.a1_in1k"
-    assert label("my.package:make") == "package.make"
-    assert settled("timm:resnet18@w.pth") == f"timm:resnet18@{tmp_path / 'w.pth'}"
-    assert settled("torchvision:resnet18") == "torchvision:resnet18"
-    assert settled("mine:make") == "mine:make"
-    assert native_images("torchvision:resnet18", [])["size"] == 224
-    assert native_images("torchvision:inception_v3", [])["size"] == 299
-    assert native_images("mine:make", []) == {}
+    assert classify("timm:resnet18.a1_in1k@dir/x.pth").label == "resnet18.a1_in1k"
+    assert classify("my.package:make").label == "package.make"
+    weights = classify("timm:resnet18@w.pth")
+    assert weights == ModelSource(f"timm:resnet18@{tmp_path / 'w.pth'}", str(tmp_path))
+    assert (weights.library, weights.model, weights.weights) == ("timm", "resnet18", tmp_path / "w.pth")
+    for text, library, model in (("torchvision:resnet18", "torchvision", "resnet18"), ("mine:make", None, "make")):
+        source = classify(text)
+        assert (source.text, source.library, source.model, source.weights) == (text, library, model, None)
+    assert classify("torchvision:resnet18").native_images([])["size"] == 224
+    assert classify("torchvision:inception_v3").native_images([])["size"] == 299
+    assert classify("mine:make").native_images([]) == {}
+
+
+def test_what_a_run_keeps_of_a_source_means_the_same_from_another_folder(tmp_path: Path) -> None:
+    foreign = ModelSource("mine:make", str(tmp_path))
+    assert foreign.to_json() == {"checkpoint": "mine:make", "importable": str(tmp_path)}
+    assert foreign.within(tmp_path) == foreign
+    assert foreign.seen_from(tmp_path) == "mine:make"
+    ours = ModelSource("models/model/best.pt").within(tmp_path)
+    assert ours.to_json() == {"checkpoint": str(tmp_path / "models/model/best.pt")}
+    assert ours.seen_from(tmp_path / "models") == "model/best.pt"
+    for source in (foreign, ours):
+        assert ModelSource.from_json(source.to_json()) == source
 
 
 def normalised(x: torch.Tensor) -> torch.Tensor:
@@ -112,7 +137,7 @@ def test_timm(digits: Dataset) -> None:
     pytest.importorskip("timm", reason="timm is not installed; pip install 'robust-nas[zoo]'")
     name = "timm:resnet10t"
     subject = opened(name, RANDOM, None, 5)
-    assert native_images(name, [])["size"] == 176
+    assert classify(name).native_images([])["size"] == 176
     x = torch.rand(2, 3, 32, 32)
     inside: Any = subject.network.network
     with torch.no_grad():
@@ -142,14 +167,14 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_code_of_the_users_own(module: Path, digits: Dataset) -> None:
-    subject = opened("own_networks:make", ["width=6"], str(module), 5)
+    subject = opened("own_networks:make", ["width=6"], module, 5)
     assert subject.params == 3 * 6 * 9 + 6 + 6 * 10 + 10
     assert subject.num_classes is None
     check_fits(subject, digits, "own_networks:make")
-    again = opened("own_networks:make", ["width=6"], str(module), 5)
+    again = opened("own_networks:make", ["width=6"], module, 5)
     x = torch.rand(1, 3, 8, 8)
     assert torch.equal(subject.network(x), again.network(x))
-    opened("own_networks:Nan", [], str(module), 5)
+    opened("own_networks:Nan", [], module, 5)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +197,7 @@ def test_code_of_the_users_own(module: Path, digits: Dataset) -> None:
 )
 def test_what_cannot_be_made_is_told(text: str, options: list[str], words: str, module: Path) -> None:
     with pytest.raises(InputError) as caught:
-        opened(text, options, str(module), 0)
+        opened(text, options, module, 0)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -197,7 +222,7 @@ def test_a_download_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_classes_are_checked_by_a_forward_pass(
     name: str, options: list[str], words: str, module: Path, digits: Dataset
 ) -> None:
-    subject = opened(f"own_networks:{name}", options, str(module), 0)
+    subject = opened(f"own_networks:{name}", options, module, 0)
     with pytest.raises(InputError, match=words):
         check_fits(subject, digits, name)
 
@@ -211,7 +236,7 @@ def test_images_that_are_too_small_are_told() -> None:
 
 
 def test_data_of_other_classes_than_a_checkpoints_are_told(digits: Dataset) -> None:
-    subject = Subject(nn.Identity(), "|cell|", 5, "pgd", 100, 32)
+    subject = EvaluatedModel(nn.Identity(), "|cell|", 5, "pgd", 100, 32)
     with pytest.raises(InputError, match="100 classes and 32 pixels"):
         check_fits(subject, digits, "a.pt")
 
@@ -219,11 +244,11 @@ def test_data_of_other_classes_than_a_checkpoints_are_told(digits: Dataset) -> N
 def test_options_are_refused_for_our_own(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"eval\.model_options"):
         opened(str(tmp_path / "a.pt"), ["width=3"], None, 0)
-    assert sources.UNKNOWN == "unknown"
+    assert UNKNOWN == "unknown"
 
 
 def test_frozen_weights_are_counted(module: Path) -> None:
-    frozen, free = (opened(f"own_networks:{name}", [], str(module), 0) for name in ("frozen", "make"))
+    frozen, free = (opened(f"own_networks:{name}", [], module, 0) for name in ("frozen", "make"))
     assert not any(weight.requires_grad for weight in frozen.network.parameters())
     assert frozen.params == free.params
 
@@ -231,17 +256,11 @@ def test_frozen_weights_are_counted(module: Path) -> None:
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_weights_that_became_constants_are_counted() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 10)).eval()
-    assert sources._weights(torch.jit.freeze(torch.jit.script(network))) == sources._weights(network) == 112 + 50
-    assert sources._weights(torch.jit.script(network)) == 112 + 50, "not the constants besides"
+    assert weights_of(torch.jit.freeze(torch.jit.script(network))) == weights_of(network) == 112 + 50
+    assert weights_of(torch.jit.script(network)) == 112 + 50, "not the constants besides"
     optimised = torch.jit.optimize_for_inference(torch.jit.script(network))
-    assert sources._weights(optimised) == 112 + 50
-    assert sources._weights(nn.Flatten()) == 0
-
-
-def asked(**keys: Any) -> Any:
-    settings = EvalSettings(**keys)
-    settings.check()
-    return settings.normalisation
+    assert weights_of(optimised) == 112 + 50
+    assert weights_of(nn.Flatten()) == 0
 
 
 def test_a_librarys_network_is_normalised_as_it_is_asked_for(digits: Dataset) -> None:
@@ -255,7 +274,7 @@ def test_a_librarys_network_is_normalised_as_it_is_asked_for(digits: Dataset) ->
         (half, (x - mean) / std, "settings"),
         ({"mean": [0.5], "std": [0.25]}, (x - 0.5) / 0.25, "settings"),
     ):
-        subject = opened(SMALL, RANDOM, None, 5, asked(**keys))
+        subject = opened(SMALL, RANDOM, None, 5, **keys)
         seen: list[torch.Tensor] = []
         inside: Any = getattr(subject.network, "network", subject.network)
         inside.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
@@ -268,14 +287,14 @@ def test_a_librarys_network_is_normalised_as_it_is_asked_for(digits: Dataset) ->
 
 def test_code_of_the_users_own_is_normalised_only_where_that_is_asked_for(module: Path) -> None:
     x = torch.rand(1, 3, 8, 8)
-    plain = opened("own_networks:make", [], str(module), 0)
-    same = opened("own_networks:make", [], str(module), 0, asked(normalise="none"))
-    other = opened("own_networks:make", [], str(module), 0, asked(mean=[0.5], std=[0.25]))
+    plain = opened("own_networks:make", [], module, 0)
+    same = opened("own_networks:make", [], module, 0, normalise="none")
+    other = opened("own_networks:make", [], module, 0, mean=[0.5], std=[0.25])
     assert torch.equal(plain.network(x), same.network(x))
     assert torch.equal(other.network(x), plain.network((x - 0.5) / 0.25))
     assert [one.normalised and one.normalised.by for one in (plain, same, other)] == ["none", "none", "settings"]
     with pytest.raises(InputError, match=r"eval\.normalise=library.*eval\.mean with eval\.std"):
-        opened("own_networks:make", [], str(module), 0, asked(normalise="library"))
+        opened("own_networks:make", [], module, 0, normalise="library")
 
 
 @pytest.mark.parametrize(
@@ -299,7 +318,7 @@ def test_constants_that_mean_nothing_are_refused(keys: dict[str, Any], words: st
 def test_normalisation_is_refused_for_our_own(tmp_path: Path) -> None:
     for keys in ({"normalise": "none"}, {"mean": [0.5], "std": [0.5]}):
         with pytest.raises(InputError, match=r"eval\.normalise.*as it was trained"):
-            opened(str(tmp_path / "a.pt"), [], None, 0, asked(**keys))
+            opened(str(tmp_path / "a.pt"), [], None, 0, **keys)
 
 
 class Inside(nn.Module):
@@ -375,7 +394,7 @@ def test_networks_without_gradients_are_refused_where_one_is_needed(
     (tmp_path / f"without_{name.lower()}.py").write_text(WITHOUT)
     monkeypatch.syspath_prepend("")
     text = f"without_{name.lower()}:{name}"
-    subject = opened(text, [], str(tmp_path), 0)
+    subject = opened(text, [], tmp_path, 0)
     for keys, words in (
         ({"attacks": ["square100", "pgd20"]}, "for pgd20 but"),
         ({"attacks": ["autoattack"]}, "for autoattack but"),
@@ -394,7 +413,7 @@ def test_networks_without_gradients_are_refused_where_one_is_needed(
 def test_quantised_weights_are_counted() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 10))
     quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
-    assert sources._weights(quantised) == sources._weights(network) == 3 * 4 * 9 + 4 + 4 * 36 * 10 + 10
+    assert weights_of(quantised) == weights_of(network) == 3 * 4 * 9 + 4 + 4 * 36 * 10 + 10
 
 
 def test_one_number_stands_for_all_channels_of_either() -> None:
@@ -417,7 +436,7 @@ def test_what_needs_a_gradient() -> None:
 
 
 def test_the_weights_stay_in_their_order_when_a_network_is_tried(module: Path, digits: Dataset) -> None:
-    subject = opened("own_networks:make", [], str(module), 0)
+    subject = opened("own_networks:make", [], module, 0)
     check_fits(subject, digits, "own_networks:make", EvalSettings())
     assert all(weight.is_contiguous() for weight in subject.network.parameters())
 
@@ -429,6 +448,6 @@ def test_modules_of_the_users_folder_come_before_others(tmp_path: Path, monkeypa
         (folder / "made_twice.py").write_text(f"from torch import nn\ndef make(): return nn.Linear(2, {width})\n")
     monkeypatch.setattr(sys, "path", [str(other), *sys.path])
     monkeypatch.delitem(sys.modules, "made_twice", raising=False)
-    subject = opened("made_twice:make", [], str(own), 0)
+    subject = opened("made_twice:make", [], own, 0)
     monkeypatch.delitem(sys.modules, "made_twice")
     assert subject.params == 2 * 7 + 7

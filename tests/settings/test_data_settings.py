@@ -135,9 +135,9 @@ def network(path: Path, data: dict[str, Any], classes: list[str] | None = None) 
 def test_checkpoints_of_before_count_as_text(numbers: Path, tmp_path: Path) -> None:
     said = {"name": "imagefolder", "root": str(numbers), "size": None, "download": True, "validation": 0.1}
     old = network(tmp_path / "old.pt", said)
-    settings, extra = evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
+    settings, given = evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
     assert settings.data.order == "text"
-    Eval().check(settings, extra)
+    Eval().check(settings, given.to_json())
     changed, _ = evaluation_settings(old, ["data.order=numeric"])
     assert changed.data.order == "numeric"
 
@@ -149,17 +149,17 @@ def test_new_checkpoints_carry_their_order_and_names(
     new = network(tmp_path / "new.pt", asdict(data), NAMES)
     assert load_trained(Path(new))[1].classes == NAMES
     few = ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"]
-    settings, extra = evaluation_settings(new, few)
+    settings, given = evaluation_settings(new, few)
     assert settings.data.order == "numeric"
-    Eval().check(settings, extra)
-    settings, extra = evaluation_settings(new, [*few, "data.order=text"])
+    Eval().check(settings, given.to_json())
+    settings, given = evaluation_settings(new, [*few, "data.order=text"])
     with pytest.raises(InputError, match=r"set data\.order"):
-        Eval().check(settings, extra)
+        Eval().check(settings, given.to_json())
     caplog.clear()
     for name in NAMES:
         (numbers / name).rename(numbers / f"n{int(name):03}")
-    settings, extra = evaluation_settings(new, few)
-    Eval().check(settings, extra)
+    settings, given = evaluation_settings(new, few)
+    Eval().check(settings, given.to_json())
     assert "11 of 11 classes" in caplog.text
 
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
+from nas.eval.networks.fitting import check_fits
+from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.networks.logit_shapes import check_logits, check_one_image
-from nas.eval.sources import Subject, check_fits
 
 
 class Gives(nn.Module):
@@ -45,7 +46,7 @@ def data(classes: int) -> Dataset:
 )
 def test_what_is_refused(classes: int, outputs: Callable[[Tensor], Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        check_fits(Subject(Gives(outputs), "mine:make", 0, "unknown"), data(classes), "mine:make")
+        check_fits(EvaluatedModel(Gives(outputs), "mine:make", 0, "unknown"), data(classes), "mine:make")
 
 
 def test_the_advice_for_a_single_output_gives_logits_of_the_same_classes() -> None:

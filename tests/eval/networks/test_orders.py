@@ -15,8 +15,9 @@ from nas.core.data.formats.class_order import ordered, other_order
 from nas.core.errors import InputError
 from nas.eval import EvalSettings, evaluate
 from nas.eval.corruptions import Published
+from nas.eval.networks.fitting import check_fits, unlike
+from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.networks.orders import remark
-from nas.eval.sources import Subject, check_fits, unlike
 from nas.eval.standing import OTHER_ORDER, told
 
 CPU = torch.device("cpu")
@@ -154,8 +155,8 @@ def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None
 # names that a network brings
 
 
-def subject(classes: list[str]) -> Subject:
-    return Subject(Reads("text"), "x", 1, "standard", 12, 4, tuple(classes))
+def subject(classes: list[str]) -> EvaluatedModel:
+    return EvaluatedModel(Reads("text"), "x", 1, "standard", 12, 4, tuple(classes))
 
 
 def test_a_network_with_names_is_not_shown_them_in_another_order() -> None:

@@ -1,0 +1,75 @@
+"""Whether a network fits the data and the attacks of an evaluation."""
+
+from __future__ import annotations
+
+import torch
+
+from nas.core.data import Dataset
+from nas.core.errors import InputError
+from nas.core.images import unit_range
+from nas.core.logits import finite
+from nas.core.reasons import reason
+from nas.eval.networks import layout
+from nas.eval.networks.gradients import needing
+from nas.eval.networks.loading import EvaluatedModel
+from nas.eval.networks.logit_shapes import check_logits, check_one_image
+from nas.eval.settings import EvalSettings
+
+
+def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: EvalSettings | None = None) -> None:
+    """`InputError` unless the network takes the images of `dataset`, tells its classes apart, and has the gradients
+    that an evaluation by `settings` needs.
+
+    A network of somebody else is asked with two images, of the training part where there is one, and with one.
+    """
+    classes, size = model.num_classes, model.image_size
+    if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
+        raise InputError(
+            f"Expected data of {classes} classes and {size} pixels for {name} but {dataset.name} has "
+            f"{dataset.num_classes} and {dataset.image_size}; set data.name, data.size."
+        )
+    if sorted(model.classes) == sorted(dataset.classes) and model.classes != dataset.classes:
+        odd = next(label for label, name in enumerate(model.classes) if name != dataset.classes[label])
+        raise InputError(
+            f"Expected the classes in the order of {name}, whose class {odd} is {model.classes[odd]!r}, but in "
+            f"{dataset.name} it is {dataset.classes[odd]!r}; set data.order as it was for the training."
+        )
+    if classes is not None:
+        return
+    images = f"{dataset.image_size}x{dataset.image_size} images"
+    wanting = [] if settings is None else needing(settings)
+    x = unit_range(dataset.example.images[:2])
+    try:
+        network = layout.fitted(model.network, x)
+        with torch.no_grad():
+            logits = network(x)
+        without = layout.missing_gradient(network, x) if wanting else None
+    except Exception as error:  # the code of somebody else may fail in any way
+        raise InputError(
+            f"Expected {name} to take {images} of {dataset.name} but: {reason(error)}; set data.size."
+        ) from error
+    check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
+    if not bool(finite(logits).any()):  # a single image may be one that the network cannot standardise
+        raise InputError(
+            f"Expected finite logits of {name} but got NaN or infinity; check its weights. If it masks classes by "
+            "infinite logits, let them be large and finite."
+        )
+    check_one_image(network, x[:1], dataset.num_classes, name)
+    model.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    if without is not None:
+        raise InputError(
+            f"Expected a gradient of {name} in the pixels for {', '.join(wanting)} but there is none "
+            f"({reason(without)}); leave these out, or give a network that computes gradients (not quantised, not "
+            "optimised for inference, not run under no_grad). The attack square and corruptions need none."
+        )
+
+
+def unlike(model: EvaluatedModel, dataset: Dataset, name: str) -> str | None:
+    """That the network's classes have other names than those of the data, in a sentence; None where they have not."""
+    pairs = [(ours, theirs) for ours, theirs in zip(model.classes, dataset.classes) if ours != theirs]
+    if not pairs:
+        return None
+    return (
+        f"{len(pairs):,} of {len(model.classes):,} classes of {name} have other names than those of the data (as "
+        f"{pairs[0][0]!r} and {pairs[0][1]!r}); they are taken to be the same in this order."
+    )
