@@ -12,21 +12,10 @@ import numpy as np
 
 from nas.core.config.effects import Condition
 from nas.core.errors import InputError
+from nas.core.goal import Goal
 from nas.search_spaces.base import Points
 
 A = TypeVar("A")
-
-
-@dataclass(frozen=True)
-class Goal:
-    """One metric to optimise and its direction."""
-
-    name: str
-    higher_is_better: bool = True
-
-    def fitness(self, metrics: dict[str, float]) -> float:
-        """The metric turned so that more is better."""
-        return metrics[self.name] if self.higher_is_better else -metrics[self.name]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""Frozen dataclasses that are written as JSON objects and read again, key by key in the order of their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+Json = dict[str, Any]  # a JSON object: nothing but dictionaries, lists, texts, numbers, true, false and null
+R = TypeVar("R", bound="Record")
+
+LAST = {"last": True}  # metadata of a field that is written behind those of a subclass
+
+
+def key(name: str) -> dict[str, str]:
+    """Metadata of a field: its key in JSON, where that is not its name."""
+    return {"key": name}
+
+
+def flat(prefix: str | None = None) -> dict[str, Any]:
+    """Metadata of a field whose keys stand among the others: all of a record, or none of them where that is None; of
+    a dictionary all that begin with `prefix`."""
+    return {"flat": True, "prefix": prefix}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A frozen dataclass with `to_json` and `from_json`; one with the fields of the other is equal to it.
+
+    Fields hold what JSON can write, records and other dataclasses, named tuples (lists in JSON), arrays of bool (texts
+    of 0 and 1), and lists and dictionaries of these; their annotations say what is read. A field with a default may be
+    absent in JSON, and is left out where it has that value. Keys that no field is for, such as those of a later
+    version, are kept in `more` and written behind the others.
+    """
+
+    more: Json = field(default_factory=dict, kw_only=True, repr=False)
+
+    @classmethod
+    def from_json(cls: type[R], value: Mapping[str, Any]) -> R:
+        """`KeyError` names a key that is missing, `TypeError` says what is no object."""
+        if not isinstance(value, Mapping):
+            raise TypeError(f"expected the keys of a {cls.__name__} but got {value!r:.80}")
+        left, given = dict(value), {}
+        for one, kind in _fields(cls):
+            name = one.metadata.get("key", one.name)
+            if one.metadata.get("flat"):
+                own = {name: left.pop(name) for name in list(left) if _owns(kind, one.metadata["prefix"], name)}
+                given[one.name] = _read(kind, own if one.metadata["prefix"] is not None else own or None)
+            elif name in left:
+                given[one.name] = _read(kind, left.pop(name))
+            elif _default(one) is MISSING:
+                raise KeyError(name)
+        return cls(**given, more=left)
+
+    def to_json(self) -> Json:
+        found: Json = {}
+        for one, _ in _fields(type(self)):
+            value = getattr(self, one.name)
+            if one.metadata.get("flat"):
+                found |= _written(value) or {}
+            elif (default := _default(one)) is MISSING or value != default:
+                found[one.metadata.get("key", one.name)] = _written(value)
+        return {**found, **self.more}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Record) and self.to_json() == other.to_json()
+
+
+@cache
+def _fields(kind: Any) -> list[tuple[Field[Any], Any]]:
+    """The fields in the order of their keys, each with its annotation."""
+    kinds = get_type_hints(kind)
+    own = [one for one in fields(kind) if one.name != "more"]
+    return [(one, kinds[one.name]) for one in sorted(own, key=lambda one: bool(one.metadata.get("last")))]
+
+
+def _default(one: Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def _owns(kind: Any, prefix: str | None, name: str) -> bool:
+    """Whether the key belongs to a flat field of this kind."""
+    if prefix is not None:
+        return name.startswith(prefix)
+    (record,) = [one for one in get_args(kind) or [kind] if one is not NoneType]
+    return any(name == one.metadata.get("key", one.name) for one, _ in _fields(record))
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """What a field of this kind holds where JSON has `value`."""
+    outer, parts = get_origin(kind) or kind, get_args(kind)
+    if outer in (Union, UnionType):
+        (inner, *others) = [one for one in parts if one is not NoneType]
+        return value if value is None or others else _read(inner, value)
+    if outer is list:
+        return [_read(parts[0], one) for one in value]
+    if outer is dict:
+        return {name: _read(parts[1], one) for name, one in value.items()}
+    if outer is np.ndarray:
+        return np.frombuffer(value.encode(), dtype=np.uint8) == ord("1")
+    if isinstance(outer, type) and issubclass(outer, Record):
+        return outer.from_json(value)
+    if isinstance(outer, type) and issubclass(outer, tuple):
+        return outer(*value)
+    if isinstance(outer, type) and is_dataclass(outer):
+        return outer(**{one.name: value[one.name] for one in fields(outer)})
+    return value
+
+
+def _written(value: Any) -> Any:
+    """`value` as JSON has it."""
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, dict):
+        return {name: _written(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(one) for one in value]
+    if isinstance(value, np.ndarray):
+        return "".join("1" if flag else "0" for flag in value.tolist())
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value
