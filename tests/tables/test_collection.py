@@ -150,3 +150,8 @@ def test_what_the_tables_list_is_not_the_callers_to_say(tables: Collection) -> N
     for name in ("labels", "usual"):
         with pytest.raises(TypeError, match=name):
             Collection(tables.tables, **{name: ["clean"]})  # type: ignore[arg-type]
+
+
+def test_files_of_scores_are_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert checked({"scores": ["~/a.csv", "b.csv"]}, TableSettings).scores == ["/home/somebody/a.csv", "b.csv"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -566,3 +566,22 @@ def test_values_that_are_equal_but_of_another_type_are_told_apart() -> None:
     with pytest.raises(InputError, match=r"search\.budget"):
         from_values({"search": {"budget": True}}, [])
     assert from_values({"search": {"budget": 1}}, []).search.budget == 1
+
+
+@dataclass
+class Inner:
+    files: list[str] = field(default_factory=list, metadata={config.PATH: True})
+    text: str | None = None
+
+
+@dataclass
+class Outer:
+    place: str | None = config.path_field()
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_the_home_folder_stands_for_its_sign_in_paths_of_every_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    found = config.checked({"place": "~/a", "inner": {"files": ["~/b", "c"], "text": "~/d"}}, Outer)
+    assert (found.place, found.inner.files) == ("/home/somebody/a", ["/home/somebody/b", "c"])
+    assert found.inner.text == "~/d"

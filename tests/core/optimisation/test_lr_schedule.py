@@ -53,6 +53,11 @@ def test_one_cycle_may_only_rise_or_only_fall(share: float) -> None:
     assert all(rate > 0 for rate in found)
 
 
+def test_one_cycle_whose_rise_is_its_first_step_begins_at_the_peak() -> None:
+    assert one_cycle(0, 10, 0.1, 0.1) == 0.1
+    assert one_cycle(9, 10, 0.1, 0.1) == pytest.approx(0.1 / 25 / 10_000)
+
+
 def test_step_is_that_of_torch() -> None:
     schedule = Schedule(6, 0.1, kind="step", milestones=[2, 5], gamma=0.2)
     expected = of_torch(lambda o: lr_scheduler.MultiStepLR(o, [2, 5], 0.2), 0.1, 24, 4)

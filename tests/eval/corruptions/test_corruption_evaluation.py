@@ -229,6 +229,15 @@ def test_published_files_are_read_by_severity(tmp_path: Path, repeat: int) -> No
     assert "rows 1 to 5 of 6" in source.described
 
 
+def test_rows_and_columns_of_published_images_stay_what_they_are(tmp_path: Path) -> None:
+    write(tmp_path)
+    levels = np.arange(30 * 16 * 16 * 3, dtype=np.uint32).astype(np.uint8).reshape(30, 16, 16, 3)
+    np.save(tmp_path / "fog.npy", levels)
+    x, _ = Published(str(tmp_path), ["fog"], 4, 16, [2], n=5, size=5).batch("fog", 2, 0, CPU)
+    assert (x[3, 1, 2, 7] * 255).round() == levels[6 + 3, 2, 7, 1]
+    assert np.array_equal((x * 255).round().numpy(), np.moveaxis(levels[6:11], -1, 1))
+
+
 def test_published_files_and_the_clean_images_they_are_of(
     tmp_path: Path, network: nn.Module, images: torch.Tensor
 ) -> None:

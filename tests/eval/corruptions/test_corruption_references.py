@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from nas.eval.corruptions import CORRUPTIONS, SEVERITIES, Corruption
+from nas.eval.corruptions import CORRUPTIONS, SEVERITIES, Corruption, photographs
 from nas.eval.corruptions.base import uniform
 from nas.eval.corruptions.blur import disk, shrunk, shuffled
 from nas.eval.corruptions.water import distance, edges, equalised
@@ -284,6 +284,12 @@ def test_frost_is_a_crop_of_one_of_the_first_five_photographs(tmp_path: Path) ->
         assert first.min() >= 0
         assert first.max() < largest // 5 - 32
         assert len(set(first.tolist())) > 3
+
+
+def test_a_photograph_of_the_size_it_is_cut_from_stays_as_it_is() -> None:
+    image = torch.arange(3 * 9 * 8, dtype=torch.uint8).reshape(3, 9, 8)
+    assert torch.equal(photographs._resized(image, 1.0, 4, 5), image / 255)
+    assert photographs._resized(image, 2.0, 4, 5).shape == (3, 18, 16)
 
 
 def test_snow() -> None:

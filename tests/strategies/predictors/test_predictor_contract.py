@@ -190,3 +190,11 @@ def test_bad_questions_are_told(new: Callable[[int], Predictor]) -> None:
     ):
         with pytest.raises(InputError, match=words):
             predictor.predict(question)
+
+
+@pytest.mark.parametrize("options", [{"smallest_leaf": 0}, {"trees": 0}, {"share": 0.0}, {"share": 1.01}])
+def test_impossible_extra_trees_are_refused(options: dict[str, float]) -> None:
+    kind = PREDICTORS.get("extra-trees").Options
+    kind(trees=1, smallest_leaf=1, share=1.0).check()
+    with pytest.raises(InputError, match="smallest_leaf >= 1"):
+        kind(**options).check()

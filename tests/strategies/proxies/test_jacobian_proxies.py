@@ -258,3 +258,4 @@ def test_impossible_options_are_told(options: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
         JacobianOptions(**options).check()
     JacobianOptions(projections=1).check()
+    JacobianOptions(projections=10_000).check()

@@ -14,6 +14,7 @@ from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.curvature import HessianOptions
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.jacobian import JacobianOptions
 from nas.strategies.proxies.passes import probe as probe_module
 from nas.strategies.proxies.passes.probe import Probe
@@ -105,6 +106,15 @@ def test_what_options_cost(number: int, watched: Watched, batch: Batch) -> None:
             proxy(probe_for(proxy, watched.network, batch), options)
         cost = (passes.forwards + passes.weights + passes.inputs) / watched.convolutions / 3
         assert cost == pytest.approx(proxy.passes(options))
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_eproxy_costs_its_iterations_but_for_the_last_step(number: int, watched: Watched, batch: Batch) -> None:
+    """Of the network itself; its heads are small beside it. The last iteration is a forward alone."""
+    proxy, options = PROXIES.get("eproxy"), EproxyOptions(iterations=number)
+    proxy(probe_for(proxy, watched.network, batch), options)
+    assert len(watched.inputs) == number
+    assert proxy.passes(options) == pytest.approx(number - 1 + 1 / 3)
 
 
 def test_the_thirteen_share_one_forward_of_the_batch(watched: Watched, batch: Batch, gathered: list[str]) -> None:

@@ -311,6 +311,18 @@ def test_normalisation_can_be_off(space: SearchSpace, tiny: Tiny, batch: Batch) 
         torch.testing.assert_close(got, torch.from_numpy(expected))
 
 
+def test_some_normalisations_can_be_off(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
+    """A pass that keeps the normalisations chosen is one of the network without the others."""
+    network = tiny(space, small(space)).double()
+    last = [module for module in network.body.modules() if isinstance(module, nn.BatchNorm2d)][-1]
+    own = Copy(network, batch)
+    kept = [module for module in own.body.modules() if isinstance(module, nn.BatchNorm2d)][-1]
+    replace(own.body, nn.BatchNorm2d, lambda norm: norm if norm is kept else nn.Identity())
+    got = Probe(network, batch[0].double(), batch[1]).run(batch_norm=lambda norm: norm is last)
+    for one, expected in zip(got, own.gradients(), strict=True):
+        torch.testing.assert_close(one, torch.from_numpy(expected))
+
+
 def test_the_probes_fgsm_moves_every_pixel_by_eps(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     probe = Probe(tiny(space, space.largest()), *batch)
     up, down = probe.fgsm(0.01), probe.fgsm(0.01, ascend=False)
