@@ -273,3 +273,16 @@ def test_size_and_order_of_the_space() -> None:
     assert len(SPACE) == (49 * 147 * 294 * 490) ** 2
     first = list(islice(SPACE, 5000))  # nobody lives to see the end of it
     assert len({(frozenset(g.reduce[4:6]), frozenset(g.reduce[6:])) for g in first}) == 5000
+
+
+def test_features_stand_in_the_order_that_they_are_described_in() -> None:
+    """Of each cell: counts of the eight operations, seven of them on each of eight edges, inputs, edges out of nodes."""
+    for seed in range(5):
+        genotype = SPACE.canonical(SPACE.sample(Random(seed)))
+        vector = SPACE.features(genotype)
+        for edges, values in ((genotype.normal, vector), (genotype.reduce, vector[len(vector) // 2 :])):
+            names = [name for name, _ in edges]
+            counts, inputs, out = values[:8], values[64:72], values[72:77]
+            assert counts.tolist() == [names.count(name) for name in OPERATIONS]
+            assert inputs.tolist() == [source for _, source in edges]
+            assert out.tolist() == [sum(s == node and name != "none" for name, s in edges) for node in range(5)]

@@ -20,6 +20,7 @@ from nas.search_spaces.darts.depthwise import depthwise
 from nas.search_spaces.darts.genotype import NODES, pair
 from nas.search_spaces.darts.supernet import EDGES as DARTS_EDGES
 from nas.search_spaces.nasbench201.cell import EDGES
+from nas.search_spaces.nasbench201.supernet import MixedCell, NASBench201Supernet
 from nas.search_spaces.supernet import Supernet, batch_norm
 
 TINY: dict[str, dict[str, Any]] = {
@@ -358,3 +359,10 @@ def test_logits_of_half_precision_are_of_the_type_of_the_images() -> None:
     supernet = NASBench201().supernet(3, channels=2, cells_per_stage=1)
     supernet.precision = torch.bfloat16
     assert supernet(torch.rand(2, 3, 8, 8)).dtype == torch.float32
+
+
+def test_a_supernet_without_options_has_the_size_of_the_benchmarks_networks() -> None:
+    """NAS-Bench-201: 16 channels, five cells in each of three stages."""
+    network = NASBench201Supernet(10)
+    assert network.stem[0].out_channels == 16
+    assert sum(isinstance(block, MixedCell) for block in network.blocks) == 15

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas.core.errors import InputError
-from nas.strategies import STRATEGIES
+from nas.strategies import STRATEGIES, local_search, modelled, warmup_move
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import BilevelOptions
@@ -111,3 +111,8 @@ def test_rates_of_a_supernet_search_are_below_a_million(key: str) -> None:
 def test_sizes_of_perturbations_are_finite(key: str, value: float) -> None:
     with pytest.raises(InputError, match=key):
         PROXIES.get("croze").Options(**{key: value}).check()
+
+
+def test_how_many_architectures_are_drawn_for_a_new_one() -> None:
+    """The project's own numbers: enough that a space is seldom called exhausted, few enough to be quick."""
+    assert (warmup_move.DRAWS, modelled.DRAWS, local_search.DRAWS) == (100, 100, 20)
