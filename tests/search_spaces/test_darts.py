@@ -276,7 +276,7 @@ def test_size_and_order_of_the_space() -> None:
 
 
 def test_features_stand_in_the_order_that_they_are_described_in() -> None:
-    """Of each cell: counts of the eight operations, seven of them on each of eight edges, inputs, edges out of nodes."""
+    """Of each cell: counts of the eight operations, seven of them on each edge, inputs, edges out of nodes."""
     for seed in range(5):
         genotype = SPACE.canonical(SPACE.sample(Random(seed)))
         vector = SPACE.features(genotype)
