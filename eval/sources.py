@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from nas.eval.networks.libraries import LIBRARIES, stated
+from nas.eval.networks.libraries import LIBRARIES, ImageOptions, stated
 from nas.eval.networks.making import keywords
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -54,7 +54,7 @@ class ModelSource:
         name = self.model if self.library else f"{self.text.partition(':')[0].rpartition('.')[2]}.{self.model}"
         return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "network"
 
-    def native_images(self, options: list[str]) -> dict[str, Any]:
+    def native_images(self, options: list[str]) -> ImageOptions:
         """How the library wants images for its model: `size`, `resize`, `crop_share`, `interpolation` of the data.
 
         Empty for other sources. `options` are those of the model: they may choose other weights of torchvision.
@@ -77,7 +77,7 @@ class ModelSource:
         return {"checkpoint": self.text, **({} if self.importable is None else {"importable": self.importable})}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> ModelSource:
+    def from_json(cls, value: Mapping[str, str]) -> ModelSource:
         return cls(value["checkpoint"], value.get("importable"))
 
 

@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.io.files import sha256_of
 from nas.core.registry import suggest
-from nas.eval.networks.making import made
+from nas.eval.networks.making import Keywords, made
 from nas.eval.networks.weights import load_weights
 from nas.eval.networks.wrapped import NONE, SETTINGS, Normalisation
 
@@ -22,13 +22,14 @@ LIBRARIES = ("timm", "torchvision")
 OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from
 INSIDE = "transform_input"  # of googlenet and inception_v3: they normalise once more, by themselves
 PUBLISHED = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # the beginning of a file's SHA-256 in its name
+ImageOptions = dict[str, int | float | str]  # keys of `data`: size, resize, crop_share, interpolation
 
 
 @dataclass(frozen=True)
 class Stated:
     """What a library says of one of its models."""
 
-    images: dict[str, Any]  # keys of `data`
+    images: ImageOptions
     mean: list[float]
     std: list[float]
     num_classes: int | None
@@ -54,13 +55,13 @@ def stated(library: str, name: str, chosen: Any = None) -> Stated:
     weights = known.__members__.get(str(chosen).rpartition(".")[2], known.DEFAULT)  # type: ignore[attr-defined]
     given = weights.transforms()
     size, side = given.crop_size[0], given.resize_size[0]
-    images = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
+    images: ImageOptions = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
     return Stated(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
 
 
-def _images_of_timm(config: Any) -> dict[str, Any]:
+def _images_of_timm(config: Any) -> ImageOptions:
     """`resize` is left to the user where timm pads images, which `data.resize` cannot."""
-    images = {"size": config.input_size[-1], "interpolation": config.interpolation}
+    images: ImageOptions = {"size": config.input_size[-1], "interpolation": config.interpolation}
     if config.crop_mode == "center":
         return images | _cut(config.crop_pct)
     if config.crop_mode == "squash":
@@ -68,7 +69,7 @@ def _images_of_timm(config: Any) -> dict[str, Any]:
     return images
 
 
-def _cut(share: float, how: str = CROP) -> dict[str, Any]:
+def _cut(share: float, how: str = CROP) -> ImageOptions:
     return {"resize": how, "crop_share": share}
 
 
@@ -77,7 +78,7 @@ def _no_model(library: str, name: str, listed: list[str]) -> InputError:
 
 
 def from_library(
-    library: str, name: str, weights: Path | None, keywords: dict[str, Any], asked: Normalisation, seed: int
+    library: str, name: str, weights: Path | None, keywords: Keywords, asked: Normalisation, seed: int
 ) -> tuple[nn.Module, Normalisation]:
     """The library's model on images in [0, 1], and how these are normalised: by the library's own constants unless
     others are `asked` for.
@@ -119,7 +120,7 @@ def from_library(
     return used.around(network), used
 
 
-def _normalises_inside(name: str, weights: Path, keywords: dict[str, Any]) -> bool:
+def _normalises_inside(name: str, weights: Path, keywords: Keywords) -> bool:
     """Whether a model that can normalise once more is to do so with the weights of this file, which do not tell."""
     given = keywords.get(INSIDE)
     if isinstance(given, bool):

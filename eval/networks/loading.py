@@ -51,7 +51,7 @@ class EvaluatedModel:
             tuple(trained.classes),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What the result of an evaluation says of it."""
         return {
             "architecture": self.architecture,

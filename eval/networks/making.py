@@ -17,6 +17,8 @@ from nas.core.errors import InputError
 from nas.core.reasons import reason
 from nas.core.seeds import seeded
 
+Keywords = dict[str, object]
+
 
 def made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
     """The network that `make` returns; weights that it draws are those of the seed. `InputError` where it fails."""
@@ -33,7 +35,7 @@ def made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
     return network
 
 
-def from_code(text: str, keywords: dict[str, Any], importable: str | None, seed: int) -> nn.Module:
+def from_code(text: str, keywords: Keywords, importable: str | None, seed: int) -> nn.Module:
     """What the user's own factory returns; importing its module runs the user's code."""
     module_name, _, path = text.partition(":")
     if importable is not None and importable not in sys.path:
@@ -57,9 +59,9 @@ def _hint(thing: Any) -> str:
     return "; return its .module()" if isinstance(thing, torch.export.ExportedProgram) else "; return the network"
 
 
-def keywords(options: list[str]) -> dict[str, Any]:
+def keywords(options: list[str]) -> Keywords:
     """`["num_classes=10", "pretrained=false"]` as values; each is read as YAML."""
-    found: dict[str, Any] = {}
+    found: Keywords = {}
     for text in options:
         key, equals, value = str(text).partition("=")
         if not equals or not key.isidentifier():

@@ -76,7 +76,9 @@ def named_as(state: Any, own: Mapping[str, Any]) -> Any:
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         return state
-    tried: dict[str, Any] | None = {name: value for name, value in state.items() if name in own or name not in COUNTERS}
+    tried: dict[str, object] | None = {
+        name: value for name, value in state.items() if name in own or name not in COUNTERS
+    }
     nearest, shared = tried, -1
     while tried is not None:
         common = len(tried.keys() & own.keys())
@@ -88,7 +90,7 @@ def named_as(state: Any, own: Mapping[str, Any]) -> Any:
     return nearest
 
 
-def _unwrapped(state: dict[str, Any]) -> dict[str, Any] | None:
+def _unwrapped(state: dict[str, object]) -> dict[str, object] | None:
     """The state without one wrapper's part of its names; None where there is none, or where two names become one."""
     first = {name.partition(".")[0] for name in state}
     if len(first) == 1 and all("." in name for name in state):

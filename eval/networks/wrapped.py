@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +50,7 @@ class Normalisation:
     def around(self, network: nn.Module) -> nn.Module:
         return Normalized(network, self.mean, self.std) if self.mean else network
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"by": self.by, "mean": list(self.mean) or None, "std": list(self.std) or None}
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nas.core import config
 from nas.core.data import BEFORE
@@ -37,7 +37,7 @@ class GivenModel:
         return {**self.source.to_json(), "name": self.name}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> GivenModel:
+    def from_json(cls, value: Mapping[str, str]) -> GivenModel:
         return cls(ModelSource.from_json(value), value["name"])
 
 
