@@ -46,10 +46,12 @@ def checked_out(commit: str, folder: Path) -> Iterator[Path]:
 def masks(root: Path, place: Path) -> Masks:
     import ast
 
-    text = (root / "nas/__init__.py").read_text(encoding="utf-8")
+    places = [root / "nas/version.py", root / "nas/__init__.py"]  # the latter in commits of before
     versions = [
         ast.literal_eval(node.value)
-        for node in ast.walk(ast.parse(text))
+        for path in places
+        if path.is_file()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Assign) and [getattr(one, "id", "") for one in node.targets] == ["__version__"]
     ]
     return Masks((str(root), str(place)), versions[0] if versions else "")
