@@ -1,13 +1,12 @@
 """Compose short YAML files, apply `key=value` overrides, and check every key and type against dataclasses."""
 
+from nas.core.config.recipes import compose, describe, shipped
 from nas.core.config.schema import (
     LONGEST_TEXT,
     OVERRIDE,
     PATH,
     UnknownKey,
     checked,
-    compose,
-    describe,
     expanded,
     flat,
     has_key,
@@ -15,7 +14,6 @@ from nas.core.config.schema import (
     override,
     path_field,
     plain,
-    shipped,
 )
 
 __all__ = [

@@ -151,7 +151,7 @@ def test_text_is_read_whole_and_by_line(tmp_path: Path) -> None:
 
 OWN = {  # text that is no user's: of the project, of the system, of a process
     "nas/core/io/files.py": "the readers themselves",
-    "nas/core/config/schema.py": "recipes that are shipped",
+    "nas/core/config/recipes.py": "recipes that are shipped",
     "nas/core/execution/available_memory.py": "what the system says of memory",
     "nas/core/provenance.py": "what the system says of the processor",
     "eval/attacks/library.py": "what an installed package lists of itself",
