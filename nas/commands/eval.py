@@ -45,7 +45,7 @@ class Eval(RunCommand):
         given = GivenModel.from_json(extra)
         foreign = given.source.foreign
         method = "pgd" if foreign else settings.train.method
-        network = given.load(settings).network if foreign else network_of(jobs, settings.arch)
+        network = given.load(settings).network if foreign else network_of(jobs, settings.one_arch)
         speed = measured(settings, jobs.dataset, network)
         attacking = eval_stage.cost(settings, [method], jobs.dataset, speed)
         return {"eval": Cost(attacking.seconds + start_up(workers_of(settings)), attacking.passes)}

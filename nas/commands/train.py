@@ -22,7 +22,6 @@ class Train(RunCommand):
 
     def settings(self, source: str, overrides: list[str]) -> Settings:
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
-        from nas.core.errors import InputError
         from nas.runs.sources import best_of, settings_of
         from nas.runs.train_stage import check_connected
         from nas.settings import typed
@@ -35,11 +34,6 @@ class Train(RunCommand):
             settings = typed.from_values(Reader(self.name), values, overrides)
         else:
             settings = typed.load(Reader(self.name), source, overrides)
-        if settings.arch is None:
-            raise InputError(
-                "Expected an architecture to train but got none; add arch='...' or give the folder of a finished "
-                "search."
-            )
         check_connected(settings)
         return settings
 
@@ -64,7 +58,7 @@ class Train(RunCommand):
         settings = jobs.settings
         method = settings.train.method
         adversarial = METHODS.get(method).adversarial
-        speed = measured(settings, jobs.dataset, network_of(jobs, settings.arch), adversarial)
+        speed = measured(settings, jobs.dataset, network_of(jobs, settings.one_arch), adversarial)
         training = train_stage.cost(settings, [method], jobs.dataset, speed)
         return {"train": Cost(training.seconds + start_up(workers_of(settings)), training.passes)}
 
@@ -75,7 +69,7 @@ class Train(RunCommand):
 
         settings = run.settings
         with workshop(run, watcher) as shop:
-            trained = train_all(shop, [Model("model", settings.arch, settings.train.method)])
+            trained = train_all(shop, [Model("model", settings.one_arch, settings.train.method)])
         run.store.put("training", trained)
         entry = trained["model"]
         chosen, last = entry["history"][entry["chosen_epoch"] - 1], entry["history"][-1]

@@ -96,13 +96,6 @@ class _Repetition:
         self.watcher = watcher
         self.inner: ExecutorSettings = settings.executor
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "settings": config.plain(self.settings)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.settings = from_values(state["settings"], [])
-
     def __call__(self, seed: int) -> dict[str, Any]:
         folder = self.study / f"seed-{seed}"
         with suppress(DamagedError):  # going on with that run mends it

@@ -9,7 +9,6 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from nas.core import config
 from nas.core.data import Dataset, DataSettings, shape_of
 from nas.core.data import load as load_data
 from nas.core.data.checksum import checksums
@@ -71,17 +70,9 @@ class Jobs:
             self.open_store = partial(Store, folder / STORE)
         self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "folder": self.folder, "open_store": self.open_store}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from nas.settings.schema import from_values
-
-        self.settings = from_values(state["settings"], [])
-        self.folder = state["folder"]
-        self.open_store = state["open_store"]
-        self.keep = True
-        self.tick = lambda: None
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the data and batch, which another process makes itself."""
+        return Jobs, (self.settings, self.folder), {"open_store": self.open_store}
 
     def __call__(self, job: Job) -> Any:
         match job:

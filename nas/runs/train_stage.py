@@ -29,7 +29,7 @@ def check(settings: Settings, dataset: Dataset) -> None:
 def check_connected(settings: Settings) -> None:
     """Of the architecture to train: `InputError` where an attack would look for a gradient that there is not."""
     space = SPACES.get(settings.space)()
-    if space.connected(space.parse(settings.arch), **vars(settings.model)):
+    if space.connected(space.parse(settings.one_arch), **vars(settings.model)):
         return
     if METHODS.get(settings.train.method).adversarial:
         raise InputError(

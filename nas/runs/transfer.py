@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import nn
 
-from nas.core import config
 from nas.core.config.effects import may_read
 from nas.core.data import LOADERS, Dataset, attacked
 from nas.core.errors import InputError, NasError
@@ -28,7 +27,7 @@ from nas.runs.context import Watcher
 from nas.runs.evaluation import GivenModel
 from nas.runs.run_folder import STORE, Run
 from nas.runs.tasks import load_once
-from nas.settings.schema import Settings, from_values
+from nas.settings.schema import Settings
 
 ATTACK = "eval.attacks=pgd20"  # unless another is asked for
 
@@ -111,12 +110,9 @@ class Work:
         if folder is not None:
             self.open_store = partial(Store, folder / STORE)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "given": self.given, "open_store": self.open_store}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(from_values(state["settings"], []), state["given"], None)  # type: ignore[misc]
-        self.open_store = state["open_store"]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the data and networks, which another process reads itself."""
+        return Work, (self.settings, self.given, None), {"open_store": self.open_store}
 
     @cached_property
     def dataset(self) -> Dataset:

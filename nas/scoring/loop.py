@@ -49,12 +49,9 @@ class Work:
         self.settings = settings
         self.proxies = proxies
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "proxies": self.proxies}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.settings = from_values(state["settings"], [])
-        self.proxies = state["proxies"]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the data and batch, which another process makes itself."""
+        return Work, (self.settings, self.proxies)
 
     def __call__(self, arch: str) -> Scored:
         scorer = self.scorer

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
-from nas.core import config, statistics
+from nas.core import statistics
 from nas.core.errors import NasError
 from nas.core.seeds import derive
 from nas.objectives.network_spec import Sized
@@ -93,13 +93,9 @@ class Work:
         self.kept = kept
         self._losses: dict[int, Losses] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": config.plain(self.settings), "kept": self.kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from nas.settings.schema import from_values
-
-        Work.__init__(self, from_values(state["settings"], []), state["kept"])
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the data and networks, which another process makes itself."""
+        return Work, (self.settings, self.kept)
 
     def __call__(self, task: Task) -> list[float | str]:
         return self.losses(task.draw).of(task)

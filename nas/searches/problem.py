@@ -203,7 +203,9 @@ class Aims:
 
     def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
         """The fitness that the cheap objective gives each class."""
-        (term,) = parse(self.settings.search.cheap)
+        cheap = self.settings.search.cheap
+        assert cheap is not None  # else no strategy is handed this
+        (term,) = parse(cheap)
         (goal,) = self.jobs.objectives.goals([term])
         values = self._metric(term.name, archs)
         return [None if value is None else goal.fitness({term.name: value}) for value in values]

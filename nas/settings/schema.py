@@ -128,6 +128,16 @@ class Common:
         if self.seeds != 1:
             raise InputError(f"Expected no seeds= for nas {command}; only `nas run` repeats a whole study.")
 
+    @property
+    def one_arch(self) -> str:
+        """The architecture of a single network; `InputError` where the settings name none."""
+        if self.arch is None:
+            raise InputError(
+                "Expected an architecture to train but got none; add arch='...' or give the folder of a finished "
+                "search."
+            )
+        return self.arch
+
     def torch_device(self) -> torch.device:
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -145,13 +155,25 @@ class Common:
         return device
 
 
-def schema(space: str, strategy: str) -> type:
-    """The dataclass of all settings for one space and strategy.
+class Settings(Common):
+    """All settings. Each is of the subclass that `schema` makes for its space and strategy.
 
-    Adds to `Common` the sections whose keys depend on them: `strategy` (with its `name`), `model` (the network that is
-    trained), `supernet` (the one that is searched), `scoring` (the network that proxies look at) and `proxies.<name>`
-    (their options).
+    What is pickled are the plain values, which are read again as those of a run's `config.json` are: so a worker
+    process needs no class that was made elsewhere, and checks that it has the device.
     """
+
+    strategy: Any  # the options of the strategy, and its `name`
+    model: Any  # size of the network that is trained
+    supernet: Any  # size of the network that is searched
+    scoring: Any  # size of the network that proxies look at
+    proxies: Any  # the options of each proxy, by its name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return from_values, (config.plain(self), [])
+
+
+def schema(space: str, strategy: str) -> type[Settings]:
+    """The dataclass of all settings for one space and strategy: `Settings` with the sections that depend on them."""
     kind = SPACES.get(space)
     supernets = SUPERNET_STRATEGIES.components
     options = supernets[strategy].Options if strategy in supernets else STRATEGIES.get(strategy).Options
@@ -159,7 +181,9 @@ def schema(space: str, strategy: str) -> type:
 
 
 @functools.cache
-def _schema(kind: type[SearchSpace], strategy: str, options: type, with_proxies: tuple[tuple[str, Any], ...]) -> type:
+def _schema(
+    kind: type[SearchSpace], strategy: str, options: type, with_proxies: tuple[tuple[str, Any], ...]
+) -> type[Settings]:
     strategy_section = make_dataclass("StrategySettings", [("name", str, field(default=strategy))], bases=(options,))
     proxies = []
     for name, proxy in with_proxies:
@@ -173,10 +197,7 @@ def _schema(kind: type[SearchSpace], strategy: str, options: type, with_proxies:
         ("scoring", kind.ScoringSettings, field(default_factory=kind.ScoringSettings)),
         ("proxies", proxies_section, field(default_factory=proxies_section)),
     ]
-    return make_dataclass("Settings", sections, bases=(Common,))
-
-
-Settings = Any  # an instance of what `schema` returns
+    return make_dataclass("Settings", sections, bases=(Settings,))
 
 
 def load(name: str, overrides: list[str]) -> Settings:
@@ -206,7 +227,7 @@ def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
         values = {key: value for key, value in values.items() if key not in dropped}
     kind = schema(*chosen)
     try:
-        settings: Settings = config.checked(config.override(values, overrides, kind), kind)
+        settings = config.checked(config.override(values, overrides, kind), kind)
     except config.UnknownKey as error:
         raise _of_others(error, *chosen) or error from None
     settings.data = located(settings.data)
