@@ -1,7 +1,7 @@
 """What can be built: search spaces with their points, networks, costs and plain features."""
 
 from nas.core.registry import Registry, is_concrete_subclass
-from nas.search_spaces.base import Architecture, Cost, SearchSpace
+from nas.search_spaces.base import Architecture, BuildSettings, Cost, SearchSpace
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.search_spaces.network import Network
@@ -10,4 +10,4 @@ SPACES: Registry[type[SearchSpace]] = Registry(
     "search space", "nas.search_spaces", "nas.search_spaces", is_concrete_subclass(SearchSpace)
 )
 
-__all__ = ["DARTS", "SPACES", "Architecture", "Cost", "NASBench201", "Network", "SearchSpace"]
+__all__ = ["DARTS", "SPACES", "Architecture", "BuildSettings", "Cost", "NASBench201", "Network", "SearchSpace"]

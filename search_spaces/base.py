@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ class Architecture(Protocol):
 
 
 A = TypeVar("A", bound=Architecture)
+BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword arguments of a space's `build` by name
 
 
 class Cost(NamedTuple):

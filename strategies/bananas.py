@@ -43,7 +43,7 @@ class BananasOptions:
         return NetworksOptions(self.members, self.layers, self.width, self.epochs)
 
 
-class Bananas(Modelled):
+class Bananas(Modelled[Any]):
     """Mutates the best told and asks the mutations that do best in a draw from N(mean, sd) of an ensemble.
 
     Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), algorithm 1: path encoding, ensemble of

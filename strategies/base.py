@@ -13,6 +13,7 @@ import numpy as np
 from nas.core.config.effects import Condition
 from nas.core.errors import InputError
 from nas.core.goal import Goal
+from nas.core.io.checkpoint import State
 from nas.search_spaces.base import Points
 
 A = TypeVar("A")
@@ -91,11 +92,11 @@ class Strategy(ABC, Generic[A]):
     def tell(self, arch: A, metrics: dict[str, float] | None) -> None:
         """The metrics of an architecture asked before; `None` where it is infeasible or its evaluation failed."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Everything that later proposals depend on, as plain JSON values. Subclasses extend it."""
         version, state, gauss = self.rng.getstate()
         return {"rng": [version, list(state), gauss]}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         version, numbers, gauss = state["rng"]
         self.rng.setstate((version, tuple(numbers), gauss))

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 from nas.core.errors import InputError
+from nas.core.io.checkpoint import State
 from nas.search_spaces.base import Points
 from nas.strategies.base import Goal, Hints, Strategy
 
@@ -64,14 +65,14 @@ class Evolution(Strategy[Any]):
         while len(self.population) > self.options.population:
             self.population.popleft()  # the oldest dies, not the worst
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {
             **super().state_dict(),
             "population": [[str(arch), fit] for arch, fit in self.population],
             "with_replacement": self.with_replacement,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])
         self.with_replacement = state.get("with_replacement", False)  # versions before 0.2.0 did not say

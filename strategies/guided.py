@@ -12,6 +12,7 @@ from scipy.special import erfcx, ndtr
 
 from nas.core.config.effects import Condition, chosen
 from nas.core.errors import InputError
+from nas.core.io.checkpoint import State
 from nas.core.registry import suggest
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Goal, Hints
@@ -66,7 +67,7 @@ _sampled = Condition(
 )
 
 
-class Guided(Modelled):
+class Guided(Modelled[Any]):
     """Asks what a predictor, fitted to features and fitness of everything told, thinks best.
 
     In a small space every class not asked yet is a candidate; in a larger one, mutations of the best told and random
@@ -157,10 +158,10 @@ class Guided(Modelled):
             return ranks(log_expected_improvement(mean, sd, best), mean)
         return mean
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {**super().state_dict(), "rules": self.rules}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self.rules = state.get("rules", 1)  # versions before 0.2.0 did not say
 

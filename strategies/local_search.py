@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Goal, Hints, Strategy
 
@@ -106,7 +107,7 @@ class LocalSearch(Strategy[Any]):
     def _new(self, key: str) -> bool:
         return key not in self.known and key not in self.asked
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {
             **super().state_dict(),
             "current": None if self.current is None else str(self.current),
@@ -115,7 +116,7 @@ class LocalSearch(Strategy[Any]):
             "asked": list(self.asked),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self._move(None if state["current"] is None else self.space.parse(state["current"]))
         self.starts = deque(map(self.space.parse, state["starts"]))

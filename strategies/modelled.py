@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from nas.core.io.checkpoint import State
 from nas.search_spaces.base import Points
-from nas.strategies.base import Goal, Hints, Strategy
+from nas.strategies.base import A, Goal, Hints, Strategy
 from nas.strategies.predictors.base import Predictor
 
 DRAWS = 100  # random architectures drawn to find one of a class not asked yet
 
 
-class Modelled(Strategy[Any]):
+class Modelled(Strategy[A]):
     """Random classes until `init` have a fitness; from then on, the `batch` best candidates by a model of all told.
 
     The model is fitted anew when the batch before is asked, whatever the sizes of `ask`; an `ask` for more than are
@@ -27,14 +28,14 @@ class Modelled(Strategy[Any]):
         self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None
     ) -> None:
         super().__init__(space, goals, seed, options, hints)
-        self.told: dict[str, tuple[Any, float]] = {}  # class -> the architecture and its fitness
+        self.told: dict[str, tuple[A, float]] = {}  # class -> the architecture and its fitness
         self.asked: dict[str, None] = {}  # classes
-        self.queue: list[Any] = []  # chosen, not asked yet; the best first
-        self._class: Callable[[Any], Any] = getattr(space, "canonical", lambda arch: arch)
+        self.queue: list[A] = []  # chosen, not asked yet; the best first
+        self._class: Callable[[A], A] = getattr(space, "canonical", lambda arch: arch)
         self._within: dict[str, bool] = {}  # by class, what the hint said; a memory of pure values
 
-    def ask(self, n: int) -> list[Any]:
-        proposed: list[Any] = []
+    def ask(self, n: int) -> list[A]:
+        proposed: list[A] = []
         while len(proposed) < n:
             if len(self.told) < self.options.init:
                 arch = self._random(self.asked)
@@ -46,11 +47,11 @@ class Modelled(Strategy[Any]):
             proposed.append(arch)
         return proposed
 
-    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
+    def tell(self, arch: A, metrics: dict[str, float] | None) -> None:
         if metrics is not None:
             self.told[self._key(arch)] = (arch, self.goals[0].fitness(metrics))
 
-    def _choose(self, count: int) -> list[Any]:
+    def _choose(self, count: int) -> list[A]:
         """The best candidates by the model, filled up with random ones where there are fewer."""
         candidates, features = self._candidates()
         fine = np.array(self._allowed(candidates), dtype=bool) & _known(features)
@@ -58,7 +59,7 @@ class Modelled(Strategy[Any]):
         fitness = np.array([fit for _, fit in self.told.values()])
         seen = self._describe([arch for arch, _ in self.told.values()])
         learnt = _known(seen)
-        best: list[Any] = []
+        best: list[A] = []
         if candidates and learnt.any():
             model = self._model(self.rng.getrandbits(32))
             mean, sd = model.fit(seen[learnt], fitness[learnt]).predict(features)
@@ -72,11 +73,11 @@ class Modelled(Strategy[Any]):
         return best
 
     @abstractmethod
-    def _candidates(self) -> tuple[list[Any], np.ndarray]:
+    def _candidates(self) -> tuple[list[A], np.ndarray]:
         """Architectures of different classes not asked yet, and their features (m, d)."""
 
     @abstractmethod
-    def _describe(self, archs: list[Any]) -> np.ndarray:
+    def _describe(self, archs: list[A]) -> np.ndarray:
         """Features (n, d) of architectures, through the representatives of their classes."""
 
     @abstractmethod
@@ -87,10 +88,10 @@ class Modelled(Strategy[Any]):
     def _worth(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         """The acquisition function (m,), more is better, from the prediction and the best fitness told."""
 
-    def _key(self, arch: Any) -> str:
+    def _key(self, arch: A) -> str:
         return str(self._class(arch))
 
-    def _allowed(self, archs: list[Any]) -> list[bool]:
+    def _allowed(self, archs: list[A]) -> list[bool]:
         """Which architectures are within the limits that cost nothing to check."""
         if self.hints.allowed is None:
             return [True] * len(archs)
@@ -100,7 +101,7 @@ class Modelled(Strategy[Any]):
             self._within.update(zip(new, self.hints.allowed(list(new.values()))))
         return [self._within[key] for key in keys]
 
-    def _random(self, taken: dict[str, None]) -> Any:
+    def _random(self, taken: dict[str, None]) -> A:
         """A random architecture of a class not taken, if one is found."""
         for _ in range(DRAWS):
             arch = self.space.sample(self.rng)
@@ -108,9 +109,9 @@ class Modelled(Strategy[Any]):
                 break
         return arch
 
-    def _mutations(self, parents: list[Any], tries: int, count: int) -> dict[str, Any]:
+    def _mutations(self, parents: list[A], tries: int, count: int) -> dict[str, A]:
         """Classes not asked yet: `tries` mutations of each parent, until a parent leaves at least `count`."""
-        found: dict[str, Any] = {}
+        found: dict[str, A] = {}
         for parent in parents:
             if len(found) >= count:
                 break
@@ -121,11 +122,11 @@ class Modelled(Strategy[Any]):
                     found.setdefault(key, arch)
         return found
 
-    def _ranking(self) -> list[Any]:
+    def _ranking(self) -> list[A]:
         """The architectures told, the best first; ties in the order told."""
         return [arch for arch, _ in sorted(self.told.values(), key=lambda pair: -pair[1])]
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {
             **super().state_dict(),
             "told": [[str(arch), fit] for arch, fit in self.told.values()],
@@ -133,7 +134,7 @@ class Modelled(Strategy[Any]):
             "queue": [str(arch) for arch in self.queue],
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         told = [(self.space.parse(text), fit) for text, fit in state["told"]]
         self.told = {self._key(arch): (arch, fit) for arch, fit in told}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Goal, Hints, Strategy
 from nas.strategies.pareto import crowding, fronts
@@ -94,13 +95,13 @@ class NSGA2(Strategy[Any]):
             first.setdefault(str(self.space.canonical(member[0])), member)
         return list(first.values())
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         def plain(members: list[Member]) -> list[Any]:
             return [[str(arch), list(fit)] for arch, fit in members]
 
         return {**super().state_dict(), "parents": plain(self.parents), "children": plain(self.children)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         def read(members: list[Any]) -> list[Member]:
             return [(self.space.parse(text), tuple(fit)) for text, fit in members]
 

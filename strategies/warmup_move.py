@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 from nas.core.errors import InputError
+from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Goal, Hints, Strategy
 
@@ -248,7 +249,7 @@ class WarmupMove(Strategy[Any]):
             for text, value in together.best:
                 self._enter(self.space.parse(text), value)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         state = {
             **super().state_dict(),
             "ranking": None if self.ranking is None else [str(arch) for arch in self.ranking],
@@ -258,7 +259,7 @@ class WarmupMove(Strategy[Any]):
         }
         return {**state, "scored": [asdict(one) for one in self.scored]} if self._by_objective else state
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         ranking = state["ranking"]
         self.ranking = None if ranking is None else deque(map(self.space.parse, ranking))

@@ -9,7 +9,6 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from nas.core.config import expanded
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.io.files import read_text, write_atomic, write_json
+from nas.core.io.records import Json
 from nas.search_spaces import Network
 from nas.train.trained import TrainedNetwork, assembled, load_trained
 
@@ -31,7 +31,7 @@ def is_exported(path: Path) -> bool:
     return (path / DESCRIPTION).is_file()
 
 
-def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tensor], more: dict[str, Any]) -> None:
+def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tensor], more: Json) -> None:
     """Write the weights (name → tensor, every one of the network's) and the description, with `more` facts in it."""
     safetensors = optional("safetensors.torch", "export")
     content = safetensors.save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
@@ -81,7 +81,7 @@ def read(path: Path) -> tuple[Network, TrainedNetwork]:
     return load_exported(path) if path.is_dir() else load_trained(path)
 
 
-def _description(folder: Path) -> dict[str, Any]:
+def _description(folder: Path) -> Json:
     path = folder / DESCRIPTION
     try:
         value = json.loads(read_text(path))

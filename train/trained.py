@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import get_origin, get_type_hints
 
 from torch import Tensor
 
 from nas.core.errors import InputError, NasError
 from nas.core.io import checkpoint
+from nas.core.io.checkpoint import State
+from nas.core.io.records import Json
 from nas.core.io.states import difference
 from nas.core.reasons import said
-from nas.search_spaces import SPACES, Network
+from nas.search_spaces import SPACES, BuildSettings, Network
 
 
-def without_auxiliary(settings: dict[str, Any]) -> dict[str, Any]:
+def without_auxiliary(settings: BuildSettings) -> BuildSettings:
     """Network settings without the auxiliary head, which is there in training only and is not counted."""
     return {key: value for key, value in settings.items() if key != "auxiliary"}
 
@@ -28,12 +30,12 @@ class TrainedNetwork:
     name: str
     space: str
     arch: str
-    settings: dict[str, Any]  # keyword arguments of the space's `build`
+    settings: BuildSettings
     num_classes: int
     image_size: int
     mean: list[float]
     std: list[float]
-    data: dict[str, Any]  # `data` section of the configuration
+    data: Json  # `data` section of the configuration
     training: str  # the method: standard, pgd, ...
     eps: float  # of adversarial training; 0 for standard training
     classes: list[str] = field(default_factory=list)  # their names in the order of the labels, where the data tell
@@ -67,14 +69,15 @@ class TrainedNetwork:
     def params(self) -> int:
         """Weights, as the field counts them: without an auxiliary head."""
         space = SPACES.get(self.space)()
-        return space.cost(space.parse(self.arch), self.num_classes, **without_auxiliary(self.settings)).params
+        settings = without_auxiliary(self.settings)
+        return space.cost(space.parse(self.arch), self.num_classes, image_size=self.image_size, **settings).params
 
     def without_auxiliary(self, weights: dict[str, Tensor]) -> tuple[TrainedNetwork, dict[str, Tensor]]:
         """This network as it classifies, without the head that only training needs, and its own part of `weights`."""
         plain = replace(self, settings=without_auxiliary(self.settings))
         return plain, {name: weights[name] for name in plain.build().state_dict()}
 
-    def export(self, weights: dict[str, Tensor]) -> dict[str, Any]:
+    def export(self, weights: dict[str, Tensor]) -> State:
         return {"format": 1, "network": asdict(self), "weights": weights}
 
 
@@ -83,7 +86,7 @@ def load_trained(path: Path) -> tuple[Network, TrainedNetwork]:
     return assembled(checkpoint.load(path, "network"), f"a checkpoint of this version but {path}")
 
 
-def assembled(payload: dict[str, Any], expected: str) -> tuple[Network, TrainedNetwork]:
+def assembled(payload: State, expected: str) -> tuple[Network, TrainedNetwork]:
     """The network that `payload` describes under "network", in eval mode with the tensors under "weights".
 
     `InputError` where they do not fit each other: "Expected `expected` does not fit (...)".

@@ -16,6 +16,8 @@ from torch.nn.parallel import DistributedDataParallel as Parallel
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.images import unit_range
+from nas.core.io.checkpoint import State
+from nas.core.io.records import Json
 from nas.core.logits import correct
 from nas.core.optimisation import distributed
 from nas.core.optimisation.distributed import Processes
@@ -208,13 +210,13 @@ class Classification:
 
     # what is kept
 
-    def export(self) -> dict[str, Any]:
+    def export(self) -> State:
         return self.trained.export({name: value.cpu() for name, value in self.model.state_dict().items()})
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return self.method.state_dict()
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.method.load_state_dict(state)
 
 
@@ -300,7 +302,7 @@ def train(
     seed: int,
     device: torch.device,
     progress: Progress = lambda done, total, note: None,
-    about: dict[str, Any] | None = None,
+    about: Json | None = None,
 ) -> tuple[Path, LoopState]:
     """Train (or continue training) the network described by `trained`; returns the chosen checkpoint and the history.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nas.search_spaces import SPACES, Cost
+from nas.search_spaces import SPACES, BuildSettings, Cost
 from nas.train.trained import without_auxiliary
 
 
@@ -14,7 +14,7 @@ class Sized:
     """A kind of network of one space: its settings, and the data it is made for."""
 
     space: str
-    settings: dict[str, Any]
+    settings: BuildSettings
     num_classes: int
     image_size: int
 

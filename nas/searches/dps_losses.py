@@ -134,7 +134,7 @@ def changes(text: str, plain: str) -> int:
 
 def options_of(base: EproxyOptions, text: str) -> EproxyOptions:
     """The options of a setting; what is no gene (channels of the target, iterations, ...) is as in `base`."""
-    return base if text == PLAIN else replace(base, **Genes().parse(text).options())
+    return base if text == PLAIN else Genes().parse(text).options(base)
 
 
 def agreement(losses: list[float | None], accuracies: list[float]) -> float:

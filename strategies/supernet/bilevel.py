@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
+from nas.core.io.checkpoint import State
 from nas.core.optimisation.lr_schedule import cosine
 from nas.core.seeds import derive
 from nas.search_spaces.supernet import Supernet
@@ -233,7 +234,7 @@ class Bilevel:
 
     # state
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {
             "epochs_done": self.epochs_done,
             "supernet": self.supernet.state_dict(),
@@ -244,7 +245,7 @@ class Bilevel:
             "chosen": self.chosen,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.supernet.load_state_dict(state["supernet"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.core.config.section import Section
+from nas.core.io.checkpoint import State
 from nas.core.optimisation.perturb import Objective, Walk, eval_mode, pgd
 from nas.core.optimisation.shards import Share
 
@@ -96,11 +97,11 @@ class Method:
     def after(self) -> None:
         """The gradients of a step are there; the weights have not moved yet."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """What the next batch depends on."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Inverse of `state_dict`."""
 
     def attacked(self, objective: Objective, x: Tensor, start: Tensor, step: float, steps: int) -> Tensor:

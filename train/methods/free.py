@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from nas.core.io.checkpoint import State
 from nas.core.optimisation.perturb import Walk
 from nas.core.optimisation.shards import Share
 from nas.train.methods.base import Method, MethodOptions
@@ -57,9 +58,9 @@ class Free(Method):
             part.add_(self.settings.free_alpha * eps * part.grad.sign()).clamp_(-eps, eps)
         self.parts = []
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {"delta": None if self.delta is None else self.delta.cpu()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         delta = state["delta"]
         self.delta = delta if delta is None else delta.to(next(self.model.parameters()).device)

@@ -15,8 +15,10 @@ from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, put_aside, write_atomic
 from nas.core.reasons import said
 
+State = dict[str, Any]  # what a checkpoint can hold: tensors, plain values, and lists and dictionaries of these
 
-def save(path: Path, payload: dict[str, Any], previous: Path | None = None) -> None:
+
+def save(path: Path, payload: State, previous: Path | None = None) -> None:
     """Write tensors and plain values; a kill at any moment leaves the old file or the new one.
 
     What was at `path` is at `previous` afterwards, where that is given.
@@ -26,7 +28,7 @@ def save(path: Path, payload: dict[str, Any], previous: Path | None = None) -> N
     write_atomic(path, lambda file: file.write(buffer.getbuffer()), previous)
 
 
-def load(path: Path, kind: str) -> dict[str, Any]:
+def load(path: Path, kind: str) -> State:
     """Read a checkpoint whose entry "kind" is `kind`; `InputError` where it is missing, damaged or something else.
 
     Every part's CRC is verified and unpickling is restricted to tensors and plain values (`weights_only`).
@@ -48,12 +50,12 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     return payload
 
 
-def keep(path: Path, payload: dict[str, Any]) -> None:
+def keep(path: Path, payload: State) -> None:
     """`save` what a stopped work goes on from; the one before stays as `last.previous.pt` beside `last.pt`."""
     save(path, payload, _previous(path))
 
 
-def kept(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+def kept(path: Path, kind: str) -> Iterator[State]:
     """What `keep` wrote, the newest first; none where there is none.
 
     One that is damaged is named in a warning and put aside as `last.damaged-N.pt`; what is behind it is the one before

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from nas.core.io.checkpoint import State
 
 
 class Average:
@@ -51,10 +52,10 @@ class Average:
         for name, value in values.items():
             self.current[name].copy_(value)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {"updates": self.updates, "average": self.average}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.updates = state["updates"]
         for name, value in state["average"].items():
             self.average[name].copy_(value)

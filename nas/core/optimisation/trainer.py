@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from nas.core.errors import InputError
 from nas.core.execution import signals
 from nas.core.io import checkpoint
+from nas.core.io.checkpoint import State
 from nas.core.io.files import told_plainly
+from nas.core.io.records import Json
 from nas.core.optimisation.distributed import Processes
 from nas.core.optimisation.divergence import Guard
 from nas.core.optimisation.ema import Average
@@ -65,13 +67,13 @@ class Task(Protocol):
     def selection(self, metrics: Metrics) -> float | None:
         """What decides which epoch is best; higher is better. None where there is nothing to decide by."""
 
-    def export(self) -> dict[str, Any]:
+    def export(self) -> State:
         """What the checkpoint of a finished network holds."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Tensors and plain values, besides the model, that the next batch depends on."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Inverse of `state_dict`."""
 
 
@@ -121,7 +123,7 @@ class Loop:
         folder: Path,
         seed: int,
         processes: Processes | None = None,
-        about: dict[str, Any] | None = None,
+        about: Json | None = None,
     ) -> None:
         self.task = task
         self.plan = plan
@@ -144,7 +146,7 @@ class Loop:
         self.guard = Guard(self.last, plan.loss_limit)
         self.state = LoopState()
         self.total = torch.zeros((), device=self.device)  # loss of this process summed over the epoch's steps
-        self._middle: dict[str, Any] | None = None  # this process's part of a checkpoint within an epoch
+        self._middle: State | None = None  # this process's part of a checkpoint within an epoch
 
     @property
     def chosen(self) -> Path:
@@ -343,7 +345,7 @@ class Loop:
         self.task.load_state_dict(own["task"])
         self._middle = own if self.state.batch > 0 else None
 
-    def _newest(self) -> dict[str, Any] | None:
+    def _newest(self) -> State | None:
         """The newest checkpoint to go on from; None for a start from the first epoch.
 
         One is passed over where the network that it says was picked is damaged and can only be had by training again.

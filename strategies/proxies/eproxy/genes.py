@@ -6,12 +6,13 @@ import re
 from dataclasses import astuple, dataclass, fields, replace
 from itertools import combinations
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from nas.core.errors import InputError
 from nas.search_spaces.base import Points
 from nas.strategies.proxies.eproxy.settings import FEATURES, INITS, STAGES, EproxyOptions
 
+P = TypeVar("P")
 PROBABILITY = 0.2  # that a gene is resampled
 KERNELS = (1, 3, 7)
 SUBSETS = tuple("+".join(some) for size in range(1, len(FEATURES) + 1) for some in combinations(FEATURES, size))
@@ -58,11 +59,11 @@ class Setting:
         shared = " ".join(f"{name}={getattr(self, name)}" for name in SHARED)
         return " | ".join([shared, *map(str, self.stages)])
 
-    def options(self) -> dict[str, Any]:
-        """The same as options of the proxy."""
-        shared: dict[str, Any] = {name: getattr(self, name) for name in SHARED}
-        lists = {name: [getattr(stage, name) for stage in self.stages] for name in OF_A_STAGE}
-        return {**shared, "stages": len(self.stages), **lists}
+    def options(self, base: EproxyOptions) -> EproxyOptions:
+        """The same as options of the proxy; what is no gene is as in `base`."""
+        genes = {name: getattr(self, name) for name in SHARED}
+        genes |= {name: [getattr(stage, name) for stage in self.stages] for name in OF_A_STAGE}
+        return replace(base, stages=len(self.stages), **genes)
 
 
 class Genes(Points[Setting]):
@@ -82,8 +83,8 @@ class Genes(Points[Setting]):
         first, *others = [part.strip() for part in text.split("|")]
         if not 1 <= len(others) <= STAGES:
             raise InputError(f"Expected 1 to {STAGES} stages behind the first | but got {len(others)} in {text!r}.")
-        stages = tuple(StageGenes(**_read(part, OF_A_STAGE)) for part in others)
-        return Setting(**_read(first, SHARED), stages=stages)
+        stages = tuple(_read(StageGenes, part, OF_A_STAGE) for part in others)
+        return _read(Setting, first, SHARED, stages=stages)
 
     def sample(self, rng: Random) -> Setting:
         shared = {name: rng.choice(values) for name, values in SHARED.items()}
@@ -154,8 +155,8 @@ def _written(point: Any) -> str:
     return " ".join(f"{field.name}={value}" for field, value in zip(fields(point), astuple(point)))
 
 
-def _read(text: str, genes: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
-    """The values of the genes written as `name=value ...`."""
+def _read(kind: type[P], text: str, genes: dict[str, tuple[Any, ...]], **more: Any) -> P:
+    """A point with the values of the genes written as `name=value ...`, and with `more`."""
     written = dict(re.findall(r"(\S+?)=(\S+)", text))
     if set(written) != set(genes):
         raise InputError(f"Expected {', '.join(genes)} but got {text!r}.")
@@ -165,4 +166,4 @@ def _read(text: str, genes: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
         if written[name] not in by_text:
             raise InputError(f"Expected {name}= one of {', '.join(by_text)} but got {written[name]!r}.")
         found[name] = by_text[written[name]]
-    return found
+    return kind(**found, **more)

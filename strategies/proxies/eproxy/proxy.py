@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,17 +51,10 @@ def _learnt(probe: Probe, options: EproxyOptions) -> list[Tensor]:
     outputs = _outputs(probe, options)
     heads = [Head(probe, options, stage, output.shape[1]) for stage, output in enumerate(outputs)]
     parameters = [*probe.body.parameters(), *(parameter for head in heads for parameter in head.parameters())]
-    groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in parameters if parameter.dim() > 1]},
-        {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.SGD(
-        groups,
-        lr=options.lr,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-        fused=True,
-    )
+    several = [parameter for parameter in parameters if parameter.dim() > 1]
+    single = [parameter for parameter in parameters if parameter.dim() <= 1]
+    groups = [{"params": several, "weight_decay": options.weight_decay}, {"params": single, "weight_decay": 0.0}]
+    optimizer = torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, fused=True)
     for left in range(options.iterations - 1, 0, -1):
         loss = torch.stack([head.loss(output) for head, output in zip(heads, outputs)]).sum()
         optimizer.zero_grad()

@@ -110,13 +110,13 @@ class EproxyOptions(BatchOptions):
         """
         if self.settings is None:
             return self
-        found, given = _read(self.settings), {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        default = vars(EproxyOptions())
+        file, keys = _read(self.settings)
+        found = {key: getattr(file, key) for key in keys}
         for key, value in found.items():
-            if given[key] not in (default[key], value):
+            if getattr(self, key) not in (getattr(EproxyOptions(), key), value):
                 raise InputError(
                     f"Expected proxies.eproxy.{key} from proxies.eproxy.settings={self.settings} or by itself but got "
-                    f"both ({value} and {given[key]}); leave one out, or change the file."
+                    f"both ({value} and {getattr(self, key)}); leave one out, or change the file."
                 )
         return dataclasses.replace(self, **found, settings=None)
 
@@ -125,8 +125,8 @@ class EproxyOptions(BatchOptions):
         return values[stage] if len(values) > 1 else values[0]
 
 
-def _read(name: str) -> dict[str, Any]:
-    """The checked values of a settings file."""
+def _read(name: str) -> tuple[EproxyOptions, list[str]]:
+    """The checked values of a settings file, and which of them it has."""
     try:
         values = config.compose(name)
         if "settings" in values:
@@ -134,7 +134,7 @@ def _read(name: str) -> dict[str, Any]:
         options = config.checked(values, EproxyOptions)
     except InputError as error:
         raise InputError(f"Expected settings of Eproxy in proxies.eproxy.settings={name} but: {error}") from error
-    return {key: getattr(options, key) for key in values}
+    return options, list(values)
 
 
 def _within(key: str, value: float, low: float, high: float) -> None:

@@ -19,6 +19,7 @@ from nas.strategies.proxies.passes.twice import Products, twice
 from nas.strategies.proxies.passes.view import BatchNorm, view
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
+Quantity = Tensor | Sequence[Tensor | None]  # of the whole network, or one of each layer
 SAID = {  # how a quantity that is not finite is called; `outputs` are large, and what they are compared by shows it
     "logits": "output of the network",
     "weight_grads": "gradient of the loss to the weights",
@@ -82,7 +83,7 @@ class Probe:
         ]
         self._second = second
         self._relative_flops = relative_flops
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, Quantity] = {}
         self._found_finite: set[str] = set()
 
     @property
@@ -134,8 +135,8 @@ class Probe:
         self.wanted.discard(name)
         return value
 
-    def _pass(self, names: set[str]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _pass(self, names: set[str]) -> dict[str, Quantity]:
+        found: dict[str, Quantity] = {}
         projections = [int(name.split("/")[1]) for name in names if name.startswith("projections/")]
         to_input = "jacobian" in names or bool(projections)
         to_weights = bool(names & {"weight_grads", "saliency", "hessian_gradient"})
@@ -243,13 +244,13 @@ class Probe:
             yield
 
 
-def check_finite(what: str, values: Tensor | Sequence[Tensor]) -> None:
+def check_finite(what: str, values: Quantity) -> None:
     """`NasError` where one of the numbers is NaN or infinite.
 
     Comparisons, signs and clamps further on would make an ordinary number of it.
     """
     tensors = [values] if isinstance(values, Tensor) else values
-    if not bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()):
+    if not bool(torch.stack([tensor.isfinite().all() for tensor in tensors if tensor is not None]).all()):
         raise NasError(f"The {what} is not finite (NaN or infinite): its values left the range of floats.")
 
 

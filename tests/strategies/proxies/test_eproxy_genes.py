@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from math import prod
 from random import Random
 
@@ -27,14 +28,14 @@ def test_strings_are_inverse_and_points_are_hashable() -> None:
 def test_every_point_is_a_valid_setting_with_a_feature() -> None:
     rng, space = Random(1), Genes()
     for _ in range(50):
-        options = config.checked(space.sample(rng).options(), EproxyOptions)
+        options = config.checked(asdict(space.sample(rng).options(EproxyOptions())), EproxyOptions)
         assert all(options.features)
 
 
 def test_options_are_a_point_where_their_values_are_those_of_genes() -> None:
     rng, space = Random(5), Genes()
     for point in (space.sample(rng) for _ in range(50)):
-        assert space.of(config.checked(point.options(), EproxyOptions)) == point
+        assert space.of(config.checked(asdict(point.options(EproxyOptions())), EproxyOptions)) == point
     plain = space.of(EproxyOptions())
     assert plain is not None
     assert len(plain.stages) == 3
