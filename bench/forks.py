@@ -25,7 +25,14 @@ from nas.eval.attacks import library
 from nas.search_spaces import SPACES
 
 IMPORTED = (
-    *("nas.cli.main", "nas.commands.launch", "nas.report", "matplotlib.pyplot", "pyautoattack"),
+    *(
+        "nas.cli.main",
+        "nas.searches.search_stage",
+        "nas.runs.transfer",
+        "nas.report",
+        "matplotlib.pyplot",
+        "pyautoattack",
+    ),
     *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard"),
     "torch._dynamo",  # which making an optimiser imports
 )

@@ -30,8 +30,8 @@ ORDER = (  # from the ground up; what a package may import besides itself is bel
     ("nas.scoring", "nas.report"),
     "nas.studies",
     "nas.export",
-    "nas.commands",
     "nas.bench",
+    "nas.commands",
     "nas.cli",
 )
 FLOORS: dict[str, set[str]] = {"nas.configs": set()}  # package -> what it may import besides itself
@@ -221,7 +221,7 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
         assert Path(lines.strip()).is_relative_to(expected), lines
 
 
-EVERYWHERE = ("nas.cli.execution", "nas.runs.tasks")  # modules of every command, of every worker
+EVERYWHERE = ("nas.report.presentation", "nas.searches.search_stage", "nas.runs.tasks")  # of every run, of every worker
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +243,20 @@ def test_what_takes_a_second_to_import_is_imported_where_it_is_used(
     module: str, slow_imports: dict[str, list[str]]
 ) -> None:
     assert slow_imports[module] == []
+
+
+HEAVY = ("torch", "numpy", "scipy", "matplotlib", "omegaconf", "sklearn", "rich")
+
+
+def test_help_imports_nothing_that_is_heavy() -> None:
+    """`nas --help` reads every command's file; `nas bench start` measures what that takes."""
+    script = f"""import sys
+sys.argv = ["nas", "--help"]
+from nas.cli.main import run_command
+assert run_command(["--help"]) == 0
+assert run_command(["tables", "predict", "--help"]) == 0
+sys.exit(str(found) if (found := sorted(set({HEAVY}) & set(sys.modules))) else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "transfer" in done.stdout

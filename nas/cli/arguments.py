@@ -1,20 +1,38 @@
-"""The words of a command: configurations, overrides (`key=value`), and others such as architectures."""
+"""What is typed: the arguments that a command declares in the words of typer, and `~` for the home folder."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from inspect import Parameter, Signature
 
 import typer
 
-from nas.core.config import OVERRIDE, expanded
-from nas.core.errors import InputError
+from nas.commands.arguments import Argument, Option
 
-Config = typer.Argument(..., metavar="CONFIG", help="A recipe (see `nas list configs`) or a path to a .yaml file.")
-Overrides = typer.Argument(None, metavar="[KEY=VALUE]...", help="Settings that differ.")
-
-
-_GENOTYPE = re.compile(r"(?!arch=)\w+=\s*Genotype\s*\(", re.IGNORECASE)
+JSON = Option(
+    "as_json",
+    "Print the result as JSON on standard output, and nothing else there.",
+    type=bool,
+    default=False,
+    flag="--json",
+)
+DRY_RUN = Option("dry_run", "Say what it will cost, and write nothing.", type=bool, default=False)
 _OPTION = re.compile(r"(--[\w-]+=)?(~.*)", re.DOTALL)
+
+
+def signature(arguments: Iterable[Argument | Option]) -> Signature:
+    """That of a function from which typer would read these arguments."""
+    return Signature(
+        [Parameter(one.name, Parameter.KEYWORD_ONLY, default=_info(one), annotation=one.type) for one in arguments]
+    )
+
+
+def _info(one: Argument | Option) -> object:
+    default = list(one.default) if isinstance(one.default, tuple) else one.default
+    if isinstance(one, Argument):
+        return typer.Argument(default, metavar=one.metavar, help=one.help)
+    return typer.Option(default, one.written, metavar=one.metavar, help=one.help)
 
 
 def with_home(word: str) -> str:
@@ -24,21 +42,8 @@ def with_home(word: str) -> str:
     begins so. Of `key=value` the settings know which are paths.
     """
     match = _OPTION.fullmatch(word)
-    return word if match is None else (match[1] or "") + expanded(match[2])
+    if match is None:
+        return word
+    from nas.core.config import expanded
 
-
-def sorted_words(words: list[str] | None) -> tuple[list[str], list[str]]:
-    """(overrides, others). `Genotype(normal=...)` is no override: its key would not be a word; nor is one with a name
-    before it, as in a file of them: `MINE=Genotype(normal=...)`."""
-    overrides: list[str] = []
-    others: list[str] = []
-    for word in words or []:
-        (overrides if OVERRIDE.match(word) and not _GENOTYPE.match(word) else others).append(word)
-    return overrides, others
-
-
-def only_overrides(words: list[str] | None) -> list[str]:
-    overrides, others = sorted_words(words)
-    if others:
-        raise InputError(f"Expected overrides of the form key=value but got {others[0]!r}.")
-    return overrides
+    return (match[1] or "") + expanded(match[2])

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nas.cli.progress import QUIET_SECONDS
+from nas.commands.base import Counter
 from nas.report.wording import rough_duration
 
 
-class Counter:
+class Lines(Counter):
     """Prints a line every `QUIET_SECONDS`. `total` is None where it is not known."""
 
     def __init__(self, name: str, total: int | None) -> None:
@@ -47,7 +48,7 @@ class Counter:
         raise NotImplementedError
 
 
-class Bar(Counter):
+class Bar(Lines):
     """A bar at the bottom of the terminal."""
 
     def __init__(self, name: str, total: int | None, progress: Progress) -> None:
@@ -66,11 +67,11 @@ class Bar(Counter):
 
 
 @contextmanager
-def counting(name: str, total: int | None) -> Iterator[Counter]:
+def counting(name: str, total: int | None) -> Iterator[Lines]:
     """The counter that suits standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Counter(name, total)
+        yield Lines(name, total)
         return
     columns = (
         TextColumn("{task.description}", markup=False),

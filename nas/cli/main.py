@@ -9,57 +9,12 @@ import sys
 import traceback
 from typing import NoReturn
 
-import typer
-
-from nas.cli import bench, dps, evaluate, export, listing, report, resume, run, score, search, tables, train, transfer
+from nas.cli.app import built
 from nas.cli.arguments import with_home
 from nas.core.errors import NasError, Terminated, printable
 from nas.core.execution.signals import listen
-from nas.version import __version__
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="From a search space to a robustness number.\n\nStart with `nas run quickstart`; `nas list configs` shows the "
-    "recipes. Every setting can be overridden as key=value, every command has --help and --json.",
-)
-
-
-def _print_versions(asked: bool) -> None:
-    if asked:
-        import torch  # which takes seconds
-
-        print(f"nas {__version__}, torch {torch.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", is_eager=True, callback=_print_versions, help="Print the versions of nas and of torch."
-    ),
-) -> None:
-    """What may stand before the command."""
-
-
-for name, command in (
-    ("run", run.command),
-    ("search", search.command),
-    ("train", train.command),
-    ("eval", evaluate.command),
-    ("score", score.command),
-    ("dps", dps.command),
-    ("bench", bench.command),
-    ("resume", resume.command),
-    ("report", report.command),
-    ("transfer", transfer.command),
-    ("export", export.command),
-    ("list", listing.command),
-):
-    app.command(name)(command)
-app.add_typer(tables.app, name="tables")
+app = built()
 
 
 def main() -> NoReturn:

@@ -7,39 +7,70 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from nas.commands.base import Counter, Output
 from nas.core.errors import printable
 
-Json = typer.Option(False, "--json", help="Print the result as JSON on standard output, and nothing else there.")
-DryRun = typer.Option(False, "--dry-run", help="Say what it will cost, and write nothing.")
+if TYPE_CHECKING:
+    from nas.cli.counting import Lines
+    from nas.runs.context import Watcher
 
 
-class Output:
-    """Prints the result of a command once it is known."""
+class Printed(Output):
+    """Prints to the descriptor, and to standard error what is no result."""
 
     def __init__(self, as_json: bool, descriptor: int) -> None:
         self.as_json = as_json
         self.descriptor = descriptor
+        self.counter: Lines | None = None
 
     def emit(self, value: Any, text: str) -> None:
         """Print `value` as JSON or, for people, `text`."""
         line = json.dumps(value, allow_nan=False) if self.as_json else printable(text.rstrip("\n"))
-        data = (line + "\n").encode()
+        self._print(line + "\n")
+
+    def write(self, text: str) -> None:
+        if self.counter is not None and self.counter.shares(self.descriptor):
+            self.counter.above(text)
+        else:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        """Hand the whole text to the operating system: what is written so survives a kill."""
+        data = text.encode()
         while data:
             data = data[os.write(self.descriptor, data) :]
 
+    def note(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def counting(self, name: str, total: int | None) -> Iterator[Counter]:
+        from nas.cli.counting import counting
+
+        with counting(name, total) as self.counter:
+            try:
+                yield self.counter
+            finally:
+                self.counter = None
+
+    @contextmanager
+    def watching(self) -> Iterator[Watcher]:
+        from nas.cli.progress import watching
+
+        with watching() as watcher:
+            yield watcher
+
 
 @contextmanager
-def output(as_json: bool) -> Iterator[Output]:
+def output(as_json: bool) -> Iterator[Printed]:
     """Keep standard output for the result: whatever libraries print meanwhile, in any process, goes to stderr."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield Output(as_json, kept)
+        yield Printed(as_json, kept)
     finally:
         sys.stdout.flush()
         os.dup2(kept, 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import RunCommand
+from nas.commands.base import Command
+from nas.commands.run_command import RunCommand
 from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass
 
@@ -12,16 +14,21 @@ if TYPE_CHECKING:
     from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
 
+COMMANDS: Registry[type[Command]] = Registry("command", "nas.commands", "nas.commands", is_concrete_subclass(Command))
 RUN_COMMANDS: Registry[type[RunCommand]] = Registry(
     "command", "nas.commands", "nas.commands", is_concrete_subclass(RunCommand)
 )
 
 
+def command_of(name: str, folder: Path) -> RunCommand:
+    """The command that made the run in the folder, by the name in its `config.json`, and that goes on with it."""
+    if name not in RUN_COMMANDS.components:
+        raise InputError(
+            f"Expected a run of {', '.join(RUN_COMMANDS.names())} but {folder} says {name!r}; restore its config.json."
+        )
+    return RUN_COMMANDS.get(name)()
+
+
 def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
     """Carry out the run's command to its end; returns the content of its `result.json`."""
-    if run.command not in RUN_COMMANDS.components:
-        raise InputError(
-            f"Expected a run of {', '.join(RUN_COMMANDS.names())} but {run.folder} says {run.command!r}; restore its "
-            "config.json."
-        )
-    return RUN_COMMANDS.get(run.command)().finish(run, watcher)
+    return command_of(run.command, run.folder).finish(run, watcher)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Extra, RunCommand
+from nas.commands.arguments import CONFIG, OVERRIDES, Option
+from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.runs.context import Watcher
@@ -13,11 +15,81 @@ if TYPE_CHECKING:
 
 
 class Dps(RunCommand):
-    """Discrete proxy search."""
+    """Discrete proxy search: evolve Eproxy's settings until it ranks a few labelled architectures rightly.
 
-    name = "dps"
+    Writes the best settings as a file that `proxies.eproxy.settings` takes, and says how well they rank the labelled
+    architectures that were not searched with. The networks are those of the configuration's `scoring`. Examples:
+    `nas dps cifar10-nb201-eproxy --labels accuracies.csv --output mine.yaml`, then
+    `nas search cifar10-nb201-eproxy objective.settings=mine.yaml`.
+    """
 
-    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+    name, place = "dps", 6
+    arguments = (
+        CONFIG,
+        OVERRIDES,
+        Option("labels", "Architectures (column arch or arch_str) and their accuracies.", "CSV", Path, ...),
+        Option("accuracy", "The accuracies' column, where there are several.", "COLUMN"),
+        Option("count", "Architectures to search with, drawn from the CSV by the seed.", type=int, default=20),
+        Option("held_out", "Report on N of the others, not on all of them.", "N", int),
+        Option("evaluations", "Settings tried, those of the first population among them.", type=int, default=200),
+        Option("population", "Of the evolution.", type=int, default=40),
+        Option("tournament", "Of the evolution.", type=int, default=10),
+        Option(
+            "finalists",
+            "How many of the best settings are evaluated again with other random draws.",
+            type=int,
+            default=5,
+        ),
+        Option("draws", "How often, the first time included; 1 takes the best by one evaluation.", type=int, default=5),
+        Option(
+            "errors",
+            "Of all within so many standard errors of the best, the fewest changes win; 0 takes the best.",
+            type=float,
+            default=1.0,
+        ),
+        Option("to", "Where the settings shall be, too.", "FILE.yaml", Path, flag="--output"),
+    )
+
+    def settings(
+        self,
+        config: str,
+        overrides: list[str],
+        labels: Path,
+        accuracy: str | None,
+        count: int,
+        held_out: int | None,
+        to: Path | None,
+        **options: Any,
+    ) -> tuple[Settings, dict[str, Any]]:
+        """`options` are those of `DPSOptions`."""
+        from dataclasses import asdict
+
+        from nas.core.errors import InputError
+        from nas.objectives.labels import read_labels, split
+        from nas.search_spaces import SPACES
+        from nas.searches.dps import DPSOptions
+        from nas.settings.effects import Reader
+        from nas.settings.typed import load
+        from nas.settings.words import only_overrides
+
+        settings = load(Reader(self.name, ("eproxy",)), config, only_overrides(overrides))
+        asked = DPSOptions(**options)
+        asked.check()
+        if to is not None and (to.suffix not in (".yaml", ".yml") or to.exists()):
+            raise InputError(f"Expected a new file ending in .yaml for --output but got {to}; choose another.")
+        space = SPACES.get(settings.space)()
+        seen, unseen = split(read_labels(labels, space, accuracy), space, count, held_out, settings.seed)
+        return settings, {
+            "options": asdict(asked),
+            "labels": seen,
+            "held_out": unseen,
+            "output": None if to is None else str(to.absolute()),
+        }
+
+    def extra(self, given: dict[str, Any]) -> dict[str, Any]:
+        return given
+
+    def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.searches.dps import preflight
 
         preflight(settings)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Extra, RunCommand
+from nas.commands.arguments import OVERRIDES, Argument
+from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.runs.context import Watcher
+    from nas.runs.evaluation import GivenModel
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
     from nas.runs.tasks import Jobs
@@ -15,14 +17,39 @@ if TYPE_CHECKING:
 
 
 class Eval(RunCommand):
-    """One evaluation."""
+    """Attack a trained network: accuracies with 95 % intervals and the harmonic robustness score.
 
-    name = "eval"
+    Data are those of the checkpoint, attacks those of its run. Examples: `nas eval runs/quickstart-2`;
+    `nas eval runs/quickstart-1/models/best-pgd/best.pt eval.eps=8/255 eval.attacks=fgsm,pgd20`.
 
-    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+    A network that is not ours needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
+    data.root=PATH data.size=32 eval.model_options=num_classes=10`, or your own code in the current folder (a function
+    that returns a module for images in [0, 1]; it is run): `nas eval my_networks:make data.name=digits`.
+    """
+
+    name, place = "eval", 4
+    arguments = (
+        Argument(
+            "source",
+            "A run that trained one network, a checkpoint, an exported folder, timm:NAME[@WEIGHTS], "
+            "torchvision:NAME[@WEIGHTS], or package.module:factory.",
+            "SOURCE",
+        ),
+        OVERRIDES,
+    )
+
+    def settings(self, source: str, overrides: list[str]) -> tuple[Settings, GivenModel]:
+        from nas.runs.evaluation import evaluation_settings
+        from nas.settings.words import only_overrides
+
+        return evaluation_settings(source, only_overrides(overrides))
+
+    def extra(self, given: GivenModel) -> dict[str, Any]:
+        return given.to_json()
+
+    def check(self, settings: Settings, given: GivenModel, keep: bool = True) -> None:
         from nas.eval.networks.fitting import check_fits, unlike
         from nas.runs import eval_stage, train_stage
-        from nas.runs.evaluation import GivenModel
         from nas.runs.tasks import Jobs
         from nas.settings import reach
 
@@ -30,19 +57,16 @@ class Eval(RunCommand):
         reach.warn(self.name, settings)
         dataset = Jobs(settings, None, keep).dataset
         eval_stage.check(settings, dataset)
-        given = GivenModel.from_json(extra)
         model = given.load(settings)
         check_fits(model, dataset, given.source.text, settings.eval)
         train_stage.say(unlike(model, dataset, given.source.text))
 
-    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+    def costs(self, jobs: Jobs, given: GivenModel) -> dict[str, Cost]:
         """A network that is not ours is taken for a robust one."""
         from nas.runs import eval_stage
-        from nas.runs.evaluation import GivenModel
         from nas.runs.forecast import Cost, measured, network_of, start_up, workers_of
 
         settings = jobs.settings
-        given = GivenModel.from_json(extra)
         foreign = given.source.foreign
         method = "pgd" if foreign else settings.train.method
         network = given.load(settings).network if foreign else network_of(jobs, settings.one_arch)

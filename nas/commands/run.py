@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Extra, RunCommand
+from nas.commands.arguments import CONFIG, OVERRIDES
+from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.runs.context import Watcher, Workshop
@@ -15,11 +16,27 @@ if TYPE_CHECKING:
 
 
 class Run(RunCommand):
-    """One run."""
+    """Search, train the best and a random cell, attack them, and write a report.
 
-    name = "run"
+    Examples: `nas run quickstart`; `nas run quickstart seed=1 search.budget=200 run.dir=my-run`;
+    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`. `nas run quickstart seeds=3` repeats the whole study
+    with three seeds and reports mean ± standard deviation and paired tests against the random cells.
+    """
 
-    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+    name, place = "run", 1
+    arguments = (CONFIG, OVERRIDES)
+
+    def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
+        from nas.settings.effects import Reader
+        from nas.settings.typed import load
+        from nas.settings.words import only_overrides
+
+        return load(Reader(self.typed()), config, only_overrides(overrides)), None
+
+    def command_of(self, settings: Settings) -> RunCommand:
+        return self if settings.seeds == 1 else Study()
+
+    def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.core.errors import InputError
         from nas.runs import eval_stage, train_stage
         from nas.runs.tasks import Jobs
@@ -27,8 +44,8 @@ class Run(RunCommand):
         from nas.settings import reach
         from nas.train import check_selection
 
-        eval_stage.refuse_options_of_foreign_networks(self.typed, settings)
-        search_stage.check_settings(self.typed, settings)
+        eval_stage.refuse_options_of_foreign_networks(self.typed(), settings)
+        search_stage.check_settings(self.typed(), settings)
         if settings.train.method != "standard":
             raise InputError(
                 "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."
@@ -37,11 +54,11 @@ class Run(RunCommand):
         jobs = Jobs(settings, None, keep)
         search_stage.check(jobs)
         train_stage.say(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
-        reach.warn(self.typed, settings)
+        reach.warn(self.typed(), settings)
         eval_stage.check(settings, jobs.dataset)
         train_stage.check(settings, jobs.dataset)
 
-    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
         from nas.runs import eval_stage, train_stage
         from nas.runs.forecast import measured, network_of
         from nas.searches import search_stage
@@ -106,9 +123,13 @@ def _models(shop: Workshop, found: dict[str, Any]) -> list[Model]:
 
 
 class Study(Run):
-    """The run once per seed, and what the repetitions say together."""
+    """What `nas run CONFIG seeds=N` makes: the run once per seed, and what the repetitions say together."""
 
-    name, spoken = "study", "run"
+    name = "study"
+
+    @classmethod
+    def typed(cls) -> str:
+        return Run.name
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
         from nas.report import write_report

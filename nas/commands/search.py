@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Extra, RunCommand
+from nas.commands.arguments import CONFIG, OVERRIDES
+from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.runs.context import Watcher
@@ -15,11 +16,23 @@ if TYPE_CHECKING:
 
 
 class Search(RunCommand):
-    """A search alone."""
+    """Search only; prints the best architectures and keeps the run, which `nas train RUN` takes.
 
-    name = "search"
+    Examples: `nas search quickstart`;
+    `nas search cifar10-darts-croze-small search.budget=500 'search.constraints=params<=4e6'`.
+    """
 
-    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+    name, place = "search", 2
+    arguments = (CONFIG, OVERRIDES)
+
+    def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
+        from nas.settings.effects import Reader
+        from nas.settings.typed import load
+        from nas.settings.words import only_overrides
+
+        return load(Reader(self.name), config, only_overrides(overrides)), None
+
+    def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs import eval_stage, train_stage
         from nas.runs.tasks import Jobs
         from nas.searches import search_stage
@@ -32,7 +45,7 @@ class Search(RunCommand):
         train_stage.say(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
         reach.warn(self.name, settings)
 
-    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
         from nas.searches import search_stage
 
         return {"search": search_stage.cost(jobs)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Extra, RunCommand
+from nas.commands.arguments import OVERRIDES, Argument
+from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.runs.context import Watcher
@@ -16,17 +17,29 @@ if TYPE_CHECKING:
 
 
 class Train(RunCommand):
-    """One training."""
+    """Train one architecture, or the best of a run; standard by default, adversarially with train.method=pgd.
 
-    name = "train"
+    On several GPUs or machines: `torchrun --nproc-per-node 2 -m nas train ...`, and so with `nas resume`.
+    Examples: `nas train runs/quickstart-1 train.method=pgd`;
+    `nas train quickstart arch='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
+    """
 
-    def settings(self, source: str, overrides: list[str]) -> Settings:
+    name, place = "train", 3
+    arguments = (
+        Argument("source", "A recipe, a .yaml file, or the folder of a search.", "CONFIG|RUN"),
+        OVERRIDES,
+    )
+    distributed = True
+
+    def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
         from nas.runs.sources import best_of, settings_of
         from nas.runs.train_stage import check_connected
         from nas.settings import typed
         from nas.settings.effects import Reader
+        from nas.settings.words import only_overrides
 
+        overrides = only_overrides(overrides)
         folder = Path(source)
         if folder.is_dir():
             values = settings_of(folder)
@@ -35,9 +48,9 @@ class Train(RunCommand):
         else:
             settings = typed.load(Reader(self.name), source, overrides)
         check_connected(settings)
-        return settings
+        return settings, None
 
-    def check(self, settings: Settings, extra: Extra, keep: bool = True) -> None:
+    def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs import eval_stage, train_stage
         from nas.runs.tasks import Jobs
         from nas.settings import reach
@@ -50,7 +63,7 @@ class Train(RunCommand):
         reach.warn(self.name, settings)
         train_stage.check(settings, Jobs(settings, None, keep).dataset)
 
-    def costs(self, jobs: Jobs, extra: Extra) -> dict[str, Cost]:
+    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
         from nas.runs import train_stage
         from nas.runs.forecast import Cost, measured, network_of, start_up, workers_of
         from nas.train import METHODS

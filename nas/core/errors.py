@@ -39,6 +39,14 @@ class ResourceError(NasError):
     """The machine ran out of something in the middle of work (memory, file handles); the run can be resumed."""
 
 
+class Interrupted(NasError):
+    """The user stopped a command that is no run; the message says how it goes on."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class Terminated(BaseException):
     """A signal that asks the process to end, turned into an exception so that what is under way is left in order.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nas.bench import BENCHES, Bench, quickstart, spaces
+from nas.bench import BENCHES, Bench, quickstart, spaces, start
 from nas.bench.limits import Limit, text
 from nas.cli.main import run_command
 from nas.search_spaces import SPACES
@@ -100,3 +100,11 @@ def test_a_quickstart_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(Exception, match="exit code 1"):
         quickstart.QuickstartBench().command(str(tmp_path))
+
+
+def test_how_soon_the_command_line_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "ROUNDS", 1)
+    bench = start.StartBench()
+    found = bench.run(lambda line: None)
+    assert found.keys() == {"seconds", "interpreter"}
+    assert [one["figure"] for one in bench.judged(found)] == ["seconds"]

@@ -37,10 +37,11 @@ def _serve() -> None:
     import torch.utils.tensorboard  # noqa: F401
     import torchvision  # noqa: F401
 
-    import nas.cli.execution
-    import nas.commands
-    import nas.report
-    import nas.scoring.loop  # noqa: F401
+    import nas.cli.main
+    import nas.report.presentation
+    import nas.runs.transfer
+    import nas.scoring.loop
+    import nas.searches.search_stage  # noqa: F401
     from nas.commands import RUN_COMMANDS
     from nas.core.data import LOADERS
     from nas.eval.attacks import ATTACKS, library

@@ -251,7 +251,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
 
 
 def _progress(total: int | None, capfd: pytest.CaptureFixture[str]) -> str:
-    counter = counting.Counter("score", total)
+    counter = counting.Lines("score", total)
     counter.begun -= 60
     counter.update(100, 0)  # of an earlier call
     counter.update(400, 2)
@@ -261,7 +261,7 @@ def _progress(total: int | None, capfd: pytest.CaptureFixture[str]) -> str:
 def test_lines_tell_the_time_left(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(counting, "QUIET_SECONDS", -1)
     assert "score: 400 of 1,000, about 2 min left, 2 failed" in _progress(1000, capfd)
-    assert "about 18 h left" in _progress(330_000, capfd)
+    assert "about 18.3 h left" in _progress(330_000, capfd)
     assert _progress(None, capfd).splitlines()[-1] == "score: 400, 2 failed"
     monkeypatch.setattr(counting, "QUIET_SECONDS", 30)
     assert _progress(1000, capfd) == ""

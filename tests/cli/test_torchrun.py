@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli.execution import start
+from nas.commands.base import Output
+from nas.commands.run import Run
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.runs.torchrun import started, together
-from nas.settings.schema import load
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
@@ -36,11 +36,10 @@ def test_several_processes_are_those_of_torchrun(monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_commands_are_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load("quickstart", [])
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     with pytest.raises(InputError, match=r"nas train or nas resume"):
-        start("run", settings, as_json=False)
+        Run().call(Output(), config="quickstart", overrides=[])
 
 
 def launched(*arguments: str, cwd: Path, processes: int = 0) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,7 @@ def test_one_withheld_image(
 ) -> None:
     cell = [f"arch={CELL}"] if command == "train" else []
     with caplog.at_level(logging.WARNING, "nas"):
-        RUN_COMMANDS.get(command)().check(load("quickstart", [*overrides, *cell, *TINY]), {}, keep=False)
+        RUN_COMMANDS.get(command)().check(load("quickstart", [*overrides, *cell, *TINY]), keep=False)
     if said is None:
         assert caplog.records == []
     else:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from nas.commands.run import Run
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
 from nas.eval import hrs, wilson
 from nas.report import write_report
+from nas.report.forecast import forecast_text
 from nas.report.presentation import text_of
 from nas.report.wording import probability_of_few
 from nas.runs import repetitions, sources
@@ -153,8 +153,8 @@ def test_probabilities_are_written_shortly() -> None:
 
 def test_a_forecast_says_how_often() -> None:
     forecast = Forecast("run", 3, {"search": Cost(1.0, 4)}, 2, 5.0)
-    assert "3 seeds one after the other" in Run().forecast_text(forecast)
-    assert "seeds" not in Run().forecast_text(replace(forecast, seeds=1))
+    assert "3 seeds one after the other" in forecast_text(forecast)
+    assert "seeds" not in forecast_text(replace(forecast, seeds=1))
     assert forecast.to_json()["seconds"] == {"search": 3.0, "total": 3.0}
     assert forecast.to_json()["image_passes"] == {"search": 12}
 

@@ -100,7 +100,7 @@ def test_a_run_is_refused_before_its_search_where_the_files_are_missing(tmp_path
         "eval": {"attacks": ["fgsm"], "n_test": 20, "corruptions": ["fog"], "corruption_data": str(tmp_path)},
     }
     with pytest.raises(InputError, match=r"labels\.npy"):
-        Run().check(from_values(values, []), {}, keep=False)
+        Run().check(from_values(values, []), keep=False)
 
 
 def test_a_short_training_inside_a_search_meets_no_corruption(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_checkpoints_of_before_count_as_text(numbers: Path, tmp_path: Path) -> N
     old = network(tmp_path / "old.pt", said)
     settings, given = evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
     assert settings.data.order == "text"
-    Eval().check(settings, given.to_json())
+    Eval().check(settings, given)
     changed, _ = evaluation_settings(old, ["data.order=numeric"])
     assert changed.data.order == "numeric"
 
@@ -151,15 +151,15 @@ def test_new_checkpoints_carry_their_order_and_names(
     few = ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"]
     settings, given = evaluation_settings(new, few)
     assert settings.data.order == "numeric"
-    Eval().check(settings, given.to_json())
+    Eval().check(settings, given)
     settings, given = evaluation_settings(new, [*few, "data.order=text"])
     with pytest.raises(InputError, match=r"set data\.order"):
-        Eval().check(settings, given.to_json())
+        Eval().check(settings, given)
     caplog.clear()
     for name in NAMES:
         (numbers / name).rename(numbers / f"n{int(name):03}")
     settings, given = evaluation_settings(new, few)
-    Eval().check(settings, given.to_json())
+    Eval().check(settings, given)
     assert "11 of 11 classes" in caplog.text
 
 
@@ -297,11 +297,11 @@ def test_a_batch_above_the_data_is_said(caplog: pytest.LogCaptureFixture) -> Non
     assert larger_batch("train", 10, 10) is None
     assert "train.batch_size=11 is more than the 10 images" in str(larger_batch("train", 11, 10))
     small = ["device=cpu", "data.size=8", "model.channels=2", "model.cells_per_stage=1"]
-    Train().check(from_values({}, [*small, f"arch={CELL}", "train.batch_size=1295"]), {})
+    Train().check(from_values({}, [*small, f"arch={CELL}", "train.batch_size=1295"]))
     assert caplog.text.count("train.batch_size=1295 is more than the 1294 images") == 1
     caplog.clear()
     tiny = ["strategy.name=darts", "supernet.channels=2", "supernet.cells_per_stage=1", "strategy.batch_size=700"]
-    Search().check(from_values({}, [*small, *tiny]), {})
+    Search().check(from_values({}, [*small, *tiny]))
     assert "strategy.batch_size=700 is more than the 647 images" in caplog.text
 
 

@@ -172,6 +172,6 @@ def test_it_is_said_once_on_standard_error(tmp_path: Path, flag: str) -> None:
 def test_a_search_that_ends_in_its_warm_up_says_so(caplog: pytest.LogCaptureFixture) -> None:
     by_objective = ["strategy.name=warmup-move", "strategy.ranked_by=objective", "objective=params", "device=cpu"]
     for budget in (65, 64):
-        Search().check(load("quickstart", [*by_objective, "strategy.warmup=64", f"search.budget={budget}"]), {})
+        Search().check(load("quickstart", [*by_objective, "strategy.warmup=64", f"search.budget={budget}"]))
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith("search.budget=64 ends within the warm-up of 64 random networks")

@@ -8,18 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import typer
+from nas.commands import command_of
+from nas.commands.arguments import Argument, Option
+from nas.commands.base import Command, Output
+from nas.core.errors import InputError
 
-from nas.cli.output import Json, output
 
-
-def command(
-    folders: list[Path] = typer.Argument(..., metavar="RUN...", help="Folders of finished runs."),
-    out: Path | None = typer.Option(
-        None, help="File of the comparison page; by default comparison.html beside the first of several runs."
-    ),
-    as_json: bool = Json,
-) -> None:
+class Report(Command):
     """Write report.html of each run anew and print the results; of several runs also compare what was evaluated.
 
     The comparison takes every evaluated checkpoint of `nas run` and `nas eval` runs: one table, clean against robust
@@ -29,15 +24,24 @@ def command(
     runs give `{"runs": [...], "comparison": {...}}`, the comparison null where fewer than two checkpoints were
     evaluated. Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
     """
-    from nas.core.errors import InputError
-    from nas.report import write_report
-    from nas.report.compare import compare, evaluated
-    from nas.report.comparison_page import PAGE, lines, write_comparison
-    from nas.report.presentation import presented, text_of
-    from nas.runs.differences import corrected
-    from nas.runs.run_folder import described, result_of
 
-    with output(as_json) as printed:
+    name, place = "report", 9
+    arguments = (
+        Argument("folders", "Folders of finished runs.", "RUN...", list[Path]),
+        Option(
+            "out",
+            "File of the comparison page; by default comparison.html beside the first of several runs.",
+            type=Path,
+        ),
+    )
+
+    def call(self, output: Output, folders: list[Path], out: Path | None) -> None:
+        from nas.report import write_report
+        from nas.report.compare import compare, evaluated
+        from nas.report.comparison_page import PAGE, lines, write_comparison
+        from nas.runs.differences import corrected
+        from nas.runs.run_folder import described, result_of
+
         values: list[Any] = []
         texts = []
         for folder in folders:
@@ -47,9 +51,9 @@ def command(
             with readable(folder):
                 result = corrected(result)
                 path = write_report(folder, result)
-                command = described(folder)["command"]
-                values.append(presented(command, folder, result))
-                text = text_of(command, folder, result)
+                command = command_of(described(folder)["command"], folder)
+                values.append(command.presented(folder, result))
+                text = command.summary(folder, result)
             line = f"report: {path}"
             texts.append(text if line in text.splitlines() else f"{text}\n{line}")
         together: dict[str, Any] | None = None
@@ -59,14 +63,12 @@ def command(
             together = {**comparison.plain(), "page": str(page)}
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
         single = len(folders) == 1 and together is None
-        printed.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
+        output.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
 
 
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
     """A result that is JSON but no result of a run, by somebody's hand, is the user's to mend."""
-    from nas.core.errors import InputError
-
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:

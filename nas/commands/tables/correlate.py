@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from nas.cli.output import Json, output
+from nas.commands.arguments import Argument, Option
+from nas.commands.base import Command, Output
+from nas.commands.tables.options import LATENCY, Files, benchmarks, words, written
+from nas.core.errors import InputError
 
 MOST = 100_000  # resamples
 
 
-def command(
-    scores: list[Path] = typer.Argument(..., metavar="SCORES...", help="Files of `nas score --output`, or published."),
-    robustness: Path = typer.Option(None, metavar="DIR", help="The robustness dataset (Jung et al. 2023): its folder."),
-    dataset: str = typer.Option("cifar10", help="Which data set of the tables."),
-    accuracy: Path = typer.Option(
-        None, metavar="FILE", help="NAS-Bench-201 accuracies (CSV, or NATS-Bench's own); columns accuracy:NAME."
-    ),
-    robbench: Path = typer.Option(None, metavar="CSV", help="NAS-RobBench-201; columns robbench:NAME."),
-    latency: Path = typer.Option(None, metavar="FILE", help="HW-NAS-Bench (CSV, pickle); columns edgegpu_latency, ..."),
-    columns: str = typer.Option(
-        "",
-        help="Accuracies, separated by commas: clean, fgsm@8, pgd@*, corruptions, weather, fog, fog@3, hrs:fgsm@8, "
-        "each:weather, robbench:hrs:pgd@8, ...; all; a selection by default.",
-    ),
-    proxies: str = typer.Option("", help="Proxies, separated by commas; all of the files by default."),
-    against: str = typer.Option(
-        "", help="Proxies (or params) to subtract from the others, with paired intervals (uncorrected)."
-    ),
-    every_string: bool = typer.Option(False, "--every-string", help="Isomorphic cells count one by one."),
-    bootstrap: int = typer.Option(1000, help="Resamples for the 95 % intervals (uncorrected)."),
-    seed: int = typer.Option(0, help="Of the resamples."),
-    csv: Path = typer.Option(None, metavar="FILE", help="Write the table as CSV."),
-    plot: Path = typer.Option(None, metavar="FILE", help="Write a heat map of Kendall's tau (.png, .svg, .pdf)."),
-    as_json: bool = Json,
-) -> None:
+class Correlate(Command):
     """Rank correlations of proxy scores with published accuracies, and what is left of them given size.
 
     Several files are joined on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
@@ -48,56 +24,64 @@ def command(
     the partial rho that does not stay on the side of 0 where rho is. Example:
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
-    from nas.core.errors import InputError
-    from nas.core.io.files import write_atomic, write_text
-    from nas.studies.correlate import correlate, table_rows
-    from nas.studies.plots.heatmap import KINDS, heat_map
-    from nas.tables import TableSettings, read_scores
 
-    given = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench, "latency": latency}
-    if not any(given.values()):
-        raise InputError(
-            "Expected a table to correlate with but got none; give --robustness, --accuracy, --robbench or --latency."
-        )
-    if bootstrap < 40:
-        raise InputError(f"Expected --bootstrap of at least 40 (fewer have no 2.5 % quantile) but got {bootstrap}.")
-    if bootstrap > MOST:
-        raise InputError(f"Expected --bootstrap of at most {MOST:,} resamples but got {bootstrap}; 1000 are usual.")
-    if seed < 0:
-        raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
-    if plot is not None and plot.suffix.lower() not in KINDS:
-        raise InputError(f"Expected --plot to end in {', '.join(KINDS)} but got {str(plot)!r}.")
-    for path in (csv, plot):
-        if path is not None and path.is_dir():
-            raise InputError(f"Expected a file to write but {path} is a folder.")
-        if path is not None and path.resolve() in [read.resolve() for read in (*scores, *given.values()) if read]:
-            raise InputError(f"Expected another file to write than {path}, which is to be read.")
-    paths: dict[str, Any] = {name: str(path) for name, path in given.items() if path is not None}
-    tables = TableSettings(dataset=dataset, **paths).open()
-    with output(as_json) as out:
-        result = correlate(
-            [read_scores(path, dataset) for path in scores],
-            tables,
-            _words(columns),
-            _words(proxies),
-            _words(against),
-            bootstrap,
-            seed,
-            every_string,
-        )
-        if csv is not None:
-            write_text(csv, table_rows(result))
-        if plot is not None:
-            kind, name = plot.suffix.lower(), dataset
-            write_atomic(plot, lambda file: file.write(heat_map(result, name, kind)))
-        out.emit(result, _text(result, len(scores)))
-        for path in (csv, plot):
-            if path is not None:
-                print(f"written: {path}", file=sys.stderr)
+    name, place = "tables correlate", 13
+    arguments = (
+        Argument("scores", "Files of `nas score --output`, or published.", "SCORES...", list[Path]),
+        *benchmarks("columns"),
+        LATENCY,
+        Option(
+            "columns",
+            "Accuracies, separated by commas: clean, fgsm@8, pgd@*, corruptions, weather, fog, fog@3, hrs:fgsm@8, "
+            "each:weather, robbench:hrs:pgd@8, ...; all; a selection by default.",
+            default="",
+        ),
+        Option("proxies", "Proxies, separated by commas; all of the files by default.", default=""),
+        Option(
+            "against",
+            "Proxies (or params) to subtract from the others, with paired intervals (uncorrected).",
+            default="",
+        ),
+        Option("every_string", "Isomorphic cells count one by one.", type=bool, default=False),
+        Option("bootstrap", "Resamples for the 95 % intervals (uncorrected).", type=int, default=1000),
+        Option("seed", "Of the resamples.", type=int, default=0),
+        *written("the table", "Write a heat map of Kendall's tau"),
+    )
 
+    def call(
+        self,
+        output: Output,
+        scores: list[Path],
+        dataset: str,
+        columns: str,
+        proxies: str,
+        against: str,
+        every_string: bool,
+        bootstrap: int,
+        seed: int,
+        csv: Path | None,
+        plot: Path | None,
+        **tables: Path | None,
+    ) -> None:
+        from nas.studies.correlate import correlate, table_rows
+        from nas.studies.plots.heatmap import heat_map
+        from nas.tables import read_scores
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+        files = Files(tables, scores, csv, plot)
+        files.check("to correlate with")
+        if bootstrap < 40:
+            raise InputError(f"Expected --bootstrap of at least 40 (fewer have no 2.5 % quantile) but got {bootstrap}.")
+        if bootstrap > MOST:
+            raise InputError(f"Expected --bootstrap of at most {MOST:,} resamples but got {bootstrap}; 1000 are usual.")
+        if seed < 0:
+            raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
+        opened = files.opened(dataset)
+        read = [read_scores(path, dataset) for path in scores]
+        names = (words(columns), words(proxies), words(against))
+        result = correlate(read, opened, *names, bootstrap, seed, every_string)
+        files.write(lambda: table_rows(result), lambda kind: heat_map(result, dataset, kind))
+        output.emit(result, _text(result, len(scores)))
+        files.note(output)
 
 
 def _text(result: dict[str, Any], files: int) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import typer
-
-from nas.cli.output import Json, output
+from nas.commands.arguments import Argument
+from nas.commands.base import Command, Output
+from nas.core.errors import InputError
+from nas.core.registry import suggest
 
 Rows = list[dict[str, Any]]
 
@@ -69,21 +70,18 @@ KINDS: dict[str, Callable[[], Rows]] = {
 }
 
 
-def command(
-    kind: str = typer.Argument(None, help=f"One of {', '.join(KINDS)}; all of them by default."),
-    as_json: bool = Json,
-) -> None:
+class List(Command):
     """List configurations, spaces, strategies, proxies, predictors, attacks, corruptions, trainings and the like."""
-    from nas.core.errors import InputError
-    from nas.core.registry import suggest
 
-    if kind is not None and kind not in KINDS:
-        raise InputError(f"Expected one of {', '.join(KINDS)} but got {kind!r}{suggest(kind, list(KINDS))}.")
-    with output(as_json) as out:
+    name, place = "list", 12
+    arguments = (Argument("kind", f"One of {', '.join(KINDS)}; all of them by default.", default=None),)
+
+    def call(self, output: Output, kind: str | None) -> None:
+        if kind is not None and kind not in KINDS:
+            raise InputError(f"Expected one of {', '.join(KINDS)} but got {kind!r}{suggest(kind, list(KINDS))}.")
         listed = {name: rows() for name, rows in KINDS.items() if kind in (None, name)}
         rows = [{**row, "kind": name} for name, found in listed.items() for row in found]
-        text = "\n".join(_text(name, found) for name, found in listed.items())
-        out.emit(rows, text)
+        output.emit(rows, "\n".join(_text(name, found) for name, found in listed.items()))
 
 
 def _text(kind: str, rows: Rows) -> str:

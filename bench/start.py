@@ -1,0 +1,33 @@
+"""How soon the command line answers: `nas bench start`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from statistics import median
+from typing import Any, ClassVar
+
+from nas.bench.base import Bench
+from nas.bench.limits import Limit
+from nas.bench.timing import seconds
+
+ROUNDS = 11  # of both, in turn; their medians count
+
+
+class StartBench(Bench):
+    """Seconds of `nas --help`, which reads the file of every command, and of an interpreter that does nothing."""
+
+    name: ClassVar[str] = "start"
+    limits: ClassVar[tuple[Limit, ...]] = (Limit("seconds", at_most=0.2),)
+
+    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+        commands = (["-m", "nas", "--help"], ["-c", "pass"])
+        times = [[seconds(_start, command) for command in commands] for _ in range(ROUNDS)]
+        took, interpreter = (median(column) for column in zip(*times))
+        report(f"nas --help: {took:.3f} s; an interpreter alone: {interpreter:.3f} s")
+        return {"seconds": round(took, 3), "interpreter": round(interpreter, 3)}
+
+
+def _start(command: list[str]) -> None:
+    subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, check=True)

@@ -1,0 +1,78 @@
+"""The words of the command line, read from the commands themselves."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from nas.cli.arguments import DRY_RUN, JSON, signature
+from nas.cli.output import output
+from nas.commands import COMMANDS
+from nas.commands.base import Command
+from nas.commands.run_command import RunCommand
+from nas.version import __version__
+
+
+def _print_versions(asked: bool) -> None:
+    if asked:
+        import torch  # which takes seconds
+
+        print(f"nas {__version__}, torch {torch.__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_versions, help="Print the versions of nas and of torch."
+    ),
+) -> None:
+    """What may stand before the command."""
+
+
+def _callback(command: type[Command]) -> Callable[..., None]:
+    """A function for typer that calls the command."""
+    arguments = [*command.arguments, JSON]
+    if issubclass(command, RunCommand) and command.has_forecast():
+        arguments.append(DRY_RUN)
+
+    def callback(as_json: bool, **given: Any) -> None:
+        with output(as_json) as printed:
+            command().call(printed, **given)
+
+    callback.__signature__ = signature(arguments)  # type: ignore[attr-defined]
+    callback.__annotations__ = {one.name: one.type for one in arguments}
+    return callback
+
+
+def _group(help: str) -> typer.Typer:
+    return typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=help,
+    )
+
+
+def built() -> typer.Typer:
+    """The whole command line, in the order of the commands' places."""
+    app = _group(
+        "From a search space to a robustness number.\n\nStart with `nas run quickstart`; `nas list configs` shows the "
+        "recipes. Every setting can be overridden as key=value, every command has --help and --json."
+    )
+    app.callback()(_options)
+    groups = {"": app}
+    for command in sorted(COMMANDS.components.values(), key=lambda command: command.place):
+        if command.typed() != command.name:
+            continue
+        group, _, name = command.name.rpartition(" ")
+        if group not in groups:
+            package = sys.modules[command.__module__.rpartition(".")[0]]
+            groups[group] = _group(inspect.getdoc(package) or "")
+            app.add_typer(groups[group], name=group)
+        groups[group].command(name, help=inspect.getdoc(command))(_callback(command))
+    return app

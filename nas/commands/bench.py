@@ -1,0 +1,40 @@
+"""`nas bench`: the project's benchmarks, as ratios."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nas.commands.arguments import Argument, Option
+from nas.commands.base import Command, Output
+from nas.core.errors import InputError
+
+
+class Benchmark(Command):
+    """Measure the project against what the work must at least cost; figures with a limit are told beside it.
+
+    Example: `nas bench build --json`.
+    """
+
+    name, place = "bench", 7
+    arguments = (
+        Argument("name", "Which benchmark; `nas list benchmarks` shows them.", default="build"),
+        Option("robustness", "The robustness dataset's folder, which `tables` reads.", "DIR", Path),
+    )
+
+    def call(self, output: Output, name: str, robustness: Path | None) -> None:
+        from nas.bench import BENCHES
+        from nas.bench.limits import text
+        from nas.bench.tables import TablesBench
+
+        bench = BENCHES.get(name)()
+        if isinstance(bench, TablesBench):
+            bench.folder = robustness
+        elif robustness is not None:
+            raise InputError(
+                f"Expected --robustness with the benchmark tables only but got it with {name}; leave it out."
+            )
+        result = bench.run(output.note)
+        judged = bench.judged(result)
+        lines = [json.dumps(result, indent=2), *map(text, judged)]
+        output.emit({**result, "judged": judged}, "\n".join(lines))

@@ -1,0 +1,35 @@
+"""`nas resume`: go on with a run that was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.commands import command_of
+from nas.commands.arguments import Argument
+from nas.commands.base import Command, Output
+
+
+class Resume(Command):
+    """Continue a stopped run of any command to the same result as if it had never been stopped.
+
+    A finished run is left as it is and its result printed. The number of workers and the place of the data may change.
+    Examples: `nas resume runs/quickstart-1`; `nas resume runs/quickstart-1 executor.workers=1`.
+    """
+
+    name, place = "resume", 8
+    arguments = (
+        Argument("folder", "The folder of the run.", "RUN", Path),
+        Argument("overrides", "executor.workers, data.root, ...", "[KEY=VALUE]...", list[str], None),
+    )
+
+    def call(self, output: Output, folder: Path, overrides: list[str]) -> None:
+        from nas.runs.run_folder import reopen
+        from nas.runs.torchrun import follow, together
+        from nas.settings.words import only_overrides
+
+        with together() as first:
+            if not first:
+                follow()
+                return
+            with reopen(folder, only_overrides(overrides)) as run:
+                command_of(run.command, run.folder).carry_out(run, output)

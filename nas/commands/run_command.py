@@ -1,0 +1,146 @@
+"""A command that makes a run folder: what it is asked, and in which order."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nas.commands.arguments import Argument, Option
+from nas.commands.base import Command, Output
+from nas.core.errors import InputError, Terminated
+
+if TYPE_CHECKING:
+    from nas.runs.context import Watcher
+    from nas.runs.forecast import Cost, Forecast
+    from nas.runs.run_folder import Run
+    from nas.runs.tasks import Jobs
+    from nas.settings.schema import Settings
+
+
+class RunCommand(Command):
+    """A command that makes a run folder, which `nas resume` goes on with.
+
+    Asked in this order: `settings` of what is typed; `check`, before anything is written; then, in the new folder,
+    `execute`, which writes `result.json`; `presented` and `summary` of that. When a run is resumed only the last three
+    are. Where `--dry-run` is given, `costs` takes the place of what follows `check`.
+    """
+
+    distributed: ClassVar[bool] = False  # whether torchrun may start it on several processes
+    arguments: ClassVar[tuple[Argument | Option, ...]]  # the keywords of `settings`
+
+    @abstractmethod
+    def settings(self, *args: Any, **typed: Any) -> tuple[Settings, Any]:
+        """The settings of a new run, and what the command is given besides: networks, labels, or None."""
+
+    def extra(self, given: Any) -> dict[str, Any]:
+        """What `config.json` of the run keeps of that, as plain values; `execute` reads it in `run.extra`."""
+        return {}
+
+    def command_of(self, settings: Settings) -> RunCommand:
+        """The command that carries out a run with these settings: this one, but for a study of several seeds."""
+        return self
+
+    @abstractmethod
+    def check(self, settings: Settings, given: Any, keep: bool = True) -> None:
+        """`InputError` for what would stop the run later (missing data, ...), before anything is written.
+
+        Logs a warning for what does not stop it but makes a number mean less than it says. Decoded images go to the
+        user's cache unless `keep` is false.
+        """
+
+    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
+        """What each stage will cost. A command without it has no `--dry-run`."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+        """Carry out the run to its end and write its `result.json`; returns the content."""
+
+    def presented(self, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+        """What `--json` prints of the content of `result.json`."""
+        from nas.report.presentation import presented
+
+        return presented(self.name, folder, result)
+
+    def summary(self, folder: Path, result: dict[str, Any]) -> str:
+        """What a person reads of it."""
+        from nas.report.presentation import text_of
+
+        return text_of(self.name, folder, result)
+
+    @classmethod
+    def has_forecast(cls) -> bool:
+        return cls.costs is not RunCommand.costs
+
+    def call(self, output: Output, *args: Any, dry_run: bool = False, **typed: Any) -> None:
+        if not self.distributed:
+            self._start(output, dry_run, **typed)
+            return
+        from nas.runs.torchrun import follow, together
+
+        with together() as first:
+            self._start(output, dry_run, **typed) if first else follow()
+
+    def _start(self, output: Output, dry_run: bool, **typed: Any) -> None:
+        from nas.report.forecast import forecast_text
+        from nas.runs.run_folder import create
+        from nas.runs.torchrun import started
+
+        settings, given = self.settings(**typed)
+        command = self.command_of(settings)
+        if dry_run:
+            settings.data.download = False
+            command.check(settings, given, keep=False)
+            forecast = command.forecast(settings, given)
+            output.emit(forecast.to_json(), forecast_text(forecast))
+            return
+        if started() and not self.distributed:
+            raise InputError(
+                f"Expected torchrun with nas train or nas resume but got nas {self.name}; start it without."
+            )
+        command.check(settings, given)
+        with create(command.name, settings, command.extra(given)) as run:
+            command.carry_out(run, output)
+
+    def carry_out(self, run: Run, output: Output) -> None:
+        """Go on with the opened run to its end, and show its result."""
+        output.note(f"run folder: {run.folder}")
+        try:
+            with output.watching() as watcher:
+                result = self.finish(run, watcher)
+        except Terminated as error:
+            error.run = shlex.quote(str(run.folder))
+            raise
+        output.emit(self.presented(run.folder, result), self.summary(run.folder, result))
+
+    def finish(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+        """The result of the run: that which is there already, or that of `execute`."""
+        from nas.core.provenance import versions
+        from nas.runs.differences import uncorrected
+        from nas.runs.run_folder import RESULT, described
+
+        log = logging.getLogger("nas")
+        done = run.result()
+        if done is not None:
+            if uncorrected(done):
+                log.warning(
+                    "%s was written by an earlier version: `shown` there is the verdict of an uncorrected interval. "
+                    "`nas report %s` corrects it for the number of differences.",
+                    run.folder / RESULT,
+                    run.folder,
+                )
+            return done
+        version = described(run.folder).get("version")
+        if version != (current := versions()["robust-nas"]):
+            log.warning("This run was started by version %s, this is %s.", version, current)
+        run.begin()
+        return self.execute(run, watcher)
+
+    def forecast(self, settings: Settings, given: Any) -> Forecast:
+        """What the run will cost, from a few seconds of measuring; writes nothing."""
+        from nas.runs.forecast import forecast
+
+        return forecast(self.typed(), settings, lambda jobs: self.costs(jobs, given))

@@ -1,0 +1,108 @@
+"""`nas score`: proxy values of given architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from signal import Signals
+
+from nas.commands.arguments import Argument, Option
+from nas.commands.base import Command, Output
+from nas.core.errors import InputError, Interrupted, Terminated
+
+
+class Score(Command):
+    """Score architectures by zero-cost proxies, on digits unless data.name says otherwise.
+
+    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). A proxy
+    without a value leaves its cell empty and says why in `reason`. With --output, rows go to the file, those that are
+    there are not scored again, and --json prints what was added.
+
+    `params` and `flops` are those of the network that would be trained on the data: for its classes and image size
+    (digits: 10 classes, 16x16), as in `nas search`. Examples:
+    `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`;
+    `nas score --all --unique --proxies all --output scores.csv`; `nas score --space darts --sample 100 seed=1`.
+    """
+
+    name, place = "score", 5
+    arguments = (
+        Argument(
+            "words", "Architectures (docs/architectures.md), and settings.", "ARCH|KEY=VALUE", list[str], default=None
+        ),
+        Option("file", "More of them: one a line, a CSV with a column arch or arch_str, a .jsonl; - is stdin.", "FILE"),
+        Option("sample", "More of them: N different ones, drawn uniformly.", "N", int),
+        Option("seed", "Of the sample alone (0); weights and batch are drawn by the setting seed=S.", "S", int),
+        Option("everything", "All of the space.", type=bool, default=False, flag="--all"),
+        Option("unique", "Of each class of isomorphic ones only its representative.", type=bool, default=False),
+        Option("space", "The search space they belong to.", default="nasbench201"),
+        Option(
+            "proxies",
+            "Names from `nas list proxies`, separated by commas; or all.",
+            default="croze,params,flops",
+        ),
+        Option("to", "A .csv or .jsonl for the rows; the same command goes on with it.", "FILE", Path, flag="--output"),
+    )
+
+    def call(
+        self,
+        output: Output,
+        words: list[str],
+        file: str | None,
+        sample: int | None,
+        seed: int | None,
+        everything: bool,
+        unique: bool,
+        space: str,
+        proxies: str,
+        to: Path | None,
+    ) -> None:
+        with _interruptible(to):
+            from nas.scoring.loop import Work, counted_for, default_values, described, score
+            from nas.scoring.rows import JsonArray, Row, RowFile, line_of
+            from nas.search_spaces import SPACES
+            from nas.search_spaces.sources import Candidates
+            from nas.settings.effects import Reader
+            from nas.settings.typed import from_values
+            from nas.settings.words import sorted_words
+            from nas.strategies.proxies import PROXIES
+
+            overrides, texts = sorted_words(words)
+            names = list(dict.fromkeys(name.strip() for name in proxies.split(",") if name.strip()))
+            names = PROXIES.names() if names == ["all"] else names
+            if not names:
+                raise InputError("Expected names of proxies but got none; `nas list proxies` shows them.")
+            for name in names:
+                PROXIES.get(name)
+            if seed is not None and sample is None:
+                raise InputError(
+                    "Expected --sample with --seed, which is the sample's; seed=S draws weights and batch."
+                )
+            settings = from_values(Reader(self.name, tuple(names)), {"space": space, "name": "score"}, overrides)
+            settings.once(self.name)
+            candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
+            with ExitStack() as stack:
+                rows = None
+                if to is not None:
+                    values, defaults = described(settings, names), default_values(settings, names)
+                    rows = stack.enter_context(RowFile(to, names, values, defaults))
+                counter = stack.enter_context(output.counting("score", candidates.total))
+                show: Callable[[Row], None] | None = None
+                if output.as_json:
+                    show = stack.enter_context(JsonArray(output.write)).add
+                elif rows is None:
+                    show = lambda row: output.write(line_of(row))  # noqa: E731
+                counts = score(candidates, Work(settings, names), rows, show, counter.update)
+            output.note(f"score: {counts}{counted_for(settings, names)}")
+
+
+@contextmanager
+def _interruptible(to: Path | None) -> Iterator[None]:
+    """What an interruption leaves is no run: the command itself goes on with its file."""
+    hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {hint}.", 130) from None
+    except Terminated as error:
+        raise Interrupted(f"stopped by {Signals(error.number).name}; {hint}.", 128 + error.number) from None

@@ -1,0 +1,111 @@
+"""What the commands of tables have in common: their options, and the files that they read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.commands.arguments import Option
+from nas.commands.base import Output
+from nas.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.core.execution.executor import ExecutorSettings
+    from nas.tables import Collection
+
+DATASET = Option("dataset", "Which data set of the tables.", default="cifar10")
+LATENCY = Option("latency", "HW-NAS-Bench (CSV, pickle); columns edgegpu_latency, ...", "FILE", Path)
+SPREAD = (
+    Option("workers", "Processes, by default one per core; the results are the same.", type=int),
+    Option("executor", "local: this machine; ray: a cluster.", default="local"),
+    Option("address", "Of the Ray cluster, or auto; else one is started here.", "HOST:PORT"),
+)
+
+
+def benchmarks(columns: str) -> tuple[Option, ...]:
+    """The options that every one of them takes; `columns` is what it calls the columns of a table."""
+    accuracies = f"NAS-Bench-201 accuracies (CSV, or NATS-Bench's own); {columns} accuracy:NAME."
+    return (
+        Option("robustness", "The robustness dataset (Jung et al. 2023): its folder.", "DIR", Path),
+        DATASET,
+        Option("accuracy", accuracies, "FILE", Path),
+        Option("robbench", f"NAS-RobBench-201; {columns} robbench:NAME.", "CSV", Path),
+    )
+
+
+def written(csv: str, plot: str) -> tuple[Option, ...]:
+    """The options of the files that are written; `csv` and `plot` say what goes into them."""
+    return Option("csv", f"Write {csv} as CSV.", "FILE", Path), Option(
+        "plot", f"{plot} (.png, .svg, .pdf).", "FILE", Path
+    )
+
+
+def words(text: str) -> list[str]:
+    """Those between the commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def spread(workers: int | None, executor: str, address: str | None) -> ExecutorSettings:
+    """Where the work is done, checked; `InputError` where the options do not fit together."""
+    from nas.core.execution.executor import ExecutorSettings
+
+    how = ExecutorSettings(name=executor, workers=workers, address=address)
+    try:
+        how.check()
+    except InputError as error:
+        words = str(error).replace("executor=", "--executor ").replace("executor.", "--")
+        raise InputError(words) from error
+    return how
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one call: tables and scores to read, by option, and what to write."""
+
+    tables: dict[str, Path | None]
+    scores: list[Path]
+    csv: Path | None
+    plot: Path | None
+
+    def check(self, purpose: str) -> None:
+        """`InputError` where there is no table (for that purpose), or a file cannot be written."""
+        from nas.studies.plots.heatmap import KINDS
+
+        if not any(self.tables.values()):
+            *first, last = (f"--{name}" for name in self.tables)
+            raise InputError(f"Expected a table {purpose} but got none; give {', '.join(first)} or {last}.")
+        if self.plot is not None and self.plot.suffix.lower() not in KINDS:
+            raise InputError(f"Expected --plot to end in {', '.join(KINDS)} but got {str(self.plot)!r}.")
+        read = [path.resolve() for path in (*self.scores, *self.tables.values()) if path]
+        for path in (self.csv, self.plot):
+            if path is not None and path.is_dir():
+                raise InputError(f"Expected a file to write but {path} is a folder.")
+            if path is not None and path.resolve() in read:
+                raise InputError(f"Expected another file to write than {path}, which is to be read.")
+
+    def opened(self, dataset: str, with_scores: bool = False) -> Collection:
+        """The tables, and the scores as columns of them too where that is asked."""
+        from nas.tables import TableSettings
+
+        paths: dict[str, Any] = {name: str(path) for name, path in self.tables.items() if path is not None}
+        if with_scores:
+            paths["scores"] = list(map(str, self.scores))
+        return TableSettings(dataset=dataset, **paths).open()
+
+    def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
+        """The rows as CSV, and the picture, which is asked for by the kind of its file, where they are wanted."""
+        from nas.core.io.files import write_atomic, write_text
+
+        if self.csv is not None:
+            write_text(self.csv, rows())
+        if self.plot is not None:
+            drawn = picture(self.plot.suffix.lower())
+            write_atomic(self.plot, lambda file: file.write(drawn))
+
+    def note(self, output: Output) -> None:
+        """Say what was written."""
+        for path in (self.csv, self.plot):
+            if path is not None:
+                output.note(f"written: {path}")

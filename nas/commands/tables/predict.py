@@ -1,0 +1,154 @@
+"""`nas tables predict`: how well accuracies are predicted from proxies, from the graph, or from both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nas.commands.arguments import Option
+from nas.commands.base import Command, Output
+from nas.commands.tables.options import SPREAD, Files, benchmarks, spread, words, written
+from nas.core.errors import InputError
+
+TOP = 5  # importances shown
+
+
+class Predict(Command):
+    """R² of predicted clean and robust accuracies on architectures left out: mean and standard deviation over splits.
+
+    There is one architecture of each class of isomorphic cells; where nearly all scores are of the very strings that
+    were measured, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
+    `--features proxies --splits paper --study`; the project's own predictor needs the cell alone. Examples:
+    `nas tables predict --robustness robustness-dataset --scores scores.csv --splits paper --study --plot gini.png`;
+    `nas tables predict --robustness robustness-dataset --features graph --curves --plot curves.png`.
+    """
+
+    name, place = "tables predict", 15
+    arguments = (
+        *benchmarks("targets"),
+        Option("scores", "Proxy scores, of `nas score --output`; repeatable.", "FILE", list[Path], ()),
+        Option("features", "proxies, graph (of the cell; needs no --scores) or both.", default="proxies"),
+        Option("proxies", "Proxies, separated by commas; all of the files by default.", default=""),
+        Option(
+            "model",
+            "forest (the paper's, default for proxies), auto (ours, default otherwise), extra-trees, kernel, ...",
+            default="",
+        ),
+        Option(
+            "targets",
+            "Columns, separated by commas; a+b is one model for both. By default clean, each attack at 1/255, and "
+            "clean with each.",
+            default="",
+        ),
+        Option("splits", "Random 80/20 splits, or paper: the one of seed 42.", default="10"),
+        Option("curves", "Also from 10, 20, 50, ..., 500 labels, 20 seeds each.", type=bool, default=False),
+        Option("study", "Also without the most important feature, and with it alone.", type=bool, default=False),
+        Option("seed", "Of the splits and models; the paper's split has its own.", type=int, default=0),
+        *SPREAD,
+        *written("R², tau and importances", "Draw importances, or learning curves"),
+    )
+
+    def call(
+        self,
+        output: Output,
+        dataset: str,
+        scores: list[Path],
+        features: str,
+        proxies: str,
+        model: str,
+        targets: str,
+        splits: str,
+        curves: bool,
+        study: bool,
+        seed: int,
+        workers: int | None,
+        executor: str,
+        address: str | None,
+        csv: Path | None,
+        plot: Path | None,
+        **tables: Path | None,
+    ) -> None:
+        from nas.strategies.predictors import PREDICTORS
+        from nas.studies.plots.predictions import picture
+        from nas.studies.predict import MODELS, Protocol, assemble, chosen_targets, csv_rows, predict
+        from nas.tables import read_scores
+
+        files = Files(tables, scores, csv, plot)
+        files.check("to predict")
+        how = spread(workers, executor, address)
+        if seed < 0:
+            raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
+        model = model or MODELS.get(features, "forest")
+        PREDICTORS.get(model)
+        protocol = Protocol(model, splits, seed, curves, study)
+        protocol.seeds()
+        opened = files.opened(dataset)
+        wanted = chosen_targets(opened, words(targets))
+        columns = [column for columns in wanted.values() for column in columns]
+        read = [read_scores(path, dataset) for path in scores]
+        data = assemble(opened, columns, features, read, words(proxies))
+        with output.counting("predict", None) as counter:
+
+            def tick(done: int, total: int) -> None:
+                counter.total = total
+                counter.update(done, 0)
+
+            found = predict(data, wanted, protocol, how, tick)
+        result = {"dataset": dataset, "features": features, **found}
+        files.write(lambda: csv_rows(result), lambda kind: picture(result, kind))
+        output.emit(result, _text(result))
+        files.note(output)
+
+
+def _text(result: dict[str, Any]) -> str:
+    """For people: R² and tau by target, then the study, then the learning curves."""
+    how = "the paper's split" if result["splits"] == "paper" else f"mean ± sd of {result['splits']} splits"
+    how = "one split" if result["splits"] == "1" else how
+    head = (
+        f"{result['n']:,} classes of {result['dataset']}; {result['model']} on {result['feature_count']} features "
+        f"({result['features']}); {how}"
+    )
+    others = result["dropped"].get("other_member", 0)
+    if others:
+        head += f"\nleft out: {others:,} classes of which another member than the measured one was scored"
+    study, several = result.get("study"), result["splits"] not in ("paper", "1")
+    rows = [["", "R²", "Kendall's tau", *(["without", "the top feature", "it alone"] if study else [])]]
+    for name in result["targets"]:
+        row = [name]
+        for key in ("r2", "kendall"):
+            row.append(_shown(result[key][name], result[f"{key}_sd"][name] if several else None))
+        if study:
+            entry = study[name]
+            parts = [_shown(entry[part], entry[f"{part}_sd"] if several else None) for part in ("without", "alone")]
+            row += [parts[0], entry["top"], parts[1]]
+        rows.append(row)
+    lines = [head, "", *_aligned(rows)]
+    if result["importances"]:
+        lines += ["", "most important features"]
+        tops = [[name, ", ".join(list(shares)[:TOP])] for name, shares in result["importances"].items()]
+        lines += _aligned(tops, left=True)
+    if result.get("curves"):
+        for key, title in (("r2", "R²"), ("kendall", "Kendall's tau")):
+            table = [["labels", *result["targets"]]]
+            for size, entry in result["curves"].items():
+                table.append([size, *(_shown(entry[key][t], entry[f"{key}_sd"][t]) for t in result["targets"])])
+            lines += ["", f"{title} by labelled architectures", *_aligned(table)]
+    return "\n".join(lines)
+
+
+def _shown(mean: float | None, sd: float | None) -> str:
+    if mean is None:
+        return "-"
+    text = f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
+    return text.replace("0.", ".")
+
+
+def _aligned(rows: list[list[str]], left: bool = False) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            f"{cell:<{width}}" if left or at == 0 else f"{cell:>{width}}"
+            for at, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,157 @@
+"""`nas tables search`: what search strategies find on a published table."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nas.commands.arguments import Option
+from nas.commands.base import Command, Output
+from nas.commands.tables.options import LATENCY, SPREAD, Files, benchmarks, spread, words, written
+
+
+class TableSearch(Command):
+    """Search strategies on published tables: mean and standard deviation, over seeds, of the best that each finds.
+
+    Runs differ in their seed only; a class of isomorphic cells is looked up once, and what the tables lack costs
+    nothing. Of several goals at once, the best is that of the largest mean of the goals, each scaled to the table's
+    range, and regret is the share of the Pareto front's hypervolume that is missing. Examples:
+    `nas tables search --robustness robustness-dataset --objective clean,fgsm@1 --plot regret.png`;
+    `nas tables search --robustness robustness-dataset --objective clean+params:min --strategy nsga2`.
+    """
+
+    name, place = "tables search", 14
+    arguments = (
+        *benchmarks("columns"),
+        LATENCY,
+        Option("scores", "Proxy scores, of `nas score --output`; scores:NAME.", "FILE", Path),
+        Option(
+            "objective",
+            "Columns, or params and flops, separated by commas: one search each. a+b is one search for both goals "
+            "(nsga2), :min or :max after a name gives another direction than its own.",
+            default="fgsm@1",
+        ),
+        Option("strategy", "Names from `nas list strategies`.", default="random,evolution,local"),
+        Option("queries", "Classes of isomorphic cells that a run may look up.", type=int, default=300),
+        Option("seeds", "Runs of each strategy.", type=int, default=100),
+        Option("seed", "Of all runs; each has its own from it.", type=int, default=0),
+        Option("ask", "Architectures that a strategy proposes at once.", type=int, default=1),
+        *SPREAD,
+        Option("columns", "Columns to show of the best found, as in `nas tables correlate`.", default=""),
+        Option("cheap", "The cheap objective of warm-up and moves: params, a column.", "NAME"),
+        Option("features", "What predictors see: graph (of the cell), and columns: scores:nwot.", default="graph"),
+        Option("options", "An option; may be repeated.", "STRATEGY.KEY=VALUE", list[str], (), flag="--set"),
+        *written("the table", "Write the regret over queries"),
+    )
+
+    def call(
+        self,
+        output: Output,
+        dataset: str,
+        scores: Path | None,
+        objective: str,
+        strategy: str,
+        queries: int,
+        seeds: int,
+        seed: int,
+        ask: int,
+        workers: int | None,
+        executor: str,
+        address: str | None,
+        columns: str,
+        cheap: str | None,
+        features: str,
+        options: list[str],
+        csv: Path | None,
+        plot: Path | None,
+        **tables: Path | None,
+    ) -> None:
+        from nas.studies.plots.regret import regret_curves
+        from nas.studies.search import Study, csv_rows, table_search
+
+        files = Files(tables, [] if scores is None else [scores], csv, plot)
+        files.check("to search on")
+        how = spread(workers, executor, address)
+        study = Study(
+            words(objective),
+            words(strategy),
+            queries,
+            seeds,
+            seed,
+            ask,
+            tuple(words(columns)),
+            cheap,
+            tuple(options),
+            tuple(words(features)),
+        )
+        study.check()
+        opened = files.opened(dataset, with_scores=True)
+        total = len(study.objectives) * len(study.strategies) * seeds
+        with output.counting("search", total) as counter:
+            found = table_search(opened, study, how, lambda runs: counter.update(runs, 0))
+        result = {"dataset": dataset, **found}
+        files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, kind))
+        output.emit(result, _text(result))
+        files.note(output)
+
+
+def _text(result: dict[str, Any]) -> str:
+    """For people: the best found, mean ± standard deviation, one block of strategies per objective."""
+    columns, optimum = result["columns"], result["optimum"]
+    percent = {name for name in columns if _is_share(result, name)}
+    rows: list[tuple[str, list[str]]] = [("optimum", [_shown(optimum[c], None, c in percent) for c in columns])]
+    tail = []
+    for objective, entry in result["objectives"].items():
+        rows.append((objective, [""] * len(columns)))
+        for name, cells in entry["strategies"].items():
+            values = [_shown(cells[c]["mean"], cells[c]["sd"], c in percent) for c in columns]
+            rows.append((f"  {name}", values))
+            reached = cells["queries_to_optimum"]
+            after = "" if reached["median"] is None else f", in the median after {reached['median']:g} queries"
+            tail.append(
+                f"{objective}, {name}: optimum found by {reached['found']:.0%} of runs{after}; "
+                f"{cells['seconds']:.1f} s of computing"
+            )
+    head = (
+        f"{result['n_classes']:,} classes of {result['dataset']}; {result['seeds']} runs of {result['queries']} "
+        "queries; of the best found, mean ± standard deviation"
+    )
+    note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
+    return "\n".join([head, note, *_aligned(columns, rows), "", *tail]).replace("\n\n\n", "\n\n")
+
+
+def _is_share(result: dict[str, Any], column: str) -> bool:
+    """Whether all numbers of a column lie in [0, 1]."""
+    cells = [cells[column]["mean"] for entry in result["objectives"].values() for cells in entry["strategies"].values()]
+    return all(value is None or 0 <= value <= 1 for value in [result["optimum"][column], *cells])
+
+
+def _shown(mean: float | None, sd: float | None, percent: bool) -> str:
+    if mean is None:
+        return "-"
+    scale = 100 if percent else 1
+    digits = ",.2f" if abs(mean * scale) < 10_000 else ",.0f"
+    text = f"{mean * scale:{digits}}"
+    return text if sd is None else f"{text} ± {sd * scale:{digits}}"
+
+
+def _aligned(columns: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
+    """Rows under their columns, as many side by side as the terminal has room for."""
+    first = max(len(name) for name, _ in rows)
+    widths = [max(len(column), *(len(cells[at]) for _, cells in rows)) for at, column in enumerate(columns)]
+    room = shutil.get_terminal_size((120, 24)).columns - first
+    parts: list[list[int]] = [[]]
+    for at in range(len(columns)):
+        if parts[-1] and sum(widths[other] + 2 for other in [*parts[-1], at]) > room:
+            parts.append([])
+        parts[-1].append(at)
+    lines = []
+    for part in parts:
+        lines.append("")
+        lines.append(" " * first + "".join(f"  {columns[at]:>{widths[at]}}" for at in part))
+        lines += [
+            (f"{name:<{first}}" + "".join(f"  {cells[at]:>{widths[at]}}" for at in part)).rstrip()
+            for name, cells in rows
+        ]
+    return lines
