@@ -50,7 +50,7 @@ FORBIDDEN: dict[str, dict[str, str]] = {
         "nas/core/registry.py": "modules of the project, and entry points that the user installed",
         "nas/core/extras.py": "names in the project's own text",
         "nas/tables/official.py": "the packages of two benchmarks, by name",
-        "nas/cli/listing.py": "modules of the project",
+        "nas/commands/list.py": "modules of the project",
         "eval/outputs.py": "the installed pyautoattack",
         "eval/attacks/library.py": "the installed torchattacks",
         "bench/forks.py": "modules of the project",

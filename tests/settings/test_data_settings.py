@@ -113,8 +113,8 @@ def test_what_is_made_from_a_run_of_before_counts_as_it_did(numbers: Path, tmp_p
     with create("search", from_values({}, images(numbers, f"run.dir={tmp_path / 'run'}"))) as run:
         run.store.put("search/result", {"best": [{"arch": CELL}]})
     as_before(tmp_path / "run")
-    assert Train().settings(str(tmp_path / "run"), []).data.order == "text"
-    assert Train().settings(str(tmp_path / "run"), ["data.order=numeric"]).data.order == "numeric"
+    assert Train().settings(str(tmp_path / "run"), [])[0].data.order == "text"
+    assert Train().settings(str(tmp_path / "run"), ["data.order=numeric"])[0].data.order == "numeric"
 
 
 # checkpoints
