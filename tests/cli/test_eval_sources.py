@@ -15,6 +15,7 @@ from commands import nas_json
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
+from nas.eval.networks import loading
 from nas.search_spaces import NASBench201
 from nas.train import TrainedNetwork
 from nas.train.exported import save_exported
@@ -83,6 +84,16 @@ def test_code_of_the_users_own(folder: Path, data: Dataset, few_digits: str, cap
     page = (run / "report.html").read_text()
     assert f"nas eval networks_here:make seed=0 data.name=npz {few_digits}" in page
     assert "nasbench201" not in page.partition("</header>")[0], "it is of no search space"
+
+
+def test_a_network_of_somebody_else_is_made_once_before_the_run_and_once_for_it(
+    folder: Path, few_digits: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    make = loading.from_code
+    monkeypatch.setattr(loading, "from_code", lambda *words: made.append(words[0]) or make(*words))
+    evaluated(["networks_here:make", "data.name=npz", few_digits], capfd)
+    assert made == ["networks_here:make"] * 2
 
 
 def test_how_images_are_taken_is_printed_kept_and_reported(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,24 @@ def test_networks_of_one_name_are_told_apart_by_their_paths(paths: list[str], na
 def test_networks_that_nothing_tells_apart_are_numbered() -> None:
     network = GivenModel(ModelSource("a/net.pt"), "net")
     assert list(together([(load("quickstart", []), network)] * 3)[1]) == ["net", "net-2", "net-3"]
+
+
+def test_each_checkpoint_is_read_once_before_the_run_and_once_for_it(
+    checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: Counter[str] = Counter()
+    load = checkpoint.load
+
+    def counted(path: Path, kind: str) -> Any:
+        counts[str(path)] += 1
+        return load(path, kind)
+
+    monkeypatch.setattr(checkpoint, "load", counted)
+    printed(capfd, "eval", checkpoints[0], *SMALL)
+    assert counts == {checkpoints[0]: 2}
+    counts.clear()
+    printed(capfd, "transfer", *checkpoints, *SMALL)
+    assert counts == dict.fromkeys(checkpoints, 2)
 
 
 def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
