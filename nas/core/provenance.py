@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 
+from nas.core.io.records import Json
 from nas.version import __version__
 
 PACKAGES = (
@@ -31,6 +32,22 @@ PACKAGES = (
     "timm",
 )
 SECONDS = 10  # that git or the system may take to answer
+Hardware = dict[str, str | float | None]  # what a machine tells of itself; None for what it does not say
+
+
+class Revision(TypedDict):
+    """The commit of the project, and whether tracked files differ from it."""
+
+    commit: str
+    changed: bool
+
+
+class Environment(TypedDict):
+    """What a process computes with; no revision where the project is not a checkout."""
+
+    versions: dict[str, str]
+    hardware: Hardware
+    source: Revision | None
 
 
 @lru_cache(maxsize=1)
@@ -49,9 +66,9 @@ def versions() -> dict[str, str]:
     return dict(_versions())
 
 
-def hardware(device: torch.device) -> dict[str, Any]:
+def hardware(device: torch.device) -> Hardware:
     """The machine that this process is on, and its GPU if `device` is one; cores as the system counts them."""
-    found: dict[str, Any] = {
+    found: Hardware = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -88,8 +105,8 @@ def _memory() -> float | None:
 
 
 @lru_cache(maxsize=1)
-def revision() -> dict[str, Any] | None:
-    """The git commit of the project and whether tracked files differ from it; None where it is not a checkout."""
+def revision() -> Revision | None:
+    """The revision of the project as git tells it; None where it is not a checkout."""
     root = str(Path(__file__).resolve().parents[2])
     if not (Path(root) / ".git").exists():
         return None
@@ -106,12 +123,11 @@ def _answer(*command: str) -> str | None:
     return done.stdout.strip()
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """What this process computes with."""
+def environment(device: torch.device) -> Environment:
     return {"versions": versions(), "hardware": hardware(device), "source": revision()}
 
 
-def settings_checksum(settings: dict[str, Any], without: Iterable[str]) -> str:
+def settings_checksum(settings: Json, without: Iterable[str]) -> str:
     """SHA-256 of settings as JSON with sorted keys, in hexadecimal; the dotted keys in `without` are left out."""
     left = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
     for key in without:

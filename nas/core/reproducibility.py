@@ -45,7 +45,7 @@ class Deterministic:
         make_deterministic()
         self.function = function
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, Callable[[Any], Any]]) -> None:
         make_deterministic()
         vars(self).update(state)
 

@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
 
 import numpy as np
 
@@ -43,13 +42,10 @@ def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
         except _DAMAGED as error:
             log.warning("The cached table in %s is damaged (%s); reading %s again.", place, error, path)
     rows = read()
-    parts: dict[str, Any] = {
-        "architectures": np.array(rows.architectures, dtype=np.str_),
-        "names": np.array(list(rows.columns), dtype=np.str_),
-        "values": np.array(list(rows.columns.values())),
-    }
+    archs, columns = (np.array(list(texts), dtype=np.str_) for texts in (rows.architectures, rows.columns))
+    values = np.array(list(rows.columns.values()))
     try:
-        write_atomic(place, lambda file: np.savez_compressed(file, **parts))
+        write_atomic(place, lambda file: np.savez_compressed(file, architectures=archs, names=columns, values=values))
         cache.name_outdated(place.parent, _FORMAT)
     except (InputError, OSError) as error:
         log.warning("The numbers of %s could not be kept (%s); set NAS_CACHE to a folder with room.", path, error)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.search_spaces.nasbench201.cell import EDGES
 from nas.search_spaces.nasbench201.notation import NASLIB_OPERATIONS, of_naslib
 from nas.tables.base import ArrayTable
@@ -70,7 +71,7 @@ def _cell(path: Path, codes: str) -> str:
     return str(of_naslib([int(number) for number in numbers]))
 
 
-def _part(path: Path, text: str, dataset: str | None) -> dict[str, Any]:
+def _part(path: Path, text: str, dataset: str | None) -> Json:
     """Operation codes → proxy → number of one data set."""
     found = re.search(rf'"{re.escape(dataset)}"\s*:\s*(?=\{{)', text, re.IGNORECASE) if dataset is not None else None
     if found is not None:
@@ -85,6 +86,6 @@ def _part(path: Path, text: str, dataset: str | None) -> dict[str, Any]:
     raise ORIGIN.damaged(path, f"{dataset} has no scores")
 
 
-def _unwrapped(entry: dict[str, Any]) -> Any:
+def _unwrapped(entry: Json) -> Any:
     """{"score": number, "time": seconds} as the number: a tenth of the memory."""
     return entry.get("score", entry)

@@ -26,10 +26,10 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -40,11 +40,25 @@ from nas.core.data.mapped_images import Pages
 from nas.core.data.seen import Levels, Seen
 from nas.core.data.statistics import Histogram
 from nas.core.execution import available_memory
+from nas.core.io.records import Json, Record
 
 MAGIC = b"nas-img2"
 CHUNK = 16 * 2**20  # bytes that are decoded, written and checked at a time
 _TAIL = struct.Struct("<QI8s")
 _LABEL, _SUM = np.dtype("<i8"), np.dtype("<u4")
+
+
+@dataclass(frozen=True)
+class Description(Record):
+    """What the file says of its images."""
+
+    counts: list[int]  # of the parts
+    shape: list[int]  # of an image
+    num_classes: int
+    mean: Triple
+    std: Triple
+    table: int  # CRC-32 of labels and CRCs
+    seen: Json = field(default_factory=dict)  # nothing in files of before 0.3.0
 
 
 class Part(NamedTuple):
@@ -104,16 +118,16 @@ class Unfinished:
         mean, std = histogram.statistics()
         labels = np.concatenate([part.labels for part in parts]).astype(_LABEL)
         table = labels.tobytes() + np.concatenate(sums).tobytes()
-        about = {
-            "counts": [len(part.order) for part in parts],
-            "shape": shape,
-            "num_classes": num_classes,
-            "mean": mean,
-            "std": std,
-            "table": zlib.crc32(table),
-            "seen": asdict(replace(seen(), levels=levels.largest)),
-        }
-        text = json.dumps(about).encode()
+        about = Description(
+            counts=[len(part.order) for part in parts],
+            shape=list(shape),
+            num_classes=num_classes,
+            mean=mean,
+            std=std,
+            table=zlib.crc32(table),
+            seen=asdict(replace(seen(), levels=levels.largest)),
+        )
+        text = json.dumps(about.to_json()).encode()
         self.images.write(table + text + _TAIL.pack(len(text), zlib.crc32(text), MAGIC))
         self.images.flush()
         os.fsync(self.images.fileno())
@@ -170,9 +184,8 @@ def _sums(images: np.ndarray) -> np.ndarray:
 def opened(path: Path) -> Stored:
     """The file, mapped; `ValueError` (or `OSError`) where it is damaged."""
     with path.open("rb") as file:
-        about, counts, labels, sums = _described(file)
-        shape = tuple(about["shape"])
-        size = math.prod(shape)
+        about, labels, sums = _described(file)
+        size = math.prod(about.shape)
         pages = _mapped(file, len(labels) * size)
     in_memory = available_memory.fits(len(pages))
     flat = np.frombuffer(pages, dtype=np.uint8)
@@ -180,19 +193,18 @@ def opened(path: Path) -> Stored:
         _check(flat.reshape(-1, size), sums)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        images = torch.from_numpy(flat).view(-1, *shape)
+        images = torch.from_numpy(flat).view(-1, *about.shape)
     parts, first = [], 0
-    for count in counts:
+    for count in about.counts:
         own = slice(first, first + count)
         source = None if in_memory else Pages(path, pages, first * size, size, sums[own])
         parts.append(Split(images[own], torch.from_numpy(labels[own].copy()), source))
         first += count
-    seen = Seen.read(about.get("seen", {}))
-    return Stored((parts[0], parts[1], parts[2]), about["num_classes"], tuple(about["mean"]), tuple(about["std"]), seen)
+    return Stored((parts[0], parts[1], parts[2]), about.num_classes, about.mean, about.std, Seen.read(about.seen))
 
 
-def _described(file: BinaryIO) -> tuple[dict[str, Any], list[int], np.ndarray, np.ndarray]:
-    """What follows the images: description, counts of the parts, labels, CRC of each image."""
+def _described(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:
+    """What follows the images: description, labels, CRC of each image."""
     end = file.seek(0, os.SEEK_END) - _TAIL.size
     if end < 0:
         raise ValueError("it is too short")
@@ -204,18 +216,18 @@ def _described(file: BinaryIO) -> tuple[dict[str, Any], list[int], np.ndarray, n
     text = file.read(length)
     if zlib.crc32(text) != check:
         raise ValueError("its description has changed")
-    about = json.loads(text)
-    total = sum(about["counts"])
+    about = Description.from_json(json.loads(text))
+    total = sum(about.counts)
     table = total * (_LABEL.itemsize + _SUM.itemsize)
-    if end - length - table != total * math.prod(about["shape"]):
+    if end - length - table != total * math.prod(about.shape):
         raise ValueError("it has another size than was written")
     file.seek(end - length - table)
     content = file.read(table)
-    if zlib.crc32(content) != about["table"]:
+    if zlib.crc32(content) != about.table:
         raise ValueError("its labels have changed")
     cut = total * _LABEL.itemsize
     labels = np.frombuffer(content[:cut], dtype=_LABEL).astype(np.int64)
-    return about, about["counts"], labels, np.frombuffer(content[cut:], dtype=_SUM)
+    return about, labels, np.frombuffer(content[cut:], dtype=_SUM)
 
 
 def _mapped(file: BinaryIO, length: int) -> mmap.mmap:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from nas.core.data.resize import SQUASH, Resizing
+from nas.core.io.records import Json
 
 OBLONG, TURNED, TRANSPARENT = 1, 2, 4  # bits of what was seen of one image
 LOW = 128  # of 256 levels: photographs reach the last ones
@@ -25,7 +25,7 @@ class Seen:
     levels: tuple[int, ...] = ()  # of the training, validation and test part; -1 for a part without images
 
     @classmethod
-    def read(cls, values: dict[str, Any]) -> Seen:
+    def read(cls, values: Json) -> Seen:
         """What was kept as plain values."""
         return cls(**{**values, "levels": tuple(values.get("levels", ()))})
 

@@ -31,7 +31,7 @@ def flat(prefix: str | None = None) -> dict[str, Any]:
 class Record:
     """A frozen dataclass with `to_json` and `from_json`; one with the fields of the other is equal to it.
 
-    Fields hold what JSON can write, records and other dataclasses, named tuples (lists in JSON), arrays of bool (texts
+    Fields hold what JSON can write, records and other dataclasses, tuples (lists in JSON), arrays of bool (texts
     of 0 and 1), and lists and dictionaries of these; their annotations say what is read. A field with a default may be
     absent in JSON, and is left out where it has that value. Keys that no field is for, such as those of a later
     version, are kept in `more` and written behind the others.
@@ -105,7 +105,7 @@ def _read(kind: Any, value: Any) -> Any:
     if isinstance(outer, type) and issubclass(outer, Record):
         return outer.from_json(value)
     if isinstance(outer, type) and issubclass(outer, tuple):
-        return outer(*value)
+        return tuple(value) if outer is tuple else outer(*value)
     if isinstance(outer, type) and is_dataclass(outer):
         return outer(**{one.name: value[one.name] for one in fields(outer)})
     return value
