@@ -37,7 +37,7 @@ class Environment(Record):
     """What a process computes with."""
 
     versions: dict[str, str]
-    hardware: dict[str, Any]  # what the machine tells of itself
+    hardware: dict[str, str | float | None]  # what the machine tells of itself
     source: Revision | None
 
 
@@ -57,7 +57,7 @@ class Provenance(Record):
     settings_sha256: str
     deterministic: bool
     data_sha256: dict[str, str] | None  # by part; None where no data were read
-    hardware: dict[str, Any]  # what the machine tells of itself
+    hardware: dict[str, str | float | None]  # what the machine tells of itself
     source: Revision | None
     earlier: list[Environment]  # of other sessions of the run, where they differ
 
