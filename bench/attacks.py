@@ -17,7 +17,7 @@ from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
 from nas.eval.networks.layout import ChannelsLast
 from nas.eval.plan import plan_of
@@ -95,7 +95,7 @@ def ratios(
     results: dict[str, Any] = {}
 
     def evaluated(key: str, how: EvalSettings) -> None:
-        results[key] = evaluate(network, data, how, 0, device(), Memory())
+        results[key] = evaluate(network, data, how, 0, device(), InMemoryStore())
 
     actions: dict[str, Callable[[], None]] = {
         "everything": lambda: everything(network, data, settings),

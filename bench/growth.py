@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from nas.bench.spread import METRIC, search_of
 from nas.bench.timing import resident_megabytes
-from nas.core.execution.task import Done
-from nas.core.storage.sqlite import Evaluation, Store
+from nas.core.storage.base import Metrics, Store, TaskResult
+from nas.core.storage.sqlite import SqliteStore
 from nas.search_spaces import SPACES
 
 STORE = "store"  # in the place of a strategy: evaluations are recorded and no more
@@ -39,7 +39,7 @@ def grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
 
 
 def _grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
-    with TemporaryDirectory() as folder, Store(Path(folder, "store.sqlite")) as store:
+    with TemporaryDirectory() as folder, SqliteStore(Path(folder, "store.sqlite")) as store:
         advance = _recording(store) if strategy == STORE else _searching(store, strategy, ask, marks[-1])
         start = time.perf_counter()
         found = []
@@ -58,7 +58,7 @@ def _recording(store: Store) -> Callable[[int], None]:
     def advance(count: int) -> None:
         nonlocal kept
         for number in range(kept, count):
-            store.record(Evaluation(f"{text} {number}", {METRIC: rng.random()}, None, 1.0))
+            store.record(TaskResult(f"{text} {number}", {METRIC: rng.random()}, None, 1.0))
         kept = count
 
     return advance
@@ -68,9 +68,9 @@ def _searching(store: Store, strategy: str, ask: int, budget: int) -> Callable[[
     """Leads a search up to a number of evaluations, and to its result at the end of the budget."""
     search, rng = search_of(strategy, budget, ask, store), Random(0)
 
-    def evaluate(keys: list[str]) -> Iterator[Done[dict[str, float]]]:
-        for index in range(len(keys)):
-            yield Done(index, {METRIC: rng.random()}, None, 1.0)
+    def evaluate(keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
+        for key in keys:
+            yield TaskResult(key, {METRIC: rng.random()}, None, 1.0)
 
     def advance(count: int) -> None:
         while search.evaluated < count:

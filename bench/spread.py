@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from nas.bench.timing import resident_megabytes
 from nas.core.errors import NasError
 from nas.core.execution.executor import Executor
-from nas.core.execution.task import Done
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import Metrics, Store, TaskResult
+from nas.core.storage.sqlite import SqliteStore
 from nas.search_spaces import SPACES
 from nas.searches.loop import Search
 from nas.strategies import STRATEGIES, Goal
@@ -54,10 +54,10 @@ def warmed(executor: Executor[Any, float]) -> float:
     """Start all workers; the median of their own memory, in megabytes."""
     with TemporaryDirectory() as folder:
         items = [Gathering(folder, executor.workers)] * executor.workers
-        return median(_began(done) for done in executor.map(items))
+        return median(_began(done) for done in executor.map(enumerate(items)))
 
 
-def _began(done: Done[float]) -> float:
+def _began(done: TaskResult[Any, float]) -> float:
     if done.result is None:
         raise NasError(f"A measurement failed: {done.failure}")
     return done.result
@@ -80,7 +80,7 @@ def overhead(executor: Executor[Any, float], items: int, rounds: int) -> Overhea
     times, processor = [], []
     for _ in range(rounds):
         start, used_before = time.perf_counter(), time.process_time()
-        for done in executor.map([0.0] * items):
+        for done in executor.map(enumerate([0.0] * items)):
             _began(done)
         times.append(1000 * (time.perf_counter() - start) / items)
         processor.append(1000 * (time.process_time() - used_before) / items)
@@ -100,9 +100,9 @@ def used(executor: Executor[Any, float], durations: list[float], count: int, ahe
     items = list(islice(cycle(durations), count))
     start = time.monotonic()
     spans = []
-    for done in executor.map(items, ahead=ahead):
+    for done in executor.map(enumerate(items), ahead=ahead):
         began = _began(done)
-        spans.append((began, began + items[done.index]))
+        spans.append((began, began + items[done.key]))
     wall = time.monotonic() - start
     return Used(_steady(spans, executor.workers), sum(items) / (executor.workers * wall))
 
@@ -124,14 +124,14 @@ def used_by_search(executor: Executor[Any, float], durations: list[float], count
     lengths = cycle(durations)
     asleep = 0.0
 
-    def evaluate(keys: list[str]) -> Iterator[Done[dict[str, float]]]:
+    def evaluate(keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
         nonlocal asleep
         items = list(islice(lengths, len(keys)))
         asleep += sum(items)
-        for done in executor.map(items):
-            yield Done(done.index, {METRIC: _began(done)}, None, done.seconds)
+        for done in executor.map(zip(keys, items)):
+            yield TaskResult(done.key, {METRIC: _began(done)}, None, done.seconds)
 
-    with TemporaryDirectory() as folder, Store(Path(folder, "store.sqlite")) as store:
+    with TemporaryDirectory() as folder, SqliteStore(Path(folder, "store.sqlite")) as store:
         search = search_of("random", count, ask, store)
         start = time.monotonic()
         while not search.finished:

@@ -12,6 +12,7 @@ from nas.core.data import Dataset, attacked
 from nas.core.data.formats.class_order import other_order
 from nas.core.images import unit_range
 from nas.core.optimisation.trainer import Progress
+from nas.core.storage.base import FactStore
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
@@ -19,13 +20,12 @@ from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson, worst_case
 from nas.eval.networks import layout
 from nas.eval.networks.orders import remark
-from nas.eval.outcomes import Outcomes
 from nas.eval.outputs import IMAGES, check_outputs
 from nas.eval.plan import AttackOptions, Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Tick
 
-__all__ = ["Outcomes", "evaluate", "plan_of"]
+__all__ = ["evaluate", "plan_of"]
 
 
 def evaluate(
@@ -34,7 +34,7 @@ def evaluate(
     settings: EvalSettings,
     seed: int,
     device: torch.device,
-    outcomes: Outcomes,
+    outcomes: FactStore,
     progress: Progress = lambda done, total, note: None,
     outputs: bool = True,
 ) -> dict[str, Any]:

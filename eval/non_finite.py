@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nas.core.errors import InputError
-from nas.eval.outcomes import Outcomes
+from nas.core.storage.base import FactStore
 
 SINCE = "0.3.0"
 Count = int | None  # None: not known, because an earlier version finished a part
 
 
-def kept_with_count(outcomes: Outcomes, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+def kept_with_count(outcomes: FactStore, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
     """What is kept under `key` and its count of images without an answer; both are computed where nothing is kept.
 
     The count is None where an earlier version kept the outcome.

@@ -12,10 +12,10 @@ from nas.core.images import check_unit_range
 from nas.core.logits import correct, finite
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
+from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack
 from nas.eval.networks import layout
 from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, total
-from nas.eval.outcomes import Outcomes
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
@@ -37,7 +37,10 @@ def told(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
 
 
 class Examined:
-    """One network and its fixed batches; every (attack, stage, batch) is kept as soon as it is done."""
+    """One network and its fixed batches.
+
+    Every (attack, stage, batch) is kept in `outcomes` as soon as it is done, so that a stopped evaluation continues.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Examined:
         size: int,
         seed: int,
         device: torch.device,
-        outcomes: Outcomes,
+        outcomes: FactStore,
         prefix: str = "",
     ) -> None:
         check_unit_range(images)

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from nas.core.data import Split
 from nas.core.images import unit_range
 from nas.core.seeds import derive
+from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
 from nas.eval.metrics import wilson
 from nas.eval.non_finite import total
-from nas.eval.outcomes import Outcomes
 from nas.eval.plan import AttackOptions, made
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Tick
@@ -43,7 +43,7 @@ def transfer(
     settings: AttackOptions,
     seed: int,
     device: torch.device,
-    outcomes: Outcomes,
+    outcomes: FactStore,
     tick: Tick = lambda passes, note: None,
 ) -> Found:
     """Which images each network classifies rightly, clean and after `settings.attacks` on the network `source`.

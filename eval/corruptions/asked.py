@@ -12,12 +12,12 @@ from nas.core.config import path_field
 from nas.core.data import Dataset, Split
 from nas.core.data.formats.class_order import other_order
 from nas.core.errors import InputError
+from nas.core.storage.base import FactStore
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.evaluation import corrupted
 from nas.eval.corruptions.names import check_severities, chosen
 from nas.eval.corruptions.scores import read_baseline
 from nas.eval.corruptions.sources import Computed, Published, Source
-from nas.eval.outcomes import Outcomes
 from nas.eval.plan import AttackOptions
 from nas.eval.standing import Tick
 
@@ -73,7 +73,7 @@ class Asked:
         return isinstance(self.source, Published) and self.source.has_clean
 
     def run(
-        self, network: nn.Module, device: torch.device, outcomes: Outcomes, clean: float, tick: Tick
+        self, network: nn.Module, device: torch.device, outcomes: FactStore, clean: float, tick: Tick
     ) -> dict[str, dict[str, Any]]:
         """`{"corruptions": …}` as `corrupted` returns it, or nothing where none were asked for.
 

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from nas.core.errors import InputError
 from nas.core.logits import finite
 from nas.core.optimisation.perturb import eval_mode
+from nas.core.storage.base import FactStore
+from nas.core.storage.memory import InMemoryStore
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
 from nas.eval.corruptions.sources import Computed, Source
 from nas.eval.networks.orders import remark
 from nas.eval.non_finite import Count, kept_with_count, total
-from nas.eval.outcomes import Forgetful, Outcomes
 from nas.eval.standing import Tick, told
 
 Baseline = Mapping[str, Any] | str | None
@@ -40,14 +41,14 @@ def evaluate_corruptions(
     """
     source = Computed(images, labels, corruptions, severities, batch_size, seed, frost)
     device = next((parameter.device for parameter in network.parameters()), images.device)
-    return corrupted(network, source, device, Forgetful(), baseline=baseline)
+    return corrupted(network, source, device, InMemoryStore(), baseline=baseline)
 
 
 def corrupted(
     network: nn.Module,
     source: Source,
     device: torch.device,
-    outcomes: Outcomes,
+    outcomes: FactStore,
     clean: float | None = None,
     baseline: Baseline = None,
     tick: Tick = lambda passes, note: None,
@@ -116,7 +117,7 @@ def _flags(
     source: Source,
     which: str,
     device: torch.device,
-    outcomes: Outcomes,
+    outcomes: FactStore,
     tick: Tick,
 ) -> tuple[str, Count]:
     """One character per image, 1 where it is classified correctly (a flag of `standing.told`); and how many had a logit

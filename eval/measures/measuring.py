@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
+from nas.core.storage.base import FactStore
 from nas.eval.measures.kinds import CLASSES, MEASURES, MeasureOptions
 from nas.eval.metrics import by_class
-from nas.eval.outcomes import Outcomes
 from nas.eval.plan import made
 from nas.eval.standing import Tick
 
@@ -24,7 +24,7 @@ def measure(
     settings: MeasureOptions,
     seed: int,
     device: torch.device,
-    outcomes: Outcomes,
+    outcomes: FactStore,
     correct: Mapping[str, str],
     tick: Tick = lambda passes, note: None,
 ) -> dict[str, Any]:

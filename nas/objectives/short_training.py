@@ -14,8 +14,8 @@ import torch
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import evaluate
-from nas.eval.outcomes import Forgetful
 from nas.eval.plan import plan_of
 from nas.eval.settings import EvalSettings
 from nas.objectives.network_spec import Sized
@@ -123,7 +123,7 @@ class Trained:
         )
         checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
-        entry = evaluate(network, self.judged, self.attack, seed, self.device, Forgetful(), outputs=False)
+        entry = evaluate(network, self.judged, self.attack, seed, self.device, InMemoryStore(), outputs=False)
         shutil.rmtree(folder, ignore_errors=True)
         return {f"{TRAINED}{name}": self._metric(entry, name) for name in self.metrics}
 

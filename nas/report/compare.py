@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.storage.sqlite import Store
+from nas.core.storage.sqlite import SqliteStore
 from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.report.facts import uniform
 from nas.report.identity import TRAININGS, Identity, identities
@@ -215,7 +215,7 @@ def _record(folder: Path, entry: dict[str, Any]) -> dict[str, Any] | None:
     run = run_of(path)
     if run is None or not (run / STORE).is_file():
         return None
-    with Store(run / STORE) as store:
+    with SqliteStore(run / STORE) as store:
         record = (store.get("training") or {}).get(path.parent.name)
     return record if record and record.get("history") else None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.core.errors import InputError
-from nas.core.storage.sqlite import Store
+from nas.core.storage.sqlite import SqliteStore
 from nas.report.identity import Identity, identities
 from nas.runs.differences import corrected
 from nas.runs.run_folder import described
@@ -88,7 +88,7 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
     training: dict[str, dict[str, Any]] = {}
     path = folder / "store.sqlite"
     if path.exists():
-        with Store(path) as store:
+        with SqliteStore(path) as store:
             training = store.get("training") or {}
             if result.get("search"):
                 goal = Goal(**result["search"]["goals"][0])

@@ -36,29 +36,28 @@ class Workshop:
 
     def all(self, stage: Stage, jobs: dict[str, Job]) -> dict[str, Any]:
         """Results of named jobs; any failure stops the run, after the others' results are kept."""
-        names = list(jobs)
 
         def tick() -> None:
             stage.flush()
             shares = self.run.store.under("progress/")
-            done = sum(shares[name][0] / shares[name][1] for name in names if name in shares)
-            self.watcher.update(done, noted({name: shares[name] for name in names if name in shares}))
+            done = sum(shares[name][0] / shares[name][1] for name in jobs if name in shares)
+            self.watcher.update(done, noted({name: shares[name] for name in jobs if name in shares}))
 
         self.jobs.tick = tick
-        for name in names:
+        for name in jobs:
             self.run.store.put(f"progress/{name}", [0, 1, ""])
         results: dict[str, Any] = {}
         failures = []
-        for done in self.executor.map(list(jobs.values()), tick):
+        for done in self.executor.map(jobs.items(), tick):
             if done.failure is not None:
-                failures.append((names[done.index], done.failure))
-            results[names[done.index]] = done.result
+                failures.append((done.key, done.failure))
+            results[done.key] = done.result
             tick()
         if failures:
             raise NasError(
                 f"{stopped(failures, self.run.folder)} tries the others again; other settings need a new run."
             )
-        return {name: results[name] for name in names}
+        return {name: results[name] for name in jobs}
 
 
 @contextmanager
@@ -70,7 +69,7 @@ def workshop(run: Run, watcher: Watcher, depends_on_images: bool = True) -> Iter
     if started():
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
     with executor_for(jobs, how, settings.torch_device().type) as executor:
-        jobs.open_store = executor.opener(run.folder / STORE)
+        jobs.open_store = executor.store_factory(run.folder / STORE)
         if depends_on_images:
             run.looks_at(jobs.dataset)
             check_run(run, jobs.dataset)

@@ -21,7 +21,7 @@ from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
 from nas.core.storage import backup
-from nas.core.storage.sqlite import Store
+from nas.core.storage.sqlite import SqliteStore
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
 
@@ -56,13 +56,13 @@ class Run:
     command: str
     settings: Settings
     extra: dict[str, Any]  # what the command was given besides the settings (a checkpoint, a list of architectures)
-    store: Store
+    store: SqliteStore
 
     def __post_init__(self) -> None:
-        self.copies = backup.Copies(self.store)
+        self.backups = backup.BackupSchedule(self.store)
 
     def stage(self, name: str) -> Stage:
-        return Stage(self.store, name, self.copies)
+        return Stage(self.store, name, self.backups)
 
     def begun_before(self, version: str) -> str | None:
         """The version that began the run, where it is an earlier one than this and than `version`."""
@@ -168,10 +168,10 @@ class Stage:
     Both keep a good copy of the store, when it is time for one.
     """
 
-    def __init__(self, store: Store, name: str, copies: backup.Copies) -> None:
+    def __init__(self, store: SqliteStore, name: str, backups: backup.BackupSchedule) -> None:
         self.store = store
         self.name = name
-        self.copies = copies
+        self.backups = backups
 
     def __enter__(self) -> Stage:
         self.start = time.perf_counter()
@@ -180,12 +180,12 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         self._add()
         if error[0] is None:
-            self.copies.end_of_stage()
+            self.backups.end_of_stage()
 
     def flush(self) -> None:
         if time.perf_counter() - self.start > 2:
             self._add()
-            self.copies.now_and_then()
+            self.backups.now_and_then()
 
     def _add(self) -> None:
         now = time.perf_counter()
@@ -330,7 +330,7 @@ def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
         yield Run(folder, value["command"], settings, value["extra"], store)
 
 
-def _configuration(folder: Path, store: Store) -> dict[str, Any]:
+def _configuration(folder: Path, store: SqliteStore) -> dict[str, Any]:
     """What `config.json` says; where that is damaged or gone it is written anew, as the store has it."""
     try:
         return described(folder)

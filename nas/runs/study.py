@@ -72,18 +72,18 @@ def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) 
     waits = not is_supernet(settings)
     how = replace(settings.executor, deadline=None)
     work = _Repetition(run.folder.resolve(), settings, execute, Watcher())
-    with executor_for(work, how, settings.torch_device().type, len(seeds), light=waits) as executor:
-        work.inner = replace(settings.executor, workers=max(1, executor.room // len(seeds)))
+    with executor_for(work, how, settings.torch_device().type, len(seeds), zero_resources=waits) as executor:
+        work.inner = replace(settings.executor, workers=max(1, executor.capacity // len(seeds)))
         if not waits:
             work.inner = replace(settings.executor, name=LOCAL, workers=1, address=None, gpus=None)
         watcher.stage("seeds", len(seeds))
         results: dict[int, dict[str, Any]] = {}
-        for done in executor.map(seeds):
+        for done in executor.map(zip(seeds, seeds)):
             if done.failure is not None or done.result is None:
-                raise NasError(f"{stopped([(f'Seed {seeds[done.index]}', done.failure)], run.folder)}.")
-            results[done.index] = done.result
+                raise NasError(f"{stopped([(f'Seed {done.key}', done.failure)], run.folder)}.")
+            results[done.key] = done.result
             watcher.update(len(results), "")
-    return [results[index] for index in range(len(seeds))]
+    return [results[seed] for seed in seeds]
 
 
 class _Repetition:

@@ -12,11 +12,11 @@ from typing import Any
 from nas.core.data import Dataset, DataSettings, shape_of
 from nas.core.data import load as load_data
 from nas.core.data.checksum import checksums
-from nas.core.execution.local_pool import RemoteStore
 from nas.core.optimisation.trainer import FINAL, Progress
 from nas.core.provenance import environment
 from nas.core.seeds import derive
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import FactStore, PrefixedFacts
+from nas.core.storage.sqlite import SqliteStore
 from nas.eval import evaluate
 from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.loading import load_model
@@ -65,9 +65,9 @@ class Jobs:
         self.settings = settings
         self.folder = folder
         self.keep = keep  # decoded images in the user's cache
-        self.open_store: Callable[[], Store | RemoteStore] | None = None  # of the run, if it has a folder
+        self.open_store: Callable[[], FactStore] | None = None  # of the run, if it has a folder
         if folder is not None:
-            self.open_store = partial(Store, folder / STORE)
+            self.open_store = partial(SqliteStore, folder / STORE)
         self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -151,7 +151,7 @@ class Jobs:
                 settings.eval,
                 derive(settings.seed, "attack"),
                 settings.torch_device(),
-                _Kept(store, f"outcome/{job.name}/"),
+                PrefixedFacts(store, f"outcome/{job.name}/"),
                 self._reporter(store, job.name),
             )
         return {
@@ -161,7 +161,7 @@ class Jobs:
             "source" if source.foreign else "checkpoint": source.seen_from(self.folder),
         }
 
-    def _reporter(self, store: Store | RemoteStore, name: str) -> Progress:
+    def _reporter(self, store: FactStore, name: str) -> Progress:
         """Progress as a fact in the store, where the process that shows it finds it."""
         last = [0.0]
 
@@ -172,20 +172,6 @@ class Jobs:
             self.tick()
 
         return report
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The outcomes of one model in the run's store."""
-
-    store: Store | RemoteStore
-    prefix: str
-
-    def get(self, key: str) -> Any:
-        return self.store.get(self.prefix + key)
-
-    def put(self, key: str, value: Any) -> None:
-        self.store.put(self.prefix + key, value)
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,10 @@ from nas.core.config.effects import may_read
 from nas.core.data import LOADERS, Dataset, attacked
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import executor_for
-from nas.core.execution.local_pool import RemoteStore
 from nas.core.reasons import stopped
 from nas.core.seeds import derive
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import FactStore
+from nas.core.storage.sqlite import SqliteStore
 from nas.eval.fingerprint import fingerprint
 from nas.eval.networks.fitting import check_fits, unlike
 from nas.eval.networks.loading import EvaluatedModel
@@ -106,9 +106,9 @@ class Work:
         self.settings = settings
         self.given = given
         self.keep = keep
-        self.open_store: Callable[[], Store | RemoteStore] | None = None
+        self.open_store: Callable[[], FactStore] | None = None
         if folder is not None:
-            self.open_store = partial(Store, folder / STORE)
+            self.open_store = partial(SqliteStore, folder / STORE)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Without the data and networks, which another process reads itself."""
@@ -167,7 +167,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
         executor_for(work, settings.executor, settings.torch_device().type) as executor,
         run.stage("transfer") as stage,
     ):
-        work.open_store = executor.opener(run.folder / STORE)
+        work.open_store = executor.store_factory(run.folder / STORE)
         run.looks_at(work.dataset)
         watcher.stage("transfer", len(names))
 
@@ -177,10 +177,10 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
             watcher.update(sum(done / total for done, total, _ in shares), "")
 
         rows: dict[str, tuple[dict[str, Any], Found]] = {}
-        for done in executor.map(names, tick):
+        for done in executor.map(zip(names, names), tick):
             if done.failure is not None or done.result is None:
-                raise NasError(f"{stopped([(names[done.index], done.failure)], run.folder)}.")
-            rows[names[done.index]] = done.result
+                raise NasError(f"{stopped([(done.key, done.failure)], run.folder)}.")
+            rows[done.key] = done.result
     return run.finish(
         {
             "norm": settings.eval.norm,

@@ -16,7 +16,7 @@ from nas.core.data import Dataset
 from nas.core.data.formats.class_order import other_order
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
-from nas.core.execution.task import Done
+from nas.core.storage.base import TaskResult
 from nas.objectives import connected
 from nas.objectives.network_spec import Sized
 from nas.objectives.notation import builds
@@ -202,7 +202,7 @@ def score(
             yield str(candidate.arch)
 
     with _own_words(), chosen as executor:
-        for outcome in _in_order(executor.map(handed_out(), tick, WINDOW * executor.workers)):
+        for outcome in _in_order(executor.map(enumerate(handed_out()), tick, WINDOW * executor.workers)):
             candidate = waiting.popleft()
             row = _row(candidate, str(space.canonical(candidate.arch)), outcome)
             if file is not None:
@@ -216,18 +216,18 @@ def score(
     return counts
 
 
-def _in_order(outcomes: Iterable[Done[Scored]]) -> Iterator[Done[Scored]]:
+def _in_order(outcomes: Iterable[TaskResult[int, Scored]]) -> Iterator[TaskResult[int, Scored]]:
     """Outcomes in the order of their items: each as soon as those before it are there."""
-    early: dict[int, Done[Scored]] = {}
+    early: dict[int, TaskResult[int, Scored]] = {}
     index = 0
     for outcome in outcomes:
-        early[outcome.index] = outcome
+        early[outcome.key] = outcome
         while index in early:
             yield early.pop(index)
             index += 1
 
 
-def _row(candidate: Candidate, canonical: str, outcome: Done[Scored]) -> Row:
+def _row(candidate: Candidate, canonical: str, outcome: TaskResult[int, Scored]) -> Row:
     scored = outcome.result if outcome.result is not None else Scored({}, {}, outcome.seconds)
     names_of: dict[str, list[str]] = {}
     for name, why in scored.reasons.items():

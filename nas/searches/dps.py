@@ -14,10 +14,9 @@ from omegaconf import OmegaConf
 from nas.core import config, statistics
 from nas.core.errors import InputError
 from nas.core.execution.executor import Executor, executor_for
-from nas.core.execution.task import Done
 from nas.core.io.files import write_text
 from nas.core.seeds import derive
-from nas.core.storage.sqlite import Evaluation
+from nas.core.storage.base import Metrics, TaskResult
 from nas.objectives import connected
 from nas.objectives.labels import Labels
 from nas.runs.context import Watcher
@@ -140,8 +139,8 @@ def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: St
     looking = Search(space, strategy, limits, options.evaluations, 1, run.store)
     watcher.stage("dps", options.evaluations)
     while not looking.finished:
-        looking.step(lambda keys: (_evaluated(index, key, seen, executor, stage) for index, key in enumerate(keys)))
-        best = max((one.metrics["spearman"] for one in run.store.told() if one.metrics), default=0.0)
+        looking.step(lambda keys: (_evaluated(key, seen, executor, stage) for key in keys))
+        best = max((one.result["spearman"] for one in run.store.history() if one.result), default=0.0)
         watcher.update(looking.evaluated, f"best rho {best:.3f}")
         stage.flush()
     plain = PLAIN if strategy.start is None else str(strategy.start)
@@ -164,7 +163,7 @@ def _confirmed(run: Run, plain: str, seen: Labels, executor: Tasks, watcher: Wat
     finalists are evaluated again, with all values of the FLOPs term, which needs no training of its own.
     """
     options = DPSOptions(**run.extra["options"])
-    first = {one.key: one.metrics for one in run.store.told() if one.metrics is not None}
+    first = {one.key: one.result for one in run.store.history() if one.result is not None}
     by_loss: dict[str, str] = {}  # settings that differ in the FLOPs term alone: the first of them
     for text in first:
         by_loss.setdefault(min(variants(text)), text)
@@ -180,7 +179,7 @@ def _confirmed(run: Run, plain: str, seen: Labels, executor: Tasks, watcher: Wat
             key = f"again/{draw}/{text}"
             metrics = first.get(text) if draw == 0 else run.store.get(key)
             if metrics is None:
-                metrics = _evaluated(0, text, seen, executor, stage, draw).result or {}
+                metrics = _evaluated(text, seen, executor, stage, draw).result or {}
                 run.store.put(key, metrics)
             for one in variants(text):
                 rhos.setdefault(one, []).append(metrics[one])
@@ -224,20 +223,18 @@ class _NoLimits:
         return True
 
 
-def _evaluated(
-    index: int, text: str, seen: Labels, executor: Tasks, stage: Stage, draw: int = 0
-) -> Done[dict[str, float]]:
+def _evaluated(text: str, seen: Labels, executor: Tasks, stage: Stage, draw: int = 0) -> TaskResult[str, Metrics]:
     """How well the labelled architectures are ranked under a setting (`spearman`) and each of its `variants`."""
     begun = time.perf_counter()
     texts = variants(text)
     losses: dict[str, list[float | None]] = {one: [None] * len(seen) for one in texts}
-    for done in executor.map([Task(arch, tuple(texts), draw) for arch, _ in seen], stage.flush):
+    for done in executor.map(enumerate(Task(arch, tuple(texts), draw) for arch, _ in seen), stage.flush):
         for place, one in enumerate(texts):
-            losses[one][done.index] = _loss(done.result, place)
+            losses[one][done.key] = _loss(done.result, place)
     accuracies = [accuracy for _, accuracy in seen]
     rhos = {one: agreement(values, accuracies) for one, values in losses.items()}
     metrics = {"spearman": rhos[text], "failed": float(losses[text].count(None)), **rhos}
-    return Done(index, metrics, None, time.perf_counter() - begun)
+    return TaskResult(text, metrics, None, time.perf_counter() - begun)
 
 
 def _report(
@@ -249,13 +246,13 @@ def _report(
     store = run.store
     left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
     watcher.stage("held-out", len(unseen))
-    for done in executor.map([Task(text, (PLAIN, setting)) for text in left], stage.flush):
+    for done in executor.map(enumerate(Task(text, (PLAIN, setting)) for text in left), stage.flush):
         losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
         metrics = {name: loss for name, loss in losses.items() if loss is not None}
-        store.record(Evaluation(f"held-out/{left[done.index]}", metrics, done.failure, done.seconds))
-        watcher.update(len(unseen) - len(left) + done.index + 1, "")
+        store.record(TaskResult(f"held-out/{left[done.key]}", metrics, done.failure, done.seconds))
+        watcher.update(len(unseen) - len(left) + done.key + 1, "")
     found = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
-    losses_of = {name: [(one.metrics or {}).get(name) if one else None for one in found] for name in ("plain", "dps")}
+    losses_of = {name: [(one.result or {}).get(name) if one else None for one in found] for name in ("plain", "dps")}
     return compared(losses_of, [accuracy for _, accuracy in unseen])
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
 from nas.core.errors import NasError
-from nas.core.execution.executor import Done
-from nas.core.storage.memory import Memory
-from nas.core.storage.sqlite import Evaluation, Store
+from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
 from nas.strategies.pareto import undominated
@@ -20,7 +18,7 @@ from nas.strategies.pareto import undominated
 BEST = 5  # architectures in the result of a search for one goal
 REASONS = 100  # different ones that are told apart
 FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
-Evaluate = Callable[[list[str]], Any]  # architectures -> iterable of Done[metrics]
+Evaluate = Callable[[list[str]], Iterable[TaskResult[str, Metrics]]]
 
 
 class Bounds(Protocol):
@@ -47,7 +45,7 @@ class Search:
         limits: Bounds,
         budget: int,
         ask: int,
-        store: Store | Memory,
+        store: Store,
     ) -> None:
         self.space = space
         self.strategy = strategy
@@ -70,7 +68,7 @@ class Search:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.strategy.load_state_dict(state["strategy"])
-        self.evaluated = self.store.count_told()
+        self.evaluated = self.store.history_length()
 
     def step(self, evaluate: Evaluate) -> None:
         """One round of ask, evaluate, tell."""
@@ -78,16 +76,17 @@ class Search:
         representatives = [self.space.canonical(arch) for arch in asked]
         keys = list(map(str, representatives))
         allowed = {key: self.limits.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
-        known = {key: self.store.told_of(key) for key, good in allowed.items() if good}
+        known = {key: self.store.from_history(key) for key, good in allowed.items() if good}
         new = [key for key, evaluation in known.items() if evaluation is None]
         new = new[: self.budget - self.evaluated]
-        self._score([key for key in new if self.store.evaluation(key) is None], evaluate)
+        for evaluation in evaluate([key for key in new if self.store.evaluation(key) is None]):
+            self.store.record(evaluation)
 
         known |= {key: self.store.evaluation(key) for key in new}
-        metrics = {key: evaluation.metrics for key, evaluation in known.items() if evaluation is not None}
+        metrics = {key: evaluation.result for key, evaluation in known.items() if evaluation is not None}
         with self.store.transaction():
-            for position, key in enumerate(new, start=self.evaluated):
-                self.store.tell(position, key)
+            for key in new:
+                self.store.append_history(key)
             for arch, key in zip(asked, keys):
                 self.strategy.tell(arch, metrics.get(key))
             if new and self.store.durable:  # a fruitless step is repeated after a kill, to the same end
@@ -97,34 +96,30 @@ class Search:
         if self.fruitless >= FRUITLESS and not self.evaluated:
             raise self.limits.unsatisfied(FRUITLESS)
 
-    def _score(self, keys: list[str], evaluate: Evaluate) -> None:
-        for done in evaluate(keys):
-            self.store.record(_evaluation(keys[done.index], done))
-
     def result(self) -> dict[str, Any]:
         """The five best classes (of several goals: the Pareto front), how many were evaluated, and how many failed."""
         goals = self.strategy.goals
         fitness = array("d")
         for one in self._succeeded():
-            fitness.extend(goal.fitness(one.metrics or {}) for goal in goals)
+            fitness.extend(goal.fitness(one.result or {}) for goal in goals)
         if not fitness:
-            first = next(iter(self.store.told()), None)
+            first = next(self.store.history(), None)
             raise NasError(
-                f"Every evaluation of the search failed; the first said: {first.reason if first else 'none ran'}"
+                f"Every evaluation of the search failed; the first said: {first.failure if first else 'none ran'}"
             )
         rows = _best(np.frombuffer(fitness).reshape(-1, len(goals)))
         wanted = set(rows)
         chosen = {row: one for row, one in enumerate(self._succeeded()) if row in wanted}
         return {
-            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.metrics} for e in map(chosen.__getitem__, rows)],
+            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.result} for e in map(chosen.__getitem__, rows)],
             "evaluated": self.evaluated,
             "failed": self.evaluated - len(fitness) // len(goals),
             "exhausted": self.evaluated < self.budget,
         }
 
-    def _succeeded(self) -> Iterator[Evaluation]:
+    def _succeeded(self) -> Iterator[TaskResult[str, Metrics]]:
         """In the order told."""
-        return (evaluation for evaluation in self.store.told() if evaluation.metrics is not None)
+        return (evaluation for evaluation in self.store.history() if evaluation.result is not None)
 
 
 def _best(fitness: np.ndarray) -> list[int]:
@@ -141,21 +136,21 @@ def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[dict[str, A
     """
     best = -math.inf
     rows = []
-    count = store.count_told()
+    count = store.history_length()
     step = math.ceil(count / most)
-    for number, evaluation in enumerate(store.told(), start=1):
-        fitness = -math.inf if evaluation.metrics is None else goal.fitness(evaluation.metrics)
+    for number, evaluation in enumerate(store.history(), start=1):
+        fitness = -math.inf if evaluation.result is None else goal.fitness(evaluation.result)
         if fitness <= best and number % step and number < count:
             continue
         best = max(best, fitness)
-        value = None if evaluation.metrics is None else evaluation.metrics[goal.name]
+        value = None if evaluation.result is None else evaluation.result[goal.name]
         rows.append(
             {
                 "evaluation": number,
                 "arch": evaluation.key,
                 "value": value,
                 "best": None if math.isinf(best) else best if goal.higher_is_better else -best,
-                "reason": evaluation.reason,
+                "reason": evaluation.failure,
             }
         )
     return rows
@@ -164,13 +159,9 @@ def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[dict[str, A
 def failures(store: Store) -> dict[str, int]:
     """How often evaluations failed for each reason; more than `REASONS` different ones are counted as one."""
     counted: dict[str, int] = {}
-    for evaluation in store.told():
-        if evaluation.metrics is None:
-            reason = evaluation.reason or "no reason was kept"
+    for evaluation in store.history():
+        if evaluation.result is None:
+            reason = evaluation.failure or "no reason was kept"
             reason = reason if reason in counted or len(counted) < REASONS else "other reasons"
             counted[reason] = counted.get(reason, 0) + 1
     return counted
-
-
-def _evaluation(key: str, done: Done[dict[str, float]]) -> Evaluation:
-    return Evaluation(key, done.result, done.failure, done.seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -13,10 +13,8 @@ import numpy as np
 
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
-from nas.core.execution.task import Done
 from nas.core.seeds import derive
-from nas.core.storage.memory import Memory
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.objectives import connected
 from nas.objectives.constraints import Limits
 from nas.objectives.notation import GRAPH, LATENCY, builds, parse, source_of
@@ -30,7 +28,7 @@ class Aims:
     goes on after a kill has the same ones."""
 
     def __init__(
-        self, jobs: Jobs, kept: Store | Memory, executor: Executor[Job, Any] | None = None, older: str | None = None
+        self, jobs: Jobs, kept: Store, executor: Executor[Job, Any] | None = None, older: str | None = None
     ) -> None:
         """`older`: the version that began the run, where it gave values to networks that have none now."""
         self.jobs = jobs
@@ -91,29 +89,28 @@ class Aims:
             Hints(self._features, cheap, self._allowed),
         )
 
-    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
+    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
         """The metrics of each architecture, in the order in which they are known.
 
         What is no candidate fails first, and nothing is built of it. Latency comes next and here, while no worker is
         busy.
         """
-        left = [index for index, key in enumerate(keys) if self.is_candidate(key)]
-        for index in sorted(set(range(len(keys))) - set(left)):
-            yield Done(index, None, connected.REASON, 0.0)
-        measured: dict[int, dict[str, float]] = {}
+        left = [key for key in keys if self.is_candidate(key)]
+        for key in keys:
+            if key not in left:
+                yield TaskResult(key, None, connected.REASON, 0.0)
+        measured: dict[str, Metrics] = {}
         if LATENCY in self.names:
-            for index in left:
+            for key in left:
                 start = time.perf_counter()
                 try:
-                    measured[index] = {LATENCY: self.latency(keys[index])}
+                    measured[key] = {LATENCY: self.latency(key)}
                 except NasError as error:
-                    yield Done(index, None, str(error), time.perf_counter() - start)
+                    yield TaskResult(key, None, str(error), time.perf_counter() - start)
                 tick()
-            left = [index for index in left if index in measured]
-        for done in self._executed([Score(keys[index], self.names) for index in left], tick):
-            index = left[done.index]
-            result = None if done.result is None else {**measured.get(index, {}), **done.result}
-            yield Done(index, result, done.failure, done.seconds)
+            left = [key for key in left if key in measured]
+        for done in self._executed(left, self.names, tick):
+            yield done if done.result is None else replace(done, result={**measured.get(done.key, {}), **done.result})
 
     def is_candidate(self, text: str) -> bool:
         """Whether the logits of the networks that the search is about depend on the image.
@@ -150,10 +147,10 @@ class Aims:
 
     def check_older(self) -> None:
         """`InputError` where an older run holds a value that it would not get now."""
-        if self.older is None or not isinstance(self.kept, Store):
+        if self.older is None:
             return
         for evaluation in self.kept.evaluations():
-            if evaluation.metrics is not None:
+            if evaluation.result is not None:
                 self.is_candidate(evaluation.key)
         for name in filter(builds, self._asides):
             for text, (value,) in self.kept.under(f"cheap/{name}/").items():
@@ -171,9 +168,11 @@ class Aims:
             if self.allow(arch):
                 yield arch
 
-    def _executed(self, jobs: list[Score], tick: Callable[[], None]) -> Iterator[Done[dict[str, float]]]:
+    def _executed(
+        self, keys: Sequence[str], names: tuple[str, ...], tick: Callable[[], None]
+    ) -> Iterator[TaskResult[str, Metrics]]:
         assert self.executor is not None
-        return self.executor.map(jobs, tick)
+        return self.executor.map([(key, Score(key, names)) for key in keys], tick)
 
     def latency(self, text: str) -> float:
         """Milliseconds of one forward pass, measured once."""
@@ -217,6 +216,6 @@ class Aims:
         if self.older is not None and builds(name):
             for key in new:
                 self._connected(key, asdict(self.settings.scoring), [name])
-        for done in self._executed([Score(key, (name,)) for key in new], lambda: None):
-            self.kept.put(f"cheap/{name}/{new[done.index]}", [None if done.result is None else done.result[name]])
+        for done in self._executed(new, (name,), lambda: None):
+            self.kept.put(f"cheap/{name}/{done.key}", [None if done.result is None else done.result[name]])
         return [self.kept.get(f"cheap/{name}/{key}")[0] for key in keys]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.seeds import derive
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.eval.plan import made as made_attack
 from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
@@ -62,7 +62,7 @@ def check(jobs: Jobs) -> None:
         say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
         _ = jobs.objectives.tables  # which may be missing
     else:
-        aims = Aims(jobs, Memory())
+        aims = Aims(jobs, InMemoryStore())
         aims.ready()
         if next(aims.sample(Random(0), CHECKED_DRAWS), None) is None:
             raise aims.unsatisfied(CHECKED_DRAWS)
@@ -93,7 +93,7 @@ def cost(jobs: Jobs) -> Cost:
 def feasible(jobs: Jobs) -> list[str]:
     """Random candidates within the limits, the most expensive first, as searches drift towards large cells."""
     rng = Random(derive(jobs.settings.seed, "forecast"))
-    aims = Aims(jobs, Memory())
+    aims = Aims(jobs, InMemoryStore())
     candidates = (arch for arch in aims.sample(rng, FORECAST_DRAWS) if aims.is_candidate(str(arch)))
     found = list(islice(candidates, FORECAST_CELLS))
     if not found:

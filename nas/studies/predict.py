@@ -16,7 +16,6 @@ import numpy as np
 
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import ExecutorSettings, executor_for
-from nas.core.execution.task import Done
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.core.statistics import kendall
@@ -331,15 +330,14 @@ def _without_and_alone(
 
 
 def _done(study: _Study, jobs: list[_Job], how: ExecutorSettings, tick: Callable[[int], None]) -> list[_Answer]:
-    finished: dict[int, Done[_Answer]] = {}
+    answers: dict[int, _Answer] = {}
     with executor_for(study, how, "cpu", len(jobs)) as executor:
-        for done in executor.map(jobs):
-            if done.failure is not None:
+        for done in executor.map(enumerate(jobs)):
+            if done.result is None:
                 raise NasError(f"A prediction failed: {done.failure}")
-            finished[done.index] = done
-            tick(len(finished))
-    answers = [finished[number].result for number in range(len(jobs))]
-    return [answer for answer in answers if answer is not None]
+            answers[done.key] = done.result
+            tick(len(answers))
+    return [answers[number] for number in range(len(jobs))]
 
 
 def _averaged(answers: Sequence[_Answer]) -> tuple[dict[str, float | None], ...]:

@@ -18,10 +18,10 @@ import numpy as np
 from nas.core import config
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import ExecutorSettings, executor_for
-from nas.core.execution.task import Done
 from nas.core.registry import suggest
 from nas.core.seeds import derive
-from nas.core.storage.memory import Memory
+from nas.core.storage.base import Metrics, TaskResult
+from nas.core.storage.memory import InMemoryStore
 from nas.objectives.notation import GRAPH, Term, parse
 from nas.search_spaces import NASBench201
 from nas.searches.loop import Search
@@ -180,17 +180,17 @@ class Runs:
         }
         bounds, fitness = _Bounds(metrics), self.known.fitness(job.objective)
 
-        def evaluate(keys: list[str]) -> Iterator[Done[dict[str, float]]]:
-            return (Done(index, metrics[key], None, 0.0) for index, key in enumerate(keys))
+        def evaluate(keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
+            return (TaskResult(key, metrics[key], None, 0.0) for key in keys)
 
         outcomes = []
         for seed in job.seeds:
             strategy = self.strategy(job.objective, job.strategy, derive(self.study.seed, "table search", seed))
-            store = Memory()
+            store = InMemoryStore()
             search = Search(strategy.space, strategy, bounds, self.study.queries, self.study.ask, store)  # type: ignore[arg-type]
             while not search.finished:
                 search.step(evaluate)
-            told = np.array([number[evaluation.key] for evaluation in store.told()])
+            told = np.array([number[evaluation.key] for evaluation in store.history()])
             outcomes.append(self._outcome(told, fitness, job.objective))
         return outcomes
 
@@ -341,12 +341,12 @@ def table_search(
         for name in study.strategies
         for start in range(0, study.seeds, CHUNK)
     ]
-    finished: dict[int, Done[list[Outcome]]] = {}
+    finished: dict[int, TaskResult[int, list[Outcome]]] = {}
     with executor_for(runs, how or ExecutorSettings(workers=1), "cpu", len(jobs)) as executor:
-        for done in executor.map(jobs):
+        for done in executor.map(enumerate(jobs)):
             if done.failure is not None:
                 raise NasError(f"A search failed: {done.failure}")
-            finished[done.index] = done
+            finished[done.key] = done
             tick(sum(len(jobs[index].seeds) for index in finished))
     objectives: dict[str, Any] = {objective: {"strategies": {}} for objective in study.objectives}
     for index, job in enumerate(jobs):
@@ -372,7 +372,7 @@ def _largest(fitness: np.ndarray) -> float:
     return volume
 
 
-def _summary(found: Known, parts: list[Done[list[Outcome]]]) -> dict[str, Any]:
+def _summary(found: Known, parts: list[TaskResult[int, list[Outcome]]]) -> dict[str, Any]:
     """Over the seeds, in their order."""
     outcomes = [outcome for part in parts for outcome in part.result or []]
     best = [outcome.best for outcome in outcomes]

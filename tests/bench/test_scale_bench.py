@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from clock import Clock
 from nas.bench import BENCHES, scale, spread
 from nas.bench.growth import STORE, Mark
 from nas.core.execution.executor import Executor
-from nas.core.execution.task import Done
+from nas.core.storage.base import TaskResult
 
 
 class Paced:
@@ -20,12 +20,12 @@ class Paced:
     def __init__(self, clock: Clock, workers: int, late: float = 0.0) -> None:
         self.clock, self.workers, self.late = clock, workers, late
 
-    def map(self, items: list[float], ahead: int | None = None) -> Iterator[Done[float]]:
+    def map(self, tasks: Iterable[tuple[Any, float]], ahead: int | None = None) -> Iterator[TaskResult[Any, float]]:
         free = [self.clock()] * self.workers
-        for index, item in enumerate(items):
+        for key, item in tasks:
             start = min(free) + self.late
             free[free.index(min(free))] = start + item
-            yield Done(index, start, None, item)
+            yield TaskResult(key, start, None, item)
         self.clock.go_on(max(free) - self.clock())
 
 
@@ -51,10 +51,10 @@ def test_overhead_counts_the_time_of_every_worker(clock: Clock) -> None:
     class Slow:
         workers = 4
 
-        def map(self, items: list[float]) -> Iterator[Done[float]]:
-            for index in range(len(items)):
+        def map(self, tasks: Iterable[tuple[Any, float]]) -> Iterator[TaskResult[Any, float]]:
+            for key, _ in tasks:
                 clock.go_on(0.002)
-                yield Done(index, 0.0, None, 0.0)
+                yield TaskResult(key, 0.0, None, 0.0)
 
     found = spread.overhead(Slow(), 10, 3)  # type: ignore[arg-type]
     assert found.handed == pytest.approx(2)
@@ -125,7 +125,7 @@ def test_the_memory_that_a_search_keeps_per_evaluation_is_seen(monkeypatch: pyte
 
 def test_an_evaluation_is_as_long_as_its_item_says() -> None:
     with Executor(spread.nap, workers=1, threads=1) as executor:
-        done = next(iter(executor.map([0.03])))
+        done = next(iter(executor.map([("nap", 0.03)])))
     assert done.failure is None
     assert done.seconds >= 0.03
 

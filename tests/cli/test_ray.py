@@ -57,9 +57,9 @@ def on(folder: Path, workers: int = 2, retries: int = 2, deadline: float | None 
 
 def outcomes(executor: Executor[int, int], items: list[int]) -> dict[int, tuple[Any, Any]]:
     found: dict[int, tuple[Any, Any]] = {}
-    for done in executor.map(items):
-        assert done.index not in found
-        found[done.index] = (done.result, done.failure)
+    for done in executor.map(enumerate(items)):
+        assert done.key not in found
+        found[done.key] = (done.result, done.failure)
     return found
 
 
@@ -110,8 +110,8 @@ def test_a_killed_node_loses_nothing_and_repeats_nothing_that_was_done(cluster: 
             yield item
 
     with on(tmp_path, workers=4, slow=0.3) as executor:
-        for done in executor.map(until_it_is_gone()):
-            found[done.index] = (done.result, done.failure)
+        for done in executor.map(enumerate(until_it_is_gone())):
+            found[done.key] = (done.result, done.failure)
             if len(list(tmp_path.glob("unpickled-*"))) == 4 and node is not None:
                 finished = {items[index] for index in found}
                 cluster.remove_node(node, allow_graceful=False)

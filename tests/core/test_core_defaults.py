@@ -31,10 +31,10 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "statistics:spearman_interval": {"resamples": 1000, "seed": 0},
     "statistics:spearman_difference": {"resamples": 1000, "seed": 0},
     "execution.executor:Executor.__init__": {"retries": 2},
-    "execution.executor:executor_for": {"light": False},
+    "execution.executor:executor_for": {"zero_resources": False},
 }
 RECORDS: dict[str, dict[str, Any]] = {
-    "execution.local_pool:News": {"ready": False, "done": None, "unbegun": False},
+    "execution.worker_pool:WorkerEvent": {"ready": False, "result": None, "not_started": False},
     "data.formats.base:Source": {"changed": 0, "sha256": ""},
     "data.resize:Resizing": {"size": None, "how": "squash", "crop_share": 1.0, "interpolation": "bilinear"},
     "data.seen:Seen": {"images": 0, "oblong": 0, "turned": 0, "transparent": 0, "levels": ()},

@@ -36,7 +36,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "data.formats.npz": {"MOST_NAMED": 20, "_EXPANSION": 300, "_FREE": 256 * MIB},
     "execution.available_memory": {"SHARE": 0.5},
     "data.seen": {"OBLONG": 1, "TURNED": 2, "TRANSPARENT": 4, "LOW": 128},
-    "execution.executor": {"PATIENCE": 0.5},
+    "execution.executor": {"TICK_SECONDS": 0.5},
     "optimisation.trainer": {"FORMAT": 2},
     "optimisation.perturb": {"SMALLEST_NORM": 1e-10},
     "provenance": {"SECONDS": 10},

@@ -41,7 +41,7 @@ def other_failure(item: int) -> None:
 def test_it_is_in_force_where_the_work_is_done(workers: int, asked: bool) -> None:
     settings = ExecutorSettings(workers=workers, deterministic=asked)
     with executor_for(state, settings, "cpu") as executor:
-        found = [done.result for done in executor.map([0, 1])]
+        found = [done.result for done in executor.map(enumerate([0, 1]))]
     assert [one[1:] for one in found if one] == [(asked, FIXED if asked else None)] * 2
     assert all((one is not None and one[0] == os.getpid()) == (workers == 1) for one in found)
     assert torch.are_deterministic_algorithms_enabled() == asked  # this process computes too
@@ -51,14 +51,14 @@ def test_it_is_in_force_where_the_work_is_done(workers: int, asked: bool) -> Non
 def test_an_operation_without_such_a_kernel_stops_everything(workers: int) -> None:
     settings = ExecutorSettings(workers=workers, deterministic=True)
     with executor_for(without_kernel, settings, "cpu") as executor, pytest.raises(InputError, match="put_") as caught:
-        list(executor.map([0, 1]))
+        list(executor.map(enumerate([0, 1])))
     assert "executor.deterministic" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_other_failures_stay_what_they_are() -> None:
     with executor_for(other_failure, ExecutorSettings(workers=1, deterministic=True), "cpu") as executor:
-        (done,) = executor.map([0])
+        (done,) = executor.map(enumerate([0]))
     assert done.failure == "RuntimeError: something else"
     with pytest.raises(RuntimeError, match="something else"), told():
         other_failure(0)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.images import unit_range
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, checks, evaluate
 from nas.eval.checks import transfer_check
 from nas.eval.outputs import NAMES
@@ -64,7 +64,7 @@ class Wrapped(nn.Module):
 
 
 def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> dict[str, str]:
-    result = evaluate(network, data, settings, 3, torch.device("cpu"), Memory())
+    result = evaluate(network, data, settings, 3, torch.device("cpu"), InMemoryStore())
     assert all(set(one) == {"name", "ok", "reason"} and one["reason"] for one in result["checks"])
     return {one["name"]: one["ok"] for one in result["checks"]}
 
@@ -159,7 +159,7 @@ def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Datase
     class Stopped(Exception):
         pass
 
-    class Dying(Memory):
+    class Dying(InMemoryStore):
         left = 0
 
         def put(self, key: str, value: Any) -> None:
@@ -169,7 +169,7 @@ def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Datase
                 raise Stopped
 
     settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=4, checks=True, checks_images=4)
-    whole = evaluate(honest, data, settings, 3, torch.device("cpu"), Memory())
+    whole = evaluate(honest, data, settings, 3, torch.device("cpu"), InMemoryStore())
     kept, deaths = Dying(), 0
     while deaths < 40:
         kept.left = 7
@@ -185,6 +185,12 @@ def test_progress_ends_where_it_was_said_to(honest: nn.Module, data: Dataset) ->
     told: list[tuple[int, int]] = []
     settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=4, checks=True, checks_images=3, batch_size=2)
     evaluate(
-        honest, data, settings, 3, torch.device("cpu"), Memory(), lambda done, total, note: told.append((done, total))
+        honest,
+        data,
+        settings,
+        3,
+        torch.device("cpu"),
+        InMemoryStore(),
+        lambda done, total, note: told.append((done, total)),
     )
     assert told[-1][0] == told[-1][1]

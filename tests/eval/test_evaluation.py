@@ -16,17 +16,11 @@ from torch.nn import functional as F
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, evaluate, hrs, wilson
 from nas.eval.plan import curves_of, plan_of
 from nas.search_spaces import NASBench201, Network
 from nas.settings.schema import from_values
-
-
-class Memory(dict[str, Any]):
-    """Outcomes in a dictionary."""
-
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +58,7 @@ SETTINGS = EvalSettings(
 
 
 def _evaluate(network: Network, data: Dataset, settings: EvalSettings = SETTINGS, **more: Any) -> dict[str, Any]:
-    outcomes = more.pop("outcomes", Memory())
+    outcomes = more.pop("outcomes", InMemoryStore())
     return evaluate(network, data, settings, 3, torch.device("cpu"), outcomes, **more)
 
 
@@ -104,17 +98,17 @@ def test_sweep_falls_and_has_the_evaluation_at_factor_1(network: Network, data: 
 
 
 def test_a_stopped_evaluation_continues_to_the_same_end(network: Network, data: Dataset) -> None:
-    settings, whole = replace(SETTINGS, n_test=10, batch_size=4), Memory()
+    settings, whole = replace(SETTINGS, n_test=10, batch_size=4), InMemoryStore()
     expected = _evaluate(network, data, settings, outcomes=whole)
-    for stop in range(1, len(whole), 3):
-        kept = Memory(list(whole.items())[:stop])
-        before = dict(kept)
+    for stop in range(1, len(whole.facts), 3):
+        kept = InMemoryStore(dict(list(whole.facts.items())[:stop]))
+        before = dict(kept.facts)
         assert _evaluate(network, data, settings, outcomes=kept) == expected
-        assert {key: kept[key] for key in before} == before
+        assert {key: kept.facts[key] for key in before} == before
 
 
 def test_finished_parts_are_not_done_again(network: Network, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Memory()
+    kept = InMemoryStore()
     expected = _evaluate(network, data, outcomes=kept)
     monkeypatch.setattr(ATTACKS.get("fgsm"), "perturb", None)
     monkeypatch.setattr(ATTACKS.get("pgd"), "perturb", None)
@@ -170,7 +164,7 @@ class Stopped(Exception):
     """A kill."""
 
 
-class Dying(Memory):
+class Dying(InMemoryStore):
     """Lets so many parts be kept, then dies."""
 
     left = 0
@@ -224,10 +218,10 @@ def test_a_killed_evaluation_continues_exactly_with_every_attack(
 def test_restarts_can_only_break_more_and_only_what_stood(network: Network, data: Dataset) -> None:
     settings = EvalSettings(attacks=["pgd2"], eps=0.06, n_test=50, batch_size=50)
     one = _evaluate(network, data, settings)["correct"]["pgd2"]
-    kept = Memory()
+    kept = InMemoryStore()
     five = _evaluate(network, data, replace(settings, restarts=5), outcomes=kept)["correct"]["pgd2"]
-    assert kept["pgd2/pgd/0"] == [*map(int, one)]
-    stages = [kept[f"pgd2/{stage}/0"] for stage in ("pgd", "pgd-2", "pgd-3", "pgd-4", "pgd-5")]
+    assert kept.facts["pgd2/pgd/0"] == [*map(int, one)]
+    stages = [kept.facts[f"pgd2/{stage}/0"] for stage in ("pgd", "pgd-2", "pgd-3", "pgd-4", "pgd-5")]
     assert all(b <= a for first, second in pairwise(stages) for a, b in zip(first, second))
     assert five == "".join(map(str, stages[-1]))
 
@@ -247,12 +241,12 @@ def test_the_worst_case_is_what_stands_every_attack(network: Network, data: Data
 
 def test_a_cascade_attacks_only_what_stands_and_reports_only_what_it_knows(network: Network, data: Dataset) -> None:
     usual = _evaluate(network, data)
-    kept = Memory()
+    kept = InMemoryStore()
     result = _evaluate(network, data, replace(SETTINGS, cascade=True), outcomes=kept)
     assert list(result["attacks"]) == list(result["hrs"]) == ["fgsm"]
     assert result["attacks"]["fgsm"] == usual["attacks"]["fgsm"]
     assert set(result["intervals"]) == set(result["correct"]) == {"clean", "fgsm"}
-    after = [flag for batch in range(3) for flag in kept[f"pgd3/pgd/{batch}"]]
+    after = [flag for batch in range(3) for flag in kept.facts[f"pgd3/pgd/{batch}"]]
     assert all(b <= int(a) for a, b in zip(result["correct"]["fgsm"], after))
     assert result["worst_case"]["correct"] == "".join(map(str, after))
     assert result["cascade"] == {"fgsm": usual["attacks"]["fgsm"], "pgd3": result["worst_case"]["accuracy"]}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
@@ -33,15 +34,9 @@ N, BLANK = 12, 4
 SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.01, n_test=N, batch_size=5)
 
 
-class Memory(dict[str, Any]):
-    """Outcomes in a dictionary."""
-
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    def as_before(self) -> Memory:
-        """What an earlier version would have kept."""
-        return Memory({key: value for key, value in self.items() if not key.endswith("/non-finite")})
+def as_before(kept: InMemoryStore) -> InMemoryStore:
+    """What an earlier version would have kept."""
+    return InMemoryStore({key: value for key, value in kept.facts.items() if not key.endswith("/non-finite")})
 
 
 class Standardised(nn.Module):
@@ -84,7 +79,7 @@ def bright(level: int) -> Dataset:
 
 
 def evaluated(network: nn.Module, data: Dataset, settings: EvalSettings = SETTINGS, kept: Any = None) -> Any:
-    return evaluate(network, data, settings, 3, CPU, Memory() if kept is None else kept)
+    return evaluate(network, data, settings, 3, CPU, InMemoryStore() if kept is None else kept)
 
 
 def test_a_blank_image_of_class_0_is_wrong_where_the_network_standardises(data: Dataset) -> None:
@@ -117,7 +112,9 @@ class Blackens(FGSM):
 
 @pytest.mark.parametrize(("eps", "stands", "count"), [(0.1, 1, 0), (1.0, 0, N)])
 def test_a_logit_that_is_not_finite_outside_the_ball_is_not_counted(eps: float, stands: int, count: int) -> None:
-    examined = Examined(Brittle(math.nan), torch.full((N, 3, 4, 4), 0.9), torch.zeros(N).long(), 5, 3, CPU, Memory())
+    examined = Examined(
+        Brittle(math.nan), torch.full((N, 3, 4, 4), 0.9), torch.zeros(N).long(), 5, 3, CPU, InMemoryStore()
+    )
     assert examined.robust("black", Blackens(eps), [1] * N, lambda passes, label: None) == [stands] * N
     assert examined.non_finite == {"black": count}
 
@@ -136,7 +133,7 @@ def test_corrupted_images_are_judged_in_the_same_way(data: Dataset) -> None:
 def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Dataset) -> None:
     settings = EvalSettings(measures=["calibration"], measure_images=N, measure_attack="fgsm", eps=0.01, batch_size=5)
 
-    def measured(part: Split, kept: Memory) -> Any:
+    def measured(part: Split, kept: InMemoryStore) -> Any:
         return measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})["calibration"]
 
     confidence, right = said(Standardised(), data.test.images / 255, data.test.labels)
@@ -144,9 +141,9 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
         [False] * BLANK + [True] * (N - BLANK),
         [True] * BLANK + [False] * (N - BLANK),
     )
-    kept = Memory()
+    kept = InMemoryStore()
     found = measured(data.test, kept)
-    alone = measured(Split(data.test.images[BLANK:], data.test.labels[BLANK:]), Memory())
+    alone = measured(Split(data.test.images[BLANK:], data.test.labels[BLANK:]), InMemoryStore())
     for key in ("clean", "attacked"):
         assert found[key]["ece"] == pytest.approx(alone[key]["ece"])
         assert found[key]["confidence"] == pytest.approx(alone[key]["confidence"])
@@ -155,9 +152,9 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
     before = {  # by an earlier version: NaN is the confidence, and class 0 right
         key: {part: [[math.nan if one is None else one for one in batch[part][0]], [1] * len(batch[part][1])]
               for part in ("clean", "attacked")}
-        for key, batch in kept.items()
+        for key, batch in kept.facts.items()
     }  # fmt: skip
-    assert measured(data.test, Memory(before))["clean"] == found["clean"]
+    assert measured(data.test, InMemoryStore(before))["clean"] == found["clean"]
 
 
 def test_images_without_an_answer_are_not_attacked(data: Dataset) -> None:
@@ -169,7 +166,7 @@ def test_images_without_an_answer_are_not_attacked(data: Dataset) -> None:
 def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
     settings = EvalSettings(measures=["calibration"], measure_images=BLANK, measure_attack="pgd2", norm="L2")
     images = data.test.images[:BLANK] / 255
-    found = measure(Standardised(), images, data.test.labels[:BLANK], settings, 3, CPU, Memory(), {})
+    found = measure(Standardised(), images, data.test.labels[:BLANK], settings, 3, CPU, InMemoryStore(), {})
     assert found["calibration"]["clean"]["ece"] is None
     assert "unknown (no finite logits) clean" in measured_lines({"measures": found, "name": "x"}, None)[0]  # type: ignore[arg-type]
 
@@ -199,7 +196,7 @@ def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> N
 def test_transfer_counts_for_each_target(data: Dataset) -> None:
     networks = {"a": Standardised(), "b": nn.Sequential(Standardised())}
     settings = EvalSettings(attacks=["fgsm", "pgd2"], norm="Linf", eps=0.01, n_test=N, batch_size=5)
-    rows = {name: transfer(name, networks, data.test, settings, 3, CPU, Memory()) for name in networks}
+    rows = {name: transfer(name, networks, data.test, settings, 3, CPU, InMemoryStore()) for name in networks}
     found = matrix(rows)
     assert found["clean"]["non_finite"] == {"a": BLANK, "b": BLANK}
     assert found["clean"]["accuracy"] == {"a": (N - BLANK) / N, "b": (N - BLANK) / N}
@@ -212,14 +209,14 @@ def test_transfer_counts_for_each_target(data: Dataset) -> None:
 
 def test_finished_parts_of_an_earlier_version_are_taken_and_said_to_be_unknown(data: Dataset) -> None:
     settings = EvalSettings(attacks=["fgsm", "pgd2"], eps=0.01, n_test=N, batch_size=5)
-    kept = Memory()
+    kept = InMemoryStore()
     whole = evaluated(Standardised(), bright_half(data), settings, kept)
-    older = kept.as_before()
-    del older["pgd2/pgd/2/robust-nas" if "pgd2/pgd/2/robust-nas" in older else "pgd2/pgd/2"]
+    older = as_before(kept)
+    del older.facts["pgd2/pgd/2/robust-nas" if "pgd2/pgd/2/robust-nas" in older.facts else "pgd2/pgd/2"]
     found = evaluated(Standardised(), bright_half(data), settings, older)
     assert found == {**whole, "non_finite": {"clean": 0, "fgsm": None, "pgd2": None}}
     assert "not known for fgsm and pgd2" in non_finite(found)[0]
-    assert older["clean/0/non-finite"] == 0, "counted once"
+    assert older.facts["clean/0/non-finite"] == 0, "counted once"
     assert non_finite({}) == []
 
 
@@ -232,22 +229,22 @@ def bright_half(data: Dataset) -> Dataset:
 
 
 def test_finished_parts_that_took_nan_for_class_0_are_refused(data: Dataset) -> None:
-    kept = Memory()
+    kept = InMemoryStore()
     evaluated(Standardised(), data, kept=kept)
-    older = kept.as_before()
-    older["clean/0"] = [1, 1, 1, 1, 1]
+    older = as_before(kept)
+    older.facts["clean/0"] = [1, 1, 1, 1, 1]
     with pytest.raises(InputError, match=r"it took \d clean images with such logits for correct; evaluate anew"):
         evaluated(Standardised(), data, kept=older)
-    assert older.keys() == kept.as_before().keys()
+    assert older.facts.keys() == as_before(kept).facts.keys()
 
 
 def test_an_attack_whose_other_parts_show_such_logits_is_refused() -> None:
     settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=N, batch_size=5)
-    kept = Memory()
+    kept = InMemoryStore()
     evaluated(Brittle(math.nan, 0.75), bright(200), settings, kept)
-    older = kept.as_before()
-    (last,) = (key for key in older if key.startswith("fgsm/fgsm/2"))
-    del older[last]
+    older = as_before(kept)
+    (last,) = (key for key in older.facts if key.startswith("fgsm/fgsm/2"))
+    del older.facts[last]
     with pytest.raises(InputError, match="2 images of the other parts of fgsm have such logits"):
         evaluated(Brittle(math.nan, 0.75), bright(200), settings, older)
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset, Split
 from nas.core.optimisation.perturb import pgd_l2
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module
 from nas.eval.outputs import NAMES, Check, check_outputs
@@ -25,13 +26,6 @@ CPU = torch.device("cpu")
 N = 30
 SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=N, batch_size=20)
 PASSING = dict.fromkeys(NAMES, "pass")
-
-
-class Memory(dict[str, Any]):
-    """Outcomes in a dictionary."""
-
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
 
 
 def linear() -> nn.Module:
@@ -63,7 +57,7 @@ class Wrapped(nn.Module):
 
 def checked(network: nn.Module, data: Dataset, count: int = 20, norm: str = "Linf") -> dict[str, Check]:
     part = data.test
-    few = Examined(network, part.images[:count] / 255, part.labels[:count], count, 0, CPU, Memory())
+    few = Examined(network, part.images[:count] / 255, part.labels[:count], count, 0, CPU, InMemoryStore())
     return {check.name: check for check in check_outputs(few, norm)}
 
 
@@ -199,7 +193,7 @@ def test_a_network_for_batches_of_one_size_is_told_and_does_not_stop_the_evaluat
 
     monkeypatch.setattr(outputs, "IMAGES", 7)
     monkeypatch.setattr("nas.eval.evaluation.IMAGES", 7)
-    found = evaluate(Wrapped(before), data, SETTINGS, 3, CPU, Memory())["checks"]
+    found = evaluate(Wrapped(before), data, SETTINGS, 3, CPU, InMemoryStore())["checks"]
     assert [one["ok"] for one in found] == ["skipped", "skipped", "skipped", "warn"]
     assert "a batch of 7 images raises RuntimeError" in found[-1]["reason"]
 
@@ -211,33 +205,33 @@ def test_no_other_number_moves(data: Dataset) -> None:
         severities=[1], measures=["calibration"], measure_attack="pgd2",
     )  # fmt: skip
 
-    def outcome(**more: Any) -> tuple[dict[str, Any], Memory, Tensor]:
+    def outcome(**more: Any) -> tuple[dict[str, Any], InMemoryStore, Tensor]:
         torch.manual_seed(5)
-        kept = Memory()
+        kept = InMemoryStore()
         noisy = Wrapped(after=lambda logits: logits + 0.3 * torch.randn_like(logits))
         return evaluate(noisy, data, settings, 3, CPU, kept, **more), kept, torch.rand(3)
 
     (found, kept, after), (plain, without, after_plain) = outcome(), outcome(outputs=False)
     assert {one["name"]: one["ok"] for one in found.pop("checks")}["randomised-outputs"] == "warn"
     assert found == plain
-    assert {key: kept[key] for key in kept if not key.startswith("outputs/")} == without
+    assert {key: kept.facts[key] for key in kept.facts if not key.startswith("outputs/")} == without.facts
     assert torch.equal(after, after_plain)
 
 
 def test_checks_of_every_network_stand_among_all_where_those_are_asked_for(data: Dataset) -> None:
     every = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=4, checks=True, checks_images=4)
     wrong = Wrapped(after=lambda logits: -logits)  # never right: nothing is attacked, so this is fast
-    names = [one["name"] for one in evaluate(wrong, data, every, 3, CPU, Memory())["checks"]]
+    names = [one["name"] for one in evaluate(wrong, data, every, 3, CPU, InMemoryStore())["checks"]]
     assert names == ["clean", *NAMES, "dynamic"]
 
 
 def test_they_are_kept_and_made_for_evaluations_that_began_without_them(data: Dataset) -> None:
-    kept = Memory()
+    kept = InMemoryStore()
     whole = evaluate(linear(), data, SETTINGS, 3, CPU, kept)
-    older = Memory({key: value for key, value in kept.items() if not key.startswith("outputs/")})
+    older = InMemoryStore({key: value for key, value in kept.facts.items() if not key.startswith("outputs/")})
     assert evaluate(linear(), data, SETTINGS, 3, CPU, older) == whole
-    kept["outputs/outputs"] = [{"name": "logits", "ok": "warn", "reason": "kept"}]
-    assert evaluate(linear(), data, SETTINGS, 3, CPU, kept)["checks"] == kept["outputs/outputs"]
+    kept.facts["outputs/outputs"] = [{"name": "logits", "ok": "warn", "reason": "kept"}]
+    assert evaluate(linear(), data, SETTINGS, 3, CPU, kept)["checks"] == kept.facts["outputs/outputs"]
 
 
 def test_few_passes_over_one_batch(data: Dataset) -> None:
@@ -248,16 +242,16 @@ def test_few_passes_over_one_batch(data: Dataset) -> None:
         return x
 
     network = Wrapped(counted)
-    before = evaluate(network, data, SETTINGS, 3, CPU, Memory(), outputs=False)
+    before = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore(), outputs=False)
     attacked = sum(seen)
     seen.clear()
-    evaluate(network, data, SETTINGS, 3, CPU, Memory())
+    evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
     assert before["n_test"] == N
     assert sum(seen) - attacked <= 7 * 20 + 3
 
 
 def test_they_are_said_in_the_table_and_in_the_report(data: Dataset) -> None:
-    entry = evaluate(Wrapped(lambda x: (x * 8).round() / 8), data, SETTINGS, 3, CPU, Memory())
+    entry = evaluate(Wrapped(lambda x: (x * 8).round() / 8), data, SETTINGS, 3, CPU, InMemoryStore())
     lines = checked_lines(entry)
     assert lines[0].startswith("warn    zero-gradients: the gradient is zero on 20 of 20 images")
     assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true attacks further)"
@@ -283,7 +277,12 @@ def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset, monkeypatch
     settings = replace(SETTINGS, attacks=["pgd5"], norm="L2", eps=0.5)
     for checks in (False, True):
         entry = evaluate(
-            Wrapped(after=lambda logits: logits * 1e-12), data, replace(settings, checks=checks), 0, CPU, Memory()
+            Wrapped(after=lambda logits: logits * 1e-12),
+            data,
+            replace(settings, checks=checks),
+            0,
+            CPU,
+            InMemoryStore(),
         )
         reasons = {row["name"]: row["reason"] for row in entry["checks"] if row["ok"] == "warn"}
         assert "shorter than 1e-08" in reasons["zero-gradients"]

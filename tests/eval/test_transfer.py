@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, wilson
 from nas.eval.transfer import matrix, transfer, transfer_ticks
 from nas.search_spaces import NASBench201
@@ -53,7 +53,7 @@ def moved(source: str, networks: dict[str, nn.Module], data: Dataset, outcomes: 
 
 def test_fgsm_transfers_as_in_a_plain_loop(networks: dict[str, nn.Module], data: Dataset) -> None:
     part = attacked(data, 30)
-    found = moved("a", networks, data, Memory())
+    found = moved("a", networks, data, InMemoryStore())
     expected = {"a": "", "b": ""}
     for image, label in zip(part.images, part.labels):
         x = (image.float() / 255)[None].requires_grad_(True)
@@ -68,14 +68,14 @@ def test_fgsm_transfers_as_in_a_plain_loop(networks: dict[str, nn.Module], data:
 
 def test_the_diagonal_is_the_evaluation(networks: dict[str, nn.Module], data: Dataset) -> None:
     network: Any = deepcopy(networks["a"])
-    whole = evaluate(network, data, SETTINGS, 3, CPU, Memory())
-    found = moved("a", networks, data, Memory())
+    whole = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
+    found = moved("a", networks, data, InMemoryStore())
     assert found["fgsm"]["a"] == whole["correct"]["fgsm"]
     assert found["clean"]["a"] == whole["correct"]["clean"]
 
 
 def test_the_matrix_has_sources_in_rows(networks: dict[str, nn.Module], data: Dataset) -> None:
-    rows = {name: moved(name, networks, data, Memory()) for name in networks}
+    rows = {name: moved(name, networks, data, InMemoryStore()) for name in networks}
     found = matrix(rows)
     one = found["transfer"]["pgd3"]
     assert one["correct"][0][1] == rows["a"]["pgd3"]["b"]
@@ -90,7 +90,7 @@ def test_a_stopped_transfer_continues_to_the_same_end(networks: dict[str, nn.Mod
     class Stopped(Exception):
         pass
 
-    class Dying(Memory):
+    class Dying(InMemoryStore):
         left = 0
 
         def put(self, key: str, value: Any) -> None:
@@ -99,7 +99,7 @@ def test_a_stopped_transfer_continues_to_the_same_end(networks: dict[str, nn.Mod
             if self.left == 0:
                 raise Stopped
 
-    expected = moved("b", networks, data, Memory())
+    expected = moved("b", networks, data, InMemoryStore())
     kept, deaths = Dying(), 0
     while deaths < 20:
         kept.left = 4
@@ -113,5 +113,5 @@ def test_a_stopped_transfer_continues_to_the_same_end(networks: dict[str, nn.Mod
 
 def test_progress_adds_up(networks: dict[str, nn.Module], data: Dataset) -> None:
     told: list[float] = []
-    moved("a", networks, data, Memory(), tick=lambda passes, note: told.append(passes))
+    moved("a", networks, data, InMemoryStore(), tick=lambda passes, note: told.append(passes))
     assert sum(told) == pytest.approx(transfer_ticks(SETTINGS, 2))

@@ -16,8 +16,9 @@ from nas.commands.train import Train
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
 from nas.core.seeds import derive
-from nas.core.storage.memory import Memory
-from nas.core.storage.sqlite import Evaluation, Store
+from nas.core.storage.base import Store, TaskResult
+from nas.core.storage.memory import InMemoryStore
+from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.connected import NEVER_VALUED, REASON, SINCE
 from nas.objectives.network_spec import Sized
 from nas.objectives.notation import builds
@@ -53,15 +54,15 @@ def settings(*overrides: str) -> Any:
     return from_values({"name": "test"}, [*SMALL, *overrides])
 
 
-def aims(*overrides: str, kept: Store | Memory | None = None, older: str | None = None) -> Aims:
+def aims(*overrides: str, kept: Store | None = None, older: str | None = None) -> Aims:
     jobs = Jobs(settings(*overrides), Path("a-run"))
     jobs.open_store = None
-    return Aims(jobs, kept or Memory(), Executor(jobs, 1, 1), older)
+    return Aims(jobs, kept or InMemoryStore(), Executor(jobs, 1, 1), older)
 
 
 def outcomes(of: Aims, *keys: str) -> dict[str, str | dict[str, float]]:
     """Of each architecture its metrics, or why there are none."""
-    return {keys[done.index]: done.failure or done.result or {} for done in of.evaluate(keys, lambda: None)}
+    return {done.key: done.failure or done.result or {} for done in of.evaluate(keys, lambda: None)}
 
 
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -126,7 +127,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
     def is_candidate(trained: int, scored: int, objective: str) -> bool:
         sizes = [f"model.cells={trained}", f"scoring.cells={scored}", f"objective={objective}"]
         values = from_values({}, ["space=darts", "device=cpu", *sizes])
-        return Aims(Jobs(values, None), Memory()).is_candidate(text)
+        return Aims(Jobs(values, None), InMemoryStore()).is_candidate(text)
 
     assert is_candidate(5, 5, "croze")
     assert not is_candidate(8, 5, "croze")
@@ -138,14 +139,14 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
 @pytest.mark.parametrize("objective", ["grad_norm:min", "jacob_fro", "params:min"])
 def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
     looking = aims(f"objective={objective}", "strategy.name=random")
-    store = Memory()
+    store = InMemoryStore()
     search = Search(looking.space, looking.strategy, looking, 40, 10, store)
     while not search.finished:
         search.step(lambda keys: looking.evaluate(keys, lambda: None))
     result = search.result()
-    dead = [one for one in store.told() if not SPACE.connected(SPACE.parse(one.key))]
+    dead = [one for one in store.history() if not SPACE.connected(SPACE.parse(one.key))]
     assert dead
-    assert {one.reason for one in dead} == {REASON}
+    assert {one.failure for one in dead} == {REASON}
     assert (result["evaluated"], result["failed"]) == (40, len(dead))
     assert all(SPACE.connected(SPACE.parse(entry["arch"])) for entry in result["best"])
 
@@ -156,10 +157,10 @@ LIMITED = "search.constraints=[latency<=1000000]"
 def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = built(monkeypatch)
     looking = aims("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1", "latency.repeats=1")
-    store = Memory()
+    store = InMemoryStore()
     search = Search(looking.space, looking.strategy, looking, 60, 60, store)
     search.step(lambda keys: looking.evaluate(keys, lambda: None))
-    assert REASON in [one.reason for one in store.told()]
+    assert REASON in [one.failure for one in store.history()]
     assert cells
     assert all(SPACE.connected(SPACE.parse(cell)) for cell in cells)
     peer(looking, "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", 3)
@@ -297,9 +298,9 @@ def test_an_older_search_with_such_a_value_is_refused(
 ) -> None:
     version(monkeypatch, "0.1.0")
     with create("search", settings(*SEARCH, f"run.dir={tmp_path / 'run'}")) as run:
-        run.store.record(Evaluation(DEAD, {"grad_norm": 0.0}, None, 0.1))
+        run.store.record(TaskResult(DEAD, {"grad_norm": 0.0}, None, 0.1))
         if told:
-            run.store.tell(0, DEAD)
+            run.store.append_history(DEAD)
     version(monkeypatch, "0.2.0")
     with (
         reopen(tmp_path / "run") as run,
@@ -310,8 +311,8 @@ def test_an_older_search_with_such_a_value_is_refused(
 
 def test_an_older_search_that_had_none_of_it_goes_on(tmp_path: Path) -> None:
     """By jacov, for which there never was one; what is refused is the first that would now be told otherwise."""
-    with Store(tmp_path / "store.sqlite") as store:
-        store.record(Evaluation(DEAD, None, "The sum of the logits ...", 0.1))
+    with SqliteStore(tmp_path / "store.sqlite") as store:
+        store.record(TaskResult(DEAD, None, "The sum of the logits ...", 0.1))
         older = aims("objective=grad_norm:min", kept=store, older="0.1.0")
         older.check_older()
         assert isinstance(outcomes(older, ALIVE)[ALIVE], dict)
@@ -360,7 +361,7 @@ def test_training_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_older_searchs_cheap_values_are_looked_at(tmp_path: Path, data_dir: Path) -> None:
     table = f"tables.robustness={data_dir / 'robustness-dataset'}"
     looked = ("objective=clean", table, "search.cheap=grad_norm:min", "strategy.name=warmup-move")
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         store.put(f"cheap/params/{DEAD}", [5.0])
         store.put(f"cheap/grad_norm/{NOTHING}", [None])
         older = aims(*looked, kept=store, older="0.1.0")

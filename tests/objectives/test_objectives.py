@@ -18,7 +18,7 @@ from nas.core.execution.executor import Executor
 from nas.core.optimisation import distributed
 from nas.core.optimisation.distributed import Processes
 from nas.core.seeds import derive
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import evaluate
 from nas.objectives import latency as latency_module
 from nas.objectives.constraints import Limits
@@ -49,7 +49,7 @@ def jobs(*overrides: str, folder: Path | None = None) -> Jobs:
 
 def aims(*overrides: str) -> Aims:
     made = jobs(*overrides)
-    return Aims(made, Memory(), Executor(made, 1, 1))
+    return Aims(made, InMemoryStore(), Executor(made, 1, 1))
 
 
 # names
@@ -163,7 +163,7 @@ def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> Non
     checkpoint, _ = train(described, data, recipe, tmp_path / "by hand", seed, torch.device("cpu"))
     attack = replace(made.settings.eval, attacks=["fgsm", "pgd3"], n_test=40, sweep=[])
     judged = replace(data, test=data.validation)
-    entry = evaluate(load_trained(checkpoint)[0], judged, attack, seed, torch.device("cpu"), Memory())
+    entry = evaluate(load_trained(checkpoint)[0], judged, attack, seed, torch.device("cpu"), InMemoryStore())
     assert metrics == {
         "trained:hrs:fgsm": entry["hrs"]["fgsm"],
         "trained:clean": entry["clean"],
@@ -224,12 +224,12 @@ def test_latency_is_measured_once_per_class_and_kept(monkeypatch: pytest.MonkeyP
     clock = Clock()
     monkeypatch.setattr(Objectives, "latency", clock)
     made = jobs("objective=latency+params:min", "strategy.name=nsga2")
-    kept = Memory()
+    kept = InMemoryStore()
     first = Aims(made, kept, Executor(made, 1, 1))
     with first.executor as executor:  # type: ignore[union-attr]
         assert executor is not None
-        found = {done.index: done.result for done in first.evaluate([A, B], lambda: None)}
-    assert found[0] == {"latency": 2.0, "params": made.trained.cost(first.space.parse(A)).params}
+        found = {done.key: done.result for done in first.evaluate([A, B], lambda: None)}
+    assert found[A] == {"latency": 2.0, "params": made.trained.cost(first.space.parse(A)).params}
     again = Aims(made, kept)
     assert [again.latency(A), again.latency(B)] == [2.0, float(B.count("3x3"))]
     assert clock.measured == [A, B]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.storage.sqlite import Store
+from nas.core.storage.sqlite import SqliteStore
 from nas.eval import hrs, mcnemar, paired_bootstrap, wilson, worst_case
 from nas.eval.metrics import holm
 from nas.report.compare import Comparison, compare, evaluated, front
@@ -219,7 +219,7 @@ def test_training_curves_come_from_the_run_that_trained(make: Maker) -> None:
     found = compare([make.single("e", entry("best-pgd", 0.8, 2, checkpoint=path)), whole])
     assert all(one.record and one.record["history"] == history() for one in found.checkpoints)
     assert "validation accuracy" in text_of(page(found)).lower()
-    with Store(whole / "store.sqlite") as store:
+    with SqliteStore(whole / "store.sqlite") as store:
         store.put("training", None)
     assert all(one.record is None for one in compare([whole, make.single("f", entry("f", 0.8, 2))]).checkpoints)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.storage.sqlite import Evaluation
+from nas.core.storage.base import TaskResult
 from nas.eval import hrs, wilson
 from nas.report import repeat, write_report
 from nas.report.facts import gather
@@ -111,8 +111,8 @@ def make(tmp_path: Path) -> Make:
             for number in range(12):
                 failed = number in (3, 8)
                 key, metrics = f"cell {number}", None if failed else {"croze": number * 7 % 20}
-                opened.store.record(Evaluation(key, metrics, reason if failed else None, 1.0))
-                opened.store.tell(number, key)
+                opened.store.record(TaskResult(key, metrics, reason if failed else None, 1.0))
+                opened.store.append_history(key)
             opened.store.put(
                 "training",
                 {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.runs import run_folder as run_module
 from nas.runs import tasks
 from nas.runs.context import Watcher, workshop
@@ -82,7 +82,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
     assert Work(of, ["params", "flops"])(CELL).scores == expected
     ours = Jobs(of, None)
     assert ours.objectives(["params", "flops"], CELL) == expected
-    assert Aims(ours, Memory()).limits.trained.cost(SPACE.parse(CELL)) == cost
+    assert Aims(ours, InMemoryStore()).limits.trained.cost(SPACE.parse(CELL)) == cost
     assert counted_for(of, ["croze", "flops"]) == f"; flops are for {classes} classes of {side}x{side} images"
     assert counted_for(of, ["croze"]) == ""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nas.core.storage.sqlite import Store
+from nas.core.storage.sqlite import SqliteStore
 from nas.runs import transfer
 from nas.runs.tasks import Jobs
 from nas.settings.schema import Settings, load
@@ -38,5 +38,5 @@ def test_work_opens_the_same_store_elsewhere(kind: str, tmp_path: Path) -> None:
     with work.open_store() as store:
         store.put("key", 5)
     with again.open_store() as store:
-        assert isinstance(store, Store)
+        assert isinstance(store, SqliteStore)
         assert store.get("key") == 5

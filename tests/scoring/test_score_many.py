@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from nas.core.errors import InputError, NasError, ResourceError
-from nas.core.execution.task import Done
+from nas.core.storage.base import TaskResult
 from nas.scoring import loop as module
 from nas.scoring.loop import Counts, Scored, Work, default_values, described, score
 from nas.scoring.rows import JsonArray, Row, RowFile, line_of
@@ -302,12 +302,11 @@ class Backwards:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def map(self, items: Iterator[Any], tick: Callable[[], None], ahead: int) -> Iterator[Done[Any]]:
-        numbered = enumerate(items)
-        while window := list(islice(numbered, ahead)):
-            for index, item in reversed(window):
+    def map(self, tasks: Iterator[Any], tick: Callable[[], None], ahead: int) -> Iterator[TaskResult[int, Any]]:
+        while window := list(islice(tasks, ahead)):
+            for key, item in reversed(window):
                 tick()
-                yield Done(index, self.function(item), None, 0.1)
+                yield TaskResult(key, self.function(item), None, 0.1)
 
 
 def test_rows_come_in_order_whatever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:

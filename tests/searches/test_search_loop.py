@@ -13,8 +13,8 @@ import pytest
 
 from nas.commands import execute
 from nas.core.errors import InputError, NasError
-from nas.core.execution.task import Done
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import Metrics, TaskResult
+from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.constraints import Constraint, Limits
 from nas.objectives.network_spec import Sized
 from nas.objectives.objectives import Objectives
@@ -49,15 +49,15 @@ class Scorer:
         self.stop_after = stop_after
         self.fail = fail
 
-    def __call__(self, keys: list[str]) -> Iterator[Done[dict[str, float]]]:
-        for index, key in reversed(list(enumerate(keys))):  # the order in which workers finish does not matter
+    def __call__(self, keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
+        for key in reversed(keys):  # the order in which workers finish does not matter
             if self.stop_after is not None and len(self.asked) >= self.stop_after:
                 raise Stopped
             self.asked.append(key)
             if self.fail is not None and self.fail in key:
-                yield Done(index, None, "no luck", 0.1)
+                yield TaskResult(key, None, "no luck", 0.1)
             else:
-                yield Done(index, {"score": float(key.count("3x3") + key.count("conv"))}, None, 0.1)
+                yield TaskResult(key, {"score": float(key.count("3x3") + key.count("conv"))}, None, 0.1)
 
 
 def _features(archs: Sequence[Any]) -> np.ndarray:
@@ -65,7 +65,7 @@ def _features(archs: Sequence[Any]) -> np.ndarray:
 
 
 def _search(
-    store: Store,
+    store: SqliteStore,
     budget: int = 40,
     strategy: str = "evolution",
     constraints: tuple[str, ...] = (),
@@ -92,9 +92,9 @@ def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
 def test_every_class_is_scored_once_through_its_representative(tmp_path: Path, strategy: str) -> None:
     space, scorer = NASBench201(), Scorer()
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store, strategy=strategy), scorer)
-        told = [evaluation.key for evaluation in store.told()]
+        told = [evaluation.key for evaluation in store.history()]
     assert result["evaluated"] == 40 == len(scorer.asked)
     assert sorted(told) == sorted(scorer.asked)
     cells = [space.parse(key) for key in scorer.asked]
@@ -106,7 +106,7 @@ def test_every_class_is_scored_once_through_its_representative(tmp_path: Path, s
 def test_only_what_satisfies_the_limits_is_scored(tmp_path: Path, text: str) -> None:
     space, scorer = NASBench201(), Scorer()
     largest = SIZED.cost(space.largest())
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         _finish(_search(store, constraints=(text,)), scorer)
     costs = [SIZED.cost(space.parse(key)) for key in scorer.asked]
     check = {
@@ -118,29 +118,29 @@ def test_only_what_satisfies_the_limits_is_scored(tmp_path: Path, text: str) -> 
     }[text]
     assert all(map(check, costs))
     unlimited = Scorer()
-    with Store(tmp_path / "other.sqlite") as store:
+    with SqliteStore(tmp_path / "other.sqlite") as store:
         _finish(_search(store), unlimited)
     assert not all(check(SIZED.cost(space.parse(key))) for key in unlimited.asked)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
 def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, strategy: str) -> None:
-    with Store(tmp_path / "whole.sqlite") as store:
+    with SqliteStore(tmp_path / "whole.sqlite") as store:
         expected = _finish(_search(store, strategy=strategy), Scorer())
-        path = [evaluation.key for evaluation in store.told()]
+        path = [evaluation.key for evaluation in store.history()]
     models = strategy in ("bananas", "guided")  # which fit one at every step
     for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each place in a step of six
         first, second = Scorer(stop_after=stop), Scorer()
-        with Store(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
+        with SqliteStore(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
             _finish(_search(store, strategy=strategy), first)
-        with Store(tmp_path / f"{stop}.sqlite") as store:
+        with SqliteStore(tmp_path / f"{stop}.sqlite") as store:
             assert _finish(_search(store, strategy=strategy), second) == expected
-            assert [evaluation.key for evaluation in store.told()] == path
+            assert [evaluation.key for evaluation in store.history()] == path
         assert len(first.asked) + len(second.asked) == 40, "a finished evaluation was done again"
 
 
 def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store), Scorer(fail="nor_conv_3x3"))
         rows = trajectory(store, Goal("score"))
         counted = failures(store)
@@ -151,31 +151,31 @@ def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
 
 
 def test_a_search_in_which_all_fails_says_why(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store, pytest.raises(NasError, match="no luck"):
+    with SqliteStore(tmp_path / "store.sqlite") as store, pytest.raises(NasError, match="no luck"):
         _finish(_search(store), Scorer(fail="|"))
 
 
 def test_impossible_limits_are_an_error_that_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.searches.loop.FRUITLESS", 500)
-    with Store(tmp_path / "store.sqlite") as store, pytest.raises(InputError, match="params<=10"):
+    with SqliteStore(tmp_path / "store.sqlite") as store, pytest.raises(InputError, match="params<=10"):
         _finish(_search(store, constraints=("params<=10",)), Scorer())
 
 
 def test_a_space_without_further_classes_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.searches.loop.FRUITLESS", 20_000)
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store, budget=1000, strategy="random", constraints=("params>=84%",)), Scorer())
         space = NASBench201()
         limit = 0.84 * SIZED.cost(space.largest()).params
         allowed = {cell for cell in map(space.canonical, space) if SIZED.cost(cell).params >= limit}
-        told = {space.parse(evaluation.key) for evaluation in store.told()}
+        told = {space.parse(evaluation.key) for evaluation in store.history()}
     assert result["exhausted"]
     assert told <= allowed
     assert len(told) >= len(allowed) - 2  # random draws may miss a class that has a single string
 
 
 def test_best_and_trajectory(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store), Scorer())
         rows = trajectory(store, Goal("score"))
         few = trajectory(store, Goal("score"), most=10)
@@ -188,13 +188,13 @@ def test_best_and_trajectory(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
     space, goal, used = DARTS(), Goal("score"), []
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         strategy = STRATEGIES.get("random")(space, (goal,), 5)
         search = Search(space, strategy, Limits([], lambda: SIZED, space), 900, 20, store)
         tracemalloc.start()
         try:
             while not search.finished:
-                search.step(lambda keys: (Done(n, {"score": 1.0}, None, 0.1) for n in range(len(keys))))
+                search.step(lambda keys: (TaskResult(key, {"score": 1.0}, None, 0.1) for key in keys))
                 if search.evaluated in (300, 900):
                     gc.collect()  # also frees the tuples that Python keeps to use again
                     used.append(tracemalloc.get_traced_memory()[0])
@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
 
 def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
     goal = Goal("score", higher_is_better=False)
-    with Store(tmp_path / "store.sqlite") as store:
+    with SqliteStore(tmp_path / "store.sqlite") as store:
         space = NASBench201()
         looking = STRATEGIES.get("evolution")(space, (goal,), 5, EvolutionOptions(10, 3))
         search = Search(space, looking, Limits([], lambda: SIZED, space), 40, 6, store)
@@ -252,7 +252,7 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
     run = create("search", settings)
     with run as opened:
         result = execute(opened, Watcher())
-        told = [one.key for one in opened.store.told()]
+        told = [one.key for one in opened.store.history()]
     assert result["evaluated"] == len(scored) == len(set(scored)) == 18
     assert told == scored
     space = SPACES.get("darts")()

@@ -15,7 +15,7 @@ import pytest
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings
 from nas.core.seeds import derive
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.search_spaces import NASBench201
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.plots.regret import regret_curves
@@ -268,8 +268,8 @@ def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
 ) -> None:
     """A fiftieth of the classes has no latency: after the random start none is looked up, as 0 were the best of all."""
     told: list[str] = []
-    record = Memory.tell
-    monkeypatch.setattr(Memory, "tell", lambda self, position, key: (told.append(key), record(self, position, key))[1])
+    append = InMemoryStore.append_history
+    monkeypatch.setattr(InMemoryStore, "append_history", lambda self, key: (told.append(key), append(self, key))[1])
     options = ("guided.init=5", "guided.batch=20", "guided.kappa=0", "guided.predictor=extra-trees")
     settings = {"objectives": ["clean:min"], "strategies": ["guided"], "features": ("edgegpu_latency",)}
     one = study(**settings, queries=45, seeds=1, options=options)

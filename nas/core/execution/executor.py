@@ -1,10 +1,10 @@
-"""Apply a function to independent items: in this process, in others of this machine, or on a cluster."""
+"""Apply a function to independent tasks: in this process, in others of this machine, or on a cluster."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nas.core.errors import InputError, ResourceError, Terminated
-from nas.core.execution.local_pool import Crew, News, Processes, RemoteStore
-from nas.core.execution.task import Done, attempt, make_repeatable
+from nas.core.execution.local_pool import LocalPool
+from nas.core.execution.ray_pool import RayPool
+from nas.core.execution.task import make_repeatable, run_task
+from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
 from nas.core.reproducibility import Deterministic
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import FactStore, Key, Result, TaskResult
+from nas.core.storage.sqlite import SqliteStore
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 LOCAL, RAY = EXECUTORS = ("local", "ray")
-PATIENCE = 0.5  # seconds between two ticks
+TICK_SECONDS = 0.5  # at most, between two ticks
 
 
 @dataclass
@@ -29,8 +31,8 @@ class ExecutorSettings:
     name: str = "local"  # processes of this machine; or ray, workers on a cluster (`executor=ray` for short)
     workers: int | None = None  # by default one per `threads` cores, one on a GPU; on a cluster, as it has room for
     threads: int = 1  # of torch in each process; results may differ between numbers of threads, never of workers
-    retries: int = 2  # how often an item whose worker died is tried again
-    deadline: float | None = None  # seconds that an item may take; then its worker is ended and it counts as failed
+    retries: int = 2  # how often a task whose worker died is tried again
+    deadline: float | None = None  # seconds that a task may take; then its worker is ended and it counts as failed
     address: str | None = None  # ray: of a cluster, as host:port; auto finds that of this machine; null starts one here
     deterministic: bool = False  # only kernels that give the same bits each time; slower on a GPU
     gpus: float | None = None  # ray: of each worker, or a share of one; by default 1 where `device` is a GPU
@@ -73,41 +75,54 @@ def _cores() -> int:
 
 
 @dataclass
-class _Shift:
-    """What the workers have to do in one `map`: items are taken from `source` when a worker can have them."""
+class _Task:
+    """A task under way; `position` counts the tasks of a `map`."""
 
-    source: Iterator[tuple[int, Any]]
-    ahead: int | None  # items beyond the first that is not done
-    left: deque[tuple[int, Any]] = field(default_factory=deque)  # taken and not handed out
+    position: int
+    key: Any
+    item: Any
+    tries: int = 0  # whose worker died of it
+    started: float = 0.0
+
+    def failed(self, reason: str) -> TaskResult[Any, Any]:
+        return TaskResult(self.key, None, reason, time.monotonic() - self.started)
+
+
+@dataclass
+class MapState:
+    """What is left to do in one `map`: tasks are taken from `source` when a worker can have them."""
+
+    source: Iterator[tuple[Any, Any]]
+    ahead: int | None  # tasks beyond the first that is not done
+    waiting: deque[_Task] = field(default_factory=deque)
+    busy: dict[int, _Task] = field(default_factory=dict)  # by worker
     taken: int = 0
-    finished: bool = False  # whether the source is
-    tries: Counter[int] = field(default_factory=Counter)
-    busy: dict[int, tuple[int, Any, float]] = field(default_factory=dict)  # worker → index, item, since when
+    exhausted: bool = False  # whether the source is
 
     def take(self, count: int) -> None:
-        """Have so many items at hand, as far as there are any and the bound allows."""
-        while len(self.left) < count and not self.finished:
-            first = min([index for index, *_ in (*self.left, *self.busy.values())], default=self.taken)
+        """Have so many tasks waiting, as far as there are any and the bound allows."""
+        while len(self.waiting) < count and not self.exhausted:
+            first = min([task.position for task in (*self.waiting, *self.busy.values())], default=self.taken)
             if self.ahead is not None and self.taken - first >= self.ahead:
                 return
             following = next(self.source, None)
-            self.finished = following is None
+            self.exhausted = following is None
             if following is not None:
-                self.left.append(following)
+                self.waiting.append(_Task(self.taken, *following))
                 self.taken += 1
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
         self.take(1)
-        return self.finished and not self.left and not self.busy
+        return self.exhausted and not self.waiting and not self.busy
 
 
 class Executor(Generic[Item, Result]):
     """Applies `function` to items; with several workers it must be picklable, and is sent to each worker once.
 
-    An exception of one item becomes its `failure`; so does a worker's death, after `retries` further workers died of
-    the same item, and the `deadline`. An `InputError` (full disk, missing data) or `ResourceError` (no memory) stops
-    everything: it says nothing about the item, and a resumed run tries again.
+    An exception of one item becomes the failure of its task; so does a worker's death, after `retries` further workers
+    died of the same task, and the `deadline`. An `InputError` (full disk, missing data) or `ResourceError` (no memory)
+    stops everything: it says nothing about the task, and a resumed run tries again.
     """
 
     def __init__(
@@ -117,127 +132,123 @@ class Executor(Generic[Item, Result]):
         threads: int,
         retries: int = 2,
         deadline: float | None = None,
-        crew: Crew | None = None,
+        pool: WorkerPool | None = None,
     ) -> None:
-        """`crew`: where the workers are; by default processes of this machine, or this process for one worker."""
+        """`pool`: where the workers are; by default processes of this machine, or this process for one worker."""
         self.function = function
         self.workers = workers
         self.threads = threads
         self.retries = retries
         self.deadline = deadline
-        self.room = workers  # for workers that compute, here or on the cluster
-        self._crew = crew
-        self._here = crew is None and workers == 1 and deadline is None
+        self.capacity = workers  # for workers that compute, here or on the cluster
+        self._pool = pool
+        self._in_this_process = pool is None and workers == 1 and deadline is None
         self._idle: list[int] = []
-        self._stillborn = 0  # workers in a row that died before they were ready
+        self._failed_starts = 0  # workers in a row that died before they were ready
 
     def __enter__(self) -> Executor[Item, Result]:
         make_repeatable(self.threads)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._crew is not None:
-            (self._crew.release if isinstance(error[1], Terminated) else self._crew.close)()
+        if self._pool is not None:
+            (self._pool.close_after_saving if isinstance(error[1], Terminated) else self._pool.close)()
 
-    def opener(self, path: Path) -> Callable[[], Store | RemoteStore]:
+    def store_factory(self, path: Path) -> Callable[[], FactStore]:
         """How a worker opens the store at `path` of this machine; may be pickled into `function`, before any `map`."""
-        return partial(Store, path) if self._crew is None else self._crew.opener(path)
+        return partial(SqliteStore, path) if self._pool is None else self._pool.store_factory(path)
 
     def map(
-        self, items: Iterable[Item], tick: Callable[[], None] = lambda: None, ahead: int | None = None
-    ) -> Iterator[Done[Result]]:
-        """Each item's outcome as it finishes. `tick` is called now and then while waiting.
+        self, tasks: Iterable[tuple[Key, Item]], tick: Callable[[], None] = lambda: None, ahead: int | None = None
+    ) -> Iterator[TaskResult[Key, Result]]:
+        """The result of each task, a key and an item, as it finishes. `tick` is called now and then while waiting.
 
-        Items are taken as workers become free, at most `ahead` of them beyond the first whose outcome is not known.
+        Tasks are taken as workers become free, at most `ahead` of them beyond the first whose result is not known.
         """
-        if self._here:
-            for index, item in enumerate(items):
-                yield attempt(self.function, index, item)
+        if self._in_this_process:
+            for key, item in tasks:
+                yield run_task(self.function, key, item)
             return
-        if self._crew is None:
-            self._crew = Processes(self.function, self.threads)
-        shift = _Shift(enumerate(items), ahead)
+        if self._pool is None:
+            self._pool = LocalPool(self.function, self.threads)
+        state = MapState(iter(tasks), ahead)
         try:
-            while not shift.over:
-                self._employ(self._crew, shift)
-                for news in self._crew.news(self._until(shift)):
-                    done = self._heard(self._crew, news, shift)
-                    if done is not None:
-                        yield done
-                for worker, (index, _, since) in list(shift.busy.items()):
-                    if self.deadline is not None and time.monotonic() - since > self.deadline:
-                        self._crew.dismiss(worker)
-                        del shift.busy[worker]
-                        reason = f"It took longer than executor.deadline={self.deadline:g} seconds."
-                        yield Done(index, None, reason, time.monotonic() - since)
+            while not state.finished:
+                self._dispatch(self._pool, state)
+                for event in self._pool.poll(self._seconds_to_wait(state)):
+                    result = self._handle_event(self._pool, event, state)
+                    if result is not None:
+                        yield result
+                for worker, task in list(state.busy.items()):
+                    if self.deadline is not None and time.monotonic() - task.started > self.deadline:
+                        self._pool.stop(worker)
+                        del state.busy[worker]
+                        yield task.failed(f"It took longer than executor.deadline={self.deadline:g} seconds.")
                 tick()
         except Terminated:
-            self._crew.release()
+            self._pool.close_after_saving()
             raise
         finally:
-            for worker in shift.busy:  # the caller has enough, or an error came up
-                if worker in self._crew.workers():
-                    self._crew.dismiss(worker)
+            for worker in state.busy:  # the caller has enough, or an error came up
+                if worker in self._pool.workers():
+                    self._pool.stop(worker)
 
-    def _employ(self, crew: Crew, shift: _Shift) -> None:
-        """Hand out items, and hire while there are more of them than workers."""
-        shift.take(self.workers - len(shift.busy))
-        while shift.left and self._idle and self._may_start(crew, shift):
+    def _dispatch(self, pool: WorkerPool, state: MapState) -> None:
+        """Submit tasks, and start workers while there are more tasks than workers."""
+        state.take(self.workers - len(state.busy))
+        while state.waiting and self._idle and self._may_start(pool, state):
             worker = self._idle.pop()
-            index, item = shift.left.popleft()
-            shift.busy[worker] = (index, item, time.monotonic())
-            crew.give(worker, index, item)
-        starting = len(crew.workers()) - len(shift.busy) - len(self._idle)
-        for _ in range(min(self.workers - len(crew.workers()), len(shift.left) - starting)):
-            crew.hire()
+            task = state.busy[worker] = state.waiting.popleft()
+            task.started = time.monotonic()
+            pool.submit(worker, task.key, task.item)
+        starting = len(pool.workers()) - len(state.busy) - len(self._idle)
+        for _ in range(min(self.workers - len(pool.workers()), len(state.waiting) - starting)):
+            pool.start()
 
-    def _may_start(self, crew: Crew, shift: _Shift) -> bool:
-        """The last try of an item is alone, so that no other takes the memory it needs."""
-        if crew.apart:
+    def _may_start(self, pool: WorkerPool, state: MapState) -> bool:
+        """The last try of a task is alone, so that no other takes the memory it needs."""
+        if pool.on_several_machines:
             return True
-        last = [index for index, _, _ in shift.busy.values() if shift.tries[index] == self.retries > 0]
-        first = shift.left[0][0]
-        return not last and not (shift.busy and shift.tries[first] == self.retries > 0)
 
-    def _heard(self, crew: Crew, news: News, shift: _Shift) -> Done[Any] | None:
-        """Take note; returns the outcome of an item, where there is one."""
-        if news.ready:
-            self._stillborn = 0
-            self._idle.append(news.worker)
+        def last_try(task: _Task) -> bool:
+            return task.tries == self.retries > 0
+
+        return not any(map(last_try, state.busy.values())) and not (state.busy and last_try(state.waiting[0]))
+
+    def _handle_event(self, pool: WorkerPool, event: WorkerEvent, state: MapState) -> TaskResult[Any, Any] | None:
+        """Take note; returns the result of a task, where there is one."""
+        if event.ready:
+            self._failed_starts = 0
+            self._idle.append(event.worker)
             return None
-        if news.worker in self._idle:
-            self._idle.remove(news.worker)
+        if event.worker in self._idle:
+            self._idle.remove(event.worker)
             return None
-        had = shift.busy.pop(news.worker, None)
-        if news.done is not None:
-            self._idle.append(news.worker)
-            return news.done if had is not None else None
-        if had is None:
-            self._stillborn += 1
-            if self._stillborn > crew.stillborn:
+        task = state.busy.pop(event.worker, None)
+        if event.result is not None:
+            self._idle.append(event.worker)
+            return event.result if task is not None else None
+        if task is None:
+            self._failed_starts += 1
+            if self._failed_starts > pool.max_failed_starts:
                 raise ResourceError(
-                    f"{self._stillborn} worker processes in a row were killed as they started (out of memory?); "
+                    f"{self._failed_starts} worker processes in a row were killed as they started (out of memory?); "
                     "continue with `nas resume RUN executor.workers=1`."
                 )
             return None
-        index, item, since = had
-        if news.unbegun:
-            shift.left.appendleft((index, item))
+        task.tries += not event.not_started
+        if event.not_started or task.tries <= self.retries:
+            state.waiting.appendleft(task)
             return None
-        shift.tries[index] += 1
-        if shift.tries[index] <= self.retries:
-            shift.left.appendleft((index, item))
-            return None
-        times = shift.tries[index]
-        reason = f"Its worker process was killed {times} time{'s' if times > 1 else ''} (out of memory?)."
-        return Done(index, None, reason, time.monotonic() - since)
+        times = f"{task.tries} time{'s' if task.tries > 1 else ''}"
+        return task.failed(f"Its worker process was killed {times} (out of memory?).")
 
-    def _until(self, shift: _Shift) -> float:
-        """Seconds to wait for news: to the next tick or the next deadline."""
-        if self.deadline is None or not shift.busy:
-            return PATIENCE
-        first = min(since for _, _, since in shift.busy.values()) + self.deadline - time.monotonic()
-        return min(PATIENCE, max(0.0, first))
+    def _seconds_to_wait(self, state: MapState) -> float:
+        """To the next tick or the next deadline."""
+        if self.deadline is None or not state.busy:
+            return TICK_SECONDS
+        first = min(task.started for task in state.busy.values()) + self.deadline - time.monotonic()
+        return min(TICK_SECONDS, max(0.0, first))
 
 
 def executor_for(
@@ -245,26 +256,22 @@ def executor_for(
     settings: ExecutorSettings,
     device: str,
     most: int | None = None,
-    light: bool = False,
+    zero_resources: bool = False,
 ) -> Executor[Item, Result]:
     """The executor that the settings ask for, with at most `most` workers.
 
-    `device` is where this process would do the work. `light` work only waits for other workers of the same cluster:
-    it takes nothing of it, and there may be more of them than it has `room` for others.
+    `device` is where this process would do the work. Work of `zero_resources` only waits for other workers of the same
+    cluster: it takes nothing of it, and there may be more of them than its `capacity` for others.
     """
     if settings.deterministic:
         function = Deterministic(function)
-    crew: Crew | None = None
+    pool: RayPool | None = None
     if settings.name == RAY:
-        from nas.core.execution.ray_pool import RayCrew
-
         gpus = settings.gpus_each(device)
-        crew = ray = RayCrew(function, settings.threads, gpus, settings.address, settings.workers, light)
-        room = ray.size
-    else:
-        room = settings.processes(device)
-    most = room if most is None else most
-    workers = max(1, most if light else min(room, most))
-    executor = Executor(function, workers, settings.threads, settings.retries, settings.deadline, crew)
-    executor.room = room
+        pool = RayPool(function, settings.threads, gpus, settings.address, settings.workers, zero_resources)
+    capacity = pool.capacity if pool is not None else settings.processes(device)
+    most = capacity if most is None else most
+    workers = max(1, most if zero_resources else min(capacity, most))
+    executor = Executor(function, workers, settings.threads, settings.retries, settings.deadline, pool)
+    executor.capacity = capacity
     return executor

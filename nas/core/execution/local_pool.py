@@ -1,4 +1,4 @@
-"""Workers: processes that do one item at a time."""
+"""Workers that are processes of this machine."""
 
 from __future__ import annotations
 
@@ -9,98 +9,35 @@ import signal
 import sys
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from nas.core.errors import NasError, Terminated
 from nas.core.execution import signals
-from nas.core.execution.task import Done, attempt, leave_notes_to_others, make_repeatable
-from nas.core.storage.sqlite import Store
+from nas.core.execution.task import leave_notes_to_others, make_repeatable, run_task
+from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
+from nas.core.storage.base import TaskResult
 
 GRACE = 20.0  # seconds for a step of training and its checkpoint
 SLOW = ("torch._dynamo", "torch._inductor.config")  # imported by torch's optimisers and deterministic kernels: a second
 
 
-class News(NamedTuple):
-    """Of one worker: it is `ready` for its first item, an item is `done`, or (neither) it died."""
-
-    worker: int
-    ready: bool = False
-    done: Done[Any] | None = None
-    unbegun: bool = False  # it died before it began the item that it was given
-
-
-class RemoteStore(Protocol):
-    """What workers use of a run's store; see `nas.core.storage.sqlite.Store`."""
-
-    def __enter__(self) -> RemoteStore: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def get(self, key: str, default: Any = None) -> Any: ...
-
-    def put(self, key: str, value: Any) -> None: ...
-
-
-class Crew(ABC):
-    """Workers by number. A worker gets the function once, when it is hired, and then one item after the other."""
-
-    apart = False  # whether workers are on several machines, so that one's memory says nothing about another's
-    stillborn = 3  # workers in a row that may die before they are ready
-
-    @abstractmethod
-    def hire(self) -> int:
-        """Start a worker; `news` tells when it is ready."""
-
-    @abstractmethod
-    def give(self, worker: int, index: int, item: Any) -> None:
-        """An item for a worker that has none."""
-
-    @abstractmethod
-    def news(self, timeout: float) -> list[News]:
-        """What happened, after at most `timeout` seconds. Raises what no item is to blame for."""
-
-    @abstractmethod
-    def dismiss(self, worker: int) -> None:
-        """End a worker whatever it does; there will be no news of it."""
-
-    def close(self) -> None:
-        """End all workers."""
-        for worker in self.workers():
-            self.dismiss(worker)
-
-    def opener(self, path: Path) -> Callable[[], Store | RemoteStore]:
-        """See `Executor.opener`."""
-        return partial(Store, path)
-
-    def release(self) -> None:
-        """End all workers, after letting them leave what they do in order where that can be done."""
-        self.close()
-
-    @abstractmethod
-    def workers(self) -> list[int]:
-        """Those that were hired and neither died nor were dismissed."""
-
-
-class Processes(Crew):
+class LocalPool(WorkerPool):
     """Processes of this machine. They end when this process does, however it ends.
 
-    On Linux they are forks of a server that has imported what this process had of the project when it hired its first
+    On Linux they are forks of a server that has imported what this process had of the project when it started its first
     worker, and that does nothing else: a worker starts without the seconds that importing takes.
     """
 
     def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
         self._function = pickle.dumps(function)
         self._threads = threads
-        self._hired: dict[int, tuple[BaseProcess, Connection]] = {}
+        self._started: dict[int, tuple[BaseProcess, Connection]] = {}
         self._count = 0
 
-    def hire(self) -> int:
+    def start(self) -> int:
         context = _context()
         ours, theirs = context.Pipe()
         given = (theirs, self._function, self._threads, dict(os.environ))
@@ -108,46 +45,46 @@ class Processes(Crew):
         process.start()
         theirs.close()
         self._count += 1
-        self._hired[self._count] = (process, ours)
+        self._started[self._count] = (process, ours)
         return self._count
 
-    def give(self, worker: int, index: int, item: Any) -> None:
+    def submit(self, worker: int, key: Any, item: Any) -> None:
         try:
-            self._hired[worker][1].send((index, item))
-        except OSError:  # it died; `news` will say so
+            self._started[worker][1].send((key, item))
+        except OSError:  # it died; `poll` will say so
             return
 
-    def news(self, timeout: float) -> list[News]:
-        owner = {connection: worker for worker, (_, connection) in self._hired.items()}
-        return [self._of(owner[connection]) for connection in wait(list(owner), timeout)]  # type: ignore[index]
+    def poll(self, timeout: float) -> list[WorkerEvent]:
+        owner = {connection: worker for worker, (_, connection) in self._started.items()}
+        return [self._event(owner[connection]) for connection in wait(list(owner), timeout)]  # type: ignore[index]
 
-    def _of(self, worker: int) -> News:
+    def _event(self, worker: int) -> WorkerEvent:
         try:
-            message = self._hired[worker][1].recv()
+            message = self._started[worker][1].recv()
         except (EOFError, OSError, pickle.UnpicklingError):
-            self.dismiss(worker)
-            return News(worker)
+            self.stop(worker)
+            return WorkerEvent(worker)
         if isinstance(message, BaseException):
             raise message
-        return News(worker, ready=message is None, done=message)
+        return WorkerEvent(worker, ready=message is None, result=message)
 
-    def dismiss(self, worker: int) -> None:
-        process, connection = self._hired.pop(worker)
+    def stop(self, worker: int) -> None:
+        process, connection = self._started.pop(worker)
         process.kill()
         process.join(5)
         connection.close()
 
-    def release(self) -> None:
+    def close_after_saving(self) -> None:
         """A training saves after its step, for which it has `GRACE` seconds; anything else ends at once."""
-        for process, _ in self._hired.values():
+        for process, _ in self._started.values():
             process.terminate()
         end = time.monotonic() + GRACE
-        for process, _ in self._hired.values():
+        for process, _ in self._started.values():
             process.join(max(0.0, end - time.monotonic()))
         self.close()
 
     def workers(self) -> list[int]:
-        return list(self._hired)
+        return list(self._started)
 
 
 def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context.ForkServerContext:
@@ -184,7 +121,7 @@ def _serve(connection: Connection, function: bytes, threads: int, environment: d
 
 
 def _follow(run: BaseProcess | None) -> None:
-    """End with the process that hired this one; None where this is that process."""
+    """End with the process that started this one; None where this is that process."""
     if run is not None:
         run.join()
         os._exit(1)  # the run was killed: stop at once, its resumption writes to the same folder
@@ -199,12 +136,12 @@ def _work(connection: Connection, function: bytes) -> None:
         return
     connection.send(None)
     while True:
-        index, item = connection.recv()
+        key, item = connection.recv()
         try:
-            answer: Any = attempt(work, index, item)
-        except Exception as error:  # no item is to blame
+            answer: Any = run_task(work, key, item)
+        except Exception as error:  # no task is to blame
             answer = error
         try:
             connection.send(answer)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            connection.send(Done(index, None, f"{type(error).__name__}: {error}", 0.0))
+            connection.send(TaskResult(key, None, f"{type(error).__name__}: {error}", 0.0))

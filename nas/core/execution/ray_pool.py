@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,17 +18,18 @@ from typing import Any
 import torch
 
 from nas.core.errors import InputError, NasError
-from nas.core.execution.local_pool import Crew, News, RemoteStore
-from nas.core.execution.task import Done, attempt, leave_notes_to_others, make_repeatable
+from nas.core.execution.task import leave_notes_to_others, make_repeatable, run_task
+from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
 from nas.core.extras import optional
-from nas.core.storage.sqlite import Store
+from nas.core.storage.base import FactStore, TaskResult
+from nas.core.storage.remote import RemoteStore, StoreActor, answer_of
 from nas.version import __version__
 
 LOOPBACK = "127.0.0.1"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class RayCrew(Crew):
+class RayPool(WorkerPool):
     """An actor per worker, which Ray places where its cores and GPUs are free.
 
     The function goes into Ray's object store once and from there to each actor once, when it starts. An actor that
@@ -36,7 +38,7 @@ class RayCrew(Crew):
     trainings and attacks need the run's folder as well, on a disk that all machines share.
     """
 
-    apart = True
+    on_several_machines = True
 
     def __init__(
         self,
@@ -45,18 +47,19 @@ class RayCrew(Crew):
         gpus: float = 0.0,
         address: str | None = None,
         workers: int | None = None,
-        light: bool = False,
+        zero_resources: bool = False,
     ) -> None:
         """`address`: of a running cluster; without one a cluster of this machine is started, for `workers` workers.
 
-        `light` workers take nothing of the cluster: they only wait for others. `size` is how many others it has room
-        for.
+        Workers of `zero_resources` take nothing of the cluster: they only wait for others. `capacity` is how many
+        others it has room for.
         """
         self._ray, self._started = joined(address, None if workers is None else workers * threads)
-        self.size = workers or self._places(threads, gpus)
-        self.stillborn += self.size  # all of a machine that dies
-        self._hire = self._ray.remote(_Actor).options(
-            num_cpus=0 if light else threads, num_gpus=0 if light else gpus, max_restarts=0, max_task_retries=0
+        self.capacity = workers or self._places(threads, gpus)
+        self.max_failed_starts += self.capacity  # all of a machine that dies
+        cores, gpus = (0, 0.0) if zero_resources else (threads, gpus)
+        self._actor_class = self._ray.remote(_Actor).options(
+            num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )
         self._function: Callable[[Any], Any] | None = function
         self._sent: Any = None
@@ -81,33 +84,33 @@ class RayCrew(Crew):
             )
         return places
 
-    def hire(self) -> int:
+    def start(self) -> int:
         if self._sent is None:
             self._sent = self._ray.put(pickle.dumps(self._function))
         self._count += 1
-        actor = self._hire.remote(self._sent, self._threads, os.getcwd())
+        actor = self._actor_class.remote(self._sent, self._threads, os.getcwd())
         self._actors[self._count] = actor
         self._waited[actor.ready.remote()] = self._count
         return self._count
 
-    def give(self, worker: int, index: int, item: Any) -> None:
+    def submit(self, worker: int, key: Any, item: Any) -> None:
         actor = self._actors[worker]
         self._begun[worker] = actor.begin.remote()
-        self._waited[actor.attempt.remote(index, pickle.dumps(item))] = worker
+        self._waited[actor.run_task.remote(key, pickle.dumps(item))] = worker
 
-    def news(self, timeout: float) -> list[News]:
+    def poll(self, timeout: float) -> list[WorkerEvent]:
         if not self._waited:
             time.sleep(timeout)
             return []
         finished, _ = self._ray.wait(list(self._waited), num_returns=1, timeout=timeout)
         if finished:  # and whatever else there is by now
             finished, _ = self._ray.wait(list(self._waited), num_returns=len(self._waited), timeout=0)
-        return [self._of(answer) for answer in finished]
+        return [self._event(answer) for answer in finished]
 
-    def _of(self, answer: Any) -> News:
+    def _event(self, answer: Any) -> WorkerEvent:
         worker = self._waited.pop(answer)
         try:
-            message = _got(self._ray, answer)
+            message = answer_of(self._ray, answer)
         except self._ray.exceptions.RayError as error:  # the actor died, or its machine
             if "creation task" in str(error):
                 raise NasError(
@@ -116,16 +119,16 @@ class RayCrew(Crew):
                 ) from error
             begun = self._begun.get(worker)
             if worker in self._actors:
-                self.dismiss(worker)
-            return News(worker, unbegun=begun is not None and not self._answered(begun))
-        if isinstance(message, Done):
-            return News(worker, done=message)
+                self.stop(worker)
+            return WorkerEvent(worker, not_started=begun is not None and not self._answered(begun))
+        if isinstance(message, TaskResult):
+            return WorkerEvent(worker, result=message)
         if message != versions():
             raise InputError(
                 f"Expected workers with {_told(versions())} but one of the cluster has {_told(message)}, and results "
                 "would differ; install the same on all machines."
             )
-        return News(worker, ready=True)
+        return WorkerEvent(worker, ready=True)
 
     def _answered(self, answer: Any) -> bool:
         try:
@@ -134,7 +137,7 @@ class RayCrew(Crew):
             return False
         return True
 
-    def dismiss(self, worker: int) -> None:
+    def stop(self, worker: int) -> None:
         actor = self._actors.pop(worker)
         self._begun.pop(worker, None)
         self._waited = {answer: owner for answer, owner in self._waited.items() if owner != worker}
@@ -144,14 +147,14 @@ class RayCrew(Crew):
     def workers(self) -> list[int]:
         return list(self._actors)
 
-    def opener(self, path: Path) -> Callable[[], RemoteStore]:
+    def store_factory(self, path: Path) -> Callable[[], FactStore]:
         """The store is written on this machine, by an actor: SQLite is not safe on a disk that machines share."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
-        actor = self._ray.remote(_Keeper).options(num_cpus=0, scheduling_strategy=here, max_restarts=-1)
+        actor = self._ray.remote(StoreActor).options(num_cpus=0, scheduling_strategy=here, max_restarts=-1)
         self._stores.append(actor.remote(path.resolve()))
-        return _Opener(self._stores[-1])
+        return partial(RemoteStore, self._stores[-1])
 
     def close(self) -> None:
         super().close()
@@ -202,16 +205,6 @@ def _own_signals() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def _got(ray: ModuleType, answer: Any) -> Any:
-    """What an actor answered; its exceptions are raised as they were there."""
-    try:
-        return ray.get(answer)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, Exception):
-            raise error.cause from None
-        raise
-
-
 def versions() -> dict[str, str]:
     """What must be the same on all machines."""
     return {"robust-nas": __version__, "torch": torch.__version__.partition("+")[0]}
@@ -242,52 +235,10 @@ class _Actor:
     def begin(self) -> None:
         """Answered when the next item is at hand: one of a worker that never answered was not begun."""
 
-    def attempt(self, index: int, item: bytes) -> Done[Any]:
-        done = attempt(self.function, index, pickle.loads(item))
+    def run_task(self, key: Any, item: bytes) -> TaskResult[Any, Any]:
+        done = run_task(self.function, key, pickle.loads(item))
         try:
             pickle.dumps(done.result)
         except Exception as error:  # whatever classes have to say against it
-            return Done(index, None, f"{type(error).__name__}: {error}", done.seconds)
+            return TaskResult(key, None, f"{type(error).__name__}: {error}", done.seconds)
         return done
-
-
-class _Keeper:
-    """The store of a run, on the machine of the process that leads it."""
-
-    def __init__(self, path: Path) -> None:
-        self.store = Store(path)
-
-    def get(self, key: str, default: Any) -> Any:
-        return self.store.get(key, default)
-
-    def put(self, key: str, value: Any) -> None:
-        self.store.put(key, value)
-
-
-class _Opener:
-    """Opens the store of a `_Keeper` from any machine of the cluster."""
-
-    def __init__(self, keeper: Any) -> None:
-        self._keeper = keeper
-
-    def __call__(self) -> RemoteStore:
-        return _Remote(self._keeper)
-
-
-class _Remote:
-    """A store behind a `_Keeper`: `put` returns when the value is kept."""
-
-    def __init__(self, keeper: Any) -> None:
-        self._keeper = keeper
-
-    def __enter__(self) -> _Remote:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return _got(optional("ray", "ray"), self._keeper.get.remote(key, default))
-
-    def put(self, key: str, value: Any) -> None:
-        _got(optional("ray", "ray"), self._keeper.put.remote(key, value))

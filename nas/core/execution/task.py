@@ -1,37 +1,26 @@
-"""What a worker does with one item, and what became of it."""
+"""What a worker does with one task."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 
 from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.io.files import told_plainly
+from nas.core.storage.base import Key, TaskResult
 
-Result = TypeVar("Result")
 NOTES = "nas.data"  # logger of what is to be known of the data
 
 
-@dataclass(frozen=True)
-class Done(Generic[Result]):
-    """What became of one item: its result, or the reason of its failure; and how long it took."""
+def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[Key, Any]:
+    """The result of `function(item)` under the task's key; an exception is the failure of the task.
 
-    index: int
-    result: Result | None
-    failure: str | None
-    seconds: float
-
-
-def attempt(function: Callable[[Any], Any], index: int, item: Any) -> Done[Any]:
-    """`function(item)`; an exception is the item's failure.
-
-    But for `InputError` and `ResourceError`, which are raised: they say nothing about the item.
+    Only `InputError` and `ResourceError` are raised: they say nothing about the task.
     """
     start = time.perf_counter()
     try:
@@ -49,7 +38,7 @@ def attempt(function: Callable[[Any], Any], index: int, item: Any) -> Done[Any]:
         result, failure = None, str(error)
     except Exception as error:
         result, failure = None, f"{type(error).__name__}: {error}"
-    return Done(index, result, failure, time.perf_counter() - start)
+    return TaskResult(key, result, failure, time.perf_counter() - start)
 
 
 def _out_of(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, put_aside, told_plainly
-from nas.core.storage.sqlite import Store, beside
+from nas.core.storage.sqlite import SqliteStore, sidecar_files
 
 SHARE = 0.01  # of the time, at most, goes into copies
 MINUTES = 5.0  # at least, between two copies while a stage runs
@@ -25,14 +25,14 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.good{path.suffix}")
 
 
-def keep_copy(store: Store) -> None:
+def keep_copy(store: SqliteStore) -> None:
     """Replace the good copy by the store as it is now, once every row of the new copy is verified.
 
     `DamagedError` where it does not verify: the store itself is damaged, and the copy before is kept.
     """
     path = copy_of(store.path)
     with _temporary(path) as temporary:
-        with store.told_plainly():
+        with store.sqlite_errors_as_input_errors():
             target = sqlite3.connect(temporary, isolation_level=None)
             try:
                 store.connection.backup(target)
@@ -45,10 +45,10 @@ def keep_copy(store: Store) -> None:
         _placed(temporary, path)
 
 
-class Copies:
+class BackupSchedule:
     """Keeps the good copy fresh, so rarely that it takes at most `SHARE` of the time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self._after = time.monotonic() + 60 * MINUTES
         self._end = 0.0  # before it there is none at the end of a stage either
@@ -75,7 +75,7 @@ class Copies:
         self._after = max(self._end, end + 60 * MINUTES)
 
 
-def opened(path: Path) -> Store:
+def opened(path: Path) -> SqliteStore:
     """The store at `path`, verified; a new one where there was none, with a good copy in either case.
 
     A damaged or lost one is named in a warning and put aside as `store.damaged-N.sqlite`, and the good copy takes its
@@ -85,16 +85,16 @@ def opened(path: Path) -> Store:
         store = _verified(path)
     except DamagedError as error:
         _mend(path, error.reason)
-        store = Store(path)
+        store = SqliteStore(path)
     if not copy_of(path).exists():
         keep_copy(store)
     return store
 
 
-def _verified(path: Path) -> Store:
-    if not path.exists() and any(name.exists() for name in (copy_of(path), *beside(path))):
+def _verified(path: Path) -> SqliteStore:
+    if not path.exists() and any(name.exists() for name in (copy_of(path), *sidecar_files(path))):
         raise DamagedError(f"Expected a run's store but {path} is gone.", "it is gone")
-    store = Store(path)
+    store = SqliteStore(path)
     try:
         store.verify()
     except BaseException:
@@ -122,7 +122,8 @@ def _mend(path: Path, why: str) -> None:
                 f"({error.reason}); restore one of them, or start the run anew in another folder.",
                 why,
             ) from error
-        aside = put_aside(path, *beside(path))  # the log of the damaged store must not be taken for that of the copy
+        # the log of the damaged store must not be taken for that of the copy
+        aside = put_aside(path, *sidecar_files(path))
         _placed(temporary, path)
     logging.getLogger("nas").warning(
         "The store %s was damaged (%s). It is %s now; the run goes on from the good copy of %s, to the same result.",
@@ -134,7 +135,7 @@ def _mend(path: Path, why: str) -> None:
 
 
 def _verify(file: Path) -> None:
-    with Store(file) as store:
+    with SqliteStore(file) as store:
         store.verify()
 
 
@@ -144,7 +145,7 @@ def _temporary(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        for name in (temporary, *beside(temporary)):
+        for name in (temporary, *sidecar_files(temporary)):
             with suppress(OSError):
                 name.unlink(missing_ok=True)
 

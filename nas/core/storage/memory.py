@@ -1,4 +1,4 @@
-"""What a search keeps when nothing has to outlive it."""
+"""A store that ends with its process."""
 
 from __future__ import annotations
 
@@ -6,43 +6,52 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nas.core.storage.sqlite import Evaluation
+from nas.core.storage.base import Metrics, Store, TaskResult
 
 
-class Memory:
-    """The part of a `Store` that a search uses, in memory; for thousands of searches on a table."""
+class InMemoryStore(Store):
+    """For what need not be resumed, such as thousands of searches on a table. `facts` has those to begin with."""
 
     durable = False
 
-    def __init__(self) -> None:
-        self._evaluations: dict[str, Evaluation] = {}
-        self._told: dict[str, None] = {}
-        self._facts: dict[str, Any] = {}
+    def __init__(self, facts: dict[str, Any] | None = None) -> None:
+        self.facts = {} if facts is None else facts
+        self._evaluations: dict[str, TaskResult[str, Metrics]] = {}
+        self._history: dict[str, None] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.facts.get(key, default)
+
+    def put(self, key: str, value: Any) -> None:
+        self.facts[key] = value
+
+    def under(self, prefix: str) -> dict[str, Any]:
+        keys = sorted(key for key in self.facts if key.startswith(prefix))
+        return {key.removeprefix(prefix): self.facts[key] for key in keys}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         yield
 
-    def record(self, evaluation: Evaluation) -> None:
+    def record(self, evaluation: TaskResult[str, Metrics]) -> None:
         self._evaluations[evaluation.key] = evaluation
 
-    def evaluation(self, key: str) -> Evaluation | None:
+    def evaluation(self, key: str) -> TaskResult[str, Metrics] | None:
         return self._evaluations.get(key)
 
-    def tell(self, position: int, key: str) -> None:
-        self._told[key] = None
+    def evaluations(self) -> Iterator[TaskResult[str, Metrics]]:
+        return iter(self._evaluations.values())
 
-    def told(self) -> Iterator[Evaluation]:
-        return (self._evaluations[key] for key in self._told)
+    def append_history(self, key: str) -> None:
+        if key in self._history:
+            raise ValueError(f"{key!r} is in the history already")
+        self._history[key] = None
 
-    def told_of(self, key: str) -> Evaluation | None:
-        return self._evaluations[key] if key in self._told else None
+    def history(self) -> Iterator[TaskResult[str, Metrics]]:
+        return (self._evaluations[key] for key in self._history)
 
-    def count_told(self) -> int:
-        return len(self._told)
+    def from_history(self, key: str) -> TaskResult[str, Metrics] | None:
+        return self._evaluations[key] if key in self._history else None
 
-    def put(self, key: str, value: Any) -> None:
-        self._facts[key] = value
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self._facts.get(key, default)
+    def history_length(self) -> int:
+        return len(self._history)

@@ -1,4 +1,4 @@
-"""The store of a run: one SQLite file that holds every finished evaluation, outcome and strategy state."""
+"""The store of a run in one SQLite file: every finished evaluation, outcome and strategy state."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError
+from nas.core.storage.base import Metrics, Store, TaskResult
 
 APPLICATION = 0x6E617373  # "nass" in the header: an empty or foreign database is not taken for a store
 FORMAT = 2  # raised when the tables change
@@ -27,17 +27,7 @@ _DAMAGE = ("malformed", "not a database", "no such table", "no such column", "de
 _BATCH = 1000  # rows held in memory at once
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What one evaluation gave: its metrics, or the reason why there are none."""
-
-    key: str
-    metrics: dict[str, float] | None
-    reason: str | None
-    seconds: float
-
-
-class Store:
+class SqliteStore(Store):
     """Several processes may write. What a method wrote is durable when it returns, in this sense:
 
     it outlives a kill of the process (or of all of them) at any moment, since it is in the operating system's hands.
@@ -45,10 +35,9 @@ class Store:
     the file; what is left is the whole store of a moment before, from which a run comes to the same result. Waiting
     for the disk at each commit would cost more than many evaluations do.
 
-    `evaluations` keeps each evaluation the moment it finishes; `history` the order in which the search was told of
-    them (what is evaluated but not told belongs to a step under way); `facts` any JSON value under a key. Each row
-    carries the CRC-32 of its table's name and its columns, which is compared whenever it is read: `DamagedError` names
-    the file and the row. `verify` reads everything; `nas.core.storage.backup` has the copy that damage is mended from.
+    Each row carries the CRC-32 of its table's name and its columns, which is compared whenever it is read:
+    `DamagedError` names the file and the row. `verify` reads everything; `nas.core.storage.backup` has the copy that
+    damage is mended from.
     """
 
     durable = True
@@ -56,7 +45,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open the store at `path`, or make it; `DamagedError` where the file there is empty or no store."""
         self.path = path
-        with self.told_plainly():
+        with self.sqlite_errors_as_input_errors():
             if not os.path.lexists(path):
                 _create(path)
             self.connection = sqlite3.connect(path, timeout=60, isolation_level=None)
@@ -80,16 +69,9 @@ class Store:
     def close(self) -> None:
         self.connection.close()
 
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes of the block happen, or none."""
-        with self.told_plainly():
+        with self.sqlite_errors_as_input_errors():
             self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -97,27 +79,27 @@ class Store:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
-        with self.told_plainly():
+        with self.sqlite_errors_as_input_errors():
             self.connection.execute("COMMIT")
 
     # evaluations
 
-    def record(self, evaluation: Evaluation) -> None:
-        metrics = None if evaluation.metrics is None else json.dumps(evaluation.metrics)
+    def record(self, evaluation: TaskResult[str, Metrics]) -> None:
+        metrics = None if evaluation.result is None else json.dumps(evaluation.result)
         self._write(
-            "INSERT OR REPLACE", "evaluations", evaluation.key, metrics, evaluation.reason, float(evaluation.seconds)
+            "INSERT OR REPLACE", "evaluations", evaluation.key, metrics, evaluation.failure, float(evaluation.seconds)
         )
 
-    def evaluation(self, key: str) -> Evaluation | None:
+    def evaluation(self, key: str) -> TaskResult[str, Metrics] | None:
         rows = list(self._rows("evaluations", "WHERE key = ?", key))
         return _evaluation(rows[0]) if rows else None
 
-    def tell(self, position: int, key: str) -> None:
-        """Note that the `position`-th different class told to the strategy is `key`."""
+    def append_history(self, key: str) -> None:
+        with self.sqlite_errors_as_input_errors():
+            (position,) = self.connection.execute("SELECT COALESCE(MAX(position) + 1, 0) FROM history").fetchone()
         self._write("INSERT", "history", position, key)
 
-    def told(self) -> Iterator[Evaluation]:
-        """Evaluations in the order in which the search was told of them."""
+    def history(self) -> Iterator[TaskResult[str, Metrics]]:
         query = (
             "SELECT history.*, evaluations.* FROM history LEFT JOIN evaluations ON evaluations.key = history.key "
             "ORDER BY history.position"
@@ -128,16 +110,14 @@ class Store:
                 raise self.damaged(f"evaluation {key!r}, told as number {position}, is missing")
             yield _evaluation(self._checked("evaluations", row[3:]))
 
-    def evaluations(self) -> Iterator[Evaluation]:
-        """All evaluations, those that the search was not told of among them, in no particular order."""
+    def evaluations(self) -> Iterator[TaskResult[str, Metrics]]:
         return (_evaluation(row) for row in self._rows("evaluations", ""))
 
-    def told_of(self, key: str) -> Evaluation | None:
-        """The evaluation of `key`, if the search was told of it."""
+    def from_history(self, key: str) -> TaskResult[str, Metrics] | None:
         return self.evaluation(key) if list(self._rows("history", "WHERE key = ?", key)) else None
 
-    def count_told(self) -> int:
-        with self.told_plainly():
+    def history_length(self) -> int:
+        with self.sqlite_errors_as_input_errors():
             return self.connection.execute("SELECT COUNT(*) FROM history").fetchone()[0]
 
     # facts
@@ -150,15 +130,8 @@ class Store:
         return json.loads(rows[0][1]) if rows else default
 
     def under(self, prefix: str) -> dict[str, Any]:
-        """All facts whose key starts with `prefix`, without it."""
         rows = self._rows("facts", "WHERE substr(key, 1, ?) = ? ORDER BY key", len(prefix), prefix)
         return {key[len(prefix) :]: json.loads(value) for key, value in rows}
-
-    def add_seconds(self, stage: str, seconds: float) -> None:
-        """Add to the time a stage has taken, over all sessions of the run."""
-        key = f"seconds/{stage}"
-        with self.transaction():
-            self.put(key, self.get(key, 0.0) + seconds)
 
     # damage
 
@@ -166,14 +139,14 @@ class Store:
         """Read everything; `DamagedError` where the structure of the file or the checksum of a row is wrong."""
         try:
             self._check_kind()
-            with self.told_plainly():
+            with self.sqlite_errors_as_input_errors():
                 (found,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
                 raise self.damaged(" ".join(str(found).split()))
             for table in _TABLES:
                 for _ in self._rows(table, ""):
                     pass
-            with self.told_plainly():
+            with self.sqlite_errors_as_input_errors():
                 query = "SELECT key FROM history WHERE key NOT IN (SELECT key FROM evaluations) LIMIT 1"
                 missing = self.connection.execute(query).fetchone()
         except sqlite3.DatabaseError as error:
@@ -193,7 +166,7 @@ class Store:
 
     def _write(self, how: str, table: str, *columns: Any) -> None:
         places = ", ".join("?" * (len(columns) + 1))
-        with self.told_plainly():
+        with self.sqlite_errors_as_input_errors():
             self.connection.execute(f"{how} INTO {table} VALUES ({places})", (*columns, _checksum(table, columns)))
 
     def _rows(self, table: str, which: str, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -201,11 +174,11 @@ class Store:
         return (self._checked(table, row) for row in self._fetched(f"SELECT * FROM {table} {which}", *values))
 
     def _fetched(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        with self.told_plainly():
+        with self.sqlite_errors_as_input_errors():
             cursor = self.connection.execute(query, values)
         rows = [()] * _BATCH
         while len(rows) == _BATCH:
-            with self.told_plainly():  # damage may show in any row
+            with self.sqlite_errors_as_input_errors():  # damage may show in any row
                 rows = cursor.fetchmany(_BATCH)
             yield from rows
 
@@ -216,7 +189,8 @@ class Store:
         return tuple(columns)
 
     @contextmanager
-    def told_plainly(self) -> Iterator[None]:
+    def sqlite_errors_as_input_errors(self) -> Iterator[None]:
+        """Turn the refusals of SQLite (full disk, read-only folder, damage) into a line that says what to do."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -254,12 +228,12 @@ def _create(path: Path) -> None:
             if not path.exists():
                 os.replace(temporary, path)
     finally:
-        for left in (temporary, *beside(temporary)):
+        for left in (temporary, *sidecar_files(temporary)):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
 
 
-def beside(path: Path) -> tuple[Path, Path]:
+def sidecar_files(path: Path) -> tuple[Path, Path]:
     """The files that SQLite keeps beside a store in use: its log, and the index of that."""
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
@@ -269,6 +243,6 @@ def _checksum(table: str, columns: tuple[Any, ...]) -> int:
     return zlib.crc32(repr((table, columns)).encode("utf-8", "surrogatepass"))
 
 
-def _evaluation(row: tuple[Any, ...]) -> Evaluation:
-    key, metrics, reason, seconds = row
-    return Evaluation(key, None if metrics is None else json.loads(metrics), reason, seconds)
+def _evaluation(row: tuple[Any, ...]) -> TaskResult[str, Metrics]:
+    key, metrics, failure, seconds = row
+    return TaskResult(key, None if metrics is None else json.loads(metrics), failure, seconds)

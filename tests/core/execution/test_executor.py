@@ -52,10 +52,10 @@ class Work:
 
 def outcomes(executor: Executor[Any, Any], items: list[Any]) -> dict[int, tuple[Any, Any]]:
     result: dict[int, tuple[Any, Any]] = {}
-    for done in executor.map(items):
-        assert done.index not in result
+    for done in executor.map(enumerate(items)):
+        assert done.key not in result
         assert done.seconds >= 0
-        result[done.index] = (done.result, done.failure)
+        result[done.key] = (done.result, done.failure)
     return result
 
 
@@ -87,7 +87,7 @@ def test_two_workers_give_the_same_and_get_the_function_once(tmp_path: Path) -> 
     with Executor(Work(tmp_path), workers=2, threads=3) as executor:
         assert outcomes(executor, ITEMS) == EXPECTED
         assert outcomes(executor, ITEMS[::-1])[0] == EXPECTED[5]  # the pool is kept
-        for _ in executor.map([1, 2], tick=lambda: ticks.append(1)):
+        for _ in executor.map(enumerate([1, 2]), tick=lambda: ticks.append(1)):
             pass
     workers = set(lines(tmp_path / "pids"))
     assert str(os.getpid()) not in workers
@@ -121,7 +121,7 @@ def test_what_the_user_can_mend_stops_everything(workers: int) -> None:
         Executor(out_of_disk, workers, threads=1) as executor,
         pytest.raises(InputError, match=r"^the disk is full$"),
     ):
-        list(executor.map([0, 1, 2]))
+        list(executor.map(enumerate([0, 1, 2])))
 
 
 class KilledOnce:
@@ -209,15 +209,15 @@ def environment(name: str) -> str | None:
 def test_a_worker_has_the_environment_of_the_moment_it_is_hired(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_TEST_WORKER", "first")
     with Executor(environment, 2, 1) as executor:
-        assert [done.result for done in executor.map(["NAS_TEST_WORKER"])] == ["first"]
+        assert [done.result for done in executor.map([("it", "NAS_TEST_WORKER")])] == ["first"]
     monkeypatch.delenv("NAS_TEST_WORKER")
     with Executor(environment, 2, 1) as executor:
-        assert [done.result for done in executor.map(["NAS_TEST_WORKER"])] == [None]
+        assert [done.result for done in executor.map([("it", "NAS_TEST_WORKER")])] == [None]
 
 
 def test_workers_that_cannot_start_are_told() -> None:
     with Executor(NeverStarts(), 2, 1) as executor, pytest.raises(NasError, match=r"could not start.*no such file"):
-        list(executor.map([0, 1]))
+        list(executor.map(enumerate([0, 1])))
 
 
 def _hangs(item: int) -> int:
@@ -238,7 +238,7 @@ def test_what_hangs_is_ended_at_the_deadline(workers: int) -> None:
 
 def test_an_abandoned_map_leaves_nothing_behind() -> None:
     with Executor(_hangs, 2, 1) as executor:
-        for done in executor.map([0, 1, 2]):
+        for done in executor.map(enumerate([0, 1, 2])):
             assert done.result == 0
             break
         assert outcomes(executor, [5, 6]) == {0: (5, None), 1: (6, None)}
@@ -262,7 +262,7 @@ def sleep(item):
 
 if __name__ == "__main__":
     with Executor(sleep, workers=2, threads=1) as executor:
-        list(executor.map([0, 1]))
+        list(executor.map(enumerate([0, 1])))
 """
 
 
@@ -317,7 +317,7 @@ def _exhausted(item: int) -> int:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_running_out_of_memory_stops_everything_and_is_no_result(workers: int) -> None:
     with Executor(_exhausted, workers, 1) as executor, pytest.raises(ResourceError, match="no room"):
-        list(executor.map([0, 1, 2]))
+        list(executor.map(enumerate([0, 1, 2])))
 
 
 def _full(item: int) -> int:
@@ -326,7 +326,7 @@ def _full(item: int) -> int:
 
 def test_a_full_disk_in_an_item_is_the_users_to_mend() -> None:
     with Executor(_full, 1, 1) as executor, pytest.raises(InputError, match="disk is full"):
-        list(executor.map([0]))
+        list(executor.map(enumerate([0])))
 
 
 class Slow:
@@ -351,7 +351,7 @@ def test_items_are_taken_when_there_is_a_worker_and_so_far_ahead_as_allowed(tmp_
             yield item
 
     with Executor(Slow(tmp_path), workers=2, threads=1) as executor:
-        outcomes = executor.map(items(), ahead=5)
+        outcomes = executor.map(enumerate(items()), ahead=5)
         assert {next(outcomes).result for _ in range(4)} == {1, 2, 3, 4}
         assert taken == [0, 1, 2, 3, 4]
         (tmp_path / "go").touch()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nas.core.errors import Terminated
 from nas.core.execution import signals
 from nas.core.execution.executor import Executor
-from nas.core.execution.local_pool import Processes, _serve
+from nas.core.execution.local_pool import LocalPool, _serve
 from nas.core.io import checkpoint
 from nas.core.optimisation.lr_schedule import Schedule
 from nas.core.optimisation.trainer import Loop, Plan
@@ -189,7 +189,7 @@ def test_a_training_in_a_worker_saves_before_it_is_ended(tmp_path: Path) -> None
             os.kill(os.getpid(), signal.SIGTERM)
 
     work = Trains(tmp_path)
-    with pytest.raises(Terminated), Executor(work, 2, 1, crew=Processes(work, 1)) as executor:
-        list(executor.map([0], tick))
+    with pytest.raises(Terminated), Executor(work, 2, 1, pool=LocalPool(work, 1)) as executor:
+        list(executor.map([("training", 0)], tick))
     state = checkpoint.load(tmp_path / "run" / "last.pt", "training")["state"]
     assert (state["epoch"], state["batch"]) == (0, 2)

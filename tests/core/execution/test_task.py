@@ -10,9 +10,7 @@ import torch
 
 from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.execution.out_of_memory import is_shortage, on_host, release
-from nas.core.execution.task import NOTES, attempt, leave_notes_to_others, make_repeatable
-from nas.core.storage.memory import Memory
-from nas.core.storage.sqlite import Evaluation
+from nas.core.execution.task import NOTES, leave_notes_to_others, make_repeatable, run_task
 
 
 def raising(error: BaseException) -> Any:
@@ -22,9 +20,9 @@ def raising(error: BaseException) -> Any:
     return function
 
 
-def test_a_result_comes_with_its_index_and_time() -> None:
-    done = attempt(lambda item: item * 2, 7, 21)
-    assert (done.index, done.result, done.failure) == (7, 42, None)
+def test_a_result_comes_with_its_key_and_time() -> None:
+    done = run_task(lambda item: item * 2, 7, 21)
+    assert (done.key, done.result, done.failure) == (7, 42, None)
     assert 0 <= done.seconds < 60
 
 
@@ -38,8 +36,8 @@ def test_a_result_comes_with_its_index_and_time() -> None:
     ],
 )
 def test_an_error_of_the_item_is_its_failure(error: Exception, failure: str) -> None:
-    done = attempt(raising(error), 3, None)
-    assert (done.index, done.result, done.failure) == (3, None, failure)
+    done = run_task(raising(error), 3, None)
+    assert (done.key, done.result, done.failure) == (3, None, failure)
     assert done.seconds >= 0
 
 
@@ -54,28 +52,28 @@ def test_an_error_of_the_item_is_its_failure(error: Exception, failure: str) -> 
 )
 def test_what_ran_out_stops_everything(error: Exception) -> None:
     with pytest.raises(ResourceError, match=r"ran out of something \(.+\); continue with `nas resume RUN"):
-        attempt(raising(error), 0, None)
+        run_task(raising(error), 0, None)
 
 
 def test_a_long_reason_is_cut_and_an_empty_one_named() -> None:
     with pytest.raises(ResourceError) as caught:
-        attempt(raising(MemoryError("a  b\n" + "x" * 500)), 0, None)
+        run_task(raising(MemoryError("a  b\n" + "x" * 500)), 0, None)
     assert f"(a b {'x' * 196});" in str(caught.value)
     with pytest.raises(ResourceError, match=r"\(MemoryError\)"):
-        attempt(raising(MemoryError()), 0, None)
+        run_task(raising(MemoryError()), 0, None)
 
 
 def test_what_the_user_can_mend_stops_everything() -> None:
     for error in (InputError("missing data"), ResourceError("no memory")):
         with pytest.raises(type(error), match=str(error)):
-            attempt(raising(error), 0, None)
+            run_task(raising(error), 0, None)
     with pytest.raises(InputError, match="disk is full"):
-        attempt(raising(OSError(28, "No space left on device")), 0, None)
+        run_task(raising(OSError(28, "No space left on device")), 0, None)
 
 
 def test_an_interruption_is_no_failure() -> None:
     with pytest.raises(KeyboardInterrupt):
-        attempt(raising(KeyboardInterrupt()), 0, None)
+        run_task(raising(KeyboardInterrupt()), 0, None)
 
 
 def test_results_are_made_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,30 +131,3 @@ def test_for_another_device_what_a_backward_pass_needs_waits_on_the_host_and_goe
     loss.backward()
     assert x.grad is not None
     torch.testing.assert_close(x.grad, 3 * x.detach() ** 2 * (x.detach() ** 3).exp())
-
-
-# what a search keeps
-
-
-def test_a_memory_keeps_evaluations_in_the_order_in_which_they_were_told() -> None:
-    memory = Memory()
-    made = {key: Evaluation(key, {"loss": float(n)}, None, 0.0) for n, key in enumerate("xyz")}
-    for one in made.values():
-        memory.record(one)
-    assert memory.count_told() == 0
-    assert memory.told_of("x") is None
-    with memory.transaction():
-        memory.tell(0, "z")
-        memory.tell(1, "x")
-        memory.tell(2, "z")
-    assert [one.key for one in memory.told()] == ["z", "x"]
-    assert memory.count_told() == 2
-    assert memory.told_of("x") is made["x"]
-    assert memory.told_of("y") is None
-    assert memory.evaluation("y") is made["y"]
-    assert memory.evaluation("w") is None
-    assert memory.get("fact") is None
-    assert memory.get("fact", 5) == 5
-    memory.put("fact", {"a": 1})
-    assert memory.get("fact", 5) == {"a": 1}
-    assert not memory.durable

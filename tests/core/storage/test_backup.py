@@ -13,8 +13,9 @@ import pytest
 
 from nas.core.io.files import DamagedError
 from nas.core.storage import backup
-from nas.core.storage.backup import Copies, copy_of, keep_copy, opened
-from nas.core.storage.sqlite import Evaluation, Store
+from nas.core.storage.backup import BackupSchedule, copy_of, keep_copy, opened
+from nas.core.storage.base import TaskResult
+from nas.core.storage.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -22,16 +23,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "store.sqlite"
 
 
-def fill(store: Store, start: int = 0, count: int = 300) -> None:
+def fill(store: SqliteStore, start: int = 0, count: int = 300) -> None:
     with store.transaction():
         for i in range(start, start + count):
-            store.record(Evaluation(f"key-{i}", {"x": i / 7}, None, 0.1))
-            store.tell(i, f"key-{i}")
+            store.record(TaskResult(f"key-{i}", {"x": i / 7}, None, 0.1))
+            store.append_history(f"key-{i}")
             store.put(f"fact-{i}", "x" * 50)
 
 
-def content(store: Store) -> list[Any]:
-    return [list(store.told()), store.under(""), store.count_told()]
+def content(store: SqliteStore) -> list[Any]:
+    return [list(store.history()), store.under(""), store.history_length()]
 
 
 def damage_row(path: Path, statement: str) -> None:
@@ -61,7 +62,7 @@ def test_a_changed_row_is_found_and_the_copy_taken(path: Path, row: str, caplog:
         keep_copy(store)
         expected = content(store)
     damage_row(path, ROWS[row])
-    with Store(path) as store, pytest.raises(DamagedError, match="damaged") as caught:
+    with SqliteStore(path) as store, pytest.raises(DamagedError, match="damaged") as caught:
         store.verify()
     assert str(path) in str(caught.value)
     with opened(path) as store:
@@ -74,14 +75,14 @@ def test_a_changed_row_is_found_and_the_copy_taken(path: Path, row: str, caplog:
 
 @pytest.mark.parametrize("row", ["metrics", "fact"])
 def test_a_changed_row_is_found_when_it_is_read(path: Path, row: str) -> None:
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         fill(store)
     damage_row(path, ROWS[row])
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         with pytest.raises(DamagedError, match=r"row '(key|fact)-5'.*nas resume"):
             store.evaluation("key-5") if row == "metrics" else store.get("fact-5")
         with pytest.raises(DamagedError):
-            list(store.told()) if row == "metrics" else store.under("fact")
+            list(store.history()) if row == "metrics" else store.under("fact")
         assert store.evaluation("key-6") is not None  # the others are whole
 
 
@@ -133,21 +134,21 @@ def test_an_empty_or_lost_store_is_no_new_one(
 def test_nobody_takes_an_empty_file_for_a_store(path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(DamagedError, match="it is empty"):
-        Store(path)
+        SqliteStore(path)
     assert path.read_bytes() == b""
 
 
 def test_another_database_is_no_store(path: Path) -> None:
     damage_row(path, "CREATE TABLE evaluations (key TEXT PRIMARY KEY, metrics TEXT, reason TEXT, seconds REAL)")
     with pytest.raises(DamagedError, match="another version"):
-        Store(path)
+        SqliteStore(path)
 
 
 def test_the_log_of_a_lost_store_is_not_taken_for_that_of_the_copy(path: Path) -> None:
     with opened(path) as store:
         store.put("a", 1)
         keep_copy(store)
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         store.put("a", 2)
         log = path.with_name("store.sqlite-wal")
         kept = log.read_bytes()
@@ -178,7 +179,7 @@ def test_a_damaged_store_never_becomes_the_good_copy(path: Path) -> None:
         keep_copy(store)
         before = copy_of(path).read_bytes()
     damage_row(path, ROWS["metrics"])
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         fill(store, 300, 10)
         with pytest.raises(DamagedError, match="key-5"):
             keep_copy(store)
@@ -187,7 +188,7 @@ def test_a_damaged_store_never_becomes_the_good_copy(path: Path) -> None:
 
 
 def test_a_copy_is_whole_while_others_write(path: Path) -> None:
-    with opened(path) as store, Store(path) as other:
+    with opened(path) as store, SqliteStore(path) as other:
         fill(other)
         other.connection.execute("BEGIN IMMEDIATE")
         other.put("half", 1)
@@ -202,14 +203,14 @@ def test_a_copy_is_whole_while_others_write(path: Path) -> None:
 def test_copies_take_a_small_share_of_the_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, made = [1000.0], []
 
-    def keep(store: Store) -> None:
+    def keep(store: SqliteStore) -> None:
         made.append(clock[0])
         clock[0] += 8.0
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(backup, "keep_copy", keep)
-    with Store(path) as store:
-        copies = Copies(store)
+    with SqliteStore(path) as store:
+        copies = BackupSchedule(store)
         for _ in range(20_000):
             clock[0] += 0.5
             copies.now_and_then()
@@ -233,14 +234,14 @@ def test_no_room_for_a_copy_is_a_warning_alone(
         store.put("a", 1)
         monkeypatch.setattr(backup, "_placed", full)
         with caplog.at_level(logging.WARNING, "nas"):
-            Copies(store).end_of_stage()
+            BackupSchedule(store).end_of_stage()
         assert "could not be renewed" in caplog.text
         assert copy_of(path).read_bytes() == before
         assert store.get("a") == 1
 
 
 def test_a_store_appears_whole(path: Path) -> None:
-    with Store(path):
+    with SqliteStore(path):
         assert sorted(name.name for name in path.parent.iterdir()) == [
             "store.sqlite", "store.sqlite-shm", "store.sqlite-wal",
         ]  # fmt: skip

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.storage.sqlite import Evaluation, Store
+from nas.core.storage.base import TaskResult
+from nas.core.storage.sqlite import SqliteStore
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,68 +33,54 @@ def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def test_evaluations_come_back_as_they_were(path: Path) -> None:
-    good = Evaluation("a|b~0|", {"croze": 1.5, "params": 3.0}, None, 0.25)
-    bad = Evaluation("b", None, "ValueError: no", 1.0)
-    with Store(path) as store:
-        store.record(good)
-        store.record(bad)
-    with Store(path) as store:
-        assert store.evaluation(good.key) == good
-        assert store.evaluation("b") == bad
-        assert store.evaluation("c") is None
-        again = Evaluation("b", {"croze": 2.0}, None, 2.0)
-        store.record(again)
-        assert store.evaluation("b") == again
+def test_what_was_written_is_there_when_the_file_is_opened_again(path: Path) -> None:
+    good = TaskResult("a|b~0|", {"croze": 1.5, "params": 3.0}, None, 0.25)
+    bad = TaskResult("b", None, "ValueError: no", 1.0)
+    with SqliteStore(path) as store:
+        for evaluation in (good, bad):
+            store.record(evaluation)
+            store.append_history(evaluation.key)
+        store.put("fact", [1, None])
+    with SqliteStore(path) as store:
+        assert list(store.history()) == [good, bad]
+        assert store.get("fact") == [1, None]
 
 
-def test_told_is_in_the_order_of_telling(path: Path) -> None:
-    with Store(path) as store:
-        for key in "edcba":
-            store.record(Evaluation(key, {"x": 1.0}, None, 0.0))
+def test_the_history_is_in_the_order_of_its_positions_and_goes_on_behind_the_last(path: Path) -> None:
+    with SqliteStore(path) as store:
+        for key in "dcab":
+            store.record(TaskResult(key, {"x": 1.0}, None, 0.0))
         for position, key in ((2, "a"), (0, "d"), (1, "c")):
-            store.tell(position, key)
-        assert [evaluation.key for evaluation in store.told()] == ["d", "c", "a"]  # b and e are not told
-        assert store.count_told() == 3
-        assert sorted(evaluation.key for evaluation in store.evaluations()) == list("abcde")
-
-
-def test_a_class_is_told_once_at_one_position(path: Path) -> None:
-    import sqlite3
-
-    with Store(path) as store:
-        store.tell(0, "a")
-        with pytest.raises(sqlite3.IntegrityError):
-            store.tell(1, "a")
-        with pytest.raises(sqlite3.IntegrityError):
-            store.tell(0, "b")
-        assert store.count_told() == 1
+            store._write("INSERT", "history", position, key)
+        store.append_history("b")
+        assert [evaluation.key for evaluation in store.history()] == ["d", "c", "a", "b"]
+        assert list(store._rows("history", "WHERE key = ?", "b")) == [(3, "b")]
 
 
 def test_a_transaction_that_fails_leaves_nothing(path: Path) -> None:
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         store.put("kept", 1)
 
         def fail() -> None:
             with store.transaction():
                 store.put("kept", 2)
-                store.record(Evaluation("a", None, "r", 0.0))
-                store.tell(0, "a")
+                store.record(TaskResult("a", None, "r", 0.0))
+                store.append_history("a")
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             fail()
         assert store.get("kept") == 1
         assert store.evaluation("a") is None
-        assert store.count_told() == 0
+        assert store.history_length() == 0
         with store.transaction():  # and the next one works
             store.put("kept", 3)
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         assert store.get("kept") == 3
 
 
 def test_others_see_a_transaction_at_its_end_only(path: Path) -> None:
-    with Store(path) as store, Store(path) as other:
+    with SqliteStore(path) as store, SqliteStore(path) as other:
         with store.transaction():
             store.put("a", 1)
             assert store.get("a") == 1
@@ -103,7 +90,7 @@ def test_others_see_a_transaction_at_its_end_only(path: Path) -> None:
 
 def test_facts_are_any_json(path: Path) -> None:
     value = {"list": [1, 2.5, None, True, "ü\n"], "deep": {"x": []}}
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         assert store.get("a", "default") == "default"
         store.put("a", value)
         store.put("none", None)
@@ -113,7 +100,7 @@ def test_facts_are_any_json(path: Path) -> None:
 
 def test_under_takes_the_prefix_literally(path: Path) -> None:
     keys = ["a%/x", "a_/x", "ab/x", "a%/", "a%", "A%/x", "a%/ü", "é/1", "a'/x", "a\\/x", ""]
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         for number, key in enumerate(keys):
             store.put(key, number)
         for prefix in ["a%/", "a_", "a", "é/", "a'", "a\\", "", "nothing", "*", "a?"]:
@@ -123,50 +110,52 @@ def test_under_takes_the_prefix_literally(path: Path) -> None:
 
 def test_seconds_add_up_over_sessions(path: Path) -> None:
     for seconds in (1.5, 2.25, 0.0):
-        with Store(path) as store:
+        with SqliteStore(path) as store:
             store.add_seconds("search", seconds)
             store.add_seconds("train", 1.0)
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         assert store.under("seconds/") == {"search": 3.75, "train": 3.0}
 
 
 ADDS = """
 import sys
 from pathlib import Path
-from nas.core.storage.sqlite import Evaluation, Store
+from nas.core.storage.base import TaskResult
+from nas.core.storage.sqlite import SqliteStore
 path, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.read(0)
-with Store(path) as store:
+with SqliteStore(path) as store:
     for i in range(60):
         store.add_seconds("shared", 1.0)
-        store.record(Evaluation(f"{name}-{i}", {"x": float(i)}, None, 0.0))
+        store.record(TaskResult(f"{name}-{i}", {"x": float(i)}, None, 0.0))
 """
 
 
 def test_several_processes_write_at_once(path: Path) -> None:
     writers = [start(ADDS, path, name) for name in "abcd"]
     assert [writer.communicate(timeout=60) and writer.returncode for writer in writers] == [0] * 4
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         assert store.get("seconds/shared") == 240.0  # no addition is lost
         for name in "abcd":
             for i in range(60):
-                assert store.evaluation(f"{name}-{i}") == Evaluation(f"{name}-{i}", {"x": i}, None, 0.0)
+                assert store.evaluation(f"{name}-{i}") == TaskResult(f"{name}-{i}", {"x": i}, None, 0.0)
 
 
 PAIRS = """
 import sys
 from pathlib import Path
-from nas.core.storage.sqlite import Evaluation, Store
-with Store(Path(sys.argv[1])) as store:
-    n = store.count_told()
+from nas.core.storage.base import TaskResult
+from nas.core.storage.sqlite import SqliteStore
+with SqliteStore(Path(sys.argv[1])) as store:
+    n = store.history_length()
     print("ready", flush=True)
     while True:
         with store.transaction():
-            store.record(Evaluation(f"k{n}", {"x": float(n), "text": 1.0}, None, 0.5))
+            store.record(TaskResult(f"k{n}", {"x": float(n), "text": 1.0}, None, 0.5))
             store.put("count", n + 1)
             store.put("big", "x" * 20000)
-            store.tell(n, f"k{n}")
+            store.append_history(f"k{n}")
         n += 1
 """
 
@@ -180,11 +169,11 @@ def test_a_killed_writer_leaves_whole_transactions_only(path: Path) -> None:
         time.sleep(wait)
         writer.send_signal(signal.SIGKILL)
         assert writer.wait(10) == -signal.SIGKILL
-        with Store(path) as store:
-            n = store.count_told()
+        with SqliteStore(path) as store:
+            n = store.history_length()
             assert store.get("count") == n
-            told = list(store.told())
-            assert told == [Evaluation(f"k{i}", {"x": i, "text": 1.0}, None, 0.5) for i in range(n)]
+            told = list(store.history())
+            assert told == [TaskResult(f"k{i}", {"x": i, "text": 1.0}, None, 0.5) for i in range(n)]
             assert store.evaluation(f"k{n}") is None
         counts.append(n)
     assert 0 < counts[0] < counts[1] < counts[2] < counts[3]
@@ -194,8 +183,8 @@ def test_a_kill_inside_a_transaction_rolls_it_back(path: Path) -> None:
     script = """
 import os, signal, sys
 from pathlib import Path
-from nas.core.storage.sqlite import Store
-with Store(Path(sys.argv[1])) as store:
+from nas.core.storage.sqlite import SqliteStore
+with SqliteStore(Path(sys.argv[1])) as store:
     store.put("a", 1)
     with store.transaction():
         store.put("a", 2)
@@ -203,16 +192,16 @@ with Store(Path(sys.argv[1])) as store:
         os.kill(os.getpid(), signal.SIGKILL)
 """
     assert start(script, path).wait(30) == -signal.SIGKILL
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         assert store.under("") == {"a": 1}
         store.put("c", 3)  # the dead one's lock is gone
 
 
 def fill(path: Path) -> None:
-    with Store(path) as store, store.transaction():
+    with SqliteStore(path) as store, store.transaction():
         for i in range(2000):
-            store.record(Evaluation(f"key-{i}", {"x": 1.0}, None, 0.0))
-            store.tell(i, f"key-{i}")
+            store.record(TaskResult(f"key-{i}", {"x": 1.0}, None, 0.0))
+            store.append_history(f"key-{i}")
             store.put(f"fact-{i}", "x" * 50)
 
 
@@ -231,8 +220,8 @@ def test_damage_is_told_with_the_file(path: Path, damage: str) -> None:
         path.write_bytes(content[: len(content) // 2])
 
     def read() -> None:
-        with Store(path) as store:
-            for _ in store.told():
+        with SqliteStore(path) as store:
+            for _ in store.history():
                 pass
             for i in range(2000):
                 store.evaluation(f"key-{i}")
@@ -247,12 +236,12 @@ def test_damage_is_told_with_the_file(path: Path, damage: str) -> None:
 def test_a_place_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     for bad in (tmp_path, tmp_path / "missing/store.sqlite"):
         with pytest.raises(InputError, match="Expected to write") as caught:
-            Store(bad)
+            SqliteStore(bad)
         assert str(bad) in str(caught.value)
 
 
 def test_a_full_disk_is_told(path: Path) -> None:
-    with Store(path) as store:
+    with SqliteStore(path) as store:
         store.put("a", 1)
         store.connection.execute("PRAGMA max_page_count=8")
         with pytest.raises(InputError, match="the disk is full"):

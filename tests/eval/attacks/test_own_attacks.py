@@ -18,6 +18,7 @@ from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.seeds import seeded
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, checks, evaluate
 from nas.eval.attacks import library, named
 from nas.eval.attacks.auto import package
@@ -31,13 +32,6 @@ CPU = torch.device("cpu")
 ABSENT = "torchattacks, to compare with, is not installed"
 NAMES = [("fgsm", "Linf"), ("pgd1", "Linf"), ("pgd4", "Linf"), ("mifgsm1", "Linf"), ("mifgsm4", "Linf")]
 NAMES += [("pgd1", "L2"), ("pgd4", "L2")]
-
-
-class Memory(dict[str, Any]):
-    """Outcomes in a dictionary."""
-
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
 
 
 @pytest.fixture(autouse=True)
@@ -206,35 +200,35 @@ def test_an_evaluation_is_the_same_and_goes_on_from_one_to_the_other(
     settings: EvalSettings, network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torchattacks", reason=ABSENT)
-    theirs = Memory()
+    theirs = InMemoryStore()
     entry = evaluate(network, data, settings, 3, CPU, theirs)
     assert "providers" not in entry
     assert 0 < entry["worst_case"]["accuracy"] < entry["clean"]
     without(monkeypatch)
-    ours = Memory()
+    ours = InMemoryStore()
     assert evaluate(network, data, settings, 3, CPU, ours) == entry
-    assert ours == theirs
-    half = Memory(list(theirs.items())[: len(theirs) // 2])
+    assert ours.facts == theirs.facts
+    half = InMemoryStore(dict(list(theirs.facts.items())[: len(theirs.facts) // 2]))
     assert evaluate(network, data, settings, 3, CPU, half) == entry
 
 
 def test_a_transfer_is_the_same(network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchattacks", reason=ABSENT)
-    part, kept, found = attacked(data, 20), [Memory(), Memory()], []
+    part, kept, found = attacked(data, 20), [InMemoryStore(), InMemoryStore()], []
     settings = replace(LINF, sweep=[], measures=[])
     for memory in kept:
         networks = {"one": network, "other": Saturated(10)}
         found.append(transfer("one", networks, part, settings, 3, CPU, memory))
         without(monkeypatch)
     assert found[0] == found[1]
-    assert kept[0] == kept[1]
+    assert kept[0].facts == kept[1].facts
 
 
 @pytest.mark.usefixtures("absent")
 def test_checks_need_no_torchattacks(network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "QUERIES", 20)
     settings = EvalSettings(attacks=["pgd2"], norm="L2", eps=0.8, n_test=8, checks=True, checks_images=8)
-    found = evaluate(network, data, settings, 3, CPU, Memory())["checks"]
+    found = evaluate(network, data, settings, 3, CPU, InMemoryStore())["checks"]
     assert {"one-step", "black-box", "random-noise"} <= {one["name"] for one in found}
 
 
@@ -244,7 +238,7 @@ def test_checks_need_no_torchattacks(network: nn.Module, data: Dataset, monkeypa
 def test_outcomes_of_two_providers_are_kept_apart(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """In double precision, as an example of what is not a CPU in float32."""
     pytest.importorskip("torchattacks", reason=ABSENT)
-    outcomes, attack, part = Memory(), attack_of("pgd2", 0.1), attacked(data, 9)
+    outcomes, attack, part = InMemoryStore(), attack_of("pgd2", 0.1), attacked(data, 9)
     torch.manual_seed(0)
     network = convolutional(8, 10).double()
     subject = Examined(network, unit_range(part.images).double(), part.labels, 4, 3, CPU, outcomes)
@@ -252,7 +246,7 @@ def test_outcomes_of_two_providers_are_kept_apart(data: Dataset, monkeypatch: py
     assert subject.providers == {"pgd2": "torchattacks"}
 
     def flags() -> list[str]:
-        return [key for key in outcomes if key.startswith("pgd2/") and not key.endswith("non-finite")]
+        return [key for key in outcomes.facts if key.startswith("pgd2/") and not key.endswith("non-finite")]
 
     assert flags() == [f"pgd2/pgd/{batch}" for batch in range(3)], "as they were kept before"
     without(monkeypatch)
@@ -265,15 +259,15 @@ def test_an_evaluation_elsewhere_says_the_provider(
     network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(GradientAttack, "provider", lambda self, x: OWN)
-    outcomes = Memory()
+    outcomes = InMemoryStore()
     settings = replace(LINF, attacks=["fgsm", "square5"], sweep=[], n_test=5)
     entry = evaluate(network, data, settings, 3, CPU, outcomes)
     assert entry["providers"] == {"fgsm": OWN}
-    assert {f"fgsm/fgsm/0/{OWN}", "square5/square/0", f"measure/calibration/0/{OWN}"} <= outcomes.keys()
-    outcomes.clear()
+    assert {f"fgsm/fgsm/0/{OWN}", "square5/square/0", f"measure/calibration/0/{OWN}"} <= outcomes.facts.keys()
+    outcomes.facts.clear()
     settings = replace(settings, attacks=["fgsm"], measures=[])
     transfer("one", {"one": network, "other": network}, attacked(data, 5), settings, 3, CPU, outcomes)
-    assert f"one/fgsm/0/{OWN}" in outcomes
+    assert f"one/fgsm/0/{OWN}" in outcomes.facts
 
 
 def test_which_attacks_have_two_providers() -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, hrs, wilson
 from nas.eval.corruptions import CORRUPTIONS, Computed, Published, corrupted, evaluate_corruptions, photographs
 from nas.eval.corruptions.scores import interval, read_baseline, relative_errors, summary
@@ -24,14 +25,7 @@ CPU = torch.device("cpu")
 KINDS = ["gaussian_noise", "fog", "contrast", "speckle_noise"]
 
 
-class Memory(dict[str, Any]):
-    """Outcomes in a dictionary."""
-
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
-
-
-class Dying(Memory):
+class Dying(InMemoryStore):
     """Outcomes of a process that is killed after so many."""
 
     left = 0
@@ -40,7 +34,7 @@ class Dying(Memory):
         if self.left == 0:
             raise KeyboardInterrupt
         self.left -= 1
-        self[key] = value
+        self.facts[key] = value
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +99,7 @@ def test_a_killed_evaluation_continues_to_the_same_end(
     source = Computed(images, labels, KINDS[:2], [1, 3], size=10, seed=3)
     assert source.steps == 2 * 2 * 3
     ticks: list[str] = []
-    whole = Memory()
+    whole = InMemoryStore()
     expected = corrupted(network, source, CPU, whole, tick=lambda passes, note: ticks.append(note))
     assert len(ticks) == source.steps + source.batches
     for after in (0, 1, 7, 14):
@@ -113,10 +107,10 @@ def test_a_killed_evaluation_continues_to_the_same_end(
         kept.left = after
         with pytest.raises(KeyboardInterrupt):
             corrupted(network, source, CPU, kept)
-        assert len(kept) == after
+        assert len(kept.facts) == after
         kept.left = 100
         assert corrupted(network, source, CPU, kept) == expected
-        assert kept == whole
+        assert kept.facts == whole.facts
     monkeypatch.setattr(source, "batch", None)
     assert corrupted(network, source, CPU, whole) == expected
 
@@ -244,13 +238,13 @@ def test_published_files_and_the_clean_images_they_are_of(
     labels = torch.from_numpy(write(tmp_path))
     given = {"folder": str(tmp_path), "names": ["fog"], "num_classes": 4, "image_size": 16}
     same = Published(**given, test=(images[:6], labels))  # type: ignore[arg-type]
-    result = corrupted(network, same, CPU, Memory())
+    result = corrupted(network, same, CPU, InMemoryStore())
     right = network.eval()(images[:6].float() / 255).argmax(1) == labels
     assert result["clean"] == right.sum().item() / 6
     other = Published(**given, test=(images[:6], labels.flip(0)))  # type: ignore[arg-type]
-    assert corrupted(network, other, CPU, Memory(), clean=0.5)["clean"] == 0.5
+    assert corrupted(network, other, CPU, InMemoryStore(), clean=0.5)["clean"] == 0.5
     with pytest.raises(InputError, match="clean images"):
-        corrupted(network, other, CPU, Memory())
+        corrupted(network, other, CPU, InMemoryStore())
 
 
 def spoil(folder: Path, what: str) -> None:
@@ -409,7 +403,7 @@ def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_p
     def progress(done: int, total: int, note: str) -> None:
         seen.append((done, total))
 
-    kept = Memory()
+    kept = InMemoryStore()
     result = evaluate(untrained, data, settings, 3, CPU, kept, progress)
     found = result["corruptions"]
     assert seen[-1][0] == seen[-1][1]
@@ -418,7 +412,7 @@ def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_p
     assert found["clean"] == result["clean"]
     assert found["clean_images"] == "the same images"
     assert "mce" not in found
-    assert evaluate(untrained, data, settings, 3, CPU, Memory(list(kept.items())[:25])) == result
+    assert evaluate(untrained, data, settings, 3, CPU, InMemoryStore(dict(list(kept.facts.items())[:25]))) == result
     part = attacked(data, 30)
     same = evaluate_corruptions(untrained, part.images, part.labels, ["weather"], batch_size=20, seed=3)
     assert same["accuracy"] == {kind: found["accuracy"][kind] for kind in same["accuracy"]}
@@ -431,9 +425,9 @@ def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_p
         batch_size=20,
         corruption_baseline=str(tmp_path / "result.json"),
     )
-    again = evaluate(untrained, data, settings, 3, CPU, Memory())["corruptions"]
+    again = evaluate(untrained, data, settings, 3, CPU, InMemoryStore())["corruptions"]
     assert again["mce"] == pytest.approx(100)
-    some = evaluate(untrained, data, replace(settings, severities=[4, 1]), 3, CPU, Memory())["corruptions"]
+    some = evaluate(untrained, data, replace(settings, severities=[4, 1]), 3, CPU, InMemoryStore())["corruptions"]
     assert some["accuracy"]["fog"] == [again["accuracy"]["fog"][3], again["accuracy"]["fog"][0]]
     assert some["mce"] == pytest.approx(100)
 
@@ -446,7 +440,9 @@ def test_an_evaluation_of_published_files(untrained: Network, data: Dataset, tmp
         attacks=["fgsm"], n_test=40, batch_size=30, corruptions=["fog"], corruption_data=str(tmp_path)
     )
     seen: list[tuple[int, int]] = []
-    result = evaluate(untrained, data, settings, 3, CPU, Memory(), lambda done, total, note: seen.append((done, total)))
+    result = evaluate(
+        untrained, data, settings, 3, CPU, InMemoryStore(), lambda done, total, note: seen.append((done, total))
+    )
     assert seen[-1][0] == seen[-1][1]
     found = result["corruptions"]
     said = untrained(torch.zeros(1, 3, side, side)).argmax(1)
@@ -455,14 +451,14 @@ def test_an_evaluation_of_published_files(untrained: Network, data: Dataset, tmp
     assert found["clean"] == right.sum().item() / 40
     assert found["clean_images"] == "the same images"
     np.save(tmp_path / "labels.npy", np.tile(data.test.labels.numpy()[::-1], 5))
-    found = evaluate(untrained, data, settings, 3, CPU, Memory())["corruptions"]
+    found = evaluate(untrained, data, settings, 3, CPU, InMemoryStore())["corruptions"]
     assert found["clean"] == result["clean"]
     assert "not those of the files" in found["clean_images"]
 
 
 def test_what_cannot_be_evaluated_is_said_before_the_attacks(untrained: Network, data: Dataset) -> None:
     settings = EvalSettings(attacks=["fgsm"], n_test=30, corruptions=["fog"], corruption_data="no-such-folder")
-    kept = Memory()
+    kept = InMemoryStore()
     with pytest.raises(InputError, match="there is none"):
         evaluate(untrained, data, settings, 3, CPU, kept)
-    assert not kept
+    assert not kept.facts

@@ -13,6 +13,7 @@ from torch.autograd.functional import hessian, jacobian
 from torch.nn import functional as F
 
 from nas.core.errors import InputError, NasError
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings
 from nas.eval.measures import MEASURES, measure, measure_passes, measure_ticks
 from nas.eval.measures.curvature import input_hessian, largest_eigenvalue
@@ -24,13 +25,6 @@ from nas.search_spaces import NASBench201
 
 CPU = torch.device("cpu")
 SIDE = 5
-
-
-class Memory(dict[str, Any]):
-    """Outcomes in a dictionary."""
-
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
 
 
 def _small(activation: nn.Module, classes: int = 4) -> nn.Module:
@@ -276,7 +270,9 @@ def _settings(**more: Any) -> EvalSettings:
     return EvalSettings(**{**values, **more})
 
 
-def _measured(images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: Memory, **more: Any) -> dict[str, Any]:
+def _measured(
+    images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: InMemoryStore, **more: Any
+) -> dict[str, Any]:
     network = more.pop("network", None) or _small(nn.ReLU())
     correct = {"clean": "110111", "fgsm": "100100"}
     return measure(network, images, labels, settings, 3, CPU, outcomes, correct, **more)
@@ -284,7 +280,7 @@ def _measured(images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: 
 
 def test_every_measure_reports_what_its_parts_compute(images: Tensor, labels: Tensor) -> None:
     network = _small(nn.ReLU())
-    result = _measured(images, labels, _settings(), Memory(), network=network)
+    result = _measured(images, labels, _settings(), InMemoryStore(), network=network)
     assert list(result) == [*MEASURES, "classes"]
     assert result["jacobian"]["mean"] == pytest.approx(jacobian_norms(network, images[:5]).mean().item(), rel=1e-5)
     assert list(result["jacobian"]["quantiles"]) == ["5", "25", "50", "75", "95"]
@@ -307,15 +303,15 @@ def test_every_measure_reports_what_its_parts_compute(images: Tensor, labels: Te
 
 
 def test_a_stopped_measurement_continues_to_the_same_end(images: Tensor, labels: Tensor) -> None:
-    whole = Memory()
+    whole = InMemoryStore()
     expected = _measured(images, labels, _settings(), whole)
-    assert len(whole) == 2 * len(MEASURES)
-    for stop in range(len(whole)):
-        assert _measured(images, labels, _settings(), Memory(list(whole.items())[:stop])) == expected
+    assert len(whole.facts) == 2 * len(MEASURES)
+    for stop in range(len(whole.facts)):
+        assert _measured(images, labels, _settings(), InMemoryStore(dict(list(whole.facts.items())[:stop]))) == expected
 
 
 def test_nothing_is_done_twice_and_progress_adds_up(images: Tensor, labels: Tensor) -> None:
-    kept, told = Memory(), []
+    kept, told = InMemoryStore(), []
     expected = _measured(images, labels, _settings(), kept, tick=lambda passes, note: told.append(passes))
     assert sum(told) == pytest.approx(measure_ticks(_settings(), 6, 4))
     calls = []
@@ -352,7 +348,7 @@ def test_what_a_measure_costs(name: str, more: dict[str, Any], passes: float) ->
 
 
 def test_quantiles_and_steps_are_those_that_are_said(images: Tensor, labels: Tensor) -> None:
-    result = _measured(images, labels, _settings(measures=["jacobian", "hessian"]), Memory())
+    result = _measured(images, labels, _settings(measures=["jacobian", "hessian"]), InMemoryStore())
     norms = sorted(jacobian_norms(_small(nn.ReLU()), images[:5]).tolist())
     quantiles = {"5": 0.8 * norms[0] + 0.2 * norms[1], "25": norms[1], "50": norms[2], "75": norms[3]}
     quantiles["95"] = 0.2 * norms[3] + 0.8 * norms[4]
@@ -362,7 +358,7 @@ def test_quantiles_and_steps_are_those_that_are_said(images: Tensor, labels: Ten
 
 
 def test_only_what_is_asked_for_is_measured(images: Tensor, labels: Tensor) -> None:
-    assert set(_measured(images, labels, _settings(measures=["jacobian"]), Memory())) == {"jacobian"}
+    assert set(_measured(images, labels, _settings(measures=["jacobian"]), InMemoryStore())) == {"jacobian"}
 
 
 class TwoStages(Attack):
@@ -391,7 +387,7 @@ def test_later_stages_of_an_attack_take_what_is_still_right(
     monkeypatch.setattr(TwoStages, "seen", [])
     network = _small(nn.ReLU())
     settings = _settings(measures=["calibration"], measure_attack="two-stages", measure_images=6, batch_size=6)
-    result = _measured(images, labels, settings, Memory(), network=network)["calibration"]
+    result = _measured(images, labels, settings, InMemoryStore(), network=network)["calibration"]
     dark = (images - 0.1).clamp(0, 1)
     left = network(dark).argmax(1) == labels
     bright = (images + 0.1).clamp(0, 1)
@@ -408,7 +404,7 @@ def test_a_network_without_finite_gradients_is_an_error(images: Tensor, labels: 
             return x.flatten(1)[:, :4] * math.inf
 
     with pytest.raises(NasError, match="jacobian is not finite"):
-        _measured(images, labels, _settings(measures=["jacobian"]), Memory(), network=Broken())
+        _measured(images, labels, _settings(measures=["jacobian"]), InMemoryStore(), network=Broken())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
-from nas.core.storage.memory import Memory
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
 from nas.eval.networks import layout
 from nas.eval.networks.layout import (
@@ -109,7 +109,7 @@ class Straight(nn.Module):
 
 
 def evaluated(network: nn.Module, data: Dataset, outcomes: Any = None) -> dict[str, Any]:
-    outcomes = Memory() if outcomes is None else outcomes
+    outcomes = InMemoryStore() if outcomes is None else outcomes
     return evaluate(deepcopy(network), data, SETTINGS, 3, CPU, outcomes)
 
 
@@ -131,7 +131,7 @@ def test_what_cannot_run_channels_last_runs_in_ordinary_order(kind: type[nn.Modu
 
 def test_what_can_runs_channels_last_as_before(data: Dataset) -> None:
     network = LeNet("reshape").eval()
-    kept: Any = Memory()
+    kept: Any = InMemoryStore()
     found = evaluated(network, data, kept)
     assert "fed" not in found
     assert kept.get("door") == {"order": "channels_last", "type": "float32"}
@@ -150,7 +150,7 @@ def test_a_resumed_run_takes_the_order_that_it_began_with(data: Dataset) -> None
         ({"door": {"order": "channels_last", "type": "float32"}}, "channels_last"),
         ({"clean/0": [1] * 12}, "channels_last"),
     ):
-        memory: Any = Memory()
+        memory: Any = InMemoryStore()
         for key, value in kept.items():
             memory.put(key, value)
         copy, seen = deepcopy(network), []
@@ -170,7 +170,7 @@ def test_runs_of_before_are_not_tried_and_cast_nothing() -> None:
 def test_each_network_of_a_transfer_has_its_own_order(data: Dataset) -> None:
     torch.manual_seed(2)
     networks = {"a": LeNet().eval(), "b": LeNet("reshape").eval()}
-    kept: Any = Memory()
+    kept: Any = InMemoryStore()
     transfer("a", networks, attacked(data, 20), SETTINGS, 3, CPU, kept)
     assert kept.get("a/door")["order"] == "ordinary"
     assert kept.get("b/door")["order"] == "channels_last"
@@ -264,7 +264,7 @@ def scripted() -> dict[str, nn.Module]:
 def test_torchscript_is_attacked_as_the_network_that_it_was(data: Dataset) -> None:
     expected = evaluated(half(torch.float32).eval(), data)
     for name, network in scripted().items():
-        found = evaluate(network, data, SETTINGS, 3, CPU, Memory())
+        found = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
         assert found["correct"] == expected["correct"], name
         assert not any(weight.requires_grad for weight in network.parameters()), name
 
@@ -285,7 +285,7 @@ def test_what_cannot_change_its_mode_is_attacked(data: Dataset) -> None:
     one = evaluating(program)
     assert isinstance(one, OneMode)
     assert nn.Sequential(one).eval()[0] is one
-    assert evaluate(program, data, SETTINGS, 3, CPU, Memory())["correct"] == evaluated(network, data)["correct"]
+    assert evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore())["correct"] == evaluated(network, data)["correct"]
 
 
 @pytest.mark.slow
@@ -293,7 +293,7 @@ def test_a_program_of_torch_export_is_attacked(data: Dataset) -> None:
     network = half(torch.float32).eval()
     batch = torch.export.Dim("batch", min=1, max=64)
     program: Any = torch.export.export(deepcopy(network), (X,), dynamic_shapes=({0: batch},)).module()
-    found = evaluate(program, data, SETTINGS, 3, CPU, Memory())
+    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore())
     assert found["correct"] == evaluated(network, data)["correct"]
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nas.core.data import Dataset, Split
 from nas.core.data.formats.class_order import ordered, other_order
 from nas.core.errors import InputError
+from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
 from nas.eval.corruptions import Published
 from nas.eval.networks.fitting import check_fits, unlike
@@ -47,16 +48,8 @@ def dataset(order: str, names: list[str] = NAMES) -> Dataset:
 
 
 def evaluated(network: nn.Module, data: Dataset, kept: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    class Kept(dict[str, Any]):
-        def put(self, key: str, value: Any) -> None:
-            self[key] = value
-
     settings = EvalSettings(attacks=["fgsm"], n_test=48, batch_size=20, **more)
-    outcomes = Kept(kept or {})
-    result = evaluate(network, data, settings, 0, CPU, outcomes)
-    if kept is not None:
-        kept.update(outcomes)
-    return result
+    return evaluate(network, data, settings, 0, CPU, InMemoryStore(kept))
 
 
 @pytest.mark.parametrize("order", ["numeric", "text"])
