@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from nas.core.errors import InputError
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
@@ -44,8 +43,7 @@ class CheckOptions(AttackOptions):
 
     def check(self) -> None:
         super().check()
-        if self.checks_images < 1:
-            raise InputError(f"Expected eval.checks_images >= 1 but got {self.checks_images}.")
+        self.check_at_least_one("checks_images")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from nas.core.config.section import Section
 from nas.core.errors import InputError
@@ -44,6 +45,8 @@ LARGEST_L2 = 1000.0  # a radius beyond the diagonal of any image here: 388 of 3Ã
 class AttackOptions(Section):
     """Which attacks, how strong, on how many test images. eps in units of the [0, 1] image range."""
 
+    section: ClassVar[str] = "eval"
+
     attacks: list[str] = field(default_factory=lambda: ["fgsm", "pgd20", "autoattack"])
     eps: float = 8 / 255
     norm: str = "Linf"  # or L2
@@ -68,9 +71,7 @@ class AttackOptions(Section):
             )
         if self.step_size is not None and not 0 < self.step_size <= largest:
             raise InputError(f"Expected eval.step_size in (0, {largest:g}] or null but got {self.step_size}.")
-        for key in ("n_test", "batch_size", "restarts"):
-            if getattr(self, key) < 1:
-                raise InputError(f"Expected eval.{key} >= 1 but got {getattr(self, key)}.")
+        self.check_at_least_one("n_test", "batch_size", "restarts")
         for factor in self.sweep:
             if not 0 < factor * self.eps <= largest:
                 raise InputError(

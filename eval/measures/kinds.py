@@ -44,8 +44,7 @@ class MeasureOptions(AttackOptions):
                 )
         if len(set(self.measures)) != len(self.measures):
             raise InputError(f"Expected each measure once in eval.measures but got {', '.join(self.measures)}.")
-        if self.measure_images < 1:
-            raise InputError(f"Expected eval.measure_images >= 1 but got {self.measure_images}.")
+        self.check_at_least_one("measure_images")
         if "landscape" in self.measures:
             self._check_landscape()
         if "calibration" in self.measures:

@@ -38,8 +38,7 @@ class LabelSettings(TrainSettings):
 
     def check(self) -> None:
         super().check()
-        if self.n_val < 1:
-            raise InputError(f"Expected label.n_val >= 1 but got {self.n_val}.")
+        self.check_at_least_one("n_val")
 
 
 def check_judged(names: Sequence[str], withheld: float) -> None:

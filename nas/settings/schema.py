@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field, make_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from nas.core import config
+from nas.core.config.section import Section
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings
@@ -32,8 +33,10 @@ from nas.train.settings import TrainSettings
 
 
 @dataclass
-class SearchSettings:
+class SearchSettings(Section):
     """What to look for and for how long."""
+
+    section: ClassVar[str] = "search"
 
     objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
     cheap: str | None = None  # a cheap metric, for strategies that look at many architectures before they ask
@@ -48,9 +51,8 @@ class SearchSettings:
         return names + [name for name in self.features if name != GRAPH]
 
     def check(self) -> None:
-        for key in ("budget", "ask"):
-            if getattr(self, key) < 1:
-                raise InputError(f"Expected search.{key} >= 1 but got {getattr(self, key)}.")
+        super().check()
+        self.check_at_least_one("budget", "ask")
         for term in parse(self.objective):
             source_of(term.name)
         if self.cheap is not None and (len(parse(self.cheap)) > 1 or source_of(self.cheap) == LATENCY):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from nas.core.config.effects import Condition
-from nas.core.errors import InputError
+from nas.core.config.section import Section
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 
@@ -33,14 +33,14 @@ CONDITIONS = {  # of the options below
 
 
 @dataclass
-class BilevelOptions:
+class BilevelOptions(Section):
     """Both levels minimise CE + λ·f; the weights by SGD with a cosine learning rate, α by Adam.
 
     The paper does not say whether the steps of the warm-up carry λ·f. Here they do: its eq. 4 and both algorithms
     define the weights w*(α) with that term, so α then meets the weights that it will be judged with.
     """
 
-    section: ClassVar[str] = "strategy"  # of the configuration, for messages
+    section: ClassVar[str] = "strategy"
 
     epochs: int = 50
     warm_up: int = 15  # first epochs, in which only the weights learn
@@ -70,32 +70,27 @@ class BilevelOptions:
     stop_eigenvalue: bool = False  # end when the validation loss grows sharp in α (Zela et al. 2020)
 
     def check(self) -> None:
+        super().check()
         REGULARISERS.get(self.regulariser)
         PERTURBATIONS.get(self.perturbation)
-        if self.precision not in PRECISIONS:
-            raise InputError(
-                f"Expected {self.section}.precision to be {' or '.join(PRECISIONS)} but got {self.precision!r}."
-            )
-        for key, low, high in (
-            ("epochs", 1, 1_000_000),
-            ("warm_up", 0, 1_000_000),
-            ("batch_size", 2, 1_000_000),
-            ("coefficient", 0, 1e6),
-            ("eps", 0, 1),
-            ("steps", 1, 100_000),
-            ("lr_min", 0, 1e6),
-            ("momentum", 0, 1),
-            ("weight_decay", 0, 1e6),
-            ("alpha_beta1", 0, 0.999999),
-            ("alpha_beta2", 0, 0.999999),
-            ("alpha_weight_decay", 0, 1e6),
-            ("crop", 0, 512),
-            ("validation_images", 0, 1_000_000_000),
-            ("stop_skips", 1, 1_000_000),
-        ):
-            value = getattr(self, key)
-            if value is not None and not low <= value <= high:
-                raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
-        for key in ("lr", "clip", "alpha_lr", "step_size"):
-            if not 0 < getattr(self, key) < 1e6:
-                raise InputError(f"Expected {self.section}.{key} > 0 but got {getattr(self, key)}.")
+        self.check_choices({"precision": tuple(PRECISIONS)})
+        self.check_between(
+            {
+                "epochs": (1, 1_000_000),
+                "warm_up": (0, 1_000_000),
+                "batch_size": (2, 1_000_000),
+                "coefficient": (0, 1e6),
+                "eps": (0, 1),
+                "steps": (1, 100_000),
+                "lr_min": (0, 1e6),
+                "momentum": (0, 1),
+                "weight_decay": (0, 1e6),
+                "alpha_beta1": (0, 0.999999),
+                "alpha_beta2": (0, 0.999999),
+                "alpha_weight_decay": (0, 1e6),
+                "crop": (0, 512),
+                "validation_images": (0, 1_000_000_000),
+                "stop_skips": (1, 1_000_000),
+            }
+        )
+        self.check_positive("lr", "clip", "alpha_lr", "step_size")

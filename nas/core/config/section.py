@@ -34,6 +34,12 @@ class Section:
             if value is not None and not low <= value <= high:
                 raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
 
+    def check_at_least_one(self, *keys: str) -> None:
+        """`InputError` unless each key is 1 or more."""
+        for key in keys:
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected {self.section}.{key} >= 1 but got {getattr(self, key)}.")
+
     def check_positive(self, *keys: str) -> None:
         """`InputError` unless each key is above 0 and below a million."""
         for key in keys:
