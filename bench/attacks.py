@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch.nn import functional
@@ -15,6 +15,7 @@ from nas.bench.limits import Limit
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
+from nas.core.io.records import Json
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.core.storage.memory import InMemoryStore
@@ -40,7 +41,7 @@ class AttacksBench(Bench):
     name: ClassVar[str] = "attacks"
     limits: ClassVar[tuple[Limit, ...]] = (Limit("ratios.early_drop", at_least=2),)
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         return {
             **ratios(report),
             "floors": {"early_drop": 2.0},
@@ -87,12 +88,12 @@ def ratios(
     rounds: int = ROUNDS,
     channels: int = CHANNELS,
     steps: int = STEPS,
-) -> dict[str, Any]:
+) -> Json:
     """`ratios` by name, and the seconds behind them."""
     data = load(DataSettings())
     network = trained(data, channels, steps)
     cascade = replace(settings, cascade=True)
-    results: dict[str, Any] = {}
+    results: dict[str, Json] = {}
 
     def evaluated(key: str, how: EvalSettings) -> None:
         results[key] = evaluate(network, data, how, 0, device(), InMemoryStore())

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from nas.bench.limits import Limit
+from nas.bench.limits import Judged, Limit
+from nas.core.io.records import Json
 
 
 class Bench(ABC):
@@ -20,13 +21,13 @@ class Bench(ABC):
     limits: ClassVar[tuple[Limit, ...]] = ()
 
     @abstractmethod
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         """Measures and returns what `--json` prints; `report` takes one line of progress at a time."""
 
-    def judged(self, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def judged(self, result: Mapping[str, Any]) -> list[Judged]:
         """The figures of a result that have a limit, each beside it."""
         return [found for limit in self.limits if (found := limit.judged(result)) is not None]
 
     def missed(self, result: Mapping[str, Any]) -> list[str]:
         """The names of the figures that are beyond their limits."""
-        return [found["figure"] for found in self.judged(result) if not found["kept"]]
+        return [found.figure for found in self.judged(result) if not found.kept]

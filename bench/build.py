@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
 from nas.bench.base import Bench
 from nas.bench.limits import Limit
 from nas.bench.timing import forward_backward, seconds
+from nas.core.io.records import Json
 from nas.search_spaces import SPACES, SearchSpace
 
 CELLS = 10
@@ -31,7 +32,7 @@ class BuildBench(Bench):
         Limit("ratios.darts", at_most=0.06),
     )
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         return {"ratios": {name: measure(space(), report) for name, space in SPACES.components.items()}}
 
 

@@ -8,6 +8,19 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A figure beside its limit, and whether it keeps to it."""
+
+    figure: str
+    value: float
+    at_most: float | None
+    at_least: float | None
+    kept: bool
+    target: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Limit:
     """A bound of a figure, above or below.
 
@@ -21,8 +34,8 @@ class Limit:
     target: float | None = None
     reason: str = ""
 
-    def judged(self, result: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The figure beside its limit, and whether it keeps to it; None where the result lacks it."""
+    def judged(self, result: Mapping[str, Any]) -> Judged | None:
+        """The figure beside its limit; None where the result lacks it."""
         value: Any = result
         for key in self.figure.split("."):
             if not isinstance(value, Mapping) or key not in value:
@@ -30,14 +43,15 @@ class Limit:
             value = value[key]
         low_enough = self.at_most is None or value <= self.at_most  # NaN is not
         high_enough = self.at_least is None or value >= self.at_least
-        found = {"figure": self.figure, "value": value, "at_most": self.at_most, "at_least": self.at_least}
-        return {**found, "kept": low_enough and high_enough, "target": self.target, "reason": self.reason or None}
+        kept = low_enough and high_enough
+        return Judged(self.figure, value, self.at_most, self.at_least, kept, self.target, self.reason or None)
 
 
-def text(judged: Mapping[str, Any]) -> str:
+def text(judged: Judged) -> str:
     """A line for people: `ratios.eproxy: 12.4, at most 13 (target 12 missed: its barriers ...)`."""
-    bounds = [f"at {word} {judged[f'at_{word}']:g}" for word in ("least", "most") if judged[f"at_{word}"] is not None]
-    line = f"{judged['figure']}: {judged['value']:g}, {' and '.join(bounds)}"
-    if judged["target"] is not None:
-        line += f" (the target was {judged['target']:g}: {judged['reason']})"
-    return line if judged["kept"] else f"{line}: MISSED"
+    bounds = {"at least": judged.at_least, "at most": judged.at_most}
+    said = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
+    line = f"{judged.figure}: {judged.value:g}, {said}"
+    if judged.target is not None:
+        line += f" (the target was {judged.target:g}: {judged.reason})"
+    return line if judged.kept else f"{line}: MISSED"

@@ -21,7 +21,7 @@ from torchvision import transforms
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, Split
 from nas.core.optimisation.trainer import Loop
-from nas.search_spaces import SPACES
+from nas.search_spaces import SPACES, BuildSettings
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train.training import Classification, plan_of
 
@@ -37,7 +37,7 @@ class Case:
 
     name: str
     space: str
-    size: dict[str, Any]
+    size: BuildSettings
     batch: int
     side: int = 32
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from nas.bench.base import Bench
 from nas.bench.limits import Limit
 from nas.bench.timing import device, forward_backward, peak_megabytes, seconds
+from nas.core.io.records import Json
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.passes.probe import Probe
@@ -50,7 +51,7 @@ class ProxiesBench(Bench):
         ),
     )
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         space = SPACES.get("nasbench201")()
         return {
             "ratios": ratios(space, report),

@@ -14,6 +14,7 @@ from nas.bench.base import Bench
 from nas.bench.limits import Limit
 from nas.bench.timing import seconds
 from nas.core.errors import NasError
+from nas.core.io.records import Json
 
 
 class QuickstartBench(Bench):
@@ -26,11 +27,11 @@ class QuickstartBench(Bench):
     )
     options: tuple[str, ...] = ()  # settings that differ
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         with TemporaryDirectory() as folder:
             forecast = self.command(folder, "--dry-run")["seconds"]["total"]
             report(f"forecast: {forecast:.0f} s")
-            result: dict[str, Any] = {}
+            result: Json = {}
             took = seconds(lambda: result.update(self.command(folder)))
         own = result["seconds"]["total"]
         report(f"took: {took:.0f} s, by its own clock {own:.0f} s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch.nn import functional
@@ -14,6 +14,7 @@ from nas.bench.limits import Limit
 from nas.bench.timing import device, seconds
 from nas.bench.transcription import TranscribedSupernet
 from nas.core.data import Dataset, Split
+from nas.core.io.records import Json
 from nas.search_spaces import SPACES
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
 from nas.strategies.supernet.gradients import only
@@ -47,7 +48,7 @@ class RNASBench(Bench):
         Limit("ratios.transcription", at_least=1.1, target=2, reason="what was tried is in docs/rnas.md"),
     )
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         return {
             **ratios(report),
             "floors": FLOORS,
@@ -99,7 +100,7 @@ def ratios(
     channels: int = CHANNELS,
     cells: int = CELLS,
     batch: int = BATCH,
-) -> dict[str, Any]:
+) -> Json:
     """`ratios` by name, and the unit's seconds."""
     made = {key: strategy(kind, channels, cells, batch) for key, kind in KINDS.items()}
     own = made["darts"]

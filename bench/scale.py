@@ -20,6 +20,7 @@ from nas.bench.proxies import batch, batch_size
 from nas.bench.spread import nap, overhead, used, used_by_search, warmed
 from nas.bench.timing import available_megabytes, device, seconds
 from nas.core.execution.executor import LOCAL, RAY, Executor, ExecutorSettings, executor_for
+from nas.core.io.records import Json
 from nas.scoring.loop import WINDOW
 from nas.search_spaces import SPACES
 from nas.strategies.proxies import PROXIES
@@ -61,7 +62,7 @@ class ScaleBench(Bench):
     recorded: tuple[int, int] = (100_000, 1_000_000)  # evaluations between which memory must not grow: the store's
     searched: tuple[int, int] = (10_000, 60_000)  # a search's
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         self.figures: dict[str, float] = {}
         self.report = report
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None

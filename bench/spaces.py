@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from nas.bench.base import Bench
 from nas.bench.limits import Limit
 from nas.bench.timing import seconds
+from nas.core.io.records import Json
 from nas.search_spaces import SPACES, SearchSpace
 from nas.search_spaces.literal import Reader, Trouble
 
@@ -43,8 +44,8 @@ class SpacesBench(Bench):
     first: int = FIRST
     letters: int = LETTERS
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
-        result: dict[str, Any] = {figure: {} for figure in MOST}
+    def run(self, report: Callable[[str], None]) -> Json:
+        result: Json = {figure: {} for figure in MOST}
         for name, kind in SPACES.components.items():
             for figure, value in self.measure(kind()).items():
                 result[figure][name] = value

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from nas.bench.base import Bench
 from nas.bench.limits import Limit
 from nas.bench.timing import seconds
+from nas.core.io.records import Json
 
 ROUNDS = 11  # of both, in turn; their medians count
 
@@ -21,7 +22,7 @@ class StartBench(Bench):
     name: ClassVar[str] = "start"
     limits: ClassVar[tuple[Limit, ...]] = (Limit("seconds", at_most=0.2),)
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         commands = (["-m", "nas", "--help"], ["-c", "pass"])
         times = [[seconds(_start, command) for command in commands] for _ in range(ROUNDS)]
         took, interpreter = (median(column) for column in zip(*times))

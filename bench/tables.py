@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from nas.bench.base import Bench
 from nas.bench.limits import Limit
 from nas.bench.timing import peak_megabytes, seconds
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.search_spaces import NASBench201
 from nas.tables import Collection, RobustnessDataset
 
@@ -36,7 +37,7 @@ class TablesBench(Bench):
     folder: Path | None = None  # the robustness dataset's
     dataset: str = "cifar10"
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         if self.folder is None:
             raise InputError("Expected the robustness dataset's folder but got none; give --robustness DIR.")
         table = everything(self.folder, self.dataset)  # the files are in the system's cache from here on

@@ -18,6 +18,7 @@ from nas.bench.limits import Limit
 from nas.bench.loaders import throughput
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, Split
+from nas.core.io.records import Json
 from nas.core.optimisation.trainer import Loop
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train.training import Classification, plan_of
@@ -44,7 +45,7 @@ class TrainBench(Bench):
         Limit("ratios.augmentation", at_most=0.05),
     )
 
-    def run(self, report: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, report: Callable[[str], None]) -> Json:
         on_gpu = torch.cuda.is_available()
         found = ratios(report, batch=GPU_BATCH if on_gpu else BATCH)
         return {
@@ -118,7 +119,7 @@ def measured(report: Callable[[str], None], actions: dict[str, Callable[[], None
 
 def ratios(
     report: Callable[[str], None], rounds: int = ROUNDS, size: dict[str, int] | None = None, batch: int = BATCH
-) -> dict[str, Any]:
+) -> Json:
     """`ratios` by name, the seconds behind them, and images per second."""
     settings = TrainSettings(batch_size=batch)
     with TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from nas.commands.arguments import Argument, Option
@@ -37,4 +38,4 @@ class Benchmark(Command):
         result = bench.run(output.note)
         judged = bench.judged(result)
         lines = [json.dumps(result, indent=2), *map(text, judged)]
-        output.emit({**result, "judged": judged}, "\n".join(lines))
+        output.emit({**result, "judged": list(map(asdict, judged))}, "\n".join(lines))

@@ -31,7 +31,7 @@ class Timed(Bench):
 def test_at_most(value: float, kept: bool) -> None:
     found = TEN.judged({"times": {"long": value}})
     assert found is not None
-    assert (found["figure"], found["value"], found["kept"], found["target"]) == ("times.long", value, kept, 8)
+    assert (found.figure, found.value, found.kept, found.target) == ("times.long", value, kept, 8)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_space_has_figures_with_limits() -> None:
     bench.cells, bench.first, bench.letters = 3, 50, 200
     lines: list[str] = []
     result = bench.run(lines.append)
-    assert [one["figure"] for one in bench.judged(result)] == [
+    assert [one.figure for one in bench.judged(result)] == [
         *(f"{figure}.{space}" for figure in spaces.MOST for space in ("nasbench201", "darts")),
         "longest_text_seconds",
     ]
@@ -91,7 +91,7 @@ def test_the_quickstart_is_timed_beside_its_forecast(monkeypatch: pytest.MonkeyP
     result = bench.run(lambda line: None)
     assert asked == [("--dry-run",), ()]
     assert (result["forecast"], result["over_forecast"]) == (100, 1.5)
-    assert [one["figure"] for one in bench.judged(result)] == ["seconds", "over_forecast"]
+    assert [one.figure for one in bench.judged(result)] == ["seconds", "over_forecast"]
     assert bench.missed({"seconds": 301, "over_forecast": 2.1}) == ["seconds", "over_forecast"]
     assert bench.missed({"seconds": 299, "over_forecast": 0.4}) == ["over_forecast"]
 
@@ -107,4 +107,4 @@ def test_how_soon_the_command_line_answers(monkeypatch: pytest.MonkeyPatch) -> N
     bench = start.StartBench()
     found = bench.run(lambda line: None)
     assert found.keys() == {"seconds", "interpreter"}
-    assert [one["figure"] for one in bench.judged(found)] == ["seconds"]
+    assert [one.figure for one in bench.judged(found)] == ["seconds"]
