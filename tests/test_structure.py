@@ -123,6 +123,44 @@ def test_a_circle_is_found_and_named() -> None:
     assert circle({**ring, "c": {"d"}}) == []
 
 
+WHERE_USED = {  # libraries that take long to import or may be absent
+    *("PIL", "scipy", "sklearn", "torch", "torchvision", "safetensors", "ray", "autoattack", "pyautoattack", "atheris"),
+    "fcntl",  # not on Windows
+}
+INSIDE = {  # own modules that are imported inside functions, and why nothing without a circle or delay serves
+    "bench/fuzz.py": "atheris watches what is imported under it",
+}
+
+
+def _inside_functions(file: Path) -> list[str]:
+    """The modules that a file imports inside functions."""
+    tree = ast.parse(file.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    found: dict[int, str] = {}
+    for node in (inner for function in functions for inner in ast.walk(function)):
+        if isinstance(node, ast.Import):
+            found[id(node)] = node.names[0].name
+        elif isinstance(node, ast.ImportFrom):
+            found[id(node)] = node.module or ""
+    return list(found.values())
+
+
+def test_imports_stand_at_the_top() -> None:
+    """All but heavy libraries, and what a command needs once it runs: `nas --help` waits for nothing."""
+    inside = {}
+    for file in _modules().values():
+        name = file.relative_to(ROOT).as_posix()
+        names = [one for one in _inside_functions(file) if one.partition(".")[0] not in WHERE_USED]
+        if names and name != "nas/__init__.py" and not name.startswith(("nas/cli/", "nas/commands/")):
+            inside[name] = names
+    assert inside.keys() == INSIDE.keys(), inside
+
+
+def test_nothing_imports_the_package_itself() -> None:
+    for file in _modules().values():
+        assert "nas" not in _imports(file), file
+
+
 def _config() -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")

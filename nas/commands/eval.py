@@ -76,7 +76,7 @@ class Eval(RunCommand):
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
         from nas.eval.sources import ModelSource
-        from nas.report import write_report
+        from nas.report.write import write_report
         from nas.runs.context import workshop
         from nas.runs.eval_stage import evaluate_all
 

@@ -36,9 +36,9 @@ class Report(Command):
     )
 
     def call(self, output: Output, folders: list[Path], out: Path | None) -> None:
-        from nas.report import write_report
         from nas.report.compare import compare, evaluated
         from nas.report.comparison_page import PAGE, lines, write_comparison
+        from nas.report.write import write_report
         from nas.runs.differences import corrected
         from nas.runs.run_folder import described, result_of
 

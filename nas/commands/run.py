@@ -76,7 +76,7 @@ class Run(RunCommand):
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
         from nas.core.seeds import derive
         from nas.eval.sources import ModelSource
-        from nas.report import write_report
+        from nas.report.write import write_report
         from nas.runs.context import workshop
         from nas.runs.differences import differences
         from nas.runs.eval_stage import evaluate_all
@@ -132,7 +132,7 @@ class Study(Run):
         return Run.name
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
-        from nas.report import write_report
+        from nas.report.write import write_report
         from nas.runs import study
 
         return study.carry_out(run, watcher, Run().finish, write_report)

@@ -13,7 +13,7 @@ from test_report import entry, result
 from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
-from nas.report import write_report
+from nas.report.write import write_report
 from nas.runs import repetitions, run_folder
 from nas.settings import schema
 

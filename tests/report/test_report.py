@@ -17,11 +17,12 @@ import pytest
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
 from nas.eval import hrs, wilson
-from nas.report import repeat, write_report
+from nas.report import repeat
 from nas.report.facts import gather
 from nas.report.figures import cells
 from nas.report.identity import legend
 from nas.report.wording import duration, percent, points, probability, radius
+from nas.report.write import write_report
 from nas.runs import run_folder
 from nas.runs.differences import differences
 from nas.search_spaces import SPACES
