@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -48,10 +47,10 @@ class Joined:
     sizes: np.ndarray  # (files, n): weights of the string that the file scored
 
 
-def in_words(result: dict[str, Any]) -> str:
-    """What was dropped and why, from the `dropped` and `failed` of a result; empty where nothing was."""
-    parts = [f"{count:,} {REASONS[reason]}" for reason, count in result["dropped"].items() if count]
-    failing = [f"{name} {count:,}" for name, count in result["failed"].items() if count]
+def in_words(dropped: dict[str, int], failed: dict[str, int]) -> str:
+    """What was dropped and why; empty where nothing was."""
+    parts = [f"{count:,} {REASONS[reason]}" for reason, count in dropped.items() if count]
+    failing = [f"{name} {count:,}" for name, count in failed.items() if count]
     return ", ".join(parts) + (f" (failed: {', '.join(failing)})" if failing else "")
 
 
@@ -94,7 +93,7 @@ def join(
         "isomorphic": there - len(used) * len(kept),
     }
     if len(kept) < FEWEST:
-        why = in_words({"dropped": dropped, "failed": failed})
+        why = in_words(dropped, failed)
         raise InputError(
             f"Expected at least {FEWEST} architectures that all score files and tables have but got {len(kept)}: of "
             f"{rows + repeated:,} rows {why or 'none was dropped'}; leave out a file, proxy or column, or score more."

@@ -10,12 +10,14 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nas.core import statistics
 from nas.core.errors import InputError
+from nas.core.io.records import Record
 from nas.core.registry import suggest
 from nas.studies.align import Joined, join
 from nas.tables import ArrayTable, Collection
@@ -23,6 +25,60 @@ from nas.tables import ArrayTable, Collection
 SAME = 0.95  # |rho| with params from which a ranking counts as that of size
 SIZE = "params"
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
+
+
+@dataclass(frozen=True)
+class Correlation(Record):
+    """Of scores with a column: Spearman's rho with its interval, Kendall's tau-b; None where it is not defined."""
+
+    spearman: float | None
+    low: float | None
+    high: float | None
+    kendall: float | None
+
+
+@dataclass(frozen=True)
+class ProxyCorrelation(Correlation):
+    """Of a proxy: also Spearman's rho given `params`, with its interval."""
+
+    partial_given_params: float | None
+    partial_low: float | None
+    partial_high: float | None
+
+    @property
+    def explained_by_size(self) -> bool:
+        """Whether the proxy ranks, but not (or not in that direction) among architectures of equal size."""
+        if self.low is None or self.high is None or self.partial_low is None or self.partial_high is None:
+            return False
+        return (self.low > 0 and self.partial_low <= 0) or (self.high < 0 and self.partial_high >= 0)
+
+
+@dataclass(frozen=True)
+class RhoDifference(Record):
+    """Of two rankings on the same architectures."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Correlations(Record):
+    """What `correlate` finds; `proxies` and `size` by column, the first by proxy before."""
+
+    n: int
+    every_string: bool
+    rows: int
+    dropped: dict[str, int]
+    failed: dict[str, int]
+    columns: list[str]
+    proxies: dict[str, dict[str, ProxyCorrelation]]
+    size: dict[str, Correlation]
+    rho_with_params: dict[str, float | None]
+    turned: list[str]
+    unknown_direction: list[str]
+    differences: dict[str, dict[str, dict[str, RhoDifference]]]  # proxy minus other, by column
+    warnings: list[str]
 
 
 def correlate(
@@ -34,7 +90,7 @@ def correlate(
     resamples: int = 1000,
     seed: int = 0,
     every_string: bool = False,
-) -> dict[str, Any]:
+) -> Correlations:
     """Spearman with its bootstrap interval, Kendall's tau-b, and Spearman given `params`, by proxy and column.
 
     A column of several levels (a corruption or group: one per severity) has the mean of the correlations at each. The
@@ -59,47 +115,39 @@ def correlate(
         )
     study = _Study(joined, names, resamples, seed)
     cells = {
-        proxy: {name: _cell(study, row, column) for column, name in enumerate(names)}
+        proxy: {name: ProxyCorrelation(*_numbers(study, row, column)) for column, name in enumerate(names)}
         for row, proxy in enumerate(joined.proxies)
     }
-    size = {name: _cell(study, len(joined.proxies), column) for column, name in enumerate(names)}
-    return {
-        "n": joined.n,
-        "every_string": every_string,
-        "rows": joined.rows,
-        "dropped": joined.dropped,
-        "failed": joined.failed,
-        "columns": names,
-        "proxies": cells,
-        "size": {name: {key: cell[key] for key in NUMBERS[:4]} for name, cell in size.items()},
-        "rho_with_params": study.rho_with_params,
-        "turned": [name for name, one in joined.proxies.items() if one.higher_is_better is False],
-        "unknown_direction": [name for name, one in joined.proxies.items() if one.higher_is_better is None],
-        "differences": {
+    size = len(joined.proxies)
+    return Correlations(
+        n=joined.n,
+        every_string=every_string,
+        rows=joined.rows,
+        dropped=joined.dropped,
+        failed=joined.failed,
+        columns=names,
+        proxies=cells,
+        size={name: Correlation(*_numbers(study, size, column)[:4]) for column, name in enumerate(names)},
+        rho_with_params=study.rho_with_params,
+        turned=[name for name, one in joined.proxies.items() if one.higher_is_better is False],
+        unknown_direction=[name for name, one in joined.proxies.items() if one.higher_is_better is None],
+        differences={
             proxy: {other: _differences(study, proxy, other) for other in against if other != proxy}
             for proxy in (joined.proxies if against else ())
         },
-        "warnings": _warnings(joined, study, cells),
-    }
+        warnings=_warnings(joined, study, cells),
+    )
 
 
-def table_rows(result: dict[str, Any]) -> str:
+def table_rows(result: Correlations) -> str:
     """The cells of a result as CSV, one row per proxy and column; empty where a correlation is undefined."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["proxy", "column", "n", *NUMBERS])
-    for proxy, cells in result["proxies"].items():
+    for proxy, cells in result.proxies.items():
         for column, cell in cells.items():
-            writer.writerow([proxy, column, result["n"], *(cell[key] for key in NUMBERS)])
+            writer.writerow([proxy, column, result.n, *(getattr(cell, key) for key in NUMBERS)])
     return file.getvalue()
-
-
-def explained_by_size(cell: dict[str, Any]) -> bool:
-    """Whether the proxy ranks, but not (or not in that direction) among architectures of equal size."""
-    low, high, left, right = (cell[key] for key in ("low", "high", "partial_low", "partial_high"))
-    if None in (low, high, left, right):
-        return False
-    return (low > 0 and left <= 0) or (high < 0 and right >= 0)
 
 
 class _Study:
@@ -131,15 +179,16 @@ class _Study:
         return float(np.mean([statistics.kendall(self.rows[row], level) for level in self.columns[column]]))
 
 
-def _cell(study: _Study, row: int, column: int) -> dict[str, float | None]:
+def _numbers(study: _Study, row: int, column: int) -> list[float | None]:
+    """In the order of `NUMBERS`."""
     parts: list[Any] = []
     for measure in (study.spearman, study.partial):
         parts += [measure(study.point, row, column), *statistics.interval(measure(study.draws, row, column))]
     parts.insert(3, study.kendall(row, column))
-    return dict(zip(NUMBERS, map(_number, parts)))
+    return list(map(_number, parts))
 
 
-def _differences(study: _Study, proxy: str, other: str) -> dict[str, dict[str, float | None]]:
+def _differences(study: _Study, proxy: str, other: str) -> dict[str, RhoDifference]:
     row, beside = (
         study.proxies.index(name) if name in study.proxies else len(study.proxies) for name in (proxy, other)
     )
@@ -150,11 +199,11 @@ def _differences(study: _Study, proxy: str, other: str) -> dict[str, dict[str, f
             for matrix in (study.point, study.draws)
         )
         low, high = statistics.interval(draws)
-        found[name] = {"difference": _number(value), "low": _number(low), "high": _number(high)}
+        found[name] = RhoDifference(_number(value), _number(low), _number(high))
     return found
 
 
-def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -> list[str]:
+def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, ProxyCorrelation]]) -> list[str]:
     found = [f"{name}: left out, as it has no value at all." for name in joined.empty if name not in cells]
     for name, levels in zip(study.names, study.columns):
         if (np.ptp(levels, axis=1) == 0).any():
@@ -163,7 +212,7 @@ def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, Any]]) -
         if np.ptp(one.values) == 0:
             found.append(f"{name}: the same for all {joined.n:,} architectures, so it ranks nothing.")
     for name, rho in study.rho_with_params.items():
-        columns = [column for column, cell in cells[name].items() if explained_by_size(cell)]
+        columns = [column for column, cell in cells[name].items() if cell.explained_by_size]
         if rho is not None and abs(rho) >= SAME:
             found.append(
                 f"{name}: ranks nearly as size does (rho {rho:.3f} with params); its partial rho says what is left."

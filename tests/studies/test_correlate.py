@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.strategies.proxies import PROXIES
 from nas.studies.align import Joined, in_words, join
-from nas.studies.correlate import correlate, explained_by_size, table_rows
+from nas.studies.correlate import Correlations, ProxyCorrelation, correlate, table_rows
 from nas.studies.plots.heatmap import KINDS, heat_map
 from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_robbench, read_scores
 
@@ -77,50 +76,51 @@ def accuracies(cells: list[str], numbers: dict[str, np.ndarray]) -> Collection:
 
 
 @pytest.fixture(scope="module")
-def result(cells: list[str], numbers: dict[str, np.ndarray]) -> dict[str, Any]:
+def result(cells: list[str], numbers: dict[str, np.ndarray]) -> Correlations:
     scores = table(cells, numbers, "only_size", "noisy_size", "insight", "nothing")
     columns = Collection({"": Levels("accuracies", cells, {name: numbers[name] for name in ("clean", "severe")})})
     return correlate([scores], columns, ["clean", "severe", "fog"], against=["params", "insight"], resamples=200)
 
 
-def test_point_estimates(result: dict[str, Any], numbers: dict[str, np.ndarray], cells: list[str]) -> None:
-    assert result["n"] == result["rows"] == N
-    for proxy, found in result["proxies"].items():
+def test_point_estimates(result: Correlations, numbers: dict[str, np.ndarray], cells: list[str]) -> None:
+    assert result.n == result.rows == N
+    for proxy, found in result.proxies.items():
         for column in ("clean", "severe"):
             x, y, z = numbers[proxy], numbers[column], sizes(cells)
             rho = {
                 pair: stats.spearmanr(*pair_of).statistic
                 for pair, pair_of in {"xy": (x, y), "xz": (x, z), "yz": (y, z)}.items()
             }
-            assert found[column]["spearman"] == pytest.approx(rho["xy"], abs=1e-12)
-            assert found[column]["kendall"] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
-            assert found[column]["low"] < found[column]["spearman"] < found[column]["high"]
+            assert found[column].spearman == pytest.approx(rho["xy"], abs=1e-12)
+            assert found[column].kendall == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
+            assert found[column].low < found[column].spearman < found[column].high
             if proxy != "only_size":
                 left = (rho["xy"] - rho["xz"] * rho["yz"]) / np.sqrt((1 - rho["xz"] ** 2) * (1 - rho["yz"] ** 2))
-                assert found[column]["partial_given_params"] == pytest.approx(left, abs=1e-12)
-            assert result["size"][column]["spearman"] == pytest.approx(rho["yz"], abs=1e-12)
-            assert result["rho_with_params"][proxy] == pytest.approx(rho["xz"], abs=1e-12)
+                assert found[column].partial_given_params == pytest.approx(left, abs=1e-12)
+            assert result.size[column].spearman == pytest.approx(rho["yz"], abs=1e-12)
+            assert result.rho_with_params[proxy] == pytest.approx(rho["xz"], abs=1e-12)
 
 
-def test_levels_are_correlated_one_by_one(result: dict[str, Any]) -> None:
+def test_levels_are_correlated_one_by_one(result: Correlations) -> None:
     """Levels severe, clean and its reverse: the mean of the three, not the correlation of their mean."""
-    for found in result["proxies"].values():
+    for found in result.proxies.values():
         for key in ("spearman", "kendall", "partial_given_params"):
-            if found["fog"][key] is not None:
-                assert found["fog"][key] == pytest.approx(found["severe"][key] / 3, abs=1e-12)
-    assert result["differences"]["nothing"]["insight"]["fog"]["difference"] == pytest.approx(
-        (result["proxies"]["nothing"]["severe"]["spearman"] - result["proxies"]["insight"]["severe"]["spearman"]) / 3
+            fog, severe = (getattr(found[name], key) for name in ("fog", "severe"))
+            if fog is not None:
+                assert fog == pytest.approx(severe / 3, abs=1e-12)
+    assert result.differences["nothing"]["insight"]["fog"].difference == pytest.approx(
+        (result.proxies["nothing"]["severe"].spearman - result.proxies["insight"]["severe"].spearman) / 3
     )
 
 
-def test_a_ranking_by_size_alone_is_warned_of(result: dict[str, Any]) -> None:
-    by_size, noisy = (line for line in result["warnings"])
+def test_a_ranking_by_size_alone_is_warned_of(result: Correlations) -> None:
+    by_size, noisy = (line for line in result.warnings)
     assert by_size.startswith("only_size: ranks nearly as size does (rho 1.000")
     assert noisy.startswith("noisy_size: size may be all that it ranks by for clean (")
-    assert result["proxies"]["only_size"]["clean"]["partial_given_params"] is None
-    assert explained_by_size(result["proxies"]["noisy_size"]["clean"])
-    assert not explained_by_size(result["proxies"]["insight"]["clean"])
-    assert not explained_by_size(result["proxies"]["nothing"]["clean"]), "nothing is there to be explained"
+    assert result.proxies["only_size"]["clean"].partial_given_params is None
+    assert result.proxies["noisy_size"]["clean"].explained_by_size
+    assert not result.proxies["insight"]["clean"].explained_by_size
+    assert not result.proxies["nothing"]["clean"].explained_by_size, "nothing is there to be explained"
 
 
 @pytest.mark.parametrize(
@@ -136,27 +136,31 @@ def test_a_ranking_by_size_alone_is_warned_of(result: dict[str, Any]) -> None:
     ],
 )
 def test_what_counts_as_explained(cell: tuple[float | None, ...], explained: bool) -> None:
-    assert explained_by_size(dict(zip(("low", "high", "partial_low", "partial_high"), cell))) is explained
+    low, high, partial_low, partial_high = cell
+    found = ProxyCorrelation(0.3, low, high, 0.2, 0.0, partial_low, partial_high)
+    assert found.explained_by_size is explained
 
 
-def test_differences_are_paired(result: dict[str, Any]) -> None:
-    better = result["differences"]["insight"]["params"]["clean"]
-    rho = result["proxies"]["insight"]["clean"]["spearman"] - result["size"]["clean"]["spearman"]
-    assert better["difference"] == pytest.approx(rho)
-    assert 0 < better["low"] < better["difference"] < better["high"]
-    same = result["differences"]["only_size"]["params"]["clean"]
-    assert max(map(abs, same.values())) < 1e-12
-    assert "insight" not in result["differences"]["insight"]
+def test_differences_are_paired(result: Correlations) -> None:
+    better = result.differences["insight"]["params"]["clean"]
+    rho = result.proxies["insight"]["clean"].spearman - result.size["clean"].spearman
+    assert better.difference == pytest.approx(rho)
+    assert 0 < better.low < better.difference < better.high
+    same = result.differences["only_size"]["params"]["clean"]
+    assert max(map(abs, same.to_json().values())) < 1e-12
+    assert "insight" not in result.differences["insight"]
 
 
 def test_the_choice_of_columns_changes_no_number(
-    result: dict[str, Any], cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
+    result: Correlations, cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
 ) -> None:
     scores = table(cells, numbers, "nothing", "insight")
     alone = correlate([scores], accuracies, ["clean"], ["insight"], resamples=200)
-    assert alone["proxies"]["insight"]["clean"] == pytest.approx(result["proxies"]["insight"]["clean"], abs=1e-12)
+    assert alone.proxies["insight"]["clean"].to_json() == pytest.approx(
+        result.proxies["insight"]["clean"].to_json(), abs=1e-12
+    )
     other = correlate([scores], accuracies, ["clean"], ["insight"], resamples=200, seed=1)
-    assert other["proxies"]["insight"]["clean"]["low"] != alone["proxies"]["insight"]["clean"]["low"]
+    assert other.proxies["insight"]["clean"].low != alone.proxies["insight"]["clean"].low
 
 
 def test_proxies_of_which_lower_is_better_are_turned(
@@ -165,10 +169,10 @@ def test_proxies_of_which_lower_is_better_are_turned(
     monkeypatch.setitem(PROXIES.components, "loss", replace(PROXIES.get("params"), name="loss", higher_is_better=False))
     scores = ArrayTable("s", cells, {"loss": -numbers["insight"], "flops": sizes(cells), "mine": numbers["insight"]})
     found = correlate([scores], accuracies, ["clean"], resamples=40)
-    assert found["turned"] == ["loss"]
-    assert found["unknown_direction"] == ["mine"]
-    assert found["proxies"]["loss"] == found["proxies"]["mine"]
-    assert found["proxies"]["loss"]["clean"]["spearman"] > 0.5
+    assert found.turned == ["loss"]
+    assert found.unknown_direction == ["mine"]
+    assert found.proxies["loss"] == found.proxies["mine"]
+    assert found.proxies["loss"]["clean"].spearman > 0.5
 
 
 def twins(text: str) -> list[str]:
@@ -234,17 +238,17 @@ def test_what_is_dropped_is_counted_and_told(cells: list[str], numbers: dict[str
     second = ArrayTable("b.csv", cells[2:350], {"z": np.append(np.inf, numbers["nothing"][3:350])})
     known = ArrayTable("t", cells[:200], {"clean": numbers["clean"][:200]})
     found = correlate([first, second], Collection({"": known}), resamples=40)
-    assert found["rows"] == 303 + 348
-    assert found["failed"] == {"x": 2, "z": 1}
-    assert found["n"] == 197
-    assert found["dropped"]["repeated"] == 2
-    assert found["dropped"]["failed"] == 3
-    assert found["dropped"]["not_common"] == 50 + 1
-    assert found["dropped"]["not_in_tables"] == 200
-    assert found["dropped"]["isomorphic"] == 1
-    assert sum(found["dropped"].values()) + 2 * found["n"] == found["rows"]
-    assert "gone: left out, as it has no value at all." in found["warnings"]
-    words = in_words(found)
+    assert found.rows == 303 + 348
+    assert found.failed == {"x": 2, "z": 1}
+    assert found.n == 197
+    assert found.dropped["repeated"] == 2
+    assert found.dropped["failed"] == 3
+    assert found.dropped["not_common"] == 50 + 1
+    assert found.dropped["not_in_tables"] == 200
+    assert found.dropped["isomorphic"] == 1
+    assert sum(found.dropped.values()) + 2 * found.n == found.rows
+    assert "gone: left out, as it has no value at all." in found.warnings
+    words = in_words(found.dropped, found.failed)
     assert "2 repeat an architecture" in words
     assert words.endswith("(failed: x 2, z 1)")
     with pytest.raises(InputError, match=r"got 0: of 651 rows .* \(failed: gone 301"):
@@ -259,10 +263,10 @@ def test_names_that_several_files_have(
         ArrayTable("runs/two.csv", cells[::-1], {"zen": -numbers["insight"][::-1]}),
     ]
     found = correlate(files, accuracies, ["clean"], ["zen"], resamples=40)
-    assert list(found["proxies"]) == ["one:zen", "two:zen"]
-    first, second = (found["proxies"][name]["clean"]["spearman"] for name in found["proxies"])
+    assert list(found.proxies) == ["one:zen", "two:zen"]
+    first, second = (found.proxies[name]["clean"].spearman for name in found.proxies)
     assert first == pytest.approx(-second)
-    assert list(correlate(files, accuracies, ["clean"], ["two:zen", "nwot"], resamples=40)["proxies"]) == [
+    assert list(correlate(files, accuracies, ["clean"], ["two:zen", "nwot"], resamples=40).proxies) == [
         "two:zen",
         "nwot",
     ]
@@ -274,11 +278,11 @@ def test_undefined_correlations_are_null(cells: list[str], numbers: dict[str, np
     known = Collection({"": ArrayTable("t", cells, {"clean": numbers["clean"], "pgd@8": np.zeros(N)})})
     scores = ArrayTable("s", cells, {"x": numbers["insight"], "same": np.ones(N)})
     found = correlate([scores], known, ["clean", "pgd@8"], against=["params"], resamples=40)
-    assert set(found["proxies"]["x"]["pgd@8"].values()) == {None}
-    assert set(found["proxies"]["same"]["clean"].values()) == {None}
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert "pgd@8: the same for all 400 architectures, so no ranking is defined." in found["warnings"]
-    assert "same: the same for all 400 architectures, so it ranks nothing." in found["warnings"]
+    assert set(found.proxies["x"]["pgd@8"].to_json().values()) == {None}
+    assert set(found.proxies["same"]["clean"].to_json().values()) == {None}
+    assert Correlations.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
+    assert "pgd@8: the same for all 400 architectures, so no ranking is defined." in found.warnings
+    assert "same: the same for all 400 architectures, so it ranks nothing." in found.warnings
     assert table_rows(found).splitlines()[2] == "x,pgd@8,400,,,,,,,"
     assert heat_map(found, "small", ".svg").decode().count("\u2013") == 3
 
@@ -301,18 +305,18 @@ def test_choosing_columns(cells: list[str], numbers: dict[str, np.ndarray]) -> N
         Collection({"robbench:": robust}).levels("robench:fog")
 
 
-def test_csv_holds_every_cell(result: dict[str, Any]) -> None:
+def test_csv_holds_every_cell(result: Correlations) -> None:
     rows = list(csv.DictReader(table_rows(result).splitlines()))
     assert len(rows) == 4 * 3
     for row in rows:
-        cell = result["proxies"][row["proxy"]][row["column"]]
+        cell = result.proxies[row["proxy"]][row["column"]]
         assert int(row["n"]) == N
-        for key, value in cell.items():
+        for key, value in cell.to_json().items():
             assert (float(row[key]) if row[key] else None) == value
 
 
 @pytest.mark.parametrize(("kind", "start"), list(zip(KINDS, (b"\x89PNG", b"<?xml", b"%PDF"))))
-def test_heat_maps(result: dict[str, Any], kind: str, start: bytes) -> None:
+def test_heat_maps(result: Correlations, kind: str, start: bytes) -> None:
     picture = heat_map(result, "cifar10", kind)
     assert picture.startswith(start)
     assert picture == heat_map(result, "cifar10", kind), "drawn again it is the same"
@@ -320,7 +324,7 @@ def test_heat_maps(result: dict[str, Any], kind: str, start: bytes) -> None:
         text = picture.decode()
         for words in ("noisy_size", "only_size \u2248 size", "clean", "cifar10", "400 classes"):
             assert words in text
-        tau = result["proxies"]["noisy_size"]["clean"]["kendall"]
+        tau = result.proxies["noisy_size"]["clean"].kendall
         assert f"({tau:.2f})".replace("0.", ".") in text
 
 
@@ -340,9 +344,9 @@ def test_params_on_all_classes(robustness: Table, data_dir: Path) -> None:
     robbench = read_robbench(data_dir / "nasbench201/nas_robbench_201_cifar10.csv", "cifar10")
     columns = ["clean", "fgsm@8", "robbench:clean"]
     found = correlate([scores], Collection({"": robustness, "robbench:": robbench}), columns, resamples=40)
-    assert found["n"] == 6466
-    assert found["dropped"]["isomorphic"] == 15625 - 6466
-    rho = {name: cell["spearman"] for name, cell in found["proxies"]["params"].items()}
+    assert found.n == 6466
+    assert found.dropped["isomorphic"] == 15625 - 6466
+    rho = {name: cell.spearman for name, cell in found.proxies["params"].items()}
     assert rho == pytest.approx({"clean": 0.782, "fgsm@8": 0.800, "robbench:clean": 0.777}, abs=0.001)
 
 
@@ -356,8 +360,8 @@ def test_the_size_row_of_crozes_table_1a(robustness: Table) -> None:
     }
     scores = ArrayTable("s", texts, {"params": sizes(texts)})
     found = correlate([scores], Collection({"": robustness}), list(published), resamples=40, every_string=True)
-    assert found["n"] == 15625
-    rho = {name: cell["spearman"] for name, cell in found["proxies"]["params"].items()}
+    assert found.n == 15625
+    rho = {name: cell.spearman for name, cell in found.proxies["params"].items()}
     assert rho == pytest.approx(published, abs=0.0006)
 
 
@@ -367,9 +371,9 @@ def test_published_scores_of_two_files(robustness: Table, data_dir: Path) -> Non
         read_scores(data_dir / "croze_release_scores.csv"),
     ]
     found = correlate(files, Collection({"": robustness}), ["clean", "fgsm@8"], against=["params"], resamples=100)
-    assert 190 <= found["n"] <= 200
-    assert found["rho_with_params"]["params"] == pytest.approx(1)
-    assert found["rho_with_params"]["score_init0"] > 0.95
-    release = found["differences"]["score_init0"]["params"]["clean"]
-    assert release["low"] < 0 < release["high"], "the release is level with size"
-    assert any(line.startswith("score_init0: ranks nearly as size does") for line in found["warnings"])
+    assert 190 <= found.n <= 200
+    assert found.rho_with_params["params"] == pytest.approx(1)
+    assert found.rho_with_params["score_init0"] > 0.95
+    release = found.differences["score_init0"]["params"]["clean"]
+    assert release.low < 0 < release.high, "the release is level with size"
+    assert any(line.startswith("score_init0: ranks nearly as size does") for line in found.warnings)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import Argument, Option
 from nas.commands.base import Command, Output
 from nas.commands.tables.options import LATENCY, Files, benchmarks, words, written
 from nas.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.core.io.records import Record
+    from nas.studies.correlate import Correlations
+
+    Rows = Sequence[tuple[str, Mapping[str, Record]]]
 
 MOST = 100_000  # resamples
 
@@ -80,26 +87,27 @@ class Correlate(Command):
         names = (words(columns), words(proxies), words(against))
         result = correlate(read, opened, *names, bootstrap, seed, every_string)
         files.write(lambda: table_rows(result), lambda kind: heat_map(result, dataset, kind))
-        output.emit(result, _text(result, len(scores)))
+        output.emit(result.to_json(), _text(result, len(scores)))
         files.note(output)
 
 
-def _text(result: dict[str, Any], files: int) -> str:
+def _text(result: Correlations, files: int) -> str:
     """The table for people: one block per statistic, proxies in rows, the best first."""
     from nas.studies.align import in_words
 
-    kind = "architectures" if result["every_string"] else "classes of isomorphic cells"
+    kind = "architectures" if result.every_string else "classes of isomorphic cells"
     common = "" if files == 1 else f" that {files} files have in common"
-    lines = [f"{result['n']:,} {kind}{common}; of {result['rows']:,} rows {in_words(result) or 'none dropped'}"]
-    if result["turned"]:
-        lines.append(f"turned, as lower is better: {', '.join(result['turned'])}")
-    if result["unknown_direction"]:
-        lines.append(f"taken as higher is better (not in `nas list proxies`): {', '.join(result['unknown_direction'])}")
-    proxies, columns = result["proxies"], result["columns"]
-    order = sorted(proxies, key=lambda name: -sum(cell["spearman"] or 0 for cell in proxies[name].values()))
-    beside = [] if "params" in proxies else [("(params)", result["size"])]
+    dropped = in_words(result.dropped, result.failed) or "none dropped"
+    lines = [f"{result.n:,} {kind}{common}; of {result.rows:,} rows {dropped}"]
+    if result.turned:
+        lines.append(f"turned, as lower is better: {', '.join(result.turned)}")
+    if result.unknown_direction:
+        lines.append(f"taken as higher is better (not in `nas list proxies`): {', '.join(result.unknown_direction)}")
+    proxies, columns = result.proxies, result.columns
+    order = sorted(proxies, key=lambda name: -sum(cell.spearman or 0 for cell in proxies[name].values()))
+    beside = [] if "params" in proxies else [("(params)", result.size)]
     rows = [(name, proxies[name]) for name in order] + beside
-    blocks = [
+    blocks: list[tuple[str, Rows, tuple[str, ...]]] = [
         ("Spearman's rho ± half its uncorrected 95 % interval", rows, ("spearman", "low", "high")),
         ("Kendall's tau-b", rows, ("kendall",)),
         (
@@ -108,8 +116,8 @@ def _text(result: dict[str, Any], files: int) -> str:
             ("partial_given_params", "partial_low", "partial_high"),
         ),
     ]
-    for other in dict.fromkeys(other for found in result["differences"].values() for other in found):
-        pairs = [(name, result["differences"][name][other]) for name in order if other in result["differences"][name]]
+    for other in dict.fromkeys(other for found in result.differences.values() for other in found):
+        pairs = [(name, result.differences[name][other]) for name in order if other in result.differences[name]]
         blocks.append(
             (
                 f"rho minus that of {other} ± half its uncorrected paired interval",
@@ -120,10 +128,10 @@ def _text(result: dict[str, Any], files: int) -> str:
     for title, named, keys in blocks:
         note = "" if len(keys) == 1 else "; in brackets where the interval contains 0"
         lines += ["", f"{title}{note}", *_block(named, columns, keys)]
-    return "\n".join([*lines, "", *(f"warning: {line}" for line in result["warnings"])]).rstrip()
+    return "\n".join([*lines, "", *(f"warning: {line}" for line in result.warnings)]).rstrip()
 
 
-def _block(named: list[tuple[str, dict[str, Any]]], columns: list[str], keys: tuple[str, ...]) -> list[str]:
+def _block(named: Rows, columns: list[str], keys: tuple[str, ...]) -> list[str]:
     """Cells in aligned columns, as many side by side as the terminal has room for."""
     cells = {name: {column: _shown(found[column], keys) for column in columns} for name, found in named}
     first = max(map(len, cells), default=0)
@@ -144,8 +152,8 @@ def _block(named: list[tuple[str, dict[str, Any]]], columns: list[str], keys: tu
     return lines[:-1]
 
 
-def _shown(cell: dict[str, Any], keys: tuple[str, ...]) -> str:
-    value, *ends = (cell[key] for key in keys)
+def _shown(cell: Record, keys: tuple[str, ...]) -> str:
+    value, *ends = (getattr(cell, key) for key in keys)
     if value is None:
         return "- " if ends else "-"
     text = f"{value:.3f}".replace("0.", ".", 1)

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from nas.report.palette import DIVERGING, EMPTY, INK, SOFT
 from nas.report.wording import ATTACKS, attack
-from nas.studies.correlate import SAME, SIZE, explained_by_size
+from nas.studies.correlate import SAME, SIZE, Correlations, ProxyCorrelation
 from nas.tables import CORRUPTIONS, GROUPS
 
 KINDS = (".png", ".svg", ".pdf")
@@ -37,18 +37,18 @@ class _Column(NamedTuple):
     label: str
 
 
-def heat_map(result: dict[str, Any], dataset: str, kind: str) -> bytes:
+def heat_map(result: Correlations, dataset: str, kind: str) -> bytes:
     """The picture of a result of `correlate`, as a file of this kind. Blue is positive, orange negative.
 
     Proxies stand in the order of their mean tau. A number in brackets is of a ranking that size may explain.
     """
-    proxies = result["proxies"]
-    columns = [_column(name) for name in result["columns"]]
-    names = sorted(proxies, key=lambda name: -sum(cell["kendall"] or 0 for cell in proxies[name].values()))
+    proxies = result.proxies
+    columns = [_column(name) for name in result.columns]
+    names = sorted(proxies, key=lambda name: -sum(cell.kendall or 0 for cell in proxies[name].values()))
     families = [list(family) for _, family in groupby(columns, key=lambda column: column.family)]
     slanted = max(len(column.label) for column in columns) > LONG
     cells_wide = len(columns) + GAP * (len(families) - 1)
-    labels = [_row(name, result["rho_with_params"][name]) for name in names]
+    labels = [_row(name, result.rho_with_params[name]) for name in names]
     left, right, top = 0.3 + 0.085 * max(map(len, labels)), 0.25, 1.15
     bottom = 0.75 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
     width, height = max(left + cells_wide * CELL_W + right, WIDTH), top + len(names) * CELL_H + bottom
@@ -80,7 +80,7 @@ def heat_map(result: dict[str, Any], dataset: str, kind: str) -> bytes:
                     start + len(family) / 2, -0.36, heading or family[0].family, color=INK, ha="center", va="bottom"
                 )
             start += len(family) + GAP
-        slant: dict[str, Any] = {"rotation": 38, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+        slant: Any = {"rotation": 38, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
         axes.set_xticks(middles, [column.label for column in columns], color=INK, **slant)
         axes.set_yticks([row + 0.5 for row in range(len(names))], labels, color=INK)
         axes.tick_params(length=0, pad=5)
@@ -125,23 +125,23 @@ def _label(name: str) -> str:
     return f"{attack(base)}{eps}"
 
 
-def _caption(result: dict[str, Any]) -> str:
-    kind = "architectures" if result["every_string"] else "classes of NAS-Bench-201 cells"
-    turned = f"; turned, as lower is better: {', '.join(result['turned'])}" if result["turned"] else ""
-    return f"{result['n']:,} {kind}{turned}"
+def _caption(result: Correlations) -> str:
+    kind = "architectures" if result.every_string else "classes of NAS-Bench-201 cells"
+    turned = f"; turned, as lower is better: {', '.join(result.turned)}" if result.turned else ""
+    return f"{result.n:,} {kind}{turned}"
 
 
-def _number(cell: dict[str, Any]) -> str:
-    if cell["kendall"] is None:
+def _number(cell: ProxyCorrelation) -> str:
+    if cell.kendall is None:
         return "\u2013"
-    text = f"{cell['kendall']:.2f}".replace("0.", ".", 1).replace("-", "\u2212")
+    text = f"{cell.kendall:.2f}".replace("0.", ".", 1).replace("-", "\u2212")
     text = ".00" if text == "\u2212.00" else text
-    return f"({text})" if explained_by_size(cell) else text
+    return f"({text})" if cell.explained_by_size else text
 
 
-def _colour(cell: dict[str, Any]) -> Any:
-    return EMPTY if cell["kendall"] is None else COLOURS(SCALE(cell["kendall"]))
+def _colour(cell: ProxyCorrelation) -> Any:
+    return EMPTY if cell.kendall is None else COLOURS(SCALE(cell.kendall))
 
 
-def _ink(cell: dict[str, Any]) -> str:
-    return "white" if cell["kendall"] is not None and abs(cell["kendall"]) > DARK else INK
+def _ink(cell: ProxyCorrelation) -> str:
+    return "white" if cell.kendall is not None and abs(cell.kendall) > DARK else INK
