@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nas.core.config.section import Section
+from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop

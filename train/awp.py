@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.core.config.section import Section
+from nas.core.config import Section
 from nas.core.optimisation.distributed import Processes
 
 TINY = 1e-20  # of a norm; a weight without gradient stays where it is

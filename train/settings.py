@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from nas.core.config.section import Section
+from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.optimisation.lr_schedule import KINDS
 from nas.core.registry import suggest

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from nas.core.config.section import Section
+from nas.core.config import Section
 from nas.core.errors import InputError
 
 LIBRARY, NONE = WAYS = ("library", "none")  # of `eval.normalise`

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import torch
 
 from nas.core import config
-from nas.core.config.section import Section
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings
@@ -33,7 +32,7 @@ from nas.train.settings import TrainSettings
 
 
 @dataclass
-class SearchSettings(Section):
+class SearchSettings(config.Section):
     """What to look for and for how long."""
 
     section: ClassVar[str] = "search"

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
+from nas.core.config import Section
 from nas.core.config.effects import Condition
-from nas.core.config.section import Section
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 

@@ -20,7 +20,7 @@ from nas.core.repeated import sign_flip
 MIB = 2**20
 # limits that a test cannot reach in seconds, and times that no test waits for
 LIMITS: dict[str, dict[str, Any]] = {
-    "config": {"LONGEST_TEXT": 10_000},
+    "config.schema": {"LONGEST_TEXT": 10_000},
     "execution.local_pool": {"GRACE": 20.0},
     "data.cache": {"MOST_NAMED": 20},
     "data.checksum": {"WHOLE": 1024 * MIB, "SAMPLE": 1024},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.core.config.section import Section
+from nas.core.config import Section
 from nas.core.io.checkpoint import State
 from nas.core.optimisation.perturb import Objective, Walk, eval_mode, pgd
 from nas.core.optimisation.shards import Share

@@ -2,7 +2,6 @@
 
 from nas.core.config.recipes import compose, describe, shipped
 from nas.core.config.schema import (
-    LONGEST_TEXT,
     OVERRIDE,
     PATH,
     UnknownKey,
@@ -15,11 +14,12 @@ from nas.core.config.schema import (
     path_field,
     plain,
 )
+from nas.core.config.section import Section
 
 __all__ = [
-    "LONGEST_TEXT",
     "OVERRIDE",
     "PATH",
+    "Section",
     "UnknownKey",
     "checked",
     "compose",

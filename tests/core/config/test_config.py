@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -550,6 +551,43 @@ def test_settings_are_those_of_omegaconf_read_as_a_whole(name: str) -> None:
     assert type(config.checked(values, kind)) is type(whole)
     assert config.checked(values, kind) == whole
     assert config.checked({}, kind) == OmegaConf.to_object(OmegaConf.structured(kind))
+
+
+class Colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclass
+class OfUnusual:
+    size: int = 3
+    rate: float = 1  # written as a whole number
+
+
+@dataclass
+class Unusual:
+    """Options of a third party, of types that no section here has."""
+
+    colour: Colour = Colour.RED
+    weights: dict[str, float] = field(default_factory=lambda: {"a": 1.0})
+    inner: OfUnusual = field(default_factory=lambda: OfUnusual(size=5))
+    maybe: OfUnusual | None = None
+    numbers: list[int] | None = None
+
+
+def test_sections_of_third_parties_may_have_any_type_of_omegaconf() -> None:
+    default = config.checked({}, Unusual)
+    assert (default, default.inner.rate) == (Unusual(), 1.0)
+    assert type(default.inner.rate) is float
+    values = {"colour": "BLUE", "weights": {"b": 2}, "inner": {"rate": "1/4"}, "maybe": {"size": "7"}, "numbers": "1,2"}
+    found = config.checked(values, Unusual)
+    assert found == Unusual(Colour.BLUE, {"a": 1.0, "b": 2.0}, OfUnusual(5, 0.25), OfUnusual(7), [1, 2])
+    found.weights["c"] = 3.0
+    assert config.checked({}, Unusual).weights == {"a": 1.0}
+    with pytest.raises(InputError, match="Expected a valid value for colour but"):
+        config.checked({"colour": "GREEN"}, Unusual)
+    with pytest.raises(InputError, match=r"Expected a valid value for weights\.b but"):
+        config.checked({"weights": {"b": "x"}}, Unusual)
 
 
 def test_what_a_file_says_is_read_whenever_it_changed(folder: Path) -> None:
