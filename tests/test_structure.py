@@ -161,6 +161,115 @@ def test_nothing_imports_the_package_itself() -> None:
         assert "nas" not in _imports(file), file
 
 
+FREE_FORM = {  # file -> lines with a dictionary of which no type says the keys, and why none does
+    "nas/core/io/checkpoint.py": (1, "`State`, what a checkpoint can hold: only who saves a part knows its keys"),
+    "nas/core/io/records.py": (1, "`Json`, an object in JSON whose keys nobody fixed"),
+    "train/training.py": (1, "a keyword argument whose name depends on the version of torch"),
+}
+UNTYPED = {  # file -> at most so many lines with a dictionary that waits for a type; to be empty
+    "bench/chaos.py": 2,
+    "bench/damage.py": 1,
+    "bench/forks.py": 3,
+    "bench/fuzzed/images.py": 1,
+    "bench/fuzzed/runs.py": 1,
+    "bench/fuzzed/tables.py": 1,
+    "bench/injected.py": 1,
+    "bench/kills.py": 2,
+    "bench/workload.py": 2,
+    "eval/attacks/base.py": 1,
+    "eval/attacks/passed.py": 6,
+    "eval/checks.py": 2,
+    "eval/corruptions/asked.py": 1,
+    "eval/corruptions/evaluation.py": 2,
+    "eval/corruptions/scores.py": 3,
+    "eval/evaluation.py": 4,
+    "eval/measures/kinds.py": 6,
+    "eval/measures/landscape.py": 2,
+    "eval/measures/measuring.py": 2,
+    "eval/metrics/classes.py": 1,
+    "eval/transfer.py": 2,
+    "nas/commands/__init__.py": 1,
+    "nas/commands/dps.py": 3,
+    "nas/commands/eval.py": 2,
+    "nas/commands/list.py": 1,
+    "nas/commands/report.py": 1,
+    "nas/commands/run.py": 3,
+    "nas/commands/run_command.py": 5,
+    "nas/commands/search.py": 1,
+    "nas/commands/tables/options.py": 1,
+    "nas/commands/tables/predict.py": 1,
+    "nas/commands/tables/search.py": 2,
+    "nas/commands/train.py": 1,
+    "nas/commands/transfer.py": 2,
+    "nas/core/config/recipes.py": 3,
+    "nas/core/config/schema.py": 10,
+    "nas/core/execution/ray_pool.py": 1,
+    "nas/core/storage/base.py": 2,
+    "nas/core/storage/memory.py": 2,
+    "nas/core/storage/remote.py": 1,
+    "nas/core/storage/sqlite.py": 1,
+    "nas/export/card.py": 7,
+    "nas/export/folder.py": 4,
+    "nas/objectives/proxies.py": 1,
+    "nas/objectives/short_training.py": 3,
+    "nas/report/compare.py": 9,
+    "nas/report/facts.py": 13,
+    "nas/report/figures/comparison.py": 3,
+    "nas/report/figures/curves.py": 4,
+    "nas/report/figures/landscapes.py": 5,
+    "nas/report/presentation.py": 15,
+    "nas/report/repeat.py": 2,
+    "nas/report/sections/corruptions.py": 2,
+    "nas/report/sections/measured.py": 5,
+    "nas/report/sections/summary.py": 6,
+    "nas/report/sections/tables.py": 6,
+    "nas/report/study_page.py": 7,
+    "nas/report/wording.py": 2,
+    "nas/report/write.py": 1,
+    "nas/results.py": 1,
+    "nas/runs/context.py": 2,
+    "nas/runs/definitions.py": 3,
+    "nas/runs/differences.py": 5,
+    "nas/runs/eval_stage.py": 1,
+    "nas/runs/forecast.py": 1,
+    "nas/runs/repetitions.py": 5,
+    "nas/runs/run_folder.py": 12,
+    "nas/runs/sources.py": 1,
+    "nas/runs/study.py": 6,
+    "nas/runs/tasks.py": 2,
+    "nas/runs/torchrun.py": 1,
+    "nas/runs/train_stage.py": 1,
+    "nas/runs/transfer.py": 3,
+    "nas/scoring/loop.py": 3,
+    "nas/scoring/rows.py": 4,
+    "nas/searches/dps.py": 6,
+    "nas/searches/loop.py": 4,
+    "nas/searches/problem.py": 3,
+    "nas/searches/search_stage.py": 2,
+    "nas/searches/standing.py": 1,
+    "nas/searches/supernet_stage.py": 3,
+    "nas/settings/schema.py": 4,
+    "nas/settings/typed.py": 1,
+    "nas/studies/plots/predictions.py": 4,
+    "nas/studies/plots/regret.py": 2,
+    "nas/studies/predict.py": 6,
+    "nas/studies/search.py": 6,
+    "strategies/supernet/base.py": 2,
+    "strategies/supernet/bilevel.py": 8,
+}
+
+
+def test_free_form_dictionaries_are_on_a_list_with_their_reason() -> None:
+    files = {file for package in FLOORS for file in _files(package)}
+    lines = {
+        str(file.relative_to(ROOT)): sum("dict[str, Any]" in line for line in file.read_text().splitlines())
+        for file in files
+    }
+    found = {name: count for name, count in lines.items() if count > UNTYPED.get(name, 0)}
+    assert found == {name: count for name, (count, _) in FREE_FORM.items()}
+    assert sum(found.values()) <= 40
+
+
 def _config() -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")

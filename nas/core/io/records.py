@@ -21,7 +21,7 @@ def key(name: str) -> dict[str, str]:
     return {"key": name}
 
 
-def flat(prefix: str | None = None) -> dict[str, Any]:
+def flat(prefix: str | None = None) -> dict[str, bool | str | None]:
     """Metadata of a field whose keys stand among the others: all of a record, or none of them where that is None; of
     a dictionary all that begin with `prefix`."""
     return {"flat": True, "prefix": prefix}
