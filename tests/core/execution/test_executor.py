@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import torch
 from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.execution import local_pool
 from nas.core.execution.executor import Executor, ExecutorSettings
+from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
+from nas.core.storage.base import TaskResult
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -357,3 +360,45 @@ def test_items_are_taken_when_there_is_a_worker_and_so_far_ahead_as_allowed(tmp_
         (tmp_path / "go").touch()
         assert sorted(done.result for done in outcomes if done.result is not None) == [0, *range(5, 20)]
     assert taken == list(range(20))
+
+
+class Scripted(WorkerPool):
+    """Starts and submits as it is told; what happens is written down beforehand, one list of events for each poll."""
+
+    def __init__(self, events: list[list[WorkerEvent]]) -> None:
+        self.events, self.alive, self.had = events, list[int](), list[tuple[int, Any]]()
+
+    def start(self) -> int:
+        self.alive.append(len(self.alive) + 1)
+        return self.alive[-1]
+
+    def submit(self, worker: int, key: Any, item: Any) -> None:
+        self.had.append((worker, key))
+
+    def poll(self, timeout: float) -> list[WorkerEvent]:
+        now = self.events.pop(0)
+        gone = [event.worker for event in now if not event.ready and event.result is None]
+        self.alive = [0 if worker in gone else worker for worker in self.alive]
+        return now
+
+    def stop(self, worker: int) -> None:
+        self.alive[self.alive.index(worker)] = 0
+
+    def workers(self) -> list[int]:
+        return [worker for worker in self.alive if worker]
+
+
+def test_a_worker_is_started_for_each_task_that_has_none() -> None:
+    """Also while another is busy: the task of a worker that died does not wait for it."""
+    ready, died = partial(WorkerEvent, ready=True), WorkerEvent
+    done = {key: TaskResult(key, key, None, 0.0) for key in "ab"}
+    pool = Scripted([[ready(1), ready(2)], [died(1)], [ready(3)], [WorkerEvent(3, result=done["a"])]])
+    pool.events.append([WorkerEvent(2, result=done["b"])])
+    seen = []
+    for result in Executor(str, 2, 1, pool=pool).map(zip("ab", "ab"), lambda: seen.append(len(pool.alive))):
+        assert result.key in "ab"
+    assert seen == [2, 2, 3, 3, 3]  # two for two tasks, and one in the place of the dead
+    assert [worker for worker, _ in pool.had] == [2, 1, 3]
+    pool = Scripted([[ready(1)], [WorkerEvent(1, result=done["a"])]])
+    assert [result.key for result in Executor(str, 4, 1, pool=pool).map([("a", "a")])] == ["a"]
+    assert pool.alive == [1]  # no more workers than tasks
