@@ -20,6 +20,7 @@ from nas.core.data import BEFORE, LOADERS, Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
+from nas.core.io.locks import try_lock
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.settings.schema import Settings, from_values
@@ -350,19 +351,10 @@ def _configuration(folder: Path, store: SqliteStore) -> dict[str, Any]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the run's lock; the system lets go of it when the process ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows: two processes on one run are not noticed there
-        yield
-        return
+    """Hold the run's lock."""
     with told_plainly(folder):
         file = (folder / "lock").open("w")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"Expected {folder} to be free but another process works on it; wait for it or stop it."
-            ) from error
+        if not try_lock(file):
+            raise InputError(f"Expected {folder} to be free but another process works on it; wait for it or stop it.")
         yield

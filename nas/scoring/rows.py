@@ -17,6 +17,7 @@ import torch
 
 from nas.core.errors import InputError, printable
 from nas.core.io.files import read_text, write_json
+from nas.core.io.locks import try_lock
 from nas.core.provenance import environment
 from nas.version import __version__
 
@@ -104,7 +105,8 @@ class RowFile:
         if self.file is None:
             return
         self.end = 0
-        with self.path.open("rb") as file:
+        with os.fdopen(os.dup(self.file.fileno()), "rb") as file:  # Windows lets no other opening of it be read
+            file.seek(0)
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     return  # torn by a kill in the middle of writing it
@@ -188,19 +190,12 @@ class RowFile:
             logging.getLogger("nas").warning("%s was begun by version %s, this is %s.", self.path, version, __version__)
 
     def _lock(self) -> None:
-        """Hold the file; the system lets go of it when the process ends, however it ends."""
-        try:
-            import fcntl
-        except ImportError:  # no such locks on Windows: two processes on one file are not noticed there
-            return
         assert self.file is not None
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not try_lock(self.file):
             self.file.close()
             raise InputError(
                 f"Expected {self.path} to be free but another process writes to it; wait for it or stop it."
-            ) from error
+            )
 
 
 def _csv(cells: list[Any]) -> str:

@@ -20,6 +20,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import lock_descriptor
+
 from nas.core.data.formats.base import Source, log
 from nas.core.data.image_store import Part, Stored, Unfinished, needed, opened
 from nas.core.data.seen import Seen
@@ -138,7 +140,9 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
     """
     while True:
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
-            _lock(file, path)
+            if not lock_descriptor(file.fileno(), blocking=False):
+                log.info("Waiting for another process that writes %s.", path)
+                lock_descriptor(file.fileno())
             try:
                 mine = os.path.samestat(os.fstat(file.fileno()), path.stat())
             except FileNotFoundError:
@@ -146,18 +150,6 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
             if mine:  # else another process finished and removed it
                 yield file
                 return
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows: two processes may both write, and one fails
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.info("Waiting for another process that writes %s.", path)
-        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _path(name: str, key: str) -> Path:
