@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Command
+from nas.commands.base import COMMANDS as COMMANDS
 from nas.commands.run_command import RunCommand
 from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
 
-COMMANDS: Registry[type[Command]] = Registry("command", "nas.commands", "nas.commands", is_concrete_subclass(Command))
 RUN_COMMANDS: Registry[type[RunCommand]] = Registry(
     "command", "nas.commands", "nas.commands", is_concrete_subclass(RunCommand)
 )

@@ -33,5 +33,9 @@ class Option:
         return self.flag or f"--{self.name.replace('_', '-')}"
 
 
+SEARCHED = (  # the settings of a search
+    *("tables.*", "search.*", "latency.*", "label.*", "predicted.*"),
+    *("strategy.*", "supernet.*", "scoring.*", "proxies.*"),
+)
 CONFIG = Argument("config", "A recipe (see `nas list configs`) or a path to a .yaml file.", "CONFIG")
 OVERRIDES = Argument("overrides", "Settings that differ.", "[KEY=VALUE]...", list[str], None)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.commands.arguments import Argument, Option
+from nas.core.registry import Registry, is_concrete_subclass
+from nas.settings.reader import Reader
 
 if TYPE_CHECKING:
     from nas.runs.context import Watcher
@@ -62,6 +64,10 @@ class Command(ABC):
     name: ClassVar[str]  # as it is typed: `train`; a name of two words, `tables search`, is in a group
     place: ClassVar[int] = 100  # among the others in `nas --help`
     arguments: ClassVar[tuple[Argument | Option, ...]] = ()  # the keywords of `call`
+    takes: ClassVar[tuple[str, ...]] = ()  # settings that act in it, `train.*`; those that no command names act in all
+    later: ClassVar[tuple[str, ...]] = ()  # sections that other commands take from its run
+    instead: ClassVar[dict[str, str]] = {}  # what to do in place of a setting of another command
+    needs_training_images: ClassVar[bool] = True
 
     @classmethod
     def typed(cls) -> str:
@@ -74,3 +80,13 @@ class Command(ABC):
 
         `InputError` for what the user can mend, `NasError` where a stage failed.
         """
+
+    def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
+        """The command as a reader of settings; `proxies` are those that it computes whatever the settings say."""
+        others = sorted(COMMANDS.components.values(), key=lambda other: other.place)
+        patterns = {other.typed(): other.takes for other in others if other.takes}
+        patterns.setdefault(self.typed(), self.takes)
+        return Reader(self.typed(), patterns, self.later, self.needs_training_images, self.instead, proxies)
+
+
+COMMANDS: Registry[type[Command]] = Registry("command", "nas.commands", "nas.commands", is_concrete_subclass(Command))

@@ -49,6 +49,7 @@ class Dps(RunCommand):
         ),
         Option("to", "Where the settings shall be, too.", "FILE.yaml", Path, flag="--output"),
     )
+    takes = ("name", "run.dir", "model.*", "scoring.*", "proxies.*")
 
     def settings(
         self,
@@ -68,11 +69,10 @@ class Dps(RunCommand):
         from nas.objectives.labels import read_labels, split
         from nas.search_spaces import SPACES
         from nas.searches.dps import DPSOptions
-        from nas.settings.effects import Reader
         from nas.settings.typed import load
         from nas.settings.words import only_overrides
 
-        settings = load(Reader(self.name, ("eproxy",)), config, only_overrides(overrides))
+        settings = load(self.reader(("eproxy",)), config, only_overrides(overrides))
         asked = DPSOptions(**options)
         asked.check()
         if to is not None and (to.suffix not in (".yaml", ".yml") or to.exists()):

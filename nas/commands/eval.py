@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.arguments import OVERRIDES, Argument
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
+    from nas.core.io.records import Json
     from nas.runs.context import Watcher
     from nas.runs.evaluation import GivenModel
     from nas.runs.forecast import Cost
@@ -37,14 +39,33 @@ class Eval(RunCommand):
         ),
         OVERRIDES,
     )
+    takes = ("name", "run.dir", "eval.*")
+    needs_training_images = False
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, GivenModel]:
         from nas.runs.evaluation import evaluation_settings
         from nas.settings.words import only_overrides
 
-        return evaluation_settings(source, only_overrides(overrides))
+        return evaluation_settings(source, only_overrides(overrides), self.reader())
 
-    def extra(self, given: GivenModel) -> dict[str, Any]:
+    def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
+        from nas.core import config
+        from nas.core.data import ALL
+        from nas.settings.repeat import acting, overrides, written
+
+        reader = self.reader()
+        data = config.flat(settings["data"], "data.")
+        if "importable" in extra:  # a network that is not ours brings no data
+            kept = acting(reader, settings, data)
+        elif settings["data"].get("test") == ALL:  # its own data are others
+            kept = {key: data[key] for key in ("data.root", "data.test")}
+        else:
+            kept = {}
+        words = [f"{key}={written(value)}" for key, value in kept.items() if value is not None]
+        words += overrides(reader, settings, config.flat(settings["eval"], "eval."))
+        return shlex.join(["nas", self.name, str(extra["checkpoint"]), f"seed={settings['seed']}", *words]), False
+
+    def extra(self, given: GivenModel) -> Json:
         return given.to_json()
 
     def check(self, settings: Settings, given: GivenModel, keep: bool = True) -> None:
@@ -54,7 +75,7 @@ class Eval(RunCommand):
         from nas.settings import reach
 
         settings.once(self.name)
-        reach.warn(self.name, settings)
+        reach.warn(self.reader(), settings)
         dataset = Jobs(settings, None, keep).dataset
         eval_stage.check(settings, dataset)
         model = given.load(settings)
@@ -84,5 +105,5 @@ class Eval(RunCommand):
         with workshop(run, watcher) as shop:
             entries = evaluate_all(shop, {name: ModelSource.from_json(run.extra)})
         with run.stage("report"):
-            write_report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
+            write_report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}), self.repeat)
         return run.finish({**entries[name], "seconds": run.seconds()})

@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.commands import command_of
 from nas.commands.arguments import Argument, Option
 from nas.commands.base import Command, Output
 from nas.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.core.io.records import Json
 
 
 class Report(Command):
@@ -38,7 +41,6 @@ class Report(Command):
     def call(self, output: Output, folders: list[Path], out: Path | None) -> None:
         from nas.report.compare import compare, evaluated
         from nas.report.comparison_page import PAGE, lines, write_comparison
-        from nas.report.write import write_report
         from nas.runs.differences import corrected
         from nas.runs.run_folder import described, result_of
 
@@ -50,8 +52,8 @@ class Report(Command):
                 raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
             with readable(folder):
                 result = corrected(result)
-                path = write_report(folder, result)
                 command = command_of(described(folder)["command"], folder)
+                path = write_report_of(folder, result)
                 values.append(command.presented(folder, result))
                 text = command.summary(folder, result)
             line = f"report: {path}"
@@ -64,6 +66,14 @@ class Report(Command):
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
         single = len(folders) == 1 and together is None
         output.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
+
+
+def write_report_of(folder: Path, result: Json) -> Path:
+    """Write `report.html` of any run, with the line of its command that repeats it."""
+    from nas.report.write import write_report
+    from nas.runs.run_folder import described
+
+    return write_report(folder, result, command_of(described(folder)["command"], folder).repeat)
 
 
 @contextmanager

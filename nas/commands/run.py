@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.arguments import CONFIG, OVERRIDES
+from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ class Run(RunCommand):
 
     name, place = "run", 1
     arguments = (CONFIG, OVERRIDES)
+    takes = ("name", "seeds", "run.*", *SEARCHED, "train.*", "eval.*", "model.*")
 
     def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
-        from nas.settings.effects import Reader
         from nas.settings.typed import load
         from nas.settings.words import only_overrides
 
-        return load(Reader(self.typed()), config, only_overrides(overrides)), None
+        return load(self.reader(), config, only_overrides(overrides)), None
 
     def command_of(self, settings: Settings) -> RunCommand:
         return self if settings.seeds == 1 else Study()
@@ -54,7 +55,7 @@ class Run(RunCommand):
         jobs = Jobs(settings, None, keep)
         search_stage.check(jobs)
         train_stage.say(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
-        reach.warn(self.typed(), settings)
+        reach.warn(self.reader(), settings)
         eval_stage.check(settings, jobs.dataset)
         train_stage.check(settings, jobs.dataset)
 
@@ -103,7 +104,7 @@ class Run(RunCommand):
             "differences": differences([entries[model.name] for model in models]),
         }
         with run.stage("report"):
-            write_report(run.folder, run.signed({**result, "seconds": run.seconds()}))
+            write_report(run.folder, run.signed({**result, "seconds": run.seconds()}), self.repeat)
         return run.finish({**result, "seconds": run.seconds()})
 
 
@@ -135,4 +136,4 @@ class Study(Run):
         from nas.report.write import write_report
         from nas.runs import study
 
-        return study.carry_out(run, watcher, Run().finish, write_report)
+        return study.carry_out(run, watcher, Run().finish, partial(write_report, repeat=self.repeat))

@@ -13,6 +13,7 @@ from nas.commands.base import Command, Output
 from nas.core.errors import InputError, Terminated
 
 if TYPE_CHECKING:
+    from nas.core.io.records import Json
     from nas.runs.context import Watcher
     from nas.runs.forecast import Cost, Forecast
     from nas.runs.run_folder import Run
@@ -35,7 +36,7 @@ class RunCommand(Command):
     def settings(self, *args: Any, **typed: Any) -> tuple[Settings, Any]:
         """The settings of a new run, and what the command is given besides: networks, labels, or None."""
 
-    def extra(self, given: Any) -> dict[str, Any]:
+    def extra(self, given: Any) -> Json:
         """What `config.json` of the run keeps of that, as plain values; `execute` reads it in `run.extra`."""
         return {}
 
@@ -70,6 +71,21 @@ class RunCommand(Command):
         from nas.report.presentation import text_of
 
         return text_of(self.name, folder, result)
+
+    def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
+        """The command line that repeats a run, by its `config.json`, and whether it needs the settings as a file.
+
+        A run of a shipped recipe is told by what differs from that, any other by `NAME.yaml`, which is to be saved.
+        """
+        from nas.core import config
+        from nas.settings.repeat import changes
+
+        name, seed = str(settings["name"]), f"seed={settings['seed']}"
+        differing = changes(self.reader(), name, settings) if name in config.shipped() else None
+        if differing is not None:
+            return shlex.join(["nas", self.typed(), name, seed, *differing]), False
+        several = [] if settings.get("seeds", 1) == 1 else [f"seeds={settings['seeds']}"]
+        return shlex.join(["nas", self.typed(), f"{name}.yaml", seed, *several]), True
 
     @classmethod
     def has_forecast(cls) -> bool:

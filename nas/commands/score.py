@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import Signals
+from typing import ClassVar
 
 from nas.commands.arguments import Argument, Option
 from nas.commands.base import Command, Output
@@ -43,6 +44,8 @@ class Score(Command):
         ),
         Option("to", "A .csv or .jsonl for the rows; the same command goes on with it.", "FILE", Path, flag="--output"),
     )
+    takes = ("model.*", "scoring.*", "proxies.*")
+    instead: ClassVar[dict[str, str]] = {"arch": "give it without arch="}
 
     def call(
         self,
@@ -62,7 +65,6 @@ class Score(Command):
             from nas.scoring.rows import JsonArray, Row, RowFile, line_of
             from nas.search_spaces import SPACES
             from nas.search_spaces.sources import Candidates
-            from nas.settings.effects import Reader
             from nas.settings.typed import from_values
             from nas.settings.words import sorted_words
             from nas.strategies.proxies import PROXIES
@@ -78,7 +80,7 @@ class Score(Command):
                 raise InputError(
                     "Expected --sample with --seed, which is the sample's; seed=S draws weights and batch."
                 )
-            settings = from_values(Reader(self.name, tuple(names)), {"space": space, "name": "score"}, overrides)
+            settings = from_values(self.reader(tuple(names)), {"space": space, "name": "score"}, overrides)
             settings.once(self.name)
             candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
             with ExitStack() as stack:

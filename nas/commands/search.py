@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.arguments import CONFIG, OVERRIDES
+from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ class Search(RunCommand):
 
     name, place = "search", 2
     arguments = (CONFIG, OVERRIDES)
+    takes = ("name", "run.dir", *SEARCHED)
+    later = ("model", "train", "eval")  # `nas train RUN`, `nas eval RUN`
 
     def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
-        from nas.settings.effects import Reader
         from nas.settings.typed import load
         from nas.settings.words import only_overrides
 
-        return load(Reader(self.name), config, only_overrides(overrides)), None
+        return load(self.reader(), config, only_overrides(overrides)), None
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs import eval_stage, train_stage
@@ -43,7 +44,7 @@ class Search(RunCommand):
         search_stage.check_settings(self.name, settings)
         search_stage.check(Jobs(settings, None, keep))
         train_stage.say(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
-        reach.warn(self.name, settings)
+        reach.warn(self.reader(), settings)
 
     def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
         from nas.searches import search_stage

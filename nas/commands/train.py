@@ -30,13 +30,14 @@ class Train(RunCommand):
         OVERRIDES,
     )
     distributed = True
+    takes = ("name", "arch", "run.dir", "train.*", "model.*")
+    later = ("eval",)  # `nas eval RUN`
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
         from nas.runs.sources import best_of, settings_of
         from nas.runs.train_stage import check_connected
         from nas.settings import typed
-        from nas.settings.effects import Reader
         from nas.settings.words import only_overrides
 
         overrides = only_overrides(overrides)
@@ -44,9 +45,9 @@ class Train(RunCommand):
         if folder.is_dir():
             values = settings_of(folder)
             values["arch"] = best_of(folder)
-            settings = typed.from_values(Reader(self.name), values, overrides)
+            settings = typed.from_values(self.reader(), values, overrides)
         else:
-            settings = typed.load(Reader(self.name), source, overrides)
+            settings = typed.load(self.reader(), source, overrides)
         check_connected(settings)
         return settings, None
 
@@ -60,7 +61,7 @@ class Train(RunCommand):
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         check_selection(settings.train, settings.data.validation)
         train_stage.say(train_stage.one_image(settings, True, []))
-        reach.warn(self.name, settings)
+        reach.warn(self.reader(), settings)
         train_stage.check(settings, Jobs(settings, None, keep).dataset)
 
     def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:

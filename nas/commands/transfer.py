@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.arguments import Argument
 from nas.commands.run_command import RunCommand
+from nas.settings.reader import Reader
 
 if TYPE_CHECKING:
+    from nas.core.io.records import Json
     from nas.runs.context import Watcher
     from nas.runs.evaluation import GivenModel
     from nas.runs.run_folder import Run
@@ -31,6 +35,8 @@ class Transfer(RunCommand):
             list[str],
         ),
     )
+    takes = ("name", "run.dir", "eval.*")
+    needs_training_images = False
 
     def settings(self, words: list[str]) -> tuple[Settings, dict[str, GivenModel]]:
         from nas.runs.evaluation import evaluation_settings
@@ -39,9 +45,24 @@ class Transfer(RunCommand):
 
         overrides, networks = sorted_words(words)
         overrides = check_overrides(overrides)
-        return together([evaluation_settings(network, overrides, self.name) for network in networks])
+        return together([evaluation_settings(network, overrides, self.reader()) for network in networks])
 
-    def extra(self, given: dict[str, GivenModel]) -> dict[str, Any]:
+    def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
+        from nas.eval.transfer import used
+
+        return replace(super().reader(proxies), narrowed=used)
+
+    def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
+        from nas.core import config
+        from nas.eval.transfer import USED
+        from nas.settings.repeat import overrides
+
+        asked = {key: settings["eval"][key] for key in USED if key in settings["eval"]}
+        attacks = overrides(self.reader(), settings, config.flat(asked, "eval."))
+        networks = [str(one["checkpoint"]) for one in extra["networks"].values()]
+        return shlex.join(["nas", self.name, *networks, f"seed={settings['seed']}", *attacks]), False
+
+    def extra(self, given: dict[str, GivenModel]) -> Json:
         return {"networks": {name: one.to_json() for name, one in given.items()}}
 
     def check(self, settings: Settings, given: dict[str, GivenModel], keep: bool = True) -> None:
@@ -50,7 +71,7 @@ class Transfer(RunCommand):
 
         settings.once(self.name)
         Work(settings, given, None, keep).check()
-        reach.warn(self.name, settings)
+        reach.warn(self.reader(), settings)
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
         from nas.runs.transfer import carry_out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.identity import Identity, identities
 from nas.runs.differences import corrected
@@ -15,6 +17,7 @@ from nas.search_spaces import SPACES
 from nas.searches.loop import failures, trajectory
 from nas.strategies import Goal
 
+Repeat = Callable[[Json, Json], tuple[str, bool]]  # settings, extra → line, whether it needs a file
 Edges = dict[str, list[tuple[str, str, str]]]
 
 
@@ -31,6 +34,7 @@ class Facts:
     failures: dict[str, int]  # of the search, by reason
     training: dict[str, dict[str, Any]]  # by model
     models: dict[str, Identity]
+    repeated: tuple[str, bool]  # the command line that repeats the run, and whether it needs the settings as a file
 
     @property
     def search(self) -> dict[str, Any] | None:
@@ -80,7 +84,7 @@ class Facts:
             return {}
 
 
-def gather(folder: Path, result: dict[str, Any]) -> Facts:
+def gather(folder: Path, result: dict[str, Any], repeat: Repeat) -> Facts:
     """Read what the folder of a run knows; takes no lock, so that it works inside the run and after it."""
     config = described(folder)
     result = corrected(uniform(result))
@@ -97,9 +101,9 @@ def gather(folder: Path, result: dict[str, Any]) -> Facts:
     known = {entry["name"]: entry.get("training") for entry in result.get("models") or []}
     models = identities({**known, **{name: known.get(name) for name in training}})
     training = {name: training[name] for name in models if name in training}
-    return Facts(
-        config["settings"], config["command"], config["extra"], result, goal, evaluations, failed, training, models
-    )  # fmt: skip
+    settings, extra = config["settings"], config["extra"]
+    line = repeat(settings, extra)
+    return Facts(settings, config["command"], extra, result, goal, evaluations, failed, training, models, line)
 
 
 def _curves(entry: dict[str, Any]) -> list[dict[str, Any]]:

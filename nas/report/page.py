@@ -11,7 +11,6 @@ from nas.report.facts import Facts
 from nas.report.figures import cells, curves
 from nas.report.frame import beside, document, section
 from nas.report.identity import legend
-from nas.report.repeat import command
 from nas.report.sections import corruptions, measured, tables
 from nas.report.sections.summary import summary
 from nas.report.wording import attack, non_finite, norm, origin, radius, remarks, taken
@@ -204,7 +203,7 @@ def _settings(facts: Facts) -> str:
 
 
 def _repeat(facts: Facts) -> str:
-    line, needs_file = command(facts)
+    line, needs_file = facts.repeated
     name = escape(str(facts.settings["name"]))
     note = f"Save the settings above as <code>{name}.yaml</code>, then:" if needs_file else ""
     after = "With the versions above and the same kind of device, the same seed gives the same numbers."

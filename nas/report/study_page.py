@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 from nas.report.facts import Facts
-from nas.report.repeat import command
 from nas.report.sections.tables import pairs, scrolling, seconds
 from nas.report.style import CSS
 from nas.report.wording import attack, minus, origin, probability_of_few, radius
@@ -22,7 +21,7 @@ def study_page(facts: Facts) -> str:
         f"search, its random cell, its trainings. {result['n_test']:,} test images, the same for all; "
         f"{escape(str(result['norm']))} attacks of ε = {radius(result['eps'])}."
     )
-    line, needs_file = command(facts)
+    line, needs_file = facts.repeated
     save = f'<p class="note">Save the settings of a run as <code>{name}.yaml</code>, then:</p>' if needs_file else ""
     sections = [
         _section("Results", about, _results(result)),

@@ -14,7 +14,7 @@ from nas.eval.networks.loading import EvaluatedModel, load_model, refuse_options
 from nas.eval.sources import ModelSource
 from nas.runs.sources import model_source, run_of, settings_of
 from nas.settings import typed
-from nas.settings.effects import Reader
+from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
 from nas.train.exported import is_exported, read
 
@@ -41,8 +41,8 @@ class GivenModel:
         return cls(ModelSource.from_json(value), value["name"])
 
 
-def evaluation_settings(text: str, overrides: list[str], command: str = "eval") -> tuple[Settings, GivenModel]:
-    """Settings of `nas eval` (or another `command` that attacks) and which network it is about.
+def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tuple[Settings, GivenModel]:
+    """Settings of `nas eval` (or another command that attacks, the `reader`) and which network it is about.
 
     Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
     to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
@@ -54,7 +54,7 @@ def evaluation_settings(text: str, overrides: list[str], command: str = "eval") 
             )
     source = model_source(text)
     if source.foreign:
-        return _foreign_settings(source, overrides, command), GivenModel(source, source.label)
+        return _foreign_settings(source, overrides, reader), GivenModel(source, source.label)
     path = Path(source.text)
     network, trained = read(path)
     run = None if is_exported(path) else run_of(path)
@@ -64,12 +64,12 @@ def evaluation_settings(text: str, overrides: list[str], command: str = "eval") 
     )
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
-    settings = typed.from_values(Reader(command), values, overrides)
+    settings = typed.from_values(reader, values, overrides)
     refuse_options(source, settings.eval)
     return settings, GivenModel(source, trained.name, EvaluatedModel.of_ours(network, trained))
 
 
-def _foreign_settings(source: ModelSource, overrides: list[str], command: str) -> Settings:
+def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader) -> Settings:
     if not any(text.startswith("data.name=") for text in overrides):
         raise InputError(
             f"Expected data.name=... for {source.text}, which has no run that says what to attack it on; for example "
@@ -81,4 +81,4 @@ def _foreign_settings(source: ModelSource, overrides: list[str], command: str) -
             f"Expected data.resize={' or '.join(RESIZES)} for {source.text}, for which the library pads images, but "
             "got none; set the nearest."
         )
-    return typed.from_values(Reader(command), {"name": f"eval-{source.label}", "data": images}, overrides)
+    return typed.from_values(reader, {"name": f"eval-{source.label}", "data": images}, overrides)

@@ -1,15 +1,13 @@
 """Which settings have an effect in which command: where the declarations of all sections meet.
 
-What is declared: which commands look at a section (`TAKES`), what other settings a key needs (the rules here, where
-these are of another section, and `train/effects.py`, `eval/effects.py`, the `conditions` of a strategy), and which keys
-a training method, an attack or a data set `reads`. A key of which nothing is declared acts.
+What is declared: the keys that act in a command (by the command itself), what other settings a key needs (the rules
+here, where these are of another section, and `train/effects.py`, `eval/effects.py`, the `conditions` of a strategy),
+and which keys a training method, an attack or a data set `reads`. A key of which nothing is declared acts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -19,69 +17,28 @@ from nas.core.data.resize import SQUASH
 from nas.core.execution.executor import RAY
 from nas.core.seeds import seeded
 from nas.eval import effects as of_eval
-from nas.eval.transfer import used
 from nas.objectives.constraints import Constraint
 from nas.objectives.notation import GRAPH, LATENCY, parse, source_of
 from nas.objectives.short_training import judging
 from nas.search_spaces import SPACES
+from nas.settings.reader import Reader
 from nas.settings.schema import Settings
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.train import effects as of_train
 
-RUN, SEARCH, TRAIN, EVAL, TRANSFER, SCORE, DPS = COMMANDS = (
-    "run",
-    "search",
-    "train",
-    "eval",
-    "transfer",
-    "score",
-    "dps",
-)
-SEARCHING = (RUN, SEARCH)
-TAKES: dict[str, tuple[str, ...]] = {  # what each command looks at; a key that no pattern matches acts everywhere
-    "name": (RUN, SEARCH, TRAIN, EVAL, TRANSFER, DPS),
-    "arch": (TRAIN,),
-    "seeds": (RUN,),
-    "run.*": (RUN, SEARCH, TRAIN, EVAL, TRANSFER, DPS),
-    "run.trainings": (RUN,),
-    "run.random": (RUN,),
-    "tables.*": SEARCHING,
-    "search.*": SEARCHING,
-    "latency.*": SEARCHING,
-    "label.*": SEARCHING,
-    "predicted.*": SEARCHING,
-    "strategy.*": SEARCHING,
-    "supernet.*": SEARCHING,
-    "train.*": (RUN, TRAIN),
-    "eval.*": (RUN, EVAL, TRANSFER),
-    "model.*": (RUN, TRAIN, SCORE, DPS),
-    "scoring.*": (RUN, SEARCH, SCORE, DPS),
-    "proxies.*": (RUN, SEARCH, SCORE, DPS),
-}
-HANDED_ON = {SEARCH: ("model", "train", "eval"), TRAIN: ("eval",)}  # sections that `nas train RUN`, `nas eval RUN` take
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A command, and the proxies that it computes where they are not the settings' business."""
-
-    command: str
-    proxies: tuple[str, ...] = ()
-
 
 def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict[str, str]:
     """Those of the dotted keys that cannot change what the command does with these settings, and why, in words.
 
-    A key of which nothing is declared acts, and so does what a later command takes from the run (`HANDED_ON`).
+    A key of which nothing is declared acts, and so does what a later command takes from the run.
     """
-    later = HANDED_ON.get(reader.command, ())
     use = Use(reader, settings)
     reasons = (
         (key, next(filter(None, (rule(use, key) for rule in _RULES)), None))
         for key in keys
-        if key.partition(".")[0] not in later
+        if key.partition(".")[0] not in reader.later
     )
     return {key: why for key, why in reasons if why is not None}
 
@@ -90,10 +47,10 @@ class Use:
     """What a command with these settings looks at."""
 
     def __init__(self, reader: Reader, settings: Settings) -> None:
-        self.command = reader.command
+        self.reader = reader
         self.settings = settings
         self.supernet = settings.strategy.name in SUPERNET_STRATEGIES.components
-        self.asks = self.command in SEARCHING and not self.supernet  # for metrics of candidates
+        self.asks = reader.takes("search.objective") and not self.supernet  # for metrics of candidates
         search = settings.search
         names = [term.name for text in (search.objective, search.cheap) if text for term in parse(text)]
         names += [name for name in search.features if name != GRAPH]
@@ -117,11 +74,6 @@ class Use:
         """The `trained:` metrics asked for."""
         return self._of("trained")
 
-    @property
-    def trainings(self) -> list[str]:
-        """The methods of the networks that are trained to the end."""
-        return self.settings.run.trainings if self.command == RUN else [self.settings.train.method]
-
     @cached_property
     def body(self) -> Any:
         """Of a network that would be trained."""
@@ -134,11 +86,11 @@ Rule = Callable[[Use, str], str | None]  # why the key has no effect; None where
 
 
 def _taken(use: Use, key: str) -> str | None:
-    for pattern, commands in TAKES.items():
-        if fnmatchcase(key, pattern) and use.command not in commands:
-            instead = "; give it without arch=" if (use.command, key) == (SCORE, "arch") else ""
-            return f"in nas {use.command} (only in nas {either(commands)}{instead})"
-    return None
+    if use.reader.takes(key):
+        return None
+    instead = use.reader.instead.get(key)
+    takers = either(use.reader.takers(key))
+    return f"in nas {use.reader.command} (only in nas {takers}{'' if instead is None else f'; {instead}'})"
 
 
 def _for_data(use: Use, key: str) -> str | None:
@@ -201,15 +153,15 @@ def _for_training(use: Use, key: str) -> str | None:
         return None
     if section == "label" and not use.labels:
         return "without a trained: objective (search.objective=trained:fgsm)"
-    if key == "train.method" and use.command == RUN:
+    if key == "train.method" and use.reader.takes("run.trainings"):
         return "in nas run, where run.trainings says how networks are trained"
     settings = use.settings.label if section == "label" else use.settings.train
     condition = of_train.CONDITIONS.get(name)
     if condition is not None and not condition.holds(settings):
         return condition.why(settings)
-    methods = [settings.method] if section == "label" else use.trainings
+    methods = [settings.method] if section == "label" else use.reader.trainings(use.settings)
     if name in of_train.OF_METHODS and not any(of_train.uses(method, name) for method in methods):
-        where = "run.trainings" if section == "train" and use.command == RUN else f"{section}.method"
+        where = "run.trainings" if section == "train" and use.reader.takes("run.trainings") else f"{section}.method"
         return f"with {where}={','.join(methods)} (only with {either(of_train.users(name))})"
     validated = use.settings.data.validation > 0
     if name in of_train.OF_METHODS and not any(of_train.uses(method, name, validated) for method in methods):
@@ -228,7 +180,7 @@ def _for_evaluation(use: Use, key: str) -> str | None:
     section, _, name = key.partition(".")
     if section != "eval":
         return None
-    views = [used(use.settings.eval) if use.command == TRANSFER else use.settings.eval]
+    views = [use.reader.narrowed(use.settings.eval)]
     if use.labels:
         views.append(judging(use.labels, use.settings.eval))
     condition = of_eval.CONDITIONS.get(name)

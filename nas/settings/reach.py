@@ -16,29 +16,30 @@ from nas.eval.checks import STEPS
 from nas.eval.plan import attacks_of, made
 from nas.eval.settings import EvalSettings
 from nas.objectives.notation import TRAINED, source_of
+from nas.settings.reader import Reader
 from nas.settings.schema import Settings, is_supernet
 from nas.train import METHODS, TrainSettings, adversarial
 
 
-def warn(command: str, settings: Settings) -> None:
-    """Log each warning that the settings of a new run of `command` deserve, once."""
-    for text in warnings(command, settings):
+def warn(reader: Reader, settings: Settings) -> None:
+    """Log each warning that the settings of a new run of a command deserve, once."""
+    for text in warnings(reader, settings):
         logging.getLogger("nas").warning("%s", text)
 
 
-def warnings(command: str, settings: Settings) -> list[str]:
-    """Where steps · step size < eps in what `command` trains, labels and attacks with."""
+def warnings(reader: Reader, settings: Settings) -> list[str]:
+    """Where steps · step size < eps in what a command trains, labels and attacks with."""
     found: list[str] = []
-    if command in ("run", "train"):
-        for method in settings.run.trainings if command == "run" else [settings.train.method]:
+    if reader.takes("train.eps"):
+        for method in reader.trainings(settings):
             found += _of_training(replace(settings.train, method=method), settings.data.validation != 0)
-    if command in ("run", "search") and not is_supernet(settings):
+    if reader.takes("search.objective") and not is_supernet(settings):
         labels = [name.removeprefix(TRAINED) for name in settings.search.metrics() if source_of(name) == "trained"]
         if labels:
             found += _of_training(settings.label, settings.label.select == "best")
         names = dict.fromkeys(label.removeprefix("hrs:") for label in labels if label != "clean")
         found += _of_attacks([(name, made(name, settings.eval)) for name in names])
-    if command in ("run", "eval", "transfer"):
+    if reader.takes("eval.attacks"):
         found += _of_attacks(_evaluation(settings.eval))
     return list(dict.fromkeys(found))
 

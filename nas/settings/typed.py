@@ -11,7 +11,8 @@ from nas.core import config
 from nas.core.data import ALL
 from nas.core.errors import InputError
 from nas.settings import schema as schema
-from nas.settings.effects import EVAL, TRANSFER, Reader, ineffective
+from nas.settings.effects import ineffective
+from nas.settings.reader import Reader
 from nas.settings.schema import Settings
 
 
@@ -23,7 +24,7 @@ def load(reader: Reader, name: str, overrides: list[str]) -> Settings:
 def from_values(reader: Reader, values: dict[str, Any], overrides: list[str]) -> Settings:
     """`settings.from_values`, likewise."""
     settings = schema.from_values(values, overrides)
-    if settings.data.test == ALL and reader.command not in (EVAL, TRANSFER):
+    if settings.data.test == ALL and reader.needs_training_images:
         raise InputError(
             f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; "
             "only nas eval and nas transfer can do without."

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from nas.commands.report import write_report_of as write_report
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
@@ -19,7 +20,6 @@ from nas.eval import hrs, wilson
 from nas.report.forecast import forecast_text
 from nas.report.presentation import text_of
 from nas.report.wording import probability_of_few
-from nas.report.write import write_report
 from nas.runs import repetitions, sources
 from nas.runs.forecast import Cost, Forecast
 from nas.settings.schema import from_values

@@ -11,9 +11,9 @@ import pytest
 from test_report import entry, result
 
 from nas.cli.main import run_command
+from nas.commands.report import write_report_of as write_report
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
-from nas.report.write import write_report
 from nas.runs import repetitions, run_folder
 from nas.settings import schema
 

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
+from nas.commands import COMMANDS, command_of
+from nas.commands.report import write_report_of as write_report
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
 from nas.eval import hrs, wilson
-from nas.report import repeat
-from nas.report.facts import gather
+from nas.report.facts import Facts, gather
 from nas.report.figures import cells
 from nas.report.identity import legend
 from nas.report.wording import duration, percent, points, probability, radius
-from nas.report.write import write_report
 from nas.runs import run_folder
 from nas.runs.differences import differences
+from nas.runs.run_folder import described
 from nas.search_spaces import SPACES
 from nas.settings import schema, typed
-from nas.settings.effects import Reader
 
 BEST = "|avg_pool_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
 RANDOM = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|nor_conv_3x3~1|none~2|"
@@ -128,6 +128,10 @@ def make(tmp_path: Path) -> Make:
         return folder
 
     return made
+
+
+def gathered(folder: Path, content: dict[str, Any]) -> Facts:
+    return gather(folder, content, command_of(described(folder)["command"], folder).repeat)
 
 
 def text_of(page: str) -> str:
@@ -358,8 +362,8 @@ def test_the_command_repeats_the_run(make: Make) -> None:
         "run.random=false",
         "train.eps=8/255",
     ]
-    facts = gather(make(*overrides), result())
-    line, needs_file = repeat.command(facts)
+    facts = gathered(make(*overrides), result())
+    line, needs_file = facts.repeated
     assert not needs_file
     words = line.split()
     assert words[:3] == ["nas", "run", "quickstart"]
@@ -381,7 +385,7 @@ def test_a_run_from_a_file_says_to_save_the_settings(make: Make) -> None:
 
 def test_an_evaluation_is_repeated_with_its_attacks(make: Make) -> None:
     folder = make(command="eval", extra={"checkpoint": "some folder/best.pt", "name": "best-pgd"})
-    line, _ = repeat.command(gather(folder, entry("best-pgd", BEST)))
+    line, _ = gathered(folder, entry("best-pgd", BEST)).repeated
     assert line.startswith("nas eval 'some folder/best.pt' seed=7 eval.attacks=fgsm,pgd20,autoattack eval.eps=0.15")
 
 
@@ -397,15 +401,15 @@ def test_the_command_that_repeats_a_run_names_what_acts_alone(make: Make, comman
     more = {"train": [f"arch={BEST}"], "eval": ["eval.attacks=fgsm", "eval.sweep=[]"]}.get(command, [])
     extra = {"checkpoint": "best.pt", "name": "best-pgd"} if command == "eval" else None
     folder = make(*idle, *more, "eval.n_test=20", command=command, extra=extra)
-    line, needs_file = repeat.command(gather(folder, entry("best-pgd", BEST) if command == "eval" else result()))
+    line, needs_file = gathered(folder, entry("best-pgd", BEST) if command == "eval" else result()).repeated
     assert not needs_file
     _, _, source, *words = shlex.split(line)
     for text in idle:
         assert text.split("=")[0] not in line
     if command == "eval":
-        typed.from_values(Reader("eval"), {}, words)
+        typed.from_values(COMMANDS.get("eval")().reader(), {}, words)
     else:
-        typed.load(Reader(command), source, words)
+        typed.load(COMMANDS.get(command)().reader(), source, words)
     assert command == "eval" or "eval.n_test=20" in words
 
 
@@ -417,7 +421,7 @@ def test_numbers_are_written_alike() -> None:
 
 
 def test_colour_tells_the_cell_and_line_style_the_training(make: Make) -> None:
-    models = gather(make(), result()).models
+    models = gathered(make(), result()).models
     assert models["best-pgd"].colour == models["best-standard"].colour != models["random-pgd"].colour
     assert models["best-pgd"].dashes == models["random-pgd"].dashes != models["best-standard"].dashes
     assert legend(list(models.values())).count("<li>") == len(models)

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from nas.commands import execute
+from nas.commands.report import write_report_of as write_report
 from nas.eval import hrs, wilson
 from nas.report.compare import compare
 from nas.report.comparison_page import lines, page
 from nas.report.presentation import text_of
-from nas.report.write import write_report
 from nas.runs import run_folder
 from nas.runs.context import Watcher
 from nas.runs.differences import UNTESTED, corrected, difference_text, differences, disagreement, uncorrected

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from nas.commands import COMMANDS
 from nas.commands.eval import Eval
 from nas.commands.search import Search
 from nas.commands.train import Train
+from nas.commands.transfer import Transfer
 from nas.core import config, provenance
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
@@ -25,7 +27,6 @@ from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
 from nas.scoring.rows import RowFile
 from nas.settings import typed
-from nas.settings.effects import Reader
 from nas.settings.schema import from_values
 from nas.train import TrainedNetwork, larger_batch, load_trained
 
@@ -135,10 +136,10 @@ def network(path: Path, data: dict[str, Any], classes: list[str] | None = None) 
 def test_checkpoints_of_before_count_as_text(numbers: Path, tmp_path: Path) -> None:
     said = {"name": "imagefolder", "root": str(numbers), "size": None, "download": True, "validation": 0.1}
     old = network(tmp_path / "old.pt", said)
-    settings, given = evaluation_settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
+    settings, given = Eval().settings(old, ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"])
     assert settings.data.order == "text"
     Eval().check(settings, given)
-    changed, _ = evaluation_settings(old, ["data.order=numeric"])
+    changed, _ = Eval().settings(old, ["data.order=numeric"])
     assert changed.data.order == "numeric"
 
 
@@ -149,16 +150,16 @@ def test_new_checkpoints_carry_their_order_and_names(
     new = network(tmp_path / "new.pt", asdict(data), NAMES)
     assert load_trained(Path(new))[1].classes == NAMES
     few = ["eval.n_test=4", "eval.attacks=fgsm", "device=cpu"]
-    settings, given = evaluation_settings(new, few)
+    settings, given = Eval().settings(new, few)
     assert settings.data.order == "numeric"
     Eval().check(settings, given)
-    settings, given = evaluation_settings(new, [*few, "data.order=text"])
+    settings, given = Eval().settings(new, [*few, "data.order=text"])
     with pytest.raises(InputError, match=r"set data\.order"):
         Eval().check(settings, given)
     caplog.clear()
     for name in NAMES:
         (numbers / name).rename(numbers / f"n{int(name):03}")
-    settings, given = evaluation_settings(new, few)
+    settings, given = Eval().settings(new, few)
     Eval().check(settings, given)
     assert "11 of 11 classes" in caplog.text
 
@@ -173,19 +174,19 @@ def test_nonsense_names_are_refused(classes: Any, tmp_path: Path) -> None:
 def test_networks_of_two_orders_do_not_meet(numbers: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     old = network(tmp_path / "old.pt", {"name": "imagefolder", "root": str(numbers)})
     new = network(tmp_path / "new.pt", asdict(DataSettings("imagefolder", str(numbers))), NAMES)
-    both = [evaluation_settings(path, [], "transfer") for path in (old, new)]
+    both = [evaluation_settings(path, [], Transfer().reader()) for path in (old, new)]
     with pytest.raises(InputError, match=r"data\.order"):
         together(both)
-    both = [evaluation_settings(path, ["data.order=text"], "transfer") for path in (old, new)]
+    both = [evaluation_settings(path, ["data.order=text"], Transfer().reader()) for path in (old, new)]
     assert together(both)[0].data.order == "text"
     digits = [
         network(tmp_path / f"{name}.pt", {"name": "digits", **more})
         for name, more in (("a", {}), ("b", {"order": "numeric"}))
     ]
-    together([evaluation_settings(path, [], "transfer") for path in digits])
+    together([evaluation_settings(path, [], Transfer().reader()) for path in digits])
     ways = [f"torchvision:{name}" for name in ("resnet18", "resnet50")]
     assert not caplog.text
-    together([evaluation_settings(one, ["data.name=imagefolder"], "transfer") for one in ways])
+    together([evaluation_settings(one, ["data.name=imagefolder"], Transfer().reader()) for one in ways])
     assert "in 2 ways (crop, 0.875, bilinear; crop, 0.9655, bilinear)" in caplog.text
 
 
@@ -238,13 +239,13 @@ def test_score_files_of_before_go_on_where_the_labels_are_the_same(numbers: Path
 )
 def test_what_cannot_act_is_refused(name: str, overrides: list[str], word: str) -> None:
     with pytest.raises(InputError) as caught:
-        typed.from_values(Reader(name), {}, overrides)
+        typed.from_values(COMMANDS.get(name)().reader(), {}, overrides)
     assert word in str(caught.value)
 
 
 def test_a_recipe_cannot_train_on_test_images_either() -> None:
     with pytest.raises(InputError, match="which needs training images"):
-        typed.from_values(Reader("train"), {"data": {"test": "all"}}, [])
+        typed.from_values(COMMANDS.get("train")().reader(), {"data": {"test": "all"}}, [])
 
 
 # libraries
@@ -252,14 +253,14 @@ def test_a_recipe_cannot_train_on_test_images_either() -> None:
 
 def test_libraries_say_how_their_images_are_cut() -> None:
     chosen = ["data.name=imagefolder", "data.root=here"]
-    data = evaluation_settings("torchvision:resnet50", chosen)[0].data
+    data = Eval().settings("torchvision:resnet50", chosen)[0].data
     assert (data.size, data.resize, data.crop_share, data.interpolation) == (224, "crop", 224 / 232, "bilinear")
     older = [*chosen, "eval.model_options=weights=IMAGENET1K_V1"]
-    data = evaluation_settings("torchvision:resnet50", older)[0].data
+    data = Eval().settings("torchvision:resnet50", older)[0].data
     assert (data.resize, data.crop_share) == ("crop", 0.875)
-    data = evaluation_settings("torchvision:resnet50", [*chosen, "data.resize=squash", "data.size=64"])[0].data
+    data = Eval().settings("torchvision:resnet50", [*chosen, "data.resize=squash", "data.size=64"])[0].data
     assert (data.size, data.resize) == (64, "squash")
-    data = evaluation_settings("torchvision:resnet50", [*chosen, "data.crop_share=1"])[0].data
+    data = Eval().settings("torchvision:resnet50", [*chosen, "data.crop_share=1"])[0].data
     assert (data.resize, data.crop_share) == ("crop", 1)
 
 
@@ -273,7 +274,7 @@ def test_libraries_say_how_their_images_are_cut() -> None:
 )
 def test_so_does_timm(name: str, expected: tuple[str, float | None, str]) -> None:
     pytest.importorskip("timm")
-    data = evaluation_settings(f"timm:{name}", ["data.name=imagefolder", "data.root=here"])[0].data
+    data = Eval().settings(f"timm:{name}", ["data.name=imagefolder", "data.root=here"])[0].data
     assert (data.resize, data.interpolation) == (expected[0], expected[2])
     if expected[1] is not None:
         assert data.crop_share == expected[1]
@@ -286,8 +287,8 @@ def test_padding_is_asked_back() -> None:
         pytest.skip("this timm has no such model")
     chosen = ["data.name=imagefolder", "data.root=here"]
     with pytest.raises(InputError, match=r"data\.resize=squash or crop"):
-        evaluation_settings(f"timm:{padding[0]}", chosen)
-    assert evaluation_settings(f"timm:{padding[0]}", [*chosen, "data.resize=crop"])[0].data.resize == "crop"
+        Eval().settings(f"timm:{padding[0]}", chosen)
+    assert Eval().settings(f"timm:{padding[0]}", [*chosen, "data.resize=crop"])[0].data.resize == "crop"
 
 
 # what is said

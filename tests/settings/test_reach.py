@@ -14,6 +14,7 @@ from forked import Fork, Say
 from torch import Tensor, nn
 
 from nas.cli.main import main
+from nas.commands import COMMANDS
 from nas.commands.search import Search
 from nas.core.optimisation.perturb import is_short
 from nas.eval.attacks import ATTACKS
@@ -69,16 +70,20 @@ CASES: list[tuple[str, list[str], list[str]]] = [  # command, settings, the begi
 ]  # fmt: skip
 
 
+def warnings(command: str, overrides: list[str]) -> list[str]:
+    return reach.warnings(COMMANDS.get(command)().reader(), load("quickstart", overrides))
+
+
 @pytest.mark.parametrize(("command", "overrides", "expected"), CASES)
 def test_warns_where_it_is_true_and_only_there(command: str, overrides: list[str], expected: list[str]) -> None:
-    found = reach.warnings(command, load("quickstart", overrides))
+    found = warnings(command, overrides)
     assert len(found) == len(expected), found
     for text, beginning in zip(found, expected):
         assert text.startswith(beginning)
 
 
 def test_the_numbers_and_what_to_set() -> None:
-    (text,) = reach.warnings("eval", load("quickstart", ["eval.step_size=0.003", "eval.sweep=[0.5,2]"]))
+    (text,) = warnings("eval", ["eval.step_size=0.003", "eval.sweep=[0.5,2]"])
     assert "20 step(s) of 0.003 go no farther than 0.06, which is less than the radius 0.15 (and 2 other radii)" in text
     assert "set eval.step_size or the number of steps" in text
 
@@ -88,7 +93,7 @@ def test_the_numbers_and_what_to_set() -> None:
 )
 def test_it_names_the_setting_that_the_method_reads(method: str, key: str) -> None:
     short = ["train.eps=0.9", "train.fgsm_alpha=0.5", "train.free_alpha=0.01", "data.validation=0", "train.select=last"]
-    (text,) = reach.warnings("train", load("quickstart", [f"train.method={method}", *short]))
+    (text,) = warnings("train", [f"train.method={method}", *short])
     assert f"; set train.{key} or the number of steps." in text
 
 
@@ -96,7 +101,7 @@ def test_of_a_curve_only_the_radii_that_are_out_of_reach_are_counted() -> None:
     """One attack whose step does not follow the radius: torchattacks with an alpha of its own."""
     attack = "torchattacks:BIM(alpha=0.01)"  # 10 steps
     overrides = ["eval.attacks=fgsm", f"eval.sweep_attack=['{attack}']", "eval.sweep=[0.1,0.5,1,2]"]
-    (text,) = reach.warnings("eval", load("quickstart", overrides))  # radii .015, .075, .15 and .3
+    (text,) = warnings("eval", overrides)  # radii .015, .075, .15 and .3
     assert "go no farther than 0.1, which is less than the radius 0.15 (and 1 other radii)" in text
 
 

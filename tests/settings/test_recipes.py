@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nas import configs
-from nas.commands import RUN_COMMANDS
+from nas.commands import COMMANDS, RUN_COMMANDS
 from nas.core.config import shipped
 from nas.core.errors import InputError
 from nas.eval.plan import attacks_of
@@ -276,7 +276,7 @@ def test_what_the_header_says_of_test_images_holds(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_recipe_is_warned_about(name: str) -> None:
     for command in ("run", "search", "train", "eval"):
-        assert reach.warnings(command, recipe(name)) == []
+        assert reach.warnings(COMMANDS.get(command)().reader(), recipe(name)) == []
 
 
 def header(name: str) -> str:

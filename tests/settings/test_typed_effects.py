@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nas.commands import execute
+from nas.commands import COMMANDS, execute
 from nas.core import config
 from nas.core.errors import InputError
 from nas.eval import effects as of_eval
@@ -21,7 +21,8 @@ from nas.runs.run_folder import create
 from nas.scoring.loop import Work
 from nas.search_spaces import SPACES
 from nas.settings import effects
-from nas.settings.effects import COMMANDS, TAKES, Reader, ineffective
+from nas.settings.effects import ineffective
+from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values, load, schema
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
@@ -36,13 +37,20 @@ PRESET = "eval.sweep_preset=robustness-dataset"
 PAIRS = [(space, name) for space in SPACES.names() for name in (*STRATEGIES.names(), *SUPERNET_STRATEGIES.names())]
 
 
+TAKING = [name for name, command in COMMANDS.components.items() if command.takes]  # commands that take settings
+
+
+def reader(command: str, proxies: tuple[str, ...] = ()) -> Reader:
+    return COMMANDS.get(command)().reader(proxies)
+
+
 def keys_of(settings: Settings) -> list[str]:
     return list(config.flat(config.plain(settings)))
 
 
 def idle(command: str, settings: Settings, proxies: tuple[str, ...] = ()) -> dict[str, str]:
     """All keys that have no effect in the command, and why."""
-    return ineffective(Reader(command, proxies), settings, keys_of(settings))
+    return ineffective(reader(command, proxies), settings, keys_of(settings))
 
 
 # the declarations
@@ -50,9 +58,8 @@ def idle(command: str, settings: Settings, proxies: tuple[str, ...] = ()) -> dic
 
 def test_what_is_declared_is_there() -> None:
     known = {key for pair in PAIRS for key in keys_of(schema(*pair)())}
-    for pattern, commands in TAKES.items():
+    for pattern in {pattern for command in COMMANDS.components.values() for pattern in command.takes}:
         assert any(key == pattern or key.startswith(pattern.removesuffix("*")) for key in known), pattern
-        assert set(commands) <= set(COMMANDS)
     fields = [field.name for field in dataclasses.fields(TrainSettings)]
     assert set(of_train.CONDITIONS) | set(of_train.OF_METHODS) <= set(fields)
     assert set(of_eval.CONDITIONS) <= {field.name for field in dataclasses.fields(EvalSettings)}
@@ -96,12 +103,12 @@ def test_every_key_acts_somewhere() -> None:
 
 def test_a_new_key_acts_until_something_is_declared_of_it() -> None:
     settings = from_values({}, [])
-    for command in COMMANDS:
+    for command in TAKING:
         for section in ("data", "executor"):
-            assert not ineffective(Reader(command), settings, [f"{section}.brand_new", "brand_new"])
-    assert not ineffective(Reader("train"), settings, ["train.brand_new"])
-    assert not ineffective(Reader("eval"), settings, ["eval.brand_new"])
-    assert not ineffective(Reader("search"), settings, ["strategy.brand_new", "proxies.croze.brand_new"])
+            assert not ineffective(reader(command), settings, [f"{section}.brand_new", "brand_new"])
+    assert not ineffective(reader("train"), settings, ["train.brand_new"])
+    assert not ineffective(reader("eval"), settings, ["eval.brand_new"])
+    assert not ineffective(reader("search"), settings, ["strategy.brand_new", "proxies.croze.brand_new"])
 
 
 # what is refused changes nothing: the same results whatever these keys say
@@ -355,7 +362,7 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
 
     proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
     with pytest.raises(InputError) as caught:
-        typed.from_values(Reader(command, proxies), {}, overrides)
+        typed.from_values(reader(command, proxies), {}, overrides)
     message = str(caught.value)
     assert "has no effect" in message
     assert word in message
@@ -404,14 +411,18 @@ def test_accepted(command: str, overrides: list[str]) -> None:
     from nas.settings import typed
 
     proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
-    typed.from_values(Reader(command, proxies), {}, overrides)
+    typed.from_values(reader(command, proxies), {}, overrides)
 
 
 def test_every_idle_key_of_the_call_is_named() -> None:
     from nas.settings import typed
 
     with pytest.raises(InputError) as caught:
-        typed.load(Reader("run"), "quickstart", ["train.gamma=.5", "label.lr=1", "seed=3", "latency.repeats=9"])
+        typed.load(
+            reader("run"),
+            "quickstart",
+            ["train.gamma=.5", "label.lr=1", "seed=3", "latency.repeats=9"],
+        )
     for key in ("train.gamma", "label.lr", "latency.repeats"):
         assert f"{key} has no effect" in str(caught.value)
     assert "seed" not in str(caught.value)
@@ -424,9 +435,9 @@ def test_what_a_file_says_is_never_refused() -> None:
     from nas.settings import typed
 
     values = {"train": {"trades_beta": 3.0}, "label": {"epochs": 2}, "eval": {"checks_images": 3}, "seed": 1}
-    for command in COMMANDS:
-        typed.from_values(Reader(command), values, ["seed=5"])
-    typed.load(Reader("run"), "cifar10-trades-awp", [])
+    for command in TAKING:
+        typed.from_values(reader(command), values, ["seed=5"])
+    typed.load(reader("run"), "cifar10-trades-awp", [])
 
 
 def test_what_a_file_says_can_be_taken_back() -> None:
@@ -434,10 +445,10 @@ def test_what_a_file_says_can_be_taken_back() -> None:
 
     values = {"search": {"cheap": "croze"}, "train": {"drop_path": 0.2}, "eval": {"step_size": 0.1}}
     undone = ["search.cheap=null", "train.drop_path=0", "eval.step_size=null", "eval.attacks=fgsm"]
-    settings = typed.from_values(Reader("run"), values, undone)
+    settings = typed.from_values(reader("run"), values, undone)
     assert (settings.search.cheap, settings.train.drop_path, settings.eval.step_size) == (None, 0.0, None)
     with pytest.raises(InputError, match=r"search\.cheap has no effect"):
-        typed.from_values(Reader("run"), {}, ["search.cheap=null"])
+        typed.from_values(reader("run"), {}, ["search.cheap=null"])
 
 
 def test_workers_and_resumed_runs_pass_what_a_run_was_begun_with() -> None:
@@ -474,7 +485,7 @@ def test_what_a_third_party_brings_may_read_any_key(monkeypatch: pytest.MonkeyPa
         ("eval", ["eval.attacks=mine", "eval.step_size=.1", "eval.restarts=3"]),
         ("run", ["data.name=mine", "data.root=here", "data.download=false"]),
     ):
-        typed.from_values(Reader(command), {}, overrides)
+        typed.from_values(reader(command), {}, overrides)
 
 
 def test_labels_are_trained_by_the_same_keys() -> None:
@@ -489,4 +500,4 @@ def test_the_network_is_looked_at_only_where_a_key_needs_it(monkeypatch: pytest.
         raise AssertionError("no key asks for it")
 
     monkeypatch.setattr(effects.Use, "body", property(refused))
-    typed.load(Reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])
+    typed.load(reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])
