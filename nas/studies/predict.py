@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import ExecutorSettings, executor_for
+from nas.core.io.records import Record, flat
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.core.statistics import kendall
@@ -67,6 +67,51 @@ class Protocol:
         if not self.splits.isdecimal() or not 1 <= int(self.splits) <= MOST:
             raise InputError(f"Expected --splits of {PAPER} or between 1 and {MOST} but got {self.splits!r}.")
         return [self.seed + number for number in range(int(self.splits))]
+
+
+@dataclass(frozen=True)
+class Fit(Record):
+    """R² and Kendall's tau by target, mean and standard deviation; None where they are not defined."""
+
+    r2: dict[str, float | None]
+    r2_sd: dict[str, float | None]
+    kendall: dict[str, float | None]
+    kendall_sd: dict[str, float | None]
+
+    def spread(self, key: str, target: str) -> tuple[float | None, float | None]:
+        """Mean and standard deviation of `r2` or `kendall`."""
+        return getattr(self, key)[target], getattr(self, f"{key}_sd")[target]
+
+
+@dataclass(frozen=True)
+class TopFeature(Record):
+    """The most important feature of a target: R² without it and with it alone."""
+
+    top: str
+    without: float | None
+    without_sd: float | None
+    importances_without: dict[str, float]
+    alone: float | None
+    alone_sd: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Record):
+    """What `predict` finds, with the data set and the kind of features where they are told."""
+
+    dataset: str = ""
+    features: str = ""
+    n: int
+    rows: int
+    dropped: dict[str, int]
+    model: str
+    splits: str
+    feature_count: int
+    targets: dict[str, list[str]]
+    fit: Fit = field(metadata=flat())
+    importances: dict[str, dict[str, float]]  # by target, the largest first
+    curves: dict[str, Fit] | None = None  # by the number of labelled architectures
+    study: dict[str, TopFeature] | None = None  # by target
 
 
 def chosen_targets(tables: Collection, asked: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -247,7 +292,7 @@ def predict(
     protocol: Protocol,
     how: ExecutorSettings | None = None,
     tick: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
+) -> Prediction:
     """R² (and Kendall's tau) on the test parts, mean and standard deviation over the splits, and what it rests on.
 
     With `curves` also from a few labelled architectures, with `study` also for each target without the most important
@@ -269,34 +314,25 @@ def predict(
     more = 2 * len(targets) * len(protocol.seeds()) if protocol.study else 0
     done = _done(study, jobs, how, lambda count: tick(count, len(jobs) + more))
     of_splits = [answer for job, answer in zip(jobs, done) if job.part == "splits"]
-    r2, r2_sd, tau, tau_sd = _averaged(of_splits)
     importances = _importances(of_splits, data.names)
-    result: dict[str, Any] = {
-        "n": len(data.classes),
-        "rows": data.rows,
-        "dropped": data.dropped,
-        "model": protocol.model,
-        "splits": protocol.splits,
-        "feature_count": len(data.names),
-        "targets": {name: list(columns) for name, columns in targets.items()},
-        "r2": r2,
-        "r2_sd": r2_sd,
-        "kendall": tau,
-        "kendall_sd": tau_sd,
-        "importances": importances,
-    }
-    if protocol.curves:
-        result["curves"] = {}
-        for size in sizes:
-            answers = [answer for job, answer in zip(jobs, done) if job.size == size]
-            keys = ("r2", "r2_sd", "kendall", "kendall_sd")
-            result["curves"][str(size)] = dict(zip(keys, _averaged(answers)))
+    curves = {str(size): _averaged([answer for job, answer in zip(jobs, done) if job.size == size]) for size in sizes}
+    tops = None
     if protocol.study:
         before = len(jobs)
-        result["study"] = _without_and_alone(
-            study, protocol, importances, how, lambda count: tick(before + count, before + more)
-        )
-    return result
+        tops = _without_and_alone(study, protocol, importances, how, lambda count: tick(before + count, before + more))
+    return Prediction(
+        n=len(data.classes),
+        rows=data.rows,
+        dropped=data.dropped,
+        model=protocol.model,
+        splits=protocol.splits,
+        feature_count=len(data.names),
+        targets={name: list(columns) for name, columns in targets.items()},
+        fit=_averaged(of_splits),
+        importances=importances,
+        curves=curves if protocol.curves else None,
+        study=tops,
+    )
 
 
 def _without_and_alone(
@@ -305,7 +341,7 @@ def _without_and_alone(
     importances: dict[str, dict[str, float]],
     how: ExecutorSettings,
     tick: Callable[[int], None],
-) -> dict[str, Any]:
+) -> dict[str, TopFeature]:
     names = study.data.names
     first = {target: max(shares, key=lambda name: shares[name] or 0.0) for target, shares in importances.items()}
     jobs = [
@@ -315,17 +351,18 @@ def _without_and_alone(
         for seed in protocol.seeds()
     ]
     done = _done(study, jobs, how, tick)
-    found: dict[str, Any] = {}
+    found = {}
     for target, top in first.items():
-        entry: dict[str, Any] = {"top": top}
-        for part in ("without", "alone"):
-            answers = [a for job, a in zip(jobs, done) if job.part == part and job.targets == (target,)]
-            r2, r2_sd, *_ = _averaged(answers)
-            entry |= {part: r2[target], f"{part}_sd": r2_sd[target]}
-            if part == "without":
-                others = [name for name in names if name != top]
-                entry["importances_without"] = _importances(answers, others)[target]
-        found[target] = entry
+        without, alone = (
+            [answer for job, answer in zip(jobs, done) if job.part == part and job.targets == (target,)]
+            for part in ("without", "alone")
+        )
+        others = [name for name in names if name != top]
+        left, itself = _averaged(without), _averaged(alone)
+        shares = _importances(without, others)[target]
+        found[target] = TopFeature(
+            top, left.r2[target], left.r2_sd[target], shares, itself.r2[target], itself.r2_sd[target]
+        )
     return found
 
 
@@ -340,7 +377,7 @@ def _done(study: _Study, jobs: list[_Job], how: ExecutorSettings, tick: Callable
     return [answers[number] for number in range(len(jobs))]
 
 
-def _averaged(answers: Sequence[_Answer]) -> tuple[dict[str, float | None], ...]:
+def _averaged(answers: Sequence[_Answer]) -> Fit:
     """Mean and standard deviation of R² and of tau by target; 0 for the deviation of one, None where undefined."""
     found: list[dict[str, float | None]] = []
     for key in ("r2", "kendall"):
@@ -351,7 +388,7 @@ def _averaged(answers: Sequence[_Answer]) -> tuple[dict[str, float | None], ...]
             means[name] = _number(values.mean())
             deviations[name] = _number(values.std(ddof=1)) if len(values) > 1 else 0.0
         found += [means, deviations]
-    return tuple(found)
+    return Fit(*found)
 
 
 def _importances(answers: Sequence[_Answer], names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -367,23 +404,24 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def csv_rows(result: dict[str, Any]) -> str:
+def csv_rows(result: Prediction) -> str:
     """A result as CSV: R² and tau by part (splits, curves, without, alone) and target, and importances by feature."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["part", "target", "labelled", "feature", "r2", "r2_sd", "kendall", "kendall_sd", "importance"])
-    keys = ("r2", "r2_sd", "kendall", "kendall_sd")
-    for target in result["targets"]:
-        writer.writerow(["splits", target, "", "", *(result[key][target] for key in keys), ""])
-    for size, entry in result.get("curves", {}).items():
-        for target in result["targets"]:
-            writer.writerow(["curves", target, size, "", *(entry[key][target] for key in keys), ""])
-    for target, entry in result.get("study", {}).items():
-        for part in ("without", "alone"):
-            writer.writerow([part, target, "", entry["top"], entry[part], entry[f"{part}_sd"], "", "", ""])
-    for target, shares in result["importances"].items():
+    for target in result.targets:
+        values = [*result.fit.spread("r2", target), *result.fit.spread("kendall", target)]
+        writer.writerow(["splits", target, "", "", *values, ""])
+    for size, fit in (result.curves or {}).items():
+        for target in result.targets:
+            values = [*fit.spread("r2", target), *fit.spread("kendall", target)]
+            writer.writerow(["curves", target, size, "", *values, ""])
+    for target, entry in (result.study or {}).items():
+        writer.writerow(["without", target, "", entry.top, entry.without, entry.without_sd, "", "", ""])
+        writer.writerow(["alone", target, "", entry.top, entry.alone, entry.alone_sd, "", "", ""])
+    for target, shares in result.importances.items():
         writer.writerows([["importance", target, "", name, "", "", "", "", share] for name, share in shares.items()])
-    for target, entry in result.get("study", {}).items():
-        for name, share in entry["importances_without"].items():
+    for target, entry in (result.study or {}).items():
+        for name, share in entry.importances_without.items():
             writer.writerow(["importance without", target, "", name, "", "", "", "", share])
     return file.getvalue()

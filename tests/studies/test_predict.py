@@ -48,20 +48,20 @@ def test_the_papers_split_is_scikit_learns_to_the_letter(data: Data) -> None:
         forest = RandomForestRegressor(n_estimators=100, random_state=42)
         forest.fit(x_train, y_train[:, 0] if len(columns) == 1 else y_train)
         guess = forest.predict(x_test)
-        assert result["r2"][name] == pytest.approx(r2_score(y_test, guess), abs=1e-9)
+        assert result.fit.r2[name] == pytest.approx(r2_score(y_test, guess), abs=1e-9)
         shares = dict(zip(data.names, forest.feature_importances_))
-        assert result["importances"][name] == pytest.approx(shares)
+        assert result.importances[name] == pytest.approx(shares)
         top = max(shares, key=lambda feature: shares[feature])
-        entry = result["study"][name]
-        assert entry["top"] == top == next(iter(result["importances"][name]))
+        entry = result.study[name]
+        assert entry.top == top == next(iter(result.importances[name]))
         kept = [at for at, feature in enumerate(data.names) if feature != top]
         forest.fit(x_train[:, kept], y_train[:, 0] if len(columns) == 1 else y_train)
-        assert entry["without"] == pytest.approx(r2_score(y_test, forest.predict(x_test[:, kept])), abs=1e-9)
-        assert top not in entry["importances_without"]
+        assert entry.without == pytest.approx(r2_score(y_test, forest.predict(x_test[:, kept])), abs=1e-9)
+        assert top not in entry.importances_without
         alone = data.names.index(top)
         forest.fit(x_train[:, [alone]], y_train[:, 0] if len(columns) == 1 else y_train)
-        assert entry["alone"] == pytest.approx(r2_score(y_test, forest.predict(x_test[:, [alone]])), abs=1e-9)
-    assert result["r2_sd"] == {"clean": 0, "fgsm": 0, "clean+fgsm": 0}
+        assert entry.alone == pytest.approx(r2_score(y_test, forest.predict(x_test[:, [alone]])), abs=1e-9)
+    assert result.fit.r2_sd == {"clean": 0, "fgsm": 0, "clean+fgsm": 0}
 
 
 @pytest.mark.parametrize("model", ["auto", "forest"])
@@ -86,7 +86,7 @@ def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pyte
     assert len(seen) == len(guesses) > 0
     for one, other in zip(seen, guesses):
         np.testing.assert_array_equal(one, other)
-    assert first["r2"] != second["r2"]
+    assert first.fit.r2 != second.fit.r2
 
 
 @pytest.mark.slow
@@ -94,9 +94,9 @@ def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Data)
     protocol = Protocol("extra-trees", "3", seed=1)
     result = predict(data, TARGETS, protocol)
     assert result == predict(data, TARGETS, protocol, ExecutorSettings(workers=2))
-    single = [predict(data, TARGETS, Protocol("extra-trees", "1", seed=s))["r2"]["clean"] for s in (1, 2, 3)]
-    assert result["r2"]["clean"] == pytest.approx(np.mean(single))
-    assert result["r2_sd"]["clean"] == pytest.approx(np.std(single, ddof=1))
+    single = [predict(data, TARGETS, Protocol("extra-trees", "1", seed=s)).fit.r2["clean"] for s in (1, 2, 3)]
+    assert result.fit.r2["clean"] == pytest.approx(np.mean(single))
+    assert result.fit.r2_sd["clean"] == pytest.approx(np.std(single, ddof=1))
 
 
 def test_learning_curves_rise_and_everything_is_drawn_and_listed(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,13 +104,12 @@ def test_learning_curves_rise_and_everything_is_drawn_and_listed(data: Data, mon
     for model in ("extra-trees", "forest"):
         monkeypatch.setitem(PREDICTORS.components, model, fewer(model, 20))
     result = predict(data, TARGETS, Protocol("extra-trees", "2", curves=True))
-    result |= {"dataset": "tiny", "features": "graph"}
-    assert list(result["curves"]) == ["10", "20", "50"]
-    assert result["curves"]["50"]["r2"]["clean"] > result["curves"]["10"]["r2"]["clean"]
-    assert 0 < result["curves"]["10"]["kendall"]["clean"] <= 1
+    result = dataclasses.replace(result, dataset="tiny", features="graph")
+    assert list(result.curves) == ["10", "20", "50"]
+    assert result.curves["50"].r2["clean"] > result.curves["10"].r2["clean"]
+    assert 0 < result.curves["10"].kendall["clean"] <= 1
     assert picture(result, ".png").startswith(b"\x89PNG")
-    result |= predict(data, TARGETS, Protocol("forest", "paper", study=True))
-    del result["curves"]
+    result = predict(data, TARGETS, Protocol("forest", "paper", study=True))
     assert picture(result, ".png").startswith(b"\x89PNG")
     assert len(csv_rows(result).splitlines()) == 1 + 3 + 6 + 3 * 4 + 3 * 3
 
@@ -192,9 +191,9 @@ def test_published_numbers_are_reproduced(data_dir: Path) -> None:
     found = predict(
         assemble(tables, sum(targets.values(), ()), "proxies", scores), targets, Protocol("forest", "paper")
     )
-    assert found["n"] == 6144
+    assert found.n == 6144
     for name, value in {"clean": 0.964, "fgsm": 0.874, "pgd": 0.627, "clean+fgsm": 0.918}.items():
-        assert found["r2"][name] == pytest.approx(value, abs=0.006)
+        assert found.fit.r2[name] == pytest.approx(value, abs=0.006)
 
 
 @pytest.mark.slow
@@ -203,9 +202,9 @@ def test_the_graph_tells_more_than_the_proxies(data_dir: Path) -> None:
     targets = chosen_targets(tables, [])
     found = predict(assemble(tables, sum(targets.values(), ()), "graph"), targets, Protocol("auto", "1"))
     least = {"clean": 0.98, "fgsm": 0.95, "pgd": 0.88, "apgd": 0.9, "square": 0.835}
-    assert found["n"] == 6466
+    assert found.n == 6466
     for name, value in least.items():
-        assert found["r2"][name] > value
+        assert found.fit.r2[name] > value
 
 
 def test_the_default_predictors_exist() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import Option
 from nas.commands.base import Command, Output
 from nas.commands.tables.options import SPREAD, Files, benchmarks, spread, words, written
 from nas.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.studies.predict import Prediction
 
 TOP = 5  # importances shown
 
@@ -94,44 +98,45 @@ class Predict(Command):
                 counter.update(done, 0)
 
             found = predict(data, wanted, protocol, how, tick)
-        result = {"dataset": dataset, "features": features, **found}
+        result = replace(found, dataset=dataset, features=features)
         files.write(lambda: csv_rows(result), lambda kind: picture(result, kind))
-        output.emit(result, _text(result))
+        output.emit(result.to_json(), _text(result))
         files.note(output)
 
 
-def _text(result: dict[str, Any]) -> str:
+def _text(result: Prediction) -> str:
     """For people: R² and tau by target, then the study, then the learning curves."""
-    how = "the paper's split" if result["splits"] == "paper" else f"mean ± sd of {result['splits']} splits"
-    how = "one split" if result["splits"] == "1" else how
+    how = "the paper's split" if result.splits == "paper" else f"mean ± sd of {result.splits} splits"
+    how = "one split" if result.splits == "1" else how
     head = (
-        f"{result['n']:,} classes of {result['dataset']}; {result['model']} on {result['feature_count']} features "
-        f"({result['features']}); {how}"
+        f"{result.n:,} classes of {result.dataset}; {result.model} on {result.feature_count} features "
+        f"({result.features}); {how}"
     )
-    others = result["dropped"].get("other_member", 0)
+    others = result.dropped.get("other_member", 0)
     if others:
         head += f"\nleft out: {others:,} classes of which another member than the measured one was scored"
-    study, several = result.get("study"), result["splits"] not in ("paper", "1")
+    study, several = result.study, result.splits not in ("paper", "1")
     rows = [["", "R²", "Kendall's tau", *(["without", "the top feature", "it alone"] if study else [])]]
-    for name in result["targets"]:
+    for name in result.targets:
         row = [name]
         for key in ("r2", "kendall"):
-            row.append(_shown(result[key][name], result[f"{key}_sd"][name] if several else None))
+            mean, sd = result.fit.spread(key, name)
+            row.append(_shown(mean, sd if several else None))
         if study:
             entry = study[name]
-            parts = [_shown(entry[part], entry[f"{part}_sd"] if several else None) for part in ("without", "alone")]
-            row += [parts[0], entry["top"], parts[1]]
+            without = _shown(entry.without, entry.without_sd if several else None)
+            row += [without, entry.top, _shown(entry.alone, entry.alone_sd if several else None)]
         rows.append(row)
     lines = [head, "", *_aligned(rows)]
-    if result["importances"]:
+    if result.importances:
         lines += ["", "most important features"]
-        tops = [[name, ", ".join(list(shares)[:TOP])] for name, shares in result["importances"].items()]
+        tops = [[name, ", ".join(list(shares)[:TOP])] for name, shares in result.importances.items()]
         lines += _aligned(tops, left=True)
-    if result.get("curves"):
+    if result.curves:
         for key, title in (("r2", "R²"), ("kendall", "Kendall's tau")):
-            table = [["labels", *result["targets"]]]
-            for size, entry in result["curves"].items():
-                table.append([size, *(_shown(entry[key][t], entry[f"{key}_sd"][t]) for t in result["targets"])])
+            table = [["labels", *result.targets]]
+            for size, fit in result.curves.items():
+                table.append([size, *(_shown(*fit.spread(key, target)) for target in result.targets)])
             lines += ["", f"{title} by labelled architectures", *_aligned(table)]
     return "\n".join(lines)
 

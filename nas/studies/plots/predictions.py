@@ -13,17 +13,18 @@ from matplotlib.figure import Figure
 from nas.core.errors import InputError
 from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, INK, SERIES, SOFT, VERMILION
 from nas.report.wording import metric
+from nas.studies.predict import Fit, Prediction
 
 DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))
 MOST = 15  # features in a panel
 BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a row
 
 
-def picture(result: dict[str, Any], kind: str) -> bytes:
+def picture(result: Prediction, kind: str) -> bytes:
     """Learning curves where the result has them, else importances, as a file of this kind."""
     style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "predict"}
     with rc_context(style):
-        figure = _curves(result) if result.get("curves") else _importances(result)
+        figure = _curves(result, result.curves) if result.curves else _importances(result)
         file = io.BytesIO()
         date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
         figure.savefig(file, format=kind[1:], dpi=200, metadata={date: None})
@@ -49,33 +50,33 @@ def _label(target: str) -> str:
     return " + ".join(map(metric, target.split("+")))
 
 
-def _how(result: dict[str, Any]) -> str:
-    splits = "the paper's split" if result["splits"] == "paper" else f"mean of {result['splits']} random splits"
-    return f"{result['n']:,} classes, {result['model']} on {result['features']} features, {splits}"
+def _how(result: Prediction) -> str:
+    splits = "the paper's split" if result.splits == "paper" else f"mean of {result.splits} random splits"
+    return f"{result.n:,} classes, {result.model} on {result.features} features, {splits}"
 
 
-def _importances(result: dict[str, Any]) -> Figure:
+def _importances(result: Prediction) -> Figure:
     """A panel for each target of several columns (or each target), its features in the order of their importance, with
     the bars of its parts beside its own; with `study` a second column without the most important feature."""
-    everything = result["importances"]
+    everything = result.importances
     if not everything:
         raise InputError(
-            f"Expected importances to draw but {result['model']} tells none; draw --curves, or take --model forest."
+            f"Expected importances to draw but {result.model} tells none; draw --curves, or take --model forest."
         )
     joint = [target for target in everything if "+" in target] or list(everything)
-    study = result.get("study")
+    study = result.study
     panels: list[tuple[str, dict[str, dict[str, float]]]] = []
     for target in joint:
         parts = [part for part in target.split("+") if part in everything and part != target] + [target]
         panels.append((_label(target), {name: everything[name] for name in parts}))
         if study:
-            without = {target: study[target]["importances_without"]}
-            panels.append((f"{_label(target)}, without {study[target]['top']}", without))
+            without = {target: study[target].importances_without}
+            panels.append((f"{_label(target)}, without {study[target].top}", without))
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
     bars = min(MOST, max(len(shares) for _, group in panels for shares in group.values()))
     height = down * (bars * BAR * 0.8 + 0.75) + 0.75
-    title = f"What predicts accuracy under attack on {result['dataset']}: importance of features"
+    title = f"What predicts accuracy under attack on {result.dataset}: importance of features"
     figure = _figure(across * PANEL + 1.2, height, title, f"Gini importance; {_how(result)}")
     grid = figure.subplots(down, across, squeeze=False).flatten()
     colour = dict.fromkeys(everything, VERMILION) | {"clean": BLUE}
@@ -101,17 +102,16 @@ def _importances(result: dict[str, Any]) -> Figure:
     return figure
 
 
-def _curves(result: dict[str, Any]) -> Figure:
+def _curves(result: Prediction, curves: dict[str, Fit]) -> Figure:
     """R² and Kendall's tau over the number of labelled architectures, with the band of one standard deviation."""
-    curves = result["curves"]
-    targets = [target for target in result["targets"] if "+" not in target] or list(result["targets"])
+    targets = [target for target in result.targets if "+" not in target] or list(result.targets)
     sizes = [int(size) for size in curves]
-    title = f"Accuracy on {result['dataset']} from few labelled architectures"
-    note = f"{result['n']:,} classes, {result['model']} on {result['features']} features; mean and sd of 20 draws"
+    title = f"Accuracy on {result.dataset} from few labelled architectures"
+    note = f"{result.n:,} classes, {result.model} on {result.features} features; mean and sd of 20 draws"
     figure = _figure(2 * PANEL + 0.6, 4.2, title, note)
     for axes, key, name in zip(figure.subplots(1, 2), ("r2", "kendall"), ("R²", "Kendall's \u03c4")):
         for number, target in enumerate(targets):
-            entries = [(entry[key][target], entry[f"{key}_sd"][target]) for entry in curves.values()]
+            entries = [fit.spread(key, target) for fit in curves.values()]
             mean, sd = (np.array([np.nan if e[at] is None else e[at] for e in entries]) for at in (0, 1))
             shade = SERIES[number % len(SERIES)]
             dash = DASHES[number // len(SERIES) % len(DASHES)]
