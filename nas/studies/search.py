@@ -9,7 +9,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import numpy as np
 from nas.core import config
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import ExecutorSettings, executor_for
+from nas.core.io.records import Json, Record, flat
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, TaskResult
@@ -73,6 +74,65 @@ class Study:
         """Whether one of the strategies needs the hint under its options."""
         options = options_of(self.options, self.strategies)
         return any(hint in STRATEGIES.get(name).needs(options[name]) for name in self.strategies)
+
+
+@dataclass(frozen=True)
+class Spread(Record):
+    """Mean and standard deviation; None where there is no value."""
+
+    mean: float | None
+    sd: float | None
+
+
+@dataclass(frozen=True)
+class Reached(Record):
+    """After how many queries the table's best was found, and by which share of the runs."""
+
+    median: float | None
+    found: float
+
+
+@dataclass(frozen=True)
+class Quartiles(Record):
+    """After each query."""
+
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True)
+class StrategyResult(Record):
+    """What a strategy found on an objective, over the seeds; `columns` are of the best architectures."""
+
+    queries_to_optimum: Reached
+    regret: list[float]  # mean, after each query
+    regret_quartiles: Quartiles
+    seconds: float
+    columns: dict[str, Spread] = field(metadata=flat(""))
+
+    def to_json(self) -> Json:
+        """The columns come first."""
+        found = super().to_json()
+        return {name: found[name] for name in (*self.columns, *found)}
+
+
+@dataclass(frozen=True)
+class ObjectiveResult(Record):
+    strategies: dict[str, StrategyResult]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSearchResult(Record):
+    """What `table_search` finds, with the data set where it is told."""
+
+    dataset: str = ""
+    queries: int
+    seeds: int
+    n_classes: int
+    columns: list[str]
+    optimum: dict[str, float | None]  # by column
+    objectives: dict[str, ObjectiveResult]
+    strategies: dict[str, StrategyResult]  # of the first objective
 
 
 @dataclass(frozen=True)
@@ -320,7 +380,7 @@ def table_search(
     study: Study,
     how: ExecutorSettings | None = None,
     tick: Callable[[int], None] = lambda runs: None,
-) -> dict[str, Any]:
+) -> TableSearchResult:
     """Runs a study, by default in this process. `tick` is told how many runs are done.
 
     The best architecture of a run is the best by the objective, the first found of equals; of several goals, that of
@@ -348,20 +408,22 @@ def table_search(
                 raise NasError(f"A search failed: {done.failure}")
             finished[done.key] = done
             tick(sum(len(jobs[index].seeds) for index in finished))
-    objectives: dict[str, Any] = {objective: {"strategies": {}} for objective in study.objectives}
-    for index, job in enumerate(jobs):
-        objectives[job.objective]["strategies"].setdefault(job.strategy, []).append(finished[index])
-    for entry in objectives.values():
-        entry["strategies"] = {name: _summary(found, parts) for name, parts in entry["strategies"].items()}
-    return {
-        "queries": study.queries,
-        "seeds": study.seeds,
-        "n_classes": len(found.classes),
-        "columns": found.shown,
-        "optimum": found.optimum(study.objectives),
-        "objectives": objectives,
-        "strategies": objectives[study.objectives[0]]["strategies"],
-    }
+    objectives = {}
+    for objective in study.objectives:
+        parts = {
+            name: [finished[index] for index, job in enumerate(jobs) if job[:2] == (objective, name)]
+            for name in study.strategies
+        }
+        objectives[objective] = ObjectiveResult({name: _summary(found, ended) for name, ended in parts.items()})
+    return TableSearchResult(
+        queries=study.queries,
+        seeds=study.seeds,
+        n_classes=len(found.classes),
+        columns=found.shown,
+        optimum=found.optimum(study.objectives),
+        objectives=objectives,
+        strategies=objectives[study.objectives[0]].strategies,
+    )
 
 
 def _largest(fitness: np.ndarray) -> float:
@@ -372,7 +434,7 @@ def _largest(fitness: np.ndarray) -> float:
     return volume
 
 
-def _summary(found: Known, parts: list[TaskResult[int, list[Outcome]]]) -> dict[str, Any]:
+def _summary(found: Known, parts: list[TaskResult[int, list[Outcome]]]) -> StrategyResult:
     """Over the seeds, in their order."""
     outcomes = [outcome for part in parts for outcome in part.result or []]
     best = [outcome.best for outcome in outcomes]
@@ -380,36 +442,33 @@ def _summary(found: Known, parts: list[TaskResult[int, list[Outcome]]]) -> dict[
     low, high = np.percentile(regret, (25, 75), axis=0)
     reached = np.where((regret == 0).any(axis=1), (regret == 0).argmax(axis=1) + 1.0, np.inf)
     median = float(np.median(reached))
-    return {
-        **{name: _spread(found.values[name][best]) for name in found.shown},
-        "queries_to_optimum": {
-            "median": median if math.isfinite(median) else None,
-            "found": float(np.isfinite(reached).mean()),
-        },
-        "regret": regret.mean(axis=0).tolist(),
-        "regret_quartiles": {"low": low.tolist(), "high": high.tolist()},
-        "seconds": round(sum(part.seconds for part in parts), 3),
-    }
+    return StrategyResult(
+        Reached(median if math.isfinite(median) else None, float(np.isfinite(reached).mean())),
+        regret.mean(axis=0).tolist(),
+        Quartiles(low.tolist(), high.tolist()),
+        round(sum(part.seconds for part in parts), 3),
+        {name: _spread(found.values[name][best]) for name in found.shown},
+    )
 
 
-def _spread(values: np.ndarray) -> dict[str, float | None]:
-    """Mean and standard deviation of the values that there are."""
+def _spread(values: np.ndarray) -> Spread:
+    """Of the values that there are."""
     values = values[np.isfinite(values)]
     if not len(values):
-        return {"mean": None, "sd": None}
-    return {"mean": float(values.mean()), "sd": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
+        return Spread(None, None)
+    return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0)
 
 
-def csv_rows(result: dict[str, Any]) -> str:
+def csv_rows(result: TableSearchResult) -> str:
     """One row per objective, strategy and column; empty where the table has no value."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     header = ["objective", "strategy", "column", "mean", "sd", "optimum", "queries", "seeds", "found", "seconds"]
     writer.writerow(header)
-    for objective, entry in result["objectives"].items():
-        for name, cells in entry["strategies"].items():
-            for column in result["columns"]:
-                values = [cells[column]["mean"], cells[column]["sd"], result["optimum"][column]]
-                others = [result["queries"], result["seeds"], cells["queries_to_optimum"]["found"], cells["seconds"]]
+    for objective, entry in result.objectives.items():
+        for name, found in entry.strategies.items():
+            others = [result.queries, result.seeds, found.queries_to_optimum.found, found.seconds]
+            for column, spread in found.columns.items():
+                values = [spread.mean, spread.sd, result.optimum[column]]
                 writer.writerow([objective, name, column, *values, *others])
     return file.getvalue()

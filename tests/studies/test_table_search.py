@@ -6,6 +6,7 @@ import csv
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,12 +15,13 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings
+from nas.core.io.records import Record
 from nas.core.seeds import derive
 from nas.core.storage.memory import InMemoryStore
 from nas.search_spaces import NASBench201
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.plots.regret import regret_curves
-from nas.studies.search import Study, csv_rows, options_of, scaled, table_search
+from nas.studies.search import Spread, Study, TableSearchResult, csv_rows, options_of, scaled, table_search
 from nas.tables import ArrayTable, Collection, LatencyTable, RobustnessDataset
 
 SPACE = NASBench201()
@@ -52,6 +54,8 @@ def study(**values: Any) -> Study:
 
 
 def without_seconds(result: Any) -> Any:
+    if isinstance(result, Record):
+        return without_seconds(result.to_json())
     if isinstance(result, dict):
         return {key: without_seconds(value) for key, value in result.items() if key != "seconds"}
     return result
@@ -71,7 +75,7 @@ def test_random_search_has_the_regret_of_its_closed_form(tables: Collection, cla
     # the order of first appearance in draws with replacement is that of Exp(1) / share
     order = np.argsort(rng.exponential(size=(1000, len(classes))) / share, axis=1)[:, :30]
     expected = values.max() - np.maximum.accumulate(values[order], axis=1).mean(axis=0)
-    got = np.array(result["strategies"]["random"]["regret"])
+    got = np.array(result.strategies["random"].regret)
     assert got[0] == pytest.approx(values.max() - share @ values, abs=4 * values.std() / 20)
     np.testing.assert_allclose(got, expected, atol=0.02)
 
@@ -89,14 +93,14 @@ def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection)
         best.append(found[values.index(max(values))])
         regrets.append([top - max(values[: n + 1]) for n in range(12)])
         reached.append(values.index(top) + 1 if top in values else math.inf)
-    cells = result["strategies"]["random"]
-    assert cells["clean"]["mean"] == pytest.approx(np.mean(list(map(worth, best))))
-    assert cells["noise"]["mean"] == pytest.approx(np.mean([derive(0, text) % 1000 for text in best]))
-    assert cells["noise"]["sd"] == pytest.approx(np.std([derive(0, text) % 1000 for text in best], ddof=1))
-    np.testing.assert_allclose(cells["regret"], np.mean(regrets, axis=0), atol=1e-12)
-    np.testing.assert_allclose(cells["regret_quartiles"]["low"], np.percentile(regrets, 25, axis=0), atol=1e-12)
-    assert cells["queries_to_optimum"]["found"] == np.isfinite(reached).mean()
-    assert result["optimum"] == {"clean": 1.0, "noise": 999.0}
+    cells = result.strategies["random"]
+    assert cells.columns["clean"].mean == pytest.approx(np.mean(list(map(worth, best))))
+    assert cells.columns["noise"].mean == pytest.approx(np.mean([derive(0, text) % 1000 for text in best]))
+    assert cells.columns["noise"].sd == pytest.approx(np.std([derive(0, text) % 1000 for text in best], ddof=1))
+    np.testing.assert_allclose(cells.regret, np.mean(regrets, axis=0), atol=1e-12)
+    np.testing.assert_allclose(cells.regret_quartiles.low, np.percentile(regrets, 25, axis=0), atol=1e-12)
+    assert cells.queries_to_optimum.found == np.isfinite(reached).mean()
+    assert result.optimum == {"clean": 1.0, "noise": 999.0}
 
 
 def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
@@ -104,38 +108,37 @@ def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
     results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]
     assert results[0] == results[1]
     assert results[0]["strategies"] == results[0]["objectives"]["clean"]["strategies"]
-    fewer = table_search(tables, study(seeds=6))["strategies"]["random"]["regret"]
+    fewer = table_search(tables, study(seeds=6)).strategies["random"].regret
     assert fewer != results[0]["strategies"]["random"]["regret"]
 
 
 def test_an_objective_and_a_strategy_are_the_same_alone_and_in_company(tables: Collection) -> None:
     together = table_search(tables, study(objectives=["noise", "clean"], strategies=["local", "random"]))
     alone = table_search(tables, study())
-    assert without_seconds(together["objectives"]["clean"]["strategies"]["random"]) == without_seconds(
-        alone["strategies"]["random"]
-    ) | {"noise": together["objectives"]["clean"]["strategies"]["random"]["noise"]}
+    both, single = together.objectives["clean"].strategies["random"], alone.strategies["random"]
+    assert {**without_seconds(single), "noise": both.columns["noise"].to_json()} == without_seconds(both)
 
 
 def test_hill_climbing_reaches_a_smooth_optimum_and_chance_does_not(tables: Collection) -> None:
     result = table_search(tables, study(strategies=["local", "evolution", "random"], queries=150, seeds=6))
-    found = {name: cells["queries_to_optimum"] for name, cells in result["strategies"].items()}
-    assert found["local"]["found"] == 1.0
-    assert found["local"]["median"] <= 150
-    assert found["random"]["found"] < 0.5
-    assert found["random"]["median"] is None
-    assert result["strategies"]["local"]["regret"][-1] == 0.0
-    assert result["strategies"]["local"]["clean"] == {"mean": 1.0, "sd": 0.0}
-    assert result["strategies"]["evolution"]["clean"]["mean"] > result["strategies"]["random"]["clean"]["mean"]
+    found = {name: cells.queries_to_optimum for name, cells in result.strategies.items()}
+    assert found["local"].found == 1.0
+    assert found["local"].median <= 150
+    assert found["random"].found < 0.5
+    assert found["random"].median is None
+    assert result.strategies["local"].regret[-1] == 0.0
+    assert result.strategies["local"].columns["clean"] == Spread(1.0, 0.0)
+    assert result.strategies["evolution"].columns["clean"].mean > result.strategies["random"].columns["clean"].mean
 
 
 def test_what_the_table_lacks_costs_no_query(classes: list[str]) -> None:
     few = classes[::60]
     tables = Collection({"": ArrayTable("few", few, {"clean": np.arange(len(few)) / len(few)})})
     result = table_search(tables, study(strategies=["random", "local"], queries=len(few), seeds=1))
-    assert result["n_classes"] == len(few) == 108
-    for cells in result["strategies"].values():
-        assert len(cells["regret"]) == len(few)
-        assert cells["clean"]["mean"] == max(np.arange(len(few)) / len(few))
+    assert result.n_classes == len(few) == 108
+    for cells in result.strategies.values():
+        assert len(cells.regret) == len(few)
+        assert cells.columns["clean"].mean == max(np.arange(len(few)) / len(few))
     with pytest.raises(InputError, match="at most 108"):
         table_search(tables, study(queries=109))
 
@@ -144,22 +147,22 @@ def test_lower_is_better_where_the_table_or_the_objective_says_so(tables: Collec
     result = table_search(
         tables, study(objectives=["edgegpu_latency", "params:min", "params"], strategies=["local"], queries=150)
     )
-    best = {name: entry["strategies"]["local"] for name, entry in result["objectives"].items()}
-    assert result["n_classes"] < 6466
+    best = {name: entry.strategies["local"] for name, entry in result.objectives.items()}
+    assert result.n_classes < 6466
     lowest = np.nanmin(tables.values("edgegpu_latency", tables.classes(["edgegpu_latency"])))
-    assert result["optimum"]["edgegpu_latency"] == best["edgegpu_latency"]["edgegpu_latency"]["mean"] == lowest
-    assert result["optimum"]["params"] == best["params:min"]["params"]["mean"] == 73306
-    assert best["params"]["params"]["mean"] == 1531546
-    assert best["edgegpu_latency"]["regret"][-1] == 0.0
-    assert min(best["edgegpu_latency"]["regret"]) >= 0
+    assert result.optimum["edgegpu_latency"] == best["edgegpu_latency"].columns["edgegpu_latency"].mean == lowest
+    assert result.optimum["params"] == best["params:min"].columns["params"].mean == 73306
+    assert best["params"].columns["params"].mean == 1531546
+    assert best["edgegpu_latency"].regret[-1] == 0.0
+    assert min(best["edgegpu_latency"].regret) >= 0
 
 
 def test_several_goals_at_once(tables: Collection, classes: list[str]) -> None:
     objective = "clean+edgegpu_latency"
     one = study(objectives=[objective], strategies=["nsga2"], options=("nsga2.population=10",), queries=60, seeds=3)
-    cells = table_search(tables, one)["strategies"]["nsga2"]
-    assert np.all(np.diff(cells["regret"]) <= 1e-12)
-    assert 0 <= cells["regret"][-1] < cells["regret"][0] <= 1
+    cells = table_search(tables, one).strategies["nsga2"]
+    assert np.all(np.diff(cells.regret) <= 1e-12)
+    assert 0 <= cells.regret[-1] < cells.regret[0] <= 1
     with pytest.raises(InputError, match=r"got 2; name one in search\.objective"):
         table_search(tables, study(objectives=[objective], strategies=["nsga2", "evolution"]))
 
@@ -185,21 +188,21 @@ def test_a_cheap_objective_guides_warm_up_and_moves(tables: Collection) -> None:
     small = ("warmup-move.warmup=60", "warmup-move.pool=10", "warmup-move.tournament=4")
     one = study(strategies=["warmup-move", "random"], options=small, cheap="fgsm@1", queries=40, columns=("clean",))
     result = table_search(tables, one)
-    assert result["columns"] == ["clean"]
-    assert result["strategies"]["warmup-move"]["clean"]["mean"] > result["strategies"]["random"]["clean"]["mean"]
+    assert result.columns == ["clean"]
+    assert result.strategies["warmup-move"].columns["clean"].mean > result.strategies["random"].columns["clean"].mean
     with pytest.raises(InputError, match="give --cheap"):
         table_search(tables, study(strategies=["warmup-move"], options=small))
     worse = study(strategies=["warmup-move"], options=small, cheap="fgsm@1:min", queries=10, columns=("clean",))
-    first = table_search(tables, worse)["strategies"]["warmup-move"]
-    assert first["regret"][0] > result["strategies"]["warmup-move"]["regret"][0]
+    first = table_search(tables, worse).strategies["warmup-move"]
+    assert first.regret[0] > result.strategies["warmup-move"].regret[0]
 
 
 def test_warm_up_and_moves_by_the_objective_itself_need_no_cheap_one(tables: Collection) -> None:
     small = ("warmup-move.warmup=20", "warmup-move.pool=5", "warmup-move.tournament=2", "warmup-move.neighbours=4")
     by_objective = (*small, "warmup-move.ranked_by=objective")
     one = study(strategies=["warmup-move", "random"], options=by_objective, queries=100, columns=("clean",))
-    result = table_search(tables, one)["strategies"]
-    assert result["warmup-move"]["clean"]["mean"] > result["random"]["clean"]["mean"]
+    result = table_search(tables, one).strategies
+    assert result["warmup-move"].columns["clean"].mean > result["random"].columns["clean"].mean
     with pytest.raises(InputError, match="no --cheap"):
         study(strategies=["warmup-move"], options=by_objective, cheap="clean").check()
     study(strategies=["warmup-move"], options=small, cheap="clean").check()
@@ -253,9 +256,11 @@ def test_csv_and_picture(tables: Collection) -> None:
     result = table_search(tables, study(objectives=["clean", "noise"], seeds=12), None, ticks.append)
     assert ticks == [10, 12, 22, 24]
     rows = list(csv.DictReader(csv_rows(result).splitlines()))
-    assert len(rows) == 2 * len(result["columns"])
-    assert float(rows[0]["mean"]) == result["strategies"]["random"]["clean"]["mean"]
-    shown = {"dataset": "tiny", **result}
+    assert len(rows) == 2 * len(result.columns)
+    assert float(rows[0]["mean"]) == result.strategies["random"].columns["clean"].mean
+    assert TableSearchResult.from_json(result.to_json()) == result
+    assert list(result.strategies["random"].to_json())[:2] == result.columns[:2], "the columns come first"
+    shown = replace(result, dataset="tiny")
     assert regret_curves(shown, ".png").startswith(b"\x89PNG")
     text = regret_curves(shown, ".svg").decode()
     for word in ("tiny", "random", "queries", "percentage points", "units of the column"):
@@ -284,15 +289,15 @@ def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
     dataset = RobustnessDataset(data_dir / "robustness-dataset", "cifar10")
     one = study(objectives=["fgsm@1"], strategies=["random", "local"], queries=300, seeds=10)
     result = table_search(Collection({"": dataset}), one, ExecutorSettings(workers=1))
-    found = result["strategies"]
-    assert result["columns"] == [
+    found = result.strategies
+    assert result.columns == [
         *("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1"),
         *("corruptions", "hrs:fgsm@1", "hrs:pgd@1"),
     ]
-    assert result["optimum"]["fgsm@1"] == 0.692
-    assert found["local"]["fgsm@1"]["mean"] == pytest.approx(0.691, abs=0.008)
-    assert found["random"]["fgsm@1"]["mean"] == pytest.approx(0.6725, abs=0.012)
-    assert found["local"]["regret"][-1] == pytest.approx(0.692 - found["local"]["fgsm@1"]["mean"])
+    assert result.optimum["fgsm@1"] == 0.692
+    assert found["local"].columns["fgsm@1"].mean == pytest.approx(0.691, abs=0.008)
+    assert found["random"].columns["fgsm@1"].mean == pytest.approx(0.6725, abs=0.012)
+    assert found["local"].regret[-1] == pytest.approx(0.692 - found["local"].columns["fgsm@1"].mean)
 
 
 def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[str]) -> None:
@@ -301,6 +306,6 @@ def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[s
     tables = Collection({"": ArrayTable("few", few, columns)})
     options = ("guided.init=10", "guided.batch=5", "guided.predictor=kernel", "guided.kappa=0")
     settings = {"strategies": ["guided"], "queries": 20, "seeds": 2, "objectives": ["answer"], "options": options}
-    blind = table_search(tables, study(**settings, features=("clean",)))["strategies"]["guided"]
-    seeing = table_search(tables, study(**settings, features=("answer",)))["strategies"]["guided"]
-    assert seeing["regret"][-1] < 5 < blind["regret"][-1]
+    blind = table_search(tables, study(**settings, features=("clean",))).strategies["guided"]
+    seeing = table_search(tables, study(**settings, features=("answer",))).strategies["guided"]
+    assert seeing.regret[-1] < 5 < blind.regret[-1]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import Option
 from nas.commands.base import Command, Output
 from nas.commands.tables.options import LATENCY, SPREAD, Files, benchmarks, spread, words, written
+
+if TYPE_CHECKING:
+    from nas.studies.search import TableSearchResult
 
 
 class TableSearch(Command):
@@ -90,41 +94,41 @@ class TableSearch(Command):
         total = len(study.objectives) * len(study.strategies) * seeds
         with output.counting("search", total) as counter:
             found = table_search(opened, study, how, lambda runs: counter.update(runs, 0))
-        result = {"dataset": dataset, **found}
+        result = replace(found, dataset=dataset)
         files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, kind))
-        output.emit(result, _text(result))
+        output.emit(result.to_json(), _text(result))
         files.note(output)
 
 
-def _text(result: dict[str, Any]) -> str:
+def _text(result: TableSearchResult) -> str:
     """For people: the best found, mean ± standard deviation, one block of strategies per objective."""
-    columns, optimum = result["columns"], result["optimum"]
+    columns, optimum = result.columns, result.optimum
     percent = {name for name in columns if _is_share(result, name)}
     rows: list[tuple[str, list[str]]] = [("optimum", [_shown(optimum[c], None, c in percent) for c in columns])]
     tail = []
-    for objective, entry in result["objectives"].items():
+    for objective, entry in result.objectives.items():
         rows.append((objective, [""] * len(columns)))
-        for name, cells in entry["strategies"].items():
-            values = [_shown(cells[c]["mean"], cells[c]["sd"], c in percent) for c in columns]
+        for name, found in entry.strategies.items():
+            values = [_shown(found.columns[c].mean, found.columns[c].sd, c in percent) for c in columns]
             rows.append((f"  {name}", values))
-            reached = cells["queries_to_optimum"]
-            after = "" if reached["median"] is None else f", in the median after {reached['median']:g} queries"
+            reached = found.queries_to_optimum
+            after = "" if reached.median is None else f", in the median after {reached.median:g} queries"
             tail.append(
-                f"{objective}, {name}: optimum found by {reached['found']:.0%} of runs{after}; "
-                f"{cells['seconds']:.1f} s of computing"
+                f"{objective}, {name}: optimum found by {reached.found:.0%} of runs{after}; "
+                f"{found.seconds:.1f} s of computing"
             )
     head = (
-        f"{result['n_classes']:,} classes of {result['dataset']}; {result['seeds']} runs of {result['queries']} "
+        f"{result.n_classes:,} classes of {result.dataset}; {result.seeds} runs of {result.queries} "
         "queries; of the best found, mean ± standard deviation"
     )
     note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
     return "\n".join([head, note, *_aligned(columns, rows), "", *tail]).replace("\n\n\n", "\n\n")
 
 
-def _is_share(result: dict[str, Any], column: str) -> bool:
+def _is_share(result: TableSearchResult, column: str) -> bool:
     """Whether all numbers of a column lie in [0, 1]."""
-    cells = [cells[column]["mean"] for entry in result["objectives"].values() for cells in entry["strategies"].values()]
-    return all(value is None or 0 <= value <= 1 for value in [result["optimum"][column], *cells])
+    means = [one.columns[column].mean for entry in result.objectives.values() for one in entry.strategies.values()]
+    return all(value is None or 0 <= value <= 1 for value in [result.optimum[column], *means])
 
 
 def _shown(mean: float | None, sd: float | None, percent: bool) -> str:

@@ -12,16 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from nas.report.palette import GRID_OF_STUDY, INK, SERIES, SOFT
+from nas.studies.search import StrategyResult, TableSearchResult
 
 DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))  # told apart also without colours, and beyond seven
 PANEL, HEIGHT = 4.6, 3.9  # inches
 ACROSS = 3  # panels in a row
 
 
-def regret_curves(result: dict[str, Any], kind: str) -> bytes:
+def regret_curves(result: TableSearchResult, kind: str) -> bytes:
     """The picture of a result of `table_search`, as a file of this kind: mean over seeds, and the band that holds the
     middle half of them. Both axes are logarithmic; where all found the best, a curve has left the picture."""
-    objectives = result["objectives"]
+    objectives = result.objectives
     across = min(len(objectives), ACROSS)
     down = -(-len(objectives) // across)
     style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "regret"}
@@ -32,9 +33,9 @@ def regret_curves(result: dict[str, Any], kind: str) -> bytes:
         for axes in panels[len(objectives) :]:
             axes.set_visible(False)
         for axes, (objective, entry) in zip(panels, objectives.items()):
-            _panel(axes, objective, entry["strategies"], result)
+            _panel(axes, objective, entry.strategies, result)
         figure.suptitle(
-            f"Best found on {result['dataset']}: mean of {result['seeds']} runs, band of the middle half",
+            f"Best found on {result.dataset}: mean of {result.seeds} runs, band of the middle half",
             x=0.01,
             ha="left",
             size=12,
@@ -47,17 +48,17 @@ def regret_curves(result: dict[str, Any], kind: str) -> bytes:
     return file.getvalue()
 
 
-def _panel(axes: Any, objective: str, strategies: dict[str, Any], result: dict[str, Any]) -> None:
+def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], result: TableSearchResult) -> None:
     several = "+" in objective
-    best = result["optimum"].get(objective.removesuffix(":max").removesuffix(":min"))
+    best = result.optimum.get(objective.removesuffix(":max").removesuffix(":min"))
     points = best is not None and 0 < best <= 1  # accuracies are shares, their differences percentage points
     scale = 100.0 if several or points else 1.0
-    queries = np.arange(1, result["queries"] + 1)
-    means = np.array([cells["regret"] for cells in strategies.values()]) * scale
+    queries = np.arange(1, result.queries + 1)
+    means = np.array([one.regret for one in strategies.values()]) * scale
     floor = means[means > 0].min() / 2 if (means > 0).any() else 1e-3
-    for number, (name, cells) in enumerate(strategies.items()):
+    for number, (name, one) in enumerate(strategies.items()):
         colour = SERIES[number % len(SERIES)]
-        low, high = (np.array(cells["regret_quartiles"][end]) * scale for end in ("low", "high"))
+        low, high = (np.array(end) * scale for end in (one.regret_quartiles.low, one.regret_quartiles.high))
         axes.fill_between(
             queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=colour, alpha=0.15, lw=0
         )
@@ -66,7 +67,7 @@ def _panel(axes: Any, objective: str, strategies: dict[str, Any], result: dict[s
         axes.plot(queries, np.where(mean > 0, mean, np.nan), color=colour, ls=dashes, lw=1.8, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(1, max(result["queries"], 2))
+    axes.set_xlim(1, max(result.queries, 2))
     axes.set_ylim(bottom=floor)
     plain = FuncFormatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_major_formatter(plain)
