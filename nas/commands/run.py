@@ -111,13 +111,13 @@ class Run(RunCommand):
 def _models(shop: Workshop, found: dict[str, Any]) -> list[Model]:
     """The networks to train: the best cell and its random peer, under each training."""
     from nas.runs.tasks import Model
-    from nas.searches.search_stage import aims_of, random_peer
+    from nas.searches.search_stage import problem_of, random_peer
 
     settings = shop.run.settings
     best = found["best"][0]["arch"]
     cells = {"best": best}
     if settings.run.random:
-        cells["random"] = random_peer(aims_of(shop), best, settings.seed, shop.run.folder)
+        cells["random"] = random_peer(problem_of(shop), best, settings.seed, shop.run.folder)
     return [
         Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings
     ]

@@ -7,14 +7,12 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from nas.core.errors import InputError, NasError
 from nas.core.registry import suggest
-from nas.objectives.network_spec import Sized
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import LATENCY
-from nas.search_spaces import Cost, SearchSpace
 
 _COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 _QUANTITY = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
@@ -25,7 +23,7 @@ _FORM = re.compile(r"\s*([\w.:@-]+?)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*(%?)\s*")
 class Constraint:
     """`params<=1e6` or `params<=85%`: weights or MACs of the network that would be trained; percent of the largest.
 
-    Any other quantity is one of an `Objectives`: `latency<=5` (milliseconds on this machine), `edgegpu_latency<=5`
+    Any other quantity is a metric: `latency<=5` (milliseconds on this machine), `edgegpu_latency<=5`
     (a column of the given tables, in its unit).
     """
 
@@ -61,7 +59,7 @@ class Constraint:
         return f"{self.quantity}{self.comparison}{self.limit:g}{'%' if self.percent else ''}"
 
 
-class Limits:
+class Constraints:
     """All constraints of a search. Weights and MACs are held against the network that would be trained.
 
     `quantity` gives any other quantity by name, as a function of the architecture's string. Size is looked at first,
@@ -71,53 +69,43 @@ class Limits:
     def __init__(
         self,
         texts: list[str],
-        trained: Callable[[], Sized],
-        space: SearchSpace[Any],
+        trained: Callable[[], NetworkSpec],
         quantity: Callable[[str], Callable[[str], float]] | None = None,
     ) -> None:
-        self.space = space
         self._trained = trained
-        constraints = [Constraint.parse(text, others=True) for text in texts]
-        self.constraints = sorted(constraints, key=lambda one: (one.quantity not in _QUANTITY, one.quantity == LATENCY))
+        parts = [Constraint.parse(text, others=True) for text in texts]
+        self.parts = sorted(parts, key=lambda one: (one.quantity not in _QUANTITY, one.quantity == LATENCY))
         self._others: dict[str, Callable[[str], float]] = {}
-        for one in self.constraints:
+        for one in self.parts:
             if one.quantity not in _QUANTITY:
                 if quantity is None:
                     raise InputError(f"Expected a constraint on params or flops but got {one}.")
                 self._others[one.quantity] = quantity(one.quantity)
 
-    @cached_property
-    def trained(self) -> Sized:
-        return self._trained()
-
-    @cached_property
-    def largest(self) -> Cost:
-        return self.trained.cost(self.space.largest())
-
     def allow(self, arch: Any) -> bool:
         """Whether all constraints hold; one on a quantity that the architecture has no value of does not."""
-        return all(self._holds(constraint, arch) for constraint in self.constraints)
+        return all(self._holds(one, arch) for one in self.parts)
 
     def allow_unmeasured(self, arch: Any) -> bool:
         """The same without what has to be measured: latency on this machine."""
-        return all(self._holds(constraint, arch) for constraint in self.constraints if constraint.quantity != LATENCY)
+        return all(self._holds(one, arch) for one in self.parts if one.quantity != LATENCY)
 
     @property
     def measured(self) -> bool:
         """Whether there is a constraint on what has to be measured."""
-        return any(constraint.quantity == LATENCY for constraint in self.constraints)
+        return any(one.quantity == LATENCY for one in self.parts)
 
     def _holds(self, one: Constraint, arch: Any) -> bool:
         if one.quantity in _QUANTITY:
-            read = _QUANTITY[one.quantity]
-            return one.holds(read(self.trained.cost(arch)), read(self.largest))
+            trained, read = self._trained(), _QUANTITY[one.quantity]
+            return one.holds(read(trained.cost(arch)), read(trained.largest))
         try:
             return one.holds(self._others[one.quantity](str(arch)))
         except NasError:
             return False
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.constraints)) or "no limits"
+        return ", ".join(map(str, self.parts)) or "no limits"
 
     def unsatisfied(self, draws: int) -> InputError:
         return InputError(

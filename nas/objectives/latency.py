@@ -12,8 +12,7 @@ import torch
 from nas.core.errors import InputError
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import seeded
-from nas.objectives.network_spec import Sized
-from nas.search_spaces import SPACES
+from nas.objectives.network_spec import NetworkSpec
 
 
 @dataclass
@@ -39,16 +38,15 @@ class Latency:
     It has to run while nothing else of the run does, so in the process of the search and not in its workers.
     """
 
-    def __init__(self, settings: LatencySettings, trained: Sized, device: torch.device, threads: int) -> None:
+    def __init__(self, settings: LatencySettings, trained: NetworkSpec, device: torch.device, threads: int) -> None:
         self.settings = settings
         self.trained = trained
         self.device = device
         self.threads = threads
 
     def __call__(self, text: str) -> float:
-        space = SPACES.get(self.trained.space)()
         with seeded(0):
-            network = space.build(space.parse(text), self.trained.num_classes, **self.trained.settings)
+            network = self.trained.build(self.trained.space.parse(text))
             size = self.trained.image_size
             x = torch.rand(self.settings.batch_size, 3, size, size)
         network.to(self.device).to(memory_format=torch.channels_last)

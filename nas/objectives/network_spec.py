@@ -1,28 +1,67 @@
-"""A kind of network of one space, and what its members cost."""
+"""A kind of network of one search space, and what its members cost."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from nas.search_spaces import SPACES, BuildSettings, Cost
+from nas.core.data import Dataset
+from nas.search_spaces import SPACES, BuildSettings, Cost, Network, SearchSpace
+from nas.train import TrainedNetwork, TrainSettings, adversarial
 from nas.train.trained import without_auxiliary
 
 
 @dataclass(frozen=True)
-class Sized:
+class NetworkSpec:
     """A kind of network of one space: its settings, and the data it is made for."""
 
-    space: str
+    space_name: str
     settings: BuildSettings
     num_classes: int
     image_size: int
 
+    @cached_property
+    def space(self) -> SearchSpace[Any]:
+        return SPACES.get(self.space_name)()
+
     def connected(self, arch: Any) -> bool:
         """Whether the logits of its network depend on the image."""
-        return SPACES.get(self.space)().connected(arch, **self.settings)
+        return self.space.connected(arch, **self.settings)
+
+    def build(self, arch: Any, **more: Any) -> Network:
+        """Its network with fresh weights."""
+        return self.space.build(arch, self.num_classes, **self.settings, **more)
 
     def cost(self, arch: Any) -> Cost:
         """Weights and MACs, as the field counts them: without an auxiliary head."""
         settings = without_auxiliary(self.settings)
-        return SPACES.get(self.space)().cost(arch, self.num_classes, image_size=self.image_size, **settings)
+        return self.space.cost(arch, self.num_classes, image_size=self.image_size, **settings)
+
+    @cached_property
+    def largest(self) -> Cost:
+        """That of the largest architecture of the space."""
+        return self.cost(self.space.largest())
+
+    def trained_by(
+        self, recipe: TrainSettings, name: str, text: str, dataset: Dataset, data: Mapping[str, Any]
+    ) -> TrainedNetwork:
+        """The network of the architecture written as `text`, called `name`, as the recipe trains it on the data set.
+
+        `data` are the settings of that.
+        """
+        return TrainedNetwork(
+            name,
+            self.space_name,
+            text,
+            self.settings,
+            dataset.num_classes,
+            dataset.image_size,
+            list(dataset.mean),
+            list(dataset.std),
+            dict(data),
+            recipe.method,
+            recipe.eps if adversarial(recipe.method) else 0.0,
+            list(dataset.classes),
+        )

@@ -11,7 +11,9 @@ import numpy as np
 from nas.core.config import path_field
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.core.storage.base import Metrics
 from nas.objectives.labels import read_labels
+from nas.objectives.notation import PREDICTED
 from nas.search_spaces import SPACES
 from nas.strategies.predictors import PREDICTORS, Predictor
 
@@ -42,5 +44,6 @@ class Predicted:
         targets = np.array([value for _, value in self.labels])
         return self.kind(derive(self.seed, "predicted")).fit(features, targets)
 
-    def __call__(self, text: str) -> float:
-        return float(self.model.predict(self.space.features(self.space.parse(text))[None]).mean[0])
+    def __call__(self, text: str) -> Metrics:
+        features = self.space.features(self.space.parse(text))[None]
+        return {PREDICTED: float(self.model.predict(features).mean[0])}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,8 +14,8 @@ from nas.core.execution.out_of_memory import is_shortage, on_host, release
 from nas.core.images import unit_range
 from nas.core.seeds import derive, seeded
 from nas.objectives import connected
-from nas.objectives.network_spec import Sized
-from nas.search_spaces import SPACES, Cost
+from nas.objectives.network_spec import NetworkSpec
+from nas.search_spaces import Cost
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.passes.probe import Probe
 
@@ -42,8 +41,8 @@ class Scorer:
         names: list[str],
         options: dict[str, Any],
         dataset: Dataset,
-        scored: Sized,
-        trained: Sized,
+        scored: NetworkSpec,
+        trained: NetworkSpec,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -84,7 +83,7 @@ class Scorer:
 
     def attempt(self, text: str) -> tuple[dict[str, float], dict[str, str]]:
         """The values of the proxies that have one for the architecture written as `text`, and why others have none."""
-        arch = SPACES.get(self.scored.space)().parse(text)
+        arch = self.scored.space.parse(text)
         cost = self.trained.cost(arch)
         scores, failures = {}, {}
         probes: dict[int, Probe] = {}
@@ -112,7 +111,7 @@ class Scorer:
         try:
             if proxy.needs == "network" and not probes:
                 wanted = {options.batch_size: set(proxy.uses(options))} if alone else None
-                probes.update(self._probes(arch, cost, wanted))
+                probes.update(self.probes(arch, cost, wanted))
             value = proxy(cost if proxy.needs == "cost" else probes[options.batch_size], options)
         except (NasError, ArithmeticError, ValueError, torch.linalg.LinAlgError) as error:
             return math.nan, str(error) or type(error).__name__
@@ -122,7 +121,7 @@ class Scorer:
             return math.nan, SHORT
         return value, None
 
-    def _probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
+    def probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
         """One probe of the architecture's network for each batch size, with what is `wanted` of it.
 
         `NasError` where the network's logits do not depend on the image: whatever a proxy makes of it is no score.
@@ -130,9 +129,7 @@ class Scorer:
         if not self.scored.connected(arch):
             raise NasError(connected.REASON)
         with seeded(derive(self.seed, "proxy weights", arch)):
-            network = SPACES.get(self.scored.space)().build(
-                arch, self.scored.num_classes, mean=self.mean, std=self.std, **self.scored.settings
-            )
+            network = self.scored.build(arch, mean=self.mean, std=self.std)
         network.to(self.device).to(memory_format=torch.channels_last)
         return {
             size: Probe(
@@ -143,13 +140,8 @@ class Scorer:
                 second=(self.images[size : 2 * size], self.labels[size : 2 * size])
                 if self.batches[size] == 2
                 else None,
-                relative_flops=cost.macs / self.largest.macs,
+                relative_flops=cost.macs / self.trained.largest.macs,
                 seed=self.seed,
             )
             for size, names in (self.wanted if wanted is None else wanted).items()
         }
-
-    @cached_property
-    def largest(self) -> Cost:
-        """Of the largest network of the space."""
-        return self.trained.cost(SPACES.get(self.trained.space)().largest())

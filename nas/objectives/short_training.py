@@ -14,13 +14,14 @@ import torch
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.core.storage.base import Metrics
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import evaluate
 from nas.eval.plan import plan_of
 from nas.eval.settings import EvalSettings
-from nas.objectives.network_spec import Sized
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import TRAINED
-from nas.train import TrainedNetwork, TrainSettings, adversarial, load_trained, train
+from nas.train import TrainSettings, load_trained, train
 
 
 @dataclass
@@ -67,7 +68,7 @@ def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
     return replace(attack, attacks=[name for name in dict.fromkeys(metrics) if name != "clean"], **_NOTHING_ELSE)
 
 
-class Trained:
+class ShortTraining:
     """Trains an architecture for a few epochs and attacks it on validation images; never sees the test part.
 
     Metrics `trained:clean`, `trained:ATTACK` (with the radius of `eval`) and `trained:hrs:ATTACK`, fractions. The
@@ -82,7 +83,7 @@ class Trained:
         attack: EvalSettings,
         dataset: Dataset,
         data: dict[str, Any],
-        trained: Sized,
+        trained: NetworkSpec,
         folder: Path,
         seed: int,
         device: torch.device,
@@ -100,26 +101,13 @@ class Trained:
         self.seed = seed
         self.device = device
 
-    def __call__(self, text: str) -> dict[str, float]:
+    def __call__(self, text: str) -> Metrics:
         folder = self.folder / hashlib.sha256(text.encode()).hexdigest()[:16]
         seed = derive(self.seed, "label", text)
-        described = TrainedNetwork(
-            "label",
-            self.trained.space,
-            text,
-            self.trained.settings,
-            self.dataset.num_classes,
-            self.dataset.image_size,
-            list(self.dataset.mean),
-            list(self.dataset.std),
-            self.data,
-            self.settings.method,
-            self.settings.eps if adversarial(self.settings.method) else 0.0,
-            list(self.dataset.classes),
-        )
         recipe = TrainSettings(
             **{key: value for key, value in asdict(self.settings).items() if key in TrainSettings.__dataclass_fields__}
         )
+        described = self.trained.trained_by(recipe, "label", text, self.dataset, self.data)
         checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
         entry = evaluate(network, self.judged, self.attack, seed, self.device, InMemoryStore(), outputs=False)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -19,7 +19,6 @@ from nas.core.data import Dataset
 from nas.core.images import unit_range
 from nas.core.optimisation.perturb import eval_mode, input_gradient
 from nas.runs.tasks import Jobs
-from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
 
 SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that stand an attack to its end
@@ -81,8 +80,7 @@ def workers_of(settings: Settings) -> int:
 
 def network_of(jobs: Jobs, arch: str) -> nn.Module:
     """The network that the settings train."""
-    space = SPACES.get(jobs.settings.space)()
-    return space.build(space.parse(arch), jobs.dataset.num_classes, **asdict(jobs.settings.model))
+    return jobs.trained.build(jobs.trained.space.parse(arch))
 
 
 def measured(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:

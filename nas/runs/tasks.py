@@ -21,12 +21,14 @@ from nas.eval import evaluate
 from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.loading import load_model
 from nas.eval.sources import ModelSource
-from nas.objectives.network_spec import Sized
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.objectives import Objectives
+from nas.objectives.predicted import Predicted
+from nas.objectives.proxies import Scorer
+from nas.objectives.short_training import ShortTraining
 from nas.runs.run_folder import STORE, depends_on
 from nas.runs.torchrun import train_together
 from nas.settings.schema import Settings
-from nas.train import TrainedNetwork, adversarial
 
 
 @dataclass(frozen=True)
@@ -89,34 +91,42 @@ class Jobs:
 
     @cached_property
     def objectives(self) -> Objectives:
-        return Objectives(self.settings, lambda: self.dataset, lambda: self.trained, self.folder)
+        settings = self.settings
+        return Objectives(
+            settings.tables,
+            {
+                "predicted": lambda names: Predicted(settings.predicted, settings.space, settings.seed),
+                "proxy": self.scorer,
+                "trained": self._short_training,
+            },
+        )
 
     @cached_property
-    def trained(self) -> Sized:
+    def trained(self) -> NetworkSpec:
         """The network that is trained: limits on size refer to it. Images are opened where their size is not known."""
         settings = self.settings
         classes, size = shape_of(settings.data) or (self.dataset.num_classes, self.dataset.image_size)
-        return Sized(settings.space, asdict(settings.model), classes, size)
+        return NetworkSpec(settings.space, asdict(settings.model), classes, size)
+
+    def scorer(self, proxies: list[str], seed: int | None = None) -> Scorer:
+        """Scores by proxies on the networks of `scoring`; by default with the draws of the run's seed."""
+        settings, dataset = self.settings, self.dataset
+        scored = NetworkSpec(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size)
+        seed = settings.seed if seed is None else seed
+        return Scorer(proxies, vars(settings.proxies), dataset, scored, self.trained, seed, settings.torch_device())
+
+    def _short_training(self, names: list[str]) -> ShortTraining:
+        settings, folder = self.settings, (self.folder or Path()) / "labels"
+        recipe, attack, data = settings.label, settings.eval, asdict(settings.data)
+        device = settings.torch_device()
+        return ShortTraining(names, recipe, attack, self.dataset, data, self.trained, folder, settings.seed, device)
 
     def _train(self, model: Model) -> dict[str, Any]:
         assert self.folder is not None
         assert self.open_store is not None
         settings, dataset = self.settings, self.dataset
         recipe = replace(settings.train, method=model.training)
-        trained = TrainedNetwork(
-            model.name,
-            settings.space,
-            model.arch,
-            asdict(settings.model),
-            dataset.num_classes,
-            dataset.image_size,
-            list(dataset.mean),
-            list(dataset.std),
-            asdict(settings.data),
-            model.training,
-            recipe.eps if adversarial(model.training) else 0.0,
-            list(dataset.classes),
-        )
+        trained = self.trained.trained_by(recipe, model.name, model.arch, dataset, asdict(settings.data))
         folder = self.folder / "models" / model.name
         seed = derive(settings.seed, "train", model.name)
         about = {

@@ -18,12 +18,11 @@ from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.storage.base import TaskResult
 from nas.objectives import connected
-from nas.objectives.network_spec import Sized
 from nas.objectives.notation import builds
 from nas.objectives.proxies import Scorer
 from nas.runs.definitions import BEFORE, definitions
 from nas.runs.run_folder import as_meant
-from nas.runs.tasks import load_once
+from nas.runs.tasks import Jobs, load_once
 from nas.scoring.rows import Row, RowFile
 from nas.search_spaces.sources import Candidate, Candidates, mark
 from nas.settings.schema import Settings, from_values
@@ -61,16 +60,7 @@ class Work:
 
     @cached_property
     def scorer(self) -> Scorer:
-        settings, dataset = self.settings, dataset_of(self.settings)
-        return Scorer(
-            self.proxies,
-            vars(settings.proxies),
-            dataset,
-            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
-            Sized(settings.space, asdict(settings.model), dataset.num_classes, dataset.image_size),
-            settings.seed,
-            settings.torch_device(),
-        )
+        return Jobs(self.settings, None).scorer(self.proxies)
 
     @property
     def immediate(self) -> bool:

@@ -134,9 +134,9 @@ def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: St
         space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
     )
     strategy.start = space.of(run.settings.proxies.eproxy)
-    limits: Any = _NoLimits()
+    constraints: Any = NoConstraints()
     # one setting at a time, as published: what runs in parallel are the architectures
-    looking = Search(space, strategy, limits, options.evaluations, 1, run.store)
+    looking = Search(space, strategy, constraints, options.evaluations, 1, run.store)
     watcher.stage("dps", options.evaluations)
     while not looking.finished:
         looking.step(lambda keys: (_evaluated(key, seen, executor, stage) for key in keys))
@@ -218,7 +218,7 @@ class _FromStart(Evolution):
         return space.neighbor(self.start, self.rng) if self.population else self.start
 
 
-class _NoLimits:
+class NoConstraints:
     def allow(self, arch: Any) -> bool:
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
@@ -11,10 +11,7 @@ from typing import Any
 from nas.core import statistics
 from nas.core.errors import NasError
 from nas.core.seeds import derive
-from nas.objectives.network_spec import Sized
-from nas.objectives.proxies import Scorer
 from nas.runs.tasks import Jobs
-from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
@@ -34,7 +31,7 @@ class Task:
     draw: int = 0  # 0: those of the run's seed
 
 
-class Losses(Scorer):
+class Losses:
     """Eproxy's values of networks under one setting after the other.
 
     What does not change is kept: the batch and its features, and the networks of the architectures in `kept` with
@@ -42,19 +39,11 @@ class Losses(Scorer):
     """
 
     def __init__(self, jobs: Jobs, kept: frozenset[str], draw: int) -> None:
-        settings, dataset = jobs.settings, jobs.dataset
+        seed = jobs.settings.seed
         self.kept = kept
         self.probes: dict[str, Probe] = {}
-        self.base: EproxyOptions = settings.proxies.eproxy
-        super().__init__(
-            ["eproxy"],
-            {"eproxy": self.base},
-            dataset,
-            Sized(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size),
-            jobs.trained,
-            settings.seed if draw == 0 else derive(settings.seed, "dps draw", draw),
-            settings.torch_device(),
-        )
+        self.base: EproxyOptions = jobs.settings.proxies.eproxy
+        self.scorer = jobs.scorer(["eproxy"], seed if draw == 0 else derive(seed, "dps draw", draw))
 
     def of(self, task: Task) -> list[float | str]:
         """For each setting the loss, or why there is none."""
@@ -78,8 +67,9 @@ class Losses(Scorer):
         return values
 
     def _probe(self, text: str) -> Probe:
-        arch = SPACES.get(self.scored.space)().parse(text)
-        (probe,) = self._probes(arch, self.trained.cost(arch)).values()
+        trained = self.scorer.trained
+        arch = trained.space.parse(text)
+        (probe,) = self.scorer.probes(arch, trained.cost(arch)).values()
         if text in self.kept:
             self.probes[text] = probe
         return probe

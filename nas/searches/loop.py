@@ -22,7 +22,7 @@ Evaluate = Callable[[list[str]], Iterable[TaskResult[str, Metrics]]]
 
 
 class Bounds(Protocol):
-    """What may be evaluated; see `Limits`."""
+    """What may be evaluated; see `Constraints`."""
 
     def allow(self, arch: Any) -> bool: ...
 
@@ -32,7 +32,7 @@ class Bounds(Protocol):
 class Search:
     """Runs an ask–tell strategy until `budget` different classes are scored.
 
-    Each class is scored once, through its representative; size limits are checked before. A step asks for `ask`
+    Each class is scored once, through its representative; constraints are checked before. A step asks for `ask`
     architectures, evaluates the new ones and tells all in the order asked; then the told evaluations and the strategy's
     state are saved in one transaction. Evaluations are kept as they finish, so that a kill loses only those under way.
     What was evaluated is in the store alone: memory does not grow with it.
@@ -42,14 +42,14 @@ class Search:
         self,
         space: SearchSpace,
         strategy: Strategy,
-        limits: Bounds,
+        constraints: Bounds,
         budget: int,
         ask: int,
         store: Store,
     ) -> None:
         self.space = space
         self.strategy = strategy
-        self.limits = limits
+        self.constraints = constraints
         self.budget = budget
         self.ask = ask
         self.store = store
@@ -75,7 +75,7 @@ class Search:
         asked = self.strategy.ask(self.ask)
         representatives = [self.space.canonical(arch) for arch in asked]
         keys = list(map(str, representatives))
-        allowed = {key: self.limits.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
+        allowed = {key: self.constraints.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
         known = {key: self.store.from_history(key) for key, good in allowed.items() if good}
         new = [key for key, evaluation in known.items() if evaluation is None]
         new = new[: self.budget - self.evaluated]
@@ -94,7 +94,7 @@ class Search:
         self.evaluated += len(new)
         self.fruitless = 0 if new else self.fruitless + len(asked)
         if self.fruitless >= FRUITLESS and not self.evaluated:
-            raise self.limits.unsatisfied(FRUITLESS)
+            raise self.constraints.unsatisfied(FRUITLESS)
 
     def result(self) -> dict[str, Any]:
         """The five best classes (of several goals: the Pareto front), how many were evaluated, and how many failed."""

@@ -1,4 +1,4 @@
-"""What a run searches for: its goals, its limits, what its strategy may ask, and how candidates are evaluated."""
+"""What a run searches for: its goals and constraints, what its strategy may ask, and how candidates are evaluated."""
 
 from __future__ import annotations
 
@@ -15,38 +15,62 @@ from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
 from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, Store, TaskResult
+from nas.core.storage.memory import InMemoryStore
 from nas.objectives import connected
-from nas.objectives.constraints import Limits
-from nas.objectives.notation import GRAPH, LATENCY, builds, parse, source_of
+from nas.objectives.constraints import Constraints
+from nas.objectives.latency import Latency
+from nas.objectives.notation import GRAPH, LATENCY, Term, builds, parse, source_of
 from nas.runs.tasks import Job, Jobs, Score
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
+from nas.strategies.proxies import PROXIES
+from nas.tables.settings import SCORES
 
 
-class Aims:
-    """Made in the process of the search. Measured latencies and cheap values are facts of `kept`, so that a run that
+class SearchProblem:
+    """Made in the process of the search. Measured latencies and cheap values are facts of its store, so that a run that
     goes on after a kill has the same ones."""
 
     def __init__(
-        self, jobs: Jobs, kept: Store, executor: Executor[Job, Any] | None = None, older: str | None = None
+        self,
+        jobs: Jobs,
+        store: Store | None = None,
+        executor: Executor[Job, Any] | None = None,
+        older: str | None = None,
     ) -> None:
-        """`older`: the version that began the run, where it gave values to networks that have none now."""
+        """Without a store nothing is kept; without an executor nothing is evaluated.
+
+        `older`: the version that began the run, where it gave values to networks that have none now.
+        """
         self.jobs = jobs
+        self.store = InMemoryStore() if store is None else store
+        self.executor = executor
         self.older = older
         self.settings = jobs.settings
-        self.kept = kept
-        self.executor = executor
+        self.objectives = jobs.objectives
         self.terms = parse(self.settings.search.objective)
         self.space: Any = SPACES.get(self.settings.space)()
 
     @cached_property
     def goals(self) -> tuple[Goal, ...]:
-        return self.jobs.objectives.goals(self.terms)
+        """In the order of the objective; `InputError` where a metric is not to be had."""
+        return tuple(map(self._goal, self.terms))
+
+    def _goal(self, term: Term) -> Goal:
+        own = self._higher_is_better(term.name)
+        return Goal(term.name, own if term.higher_is_better is None else term.higher_is_better)
+
+    def _higher_is_better(self, name: str) -> bool:
+        source = source_of(name)
+        if source == "table":
+            its = self.objectives.table_of(name).higher_is_better(name)
+            known = PROXIES.components.get(name.rpartition(":")[2]) if name.startswith(SCORES) else None
+            return its if known is None else known.higher_is_better
+        return PROXIES.get(name).higher_is_better if source == "proxy" else source != LATENCY
 
     @cached_property
-    def limits(self) -> Limits:
-        texts = self.settings.search.constraints
-        return Limits(texts, lambda: self.jobs.trained, self.space, self._quantity)
+    def constraints(self) -> Constraints:
+        return Constraints(self.settings.search.constraints, lambda: self.jobs.trained, self._quantity)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,10 +85,10 @@ class Aims:
 
     def ready(self) -> None:
         """`InputError` for what would stop the search later."""
-        _ = self.goals, self.limits, self.strategy
-        self.jobs.objectives.ready(self.names)
+        _ = self.goals, self.constraints, self.strategy
+        self.objectives.ready(self.names)
         for name in self._asides:
-            self.jobs.objectives.ready([name])
+            self.objectives.ready([name])
         needed = self.strategy.needs(self.strategy.options)
         if self.settings.search.features != [GRAPH] and "features" not in needed:
             raise InputError(
@@ -121,14 +145,14 @@ class Aims:
         return all(self._connected(text, settings, self.names) for settings in self._networks)
 
     def allow(self, arch: Any) -> bool:
-        """Whether the limits let it be evaluated; what is no candidate is not built to measure it, and fails later."""
-        if not self.limits.allow_unmeasured(arch):
+        """Whether the constraints hold; what is no candidate is not built to measure it, and fails later."""
+        if not self.constraints.allow_unmeasured(arch):
             return False
-        return not self.limits.measured or not self.is_candidate(str(arch)) or self.limits.allow(arch)
+        return not self.constraints.measured or not self.is_candidate(str(arch)) or self.constraints.allow(arch)
 
     def unsatisfied(self, draws: int) -> NasError:
         """What to say where no architecture of so many was allowed."""
-        return self.limits.unsatisfied(draws)
+        return self.constraints.unsatisfied(draws)
 
     @cached_property
     def _networks(self) -> list[dict[str, Any]]:
@@ -149,11 +173,11 @@ class Aims:
         """`InputError` where an older run holds a value that it would not get now."""
         if self.older is None:
             return
-        for evaluation in self.kept.evaluations():
+        for evaluation in self.store.evaluations():
             if evaluation.result is not None:
                 self.is_candidate(evaluation.key)
         for name in filter(builds, self._asides):
-            for text, (value,) in self.kept.under(f"cheap/{name}/").items():
+            for text, (value,) in self.store.under(f"cheap/{name}/").items():
                 if value is not None:
                     self._connected(text, asdict(self.settings.scoring), [name])
 
@@ -177,14 +201,19 @@ class Aims:
     def latency(self, text: str) -> float:
         """Milliseconds of one forward pass, measured once."""
         key = f"latency/{text}"
-        value = self.kept.get(key)
+        value = self.store.get(key)
         if value is None:
-            value = self.jobs.objectives.latency(text)
-            self.kept.put(key, value)
+            value = self.measure_latency(text)
+            self.store.put(key, value)
         return value
 
+    @cached_property
+    def measure_latency(self) -> Latency:
+        settings = self.settings
+        return Latency(settings.latency, self.jobs.trained, settings.torch_device(), settings.executor.threads)
+
     def _quantity(self, name: str) -> Callable[[str], float]:
-        return self.latency if name == LATENCY else self.jobs.objectives.quantity(name)
+        return self.latency if name == LATENCY else self.objectives.column(name)
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
         """(n, d): what `search.features` names, side by side; NaN where a metric has no value."""
@@ -198,24 +227,24 @@ class Aims:
         return np.concatenate(parts, axis=1)
 
     def _allowed(self, archs: Sequence[Any]) -> list[bool]:
-        return [self.limits.allow_unmeasured(self.space.canonical(arch)) for arch in archs]
+        return [self.constraints.allow_unmeasured(self.space.canonical(arch)) for arch in archs]
 
     def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
         """The fitness that the cheap objective gives each class."""
         cheap = self.settings.search.cheap
         assert cheap is not None  # else no strategy is handed this
         (term,) = parse(cheap)
-        (goal,) = self.jobs.objectives.goals([term])
+        goal = self._goal(term)
         values = self._metric(term.name, archs)
         return [None if value is None else goal.fitness({term.name: value}) for value in values]
 
     def _metric(self, name: str, archs: Sequence[Any]) -> list[float | None]:
         """A metric of each class, computed once per run; None where it has none."""
         keys = [str(self.space.canonical(arch)) for arch in archs]
-        new = [key for key in dict.fromkeys(keys) if self.kept.get(f"cheap/{name}/{key}") is None]
+        new = [key for key in dict.fromkeys(keys) if self.store.get(f"cheap/{name}/{key}") is None]
         if self.older is not None and builds(name):
             for key in new:
                 self._connected(key, asdict(self.settings.scoring), [name])
         for done in self._executed(new, (name,), lambda: None):
-            self.kept.put(f"cheap/{name}/{done.key}", [None if done.result is None else done.result[name]])
-        return [self.kept.get(f"cheap/{name}/{key}")[0] for key in keys]
+            self.store.put(f"cheap/{name}/{done.key}", [None if done.result is None else done.result[name]])
+        return [self.store.get(f"cheap/{name}/{key}")[0] for key in keys]

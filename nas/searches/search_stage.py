@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.seeds import derive
-from nas.core.storage.memory import InMemoryStore
 from nas.eval.plan import made as made_attack
 from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
@@ -25,7 +24,7 @@ from nas.runs.tasks import Jobs
 from nas.runs.train_stage import say
 from nas.searches import supernet_stage
 from nas.searches.loop import Search
-from nas.searches.problem import Aims
+from nas.searches.problem import SearchProblem
 from nas.searches.standing import standing
 from nas.settings.schema import Settings, is_supernet
 from nas.strategies.proxies import PROXIES
@@ -33,7 +32,7 @@ from nas.train import check_parts, larger_batch
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
 PEER_DRAWS = 100_000  # random cells tried for one of that size
-CHECKED_DRAWS = 50_000  # random cells looked at for one that the limits allow
+CHECKED_DRAWS = 50_000  # random cells looked at for one that the constraints allow
 FORECAST_CELLS = 24  # random feasible cells that a forecast looks at
 FORECAST_DRAWS = 20_000  # for so many
 
@@ -62,11 +61,11 @@ def check(jobs: Jobs) -> None:
         say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
         _ = jobs.objectives.tables  # which may be missing
     else:
-        aims = Aims(jobs, InMemoryStore())
-        aims.ready()
-        if next(aims.sample(Random(0), CHECKED_DRAWS), None) is None:
-            raise aims.unsatisfied(CHECKED_DRAWS)
-        say(aims.strategy.remark(settings.search.budget))
+        problem = SearchProblem(jobs)
+        problem.ready()
+        if next(problem.sample(Random(0), CHECKED_DRAWS), None) is None:
+            raise problem.unsatisfied(CHECKED_DRAWS)
+        say(problem.strategy.remark(settings.search.budget))
     if labels_of(settings):
         check_parts(settings.label, len(jobs.dataset.train))
         say(larger_batch("label", settings.label.batch_size, len(jobs.dataset.train)))
@@ -91,13 +90,13 @@ def cost(jobs: Jobs) -> Cost:
 
 
 def feasible(jobs: Jobs) -> list[str]:
-    """Random candidates within the limits, the most expensive first, as searches drift towards large cells."""
+    """Random candidates within the constraints, the most expensive first, as searches drift towards large cells."""
     rng = Random(derive(jobs.settings.seed, "forecast"))
-    aims = Aims(jobs, InMemoryStore())
-    candidates = (arch for arch in aims.sample(rng, FORECAST_DRAWS) if aims.is_candidate(str(arch)))
+    problem = SearchProblem(jobs)
+    candidates = (arch for arch in problem.sample(rng, FORECAST_DRAWS) if problem.is_candidate(str(arch)))
     found = list(islice(candidates, FORECAST_CELLS))
     if not found:
-        raise aims.unsatisfied(FORECAST_DRAWS)
+        raise problem.unsatisfied(FORECAST_DRAWS)
     return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
 
 
@@ -125,11 +124,11 @@ def _of_candidate(jobs: Jobs) -> Cost:
     names = [term.name for term in parse(settings.search.objective)]
     trained = [name for name in names if source_of(name) == "trained"]
     others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
-    cells = feasible(jobs)[:3]
+    problem, cells = SearchProblem(jobs), feasible(jobs)[:3]
     if others:
         seconds += median(timed(lambda text=text: jobs.objectives(others, text)) for text in cells)  # type: ignore[misc]
     if LATENCY in names:
-        seconds += median(timed(lambda text=text: jobs.objectives.latency(text)) for text in cells)  # type: ignore[misc]
+        seconds += median(timed(lambda text=text: problem.measure_latency(text)) for text in cells)  # type: ignore[misc]
     for name in others:
         if source_of(name) == "proxy":
             options = getattr(settings.proxies, name)
@@ -149,9 +148,9 @@ def _of_candidate(jobs: Jobs) -> Cost:
     return Cost(seconds, passes)
 
 
-def aims_of(shop: Workshop) -> Aims:
+def problem_of(shop: Workshop) -> SearchProblem:
     """What the run searches for."""
-    return Aims(shop.jobs, shop.run.store, shop.executor, shop.run.begun_before(connected.SINCE))
+    return SearchProblem(shop.jobs, shop.run.store, shop.executor, shop.run.begun_before(connected.SINCE))
 
 
 def search(shop: Workshop) -> dict[str, Any]:
@@ -160,7 +159,7 @@ def search(shop: Workshop) -> dict[str, Any]:
     kept = run.store.get("search/result")
     if kept is not None:
         if not is_supernet(settings):
-            aims_of(shop).check_found(kept)
+            problem_of(shop).check_found(kept)
         return kept
     result = supernet_stage.search_supernet(shop) if is_supernet(settings) else _ask_and_tell(shop)
     run.store.put("search/result", result)
@@ -168,25 +167,25 @@ def search(shop: Workshop) -> dict[str, Any]:
 
 
 def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
-    run, settings, aims = shop.run, shop.run.settings, aims_of(shop)
-    aims.check_older()
+    run, settings, problem = shop.run, shop.run.settings, problem_of(shop)
+    problem.check_older()
     with run.stage("search") as stage:
         looking = Search(
-            aims.space,
-            aims.strategy,
-            aims,
+            problem.space,
+            problem.strategy,
+            problem,
             settings.search.budget,
             settings.search.ask,
             run.store,
         )
         shop.watcher.stage("search", settings.search.budget)
         while not looking.finished:
-            looking.step(lambda keys: aims.evaluate(keys, stage.flush))
+            looking.step(lambda keys: problem.evaluate(keys, stage.flush))
             shop.watcher.update(looking.evaluated, "")
             stage.flush()
         result = {
             "objective": settings.search.objective,
-            "goals": [asdict(goal) for goal in aims.goals],
+            "goals": [asdict(goal) for goal in problem.goals],
             **looking.result(),
         }
         tables = shop.jobs.objectives.tables
@@ -196,21 +195,21 @@ def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
     return result
 
 
-def random_peer(aims: Aims, best: str, seed: int, folder: Path) -> str:
-    """A random cell of another class whose weights differ from the best's by at most 10 %, within the run's limits.
+def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:
+    """A random cell of another class whose weights differ from the best's by at most 10 %, within the constraints.
 
     Drawn uniformly by the run's seed, before any training; one whose logits do not depend on the image is passed over.
     `folder` is the run's, for messages.
     """
-    limits, trained = aims.limits, aims.jobs.trained
-    size = trained.cost(limits.space.parse(best)).params
+    space, constraints, trained = problem.space, problem.constraints, problem.jobs.trained
+    size = trained.cost(space.parse(best)).params
     rng = Random(derive(seed, "random cell"))
     for _ in range(PEER_DRAWS):
-        arch = limits.space.canonical(limits.space.sample(rng))
+        arch = space.canonical(space.sample(rng))
         if str(arch) == best or abs(trained.cost(arch).params - size) > SIZE * size:
             continue
-        alive, older = trained.connected(arch), aims.older
-        if not (alive or older) or not limits.allow(arch):  # in this order: the limits may build it to measure it
+        alive, older = trained.connected(arch), problem.older
+        if not (alive or older) or not constraints.allow(arch):  # in this order: they may build it to measure it
             continue
         if older is not None and not alive:
             raise connected.refusal(f"{folder}, whose random cell it is,", str(arch), older)

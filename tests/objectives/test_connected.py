@@ -20,7 +20,7 @@ from nas.core.storage.base import Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
 from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.connected import NEVER_VALUED, REASON, SINCE
-from nas.objectives.network_spec import Sized
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import builds
 from nas.runs import run_folder as run_module
 from nas.runs.context import Watcher
@@ -34,7 +34,7 @@ from nas.searches import dps, supernet_stage
 from nas.searches.dps_losses import PLAIN, Task
 from nas.searches.dps_losses import Work as LossWork
 from nas.searches.loop import Search
-from nas.searches.problem import Aims
+from nas.searches.problem import SearchProblem
 from nas.searches.search_stage import FORECAST_CELLS, feasible, random_peer
 from nas.settings.schema import from_values
 from nas.strategies.proxies import PROXIES
@@ -54,13 +54,13 @@ def settings(*overrides: str) -> Any:
     return from_values({"name": "test"}, [*SMALL, *overrides])
 
 
-def aims(*overrides: str, kept: Store | None = None, older: str | None = None) -> Aims:
+def problem(*overrides: str, kept: Store | None = None, older: str | None = None) -> SearchProblem:
     jobs = Jobs(settings(*overrides), Path("a-run"))
     jobs.open_store = None
-    return Aims(jobs, kept or InMemoryStore(), Executor(jobs, 1, 1), older)
+    return SearchProblem(jobs, kept, Executor(jobs, 1, 1), older)
 
 
-def outcomes(of: Aims, *keys: str) -> dict[str, str | dict[str, float]]:
+def outcomes(of: SearchProblem, *keys: str) -> dict[str, str | dict[str, float]]:
     """Of each architecture its metrics, or why there are none."""
     return {done.key: done.failure or done.result or {} for done in of.evaluate(keys, lambda: None)}
 
@@ -96,7 +96,7 @@ def test_a_search_tells_it_as_a_failure_before_anything_is_built(
     objective: str, labels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = built(monkeypatch)
-    found = outcomes(aims(f"objective={objective}", labels), DEAD, ALIVE, NOTHING)
+    found = outcomes(problem(f"objective={objective}", labels), DEAD, ALIVE, NOTHING)
     assert found[DEAD] == found[NOTHING] == REASON
     assert isinstance(found[ALIVE], dict)
     assert set(cells) <= {ALIVE}
@@ -104,7 +104,7 @@ def test_a_search_tells_it_as_a_failure_before_anything_is_built(
 
 @pytest.mark.parametrize("objective", ["clean", "fgsm@1:min+clean", "clean+trained:fgsm", "trained:clean"])
 def test_columns_of_tables_and_short_trainings_know_its_worth(objective: str, data_dir: Path) -> None:
-    of = aims(f"objective={objective}", f"tables.robustness={data_dir / 'robustness-dataset'}")
+    of = problem(f"objective={objective}", f"tables.robustness={data_dir / 'robustness-dataset'}")
     assert of.is_candidate(DEAD)
     if "trained" not in objective:
         found = outcomes(of, DEAD)[DEAD]
@@ -114,7 +114,7 @@ def test_columns_of_tables_and_short_trainings_know_its_worth(objective: str, da
 
 @pytest.mark.parametrize("objective", ["clean+croze", "clean+params:min", "trained:clean+latency"])
 def test_one_other_metric_is_enough(objective: str, data_dir: Path) -> None:
-    of = aims(f"objective={objective}", f"tables.robustness={data_dir / 'robustness-dataset'}")
+    of = problem(f"objective={objective}", f"tables.robustness={data_dir / 'robustness-dataset'}")
     assert outcomes(of, DEAD) == {DEAD: REASON}
 
 
@@ -127,7 +127,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
     def is_candidate(trained: int, scored: int, objective: str) -> bool:
         sizes = [f"model.cells={trained}", f"scoring.cells={scored}", f"objective={objective}"]
         values = from_values({}, ["space=darts", "device=cpu", *sizes])
-        return Aims(Jobs(values, None), InMemoryStore()).is_candidate(text)
+        return SearchProblem(Jobs(values, None)).is_candidate(text)
 
     assert is_candidate(5, 5, "croze")
     assert not is_candidate(8, 5, "croze")
@@ -138,7 +138,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
 
 @pytest.mark.parametrize("objective", ["grad_norm:min", "jacob_fro", "params:min"])
 def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
-    looking = aims(f"objective={objective}", "strategy.name=random")
+    looking = problem(f"objective={objective}", "strategy.name=random")
     store = InMemoryStore()
     search = Search(looking.space, looking.strategy, looking, 40, 10, store)
     while not search.finished:
@@ -156,7 +156,7 @@ LIMITED = "search.constraints=[latency<=1000000]"
 
 def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = built(monkeypatch)
-    looking = aims("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1", "latency.repeats=1")
+    looking = problem("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1", "latency.repeats=1")
     store = InMemoryStore()
     search = Search(looking.space, looking.strategy, looking, 60, 60, store)
     search.step(lambda keys: looking.evaluate(keys, lambda: None))
@@ -169,7 +169,7 @@ def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch
 
 def test_a_limit_that_is_known_comes_first() -> None:
     """What the limits forbid is no failure, and says nothing of an older run."""
-    older = aims("search.constraints=[params>=99%, latency<=1000000]", older="0.1.0")
+    older = problem("search.constraints=[params>=99%, latency<=1000000]", older="0.1.0")
     assert not older.allow(SPACE.parse(DEAD))
 
 
@@ -179,11 +179,11 @@ def test_what_a_strategy_asks_beside_the_objective_has_no_value_either(
     table = f"tables.robustness={data_dir / 'robustness-dataset'}"
     archs = [SPACE.parse(DEAD), SPACE.parse(ALIVE)]
     cells = built(monkeypatch)
-    cheap = aims("objective=clean", table, "search.cheap=grad_norm:min", "strategy.name=warmup-move")
+    cheap = problem("objective=clean", table, "search.cheap=grad_norm:min", "strategy.name=warmup-move")
     dead, alive = cheap._cheap(archs)
     assert dead is None
     assert alive is not None
-    features = aims("objective=clean", table, "search.features=[jacob_fro,params]", "strategy.name=guided")
+    features = problem("objective=clean", table, "search.features=[jacob_fro,params]", "strategy.name=guided")
     (of_dead, weights), (of_alive, _) = features._features(archs).tolist()
     assert np.isnan(of_dead)
     assert of_alive > 0
@@ -193,8 +193,8 @@ def test_what_a_strategy_asks_beside_the_objective_has_no_value_either(
 
 def test_a_forecast_times_candidates() -> None:
     """Of the cells as small as this one many have no path."""
-    limit = aims().jobs.trained.cost(SPACE.parse(NOTHING)).params
-    looked = aims("objective=jacov", f"search.constraints=[params<={limit}]")
+    limit = problem().jobs.trained.cost(SPACE.parse(NOTHING)).params
+    looked = problem("objective=jacov", f"search.constraints=[params<={limit}]")
     drawn = list(islice(looked.sample(Random(0), 5000), 100))
     assert not all(map(SPACE.connected, drawn))
     found = feasible(looked.jobs)
@@ -205,12 +205,12 @@ def test_a_forecast_times_candidates() -> None:
 # the random peer
 
 
-def peer(of: Aims, best: str, seed: int) -> str:
+def peer(of: SearchProblem, best: str, seed: int) -> str:
     return random_peer(of, best, seed, Path("a-run"))
 
 
 def test_the_random_peer_is_never_one_and_else_the_one_of_before() -> None:
-    new, older = aims(), aims(older="0.1.0")
+    new, older = problem(), problem(older="0.1.0")
     best = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
     cost = new.jobs.trained.cost
     size = cost(SPACE.parse(best)).params
@@ -313,27 +313,27 @@ def test_an_older_search_that_had_none_of_it_goes_on(tmp_path: Path) -> None:
     """By jacov, for which there never was one; what is refused is the first that would now be told otherwise."""
     with SqliteStore(tmp_path / "store.sqlite") as store:
         store.record(TaskResult(DEAD, None, "The sum of the logits ...", 0.1))
-        older = aims("objective=grad_norm:min", kept=store, older="0.1.0")
+        older = problem("objective=grad_norm:min", kept=store, older="0.1.0")
         older.check_older()
         assert isinstance(outcomes(older, ALIVE)[ALIVE], dict)
         with pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
             outcomes(older, ALIVE, NOTHING)
-        aims("objective=trained:clean", kept=store, older="0.1.0").check_older()
+        problem("objective=trained:clean", kept=store, older="0.1.0").check_older()
 
 
 @pytest.mark.parametrize("objective", ["jacov", "params+synflow", "grad_norm+zen", "epe_nas"])
 def test_an_older_search_by_what_had_no_value_either_goes_on(objective: str) -> None:
-    assert outcomes(aims(f"objective={objective}", older="0.1.0"), DEAD) == {DEAD: REASON}
+    assert outcomes(problem(f"objective={objective}", older="0.1.0"), DEAD) == {DEAD: REASON}
     table = ("objective=trained:clean", "search.cheap=jacov", "strategy.name=warmup-move")
-    assert aims(*table, older="0.1.0")._cheap([SPACE.parse(DEAD)]) == [None]
+    assert problem(*table, older="0.1.0")._cheap([SPACE.parse(DEAD)]) == [None]
 
 
 def test_which_proxies_gave_such_networks_no_value_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each asked for its value as older versions did: without a look at the graph of the cell."""
-    monkeypatch.setattr(Sized, "connected", lambda self, arch: True)
+    monkeypatch.setattr(NetworkSpec, "connected", lambda self, arch: True)
     values = from_values({"name": "test"}, [*SMALL, "data.size=16"])
     names = [name for name in PROXIES.names() if builds(name)]
-    scorer = Jobs(values, None).objectives.scorer(names)
+    scorer = Jobs(values, None).scorer(names)
     dead_end = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|none~2|"
     failed = [set(scorer.attempt(text)[1]) for text in (DEAD, NOTHING, dead_end)]
     assert set.intersection(*failed) == NEVER_VALUED
@@ -364,14 +364,14 @@ def test_an_older_searchs_cheap_values_are_looked_at(tmp_path: Path, data_dir: P
     with SqliteStore(tmp_path / "store.sqlite") as store:
         store.put(f"cheap/params/{DEAD}", [5.0])
         store.put(f"cheap/grad_norm/{NOTHING}", [None])
-        older = aims(*looked, kept=store, older="0.1.0")
+        older = problem(*looked, kept=store, older="0.1.0")
         older.check_older()
         with pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
             older._cheap([SPACE.parse(DEAD)])
         store.put(f"cheap/grad_norm/{DEAD}", [0.0])
         with pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
             older.check_older()
-        aims(*looked, kept=store).check_older()  # a run of this version
+        problem(*looked, kept=store).check_older()  # a run of this version
 
 
 # dps

@@ -16,7 +16,7 @@ from cutting import cut, nothing
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.errors import InputError, NasError
 from nas.objectives import connected, proxies
-from nas.objectives.network_spec import Sized
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.proxies import Scorer
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.strategies.proxies import PROXIES
@@ -49,8 +49,8 @@ def _scorer(seed: int = 0, names: tuple[str, ...] = ("croze", "params", "flops")
         if name != "croze" and hasattr(its, "batch_size"):
             its.batch_size = 8 if name == "hessian" else 16
     data = _digits()
-    sized = Sized("nasbench201", SMALL, data.num_classes, data.image_size)
-    full = Sized("nasbench201", asdict(NASBench201.Settings()), 10, 32)
+    sized = NetworkSpec("nasbench201", SMALL, data.num_classes, data.image_size)
+    full = NetworkSpec("nasbench201", asdict(NASBench201.Settings()), 10, 32)
     return Scorer(list(names), options, data, sized, full, seed, torch.device("cpu"))
 
 
@@ -109,7 +109,7 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
 
 def test_two_batches_must_fit_as_well() -> None:
     data = _digits()
-    sized = Sized("nasbench201", SMALL, data.num_classes, data.image_size)
+    sized = NetworkSpec("nasbench201", SMALL, data.num_classes, data.image_size)
     options = PROXIES.get("zico").Options(batch_size=len(data.train) // 2 + 1)
 
     def made(name: str) -> Scorer:
@@ -185,8 +185,8 @@ def test_a_network_without_a_path_has_no_value_and_is_not_built(
         pytest.skip("a space without `none`")
     data = _digits()
     names, options = PROXIES.names(), {name: proxy.Options() for name, proxy in PROXIES.components.items()}
-    scored = Sized(space.name, vars(space.ScoringSettings()), data.num_classes, data.image_size)
-    full = Sized(space.name, vars(space.Settings()), 10, 32)
+    scored = NetworkSpec(space.name, vars(space.ScoringSettings()), data.num_classes, data.image_size)
+    full = NetworkSpec(space.name, vars(space.Settings()), 10, 32)
     scorer = Scorer(names, options, data, scored, full, 0, torch.device("cpu"))
     monkeypatch.setattr(type(space), "build", build)
     rng = Random(0)
@@ -205,7 +205,7 @@ def test_what_decides_is_the_network_that_is_scored() -> None:
     genotype = f"Genotype(normal={normal}, normal_concat=range(2, 6), reduce={reduce}, reduce_concat=range(2, 6))"
     data, options = _digits(), {"grad_norm": PROXIES.get("grad_norm").Options(batch_size=4)}
     for cells in (5, 8):
-        sized = Sized("darts", {"channels": 2, "cells": cells}, data.num_classes, data.image_size)
+        sized = NetworkSpec("darts", {"channels": 2, "cells": cells}, data.num_classes, data.image_size)
         scores, reasons = Scorer(["grad_norm"], options, data, sized, sized, 0, torch.device("cpu")).attempt(genotype)
         assert (set(scores), set(reasons)) == (({"grad_norm"}, set()) if cells == 5 else (set(), {"grad_norm"}))
 
@@ -268,8 +268,8 @@ def test_what_is_no_architecture_is_told() -> None:
 
 def test_darts_is_scored_at_its_scoring_size() -> None:
     data = _digits()
-    scored = Sized("darts", {"channels": 2, "cells": 3}, data.num_classes, data.image_size)
-    full = Sized("darts", asdict(DARTS.Settings()), 10, 32)
+    scored = NetworkSpec("darts", {"channels": 2, "cells": 3}, data.num_classes, data.image_size)
+    full = NetworkSpec("darts", asdict(DARTS.Settings()), 10, 32)
     names = ["grad_norm", "nwot", "synflow", "params"]
     options = {name: PROXIES.get(name).Options() for name in names}
     arch = DARTS().largest()

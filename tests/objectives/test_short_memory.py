@@ -10,7 +10,7 @@ import torch
 
 from nas.core.data import DataSettings, load
 from nas.core.execution.out_of_memory import is_shortage, on_host
-from nas.objectives.network_spec import Sized
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.proxies import Scorer
 from nas.search_spaces import NASBench201
 from nas.strategies.proxies import PROXIES
@@ -29,8 +29,8 @@ def _scorer() -> Scorer:
     for its in options.values():
         if hasattr(its, "batch_size"):
             its.batch_size = 8
-    sized = Sized("nasbench201", {"channels": 4, "cells_per_stage": 1}, data.num_classes, data.image_size)
-    full = Sized("nasbench201", asdict(NASBench201.Settings()), 10, 32)
+    sized = NetworkSpec("nasbench201", {"channels": 4, "cells_per_stage": 1}, data.num_classes, data.image_size)
+    full = NetworkSpec("nasbench201", asdict(NASBench201.Settings()), 10, 32)
     return Scorer(list(NAMES), options, data, sized, full, 0, torch.device("cpu"))
 
 

@@ -15,8 +15,8 @@ from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
 from nas.eval.corruptions.scores import relative_errors, summary
-from nas.objectives.network_spec import Sized
-from nas.objectives.short_training import LabelSettings, Trained
+from nas.objectives.network_spec import NetworkSpec
+from nas.objectives.short_training import LabelSettings, ShortTraining
 from nas.report.identity import identities
 from nas.report.presentation import corruption_lines
 from nas.report.sections import corruptions
@@ -106,6 +106,6 @@ def test_a_run_is_refused_before_its_search_where_the_files_are_missing(tmp_path
 def test_a_short_training_inside_a_search_meets_no_corruption(tmp_path: Path) -> None:
     data, folder = load(DataSettings()), tmp_path / "trained"
     asked = EvalSettings(attacks=["fgsm"], corruptions=["all"], corruption_data=str(tmp_path / "none"))
-    sized = Sized("nasbench201", {"channels": 4, "cells_per_stage": 1}, data.num_classes, data.image_size)
-    judge = Trained(["trained:fgsm"], LabelSettings(), asked, data, {}, sized, folder, 1, torch.device("cpu"))
+    sized = NetworkSpec("nasbench201", {"channels": 4, "cells_per_stage": 1}, data.num_classes, data.image_size)
+    judge = ShortTraining(["trained:fgsm"], LabelSettings(), asked, data, {}, sized, folder, 1, torch.device("cpu"))
     assert judge.attack.corruptions == []

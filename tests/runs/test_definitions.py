@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.storage.memory import InMemoryStore
 from nas.runs import run_folder as run_module
 from nas.runs import tasks
 from nas.runs.context import Watcher, workshop
@@ -22,7 +21,6 @@ from nas.scoring.loop import Work, counted_for, dataset_of, default_values, desc
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
 from nas.search_spaces.sources import Candidates
-from nas.searches.problem import Aims
 from nas.settings.schema import from_values
 
 SPACE = NASBench201()
@@ -82,7 +80,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
     assert Work(of, ["params", "flops"])(CELL).scores == expected
     ours = Jobs(of, None)
     assert ours.objectives(["params", "flops"], CELL) == expected
-    assert Aims(ours, InMemoryStore()).limits.trained.cost(SPACE.parse(CELL)) == cost
+    assert ours.trained.cost(SPACE.parse(CELL)) == cost
     assert counted_for(of, ["croze", "flops"]) == f"; flops are for {classes} classes of {side}x{side} images"
     assert counted_for(of, ["croze"]) == ""
 

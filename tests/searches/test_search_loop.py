@@ -15,8 +15,8 @@ from nas.commands import execute
 from nas.core.errors import InputError, NasError
 from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.sqlite import SqliteStore
-from nas.objectives.constraints import Constraint, Limits
-from nas.objectives.network_spec import Sized
+from nas.objectives.constraints import Constraint, Constraints
+from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.objectives import Objectives
 from nas.runs.context import Watcher
 from nas.runs.run_folder import create
@@ -34,7 +34,7 @@ SMALL: dict[
     "nsga2": {"population": 10},
     "bananas": {"members": 2, "layers": 2, "epochs": 20},
 }
-SIZED = Sized("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
+SIZED = NetworkSpec("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
 
 
 class Stopped(Exception):
@@ -80,7 +80,7 @@ def _search(
         lambda archs: [float(str(arch).count("conv_1x1")) for arch in archs],
     )
     looking = kind(space, (goal,), 5, options, hints)
-    return Search(space, looking, Limits(list(constraints), lambda: SIZED, space), budget, ask, store)
+    return Search(space, looking, Constraints(list(constraints), lambda: SIZED), budget, ask, store)
 
 
 def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
     space, goal, used = DARTS(), Goal("score"), []
     with SqliteStore(tmp_path / "store.sqlite") as store:
         strategy = STRATEGIES.get("random")(space, (goal,), 5)
-        search = Search(space, strategy, Limits([], lambda: SIZED, space), 900, 20, store)
+        search = Search(space, strategy, Constraints([], lambda: SIZED), 900, 20, store)
         tracemalloc.start()
         try:
             while not search.finished:
@@ -208,7 +208,7 @@ def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "store.sqlite") as store:
         space = NASBench201()
         looking = STRATEGIES.get("evolution")(space, (goal,), 5, EvolutionOptions(10, 3))
-        search = Search(space, looking, Limits([], lambda: SIZED, space), 40, 6, store)
+        search = Search(space, looking, Constraints([], lambda: SIZED), 40, 6, store)
         result = _finish(search, Scorer())
         rows = trajectory(store, goal)
     assert result["best"][0]["metrics"]["score"] == min(row["value"] for row in rows) == rows[-1]["best"]
@@ -225,7 +225,7 @@ def test_bad_constraints_are_refused(text: str) -> None:
 @pytest.mark.parametrize("name", SPACES.names())
 def test_cost_of_sized_is_that_of_the_space(name: str) -> None:
     space = SPACES.get(name)()
-    sized = Sized(name, {}, 100, 16)
+    sized = NetworkSpec(name, {}, 100, 16)
     assert sized.cost(space.largest()) == space.cost(space.largest(), 100, image_size=16)
 
 

@@ -182,10 +182,10 @@ def test_more_images_change_the_value(space: SearchSpace, tiny: Tiny, batch: Bat
 
 def test_the_batch_size_reaches_the_score() -> None:
     from nas.core.data import DataSettings, load
-    from nas.objectives.network_spec import Sized
+    from nas.objectives.network_spec import NetworkSpec
     from nas.objectives.proxies import Scorer
 
-    dataset, sized = load(DataSettings()), Sized("nasbench201", {"channels": 2, "cells_per_stage": 1}, 10, 16)
+    dataset, sized = load(DataSettings()), NetworkSpec("nasbench201", {"channels": 2, "cells_per_stage": 1}, 10, 16)
     arch = str(SPACES.get("nasbench201")().largest())
     values = [
         Scorer(["croze"], {"croze": CRoZeOptions(batch_size=n)}, dataset, sized, sized, 0, torch.device("cpu"))(arch)
