@@ -19,8 +19,11 @@ RUN_COMMANDS: Registry[type[RunCommand]] = Registry(
 )
 
 
-def command_of(name: str, folder: Path) -> RunCommand:
-    """The command that made the run in the folder, by the name in its `config.json`, and that goes on with it."""
+def command_of(folder: Path) -> RunCommand:
+    """The command that made the run in the folder, by its `config.json`, and that goes on with it."""
+    from nas.runs.run_folder import described
+
+    name = described(folder)["command"]
     if name not in RUN_COMMANDS.components:
         raise InputError(
             f"Expected a run of {', '.join(RUN_COMMANDS.names())} but {folder} says {name!r}; restore its config.json."
@@ -30,4 +33,4 @@ def command_of(name: str, folder: Path) -> RunCommand:
 
 def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
     """Carry out the run's command to its end; returns the content of its `result.json`."""
-    return command_of(run.command, run.folder).finish(run, watcher)
+    return command_of(run.folder).finish(run, watcher)

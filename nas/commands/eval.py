@@ -97,7 +97,6 @@ class Eval(RunCommand):
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
         from nas.eval.sources import ModelSource
-        from nas.report.write import write_report
         from nas.runs.context import workshop
         from nas.runs.eval_stage import evaluate_all
 
@@ -105,5 +104,5 @@ class Eval(RunCommand):
         with workshop(run, watcher) as shop:
             entries = evaluate_all(shop, {name: ModelSource.from_json(run.extra)})
         with run.stage("report"):
-            write_report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}), self.repeat)
+            self.report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
         return run.finish({**entries[name], "seconds": run.seconds()})

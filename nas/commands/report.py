@@ -6,15 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nas.commands import command_of
 from nas.commands.arguments import Argument, Option
 from nas.commands.base import Command, Output
 from nas.core.errors import InputError
-
-if TYPE_CHECKING:
-    from nas.core.io.records import Json
 
 
 class Report(Command):
@@ -42,7 +39,7 @@ class Report(Command):
         from nas.report.compare import compare, evaluated
         from nas.report.comparison_page import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
-        from nas.runs.run_folder import described, result_of
+        from nas.runs.run_folder import result_of
 
         values: list[Any] = []
         texts = []
@@ -52,8 +49,8 @@ class Report(Command):
                 raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
             with readable(folder):
                 result = corrected(result)
-                command = command_of(described(folder)["command"], folder)
-                path = write_report_of(folder, result)
+                command = command_of(folder)
+                path = command.report(folder, result)
                 values.append(command.presented(folder, result))
                 text = command.summary(folder, result)
             line = f"report: {path}"
@@ -66,14 +63,6 @@ class Report(Command):
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
         single = len(folders) == 1 and together is None
         output.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
-
-
-def write_report_of(folder: Path, result: Json) -> Path:
-    """Write `report.html` of any run, with the line of its command that repeats it."""
-    from nas.report.write import write_report
-    from nas.runs.run_folder import described
-
-    return write_report(folder, result, command_of(described(folder)["command"], folder).repeat)
 
 
 @contextmanager

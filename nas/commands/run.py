@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
+    from nas.core.io.records import Json
     from nas.runs.context import Watcher, Workshop
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run as OpenedRun
@@ -77,7 +78,6 @@ class Run(RunCommand):
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
         from nas.core.seeds import derive
         from nas.eval.sources import ModelSource
-        from nas.report.write import write_report
         from nas.runs.context import workshop
         from nas.runs.differences import differences
         from nas.runs.eval_stage import evaluate_all
@@ -104,7 +104,7 @@ class Run(RunCommand):
             "differences": differences([entries[model.name] for model in models]),
         }
         with run.stage("report"):
-            write_report(run.folder, run.signed({**result, "seconds": run.seconds()}), self.repeat)
+            self.report(run.folder, run.signed({**result, "seconds": run.seconds()}))
         return run.finish({**result, "seconds": run.seconds()})
 
 
@@ -133,7 +133,12 @@ class Study(Run):
         return Run.name
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
-        from nas.report.write import write_report
         from nas.runs import study
 
-        return study.carry_out(run, watcher, Run().finish, partial(write_report, repeat=self.repeat))
+        return study.carry_out(run, watcher, Run().finish, self.report)
+
+    def report(self, folder: Path, result: Json) -> Path:
+        from nas.report.study_page import study_page
+        from nas.report.write import write_report
+
+        return write_report(folder, result, study_page, self.repeat)

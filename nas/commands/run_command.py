@@ -72,6 +72,13 @@ class RunCommand(Command):
 
         return text_of(self.name, folder, result)
 
+    def report(self, folder: Path, result: Json) -> Path:
+        """Write `report.html` into the run's folder, of `result.json` or, before that, of as much of it as there is."""
+        from nas.report.page import page
+        from nas.report.write import write_report
+
+        return write_report(folder, result, page, self.repeat)
+
     def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
         """The command line that repeats a run, by its `config.json`, and whether it needs the settings as a file.
 

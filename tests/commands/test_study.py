@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from nas.commands.report import write_report_of as write_report
+from nas.commands import command_of
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
@@ -125,7 +125,7 @@ def folder_of(path: Path, seeds: int = 3) -> tuple[Path, dict[str, Any]]:
 
 def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     folder, result = folder_of(tmp_path / "study")
-    page = unescape(re.sub(r"<[^>]+>", " ", write_report(folder, result).read_text()))
+    page = unescape(re.sub(r"<[^>]+>", " ", command_of(folder).report(folder, result).read_text()))
     row = next(row for row in result["tests"] if row["metric"] == "pgd20")
     for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability_of_few(row["seeds"]["p"])):
         assert words in page

@@ -11,7 +11,7 @@ import pytest
 from test_report import entry, result
 
 from nas.cli.main import run_command
-from nas.commands.report import write_report_of as write_report
+from nas.commands import command_of
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
 from nas.runs import repetitions, run_folder
@@ -67,7 +67,7 @@ def test_the_report_of_a_run(folder: Path) -> None:
     content = hostile(result())
     for item in content["search"]["best"]:
         item["metrics"] = {f"croze{HOSTILE}": 1.0}
-    runs_nothing(write_report(folder, content).read_text())
+    runs_nothing(command_of(folder).report(folder, content).read_text())
 
 
 def test_the_report_of_a_study(folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_report_of_a_study(folder: Path) -> None:
     together = repetitions.together([{"models": models, "seconds": seconds} for _ in range(3)])
     versions = result()["versions"]
     content = {**together, "versions": versions, "runs": ["javascript:alert(3)//", "b", "c"], "seeds": [0, 1, 2]}
-    runs_nothing(write_report(folder, hostile(content)).read_text())
+    runs_nothing(command_of(folder).report(folder, hostile(content)).read_text())
 
 
 @pytest.mark.parametrize("content", [{"models": [{"name": "x"}]}, {"best": 5}, {"models": 3}, {"search": []}])

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from nas.commands import COMMANDS, command_of
-from nas.commands.report import write_report_of as write_report
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
 from nas.eval import hrs, wilson
@@ -25,7 +24,6 @@ from nas.report.identity import legend
 from nas.report.wording import duration, percent, points, probability, radius
 from nas.runs import run_folder
 from nas.runs.differences import differences
-from nas.runs.run_folder import described
 from nas.search_spaces import SPACES
 from nas.settings import schema, typed
 
@@ -131,7 +129,11 @@ def make(tmp_path: Path) -> Make:
 
 
 def gathered(folder: Path, content: dict[str, Any]) -> Facts:
-    return gather(folder, content, command_of(described(folder)["command"], folder).repeat)
+    return gather(folder, content, command_of(folder).repeat)
+
+
+def write_report(folder: Path, content: dict[str, Any]) -> Path:
+    return command_of(folder).report(folder, content)
 
 
 def text_of(page: str) -> str:

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from nas.commands import execute
-from nas.commands.report import write_report_of as write_report
+from nas.commands import command_of, execute
 from nas.eval import hrs, wilson
 from nas.report.compare import compare
 from nas.report.comparison_page import lines, page
@@ -30,6 +29,10 @@ TRAININGS = ("standard", "pgd")
 LUCKY = (15, 4)  # images that only the first, only the second network has right: p = .019, of 12 rows not significant
 CLEAR = (40, 4)
 PAIR = ("best-pgd", "random-pgd", "pgd20")
+
+
+def write_report(folder: Path, content: dict[str, Any]) -> Path:
+    return command_of(folder).report(folder, content)
 
 
 def entry(name: str, right: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""The worked example of docs/commands.md is a command as soon as its file is there; and every command is whole."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nas.commands
+from nas.cli import main
+from nas.cli.app import built
+from nas.commands import COMMANDS
+from nas.commands.base import Command, Output
+from nas.commands.run_command import RunCommand
+from nas.search_spaces import NASBench201
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+
+
+@pytest.fixture
+def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command of the page, in a folder of its own beside those of the project."""
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "cost.py").write_text(example)
+    assert COMMANDS.components
+    monkeypatch.setattr(nas.commands, "__path__", [*nas.commands.__path__, str(tmp_path)])
+    monkeypatch.delitem(vars(COMMANDS), "components")  # are found again
+    monkeypatch.setattr(main, "app", built())
+    yield
+    del sys.modules["nas.commands.cost"]
+
+
+@pytest.mark.usefixtures("added")
+def test_the_example_is_a_command(capfd: pytest.CaptureFixture[str]) -> None:
+    cost = NASBench201().cost(NASBench201().parse(CELL), num_classes=100)
+    assert main.run_command(["cost", CELL, "--classes", "100", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"arch": CELL, "params": cost.params, "macs": cost.macs}
+    assert main.run_command(["cost", CELL, "--classes", "100"]) == 0
+    assert capfd.readouterr().out == f"{cost.params:,} weights, {cost.macs:,} multiply-accumulates\n"
+
+
+@pytest.mark.usefixtures("added")
+def test_the_example_has_what_every_command_has(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.run_command(["--help"]) == 0
+    assert "  cost      Print the number of weights and" in capfd.readouterr().out
+    assert main.run_command(["cost", "--help"]) == 0
+    said = capfd.readouterr().out
+    for part in ("Usage: ", "ARCH", "--space", "[default: 10]", "--classes", "--json", "Example: `nas cost"):
+        assert part in said
+    assert "--dry-run" not in said
+    assert main.run_command(["cost", CELL, "--space", "dart"]) == 2
+    assert "did you mean 'darts'?" in capfd.readouterr().err
+
+
+def test_without_the_file_there_is_no_such_command(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.run_command(["cost", CELL]) == 2
+    assert "No such command 'cost'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS.names())
+def test_every_command_is_given_what_it_declares(name: str) -> None:
+    kind: type[Command] = COMMANDS.get(name)
+    names = [one.name for one in kind.arguments]
+    assert len(set(names)) == len(names)
+    given = dict.fromkeys(names)
+    if issubclass(kind, RunCommand):
+        inspect.signature(kind.settings).bind(kind(), **given)
+    else:
+        inspect.signature(kind.call).bind(kind(), Output(), **given)
+    assert (inspect.getdoc(kind) or "").strip()
+    assert f"`nas {kind.typed()}" in (sys.modules[kind.__module__].__doc__ or "")
