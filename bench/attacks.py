@@ -22,6 +22,7 @@ from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
 from nas.eval.networks.layout import ChannelsLast
 from nas.eval.plan import plan_of
+from nas.results import EvalResult
 from nas.search_spaces import NASBench201, Network
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -93,7 +94,7 @@ def ratios(
     data = load(DataSettings())
     network = trained(data, channels, steps)
     cascade = replace(settings, cascade=True)
-    results: dict[str, Json] = {}
+    results: dict[str, EvalResult] = {}
 
     def evaluated(key: str, how: EvalSettings) -> None:
         results[key] = evaluate(network, data, how, 0, device(), InMemoryStore())
@@ -113,6 +114,6 @@ def ratios(
     return {
         "ratios": {key: round(middle["everything"] / middle[key], 2) for key in ("early_drop", "cascade")},
         "seconds": {key: round(value, 3) for key, value in middle.items()},
-        "clean": results["early_drop"]["clean"],
-        "worst_case": {key: result["worst_case"]["accuracy"] for key, result in results.items()},
+        "clean": results["early_drop"].clean,
+        "worst_case": {key: result.worst_case.accuracy for key, result in results.items()},
     }

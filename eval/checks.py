@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import torch
 
@@ -18,9 +17,10 @@ from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
 from nas.eval.metrics import paired_difference
-from nas.eval.outputs import Check, Said, check_outputs, library, verdict
+from nas.eval.outputs import Said, check_outputs, library, verdict
 from nas.eval.plan import AttackOptions, made
 from nas.eval.standing import Examined, Flags, Tick
+from nas.results import Check, Correct, Curve
 
 STEPS = 20
 MORE = 4 * STEPS
@@ -57,13 +57,13 @@ class Findings:
         return sum(self.standing[label]) / len(self.standing[label])
 
 
-def check(subject: Examined, settings: CheckOptions, entry: dict[str, Any], tick: Tick) -> list[dict[str, str]]:
-    """Every check on the first `checks_images` images, as `{name, ok, reason}`; `entry` is the evaluation's result."""
+def check(subject: Examined, settings: CheckOptions, sweep: list[Curve], tick: Tick) -> list[Check]:
+    """Every check on the first `checks_images` images; `sweep` is that of the evaluation."""
     few = subject.first(settings.checks_images, "check/")
     clean = few.clean(tick)
     if not any(clean):
         nothing = Check("clean", "skipped", f"none of {len(clean)} images is classified rightly")
-        return [asdict(one) for one in (nothing, *check_outputs(few, settings.norm), _dynamic(few))]
+        return [nothing, *check_outputs(few, settings.norm), _dynamic(few)]
     whole = _whole(settings, few)
     radii = _radii(settings, whole)
     plan = _plan(settings, radii, few.images[0].shape[-1])
@@ -71,8 +71,8 @@ def check(subject: Examined, settings: CheckOptions, entry: dict[str, Any], tick
     standing["white-box"] = [int(all(each)) for each in zip(*(standing[label] for label in WHITE_BOX))]
     found = Findings({"clean": clean, **standing}, radii)
     one_draw = few.after["noise", "pgd"] / len(clean)
-    checks = [
-        _falls(found, entry["sweep"]),
+    return [
+        _falls(found, sweep),
         _reaches_zero(found, whole),
         _black_box(found),
         Check("transfer", "skipped", "needs another checkpoint: nas transfer CHECKPOINT CHECKPOINT"),
@@ -84,26 +84,25 @@ def check(subject: Examined, settings: CheckOptions, entry: dict[str, Any], tick
         _dynamic(few),
         _square(subject, settings),
     ]
-    return [asdict(one) for one in checks]
 
 
-def transfer_check(attack: str, names: list[str], correct: list[list[str]]) -> dict[str, str]:
+def transfer_check(attack: str, names: list[str], correct: list[list[Correct]]) -> Check:
     """Adversarial examples of another network must not break more images than those of a network's own.
 
     `correct` has a row per source and a column per target, in the order of `names`.
     """
     found = []
     for target, name in enumerate(names):
-        own = [*map(int, correct[target][target])]
+        own = correct[target][target].tolist()
         for source in range(len(names)):
-            other = [*map(int, correct[source][target])]
+            other = correct[source][target].tolist()
             if source != target and _beats(other, own):
                 found.append(
                     f"{attack} on {names[source]} leaves {name} {_percent(sum(other) / len(other))}, on itself "
                     f"{_percent(sum(own) / len(own))}"
                 )
     fine = f"no example of another network breaks more than {attack} on the network itself (uncorrected 95 % interval)"
-    return asdict(Check("transfer", verdict(bool(found)), "; ".join(found) or fine))
+    return Check("transfer", verdict(bool(found)), "; ".join(found) or fine)
 
 
 def check_passes(settings: CheckOptions, image_size: int) -> float:
@@ -167,12 +166,12 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _falls(found: Findings, sweep: list[dict[str, Any]]) -> Check:
+def _falls(found: Findings, sweep: list[Curve]) -> Check:
     """A larger ball holds the smaller one, so accuracy can only fall; a rise is an attack that fails."""
     labels = [_at(eps) if _at(eps) in found.standing else "pgd" for eps in found.radii]
     curves = {f"PGD-{STEPS}": (found.radii, [found.standing[label] for label in labels])}
     for one in sweep:
-        curves[f"the sweep's {one['attack']}"] = (one["eps"], [[*map(int, text)] for text in one["correct"]])
+        curves[f"the sweep's {one.attack}"] = (tuple(one.eps), [flags.tolist() for flags in one.correct])
     rises = [
         f"{name} leaves {_percent(sum(b) / len(b))} at eps {upper:.4g} but {_percent(sum(a) / len(a))} at {lower:.4g}"
         for name, (radii, points) in curves.items()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,6 +24,7 @@ from nas.eval.outputs import IMAGES, check_outputs
 from nas.eval.plan import AttackOptions, Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Tick
+from nas.results import CLEAN, AttackResult, Correct, Curve, EvalResult, Fed, Interval, WorstCase
 
 __all__ = ["evaluate", "plan_of"]
 
@@ -37,18 +38,12 @@ def evaluate(
     outcomes: FactStore,
     progress: Progress = lambda done, total, note: None,
     outputs: bool = True,
-) -> dict[str, Any]:
+) -> EvalResult:
     """Clean and robust accuracy, HRS and 95 % Wilson intervals on the first `n_test` images of the fixed permutation.
 
     An image is robust when it is classified rightly before and after the attack; an attack that looks for the smallest
-    perturbation succeeds only with one of at most `eps`. Returns fractions: `n_test`, `clean`, `attacks`, `hrs`,
-    `intervals`, the outcome per image as a text of 0 and 1 (`correct`); `worst_case`, of the images that stand every
-    attack; the `sweep` over eps, a list of curves; `outside`, the images for which such an attack found only larger
-    perturbations; `fed`, how the network takes its images where that is not channels-last in float32; `providers`, who
-    made each attack, where it is one of two that may round differently; `non_finite`, how many images had a NaN or
-    infinite logit, clean and where an attack moved them, which counts as wrong (None where an earlier version did not
-    count them); `remarks`, sentences on what makes the numbers mean less than they say, where there is any; `checks`,
-    those of the `outputs` or, where they are asked for, all; and `measures`, `corruptions` where they are asked for.
+    perturbation succeeds only with one of at most `eps`. A NaN or infinite logit, clean or where an attack moved an
+    image, counts as wrong. `checks` are those of the `outputs` or, where they are asked for, all.
 
     With `cascade`, each attack sees only what all before it left. Then the accuracy of one attack is known for the
     first only; `cascade` has what each attack and all before it leave together, the last being the worst case.
@@ -73,42 +68,40 @@ def evaluate(
     clean = [int(flag == 1) for flag in flags]
     standing = _attacked(subject, plan, settings, clean, tick)
     seen = settings.attacks[:1] if settings.cascade else settings.attacks
-    reported = {"clean": clean, **{label: standing[label] for label in seen}}
-    accuracy = {label: sum(flags) / len(part) for label, flags in standing.items()}
-    entry: dict[str, Any] = {
-        "norm": settings.norm,
-        "eps": settings.eps,
-        "n_test": len(part),
-        "fingerprint": fingerprint(part),
-        "clean": sum(clean) / len(part),
-        "attacks": {label: accuracy[label] for label in seen},
-        "hrs": {label: hrs(sum(clean) / len(part), accuracy[label]) for label in seen},
-        "intervals": {label: list(wilson(sum(flags), len(part))) for label, flags in reported.items()},
-        "correct": {label: _text(flags) for label, flags in reported.items()},
-        "worst_case": _worst({"clean": clean, **{label: standing[label] for label in settings.attacks}}),
-        "cascade": {label: accuracy[label] for label in settings.attacks} if settings.cascade else None,
-        "outside": {label: subject.outside[label] for label in settings.attacks if label in subject.outside},
-        "sweep": _sweep(settings, standing, clean),
-        "non_finite": subject.non_finite,
-    }
+    correct = {CLEAN: _correct(clean), **{label: _correct(standing[label]) for label in seen}}
+    remarks: list[str] = []
     if other is not None:
         advice = f"repeat the evaluation with data.order={other[0]} if the network was trained so"
         sentence = remark(flags, part.labels, other[1], "clean images", advice)
-        entry |= {} if sentence is None else {"remarks": [sentence]}
-    if (fed := layout.told(subject.network)) not in layout.USUAL:
-        entry["fed"] = fed
-    if subject.providers:
-        entry["providers"] = subject.providers
+        remarks = [] if sentence is None else [sentence]
+    fed = layout.told(subject.network)
+    result = EvalResult(
+        norm=settings.norm,
+        eps=settings.eps,
+        n_test=len(part),
+        fingerprint=fingerprint(part),
+        clean=_share(clean),
+        clean_interval=_interval(clean),
+        attacks={label: _attack(standing[label], clean) for label in seen},
+        correct=correct,
+        worst_case=_worst({label: standing[label] for label in settings.attacks}, clean),
+        cascade={label: _share(standing[label]) for label in settings.attacks} if settings.cascade else None,
+        outside={label: subject.outside[label] for label in settings.attacks if label in subject.outside},
+        sweep=_sweep(settings, standing, clean),
+        non_finite=subject.non_finite,
+        remarks=remarks,
+        fed=None if fed in layout.USUAL else Fed.from_json(fed),
+        providers=subject.providers,
+    )
     if settings.measures:
-        entry["measures"] = measure(
-            subject.network, images, part.labels, settings, seed, device, outcomes, entry["correct"], tick
-        )
+        measures = measure(subject.network, images, part.labels, settings, seed, device, outcomes, correct, tick)
+        result = replace(result, measures=measures)
     if settings.checks:
-        entry["checks"] = check(subject, settings, entry, tick)
-    entry |= corruptions.run(subject.network, device, outcomes, entry["clean"], tick)
+        result = replace(result, checks=check(subject, settings, result.sweep, tick))
+    result = replace(result, corruptions=corruptions.run(subject.network, device, outcomes, result.clean, tick))
     if outputs and not settings.checks:  # last, so that no other number can depend on it
-        entry["checks"] = [asdict(one) for one in check_outputs(subject.first(IMAGES, "outputs/"), settings.norm)]
-    return entry
+        result = replace(result, checks=check_outputs(subject.first(IMAGES, "outputs/"), settings.norm))
+    return result
 
 
 def _attacked(subject: Examined, plan: Plan, settings: AttackOptions, clean: Flags, tick: Tick) -> dict[str, Flags]:
@@ -123,34 +116,33 @@ def _attacked(subject: Examined, plan: Plan, settings: AttackOptions, clean: Fla
     return standing
 
 
-def _worst(outcomes: dict[str, Flags]) -> dict[str, Any]:
-    """The images that stand every attack, as one metric; `outcomes` are of the clean images and of attacks."""
-    correct = worst_case({name: _text(flags) for name, flags in outcomes.items()})
-    right, images = correct.count("1"), len(correct)
-    return {
-        "attacks": [name for name in outcomes if name != "clean"],
-        "accuracy": right / images,
-        "interval": list(wilson(right, images)),
-        "hrs": hrs(sum(outcomes["clean"]) / images, right / images),
-        "correct": correct,
-    }
+def _attack(standing: Flags, clean: Flags) -> AttackResult:
+    return AttackResult(_share(standing), _interval(standing), hrs(_share(clean), _share(standing)))
 
 
-def _sweep(settings: AttackOptions, standing: dict[str, Flags], clean: Flags) -> list[dict[str, Any]]:
+def _worst(standing: dict[str, Flags], clean: Flags) -> WorstCase:
+    """The images that stand every attack, as one metric."""
+    correct = worst_case({label: _correct(flags) for label, flags in {CLEAN: clean, **standing}.items()})
+    found = _attack(correct.astype(int).tolist(), clean)
+    return WorstCase(list(standing), found.accuracy, found.interval, found.hrs, correct)
+
+
+def _sweep(settings: AttackOptions, standing: dict[str, Flags], clean: Flags) -> list[Curve]:
     """The curves over eps, each from the clean accuracy at 0."""
     curves = []
     for curve in curves_of(settings):
         points = [clean, *(standing[at(curve, eps)] for eps in curve.radii)]
-        curves.append(
-            {
-                "attack": curve.attack,
-                "eps": [0.0, *curve.radii],
-                "accuracy": [sum(flags) / len(flags) for flags in points],
-                "correct": [_text(flags) for flags in points],
-            }
-        )
+        curves.append(Curve(curve.attack, [0.0, *curve.radii], list(map(_share, points)), list(map(_correct, points))))
     return curves
 
 
-def _text(flags: Flags) -> str:
-    return "".join(map(str, flags))
+def _share(flags: Flags) -> float:
+    return sum(flags) / len(flags)
+
+
+def _interval(flags: Flags) -> Interval:
+    return Interval(*wilson(sum(flags), len(flags)))
+
+
+def _correct(flags: Flags) -> Correct:
+    return np.array(flags) == 1

@@ -11,9 +11,9 @@ from typing import Any
 
 from nas.core.errors import InputError
 from nas.core.storage.base import FactStore
+from nas.results import Count
 
 SINCE = "0.3.0"
-Count = int | None  # None: not known, because an earlier version finished a part
 
 
 def kept_with_count(outcomes: FactStore, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:

@@ -7,34 +7,26 @@ the flags of AutoAttack; Carlini et al. 2019 (arXiv:1902.06705).
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas.core.io.records import Json
 from nas.core.logits import finite
 from nas.core.optimisation.perturb import SMALLEST_NORM, eval_mode, input_gradient
 from nas.core.reasons import reason
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks.auto import package
 from nas.eval.standing import Examined
+from nas.results import OUTPUT_CHECKS, Check
 
 IMAGES = 50  # of the first batch
 DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
 SHORT = 100 * SMALLEST_NORM  # a gradient whose L2 steps lose a hundredth of their length, or more
 ROUNDING = 1e-5  # by which a probability may leave [0, 1]
-RANDOMISED, LOGITS, GRADIENTS, ALONE = NAMES = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")
-
-
-@dataclass(frozen=True)
-class Check:
-    """`ok` is pass, warn or skipped; `reason` has the numbers."""
-
-    name: str
-    ok: str
-    reason: str
+RANDOMISED, LOGITS, GRADIENTS, ALONE = NAMES = OUTPUT_CHECKS
 
 
 def verdict(warns: bool) -> str:
@@ -48,11 +40,11 @@ def check_outputs(few: Examined, norm: str = "Linf") -> list[Check]:
     Random numbers come from a seed of their own, and the state of the global generators is put back.
     """
 
-    def made() -> list[dict[str, str]]:
+    def made() -> list[Json]:
         with seeded(derive(few.seed, few.prefix, "outputs")), eval_mode(few.network):
-            return [asdict(check) for check in _checks(few, norm)]
+            return [check.to_json() for check in _checks(few, norm)]
 
-    return [Check(**row) for row in few.kept("outputs", made)]
+    return list(map(Check.from_json, few.kept("outputs", made)))
 
 
 def library() -> Any:

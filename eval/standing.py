@@ -15,7 +15,8 @@ from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack
 from nas.eval.networks import layout
-from nas.eval.non_finite import Count, count_key, kept_with_count, refusal, total
+from nas.eval.non_finite import count_key, kept_with_count, refusal, total
+from nas.results import Count
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.core.data import Split
 from nas.core.images import unit_range
+from nas.core.io.records import Record, key
 from nas.core.seeds import derive
 from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack
@@ -21,13 +22,29 @@ from nas.eval.non_finite import total
 from nas.eval.plan import AttackOptions, made
 from nas.eval.settings import EvalSettings
 from nas.eval.standing import Examined, Flags, Tick
+from nas.results import CLEAN, Check, CleanAccuracies, Correct, Count, Interval, TransferMatrix
 
 USED = (  # settings
     *("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size"),
     *("model_options", "normalise", "mean", "std"),
 )
-NON_FINITE = "non_finite"
-Found = dict[str, dict[str, Any]]  # attack → target → a text of 0 and 1, one per image; "clean" and NON_FINITE are none
+
+
+@dataclass(frozen=True, eq=False)
+class Shown(Record):
+    """What each network makes of the images, clean and after attacks on one of them: metric → network → outcome."""
+
+    correct: dict[str, dict[str, Correct]]
+    non_finite: dict[str, dict[str, Count]]  # how many images
+
+
+@dataclass(frozen=True, eq=False)
+class Matrices(Record):
+    """The part of a `TransferResult` that is of all networks together."""
+
+    clean: CleanAccuracies
+    attacks: dict[str, TransferMatrix] = field(metadata=key("transfer"))
+    checks: list[Check]
 
 
 def used(settings: EvalSettings) -> EvalSettings:
@@ -45,13 +62,12 @@ def transfer(
     device: torch.device,
     outcomes: FactStore,
     tick: Tick = lambda passes, note: None,
-) -> Found:
+) -> Shown:
     """Which images each network classifies rightly, clean and after `settings.attacks` on the network `source`.
 
     Every image is attacked, those that the source misclassifies anyway too (the parts of AutoAttack leave such as they
     are); an image counts for a target that classifies it rightly before and after. What an unbounded attack found
-    outside the ball is not shown to the targets. `non_finite` says how many images had a NaN or infinite logit, which
-    is wrong: attack (or "clean") → target → count, None where it is not known. Kept per attack and batch.
+    outside the ball is not shown to the targets. A NaN or infinite logit is wrong. Kept per attack and batch.
     Source: Mok et al., ICCV 2021 (AdvRush).
     """
     images = unit_range(part.images)
@@ -61,8 +77,8 @@ def transfer(
         for name, network in networks.items()
     }
     clean = {name: one.clean(tick) for name, one in examined.items()}
-    found: Found = {"clean": {name: _text(flags) for name, flags in clean.items()}}
-    missing = {"clean": {name: one.non_finite["clean"] for name, one in examined.items()}}
+    found = {CLEAN: {name: np.array(flags) == 1 for name, flags in clean.items()}}
+    missing = {CLEAN: {name: one.non_finite[CLEAN] for name, one in examined.items()}}
     own = examined[source]
     for label in settings.attacks:
         attack = made(label, settings)
@@ -71,18 +87,18 @@ def transfer(
         for batch in range(own.batches):
             start, end = batch * size, (batch + 1) * size
             right = {name: clean[name][start:end] for name in networks}
-            key = attack.kept_as(f"{label}/{batch}", own.images[batch])
-            kept, count = own.counted(key, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
+            place = attack.kept_as(f"{label}/{batch}", own.images[batch])
+            kept, count = own.counted(place, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
             for name in networks:
                 standing[name] += kept[name]
             counts.append(count)
             tick(attack.passes(), f"{label} on {source}")
-        found[label] = {name: _text(flags) for name, flags in standing.items()}
+        found[label] = {name: np.array(flags) == 1 for name, flags in standing.items()}
         missing[label] = {
             name: total(f"{label} on {source}", [None if one is None else one[name] for one in counts])
             for name in networks
         }
-    return {**found, NON_FINITE: missing}
+    return Shown(found, missing)
 
 
 def transfer_ticks(settings: AttackOptions, networks: int) -> float:
@@ -106,44 +122,33 @@ def _batch(
     return after, missing
 
 
-def matrix(rows: Mapping[str, Found]) -> dict[str, Any]:
-    """The results of all sources as `clean`, by network, and per attack the matrices source × target.
+def matrix(rows: Mapping[str, Shown]) -> Matrices:
+    """The results of all sources, in the order of `rows`; the diagonal is white-box.
 
-    `accuracy` (fractions), `intervals` (95 %, Wilson), `correct` (per image) and `non_finite` (counts) each have a row
-    per source in the order of `rows`; the diagonal is white-box. `checks` says whether transfer beats white-box
-    anywhere.
+    `checks` says whether transfer beats white-box anywhere.
     """
-    names = list(rows)
-    first = rows[names[0]]
-    attacks = [label for label in first if label not in ("clean", NON_FINITE)]
-    tables = {label: [[rows[source][label][target] for target in names] for source in names] for label in attacks}
-    return {
-        "clean": {
-            "accuracy": {name: _share(text) for name, text in first["clean"].items()},
-            "intervals": {name: _interval(text) for name, text in first["clean"].items()},
-            "correct": first["clean"],
-            NON_FINITE: first[NON_FINITE]["clean"],
-        },
-        "transfer": {
-            label: {
-                "accuracy": [[_share(text) for text in row] for row in table],
-                "intervals": [[_interval(text) for text in row] for row in table],
-                "correct": table,
-                NON_FINITE: [[rows[source][NON_FINITE][label][target] for target in names] for source in names],
-            }
-            for label, table in tables.items()
-        },
-        "checks": [transfer_check(label, names, table) for label, table in tables.items()],
+    names, clean = list(rows), next(iter(rows.values()))
+    attacks = {
+        label: TransferMatrix(
+            accuracy=[[float(rows[source].correct[label][target].mean()) for target in names] for source in names],
+            intervals=[[_interval(rows[source].correct[label][target]) for target in names] for source in names],
+            correct=[[rows[source].correct[label][target] for target in names] for source in names],
+            non_finite=[[rows[source].non_finite[label][target] for target in names] for source in names],
+        )
+        for label in clean.correct
+        if label != CLEAN
     }
+    return Matrices(
+        CleanAccuracies(
+            accuracy={name: float(flags.mean()) for name, flags in clean.correct[CLEAN].items()},
+            intervals={name: _interval(flags) for name, flags in clean.correct[CLEAN].items()},
+            correct=clean.correct[CLEAN],
+            non_finite=clean.non_finite[CLEAN],
+        ),
+        attacks,
+        [transfer_check(label, names, one.correct) for label, one in attacks.items()],
+    )
 
 
-def _text(flags: Flags) -> str:
-    return "".join(map(str, flags))
-
-
-def _share(text: str) -> float:
-    return text.count("1") / len(text)
-
-
-def _interval(text: str) -> list[float]:
-    return list(wilson(text.count("1"), len(text)))
+def _interval(correct: Correct) -> Interval:
+    return Interval(*wilson(int(correct.sum()), len(correct)))

@@ -20,7 +20,7 @@ from nas.core.optimisation.perturb import Walk
 from nas.core.registry import suggest
 from nas.core.seeds import seeded
 from nas.eval.attacks.auto import check_tiles
-from nas.eval.attacks.base import NORMS, Attack
+from nas.eval.attacks.base import NORMS, Attack, Options
 from nas.eval.attacks.library import required
 from nas.eval.attacks.library import torchattacks as module
 
@@ -49,7 +49,7 @@ class FromTorchattacks(Attack):
     bounded: ClassVar[bool] = False
     example: ClassVar[str | None] = "torchattacks:BIM(steps=20)"
 
-    def __init__(self, *arguments: Any, library: str, options: dict[str, Any], **more: Any) -> None:
+    def __init__(self, *arguments: Any, library: str, options: Options, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.library = library
         self.needs_gradient = library not in BLACK_BOX
@@ -64,7 +64,7 @@ class FromTorchattacks(Attack):
             )
 
     @staticmethod
-    def read(text: str) -> dict[str, Any]:
+    def read(text: str) -> Options:
         """The class and options of `NAME(key=value,...)`; `InputError` where torchattacks has no such.
 
         Where torchattacks is not installed every name and option is taken: `check` asks for it.
@@ -75,7 +75,7 @@ class FromTorchattacks(Attack):
         library, written = match[1], match[2] or ""
         parameters = _parameters(library)
         known = {name: parameter for name, parameter in parameters.items() if name not in GIVEN}
-        options: dict[str, Any] = {}
+        options: Options = {}
         for part in filter(None, re.split(r",(?![^(\[]*[)\]])", written)):
             key, equals, value = (word.strip() for word in part.partition("="))
             if not equals or (parameters and key not in known):
@@ -139,17 +139,17 @@ class FromTorchattacks(Attack):
     def _written(self) -> str:
         return ", ".join(f"{key}={value}" for key, value in self.options.items()) or "its defaults"
 
-    def _used(self) -> dict[str, Any]:
+    def _used(self) -> Options:
         """The value of every option, given or the library's default."""
         return {key: parameter.default for key, parameter in _parameters(self.library).items()} | self.options
 
-    def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> dict[str, Any]:
+    def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> Options:
         parameters = _parameters(self.library)
         found = self._sized()
         known = {"norm": self.norm, "seed": seed % 2**32, "n_classes": network(x[:1]).shape[1]}
         return found | {key: value for key, value in known.items() if key in parameters}
 
-    def _sized(self) -> dict[str, Any]:
+    def _sized(self) -> Options:
         """The options, with the radius, and with the step in the library's ratio to it where none is given."""
         parameters = _parameters(self.library)
         found = dict(self.options)

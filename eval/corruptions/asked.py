@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -20,6 +19,7 @@ from nas.eval.corruptions.scores import read_baseline
 from nas.eval.corruptions.sources import Computed, Published, Source
 from nas.eval.plan import AttackOptions
 from nas.eval.standing import Tick
+from nas.results import CorruptionResult
 
 SAME = "the same images"
 OTHERS = "the attacked images, which are not those of the files"
@@ -74,19 +74,18 @@ class Asked:
 
     def run(
         self, network: nn.Module, device: torch.device, outcomes: FactStore, clean: float, tick: Tick
-    ) -> dict[str, dict[str, Any]]:
-        """`{"corruptions": …}` as `corrupted` returns it, or nothing where none were asked for.
+    ) -> CorruptionResult | None:
+        """What `corrupted` returns; None where none were asked for.
 
         `clean` is the accuracy on the attacked images. Files hold the test images in another order; the accuracy on
         those very images, uncorrupted, is measured where their labels tell that they are the test part's, else
         `clean_images` says that `clean` is of others.
         """
         if self.source is None:
-            return {}
+            return None
         given = None if self._measures_clean else clean
         result = corrupted(network, self.source, device, outcomes, given, self.baseline, tick)
-        result["clean_images"] = SAME if self.source.has_clean else OTHERS
-        return {"corruptions": result}
+        return replace(result, clean_images=SAME if self.source.has_clean else OTHERS)
 
 
 def _source(settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> Source:

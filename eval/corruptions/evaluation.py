@@ -14,13 +14,12 @@ from nas.core.optimisation.perturb import eval_mode
 from nas.core.storage.base import FactStore
 from nas.core.storage.memory import InMemoryStore
 from nas.eval.corruptions.base import SEVERITIES
-from nas.eval.corruptions.scores import in_mean, interval, read_baseline, relative_errors, summary
+from nas.eval.corruptions.scores import Baseline, in_mean, interval, read_baseline, relative_errors, summary
 from nas.eval.corruptions.sources import Computed, Source
 from nas.eval.networks.orders import remark
-from nas.eval.non_finite import Count, kept_with_count, total
+from nas.eval.non_finite import kept_with_count, total
 from nas.eval.standing import Tick, told
-
-Baseline = Mapping[str, Any] | str | None
+from nas.results import CorruptionResult, Count, Interval
 
 
 def evaluate_corruptions(
@@ -32,16 +31,17 @@ def evaluate_corruptions(
     batch_size: int = 250,
     seed: int = 0,
     frost: str | None = None,
-    baseline: Baseline = None,
-) -> dict[str, Any]:
+    baseline: CorruptionResult | Mapping[str, Any] | str | None = None,
+) -> CorruptionResult:
     """Accuracies of a network that takes images in [0, 1] on corrupted versions of clean images (N, 3, H, W).
 
     `corruptions` are types, groups, `all` or `extra`; `frost` is a folder of photographs; `baseline` an earlier result
-    (or its JSON file) for the mCE. The network stays where it is. Returns what `corrupted` returns.
+    (or its JSON file) for the mCE. The network stays where it is.
     """
     source = Computed(images, labels, corruptions, severities, batch_size, seed, frost)
     device = next((parameter.device for parameter in network.parameters()), images.device)
-    return corrupted(network, source, device, InMemoryStore(), baseline=baseline)
+    compared = None if baseline is None else read_baseline(baseline, source.kinds, source.severities)
+    return corrupted(network, source, device, InMemoryStore(), baseline=compared)
 
 
 def corrupted(
@@ -50,24 +50,17 @@ def corrupted(
     device: torch.device,
     outcomes: FactStore,
     clean: float | None = None,
-    baseline: Baseline = None,
+    baseline: Baseline | None = None,
     tick: Tick = lambda passes, note: None,
-) -> dict[str, Any]:
-    """Accuracies by type and severity, their means, and with a baseline the mCE; all fractions but those in percent.
+) -> CorruptionResult:
+    """Accuracies by type and severity, their means, and with a baseline the mCE.
 
     `clean` is the accuracy on clean images, for the HRS and the relative mCE; where it is not given it is measured on
-    the images of the source, `InputError` where those are not known uncorrupted.
-
-    The result holds `images` (where they are from), `n_test`, `severities`, `accuracy` (by type, one per severity),
-    `types` and `groups` (means), `mean` (of the types `mean_of`) with its `interval`, `clean`, `hrs`, `left_out`,
-    `right` (of each image, how many of its versions in the mean), `non_finite` (as `accuracy`, but how many images had
-    a NaN or infinite logit, which counts as wrong; None where an earlier version did not count them), and with a
-    baseline `mce`, `relative_mce`, `ce`, `relative_ce`; `remarks` where the classes seem to be counted in another
-    order.
+    the images of the source, `InputError` where those are not known uncorrupted. A NaN or infinite logit counts as
+    wrong; a remark says where the classes seem to be counted in another order.
     """
     if clean is None and not source.has_clean:
         raise InputError("Expected the accuracy on clean images but the source has none; give it.")
-    compared = None if baseline is None else read_baseline(baseline, source.kinds, source.severities)
     found = {
         (kind, severity): _flags(network, source, f"{kind}/{severity}", device, outcomes, tick)
         for kind in source.kinds
@@ -80,21 +73,20 @@ def corrupted(
     counted = [right[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
     count = [sum(flag == "1" for flag in image) for image in zip(*counted)]
     remarks = _remarks(source, list(right.values()))
-    relative = {} if compared is None else relative_errors(accuracy, clean, compared)
-    return {
-        "images": source.described,
-        "n_test": source.n,
-        "severities": source.severities,
-        "clean": clean,
-        **summary(accuracy, clean),
-        "interval": list(interval(count, len(counted))),
-        "accuracy": accuracy,
-        "left_out": source.left_out,
-        "right": count,
-        "non_finite": {kind: [found[kind, severity][1] for severity in source.severities] for kind in source.kinds},
-        **({"remarks": remarks} if remarks else {}),
-        **relative,
-    }
+    return CorruptionResult(
+        images=source.described,
+        n_test=source.n,
+        severities=source.severities,
+        clean=clean,
+        **summary(accuracy, clean)._asdict(),
+        interval=Interval(*interval(count, len(counted))),
+        accuracy=accuracy,
+        left_out=source.left_out,
+        right=count,
+        non_finite={kind: [found[kind, severity][1] for severity in source.severities] for kind in source.kinds},
+        remarks=remarks,
+        relative=None if baseline is None else relative_errors(accuracy, clean, baseline),
+    )
 
 
 def _remarks(source: Source, flags: Sequence[str]) -> list[str]:

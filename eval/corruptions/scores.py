@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas.core.errors import InputError
 from nas.core.io.files import read_text
@@ -15,8 +15,26 @@ from nas.eval.corruptions.base import CORRUPTIONS
 from nas.eval.corruptions.names import GROUPS
 from nas.eval.metrics import hrs, wilson
 from nas.eval.metrics.intervals import Z
+from nas.results import CorruptionResult, RelativeErrors
 
 Accuracies = Mapping[str, Sequence[float]]  # by type, one per severity
+
+
+class Means(NamedTuple):
+    """The accuracy by type, by group, and over the types `mean_of`, each of which counts the same."""
+
+    mean: float
+    mean_of: list[str]
+    hrs: float  # of the clean accuracy and the mean
+    types: dict[str, float]
+    groups: dict[str, float]
+
+
+class Baseline(NamedTuple):
+    """The accuracies that errors are divided by."""
+
+    clean: float
+    accuracy: Accuracies
 
 
 def in_mean(kinds: Sequence[str]) -> list[str]:
@@ -24,19 +42,13 @@ def in_mean(kinds: Sequence[str]) -> list[str]:
     return [kind for kind in kinds if not CORRUPTIONS.get(kind).extra] or list(kinds)
 
 
-def summary(accuracy: Accuracies, clean: float) -> dict[str, Any]:
-    """Mean accuracy by type, group and over all types (each type counts the same), and the HRS of clean and mean."""
+def summary(accuracy: Accuracies, clean: float) -> Means:
     by_type = {kind: fmean(values) for kind, values in accuracy.items()}
     counted = in_mean(list(accuracy))
     groups = {group: [by_type[kind] for kind in counted if CORRUPTIONS.get(kind).group == group] for group in GROUPS}
     mean = fmean(by_type[kind] for kind in counted)
-    return {
-        "mean": mean,
-        "mean_of": counted,
-        "hrs": hrs(clean, mean),
-        "types": by_type,
-        "groups": {group: fmean(values) for group, values in groups.items() if values},
-    }
+    by_group = {group: fmean(values) for group, values in groups.items() if values}
+    return Means(mean, counted, hrs(clean, mean), by_type, by_group)
 
 
 def interval(right: Sequence[int], of: int) -> tuple[float, float]:
@@ -54,24 +66,23 @@ def interval(right: Sequence[int], of: int) -> tuple[float, float]:
     return max(0.0, mean - half), min(1.0, mean + half)
 
 
-def relative_errors(accuracy: Accuracies, clean: float, baseline: Mapping[str, Any]) -> dict[str, Any]:
+def relative_errors(accuracy: Accuracies, clean: float, baseline: Baseline) -> RelativeErrors:
     """mCE and relative mCE in percent; lower is better, the baseline itself has 100.
 
     CE_c = Σ_s E_{s,c} / Σ_s E'_{s,c} with the errors E of the network and E' of the baseline; relative CE_c is the same
     of E_{s,c} - E_clean. Means over the types that count in the mean accuracy. A type whose denominator is not positive
     has no value (`None`), and then there is no mean. Source: Hendrycks and Dietterich, ICLR 2019, section 4.2.
     """
-    theirs: Accuracies = baseline["accuracy"]
     ce: dict[str, float | None] = {}
     relative: dict[str, float | None] = {}
     for kind in in_mean(list(accuracy)):
-        errors, others = ([1 - a for a in accuracies[kind]] for accuracies in (accuracy, theirs))
+        errors, others = ([1 - a for a in accuracies[kind]] for accuracies in (accuracy, baseline.accuracy))
         ce[kind] = _percent(sum(errors), sum(others))
         beyond, beyond_theirs = (
-            sum(errs) - len(errs) * (1 - at) for errs, at in ((errors, clean), (others, baseline["clean"]))
+            sum(errs) - len(errs) * (1 - at) for errs, at in ((errors, clean), (others, baseline.clean))
         )
         relative[kind] = _percent(beyond, beyond_theirs)
-    return {"mce": _mean(ce), "relative_mce": _mean(relative), "ce": ce, "relative_ce": relative}
+    return RelativeErrors(_mean(ce), _mean(relative), ce, relative)
 
 
 def _percent(part: float, whole: float) -> float | None:
@@ -83,13 +94,16 @@ def _mean(values: Mapping[str, float | None]) -> float | None:
     return fmean(known) if len(known) == len(values) else None
 
 
-def read_baseline(baseline: Mapping[str, Any] | str, kinds: Sequence[str], severities: Sequence[int]) -> dict[str, Any]:
-    """`clean`, `severities` and `accuracy` of an earlier result, cut to these types and severities.
+def read_baseline(
+    baseline: CorruptionResult | Mapping[str, Any] | str, kinds: Sequence[str], severities: Sequence[int]
+) -> Baseline:
+    """The accuracies of an earlier result, cut to these types and severities.
 
     `baseline` is what `evaluate_corruptions` returned, or a JSON file of it, of `nas eval --json` or of a run with a
     single model. Raises `InputError` where it lacks a type or a severity.
     """
-    found = _corruptions(_read(baseline) if isinstance(baseline, str) else baseline)
+    given = baseline.to_json() if isinstance(baseline, CorruptionResult) else baseline
+    found = _corruptions(_read(given) if isinstance(given, str) else given)
     if found is None:
         raise InputError(
             "Expected a baseline with the accuracies under corruption of one model but found none (or several models); "
@@ -105,7 +119,7 @@ def read_baseline(baseline: Mapping[str, Any] | str, kinds: Sequence[str], sever
     for value in (found["clean"], *(value for values in accuracy.values() for value in values)):
         if not 0 <= value <= 1:
             raise InputError(f"Expected a baseline of accuracies in [0, 1] but got {value}; divide percents by 100.")
-    return {"clean": float(found["clean"]), "severities": list(severities), "accuracy": accuracy}
+    return Baseline(float(found["clean"]), accuracy)
 
 
 def _read(path: str) -> Any:

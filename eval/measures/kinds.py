@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError, NasError
+from nas.core.io.records import Record
 from nas.core.registry import suggest
 from nas.eval.measures.curvature import STEPS, input_hessian, largest_eigenvalue
 from nas.eval.measures.jacobian import jacobian_norms
-from nas.eval.measures.landscape import axis, joined, landscape
+from nas.eval.measures.landscape import Sums, axis, joined, sums
 from nas.eval.measures.reliability import attacked_images, said
 from nas.eval.metrics import calibration
 from nas.eval.plan import AttackOptions, made
+from nas.results import Calibration, Landscape, Reliability, Spread
 
 QUANTILES = (5, 25, 50, 75, 95)  # percent of the images
 FORWARD = 1 / 3  # of a forward and backward pass
@@ -87,8 +89,8 @@ class Measure(ABC):
         """What to keep of one batch, as JSON can write it."""
 
     @abstractmethod
-    def result(self, batches: list[Any]) -> dict[str, Any]:
-        """What is reported of all batches."""
+    def result(self, batches: list[Any], images: int) -> Record:
+        """What is reported of all batches, which have so many images."""
 
     @abstractmethod
     def passes(self, num_classes: int) -> float:
@@ -119,27 +121,10 @@ class CalibrationMeasure(Measure):
             for key, (confidence, right) in found.items()
         }
 
-    def result(self, batches: list[Any]) -> dict[str, Any]:
-        parts = {}
-        for key in ("clean", "attacked"):
-            confidence, right = (
-                np.concatenate([np.array(batch[key][part], dtype=np.float64) for batch in batches]) for part in (0, 1)
-            )
-            answered = ~np.isnan(confidence)
-            found = calibration(confidence[answered], right[answered]) if answered.any() else None
-            parts[key] = {
-                "ece": None if found is None else found.ece,
-                "accuracy": float(np.mean(right * answered)),  # earlier versions took NaN for the largest logit
-                "confidence": None if found is None else float(np.mean(confidence[answered])),
-                "bins": [] if found is None else [asdict(one) for one in found.bins],
-                "non_finite": int((~answered).sum()),
-            }
-        return {
-            "attack": self.settings.measure_attack,
-            "eps": self.settings.eps,
-            "norm": self.settings.norm,
-            **parts,
-        }
+    def result(self, batches: list[Any], images: int) -> Calibration:
+        clean, attacked = (_reliability([batch[key] for batch in batches]) for key in ("clean", "attacked"))
+        settings = self.settings
+        return Calibration(images, settings.measure_attack, settings.eps, settings.norm, clean, attacked)
 
     def passes(self, num_classes: int) -> float:
         return 3 * FORWARD + made(self.settings.measure_attack, self.settings).passes()
@@ -154,10 +139,10 @@ class HessianMeasure(Measure):
         values, errors = largest_eigenvalue(input_hessian(network, x, y), torch.randn_like(x.flatten(1)))
         return {"eigenvalue": values.tolist(), "error": errors.tolist()}
 
-    def result(self, batches: list[Any]) -> dict[str, Any]:
+    def result(self, batches: list[Any], images: int) -> Spread:
         values = [value for batch in batches for value in batch["eigenvalue"]]
         error = max(value for batch in batches for value in batch["error"])
-        return {**_spread(self.name, values), "steps": STEPS, "largest_error": error}
+        return replace(_spread(self.name, values), steps=STEPS, largest_error=error)
 
     def passes(self, num_classes: int) -> float:
         return 1 + 4 * FORWARD * STEPS
@@ -171,7 +156,7 @@ class JacobianMeasure(Measure):
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
         return jacobian_norms(network, x).tolist()
 
-    def result(self, batches: list[Any]) -> dict[str, Any]:
+    def result(self, batches: list[Any], images: int) -> Spread:
         return _spread(self.name, [value for batch in batches for value in batch])
 
     def passes(self, num_classes: int) -> float:
@@ -187,10 +172,10 @@ class LandscapeMeasure(Measure):
         return axis(self.settings.eps, self.settings.landscape_reach, self.settings.landscape_points)
 
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
-        return landscape(network, x, y, self._axis(), self.settings.norm)
+        return sums(network, x, y, self._axis(), self.settings.norm).to_json()
 
-    def result(self, batches: list[Any]) -> dict[str, Any]:
-        return {"eps": self.settings.eps, "norm": self.settings.norm, **joined(batches, self._axis())}
+    def result(self, batches: list[Any], images: int) -> Landscape:
+        return joined(list(map(Sums.from_json, batches)), self._axis(), self.settings.eps, self.settings.norm)
 
     def passes(self, num_classes: int) -> float:
         return 1 + FORWARD * self.settings.landscape_points**2
@@ -202,12 +187,26 @@ MEASURES = {kind.name: kind for kind in _KINDS}
 NAMES = (*MEASURES, CLASSES)
 
 
-def _spread(name: str, values: list[float]) -> dict[str, Any]:
+def _reliability(batches: list[list[list[float | None]]]) -> Reliability:
+    """Of the confidences and outcomes of all batches."""
+    confidence, right = (
+        np.concatenate([np.array(part, dtype=np.float64) for part in parts]) for parts in zip(*batches)
+    )
+    answered = ~np.isnan(confidence)
+    found = calibration(confidence[answered], right[answered]) if answered.any() else None
+    return Reliability(
+        ece=None if found is None else found.ece,
+        accuracy=float(np.mean(right * answered)),  # earlier versions took NaN for the largest logit
+        confidence=None if found is None else float(np.mean(confidence[answered])),
+        bins=[] if found is None else found.bins,
+        non_finite=int((~answered).sum()),
+    )
+
+
+def _spread(name: str, values: list[float]) -> Spread:
     """Mean and quantiles over images."""
     if not all(map(math.isfinite, values)):
         raise NasError(f"The measure {name} is not finite for some test images; leave it out of eval.measures.")
     quantiles = np.percentile(values, QUANTILES)
-    return {
-        "mean": float(np.mean(values)),
-        "quantiles": {str(percent): float(value) for percent, value in zip(QUANTILES, quantiles)},
-    }
+    by_percent = {str(percent): float(value) for percent, value in zip(QUANTILES, quantiles)}
+    return Spread(len(values), float(np.mean(values)), by_percent)

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.core.io.records import Record
 from nas.core.logits import correct, finite
 from nas.core.optimisation.perturb import input_gradient
 from nas.eval.non_finite import total
+from nas.results import Count, Landscape
 
 EXAMPLES = 3  # single images whose own surfaces are kept: a mean over images looks smooth where none is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums(Record):
+    """Of a batch of images at every point of the plane, P rows of P: the loss, how many are classified correctly; and
+    the loss of the first images one by one, None where it is not finite."""
+
+    images: int
+    loss: list[list[float]]  # of the images with finite logits
+    answered: list[list[int]] | None = None  # how many these are; None of an earlier version, which took all
+    non_finite: Count = None  # how many images have others somewhere
+    right: list[list[int]]
+    examples: list[list[list[float | None]]]
 
 
 def axis(eps: float, reach: float, points: int) -> list[float]:
@@ -51,43 +67,41 @@ def surfaces(
     return loss, right
 
 
-def landscape(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> dict[str, Any]:
-    """Sums over a batch of images (`loss`, `right`: P rows of P), and the loss of its first images one by one.
-
-    `answered` is how many images have finite logits at each point; the sum of the loss is over those. `non_finite` is
-    how many images have others somewhere.
-    """
+def sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> Sums:
+    """The landscape's part of a batch of images."""
     loss, right = surfaces(network, x, y, coordinates, norm)
     missing = loss.isnan()
-    return {
-        "images": len(x),
-        "loss": torch.where(missing, 0, loss).sum(2).tolist(),
-        "answered": (~missing).sum(2).tolist(),
-        "non_finite": int(missing.any(0).any(0).sum()),
-        "right": right.sum(2).tolist(),
-        "examples": _plain(loss[:, :, :EXAMPLES].movedim(2, 0).tolist()),
-    }
+    return Sums(
+        images=len(x),
+        loss=torch.where(missing, 0, loss).sum(2).tolist(),
+        answered=(~missing).sum(2).tolist(),
+        non_finite=int(missing.any(0).any(0).sum()),
+        right=right.sum(2).tolist(),
+        examples=_plain(loss[:, :, :EXAMPLES].movedim(2, 0).tolist()),
+    )
 
 
-def joined(batches: list[dict[str, Any]], coordinates: list[float]) -> dict[str, Any]:
+def joined(batches: list[Sums], coordinates: list[float], eps: float, norm: str) -> Landscape:
     """The landscape over all batches: mean `loss`, `accuracy`, and the `examples` of the first batch.
 
     The mean loss is over the images whose logits are finite at a point, None where there is none; `accuracy` is over
     all. `non_finite` is None where an earlier version, which did not count such images, measured a batch.
     """
-    n = sum(batch["images"] for batch in batches)
-    loss, right = (
-        torch.tensor([batch[key] for batch in batches], dtype=torch.float64).sum(0) for key in ("loss", "right")
+    n = sum(batch.images for batch in batches)
+    loss = torch.tensor([batch.loss for batch in batches], dtype=torch.float64).sum(0)
+    right = torch.tensor([batch.right for batch in batches], dtype=torch.float64).sum(0)
+    counts = (batch.images if batch.answered is None else batch.answered for batch in batches)
+    answered = sum(torch.tensor(count, dtype=torch.float64) for count in counts)
+    return Landscape(
+        images=n,
+        eps=eps,
+        norm=norm,
+        axis=coordinates,
+        loss=_plain((loss / answered).tolist()),
+        accuracy=(right / n).tolist(),
+        examples=_plain(batches[0].examples),
+        non_finite=total("the landscape", [batch.non_finite for batch in batches]),
     )
-    answered = sum(torch.tensor(batch.get("answered", batch["images"]), dtype=torch.float64) for batch in batches)
-    return {
-        "axis": coordinates,
-        "loss": _plain((loss / answered).tolist()),
-        "accuracy": (right / n).tolist(),
-        "examples": _plain(batches[0]["examples"]),
-        "images": n,
-        "non_finite": total("the landscape", [batch.get("non_finite") for batch in batches]),
-    }
 
 
 def _plain(values: Any) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nas.core.io.records import Record
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
@@ -15,6 +15,7 @@ from nas.eval.measures.kinds import CLASSES, MEASURES, MeasureOptions
 from nas.eval.metrics import by_class
 from nas.eval.plan import made
 from nas.eval.standing import Tick
+from nas.results import ClassAccuracy, Correct, Measures
 
 
 def measure(
@@ -25,19 +26,19 @@ def measure(
     seed: int,
     device: torch.device,
     outcomes: FactStore,
-    correct: Mapping[str, str],
+    correct: Mapping[str, Correct],
     tick: Tick = lambda passes, note: None,
-) -> dict[str, Any]:
-    """What `settings.measures` names, by name.
+) -> Measures:
+    """What `settings.measures` names.
 
-    `images` (N, C, H, W) in [0, 1] and `labels` (N,) are those that were attacked, `correct` what came out (metric → a
-    text of 0 and 1). All but `classes`, which counts every image, take the first `measure_images` of them.
+    `images` (N, C, H, W) in [0, 1] and `labels` (N,) are those that were attacked, `correct` what came out. All but
+    `classes`, which counts every image, take the first `measure_images` of them.
     `NasError` where a network's gradients are not finite.
     """
     count = min(settings.measure_images, len(labels))
     xs = images[:count].to(device).contiguous().split(settings.batch_size)
     ys = labels[:count].to(device).split(settings.batch_size)
-    found: dict[str, Any] = {}
+    found: dict[str, Record | list[ClassAccuracy]] = {}
     num_classes = _classes(network, xs[0])
     for name in settings.measures:
         if name == CLASSES:
@@ -55,8 +56,8 @@ def measure(
                 outcomes.put(key, part)
             kept.append(part)
             tick(kind.passes(num_classes), name)
-        found[name] = {"images": count, **kind.result(kept)}
-    return found
+        found[name] = kind.result(kept, count)
+    return Measures.of(found)
 
 
 def measure_passes(settings: MeasureOptions, num_classes: int) -> float:

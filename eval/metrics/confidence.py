@@ -7,16 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nas.results import Bin
+
 BINS = 15
-
-
-@dataclass(frozen=True)
-class Bin:
-    """The images whose confidence falls in one bin: how many, their mean confidence and their accuracy."""
-
-    count: int
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
 from nas.core.data import Dataset
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.core.seeds import derive
 from nas.core.storage.base import Metrics
 from nas.core.storage.memory import InMemoryStore
@@ -21,6 +22,7 @@ from nas.eval.plan import plan_of
 from nas.eval.settings import EvalSettings
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import TRAINED
+from nas.results import CLEAN, EvalResult
 from nas.train import TrainSettings, load_trained, train
 
 
@@ -52,20 +54,19 @@ def check_judged(names: Sequence[str], withheld: float) -> None:
         )
 
 
-_NOTHING_ELSE: dict[str, Any] = {
-    "sweep": [],
-    "sweep_preset": None,
-    "cascade": False,
-    "checks": False,
-    "measures": [],
-    "corruptions": [],
-}
-
-
 def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
     """The evaluation behind `trained:` metrics: their attacks and nothing else, otherwise as `eval` says."""
     metrics = [name.removeprefix(TRAINED).removeprefix("hrs:") for name in names]
-    return replace(attack, attacks=[name for name in dict.fromkeys(metrics) if name != "clean"], **_NOTHING_ELSE)
+    return replace(
+        attack,
+        attacks=[name for name in dict.fromkeys(metrics) if name != CLEAN],
+        sweep=[],
+        sweep_preset=None,
+        cascade=False,
+        checks=False,
+        measures=[],
+        corruptions=[],
+    )
 
 
 class ShortTraining:
@@ -82,7 +83,7 @@ class ShortTraining:
         settings: LabelSettings,
         attack: EvalSettings,
         dataset: Dataset,
-        data: dict[str, Any],
+        data: Json,
         trained: NetworkSpec,
         folder: Path,
         seed: int,
@@ -110,11 +111,13 @@ class ShortTraining:
         described = self.trained.trained_by(recipe, "label", text, self.dataset, self.data)
         checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
-        entry = evaluate(network, self.judged, self.attack, seed, self.device, InMemoryStore(), outputs=False)
+        result = evaluate(network, self.judged, self.attack, seed, self.device, InMemoryStore(), outputs=False)
         shutil.rmtree(folder, ignore_errors=True)
-        return {f"{TRAINED}{name}": self._metric(entry, name) for name in self.metrics}
+        return {f"{TRAINED}{name}": _metric(result, name) for name in self.metrics}
 
-    def _metric(self, entry: dict[str, Any], name: str) -> float:
-        if name == "clean":
-            return entry["clean"]
-        return entry["hrs"][name.removeprefix("hrs:")] if name.startswith("hrs:") else entry["attacks"][name]
+
+def _metric(result: EvalResult, name: str) -> float:
+    if name == CLEAN:
+        return result.clean
+    attack = result.attacks[name.removeprefix("hrs:")]
+    return attack.hrs if name.startswith("hrs:") else attack.accuracy

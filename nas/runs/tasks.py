@@ -155,7 +155,7 @@ class Jobs:
         model = load_model(source, settings.eval, settings.seed)
         check_fits(model, self.dataset, job.source.text, settings.eval)
         with self.open_store() as store:
-            entry = evaluate(
+            result = evaluate(
                 model.network,
                 self.dataset,
                 settings.eval,
@@ -167,7 +167,7 @@ class Jobs:
         return {
             "name": job.name,
             **model.to_json(),
-            **entry,
+            **result.to_json(),
             "source" if source.foreign else "checkpoint": source.seen_from(self.folder),
         }
 

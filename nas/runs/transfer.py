@@ -22,7 +22,7 @@ from nas.eval.fingerprint import fingerprint
 from nas.eval.networks.fitting import check_fits, unlike
 from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.plan import plan_of
-from nas.eval.transfer import USED, Found, matrix, transfer, transfer_ticks, used
+from nas.eval.transfer import USED, Shown, matrix, transfer, transfer_ticks, used
 from nas.runs.context import Watcher
 from nas.runs.evaluation import GivenModel
 from nas.runs.run_folder import STORE, Run
@@ -132,7 +132,7 @@ class Work:
             if (sentence := unlike(model, self.dataset, text)) is not None:
                 logging.getLogger("nas").warning("%s", sentence)
 
-    def __call__(self, source: str) -> tuple[dict[str, Any], Found]:
+    def __call__(self, source: str) -> tuple[dict[str, Any], Shown]:
         """What is known of the network of this name, and what its examples did."""
         assert self.open_store is not None
         settings = self.settings
@@ -176,7 +176,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
             shares = run.store.under("progress/").values()
             watcher.update(sum(done / total for done, total, _ in shares), "")
 
-        rows: dict[str, tuple[dict[str, Any], Found]] = {}
+        rows: dict[str, tuple[dict[str, Any], Shown]] = {}
         for done in executor.map(zip(names, names), tick):
             if done.failure is not None or done.result is None:
                 raise NasError(f"{stopped([(done.key, done.failure)], run.folder)}.")
@@ -192,7 +192,7 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
                 {"name": name, **rows[name][0], "checkpoint": given[name].source.seen_from(run.folder)}
                 for name in names
             ],
-            **matrix({name: rows[name][1] for name in names}),
+            **matrix({name: rows[name][1] for name in names}).to_json(),
             "seconds": run.seconds(),
         }
     )

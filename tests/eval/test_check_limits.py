@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from torch import nn
 from nas.eval import Attack, EvalSettings, checks
 from nas.eval.attacks import ATTACKS
 from nas.eval.checks import check_passes, check_ticks
-from nas.eval.outputs import Check
+from nas.results import Check, Curve
 
 N = 1000
 EPS = 8 / 255
@@ -52,17 +53,17 @@ def others_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_dynamic", lambda few: Check("dynamic", "pass", ""))
 
 
-def found(subject: Scripted, sweep: Any = (), **settings: Any) -> dict[str, dict[str, str]]:
+def found(subject: Scripted, sweep: Any = (), **settings: Any) -> dict[str, Check]:
     chosen = EvalSettings(**{"attacks": ["fgsm"], "checks": True, **settings})
-    rows = checks.check(subject, chosen, {"sweep": list(sweep)}, lambda passes, note: None)  # type: ignore[arg-type]
-    return {row["name"]: row for row in rows}
+    rows = checks.check(subject, chosen, list(sweep), lambda passes, note: None)  # type: ignore[arg-type]
+    return {row.name: row for row in rows}
 
 
 def verdicts(standing: dict[str, int]) -> dict[str, str]:
     """Of a network of which PGD leaves 500 images and nothing any other."""
     usual = {"pgd": 500, "more": 500, "restarts": 500, "square": 1000, "noise": 1000, "one-step": 1000}
     usual |= {f"pgd@{EPS * scale:.6g}": count for scale, count in ((0.25, 900), (0.5, 700), (2, 100))}
-    return {name: row["ok"] for name, row in found(Scripted({**usual, **standing})).items()}
+    return {name: row.ok for name, row in found(Scripted({**usual, **standing})).items()}
 
 
 ALL = {
@@ -114,15 +115,16 @@ def test_square_may_take_two_of_a_thousand_from_autoattack(after: int, ok: str) 
     left = {"apgd-ce": 1500, "apgd-t": 1200, "fab-t": 1000, "square": after}
     subject = Scripted({}, {("autoattack", stage): count for stage, count in left.items()})
     subject.labels = [torch.zeros(N), torch.zeros(N)]
-    assert found(subject, attacks=["autoattack"])["square-in-autoattack"]["ok"] == ok
+    assert found(subject, attacks=["autoattack"])["square-in-autoattack"].ok == ok
 
 
 def test_the_sweep_is_looked_at_too() -> None:
     usual = {"pgd": 500, "more": 500, "restarts": 500, "square": 1000, "noise": 1000, "one-step": 1000}
     usual |= {f"pgd@{EPS * scale:.6g}": count for scale, count in ((0.25, 900), (0.5, 700), (2, 100))}
-    for texts, ok in ((["1" * 50, "0" * 50], "pass"), (["0" * 50, "1" * 50], "warn")):
-        sweep = [{"attack": "fgsm", "eps": [0.0, 0.1], "correct": texts}]
-        assert found(Scripted(usual), sweep)["falls-with-eps"]["ok"] == ok
+    all_right, all_wrong = np.ones(50, dtype=bool), np.zeros(50, dtype=bool)
+    for correct, ok in (([all_right, all_wrong], "pass"), ([all_wrong, all_right], "warn")):
+        sweep = [Curve("fgsm", [0.0, 0.1], [float(flags.mean()) for flags in correct], correct)]
+        assert found(Scripted(usual), sweep)["falls-with-eps"].ok == ok
 
 
 def test_the_attacks_of_the_checks() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, checks, evaluate
 from nas.eval.checks import transfer_check
 from nas.eval.outputs import NAMES
+from nas.results import Curve
 from nas.search_spaces import NASBench201
 
 SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=60, batch_size=60, checks=True, checks_images=60)
@@ -65,8 +67,8 @@ class Wrapped(nn.Module):
 
 def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> dict[str, str]:
     result = evaluate(network, data, settings, 3, torch.device("cpu"), InMemoryStore())
-    assert all(set(one) == {"name", "ok", "reason"} and one["reason"] for one in result["checks"])
-    return {one["name"]: one["ok"] for one in result["checks"]}
+    assert all(one.reason for one in result.checks)
+    return {one.name: one.ok for one in result.checks}
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.12), pytest.param("L2", 1.0, marks=pytest.mark.slow)])
@@ -127,8 +129,10 @@ def test_a_network_that_differentiates_in_its_forward_pass_is_caught_and_the_nex
 def test_a_rise_with_eps_in_the_sweep_is_told() -> None:
     flags = {"pgd": [0] * 50, "pgd@1": [0] * 50}
     found = checks.Findings({"clean": [1] * 50, **flags}, (0.1, 1.0))
-    rising = {"attack": "fgsm", "eps": [0.0, 0.1, 0.2], "correct": ["1" * 50, "0" * 30 + "1" * 20, "1" * 50]}
-    noisy = {"attack": "fgsm", "eps": [0.0, 0.1, 0.2], "correct": ["1" * 50, "0" * 30 + "1" * 20, "0" * 29 + "1" * 21]}
+    rising, noisy = (
+        Curve("fgsm", [0.0, 0.1, 0.2], [1.0, 0.4, last / 50], [np.arange(50) < count for count in (50, 20, last)])
+        for last in (50, 21)
+    )
     assert checks._falls(found, [rising]).ok == "warn"
     assert "100.0 % at eps 0.2 but 40.0 % at 0.1" in checks._falls(found, [rising]).reason
     assert checks._falls(found, [noisy]).ok == "pass"
@@ -141,12 +145,12 @@ def test_steps_that_gain_a_lot_are_told(count: int, ok: str) -> None:
 
 
 def test_transfer_that_beats_white_box_is_told() -> None:
-    own, weaker, stronger = "1" * 20 + "0" * 20, "1" * 25 + "0" * 15, "0" * 40
+    own, weaker, stronger = (np.arange(40) < standing for standing in (20, 25, 0))
     fine = transfer_check("pgd20", ["a", "b"], [[own, weaker], [weaker, own]])
     bad = transfer_check("pgd20", ["a", "b"], [[own, weaker], [stronger, own]])
-    assert (fine["ok"], bad["ok"]) == ("pass", "warn")
-    assert "pgd20 on b leaves a 0.0 %, on itself 50.0 %" in bad["reason"]
-    assert fine["reason"].endswith("(uncorrected 95 % interval)")
+    assert (fine.ok, bad.ok) == ("pass", "warn")
+    assert "pgd20 on b leaves a 0.0 %, on itself 50.0 %" in bad.reason
+    assert fine.reason.endswith("(uncorrected 95 % interval)")
 
 
 def test_attacks_say_nothing_of_a_network_that_is_never_right(data: Dataset, honest: nn.Module) -> None:

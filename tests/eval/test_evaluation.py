@@ -59,7 +59,7 @@ SETTINGS = EvalSettings(
 
 def _evaluate(network: Network, data: Dataset, settings: EvalSettings = SETTINGS, **more: Any) -> dict[str, Any]:
     outcomes = more.pop("outcomes", InMemoryStore())
-    return evaluate(network, data, settings, 3, torch.device("cpu"), outcomes, **more)
+    return evaluate(network, data, settings, 3, torch.device("cpu"), outcomes, **more).to_json()
 
 
 def test_fgsm_accuracy_is_that_of_a_plain_loop(network: Network, data: Dataset) -> None:

@@ -17,7 +17,7 @@ from nas.eval import EvalSettings, evaluate
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
-from nas.eval.measures.landscape import joined, landscape, surfaces
+from nas.eval.measures.landscape import joined, sums, surfaces
 from nas.eval.measures.reliability import attacked_images, said
 from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.loading import EvaluatedModel
@@ -79,7 +79,7 @@ def bright(level: int) -> Dataset:
 
 
 def evaluated(network: nn.Module, data: Dataset, settings: EvalSettings = SETTINGS, kept: Any = None) -> Any:
-    return evaluate(network, data, settings, 3, CPU, InMemoryStore() if kept is None else kept)
+    return evaluate(network, data, settings, 3, CPU, InMemoryStore() if kept is None else kept).to_json()
 
 
 def test_a_blank_image_of_class_0_is_wrong_where_the_network_standardises(data: Dataset) -> None:
@@ -121,7 +121,7 @@ def test_a_logit_that_is_not_finite_outside_the_ball_is_not_counted(eps: float, 
 
 def test_corrupted_images_are_judged_in_the_same_way(data: Dataset) -> None:
     images, labels = torch.full((3, 3, 16, 16), 0.5), torch.zeros(3, dtype=torch.int64)
-    found = evaluate_corruptions(Brittle(math.nan), images, labels, ["gaussian_noise", "contrast"], [5])
+    found = evaluate_corruptions(Brittle(math.nan), images, labels, ["gaussian_noise", "contrast"], [5]).to_json()
     assert found["clean"] == 1 or found["clean"] == 0
     assert found["non_finite"] == {"gaussian_noise": [3], "contrast": [0]}
     assert found["accuracy"]["gaussian_noise"] == [0]
@@ -134,7 +134,8 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
     settings = EvalSettings(measures=["calibration"], measure_images=N, measure_attack="fgsm", eps=0.01, batch_size=5)
 
     def measured(part: Split, kept: InMemoryStore) -> Any:
-        return measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})["calibration"]
+        found = measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})
+        return found.to_json()["calibration"]
 
     confidence, right = said(Standardised(), data.test.images / 255, data.test.labels)
     assert (right.tolist(), confidence.isnan().tolist()) == (
@@ -166,7 +167,8 @@ def test_images_without_an_answer_are_not_attacked(data: Dataset) -> None:
 def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
     settings = EvalSettings(measures=["calibration"], measure_images=BLANK, measure_attack="pgd2", norm="L2")
     images = data.test.images[:BLANK] / 255
-    found = measure(Standardised(), images, data.test.labels[:BLANK], settings, 3, CPU, InMemoryStore(), {})
+    labels = data.test.labels[:BLANK]
+    found = measure(Standardised(), images, labels, settings, 3, CPU, InMemoryStore(), {}).to_json()
     assert found["calibration"]["clean"]["ece"] is None
     assert "unknown (no finite logits) clean" in measured_lines({"measures": found, "name": "x"}, None)[0]  # type: ignore[arg-type]
 
@@ -175,29 +177,30 @@ def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> N
     x, y = torch.full((3, 3, 4, 4), 0.6), torch.zeros(3, dtype=torch.int64)
     x[0] = 0.31  # falls below .3 where it is moved far enough
     line = [-0.1, 0.0, 0.1]
-    batch = landscape(Brittle(math.nan), x, y, line)
-    found = joined([batch], line)
+    batch = sums(Brittle(math.nan), x, y, line)
+    found = joined([batch], line, 0.1, "Linf").to_json()
     assert found["non_finite"] == 1
-    assert batch["answered"][1][1] == 3
-    assert batch["answered"][2][0] == 2  # a step along the gradient, which darkens
+    assert batch.answered is not None
+    assert batch.answered[1][1] == 3
+    assert batch.answered[2][0] == 2  # a step along the gradient, which darkens
     loss, right = surfaces(Brittle(math.nan), x, y, line)
     assert loss[2, 0].isnan().tolist() == [True, False, False]
     assert found["loss"][1][1] == pytest.approx(loss[1, 1].mean().item())
-    assert found["loss"][2][0] == pytest.approx(batch["loss"][2][0] / 2)
+    assert found["loss"][2][0] == pytest.approx(batch.loss[2][0] / 2)
     assert not right[2, 0, 0]
     assert right[1, 1].tolist() == [False, True, True]
     assert found["examples"][0][2][0] is None
-    assert picture({**found, "eps": 0.1, "norm": "Linf"}).startswith(b"\x89PNG")
-    nothing = joined([landscape(Brittle(math.nan, 2.0), x, y, line)], line)
+    assert picture(found).startswith(b"\x89PNG")
+    nothing = joined([sums(Brittle(math.nan, 2.0), x, y, line)], line, 0.1, "Linf").to_json()
     assert nothing["loss"] == [[None] * 3] * 3
-    assert picture({**nothing, "eps": 0.1, "norm": "Linf"}).startswith(b"\x89PNG")
+    assert picture(nothing).startswith(b"\x89PNG")
 
 
 def test_transfer_counts_for_each_target(data: Dataset) -> None:
     networks = {"a": Standardised(), "b": nn.Sequential(Standardised())}
     settings = EvalSettings(attacks=["fgsm", "pgd2"], norm="Linf", eps=0.01, n_test=N, batch_size=5)
     rows = {name: transfer(name, networks, data.test, settings, 3, CPU, InMemoryStore()) for name in networks}
-    found = matrix(rows)
+    found = matrix(rows).to_json()
     assert found["clean"]["non_finite"] == {"a": BLANK, "b": BLANK}
     assert found["clean"]["accuracy"] == {"a": (N - BLANK) / N, "b": (N - BLANK) / N}
     assert found["transfer"]["fgsm"]["non_finite"] == [[BLANK, BLANK]] * 2

@@ -16,11 +16,12 @@ from nas.core.optimisation.perturb import pgd_l2
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module
-from nas.eval.outputs import NAMES, Check, check_outputs
+from nas.eval.outputs import NAMES, check_outputs
 from nas.eval.standing import Examined
 from nas.report.identity import identities
 from nas.report.presentation import checked_lines
 from nas.report.sections import tables
+from nas.results import Check
 
 CPU = torch.device("cpu")
 N = 30
@@ -193,9 +194,9 @@ def test_a_network_for_batches_of_one_size_is_told_and_does_not_stop_the_evaluat
 
     monkeypatch.setattr(outputs, "IMAGES", 7)
     monkeypatch.setattr("nas.eval.evaluation.IMAGES", 7)
-    found = evaluate(Wrapped(before), data, SETTINGS, 3, CPU, InMemoryStore())["checks"]
-    assert [one["ok"] for one in found] == ["skipped", "skipped", "skipped", "warn"]
-    assert "a batch of 7 images raises RuntimeError" in found[-1]["reason"]
+    found = evaluate(Wrapped(before), data, SETTINGS, 3, CPU, InMemoryStore()).checks
+    assert [one.ok for one in found] == ["skipped", "skipped", "skipped", "warn"]
+    assert "a batch of 7 images raises RuntimeError" in found[-1].reason
 
 
 def test_no_other_number_moves(data: Dataset) -> None:
@@ -209,7 +210,7 @@ def test_no_other_number_moves(data: Dataset) -> None:
         torch.manual_seed(5)
         kept = InMemoryStore()
         noisy = Wrapped(after=lambda logits: logits + 0.3 * torch.randn_like(logits))
-        return evaluate(noisy, data, settings, 3, CPU, kept, **more), kept, torch.rand(3)
+        return evaluate(noisy, data, settings, 3, CPU, kept, **more).to_json(), kept, torch.rand(3)
 
     (found, kept, after), (plain, without, after_plain) = outcome(), outcome(outputs=False)
     assert {one["name"]: one["ok"] for one in found.pop("checks")}["randomised-outputs"] == "warn"
@@ -221,7 +222,7 @@ def test_no_other_number_moves(data: Dataset) -> None:
 def test_checks_of_every_network_stand_among_all_where_those_are_asked_for(data: Dataset) -> None:
     every = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=4, checks=True, checks_images=4)
     wrong = Wrapped(after=lambda logits: -logits)  # never right: nothing is attacked, so this is fast
-    names = [one["name"] for one in evaluate(wrong, data, every, 3, CPU, InMemoryStore())["checks"]]
+    names = [one.name for one in evaluate(wrong, data, every, 3, CPU, InMemoryStore()).checks]
     assert names == ["clean", *NAMES, "dynamic"]
 
 
@@ -231,7 +232,7 @@ def test_they_are_kept_and_made_for_evaluations_that_began_without_them(data: Da
     older = InMemoryStore({key: value for key, value in kept.facts.items() if not key.startswith("outputs/")})
     assert evaluate(linear(), data, SETTINGS, 3, CPU, older) == whole
     kept.facts["outputs/outputs"] = [{"name": "logits", "ok": "warn", "reason": "kept"}]
-    assert evaluate(linear(), data, SETTINGS, 3, CPU, kept)["checks"] == kept.facts["outputs/outputs"]
+    assert evaluate(linear(), data, SETTINGS, 3, CPU, kept).to_json()["checks"] == kept.facts["outputs/outputs"]
 
 
 def test_few_passes_over_one_batch(data: Dataset) -> None:
@@ -246,12 +247,12 @@ def test_few_passes_over_one_batch(data: Dataset) -> None:
     attacked = sum(seen)
     seen.clear()
     evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
-    assert before["n_test"] == N
+    assert before.n_test == N
     assert sum(seen) - attacked <= 7 * 20 + 3
 
 
 def test_they_are_said_in_the_table_and_in_the_report(data: Dataset) -> None:
-    entry = evaluate(Wrapped(lambda x: (x * 8).round() / 8), data, SETTINGS, 3, CPU, InMemoryStore())
+    entry = evaluate(Wrapped(lambda x: (x * 8).round() / 8), data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
     lines = checked_lines(entry)
     assert lines[0].startswith("warn    zero-gradients: the gradient is zero on 20 of 20 images")
     assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true attacks further)"
@@ -284,5 +285,5 @@ def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset, monkeypatch
             CPU,
             InMemoryStore(),
         )
-        reasons = {row["name"]: row["reason"] for row in entry["checks"] if row["ok"] == "warn"}
+        reasons = {row.name: row.reason for row in entry.checks if row.ok == "warn"}
         assert "shorter than 1e-08" in reasons["zero-gradients"]

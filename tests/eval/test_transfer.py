@@ -62,7 +62,7 @@ def test_fgsm_transfers_as_in_a_plain_loop(networks: dict[str, nn.Module], data:
         for name, network in networks.items():
             right = network(x).argmax() == label and network(x_adv).argmax() == label
             expected[name] += str(int(right))
-    assert found["fgsm"] == expected
+    assert found.to_json()["correct"]["fgsm"] == expected
     assert expected["a"] != expected["b"]
 
 
@@ -70,20 +70,20 @@ def test_the_diagonal_is_the_evaluation(networks: dict[str, nn.Module], data: Da
     network: Any = deepcopy(networks["a"])
     whole = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
     found = moved("a", networks, data, InMemoryStore())
-    assert found["fgsm"]["a"] == whole["correct"]["fgsm"]
-    assert found["clean"]["a"] == whole["correct"]["clean"]
+    for metric in ("fgsm", "clean"):
+        assert found.correct[metric]["a"].tolist() == whole.correct[metric].tolist()
 
 
 def test_the_matrix_has_sources_in_rows(networks: dict[str, nn.Module], data: Dataset) -> None:
     rows = {name: moved(name, networks, data, InMemoryStore()) for name in networks}
     found = matrix(rows)
-    one = found["transfer"]["pgd3"]
-    assert one["correct"][0][1] == rows["a"]["pgd3"]["b"]
-    assert one["accuracy"][0][1] == rows["a"]["pgd3"]["b"].count("1") / 30
-    assert one["intervals"][1][0] == list(wilson(rows["b"]["pgd3"]["a"].count("1"), 30))
-    assert one["accuracy"][0][0] < one["accuracy"][1][0], "an attack is strongest on the network it was made for"
-    assert [check["ok"] for check in found["checks"]] == ["pass", "pass"]
-    assert found["clean"]["accuracy"] == {name: rows["a"]["clean"][name].count("1") / 30 for name in networks}
+    one, shown = found.attacks["pgd3"], rows["a"].correct["pgd3"]["b"]
+    assert one.correct[0][1].tolist() == shown.tolist()
+    assert one.accuracy[0][1] == int(shown.sum()) / 30
+    assert one.intervals[1][0] == wilson(int(rows["b"].correct["pgd3"]["a"].sum()), 30)
+    assert one.accuracy[0][0] < one.accuracy[1][0], "an attack is strongest on the network it was made for"
+    assert [check.ok for check in found.checks] == ["pass", "pass"]
+    assert found.clean.accuracy == {name: int(rows["a"].correct["clean"][name].sum()) / 30 for name in networks}
 
 
 def test_a_stopped_transfer_continues_to_the_same_end(networks: dict[str, nn.Module], data: Dataset) -> None:

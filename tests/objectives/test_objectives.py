@@ -165,9 +165,9 @@ def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> Non
     judged = replace(data, test=data.validation)
     entry = evaluate(load_trained(checkpoint)[0], judged, attack, seed, torch.device("cpu"), InMemoryStore())
     assert metrics == {
-        "trained:hrs:fgsm": entry["hrs"]["fgsm"],
-        "trained:clean": entry["clean"],
-        "trained:pgd3": entry["attacks"]["pgd3"],
+        "trained:hrs:fgsm": entry.attacks["fgsm"].hrs,
+        "trained:clean": entry.clean,
+        "trained:pgd3": entry.attacks["pgd3"].accuracy,
     }
     assert list(metrics) == list(names)
     assert not any((tmp_path / "labels").iterdir())  # nothing is left behind

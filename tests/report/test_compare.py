@@ -35,7 +35,7 @@ def entry(name: str, share: float, seed: int = 0, eps: float = 8 / 255, **more: 
     texts = {key: "".join(str(int(flag)) for flag in flags) for key, flags in correct.items()}
     accuracy = {key: text.count("1") / N for key, text in texts.items()}
     attacks = {key: value for key, value in accuracy.items() if key != "clean"}
-    worst = worst_case({key: texts[key] for key in attacks})
+    worst = "".join(str(int(flag)) for flag in worst_case({key: correct[key] for key in attacks}))
     found = {
         "name": name,
         "architecture": ARCH,

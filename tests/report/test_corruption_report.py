@@ -14,7 +14,7 @@ from nas.commands.run import Run
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
-from nas.eval.corruptions.scores import relative_errors, summary
+from nas.eval.corruptions.scores import Baseline, relative_errors, summary
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.short_training import LabelSettings, ShortTraining
 from nas.report.identity import identities
@@ -33,7 +33,7 @@ def entry(name: str = "best-pgd", **more: Any) -> dict[str, Any]:
         "n_test": 500,
         "severities": [1, 3, 5],
         "clean": 0.9321,
-        **summary(ACCURACY, 0.9321),
+        **summary(ACCURACY, 0.9321)._asdict(),
         "interval": [0.6012, 0.6789],
         "accuracy": ACCURACY,
         "left_out": {},
@@ -66,7 +66,7 @@ def test_the_section_holds_the_numbers() -> None:
 
 
 def test_the_baseline_and_what_was_left_out_are_said() -> None:
-    relative = relative_errors(ACCURACY, 0.9321, {"clean": 0.8, "accuracy": {kind: [0.5] * 3 for kind in ACCURACY}})
+    relative = relative_errors(ACCURACY, 0.9321, Baseline(0.8, {kind: [0.5] * 3 for kind in ACCURACY})).to_json()
     text = text_of(shown(entry(left_out={"frost": "no photographs"}, clean_images="other images", **relative)))
     for words in (f"{relative['mce']:.1f}", f"{relative['relative_mce']:.1f}", "relative mCE", "Left out: frost."):
         assert words in text
@@ -81,7 +81,7 @@ def test_one_severity_needs_no_curve_and_text_is_escaped() -> None:
 
 
 def test_the_text_for_people() -> None:
-    relative = relative_errors(ACCURACY, 0.9321, {"clean": 0.8, "accuracy": {kind: [0.5] * 3 for kind in ACCURACY}})
+    relative = relative_errors(ACCURACY, 0.9321, Baseline(0.8, {kind: [0.5] * 3 for kind in ACCURACY})).to_json()
     lines = corruption_lines(entry(left_out={"frost": "no photographs"}, **relative))
     assert lines[0].startswith("accuracy under 3 types of corruption: 63.0 % [60.1-67.9] (clean 93.2, HRS 75.2; wea")
     assert f"mCE: {relative['mce']:.1f} % of the baseline's error" in lines

@@ -202,8 +202,8 @@ def test_an_evaluation_is_the_same_and_goes_on_from_one_to_the_other(
     pytest.importorskip("torchattacks", reason=ABSENT)
     theirs = InMemoryStore()
     entry = evaluate(network, data, settings, 3, CPU, theirs)
-    assert "providers" not in entry
-    assert 0 < entry["worst_case"]["accuracy"] < entry["clean"]
+    assert entry.providers == {}
+    assert 0 < entry.worst_case.accuracy < entry.clean
     without(monkeypatch)
     ours = InMemoryStore()
     assert evaluate(network, data, settings, 3, CPU, ours) == entry
@@ -228,8 +228,8 @@ def test_a_transfer_is_the_same(network: nn.Module, data: Dataset, monkeypatch: 
 def test_checks_need_no_torchattacks(network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "QUERIES", 20)
     settings = EvalSettings(attacks=["pgd2"], norm="L2", eps=0.8, n_test=8, checks=True, checks_images=8)
-    found = evaluate(network, data, settings, 3, CPU, InMemoryStore())["checks"]
-    assert {"one-step", "black-box", "random-noise"} <= {one["name"] for one in found}
+    found = evaluate(network, data, settings, 3, CPU, InMemoryStore()).checks
+    assert {"one-step", "black-box", "random-noise"} <= {one.name for one in found}
 
 
 # where they may differ
@@ -262,7 +262,7 @@ def test_an_evaluation_elsewhere_says_the_provider(
     outcomes = InMemoryStore()
     settings = replace(LINF, attacks=["fgsm", "square5"], sweep=[], n_test=5)
     entry = evaluate(network, data, settings, 3, CPU, outcomes)
-    assert entry["providers"] == {"fgsm": OWN}
+    assert entry.providers == {"fgsm": OWN}
     assert {f"fgsm/fgsm/0/{OWN}", "square5/square/0", f"measure/calibration/0/{OWN}"} <= outcomes.facts.keys()
     outcomes.facts.clear()
     settings = replace(settings, attacks=["fgsm"], measures=[])

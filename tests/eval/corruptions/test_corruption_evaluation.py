@@ -18,7 +18,7 @@ from nas.core.seeds import derive
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, hrs, wilson
 from nas.eval.corruptions import CORRUPTIONS, Computed, Published, corrupted, evaluate_corruptions, photographs
-from nas.eval.corruptions.scores import interval, read_baseline, relative_errors, summary
+from nas.eval.corruptions.scores import Baseline, interval, read_baseline, relative_errors, summary
 from nas.search_spaces import NASBench201, Network
 
 CPU = torch.device("cpu")
@@ -77,18 +77,18 @@ def test_accuracies_are_those_of_a_plain_loop(network: nn.Module, images: torch.
                 x, y = images[start : start + 9].float() / 255, labels[start : start + 9]
                 generator = torch.Generator().manual_seed(derive(11, kind, severity, number))
                 right.append(network(CORRUPTIONS.get(kind)()(x, severity, generator)).argmax(1) == y)
-            assert result["accuracy"][kind][position] == torch.cat(right).sum().item() / 23
+            assert result.accuracy[kind][position] == torch.cat(right).sum().item() / 23
             if kind != "speckle_noise":
                 counts += torch.cat(right)
-    assert result["right"] == counts.tolist()
-    assert 0.2 < result["mean"] < 1
-    assert result["mean"] == pytest.approx(counts.sum().item() / (23 * 6))
-    assert result["mean_of"] == KINDS[:3]
+    assert result.right == counts.tolist()
+    assert 0.2 < result.mean < 1
+    assert result.mean == pytest.approx(counts.sum().item() / (23 * 6))
+    assert result.mean_of == KINDS[:3]
     clean = (network(images.float() / 255).argmax(1) == labels).sum().item() / 23
-    assert result["clean"] == clean
-    assert result["hrs"] == hrs(clean, result["mean"])
-    assert result["n_test"] == 23
-    assert "not comparable" in result["images"]
+    assert result.clean == clean
+    assert result.hrs == hrs(clean, result.mean)
+    assert result.n_test == 23
+    assert "not comparable" in result.images
     unit = evaluate_corruptions(network, images.float() / 255, labels, KINDS, [2, 5], batch_size=9, seed=11)
     assert unit == result, "bytes or floats"
 
@@ -125,11 +125,11 @@ def test_other_seeds_give_other_noise(images: torch.Tensor, labels: torch.Tensor
 def test_summary_by_type_group_and_all() -> None:
     accuracy = {"snow": [0.5, 0.3], "fog": [0.8, 0.6], "contrast": [0.2, 0.0], "saturate": [1.0, 1.0]}
     result = summary(accuracy, 0.9)
-    assert result["types"] == pytest.approx({"snow": 0.4, "fog": 0.7, "contrast": 0.1, "saturate": 1.0})
-    assert result["groups"] == pytest.approx({"weather": 0.55, "digital": 0.1})
-    assert result["mean"] == pytest.approx(0.4), "extra types are not in it"
-    assert result["hrs"] == pytest.approx(2 * 0.9 * 0.4 / 1.3)
-    assert summary({"saturate": [0.5]}, 0.9)["mean"] == 0.5
+    assert result.types == pytest.approx({"snow": 0.4, "fog": 0.7, "contrast": 0.1, "saturate": 1.0})
+    assert result.groups == pytest.approx({"weather": 0.55, "digital": 0.1})
+    assert result.mean == pytest.approx(0.4), "extra types are not in it"
+    assert result.hrs == pytest.approx(2 * 0.9 * 0.4 / 1.3)
+    assert summary({"saturate": [0.5]}, 0.9).mean == 0.5
 
 
 def test_the_interval_takes_images_as_the_sample() -> None:
@@ -146,19 +146,20 @@ BASELINE = {"clean": 0.8, "severities": [1, 2], "accuracy": {"fog": [0.6, 0.4], 
 
 def test_mce_is_that_of_the_definition() -> None:
     mine = {"fog": [0.9, 0.7], "snow": [0.8, 0.4], "spatter": [0.5, 0.5]}
-    result = relative_errors(mine, 0.95, BASELINE)
+    result = relative_errors(mine, 0.95, read_baseline(BASELINE, list(mine), [1, 2]))
     ce = {"fog": 100 * 0.4 / 1.0, "snow": 100 * 0.8 / 1.0}
     relative = {"fog": 100 * (0.4 - 0.1) / (1.0 - 0.4), "snow": 100 * (0.8 - 0.1) / (1.0 - 0.4)}
-    assert result["ce"] == pytest.approx(ce)
-    assert result["relative_ce"] == pytest.approx(relative)
-    assert result["mce"] == pytest.approx(60)
-    assert result["relative_mce"] == pytest.approx(sum(relative.values()) / 2)
-    own = relative_errors(BASELINE["accuracy"], 0.8, BASELINE)  # type: ignore[arg-type]
-    assert own["mce"] == pytest.approx(100)
-    assert own["relative_mce"] == pytest.approx(100)
-    perfect = relative_errors(mine, 0.95, {"clean": 1.0, "accuracy": {"fog": [1, 1], "snow": [0.5, 0.5]}})
-    assert perfect["ce"]["fog"] is None
-    assert perfect["mce"] is None
+    assert result.ce == pytest.approx(ce)
+    assert result.relative_ce == pytest.approx(relative)
+    assert result.mce == pytest.approx(60)
+    assert result.relative_mce == pytest.approx(sum(relative.values()) / 2)
+    theirs = read_baseline(BASELINE, list(mine), [1, 2])
+    own = relative_errors(theirs.accuracy, 0.8, theirs)
+    assert own.mce == pytest.approx(100)
+    assert own.relative_mce == pytest.approx(100)
+    perfect = relative_errors(mine, 0.95, Baseline(1.0, {"fog": [1, 1], "snow": [0.5, 0.5]}))
+    assert perfect.ce["fog"] is None
+    assert perfect.mce is None
 
 
 def test_baselines_of_every_form(tmp_path: Path) -> None:
@@ -168,8 +169,7 @@ def test_baselines_of_every_form(tmp_path: Path) -> None:
         path.write_text(json.dumps(form))
         for given in (form, str(path)):
             found = read_baseline(given, ["snow", "spatter"], [2])  # type: ignore[arg-type]
-            assert found == {"clean": 0.8, "severities": [2], "accuracy": {"snow": [0.5]}}
-            assert read_baseline(found, ["snow"], [2]) == found
+            assert found == Baseline(0.8, {"snow": [0.5]})
 
 
 def test_baselines_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ def test_published_files_and_the_clean_images_they_are_of(
     same = Published(**given, test=(images[:6], labels))  # type: ignore[arg-type]
     result = corrupted(network, same, CPU, InMemoryStore())
     right = network.eval()(images[:6].float() / 255).argmax(1) == labels
-    assert result["clean"] == right.sum().item() / 6
+    assert result.clean == right.sum().item() / 6
     other = Published(**given, test=(images[:6], labels.flip(0)))  # type: ignore[arg-type]
-    assert corrupted(network, other, CPU, InMemoryStore(), clean=0.5)["clean"] == 0.5
+    assert corrupted(network, other, CPU, InMemoryStore(), clean=0.5).clean == 0.5
     with pytest.raises(InputError, match="clean images"):
         corrupted(network, other, CPU, InMemoryStore())
 
@@ -405,19 +405,19 @@ def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_p
 
     kept = InMemoryStore()
     result = evaluate(untrained, data, settings, 3, CPU, kept, progress)
-    found = result["corruptions"]
+    found = result.corruptions
     assert seen[-1][0] == seen[-1][1]
-    assert len(found["accuracy"]) == 7
-    assert list(found["left_out"]) == ["frost"]
-    assert found["clean"] == result["clean"]
-    assert found["clean_images"] == "the same images"
-    assert "mce" not in found
+    assert len(found.accuracy) == 7
+    assert list(found.left_out) == ["frost"]
+    assert found.clean == result.clean
+    assert found.clean_images == "the same images"
+    assert found.relative is None
     assert evaluate(untrained, data, settings, 3, CPU, InMemoryStore(dict(list(kept.facts.items())[:25]))) == result
     part = attacked(data, 30)
     same = evaluate_corruptions(untrained, part.images, part.labels, ["weather"], batch_size=20, seed=3)
-    assert same["accuracy"] == {kind: found["accuracy"][kind] for kind in same["accuracy"]}
+    assert same.accuracy == {kind: found.accuracy[kind] for kind in same.accuracy}
 
-    (tmp_path / "result.json").write_text(json.dumps(result))
+    (tmp_path / "result.json").write_text(json.dumps(result.to_json()))
     settings = EvalSettings(
         attacks=["fgsm"],
         n_test=30,
@@ -425,11 +425,11 @@ def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_p
         batch_size=20,
         corruption_baseline=str(tmp_path / "result.json"),
     )
-    again = evaluate(untrained, data, settings, 3, CPU, InMemoryStore())["corruptions"]
-    assert again["mce"] == pytest.approx(100)
-    some = evaluate(untrained, data, replace(settings, severities=[4, 1]), 3, CPU, InMemoryStore())["corruptions"]
-    assert some["accuracy"]["fog"] == [again["accuracy"]["fog"][3], again["accuracy"]["fog"][0]]
-    assert some["mce"] == pytest.approx(100)
+    again = evaluate(untrained, data, settings, 3, CPU, InMemoryStore()).corruptions
+    assert again.relative.mce == pytest.approx(100)
+    some = evaluate(untrained, data, replace(settings, severities=[4, 1]), 3, CPU, InMemoryStore()).corruptions
+    assert some.accuracy["fog"] == [again.accuracy["fog"][3], again.accuracy["fog"][0]]
+    assert some.relative.mce == pytest.approx(100)
 
 
 def test_an_evaluation_of_published_files(untrained: Network, data: Dataset, tmp_path: Path) -> None:
@@ -444,16 +444,16 @@ def test_an_evaluation_of_published_files(untrained: Network, data: Dataset, tmp
         untrained, data, settings, 3, CPU, InMemoryStore(), lambda done, total, note: seen.append((done, total))
     )
     assert seen[-1][0] == seen[-1][1]
-    found = result["corruptions"]
+    found = result.corruptions
     said = untrained(torch.zeros(1, 3, side, side)).argmax(1)
-    assert found["accuracy"]["fog"] == [(data.test.labels[:40] == said).sum().item() / 40] * 5
+    assert found.accuracy["fog"] == [(data.test.labels[:40] == said).sum().item() / 40] * 5
     right = untrained(data.test.images[:40].float() / 255).argmax(1) == data.test.labels[:40]
-    assert found["clean"] == right.sum().item() / 40
-    assert found["clean_images"] == "the same images"
+    assert found.clean == right.sum().item() / 40
+    assert found.clean_images == "the same images"
     np.save(tmp_path / "labels.npy", np.tile(data.test.labels.numpy()[::-1], 5))
-    found = evaluate(untrained, data, settings, 3, CPU, InMemoryStore())["corruptions"]
-    assert found["clean"] == result["clean"]
-    assert "not those of the files" in found["clean_images"]
+    found = evaluate(untrained, data, settings, 3, CPU, InMemoryStore()).corruptions
+    assert found.clean == result.clean
+    assert "not those of the files" in found.clean_images
 
 
 def test_what_cannot_be_evaluated_is_said_before_the_attacks(untrained: Network, data: Dataset) -> None:

@@ -204,7 +204,7 @@ def test_calibration_error_by_hand_and_by_a_plain_loop() -> None:
     for number, one in enumerate(found.bins):
         inside = [i for i, s in enumerate(said) if (number / 15 < s <= (number + 1) / 15) or (number == 0 and s == 0)]
         assert one.count == len(inside)
-        assert vars(one) == pytest.approx(
+        assert one.to_json() == pytest.approx(
             {"count": len(inside), "confidence": said[inside].mean(), "accuracy": true[inside].mean()}
         )
     for wrong in ([], [1.5], [math.nan]):
@@ -274,8 +274,8 @@ def _measured(
     images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: InMemoryStore, **more: Any
 ) -> dict[str, Any]:
     network = more.pop("network", None) or _small(nn.ReLU())
-    correct = {"clean": "110111", "fgsm": "100100"}
-    return measure(network, images, labels, settings, 3, CPU, outcomes, correct, **more)
+    correct = {"clean": np.array([1, 1, 0, 1, 1, 1]) == 1, "fgsm": np.array([1, 0, 0, 1, 0, 0]) == 1}
+    return measure(network, images, labels, settings, 3, CPU, outcomes, correct, **more).to_json()
 
 
 def test_every_measure_reports_what_its_parts_compute(images: Tensor, labels: Tensor) -> None:

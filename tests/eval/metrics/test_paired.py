@@ -15,6 +15,7 @@ from nas.core.data import Split
 from nas.eval.fingerprint import fingerprint
 from nas.eval.metrics import by_class, holm, mcnemar, paired_bootstrap, paired_difference, worst_case
 from nas.eval.metrics.paired import SIGNIFICANCE
+from nas.results import Correct
 
 RESAMPLES = 200_000
 
@@ -193,29 +194,32 @@ def test_holm_is_closed_testing_by_bonferroni() -> None:
                 assert found[i] <= found[j]  # so equals stay equal, and the order of p-values is kept
 
 
+def flags(text: str) -> Correct:
+    return np.array([letter == "1" for letter in text])
+
+
 def test_worst_case_is_the_and_of_all_attacks() -> None:
-    texts = ["".join(bits) for bits in product("01", repeat=3)]
-    outcomes = {"fgsm": "".join(t[0] for t in texts), "pgd": "".join(t[1] for t in texts)}
-    outcomes["square"] = "".join(t[2] for t in texts)
-    found = worst_case(outcomes)
-    assert found == "".join(str(int(t == "111")) for t in texts)
-    assert worst_case({"fgsm": "0110"}) == "0110"
-    for wrong in ({}, {"a": "01", "b": "011"}):
+    images = list(product([False, True], repeat=3))
+    correct = dict(zip(("fgsm", "pgd", "square"), np.array(images).T))
+    assert worst_case(correct).tolist() == [image == (True, True, True) for image in images]
+    one = flags("0110")
+    assert worst_case({"fgsm": one}).tolist() == one.tolist()
+    for wrong in ({}, {"a": flags("01"), "b": flags("011")}):
         with pytest.raises(ValueError, match="same images"):
             worst_case(wrong)
 
 
 def test_accuracies_by_class_are_those_of_a_plain_count() -> None:
     labels = [3, 0, 3, 7, 0, 3]
-    rows = by_class({"clean": "110111", "pgd": "100101"}, labels)
-    assert [row["class"] for row in rows] == [0, 3, 7]
-    assert [row["n"] for row in rows] == [2, 3, 1]
-    assert [row["accuracy"]["clean"] for row in rows] == pytest.approx([1.0, 2 / 3, 1.0])
-    assert [row["accuracy"]["pgd"] for row in rows] == pytest.approx([0.0, 2 / 3, 1.0])
-    mean = sum(row["n"] * row["accuracy"]["pgd"] for row in rows) / len(labels)
+    rows = by_class({"clean": flags("110111"), "pgd": flags("100101")}, labels)
+    assert [row.label for row in rows] == [0, 3, 7]
+    assert [row.n for row in rows] == [2, 3, 1]
+    assert [row.accuracy["clean"] for row in rows] == pytest.approx([1.0, 2 / 3, 1.0])
+    assert [row.accuracy["pgd"] for row in rows] == pytest.approx([0.0, 2 / 3, 1.0])
+    mean = sum(row.n * row.accuracy["pgd"] for row in rows) / len(labels)
     assert mean == pytest.approx("100101".count("1") / 6)
     with pytest.raises(ValueError, match="each of 6 images"):
-        by_class({"clean": "11"}, labels)
+        by_class({"clean": flags("11")}, labels)
 
 
 def test_fingerprints_tell_images_and_labels_apart() -> None:

@@ -110,7 +110,7 @@ class Straight(nn.Module):
 
 def evaluated(network: nn.Module, data: Dataset, outcomes: Any = None) -> dict[str, Any]:
     outcomes = InMemoryStore() if outcomes is None else outcomes
-    return evaluate(deepcopy(network), data, SETTINGS, 3, CPU, outcomes)
+    return evaluate(deepcopy(network), data, SETTINGS, 3, CPU, outcomes).to_json()
 
 
 @pytest.mark.parametrize("kind", [LeNet, Images, StandardisedWeights, Volume, Straight])
@@ -264,7 +264,7 @@ def scripted() -> dict[str, nn.Module]:
 def test_torchscript_is_attacked_as_the_network_that_it_was(data: Dataset) -> None:
     expected = evaluated(half(torch.float32).eval(), data)
     for name, network in scripted().items():
-        found = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
+        found = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
         assert found["correct"] == expected["correct"], name
         assert not any(weight.requires_grad for weight in network.parameters()), name
 
@@ -285,7 +285,8 @@ def test_what_cannot_change_its_mode_is_attacked(data: Dataset) -> None:
     one = evaluating(program)
     assert isinstance(one, OneMode)
     assert nn.Sequential(one).eval()[0] is one
-    assert evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore())["correct"] == evaluated(network, data)["correct"]
+    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
+    assert found["correct"] == evaluated(network, data)["correct"]
 
 
 @pytest.mark.slow
@@ -293,7 +294,7 @@ def test_a_program_of_torch_export_is_attacked(data: Dataset) -> None:
     network = half(torch.float32).eval()
     batch = torch.export.Dim("batch", min=1, max=64)
     program: Any = torch.export.export(deepcopy(network), (X,), dynamic_shapes=({0: batch},)).module()
-    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore())
+    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
     assert found["correct"] == evaluated(network, data)["correct"]
 
 

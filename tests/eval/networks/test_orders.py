@@ -49,7 +49,7 @@ def dataset(order: str, names: list[str] = NAMES) -> Dataset:
 
 def evaluated(network: nn.Module, data: Dataset, kept: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     settings = EvalSettings(attacks=["fgsm"], n_test=48, batch_size=20, **more)
-    return evaluate(network, data, settings, 0, CPU, InMemoryStore(kept))
+    return evaluate(network, data, settings, 0, CPU, InMemoryStore(kept)).to_json()
 
 
 @pytest.mark.parametrize("order", ["numeric", "text"])
