@@ -43,6 +43,8 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "core/data/test_resize.py",
     "core/storage/test_sqlite.py",
     "export/test_export.py",
+    "faults/test_judging.py",
+    "fuzz/test_fuzzing.py",
     "objectives/test_objectives.py",
     "report/test_report.py",
     "runs/test_definitions.py",

@@ -40,7 +40,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.slow  # of the quick tests, tests/bench/test_chaos_bench.py kills at random moments
+@pytest.mark.slow  # of the quick tests, tests/faults/test_chaos.py kills at random moments
 @pytest.mark.parametrize(
     ("moment", "workers"),
     [("before the search", 2), ("in the search", 2), ("in training", 2), ("in an attack", 1), ("in an attack", 2)],
@@ -71,7 +71,7 @@ def test_killed_again_and_again(tmp_path: Path, undisturbed: dict[str, Any], few
     assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
 
 
-@pytest.mark.slow  # the quick ones are in tests/bench/test_chaos_bench.py
+@pytest.mark.slow  # the quick ones are in tests/faults/test_chaos.py
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption_has_its_exit_code_and_is_resumable(
     number: int, code: int, tmp_path: Path, undisturbed: dict[str, Any], few_digits: str

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from faults import Case, clear, told
+from forks import Ended
+from kills import Reference
+from workload import Ground, differences, evaluated, training
 
-from nas.bench.faults import Case, clear, told
-from nas.bench.forks import Ended
-from nas.bench.kills import Reference
-from nas.bench.workload import Ground, differences, evaluated, training
 from nas.core.errors import NasError
 
 TRIES = 8  # of each kind of damage to each file

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from forks import Ended
+from kills import Reference
+from workload import OVERRIDES, Ground, attacked, differences, evaluated, rows, training
 
-from nas.bench.forks import Ended
-from nas.bench.kills import Reference
-from nas.bench.workload import OVERRIDES, Ground, attacked, differences, evaluated, rows, training
 from nas.core.errors import NasError
 
 SIZE = 16  # megabytes of the small disk

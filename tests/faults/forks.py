@@ -1,6 +1,6 @@
 """Runs `nas` commands in forks of one process that has imported everything: real processes, without the wait.
 
-The server (`python -m nas.bench.forks`) reads a line of JSON per command and forks twice: a keeper that waits, and the
+The server (this file, as a script) reads a line of JSON per command and forks twice: a keeper that waits, and the
 command itself, in a process group and session of its own. It computes nothing, so that no thread is lost in a fork.
 """
 
@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from nas.bench.injected import inject
+from injected import inject
+
 from nas.core.errors import NasError
 from nas.eval.attacks import library
 from nas.search_spaces import SPACES
@@ -113,7 +114,7 @@ class Forks:
     def __enter__(self) -> Forks:
         self.place.mkdir(parents=True, exist_ok=True)
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "nas.bench.forks"], stdin=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, __file__], stdin=subprocess.PIPE, text=True, start_new_session=True
         )
         return self
 
@@ -122,7 +123,7 @@ class Forks:
         self.server.wait()
 
     def start(self, arguments: Sequence[str], cwd: Path, inject: dict[str, Any] | None = None) -> Command:
-        """Start `nas ARGUMENTS` in `cwd`, with faults of `nas.bench.injected` by name."""
+        """Start `nas ARGUMENTS` in `cwd`, with faults of `injected` by name."""
         assert self.server.stdin is not None
         self.count += 1
         place = self.place / f"{self.count:05d}"

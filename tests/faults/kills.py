@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forks import Command
+from workload import Ground, differences, kept, stage
 
-from nas.bench.forks import Command
-from nas.bench.workload import Ground, differences, kept, stage
 from nas.core.errors import NasError
 
 CROWDED = 8  # every so many runs has two workers, started anew for each, which takes its time

@@ -8,16 +8,15 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import chaos
+import faults
 import pytest
 import torch
+from faults import Case, Fault
+from forks import Forks
+from kills import Reference, kill_at_random, reference
+from workload import Ground, differences, kept, stage
 
-from nas.bench import BENCHES, chaos, damage, faults
-from nas.bench.chaos import ChaosBench
-from nas.bench.faults import Case, Fault
-from nas.bench.forks import Ended, Forks
-from nas.bench.kills import Kill, Reference, Trial, kill_at_random, reference, table
-from nas.bench.workload import Ground, differences, kept, same, stage
 from nas.core.errors import NasError
 
 FAST: tuple[Fault, ...] = (faults.signals, faults.poisoned_label, faults.short_memory)
@@ -35,10 +34,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def whole(ground: Ground) -> Reference:
     pytest.importorskip("torchattacks", reason="torchattacks, a class of which attacks in this run, is not installed")
     return reference(ground, [1])
-
-
-def test_it_is_registered() -> None:
-    assert BENCHES.get("chaos") is ChaosBench
 
 
 def test_kills_at_random_moments_lose_nothing(ground: Ground, whole: Reference) -> None:
@@ -115,51 +110,6 @@ def test_stages_are_told_apart(whole: Reference, tmp_path: Path) -> None:
     assert stage(copy) == "search: labelling"
 
 
-def test_the_table_counts_kills_by_stage() -> None:
-    trials = [
-        Trial("a", 1, [Kill("training", 1.0, "whole group", 3), Kill("report", 1.0, "whole group", 9)]),
-        Trial("b", 1, [Kill("training", 1.0, "whole group", 5)], ["lost"]),
-    ]
-    rows = table(trials)
-    assert rows == [
-        {"stage": "training", "kills": 2, "identical": 1, "kept": [3, 5]},
-        {"stage": "report", "kills": 1, "identical": 1, "kept": [9, 9]},
-    ]
-    result = {"kills": rows, "runs": 2, "faults": [{"fault": "x", "found": "y", "good": False}], "lost": 2}
-    assert "| all, in 2 runs | 3 | 2 |" in chaos.text(result)
-    assert "| x | BAD: y |" in chaos.text(result)
-
-
-def test_damage_is_one_bit_or_a_shorter_file(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    path = tmp_path / "file"
-    content = bytes(range(200))
-    path.write_bytes(content)
-    damage.flipped(path, rng)
-    changed = [one ^ other for one, other in zip(content, path.read_bytes())]
-    assert sum(bin(value).count("1") for value in changed) == 1
-    path.write_bytes(content)
-    damage.truncated(path, rng)
-    assert len(path.read_bytes()) < len(content)
-    assert content.startswith(path.read_bytes())
-
-
-@pytest.mark.parametrize(
-    ("ended", "problems", "good"),
-    [
-        (Ended(0, "", ""), [], True),
-        (Ended(0, "", "last.pt was damaged"), ["the result differs"], False),
-        (Ended(2, "", "nas: Expected a whole last.pt"), [], True),
-        (Ended(2, "", "nas: Expected something"), [], False),
-        (Ended(1, "", "nas: last.pt"), [], False),
-        (Ended(2, "", "Traceback\nnas: last.pt"), [], False),
-        (Ended(-9, "", ""), [], False),
-    ],
-)
-def test_damage_must_be_named_or_without_effect(ended: Ended, problems: list[str], good: bool) -> None:
-    assert damage.judged(ended, lambda: problems, "last.pt")[1] == good
-
-
 def test_a_fault_that_cannot_be_caused_is_bad(ground: Ground, whole: Reference) -> None:
     def impossible(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
         yield Case("once", "", True)
@@ -170,14 +120,6 @@ def test_a_fault_that_cannot_be_caused_is_bad(ground: Ground, whole: Reference) 
     assert "never came" in cases[1].found
 
 
-def test_tensors_are_the_same_to_the_bit_only() -> None:
-    x = torch.ones(3)
-    assert same({"a": [x, 1], "seconds": 1.0}, {"a": [x.clone(), 1], "seconds": 2.0})
-    assert not same({"a": x}, {"a": x + 1e-7})
-    assert not same({"a": x}, {"a": x.double()})
-    assert not same({"a": x}, {"b": x})
-
-
 @pytest.mark.slow
 def test_a_hundred_kills_and_every_fault_lose_nothing() -> None:
-    assert ChaosBench().run(print)["lost"] == 0
+    assert chaos.cause(print)["lost"] == 0

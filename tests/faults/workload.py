@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from forks import Command, Forks
 
-from nas.bench.forks import Command, Forks
 from nas.core.errors import NasError
 
 IMAGES = 400

@@ -1,4 +1,4 @@
-"""Fuzz a reader with coverage as the guide: `python -m nas.bench.fuzz TARGET --seconds 60`; `--list` names the targets.
+"""Fuzz a reader, guided by coverage: `python tests/fuzz/fuzz.py TARGET --seconds 60`; `--list` names the targets.
 
 Inputs are changed at random, and those that reach new lines of the project are kept and changed further. It ends with
 exit code 0 where every input was taken or refused in one line; else it says what was found, writes the input into the
@@ -13,7 +13,18 @@ import random
 import sys
 import tempfile
 import warnings
+from importlib import import_module
 from pathlib import Path
+
+from contract import Target, check
+from mutate import mutated
+
+
+def targets() -> dict[str, Target]:
+    """What is fuzzed, by name: every reader of what comes from outside, each as one function of bytes."""
+    files = sorted(Path(__file__).with_name("targets").glob("*.py"))
+    values = [value for file in files for value in vars(import_module(f"targets.{file.stem}")).values()]
+    return {value.name: value for value in values if isinstance(value, Target)}
 
 
 def main() -> None:
@@ -25,9 +36,7 @@ def main() -> None:
     parser.add_argument("--found", default=".", help="folder for an input that was a finding")
     arguments = parser.parse_args()
     if arguments.list or arguments.target is None:
-        from nas.bench.fuzzed import TARGETS
-
-        print("\n".join(f"{name:<24} {one.doc}" for name, one in TARGETS.components.items()))
+        print("\n".join(f"{name:<24} {one.doc}" for name, one in targets().items()))
         return
     try:
         import atheris
@@ -36,9 +45,10 @@ def main() -> None:
             2, "Expected the package atheris but it is not there; `pip install atheris` (Python 3.11 to 3.13).\n"
         )
     with atheris.instrument_imports(include=["nas"], enable_loader_override=False):
-        from nas.bench.fuzzed import TARGETS, check, mutated
-
-        target = TARGETS.get(arguments.target)
+        known = targets()
+    if arguments.target not in known:
+        parser.error(f"Expected a target but got {arguments.target!r}; `--list` names them.")
+    target = known[arguments.target]
     logging.getLogger("nas").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     seeds = list(target.seeds())

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import zlib
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
+import fuzz
 import numpy as np
 import pytest
+from contract import SEPARATOR, Target, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutate import mutated
 
-from nas.bench import fuzz
-from nas.bench.fuzzed import TARGETS, Finding, Target, check, mutated
-from nas.bench.fuzzed.base import LONGEST, SEPARATOR
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 
+TARGETS = fuzz.targets()
 FEW = {
     "overrides": 5,
     "image-names": 20,
@@ -53,7 +51,7 @@ def encoded(text: str) -> bytes:
 
 
 def fuzzed(name: str, count: int) -> None:
-    target = TARGETS.get(name)
+    target = TARGETS[name]
     for seed in target.seeds():
         assert check(target, seed), name  # caches fill here
 
@@ -65,13 +63,13 @@ def fuzzed(name: str, count: int) -> None:
     run()
 
 
-@pytest.mark.parametrize("name", TARGETS.names())
+@pytest.mark.parametrize("name", TARGETS)
 def test_an_input_is_taken_or_refused_in_one_line(name: str) -> None:
     fuzzed(name, FEW.get(name, USUAL))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS.names())
+@pytest.mark.parametrize("name", TARGETS)
 def test_thousands_of_inputs(name: str) -> None:
     fuzzed(name, 500 if name in FEW else 3000)
 
@@ -104,7 +102,7 @@ def laughs(levels: int, width: int) -> str:
 
 DEEP = b"[" * 100_000
 LABELS = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }", b"\x00\x01\x00\x01")
-GOOD = {name: next(iter(target.seeds())) for name, target in TARGETS.components.items()}
+GOOD = {name: next(iter(target.seeds())) for name, target in TARGETS.items()}
 FOUND = [
     # told in many lines or in all of the input
     ("nasbench201", b"|" * 5000),
@@ -178,7 +176,7 @@ FOUND = [
 @pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize(("name", "data"), FOUND, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_was_found_once_is_refused(name: str, data: bytes) -> None:
-    assert not check(TARGETS.get(name), data)
+    assert not check(TARGETS[name], data)
 
 
 def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,77 +189,3 @@ def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path, monkeypatch
         load(settings, keep=False)
     np.savez(tmp_path / "mine.npz", images=images, labels=labels)  # as large as it is
     assert load(settings, keep=False).num_classes == 2
-
-
-# the limits themselves
-
-
-def reader(read: object) -> Target:
-    return Target("mine", read, lambda: [b""])  # type: ignore[arg-type]
-
-
-def test_an_endless_reader_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.bench.fuzzed.base.SECONDS", 0.2)
-
-    def read(data: bytes) -> None:
-        while True:
-            try:
-                sum(range(1000))
-            except Exception:  # a reader that takes every error for damage
-                continue
-
-    with pytest.raises(Finding, match="more than"):
-        check(reader(read), b"")
-
-
-def test_a_greedy_reader_is_found() -> None:
-    with pytest.raises(MemoryError):
-        check(reader(lambda data: np.ones(2**30, np.uint8)), b"")
-
-
-def test_a_crash_is_found() -> None:
-    with pytest.raises(KeyError):
-        check(reader(lambda data: {}[data]), b"x")
-
-
-@pytest.mark.parametrize("message", ["", "two\x85lines", "x" * (LONGEST + 1)])
-def test_a_refusal_that_nobody_can_read_is_found(message: str) -> None:
-    class Careless(InputError):
-        def __str__(self) -> str:
-            return message
-
-    def read(data: bytes) -> None:
-        raise Careless("x")
-
-    with pytest.raises(Finding):
-        check(reader(read), b"")
-
-
-# the script
-
-
-def test_the_script_names_its_targets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["fuzz", "--list"])
-    fuzz.main()
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == TARGETS.names()
-
-
-def test_the_script_says_how_to_get_the_fuzzer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "atheris", None)
-    monkeypatch.setattr(sys, "argv", ["fuzz", "darts"])
-    with pytest.raises(SystemExit) as ended:
-        fuzz.main()
-    assert ended.value.code == 2
-    assert "pip install atheris" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed")
-def test_the_script_fuzzes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "nas.bench.fuzz", "darts", "--seconds", "3", "--found", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "number_of_executed_units" in done.stderr
-    assert not list(tmp_path.iterdir())

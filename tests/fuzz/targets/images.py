@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contract import SEPARATOR, folder, target
 from PIL import Image
 
-from nas.bench.fuzzed.base import SEPARATOR, folder, target
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.data.loading import LOADERS
 from nas.core.errors import InputError

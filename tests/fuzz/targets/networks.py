@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from contract import folder, target
+from targets.notations import CELL
 
-from nas.bench.fuzzed.base import folder, target
-from nas.bench.fuzzed.notations import CELL
 from nas.core.io import checkpoint
 from nas.core.seeds import seeded
 from nas.search_spaces import Network

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from contract import folder, target
 
-from nas.bench.fuzzed.base import folder, target
 from nas.core import config
 from nas.core.errors import InputError
 from nas.eval import EvalSettings

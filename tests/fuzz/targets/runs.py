@@ -6,8 +6,9 @@ import functools
 import json
 from typing import Any
 
-from nas.bench.fuzzed.base import folder, target
-from nas.bench.fuzzed.notations import CELL
+from contract import folder, target
+from targets.notations import CELL
+
 from nas.core import config
 from nas.runs.run_folder import CONFIG, RESULT, described, reopen, result_of
 from nas.settings.schema import load

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contract import SEPARATOR, Target, folder
+from targets.notations import CELL
 
-from nas.bench.fuzzed.base import SEPARATOR, Target, folder
-from nas.bench.fuzzed.notations import CELL
 from nas.tables import (
     CORRUPTIONS,
     RobustnessDataset,
