@@ -97,12 +97,12 @@ class Eval(RunCommand):
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
         from nas.eval.sources import ModelSource
-        from nas.runs.context import workshop
+        from nas.runs.context import run_context
         from nas.runs.eval_stage import evaluate_all
 
         name = run.extra["name"]
-        with workshop(run, watcher) as shop:
-            entries = evaluate_all(shop, {name: ModelSource.from_json(run.extra)})
+        with run_context(run, watcher) as context:
+            entries = evaluate_all(context, {name: ModelSource.from_json(run.extra)})
         with run.stage("report"):
             self.report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
         return run.finish({**entries[name], "seconds": run.seconds()})

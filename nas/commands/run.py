@@ -10,7 +10,7 @@ from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
-    from nas.runs.context import Watcher, Workshop
+    from nas.runs.context import RunContext, Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run as OpenedRun
     from nas.runs.tasks import Jobs, Model
@@ -78,19 +78,19 @@ class Run(RunCommand):
     def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
         from nas.core.seeds import derive
         from nas.eval.sources import ModelSource
-        from nas.runs.context import workshop
+        from nas.runs.context import run_context
         from nas.runs.differences import differences
         from nas.runs.eval_stage import evaluate_all
         from nas.runs.train_stage import train_all
         from nas.searches.search_stage import search
 
-        with workshop(run, watcher) as shop:
-            found = search(shop)
-            models = _models(shop, found)
-            trained = train_all(shop, models)
+        with run_context(run, watcher) as context:
+            found = search(context)
+            models = _models(context, found)
+            trained = train_all(context, models)
             run.store.put("training", trained)
             entries = evaluate_all(
-                shop, {model.name: ModelSource(trained[model.name]["checkpoint"]) for model in models}
+                context, {model.name: ModelSource(trained[model.name]["checkpoint"]) for model in models}
             )
         settings = run.settings
         result = {
@@ -108,16 +108,16 @@ class Run(RunCommand):
         return run.finish({**result, "seconds": run.seconds()})
 
 
-def _models(shop: Workshop, found: dict[str, Any]) -> list[Model]:
+def _models(context: RunContext, found: dict[str, Any]) -> list[Model]:
     """The networks to train: the best cell and its random peer, under each training."""
     from nas.runs.tasks import Model
     from nas.searches.search_stage import problem_of, random_peer
 
-    settings = shop.run.settings
+    settings = context.run.settings
     best = found["best"][0]["arch"]
     cells = {"best": best}
     if settings.run.random:
-        cells["random"] = random_peer(problem_of(shop), best, settings.seed, shop.run.folder)
+        cells["random"] = random_peer(problem_of(context), best, settings.seed, context.run.folder)
     return [
         Model(f"{cell}-{method}", arch, method) for cell, arch in cells.items() for method in settings.run.trainings
     ]

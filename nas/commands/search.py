@@ -52,9 +52,9 @@ class Search(RunCommand):
         return {"search": search_stage.cost(jobs)}
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
-        from nas.runs.context import workshop
+        from nas.runs.context import run_context
         from nas.searches.search_stage import depends_on_images, search
 
-        with workshop(run, watcher, depends_on_images(run.settings)) as shop:
-            found = search(shop)
+        with run_context(run, watcher, depends_on_images(run.settings)) as context:
+            found = search(context)
         return run.finish({**found, "seconds": run.seconds()})

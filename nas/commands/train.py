@@ -77,13 +77,13 @@ class Train(RunCommand):
         return {"train": Cost(training.seconds + start_up(workers_of(settings)), training.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
-        from nas.runs.context import workshop
+        from nas.runs.context import run_context
         from nas.runs.tasks import Model
         from nas.runs.train_stage import train_all
 
         settings = run.settings
-        with workshop(run, watcher) as shop:
-            trained = train_all(shop, [Model("model", settings.one_arch, settings.train.method)])
+        with run_context(run, watcher) as context:
+            trained = train_all(context, [Model("model", settings.one_arch, settings.train.method)])
         run.store.put("training", trained)
         entry = trained["model"]
         chosen, last = entry["history"][entry["chosen_epoch"] - 1], entry["history"][-1]

@@ -25,7 +25,7 @@ class Watcher:
         """`done` parts of the stage are finished."""
 
 
-class Workshop:
+class RunContext:
     """A run with its workers and its watcher: what every stage needs."""
 
     def __init__(self, run: Run, jobs: Jobs, executor: Executor[Job, Any], watcher: Watcher) -> None:
@@ -61,7 +61,7 @@ class Workshop:
 
 
 @contextmanager
-def workshop(run: Run, watcher: Watcher, depends_on_images: bool = True) -> Iterator[Workshop]:
+def run_context(run: Run, watcher: Watcher, depends_on_images: bool = True) -> Iterator[RunContext]:
     """The run with its workers. `depends_on_images`: whether its numbers do; the data must be those of before then."""
     settings = run.settings
     jobs = Jobs(settings, run.folder.resolve())
@@ -73,7 +73,7 @@ def workshop(run: Run, watcher: Watcher, depends_on_images: bool = True) -> Iter
         if depends_on_images:
             run.looks_at(jobs.dataset)
             check_run(run, jobs.dataset)
-        yield Workshop(run, jobs, executor, watcher)
+        yield RunContext(run, jobs, executor, watcher)
 
 
 def noted(shares: dict[str, tuple[float, float, str]]) -> str:

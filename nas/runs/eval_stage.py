@@ -11,7 +11,7 @@ from nas.eval.corruptions.asked import Asked
 from nas.eval.measures import check_measures, measure_passes
 from nas.eval.plan import plan_of
 from nas.eval.sources import ModelSource
-from nas.runs.context import Workshop
+from nas.runs.context import RunContext
 from nas.runs.forecast import SURVIVORS, Cost, Speed, shared, workers_of
 from nas.runs.tasks import Attack
 from nas.settings.schema import Settings
@@ -55,9 +55,9 @@ def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
     return total
 
 
-def evaluate_all(shop: Workshop, sources: dict[str, ModelSource]) -> dict[str, Any]:
+def evaluate_all(context: RunContext, sources: dict[str, ModelSource]) -> dict[str, Any]:
     """Attack every network; robust networks take longest and start first."""
     order = sorted(sources, key=lambda name: name.endswith("standard"))
-    shop.watcher.stage("attack", len(order))
-    with shop.run.stage("eval") as stage:
-        return shop.all(stage, {name: Attack(name, sources[name]) for name in order})
+    context.watcher.stage("attack", len(order))
+    with context.run.stage("eval") as stage:
+        return context.all(stage, {name: Attack(name, sources[name]) for name in order})

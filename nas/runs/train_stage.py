@@ -10,7 +10,7 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.optimisation import distributed
 from nas.objectives import connected
-from nas.runs.context import Workshop
+from nas.runs.context import RunContext
 from nas.runs.forecast import Cost, Speed, shared, workers_of
 from nas.runs.tasks import Model, Train
 from nas.search_spaces import SPACES
@@ -72,9 +72,9 @@ def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed)
     return Cost(shared(seconds, workers_of(settings)), passes)
 
 
-def train_all(shop: Workshop, models: list[Model]) -> dict[str, Any]:
+def train_all(context: RunContext, models: list[Model]) -> dict[str, Any]:
     """Train every model; adversarial trainings take longest and start first."""
     order = sorted(models, key=lambda model: model.training == "standard")
-    shop.watcher.stage("train", len(models))
-    with shop.run.stage("train") as stage:
-        return shop.all(stage, {model.name: Train(model) for model in order})
+    context.watcher.stage("train", len(models))
+    with context.run.stage("train") as stage:
+        return context.all(stage, {model.name: Train(model) for model in order})

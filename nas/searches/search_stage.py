@@ -18,7 +18,7 @@ from nas.eval.plan import made as made_attack
 from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.objectives.short_training import check_judged
-from nas.runs.context import Workshop
+from nas.runs.context import RunContext
 from nas.runs.forecast import Cost, measured, network_of, start_up, timed, workers_of
 from nas.runs.tasks import Jobs
 from nas.runs.train_stage import say
@@ -148,26 +148,26 @@ def _of_candidate(jobs: Jobs) -> Cost:
     return Cost(seconds, passes)
 
 
-def problem_of(shop: Workshop) -> SearchProblem:
+def problem_of(context: RunContext) -> SearchProblem:
     """What the run searches for."""
-    return SearchProblem(shop.jobs, shop.run.store, shop.executor, shop.run.begun_before(connected.SINCE))
+    return SearchProblem(context.jobs, context.run.store, context.executor, context.run.begun_before(connected.SINCE))
 
 
-def search(shop: Workshop) -> dict[str, Any]:
+def search(context: RunContext) -> dict[str, Any]:
     """Search to the end of the budget (or take the result where that is done already)."""
-    run, settings = shop.run, shop.run.settings
+    run, settings = context.run, context.run.settings
     kept = run.store.get("search/result")
     if kept is not None:
         if not is_supernet(settings):
-            problem_of(shop).check_found(kept)
+            problem_of(context).check_found(kept)
         return kept
-    result = supernet_stage.search_supernet(shop) if is_supernet(settings) else _ask_and_tell(shop)
+    result = supernet_stage.search_supernet(context) if is_supernet(settings) else _ask_and_tell(context)
     run.store.put("search/result", result)
     return result
 
 
-def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
-    run, settings, problem = shop.run, shop.run.settings, problem_of(shop)
+def _ask_and_tell(context: RunContext) -> dict[str, Any]:
+    run, settings, problem = context.run, context.run.settings, problem_of(context)
     problem.check_older()
     with run.stage("search") as stage:
         looking = Search(
@@ -178,17 +178,17 @@ def _ask_and_tell(shop: Workshop) -> dict[str, Any]:
             settings.search.ask,
             run.store,
         )
-        shop.watcher.stage("search", settings.search.budget)
+        context.watcher.stage("search", settings.search.budget)
         while not looking.finished:
             looking.step(lambda keys: problem.evaluate(keys, stage.flush))
-            shop.watcher.update(looking.evaluated, "")
+            context.watcher.update(looking.evaluated, "")
             stage.flush()
         result = {
             "objective": settings.search.objective,
             "goals": [asdict(goal) for goal in problem.goals],
             **looking.result(),
         }
-        tables = shop.jobs.objectives.tables
+        tables = context.jobs.objectives.tables
         if tables is not None:
             for entry in result["best"]:
                 entry["standing"] = standing(tables, entry["arch"])

@@ -15,7 +15,7 @@ from nas.core.io.files import told_plainly
 from nas.core.reproducibility import told
 from nas.core.seeds import derive
 from nas.objectives import connected
-from nas.runs.context import Workshop
+from nas.runs.context import RunContext
 from nas.runs.tasks import Jobs
 from nas.search_spaces import SPACES
 from nas.searches.standing import standing
@@ -49,23 +49,23 @@ def made(jobs: Jobs) -> SupernetStrategy:
     )
 
 
-def search_supernet(shop: Workshop) -> dict[str, Any]:
+def search_supernet(context: RunContext) -> dict[str, Any]:
     """Train the supernet to the end of its epochs, in this process with `executor.threads` threads.
 
     Returns what any search does; `epochs` has a row per epoch, `memory_mb` the peak of this process (of the GPU).
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    run, settings = shop.run, shop.run.settings
+    run, settings = context.run, context.run.settings
     path = run.folder / "supernet" / "last.pt"
     device = settings.torch_device()
     torch.set_num_threads(settings.executor.threads)
-    strategy = made(shop.jobs)
+    strategy = made(context.jobs)
     kept = next(checkpoint.kept(path, "supernet"), None)
     if kept is not None:
         strategy.load_state_dict(kept["state"])
     epochs = settings.strategy.epochs
-    shop.watcher.stage("search", epochs)
+    context.watcher.stage("search", epochs)
     with (
         run.stage("search") as stage,
         SummaryWriter(str(path.parent / "tensorboard"), purge_step=strategy.epochs_done) as writer,
@@ -80,7 +80,7 @@ def search_supernet(shop: Workshop) -> dict[str, Any]:
                 writer.add_text("architecture", row["architecture"], row["epoch"])
                 writer.flush()
             checkpoint.keep(path, {"kind": "supernet", "state": strategy.state_dict()})
-            shop.watcher.update(row["epoch"], _note(row))
+            context.watcher.update(row["epoch"], _note(row))
             stage.flush()
     space = SPACES.get(settings.space)()
     found = strategy.result()
@@ -95,7 +95,7 @@ def search_supernet(shop: Workshop) -> dict[str, Any]:
         "canonical": str(space.canonical(arch)),
         "metrics": {name: value for name, value in strategy.history[found["epoch"] - 1].items() if _is_accuracy(name)},
     }
-    tables = shop.jobs.objectives.tables
+    tables = context.jobs.objectives.tables
     if tables is not None:
         entry["standing"] = standing(tables, entry["arch"])
     return {

@@ -13,7 +13,7 @@ import pytest
 from nas.core.errors import InputError
 from nas.runs import run_folder as run_module
 from nas.runs import tasks
-from nas.runs.context import Watcher, workshop
+from nas.runs.context import Watcher, run_context
 from nas.runs.definitions import BEFORE, check_run
 from nas.runs.run_folder import create, reopen
 from nas.runs.tasks import Jobs, load_once
@@ -207,7 +207,7 @@ def test_a_search_of_before_by_epe_nas_on_many_classes_is_refused(
     monkeypatch.setattr(run_module, "__version__", "0.2.0")
     with reopen(tmp_path / "run") as run:
         words = r"more than 100 classes .* was begun by 0\.1\.0.*start a new run"
-        with pytest.raises(InputError, match=words), workshop(run, Watcher()):
+        with pytest.raises(InputError, match=words), run_context(run, Watcher()):
             pass
         run.store.put("search/result", {})  # what comes after a finished search does not depend on it
         check_run(run, dataset_of(of))
