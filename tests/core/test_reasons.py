@@ -62,3 +62,14 @@ def test_what_stopped_a_run_ends_before_what_to_do_begins() -> None:
 
 def test_a_shortened_text_keeps_the_end_of_its_last_sentence() -> None:
     assert said(ValueError("Is it there? " + "word " * 200)) == "Is it there?"
+
+
+def test_what_torch_says_of_files_of_objects_is_which_object_it_is() -> None:
+    advice = "Weights only load failed. Since 2.6, weights_only ... Unsupported global: GLOBAL os.system"
+    assert said(RuntimeError(advice)) == (
+        "it holds Python objects (os.system), which are not read because reading them can run code"
+    )
+    assert said(RuntimeError("weights_only: this is a TorchScript archive")) == (
+        "it is a TorchScript archive, which holds a program"
+    )
+    assert said(RuntimeError("Weights only load failed: weights_only")) == "it is no file of tensors"

@@ -368,3 +368,8 @@ def test_features_are_those_of_all_edges_and_paths() -> None:
         expected = {**by_walking("normal", genotype.normal), **by_walking("reduce", genotype.reduce)}
         assert len(expected) == len(SPACE.feature_names()) == 392
         assert dict(zip(SPACE.feature_names(), SPACE.features(genotype).tolist())) == expected
+
+
+@pytest.mark.parametrize("name", OPERATIONS[1:])
+def test_an_operation_keeps_the_size_unless_it_is_asked_to_halve_it(name: str) -> None:
+    assert operation(name, 4)(torch.zeros(2, 4, 6, 6)).shape == (2, 4, 6, 6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, namedtuple
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -208,3 +209,10 @@ def test_what_a_message_shows_of_a_value_has_its_length_at_most() -> None:
     assert brief("a" * 78) == repr("a" * 78)  # 80 characters
     assert brief("a" * 79) == "'" + "a" * 76 + "..."
     assert len(brief("a" * 200, 10)) == 10
+
+
+def test_a_genotype_has_10_000_characters_at_most() -> None:
+    text = str(SPACE.sample(Random(0)))
+    assert str(SPACE.parse(text.ljust(10_000))) == text
+    with pytest.raises(InputError, match="characters"):
+        SPACE.parse(text.ljust(10_001))

@@ -174,3 +174,9 @@ def test_a_refused_one_shows_the_place(text: str, why: str, place: int) -> None:
     shown = message.split(", in `")[1].split("`")[0]
     assert " ".join(text.split())[place - 1 : place + 20] in shown
     assert len(message) < 500
+
+
+def test_a_text_has_10_000_characters_at_most() -> None:
+    assert str(SPACE.parse("5".ljust(10_000))) == str(SPACE.parse("5"))
+    with pytest.raises(InputError, match="got 10001 characters"):
+        SPACE.parse("5".ljust(10_001))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -118,6 +119,7 @@ def test_which_errors_say_that_memory_ran_out(error: BaseException, shortage: bo
 def test_on_a_processor_nothing_is_moved() -> None:
     release(torch.device("cpu"))
     x = torch.tensor([2.0], requires_grad=True)
+    assert isinstance(on_host(torch.device("cpu")), nullcontext)
     with on_host(torch.device("cpu")):
         (x**2).sum().backward()
     assert x.grad is not None
@@ -125,6 +127,7 @@ def test_on_a_processor_nothing_is_moved() -> None:
 
 
 def test_for_another_device_what_a_backward_pass_needs_waits_on_the_host_and_goes_back() -> None:
+    assert not isinstance(on_host(torch.device("cuda")), nullcontext)
     x = torch.tensor([2.0, -1.0], requires_grad=True)
     with on_host(torch.device("cuda")):  # which moves tensors of the processor too, to where they are
         loss = (x**3).exp().sum()

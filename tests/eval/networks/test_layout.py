@@ -383,3 +383,12 @@ def test_a_part_that_has_one_mode_says_which_it_was_told() -> None:
     assert part.training
     assert not part.network.training
     assert not part.train(False).training
+
+
+def test_logits_of_another_type_stay_so_where_no_type_was_asked_for() -> None:
+    class Twice(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.double()
+
+    assert Ordinary(Twice())(X).dtype == torch.float64
+    assert Ordinary(Twice(), torch.float32)(X).dtype == X.dtype
