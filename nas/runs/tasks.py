@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -15,20 +15,22 @@ from nas.core.data.checksum import checksums
 from nas.core.optimisation.trainer import FINAL, Progress
 from nas.core.provenance import environment
 from nas.core.seeds import derive
-from nas.core.storage.base import FactStore, PrefixedFacts
+from nas.core.storage.base import FactStore, Metrics, PrefixedFacts
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval import evaluate
 from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.loading import load_model
 from nas.eval.sources import ModelSource
+from nas.objectives.columns import TableColumns
 from nas.objectives.network_spec import NetworkSpec
-from nas.objectives.objectives import Objectives
+from nas.objectives.notation import LATENCY, source_of
 from nas.objectives.predicted import Predicted
 from nas.objectives.proxies import Scorer
 from nas.objectives.short_training import ShortTraining
 from nas.runs.run_folder import STORE, depends_on
 from nas.runs.torchrun import train_together
 from nas.settings.schema import Settings
+from nas.tables import Collection
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Jobs:
         self.open_store: Callable[[], FactStore] | None = None  # of the run, if it has a folder
         if folder is not None:
             self.open_store = partial(SqliteStore, folder / STORE)
+        self._providers: dict[tuple[str, ...], list[Callable[[str], Metrics]]] = {}
         self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -79,7 +82,7 @@ class Jobs:
     def __call__(self, job: Job) -> Any:
         match job:
             case Score(arch, metrics):
-                return self.objectives(metrics, arch)
+                return self.score(arch, metrics)
             case Train(model):
                 return self._train(model)
             case Attack():
@@ -90,16 +93,9 @@ class Jobs:
         return load_once(tuple(vars(self.settings.data).items()), self.keep)
 
     @cached_property
-    def objectives(self) -> Objectives:
-        settings = self.settings
-        return Objectives(
-            settings.tables,
-            {
-                "predicted": lambda names: Predicted(settings.predicted, settings.space, settings.seed),
-                "proxy": self.scorer,
-                "trained": self._short_training,
-            },
-        )
+    def tables(self) -> Collection | None:
+        given = self.settings.tables
+        return given.open() if given.given() else None
 
     @cached_property
     def trained(self) -> NetworkSpec:
@@ -107,6 +103,33 @@ class Jobs:
         settings = self.settings
         classes, size = shape_of(settings.data) or (self.dataset.num_classes, self.dataset.image_size)
         return NetworkSpec(settings.space, asdict(settings.model), classes, size)
+
+    def score(self, text: str, names: Sequence[str]) -> Metrics:
+        """The metrics of the architecture written as `text`, latency left out; `NasError` where one has no value."""
+        found: Metrics = {}
+        for provider in self.providers(tuple(names)):
+            found |= provider(text)
+        return {name: found[name] for name in names if name != LATENCY}
+
+    def providers(self, names: tuple[str, ...]) -> list[Callable[[str], Metrics]]:
+        """What gives these metrics, one for each source of them, the cheapest first; made when first needed, and once.
+
+        `InputError` for what would stop them later: missing data, tables or labels. Images are opened for what looks
+        at them alone.
+        """
+        if names not in self._providers:
+            makers: dict[str, Callable[[list[str]], Callable[[str], Metrics]]] = {
+                "table": self.columns,
+                "predicted": lambda its: Predicted(self.settings.predicted, self.settings.space, self.settings.seed),
+                "proxy": self.scorer,
+                "trained": self._short_training,
+            }
+            by_source = {source: [name for name in names if source_of(name) == source] for source in makers}
+            self._providers[names] = [makers[source](its) for source, its in by_source.items() if its]
+        return self._providers[names]
+
+    def columns(self, names: Sequence[str]) -> TableColumns:
+        return TableColumns(self.tables, names)
 
     def scorer(self, proxies: list[str], seed: int | None = None) -> Scorer:
         """Scores by proxies on the networks of `scoring`; by default with the draws of the run's seed."""

@@ -24,7 +24,6 @@ from nas.runs.tasks import Job, Jobs, Score
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.proxies import PROXIES
-from nas.tables.settings import SCORES
 
 
 class SearchProblem:
@@ -47,7 +46,6 @@ class SearchProblem:
         self.executor = executor
         self.older = older
         self.settings = jobs.settings
-        self.objectives = jobs.objectives
         self.terms = parse(self.settings.search.objective)
         self.space: Any = SPACES.get(self.settings.space)()
 
@@ -63,9 +61,7 @@ class SearchProblem:
     def _higher_is_better(self, name: str) -> bool:
         source = source_of(name)
         if source == "table":
-            its = self.objectives.table_of(name).higher_is_better(name)
-            known = PROXIES.components.get(name.rpartition(":")[2]) if name.startswith(SCORES) else None
-            return its if known is None else known.higher_is_better
+            return self.jobs.columns([name]).higher_is_better(name)
         return PROXIES.get(name).higher_is_better if source == "proxy" else source != LATENCY
 
     @cached_property
@@ -86,9 +82,9 @@ class SearchProblem:
     def ready(self) -> None:
         """`InputError` for what would stop the search later."""
         _ = self.goals, self.constraints, self.strategy
-        self.objectives.ready(self.names)
+        self.jobs.providers(self.names)
         for name in self._asides:
-            self.objectives.ready([name])
+            self.jobs.providers((name,))
         needed = self.strategy.needs(self.strategy.options)
         if self.settings.search.features != [GRAPH] and "features" not in needed:
             raise InputError(
@@ -213,7 +209,10 @@ class SearchProblem:
         return Latency(settings.latency, self.jobs.trained, settings.torch_device(), settings.executor.threads)
 
     def _quantity(self, name: str) -> Callable[[str], float]:
-        return self.latency if name == LATENCY else self.objectives.column(name)
+        if name == LATENCY:
+            return self.latency
+        column = self.jobs.columns([name])
+        return lambda text: column(text)[name]
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
         """(n, d): what `search.features` names, side by side; NaN where a metric has no value."""

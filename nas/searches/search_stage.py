@@ -59,7 +59,7 @@ def check(jobs: Jobs) -> None:
         supernet_stage.check(settings)
         supernet = supernet_stage.made(jobs)  # has data to halve
         say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
-        _ = jobs.objectives.tables  # which may be missing
+        _ = jobs.tables  # which may be missing
     else:
         problem = SearchProblem(jobs)
         problem.ready()
@@ -126,7 +126,7 @@ def _of_candidate(jobs: Jobs) -> Cost:
     others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
     problem, cells = SearchProblem(jobs), feasible(jobs)[:3]
     if others:
-        seconds += median(timed(lambda text=text: jobs.objectives(others, text)) for text in cells)  # type: ignore[misc]
+        seconds += median(timed(lambda text=text: jobs.score(text, others)) for text in cells)  # type: ignore[misc]
     if LATENCY in names:
         seconds += median(timed(lambda text=text: problem.measure_latency(text)) for text in cells)  # type: ignore[misc]
     for name in others:
@@ -188,7 +188,7 @@ def _ask_and_tell(context: RunContext) -> dict[str, Any]:
             "goals": [asdict(goal) for goal in problem.goals],
             **looking.result(),
         }
-        tables = context.jobs.objectives.tables
+        tables = context.jobs.tables
         if tables is not None:
             for entry in result["best"]:
                 entry["standing"] = standing(tables, entry["arch"])

@@ -95,7 +95,7 @@ def search_supernet(context: RunContext) -> dict[str, Any]:
         "canonical": str(space.canonical(arch)),
         "metrics": {name: value for name, value in strategy.history[found["epoch"] - 1].items() if _is_accuracy(name)},
     }
-    tables = context.jobs.objectives.tables
+    tables = context.jobs.tables
     if tables is not None:
         entry["standing"] = standing(tables, entry["arch"])
     return {

@@ -25,7 +25,6 @@ from nas.objectives.constraints import Constraints
 from nas.objectives.latency import LatencySettings
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import Term, parse, source_of
-from nas.objectives.objectives import Objectives
 from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
 from nas.runs.tasks import Jobs
@@ -133,7 +132,7 @@ def test_columns_of_tables(data_dir: Path) -> None:
     folder = data_dir / "robustness-dataset"
     table = RobustnessDataset(folder, "cifar10")
     names = ("hrs:fgsm@1", "pgd@1", "params")
-    metrics = jobs(f"tables.robustness={folder}").objectives(names, A)
+    metrics = jobs(f"tables.robustness={folder}").score(A, names)
     assert list(metrics) == list(names)
     for name in names[:2]:
         assert metrics[name] == table.values(name, [A])[0]
@@ -143,16 +142,16 @@ def test_columns_of_tables(data_dir: Path) -> None:
 def test_a_value_that_a_table_lacks_is_a_failure(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
     scores.write_text(f"arch,nwot\n{A},1.5\n{B},\n")
-    objectives = jobs(f"tables.scores={scores}").objectives
-    assert objectives(("scores:nwot",), A) == {"scores:nwot": 1.5}
+    made = jobs(f"tables.scores={scores}")
+    assert made.score(A, ("scores:nwot",)) == {"scores:nwot": 1.5}
     with pytest.raises(NasError, match="no scores:nwot"):
-        objectives(("scores:nwot",), B)
+        made.score(B, ("scores:nwot",))
 
 
 def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> None:
     made = jobs("label.method=pgd", "label.steps=2", "eval.eps=0.1", folder=tmp_path)
     names = ("trained:hrs:fgsm", "trained:clean", "trained:pgd3")
-    metrics = made.objectives(names, A)
+    metrics = made.score(A, names)
 
     data, seed = made.dataset, derive(0, "label", A)
     recipe = TrainSettings(method="pgd", steps=2, epochs=1, batch_size=64, crop=0, select="last")
@@ -175,12 +174,12 @@ def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> Non
 
 def test_the_short_training_never_sees_the_test_part(tmp_path: Path) -> None:
     made = jobs(folder=tmp_path)
-    before = made.objectives(("trained:clean",), A)
+    before = made.score(A, ("trained:clean",))
     other = jobs(folder=tmp_path)
     split = other.dataset.test
     blank = replace(split, images=torch.zeros_like(split.images), labels=torch.zeros_like(split.labels))
     other.__dict__["dataset"] = replace(other.dataset, test=blank)
-    assert other.objectives(("trained:clean",), A) == before
+    assert other.score(A, ("trained:clean",)) == before
 
 
 def test_a_prediction_is_that_of_a_predictor_fitted_by_hand(tmp_path: Path) -> None:
@@ -201,9 +200,9 @@ def test_a_prediction_is_that_of_a_predictor_fitted_by_hand(tmp_path: Path) -> N
     features = np.stack([space.features(space.parse(arch)) for arch in archs])
     model = PREDICTORS.get("forest")(derive(0, "predicted")).fit(features, np.array([a.count("3x3") for a in archs]))
     expected = model.predict(space.features(space.parse(A))[None]).mean[0]
-    assert made.objectives(("predicted",), A) == {"predicted": pytest.approx(expected)}
+    assert made.score(A, ("predicted",)) == {"predicted": pytest.approx(expected)}
     with pytest.raises(InputError, match=r"predicted\.labels"):
-        jobs().objectives(("predicted",), A)
+        jobs().score(A, ("predicted",))
 
 
 # latency
@@ -310,7 +309,7 @@ def test_hints_are_features_and_the_cheap_objective(monkeypatch: pytest.MonkeyPa
         assert executor is not None
         values = hints.cheap(archs)
         assert values == [-made.jobs.trained.cost(space.canonical(arch)).params for arch in archs]
-        monkeypatch.setattr(Objectives, "__call__", None)  # nothing is computed again
+        monkeypatch.setattr(Jobs, "score", None)  # nothing is computed again
         assert hints.cheap(archs) == values
 
 
@@ -370,8 +369,8 @@ def test_no_labels_by_training_without_validation_images(
 
 def test_a_label_is_never_judged_on_other_images() -> None:
     with pytest.raises(InputError, match="judged on validation images"):
-        jobs("data.validation=0").objectives(("trained:clean",), A)
-    assert jobs("data.validation=9", "label.n_val=40").objectives(("trained:clean",), A)["trained:clean"] * 9 % 1 == 0
+        jobs("data.validation=0").score(A, ("trained:clean",))
+    assert jobs("data.validation=9", "label.n_val=40").score(A, ("trained:clean",))["trained:clean"] * 9 % 1 == 0
 
 
 @pytest.mark.parametrize("command", ["run", "train"])

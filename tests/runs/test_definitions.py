@@ -79,7 +79,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
     expected = {"params": cost.params, "flops": cost.macs}
     assert Work(of, ["params", "flops"])(CELL).scores == expected
     ours = Jobs(of, None)
-    assert ours.objectives(["params", "flops"], CELL) == expected
+    assert ours.score(CELL, ["params", "flops"]) == expected
     assert ours.trained.cost(SPACE.parse(CELL)) == cost
     assert counted_for(of, ["croze", "flops"]) == f"; flops are for {classes} classes of {side}x{side} images"
     assert counted_for(of, ["croze"]) == ""
@@ -87,7 +87,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
 
 def test_the_flops_term_of_eproxy_is_that_of_a_search(tmp_path: Path) -> None:
     of = on(tmp_path, 3, 8, "proxies.eproxy.alpha=-0.5")
-    assert Work(of, ["eproxy"])(CELL).scores == Jobs(of, None).objectives(["eproxy"], CELL)
+    assert Work(of, ["eproxy"])(CELL).scores == Jobs(of, None).score(CELL, ["eproxy"])
 
 
 @pytest.mark.parametrize(

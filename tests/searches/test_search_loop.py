@@ -17,9 +17,9 @@ from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.constraints import Constraint, Constraints
 from nas.objectives.network_spec import NetworkSpec
-from nas.objectives.objectives import Objectives
 from nas.runs.context import Watcher
 from nas.runs.run_folder import create
+from nas.runs.tasks import Jobs
 from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.searches.loop import Search, failures, trajectory
 from nas.settings.schema import load
@@ -242,13 +242,13 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
          "search.constraints=[params<=9000]"],
     )  # fmt: skip
     scored: list[str] = []
-    proxies = Objectives.__call__
+    score = Jobs.score
 
-    def counted(self: Objectives, names: Any, text: str) -> dict[str, float]:
+    def counted(self: Jobs, text: str, names: Any) -> dict[str, float]:
         scored.append(text)
-        return proxies(self, names, text)
+        return score(self, text, names)
 
-    monkeypatch.setattr(Objectives, "__call__", counted)
+    monkeypatch.setattr(Jobs, "score", counted)
     run = create("search", settings)
     with run as opened:
         result = execute(opened, Watcher())
