@@ -76,6 +76,6 @@ def _searching(store: Store, strategy: str, ask: int, budget: int) -> Callable[[
         while search.evaluated < count:
             search.step(evaluate)
         if search.finished:
-            search.result()
+            search.result("score")
 
     return advance

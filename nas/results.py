@@ -66,6 +66,7 @@ class Provenance(Record):
 class Result(Record):
     """A result of a command; the run that writes it adds what it depends on."""
 
+    seconds: dict[str, float] = field(default_factory=dict, kw_only=True, metadata=LAST)  # by stage, and in total
     versions: dict[str, str] = field(default_factory=dict, kw_only=True, metadata=LAST)
     provenance: Provenance | None = field(default=None, kw_only=True, metadata=LAST)
 
@@ -132,7 +133,6 @@ class SearchResult(Result):
     failed: int  # of these, without a value
     exhausted: bool  # whether no further class was found within the limits
     supernet: SupernetTraining | None = field(default=None, metadata=flat())
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
 
     @property
     def best(self) -> FoundArchitecture:
@@ -156,6 +156,15 @@ class TrainedModel(Record):
     history: list[Epoch]
     seconds: float
 
+    def validation(self, epoch: int) -> Epoch:
+        """The accuracies on the validation part after an epoch, by name."""
+        return {name: value for name, value in self.history[epoch - 1].items() if name.startswith("val_")}
+
+    def curve(self, name: str) -> dict[int, float]:
+        """A quantity of the history, by the epochs in which it was measured."""
+        values = {number: row.get(name) for number, row in enumerate(self.history, start=1)}
+        return {number: value for number, value in values.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class Checkpoint(Record):
@@ -176,7 +185,7 @@ class TrainResult(Result):
     epochs: int
     chosen_epoch: int
     final: Checkpoint
-    seconds: float
+    seconds: float = field(kw_only=True, metadata=LAST)  # type: ignore[assignment]
 
 
 # Evaluations
@@ -363,7 +372,7 @@ class CorruptionResult(Record):
     non_finite: dict[str, list[Count]] = field(default_factory=dict)  # images, as `accuracy`
     remarks: list[str] = field(default_factory=list)
     relative: RelativeErrors | None = field(default=None, metadata=flat())  # where there is a baseline
-    clean_images: str | None = None  # of which the clean accuracy is
+    clean_images: str = ""  # of which the clean accuracy is, where that is not given with them
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -395,12 +404,11 @@ class EvalResult(Result):
     remarks: list[str] = field(default_factory=list)  # what makes the numbers mean less than they say
     fed: Fed | None = None  # where it is not as networks here take images
     providers: dict[str, str] = field(default_factory=dict)  # who made an attack, where two can
-    measures: Measures | None = None
+    measures: Measures = field(default_factory=Measures)
     corruptions: CorruptionResult | None = None
     checks: list[Check] = field(default_factory=list)
     checkpoint: str | None = None  # relative to the run's folder
     source: str | None = None  # of a network from elsewhere
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
 
     @property
     def attacked_further(self) -> bool:
@@ -482,7 +490,6 @@ class RunResult(Result):
     search: SearchResult
     models: list[EvalResult]
     differences: list[Difference]
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 @dataclass(frozen=True)
@@ -534,7 +541,6 @@ class StudyResult(Result):
     models: list[RepeatedModel]
     tests: list[RepeatedDifference]
     smallest_p_flip: float
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage, over all seeds
 
 
 # Transfer
@@ -583,7 +589,6 @@ class TransferResult(Result):
     clean: CleanAccuracies
     attacks: dict[str, TransferMatrix] = field(metadata=key("transfer"))
     checks: list[Check]  # one of each attack
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 # Discrete proxy search
@@ -634,7 +639,6 @@ class DpsResult(Result):
     evaluated: int  # settings
     held_out: HeldOut | None
     file: str  # of the options
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 # Scores

@@ -144,6 +144,20 @@ def trained(training: str = "pgd", **more: Any) -> results.TrainResult:
     return replace(found, **more)
 
 
+def training_record(history: Sequence[results.Epoch] = (), **more: Any) -> results.TrainedModel:
+    """What a run's store holds of a training."""
+    found = results.TrainedModel(
+        checkpoint="models/model/best.pt",
+        final_checkpoint="models/model/final.pt",
+        arch=BEST,
+        epochs=len(history),
+        chosen_epoch=3,
+        history=list(history),
+        seconds=4.0,
+    )
+    return replace(found, **more)
+
+
 def transferred(attack: str = "pgd20", names: Sequence[str] = ("a", "b")) -> results.TransferResult:
     """Of `nas transfer` between two networks."""
     right = flags("1100")

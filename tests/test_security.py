@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import result_factory
 import torch
 from torch import nn
 
@@ -251,8 +252,7 @@ def test_what_is_printed_gives_a_terminal_no_orders(capfd: pytest.CaptureFixture
 
 @pytest.mark.parametrize("name", ["[red]x[/red]", "[/nothing]", "[link=file:///]x", ":smile:"])
 def test_names_are_no_markup(name: str) -> None:
-    share = {"clean": 0.5, "attacks": {name: 0.25}, "hrs": {name: 0.3}, "intervals": {"clean": [0, 1], name: [0, 1]}}
-    entry = {"name": name, "n_test": 4, "norm": "Linf", "eps": 0.1, "params": 5, **share}
+    entry = result_factory.evaluation({"clean": 2, name: 1}, 4, name=name)
     assert table([entry]).count(name) == 3  # the row, its attack's accuracy and its score
 
 

@@ -18,6 +18,7 @@ from nas.eval.networks.libraries import LIBRARIES, from_library
 from nas.eval.networks.making import from_code, keywords
 from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
 from nas.eval.sources import ModelSource
+from nas.results import Normalised
 from nas.train.exported import read
 from nas.train.trained import TrainedNetwork
 
@@ -51,14 +52,10 @@ class EvaluatedModel:
             tuple(trained.classes),
         )
 
-    def to_json(self) -> dict[str, object]:
-        """What the result of an evaluation says of it."""
-        return {
-            "architecture": self.architecture,
-            "params": self.params,
-            "training": self.training,
-            **({} if self.normalised is None else {"normalised": self.normalised.to_json()}),
-        }
+    @property
+    def normalised_by(self) -> Normalised | None:
+        """How it is normalised, as a result says it."""
+        return None if self.normalised is None else self.normalised.used()
 
 
 def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> EvaluatedModel:

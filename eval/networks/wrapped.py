@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.config import Section
 from nas.core.errors import InputError
+from nas.results import Normalised
 
 LIBRARY, NONE = WAYS = ("library", "none")  # of `eval.normalise`
 SETTINGS = "settings"
@@ -50,8 +51,9 @@ class Normalisation:
     def around(self, network: nn.Module) -> nn.Module:
         return Normalized(network, self.mean, self.std) if self.mean else network
 
-    def to_json(self) -> dict[str, object]:
-        return {"by": self.by, "mean": list(self.mean) or None, "std": list(self.std) or None}
+    def used(self) -> Normalised:
+        """As a result says it."""
+        return Normalised(self.by or NONE, list(self.mean) or None, list(self.std) or None)
 
 
 @dataclass

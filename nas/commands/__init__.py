@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas.commands.base import COMMANDS as COMMANDS
 from nas.commands.run_command import RunCommand
@@ -11,6 +11,7 @@ from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass
 
 if TYPE_CHECKING:
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
 
@@ -31,6 +32,6 @@ def command_of(folder: Path) -> RunCommand:
     return RUN_COMMANDS.get(name)()
 
 
-def execute(run: Run, watcher: Watcher) -> dict[str, Any]:
-    """Carry out the run's command to its end; returns the content of its `result.json`."""
+def execute(run: Run, watcher: Watcher) -> Result:
+    """Carry out the run's command to its end; returns what its `result.json` says."""
     return command_of(run.folder).finish(run, watcher)

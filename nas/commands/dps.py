@@ -9,6 +9,7 @@ from nas.commands.arguments import CONFIG, OVERRIDES, Option
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
     from nas.settings.schema import Settings
@@ -94,7 +95,7 @@ class Dps(RunCommand):
 
         preflight(settings)
 
-    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.searches.dps import carry_out
 
         return carry_out(run, watcher)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import OVERRIDES, Argument
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.evaluation import GivenModel
     from nas.runs.forecast import Cost
@@ -95,14 +97,14 @@ class Eval(RunCommand):
         attacking = eval_stage.cost(settings, [method], jobs.dataset, speed)
         return {"eval": Cost(attacking.seconds + start_up(workers_of(settings)), attacking.passes)}
 
-    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.eval.sources import ModelSource
         from nas.runs.context import run_context
         from nas.runs.eval_stage import evaluate_all
 
         name = run.extra["name"]
         with run_context(run, watcher) as context:
-            entries = evaluate_all(context, {name: ModelSource.from_json(run.extra)})
+            result = evaluate_all(context, {name: ModelSource.from_json(run.extra)})[name]
         with run.stage("report"):
-            self.report(run.folder, run.signed({**entries[name], "seconds": run.seconds()}))
-        return run.finish({**entries[name], "seconds": run.seconds()})
+            self.report(run.folder, run.signed(replace(result, seconds=run.seconds())))
+        return run.finish(replace(result, seconds=run.seconds()))

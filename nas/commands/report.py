@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.commands import command_of
 from nas.commands.arguments import Argument, Option
 from nas.commands.base import Command, Output
-from nas.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.core.io.records import Json
 
 
 class Report(Command):
@@ -39,14 +39,12 @@ class Report(Command):
         from nas.report.compare import compare, evaluated
         from nas.report.comparison_page import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
-        from nas.runs.run_folder import result_of
+        from nas.runs.run_folder import finished, readable
 
         values: list[Any] = []
         texts = []
         for folder in folders:
-            result = result_of(folder)
-            if result is None:
-                raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
+            result = finished(folder)
             with readable(folder):
                 result = corrected(result)
                 command = command_of(folder)
@@ -55,23 +53,11 @@ class Report(Command):
                 text = command.summary(folder, result)
             line = f"report: {path}"
             texts.append(text if line in text.splitlines() else f"{text}\n{line}")
-        together: dict[str, Any] | None = None
+        together: Json | None = None
         if out is not None or (len(folders) > 1 and evaluated(folders) > 1):
             comparison = compare(folders)
             page = write_comparison(out or Path(os.path.relpath(folders[0].resolve().parent / PAGE)), comparison)
-            together = {**comparison.plain(), "page": str(page)}
+            together = {**comparison.to_json(), "page": str(page)}
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
         single = len(folders) == 1 and together is None
         output.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
-
-
-@contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """A result that is JSON but no result of a run, by somebody's hand, is the user's to mend."""
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
-        raise InputError(
-            f"Expected the result of a run in {folder} but it cannot be shown ({type(error).__name__}: {error}); "
-            "restore its result.json from a copy."
-        ) from error

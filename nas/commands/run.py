@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
-    from nas.core.io.records import Json
+    from nas.results import Result, SearchResult
     from nas.runs.context import RunContext, Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run as OpenedRun
@@ -75,9 +76,10 @@ class Run(RunCommand):
             "eval": eval_stage.cost(settings, methods, jobs.dataset, speed),
         }
 
-    def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
         from nas.core.seeds import derive
         from nas.eval.sources import ModelSource
+        from nas.results import RunResult
         from nas.runs.context import run_context
         from nas.runs.differences import differences
         from nas.runs.eval_stage import evaluate_all
@@ -88,33 +90,31 @@ class Run(RunCommand):
             found = search(context)
             models = _models(context, found)
             trained = train_all(context, models)
-            run.store.put("training", trained)
-            entries = evaluate_all(
-                context, {model.name: ModelSource(trained[model.name]["checkpoint"]) for model in models}
-            )
-        settings = run.settings
-        result = {
-            "architecture": found["best"][0]["arch"],
-            "random_architecture": next((model.arch for model in models if model.name.startswith("random")), None),
-            "space": settings.space,
-            "data": settings.data.name,
-            "seeds": {"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
-            "search": found,
-            "models": [entries[model.name] for model in models],
-            "differences": differences([entries[model.name] for model in models]),
-        }
+            sources = {model.name: ModelSource(trained[model.name].checkpoint) for model in models}
+            entries = evaluate_all(context, sources)
+        settings, evaluated = run.settings, [entries[model.name] for model in models]
+        result = RunResult(
+            arch=found.best.arch,
+            random_arch=next((model.arch for model in models if model.name.startswith("random")), None),
+            space=settings.space,
+            data=settings.data.name,
+            seeds={"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
+            search=found,
+            models=evaluated,
+            differences=differences(evaluated),
+        )
         with run.stage("report"):
-            self.report(run.folder, run.signed({**result, "seconds": run.seconds()}))
-        return run.finish({**result, "seconds": run.seconds()})
+            self.report(run.folder, run.signed(replace(result, seconds=run.seconds())))
+        return run.finish(replace(result, seconds=run.seconds()))
 
 
-def _models(context: RunContext, found: dict[str, Any]) -> list[Model]:
+def _models(context: RunContext, found: SearchResult) -> list[Model]:
     """The networks to train: the best cell and its random peer, under each training."""
     from nas.runs.tasks import Model
     from nas.searches.search_stage import problem_of, random_peer
 
     settings = context.run.settings
-    best = found["best"][0]["arch"]
+    best = found.best.arch
     cells = {"best": best}
     if settings.run.random:
         cells["random"] = random_peer(problem_of(context), best, settings.seed, context.run.folder)
@@ -132,12 +132,12 @@ class Study(Run):
     def typed(cls) -> str:
         return Run.name
 
-    def execute(self, run: OpenedRun, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
         from nas.runs import study
 
         return study.carry_out(run, watcher, Run().finish, self.report)
 
-    def report(self, folder: Path, result: Json) -> Path:
+    def report(self, folder: Path, result: Result) -> Path:
         from nas.report.study_page import study_page
         from nas.report.write import write_report
 

@@ -14,6 +14,7 @@ from nas.core.errors import InputError, Terminated
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.forecast import Cost, Forecast
     from nas.runs.run_folder import Run
@@ -57,23 +58,23 @@ class RunCommand(Command):
         raise NotImplementedError
 
     @abstractmethod
-    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
-        """Carry out the run to its end and write its `result.json`; returns the content."""
+    def execute(self, run: Run, watcher: Watcher) -> Result:
+        """Carry out the run to its end and write its `result.json`; returns what it says."""
 
-    def presented(self, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
-        """What `--json` prints of the content of `result.json`."""
+    def presented(self, folder: Path, result: Result) -> Json:
+        """What `--json` prints of it."""
         from nas.report.presentation import presented
 
-        return presented(self.name, folder, result)
+        return presented(folder, result)
 
-    def summary(self, folder: Path, result: dict[str, Any]) -> str:
+    def summary(self, folder: Path, result: Result) -> str:
         """What a person reads of it."""
         from nas.report.presentation import text_of
 
-        return text_of(self.name, folder, result)
+        return text_of(folder, result)
 
-    def report(self, folder: Path, result: Json) -> Path:
-        """Write `report.html` into the run's folder, of `result.json` or, before that, of as much of it as there is."""
+    def report(self, folder: Path, result: Result) -> Path:
+        """Write `report.html` into the run's folder."""
         from nas.report.page import page
         from nas.report.write import write_report
 
@@ -139,7 +140,7 @@ class RunCommand(Command):
             raise
         output.emit(self.presented(run.folder, result), self.summary(run.folder, result))
 
-    def finish(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+    def finish(self, run: Run, watcher: Watcher) -> Result:
         """The result of the run: that which is there already, or that of `execute`."""
         from nas.core.provenance import versions
         from nas.runs.differences import uncorrected

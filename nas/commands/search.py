@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
@@ -51,10 +53,10 @@ class Search(RunCommand):
 
         return {"search": search_stage.cost(jobs)}
 
-    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.runs.context import run_context
         from nas.searches.search_stage import depends_on_images, search
 
         with run_context(run, watcher, depends_on_images(run.settings)) as context:
             found = search(context)
-        return run.finish({**found, "seconds": run.seconds()})
+        return run.finish(replace(found, seconds=run.seconds()))

@@ -9,6 +9,7 @@ from nas.commands.arguments import OVERRIDES, Argument
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
@@ -76,31 +77,24 @@ class Train(RunCommand):
         training = train_stage.cost(settings, [method], jobs.dataset, speed)
         return {"train": Cost(training.seconds + start_up(workers_of(settings)), training.passes)}
 
-    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: Run, watcher: Watcher) -> Result:
+        from nas.results import Checkpoint, TrainResult
         from nas.runs.context import run_context
         from nas.runs.tasks import Model
         from nas.runs.train_stage import train_all
 
         settings = run.settings
         with run_context(run, watcher) as context:
-            trained = train_all(context, [Model("model", settings.one_arch, settings.train.method)])
-        run.store.put("training", trained)
-        entry = trained["model"]
-        chosen, last = entry["history"][entry["chosen_epoch"] - 1], entry["history"][-1]
+            trained = train_all(context, [Model("model", settings.one_arch, settings.train.method)])["model"]
         return run.finish(
-            {
-                "checkpoint": entry["checkpoint"],
-                "arch": entry["arch"],
-                "training": settings.train.method,
-                **_validated(chosen),
-                "epochs": entry["epochs"],
-                "chosen_epoch": entry["chosen_epoch"],
-                "final": {"checkpoint": entry["final_checkpoint"], **_validated(last)},
-                "seconds": entry["seconds"],
-            }
+            TrainResult(
+                checkpoint=trained.checkpoint,
+                arch=trained.arch,
+                training=settings.train.method,
+                validation=trained.validation(trained.chosen_epoch),
+                epochs=trained.epochs,
+                chosen_epoch=trained.chosen_epoch,
+                final=Checkpoint(trained.final_checkpoint, trained.validation(trained.epochs)),
+                seconds=trained.seconds,
+            )
         )
-
-
-def _validated(epoch: dict[str, float]) -> dict[str, float]:
-    """The validation accuracies of an epoch."""
-    return {key: value for key, value in epoch.items() if key.startswith("val_")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import Argument
 from nas.commands.run_command import RunCommand
@@ -12,6 +12,7 @@ from nas.settings.reader import Reader
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
+    from nas.results import Result
     from nas.runs.context import Watcher
     from nas.runs.evaluation import GivenModel
     from nas.runs.run_folder import Run
@@ -73,7 +74,7 @@ class Transfer(RunCommand):
         Work(settings, given, None, keep).check()
         reach.warn(self.reader(), settings)
 
-    def execute(self, run: Run, watcher: Watcher) -> dict[str, Any]:
+    def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.runs.transfer import carry_out
 
         return carry_out(run, watcher)

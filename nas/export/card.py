@@ -2,56 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 from nas.core.data import DataSettings
-from nas.report.wording import attack, interval, norm, percent, radius
+from nas.core.io.records import Json
+from nas.report.wording import attack, norm, percent, radius, with_interval
+from nas.results import EvalResult
 from nas.train import METHODS, TrainedNetwork
 
 
-def card(name: str, trained: TrainedNetwork, facts: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
-    """The card as Markdown. `facts` are the further facts of the description, `metrics` the finished evaluations."""
+@dataclass(frozen=True)
+class Facts:
+    """What a description says besides the network's own."""
+
+    params: int
+    macs: int
+    epoch: int | None  # after which the weights are
+    recipe: Json | None  # settings of the training; None where its run is not there
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation of the network: on which data, and in which run."""
+
+    result: EvalResult
+    data: Json
+    run: str
+
+    def to_json(self) -> Json:
+        return {**replace(self.result, checkpoint=None, seconds={}).to_json(), "data": self.data, "run": self.run}
+
+
+def card(name: str, trained: TrainedNetwork, facts: Facts, metrics: list[Evaluation]) -> str:
+    """The card as Markdown; `metrics` are the finished evaluations."""
     sections = [
         f"# {trained.name}\n\n{_what(trained, facts)}",
         f"## Training\n\n{_training(trained, facts)}",
         f"## Numbers\n\n{_numbers(metrics)}",
         f"## Loading\n\n{_loading(name, trained)}",
         f"## Limits\n\n{_limits(metrics)}",
-        f"## Versions\n\n{_table(['package', 'version'], [[key, text] for key, text in facts['versions'].items()])}",
+        f"## Versions\n\n{_table(['package', 'version'], [[key, text] for key, text in facts.versions.items()])}",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _what(trained: TrainedNetwork, facts: dict[str, Any]) -> str:
+def _what(trained: TrainedNetwork, facts: Facts) -> str:
     size = trained.image_size
     settings = ", ".join(f"{key} {value}" for key, value in trained.settings.items())
     return (
         f"An image classifier that was found by architecture search in the space {trained.space}: "
         f"{trained.num_classes} classes of {trained.data['name']}, images of {size}×{size} pixels, "
-        f"{facts['params']:,} weights, "
-        f"{facts['macs']:,} multiply-accumulates per image.\n\n"
+        f"{facts.params:,} weights, "
+        f"{facts.macs:,} multiply-accumulates per image.\n\n"
         f"- architecture: `{trained.arch}`\n- network: {settings}\n"
         f"- images in [0, 1], normalised inside by mean {_triple(trained.mean)} and standard deviation "
         f"{_triple(trained.std)}\n"
     ).rstrip()
 
 
-def _training(trained: TrainedNetwork, facts: dict[str, Any]) -> str:
+def _training(trained: TrainedNetwork, facts: Facts) -> str:
     text = f"The network was trained by the method `{trained.training}`"
     if trained.training in METHODS.names():
         text += f" ({METHODS.get(trained.training).label})"
     if trained.eps > 0:
         text += f" with ε = {radius(trained.eps)}"
     text += f" on the training part of {trained.data['name']}, {_withheld(trained.data)}"
-    if facts["epoch"] is not None:
-        text += f"; the weights are those after epoch {facts['epoch']}"
-    if facts["recipe"] is None:
+    if facts.epoch is not None:
+        text += f"; the weights are those after epoch {facts.epoch}"
+    if facts.recipe is None:
         return text + ". The further settings of the training are not known."
-    rows = [[key, str(value)] for key, value in facts["recipe"].items() if key != "method"]
+    rows = [[key, str(value)] for key, value in facts.recipe.items() if key != "method"]
     return f"{text}.\n\n{_table(['setting', 'value'], rows)}"
 
 
-def _withheld(data: dict[str, Any]) -> str:
+def _withheld(data: Json) -> str:
     """How many training images were not trained on; before 0.2.0 that was a tenth, and no checkpoint says so."""
     settings = DataSettings(validation=data.get("validation", 0.1))
     settings.check()  # a checkpoint may say anything
@@ -62,29 +87,25 @@ def _withheld(data: dict[str, Any]) -> str:
     return f"of which {images} were withheld for validation"
 
 
-def _numbers(metrics: list[dict[str, Any]]) -> str:
+def _numbers(metrics: list[Evaluation]) -> str:
     if not metrics:
         return "This network was not evaluated before it was exported; `nas eval FOLDER` does that."
     return "\n\n".join(_evaluation(entry) for entry in metrics)
 
 
-def _evaluation(entry: dict[str, Any]) -> str:
-    rows = [["none (clean)", _share(entry["clean"], entry["intervals"]["clean"]), ""]]
-    for name, value in entry["attacks"].items():
-        rows.append([attack(name), _share(value, entry["intervals"][name]), percent(entry["hrs"][name])])
-    if found := entry.get("corruptions"):
-        title = f"mean of {len(found['mean_of'])} types of common corruption"
-        rows.append([title, _share(found["mean"], found["interval"]), percent(found["hrs"])])
+def _evaluation(one: Evaluation) -> str:
+    entry = one.result
+    rows = [["none (clean)", with_interval(entry.clean, entry.clean_interval), ""]]
+    for name, found in entry.attacks.items():
+        rows.append([attack(name), with_interval(found.accuracy, found.interval), percent(found.hrs)])
+    if corrupted := entry.corruptions:
+        title = f"mean of {len(corrupted.mean_of)} types of common corruption"
+        rows.append([title, with_interval(corrupted.mean, corrupted.interval), percent(corrupted.hrs)])
     about = (
-        f"{entry['n_test']:,} test images of {entry['data']['name']}, {norm(entry['norm'])} attacks of "
-        f"ε = {radius(entry['eps'])}; uncorrected 95% Wilson intervals; HRS is the harmonic robustness score "
-        "2AR/(A + R)."
+        f"{entry.n_test:,} test images of {one.data['name']}, {norm(entry.norm)} attacks of "
+        f"ε = {radius(entry.eps)}; uncorrected 95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
     )
     return f"{about}\n\n{_table(['attack', 'accuracy', 'HRS'], rows)}"
-
-
-def _share(value: float, bounds: list[float]) -> str:
-    return f"{percent(value)} {interval(bounds)}"
 
 
 def _loading(name: str, trained: TrainedNetwork) -> str:
@@ -100,9 +121,9 @@ the same object. Without this project: `model.onnx` (input `images`, float32, an
 [0, 1]; output `logits`), for example with onnxruntime."""
 
 
-def _limits(metrics: list[dict[str, Any]]) -> str:
+def _limits(metrics: list[Evaluation]) -> str:
     text = "Robust accuracy is an upper bound: what the attacks above did not find, another may."
-    if not any("autoattack" in entry["attacks"] for entry in metrics):
+    if not any("autoattack" in one.result.attacks for one in metrics):
         text += " AutoAttack was not among them."
     return text + " It says nothing of other radii, norms, corruptions or data."
 

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.io import checkpoint
 from nas.core.io.files import told_plainly, write_atomic, write_json, write_text
+from nas.core.io.records import Json
 from nas.core.provenance import versions
-from nas.export.card import card
+from nas.export.card import Evaluation, Facts, card
+from nas.report.facts import evaluations_of
 from nas.runs.run_folder import CONFIG, described, result_of
 from nas.runs.sources import checkpoint_of, run_of
 from nas.search_spaces import SPACES, Network
@@ -34,7 +36,7 @@ ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that
 TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
 
 
-def export(source: Path, folder: Path) -> dict[str, Any]:
+def export(source: Path, folder: Path) -> Json:
     """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; returns what was written.
 
     The folder appears whole or not at all. `InputError` where it exists and is not empty.
@@ -53,19 +55,19 @@ def export(source: Path, folder: Path) -> dict[str, Any]:
     trained = replace(trained, data=data)
     space = SPACES.get(trained.space)()
     cost = space.cost(space.parse(trained.arch), trained.num_classes, image_size=trained.image_size, **trained.settings)
-    facts = {
-        "params": cost.params,
-        "macs": cost.macs,
-        "epoch": checkpoint.load(path, "network").get("epoch"),
-        "recipe": _recipe(path, trained.training),
-        "versions": {**versions(), **_installed("safetensors", "onnx")},
-    }
+    facts = Facts(
+        params=cost.params,
+        macs=cost.macs,
+        epoch=checkpoint.load(path, "network").get("epoch"),
+        recipe=_recipe(path, trained.training),
+        versions={**versions(), **_installed("safetensors", "onnx")},
+    )
     metrics = _metrics(path)
     with _appearing(folder) as new:
-        save_exported(new, trained, weights, facts)
+        save_exported(new, trained, weights, asdict(facts))
         exported, _ = load_exported(new)
         write_atomic(new / ONNX, lambda file: file.write(onnx_bytes(exported, trained.image_size)))
-        write_json(new / METRICS, metrics)
+        write_json(new / METRICS, [one.to_json() for one in metrics])
         write_text(new / CARD, card(folder.name, trained, facts, metrics))
     return {
         "folder": str(folder),
@@ -122,7 +124,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _recipe(path: Path, training: str) -> dict[str, Any] | None:
+def _recipe(path: Path, training: str) -> Json | None:
     """The settings of the training, where the run of the checkpoint is there to tell them."""
     run = run_of(path)
     if run is None:
@@ -132,7 +134,7 @@ def _recipe(path: Path, training: str) -> dict[str, Any] | None:
     return {key: value for key, value in recipe.items() if adversarial(training) or key not in ADVERSARIAL}
 
 
-def _metrics(path: Path) -> list[dict[str, Any]]:
+def _metrics(path: Path) -> list[Evaluation]:
     """Every finished evaluation of the checkpoint: in its own run, and in runs of `nas eval` beside that."""
     run = run_of(path)
     if run is None:
@@ -143,14 +145,13 @@ def _metrics(path: Path) -> list[dict[str, Any]]:
         *sorted(other for other in run.parent.iterdir() if other != run and (other / CONFIG).is_file()),
     ]:
         try:
-            result = result_of(folder) or {}
+            result = result_of(folder)
         except InputError:
             continue
-        for entry in result.get("models", [result] if "attacks" in result else []):
-            if "checkpoint" in entry and (folder / entry["checkpoint"]).resolve() == path:
+        for entry in [] if result is None else evaluations_of(result):
+            if entry.checkpoint is not None and (folder / entry.checkpoint).resolve() == path:
                 data = described(folder)["settings"]["data"]
-                plain = {key: value for key, value in entry.items() if key not in ("checkpoint", "seconds")}
-                found.append({**plain, "data": {key: data.get(key) for key in ("name", "size")}, "run": folder.name})
+                found.append(Evaluation(entry, {key: data.get(key) for key in ("name", "size")}, folder.name))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
-from nas.report.facts import uniform
+from nas.report.facts import evaluations_of, training_of
 from nas.report.identity import TRAININGS, Identity, identities
 from nas.report.palette import CHECKPOINTS
 from nas.report.wording import ball, listed
-from nas.runs.run_folder import STORE, described, result_of
+from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
+from nas.runs.run_folder import STORE, described, finished
 from nas.runs.sources import run_of
 from nas.strategies.pareto import undominated
 
-WORST = "worst_case"
-UNKNOWN = "training unknown"  # of networks that were not trained here
 STRENGTH = ("step_size", "restarts", "cascade")  # what makes an attack of one name and radius another one
 
 
@@ -33,58 +33,57 @@ class Checkpoint:
 
     label: str  # unique among those compared
     run: str
-    entry: dict[str, Any]  # as in the run's result
+    entry: EvalResult
     data: str
-    images: tuple[Any, ...]  # equal for checkpoints that saw the same images
     strength: tuple[Any, ...]  # equal where attacks of one name are the same attack
     identity: Identity
-    record: dict[str, Any] | None  # of its training
+    record: TrainedModel | None  # of its training
 
     @property
     def training(self) -> str:
         return TRAININGS.get(self.identity.training, self.identity.training)
 
+    def to_json(self) -> Json:
+        return {"label": self.label, "run": self.run, "data": self.data, **self.entry.to_json()}
 
-@dataclass(frozen=True)
-class Difference:
-    """The paired difference of two checkpoints on one metric; `p` by bootstrap, `exact` by McNemar's test.
 
-    `corrected` is `exact` after Holm's correction for all differences of the comparison: every pair of checkpoints on
-    every accuracy on which it can be paired. The interval is 95 %, uncorrected.
+@dataclass(frozen=True, kw_only=True)
+class ComparedDifference(Difference):
+    """The paired difference of two checkpoints on one accuracy.
+
+    Corrected for all differences of the comparison: every pair of checkpoints on every accuracy on which it can be
+    paired. The interval is 95 %, uncorrected.
     """
 
-    first: str
-    second: str
-    metric: str
-    n: int
-    difference: float
-    interval: tuple[float, float]
-    p: float
-    exact: float
-    corrected: float
+    n: int  # images
+    bootstrap: float  # the p-value of resamples of the images
 
-    @property
-    def shown(self) -> bool:
-        return self.corrected < SIGNIFICANCE
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {**asdict(self), "shown": self.shown}
+    def to_json(self) -> Json:
+        """There `p` is that of the bootstrap."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "metric": self.metric,
+            "n": self.n,
+            "difference": self.difference,
+            "interval": list(self.interval),
+            "p": self.bootstrap,
+            "exact": self.p,
+            "corrected": self.corrected,
+            "shown": self.shown,
+        }
 
 
 @dataclass(frozen=True)
 class Comparison:
     checkpoints: list[Checkpoint]
-    differences: list[Difference]
+    differences: list[ComparedDifference]
     notes: list[str]  # what could not be compared, and why
 
-    def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+    def to_json(self) -> Json:
         return {
-            "checkpoints": [
-                {"label": one.label, "run": one.run, "data": one.data, **one.entry} for one in self.checkpoints
-            ],
-            "differences": [row.plain() for row in self.differences],
+            "checkpoints": [one.to_json() for one in self.checkpoints],
+            "differences": [row.to_json() for row in self.differences],
             "notes": self.notes,
         }
 
@@ -117,21 +116,15 @@ def single_runs(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         parts = [folder]
         if described(folder)["command"] == "study":
-            parts = [folder / name for name in _finished(folder)["runs"]]
+            result = finished(folder)
+            parts = [folder / name for name in result.runs] if isinstance(result, StudyResult) else []
         runs.update({part.resolve(): part for part in parts if part.resolve() not in runs})
     return list(runs.values())
 
 
 def evaluated(folders: Sequence[Path]) -> int:
     """How many evaluated checkpoints the runs hold."""
-    return sum(len(uniform(_finished(folder)).get("models") or []) for folder in single_runs(folders))
-
-
-def _finished(folder: Path) -> dict[str, Any]:
-    result = result_of(folder)
-    if result is None:
-        raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
-    return result
+    return sum(len(evaluations_of(finished(folder))) for folder in single_runs(folders))
 
 
 def _name(folder: Path) -> str:
@@ -142,17 +135,13 @@ def _name(folder: Path) -> str:
 
 def metrics(a: Checkpoint, b: Checkpoint) -> list[str]:
     """The metrics on which two checkpoints can be paired image by image."""
-    if a.images != b.images:
+    if a.entry.fingerprint != b.entry.fingerprint:
         return []
     if a.strength != b.strength:
-        return ["clean"]
-    shared = [name for name in a.entry["correct"] if name in b.entry["correct"]]
-    return shared + ([WORST] if _worst(a) and _worst(a) == _worst(b) and len(_worst(a)) > 1 else [])
-
-
-def outcomes(one: Checkpoint, metric: str) -> str:
-    """The images that are right under a metric, as a text of 0 and 1."""
-    return one.entry[WORST]["correct"] if metric == WORST else one.entry["correct"][metric]
+        return [CLEAN]
+    shared = [name for name in a.entry.correct if name in b.entry.correct]
+    worst = a.entry.worst_of_several is not None and _worst(a) == _worst(b)
+    return shared + ([WORST_CASE] if worst else [])
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -161,17 +150,17 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def _worst(one: Checkpoint) -> list[str]:
-    return sorted((one.entry.get(WORST) or {}).get("attacks", []))
+    return sorted(one.entry.worst_case.attacks)
 
 
 def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
-    entries = uniform(_finished(folder)).get("models") or []
+    entries = evaluations_of(finished(folder))
     settings = described(folder)["settings"]
-    split = identities({entry["name"]: entry.get("training") or UNKNOWN for entry in entries})
+    split = identities({entry.name: entry.training for entry in entries})
     cells = list(dict.fromkeys(one.cell for one in split.values()))
     found = []
     for entry in entries:
-        own = split[entry["name"]]
+        own = split[entry.name]
         cell = name if len(entries) == 1 else f"{name}: {own.cell}"
         colour = CHECKPOINTS[(before + cells.index(own.cell)) % len(CHECKPOINTS)]
         identity = Identity(cell, own.training, colour)
@@ -181,7 +170,6 @@ def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
                 str(folder),
                 entry,
                 _data(settings["data"]),
-                _images(settings["data"], entry),
                 _strength(settings, entry),
                 identity,
                 _record(folder, entry),
@@ -195,53 +183,58 @@ def _data(settings: dict[str, Any]) -> str:
     return f"{settings['name']} at {size} pixels" if size else str(settings["name"])
 
 
-def _images(settings: dict[str, Any], entry: dict[str, Any]) -> tuple[Any, ...]:
-    """By the fingerprint of the images; where a run has none, by its settings."""
-    if entry.get("fingerprint"):
-        return (entry["fingerprint"],)
-    return (settings["name"], settings.get("size"), settings.get("root"), entry["n_test"])
-
-
-def _strength(settings: dict[str, Any], entry: dict[str, Any]) -> tuple[Any, ...]:
+def _strength(settings: dict[str, Any], entry: EvalResult) -> tuple[Any, ...]:
     chosen = settings.get("eval") or {}
-    return (entry["norm"], entry["eps"], *(chosen.get(key) for key in STRENGTH))
+    return (entry.norm, entry.eps, *(chosen.get(key) for key in STRENGTH))
 
 
-def _record(folder: Path, entry: dict[str, Any]) -> dict[str, Any] | None:
+def _record(folder: Path, entry: EvalResult) -> TrainedModel | None:
     """The training history of a checkpoint, from the store of the run that trained it."""
-    if not entry.get("checkpoint"):
+    if entry.checkpoint is None:
         return None
-    path = (folder / entry["checkpoint"]).resolve()
+    path = (folder / entry.checkpoint).resolve()
     run = run_of(path)
     if run is None or not (run / STORE).is_file():
         return None
     with SqliteStore(run / STORE) as store:
-        record = (store.get("training") or {}).get(path.parent.name)
-    return record if record and record.get("history") else None
+        record = training_of(store).get(path.parent.name)
+    return record if record and record.history else None
 
 
-def _differences(found: list[Checkpoint]) -> list[Difference]:
+def _differences(found: list[Checkpoint]) -> list[ComparedDifference]:
     rows = []
     for a, b in combinations(found, 2):
         for metric in metrics(a, b):
-            first, second = ([flag == "1" for flag in outcomes(one, metric)] for one in (a, b))
+            first, second = (one.entry.outcomes()[metric].tolist() for one in (a, b))
             rows.append((a.label, b.label, metric, paired_bootstrap(first, second), mcnemar(first, second), len(first)))
     corrected = holm([row[4] for row in rows])
     return [
-        Difference(a, b, metric, n, drawn.difference, (drawn.low, drawn.high), drawn.p, exact, p)
-        for (a, b, metric, drawn, exact, n), p in zip(rows, corrected)
+        ComparedDifference(
+            first=first,
+            second=second,
+            metric=metric,
+            n=n,
+            difference=drawn.difference,
+            interval=Interval(drawn.low, drawn.high),
+            bootstrap=drawn.p,
+            p=exact,
+            corrected=p,
+            shown=p < SIGNIFICANCE,
+            text="",
+        )
+        for (first, second, metric, drawn, exact, n), p in zip(rows, corrected)
     ]
 
 
 def _reasons(found: list[Checkpoint]) -> list[str]:
     """Plain sentences about the checkpoints that cannot be paired."""
-    groups: dict[tuple[Any, ...], list[Checkpoint]] = {}
+    groups: dict[str, list[Checkpoint]] = {}
     for one in found:
-        groups.setdefault(one.images, []).append(one)
+        groups.setdefault(one.entry.fingerprint, []).append(one)
     notes = []
     if len(groups) > 1:
         texts = [
-            f"{listed([one.label for one in group])} ({group[0].data}, {group[0].entry['n_test']:,} images)"
+            f"{listed([one.label for one in group])} ({group[0].data}, {group[0].entry.n_test:,} images)"
             for group in groups.values()
         ]
         notes.append(

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
 from nas.core.io.files import write_text
 from nas.eval.metrics import SIGNIFICANCE
-from nas.report.compare import WORST, Checkpoint, Comparison, Difference
+from nas.report.compare import Checkpoint, ComparedDifference, Comparison
 from nas.report.figures import comparison as drawn
 from nas.report.figures import curves
 from nas.report.frame import beside, document, section
 from nas.report.identity import legend
 from nas.report.sections import measured
-from nas.report.sections.tables import forest, scrolling, share
+from nas.report.sections.tables import forest, robust, scrolling, share
 from nas.report.wording import (
     attack,
     ball,
     listed,
     metric,
     norm,
-    percent,
     points,
     probability,
     radius,
@@ -60,14 +60,13 @@ def _summary(comparison: Comparison) -> str:
 
 
 def _attacks(rows: Numbered) -> list[str]:
-    return list(dict.fromkeys(key for _, one in rows for key in one.entry["attacks"]))
+    return list(dict.fromkeys(key for _, one in rows for key in one.entry.attacks))
 
 
 def _results(rows: Numbered) -> str:
     attacks = _attacks(rows)
-    worst = any(one.entry.get(WORST) for _, one in rows)
-    titles = "".join(f"<th>{escape(attack(key))}</th>" for key in attacks) + ("<th>worst<br>case</th>" if worst else "")
-    count = len(attacks) + worst
+    titles = "".join(f"<th>{escape(attack(key))}</th>" for key in attacks) + "<th>worst<br>case</th>"
+    count = len(attacks) + 1
     head = (
         '<thead><tr><th rowspan="2">no.</th><th rowspan="2" class="name">checkpoint</th><th rowspan="2">weights</th>'
         '<th rowspan="2">images</th><th rowspan="2">ε</th>'
@@ -75,31 +74,22 @@ def _results(rows: Numbered) -> str:
         f'<th colspan="{count}" class="group">robust accuracy</th><th colspan="{count}" class="group">HRS under</th>'
         f"</tr><tr>{titles * 2}</tr></thead>"
     )
-    body = "".join(_row(number, one, attacks, worst) for number, one in rows)
+    body = "".join(_row(number, one, attacks) for number, one in rows)
     note = "In brackets the uncorrected 95% Wilson interval in percent. The numbers name checkpoints in the figures."
     return section("Results", scrolling(f"<table>{head}<tbody>{body}</tbody></table>"), note)
 
 
-def _row(number: int, one: Checkpoint, attacks: list[str], worst: bool) -> str:
+def _row(number: int, one: Checkpoint, attacks: list[str]) -> str:
     entry = one.entry
-    params = "unknown" if entry.get("params") is None else f"{entry['params']:,}"
     cells = [
         f"<td>{number}</td>",
         f'<th class="name">{one.identity.swatch}{escape(one.identity.cell)}<small>{escape(one.training)}</small></th>',
-        f"<td>{params}</td>",
-        f"<td>{entry['n_test']:,}<small>{escape(one.data)}</small></td>",
-        f"<td>{escape(radius(entry['eps']))}<small>{escape(norm(entry['norm']))}</small></td>",
-        share(entry["clean"], entry["intervals"]["clean"]),
+        f"<td>{entry.params:,}</td>",
+        f"<td>{entry.n_test:,}<small>{escape(one.data)}</small></td>",
+        f"<td>{escape(radius(entry.eps))}<small>{escape(norm(entry.norm))}</small></td>",
+        share(entry.clean, entry.clean_interval),
+        robust([*(entry.attacks.get(key) for key in attacks), entry.worst_case]),
     ]
-    for key in attacks:
-        known = key in entry["attacks"]
-        cells.append(share(entry["attacks"][key], entry["intervals"][key]) if known else "<td></td>")
-    found = entry.get(WORST)
-    if worst:
-        cells.append(share(found["accuracy"], found["interval"]) if found else "<td></td>")
-    cells += [f"<td>{percent(entry['hrs'][key])}</td>" if key in entry["hrs"] else "<td></td>" for key in attacks]
-    if worst:
-        cells.append(f"<td>{percent(found['hrs'])}</td>" if found else "<td></td>")
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -122,7 +112,7 @@ def _protocols(rows: Numbered) -> dict[str, Numbered]:
     groups: dict[str, Numbered] = {}
     for number, one in rows:
         entry = one.entry
-        title = f"{one.data}, {ball(entry['norm'], entry['eps'])}"
+        title = f"{one.data}, {ball(entry.norm, entry.eps)}"
         groups.setdefault(title, []).append((number, one))
     return groups
 
@@ -143,7 +133,7 @@ def _training(rows: Numbered) -> str:
     models = {one.label: one.identity for _, one in rows}
     plots = []
     for key in curves.CURVES:
-        holding = {label: r for label, r in records.items() if any(row.get(key) is not None for row in r["history"])}
+        holding = {label: r for label, r in records.items() if r.curve(key)}
         if holding:
             plots.append(f"<figure>{curves.training(key, holding, models)}</figure>")
     if not plots:
@@ -154,7 +144,7 @@ def _training(rows: Numbered) -> str:
 
 def _measured(rows: Numbered) -> str:
     models = {one.label: one.identity for _, one in rows}
-    return measured.measures([{**one.entry, "name": one.label} for _, one in rows], models)
+    return measured.measures([replace(one.entry, name=one.label) for _, one in rows], models)
 
 
 def _differences(comparison: Comparison) -> str:
@@ -162,7 +152,7 @@ def _differences(comparison: Comparison) -> str:
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in comparison.notes)
     if not rows:
         return section("Paired differences", notes)
-    low, high = min(0.0, *(row.interval[0] for row in rows)), max(0.0, *(row.interval[1] for row in rows))
+    low, high = min(0.0, *(row.interval.low for row in rows)), max(0.0, *(row.interval.high for row in rows))
     room = 0.04 * (high - low) or 1.0
     body = []
     numbers = {one.label: number for number, one in enumerate(comparison.checkpoints, start=1)}
@@ -184,13 +174,13 @@ def _differences(comparison: Comparison) -> str:
     return section("Paired differences", notes + table, note)
 
 
-def _difference(row: Difference, numbers: dict[str, int], scale: tuple[float, float]) -> str:
+def _difference(row: ComparedDifference, numbers: dict[str, int], scale: tuple[float, float]) -> str:
     better = numbers[row.first if row.difference > 0 else row.second]
-    said = verdict(row.plain(), f"no. {better} is better")
-    values = "".join(f"<td>{escape(probability(p))}</td>" for p in (row.p, row.exact, row.corrected))
+    said = verdict(row, f"no. {better} is better")
+    values = "".join(f"<td>{escape(probability(p))}</td>" for p in (row.bootstrap, row.p, row.corrected))
     return (
         f'<tr class="{"shown" if row.shown else "unshown"}"><th class="name">{escape(metric(row.metric))}</th>'
-        f'<td>{escape(points(row.plain()))}</td><td class="forest">{forest(row.plain(), scale)}</td>{values}'
+        f'<td>{escape(points(row))}</td><td class="forest">{forest(row, scale)}</td>{values}'
         f'<td class="name">{escape(said)}</td></tr>'
     )
 
@@ -224,7 +214,7 @@ def _reading(comparison: Comparison) -> str:
 def lines(comparison: Comparison) -> list[str]:
     """For the command line: the differences that are shown, how many are not, and what could not be paired."""
     texts = [
-        f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text({**row.plain(), 'p': row.exact})}"
+        f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text(row)}"
         for row in comparison.differences
         if row.shown
     ]
@@ -239,7 +229,7 @@ def _count(comparison: Comparison) -> str:
         f"{sum(row.shown for row in rows)} of {len(rows)} paired differences are shown at the level {SIGNIFICANCE:g}, "
         "corrected for their number (McNemar's exact test, Holm); the 95 % intervals are uncorrected"
     )
-    alone = sum(not row.shown and bool(disagreement(row.plain())) for row in rows)
+    alone = sum(not row.shown and bool(disagreement(row)) for row in rows)
     if alone:
         text += f", and {alone} {'leaves' if alone == 1 else 'leave'} out 0 where no difference is shown"
     return f"{text}."

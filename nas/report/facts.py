@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nas.core.errors import InputError
+from nas.core.goal import Goal
 from nas.core.io.records import Json
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.identity import Identity, identities
+from nas.results import (
+    Difference,
+    EvalResult,
+    Result,
+    RunResult,
+    SearchResult,
+    StudyResult,
+    TrainedModel,
+    TrainResult,
+    TransferResult,
+)
 from nas.runs.differences import corrected
 from nas.runs.run_folder import described
 from nas.search_spaces import SPACES
-from nas.searches.loop import failures, trajectory
-from nas.strategies import Goal
+from nas.searches.loop import Step, failures, trajectory
 
 Repeat = Callable[[Json, Json], tuple[str, bool]]  # settings, extra → line, whether it needs a file
 Edges = dict[str, list[tuple[str, str, str]]]
@@ -25,58 +35,70 @@ Edges = dict[str, list[tuple[str, str, str]]]
 class Facts:
     """Everything the page shows; a part that the run does not have is empty (or `None`)."""
 
-    settings: dict[str, Any]
+    settings: Json
     command: str  # of the command line that made the run
-    extra: dict[str, Any]
-    result: dict[str, Any]
-    goal: Goal | None
-    evaluations: list[dict[str, Any]]  # the rows of `trajectory`
+    extra: Json
+    result: Result
+    evaluations: list[Step]  # of the search
     failures: dict[str, int]  # of the search, by reason
-    training: dict[str, dict[str, Any]]  # by model
+    training: dict[str, TrainedModel]  # by model
     models: dict[str, Identity]
     repeated: tuple[str, bool]  # the command line that repeats the run, and whether it needs the settings as a file
 
     @property
-    def search(self) -> dict[str, Any] | None:
-        return self.result.get("search")
+    def search(self) -> SearchResult | None:
+        return search_of(self.result)
 
     @property
-    def entries(self) -> list[dict[str, Any]]:
-        return [{**entry, "sweep": _curves(entry)} for entry in self.result.get("models") or []]
+    def goal(self) -> Goal | None:
+        return self.search.goals[0] if self.search else None
 
     @property
-    def differences(self) -> list[dict[str, Any]]:
-        return self.result.get("differences") or []
+    def entries(self) -> list[EvalResult]:
+        return evaluations_of(self.result)
+
+    @property
+    def differences(self) -> list[Difference]:
+        return self.result.differences if isinstance(self.result, RunResult) else []
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of each stage."""
+        return {"train": self.result.seconds} if isinstance(self.result, TrainResult) else self.result.seconds
 
     @property
     def space(self) -> str:
         if "importable" in self.extra:  # a network that is not ours
             return "none"
-        return self.result.get("space") or self.settings["space"]
+        return self.result.space if isinstance(self.result, (RunResult, StudyResult)) else self.settings["space"]
 
     @property
     def data(self) -> str:
-        return self.result.get("data") or self.settings["data"]["name"]
+        if isinstance(self.result, (RunResult, StudyResult, TransferResult)):
+            return self.result.data
+        return self.settings["data"]["name"]
 
     def cells(self) -> dict[str, str]:
         """Architecture by the name of its cell: `best`, `random`, or the name of a single model."""
-        named = {"best": self.result.get("architecture"), "random": self.result.get("random_architecture")}
-        if named["best"] is None and self.search and self.search.get("best"):
-            named["best"] = self.search["best"][0]["arch"]
-        found = {name: arch for name, arch in named.items() if arch is not None}
+        found = {}
+        if isinstance(self.result, RunResult):
+            found["best"] = self.result.arch
+            if self.result.random_arch is not None:
+                found["random"] = self.result.random_arch
+        elif self.search and self.search.top:
+            found["best"] = self.search.best.arch
         for entry in self.entries:
-            found.setdefault(self.models[entry["name"]].cell, entry.get("architecture"))
+            found.setdefault(self.models[entry.name].cell, entry.arch)
         for name, record in self.training.items():
-            found.setdefault(self.models[name].cell, record.get("arch"))
+            found.setdefault(self.models[name].cell, record.arch)
         unique: dict[str, str] = {}
         for name, arch in found.items():
-            if arch is not None and arch not in unique.values():
+            if arch not in unique.values():
                 unique[name] = arch
         return unique
 
     def edges(self, arch: str) -> Edges:
-        """The cells of `arch` as graphs; none where the run's space cannot read it (it is of another "
-        "space)."""
+        """The cells of `arch` as graphs; none where the run's space cannot read it (it is of another space)."""
         try:
             space = SPACES.get(self.space)()
             return space.edges(space.parse(arch))
@@ -84,42 +106,40 @@ class Facts:
             return {}
 
 
-def gather(folder: Path, result: dict[str, Any], repeat: Repeat) -> Facts:
+def gather(folder: Path, result: Result, repeat: Repeat) -> Facts:
     """Read what the folder of a run knows; takes no lock, so that it works inside the run and after it."""
     config = described(folder)
-    result = corrected(uniform(result))
-    goal, evaluations, failed = None, [], {}
-    training: dict[str, dict[str, Any]] = {}
+    result = corrected(result)
+    evaluations, failed = [], {}
+    training: dict[str, TrainedModel] = {}
     path = folder / "store.sqlite"
     if path.exists():
         with SqliteStore(path) as store:
-            training = store.get("training") or {}
-            if result.get("search"):
-                goal = Goal(**result["search"]["goals"][0])
-                if "epochs" not in result["search"]:
-                    evaluations, failed = trajectory(store, goal), failures(store)
-    known = {entry["name"]: entry.get("training") for entry in result.get("models") or []}
+            training = training_of(store)
+            search = search_of(result)
+            if search and search.supernet is None:
+                evaluations, failed = trajectory(store, search.goals[0]), failures(store)
+    known = {entry.name: entry.training for entry in evaluations_of(result)}
     models = identities({**known, **{name: known.get(name) for name in training}})
     training = {name: training[name] for name in models if name in training}
     settings, extra = config["settings"], config["extra"]
     line = repeat(settings, extra)
-    return Facts(settings, config["command"], extra, result, goal, evaluations, failed, training, models, line)
+    return Facts(settings, config["command"], extra, result, evaluations, failed, training, models, line)
 
 
-def _curves(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The accuracies over eps, one curve per attack; results had a single one once."""
-    sweep = entry.get("sweep") or []
-    return [curve for curve in ([sweep] if isinstance(sweep, dict) else sweep) if len(curve["eps"]) > 1]
+def search_of(result: Result) -> SearchResult | None:
+    if isinstance(result, SearchResult):
+        return result
+    return result.search if isinstance(result, RunResult) else None
 
 
-def uniform(result: dict[str, Any]) -> dict[str, Any]:
-    """The result of any command in the form of `nas run`'s; that of a single stage comes flat."""
-    seconds = result.get("seconds") or {}
-    about: dict[str, Any] = {key: result[key] for key in ("versions", "provenance") if key in result}
-    if "best" in result:
-        return {"search": result, "seconds": seconds, **about}
-    if "attacks" in result:
-        return {"models": [result], "seconds": seconds, **about}
-    if "chosen_epoch" in result:
-        return {"seconds": {"train": seconds} if isinstance(seconds, float) else seconds, **about}
-    return result
+def evaluations_of(result: Result) -> list[EvalResult]:
+    """The networks that were attacked."""
+    if isinstance(result, EvalResult):
+        return [result]
+    return result.models if isinstance(result, RunResult) else []
+
+
+def training_of(store: SqliteStore) -> dict[str, TrainedModel]:
+    """The networks that a run trained, by name."""
+    return {name: TrainedModel.from_json(one) for name, one in (store.get("training") or {}).items()}

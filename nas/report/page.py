@@ -6,7 +6,6 @@ from html import escape
 
 from omegaconf import OmegaConf
 
-from nas.eval.outputs import NAMES
 from nas.report.facts import Facts
 from nas.report.figures import cells, curves
 from nas.report.frame import beside, document, section
@@ -14,6 +13,7 @@ from nas.report.identity import legend
 from nas.report.sections import corruptions, measured, tables
 from nas.report.sections.summary import summary
 from nas.report.wording import attack, non_finite, norm, origin, radius, remarks, taken
+from nas.results import RunResult, TransferResult
 from nas.runs.differences import correction
 
 ROOMY = 600  # a cell wider than this gets a row of its own
@@ -46,17 +46,17 @@ def _header(facts: Facts, name: str) -> str:
 def _results(facts: Facts) -> str:
     if not facts.entries:
         return ""
-    images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in facts.entries))
+    images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry.n_test for entry in facts.entries))
     note = f"Accuracy on {images} test images; in brackets its uncorrected 95% Wilson interval in percent."
     several = len(facts.entries) > 1
     for entry in facts.entries:
         for line in (*taken(entry), *remarks(entry)):
-            note += f" {escape(facts.models[entry['name']].label)}: {escape(line)}" if several else f" {escape(line)}"
+            note += f" {escape(facts.models[entry.name].label)}: {escape(line)}" if several else f" {escape(line)}"
     return section("Results", tables.results(facts) + _non_finite(facts), note)
 
 
 def _non_finite(facts: Facts) -> str:
-    told = {facts.models[entry["name"]].label: " ".join(non_finite(entry)) for entry in facts.entries}
+    told = {facts.models[entry.name].label: " ".join(non_finite(entry)) for entry in facts.entries}
     return "".join(f'<p class="note">{escape(name)}: {escape(text)}</p>' for name, text in told.items() if text)
 
 
@@ -70,13 +70,13 @@ def _differences(facts: Facts) -> str:
 
 
 def _robustness(facts: Facts) -> str:
-    entries = [entry for entry in facts.entries if entry["sweep"]]
+    entries = [entry for entry in facts.entries if entry.sweep]
     if not entries:
         return ""
-    found = list(dict.fromkeys(curve["attack"] for entry in entries for curve in entry["sweep"]))
+    found = list(dict.fromkeys(curve.attack for entry in entries for curve in entry.sweep))
     names = " or ".join(map(attack, found))
-    images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry["n_test"] for entry in entries))
-    words = legend([facts.models[entry["name"]] for entry in entries]) + (
+    images = ", ".join(f"{n:,}" for n in dict.fromkeys(entry.n_test for entry in entries))
+    words = legend([facts.models[entry.name] for entry in entries]) + (
         f"<p>Share of the images that are classified rightly before and after {escape(names)} of radius "
         f"\u03b5. Bands: 95% "
         f"Wilson intervals of {images} images. At \u03b5 = 0 stands the clean accuracy; the dotted line is "
@@ -88,9 +88,9 @@ def _robustness(facts: Facts) -> str:
 
 
 def _checks(facts: Facts) -> str:
-    entries = [entry for entry in facts.entries if entry.get("checks")]
+    entries = [entry for entry in facts.entries if entry.checks]
     note = "Checks on a few images. A warning is a sign of an attack that fails, not of a robust network. "
-    if any(one["name"] not in NAMES for entry in entries for one in entry["checks"]):
+    if any(entry.attacked_further for entry in entries):
         note += "Two attacks are compared by the uncorrected 95% interval of their difference."
     else:
         note += "They look at outputs and gradients; eval.checks=true attacks further."
@@ -99,7 +99,8 @@ def _checks(facts: Facts) -> str:
 
 def _transfer(facts: Facts) -> str:
     note = "Rows: the network that was attacked; columns: the network that was shown the images. White-box in bold."
-    return section("Transfer", tables.transfer(facts.result), note)
+    body = tables.transfer(facts.result) if isinstance(facts.result, TransferResult) else ""
+    return section("Transfer", body, note)
 
 
 def _corruptions(facts: Facts) -> str:
@@ -122,31 +123,31 @@ def _search(facts: Facts) -> str:
     found, goal = facts.search, facts.goal
     if not found or goal is None:
         return ""
-    if "epochs" in found:
-        warning = found["epochs"][-1]["warning"]
+    if found.supernet is not None:
+        epochs = found.supernet.epochs
+        warning = epochs[-1].warning
         note = f"<p>{escape(warning)}: a sign of collapse.</p>" if warning else ""
-        return section("Search", note + tables.epochs(found["epochs"]) + tables.best(facts))
+        return section("Search", note + tables.epochs(epochs) + tables.best(facts))
     plot = ""
     if facts.evaluations:
         words = (
             '<ul class="legend"><li><i class="dot"></i>one evaluation</li><li><i class="line"></i>best so '
             "far</li>"
-            + ('<li><b class="cross">\u00d7</b>failed evaluation</li>' if found.get("failed") else "")
-            + f"</ul><p>{found['evaluated']:,} classes of isomorphic cells were scored, "
-            f"{found.get('failed', 0):,} failed."
+            + ('<li><b class="cross">\u00d7</b>failed evaluation</li>' if found.failed else "")
+            + f"</ul><p>{found.evaluated:,} classes of isomorphic cells were scored, {found.failed:,} failed."
         )
-        if found.get("exhausted"):
+        if found.exhausted:
             words += " The budget was not used up: the search found no further cells within its limits."
         words += f"</p>{tables.failures(facts)}"
-        plot = beside(curves.search(facts.evaluations, goal, bool(found.get("exhausted"))), words)
+        plot = beside(curves.search(facts.evaluations, goal, found.exhausted), words)
     return section("Search", plot + tables.best(facts))
 
 
 def _training(facts: Facts) -> str:
-    records = {name: record for name, record in facts.training.items() if record.get("history")}
+    records = {name: record for name, record in facts.training.items() if record.history}
     plots = []
     for key in curves.CURVES:
-        holding = {name: r for name, r in records.items() if any(row.get(key) is not None for row in r["history"])}
+        holding = {name: r for name, r in records.items() if r.curve(key)}
         if holding:
             plots.append(f"<figure>{curves.training(key, holding, facts.models)}</figure>")
     if not plots:
@@ -191,12 +192,12 @@ def _settings(facts: Facts) -> str:
     dump = escape(OmegaConf.to_yaml(OmegaConf.create(facts.settings)))
     parts = [f"<details><summary>All settings</summary><pre>{dump}</pre></details>"]
     sides = []
-    if facts.result.get("seeds"):
-        sides.append(f"<div><h3>Seeds</h3>{tables.pairs(facts.result['seeds'])}</div>")
-    if facts.result.get("versions"):
-        sides.append(f"<div><h3>Versions</h3>{tables.pairs(facts.result['versions'])}</div>")
-    if facts.result.get("provenance"):
-        sides.append(f"<div><h3>Where it was computed</h3>{tables.pairs(origin(facts.result['provenance']))}</div>")
+    if isinstance(facts.result, RunResult):
+        sides.append(f"<div><h3>Seeds</h3>{tables.pairs(facts.result.seeds)}</div>")
+    if facts.result.versions:
+        sides.append(f"<div><h3>Versions</h3>{tables.pairs(facts.result.versions)}</div>")
+    if facts.result.provenance:
+        sides.append(f"<div><h3>Where it was computed</h3>{tables.pairs(origin(facts.result.provenance))}</div>")
     if sides:
         parts.append(f'<div class="sides">{"".join(sides)}</div>')
     return section("Settings, seeds and versions", "".join(parts))
@@ -214,8 +215,8 @@ def _repeat(facts: Facts) -> str:
 def _reading(facts: Facts) -> str:
     if not facts.entries:
         return ""
-    eps = ", ".join(dict.fromkeys(radius(entry["eps"]) for entry in facts.entries))
-    norms = " and ".join(dict.fromkeys(norm(entry["norm"]) for entry in facts.entries))
+    eps = ", ".join(dict.fromkeys(radius(entry.eps) for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry.norm) for entry in facts.entries))
     terms = {
         "Robust accuracy": "the share of test images that are classified rightly before <em>and</em> after "
         "the attack, which "

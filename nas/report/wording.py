@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from nas.results import (
+    NOT_COUNTED,
+    WORST_CASE,
+    Difference,
+    EvalResult,
+    Interval,
+    Normalised,
+    Provenance,
+    TransferNetwork,
+)
 from nas.runs.differences import in_points
 
 ATTACKS = {
@@ -28,37 +37,36 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}%"
 
 
-def origin(provenance: dict[str, Any]) -> dict[str, str]:
+def origin(provenance: Provenance) -> dict[str, str]:
     """What a result says of the machine, the source and the data behind it, as lines of a table."""
-    found = {name.replace("_gib", ", GiB").replace("_", " "): value for name, value in provenance["hardware"].items()}
-    if provenance["source"] is not None:
-        found["source"] = provenance["source"]["commit"] + (" with changes" if provenance["source"]["changed"] else "")
-    found["SHA-256 of the settings"] = provenance["settings_sha256"]
-    for part, digest in (provenance["data_sha256"] or {}).items():
+    found = {name.replace("_gib", ", GiB").replace("_", " "): value for name, value in provenance.hardware.items()}
+    if provenance.source is not None:
+        found["source"] = provenance.source.commit + (" with changes" if provenance.source.changed else "")
+    found["SHA-256 of the settings"] = provenance.settings_sha256
+    for part, digest in (provenance.data_sha256 or {}).items():
         found[f"SHA-256 of the {part.replace('_', ' ')} images"] = digest
-    found["kernels"] = "deterministic ones alone" if provenance["deterministic"] else "as fast as they come"
-    if provenance["earlier"]:
-        found["other sessions"] = f"{len(provenance['earlier'])}, elsewhere or with other versions: see result.json"
+    found["kernels"] = "deterministic ones alone" if provenance.deterministic else "as fast as they come"
+    if provenance.earlier:
+        found["other sessions"] = f"{len(provenance.earlier)}, elsewhere or with other versions: see result.json"
     return {name: "unknown" if value is None else str(value) for name, value in found.items()}
 
 
-def remarks(entry: Mapping[str, Any]) -> list[str]:
+def remarks(entry: EvalResult) -> list[str]:
     """What an evaluation says of its own numbers, in sentences."""
-    return [*entry.get("remarks", []), *(entry.get("corruptions") or {}).get("remarks", [])]
+    return [*entry.remarks, *(entry.corruptions.remarks if entry.corruptions else [])]
 
 
-def interval(bounds: Sequence[float]) -> str:
+def interval(bounds: Interval) -> str:
     """A 95% interval of a fraction, in percent."""
-    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+    return f"[{100 * bounds.low:.1f}, {100 * bounds.high:.1f}]"
 
 
-def with_interval(entry: dict[str, Any], metric: str) -> str:
-    """An accuracy of a model and its interval."""
-    value = entry["clean"] if metric == "clean" else entry["attacks"][metric]
-    return f"{percent(value)} {interval(entry['intervals'][metric])}"
+def with_interval(accuracy: float, bounds: Interval) -> str:
+    """An accuracy and its interval."""
+    return f"{percent(accuracy)} {interval(bounds)}"
 
 
-def points(row: Mapping[str, Any]) -> str:
+def points(row: Difference) -> str:
     """A paired difference in points with its uncorrected interval, without the verdict."""
     return minus(in_points(row))
 
@@ -102,7 +110,7 @@ def ball(name: str, eps: float) -> str:
 
 def attack(name: str) -> str:
     """`pgd20` → `PGD-20`; a name that is not known stays as it is, without the library that it comes from."""
-    if name == "worst_case":
+    if name == WORST_CASE:
         return "worst case"
     match = re.fullmatch(r"([a-z-]+)(\d*)", name)
     if match is None or match[1] not in ATTACKS:
@@ -141,19 +149,18 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def non_finite(entry: Mapping[str, Any]) -> list[str]:
+def non_finite(entry: EvalResult) -> list[str]:
     """Sentences on the images of an evaluation that had a NaN or infinite logit; none where there was no such image."""
-    corrupted = (entry.get("corruptions") or {}).get("non_finite") or {}
-    counts = {
-        **(entry.get("non_finite") or {}),
-        **{kind: None if None in each else sum(each) for kind, each in corrupted.items()},
-    }
-    measured = entry.get("measures") or {}
-    for key, part in (measured.get("calibration") or {}).items():
-        if isinstance(part, dict):
-            counts[f"calibration, {key}"] = part.get("non_finite", 0)
-    counts["the loss landscape"] = (measured.get("landscape") or {}).get("non_finite", 0)
-    told = [f"{name} {count:,}" for name, count in counts.items() if count]
+    counts = dict(entry.non_finite)
+    for kind, each in (entry.corruptions.non_finite if entry.corruptions else {}).items():
+        known = [count for count in each if count is not None]
+        counts[kind] = sum(known) if len(known) == len(each) else None
+    if calibration := entry.measures.calibration:
+        counts["calibration, clean"] = calibration.clean.non_finite
+        counts["calibration, attacked"] = calibration.attacked.non_finite
+    if landscape := entry.measures.landscape:
+        counts["the loss landscape"] = landscape.non_finite
+    told = [f"{name} {count:,}" for name, count in counts.items() if count and count != NOT_COUNTED]
     unknown = [name for name, count in counts.items() if count is None]
     sentences = []
     if told:
@@ -166,29 +173,29 @@ def non_finite(entry: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def taken(entry: Mapping[str, Any]) -> list[str]:
+def taken(entry: EvalResult | TransferNetwork) -> list[str]:
     """How a network from elsewhere took its images, as sentences; nothing for a network of ours, channels-last."""
     found = []
-    if (used := entry.get("normalised")) is not None:
+    source, fed = (entry.source, entry.fed) if isinstance(entry, EvalResult) else (None, None)
+    if (used := entry.normalised) is not None:
         found.append(f"Images {_normalised(used)}.")
-        where = str(entry.get("source") or entry.get("checkpoint"))
-        if used["by"] not in ("none", "settings") and "@" in where:
+        if used.by not in ("none", "settings") and "@" in str(source or entry.checkpoint):
             found.append(
                 "If these weights were trained on images that were normalised otherwise, the accuracies are wrong: "
                 "give eval.normalise=none, or eval.mean with eval.std."
             )
-    if (fed := entry.get("fed")) is not None:
-        order = "ordinary memory order" if fed["order"] == "ordinary" else "channels-last order"
-        of_type = "" if fed["type"] in (None, "float32") else f" of type {fed['type']}"
+    if fed is not None:
+        order = "ordinary memory order" if fed.order == "ordinary" else "channels-last order"
+        of_type = "" if fed.type in (None, "float32") else f" of type {fed.type}"
         found.append(f"The network ran on images{of_type} in {order}.")
     return found
 
 
-def _normalised(used: Mapping[str, Any]) -> str:
-    if used["mean"] is None:
+def _normalised(used: Normalised) -> str:
+    if used.mean is None or used.std is None:
         return "in [0, 1], not normalised"
-    mean, std = (", ".join(f"{value:g}" for value in used[key]) for key in ("mean", "std"))
-    whose = "eval.mean and eval.std" if used["by"] == "settings" else used["by"]
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (used.mean, used.std))
+    whose = "eval.mean and eval.std" if used.by == "settings" else used.by
     return f"normalised by {whose}: mean {mean}, standard deviation {std}"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError
 from nas.eval.checks import check_passes
@@ -11,6 +9,7 @@ from nas.eval.corruptions.asked import Asked
 from nas.eval.measures import check_measures, measure_passes
 from nas.eval.plan import plan_of
 from nas.eval.sources import ModelSource
+from nas.results import EvalResult
 from nas.runs.context import RunContext
 from nas.runs.forecast import SURVIVORS, Cost, Speed, shared, workers_of
 from nas.runs.tasks import Attack
@@ -55,7 +54,7 @@ def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
     return total
 
 
-def evaluate_all(context: RunContext, sources: dict[str, ModelSource]) -> dict[str, Any]:
+def evaluate_all(context: RunContext, sources: dict[str, ModelSource]) -> dict[str, EvalResult]:
     """Attack every network; robust networks take longest and start first."""
     order = sorted(sources, key=lambda name: name.endswith("standard"))
     context.watcher.stage("attack", len(order))

@@ -2,95 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from nas.core.repeated import mean_and_deviation, sign_flip, smallest_p, t_test
+from nas.results import CLEAN, Correct, EvalResult, Repeated, RepeatedDifference, RepeatedModel, RunResult, StudyResult
 
 CORRUPTIONS = "corruptions"
 SCORE = "hrs:"  # before the name of an attack: the harmonic robustness score under it
 
 
-def together(results: list[dict[str, Any]]) -> dict[str, Any]:
+def together(results: Sequence[RunResult]) -> StudyResult:
     """Mean and deviation of every model's numbers over the repetitions, and paired tests of best against random.
 
-    `results` are those of `nas run`, one per seed. Accuracies and scores are fractions.
+    `results` are one per seed. Accuracies and scores are fractions.
     """
-    by_name = [{entry["name"]: entry for entry in result["models"]} for result in results]
-    first = results[0]["models"]
-    models = []
-    for entry in first:
-        entries = [one[entry["name"]] for one in by_name]
-        models.append(
-            {
-                "name": entry["name"],
-                "training": entry["training"],
-                "architectures": [one["architecture"] for one in entries],
-                "params": [one["params"] for one in entries],
-                "metrics": {
-                    metric: _spread([value_of(one, metric) for one in entries]) for metric in metrics_of(entry)
-                },
-            }
-        )
-    tests = []
-    for entry in first:
-        cell, _, training = entry["name"].partition("-")
+    by_name = [{entry.name: entry for entry in result.models} for result in results]
+    models, tests = [], []
+    for name, entry in by_name[0].items():
+        entries = [one[name] for one in by_name]
+        numbers = {metric: _repeated([value_of(one, metric) for one in entries]) for metric in metrics_of(entry)}
+        archs, params = [one.arch for one in entries], [one.params for one in entries]
+        models.append(RepeatedModel(name, entry.training, archs, params, numbers))
+        cell, _, training = name.partition("-")
         other = f"random-{training}"
         if cell == "best" and other in by_name[0]:
-            tests += [
-                _test(metric, [one[entry["name"]] for one in by_name], [one[other] for one in by_name])
-                for metric in metrics_of(entry)
-            ]
-    about = {key: first[0][key] for key in ("norm", "eps", "n_test")}
-    return {**about, "models": models, "tests": tests, "smallest_p_flip": smallest_p(len(results))}
+            tests += [_test(metric, entries, [one[other] for one in by_name]) for metric in metrics_of(entry)]
+    first, entry = results[0], results[0].models[0]
+    seeds = [result.seeds["run"] for result in results]
+    return StudyResult(
+        space=first.space,
+        data=first.data,
+        seeds=seeds,
+        runs=[f"seed-{seed}" for seed in seeds],
+        norm=entry.norm,
+        eps=entry.eps,
+        n_test=entry.n_test,
+        models=models,
+        tests=tests,
+        smallest_p_flip=smallest_p(len(results)),
+        seconds={stage: round(sum(one.seconds[stage] for one in results), 3) for stage in first.seconds},
+    )
 
 
-def metrics_of(entry: dict[str, Any]) -> list[str]:
+def metrics_of(entry: EvalResult) -> list[str]:
     """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, their scores."""
-    corrupted = [CORRUPTIONS] if entry.get(CORRUPTIONS) else []
-    return ["clean", *entry["attacks"], *corrupted, *(SCORE + name for name in [*entry["hrs"], *corrupted])]
+    corrupted = [CORRUPTIONS] if entry.corruptions else []
+    return [CLEAN, *entry.attacks, *corrupted, *(SCORE + name for name in [*entry.attacks, *corrupted])]
 
 
-def value_of(entry: dict[str, Any], metric: str) -> float:
-    if metric == "clean":
-        return entry["clean"]
-    if metric.removeprefix(SCORE) == CORRUPTIONS:
-        return entry[CORRUPTIONS]["hrs" if metric.startswith(SCORE) else "mean"]
-    return entry["hrs"][metric.removeprefix(SCORE)] if metric.startswith(SCORE) else entry["attacks"][metric]
+def value_of(entry: EvalResult, metric: str) -> float:
+    name = metric.removeprefix(SCORE)
+    if name == CORRUPTIONS:
+        assert entry.corruptions is not None
+        return entry.corruptions.hrs if metric.startswith(SCORE) else entry.corruptions.mean
+    return entry.attacks[name].hrs if metric.startswith(SCORE) else entry.accuracy(name)[0]
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
-    mean, deviation = mean_and_deviation(values)
-    return {"values": values, "mean": mean, "sd": deviation}
+def _repeated(values: list[float]) -> Repeated:
+    return Repeated(values, *mean_and_deviation(values))
 
 
-def _test(metric: str, best: list[dict[str, Any]], random: list[dict[str, Any]]) -> dict[str, Any]:
+def _test(metric: str, best: Sequence[EvalResult], random: Sequence[EvalResult]) -> RepeatedDifference:
     """One number of the best cells against that of the random ones, seed by seed and image by image."""
     differences = [value_of(a, metric) - value_of(b, metric) for a, b in zip(best, random)]
+    mean, deviation = mean_and_deviation(differences)
     images = None
-    if metric in best[0]["correct"]:
-        images = asdict(
-            t_test(_by_image([one["correct"][metric] for one in best], [one["correct"][metric] for one in random]))
-        )
-    return {
-        "first": best[0]["name"],
-        "second": random[0]["name"],
-        "metric": metric,
-        **_spread(differences),
-        "seeds": asdict(t_test(differences)),
-        "p_flip": sign_flip(differences),
-        "images": images,
-    }
+    if metric in best[0].correct:
+        images = t_test(_by_image([one.correct[metric] for one in best], [one.correct[metric] for one in random]))
+    return RepeatedDifference(
+        first=best[0].name,
+        second=random[0].name,
+        metric=metric,
+        values=differences,
+        mean=mean,
+        sd=deviation,
+        seeds=t_test(differences),
+        p_flip=sign_flip(differences),
+        images=images,
+    )
 
 
-def _by_image(best: list[str], random: list[str]) -> list[float]:
+def _by_image(best: list[Correct], random: list[Correct]) -> list[float]:
     """Per test image, the share of seeds whose best cell is right minus that whose random cell is: in [-1, 1].
 
     Every seed sees the same images, so the image (not image and seed) is what was drawn independently.
     """
-    right, other = (
-        np.array([[char == "1" for char in one] for one in texts], dtype=np.float64) for texts in (best, random)
-    )
-    return (right - other).mean(axis=0).tolist()
+    return (np.array(best, dtype=np.float64) - np.array(random, dtype=np.float64)).mean(axis=0).tolist()

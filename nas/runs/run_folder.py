@@ -10,9 +10,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nas.core import config, provenance
 from nas.core.config.effects import may_read
@@ -23,6 +23,7 @@ from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed
 from nas.core.io.locks import try_lock
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
+from nas.results import OF_COMMAND, Provenance, Result
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
 
@@ -46,6 +47,7 @@ LATER = {  # settings that runs of earlier versions lack, and what they did
     "eval.mean": [],
     "eval.std": [],
 }
+R = TypeVar("R", bound=Result)
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 
 
@@ -89,36 +91,35 @@ class Run:
         if before is None:
             self.store.put("data", found)
 
-    def provenance(self) -> dict[str, Any]:
-        """What the run's numbers depend on, besides the `versions`; plain values.
-
-        `earlier` are the environments of other sessions, where they differ from that of this one.
-        """
+    def provenance(self) -> Provenance:
+        """What the run's numbers depend on, besides the `versions`."""
         here = provenance.environment(self.settings.torch_device())
         sessions = self.store.get("environments", [])
-        return {
-            **depends_on(self.settings),
-            "data_sha256": self.store.get("data"),
-            "hardware": here["hardware"],
-            "source": here["source"],
-            "earlier": [session for session in sessions if session != here],
-        }
+        return Provenance.from_json(
+            {
+                **depends_on(self.settings),
+                "data_sha256": self.store.get("data"),
+                "hardware": here["hardware"],
+                "source": here["source"],
+                "earlier": [session for session in sessions if session != here],
+            }
+        )
 
-    def signed(self, result: dict[str, Any]) -> dict[str, Any]:
+    def signed(self, result: R) -> R:
         """The result with what it depends on."""
-        return {**result, "versions": provenance.versions(), "provenance": self.provenance()}
+        return replace(result, versions=provenance.versions(), provenance=self.provenance())
 
     def seconds(self) -> dict[str, float]:
         stages = {name: round(value, 3) for name, value in self.store.under("seconds/").items()}
         return {**stages, "total": round(sum(stages.values()), 3)}
 
-    def finish(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Write `result.json`, the mark of a finished run; returns its content."""
+    def finish(self, result: R) -> R:
+        """Write `result.json`, the mark of a finished run; returns what it says."""
         result = self.signed(result)
-        write_signed(self.folder / RESULT, result)
+        write_signed(self.folder / RESULT, result.to_json())
         return result
 
-    def result(self) -> dict[str, Any] | None:
+    def result(self) -> Result | None:
         """What `finish` wrote; None where it did not, or where the file is damaged: that is named and put aside.
 
         The command then makes it again from what the store holds.
@@ -296,9 +297,12 @@ def as_meant(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "data": {**data, **unsaid}}
 
 
-def result_of(folder: Path) -> dict[str, Any] | None:
-    """The result of a finished run, `None` where it is not finished; `DamagedError` where its file is damaged."""
-    described(folder)
+def result_of(folder: Path) -> Result | None:
+    """The result of a finished run, `None` where it is not finished; `DamagedError` where its file is damaged.
+
+    `InputError` where it is not what a run of this command wrote.
+    """
+    command = described(folder)["command"]
     path = folder / RESULT
     try:
         value = read_signed(path)
@@ -312,7 +316,28 @@ def result_of(folder: Path) -> dict[str, Any] | None:
         raise InputError(f"Expected a readable {path} but: {error}; check the file's rights.") from error
     if not isinstance(value, dict):
         raise DamagedError(f"Expected a result in {path} but got {value!r}.", "it holds something else")
-    return value
+    with readable(folder):
+        return OF_COMMAND[command].from_json(value)
+
+
+def finished(folder: Path) -> Result:
+    """The result of a run; `InputError` where it is not finished."""
+    result = result_of(folder)
+    if result is None:
+        raise InputError(f"Expected a finished run but {folder} is not; finish it with `nas resume {folder}`.")
+    return result
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """`InputError` where a result is JSON but, by somebody's hand, no result of a run: that is the user's to mend."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
+        raise InputError(
+            f"Expected the result of a run in {folder} but it cannot be shown ({type(error).__name__}: {error}); "
+            "restore its result.json from a copy."
+        ) from error
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import Any
 
 from nas.core.errors import InputError
 from nas.eval.sources import ModelSource, classify
-from nas.runs.run_folder import CONFIG, described, reopen, result_of
+from nas.results import EvalResult, RunResult, SearchResult, TrainResult
+from nas.runs.run_folder import CONFIG, described, finished, reopen, result_of
 from nas.train.exported import is_exported
 
 DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
@@ -16,13 +17,13 @@ DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
 def best_of(folder: Path) -> str:
     """The best architecture that a run's search found (finished or not afterwards), or the one it trained."""
     result = result_of(folder)
-    if result is not None and "arch" in result:
-        return result["arch"]
+    if isinstance(result, TrainResult):
+        return result.arch
     with reopen(folder) as run:
         found = run.store.get("search/result")
     if found is None:
         raise InputError(f"Expected a finished search but {folder} has none; continue it with `nas resume {folder}`.")
-    return found["best"][0]["arch"]
+    return SearchResult.from_json(found).best.arch
 
 
 def model_source(text: str) -> ModelSource:
@@ -50,12 +51,10 @@ def checkpoint_of(path: Path) -> Path:
     if not path.is_dir():
         return path
     refuse_study(path)
-    result = result_of(path)
-    if result is None:
-        raise InputError(f"Expected a finished run but {path} is not; finish it with `nas resume {path}`.")
-    models = [entry["checkpoint"] for entry in result.get("models", [])]
-    if "checkpoint" in result:
-        return path / result["checkpoint"]
+    result = finished(path)
+    if isinstance(result, (TrainResult, EvalResult)) and result.checkpoint:
+        return path / result.checkpoint
+    models = [str(entry.checkpoint) for entry in result.models] if isinstance(result, RunResult) else []
     if len(models) == 1:
         return path / models[0]
     if models:

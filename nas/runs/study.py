@@ -16,12 +16,13 @@ from nas.core.errors import NasError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.io.files import DamagedError
 from nas.core.reasons import stopped
+from nas.results import Result, RunResult, StudyResult
 from nas.runs.context import Watcher
 from nas.runs.repetitions import together
 from nas.runs.run_folder import CHANGEABLE, Run, create, reopen, result_of
 from nas.settings.schema import Settings, from_values, is_supernet
 
-Execute = Callable[[Run, Watcher], dict[str, Any]]
+Execute = Callable[[Run, Watcher], Result]
 
 
 class _OfSeed(Watcher):
@@ -38,9 +39,7 @@ class _OfSeed(Watcher):
         self.watcher.update(done, note)
 
 
-def carry_out(
-    run: Run, watcher: Watcher, execute: Execute, report: Callable[[Path, dict[str, Any]], Any]
-) -> dict[str, Any]:
+def carry_out(run: Run, watcher: Watcher, execute: Execute, report: Callable[[Path, StudyResult], Any]) -> StudyResult:
     """Do (or finish) the run of every seed by `execute`, compare them, write the `report` and `result.json`."""
     settings = run.settings
     seeds = list(range(settings.seed, settings.seed + settings.seeds))
@@ -48,21 +47,15 @@ def carry_out(
         results = [_Repetition(run.folder, settings, execute, _OfSeed(watcher, seed))(seed) for seed in seeds]
     else:
         results = _spread_out(run, watcher, execute, seeds)
-    result = {
-        "space": settings.space,
-        "data": settings.data.name,
-        "seeds": seeds,
-        "runs": [f"seed-{seed}" for seed in seeds],
-        **together(results),
-    }
-    run.store.put("data", results[0]["provenance"]["data_sha256"])
-    seconds = {stage: round(sum(one["seconds"][stage] for one in results), 3) for stage in results[0]["seconds"]}
+    result = together(results)
+    provenance = results[0].provenance
+    run.store.put("data", None if provenance is None else provenance.data_sha256)
     with run.stage("report"):
-        report(run.folder, run.signed({**result, "seconds": seconds}))
-    return run.finish({**result, "seconds": seconds})
+        report(run.folder, run.signed(result))
+    return run.finish(result)
 
 
-def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) -> list[dict[str, Any]]:
+def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) -> list[RunResult]:
     """All seeds at once on a cluster.
 
     Each is led by a worker of its own, which hands its evaluations to its share of the others; one that searches with
@@ -77,7 +70,7 @@ def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) 
         if not waits:
             work.inner = replace(settings.executor, name=LOCAL, workers=1, address=None, gpus=None)
         watcher.stage("seeds", len(seeds))
-        results: dict[int, dict[str, Any]] = {}
+        results: dict[int, RunResult] = {}
         for done in executor.map(zip(seeds, seeds)):
             if done.failure is not None or done.result is None:
                 raise NasError(f"{stopped([(f'Seed {done.key}', done.failure)], run.folder)}.")
@@ -96,14 +89,16 @@ class _Repetition:
         self.watcher = watcher
         self.inner: ExecutorSettings = settings.executor
 
-    def __call__(self, seed: int) -> dict[str, Any]:
+    def __call__(self, seed: int) -> RunResult:
         folder = self.study / f"seed-{seed}"
+        done: Result | None = None
         with suppress(DamagedError):  # going on with that run mends it
             done = result_of(folder) if folder.exists() else None
-            if done is not None:
-                return done
-        with self._opened(folder, seed) as run:
-            return self.execute(run, self.watcher)
+        if done is None:
+            with self._opened(folder, seed) as run:
+                done = self.execute(run, self.watcher)
+        assert isinstance(done, RunResult)
+        return done
 
     def _opened(self, folder: Path, seed: int) -> AbstractContextManager[Run]:
         values = config.plain(self.settings)

@@ -27,6 +27,7 @@ from nas.objectives.notation import LATENCY, source_of
 from nas.objectives.predicted import Predicted
 from nas.objectives.proxies import Scorer
 from nas.objectives.short_training import ShortTraining
+from nas.results import EvalResult, TrainedModel
 from nas.runs.run_folder import STORE, depends_on
 from nas.runs.torchrun import train_together
 from nas.settings.schema import Settings
@@ -144,7 +145,7 @@ class Jobs:
         device = settings.torch_device()
         return ShortTraining(names, recipe, attack, self.dataset, data, self.trained, folder, settings.seed, device)
 
-    def _train(self, model: Model) -> dict[str, Any]:
+    def _train(self, model: Model) -> TrainedModel:
         assert self.folder is not None
         assert self.open_store is not None
         settings, dataset = self.settings, self.dataset
@@ -161,17 +162,17 @@ class Jobs:
         with self.open_store() as store:
             report = self._reporter(store, model.name)
             checkpoint, state = train_together(settings, trained, dataset, recipe, folder, seed, report, about)
-        return {
-            "checkpoint": checkpoint.relative_to(self.folder).as_posix(),
-            "final_checkpoint": checkpoint.with_name(FINAL).relative_to(self.folder).as_posix(),
-            "arch": model.arch,
-            "epochs": state.epoch,
-            "chosen_epoch": state.best_epoch + 1,
-            "history": state.history,
-            "seconds": round(state.seconds, 3),
-        }
+        return TrainedModel(
+            checkpoint=checkpoint.relative_to(self.folder).as_posix(),
+            final_checkpoint=checkpoint.with_name(FINAL).relative_to(self.folder).as_posix(),
+            arch=model.arch,
+            epochs=state.epoch,
+            chosen_epoch=state.best_epoch + 1,
+            history=state.history,
+            seconds=round(state.seconds, 3),
+        )
 
-    def _attack(self, job: Attack) -> dict[str, Any]:
+    def _attack(self, job: Attack) -> EvalResult:
         assert self.folder is not None
         assert self.open_store is not None
         settings, source = self.settings, job.source.within(self.folder)
@@ -187,12 +188,17 @@ class Jobs:
                 PrefixedFacts(store, f"outcome/{job.name}/"),
                 self._reporter(store, job.name),
             )
-        return {
-            "name": job.name,
-            **model.to_json(),
-            **result.to_json(),
-            "source" if source.foreign else "checkpoint": source.seen_from(self.folder),
-        }
+        where = source.seen_from(self.folder)
+        return replace(
+            result,
+            name=job.name,
+            arch=model.architecture,
+            params=model.params,
+            training=model.training,
+            normalised=model.normalised_by,
+            checkpoint=None if source.foreign else where,
+            source=where if source.foreign else None,
+        )
 
     def _reporter(self, store: FactStore, name: str) -> Progress:
         """Progress as a fact in the store, where the process that shows it finds it."""

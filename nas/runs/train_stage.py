@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.optimisation import distributed
 from nas.objectives import connected
+from nas.results import TrainedModel
 from nas.runs.context import RunContext
 from nas.runs.forecast import Cost, Speed, shared, workers_of
 from nas.runs.tasks import Model, Train
@@ -72,9 +72,11 @@ def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed)
     return Cost(shared(seconds, workers_of(settings)), passes)
 
 
-def train_all(context: RunContext, models: list[Model]) -> dict[str, Any]:
-    """Train every model; adversarial trainings take longest and start first."""
+def train_all(context: RunContext, models: list[Model]) -> dict[str, TrainedModel]:
+    """Train every model; adversarial trainings take longest and start first. The run's store keeps what came out."""
     order = sorted(models, key=lambda model: model.training == "standard")
     context.watcher.stage("train", len(models))
     with context.run.stage("train") as stage:
-        return context.all(stage, {model.name: Train(model) for model in order})
+        trained: dict[str, TrainedModel] = context.all(stage, {model.name: Train(model) for model in order})
+    context.run.store.put("training", {name: one.to_json() for name, one in trained.items()})
+    return trained

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from nas.eval.networks.fitting import check_fits, unlike
 from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.plan import plan_of
 from nas.eval.transfer import USED, Shown, matrix, transfer, transfer_ticks, used
+from nas.results import TransferNetwork, TransferResult
 from nas.runs.context import Watcher
 from nas.runs.evaluation import GivenModel
 from nas.runs.run_folder import STORE, Run
@@ -132,7 +134,7 @@ class Work:
             if (sentence := unlike(model, self.dataset, text)) is not None:
                 logging.getLogger("nas").warning("%s", sentence)
 
-    def __call__(self, source: str) -> tuple[dict[str, Any], Shown]:
+    def __call__(self, source: str) -> tuple[TransferNetwork, Shown]:
         """What is known of the network of this name, and what its examples did."""
         assert self.open_store is not None
         settings = self.settings
@@ -155,10 +157,19 @@ class Work:
                 store,
                 tick,
             )
-        return self.models[source].to_json(), found
+        model = self.models[source]
+        network = TransferNetwork(
+            name=source,
+            arch=model.architecture,
+            params=model.params,
+            training=model.training,
+            normalised=model.normalised_by,
+            checkpoint=self.given[source].source.text,
+        )
+        return network, found
 
 
-def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
+def carry_out(run: Run, watcher: Watcher) -> TransferResult:
     """Attack every network, count on all, and write the matrices."""
     settings, names = run.settings, list(run.extra["networks"])
     given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
@@ -176,23 +187,23 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
             shares = run.store.under("progress/").values()
             watcher.update(sum(done / total for done, total, _ in shares), "")
 
-        rows: dict[str, tuple[dict[str, Any], Shown]] = {}
+        rows: dict[str, tuple[TransferNetwork, Shown]] = {}
         for done in executor.map(zip(names, names), tick):
             if done.failure is not None or done.result is None:
                 raise NasError(f"{stopped([(done.key, done.failure)], run.folder)}.")
             rows[done.key] = done.result
+    matrices = matrix({name: rows[name][1] for name in names})
     return run.finish(
-        {
-            "norm": settings.eval.norm,
-            "eps": settings.eval.eps,
-            "n_test": settings.eval.n_test,
-            "data": settings.data.name,
-            "images": fingerprint(attacked(work.dataset, settings.eval.n_test)),
-            "networks": [
-                {"name": name, **rows[name][0], "checkpoint": given[name].source.seen_from(run.folder)}
-                for name in names
-            ],
-            **matrix({name: rows[name][1] for name in names}).to_json(),
-            "seconds": run.seconds(),
-        }
+        TransferResult(
+            norm=settings.eval.norm,
+            eps=settings.eval.eps,
+            n_test=settings.eval.n_test,
+            data=settings.data.name,
+            images=fingerprint(attacked(work.dataset, settings.eval.n_test)),
+            networks=[replace(rows[name][0], checkpoint=given[name].source.seen_from(run.folder)) for name in names],
+            clean=matrices.clean,
+            attacks=matrices.attacks,
+            checks=matrices.checks,
+            seconds=run.seconds(),
+        )
     )

@@ -19,6 +19,7 @@ from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, TaskResult
 from nas.objectives import connected
 from nas.objectives.labels import Labels
+from nas.results import Agreement, DpsResult, HeldOut, Ranking, RhoDifference
 from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, Stage
 from nas.search_spaces import SPACES
@@ -68,7 +69,7 @@ def preflight(settings: Settings) -> None:
     Work(settings).losses()  # has data and a batch to draw
 
 
-def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
+def carry_out(run: Run, watcher: Watcher) -> DpsResult:
     """Search for a setting, write its file, and say how well it ranks architectures that it did not see."""
     settings, extra = run.settings, run.extra
     seen: Labels = [(text, value) for text, value in extra["labels"]]
@@ -85,17 +86,16 @@ def carry_out(run: Run, watcher: Watcher) -> dict[str, Any]:
     write_text(run.folder / SETTINGS_FILE, text)
     if extra["output"] is not None:
         write_text(Path(extra["output"]), text)
-    labels = {"count": len(seen), "spearman": found["spearman"], "spearman_plain": found["spearman_plain"]}
     return run.finish(
-        {
-            "setting": found["setting"],
-            "options": config.plain(options_of(settings.proxies.eproxy, found["setting"])),
-            "labels": labels,
-            "evaluated": found["evaluated"],
-            "held_out": report,
-            "file": extra["output"] or str(SETTINGS_FILE),
-            "seconds": run.seconds(),
-        }
+        DpsResult(
+            setting=found["setting"],
+            options=config.plain(options_of(settings.proxies.eproxy, found["setting"])),
+            labels=Agreement(len(seen), found["spearman"], found["spearman_plain"]),
+            evaluated=found["evaluated"],
+            held_out=report,
+            file=extra["output"] or str(SETTINGS_FILE),
+            seconds=run.seconds(),
+        )
     )
 
 
@@ -237,9 +237,7 @@ def _evaluated(text: str, seen: Labels, executor: Tasks, stage: Stage, draw: int
     return TaskResult(text, metrics, None, time.perf_counter() - begun)
 
 
-def _report(
-    run: Run, setting: str, unseen: Labels, executor: Tasks, watcher: Watcher, stage: Stage
-) -> dict[str, Any] | None:
+def _report(run: Run, setting: str, unseen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> HeldOut | None:
     """Plain Eproxy and the setting found, on architectures that the search did not see."""
     if len({accuracy for _, accuracy in unseen}) < 2:
         return None
@@ -256,19 +254,15 @@ def _report(
     return compared(losses_of, [accuracy for _, accuracy in unseen])
 
 
-def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> dict[str, Any]:
+def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> HeldOut:
     """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
-    report: dict[str, Any] = {
-        name: {
-            "spearman": agreement(values, accuracies),
-            "top10": retrieval(values, accuracies),
-            "failed": values.count(None),
-        }
-        for name, values in losses.items()
-    }
+    plain, dps = (
+        Ranking(agreement(values, accuracies), retrieval(values, accuracies), values.count(None))
+        for values in (losses["plain"], losses["dps"])
+    )
     difference = statistics.spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
     known = all(map(math.isfinite, difference))
-    return {"count": len(accuracies), **report, "difference": difference._asdict() if known else None}
+    return HeldOut(len(accuracies), plain, dps, RhoDifference(*difference) if known else None)
 
 
 def _loss(values: list[float | str] | None, place: int) -> float | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from nas.core.errors import NasError
 from nas.core.storage.base import Metrics, Store, TaskResult
+from nas.results import FoundArchitecture, SearchResult
 from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
 from nas.strategies.pareto import undominated
@@ -96,8 +97,8 @@ class Search:
         if self.fruitless >= FRUITLESS and not self.evaluated:
             raise self.constraints.unsatisfied(FRUITLESS)
 
-    def result(self) -> dict[str, Any]:
-        """The five best classes (of several goals: the Pareto front), how many were evaluated, and how many failed."""
+    def result(self, objective: str) -> SearchResult:
+        """The five best classes by the `objective` (of several goals: the Pareto front)."""
         goals = self.strategy.goals
         fitness = array("d")
         for one in self._succeeded():
@@ -110,12 +111,14 @@ class Search:
         rows = _best(np.frombuffer(fitness).reshape(-1, len(goals)))
         wanted = set(rows)
         chosen = {row: one for row, one in enumerate(self._succeeded()) if row in wanted}
-        return {
-            "best": [{"arch": e.key, "canonical": e.key, "metrics": e.result} for e in map(chosen.__getitem__, rows)],
-            "evaluated": self.evaluated,
-            "failed": self.evaluated - len(fitness) // len(goals),
-            "exhausted": self.evaluated < self.budget,
-        }
+        return SearchResult(
+            objective=objective,
+            goals=list(goals),
+            top=[FoundArchitecture(e.key, e.key, e.result or {}) for e in map(chosen.__getitem__, rows)],
+            evaluated=self.evaluated,
+            failed=self.evaluated - len(fitness) // len(goals),
+            exhausted=self.evaluated < self.budget,
+        )
 
     def _succeeded(self) -> Iterator[TaskResult[str, Metrics]]:
         """In the order told."""
@@ -129,7 +132,17 @@ def _best(fitness: np.ndarray) -> list[int]:
     return [int(row) for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
 
 
-def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[dict[str, Any]]:
+class Step(NamedTuple):
+    """An evaluation of a search, as the `number`th that it was told of."""
+
+    number: int
+    arch: str
+    value: float | None  # of the goal; None where it failed
+    best: float | None  # so far
+    reason: str | None  # why it failed
+
+
+def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
     """Every evaluation in the order told, with the best value so far.
 
     Of more than `most` only every so-many-th, those that were the best so far, and the last.
@@ -144,15 +157,8 @@ def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[dict[str, A
             continue
         best = max(best, fitness)
         value = None if evaluation.result is None else evaluation.result[goal.name]
-        rows.append(
-            {
-                "evaluation": number,
-                "arch": evaluation.key,
-                "value": value,
-                "best": None if math.isinf(best) else best if goal.higher_is_better else -best,
-                "reason": evaluation.failure,
-            }
-        )
+        so_far = None if math.isinf(best) else best if goal.higher_is_better else -best
+        rows.append(Step(number, evaluation.key, value, so_far, evaluation.failure))
     return rows
 
 

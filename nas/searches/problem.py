@@ -20,6 +20,7 @@ from nas.objectives import connected
 from nas.objectives.constraints import Constraints
 from nas.objectives.latency import Latency
 from nas.objectives.notation import GRAPH, LATENCY, Term, builds, parse, source_of
+from nas.results import SearchResult
 from nas.runs.tasks import Job, Jobs, Score
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
@@ -177,9 +178,9 @@ class SearchProblem:
                 if value is not None:
                     self._connected(text, asdict(self.settings.scoring), [name])
 
-    def check_found(self, result: dict[str, Any]) -> None:
+    def check_found(self, result: SearchResult) -> None:
         """`InputError` where the best that an older, finished search found is no candidate now."""
-        self.is_candidate(result["best"][0]["arch"])
+        self.is_candidate(result.best.arch)
 
     def sample(self, rng: Random, draws: int) -> Iterator[Any]:
         """Of so many uniform draws the representatives that may be evaluated."""

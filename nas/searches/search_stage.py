@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import Any
 
 from torch.nn import functional as F
 
@@ -18,6 +17,7 @@ from nas.eval.plan import made as made_attack
 from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.objectives.short_training import check_judged
+from nas.results import SearchResult
 from nas.runs.context import RunContext
 from nas.runs.forecast import Cost, measured, network_of, start_up, timed, workers_of
 from nas.runs.tasks import Jobs
@@ -153,20 +153,21 @@ def problem_of(context: RunContext) -> SearchProblem:
     return SearchProblem(context.jobs, context.run.store, context.executor, context.run.begun_before(connected.SINCE))
 
 
-def search(context: RunContext) -> dict[str, Any]:
+def search(context: RunContext) -> SearchResult:
     """Search to the end of the budget (or take the result where that is done already)."""
     run, settings = context.run, context.run.settings
     kept = run.store.get("search/result")
     if kept is not None:
+        found = SearchResult.from_json(kept)
         if not is_supernet(settings):
-            problem_of(context).check_found(kept)
-        return kept
-    result = supernet_stage.search_supernet(context) if is_supernet(settings) else _ask_and_tell(context)
-    run.store.put("search/result", result)
-    return result
+            problem_of(context).check_found(found)
+        return found
+    found = supernet_stage.search_supernet(context) if is_supernet(settings) else _ask_and_tell(context)
+    run.store.put("search/result", found.to_json())
+    return found
 
 
-def _ask_and_tell(context: RunContext) -> dict[str, Any]:
+def _ask_and_tell(context: RunContext) -> SearchResult:
     run, settings, problem = context.run, context.run.settings, problem_of(context)
     problem.check_older()
     with run.stage("search") as stage:
@@ -183,16 +184,11 @@ def _ask_and_tell(context: RunContext) -> dict[str, Any]:
             looking.step(lambda keys: problem.evaluate(keys, stage.flush))
             context.watcher.update(looking.evaluated, "")
             stage.flush()
-        result = {
-            "objective": settings.search.objective,
-            "goals": [asdict(goal) for goal in problem.goals],
-            **looking.result(),
-        }
+        found = looking.result(settings.search.objective)
         tables = context.jobs.tables
-        if tables is not None:
-            for entry in result["best"]:
-                entry["standing"] = standing(tables, entry["arch"])
-    return result
+        if tables is None:
+            return found
+        return replace(found, top=[replace(one, standing=standing(tables, one.arch)) for one in found.top])
 
 
 def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:

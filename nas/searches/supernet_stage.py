@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 from nas.core.errors import InputError, NasError
+from nas.core.goal import Goal
 from nas.core.io import checkpoint
 from nas.core.io.files import told_plainly
 from nas.core.reproducibility import told
 from nas.core.seeds import derive
 from nas.objectives import connected
+from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
 from nas.runs.context import RunContext
 from nas.runs.tasks import Jobs
 from nas.search_spaces import SPACES
@@ -49,10 +51,10 @@ def made(jobs: Jobs) -> SupernetStrategy:
     )
 
 
-def search_supernet(context: RunContext) -> dict[str, Any]:
+def search_supernet(context: RunContext) -> SearchResult:
     """Train the supernet to the end of its epochs, in this process with `executor.threads` threads.
 
-    Returns what any search does; `epochs` has a row per epoch, `memory_mb` the peak of this process (of the GPU).
+    Its peak of memory is that of this process (of the GPU).
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -90,26 +92,23 @@ def search_supernet(context: RunContext) -> dict[str, Any]:
             f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
             "another seed or other epochs."
         )
-    entry: dict[str, Any] = {
-        "arch": str(arch),
-        "canonical": str(space.canonical(arch)),
-        "metrics": {name: value for name, value in strategy.history[found["epoch"] - 1].items() if _is_accuracy(name)},
-    }
+    metrics = {name: value for name, value in strategy.history[found["epoch"] - 1].items() if _is_accuracy(name)}
     tables = context.jobs.tables
-    if tables is not None:
-        entry["standing"] = standing(tables, entry["arch"])
-    return {
-        "objective": settings.strategy.name,
-        "goals": [{"name": METRIC, "higher_is_better": True}],
-        "best": [entry],
-        "evaluated": len(strategy.history),
-        "failed": 0,
-        "exhausted": False,
-        "chosen_epoch": found["epoch"],
-        "stopped": found["stopped"],
-        "epochs": strategy.history,
-        "memory_mb": _memory(device),
-    }
+    stands = None if tables is None else standing(tables, str(arch))
+    return SearchResult(
+        objective=settings.strategy.name,
+        goals=[Goal(METRIC)],
+        top=[FoundArchitecture(str(arch), str(space.canonical(arch)), metrics, stands)],
+        evaluated=len(strategy.history),
+        failed=0,
+        exhausted=False,
+        supernet=SupernetTraining(
+            chosen_epoch=found["epoch"],
+            stopped=found["stopped"],
+            epochs=[SupernetEpoch(row) for row in strategy.history],
+            memory_mb=_memory(device),
+        ),
+    )
 
 
 def _is_accuracy(name: str) -> bool:

@@ -6,14 +6,17 @@ at, as floats differ between processors (`tests/same.py` compares those of two c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+
+from nas.core.io.records import Record
 
 OPEN = ("versions", "hardware", "source", "outside")  # dictionaries whose keys depend on the machine or on chance
 
 
-def wrong(value: Any, *texts: str) -> list[str]:
-    """What in a result is not as the lines of `texts` say, one line each.
+def wrong(record: type[Record], value: Any, *texts: str) -> list[str]:
+    """What in a result is not as the lines of `texts` say, one line each; and whether its type would write another.
 
     A line is `path: type`; `[]` stands for every element of a list, `{a b}` for one path with each word, `type|type`
     for either, and a question mark behind the path for what may be absent.
@@ -28,6 +31,8 @@ def wrong(value: Any, *texts: str) -> list[str]:
     for path in sorted(found.keys() & allowed.keys()):
         if not found[path] <= allowed[path]:
             lines.append(f"{path}: {'|'.join(sorted(found[path]))}, not {'|'.join(sorted(allowed[path]))}")
+    if json.dumps(record.from_json(value).to_json()) != json.dumps(value):
+        lines.append(f"{record.__name__} writes another")
     return lines
 
 

@@ -20,6 +20,7 @@ from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
 from nas.core.io.files import write_signed
 from nas.eval import hrs, wilson
+from nas.results import EvalResult, RunResult, SearchResult, TrainResult
 from nas.search_spaces import SPACES, NASBench201
 from nas.train import load_trained
 
@@ -68,7 +69,7 @@ def test_run_leaves_everything_behind(finished: tuple[Path, dict[str, Any]]) -> 
 
 
 def test_names_and_types_of_a_run(finished: tuple[Path, dict[str, Any]]) -> None:
-    assert wrong(finished[1], *RUN) == []
+    assert wrong(RunResult, finished[1], *RUN) == []
 
 
 def test_the_models_of_a_run_are_what_they_are_said_to_be(
@@ -172,14 +173,14 @@ def test_search_train_eval_one_after_the_other(config: str, tmp_path: Path) -> N
     trained = nas_json("train", searched["run"], "train.method=pgd", "train.steps=1", cwd=tmp_path)
     assert {"checkpoint", "arch", "val_accuracy", "epochs", "seconds"} <= trained.keys()
     assert trained["arch"] == best["arch"]
-    assert wrong(searched, *SEARCH_COMMAND) == []
-    assert wrong(trained, *(TRAINING if config == "quickstart" else TRAINING_ON_EVERYTHING)) == []
+    assert wrong(SearchResult, searched, *SEARCH_COMMAND) == []
+    assert wrong(TrainResult, trained, *(TRAINING if config == "quickstart" else TRAINING_ON_EVERYTHING)) == []
     assert (trained["val_accuracy"] is None) == (config != "quickstart"), "which withholds images"
     entry = nas_json("eval", trained["run"], cwd=tmp_path)
     assert entry["training"] == "pgd"
     assert entry["architecture"] == best["arch"]
     assert entry["n_test"] == 4
-    assert wrong(entry, *EVALUATION) == []
+    assert wrong(EvalResult, entry, *EVALUATION) == []
     again = nas_json("eval", str(tmp_path / trained["checkpoint"]), "eval.attacks=pgd1", cwd=tmp_path)
     assert again["correct"]["clean"] == entry["correct"]["clean"]
     assert list(again["attacks"]) == ["pgd1"]

@@ -13,6 +13,7 @@ import yaml
 from commands import killed_when, nas, nas_json, without_seconds
 from names_and_types import DPS, wrong
 
+from nas.results import DpsResult
 from nas.search_spaces.nasbench201 import NASBench201
 
 TINY = (
@@ -66,7 +67,7 @@ def settings_evaluated(run: Path) -> int:
 
 def test_the_result(whole: tuple[Path, dict[str, Any]], few_digits: str) -> None:
     folder, result = whole
-    assert wrong(result, *DPS) == []
+    assert wrong(DpsResult, result, *DPS) == []
     assert result["evaluated"] == 5
     assert result["labels"]["count"] == 3
     assert result["held_out"]["count"] == 4

@@ -8,6 +8,8 @@ from pathlib import Path
 from commands import TINY, TINY_TRAIN, nas, nas_json
 from names_and_types import MEASURES, wrong
 
+from nas.results import Measures
+
 ARCH = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 MEASURED = ("eval.measures=calibration,hessian,jacobian,classes,landscape", "eval.measure_images=6")
 SMALL = ("eval.landscape_points=3", "eval.measure_attack=pgd2", "eval.attacks=fgsm,pgd3", "eval.sweep=[]")
@@ -19,7 +21,7 @@ def test_measures_are_printed_kept_and_compared(few_digits: str, tmp_path: Path)
     )
     first = nas_json("eval", trained["run"], *MEASURED, *SMALL, "run.dir=first", cwd=tmp_path)
     found = first["measures"]
-    assert wrong(found, MEASURES) == []
+    assert wrong(Measures, found, MEASURES) == []
     assert list(found) == ["calibration", "hessian", "jacobian", "classes", "landscape"]
     assert found["hessian"]["images"] == 6
     assert sum(row["n"] for row in found["classes"]) == first["n_test"] == 8

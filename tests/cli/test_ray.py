@@ -14,12 +14,14 @@ from typing import Any
 
 import psutil
 import pytest
+import result_factory
 from commands import TINY, killed_when, nas_json, without_seconds
 from ray_work import Work
 
 from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
+from nas.results import RunResult
 from nas.runs import study
 from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, create
@@ -221,12 +223,12 @@ def test_searches_on_a_table_are_those_of_one_core(
     assert found[0] == found[1]
 
 
-def lead(run: Run, watcher: Watcher) -> dict[str, Any]:
+def lead(run: Run, watcher: Watcher) -> RunResult:
     """In the place of a whole run: says where its evaluations would be done."""
     how = run.settings.executor
-    model = {"name": "best-standard", "training": "standard", "architecture": "a", "params": 1, "norm": "Linf"}
-    entry = {**model, "eps": 0.1, "n_test": 2, "clean": run.settings.seed / 10, "attacks": {}, "hrs": {}, "correct": {}}
-    return run.finish({"models": [entry], "seconds": {"total": 0.0}, "how": [how.name, how.workers]})
+    entry = result_factory.evaluation({"clean": run.settings.seed}, 10, name="best-standard")
+    more = {"how": [how.name, how.workers]}
+    return run.finish(result_factory.whole_run([entry], seeds={"run": run.settings.seed}, more=more))
 
 
 @pytest.mark.slow
@@ -237,7 +239,7 @@ def test_the_seeds_of_a_study_are_led_at_once_and_share_the_cluster(
     settings.run.dir = str(tmp_path / "study")
     with create("study", settings) as run:
         result = study.carry_out(run, Watcher(), lead, lambda folder, result: None)
-    assert result["seeds"] == [0, 1]
-    assert result["models"][0]["metrics"]["clean"]["values"] == [0.0, 0.1]
+    assert result.seeds == [0, 1]
+    assert result.models[0].metrics["clean"].values == [0.0, 0.1]
     for seed in (0, 1):
         assert json.loads((tmp_path / "study" / f"seed-{seed}" / "result.json").read_text())["how"] == ["ray", 2]

@@ -12,6 +12,7 @@ from commands import TINY, killed_when, without_seconds
 from names_and_types import STUDY, wrong
 
 from nas.cli.main import run_command
+from nas.results import StudyResult
 
 SMALL = (
     *(text for text in TINY if not text.startswith(("eval.", "search.", "train."))),
@@ -39,7 +40,7 @@ def test_a_study_is_the_runs_of_its_seeds_also_when_it_is_killed(
     monkeypatch.chdir(tmp_path)
     whole = in_process(["run", "quickstart", *SMALL, few_digits, "seed=4", "seeds=2", "run.dir=whole"], capfd)
     assert whole["seeds"] == [4, 5]
-    assert wrong(whole, *STUDY) == []
+    assert wrong(StudyResult, whole, *STUDY) == []
     alone = in_process(["run", "quickstart", *SMALL, few_digits, "seed=5", "run.dir=alone"], capfd)
     second = json.loads((tmp_path / "whole" / "seed-5" / "result.json").read_text())
     assert without_seconds(second) == without_seconds(alone)

@@ -11,6 +11,7 @@ from commands import TINY, killed_when, nas, nas_json
 from names_and_types import SUPERNET_SEARCH, wrong
 
 from nas.core.io import checkpoint
+from nas.results import SearchResult
 from nas.search_spaces import NASBench201
 
 SUPERNET = (
@@ -42,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> tuple[Pa
 def test_a_search_tells_what_it_found_and_every_epoch(whole: tuple[Path, dict[str, Any]]) -> None:
     folder, result = whole
     space = NASBench201()
-    assert wrong(result, *SUPERNET_SEARCH) == []
+    assert wrong(SearchResult, result, *SUPERNET_SEARCH) == []
     (best,) = result["best"]
     assert str(space.parse(best["arch"])) == best["arch"] == result["epochs"][-1]["architecture"]
     assert set(best["metrics"]) == {"val_accuracy", "val_robust_accuracy"}

@@ -17,6 +17,7 @@ from nas.cli.main import run_command
 from nas.core.data import DataSettings
 from nas.core.io import checkpoint
 from nas.eval.sources import ModelSource
+from nas.results import TransferResult
 from nas.runs.evaluation import GivenModel
 from nas.runs.transfer import together, told_apart
 from nas.settings.schema import load
@@ -94,7 +95,7 @@ def test_each_checkpoint_is_read_once_before_the_run_and_once_for_it(
 
 def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = printed(capfd, "transfer", *checkpoints, *SMALL)
-    assert wrong(result, *TRANSFER) == []
+    assert wrong(TransferResult, result, *TRANSFER) == []
     called = [network["name"] for network in result["networks"]]
     assert called == [Path(path).parent.name for path in checkpoints], "both are called net"
     run = here / "runs" / "transfer-1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -10,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import result_factory as make
 from scipy import stats
 
 from nas.commands import command_of
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
-from nas.eval import hrs, wilson
 from nas.report.forecast import forecast_text
 from nas.report.presentation import text_of
 from nas.report.wording import probability_of_few
+from nas.results import CorruptionResult, EvalResult, RunResult, StudyResult
 from nas.runs import repetitions, sources
 from nas.runs.forecast import Cost, Forecast
 from nas.settings.schema import from_values
@@ -30,110 +30,97 @@ ROBUST = {"best": (12, 10, 11), "random": (7, 7, 9)}
 BEST = "|avg_pool_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
 
 
-def entry(cell: str, training: str, clean: int, robust: int) -> dict[str, Any]:
-    return {
-        "name": f"{cell}-{training}",
-        "architecture": BEST,
-        "params": 100,
-        "training": training,
-        "norm": "Linf",
-        "eps": 8 / 255,
-        "n_test": N,
-        "clean": clean / N,
-        "attacks": {"pgd20": robust / N},
-        "hrs": {"pgd20": hrs(clean / N, robust / N)},
-        "intervals": {"clean": list(wilson(clean, N)), "pgd20": list(wilson(robust, N))},
-        "correct": {"clean": "1" * clean + "0" * (N - clean), "pgd20": "1" * robust + "0" * (N - robust)},
-    }
+def entry(cell: str, training: str, clean: int, robust: int, **more: Any) -> EvalResult:
+    return make.evaluation({"clean": clean, "pgd20": robust}, N, name=f"{cell}-{training}", **more)
 
 
-def results(random: bool = True) -> list[dict[str, Any]]:
+def results(random: bool = True) -> list[RunResult]:
     cells = ("best", "random") if random else ("best",)
     return [
-        {
-            "models": [entry(cell, "pgd", CLEAN[cell][seed], ROBUST[cell][seed]) for cell in cells],
-            "seconds": {"search": 2.0, "total": 5.0},
-        }
+        make.whole_run(
+            [entry(cell, "pgd", CLEAN[cell][seed], ROBUST[cell][seed]) for cell in cells],
+            seeds={"run": seed},
+            seconds={"search": 2.0, "total": 5.0},
+        )
         for seed in range(3)
     ]
 
 
 def test_means_deviations_and_tests() -> None:
     found = repetitions.together(results())
-    best = found["models"][0]
-    assert best["metrics"]["clean"]["values"] == [0.9, 0.85, 0.95]
-    assert best["metrics"]["clean"]["mean"] == pytest.approx(0.9)
-    assert best["metrics"]["clean"]["sd"] == pytest.approx(0.05)
-    assert best["metrics"]["hrs:pgd20"]["values"][1] == pytest.approx(2 * 0.85 * 0.5 / 1.35)
-    tests = {row["metric"]: row for row in found["tests"]}
+    metrics = found.models[0].metrics
+    assert metrics["clean"].values == [0.9, 0.85, 0.95]
+    assert metrics["clean"].mean == pytest.approx(0.9)
+    assert metrics["clean"].sd == pytest.approx(0.05)
+    assert metrics["hrs:pgd20"].values[1] == pytest.approx(2 * 0.85 * 0.5 / 1.35)
+    assert (found.seeds, found.runs) == ([0, 1, 2], ["seed-0", "seed-1", "seed-2"])
+    assert found.seconds == {"search": 6.0, "total": 15.0}
+    tests = {row.metric: row for row in found.tests}
     assert set(tests) == {"clean", "pgd20", "hrs:pgd20"}
     row = tests["pgd20"]
-    assert (row["first"], row["second"]) == ("best-pgd", "random-pgd")
-    assert row["values"] == pytest.approx([0.25, 0.15, 0.1])
-    assert row["seeds"]["p"] == pytest.approx(stats.ttest_rel([12, 10, 11], [7, 7, 9]).pvalue)
-    assert row["p_flip"] == found["smallest_p_flip"] == 0.25, "three seeds cannot be significant by permutation"
-    assert tests["hrs:pgd20"]["images"] is None
+    assert (row.first, row.second) == ("best-pgd", "random-pgd")
+    assert row.values == pytest.approx([0.25, 0.15, 0.1])
+    assert row.seeds.p == pytest.approx(stats.ttest_rel([12, 10, 11], [7, 7, 9]).pvalue)
+    assert row.p_flip == found.smallest_p_flip == 0.25, "three seeds cannot be significant by permutation"
+    assert tests["hrs:pgd20"].images is None
 
 
 def test_the_image_is_the_unit_of_the_pooled_difference() -> None:
     """Counted image by image: how many of the three seeds' best cells stood, minus how many random ones."""
-    row = next(row for row in repetitions.together(results())["tests"] if row["metric"] == "pgd20")
+    row = next(row for row in repetitions.together(results()).tests if row.metric == "pgd20")
     by_image = []
     for image in range(N):
         stood = [sum(image < count for count in ROBUST[cell]) for cell in ("best", "random")]
         by_image.append((stood[0] - stood[1]) / 3)
     expected = stats.ttest_1samp(by_image, 0.0)
-    assert row["images"]["mean"] == pytest.approx(row["mean"])
-    assert row["images"]["p"] == pytest.approx(expected.pvalue)
+    assert row.images is not None
+    assert row.images.mean == pytest.approx(row.mean)
+    assert row.images.p == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
-    assert (row["images"]["low"], row["images"]["high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert (row.images.low, row.images.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
 
 
 def test_without_random_cells_there_are_no_tests() -> None:
     found = repetitions.together(results(random=False))
-    assert found["tests"] == []
-    assert len(found["models"]) == 1
+    assert found.tests == []
+    assert len(found.models) == 1
 
 
 def test_corruptions_count_where_they_were_measured() -> None:
-    given = results()
-    for result, robust in zip(given, (0.5, 0.6, 0.7)):
-        for one in result["models"]:
-            one["corruptions"] = {"mean": robust, "hrs": robust / 2}
-    metrics = repetitions.together(given)["models"][0]["metrics"]
-    assert metrics["corruptions"]["values"] == [0.5, 0.6, 0.7]
-    assert metrics["hrs:corruptions"]["values"] == [0.25, 0.3, 0.35]
-    assert "corruptions" not in repetitions.together(results())["models"][0]["metrics"]
+    given = [
+        replace(result, models=[replace(one, corruptions=corrupted(robust)) for one in result.models])
+        for result, robust in zip(results(), (0.5, 0.6, 0.7))
+    ]
+    metrics = repetitions.together(given).models[0].metrics
+    assert metrics["corruptions"].values == [0.5, 0.6, 0.7]
+    assert metrics["hrs:corruptions"].values == [0.25, 0.3, 0.35]
+    assert "corruptions" not in repetitions.together(results()).models[0].metrics
 
 
-def folder_of(path: Path, seeds: int = 3) -> tuple[Path, dict[str, Any]]:
+def corrupted(robust: float) -> CorruptionResult:
+    return make.corrupted({"fog": [robust]}, 0.9, mean=robust, hrs=robust / 2)
+
+
+def folder_of(path: Path, seeds: int = 3) -> tuple[Path, StudyResult]:
     """A study that is finished, as far as its report is concerned."""
     settings = config.plain(from_values({"name": "quickstart"}, [f"seeds={seeds}"]))
     write_json(path / "config.json", {"version": "0", "command": "study", "extra": {}, "settings": settings})
     for seed in range(3):
         write_json(path / f"seed-{seed}" / "config.json", {"command": "run", "extra": {}, "settings": settings})
-    about = {"space": "nasbench201", "data": "digits", "seeds": [0, 1, 2], "runs": ["seed-0", "seed-1", "seed-2"]}
-    found = {
-        **about,
-        **repetitions.together(results()),
-        "versions": {"torch": "2"},
-        "seconds": {"search": 6.0, "total": 15.0},
-    }
-    write_json(path / "result.json", found)
-    return path, json.loads((path / "result.json").read_text())
+    return path, replace(repetitions.together(results()), versions={"torch": "2"}, provenance=make.provenance())
 
 
 def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     folder, result = folder_of(tmp_path / "study")
     page = unescape(re.sub(r"<[^>]+>", " ", command_of(folder).report(folder, result).read_text()))
-    row = next(row for row in result["tests"] if row["metric"] == "pgd20")
-    for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability_of_few(row["seeds"]["p"])):
+    row = next(row for row in result.tests if row.metric == "pgd20")
+    for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability_of_few(row.seeds.p)):
         assert words in page
     assert "smallest possible p with 3 seeds is 0.25: it cannot reach .05" in page
     assert "No p-value and no interval is corrected for their number" in page
     for title in ("95% interval over seeds, uncorrected", "95% interval over images, uncorrected"):
         assert title in page
-    assert "p-values are uncorrected" in text_of("study", folder, result)
+    assert "p-values are uncorrected" in text_of(folder, result)
     assert not re.search(r"more robust|is better|difference shown", page)
     assert "seeds=3" in page
     assert "nas run" in page

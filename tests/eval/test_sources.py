@@ -282,7 +282,7 @@ def test_a_librarys_network_is_normalised_as_it_is_asked_for(digits: Dataset) ->
         assert torch.allclose(seen[0], expected, atol=1e-6), keys
         assert subject.normalised is not None
         assert subject.normalised.by == by
-        assert (subject.normalised.to_json()["mean"] is None) == (by == "none")
+        assert (subject.normalised.used().mean is None) == (by == "none")
 
 
 def test_code_of_the_users_own_is_normalised_only_where_that_is_asked_for(module: Path) -> None:

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import result_factory as make
 import torch
 
 import nas
@@ -18,7 +19,6 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.io.files import write_json
-from nas.eval import hrs, wilson
 from nas.export import folder as exporting
 from nas.export.folder import export
 from nas.search_spaces import SPACES
@@ -60,27 +60,17 @@ def saved(path: Path, trained: TrainedNetwork) -> Path:
 def whole_run(folder: Path) -> Path:
     """A run with one evaluated checkpoint, and a run of `nas eval` beside it."""
     path = saved(folder / "run" / "models" / "best-pgd" / "best.pt", trained_network())
-    entry = {
-        "name": "best-pgd",
-        "norm": "Linf",
-        "eps": 8 / 255,
-        "n_test": 40,
-        "clean": 0.75,
-        "attacks": {"pgd20": 0.5},
-        "hrs": {"pgd20": hrs(0.75, 0.5)},
-        "intervals": {"clean": list(wilson(30, 40)), "pgd20": list(wilson(20, 40))},
-    }
     settings = config.plain(from_values({"data": {"name": "digits", "size": 8}}, ["train.lr=0.07", "seed=11"]))
     described = {"version": "0", "extra": {}, "settings": settings}
+    entry = make.evaluation(
+        {"clean": 30, "pgd20": 20}, 40, corruptions=make.corrupted({"fog": [0.5], "snow": [0.7]}, 0.75, non_finite={})
+    )
+    other = make.evaluation({"clean": 4, "pgd20": 2}, 40, checkpoint="models/other/best.pt")
     write_json(folder / "run" / "config.json", {**described, "command": "run"})
-    entry["corruptions"] = {"mean": 0.6, "interval": [0.5, 0.7], "hrs": 0.66, "mean_of": ["fog", "snow"]}
-    others = {**entry, "clean": 0.1, "checkpoint": "models/other/best.pt"}
-    models = [others, {**entry, "checkpoint": "models/best-pgd/best.pt"}]
-    write_json(folder / "run" / "result.json", {"models": models})
+    write_json(folder / "run" / "result.json", make.whole_run([other, entry]).to_json())
+    again = make.evaluation({"clean": 15, "autoattack": 5}, 20, checkpoint="../run/models/best-pgd/best.pt")
     write_json(folder / "eval" / "config.json", {**described, "command": "eval"})
-    again = {**entry, "n_test": 20, "attacks": {"autoattack": 0.25}, "hrs": {"autoattack": 0.375}}
-    again["intervals"] = {"clean": list(wilson(15, 20)), "autoattack": list(wilson(5, 20))}
-    write_json(folder / "eval" / "result.json", {**again, "checkpoint": "../run/models/best-pgd/best.pt"})
+    write_json(folder / "eval" / "result.json", replace(again, versions={"torch": "2"}).to_json())
     (folder / "foreign").mkdir()
     (folder / "foreign" / "config.json").write_text('{"model_type": "x"}')
     return path

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import result_factory
 
 from nas.commands import execute
 from nas.commands.train import Train
@@ -22,6 +23,7 @@ from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.connected import NEVER_VALUED, REASON, SINCE
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import builds
+from nas.results import SearchResult
 from nas.runs import run_folder as run_module
 from nas.runs.context import Watcher
 from nas.runs.run_folder import create, reopen
@@ -143,12 +145,12 @@ def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
     search = Search(looking.space, looking.strategy, looking, 40, 10, store)
     while not search.finished:
         search.step(lambda keys: looking.evaluate(keys, lambda: None))
-    result = search.result()
+    result = search.result(objective)
     dead = [one for one in store.history() if not SPACE.connected(SPACE.parse(one.key))]
     assert dead
     assert {one.failure for one in dead} == {REASON}
-    assert (result["evaluated"], result["failed"]) == (40, len(dead))
-    assert all(SPACE.connected(SPACE.parse(entry["arch"])) for entry in result["best"])
+    assert (result.evaluated, result.failed) == (40, len(dead))
+    assert all(SPACE.connected(SPACE.parse(found.arch)) for found in result.top)
 
 
 LIMITED = "search.constraints=[latency<=1000000]"
@@ -255,8 +257,8 @@ SEARCH = (
 )
 
 
-def numbers(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: result[key] for key in ("best", "evaluated", "failed")}
+def numbers(result: Any) -> Any:
+    return result.top, result.evaluated, result.failed
 
 
 @pytest.mark.parametrize(
@@ -342,7 +344,7 @@ def test_which_proxies_gave_such_networks_no_value_before(monkeypatch: pytest.Mo
 def test_an_older_result_whose_best_is_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version(monkeypatch, "0.1.0")
     with create("run", settings("objective=grad_norm:min", f"run.dir={tmp_path / 'run'}")) as run:
-        run.store.put("search/result", {"best": [{"arch": DEAD}]})
+        run.store.put("search/result", result_factory.searched(DEAD).to_json())
     version(monkeypatch, "0.2.0")
     with reopen(tmp_path / "run") as run, pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
         execute(run, Watcher())
@@ -411,7 +413,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
     done = SimpleNamespace(
         done=True,
         epochs_done=1,
-        history=[{"val_accuracy": 0.1, "val_robust_accuracy": 0.1}],
+        history=[{"architecture": ALIVE, "warning": None, "val_accuracy": 0.1, "val_robust_accuracy": 0.1}],
         result=lambda: {"architecture": NOTHING, "epoch": 1, "stopped": None},
         load_state_dict=lambda state: None,
     )
@@ -425,7 +427,9 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
             assert caught.value.exit_code == 1
         assert not (tmp_path / "run" / "result.json").exists()
         done.result = lambda: {"architecture": ALIVE, "epoch": 1, "stopped": None}
-        assert execute(run, Watcher())["best"][0]["arch"] == ALIVE
+        found = execute(run, Watcher())
+        assert isinstance(found, SearchResult)
+        assert found.best.arch == ALIVE
 
 
 # files of scores

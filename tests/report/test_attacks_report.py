@@ -5,35 +5,28 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from nas.report.facts import _curves
+import result_factory as make
+
 from nas.report.figures import curves
 from nas.report.identity import identities
 from nas.report.presentation import checked_lines, table
 from nas.report.sections import tables
 from nas.report.wording import attack, taken
+from nas.results import Check, Curve, EvalResult, Fed, Normalised, TransferNetwork
 from nas.runs.differences import differences
 
 MODELS = identities({"best-pgd": "pgd"})
 
 
-def entry(**more: Any) -> dict[str, Any]:
-    return {
-        "name": "best-pgd",
-        "params": 1000,
-        "norm": "L2",
-        "eps": 0.5,
-        "n_test": 100,
-        "clean": 0.9,
-        "attacks": {"pgd20": 0.5, "apgd-ce": 0.4},
-        "hrs": {"pgd20": 0.64, "apgd-ce": 0.55},
-        "intervals": {"clean": [0.8, 1.0], "pgd20": [0.4, 0.6], "apgd-ce": [0.3, 0.5]},
-        "worst_case": {"attacks": ["pgd20", "apgd-ce"], "accuracy": 0.37, "interval": [0.28, 0.47], "hrs": 0.524},
-        **more,
-    }
+def entry(**more: Any) -> EvalResult:
+    """Of 100 images; the worst case is worse than each attack."""
+    clean, pgd = "1" * 90 + "0" * 10, "1" * 50 + "0" * 50
+    apgd = "0" * 13 + "1" * 40 + "0" * 47
+    return make.evaluation({"clean": clean, "pgd20": pgd, "apgd-ce": apgd}, norm="L2", eps=0.5, **more)
 
 
-def curve(name: str, *radii: float) -> dict[str, Any]:
-    return {"attack": name, "eps": [0.0, *radii], "accuracy": [0.9, *(0.5 for _ in radii)]}
+def curve(name: str, *radii: float) -> Curve:
+    return make.curve(name, (0.0, 0.9), *((eps, 0.5) for eps in radii))
 
 
 def test_each_attack_has_a_figure_with_its_norm() -> None:
@@ -49,41 +42,34 @@ def test_radii_that_differ_a_lot_are_all_named() -> None:
     assert all(f"{level}/255" in drawn for level in ("0.1", "8", "255"))
 
 
-def test_a_single_curve_of_old_results_is_read() -> None:
-    assert _curves({"sweep": curve("pgd20", 0.1)}) == [curve("pgd20", 0.1)]
-    assert _curves({"sweep": {"attack": "pgd20", "eps": [0.0], "accuracy": [0.9]}}) == []
-    assert _curves({}) == []
-
-
 def test_checks_are_shown_with_their_reasons() -> None:
-    found = [{"name": "black-box", "ok": "warn", "reason": "Square leaves 1.0 %, PGD 9.0 %"}]
-    one = entry(checks=found)
-    page = tables.checks([one], MODELS)
+    found = [Check("black-box", "warn", "Square leaves 1.0 %, PGD 9.0 %")]
+    page = tables.checks([entry(checks=found)], MODELS)
     assert "black-box" in page
     assert "Square leaves 1.0 %, PGD 9.0 %" in page
-    assert checked_lines(one) == ["warn    black-box: Square leaves 1.0 %, PGD 9.0 %"]
-    assert checked_lines(entry()) == []
+    assert checked_lines(found) == ["warn    black-box: Square leaves 1.0 %, PGD 9.0 %"]
+    assert checked_lines([]) == []
 
 
 def test_the_worst_case_is_a_column_where_there_are_several_attacks() -> None:
     assert "37.0 [28-47]" in table([entry()])
-    alone = entry(attacks={"pgd20": 0.5}, hrs={"pgd20": 0.6}, worst_case={"attacks": ["pgd20"]})
+    alone = make.evaluation({"clean": 90, "pgd20": 50}, 100)
     assert "worst case" not in table([alone])
     page, other = (tables.results(SimpleNamespace(entries=[one], models=MODELS)) for one in (entry(), alone))  # type: ignore[arg-type]
     assert page.count("worst case") == 2  # accuracy and HRS
     assert "37.0" in page
-    assert "52.4" in page
+    assert f"{100 * entry().worst_case.hrs:.1f}" in page
     assert "worst case" not in other
 
 
 def test_the_worst_case_is_compared_too() -> None:
-    correct = {"clean": "1111", "pgd20": "1100", "apgd-ce": "1010"}
+    right = {"clean": "1111", "pgd20": "1100"}
     both = [
-        {"name": f"{cell}-pgd", "correct": correct, "worst_case": {"attacks": ["pgd20", "apgd-ce"], "correct": worst}}
-        for cell, worst in (("best", "1000"), ("random", "0000"))
+        make.evaluation({**right, "apgd-ce": apgd}, name=f"{cell}-pgd")
+        for cell, apgd in (("best", "1010"), ("random", "0010"))
     ]
-    (row,) = [row for row in differences(both) if row["metric"] == "worst_case"]
-    assert (row["first"], row["second"], row["difference"]) == ("best-pgd", "random-pgd", 0.25)
+    (row,) = [row for row in differences(both) if row.metric == "worst_case"]
+    assert (row.first, row.second, row.difference) == ("best-pgd", "random-pgd", 0.25)
 
 
 def test_names_of_attacks() -> None:
@@ -94,13 +80,15 @@ def test_names_of_attacks() -> None:
 
 
 def test_what_stands_before_a_network_from_elsewhere_is_said() -> None:
-    library = {"by": "timm", "mean": [0.5, 0.25, 0.125], "std": [0.5, 0.5, 0.5]}
-    first, second = taken({"normalised": library, "source": "timm:resnet18@/w.pth"})
+    library = Normalised("timm", [0.5, 0.25, 0.125], [0.5, 0.5, 0.5])
+    first, second = taken(entry(normalised=library, source="timm:resnet18@/w.pth"))
     assert first == "Images normalised by timm: mean 0.5, 0.25, 0.125, standard deviation 0.5, 0.5, 0.5."
     assert "eval.normalise=none" in second
-    assert taken({"normalised": library, "source": "timm:resnet18"}) == [first], "the library's own weights"
-    none = {"by": "none", "mean": None, "std": None}
-    assert taken({"normalised": none, "checkpoint": "timm:resnet18@/w.pth"}) == ["Images in [0, 1], not normalised."]
-    fed = {"fed": {"order": "channels_last", "type": "float16"}}
+    assert taken(entry(normalised=library, source="timm:resnet18")) == [first], "the library's own weights"
+    shown = TransferNetwork("a", "x", 1, "unknown", library, checkpoint="timm:resnet18@/w.pth")
+    assert taken(shown) == [first, second]
+    none = Normalised("none", None, None)
+    assert taken(entry(normalised=none, source="timm:resnet18@/w.pth")) == ["Images in [0, 1], not normalised."]
+    fed = entry(fed=Fed("channels_last", "float16"))
     assert taken(fed) == ["The network ran on images of type float16 in channels-last order."]
     assert taken(entry()) == [], "ours, and results of before"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,60 +11,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+import result_factory as make_result
 
 from nas.core.errors import InputError
 from nas.core.storage.sqlite import SqliteStore
-from nas.eval import hrs, mcnemar, paired_bootstrap, wilson, worst_case
+from nas.eval import mcnemar, paired_bootstrap
 from nas.eval.metrics import holm
 from nas.report.compare import Comparison, compare, evaluated, front
 from nas.report.comparison_page import lines, page, write_comparison
 from nas.report.figures import comparison as drawn
+from nas.results import EvalResult, Result
 from nas.runs import run_folder
+from nas.runs.repetitions import together
 from nas.settings import schema
 
-ARCH = "|avg_pool_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
 N = 80
 EVIL = "<script>alert('x')</script>"
 
 
-def entry(name: str, share: float, seed: int = 0, eps: float = 8 / 255, **more: Any) -> dict[str, Any]:
+def entry(name: str, share: float, seed: int = 0, eps: float = 8 / 255, **more: Any) -> EvalResult:
     """An evaluation in which about `share` of the images stands FGSM."""
     rng = np.random.default_rng(seed)
     clean = rng.random(N) < 0.9
     fgsm = clean & (rng.random(N) < share)
-    correct = {"clean": clean, "fgsm": fgsm, "pgd20": fgsm & (rng.random(N) < 0.8)}
-    texts = {key: "".join(str(int(flag)) for flag in flags) for key, flags in correct.items()}
-    accuracy = {key: text.count("1") / N for key, text in texts.items()}
-    attacks = {key: value for key, value in accuracy.items() if key != "clean"}
-    worst = "".join(str(int(flag)) for flag in worst_case({key: correct[key] for key in attacks}))
-    found = {
-        "name": name,
-        "architecture": ARCH,
-        "params": 12345,
-        "training": "pgd",
-        "norm": "Linf",
-        "eps": eps,
-        "n_test": N,
-        "fingerprint": "of these images",
-        "clean": accuracy["clean"],
-        "attacks": attacks,
-        "hrs": {key: hrs(accuracy["clean"], value) for key, value in attacks.items()},
-        "intervals": {key: list(wilson(text.count("1"), N)) for key, text in texts.items()},
-        "correct": texts,
-        "worst_case": {
-            "attacks": list(attacks),
-            "accuracy": worst.count("1") / N,
-            "interval": list(wilson(worst.count("1"), N)),
-            "hrs": hrs(accuracy["clean"], worst.count("1") / N),
-            "correct": worst,
-        },
-        "sweep": [{"attack": "pgd20", "eps": [0.0, eps / 2], "accuracy": [accuracy["clean"], accuracy["fgsm"]]}],
-        "checkpoint": f"models/{name}/best.pt",
-    }
-    return {**found, **more}
+    right = {"clean": clean, "fgsm": fgsm, "pgd20": fgsm & (rng.random(N) < 0.8)}
+    sweep = [make_result.curve("pgd20", (0.0, clean.mean()), (eps / 2, fgsm.mean()), n=N)]
+    outcomes = {metric: flags.tolist() for metric, flags in right.items()}
+    return make_result.evaluation(outcomes, name=name, eps=eps, **{"training": "pgd", "sweep": sweep, **more})
 
 
-def history() -> list[dict[str, Any]]:
+def history() -> list[dict[str, float | None]]:
     return [{"epoch": e, "train_loss": 2 / e, "val_accuracy": 1 - 0.5 / e} for e in range(1, 4)]
 
 
@@ -73,18 +50,19 @@ class Maker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def whole(self, name: str, entries: list[dict[str, Any]]) -> Path:
+    def whole(self, name: str, entries: list[EvalResult]) -> Path:
         """As `nas run` leaves one."""
         chosen = schema.load("quickstart", [f"run.dir={self.folder / name}"])
         with run_folder.create("run", chosen) as opened:
-            opened.store.put("training", {one["name"]: {"history": history(), "chosen_epoch": 2} for one in entries})
-            opened.finish({"models": entries, "differences": []})
+            record = make_result.training_record(history(), chosen_epoch=2).to_json()
+            opened.store.put("training", {one.name: record for one in entries})
+            opened.finish(make_result.whole_run(entries))
         return self.folder / name
 
-    def single(self, name: str, found: dict[str, Any], *overrides: str, command: str = "eval") -> Path:
+    def single(self, name: str, found: Result, *overrides: str, command: str = "eval") -> Path:
         """As `nas eval` (or another command) leaves one."""
         chosen = schema.load("quickstart", [f"run.dir={self.folder / name}", *overrides])
-        with run_folder.create(command, chosen, {"name": found.get("name")}) as opened:
+        with run_folder.create(command, chosen, {"name": name}) as opened:
             opened.finish(found)
         return self.folder / name
 
@@ -113,10 +91,6 @@ class Closed(HTMLParser):
         assert self.open.pop() == tag
 
 
-def flags(text: str) -> list[bool]:
-    return [flag == "1" for flag in text]
-
-
 def test_runs_and_evaluations_are_compared_pair_by_pair(make: Maker) -> None:
     entries = [entry("best-pgd", 0.9, 1), entry("random-pgd", 0.4, 2)]
     other = entry("best-pgd", 0.5, 3)
@@ -127,17 +101,17 @@ def test_runs_and_evaluations_are_compared_pair_by_pair(make: Maker) -> None:
     assert len({one.identity.colour for one in found.checkpoints}) == 3
     rows = {(row.first, row.second, row.metric): row for row in found.differences}
     assert len(rows) == 3 * 4  # three pairs; clean, two attacks and the worst case
-    first, second = (flags(one["correct"]["pgd20"]) for one in (entries[0], other))
+    first, second = (one.correct["pgd20"].tolist() for one in (entries[0], other))
     row = rows["study: best (adversarial)", "eval-1 (adversarial)", "pgd20"]
     expected = paired_bootstrap(first, second)
-    assert (row.difference, row.interval, row.p) == (
+    assert (row.difference, row.interval, row.bootstrap) == (
         expected.difference, (expected.low, expected.high), expected.p
     )  # fmt: skip
-    assert row.exact == mcnemar(first, second)
-    assert [row.corrected for row in found.differences] == holm([row.exact for row in found.differences])
+    assert row.p == mcnemar(first, second)
+    assert [row.corrected for row in found.differences] == holm([row.p or 0.0 for row in found.differences])
     assert {row.shown for row in found.differences} == {True, False}
     row = rows["study: best (adversarial)", "study: random (adversarial)", "worst_case"]
-    assert row.difference == pytest.approx(entries[0]["worst_case"]["accuracy"] - entries[1]["worst_case"]["accuracy"])
+    assert row.difference == pytest.approx(entries[0].worst_case.accuracy - entries[1].worst_case.accuracy)
     assert not found.notes
 
 
@@ -152,15 +126,6 @@ def test_other_images_are_not_paired_and_the_page_says_so(make: Maker) -> None:
     assert f"c (adversarial) (digits at 16 pixels, {N} images)" in note
     assert note in text_of(page(found))
     assert note in lines(found)
-
-
-def test_results_without_a_fingerprint_are_told_by_their_settings(make: Maker) -> None:
-    entries = {name: entry(name, 0.8, number) for number, name in enumerate("abc")}
-    for one in entries.values():
-        del one["fingerprint"]
-    folders = [make.single("a", entries["a"]), make.single("b", entries["b"]),
-               make.single("c", entries["c"], "data.size=12")]  # fmt: skip
-    assert {(row.first[0], row.second[0]) for row in compare(folders).differences} == {("a", "b")}
 
 
 @pytest.mark.parametrize("changed", ["eps", "step_size"])
@@ -179,7 +144,7 @@ def test_other_attacks_on_the_same_images_pair_the_clean_accuracies_only(make: M
 
 @pytest.mark.usefixtures("undrawn")
 def test_what_was_not_attacked_is_left_out_and_named(make: Maker) -> None:
-    search = make.single("only-search", {"best": [], "goals": []}, command="search")
+    search = make.single("only-search", make_result.searched(), command="search")
     folders = [make.single("a", entry("a", 0.8, 1)), search, make.single("b", entry("b", 0.8, 2))]
     found = compare(folders)
     assert len(found.checkpoints) == 2
@@ -191,7 +156,8 @@ def test_what_was_not_attacked_is_left_out_and_named(make: Maker) -> None:
 def test_a_folder_counts_once_and_a_study_stands_for_its_runs(make: Maker) -> None:
     folder = make.single("a", entry("a", 0.8, 1))
     assert evaluated([folder, folder]) == 1
-    study = make.single("study", {"runs": ["seed-0", "seed-1"], "models": []}, command="study")
+    seeds = [make_result.whole_run([entry("best-pgd", 0.8, seed)], seeds={"run": seed}) for seed in (0, 1)]
+    study = make.single("study", together(seeds), command="study")
     for seed in (0, 1):
         make.whole(f"study/seed-{seed}", [entry("best-pgd", 0.8, seed)])
     found = compare([study, folder, study / "seed-0"])
@@ -217,7 +183,7 @@ def test_training_curves_come_from_the_run_that_trained(make: Maker) -> None:
     whole = make.whole("trained", [entry("best-pgd", 0.9, 1)])
     path = "../trained/models/best-pgd/best.pt"
     found = compare([make.single("e", entry("best-pgd", 0.8, 2, checkpoint=path)), whole])
-    assert all(one.record and one.record["history"] == history() for one in found.checkpoints)
+    assert all(one.record and one.record.history == history() for one in found.checkpoints)
     assert "validation accuracy" in text_of(page(found)).lower()
     with SqliteStore(whole / "store.sqlite") as store:
         store.put("training", None)
@@ -246,13 +212,10 @@ def test_the_table_holds_the_numbers_of_the_results(make: Maker) -> None:
     found = _two(make)
     text = text_of(page(found))
     for one in found.checkpoints:
-        for key, bounds in one.entry["intervals"].items():
-            share = one.entry["clean"] if key == "clean" else one.entry["attacks"][key]
-            assert f"{100 * share:.1f}% [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" in text
-        worst = one.entry["worst_case"]
-        low, high = worst["interval"]
-        assert f"{100 * worst['accuracy']:.1f}% [{100 * low:.1f}, {100 * high:.1f}]" in text
-        assert f"{100 * worst['hrs']:.1f}%" in text
+        for metric in ("clean", "fgsm", "pgd20", "worst_case"):
+            share, (low, high) = one.entry.accuracy(metric)
+            assert f"{100 * share:.1f}% [{100 * low:.1f}, {100 * high:.1f}]" in text
+        assert f"{100 * one.entry.worst_case.hrs:.1f}%" in text
     for title in ("Results", "Clean against robust accuracy", "Robustness against the attack radius", "Paired"):
         assert title in text
     verdicts = re.findall(r'<tr class="(shown|unshown)">(.*?)</tr>', page(found))
@@ -261,11 +224,8 @@ def test_the_table_holds_the_numbers_of_the_results(make: Maker) -> None:
 
 
 def test_names_are_escaped_in_the_page(make: Maker) -> None:
-    evil = {"training": EVIL, "attacks": {EVIL: 0.5}, "hrs": {EVIL: 0.5}}
-    whole = [entry(f"{EVIL}{number}", 0.8, number) for number in (1, 2)]
-    for one in whole:
-        one.update(evil)
-        one["intervals"][EVIL], one["correct"][EVIL] = [0.4, 0.6], one["correct"].pop("fgsm")
+    right = {"clean": 60, EVIL: 30, "pgd20": 20}
+    whole = [make_result.evaluation(right, N, name=f"{EVIL}{number}", training=EVIL) for number in (1, 2)]
     html = page(compare([make.whole("a", whole)]))
     assert "<script" not in html
     assert escape(EVIL) in html
@@ -273,31 +233,20 @@ def test_names_are_escaped_in_the_page(make: Maker) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_networks_that_were_not_trained_here_are_shown(make: Maker) -> None:
-    found = _two(make, params=None, training=None, architecture=None, checkpoint=None)
-    assert found.checkpoints[0].label == "a (training unknown)"
-    assert "unknown" in text_of(page(found))
+    found = _two(make, training="unknown", arch="timm:resnet18", checkpoint=None, source="timm:resnet18")
+    assert found.checkpoints[0].label == "a (unknown)"
     assert "Training" not in re.findall(r"<h2>(.*?)</h2>", page(found))
-
-
-def test_results_without_a_worst_case_and_with_one_curve_are_read(make: Maker) -> None:
-    sweep = {"attack": "fgsm", "eps": [0.0, 0.1], "accuracy": [0.9, 0.4]}  # as runs of version 0.1 have it
-    found = _two(make, worst_case=None, sweep=sweep)
-    assert {row.metric for row in found.differences} == {"clean", "fgsm", "pgd20"}
-    html = page(found)
-    assert "worst case" not in text_of(html).replace("Worst case the share", "")
-    assert "Robustness against the attack radius" in html
 
 
 def test_the_strongest_common_attack_judges() -> None:
     a, b = entry("a", 0.9, 1), entry("b", 0.4, 2)
     assert drawn.judged_by([a, b]) == "worst_case"
-    b["worst_case"]["attacks"] = ["fgsm"]
-    assert drawn.judged_by([a, b]) == "pgd20"
-    a["worst_case"] = None
-    del b["attacks"]["pgd20"]
-    assert drawn.judged_by([a, b]) == "fgsm"
-    b["attacks"] = {}
-    assert drawn.judged_by([a, b]) is None
+    alone = replace(b, worst_case=replace(b.worst_case, attacks=["fgsm"]))
+    assert drawn.judged_by([a, alone]) == "pgd20"
+    assert drawn.judged_by([alone, alone]) == "fgsm"
+    without = replace(alone, attacks={"fgsm": alone.attacks["fgsm"]})
+    assert drawn.judged_by([a, without]) == "fgsm"
+    assert drawn.judged_by([a, replace(alone, attacks={})]) is None
 
 
 def test_the_front_is_what_no_other_beats() -> None:
@@ -306,9 +255,9 @@ def test_the_front_is_what_no_other_beats() -> None:
 
 
 def test_json_has_the_comparison(make: Maker) -> None:
-    plain = _two(make).plain()
+    plain = _two(make).to_json()
     assert [one["label"] for one in plain["checkpoints"]] == ["a (adversarial)", "b (adversarial)"]
-    assert plain["checkpoints"][0]["clean"] == entry("a", 0.9, 1)["clean"]
+    assert plain["checkpoints"][0]["clean"] == entry("a", 0.9, 1).clean
     assert {"first", "second", "metric", "difference", "interval", "p", "exact", "corrected", "shown"} <= set(
         plain["differences"][0]
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+import result_factory as make
 import torch
 
 from nas.commands.run import Run
@@ -20,41 +22,40 @@ from nas.objectives.short_training import LabelSettings, ShortTraining
 from nas.report.identity import identities
 from nas.report.presentation import corruption_lines
 from nas.report.sections import corruptions
+from nas.results import EvalResult, Interval, RelativeErrors
 from nas.settings.schema import from_values
 
 ACCURACY = {"fog": [0.91, 0.8, 0.612], "snow": [0.85, 0.7, 0.5], "contrast": [0.7, 0.4, 0.2], "spatter": [0.9] * 3}
 EVIL = "<b>evil</b>"
 
 
-def entry(name: str = "best-pgd", **more: Any) -> dict[str, Any]:
-    found = {
-        "images": "computed with the parameters for 32x32",
-        "clean_images": "the same images",
-        "n_test": 500,
-        "severities": [1, 3, 5],
-        "clean": 0.9321,
-        **summary(ACCURACY, 0.9321)._asdict(),
-        "interval": [0.6012, 0.6789],
-        "accuracy": ACCURACY,
-        "left_out": {},
-        "right": [1, 2],
-    }
-    return {"name": name, "corruptions": {**found, **more}}
+def entry(name: str = "best-pgd", **more: Any) -> EvalResult:
+    found = make.corrupted(ACCURACY, 0.9321, severities=[1, 3, 5], interval=Interval(0.6012, 0.6789))
+    found = replace(found, **summary(ACCURACY, 0.9321)._asdict(), **more)
+    return make.evaluation({"clean": 90}, 100, name=name, corruptions=found)
+
+
+PLAIN = make.evaluation({"clean": 90}, 100, name="other-pgd")
+
+
+def relative() -> RelativeErrors:
+    return relative_errors(ACCURACY, 0.9321, Baseline(0.8, {kind: [0.5] * 3 for kind in ACCURACY}))
 
 
 def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
 
 
-def shown(*entries: dict[str, Any]) -> str:
-    return corruptions.corruptions(list(entries), identities({one["name"]: "pgd" for one in entries}))
+def shown(*entries: EvalResult) -> str:
+    return corruptions.corruptions(list(entries), identities({one.name: "pgd" for one in entries}))
 
 
 def test_the_section_holds_the_numbers() -> None:
-    html = shown(entry(), entry("random-pgd"), {"name": "other-pgd"})
+    html = shown(entry(), entry("random-pgd"), PLAIN)
     text = text_of(html)
-    one = entry()["corruptions"]
-    for share in (one["clean"], one["mean"], one["hrs"], *one["groups"].values(), *one["types"].values(), 0.612):
+    one = entry().corruptions
+    assert one is not None
+    for share in (one.clean, one.mean, one.hrs, *one.groups.values(), *one.types.values(), 0.612):
         assert f"{100 * share:.1f}%" in text
     for words in ("[60.1, 67.9]", "500 test images", "Means over 3 types, each at severity 1, 3 and 5", "for 32x32"):
         assert words in text
@@ -62,13 +63,13 @@ def test_the_section_holds_the_numbers() -> None:
     assert "other" not in text
     assert html.count('<svg class="plot"') == 1
     assert html.count("<details>") == 2
-    assert shown({"name": "best-pgd"}) == ""
+    assert shown(PLAIN) == ""
 
 
 def test_the_baseline_and_what_was_left_out_are_said() -> None:
-    relative = relative_errors(ACCURACY, 0.9321, Baseline(0.8, {kind: [0.5] * 3 for kind in ACCURACY})).to_json()
-    text = text_of(shown(entry(left_out={"frost": "no photographs"}, clean_images="other images", **relative)))
-    for words in (f"{relative['mce']:.1f}", f"{relative['relative_mce']:.1f}", "relative mCE", "Left out: frost."):
+    errors = relative()
+    text = text_of(shown(entry(left_out={"frost": "no photographs"}, clean_images="other images", relative=errors)))
+    for words in (f"{errors.mce:.1f}", f"{errors.relative_mce:.1f}", "relative mCE", "Left out: frost."):
         assert words in text
     assert "The clean accuracy is of other images." in text
 
@@ -81,16 +82,15 @@ def test_one_severity_needs_no_curve_and_text_is_escaped() -> None:
 
 
 def test_the_text_for_people() -> None:
-    relative = relative_errors(ACCURACY, 0.9321, Baseline(0.8, {kind: [0.5] * 3 for kind in ACCURACY})).to_json()
-    lines = corruption_lines(entry(left_out={"frost": "no photographs"}, **relative))
+    lines = corruption_lines(entry(left_out={"frost": "no photographs"}, relative=relative()))
     assert lines[0].startswith("accuracy under 3 types of corruption: 63.0 % [60.1-67.9] (clean 93.2, HRS 75.2; wea")
-    assert f"mCE: {relative['mce']:.1f} % of the baseline's error" in lines
+    assert f"mCE: {relative().mce:.1f} % of the baseline's error" in lines
     rows = {line.split()[0]: line.split()[1:] for line in lines}
     assert rows["severity"] == ["1", "3", "5", "mean"]
     assert rows["fog"] == ["91.0", "80.0", "61.2", "77.4"]
     assert rows["left"][-2:] == ["no", "photographs"]
     assert "500 images" in lines[-1]
-    assert corruption_lines({"name": "best"}) == []
+    assert corruption_lines(PLAIN) == []
 
 
 def test_a_run_is_refused_before_its_search_where_the_files_are_missing(tmp_path: Path) -> None:

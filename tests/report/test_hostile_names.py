@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+import result_factory as make
 from test_report import entry, result
 
 from nas.cli.main import run_command
 from nas.commands import command_of
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
+from nas.results import RunResult, StudyResult
 from nas.runs import repetitions, run_folder
 from nas.settings import schema
 
@@ -64,10 +67,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_report_of_a_run(folder: Path) -> None:
-    content = hostile(result())
+    content = hostile(result().to_json())
     for item in content["search"]["best"]:
         item["metrics"] = {f"croze{HOSTILE}": 1.0}
-    runs_nothing(command_of(folder).report(folder, content).read_text())
+    runs_nothing(command_of(folder).report(folder, RunResult.from_json(content)).read_text())
 
 
 def test_the_report_of_a_study(folder: Path) -> None:
@@ -75,11 +78,9 @@ def test_the_report_of_a_study(folder: Path) -> None:
     write_json(folder / "config.json", {**config, "command": "study"})
     (folder / "config.json.sha256").unlink(missing_ok=True)
     models = [entry(name, "x") for name in ("best-pgd", "random-pgd")]
-    seconds = {"search": 2.0, "total": 5.0}
-    together = repetitions.together([{"models": models, "seconds": seconds} for _ in range(3)])
-    versions = result()["versions"]
-    content = {**together, "versions": versions, "runs": ["javascript:alert(3)//", "b", "c"], "seeds": [0, 1, 2]}
-    runs_nothing(command_of(folder).report(folder, hostile(content)).read_text())
+    together = repetitions.together([make.whole_run(models, seeds={"run": seed}) for seed in range(3)])
+    content = {**replace(together, versions=make.VERSIONS).to_json(), "runs": ["javascript:alert(3)//", "b", "c"]}
+    runs_nothing(command_of(folder).report(folder, StudyResult.from_json(hostile(content))).read_text())
 
 
 @pytest.mark.parametrize("content", [{"models": [{"name": "x"}]}, {"best": 5}, {"models": 3}, {"search": []}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from itertools import combinations
@@ -13,22 +14,22 @@ from random import Random
 from typing import Any
 
 import pytest
+import result_factory as make_result
+from result_factory import BEST, RANDOM
 
 from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
-from nas.eval import hrs, wilson
 from nas.report.facts import Facts, gather
 from nas.report.figures import cells
 from nas.report.identity import legend
 from nas.report.wording import duration, percent, points, probability, radius
+from nas.results import EvalResult, RunResult
 from nas.runs import run_folder
 from nas.runs.differences import differences
 from nas.search_spaces import SPACES
 from nas.settings import schema, typed
 
-BEST = "|avg_pool_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
-RANDOM = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|nor_conv_3x3~1|none~2|"
 N = 60
 RIGHT = {  # images classified rightly, of N
     "best-standard": {"clean": 59, "fgsm": 6, "pgd20": 0},
@@ -36,64 +37,26 @@ RIGHT = {  # images classified rightly, of N
     "random-standard": {"clean": 58, "fgsm": 7, "pgd20": 1},
     "random-pgd": {"clean": 55, "fgsm": 30, "pgd20": 11},
 }
-PARTS = ("search", "training", "models", "differences")
 EVIL = "<script>alert('x')</script>"
 
 
-def entry(name: str, arch: str, eps: float = 0.15) -> dict[str, Any]:
-    right = RIGHT[name]
-    share = {metric: count / N for metric, count in right.items()}
-    attacks = {metric: value for metric, value in share.items() if metric != "clean"}
-    return {
-        "name": name,
-        "architecture": arch,
-        "params": 67570 if name.startswith("best") else 71234,
-        "training": name.split("-")[1],
-        "norm": "Linf",
-        "eps": eps,
-        "n_test": N,
-        "clean": share["clean"],
-        "attacks": attacks,
-        "hrs": {metric: hrs(share["clean"], value) for metric, value in attacks.items()},
-        "intervals": {metric: list(wilson(count, N)) for metric, count in right.items()},
-        "correct": {metric: "1" * count + "0" * (N - count) for metric, count in right.items()},
-        "sweep": {
-            "attack": "pgd20",
-            "eps": [0.0, eps / 2, 2 * eps],
-            "accuracy": [share["clean"], (share["clean"] + share["pgd20"]) / 2, 0.0],
-        },
-        "checkpoint": f"models/{name}/best.pt",
-    }
+def entry(name: str, arch: str, eps: float = 0.15) -> EvalResult:
+    clean, robust = RIGHT[name]["clean"] / N, RIGHT[name]["pgd20"] / N
+    sweep = [make_result.curve("pgd20", (0.0, clean), (eps / 2, (clean + robust) / 2), (2 * eps, 0.0), n=N)]
+    params = 67570 if name.startswith("best") else 71234
+    return make_result.evaluation(RIGHT[name], N, name=name, arch=arch, eps=eps, params=params, sweep=sweep)
 
 
-def history(robust: bool) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = [
+def history(robust: bool) -> list[dict[str, float | None]]:
+    rows: list[dict[str, float | None]] = [
         {"epoch": e, "train_loss": 2 / e, "lr": 0.1, "val_accuracy": 1 - 0.5 / e} for e in range(1, 5)
     ]
-    return [{**row, "val_robust_accuracy": 0.1 * row["epoch"]} if robust else row for row in rows]
+    return [{**row, "val_robust_accuracy": 0.1 * e} if robust else row for e, row in enumerate(rows, 1)]
 
 
-def result(best: str = BEST, random: str = RANDOM, space: str = "nasbench201") -> dict[str, Any]:
+def result(best: str = BEST, random: str = RANDOM, space: str = "nasbench201") -> RunResult:
     models = [entry(name, best if name.startswith("best") else random) for name in RIGHT]
-    return {
-        "architecture": best,
-        "random_architecture": random,
-        "space": space,
-        "data": "digits",
-        "seeds": {"run": 7, "best-pgd": 5659999038290680715},
-        "search": {
-            "objective": "croze",
-            "goals": [{"name": "croze", "higher_is_better": True}],
-            "evaluated": 12,
-            "failed": 2,
-            "exhausted": False,
-            "best": [{"arch": best, "canonical": best, "metrics": {"croze": 19.0}}],
-        },
-        "models": models,
-        "differences": differences(models),
-        "versions": {"robust-nas": "0.1.0", "torch": "9.8.7"},
-        "seconds": {"search": 6.5, "train": 67.0, "eval": 95.2, "report": 1.5, "total": 170.2},
-    }
+    return make_result.whole_run(models, differences(models), space=space)
 
 
 Make = Callable[..., Path]
@@ -115,11 +78,9 @@ def make(tmp_path: Path) -> Make:
             opened.store.put(
                 "training",
                 {
-                    name: {
-                        "history": history("pgd" in name),
-                        "chosen_epoch": 3,
-                        "arch": BEST if "best" in name else RANDOM,
-                    }
+                    name: make_result.training_record(
+                        history("pgd" in name), arch=BEST if "best" in name else RANDOM
+                    ).to_json()
                     for name in RIGHT
                 },
             )
@@ -182,14 +143,15 @@ def test_the_table_holds_the_numbers_of_the_result(make: Make) -> None:
     page = write_report(make(), content).read_text()
     table = page[page.index("<h2>Results") : page.index("<h2>Paired")]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)[2:]]
-    assert len(rows) == len(content["models"])
-    for model, (_, weights, *numbers) in zip(content["models"], rows):
-        assert weights == f"{model['params']:,}"
-        shares = {"clean": model["clean"], **model["attacks"]}
-        for (metric, share), cell in zip(shares.items(), numbers):
-            low, high = model["intervals"][metric]
+    assert len(rows) == len(content.models)
+    for model, (_, weights, *numbers) in zip(content.models, rows):
+        assert weights == f"{model.params:,}"
+        metrics = ["clean", "fgsm", "pgd20", "worst_case"]
+        for metric, cell in zip(metrics, numbers):
+            share, (low, high) = model.accuracy(metric)
             assert text_of(cell) == f"{100 * share:.1f}% [{100 * low:.1f}, {100 * high:.1f}] "
-        assert numbers[len(shares) :] == [f"{100 * value:.1f}%" for value in model["hrs"].values()]
+        scores = [model.attacks["fgsm"].hrs, model.attacks["pgd20"].hrs, model.worst_case.hrs]
+        assert numbers[len(metrics) :] == [f"{100 * value:.1f}%" for value in scores]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -198,46 +160,43 @@ def test_a_difference_is_claimed_exactly_where_it_is_shown(make: Make) -> None:
     page = write_report(make(), content).read_text()
     table = page[page.index("<h2>Paired") : page.index("<h2>Robustness")]
     rows = [text_of(row) for row in re.findall(r'<tr class="(?:un)?shown">(.*?)</tr>', table)]
-    assert len(rows) == len(content["differences"])
-    assert {row["shown"] for row in content["differences"]} == {True, False}
-    for row, text in zip(content["differences"], rows):
-        assert ("no difference shown" in text) == (not row["shown"])
-        assert ("is better" in text) == row["shown"]
+    assert len(rows) == len(content.differences)
+    assert {row.shown for row in content.differences} == {True, False}
+    for row, text in zip(content.differences, rows):
+        assert ("no difference shown" in text) == (not row.shown)
+        assert ("is better" in text) == row.shown
         assert points(row) in text
-        low, high = row["interval"]
-        numbers = [100 * row["difference"], 100 * low, 100 * high]
+        low, high = row.interval
+        numbers = [100 * row.difference, 100 * low, 100 * high]
         assert "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*numbers).replace("-", "\u2212") in text
-        for p in (row["p"], row["corrected"]):
+        for p in (row.p, row.corrected):
             assert f" {probability(p)} " in text
-    better = next(text for row, text in zip(content["differences"], rows) if row["metric"] == "pgd20" and row["shown"])
+    better = next(text for row, text in zip(content.differences, rows) if row.metric == "pgd20" and row.shown)
     assert "best is better" in better
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_summary_tells_a_worse_best_cell_plainly(make: Make) -> None:
-    content = result()
-    for first, second in ((1, 3), (0, 2)):
-        a, b = content["models"][first], content["models"][second]
-        for key in ("clean", "attacks", "hrs", "intervals", "correct", "sweep"):
-            a[key], b[key] = b[key], a[key]
-    content["differences"] = differences(content["models"])
+    best_standard, best_pgd, random_standard, random_pgd = result().models
+    swapped = zip((random_standard, random_pgd, best_standard, best_pgd), RIGHT)
+    models = [replace(numbers, name=name, arch=BEST) for numbers, name in swapped]
+    content = make_result.whole_run(models, differences(models))
     page = write_report(make(), content).read_text()
     finding = text_of(re.findall(r'<p class="finding">(.*?)</p>', page)[0])
     assert "less robust" in finding
-    row = next(
-        r
-        for r in content["differences"]
-        if (r["first"], r["second"], r["metric"]) == ("best-pgd", "random-pgd", "pgd20")
-    )
+    row = next(r for r in content.differences if (r.first, r.second, r.metric) == ("best-pgd", "random-pgd", "pgd20"))
     assert points(row) in finding
 
 
 def test_names_and_reasons_are_escaped(make: Make) -> None:
     content = result()
-    content["search"]["best"][0]["arch"] = content["architecture"] = EVIL
-    content["models"][0]["name"] = EVIL
-    content["versions"][EVIL] = content["seeds"][EVIL] = EVIL
-    content["data"] = EVIL
+    first, *others = content.models
+    search = make_result.searched(EVIL)
+    named = {**content.versions, EVIL: EVIL}
+    models = [replace(first, name=EVIL), *others]
+    content = replace(
+        content, search=search, arch=EVIL, models=models, versions=named, seeds={"run": 1, EVIL: 2}, data=EVIL
+    )
     folder = make(reason=EVIL)
     written = (folder / "config.json").read_text().replace('"name": "quickstart"', f'"name": "{EVIL}"')
     (folder / "config.json").write_text(written)  # such a name is refused at the start, but files can be edited
@@ -249,55 +208,54 @@ def test_names_and_reasons_are_escaped(make: Make) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("absent", [gone for size in (0, 1, 3, 4) for gone in combinations(PARTS, size)])
+@pytest.mark.parametrize(
+    "absent", [gone for size in (0, 1, 2, 3) for gone in combinations(("training", "models", "differences"), size)]
+)
 def test_only_what_is_there_is_shown(make: Make, absent: tuple[str, ...]) -> None:
-    content = {key: value for key, value in result().items() if key not in absent}
+    content = result()
+    if "models" in absent:
+        content = replace(content, models=[])
+    if "differences" in absent:
+        content = replace(content, differences=[])
     folder = make()
     if "training" in absent:
         with run_folder.reopen(folder) as opened:
             opened.store.put("training", None)
     shown = titles(write_report(folder, content).read_text())
-    for part, title in {
-        "search": "Search", "training": "Training", "models": "Results", "differences": "Paired differences"
-    }.items():  # fmt: skip
+    assert "Search" in shown
+    for part, title in {"training": "Training", "models": "Results", "differences": "Paired differences"}.items():
         assert (title in shown) == (part not in absent)
     assert ("Robustness against the attack radius" in shown) == ("models" not in absent)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_results_of_single_commands(make: Make) -> None:
-    """Those of `nas search`, `nas train` and `nas eval` are flat."""
     folder = make()
     (folder / "store.sqlite").rename(folder / "aside")
-    one = {**entry("best-pgd", BEST), "seconds": {"eval": 3.0, "total": 3.0}}
+    one = replace(entry("best-pgd", BEST), seconds={"eval": 3.0, "total": 3.0})
     page = write_report(folder, one).read_text()
     assert {"Results", "Cells", "Time per stage"} <= set(titles(page))
     assert not {"Search", "Training", "Paired differences"} & set(titles(page))
     assert not (folder / "store.sqlite").exists()
 
     (folder / "aside").rename(folder / "store.sqlite")
-    page = write_report(folder, {**result()["search"], "seconds": {"search": 3.0, "total": 3.0}}).read_text()
+    searched = make_result.searched(seconds={"search": 3.0, "total": 3.0})
+    page = write_report(folder, searched).read_text()
     assert "Search" in titles(page)
     assert "Results" not in titles(page)
 
-    trained = {
-        "checkpoint": "models/model/best.pt",
-        "arch": BEST,
-        "training": "pgd",
-        "chosen_epoch": 3,
-        "seconds": 4.0,
-    }
     with run_folder.reopen(folder) as opened:
-        opened.store.put("training", {"model": {"history": history(True), "chosen_epoch": 3, "arch": BEST}})
-    page = write_report(folder, trained).read_text()
-    assert {"Training", "Cells"} <= set(titles(page))
+        opened.store.put("training", {"model": make_result.training_record(history(True)).to_json()})
+    page = write_report(folder, make_result.trained()).read_text()
+    assert {"Training", "Cells", "Time per stage"} <= set(titles(page))
     assert not {"Search", "Results"} & set(titles(page))
 
 
 def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
     folder, content = make(), result()
     first = write_report(folder, content).read_bytes()
-    content["seconds"].update(report=99.0, total=999.0)  # the time of the report itself is known only after it
+    later = {**content.seconds, "report": 99.0, "total": 999.0}
+    content = replace(content, seconds=later)  # the time of the report itself is known only after it
     assert write_report(folder, content).read_bytes() == first
 
 
@@ -434,15 +392,7 @@ def test_colour_tells_the_cell_and_line_style_the_training(make: Make) -> None:
 def test_a_supernet_search_without_accuracies(metrics: dict[str, None], tmp_path: Path) -> None:
     """Those of strategy.validation_images=0 and of data.validation=0."""
     chosen = schema.load("quickstart", [f"run.dir={tmp_path / 'run'}", "strategy.name=rnas-max"])
-    row = {"epoch": 1, "weight_loss": 2.25, "seconds": 1.0, "warning": None, "architecture": BEST, "skips_cell": 1}
-    result = {
-        "objective": "rnas-max",
-        "goals": [{"name": "val_robust_accuracy", "higher_is_better": True}],
-        "best": [{"arch": BEST, "canonical": BEST, "metrics": metrics}],
-        "evaluated": 1,
-        "chosen_epoch": 1,
-        "epochs": [{**row, **metrics}],
-    }
+    result = make_result.supernet_searched(BEST, **metrics)
     with run_folder.create("search", chosen) as opened:
         opened.finish(result)
     write_report(tmp_path / "run", result)

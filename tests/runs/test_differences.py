@@ -10,15 +10,15 @@ from copy import deepcopy
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
+import result_factory as make
 
 from nas.commands import command_of, execute
-from nas.eval import hrs, wilson
 from nas.report.compare import compare
 from nas.report.comparison_page import lines, page
 from nas.report.presentation import text_of
+from nas.results import Difference, Interval, RunResult
 from nas.runs import run_folder
 from nas.runs.context import Watcher
 from nas.runs.differences import UNTESTED, corrected, difference_text, differences, disagreement, uncorrected
@@ -31,32 +31,11 @@ CLEAR = (40, 4)
 PAIR = ("best-pgd", "random-pgd", "pgd20")
 
 
-def write_report(folder: Path, content: dict[str, Any]) -> Path:
-    return command_of(folder).report(folder, content)
+def write_report(folder: Path, found: RunResult) -> Path:
+    return command_of(folder).report(folder, found)
 
 
-def entry(name: str, right: dict[str, str]) -> dict[str, Any]:
-    counts = {metric: text.count("1") for metric, text in right.items()}
-    share = {metric: count / N for metric, count in counts.items()}
-    attacks = {metric: value for metric, value in share.items() if metric != "clean"}
-    return {
-        "name": name,
-        "architecture": None,
-        "params": 1000,
-        "training": name.split("-")[1],
-        "norm": "Linf",
-        "eps": 8 / 255,
-        "n_test": N,
-        "fingerprint": "of these images",
-        "clean": share["clean"],
-        "attacks": attacks,
-        "hrs": {metric: hrs(share["clean"], value) for metric, value in attacks.items()},
-        "intervals": {metric: list(wilson(count, N)) for metric, count in counts.items()},
-        "correct": right,
-    }
-
-
-def result(only_first: int, only_second: int) -> dict[str, Any]:
+def result(only_first: int, only_second: int) -> RunResult:
     """A run whose networks agree on every image, but for those that only one of the two cells stands under PGD-20."""
     shared, rest = 80, N - 80 - only_first - only_second
     pgd20 = {
@@ -64,44 +43,37 @@ def result(only_first: int, only_second: int) -> dict[str, Any]:
         "random": "1" * shared + "0" * only_first + "1" * only_second + "0" * rest,
     }
     same = {"clean": "1" * 150 + "0" * 50, "fgsm": "1" * 120 + "0" * 80}
-    models = [
-        entry(f"{cell}-{method}", {**same, "pgd20": pgd20[cell]}) for cell in ("best", "random") for method in TRAININGS
-    ]
-    return {
-        "architecture": "a",
-        "random_architecture": "b",
-        "models": models,
-        "differences": differences(models),
-        "seconds": {"total": 1.0},
-    }
+    models = []
+    for cell in ("best", "random"):
+        for method in TRAININGS:
+            entry = make.evaluation({**same, "pgd20": pgd20[cell]}, name=f"{cell}-{method}", arch=cell)
+            alone = replace(entry.worst_case, attacks=["pgd20"], correct=entry.correct["pgd20"])
+            models.append(replace(entry, worst_case=alone))  # no accuracy of its own
+    return make.whole_run(models, differences(models), seconds={"total": 1.0})
 
 
-def before(found: dict[str, Any]) -> dict[str, Any]:
+def before(found: RunResult) -> RunResult:
     """The same result as version 0.1 wrote it: a verdict of the interval, and no p."""
     rows = []
-    for row in found["differences"]:
-        low, high = row["interval"]
+    for row in found.differences:
+        low, high = row.interval
         shown = low > 0 or high < 0
-        text = f"{100 * row['difference']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
-        rows.append(
-            {
-                **{key: row[key] for key in ("first", "second", "metric", "difference", "interval")},
-                "shown": shown,
-                "text": text if shown else f"{text}, no difference shown",
-            }
-        )
-    return {**found, "differences": rows}
+        text = f"{100 * row.difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+        text = text if shown else f"{text}, no difference shown"
+        plain = replace(row, shown=shown, text=text).to_json()
+        rows.append({key: value for key, value in plain.items() if key not in ("p", "corrected")})
+    return RunResult.from_json({**found.to_json(), "differences": rows})
 
 
-def row_of(rows: list[dict[str, Any]], wanted: tuple[str, str, str] = PAIR) -> dict[str, Any]:
-    (row,) = [row for row in rows if (row["first"], row["second"], row["metric"]) == wanted]
+def row_of(rows: list[Difference], wanted: tuple[str, str, str] = PAIR) -> Difference:
+    (row,) = [row for row in rows if (row.first, row.second, row.metric) == wanted]
     return row
 
 
-def folder_of(tmp_path: Path, found: dict[str, Any]) -> Path:
+def folder_of(tmp_path: Path, found: RunResult) -> Path:
     folder = tmp_path / "run"
     with run_folder.create("run", schema.load("quickstart", [f"run.dir={folder}"])) as opened:
-        opened.store.put("training", {model["name"]: {"history": [], "arch": None} for model in found["models"]})
+        opened.store.put("training", {model.name: make.training_record().to_json() for model in found.models})
         opened.finish(found)
     return folder
 
@@ -121,44 +93,47 @@ def binomial(only_first: int, only_second: int) -> float:
 
 
 def test_p_is_mcnemars_and_corrected_holms_over_all_rows() -> None:
-    rows = result(*LUCKY)["differences"]
+    rows = result(*LUCKY).differences
     assert len(rows) == 12  # two trainings and two cells, on three accuracies each
     row = row_of(rows)
-    assert row["p"] == pytest.approx(binomial(*LUCKY))
-    assert [one["p"] for one in rows].count(1) == 10  # networks that agree on every image count too
+    assert row.p == pytest.approx(binomial(*LUCKY))
+    assert [one.p for one in rows].count(1) == 10  # networks that agree on every image count too
     for one in rows:
-        assert one["corrected"] == pytest.approx(min(1.0, 12 * one["p"]))  # the smallest and its equal, and 1
-        assert one["shown"] == (one["corrected"] < 0.05)
+        assert one.p is not None
+        assert one.corrected == pytest.approx(min(1.0, 12 * one.p))  # the smallest and its equal, and 1
+        assert one.shown == (one.corrected < 0.05)
 
 
 def test_an_uncorrected_interval_makes_nothing_more_robust(tmp_path: Path) -> None:
     """The example that says what the rule is for: the interval leaves out 0, and one of 12 comparisons does by luck."""
     found = result(*LUCKY)
-    row = row_of(found["differences"])
-    assert row["interval"][0] > 0
-    assert row["p"] < 0.05 < row["corrected"]
-    assert not row["shown"]
-    assert row["text"].endswith("no difference shown, although the uncorrected interval leaves out 0")
+    row = row_of(found.differences)
+    assert row.interval.low > 0
+    assert row.p is not None
+    assert row.corrected is not None
+    assert row.p < 0.05 < row.corrected
+    assert not row.shown
+    assert row.text.endswith("no difference shown, although the uncorrected interval leaves out 0")
     folder = folder_of(tmp_path, found)
     html = write_report(folder, found).read_text()
     assert "more robust" not in html
-    assert "is better" not in html
+    assert "is better" not in html.replace("higher is better", "")  # of the search's goal
     assert '<tr class="shown">' not in html
     assert "no difference shown, although the uncorrected interval leaves out 0" in finding(html)
-    text = text_of("run", folder, found)
+    text = text_of(folder, found)
     assert "robust" not in text.replace("harmonic robustness", "")
-    assert f"best-pgd minus random-pgd, pgd20: {row['text']}" in text
+    assert f"best-pgd minus random-pgd, pgd20: {row.text}" in text
 
 
 def test_a_difference_that_outlasts_the_correction_is_shown_everywhere(tmp_path: Path) -> None:
     found = result(*CLEAR)
-    row = row_of(found["differences"])
-    assert row["shown"]
-    assert "no difference" not in row["text"]
+    row = row_of(found.differences)
+    assert row.shown
+    assert "no difference" not in row.text
     folder = folder_of(tmp_path, found)
     html = write_report(folder, found).read_text()
     assert "it is more robust" in finding(html)
-    assert len(re.findall(r'<tr class="shown">', html)) == sum(one["shown"] for one in found["differences"])
+    assert len(re.findall(r'<tr class="shown">', html)) == sum(one.shown for one in found.differences)
     assert "best is better" in plain(html)
     worse = result(*reversed(CLEAR))
     assert "it is less robust" in finding(write_report(folder, worse).read_text())
@@ -167,7 +142,7 @@ def test_a_difference_that_outlasts_the_correction_is_shown_everywhere(tmp_path:
 def test_page_and_text_say_once_what_was_corrected(tmp_path: Path) -> None:
     found = result(*CLEAR)
     folder = folder_of(tmp_path, found)
-    for said in (plain(write_report(folder, found).read_text()), text_of("run", folder, found)):
+    for said in (plain(write_report(folder, found).read_text()), text_of(folder, found)):
         assert said.count("Holm's correction for all 12 differences") == 1
         assert said.count("The intervals are uncorrected") == 1
 
@@ -176,19 +151,19 @@ def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> 
     folder = folder_of(tmp_path, result(*LUCKY))
     found = compare([folder])
     assert len(found.differences) == 18  # six pairs
-    row = next(row for row in found.differences if row.exact == pytest.approx(binomial(*LUCKY)))
-    assert row.interval[0] > 0
+    row = next(row for row in found.differences if row.p == pytest.approx(binomial(*LUCKY)))
+    assert row.interval.low > 0
     assert not row.shown
     html = page(found)
     assert "is better" not in html
     assert "no difference shown, although the uncorrected interval leaves out 0" in plain(html)
     assert plain(html).count("Holm's correction for all 18 differences on this page") == 1
-    alone = sum(not row.shown and row.interval[0] * row.interval[1] > 0 for row in found.differences)
+    alone = sum(not row.shown and row.interval.low * row.interval.high > 0 for row in found.differences)
     assert alone >= 1
     assert re.search(
         rf"^0 of 18 .* uncorrected, and {alone} leaves? out 0 where no difference is shown\.$", lines(found)[0]
     )
-    rows = [replace(row, corrected=0.01, interval=(-0.01, 0.4)) for row in found.differences]
+    rows = [replace(row, corrected=0.01, shown=True, interval=Interval(-0.01, 0.4)) for row in found.differences]
     text = lines(replace(found, differences=rows))[-1]
     assert text.startswith("18 of 18 ")
     assert text.endswith("the 95 % intervals are uncorrected."), "shown ones are not among those that leave out 0"
@@ -196,8 +171,8 @@ def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> 
 
 def test_a_verdict_against_its_interval_is_said_too() -> None:
     """The other way round: the test is below .05 and the interval contains 0."""
-    row = {"difference": 0.1, "interval": [-0.01, 0.2], "p": 0.001, "corrected": 0.01, "shown": True}
-    assert difference_text(row) == (
+    row = replace(row_of(result(*CLEAR).differences), difference=0.1, interval=Interval(-0.01, 0.2), shown=True)
+    assert difference_text(replace(row, p=0.001, corrected=0.01)) == (
         "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), shown, although the uncorrected interval contains 0"
     )
 
@@ -214,21 +189,23 @@ def test_a_verdict_against_its_interval_is_said_too() -> None:
     ],
 )
 def test_a_disagreement_is_said_for_either_sign(interval: list[float], shown: bool, said: str) -> None:
-    assert disagreement({"interval": interval, "shown": shown}) == said
+    row = replace(row_of(result(*CLEAR).differences), interval=Interval(*interval), shown=shown)
+    assert disagreement(row) == said
 
 
 def test_the_worst_case_of_one_attack_is_no_row_of_its_own() -> None:
     """It would be that attack again, and count twice in the correction."""
-    models = result(*CLEAR)["models"]
+    models = result(*CLEAR).models
     for attacks, count in ((["pgd20"], 12), (["fgsm", "pgd20"], 16)):
-        for model in models:
-            model["worst_case"] = {"attacks": attacks, "correct": model["correct"]["pgd20"]}
-        assert len(differences(models)) == count
+        found = [replace(model, worst_case=replace(model.worst_case, attacks=attacks)) for model in models]
+        assert len(differences(found)) == count
 
 
 def test_a_verdict_against_its_interval_is_said_on_the_page(tmp_path: Path) -> None:
     found = result(*CLEAR)
-    row_of(found["differences"])["interval"] = [-0.01, 0.4]
+    other = replace(row_of(found.differences), interval=Interval(-0.01, 0.4))
+    rows = [other if row == row_of(found.differences) else row for row in found.differences]
+    found = replace(found, differences=rows)
     html = write_report(folder_of(tmp_path, found), found).read_text()
     assert "it is more robust , although the uncorrected interval contains 0" in finding(html)
     assert "best is better, although the uncorrected interval contains 0" in plain(html)
@@ -242,12 +219,12 @@ def test_verdicts_of_before_are_made_anew_from_the_outcomes(tmp_path: Path) -> N
         found = result(*counts)
         old = before(found)
         kept = deepcopy(old)
-        assert row_of(old["differences"])["shown"]
+        assert row_of(old.differences).shown
         assert uncorrected(old)
         assert not uncorrected(found)
         assert corrected(old) == found
         assert corrected(found) is found
-        assert text_of("run", tmp_path, old) == text_of("run", tmp_path, found)
+        assert text_of(tmp_path, old) == text_of(tmp_path, found)
         assert old == kept
     folder, lucky = folder_of(tmp_path, before(result(*LUCKY))), result(*LUCKY)
     assert write_report(folder, before(lucky)).read_bytes() == write_report(folder, lucky).read_bytes()
@@ -256,32 +233,32 @@ def test_verdicts_of_before_are_made_anew_from_the_outcomes(tmp_path: Path) -> N
 def test_differences_of_before_without_outcomes_are_not_tested(tmp_path: Path) -> None:
     """They count in the correction of the others, and no verdict of theirs is left."""
     old = before(result(*CLEAR))
-    for model in old["models"]:
-        if model["name"].endswith("standard"):
-            del model["correct"]
-    rows = corrected(old)["differences"]
+    lost = [replace(model, correct={}) if model.name.endswith("standard") else model for model in old.models]
+    old = replace(old, models=lost)
+    rows = corrected(old).differences
     known = row_of(rows)
-    assert known["p"] == pytest.approx(binomial(*CLEAR))
-    assert known["corrected"] == pytest.approx(min(1, 12 * known["p"]))
-    assert known["shown"]
-    lost = [row for row in rows if "standard" in row["first"] + row["second"]]
-    assert len(lost) == 9
-    for row in lost:
-        assert (row["p"], row["corrected"], row["shown"]) == (None, None, False)
-        assert row["text"].endswith(UNTESTED)
+    assert known.p == pytest.approx(binomial(*CLEAR))
+    assert known.corrected == pytest.approx(min(1, 12 * known.p))
+    assert known.shown
+    untested = [row for row in rows if "standard" in row.first + row.second]
+    assert len(untested) == 9
+    for row in untested:
+        assert (row.p, row.corrected, row.shown) == (None, None, False)
+        assert row.text.endswith(UNTESTED)
     folder = folder_of(tmp_path, old)
     said = plain(write_report(folder, old).read_text())
     assert said.count(UNTESTED) == 10  # in the table and in the first paragraph
     assert f"standard training of this cell the difference is {UNTESTED}" in said
-    assert text_of("run", folder, old).count(UNTESTED) == 3
-    json.dumps(corrected(old), allow_nan=False)
+    assert text_of(folder, old).count(UNTESTED) == 3
+    json.dumps(corrected(old).to_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize("text", ["", "101"])
 def test_outcomes_of_other_images_are_not_tested(text: str) -> None:
     old = before(result(*CLEAR))
-    old["models"][0]["correct"]["fgsm"] = text
-    assert row_of(corrected(old)["differences"], ("best-standard", "random-standard", "fgsm"))["p"] is None
+    first, *others = old.models
+    old = replace(old, models=[replace(first, correct={**first.correct, "fgsm": make.flags(text)}), *others])
+    assert row_of(corrected(old).differences, ("best-standard", "random-standard", "fgsm")).p is None
 
 
 def test_a_finished_run_of_before_is_returned_as_it_was_written(
@@ -292,8 +269,9 @@ def test_a_finished_run_of_before_is_returned_as_it_was_written(
     content = (folder / "result.json").read_bytes()
     with run_folder.reopen(folder) as opened, caplog.at_level("WARNING"):
         found = execute(opened, Watcher())
-    assert row_of(found["differences"]) == row_of(old["differences"])
-    assert found == json.loads(content)
+    assert isinstance(found, RunResult)
+    assert row_of(found.differences) == row_of(old.differences)
+    assert found.to_json() == json.loads(content)
     assert "uncorrected interval" in caplog.text
     assert "nas report" in caplog.text
     write_report(folder, found)

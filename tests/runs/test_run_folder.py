@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import result_factory
 import torch
 
 from nas.core import config, provenance
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, write_signed
+from nas.results import Provenance, Result
 from nas.runs.run_folder import CHANGEABLE, PLACES, create, described, reopen, result_of
 from nas.searches.search_stage import depends_on_images
 from nas.settings.schema import load
@@ -87,28 +89,34 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
 def test_a_result_comes_back_and_a_damaged_one_is_none(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with reopen(folder) as run:
         assert run.result() is None
-        written = run.finish({"best": 1})
+        written = run.finish(result_factory.searched(evaluated=1))
         assert result_of(folder) == run.result() == written
-        (folder / "result.json").write_text((folder / "result.json").read_text().replace('"best": 1', '"best": 2'))
+        path = folder / "result.json"
+        path.write_text(path.read_text().replace('"evaluated": 1', '"evaluated": 2'))
         with pytest.raises(DamagedError, match="nas resume"):
             result_of(folder)
         assert run.result() is None
         assert "result.damaged-1.json" in caplog.text
         assert run.result() is None
-        assert run.finish({"best": 1}) == written
+        assert run.finish(result_factory.searched(evaluated=1)) == written
 
 
-def origin(tmp_path: Path, name: str, *overrides: str) -> dict[str, Any]:
+def origin(tmp_path: Path, name: str, *overrides: str) -> Provenance:
     with create("search", settings(tmp_path / name, *overrides)) as run:
-        return run.finish({})["provenance"]
+        return origin_of(run.finish(result_factory.searched()))
+
+
+def origin_of(result: Result) -> Provenance:
+    assert result.provenance is not None
+    return result.provenance
 
 
 def test_the_origin_depends_on_what_matters(tmp_path: Path) -> None:
     plain = origin(tmp_path, "a")
     assert plain == origin(tmp_path, "b", "executor.workers=2", "executor.retries=9", "name=other")
-    assert plain["settings_sha256"] != origin(tmp_path, "c", "search.budget=7")["settings_sha256"]
+    assert plain.settings_sha256 != origin(tmp_path, "c", "search.budget=7").settings_sha256
     other = origin(tmp_path, "d", "executor.deterministic=true")
-    assert (plain["deterministic"], other["deterministic"]) == (False, True)
+    assert (plain.deterministic, other.deterministic) == (False, True)
 
 
 def test_sessions_elsewhere_are_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +127,10 @@ def test_sessions_elsewhere_are_said(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(provenance, "revision", lambda: {"commit": "another", "changed": False})
     with reopen(folder) as run:
         run.begin()
-        about = run.finish({})["provenance"]
-    assert about["source"]["commit"] == "another"
-    assert about["earlier"] == [first]
+        about = origin_of(run.finish(result_factory.searched()))
+    assert about.source is not None
+    assert about.source.commit == "another"
+    assert [one.to_json() for one in about.earlier] == [first]
 
 
 def dataset() -> Dataset:
@@ -138,7 +147,9 @@ def test_a_run_goes_on_with_the_data_it_began_with(folder: Path) -> None:
         other.test.labels[1] = 1
         with pytest.raises(InputError, match="checksums differ"):
             run.looks_at(other)
-        assert run.finish({})["provenance"]["data_sha256"].keys() == {"train", "validation", "test"}
+        found = origin_of(run.finish(result_factory.searched()))
+    assert found.data_sha256 is not None
+    assert found.data_sha256.keys() == {"train", "validation", "test"}
 
 
 @pytest.mark.parametrize(
@@ -174,9 +185,9 @@ def of_before(chosen: Any) -> dict[str, Any]:
 
 def test_new_options_of_evaluations_change_no_checksum(tmp_path: Path) -> None:
     before = provenance.settings_checksum(of_before(settings(tmp_path / "a")), (*CHANGEABLE, *PLACES))
-    assert origin(tmp_path, "b")["settings_sha256"] == before
+    assert origin(tmp_path, "b").settings_sha256 == before
     for number, typed in enumerate((["eval.normalise=none"], ["eval.mean=0.5", "eval.std=0.25"])):
-        assert origin(tmp_path, f"c{number}", *typed)["settings_sha256"] != before
+        assert origin(tmp_path, f"c{number}", *typed).settings_sha256 != before
 
 
 def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
@@ -184,9 +195,9 @@ def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
     chosen = settings(tmp_path / "a")
     values = of_before(chosen)
     before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
-    assert origin(tmp_path, "b")["settings_sha256"] == before
-    assert origin(tmp_path, "c", "data.validation=.10")["settings_sha256"] == before
-    others = [origin(tmp_path, f"d{value}", f"data.validation={value}")["settings_sha256"] for value in (0, 5, 0.2)]
+    assert origin(tmp_path, "b").settings_sha256 == before
+    assert origin(tmp_path, "c", "data.validation=.10").settings_sha256 == before
+    others = [origin(tmp_path, f"d{value}", f"data.validation={value}").settings_sha256 for value in (0, 5, 0.2)]
     assert len({before, *others}) == 4
 
 
@@ -195,8 +206,8 @@ def test_new_options_of_warm_up_and_moves_change_no_checksum(tmp_path: Path) -> 
     values = of_before(settings(tmp_path / "a", *moves))
     assert "ranked_by" not in values["strategy"]
     before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
-    assert origin(tmp_path, "b", *moves)["settings_sha256"] == before
-    assert origin(tmp_path, "c", *moves, "strategy.neighbours=5")["settings_sha256"] != before
+    assert origin(tmp_path, "b", *moves).settings_sha256 == before
+    assert origin(tmp_path, "c", *moves, "strategy.neighbours=5").settings_sha256 != before
 
 
 def test_a_run_of_before_goes_on_with_a_tenth(folder: Path) -> None:

@@ -16,6 +16,7 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.objectives.labels import read_labels, split
+from nas.results import Ranking
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.searches.dps import _FromStart, compared, preferred, preflight, settings_file
 from nas.searches.dps_losses import PLAIN, Task, Work, agreement, changes, options_of, retrieval, variants
@@ -165,12 +166,13 @@ def test_the_report_compares_both_on_the_same_architectures() -> None:
     good: list[float | None] = [-accuracy for accuracy in accuracies]
     poor: list[float | None] = [math.sin(9 * accuracy) for accuracy in accuracies]
     report = compared({"plain": poor, "dps": good}, accuracies)
-    assert report["count"] == 50
-    assert report["dps"] == {"spearman": pytest.approx(1), "top10": 1, "failed": 0}
-    assert report["difference"]["low"] > 0
+    assert report.count == 50
+    assert report.dps == Ranking(pytest.approx(1), 1, 0)
+    assert report.difference is not None
+    assert report.difference.low > 0
     constant = compared({"plain": [1.0] * 50, "dps": good}, accuracies)
-    assert constant["plain"]["spearman"] == -1
-    assert constant["difference"] is None
+    assert constant.plain.spearman == -1
+    assert constant.difference is None
 
 
 # losses and settings

@@ -86,7 +86,7 @@ def _search(
 def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
     while not search.finished:
         search.step(scorer)
-    return search.result()
+    return search.result("score")
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
@@ -95,7 +95,7 @@ def test_every_class_is_scored_once_through_its_representative(tmp_path: Path, s
     with SqliteStore(tmp_path / "store.sqlite") as store:
         result = _finish(_search(store, strategy=strategy), scorer)
         told = [evaluation.key for evaluation in store.history()]
-    assert result["evaluated"] == 40 == len(scorer.asked)
+    assert result.evaluated == 40 == len(scorer.asked)
     assert sorted(told) == sorted(scorer.asked)
     cells = [space.parse(key) for key in scorer.asked]
     assert len({cell.expression() for cell in cells}) == 40
@@ -144,10 +144,10 @@ def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
         result = _finish(_search(store), Scorer(fail="nor_conv_3x3"))
         rows = trajectory(store, Goal("score"))
         counted = failures(store)
-    assert 0 < result["failed"] < 40
-    assert all("nor_conv_3x3" not in entry["arch"] for entry in result["best"])
-    assert sum(row["reason"] == "no luck" for row in rows) == result["failed"]
-    assert counted == {"no luck": result["failed"]}
+    assert 0 < result.failed < 40
+    assert all("nor_conv_3x3" not in found.arch for found in result.top)
+    assert sum(row.reason == "no luck" for row in rows) == result.failed
+    assert counted == {"no luck": result.failed}
 
 
 def test_a_search_in_which_all_fails_says_why(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_space_without_further_classes_ends_the_search(tmp_path: Path, monkeyp
         limit = 0.84 * SIZED.cost(space.largest()).params
         allowed = {cell for cell in map(space.canonical, space) if SIZED.cost(cell).params >= limit}
         told = {space.parse(evaluation.key) for evaluation in store.history()}
-    assert result["exhausted"]
+    assert result.exhausted
     assert told <= allowed
     assert len(told) >= len(allowed) - 2  # random draws may miss a class that has a single string
 
@@ -179,11 +179,11 @@ def test_best_and_trajectory(tmp_path: Path) -> None:
         result = _finish(_search(store), Scorer())
         rows = trajectory(store, Goal("score"))
         few = trajectory(store, Goal("score"), most=10)
-    records = [row for row, before in zip(rows, [{"best": None}, *rows]) if row["best"] != before["best"]]
-    assert few == [row for row in rows if row in records or row["evaluation"] in (*range(4, 40, 4), 40)]
-    values = [row["value"] for row in rows]
-    assert [entry["metrics"]["score"] for entry in result["best"]] == sorted(values, reverse=True)[:5]
-    assert [row["best"] for row in rows] == [max(values[: n + 1]) for n in range(len(values))]
+    records = [row for row, before in zip(rows, [None, *rows]) if before is None or row.best != before.best]
+    assert few == [row for row in rows if row in records or row.number in (*range(4, 40, 4), 40)]
+    values = [row.value for row in rows]
+    assert [found.metrics["score"] for found in result.top] == sorted(values, reverse=True)[:5]
+    assert [row.best for row in rows] == [max(values[: n + 1]) for n in range(len(values))]
 
 
 def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
         search = Search(space, looking, Constraints([], lambda: SIZED), 40, 6, store)
         result = _finish(search, Scorer())
         rows = trajectory(store, goal)
-    assert result["best"][0]["metrics"]["score"] == min(row["value"] for row in rows) == rows[-1]["best"]
+    assert result.best.metrics["score"] == min(row.value for row in rows) == rows[-1].best
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
     with run as opened:
         result = execute(opened, Watcher())
         told = [one.key for one in opened.store.history()]
-    assert result["evaluated"] == len(scored) == len(set(scored)) == 18
+    assert result.evaluated == len(scored) == len(set(scored)) == 18
     assert told == scored
     space = SPACES.get("darts")()
     archs = [space.parse(text) for text in scored]

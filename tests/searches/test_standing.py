@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.results import Standing
 from nas.searches.standing import standing
 from nas.tables import TableSettings
 
@@ -24,9 +25,9 @@ def test_percentiles(tmp_path: Path) -> None:
     tables = TableSettings(latency=str(path)).open()
     names = ["edgegpu_latency", "eyeriss_arithmetic_intensity"]
     found = [standing(tables, cell, names) for cell in CELLS]
-    assert [one["edgegpu_latency"]["percentile"] for one in found] == [12.5, 75.0, 75.0, 37.5]  # lower is better
-    assert found[0]["eyeriss_arithmetic_intensity"] == {"value": 9.0, "percentile": pytest.approx(100 * 2.5 / 3)}
-    assert found[3]["eyeriss_arithmetic_intensity"] == {"value": None, "percentile": None}
+    assert [one["edgegpu_latency"].percentile for one in found] == [12.5, 75.0, 75.0, 37.5]  # lower is better
+    assert found[0]["eyeriss_arithmetic_intensity"] == Standing(9.0, pytest.approx(100 * 2.5 / 3))
+    assert found[3]["eyeriss_arithmetic_intensity"] == Standing(None, None)
 
 
 def test_the_best_of_the_robustness_dataset(data_dir: Path) -> None:
@@ -35,4 +36,4 @@ def test_the_best_of_the_robustness_dataset(data_dir: Path) -> None:
     best = max(classes, key=lambda text: tables.values("fgsm@1", [text])[0])
     found = standing(tables, best)
     assert set(found) >= {"clean", "fgsm@1", "pgd@1", "hrs:fgsm@1"}
-    assert found["fgsm@1"]["percentile"] == pytest.approx(100, abs=0.05)
+    assert found["fgsm@1"].percentile == pytest.approx(100, abs=0.05)

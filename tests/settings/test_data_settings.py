@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import result_factory
 from PIL import Image
 
 from nas.commands import COMMANDS
@@ -20,6 +21,7 @@ from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
+from nas.results import EvalResult
 from nas.runs.evaluation import evaluation_settings
 from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, depends_on, described, reopen
 from nas.runs.transfer import together
@@ -112,7 +114,7 @@ def test_a_damaged_configuration_is_written_anew_with_the_same_meaning(numbers: 
 
 def test_what_is_made_from_a_run_of_before_counts_as_it_did(numbers: Path, tmp_path: Path) -> None:
     with create("search", from_values({}, images(numbers, f"run.dir={tmp_path / 'run'}"))) as run:
-        run.store.put("search/result", {"best": [{"arch": CELL}]})
+        run.store.put("search/result", result_factory.searched(CELL).to_json())
     as_before(tmp_path / "run")
     assert Train().settings(str(tmp_path / "run"), [])[0].data.order == "text"
     assert Train().settings(str(tmp_path / "run"), ["data.order=numeric"])[0].data.order == "numeric"
@@ -310,15 +312,14 @@ def test_remarks_and_clean_images_stand_in_the_text_and_the_page() -> None:
     from nas.report.presentation import corruption_lines, remark_lines
     from nas.report.wording import remarks
 
-    entry = {"remarks": ["Fewer than <b>."], "corruptions": {"remarks": ["And those."]}}
-    assert remarks(entry) == ["Fewer than <b>.", "And those."]
-    assert remark_lines(entry) == ["note: Fewer than <b>.", "note: And those."]
-    assert remarks({}) == []
-    found: dict[str, Any] = {
-        **{"mean_of": ["fog"], "interval": [0, 1], "mean": 0.5, "clean": 0.5, "hrs": 0.5, "groups": {}},
-        **{"severities": [1], "accuracy": {"fog": [0.5]}, "types": {"fog": 0.5}, "left_out": {}, "n_test": 4},
-        "images": "files",
-    }
+    def entry(**more: Any) -> EvalResult:
+        corrupted = result_factory.corrupted({"fog": [0.5]}, 0.5, **more)
+        return result_factory.evaluation({"clean": "10"}, corruptions=corrupted)
+
+    found = replace(entry(remarks=["And those."]), remarks=["Fewer than <b>."])
+    assert remarks(found) == ["Fewer than <b>.", "And those."]
+    assert remark_lines(found) == ["note: Fewer than <b>.", "note: And those."]
+    assert remarks(entry()) == []
     words = "  the clean accuracy is of other images"
-    assert words in corruption_lines({"corruptions": {**found, "clean_images": "other images"}})
-    assert words not in corruption_lines({"corruptions": {**found, "clean_images": "the same images"}})
+    assert words in corruption_lines(entry(clean_images="other images"))
+    assert words not in corruption_lines(entry(clean_images="the same images"))

@@ -178,7 +178,7 @@ def of(command: str, folder: Path, extra: dict[str, Any] | None = None) -> Comma
     def carried_out(settings: Settings, run: Path) -> Any:
         settings.run.dir = str(folder / run)
         with create(command, settings, extra) as opened:
-            return execute(opened, Watcher())
+            return execute(opened, Watcher()).to_json()
 
     return carried_out
 

@@ -44,8 +44,10 @@ class Record:
         """`KeyError` names a key that is missing, `TypeError` says what is no object."""
         if not isinstance(value, Mapping):
             raise TypeError(f"expected the keys of a {cls.__name__} but got {value!r:.80}")
-        left, given = dict(value), {}
-        for one, kind in _fields(cls):
+        left: Json = dict(value)
+        given: Json = {}
+        itself: Any = cls
+        for one, kind in _fields(itself):
             name = one.metadata.get("key", one.name)
             if one.metadata.get("flat"):
                 own = {name: left.pop(name) for name in list(left) if _owns(kind, one.metadata["prefix"], name)}
@@ -58,7 +60,8 @@ class Record:
 
     def to_json(self) -> Json:
         found: Json = {}
-        for one, _ in _fields(type(self)):
+        itself: Any = type(self)
+        for one, _ in _fields(itself):
             value = getattr(self, one.name)
             if one.metadata.get("flat"):
                 found |= _written(value) or {}

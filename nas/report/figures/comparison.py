@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from nas.eval.metrics import wilson
-from nas.report.compare import WORST, Checkpoint, front
+from nas.report.compare import Checkpoint, front
 from nas.report.figures.curves import WIDE, figure
 from nas.report.palette import HRS_LINE, INK, SOFT
 from nas.report.wording import attack, metric, radius
+from nas.results import WORST_CASE, Curve, EvalResult
 
 Numbered = list[tuple[int, Checkpoint]]
-Curves = list[tuple[int, Checkpoint, dict[str, Any]]]
+Curves = list[tuple[int, Checkpoint, Curve]]
 HRS_LINES = (0.2, 0.4, 0.6, 0.8)
 STEPS = 100  # points of such a line
 
 
-def judged_by(entries: list[dict[str, Any]]) -> str | None:
+def judged_by(entries: list[EvalResult]) -> str | None:
     """The worst case where all have it of the same attacks; else the attack in all that leaves least on average."""
-    lists = [sorted((entry.get(WORST) or {}).get("attacks", [])) for entry in entries]
-    if lists[0] and all(one == lists[0] for one in lists):
-        return WORST if len(lists[0]) > 1 else lists[0][0] if lists[0][0] in entries[0]["attacks"] else WORST
-    shared = [name for name in entries[0]["attacks"] if all(name in entry["attacks"] for entry in entries)]
-    return min(shared, key=lambda name: sum(entry["attacks"][name] for entry in entries), default=None)
-
-
-def _robust(entry: dict[str, Any], judged: str) -> tuple[float, list[float]]:
-    if judged == WORST:
-        return entry[WORST]["accuracy"], entry[WORST]["interval"]
-    return entry["attacks"][judged], entry["intervals"][judged]
+    first, *others = [sorted(entry.worst_case.attacks) for entry in entries]
+    if all(one == first for one in others):
+        return WORST_CASE if len(first) > 1 else first[0]
+    shared = [name for name in entries[0].attacks if all(name in entry.attacks for entry in entries)]
+    return min(shared, key=lambda name: sum(entry.attacks[name].accuracy for entry in entries), default=None)
 
 
 def _percent(axes: Axes, label: str, which: str) -> None:
@@ -41,12 +34,12 @@ def _percent(axes: Axes, label: str, which: str) -> None:
 
 def pareto(name: str, rows: Numbered, judged: str) -> str:
     """Each checkpoint at its clean and robust accuracy with intervals; a dashed line joins the undominated ones."""
-    points = [(one.entry["clean"], _robust(one.entry, judged)[0]) for _, one in rows]
+    points = [(one.entry.clean, one.entry.accuracy(judged)[0]) for _, one in rows]
 
     def draw(axes: Axes) -> None:
         ends = []
         for (number, one), (x, y) in zip(rows, points):
-            across, up = one.entry["intervals"]["clean"], _robust(one.entry, judged)[1]
+            across, up = one.entry.clean_interval, one.entry.accuracy(judged)[1]
             ends += [(across[0], up[0]), (across[1], up[1])]
             colour = one.identity.colour
             axes.plot(across, [y, y], color=colour, lw=1, alpha=0.7)
@@ -67,7 +60,7 @@ def pareto(name: str, rows: Numbered, judged: str) -> str:
         axes.set_xlim(left, right)
         axes.set_ylim(low, high)
         _percent(axes, "clean accuracy (%)", "x")
-        _percent(axes, f"robust accuracy, {'worst case' if judged == WORST else metric(judged)} (%)", "y")
+        _percent(axes, f"robust accuracy, {'worst case' if judged == WORST_CASE else metric(judged)} (%)", "y")
 
     return figure(name, "Clean against robust accuracy", WIDE, draw)
 
@@ -82,10 +75,8 @@ def curves_by_attack(rows: Numbered) -> dict[tuple[str, str], Curves]:
     """The curves over eps of all checkpoints, by norm and attack."""
     found: dict[tuple[str, str], Curves] = {}
     for number, one in rows:
-        sweep = one.entry.get("sweep") or []
-        for curve in [sweep] if isinstance(sweep, dict) else sweep:
-            if len(curve["eps"]) > 1:
-                found.setdefault((one.entry["norm"], curve["attack"]), []).append((number, one, curve))
+        for curve in one.entry.sweep:
+            found.setdefault((one.entry.norm, curve.attack), []).append((number, one, curve))
     return found
 
 
@@ -94,10 +85,10 @@ def curves(name: str, key: str, norm: str, rows: Curves) -> str:
 
     def draw(axes: Axes) -> None:
         for _, one, curve in rows:
-            n, model = one.entry["n_test"], one.identity
-            known = dict(zip(curve["eps"], curve["accuracy"]))
-            if key in one.entry["attacks"]:
-                known[one.entry["eps"]] = one.entry["attacks"][key]
+            n, model = one.entry.n_test, one.identity
+            known = dict(zip(curve.eps, curve.accuracy))
+            if key in one.entry.attacks:
+                known[one.entry.eps] = one.entry.attacks[key].accuracy
             eps = sorted(known)
             bounds = [wilson(round(known[at] * n), n) for at in eps]
             axes.fill_between(
@@ -107,10 +98,10 @@ def curves(name: str, key: str, norm: str, rows: Curves) -> str:
                 eps, [known[at] for at in eps],
                 color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5,
             )  # fmt: skip
-        for eps in sorted({one.entry["eps"] for _, one, _ in rows}):
-            axes.axvline(eps, color=SOFT, lw=1, ls=":")
+        for limit in sorted({one.entry.eps for _, one, _ in rows}):
+            axes.axvline(limit, color=SOFT, lw=1, ls=":")
             axes.annotate(
-                f"ε = {radius(eps)}", (eps, 1.01), xycoords=("data", "axes fraction"),
+                f"ε = {radius(limit)}", (limit, 1.01), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", color=SOFT,
             )  # fmt: skip
         axes.set_xlim(left=0)

@@ -15,11 +15,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from nas.core.goal import Goal
 from nas.eval.metrics import wilson
 from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius
-from nas.strategies import Goal
+from nas.results import EvalResult, TrainedModel
+from nas.searches.loop import Step
 
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
@@ -85,20 +87,20 @@ def _power(values: list[float]) -> int:
     return 0 if largest == 0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
 
 
-def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name: str) -> str:
+def robustness(entries: list[EvalResult], models: dict[str, Identity], name: str) -> str:
     """Robust accuracy against the radius of one attack, each model with its 95% Wilson band.
 
     Radii that differ a lot stand on an axis that is logarithmic from the smallest.
     """
-    drawn = [(entry, curve) for entry in entries for curve in entry["sweep"] if curve["attack"] == name]
-    radii = sorted({eps for _, curve in drawn for eps in curve["eps"] if eps > 0})
+    drawn = [(entry, curve) for entry in entries for curve in entry.sweep if curve.attack == name]
+    radii = sorted({eps for _, curve in drawn for eps in curve.eps if eps > 0})
 
     def draw(axes: Axes) -> None:
         for entry, sweep in drawn:
-            model, n = models[entry["name"]], entry["n_test"]
-            curve = dict(zip(sweep["eps"], sweep["accuracy"]))
-            if name in entry["attacks"]:
-                curve.setdefault(entry["eps"], entry["attacks"][name])
+            model, n = models[entry.name], entry.n_test
+            curve = dict(zip(sweep.eps, sweep.accuracy))
+            if name in entry.attacks:
+                curve.setdefault(entry.eps, entry.attacks[name].accuracy)
             eps = sorted(curve)
             accuracy = [curve[at] for at in eps]
             bounds = [wilson(round(share * n), n) for share in accuracy]
@@ -111,10 +113,10 @@ def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name:
                 lw=0,
             )
             axes.plot(eps, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5)
-        for eps in sorted({entry["eps"] for entry in entries}):
-            axes.axvline(eps, color=SOFT, lw=1, ls=":")
+        for limit in sorted({entry.eps for entry in entries}):
+            axes.axvline(limit, color=SOFT, lw=1, ls=":")
             axes.annotate(
-                f"\u03b5 = {radius(eps)}", (eps, 1.01), xycoords=("data", "axes fraction"),
+                f"\u03b5 = {radius(limit)}", (limit, 1.01), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", color=SOFT,
             )  # fmt: skip
         if radii[-1] > WIDELY * radii[0]:
@@ -122,32 +124,27 @@ def robustness(entries: list[dict[str, Any]], models: dict[str, Identity], name:
             axes.set_xticks([0, *radii], ["0", *(f"{255 * eps:.3g}/255" for eps in radii)], rotation=60)
             axes.minorticks_off()
         axes.set_xlim(left=0)
-        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0]['norm'])} (images in [0, 1])")
+        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0].norm)} (images in [0, 1])")
         _percent(axes, f"robust accuracy, {attack(name)} (%)")
 
     return figure(f"robustness-{name}", f"Robust accuracy against the radius of {attack(name)}", WIDE, draw)
 
 
-def search(rows: list[dict[str, Any]], goal: Goal, exhausted: bool) -> str:
+def search(rows: list[Step], goal: Goal, exhausted: bool) -> str:
     """Every evaluation of the search and the best so far; failures as crosses on the lower edge."""
 
-    last = rows[-1]["evaluation"]  # of a long search not every one has a row
+    last = rows[-1].number  # of a long search not every one has a row
 
     def draw(axes: Axes) -> None:
-        scored = [row for row in rows if row["value"] is not None]
-        values = [row["value"] for row in scored]
+        scored = {row.number: row.value for row in rows if row.value is not None}
+        values = list(scored.values())
         axes.plot(
-            [row["evaluation"] for row in scored], values, "o",
+            list(scored), values, "o",
             color=AXIS, alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MANY,
         )  # fmt: skip
-        known = [row for row in rows if row["best"] is not None]
-        axes.plot(
-            [row["evaluation"] for row in known],
-            [row["best"] for row in known],
-            color=CELLS["best"],
-            drawstyle="steps-post",
-        )
-        failed = [row["evaluation"] for row in rows if row["value"] is None]
+        best = {row.number: row.best for row in rows if row.best is not None}
+        axes.plot(list(best), list(best.values()), color=CELLS["best"], drawstyle="steps-post")
+        failed = [row.number for row in rows if row.value is None]
         if failed:
             axes.plot(
                 failed, [0.02] * len(failed), "x",
@@ -183,22 +180,17 @@ CURVES = {
 }
 
 
-def training(key: str, records: dict[str, dict[str, Any]], models: dict[str, Identity]) -> str:
+def training(key: str, records: dict[str, TrainedModel], models: dict[str, Identity]) -> str:
     """One quantity of the training histories against the epoch; a ring marks the epoch that was chosen."""
 
     def draw(axes: Axes) -> None:
         for name, record in records.items():
             model = models[name]
-            rows = [row for row in record["history"] if row.get(key) is not None]
+            curve = record.curve(key)
+            axes.plot(list(curve), list(curve.values()), color=model.colour, dashes=model.dashes)
+            chosen = [epoch for epoch in curve if epoch == record.chosen_epoch]
             axes.plot(
-                [row["epoch"] for row in rows],
-                [row[key] for row in rows],
-                color=model.colour,
-                dashes=model.dashes,
-            )
-            chosen = [row for row in rows if row["epoch"] == record.get("chosen_epoch")]
-            axes.plot(
-                [row["epoch"] for row in chosen], [row[key] for row in chosen], model.marker,
+                chosen, [curve[epoch] for epoch in chosen], model.marker,
                 markersize=8, mfc="white", mec=model.colour, mew=1.8, zorder=3,
             )  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nas.report.palette import INK, SOFT
 from nas.report.wording import radius
+from nas.results import Landscape
 
 SIZE = (12.6, 3.7)  # inches
 DOTS = 130  # per inch
@@ -21,7 +22,7 @@ LEVELS = 12
 COLOURS = "viridis"
 
 
-def picture(found: dict[str, Any]) -> bytes:
+def picture(found: Landscape) -> bytes:
     """A PNG file of the landscape that an evaluation reports; the same for the same numbers."""
     style: Any = {"font.size": 9, "text.parse_math": False, "axes.labelcolor": INK, "axes.titlesize": 9.5}
     with rc_context(style):
@@ -37,13 +38,13 @@ def picture(found: dict[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def _units(found: dict[str, Any]) -> np.ndarray:
+def _units(found: Landscape) -> np.ndarray:
     """The coordinates in multiples of the attack's radius."""
-    return np.array(found["axis"]) / found["eps"]
+    return np.array(found.axis) / found.eps
 
 
-def _surface(axes: Any, found: dict[str, Any]) -> None:
-    units, loss = _units(found), np.array(found["loss"], dtype=float)
+def _surface(axes: Any, found: Landscape) -> None:
+    units, loss = _units(found), np.array(found.loss, dtype=float)
     across, along = np.meshgrid(units, units)  # rows run along the gradient
     axes.plot_surface(
         along, across, loss, cmap=COLOURS, rcount=len(units), ccount=len(units), lw=0.2, edgecolor="white"
@@ -54,28 +55,28 @@ def _surface(axes: Any, found: dict[str, Any]) -> None:
     axes.view_init(elev=28, azim=-128)
     for coordinate in (axes.xaxis, axes.yaxis, axes.zaxis):
         coordinate.set_major_locator(MaxNLocator(4))
-    axes.set_title(f"mean loss (nats), {found['images']:,} images")
+    axes.set_title(f"mean loss (nats), {found.images:,} images")
     axes.set_box_aspect(None, zoom=0.9)
 
 
-def _map(axes: Axes, found: dict[str, Any]) -> None:
+def _map(axes: Axes, found: Landscape) -> None:
     units = _units(found)
-    shades = axes.pcolormesh(units, units, 100 * np.array(found["accuracy"]), cmap="magma", vmin=0, vmax=100)
-    _ball(axes, found["norm"])
+    shades = axes.pcolormesh(units, units, 100 * np.array(found.accuracy), cmap="magma", vmin=0, vmax=100)
+    _ball(axes, found.norm)
     axes.set_xlabel("random sign (ε)")
     axes.set_ylabel("gradient's sign (ε)")
     axes.set_aspect("equal")
-    axes.set_title(f"accuracy (%), ε = {radius(found['eps'])}")
+    axes.set_title(f"accuracy (%), ε = {radius(found.eps)}")
     axes.figure.colorbar(shades, ax=axes, shrink=0.75)
 
 
-def _examples(panel: Any, found: dict[str, Any]) -> None:
+def _examples(panel: Any, found: Landscape) -> None:
     units = _units(found)
-    grids = [np.array(grid, dtype=float) for grid in found["examples"]]
+    grids = [np.array(grid, dtype=float) for grid in found.examples]
     parts = panel.subplots(1, len(grids), squeeze=False)[0]
     for axes, grid in zip(parts, grids):
         axes.contourf(units, units, grid, levels=LEVELS, cmap=COLOURS)
-        _ball(axes, found["norm"])
+        _ball(axes, found.norm)
         axes.set_aspect("equal")
         axes.set_title(f"{grid.min():.2g} to {grid.max():.2g}", color=SOFT, fontsize=8)
         axes.tick_params(labelsize=7, colors=SOFT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -21,8 +21,19 @@ from nas.report.wording import (
     radius,
     value,
 )
+from nas.results import (
+    WORST_CASE,
+    AttackResult,
+    Difference,
+    EvalResult,
+    Interval,
+    SupernetEpoch,
+    TransferResult,
+    WorstCase,
+)
 from nas.runs.differences import verdict
 
+Columns = list[AttackResult | WorstCase | None]  # None: not attacked so
 STAGES = {"search": "search", "train": "training", "eval": "attacks"}
 FOREST = (230, 18)  # width and height of the drawing of one interval
 
@@ -33,10 +44,10 @@ def scrolling(table: str) -> str:
 
 def results(facts: Facts) -> str:
     """One row per model: weights, accuracies with their 95% intervals, HRS under each attack and in the worst case."""
-    entries = [_with_worst_case(entry) for entry in facts.entries]
-    attacks = list(dict.fromkeys(name for entry in entries for name in entry["attacks"]))
-    radii = list(dict.fromkeys(f"\u03b5 = {radius(entry['eps'])}" for entry in facts.entries))
-    norms = " and ".join(dict.fromkeys(norm(entry["norm"]) for entry in facts.entries))
+    columns = [_columns(entry) for entry in facts.entries]
+    attacks = list(dict.fromkeys(name for one in columns for name in one))
+    radii = list(dict.fromkeys(f"\u03b5 = {radius(entry.eps)}" for entry in facts.entries))
+    norms = " and ".join(dict.fromkeys(norm(entry.norm) for entry in facts.entries))
     titles = "".join(f"<th>{escape(attack(name))}</th>" for name in attacks)
     head = (
         '<thead><tr><th rowspan="2" class="name">model</th><th rowspan="2">weights</th><th rowspan="2">'
@@ -44,42 +55,44 @@ def results(facts: Facts) -> str:
         f'<th colspan="{len(attacks)}" class="group">robust accuracy, {escape(norms)}, {", ".join(radii)}</th>'
         f'<th colspan="{len(attacks)}" class="group">HRS under</th></tr><tr>{titles * 2}</tr></thead>'
     )
-    rows = "".join(_result(entry, facts.models[entry["name"]], attacks) for entry in entries)
+    rows = "".join(
+        _result(entry, facts.models[entry.name], [one.get(name) for name in attacks])
+        for entry, one in zip(facts.entries, columns)
+    )
     return scrolling(f"<table>{head}<tbody>{rows}</tbody></table>")
 
 
-def _with_worst_case(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry with the worst case among its attacks, where it is of several."""
-    worst = entry.get("worst_case") or {}
-    if len(worst.get("attacks", [])) < 2:
-        return entry
-    added = {"attacks": "accuracy", "intervals": "interval", "hrs": "hrs"}
-    return entry | {key: {**entry[key], "worst_case": worst[part]} for key, part in added.items()}
+def _columns(entry: EvalResult) -> dict[str, AttackResult | WorstCase]:
+    """The attacks, and the worst case where it is of several."""
+    worst = entry.worst_of_several
+    return {**entry.attacks, **({} if worst is None else {WORST_CASE: worst})}
 
 
-def _result(entry: dict[str, Any], model: Identity, attacks: list[str]) -> str:
-    cells = [f'<th class="name">{model.swatch}{escape(model.label)}</th>', f"<td>{entry['params']:,}</td>"]
-    cells.append(share(entry["clean"], entry["intervals"]["clean"]))
-    for name in attacks:
-        known = name in entry["attacks"]
-        cells.append(share(entry["attacks"][name], entry["intervals"][name]) if known else "<td></td>")
-    cells += [f"<td>{percent(entry['hrs'][name])}</td>" if name in entry["hrs"] else "<td></td>" for name in attacks]
-    return f"<tr>{''.join(cells)}</tr>"
+def _result(entry: EvalResult, model: Identity, columns: Columns) -> str:
+    head = f'<th class="name">{model.swatch}{escape(model.label)}</th><td>{entry.params:,}</td>'
+    return f"<tr>{head}{share(entry.clean, entry.clean_interval)}{robust(columns)}</tr>"
 
 
-def share(fraction: float, bounds: Sequence[float]) -> str:
+def robust(columns: Columns) -> str:
+    """The cells of accuracies under attacks, and then those of their scores."""
+    cells = ["<td></td>" if one is None else share(one.accuracy, one.interval) for one in columns]
+    cells += ["<td></td>" if one is None else f"<td>{percent(one.hrs)}</td>" for one in columns]
+    return "".join(cells)
+
+
+def share(fraction: float, bounds: Interval) -> str:
     """A table's cell with an accuracy and its interval."""
     return f"<td>{percent(fraction)}<small>{interval(bounds)}</small></td>"
 
 
 def differences(facts: Facts) -> str:
     """Paired differences in points, drawn on one scale, with their p-values and verdicts after correction."""
-    low = min([0.0, *(row["interval"][0] for row in facts.differences)])
-    high = max([0.0, *(row["interval"][1] for row in facts.differences)])
+    low = min([0.0, *(row.interval.low for row in facts.differences)])
+    high = max([0.0, *(row.interval.high for row in facts.differences)])
     room = 0.04 * (high - low) or 1.0
     scale = (low - room, high + room)
     body = []
-    for (first, second), rows in groupby(facts.differences, key=lambda row: (row["first"], row["second"])):
+    for (first, second), rows in groupby(facts.differences, key=lambda row: (row.first, row.second)):
         one, other, shared = _compared(facts, first, second)
         body.append(
             f'<tr class="pair"><th colspan="6"><b>{escape(one)}</b> minus <b>{escape(other)}</b>'
@@ -107,23 +120,22 @@ def _compared(facts: Facts, first: str, second: str) -> tuple[str, str, str]:
     return a.cell, b.cell, f", {TRAININGS.get(a.training, a.training)} training"
 
 
-def _difference(row: dict[str, Any], one: str, other: str, scale: tuple[float, float]) -> str:
-    kind = "shown" if row["shown"] else "unshown"
-    said = verdict(row, f"{one if row['difference'] > 0 else other} is better")
-    p_values = "".join(f"<td>{escape(probability(row[key]))}</td>" for key in ("p", "corrected"))
+def _difference(row: Difference, one: str, other: str, scale: tuple[float, float]) -> str:
+    kind = "shown" if row.shown else "unshown"
+    said = verdict(row, f"{one if row.difference > 0 else other} is better")
+    p_values = "".join(f"<td>{escape(probability(p))}</td>" for p in (row.p, row.corrected))
     return (
-        f'<tr class="{kind}"><th class="name">{escape(metric(row["metric"]))}</th><td>'
+        f'<tr class="{kind}"><th class="name">{escape(metric(row.metric))}</th><td>'
         f"{escape(points(row))}</td>"
         f'<td class="forest">{forest(row, scale)}</td>{p_values}<td class="name">{escape(said)}</td></tr>'
     )
 
 
-def forest(row: Mapping[str, Any], scale: tuple[float, float]) -> str:
+def forest(row: Difference, scale: tuple[float, float]) -> str:
     """The interval as a bar and the difference as a dot, against 0."""
     width, height = FOREST
     zero, low, high, middle = (
-        round(width * (number - scale[0]) / (scale[1] - scale[0]), 1)
-        for number in (0.0, *row["interval"], row["difference"])
+        round(width * (number - scale[0]) / (scale[1] - scale[0]), 1) for number in (0.0, *row.interval, row.difference)
     )
     y = height / 2
     return (
@@ -133,27 +145,27 @@ def forest(row: Mapping[str, Any], scale: tuple[float, float]) -> str:
     )
 
 
-def checks(entries: list[dict[str, Any]], models: Mapping[str, Identity]) -> str:
+def checks(entries: list[EvalResult], models: Mapping[str, Identity]) -> str:
     """Whether each network's accuracies under attack can be believed: verdicts with their reasons."""
     if not entries:
         return ""
     rows = "".join(
-        f'<tr><th class="name">{escape(models[entry["name"]].label)}</th><td class="name">{escape(one["ok"])}</td>'
-        f'<td class="name">{escape(one["name"])}</td><td class="name">{escape(one["reason"])}</td></tr>'
+        f'<tr><th class="name">{escape(models[entry.name].label)}</th><td class="name">{escape(one.ok)}</td>'
+        f'<td class="name">{escape(one.name)}</td><td class="name">{escape(one.reason)}</td></tr>'
         for entry in entries
-        for one in entry["checks"]
+        for one in entry.checks
     )
     titles = "".join(f'<th class="name">{title}</th>' for title in ("model", "verdict", "check", "reason"))
     return scrolling(f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>")
 
 
-def transfer(result: Mapping[str, Any]) -> str:
+def transfer(result: TransferResult) -> str:
     """The matrices of `nas transfer`, one table per attack, and the verdict on each."""
-    names = [network["name"] for network in result.get("networks", [])]
+    names = [network.name for network in result.networks]
     parts = []
-    for (name, one), judged in zip(result.get("transfer", {}).items(), result.get("checks", [])):
-        rows = [("clean", [*zip(result["clean"]["accuracy"].values(), result["clean"]["intervals"].values())])]
-        rows += [(source, [*zip(*both)]) for source, *both in zip(names, one["accuracy"], one["intervals"])]
+    for (name, one), judged in zip(result.attacks.items(), result.checks):
+        rows = [("clean", [*zip(result.clean.accuracy.values(), result.clean.intervals.values())])]
+        rows += [(source, [*zip(*both)]) for source, *both in zip(names, one.accuracy, one.intervals)]
         body = ""
         for source, cells in rows:
             drawn = (
@@ -165,7 +177,7 @@ def transfer(result: Mapping[str, Any]) -> str:
             body += f'<tr><th class="name">{escape(source)}</th>{"".join(drawn)}</tr>'
         titles = "".join(f"<th>{escape(title)}</th>" for title in names)
         head = f'<thead><tr><th class="name">{escape(attack(name))}</th>{titles}</tr></thead>'
-        said = f'<p class="note">{escape(judged["ok"])}: {escape(judged["reason"])}</p>'
+        said = f'<p class="note">{escape(judged.ok)}: {escape(judged.reason)}</p>'
         parts.append(scrolling(f"<table>{head}<tbody>{body}</tbody></table>") + said)
     return "".join(parts)
 
@@ -173,14 +185,12 @@ def transfer(result: Mapping[str, Any]) -> str:
 def best(facts: Facts) -> str:
     """The best cells of the search with their scores; of several goals the Pareto front."""
     found = facts.search
-    if facts.goal is None or not found or not found.get("best"):
+    if not found:
         return ""
-    names = [goal["name"] for goal in found["goals"]]
-    names = [name for name in names if any(item["metrics"].get(name) is not None for item in found["best"])]
+    names = [goal.name for goal in found.goals if any(one.metrics.get(goal.name) is not None for one in found.top)]
     rows = "".join(
-        f"<tr><td>{rank}</td>{_cells(item['metrics'], names)}"
-        f'<td class="name"><code>{escape(item["arch"])}</code></td></tr>'
-        for rank, item in enumerate(found["best"], start=1)
+        f'<tr><td>{rank}</td>{_cells(one.metrics, names)}<td class="name"><code>{escape(one.arch)}</code></td></tr>'
+        for rank, one in enumerate(found.top, start=1)
     )
     titles = "".join(f"<th>{escape(name)}</th>" for name in names)
     head = f'<thead><tr><th>rank</th>{titles}<th class="name">architecture</th></tr></thead>'
@@ -197,8 +207,9 @@ EPOCH = {  # of the log of a supernet search: key → title
 }
 
 
-def epochs(rows: list[dict[str, Any]]) -> str:
+def epochs(log: list[SupernetEpoch]) -> str:
     """The log of a supernet search: losses, accuracies, entropy of α, skip connections, the architecture so far."""
+    rows = [epoch.values for epoch in log]
     keys = [key for key in EPOCH if any(row.get(key) is not None for row in rows)]
     keys[-1:-1] = [key for key in rows[-1] if key.startswith(("entropy_", "skips_"))]
     titles = "".join(f"<th>{escape(EPOCH.get(key, key.replace('_', ' ')))}</th>" for key in keys)
@@ -227,9 +238,7 @@ def failures(facts: Facts) -> str:
 
 def seconds(facts: Facts) -> str:
     """Wall time of each stage; that of writing this very report is left out."""
-    stages = {
-        name: spent for name, spent in (facts.result.get("seconds") or {}).items() if name not in ("total", "report")
-    }
+    stages = {name: spent for name, spent in facts.seconds.items() if name not in ("total", "report")}
     if not stages:
         return ""
     known = sorted(stages, key=lambda name: (list(STAGES).index(name) if name in STAGES else len(STAGES), name))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import Any
 
 from contract import folder, target
 from targets.notations import CELL
 
 from nas.core import config
+from nas.core.goal import Goal
+from nas.results import FoundArchitecture, Result, SearchResult
 from nas.runs.run_folder import CONFIG, RESULT, described, reopen, result_of
 from nas.settings.schema import load
 
@@ -30,15 +31,23 @@ def run_config(data: bytes) -> None:
             assert isinstance(run.command, str)
 
 
-def _result() -> dict[str, Any]:
-    best = [{"arch": CELL, "metrics": {"croze": 1.5}, "params": 5}]
-    return {"best": best, "evaluated": 3, "failed": 0, "goals": [{"name": "croze"}], "seconds": {"search": 1.0}}
+def _result() -> SearchResult:
+    top = [FoundArchitecture(CELL, CELL, {"croze": 1.5})]
+    return SearchResult(
+        objective="croze",
+        goals=[Goal("croze")],
+        top=top,
+        evaluated=3,
+        failed=0,
+        exhausted=False,
+        seconds={"search": 1.0},
+    )
 
 
-@target("run-result", lambda: [json.dumps(_result()).encode()])
+@target("run-result", lambda: [json.dumps(_result().to_json()).encode()])
 def run_result(data: bytes) -> None:
     """The result.json of a run."""
     with folder() as place:
         (place / CONFIG).write_bytes(_configuration())
         (place / RESULT).write_bytes(data)
-        assert isinstance(result_of(place), dict)
+        assert isinstance(result_of(place), Result)
