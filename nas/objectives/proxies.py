@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class Scorer:
     def __init__(
         self,
         names: list[str],
-        options: dict[str, Any],
+        options: Mapping[str, Any],
         dataset: Dataset,
         scored: NetworkSpec,
         trained: NetworkSpec,

@@ -177,7 +177,7 @@ def joined(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
     ray = optional("ray", "ray")
     if ray.is_initialized():
         return ray, False
-    settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    settings: dict[str, object] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if local:
         settings["_node_ip_address"] = LOOPBACK
     if address is None:

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from nas.core.io.records import Json
+
 Key = TypeVar("Key")
 Result = TypeVar("Result")
 AnyStore = TypeVar("AnyStore", bound="FactStore")
@@ -36,7 +38,7 @@ class FactStore(ABC):
         """Keep a value, in the place of that before; it is kept when this returns."""
 
     @abstractmethod
-    def under(self, prefix: str) -> dict[str, Any]:
+    def under(self, prefix: str) -> Json:
         """All facts whose key starts with `prefix`, without it, in the order of the keys."""
 
     def close(self) -> None:  # noqa: B027  (not all hold something open)
@@ -62,7 +64,7 @@ class PrefixedFacts(FactStore):
     def put(self, key: str, value: Any) -> None:
         self._store.put(self._prefix + key, value)
 
-    def under(self, prefix: str) -> dict[str, Any]:
+    def under(self, prefix: str) -> Json:
         return self._store.under(self._prefix + prefix)
 
 

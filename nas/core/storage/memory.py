@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nas.core.io.records import Json
 from nas.core.storage.base import Metrics, Store, TaskResult
 
 
@@ -14,7 +15,7 @@ class InMemoryStore(Store):
 
     durable = False
 
-    def __init__(self, facts: dict[str, Any] | None = None) -> None:
+    def __init__(self, facts: Json | None = None) -> None:
         self.facts = {} if facts is None else facts
         self._evaluations: dict[str, TaskResult[str, Metrics]] = {}
         self._history: dict[str, None] = {}
@@ -25,7 +26,7 @@ class InMemoryStore(Store):
     def put(self, key: str, value: Any) -> None:
         self.facts[key] = value
 
-    def under(self, prefix: str) -> dict[str, Any]:
+    def under(self, prefix: str) -> Json:
         keys = sorted(key for key in self.facts if key.startswith(prefix))
         return {key.removeprefix(prefix): self.facts[key] for key in keys}
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from nas.core.extras import optional
+from nas.core.io.records import Json
 from nas.core.storage.base import FactStore
 from nas.core.storage.sqlite import SqliteStore
 
@@ -33,7 +34,7 @@ class RemoteStore(FactStore):
     def put(self, key: str, value: Any) -> None:
         self._call("put", key, value)
 
-    def under(self, prefix: str) -> dict[str, Any]:
+    def under(self, prefix: str) -> Json:
         return self._call("under", prefix)
 
     def _call(self, method: str, *arguments: Any) -> Any:

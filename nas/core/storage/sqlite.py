@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError
+from nas.core.io.records import Json
 from nas.core.storage.base import Metrics, Store, TaskResult
 
 APPLICATION = 0x6E617373  # "nass" in the header: an empty or foreign database is not taken for a store
@@ -129,7 +130,7 @@ class SqliteStore(Store):
         rows = list(self._rows("facts", "WHERE key = ?", key))
         return json.loads(rows[0][1]) if rows else default
 
-    def under(self, prefix: str) -> dict[str, Any]:
+    def under(self, prefix: str) -> Json:
         rows = self._rows("facts", "WHERE substr(key, 1, ?) = ? ORDER BY key", len(prefix), prefix)
         return {key[len(prefix) :]: json.loads(value) for key, value in rows}
 
