@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from nas.commands.arguments import Argument
@@ -10,7 +11,17 @@ from nas.commands.base import Command, Output
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 
-Rows = list[dict[str, Any]]
+
+@dataclass(frozen=True)
+class Row:
+    """One component."""
+
+    name: str
+    description: str
+    details: dict[str, str | float] = field(default_factory=dict)
+
+
+Rows = list[Row]
 
 
 def _documented(package: str, registry: str) -> Callable[[], Rows]:
@@ -18,7 +29,7 @@ def _documented(package: str, registry: str) -> Callable[[], Rows]:
         import importlib
 
         components = getattr(importlib.import_module(package), registry).components
-        return [{"name": name, "description": _first_line(value)} for name, value in components.items()]
+        return [Row(name, _first_line(value)) for name, value in components.items()]
 
     return rows
 
@@ -32,17 +43,19 @@ def _proxies() -> Rows:
     from nas.strategies.proxies import PROXIES
 
     return [
-        {
-            "name": proxy.name,
-            "description": proxy.doc.splitlines()[0],
-            "higher_is_better": proxy.higher_is_better,
-            "domain": proxy.domain,
-            "mode": proxy.mode,
-            "batch_norm": proxy.batch_norm,
-            "passes": round(proxy.passes(proxy.Options()), 2),
-            "batch_size": getattr(proxy.Options(), "batch_size", 0),
-            "source": proxy.source,
-        }
+        Row(
+            proxy.name,
+            proxy.doc.splitlines()[0],
+            {
+                "higher_is_better": proxy.higher_is_better,
+                "domain": proxy.domain,
+                "mode": proxy.mode,
+                "batch_norm": proxy.batch_norm,
+                "passes": round(proxy.passes(proxy.Options()), 2),
+                "batch_size": getattr(proxy.Options(), "batch_size", 0),
+                "source": proxy.source,
+            },
+        )
         for proxy in PROXIES.components.values()
     ]
 
@@ -50,7 +63,7 @@ def _proxies() -> Rows:
 def _configs() -> Rows:
     from nas.core.config import describe, shipped
 
-    return [{"name": name, "description": describe(name)} for name in shipped()]
+    return [Row(name, describe(name)) for name in shipped()]
 
 
 KINDS: dict[str, Callable[[], Rows]] = {
@@ -80,18 +93,20 @@ class List(Command):
         if kind is not None and kind not in KINDS:
             raise InputError(f"Expected one of {', '.join(KINDS)} but got {kind!r}{suggest(kind, list(KINDS))}.")
         listed = {name: rows() for name, rows in KINDS.items() if kind in (None, name)}
-        rows = [{**row, "kind": name} for name, found in listed.items() for row in found]
+        rows = [
+            {"name": row.name, "description": row.description, **row.details, "kind": kind}
+            for kind, found in listed.items()
+            for row in found
+        ]
         output.emit(rows, "\n".join(_text(name, found) for name, found in listed.items()))
 
 
 def _text(kind: str, rows: Rows) -> str:
     lines = [f"{kind}:"]
-    width = max(len(row["name"]) for row in rows) + 2
+    width = max(len(row.name) for row in rows) + 2
     for row in rows:
-        lines.append(f"  {row['name']:<{width}}{row['description']}")
-        details = {key: value for key, value in row.items() if key not in ("name", "description")}
-        if details:
-            lines.append(
-                " " * (width + 2) + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in details.items())
-            )
+        lines.append(f"  {row.name:<{width}}{row.description}")
+        if row.details:
+            details = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in row.details.items())
+            lines.append(" " * (width + 2) + details)
     return "\n".join(lines)

@@ -61,8 +61,9 @@ class Score(Command):
         to: Path | None,
     ) -> None:
         with _interruptible(to):
+            from nas.results import ScoreRow
             from nas.scoring.loop import Work, counted_for, default_values, described, score
-            from nas.scoring.rows import JsonArray, Row, RowFile, line_of
+            from nas.scoring.rows import JsonArray, RowFile, line_of
             from nas.search_spaces import SPACES
             from nas.search_spaces.sources import Candidates
             from nas.settings.typed import from_values
@@ -89,7 +90,7 @@ class Score(Command):
                     values, defaults = described(settings, names), default_values(settings, names)
                     rows = stack.enter_context(RowFile(to, names, values, defaults))
                 counter = stack.enter_context(output.counting("score", candidates.total))
-                show: Callable[[Row], None] | None = None
+                show: Callable[[ScoreRow], None] | None = None
                 if output.as_json:
                     show = stack.enter_context(JsonArray(output.write)).add
                 elif rows is None:

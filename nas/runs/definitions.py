@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.runs.run_folder import Run
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.jacobian import MANY_CLASSES
 
 CHANGED = "0.2.0"  # the version in which the definitions below changed
-BEFORE: dict[str, Any] = {  # what stood in their place in earlier versions, whose files do not say
+Definitions = dict[str, dict[str, int] | dict[str, str]]
+BEFORE: Definitions = {  # what stood in their place in earlier versions, whose files do not say
     "counted_for": {"num_classes": 10, "image_size": 32},
     "definition": {"epe_nas": "s_c per pair of images"},
 }
 
 
-def definitions(proxies: Sequence[str], options: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+def definitions(proxies: Sequence[str], options: Mapping[str, object], dataset: Dataset) -> Definitions:
     """What the values of these proxies depend on, under their `options` and on these data, and no more.
 
     `counted_for`: the classes that weights depend on, and the image size that MACs do. `definition`: of EPE-NAS above
     100 classes.
     """
-    flops = "flops" in proxies or ("eproxy" in proxies and options["eproxy"].alpha != 0)
+    eproxy = options["eproxy"] if "eproxy" in proxies else None
+    flops = "flops" in proxies or (isinstance(eproxy, EproxyOptions) and eproxy.alpha != 0)
     counted = {"num_classes": dataset.num_classes} if flops or "params" in proxies else {}
     counted |= {"image_size": dataset.image_size} if flops else {}
-    found: dict[str, Any] = {"counted_for": counted} if counted else {}
+    found: Definitions = {"counted_for": counted} if counted else {}
     if _changed_epe_nas(proxies, dataset):
         found["definition"] = {"epe_nas": "s_c per image, classes of one image left out"}
     return found

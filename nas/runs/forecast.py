@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from nas.core.data import Dataset
 from nas.core.images import unit_range
+from nas.core.io.records import Json
 from nas.core.optimisation.perturb import eval_mode, input_gradient
 from nas.runs.tasks import Jobs
 from nas.settings.schema import Settings
@@ -52,7 +53,7 @@ class Forecast:
     workers: int
     memory_mb: float  # of one process
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         seconds = {name: cost.seconds * self.seeds for name, cost in self.stages.items()}
         return {
             "command": self.command,

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import distributed as dist
@@ -17,6 +16,7 @@ from nas.core import config
 from nas.core.data import Dataset, load
 from nas.core.errors import NasError
 from nas.core.execution.task import leave_notes_to_others
+from nas.core.io.records import Json
 from nas.core.optimisation import distributed
 from nas.core.optimisation.trainer import LoopState, Progress
 from nas.core.reproducibility import make_deterministic, told
@@ -72,7 +72,7 @@ def train_together(
     folder: Path,
     seed: int,
     progress: Progress,
-    about: dict[str, Any],
+    about: Json,
 ) -> tuple[Path, LoopState]:
     """`train` with the device of `settings`, on all processes of the block; `dataset` is that of `settings`."""
     distributed.current().from_first((config.plain(settings), trained, recipe, folder, seed))

@@ -20,10 +20,11 @@ from nas.core.storage.base import TaskResult
 from nas.objectives import connected
 from nas.objectives.notation import builds
 from nas.objectives.proxies import Scorer
+from nas.results import ScoreRow
 from nas.runs.definitions import BEFORE, definitions
 from nas.runs.run_folder import as_meant
 from nas.runs.tasks import Jobs, load_once
-from nas.scoring.rows import Row, RowFile
+from nas.scoring.rows import RowFile
 from nas.search_spaces.sources import Candidate, Candidates, mark
 from nas.settings.schema import Settings, from_values
 from nas.strategies.proxies import PROXIES
@@ -82,7 +83,7 @@ def dataset_of(settings: Settings) -> Dataset:
     return load_once(tuple(vars(settings.data).items()), True)
 
 
-def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+def described(settings: Settings, proxies: list[str]) -> config.Values:
     """All that a row's values depend on, and nothing else: not the number of workers."""
     dataset = dataset_of(settings)
     return {
@@ -91,13 +92,13 @@ def described(settings: Settings, proxies: list[str]) -> dict[str, Any]:
     }
 
 
-def default_values(settings: Settings, proxies: list[str]) -> dict[str, Any]:
+def default_values(settings: Settings, proxies: list[str]) -> config.Values:
     """What `described` says where a user sets nothing but the space: of a file that does not tell it."""
     defaults = from_values(as_meant({"space": settings.space, "name": settings.name, "data": {}}), [])
     return {**_settings_of(defaults, proxies, True), **BEFORE}
 
 
-def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> dict[str, Any]:
+def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> config.Values:
     """Of the settings those that values depend on; the order of classes only where they can be in two."""
     values = config.plain(settings)
     unread = {"download"} if has_orders else {"download", "order"}
@@ -143,7 +144,7 @@ def score(
     candidates: Candidates,
     work: Work,
     file: RowFile | None = None,
-    show: Callable[[Row], None] | None = None,
+    show: Callable[[ScoreRow], None] | None = None,
     watch: Callable[[int, int], None] = lambda done, failed: None,
 ) -> Counts:
     """Score each candidate once, in their order, and give each row to the file and to `show` as it comes.
@@ -200,7 +201,7 @@ def score(
             if show is not None:
                 show(row)
             counts.scored += 1
-            counts.failed += "reason" in row
+            counts.failed += row.reason is not None
             done = candidate.number
             tick()
     return counts
@@ -217,20 +218,15 @@ def _in_order(outcomes: Iterable[TaskResult[int, Scored]]) -> Iterator[TaskResul
             index += 1
 
 
-def _row(candidate: Candidate, canonical: str, outcome: TaskResult[int, Scored]) -> Row:
+def _row(candidate: Candidate, canonical: str, outcome: TaskResult[int, Scored]) -> ScoreRow:
     scored = outcome.result if outcome.result is not None else Scored({}, {}, outcome.seconds)
     names_of: dict[str, list[str]] = {}
     for name, why in scored.reasons.items():
         names_of.setdefault(why, []).append(name)
     reasons = [f"{', '.join(names)}: {why}" for why, names in names_of.items()]
     reasons += [outcome.failure] if outcome.failure is not None else []
-    row: Row = {
-        "arch": candidate.text,
-        "canonical": canonical,
-        "scores": scored.scores,
-        "seconds": round(scored.seconds, 4),
-    }
-    return {**row, "reason": "; ".join(" ".join(reason.split())[:LONGEST] for reason in reasons)} if reasons else row
+    reason = "; ".join(" ".join(reason.split())[:LONGEST] for reason in reasons) if reasons else None
+    return ScoreRow(candidate.text, canonical, scored.scores, round(scored.seconds, 4), reason)
 
 
 @contextmanager

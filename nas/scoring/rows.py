@@ -15,13 +15,14 @@ from typing import Any, BinaryIO
 
 import torch
 
+from nas.core.config import Values
 from nas.core.errors import InputError, printable
 from nas.core.io.files import read_text, write_json
 from nas.core.io.locks import try_lock
 from nas.core.provenance import environment
+from nas.results import ScoreRow
 from nas.version import __version__
 
-Row = dict[str, Any]  # arch, canonical, scores, seconds; reason where a proxy failed
 SUFFIXES = (".csv", ".jsonl")
 ENVIRONMENT = "environment"  # in the file of settings: what the rows were begun with, which may change between calls
 
@@ -33,11 +34,11 @@ def write_all(descriptor: int, text: str) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def line_of(row: Row) -> str:
+def line_of(row: ScoreRow) -> str:
     """A row for people."""
-    parts = [f"{name} {value:.8g}" for name, value in row["scores"].items()]
-    parts += [f"failed: {row['reason']}"] if "reason" in row else []
-    return printable(f"{row['arch']}\n    {'  '.join(parts)}  ({row['seconds']:.2f} s)\n")
+    parts = [f"{name} {value:.8g}" for name, value in row.scores.items()]
+    parts += [f"failed: {row.reason}"] if row.reason is not None else []
+    return printable(f"{row.arch}\n    {'  '.join(parts)}  ({row.seconds:.2f} s)\n")
 
 
 class JsonArray:
@@ -57,8 +58,8 @@ class JsonArray:
         if kind is None or not (self.empty or issubclass(kind, OSError)):
             self.write("[]\n" if self.empty else "]\n")
 
-    def add(self, row: Row) -> None:
-        self.write(("[\n" if self.empty else ",") + json.dumps(row, allow_nan=False) + "\n")
+    def add(self, row: ScoreRow) -> None:
+        self.write(("[\n" if self.empty else ",") + json.dumps(row.to_json(), allow_nan=False) + "\n")
         self.empty = False
 
 
@@ -70,9 +71,7 @@ class RowFile:
     Nothing is written before `begin`. One process at a time has the file.
     """
 
-    def __init__(
-        self, path: Path, proxies: list[str], settings: dict[str, Any], defaults: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, path: Path, proxies: list[str], settings: Values, defaults: Values | None = None) -> None:
         if path.suffix not in SUFFIXES:
             raise InputError(f"Expected --output of the form FILE.csv or FILE.jsonl but got {str(path)!r}.")
         self.path = path
@@ -136,12 +135,12 @@ class RowFile:
         if self.end == 0 and self.path.suffix == ".csv":
             self._write(_csv(self.columns))
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ScoreRow) -> None:
         if self.path.suffix == ".jsonl":
-            self._write(json.dumps({**row, "reason": row.get("reason")}, allow_nan=False) + "\n")
+            self._write(json.dumps({**row.to_json(), "reason": row.reason}, allow_nan=False) + "\n")
         else:
-            values = [row["scores"].get(name, "") for name in self.proxies]
-            self._write(_csv([row["arch"], row["canonical"], *values, row["seconds"], row.get("reason", "")]))
+            values = [row.scores.get(name, "") for name in self.proxies]
+            self._write(_csv([row.arch, row.canonical, *values, row.seconds, row.reason or ""]))
 
     def _write(self, line: str) -> None:
         assert self.file is not None
@@ -204,7 +203,7 @@ def _csv(cells: list[Any]) -> str:
     return line.getvalue()
 
 
-def _leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{path}{key}.")
@@ -212,7 +211,7 @@ def _leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
             yield f"{path}{key}", value
 
 
-def _said(values: dict[str, Any], key: str) -> str:
+def _said(values: Values, key: str) -> str:
     value = values.get(key)
     return ",".join(map(str, value)) if isinstance(value, list) else "unset" if value is None else str(value)
 

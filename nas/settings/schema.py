@@ -206,14 +206,14 @@ def load(name: str, overrides: list[str]) -> Settings:
     return from_values(values_of(name), overrides)
 
 
-def values_of(name: str) -> dict[str, Any]:
+def values_of(name: str) -> config.Values:
     """What a shipped recipe or a file says, its name included."""
     values = config.compose(name)
     values.setdefault("name", name.rsplit("/", 1)[-1].removesuffix(".yaml").removesuffix(".yml"))
     return values
 
 
-def from_values(values: dict[str, Any], overrides: list[str]) -> Settings:
+def from_values(values: config.Values, overrides: list[str]) -> Settings:
     """Checked settings from plain values, such as a run's own `config.json`.
 
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
@@ -250,7 +250,7 @@ def _of_others(error: config.UnknownKey, space: str, strategy: str) -> InputErro
     return error.elsewhere("space=", space, names) if names else None
 
 
-def in_full(values: dict[str, Any], overrides: list[str]) -> list[str]:
+def in_full(values: config.Values, overrides: list[str]) -> list[str]:
     """The overrides, each with its key in full where it is written `objective` or `executor`."""
     section = values.get("search", {})
     name = section.get("objective") if isinstance(section, dict) else None
@@ -282,7 +282,7 @@ def _with_consequences(overrides: list[str]) -> list[str]:
     return [word for text in overrides for word in ([text, *alone] if text == local else [text])]
 
 
-def _names(values: dict[str, Any], overrides: list[str]) -> tuple[str, str]:
+def _names(values: config.Values, overrides: list[str]) -> tuple[str, str]:
     """The space and strategy that the values and overrides name: they decide which keys there are."""
     section = values.get("strategy", {})
     space, strategy = values.get("space", "nasbench201"), "evolution"

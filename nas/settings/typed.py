@@ -5,8 +5,6 @@ What a recipe, a file or a run's `config.json` says is not looked at: it may ser
 
 from __future__ import annotations
 
-from typing import Any
-
 from nas.core import config
 from nas.core.data import ALL
 from nas.core.errors import InputError
@@ -21,7 +19,7 @@ def load(reader: Reader, name: str, overrides: list[str]) -> Settings:
     return from_values(reader, schema.values_of(name), overrides)
 
 
-def from_values(reader: Reader, values: dict[str, Any], overrides: list[str]) -> Settings:
+def from_values(reader: Reader, values: config.Values, overrides: list[str]) -> Settings:
     """`settings.from_values`, likewise."""
     settings = schema.from_values(values, overrides)
     if settings.data.test == ALL and reader.needs_training_images:

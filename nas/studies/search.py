@@ -349,7 +349,7 @@ def _features(archs: Sequence[Any]) -> np.ndarray:
     return np.stack([_feature(arch) for arch in archs])
 
 
-def options_of(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, Any]:
+def options_of(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, object]:
     """The checked options of each strategy, from `strategy.key=value`."""
     by_name: dict[str, list[str]] = {name: [] for name in strategies}
     for text in texts:
@@ -361,7 +361,7 @@ def options_of(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, Any
                 f"Expected --set for one of {', '.join(by_name)} but got {text!r}{suggest(name, list(by_name))}."
             )
         by_name[name].append(rest)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, overrides in by_name.items():
         kind = STRATEGIES.get(name).Options
         try:

@@ -20,9 +20,10 @@ import pytest
 
 from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.storage.base import TaskResult
+from nas.results import ScoreRow
 from nas.scoring import loop as module
 from nas.scoring.loop import Counts, Scored, Work, default_values, described, score
-from nas.scoring.rows import JsonArray, Row, RowFile, line_of
+from nas.scoring.rows import JsonArray, RowFile, line_of
 from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.sources import FRUITLESS, Candidates
 from nas.settings.schema import from_values
@@ -165,7 +166,7 @@ def test_a_file_begun_with_other_notations_goes_on(tmp_path: Path) -> None:
     with _file(path) as file:
         file.begin()
         for text in ("DARTS_V2", "advrush", str(DARTS().parse("PC_DARTS")).replace("[2, 3, 4, 5]", "range(2, 6)")):
-            file.add({"arch": text, "canonical": text, "scores": {"params": 1.0}, "seconds": 0.0})
+            file.add(ScoreRow(text, text, {"params": 1.0}, 0.0))
     with _file(path) as file:
         sources = _candidates("DARTS_V2", "PC_DARTS", "ADVRUSH", "AdvRush", "RACL", space=DARTS())
         assert score(sources, Stub(), file) == Counts(scored=1, kept=3)
@@ -313,8 +314,8 @@ def test_rows_come_in_order_whatever_ends_first(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "executor_for", Backwards)
     work, rows, told = Stub(workers=2), [], []
     score(_candidates(sample=100), work, None, rows.append, lambda *numbers: told.append(numbers))
-    assert [row["arch"] for row in rows] == _texts(sample=100)
-    assert work.asked[0] != rows[0]["arch"], "it was the last of its window to be asked"
+    assert [row.arch for row in rows] == _texts(sample=100)
+    assert work.asked[0] != rows[0].arch, "it was the last of its window to be asked"
     assert told[0] == (0, 0)
     assert told[-1] == (100, 0)
     assert told == sorted(told)
@@ -326,10 +327,10 @@ def test_at_most_a_window_is_taken_ahead(workers: int, ahead: int, monkeypatch: 
         monkeypatch.setattr(module, "executor_for", Backwards)
     space, rows = Numbers(), 0
 
-    def show(row: Row) -> None:
+    def show(row: ScoreRow) -> None:
         nonlocal rows
         rows += 1
-        assert row["arch"] == f"number {rows - 1}"
+        assert row.arch == f"number {rows - 1}"
         assert space.taken <= rows + ahead
         if rows == 500:
             raise StopAsyncIteration  # nothing in between catches it
@@ -372,20 +373,20 @@ def test_a_space_too_large_to_finish_starts_at_once() -> None:
 
 
 def test_failures_are_rows_with_their_reasons(tmp_path: Path) -> None:
-    rows: list[Row] = []
+    rows: list[ScoreRow] = []
     archs = (CELL, OTHER, "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
     with _file(tmp_path / "rows.csv") as file:
         counts = score(_candidates(*archs), Stub(fail="none~0|none~1|none~2", broken="avg_pool"), file, rows.append)
     assert (counts.scored, counts.failed) == (3, 2)
     assert str(counts) == "3 architectures scored, 2 of them with failures"
-    assert "reason" not in rows[0]
-    assert rows[1]["scores"] == {}
-    assert rows[1]["reason"] == "ValueError: a broken build"
-    assert set(rows[2]["scores"]) == {"params"}
-    assert rows[2]["reason"] == "croze: no path, at all"
+    assert rows[0].reason is None
+    assert rows[1].scores == {}
+    assert rows[1].reason == "ValueError: a broken build"
+    assert set(rows[2].scores) == {"params"}
+    assert rows[2].reason == "croze: no path, at all"
     with (tmp_path / "rows.csv").open(newline="") as table:
         cells = list(csv.DictReader(table))
-    assert [row["reason"] for row in cells] == ["", rows[1]["reason"], rows[2]["reason"]]
+    assert [row["reason"] for row in cells] == ["", rows[1].reason, rows[2].reason]
     assert [row["croze"] == "" for row in cells] == [False, True, True]
     assert [float(row["params"] or "nan") for row in cells][::2] == [float(len(arch)) for arch in archs][::2]
     assert "failed: croze: no path" in line_of(rows[2])
@@ -590,7 +591,7 @@ def test_an_array_is_valid_however_it_ends() -> None:
         try:
             with JsonArray(parts.append) as array:
                 for number in range(rows):
-                    array.add({"arch": str(number)})
+                    array.add(ScoreRow(str(number), "", {}, 1.0))
                 if end is not None:
                     raise end("stopped")
         except (KeyboardInterrupt, NasError):
@@ -599,7 +600,7 @@ def test_an_array_is_valid_however_it_ends() -> None:
 
     assert json.loads(written(None, 0)) == []
     for end in (None, KeyboardInterrupt, NasError):
-        assert json.loads(written(end, 2)) == [{"arch": "0"}, {"arch": "1"}]
+        assert [row["arch"] for row in json.loads(written(end, 2))] == ["0", "1"]
     assert written(NasError, 0) == ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import Option
 from nas.commands.base import Output
@@ -89,10 +89,9 @@ class Files:
         """The tables, and the scores as columns of them too where that is asked."""
         from nas.tables import TableSettings
 
-        paths: dict[str, Any] = {name: str(path) for name, path in self.tables.items() if path is not None}
-        if with_scores:
-            paths["scores"] = list(map(str, self.scores))
-        return TableSettings(dataset=dataset, **paths).open()
+        paths = {name: str(path) for name, path in self.tables.items() if path is not None}
+        scores = list(map(str, self.scores)) if with_scores else []
+        return TableSettings(dataset=dataset, scores=scores, **paths).open()
 
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
         """The rows as CSV, and the picture, which is asked for by the kind of its file, where they are wanted."""

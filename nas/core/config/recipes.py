@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from nas.core.config.schema import expanded, merge
+from nas.core.config.schema import Values, expanded, merge
 from nas.core.config.yaml_errors import explained
 from nas.core.config.yaml_numbers import check_numbers
 from nas.core.config.yaml_size import check_size
@@ -33,7 +33,7 @@ def describe(name: str) -> str:
     return first.lstrip("# ")
 
 
-def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+def compose(name: str, above: tuple[str, ...] = ()) -> Values:
     """The recipe `name` (shipped) or file `name` (a path ending in .yaml) with everything it `extends` below it.
 
     A file that a file extends is looked up beside it. `above` are the recipes that extend this one, so that a circle
@@ -41,7 +41,7 @@ def compose(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     """
     text, where = _read(name)
     own = copy.deepcopy(_section(text, where))
-    merged: dict[str, Any] = {}
+    merged: Values = {}
     parents = own.pop("extends", None) or []
     for parent in parents if isinstance(parents, list) else [parents]:
         if not isinstance(parent, str):
@@ -70,7 +70,7 @@ def _section(text: str, where: str) -> Any:
         raise _no_section(where) from error
 
 
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _laid_over(below: Values, above: Values) -> Values:
     """`merge`, but a section with another `name` takes the place of the old: one strategy's keys are not another's."""
 
     def renamed(key: str) -> bool:

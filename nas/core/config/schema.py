@@ -20,6 +20,7 @@ from nas.core.errors import InputError
 from nas.core.registry import suggest
 
 T = TypeVar("T")
+Values = dict[str, Any]  # plain values by their keys; those of a section are under its name
 OVERRIDE = re.compile(r"^[\w.]+=")  # what tells `key=value` from an architecture such as Genotype(normal=...)
 LONGEST_TEXT = 10_000  # characters of a single value; a genotype has 500, a path at most 4,096
 SIMPLE = (int, float, str, bool)  # types of a value that need no conversion
@@ -56,7 +57,7 @@ def expanded(text: str) -> str:
         return text
 
 
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def merge(below: Values, above: Values) -> Values:
     """`below` with the keys of `above` laid over it, section by section."""
     result = dict(below)
     for key, value in above.items():
@@ -65,7 +66,7 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict[str, Any]:
+def override(values: Values, overrides: list[str], schema: type) -> Values:
     """`values` with each `key=value` laid over it; a value is read as text where the schema says text, else as YAML."""
     for text in overrides:
         key, _, value = text.partition("=")
@@ -84,7 +85,7 @@ def override(values: dict[str, Any], overrides: list[str], schema: type) -> dict
     return values
 
 
-def checked(values: dict[str, Any], schema: type[T]) -> T:
+def checked(values: Values, schema: type[T]) -> T:
     """An instance of the dataclass `schema`; unknown keys, wrong types and impossible values are `InputError`s.
 
     Floats may be written as fractions (`8/255`), lists of text as `a,b`. Every (nested) dataclass with a method
@@ -97,7 +98,7 @@ def checked(values: dict[str, Any], schema: type[T]) -> T:
 
 
 @functools.cache
-def _defaults(schema: Any) -> dict[str, Any]:
+def _defaults(schema: Any) -> Values:
     return plain(schema())
 
 
@@ -160,7 +161,7 @@ def _single(name: str, hint: Any) -> Any:
     return OmegaConf.structured(dataclasses.make_dataclass("Single", [(name, hint)]))
 
 
-def plain(instance: Any) -> dict[str, Any]:
+def plain(instance: Any) -> Values:
     """A dataclass tree as plain values, ready to be saved and read by `checked` again."""
     return dataclasses.asdict(instance)
 
@@ -172,9 +173,9 @@ def _at_home(value: Any) -> Any:
     return expanded(value) if isinstance(value, str) else value
 
 
-def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+def flat(values: Values, above: str = "") -> Values:
     """The values of nested sections by their dotted keys."""
-    result: dict[str, Any] = {}
+    result: Values = {}
     for key, value in values.items():
         result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
     return result
@@ -190,7 +191,7 @@ def _check(instance: Any) -> None:
 
 
 @functools.cache
-def _hints(schema: type) -> dict[str, Any]:
+def _hints(schema: type) -> dict[str, object]:
     hints = typing.get_type_hints(schema)
     return {field.name: hints[field.name] for field in dataclasses.fields(schema)}  # not the class's own variables
 
@@ -226,7 +227,7 @@ def has_key(schema: type, key: str) -> bool:
     return True
 
 
-def _dereferenced(values: dict[str, Any]) -> dict[str, Any]:
+def _dereferenced(values: Values) -> Values:
     """The values with what each reference such as `${seed}` refers to in its place."""
     if "${" not in repr(values):
         return values
@@ -235,7 +236,7 @@ def _dereferenced(values: dict[str, Any]) -> dict[str, Any]:
         found = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
     except OmegaConfBaseException as error:
         raise _invalid(getattr(error, "full_key", None), error) from error
-    return typing.cast(dict[str, Any], found)
+    return typing.cast(Values, found)
 
 
 def _check_references(value: Any, key: str) -> None:
