@@ -271,7 +271,7 @@ def test_processes_of_one_machine_stay_on_it(
         monkeypatch.setenv(name, given or "")
         if given is None:
             monkeypatch.delenv(name)
-    torchrun._stay_at_home()
+    torchrun._bind_to_loopback()
     assert os.environ.get("GLOO_SOCKET_IFNAME") == os.environ.get("NCCL_SOCKET_IFNAME") == chosen
     for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
         monkeypatch.setenv(name, "")  # so that the old value comes back

@@ -91,11 +91,11 @@ class Dps(RunCommand):
         return given
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
-        from nas.searches.dps import preflight
+        from nas.searches.dps import check
 
-        preflight(settings)
+        check(settings)
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        from nas.searches.dps import carry_out
+        from nas.searches.dps import execute
 
-        return carry_out(run, watcher)
+        return execute(run, watcher)

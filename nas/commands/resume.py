@@ -24,12 +24,12 @@ class Resume(Command):
 
     def call(self, output: Output, folder: Path, overrides: list[str]) -> None:
         from nas.runs.run_folder import reopen
-        from nas.runs.torchrun import follow, together
+        from nas.runs.torchrun import run_follower, together
         from nas.settings.words import only_overrides
 
         with together() as first:
             if not first:
-                follow()
+                run_follower()
                 return
             with reopen(folder, only_overrides(overrides)) as run:
                 command_of(run.folder).carry_out(run, output)

@@ -135,7 +135,7 @@ class Study(Run):
     def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
         from nas.runs import study
 
-        return study.carry_out(run, watcher, Run().finish, self.report)
+        return study.execute(run, watcher, Run().finish, self.report)
 
     def report(self, folder: Path, result: Result) -> Path:
         from nas.report.study_page import study_page

@@ -103,10 +103,10 @@ class RunCommand(Command):
         if not self.distributed:
             self._start(output, dry_run, **typed)
             return
-        from nas.runs.torchrun import follow, together
+        from nas.runs.torchrun import run_follower, together
 
         with together() as first:
-            self._start(output, dry_run, **typed) if first else follow()
+            self._start(output, dry_run, **typed) if first else run_follower()
 
     def _start(self, output: Output, dry_run: bool, **typed: Any) -> None:
         from nas.report.forecast import forecast_text

@@ -75,6 +75,6 @@ class Transfer(RunCommand):
         reach.warn(self.reader(), settings)
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        from nas.runs.transfer import carry_out
+        from nas.runs.transfer import execute
 
-        return carry_out(run, watcher)
+        return execute(run, watcher)

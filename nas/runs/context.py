@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
 from nas.core.reasons import stopped
 from nas.runs.definitions import check_run
 from nas.runs.run_folder import STORE, Run, Stage
-from nas.runs.tasks import Job, Jobs
+from nas.runs.tasks import Job, Jobs, R
 from nas.runs.torchrun import started
 
 
@@ -28,13 +28,13 @@ class Watcher:
 class RunContext:
     """A run with its workers and its watcher: what every stage needs."""
 
-    def __init__(self, run: Run, jobs: Jobs, executor: Executor[Job, Any], watcher: Watcher) -> None:
+    def __init__(self, run: Run, jobs: Jobs, executor: Executor[Job[Any], Any], watcher: Watcher) -> None:
         self.run = run
         self.jobs = jobs
         self.executor = executor
         self.watcher = watcher
 
-    def all(self, stage: Stage, jobs: dict[str, Job]) -> dict[str, Any]:
+    def all(self, stage: Stage, jobs: Mapping[str, Job[R]]) -> dict[str, R]:
         """Results of named jobs; any failure stops the run, after the others' results are kept."""
 
         def tick() -> None:
@@ -46,12 +46,13 @@ class RunContext:
         self.jobs.tick = tick
         for name in jobs:
             self.run.store.put(f"progress/{name}", [0, 1, ""])
-        results: dict[str, Any] = {}
+        results: dict[str, R] = {}
         failures = []
         for done in self.executor.map(jobs.items(), tick):
-            if done.failure is not None:
+            if done.result is None:
                 failures.append((done.key, done.failure))
-            results[done.key] = done.result
+            else:
+                results[done.key] = done.result
             tick()
         if failures:
             raise NasError(
@@ -71,7 +72,7 @@ def run_context(run: Run, watcher: Watcher, depends_on_images: bool = True) -> I
     with executor_for(jobs, how, settings.torch_device().type) as executor:
         jobs.open_store = executor.store_factory(run.folder / STORE)
         if depends_on_images:
-            run.looks_at(jobs.dataset)
+            run.check_data_unchanged(jobs.dataset)
             check_run(run, jobs.dataset)
         yield RunContext(run, jobs, executor, watcher)
 

@@ -21,6 +21,7 @@ from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
 from nas.core.io.locks import try_lock
+from nas.core.io.records import Json
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.results import OF_COMMAND, Provenance, Result
@@ -58,7 +59,7 @@ class Run:
     folder: Path
     command: str
     settings: Settings
-    extra: dict[str, Any]  # what the command was given besides the settings (a checkpoint, a list of architectures)
+    extra: Json  # what the command was given besides the settings (a checkpoint, a list of architectures)
     store: SqliteStore
 
     def __post_init__(self) -> None:
@@ -79,7 +80,7 @@ class Run:
         if here not in sessions:
             self.store.put("environments", [*sessions, here])
 
-    def looks_at(self, dataset: Dataset) -> None:
+    def check_data_unchanged(self, dataset: Dataset) -> None:
         """Note the checksums of the data; `InputError` where the run was begun with other images or labels."""
         found, before = checksums(dataset), self.store.get("data")
         if before not in (None, found):
@@ -97,7 +98,7 @@ class Run:
         sessions = self.store.get("environments", [])
         return Provenance.from_json(
             {
-                **depends_on(self.settings),
+                **provenance_of(self.settings),
                 "data_sha256": self.store.get("data"),
                 "hardware": here["hardware"],
                 "source": here["source"],
@@ -142,7 +143,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)[:3]))
 
 
-def depends_on(settings: Settings) -> dict[str, Any]:
+def provenance_of(settings: Settings) -> Json:
     """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
 
     A setting that runs of an earlier version lack is left out where it has the value that stood for it then, or where
@@ -158,7 +159,7 @@ def depends_on(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _value(values: dict[str, Any], key: str) -> Any:
+def _value(values: Json, key: str) -> Any:
     """What stands under the dotted key of a section; None where there is no such key."""
     section, _, name = key.partition(".")
     return values[section].get(name)
@@ -196,7 +197,7 @@ class Stage:
 
 
 @contextmanager
-def create(command: str, settings: Settings, extra: dict[str, Any] | None = None) -> Iterator[Run]:
+def create(command: str, settings: Settings, extra: Json | None = None) -> Iterator[Run]:
     """A new run folder: the one named by `run.dir` (which must not exist), or the next free `runs/<name>-<n>`.
 
     The folder appears with its configuration, an empty store and a good copy of that in it, or not at all.
@@ -260,7 +261,7 @@ def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
         yield run
 
 
-def described(folder: Path) -> dict[str, Any]:
+def described(folder: Path) -> Json:
     """What `config.json` of a run says; `InputError` where the folder is no run.
 
     Settings that a run of an earlier version lacks, and that have another default now, are there as it meant them.
@@ -288,7 +289,7 @@ def described(folder: Path) -> dict[str, Any]:
     return {**value, "settings": as_meant(value["settings"])}
 
 
-def as_meant(settings: dict[str, Any]) -> dict[str, Any]:
+def as_meant(settings: Json) -> Json:
     """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
     data = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(data, dict):
@@ -356,7 +357,7 @@ def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
         yield Run(folder, value["command"], settings, value["extra"], store)
 
 
-def _configuration(folder: Path, store: SqliteStore) -> dict[str, Any]:
+def _configuration(folder: Path, store: SqliteStore) -> Json:
     """What `config.json` says; where that is damaged or gone it is written anew, as the store has it."""
     try:
         return described(folder)

@@ -22,7 +22,7 @@ from nas.runs.repetitions import together
 from nas.runs.run_folder import CHANGEABLE, Run, create, reopen, result_of
 from nas.settings.schema import Settings, from_values, is_supernet
 
-Execute = Callable[[Run, Watcher], Result]
+Finish = Callable[[Run, Watcher], Result]
 
 
 class _OfSeed(Watcher):
@@ -39,14 +39,14 @@ class _OfSeed(Watcher):
         self.watcher.update(done, note)
 
 
-def carry_out(run: Run, watcher: Watcher, execute: Execute, report: Callable[[Path, StudyResult], Any]) -> StudyResult:
-    """Do (or finish) the run of every seed by `execute`, compare them, write the `report` and `result.json`."""
+def execute(run: Run, watcher: Watcher, finish: Finish, report: Callable[[Path, StudyResult], Any]) -> StudyResult:
+    """Do (or finish) the run of every seed by `finish`, compare them, write the `report` and `result.json`."""
     settings = run.settings
     seeds = list(range(settings.seed, settings.seed + settings.seeds))
     if settings.executor.name == LOCAL:
-        results = [_Repetition(run.folder, settings, execute, _OfSeed(watcher, seed))(seed) for seed in seeds]
+        results = [_Repetition(run.folder, settings, finish, _OfSeed(watcher, seed))(seed) for seed in seeds]
     else:
-        results = _spread_out(run, watcher, execute, seeds)
+        results = _spread_out(run, watcher, finish, seeds)
     result = together(results)
     provenance = results[0].provenance
     run.store.put("data", None if provenance is None else provenance.data_sha256)
@@ -55,7 +55,7 @@ def carry_out(run: Run, watcher: Watcher, execute: Execute, report: Callable[[Pa
     return run.finish(result)
 
 
-def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) -> list[RunResult]:
+def _spread_out(run: Run, watcher: Watcher, finish: Finish, seeds: list[int]) -> list[RunResult]:
     """All seeds at once on a cluster.
 
     Each is led by a worker of its own, which hands its evaluations to its share of the others; one that searches with
@@ -64,7 +64,7 @@ def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) 
     settings = run.settings
     waits = not is_supernet(settings)
     how = replace(settings.executor, deadline=None)
-    work = _Repetition(run.folder.resolve(), settings, execute, Watcher())
+    work = _Repetition(run.folder.resolve(), settings, finish, Watcher())
     with executor_for(work, how, settings.torch_device().type, len(seeds), zero_resources=waits) as executor:
         work.inner = replace(settings.executor, workers=max(1, executor.capacity // len(seeds)))
         if not waits:
@@ -82,10 +82,10 @@ def _spread_out(run: Run, watcher: Watcher, execute: Execute, seeds: list[int]) 
 class _Repetition:
     """The run of one seed, new or begun earlier; what may change about a resumed run changes here too."""
 
-    def __init__(self, study: Path, settings: Settings, execute: Execute, watcher: Watcher) -> None:
+    def __init__(self, study: Path, settings: Settings, finish: Finish, watcher: Watcher) -> None:
         self.study = study
         self.settings = settings
-        self.execute = execute
+        self.finish = finish
         self.watcher = watcher
         self.inner: ExecutorSettings = settings.executor
 
@@ -96,7 +96,7 @@ class _Repetition:
             done = result_of(folder) if folder.exists() else None
         if done is None:
             with self._opened(folder, seed) as run:
-                done = self.execute(run, self.watcher)
+                done = self.finish(run, self.watcher)
         assert isinstance(done, RunResult)
         return done
 

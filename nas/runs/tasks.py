@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nas.core.data import Dataset, DataSettings, shape_of
 from nas.core.data import load as load_data
@@ -28,7 +28,7 @@ from nas.objectives.predicted import Predicted
 from nas.objectives.proxies import Scorer
 from nas.objectives.short_training import ShortTraining
 from nas.results import EvalResult, TrainedModel
-from nas.runs.run_folder import STORE, depends_on
+from nas.runs.run_folder import STORE, provenance_of
 from nas.runs.torchrun import train_together
 from nas.settings.schema import Settings
 from nas.tables import Collection
@@ -43,24 +43,28 @@ class Model:
     training: str
 
 
+R = TypeVar("R")
+
+
+class Job(Generic[R]):
+    """What a worker is asked for; it gives an `R`."""
+
+
 @dataclass(frozen=True)
-class Score:
+class Score(Job[Metrics]):
     arch: str
     metrics: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(Job[TrainedModel]):
     model: Model
 
 
 @dataclass(frozen=True)
-class Attack:
+class Attack(Job[EvalResult]):
     name: str  # under which outcomes are kept
     source: ModelSource  # a path may be relative to the run's folder
-
-
-Job = Score | Train | Attack
 
 
 class Jobs:
@@ -80,7 +84,7 @@ class Jobs:
         """Without the data and batch, which another process makes itself."""
         return Jobs, (self.settings, self.folder), {"open_store": self.open_store}
 
-    def __call__(self, job: Job) -> Any:
+    def __call__(self, job: Job[Any]) -> Any:
         match job:
             case Score(arch, metrics):
                 return self.score(arch, metrics)
@@ -154,7 +158,7 @@ class Jobs:
         folder = self.folder / "models" / model.name
         seed = derive(settings.seed, "train", model.name)
         about = {
-            **depends_on(settings),
+            **provenance_of(settings),
             "data_sha256": checksums(dataset),
             "training_seed": seed,
             **environment(settings.torch_device()),

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 
-from nas.core import config
 from nas.core.data import Dataset, load
 from nas.core.errors import NasError
 from nas.core.execution.task import leave_notes_to_others
@@ -20,7 +19,7 @@ from nas.core.io.records import Json
 from nas.core.optimisation import distributed
 from nas.core.optimisation.trainer import LoopState, Progress
 from nas.core.reproducibility import make_deterministic, told
-from nas.settings.schema import Settings, from_values
+from nas.settings.schema import Settings
 from nas.train import TrainedNetwork, TrainSettings, train
 
 PATIENCE = timedelta(days=30)  # the others wait while the first reads data and validates
@@ -35,14 +34,14 @@ def started() -> bool:
 def together() -> Iterator[bool]:
     """Join the processes that torchrun started, for a block; yields whether this is the first, or the only one.
 
-    The first does what it would do alone; the others call `follow`, which ends when the first leaves the block.
+    The first does what it would do alone; the others call `run_follower`, which ends when the first leaves the block.
     """
     if not started():
         yield True
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # device=cuda is this one from now on
-    _stay_at_home()
+    _bind_to_loopback()
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     world = distributed.current()
     try:
@@ -53,7 +52,7 @@ def together() -> Iterator[bool]:
         dist.destroy_process_group()
 
 
-def _stay_at_home() -> None:
+def _bind_to_loopback() -> None:
     """Processes of one machine talk to each other by its loopback interface, which no other machine can reach.
 
     Where the user names an interface that one is taken. The ports of `torchrun` itself are not ours.
@@ -75,11 +74,11 @@ def train_together(
     about: Json,
 ) -> tuple[Path, LoopState]:
     """`train` with the device of `settings`, on all processes of the block; `dataset` is that of `settings`."""
-    distributed.current().from_first((config.plain(settings), trained, recipe, folder, seed))
+    distributed.current().from_first((settings, trained, recipe, folder, seed))
     return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress, about)
 
 
-def follow() -> None:
+def run_follower() -> None:
     """Take part in every training that the first process begins; writes nothing into the run."""
     leave_notes_to_others()
     while True:
@@ -87,8 +86,7 @@ def follow() -> None:
             work = distributed.current().from_first(None)
             if work is None:
                 return
-            values, trained, recipe, folder, seed = work
-            settings = from_values(values, [])
+            settings, trained, recipe, folder, seed = work
             torch.set_num_threads(settings.executor.threads)
             if settings.executor.deterministic:
                 make_deterministic()

@@ -169,7 +169,7 @@ class Work:
         return network, found
 
 
-def carry_out(run: Run, watcher: Watcher) -> TransferResult:
+def execute(run: Run, watcher: Watcher) -> TransferResult:
     """Attack every network, count on all, and write the matrices."""
     settings, names = run.settings, list(run.extra["networks"])
     given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
@@ -179,7 +179,7 @@ def carry_out(run: Run, watcher: Watcher) -> TransferResult:
         run.stage("transfer") as stage,
     ):
         work.open_store = executor.store_factory(run.folder / STORE)
-        run.looks_at(work.dataset)
+        run.check_data_unchanged(work.dataset)
         watcher.stage("transfer", len(names))
 
         def tick() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class DPSOptions:
             raise InputError(f"Expected --errors between 0 and 100 but got {self.errors}.")
 
 
-def preflight(settings: Settings) -> None:
+def check(settings: Settings) -> None:
     """`InputError` for what would stop the run later, before anything is written."""
     settings.once("dps")
     if not settings.proxies.eproxy.use_barrier:
@@ -69,7 +69,7 @@ def preflight(settings: Settings) -> None:
     Work(settings).losses()  # has data and a batch to draw
 
 
-def carry_out(run: Run, watcher: Watcher) -> DpsResult:
+def execute(run: Run, watcher: Watcher) -> DpsResult:
     """Search for a setting, write its file, and say how well it ranks architectures that it did not see."""
     settings, extra = run.settings, run.extra
     seen: Labels = [(text, value) for text, value in extra["labels"]]
@@ -77,21 +77,21 @@ def carry_out(run: Run, watcher: Watcher) -> DpsResult:
     _check_constant(run, [text for text, _ in [*seen, *unseen]])
     work = Work(settings, frozenset(text for text, _ in seen))
     with executor_for(work, settings.executor, settings.torch_device().type) as executor:
-        run.looks_at(work.jobs.dataset)
+        run.check_data_unchanged(work.jobs.dataset)
         with run.stage("dps") as stage:
             found = _search(run, seen, executor, watcher, stage)
         with run.stage("held-out") as stage:
-            report = _report(run, found["setting"], unseen, executor, watcher, stage)
+            report = _report(run, found.setting, unseen, executor, watcher, stage)
     text = settings_file(settings, found, len(seen))
     write_text(run.folder / SETTINGS_FILE, text)
     if extra["output"] is not None:
         write_text(Path(extra["output"]), text)
     return run.finish(
         DpsResult(
-            setting=found["setting"],
-            options=config.plain(options_of(settings.proxies.eproxy, found["setting"])),
-            labels=Agreement(len(seen), found["spearman"], found["spearman_plain"]),
-            evaluated=found["evaluated"],
+            setting=found.setting,
+            options=config.plain(options_of(settings.proxies.eproxy, found.setting)),
+            labels=Agreement(len(seen), found.spearman, found.spearman_plain),
+            evaluated=found.evaluated,
             held_out=report,
             file=extra["output"] or str(SETTINGS_FILE),
             seconds=run.seconds(),
@@ -122,11 +122,20 @@ def _check_constant(run: Run, labelled: list[str]) -> None:
 Tasks = Executor[Task, list[float | str]]
 
 
-def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> dict[str, Any]:
-    """The best setting, its rho on the labelled architectures, and plain Eproxy's."""
+@dataclass(frozen=True)
+class Found:
+    """The best setting, its rho on the labelled architectures, and plain Eproxy's; kept as a fact by these names."""
+
+    setting: str
+    spearman: float
+    spearman_plain: float
+    evaluated: int
+
+
+def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> Found:
     kept = run.store.get("dps/found")
     if kept is not None:
-        return kept
+        return Found(**kept)
     options = DPSOptions(**run.extra["options"])
     goal = Goal("spearman")
     space: Any = Genes()
@@ -146,13 +155,8 @@ def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: St
     plain = PLAIN if strategy.start is None else str(strategy.start)
     rhos = _confirmed(run, plain, seen, executor, watcher, stage)
     setting = preferred({text: rho for text, rho in rhos.items() if text != PLAIN}, plain, len(seen), options.errors)
-    found = {
-        "setting": setting,
-        "spearman": rhos[setting],
-        "spearman_plain": rhos[plain],
-        "evaluated": looking.evaluated,
-    }
-    run.store.put("dps/found", found)
+    found = Found(setting, rhos[setting], rhos[plain], looking.evaluated)
+    run.store.put("dps/found", asdict(found))
     return found
 
 
@@ -270,13 +274,13 @@ def _loss(values: list[float | str] | None, place: int) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def settings_file(settings: Settings, found: dict[str, Any], count: int) -> str:
+def settings_file(settings: Settings, found: Found, count: int) -> str:
     """The YAML that `proxies.eproxy.settings` reads."""
-    values = config.plain(options_of(settings.proxies.eproxy, found["setting"]))
+    values = config.plain(options_of(settings.proxies.eproxy, found.setting))
     del values["settings"]
     scored = ", ".join(f"{key} {value}" for key, value in vars(settings.scoring).items())
     return (
-        f"# Settings of Eproxy by nas dps: the best of {found['evaluated']}; Spearman's rho {found['spearman']:.3f} on "
+        f"# Settings of Eproxy by nas dps: the best of {found.evaluated}; Spearman's rho {found.spearman:.3f} on "
         f"{count} accuracies.\n# Space {settings.space}, seed {settings.seed}, data {settings.data.name}, scored "
         f"network: {scored}.\n" + OmegaConf.to_yaml(values)
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from nas.core.errors import NasError
+from nas.core.io.checkpoint import State
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.results import FoundArchitecture, SearchResult
 from nas.search_spaces import SearchSpace
@@ -64,10 +65,10 @@ class Search:
     def finished(self) -> bool:
         return self.evaluated >= self.budget or self.fruitless >= FRUITLESS
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {"strategy": self.strategy.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.strategy.load_state_dict(state["strategy"])
         self.evaluated = self.store.history_length()
 

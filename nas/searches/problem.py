@@ -22,7 +22,7 @@ from nas.objectives.latency import Latency
 from nas.objectives.notation import GRAPH, LATENCY, Term, builds, parse, source_of
 from nas.results import SearchResult
 from nas.runs.tasks import Job, Jobs, Score
-from nas.search_spaces import SPACES
+from nas.search_spaces import SPACES, BuildSettings
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.proxies import PROXIES
 
@@ -35,7 +35,7 @@ class SearchProblem:
         self,
         jobs: Jobs,
         store: Store | None = None,
-        executor: Executor[Job, Any] | None = None,
+        executor: Executor[Job[Any], Any] | None = None,
         older: str | None = None,
     ) -> None:
         """Without a store nothing is kept; without an executor nothing is evaluated.
@@ -152,14 +152,14 @@ class SearchProblem:
         return self.constraints.unsatisfied(draws)
 
     @cached_property
-    def _networks(self) -> list[dict[str, Any]]:
+    def _networks(self) -> list[BuildSettings]:
         """Settings of the network that would be trained, and of the one that proxies score."""
         if {source_of(name) for name in self.names} <= {"table", "trained"}:
             return []
         scored = [asdict(self.settings.scoring)] if any(map(builds, self.names)) else []
         return [asdict(self.settings.model), *scored]
 
-    def _connected(self, text: str, settings: dict[str, Any], names: Iterable[str]) -> bool:
+    def _connected(self, text: str, settings: BuildSettings, names: Iterable[str]) -> bool:
         """Of the network with these settings; `names` are the metrics that it is asked for."""
         found = self.space.connected(self.space.parse(text), **settings)
         if not found and self.older is not None and connected.had_values(names):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import resource
 import sys
 from dataclasses import asdict
-from typing import Any
 
 import torch
 
 from nas.core.errors import InputError, NasError
 from nas.core.goal import Goal
 from nas.core.io import checkpoint
+from nas.core.io.checkpoint import State
 from nas.core.io.files import told_plainly
 from nas.core.reproducibility import told
 from nas.core.seeds import derive
@@ -115,7 +115,7 @@ def _is_accuracy(name: str) -> bool:
     return name in ("val_accuracy", METRIC)
 
 
-def _note(row: dict[str, Any]) -> str:
+def _note(row: State) -> str:
     """What the progress says of an epoch."""
     parts = [f"{name} {row[name]:.3f}" for name in ("val_accuracy", METRIC) if row.get(name) is not None]
     parts += [f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name.startswith("skips_")]

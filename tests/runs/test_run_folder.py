@@ -140,13 +140,13 @@ def dataset() -> Dataset:
 
 def test_a_run_goes_on_with_the_data_it_began_with(folder: Path) -> None:
     with reopen(folder) as run:
-        run.looks_at(dataset())
+        run.check_data_unchanged(dataset())
     with reopen(folder) as run:
-        run.looks_at(dataset())
+        run.check_data_unchanged(dataset())
         other = dataset()
         other.test.labels[1] = 1
         with pytest.raises(InputError, match="checksums differ"):
-            run.looks_at(other)
+            run.check_data_unchanged(other)
         found = origin_of(run.finish(result_factory.searched()))
     assert found.data_sha256 is not None
     assert found.data_sha256.keys() == {"train", "validation", "test"}

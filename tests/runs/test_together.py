@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from nas.core import config
 from nas.core.errors import InputError
 from nas.core.reproducibility import WORKSPACE
 from nas.runs import torchrun
@@ -28,7 +27,7 @@ class Leader:
     """Hands out one training and then nothing."""
 
     def __init__(self, *overrides: str) -> None:
-        self.work = [None, (config.plain(load("quickstart", ["device=cpu", *overrides])), None, None, None, 0)]
+        self.work = [None, (load("quickstart", ["device=cpu", *overrides]), None, None, None, 0)]
 
     def from_first(self, value: object) -> Any:
         return self.work.pop()
@@ -41,7 +40,7 @@ def test_followers_use_deterministic_kernels_where_asked(monkeypatch: pytest.Mon
     monkeypatch.setattr(torchrun.distributed, "current", lambda: leader)
     monkeypatch.setattr(torchrun, "load", lambda data: None)
     monkeypatch.setattr(torchrun, "train", lambda *_: seen.append(torch.are_deterministic_algorithms_enabled()))
-    torchrun.follow()
+    torchrun.run_follower()
     assert seen == [asked]
     assert (WORKSPACE in os.environ) == asked
 
@@ -56,4 +55,4 @@ def test_an_operation_without_such_a_kernel_is_told(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(torchrun, "train", train)
     with pytest.raises(InputError, match="put_ has none"):
-        torchrun.follow()
+        torchrun.run_follower()

@@ -18,7 +18,7 @@ from nas.core.seeds import derive
 from nas.objectives.labels import read_labels, split
 from nas.results import Ranking
 from nas.search_spaces.nasbench201 import NASBench201
-from nas.searches.dps import _FromStart, compared, preferred, preflight, settings_file
+from nas.searches.dps import Found, _FromStart, check, compared, preferred, settings_file
 from nas.searches.dps_losses import PLAIN, Task, Work, agreement, changes, options_of, retrieval, variants
 from nas.settings.schema import from_values, load
 from nas.strategies import Goal
@@ -226,7 +226,7 @@ def test_the_flops_term_needs_no_training_of_its_own(monkeypatch: pytest.MonkeyP
 
 def test_the_file_holds_the_whole_setting(tmp_path: Path) -> None:
     settings = _settings()
-    found = {"setting": SMALL, "spearman": 0.5, "evaluated": 3}
+    found = Found(SMALL, 0.5, 0.25, 3)
     path = tmp_path / "found.yaml"
     path.write_text(settings_file(settings, found, 20))
     expected = options_of(settings.proxies.eproxy, SMALL)
@@ -280,7 +280,7 @@ def test_a_search_needs_the_barrier_whose_genes_it_changes() -> None:
     settings = _settings()
     settings.proxies.eproxy.use_barrier = False
     with pytest.raises(InputError, match=r"Expected a barrier for nas dps.*use_barrier=false"):
-        preflight(settings)
+        check(settings)
 
 
 # the short form of the overrides

@@ -23,7 +23,7 @@ from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
 from nas.results import EvalResult
 from nas.runs.evaluation import evaluation_settings
-from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, depends_on, described, reopen
+from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, described, provenance_of, reopen
 from nas.runs.transfer import together
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
@@ -88,13 +88,13 @@ def test_a_run_of_before_counts_as_text_and_its_checksum_stays(numbers: Path, tm
     with reopen(tmp_path / "run") as run:
         assert run.settings.data.order == "text"
         assert load(run.settings.data).classes[2] == "10"
-        assert depends_on(run.settings)["settings_sha256"] == before
+        assert provenance_of(run.settings)["settings_sha256"] == before
     assert described(tmp_path / "run")["settings"]["data"]["order"] == "text"
-    assert depends_on(new)["settings_sha256"] != before, "its labels are others"
+    assert provenance_of(new)["settings_sha256"] != before, "its labels are others"
 
 
 def test_where_there_is_one_order_new_runs_have_the_checksum_of_before() -> None:
-    sums = {depends_on(from_values({}, [f"data.name={name}"]))["settings_sha256"] for name in ("digits", "cifar10")}
+    sums = {provenance_of(from_values({}, [f"data.name={name}"]))["settings_sha256"] for name in ("digits", "cifar10")}
     for name in ("digits", "cifar10"):
         values = first_version(from_values({}, [f"data.name={name}"]))
         sums.remove(provenance.settings_checksum(values, (*CHANGEABLE, *PLACES)))
