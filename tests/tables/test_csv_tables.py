@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from pathlib import Path
@@ -100,6 +101,20 @@ def test_damaged_scores(tmp_path: Path, words: str) -> None:
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "nas score --output" in str(error.value)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(on: bool, tmp_path: Path) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        read_scores(written(tmp_path, "a.csv", f"arch,zen\n{A},1\n"))
+        assert gc.isenabled() == on
+        with pytest.raises(InputError):
+            read_scores(written(tmp_path, "b.json", "["))
+        assert gc.isenabled() == on
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_missing_files_say_where_to_get_them(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import bz2
 import logging
 import os
 import pickle
+import re
 import sys
 import time
 from collections import OrderedDict
@@ -268,3 +269,12 @@ def test_kept_numbers_of_an_old_format_are_named(
     read_accuracies(folder, "cifar10")
     assert caplog.text.count(old.name) == 1
     assert old.read_bytes() == b"kept by version 0.1"
+
+
+def test_kept_numbers_are_named_by_their_format_and_half_a_checksum(
+    packages: Packages, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_accuracies(folder, "cifar10")
+    (kept,) = cache.iterdir()
+    assert re.fullmatch(r"v2-[0-9a-f]{32}\.npz", kept.name)
+    assert kept.name not in caplog.text  # as one of another version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -42,6 +43,8 @@ def test_a_condition_says_what_it_takes() -> None:
     assert named.why(labelled) == "with label.schedule=cosine (only with step or exponential)"
 
 
-@pytest.mark.parametrize(("words", "text"), [(["a"], "a"), (["a", "b"], "a or b"), ("abc", "a, b or c")])
-def test_either(words: list[str], text: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "text"), [(["a"], "a"), (["a", "b"], "a or b"), ("abc", "a, b or c"), (dict.fromkeys("abc"), "a, b or c")]
+)
+def test_either(words: Iterable[str], text: str) -> None:
     assert either(words) == text

@@ -138,6 +138,20 @@ def test_a_file_where_the_cache_should_be_only_warns(made: Made, cache: Path, ca
     assert "NAS_CACHE" in caplog.text
 
 
+def test_where_no_home_folder_is_known_a_run_only_warns(
+    made: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("NAS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    assert len(load(made.settings).test) == 9
+    assert "no home folder is known" in caplog.text
+    assert "NAS_CACHE" in caplog.text
+
+
 def test_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from nas.core.data.cache import folder
 
@@ -148,6 +162,18 @@ def test_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert folder() == tmp_path / ".cache" / "nas"
+
+
+def test_where_the_number_of_cores_is_not_known_files_are_hashed_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = BUILDERS["cifar10"](tmp_path / "files")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    sources = LOADERS.get("cifar10")(made.settings).sources()
+    assert [Path(source.path).name for source in sources] == [
+        *(f"data_batch_{number}" for number in range(1, 6)),
+        "test_batch",
+    ]
 
 
 # the key
