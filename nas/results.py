@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,8 @@ class Provenance(Record):
 @dataclass(frozen=True, eq=False)
 class Result(Record):
     """A result of a command; the run that writes it adds what it depends on."""
+
+    command: ClassVar[str] = ""  # whose results these are
 
     seconds: dict[str, float] = field(default_factory=dict, kw_only=True, metadata=LAST)  # by stage, and in total
     versions: dict[str, str] = field(default_factory=dict, kw_only=True, metadata=LAST)
@@ -126,6 +128,8 @@ class SupernetTraining(Record):
 class SearchResult(Result):
     """Of `nas search`: the best architectures, of several goals the Pareto front."""
 
+    command = "search"
+
     objective: str
     goals: list[Goal]
     top: list[FoundArchitecture] = field(metadata=key("best"))
@@ -177,6 +181,8 @@ class Checkpoint(Record):
 @dataclass(frozen=True)
 class TrainResult(Result):
     """Of `nas train`: the chosen epoch's weights, and those of the last."""
+
+    command = "train"
 
     checkpoint: str
     arch: str
@@ -383,6 +389,8 @@ class EvalResult(Result):
     each leaves together with those before it.
     """
 
+    command = "eval"
+
     name: str = ""
     arch: str = field(default="", metadata=key("architecture"))
     params: int = NOT_COUNTED  # weights
@@ -482,6 +490,8 @@ class Difference(Record):
 class RunResult(Result):
     """Of `nas run`: what was searched, trained and attacked."""
 
+    command = "run"
+
     arch: str = field(metadata=key("architecture"))
     random_arch: str | None = field(metadata=key("random_architecture"))
     space: str
@@ -531,6 +541,8 @@ class RepeatedDifference(Record):
 class StudyResult(Result):
     """Of `nas run` with several seeds; each has a run of its own in a folder of `runs`."""
 
+    command = "study"
+
     space: str
     data: str
     seeds: list[int]
@@ -579,6 +591,8 @@ class TransferMatrix(Record):
 @dataclass(frozen=True)
 class TransferResult(Result):
     """Of `nas transfer`."""
+
+    command = "transfer"
 
     norm: str
     eps: float
@@ -633,6 +647,8 @@ class HeldOut(Record):
 class DpsResult(Result):
     """Of `nas dps`: the setting of Eproxy that was found, in the text of its space, and as its options."""
 
+    command = "dps"
+
     setting: str
     options: Json
     labels: Agreement
@@ -655,12 +671,6 @@ class ScoreRow(Record):
     reason: str | None = None
 
 
-OF_COMMAND: dict[str, type[Result]] = {
-    "search": SearchResult,
-    "train": TrainResult,
-    "eval": EvalResult,
-    "run": RunResult,
-    "study": StudyResult,
-    "transfer": TransferResult,
-    "dps": DpsResult,
-}
+def result_type(command: str) -> type[Result]:
+    """The type of a command's results, one that a package brings too; of an unknown command that without any key."""
+    return next((kind for kind in Result.__subclasses__() if kind.command == command), Result)

@@ -13,7 +13,7 @@ import result_factory as make
 from nas import results
 from nas.core.io.records import Record
 from nas.core.repeated import TTest
-from nas.results import OF_COMMAND, EvalResult, Interval, Result, RunResult
+from nas.results import EvalResult, Interval, Result, RunResult, result_type
 
 RIGHT = {"clean": "1110", "fgsm": "1100", "pgd20": "1010"}
 DIFFERENCE = results.Difference(
@@ -83,7 +83,7 @@ RESULTS: dict[str, Result] = {
 def test_what_is_read_is_what_was_written(name: str) -> None:
     written = RESULTS[name]
     text = json.dumps(written.to_json(), allow_nan=False)
-    read = OF_COMMAND[name.split()[0]].from_json(json.loads(text))
+    read = result_type(name.split()[0]).from_json(json.loads(text))
     assert type(read) is type(written)
     assert read == written
     assert json.dumps(read.to_json()) == text
@@ -92,7 +92,7 @@ def test_what_is_read_is_what_was_written(name: str) -> None:
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_key_that_is_missing_is_named_or_stays_absent(name: str) -> None:
     plain = json.loads(json.dumps(RESULTS[name].to_json()))
-    kind = OF_COMMAND[name.split()[0]]
+    kind = result_type(name.split()[0])
     named = []
     for gone in plain:
         left = {key: value for key, value in plain.items() if key != gone}
@@ -124,7 +124,7 @@ def with_more(value: Any) -> Any:
 def test_keys_of_a_later_version_are_kept(name: str) -> None:
     text = json.dumps(with_more(RESULTS[name]).to_json())
     assert text.count('"later": [1]') > 1 or name.startswith("train")
-    assert json.dumps(OF_COMMAND[name.split()[0]].from_json(json.loads(text)).to_json()) == text
+    assert json.dumps(result_type(name.split()[0]).from_json(json.loads(text)).to_json()) == text
 
 
 def test_a_measure_of_a_later_version_is_kept() -> None:

@@ -23,7 +23,7 @@ from nas.core.io import checkpoint
 from nas.eval import EvalSettings
 from nas.eval.networks.loading import load_model
 from nas.eval.sources import classify
-from nas.report.presentation import table
+from nas.report.text import table
 from nas.runs import torchrun
 from nas.scoring.rows import line_of
 

@@ -287,7 +287,7 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
         assert Path(lines.strip()).is_relative_to(expected), lines
 
 
-EVERYWHERE = ("nas.report.presentation", "nas.searches.search_stage", "nas.runs.tasks")  # of every run, of every worker
+EVERYWHERE = ("nas.report.text", "nas.searches.search_stage", "nas.runs.tasks")  # of every run, of every worker
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,8 @@ from nas.commands.arguments import CONFIG, OVERRIDES, Option
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
-    from nas.results import Result
+    from nas.core.io.records import Json
+    from nas.results import DpsResult, Result
     from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
     from nas.settings.schema import Settings
@@ -99,3 +102,28 @@ class Dps(RunCommand):
         from nas.searches.dps import execute
 
         return execute(run, watcher)
+
+    def presented(self, folder: Path, result: DpsResult) -> Json:
+        return {**replace(result, file=str(folder / result.file)).to_json(), "run": str(folder)}
+
+    def summary(self, folder: Path, result: DpsResult) -> list[str]:
+        labels, report = result.labels, result.held_out
+        lines = [
+            f"best of {result.evaluated} settings: {result.setting}",
+            f"Spearman's rho with the {labels.count} labels: {labels.spearman:.3f} (plain Eproxy "
+            f"{labels.spearman_plain:.3f})",
+        ]
+        if report is None:
+            lines.append("no other labelled architectures to report on")
+        else:
+            lines.append(f"on {report.count} architectures it did not see:")
+            for title, one in (("Eproxy", report.plain), ("Eproxy + DPS", report.dps)):
+                failed = f", {one.failed} without a value" if one.failed else ""
+                lines.append(f"  {title:<12}  rho {one.spearman:.3f}, top-10 % retrieval {one.top10:.0%}{failed}")
+            if (gap := report.difference) is not None:
+                lines.append(
+                    f"  difference of rho {gap.value:+.3f}, 95 % interval of this one comparison {gap.low:+.3f} to "
+                    f"{gap.high:+.3f}"
+                )
+        file = shlex.quote(str(folder / result.file))
+        return [*lines, f"use it: nas search CONFIG objective=eproxy objective.settings={file}"]

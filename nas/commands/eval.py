@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import OVERRIDES, Argument
@@ -11,7 +12,7 @@ from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
-    from nas.results import Result
+    from nas.results import EvalResult, Result
     from nas.runs.context import Watcher
     from nas.runs.evaluation import GivenModel
     from nas.runs.forecast import Cost
@@ -108,3 +109,18 @@ class Eval(RunCommand):
         with run.stage("report"):
             self.report(run.folder, run.signed(replace(result, seconds=run.seconds())))
         return run.finish(replace(result, seconds=run.seconds()))
+
+    def summary(self, folder: Path, result: EvalResult) -> list[str]:
+        from nas.report.text import checked_lines, corruption_lines, measured_lines, remark_lines, report_line, table
+        from nas.report.wording import non_finite, taken
+
+        return [
+            table([result]),
+            *taken(result),
+            *non_finite(result),
+            *remark_lines(result),
+            *corruption_lines(result),
+            *checked_lines(result.checks),
+            *measured_lines(result, folder),
+            report_line(folder),
+        ]

@@ -50,7 +50,7 @@ class Report(Command):
                 command = command_of(folder)
                 path = command.report(folder, result)
                 values.append(command.presented(folder, result))
-                text = command.summary(folder, result)
+                text = "\n".join(command.summary(folder, result))
             line = f"report: {path}"
             texts.append(text if line in text.splitlines() else f"{text}\n{line}")
         together: Json | None = None

@@ -32,4 +32,4 @@ class Resume(Command):
                 run_follower()
                 return
             with reopen(folder, only_overrides(overrides)) as run:
-                command_of(run.folder).carry_out(run, output)
+                command_of(run.folder).complete(run, output)

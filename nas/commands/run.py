@@ -10,7 +10,7 @@ from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
-    from nas.results import Result, SearchResult
+    from nas.results import EvalResult, Result, RunResult, SearchResult, StudyResult
     from nas.runs.context import RunContext, Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run as OpenedRun
@@ -18,17 +18,15 @@ if TYPE_CHECKING:
     from nas.settings.schema import Settings
 
 
-class Run(RunCommand):
-    """Search, train the best and a random cell, attack them, and write a report.
+class _WholeRun(RunCommand):
+    """What `nas run` asks of a run with one seed and of a study with several."""
 
-    Examples: `nas run quickstart`; `nas run quickstart seed=1 search.budget=200 run.dir=my-run`;
-    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`. `nas run quickstart seeds=3` repeats the whole study
-    with three seeds and reports mean ± standard deviation and paired tests against the random cells.
-    """
-
-    name, place = "run", 1
     arguments = (CONFIG, OVERRIDES)
     takes = ("name", "seeds", "run.*", *SEARCHED, "train.*", "eval.*", "model.*")
+
+    @classmethod
+    def typed(cls) -> str:
+        return "run"
 
     def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
         from nas.settings.typed import load
@@ -37,7 +35,7 @@ class Run(RunCommand):
         return load(self.reader(), config, only_overrides(overrides)), None
 
     def command_of(self, settings: Settings) -> RunCommand:
-        return self if settings.seeds == 1 else Study()
+        return Run() if settings.seeds == 1 else Study()
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.core.errors import InputError
@@ -76,6 +74,17 @@ class Run(RunCommand):
             "eval": eval_stage.cost(settings, methods, jobs.dataset, speed),
         }
 
+
+class Run(_WholeRun):
+    """Search, train the best and a random cell, attack them, and write a report.
+
+    Examples: `nas run quickstart`; `nas run quickstart seed=1 search.budget=200 run.dir=my-run`;
+    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`. `nas run quickstart seeds=3` repeats the whole study
+    with three seeds and reports mean ± standard deviation and paired tests against the random cells.
+    """
+
+    name, place = "run", 1
+
     def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
         from nas.core.seeds import derive
         from nas.eval.sources import ModelSource
@@ -107,6 +116,20 @@ class Run(RunCommand):
             self.report(run.folder, run.signed(replace(result, seconds=run.seconds())))
         return run.finish(replace(result, seconds=run.seconds()))
 
+    def summary(self, folder: Path, result: RunResult) -> list[str]:
+        from nas.report.text import report_line, table
+        from nas.runs.differences import corrected, correction
+
+        lines = [table(result.models), ""]
+        for model in result.models:
+            lines += [f"{model.name} {line}" for line in _said_of(model)]
+        rows = corrected(result).differences
+        for row in rows:
+            if row.first.startswith("best") and row.second.startswith("random"):
+                lines.append(f"{row.first} minus {row.second}, {row.metric}: {row.text}")
+        lines += [correction(len(rows), "of the result")] if rows else []
+        return [*lines, report_line(folder)]
+
 
 def _models(context: RunContext, found: SearchResult) -> list[Model]:
     """The networks to train: the best cell and its random peer, under each training."""
@@ -123,14 +146,18 @@ def _models(context: RunContext, found: SearchResult) -> list[Model]:
     ]
 
 
-class Study(Run):
+def _said_of(model: EvalResult) -> list[str]:
+    """What stands below the table of a whole run, of one of its networks."""
+    from nas.report.text import checked_lines, corruption_lines, remark_lines
+    from nas.report.wording import non_finite
+
+    return [*non_finite(model), *remark_lines(model), *corruption_lines(model)[:1], *checked_lines(model.checks)]
+
+
+class Study(_WholeRun):
     """What `nas run CONFIG seeds=N` makes: the run once per seed, and what the repetitions say together."""
 
     name = "study"
-
-    @classmethod
-    def typed(cls) -> str:
-        return Run.name
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
         from nas.runs import study
@@ -142,3 +169,32 @@ class Study(Run):
         from nas.report.write import write_report
 
         return write_report(folder, result, study_page, self.repeat)
+
+    def summary(self, folder: Path, result: StudyResult) -> list[str]:
+        from rich.table import Table
+
+        from nas.report import study_page
+        from nas.report.text import rendered, report_line
+        from nas.report.wording import probability_of_few
+
+        metrics = list(result.models[0].metrics)
+        seeds = len(result.seeds)
+        lines = Table(title=f"{seeds} seeds, {result.n_test} test images, mean ± standard deviation in percent")
+        lines.add_column("model", no_wrap=True)
+        for metric in metrics:
+            lines.add_column(study_page.metric_title(metric), justify="right")
+        for model in result.models:
+            lines.add_row(model.name, *(study_page.spread(model.metrics[metric]) for metric in metrics))
+        texts = [rendered(lines)]
+        for row in result.tests:
+            values = ", ".join(study_page.points(value) for value in row.values)
+            texts.append(
+                f"{row.first} minus {row.second}, {study_page.metric_title(row.metric)}: {values}; p "
+                f"{probability_of_few(row.seeds.p)} (t), {probability_of_few(row.p_flip)} (sign flip)"
+            )
+        if result.tests:
+            texts.append(
+                f"(p-values are uncorrected; the sign-flip test cannot give less than {result.smallest_p_flip:.3g} "
+                f"with {seeds} seeds)"
+            )
+        return [*texts, report_line(folder)]

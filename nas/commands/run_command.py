@@ -61,17 +61,13 @@ class RunCommand(Command):
     def execute(self, run: Run, watcher: Watcher) -> Result:
         """Carry out the run to its end and write its `result.json`; returns what it says."""
 
-    def presented(self, folder: Path, result: Result) -> Json:
-        """What `--json` prints of it."""
-        from nas.report.presentation import presented
+    def presented(self, folder: Path, result: Any) -> Json:
+        """What `--json` prints of it: all of it, or the documented part with usable paths."""
+        return result.to_json()
 
-        return presented(folder, result)
-
-    def summary(self, folder: Path, result: Result) -> str:
-        """What a person reads of it."""
-        from nas.report.presentation import text_of
-
-        return text_of(folder, result)
+    @abstractmethod
+    def summary(self, folder: Path, result: Any) -> list[str]:
+        """What a person reads of it, in lines."""
 
     def report(self, folder: Path, result: Result) -> Path:
         """Write `report.html` into the run's folder."""
@@ -127,9 +123,9 @@ class RunCommand(Command):
             )
         command.check(settings, given)
         with create(command.name, settings, command.extra(given)) as run:
-            command.carry_out(run, output)
+            command.complete(run, output)
 
-    def carry_out(self, run: Run, output: Output) -> None:
+    def complete(self, run: Run, output: Output) -> None:
         """Go on with the opened run to its end, and show its result."""
         output.note(f"run folder: {run.folder}")
         try:
@@ -138,7 +134,7 @@ class RunCommand(Command):
         except Terminated as error:
             error.run = shlex.quote(str(run.folder))
             raise
-        output.emit(self.presented(run.folder, result), self.summary(run.folder, result))
+        output.emit(self.presented(run.folder, result), "\n".join(self.summary(run.folder, result)))
 
     def finish(self, run: Run, watcher: Watcher) -> Result:
         """The result of the run: that which is there already, or that of `execute`."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.arguments import CONFIG, OVERRIDES, SEARCHED
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
-    from nas.results import Result
+    from nas.core.io.records import Json
+    from nas.results import FoundArchitecture, Result, SearchResult, Standing
     from nas.runs.context import Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
@@ -60,3 +63,35 @@ class Search(RunCommand):
         with run_context(run, watcher, depends_on_images(run.settings)) as context:
             found = search(context)
         return run.finish(replace(found, seconds=run.seconds()))
+
+    def presented(self, folder: Path, result: SearchResult) -> Json:
+        return {**result.to_json(), "run": str(folder)}
+
+    def summary(self, folder: Path, result: SearchResult) -> list[str]:
+        lines = [f"{number}. {one.arch}  {_metrics(one)}" for number, one in enumerate(result.top, 1)]
+        lines += _standing(result.best.standing or {})
+        if result.supernet is not None:
+            why = f", stopped early: {result.supernet.stopped}" if result.supernet.stopped else ""
+            lines.append(f"architecture of epoch {result.supernet.chosen_epoch} of {result.evaluated}{why}")
+            warning = result.supernet.epochs[-1].warning
+            lines += [f"warning: {warning}"] if warning else []
+        else:
+            failed = f", {result.failed} of them without a value" if result.failed else ""
+            note = " (no further class found within the limits)" if result.exhausted else ""
+            lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
+            lines += [f"why: nas report {shlex.quote(str(folder))}"] if failed else []
+        return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
+
+
+def _metrics(found: FoundArchitecture) -> str:
+    return " ".join(f"{name}={value:.6g}" for name, value in found.metrics.items() if value is not None)
+
+
+def _standing(columns: dict[str, Standing]) -> list[str]:
+    """Where the best stands in the given tables."""
+    texts = [f"{name} {one.value:.4g} ({one.percentile:.1f})" for name, one in columns.items() if one.value is not None]
+    if not texts:
+        return []
+    return [
+        f"the first in the tables (and percent of all classes that are worse, equals counted half): {', '.join(texts)}"
+    ]

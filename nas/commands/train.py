@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,8 @@ from nas.commands.arguments import OVERRIDES, Argument
 from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
-    from nas.results import Result
+    from nas.core.io.records import Json
+    from nas.results import Epoch, Result, TrainResult
     from nas.runs.context import Watcher
     from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
@@ -98,3 +101,29 @@ class Train(RunCommand):
                 seconds=trained.seconds,
             )
         )
+
+    def presented(self, folder: Path, result: TrainResult) -> Json:
+        final = replace(result.final, checkpoint=str(folder / result.final.checkpoint))
+        usable = replace(result, final=final, checkpoint=str(folder / result.checkpoint))
+        return {**usable.to_json(), "run": str(folder)}
+
+    def summary(self, folder: Path, result: TrainResult) -> list[str]:
+        attack = f"attack it: nas eval {shlex.quote(str(folder))}"
+        if result.validation.get("val_accuracy") is None:
+            return [
+                f"no image was withheld for validation; the network of the last epoch, {result.epochs}: "
+                f"{folder / result.checkpoint}",
+                attack,
+            ]
+        return [
+            f"validation accuracy {_validated(result.validation)} at epoch {result.chosen_epoch} of {result.epochs}: "
+            f"{folder / result.checkpoint}",
+            f"validation accuracy {_validated(result.final.validation)} at the last: "
+            f"{folder / result.final.checkpoint}",
+            attack,
+        ]
+
+
+def _validated(epoch: Epoch) -> str:
+    robust = epoch.get("val_robust_accuracy")
+    return f"{epoch['val_accuracy']:.3f}" + ("" if robust is None else f", under attack {robust:.3f},")

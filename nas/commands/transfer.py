@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import Argument
@@ -12,7 +13,7 @@ from nas.settings.reader import Reader
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
-    from nas.results import Result
+    from nas.results import Result, TransferResult
     from nas.runs.context import Watcher
     from nas.runs.evaluation import GivenModel
     from nas.runs.run_folder import Run
@@ -78,3 +79,27 @@ class Transfer(RunCommand):
         from nas.runs.transfer import execute
 
         return execute(run, watcher)
+
+    def summary(self, folder: Path, result: TransferResult) -> list[str]:
+        from nas.report.text import checked_lines
+        from nas.report.wording import taken
+
+        takes = [f"{network.name}: {line}" for network in result.networks for line in taken(network)]
+        return [*(_matrix(result, attack) for attack in result.attacks), *takes, *checked_lines(result.checks)]
+
+
+def _matrix(result: TransferResult, attack: str) -> str:
+    """The table of one attack: accuracy of each target (column) under examples of each source (row)."""
+    from rich.table import Table
+
+    from nas.report.text import rendered, share
+
+    names = [network.name for network in result.networks]
+    lines = Table(title=f"{attack}, {result.n_test} test images, {result.norm} eps {result.eps:.4g}")
+    lines.add_column("source \\ target", no_wrap=True)
+    for name in names:
+        lines.add_column(name, justify="right")
+    lines.add_row("(clean)", *(share(result.clean.accuracy[name], result.clean.intervals[name]) for name in names))
+    for name, row, bounds in zip(names, result.attacks[attack].accuracy, result.attacks[attack].intervals):
+        lines.add_row(name, *map(share, row, bounds))
+    return rendered(lines)

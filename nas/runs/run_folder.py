@@ -24,7 +24,7 @@ from nas.core.io.locks import try_lock
 from nas.core.io.records import Json
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
-from nas.results import OF_COMMAND, Provenance, Result
+from nas.results import Provenance, Result, result_type
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
 
@@ -318,7 +318,7 @@ def result_of(folder: Path) -> Result | None:
     if not isinstance(value, dict):
         raise DamagedError(f"Expected a result in {path} but got {value!r}.", "it holds something else")
     with readable(folder):
-        return OF_COMMAND[command].from_json(value)
+        return result_type(command).from_json(value)
 
 
 def finished(folder: Path) -> Result:

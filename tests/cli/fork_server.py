@@ -38,7 +38,7 @@ def _serve() -> None:
     import torchvision  # noqa: F401
 
     import nas.cli.main
-    import nas.report.presentation
+    import nas.report.text
     import nas.runs.transfer
     import nas.scoring.loop
     import nas.searches.search_stage  # noqa: F401

@@ -13,11 +13,11 @@ import result_factory as make
 from scipy import stats
 
 from nas.commands import command_of
+from nas.commands.run import Study
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
 from nas.report.forecast import forecast_text
-from nas.report.presentation import text_of
 from nas.report.wording import probability_of_few
 from nas.results import CorruptionResult, EvalResult, RunResult, StudyResult
 from nas.runs import repetitions, sources
@@ -120,7 +120,7 @@ def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     assert "No p-value and no interval is corrected for their number" in page
     for title in ("95% interval over seeds, uncorrected", "95% interval over images, uncorrected"):
         assert title in page
-    assert "p-values are uncorrected" in text_of(folder, result)
+    assert "p-values are uncorrected" in "\n".join(Study().summary(folder, result))
     assert not re.search(r"more robust|is better|difference shown", page)
     assert "seeds=3" in page
     assert "nas run" in page

@@ -28,7 +28,7 @@ from nas.eval.plan import made
 from nas.eval.standing import Examined
 from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
-from nas.report.presentation import measured_lines
+from nas.report.text import measured_lines
 from nas.report.wording import non_finite
 from nas.results import CorruptionResult, EvalResult, Landscape, Measures
 

@@ -19,8 +19,8 @@ from nas.eval import checks as checks_module
 from nas.eval.outputs import NAMES, check_outputs
 from nas.eval.standing import Examined
 from nas.report.identity import identities
-from nas.report.presentation import checked_lines
 from nas.report.sections import tables
+from nas.report.text import checked_lines
 from nas.results import Check
 
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ import result_factory as make
 
 from nas.report.figures import curves
 from nas.report.identity import identities
-from nas.report.presentation import checked_lines, table
 from nas.report.sections import tables
+from nas.report.text import checked_lines, table
 from nas.report.wording import attack, taken
 from nas.results import Check, Curve, EvalResult, Fed, Normalised, TransferNetwork
 from nas.runs.differences import differences

@@ -20,8 +20,8 @@ from nas.eval.corruptions.scores import Baseline, relative_errors, summary
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.short_training import LabelSettings, ShortTraining
 from nas.report.identity import identities
-from nas.report.presentation import corruption_lines
 from nas.report.sections import corruptions
+from nas.report.text import corruption_lines
 from nas.results import EvalResult, Interval, RelativeErrors
 from nas.settings.schema import from_values
 

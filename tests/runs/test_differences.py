@@ -15,9 +15,9 @@ import pytest
 import result_factory as make
 
 from nas.commands import command_of, execute
+from nas.commands.run import Run
 from nas.report.compare import compare
 from nas.report.comparison_page import lines, page
-from nas.report.presentation import text_of
 from nas.results import Difference, Interval, RunResult
 from nas.runs import run_folder
 from nas.runs.context import Watcher
@@ -29,6 +29,10 @@ TRAININGS = ("standard", "pgd")
 LUCKY = (15, 4)  # images that only the first, only the second network has right: p = .019, of 12 rows not significant
 CLEAR = (40, 4)
 PAIR = ("best-pgd", "random-pgd", "pgd20")
+
+
+def text_of(folder: Path, result: RunResult) -> str:
+    return "\n".join(Run().summary(folder, result))
 
 
 def write_report(folder: Path, found: RunResult) -> Path:

@@ -1,0 +1,138 @@
+"""What a terminal shows of networks that were evaluated: tables, and lines of remarks below them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from nas.eval.corruptions import SAME
+from nas.report.wording import picture_name, remarks
+from nas.results import (
+    CLEAN,
+    OUTPUT_CHECKS,
+    WORST_CASE,
+    Check,
+    EvalResult,
+    Interval,
+    Reliability,
+)
+
+
+def report_line(folder: Path) -> str:
+    """Where the report of a run is."""
+    return f"report: {folder / 'report.html'}"
+
+
+def rendered(lines: Table) -> str:
+    """The table as text."""
+    console = Console(width=160, color_system=None, markup=False, emoji=False, highlight=False)  # names as they are
+    with console.capture() as capture:
+        console.print(lines)
+    return capture.get()
+
+
+def remark_lines(entry: EvalResult) -> list[str]:
+    """What makes the numbers mean less than they say."""
+    return [f"note: {sentence}" for sentence in remarks(entry)]
+
+
+def corruption_lines(entry: EvalResult) -> list[str]:
+    """Accuracies under common corruptions: the mean, groups, and a line for each type."""
+    found = entry.corruptions
+    if found is None:
+        return []
+    low, high = found.interval
+    groups = ", ".join(f"{group} {100 * accuracy:.1f}" for group, accuracy in found.groups.items())
+    lines = [
+        f"accuracy under {len(found.mean_of)} types of corruption: {100 * found.mean:.1f} % "
+        f"[{100 * low:.1f}-{100 * high:.1f}] (clean {100 * found.clean:.1f}, HRS {100 * found.hrs:.1f}; {groups})"
+    ]
+    if found.relative is not None:
+        for title, value in (("mCE", found.relative.mce), ("relative mCE", found.relative.relative_mce)):
+            lines += [] if value is None else [f"{title}: {value:.1f} % of the baseline's error"]
+    width = max(map(len, found.accuracy))
+    severities = " ".join(f"{severity:>5}" for severity in found.severities)
+    lines.append(f"  {'severity':<{width}} {severities}  mean")
+    for kind, accuracies in found.accuracy.items():
+        values = " ".join(f"{100 * accuracy:5.1f}" for accuracy in accuracies)
+        lines.append(f"  {kind:<{width}} {values} {100 * found.types[kind]:5.1f}")
+    lines += [f"  left out: {kind}. {reason}" for kind, reason in found.left_out.items()]
+    lines.append(f"  {found.n_test} images per type and severity, {found.images}")
+    if found.clean_images not in ("", SAME):
+        lines.append(f"  the clean accuracy is of {found.clean_images}")
+    return lines
+
+
+def measured_lines(entry: EvalResult, folder: Path) -> list[str]:
+    """What was measured of a network besides its accuracies, a line each."""
+    found = entry.measures
+    lines = []
+    if calibration := found.calibration:
+        lines.append(
+            f"expected calibration error: {_error(calibration.clean)} clean, "
+            f"{_error(calibration.attacked)} under {calibration.attack} ({calibration.images} images)"
+        )
+    spreads = (
+        ("largest eigenvalue of the input Hessian", found.hessian),
+        ("Frobenius norm of the Jacobian", found.jacobian),
+    )
+    for title, part in spreads:
+        if part is not None:
+            low, middle, high = (part.quantiles[key] for key in ("5", "50", "95"))
+            lines.append(
+                f"{title}: mean {part.mean:.3g}, median {middle:.3g}, 5 % to 95 % {low:.3g} to {high:.3g} "
+                f"({part.images} images)"
+            )
+    if classes := found.classes:
+        for metric in classes[0].accuracy:
+            worst = min(classes, key=lambda row: row.accuracy[metric])
+            lines.append(
+                f"lowest accuracy of a class, {metric}: {100 * worst.accuracy[metric]:.1f} % "
+                f"(class {worst.label}, {worst.n} images)"
+            )
+    if found.landscape is not None:
+        lines.append(f"loss landscape: {folder / picture_name(entry.name)}")
+    return lines
+
+
+def _error(part: Reliability) -> str:
+    return "unknown (no finite logits)" if part.ece is None else f"{100 * part.ece:.1f} %"
+
+
+def table(entries: list[EvalResult]) -> str:
+    """Accuracies in percent with their uncorrected 95 % intervals, and the harmonic robustness score."""
+    first = entries[0]
+    about = f"{first.n_test} test images, {first.norm} eps {first.eps:.4g}"
+    lines = Table(title=f"{about}, uncorrected 95 % intervals")
+    lines.add_column("model", no_wrap=True)
+    lines.add_column("weights", justify="right")
+    metrics = [CLEAN, *first.attacks]
+    for metric in metrics:
+        lines.add_column(metric, justify="right")
+    several = all(entry.worst_of_several for entry in entries)
+    if several:
+        lines.add_column("worst case", justify="right")
+    for attack in first.attacks:
+        lines.add_column(f"HRS {attack}", justify="right")
+    for entry in entries:
+        cells = [share(*entry.accuracy(metric)) for metric in [*metrics, *([WORST_CASE] if several else [])]]
+        scores = [f"{100 * one.hrs:.1f}" for one in entry.attacks.values()]
+        lines.add_row(entry.name, f"{entry.params:,}", *cells, *scores)
+    return rendered(lines)
+
+
+def share(accuracy: float, bounds: Interval) -> str:
+    """An accuracy in percent, with its interval."""
+    return f"{100 * accuracy:.1f} [{100 * bounds.low:.0f}-{100 * bounds.high:.0f}]"
+
+
+def checked_lines(checks: list[Check]) -> list[str]:
+    """Whether the numbers mean anything: one line per check; of those made by default, one for all that pass."""
+    by_default = all(one.name in OUTPUT_CHECKS for one in checks)
+    passed = [one.name for one in checks if one.ok == "pass"] if by_default else []
+    lines = [f"{one.ok:<7} {one.name}: {one.reason}" for one in checks if one.name not in passed]
+    if passed:
+        lines.append(f"{'pass':<7} {', '.join(passed)} (eval.checks=true attacks further)")
+    return lines
