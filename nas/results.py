@@ -94,6 +94,9 @@ class FoundArchitecture(Record):
     standing: dict[str, Standing] | None = None  # by column, where there are tables
 
 
+Quantities = dict[str, Any]  # of an epoch, by names that are made of those of the space's cells and the loss's terms
+
+
 @dataclass(frozen=True)
 class SupernetEpoch(Record):
     """An epoch of a supernet's training: losses, accuracies, and by cell the entropy of α and the skip connections.
@@ -101,7 +104,7 @@ class SupernetEpoch(Record):
     What a method does not measure is absent from `values`, what it cannot measure on these data is None.
     """
 
-    values: dict[str, Any] = field(metadata=flat(""))
+    values: Quantities = field(metadata=flat(""))
 
     @property
     def arch(self) -> str:

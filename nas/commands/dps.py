@@ -65,7 +65,7 @@ class Dps(RunCommand):
         held_out: int | None,
         to: Path | None,
         **options: Any,
-    ) -> tuple[Settings, dict[str, Any]]:
+    ) -> tuple[Settings, Json]:
         """`options` are those of `DPSOptions`."""
         from dataclasses import asdict
 
@@ -90,7 +90,7 @@ class Dps(RunCommand):
             "output": None if to is None else str(to.absolute()),
         }
 
-    def extra(self, given: dict[str, Any]) -> dict[str, Any]:
+    def extra(self, given: Json) -> Json:
         return given
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:

@@ -88,18 +88,20 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
     images = torch.rand(2, 3, image_size, image_size)
     with torch.no_grad():
         network(images)  # fills the caches of constants, which else would keep the exporter's placeholders
-    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
+    given, taken = ["images"], ["logits"]  # their names
     file = io.BytesIO()
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # both exporters are talkative
         warnings.simplefilter("ignore")
         if inspect.signature(torch.onnx.export).parameters["dynamo"].default:
             shapes = ({0: torch.export.Dim("batch")},)
-            program: Any = torch.onnx.export(network, (images,), dynamic_shapes=shapes, **names)
+            program: Any = torch.onnx.export(
+                network, (images,), dynamic_shapes=shapes, input_names=given, output_names=taken
+            )
             file.write(program.model_proto.SerializeToString())
         else:
             axes = {"images": {0: "batch"}, "logits": {0: "batch"}}
             traced: Any = file  # the older signature takes a buffer
-            torch.onnx.export(network, (images,), traced, dynamic_axes=axes, **names)
+            torch.onnx.export(network, (images,), traced, dynamic_axes=axes, input_names=given, output_names=taken)
     model = onnx.load_from_string(file.getvalue())
     for part in (model.graph, *model.graph.node, *model.graph.value_info):  # where in the sources each node was made
         part.ClearField("doc_string")

@@ -178,12 +178,12 @@ def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
     return found
 
 
-def _data(settings: dict[str, Any]) -> str:
+def _data(settings: Json) -> str:
     size = settings.get("size")
     return f"{settings['name']} at {size} pixels" if size else str(settings["name"])
 
 
-def _strength(settings: dict[str, Any], entry: EvalResult) -> tuple[Any, ...]:
+def _strength(settings: Json, entry: EvalResult) -> tuple[Any, ...]:
     chosen = settings.get("eval") or {}
     return (entry.norm, entry.eps, *(chosen.get(key) for key in STRENGTH))
 

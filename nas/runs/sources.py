@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from nas.core.config import Values
 from nas.core.errors import InputError
 from nas.eval.sources import ModelSource, classify
 from nas.results import EvalResult, RunResult, SearchResult, TrainResult
@@ -65,7 +65,7 @@ def checkpoint_of(path: Path) -> Path:
     raise InputError(f"Expected a checkpoint in {path} but this run trained nothing; train with `nas train {path}`.")
 
 
-def settings_of(folder: Path) -> dict[str, Any]:
+def settings_of(folder: Path) -> Values:
     """A run's settings as a base for another run, without its folder."""
     refuse_study(folder)
     values = described(folder)["settings"]

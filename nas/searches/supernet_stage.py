@@ -86,13 +86,13 @@ def search_supernet(context: RunContext) -> SearchResult:
             stage.flush()
     space = SPACES.get(settings.space)()
     found = strategy.result()
-    arch = space.parse(found["architecture"])
+    arch = space.parse(found.arch)
     if not space.connected(arch, **asdict(settings.model)):
         raise NasError(
             f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
             "another seed or other epochs."
         )
-    metrics = {name: value for name, value in strategy.history[found["epoch"] - 1].items() if _is_accuracy(name)}
+    metrics = {name: value for name, value in strategy.history[found.epoch - 1].items() if _is_accuracy(name)}
     tables = context.jobs.tables
     stands = None if tables is None else standing(tables, str(arch))
     return SearchResult(
@@ -103,8 +103,8 @@ def search_supernet(context: RunContext) -> SearchResult:
         failed=0,
         exhausted=False,
         supernet=SupernetTraining(
-            chosen_epoch=found["epoch"],
-            stopped=found["stopped"],
+            chosen_epoch=found.epoch,
+            stopped=found.stopped,
             epochs=[SupernetEpoch(row) for row in strategy.history],
             memory_mb=_memory(device),
         ),

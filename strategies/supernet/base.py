@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 import torch
 
+from nas.core.config import Values
 from nas.core.config.effects import Condition
 from nas.core.data import Dataset
 from nas.core.seeds import derive, seeded
+from nas.results import Quantities
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.options import BilevelOptions
@@ -36,7 +38,7 @@ class SupernetStrategy(Bilevel):
         dataset: Dataset,
         seed: int,
         options: BilevelOptions | None = None,
-        settings: dict[str, Any] | None = None,
+        settings: Values | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """`settings`: keyword arguments of `space.supernet` (fields of `space.SupernetSettings`)."""
@@ -44,6 +46,6 @@ class SupernetStrategy(Bilevel):
             supernet = space.supernet(dataset.num_classes, mean=dataset.mean, std=dataset.std, **(settings or {}))
         super().__init__(supernet, dataset, options if options is not None else self.Options(), seed, device)
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Quantities:
         """One epoch."""
         return self.epoch()

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from nas.core.images import unit_range
 from nas.core.io.checkpoint import State
 from nas.core.optimisation.lr_schedule import cosine
 from nas.core.seeds import derive
+from nas.results import Quantities
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.accuracy import accuracies
 from nas.strategies.supernet.curvature import dominant_eigenvalue
@@ -28,6 +29,14 @@ from nas.strategies.supernet.perturbations import PERTURBATIONS, Budget
 from nas.strategies.supernet.regularisers import REGULARISERS
 from nas.strategies.supernet.stopping import BACK, has_sharpened, is_collapsing
 from nas.strategies.supernet.unrolled import unrolled_gradient
+
+
+class Derived(NamedTuple):
+    """What a search ends with: an architecture, as its space writes it."""
+
+    arch: str
+    epoch: int  # whose architecture it is
+    stopped: str | None  # why the search stopped early, if it did
 
 
 class Bilevel:
@@ -84,9 +93,9 @@ class Bilevel:
             weight_decay=options.alpha_weight_decay,
         )
         self.epochs_done = 0
-        self.history: list[dict[str, Any]] = []  # a row per epoch
+        self.history: list[Quantities] = []  # a row per epoch
         self.stopped: str | None = None  # why, where a criterion ended the search
-        self.chosen: dict[str, Any] | None = None  # the row of the architecture that such a criterion chose
+        self.chosen: Quantities | None = None  # the row of the architecture that such a criterion chose
 
     # the search
 
@@ -94,7 +103,7 @@ class Bilevel:
     def done(self) -> bool:
         return self.epochs_done >= self.options.epochs or self.stopped is not None
 
-    def epoch(self) -> dict[str, Any]:
+    def epoch(self) -> Quantities:
         """One epoch; returns its row of the log: the derived architecture, entropies, skips, losses, accuracies."""
         started = time.perf_counter()
         number, options = self.epochs_done, self.options
@@ -108,7 +117,7 @@ class Bilevel:
                 alpha_sum += _stacked(self.alpha_step(alpha_batch, weight_batch, noise))
             weight_sum += _stacked(self.weight_step(weight_batch, loss, noise))
         levels = {"weight": (loss, weight_sum), **({"alpha": (self.loss, alpha_sum)} if searching else {})}
-        row: dict[str, Any] = {"epoch": number + 1, "warm_up": not searching}
+        row: Quantities = {"epoch": number + 1, "warm_up": not searching}
         for level, (used, total) in levels.items():
             row |= _means(level, total / self.steps_per_epoch, used)
         self._check_finite(row)
@@ -163,10 +172,9 @@ class Bilevel:
             self.weight_optimizer,
         )
 
-    def result(self) -> dict[str, Any]:
-        """The architecture (as the space writes it), the epoch it is of, and why the search stopped early, if so."""
+    def result(self) -> Derived:
         row = self.chosen or (self.history[-1] if self.history else {"epoch": 0, **self._look()})
-        return {"architecture": row["architecture"], "epoch": row["epoch"], "stopped": self.stopped}
+        return Derived(row["architecture"], row["epoch"], self.stopped)
 
     def passes(self) -> int:
         """Forward and backward passes of one batch that the whole search takes, validation and Hessians left out."""
@@ -207,7 +215,7 @@ class Bilevel:
         with only(self.supernet, self.alphas):
             return dominant_eigenvalue(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, generator)
 
-    def _look(self) -> dict[str, Any]:
+    def _look(self) -> Quantities:
         """What α stands for now."""
         supernet = self.supernet
         skips = supernet.skips()
@@ -219,7 +227,7 @@ class Bilevel:
             "warning": f"mostly skip connections in: {', '.join(collapsing)}" if collapsing else None,
         }
 
-    def _decide(self, row: dict[str, Any]) -> None:
+    def _decide(self, row: Quantities) -> None:
         """Whether a criterion ends the search after this epoch."""
         options = self.options
         if row["warm_up"]:
@@ -268,7 +276,7 @@ class Bilevel:
         for group in self.weight_optimizer.param_groups:
             group["lr"] = cosine(step, total, self.options.lr, self.options.lr_min)
 
-    def _check_finite(self, row: dict[str, Any]) -> None:
+    def _check_finite(self, row: Quantities) -> None:
         for level in ("weight", "alpha"):
             value = row.get(f"{level}_loss", 0.0)
             if not math.isfinite(value):

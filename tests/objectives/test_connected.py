@@ -40,6 +40,7 @@ from nas.searches.problem import SearchProblem
 from nas.searches.search_stage import FORECAST_CELLS, feasible, random_peer
 from nas.settings.schema import from_values
 from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet.bilevel import Derived
 
 SPACE = NASBench201()
 DEAD = str(SPACE.canonical(SPACE.parse("|none~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|")))
@@ -414,7 +415,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
         done=True,
         epochs_done=1,
         history=[{"architecture": ALIVE, "warning": None, "val_accuracy": 0.1, "val_robust_accuracy": 0.1}],
-        result=lambda: {"architecture": NOTHING, "epoch": 1, "stopped": None},
+        result=lambda: Derived(NOTHING, 1, None),
         load_state_dict=lambda state: None,
     )
     monkeypatch.setattr(supernet_stage, "made", lambda jobs: done)
@@ -426,7 +427,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
             assert REASON in str(caught.value)
             assert caught.value.exit_code == 1
         assert not (tmp_path / "run" / "result.json").exists()
-        done.result = lambda: {"architecture": ALIVE, "epoch": 1, "stopped": None}
+        done.result = lambda: Derived(ALIVE, 1, None)
         found = execute(run, Watcher())
         assert isinstance(found, SearchResult)
         assert found.best.arch == ALIVE

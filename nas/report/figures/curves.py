@@ -23,7 +23,7 @@ from nas.report.wording import attack, norm, radius
 from nas.results import EvalResult, TrainedModel
 from nas.searches.loop import Step
 
-STYLE: dict[str, Any] = {
+STYLE: dict[str, str | float] = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "text.parse_math": False,
     "font.size": 11,

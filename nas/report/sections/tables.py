@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from itertools import groupby
-from typing import Any
 
 from nas.report.facts import Facts
 from nas.report.identity import TRAININGS, Identity
@@ -253,7 +252,7 @@ def seconds(facts: Facts) -> str:
     return scrolling(f'<table class="times"><tbody>{rows}{last}</tbody></table>')
 
 
-def pairs(values: dict[str, Any]) -> str:
+def pairs(values: Mapping[str, object]) -> str:
     """Names and values side by side."""
     rows = "".join(
         f'<tr><th class="name">{escape(str(key))}</th><td><code>{escape(str(item))}</code></td></tr>'

@@ -438,7 +438,7 @@ def test_the_global_generator_is_left_alone() -> None:
 
 def test_a_row_tells_what_happened() -> None:
     run = search(epochs=2)
-    assert run.result()["epoch"] == 0
+    assert run.result().epoch == 0
     run.step()
     row = run.step()
     supernet = run.supernet
@@ -452,7 +452,7 @@ def test_a_row_tells_what_happened() -> None:
     assert row["lr"] == pytest.approx(cosine(3, 4, 0.025, 0.001))
     assert 0 <= row["val_robust_accuracy"] <= row["val_accuracy"] <= 1
     assert row["seconds"] > 0
-    assert run.result() == {"architecture": row["architecture"], "epoch": 2, "stopped": None}
+    assert run.result() == (row["architecture"], 2, None)
 
 
 def test_validation_is_of_the_held_out_images_and_the_same_for_every_strategy() -> None:
@@ -527,8 +527,8 @@ def test_too_many_skip_connections_end_the_search_but_not_in_the_warm_up() -> No
     assert not run.done
     run.step()
     assert run.done
-    assert run.result()["stopped"] == "6 skip connections in the cell cell"
-    assert run.result()["epoch"] == 2
+    assert run.result().stopped == "6 skip connections in the cell cell"
+    assert run.result().epoch == 2
     resumed = search(stop_skips=6)
     resumed.load_state_dict(run.state_dict())
     assert resumed.done
@@ -537,7 +537,7 @@ def test_too_many_skip_connections_end_the_search_but_not_in_the_warm_up() -> No
     skip_everywhere(never)
     while not never.done:
         never.step()
-    assert never.result() == {"architecture": never.history[-1]["architecture"], "epoch": 3, "stopped": None}
+    assert never.result() == (never.history[-1]["architecture"], 3, None)
 
 
 def test_a_sharpening_loss_ends_the_search_with_the_architecture_of_five_epochs_before(
@@ -550,8 +550,8 @@ def test_a_sharpening_loss_ends_the_search_with_the_architecture_of_five_epochs_
         run.step()
     assert run.epochs_done == 14  # the warm-up and 13 more; mean(1, 1, 1.5, 2, 3) is the first above 4/3
     assert run.stopped is not None
-    assert run.result()["epoch"] == run.epochs_done - 5
-    assert run.result()["architecture"] == run.history[-6]["architecture"]
+    assert run.result().epoch == run.epochs_done - 5
+    assert run.result().arch == run.history[-6]["architecture"]
 
 
 def test_when_a_loss_has_sharpened() -> None:
@@ -715,7 +715,7 @@ def test_without_held_out_images_there_are_no_accuracies_and_the_last_epoch_is_t
         assert other["val_accuracy"] is not None
         assert row["architecture"] == other["architecture"]
         assert row["weight_loss"] == other["weight_loss"]
-    assert run.result()["epoch"] == run.options.epochs
+    assert run.result().epoch == run.options.epochs
     assert search(data=data, validation_images=0).validation() == {}
 
 
