@@ -88,6 +88,13 @@ def test_limits(key: str, more: dict[str, Any], allowed: list[Any], refused: lis
             EvalSettings(**{**more, key: value}).check()
 
 
+@pytest.mark.parametrize(("norm", "usual"), [("Linf", "8/255"), ("L2", r"0\.5")])
+def test_a_radius_that_is_refused_is_told_the_usual_one(norm: str, usual: str) -> None:
+    """Those of RobustBench, Croce et al. 2021 (arXiv:2010.09670), for CIFAR-10."""
+    with pytest.raises(InputError, match=f" {usual} is the usual one for CIFAR-10"):
+        EvalSettings(norm=norm, eps=0.0).check()
+
+
 @pytest.mark.parametrize(
     ("clean", "robust", "expected"),
     [(0.9, 0.45, 0.6), (0.8, 0.2, 0.32), (1.0, 1.0, 1.0), (0.5, 0.0, 0.0), (0.0, 0.0, 0.0), (0.6, 0.3, 0.4)],

@@ -12,6 +12,7 @@ import pytest
 import torch
 from jacobian import depends_on_the_image
 from torch import nn
+from torch.nn import functional as F
 
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
@@ -171,6 +172,18 @@ def test_a_pass_without_gradients_does_not_spoil_later_ones() -> None:
     with torch.inference_mode():
         pool(x)
     pool(x.clone().requires_grad_(True)).sum().backward()
+
+
+@pytest.mark.parametrize(("height", "width", "depthwise"), [(7, 7, 0), (8, 8, 1), (7, 9, 0), (9, 8, 1)])
+def test_maps_of_8_by_8_and_more_are_pooled_by_a_convolution_on_a_cpu(
+    height: int, width: int, depthwise: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+    total = AveragePool.total
+    monkeypatch.setattr(AveragePool, "total", lambda self, x: (calls.append(None), total(self, x))[1])
+    x = torch.rand(1, 2, height, width)
+    torch.testing.assert_close(AveragePool(2)(x), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+    assert len(calls) == depthwise
 
 
 def test_edges_for_drawing() -> None:

@@ -353,7 +353,7 @@ def test_where_no_feature_has_a_value_classes_are_drawn() -> None:
     assert len(set(map(NASBench201().canonical, asked))) == 20
 
 
-@pytest.mark.parametrize("acquisition", ["ei", "ucb"])
+@pytest.mark.parametrize("acquisition", ["ei", "mean", "ucb"])
 def test_a_state_of_before_goes_on_by_its_rules(acquisition: str) -> None:
     """Version 0.1 took 0 for a feature without a value, and expected improvement as it is."""
     space = NASBench201()
@@ -378,7 +378,7 @@ def test_a_state_of_before_goes_on_by_its_rules(acquisition: str) -> None:
     if acquisition == "ei":
         values = expected_improvement(average, sd, max(map(smooth, data)))
     else:
-        values = average + 0.5 * sd
+        values = average + (0.5 if acquisition == "ucb" else 0.0) * sd
     expected = [left[row] for row in np.argsort(-values, kind="stable")[:6]]
     resumed = Guided(space, GOALS, 0, options, Hints(holed))
     resumed.load_state_dict(json.loads(json.dumps(state)))

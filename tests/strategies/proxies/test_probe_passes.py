@@ -159,6 +159,29 @@ def test_what_is_handed_over_is_made_anew(watched: Watched, batch: Batch) -> Non
     assert croze(probe) == croze(probe)
 
 
+def test_a_quantity_is_looked_at_once_and_outputs_never(
+    watched: Watched, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(probe_module, "check_finite", lambda what, values: looked.append(what))
+    probe = Probe(watched.network, *batch, wanted=("outputs", "weight_grads"))
+    for name in ("outputs", "weight_grads") * 2:
+        probe.quantity(name)
+    assert looked == ["output of the network", "gradient of the loss to the weights"]
+
+
+def test_a_view_has_copies_of_the_parameters_only_where_they_may_be_changed(watched: Watched, batch: Batch) -> None:
+    probe = Probe(watched.network, *batch)
+
+    def places(**options: bool) -> set[int]:
+        with probe.view(**options):  # type: ignore[arg-type]
+            return {parameter.data_ptr() for parameter in probe.body.parameters()}
+
+    own = {parameter.data_ptr() for parameter in probe.body.parameters()}
+    assert places() == own
+    assert not places(owned=True) & own
+
+
 def test_several_numbers_of_projections_do_not_mix(watched: Watched, batch: Batch) -> None:
     names = [f"projections/{number}" for number in (1, 2, 3)]
     together = Probe(watched.network, *batch, wanted=names)

@@ -560,6 +560,9 @@ def test_when_a_loss_has_sharpened() -> None:
     assert has_sharpened([1.0] * 5 + [1.34] * 5)
     assert not has_sharpened([1.0] * 5 + [1.33] * 5)
     assert not has_sharpened([2.0] * 5 + [1.0] * 5)
+    for earlier in (0.1, 9.0):  # than the ten epochs that are compared
+        assert has_sharpened([earlier] * 20 + [1.0] * 5 + [1.34] * 5)
+        assert not has_sharpened([earlier] * 20 + [1.0] * 5 + [1.33] * 5)
     for old in (-1.0, -0.1, 0.0):
         assert not has_sharpened([old] * 5 + [9.0] * 5)
 
