@@ -39,7 +39,7 @@ NODE: dict[str, Any] = {"num_cpus": 2, "node_ip_address": "127.0.0.1"}
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head without cores and a machine of two; all are processes of this one, and can import this module."""
-    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [*map(str, Path(__file__).parents[:2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(paths))
         made = Cluster(
