@@ -25,7 +25,7 @@ from nas.objectives.columns import TableColumns
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import LATENCY, source_of
 from nas.objectives.predicted import Predicted
-from nas.objectives.proxies import Scorer
+from nas.objectives.proxy_scorer import Scorer
 from nas.objectives.short_training import ShortTraining
 from nas.results import EvalResult, TrainedModel
 from nas.runs.run_folder import STORE, provenance_of

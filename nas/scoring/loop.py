@@ -19,7 +19,7 @@ from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.storage.base import TaskResult
 from nas.objectives import connected
 from nas.objectives.notation import builds
-from nas.objectives.proxies import Scorer
+from nas.objectives.proxy_scorer import Scorer
 from nas.results import ScoreRow
 from nas.runs.definitions import BEFORE, definitions
 from nas.runs.run_folder import as_meant

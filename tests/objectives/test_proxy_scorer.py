@@ -15,9 +15,9 @@ from cutting import cut, nothing
 
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.errors import InputError, NasError
-from nas.objectives import connected, proxies
+from nas.objectives import connected, proxy_scorer
 from nas.objectives.network_spec import NetworkSpec
-from nas.objectives.proxies import Scorer
+from nas.objectives.proxy_scorer import Scorer
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.base import proxy
@@ -71,7 +71,7 @@ class Made:
             return Probe(network, images, labels, **settings)
 
         monkeypatch.setattr(NASBench201, "build", counted)
-        monkeypatch.setattr(proxies, "Probe", probe)
+        monkeypatch.setattr(proxy_scorer, "Probe", probe)
 
 
 def test_order_and_company_do_not_matter() -> None:

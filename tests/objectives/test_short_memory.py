@@ -11,7 +11,7 @@ import torch
 from nas.core.data import DataSettings, load
 from nas.core.execution.out_of_memory import is_shortage, on_host
 from nas.objectives.network_spec import NetworkSpec
-from nas.objectives.proxies import Scorer
+from nas.objectives.proxy_scorer import Scorer
 from nas.search_spaces import NASBench201
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.passes.probe import Probe

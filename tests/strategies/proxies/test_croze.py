@@ -183,7 +183,7 @@ def test_more_images_change_the_value(space: SearchSpace, tiny: Tiny, batch: Bat
 def test_the_batch_size_reaches_the_score() -> None:
     from nas.core.data import DataSettings, load
     from nas.objectives.network_spec import NetworkSpec
-    from nas.objectives.proxies import Scorer
+    from nas.objectives.proxy_scorer import Scorer
 
     dataset, sized = load(DataSettings()), NetworkSpec("nasbench201", {"channels": 2, "cells_per_stage": 1}, 10, 16)
     arch = str(SPACES.get("nasbench201")().largest())
