@@ -10,8 +10,7 @@ from typing import ClassVar
 import torch
 from torch.nn import functional
 
-from nas.bench.base import Bench
-from nas.bench.limits import Limit
+from nas.bench.base import Bench, Limit
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nas.bench.base import Bench
-from nas.bench.limits import Limit
+from nas.bench.base import Bench, Limit
 from nas.bench.timing import device, forward_backward, peak_megabytes, seconds
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES, Network, SearchSpace

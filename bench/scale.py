@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from nas.bench.base import Bench
+from nas.bench.base import Bench, Limit
 from nas.bench.growth import STORE, Mark, grown
-from nas.bench.limits import Limit
 from nas.bench.proxies import batch, batch_size
 from nas.bench.spread import nap, overhead, used, used_by_search, warmed
 from nas.bench.timing import available_megabytes, device, seconds

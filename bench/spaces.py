@@ -9,8 +9,7 @@ from random import Random
 from statistics import median
 from typing import Any, ClassVar
 
-from nas.bench.base import Bench
-from nas.bench.limits import Limit
+from nas.bench.base import Bench, Limit
 from nas.bench.timing import seconds
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES, SearchSpace

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import ClassVar
 
-from nas.bench.base import Bench
-from nas.bench.limits import Limit
+from nas.bench.base import Bench, Limit
 from nas.bench.timing import seconds
 from nas.core.io.records import Json
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import ClassVar
 
-from nas.bench.base import Bench
-from nas.bench.limits import Limit
+from nas.bench.base import Bench, Limit
 from nas.bench.timing import peak_megabytes, seconds
 from nas.core.errors import InputError
 from nas.core.io.records import Json

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.bench.base import Bench
-from nas.bench.limits import Limit
+from nas.bench.base import Bench, Limit
 from nas.bench.loaders import throughput
 from nas.bench.timing import device, seconds
 from nas.core.data import Dataset, Split

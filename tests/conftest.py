@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
 SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a version of torch or numpy does not do
-    "bench/test_bench_limits.py",
+    "bench/test_bench_base.py",
     "cli/test_measures_command.py",
     "cli/test_supernet_search.py",
     "cli/test_transfer_command.py",

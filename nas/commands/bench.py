@@ -25,7 +25,7 @@ class Benchmark(Command):
 
     def call(self, output: Output, name: str, robustness: Path | None) -> None:
         from nas.bench import BENCHES
-        from nas.bench.limits import text
+        from nas.bench.base import text
         from nas.bench.tables import TablesBench
 
         bench = BENCHES.get(name)()

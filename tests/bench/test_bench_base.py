@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nas.bench import BENCHES, Bench, quickstart, spaces, start
-from nas.bench.limits import Limit, text
+from nas.bench.base import Limit, text
 from nas.cli.main import run_command
 from nas.search_spaces import SPACES
 
