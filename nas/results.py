@@ -674,6 +674,21 @@ class ScoreRow(Record):
     reason: str | None = None
 
 
+# Exports
+
+
+@dataclass(frozen=True)
+class ExportResult(Record):
+    """Of `nas export`: the network that was written, and the files of its folder."""
+
+    folder: str
+    name: str
+    arch: str
+    params: int  # weights
+    evaluations: int  # finished ones, whose numbers are in the folder
+    files: list[str]
+
+
 def result_type(command: str) -> type[Result]:
     """The type of a command's results, one that a package brings too; of an unknown command that without any key."""
     return next((kind for kind in Result.__subclasses__() if kind.command == command), Result)

@@ -22,9 +22,9 @@ RUN_COMMANDS: Registry[type[RunCommand]] = Registry(
 
 def command_of(folder: Path) -> RunCommand:
     """The command that made the run in the folder, by its `config.json`, and that goes on with it."""
-    from nas.runs.run_folder import described
+    from nas.runs.run_folder import read_config
 
-    name = described(folder)["command"]
+    name = read_config(folder).command
     if name not in RUN_COMMANDS.components:
         raise InputError(
             f"Expected a run of {', '.join(RUN_COMMANDS.names())} but {folder} says {name!r}; restore its config.json."

@@ -27,8 +27,8 @@ class Export(Command):
 
         result = export(source, folder)
         lines = [
-            f"{result['name']}: {result['params']:,} weights, {result['evaluations']} evaluation(s)",
-            f"files: {', '.join(result['files'])}",
-            f"load it: nas.load({result['folder']!r})",
+            f"{result.name}: {result.params:,} weights, {result.evaluations} evaluation(s)",
+            f"files: {', '.join(result.files)}",
+            f"load it: nas.load({result.folder!r})",
         ]
-        output.emit(result, "\n".join(lines))
+        output.emit(result.to_json(), "\n".join(lines))

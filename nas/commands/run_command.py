@@ -140,7 +140,7 @@ class RunCommand(Command):
         """The result of the run: that which is there already, or that of `execute`."""
         from nas.core.provenance import versions
         from nas.runs.differences import uncorrected
-        from nas.runs.run_folder import RESULT, described
+        from nas.runs.run_folder import RESULT, read_config
 
         log = logging.getLogger("nas")
         done = run.result()
@@ -153,7 +153,7 @@ class RunCommand(Command):
                     run.folder,
                 )
             return done
-        version = described(run.folder).get("version")
+        version = read_config(run.folder).version
         if version != (current := versions()["robust-nas"]):
             log.warning("This run was started by version %s, this is %s.", version, current)
         run.begin()

@@ -25,7 +25,8 @@ from nas.core.io.records import Json
 from nas.core.provenance import versions
 from nas.export.card import Evaluation, Facts, card
 from nas.report.facts import evaluations_of
-from nas.runs.run_folder import CONFIG, described, result_of
+from nas.results import ExportResult
+from nas.runs.run_folder import CONFIG, read_config, result_of
 from nas.runs.sources import checkpoint_of, run_of
 from nas.search_spaces import SPACES, Network
 from nas.train import adversarial, load_trained
@@ -36,7 +37,7 @@ ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that
 TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
 
 
-def export(source: Path, folder: Path) -> Json:
+def export(source: Path, folder: Path) -> ExportResult:
     """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; returns what was written.
 
     The folder appears whole or not at all. `InputError` where it exists and is not empty.
@@ -69,14 +70,14 @@ def export(source: Path, folder: Path) -> Json:
         write_atomic(new / ONNX, lambda file: file.write(onnx_bytes(exported, trained.image_size)))
         write_json(new / METRICS, [one.to_json() for one in metrics])
         write_text(new / CARD, card(folder.name, trained, facts, metrics))
-    return {
-        "folder": str(folder),
-        "name": trained.name,
-        "arch": trained.arch,
-        "params": cost.params,
-        "evaluations": len(metrics),
-        "files": [DESCRIPTION, WEIGHTS, METRICS, CARD, ONNX],
-    }
+    return ExportResult(
+        folder=str(folder),
+        name=trained.name,
+        arch=trained.arch,
+        params=cost.params,
+        evaluations=len(metrics),
+        files=[DESCRIPTION, WEIGHTS, METRICS, CARD, ONNX],
+    )
 
 
 def onnx_bytes(network: Network, image_size: int) -> bytes:
@@ -131,7 +132,7 @@ def _recipe(path: Path, training: str) -> Json | None:
     run = run_of(path)
     if run is None:
         return None
-    settings = described(run)["settings"]
+    settings = read_config(run).settings
     recipe = {"seed": settings["seed"], **settings["train"], "method": training}
     return {key: value for key, value in recipe.items() if adversarial(training) or key not in ADVERSARIAL}
 
@@ -152,7 +153,7 @@ def _metrics(path: Path) -> list[Evaluation]:
             continue
         for entry in [] if result is None else evaluations_of(result):
             if entry.checkpoint is not None and (folder / entry.checkpoint).resolve() == path:
-                data = described(folder)["settings"]["data"]
+                data = read_config(folder).settings["data"]
                 found.append(Evaluation(entry, {key: data.get(key) for key in ("name", "size")}, folder.name))
     return found
 

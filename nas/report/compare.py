@@ -20,7 +20,7 @@ from nas.report.identity import TRAININGS, Identity, identities
 from nas.report.palette import CHECKPOINTS
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
-from nas.runs.run_folder import STORE, described, finished
+from nas.runs.run_folder import STORE, finished, read_config
 from nas.runs.sources import run_of
 from nas.strategies.pareto import undominated
 
@@ -115,7 +115,7 @@ def single_runs(folders: Sequence[Path]) -> list[Path]:
     runs: dict[Path, Path] = {}
     for folder in folders:
         parts = [folder]
-        if described(folder)["command"] == "study":
+        if read_config(folder).command == "study":
             result = finished(folder)
             parts = [folder / name for name in result.runs] if isinstance(result, StudyResult) else []
         runs.update({part.resolve(): part for part in parts if part.resolve() not in runs})
@@ -155,7 +155,7 @@ def _worst(one: Checkpoint) -> list[str]:
 
 def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
     entries = evaluations_of(finished(folder))
-    settings = described(folder)["settings"]
+    settings = read_config(folder).settings
     split = identities({entry.name: entry.training for entry in entries})
     cells = list(dict.fromkeys(one.cell for one in split.values()))
     found = []

@@ -23,7 +23,7 @@ from nas.results import (
     TransferResult,
 )
 from nas.runs.differences import corrected
-from nas.runs.run_folder import described
+from nas.runs.run_folder import read_config
 from nas.search_spaces import SPACES
 from nas.searches.loop import Step, failures, trajectory
 
@@ -108,7 +108,7 @@ class Facts:
 
 def gather(folder: Path, result: Result, repeat: Repeat) -> Facts:
     """Read what the folder of a run knows; takes no lock, so that it works inside the run and after it."""
-    config = described(folder)
+    begun = read_config(folder)
     result = corrected(result)
     evaluations, failed = [], {}
     training: dict[str, TrainedModel] = {}
@@ -122,9 +122,8 @@ def gather(folder: Path, result: Result, repeat: Repeat) -> Facts:
     known = {entry.name: entry.training for entry in evaluations_of(result)}
     models = identities({**known, **{name: known.get(name) for name in training}})
     training = {name: training[name] for name in models if name in training}
-    settings, extra = config["settings"], config["extra"]
-    line = repeat(settings, extra)
-    return Facts(settings, config["command"], extra, result, evaluations, failed, training, models, line)
+    line = repeat(begun.settings, begun.extra)
+    return Facts(begun.settings, begun.command, begun.extra, result, evaluations, failed, training, models, line)
 
 
 def search_of(result: Result) -> SearchResult | None:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nas.core import config, provenance
+from nas.core.config import Values
 from nas.core.config.effects import may_read
 from nas.core.data import BEFORE, LOADERS, Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
 from nas.core.io.locks import try_lock
-from nas.core.io.records import Json
+from nas.core.io.records import Json, Record
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.results import Provenance, Result, result_type
@@ -52,6 +53,20 @@ R = TypeVar("R", bound=Result)
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Record):
+    """What `config.json` of a run says: what it was begun with."""
+
+    version: str = "0"  # of this software
+    command: str
+    extra: Json  # what the command was given besides settings: a checkpoint, labels, ...
+    settings: Values
+
+    def as_meant(self) -> RunConfig:
+        """With the settings that an earlier version lacked, and that have another default now, as it meant them."""
+        return replace(self, settings=as_meant(self.settings))
+
+
 @dataclass
 class Run:
     """An opened run. `command` is what started it, and what `nas resume` goes on with."""
@@ -70,7 +85,7 @@ class Run:
 
     def begun_before(self, version: str) -> str | None:
         """The version that began the run, where it is an earlier one than this and than `version`."""
-        began = str(described(self.folder).get("version", "0"))
+        began = read_config(self.folder).version
         return began if _numbers(began) < min(_numbers(version), _numbers(__version__)) else None
 
     def begin(self) -> None:
@@ -213,15 +228,12 @@ def create(command: str, settings: Settings, extra: Json | None = None) -> Itera
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
     try:
-        described = {
-            "version": __version__,
-            "command": command,
-            "extra": extra or {},
-            "settings": config.plain(settings),
-        }
-        write_signed(temporary / CONFIG, described)
+        begun = RunConfig(
+            version=__version__, command=command, extra=extra or {}, settings=config.plain(settings)
+        ).to_json()
+        write_signed(temporary / CONFIG, begun)
         with backup.opened(temporary / STORE) as store:
-            store.put("config", described)
+            store.put("config", begun)
             backup.keep_copy(store)
         temporary.chmod(0o755)
         folder = _placed(temporary, wanted, parent, settings.name)
@@ -261,16 +273,11 @@ def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
         yield run
 
 
-def described(folder: Path) -> Json:
-    """What `config.json` of a run says; `InputError` where the folder is no run.
-
-    Settings that a run of an earlier version lacks, and that have another default now, are there as it meant them.
-    """
+def read_config(folder: Path) -> RunConfig:
+    """What `config.json` of a run says, as it was meant; `InputError` where the folder is no run."""
     path = folder / CONFIG
     try:
-        value = read_signed(path)
-        if not {"command", "settings", "extra"} <= value.keys():
-            raise ValueError("keys are missing")
+        return RunConfig.from_json(read_signed(path)).as_meant()
     except FileNotFoundError as error:
         raise InputError(f"Expected a run folder but {folder} has no {CONFIG}; check the path.") from error
     except ChangedError as error:
@@ -284,12 +291,15 @@ def described(folder: Path) -> Json:
         raise DamagedError(
             f"Expected a readable {path} but {error.reason}; `nas resume {folder}` writes it anew.", error.reason
         ) from error
-    except (OSError, ValueError, AttributeError) as error:
+    except KeyError as error:
+        raise InputError(
+            f"Expected a readable {path} but the key {error} is missing; restore it from a copy."
+        ) from error
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"Expected a readable {path} but: {error}; restore it from a copy.") from error
-    return {**value, "settings": as_meant(value["settings"])}
 
 
-def as_meant(settings: Json) -> Json:
+def as_meant(settings: Values) -> Values:
     """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
     data = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(data, dict):
@@ -303,7 +313,7 @@ def result_of(folder: Path) -> Result | None:
 
     `InputError` where it is not what a run of this command wrote.
     """
-    command = described(folder)["command"]
+    command = read_config(folder).command
     path = folder / RESULT
     try:
         value = read_signed(path)
@@ -345,22 +355,22 @@ def readable(folder: Path) -> Iterator[None]:
 def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
     """Lock the run, verify its store and go back to the last good copy where it must be."""
     try:
-        described(folder)
+        read_config(folder)
     except InputError as error:
         if isinstance(error, ChangedError) or not any(
             path.is_file() for path in (folder / STORE, backup.copy_of(folder / STORE))
         ):
             raise
     with _locked(folder), backup.opened(folder / STORE) as store:
-        value = _configuration(folder, store)
-        settings = from_values(value["settings"], overrides or [])
-        yield Run(folder, value["command"], settings, value["extra"], store)
+        begun = _configuration(folder, store)
+        settings = from_values(begun.settings, overrides or [])
+        yield Run(folder, begun.command, settings, begun.extra, store)
 
 
-def _configuration(folder: Path, store: SqliteStore) -> Json:
+def _configuration(folder: Path, store: SqliteStore) -> RunConfig:
     """What `config.json` says; where that is damaged or gone it is written anew, as the store has it."""
     try:
-        return described(folder)
+        return read_config(folder)
     except InputError as error:
         kept = store.get("config")
         if kept is None or isinstance(error, ChangedError):
@@ -372,7 +382,7 @@ def _configuration(folder: Path, store: SqliteStore) -> Json:
         )
         put_aside(path)
         write_signed(path, kept)
-        return {**kept, "settings": as_meant(kept["settings"])}
+        return RunConfig.from_json(kept).as_meant()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from nas.core.config import Values
 from nas.core.errors import InputError
 from nas.eval.sources import ModelSource, classify
 from nas.results import EvalResult, RunResult, SearchResult, TrainResult
-from nas.runs.run_folder import CONFIG, described, finished, reopen, result_of
+from nas.runs.run_folder import CONFIG, finished, read_config, reopen, result_of
 from nas.train.exported import is_exported
 
 DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
@@ -39,7 +39,7 @@ def run_of(checkpoint: Path) -> Path | None:
     """The folder of the run that the checkpoint belongs to; None where it lies elsewhere."""
     for parent in list(checkpoint.parents)[:DEPTH]:
         try:
-            if described(parent)["command"] != "study":
+            if read_config(parent).command != "study":
                 return parent
         except InputError:  # no run, or somebody else's config.json
             continue
@@ -68,13 +68,13 @@ def checkpoint_of(path: Path) -> Path:
 def settings_of(folder: Path) -> Values:
     """A run's settings as a base for another run, without its folder."""
     refuse_study(folder)
-    values = described(folder)["settings"]
+    values = read_config(folder).settings
     return {**values, "run": {**values["run"], "dir": None}}
 
 
 def refuse_study(folder: Path) -> None:
     """`InputError` where the folder is a study and one run is wanted."""
-    if described(folder)["command"] == "study":
+    if read_config(folder).command == "study":
         runs = ", ".join(str(path.parent) for path in sorted(folder.glob(f"seed-*/{CONFIG}")))
         raise InputError(
             f"Expected one run but {folder} is a study of several seeds; give one of {runs or 'its runs'}."

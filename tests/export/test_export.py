@@ -84,7 +84,7 @@ def test_onnx_gives_what_torch_gives_for_any_batch(space: str, tmp_path: Path) -
     session = runtime.InferenceSession(tmp_path / "net" / "model.onnx")
     network, original = nas.load(tmp_path / "net"), nas.load(path)
     weights = sum(weight.numel() for weight in network.parameters())
-    assert weights == result["params"], "the auxiliary head is left behind"
+    assert weights == result.params, "the auxiliary head is left behind"
     for count in (1, 5):
         x = torch.rand(count, 3, 16, 16)
         with torch.no_grad():
@@ -99,7 +99,7 @@ def test_the_folder_tells_everything_but_the_users_paths(tmp_path: Path, without
     path = whole_run(tmp_path)
     result = export(path, tmp_path / "net")
     files = {file.name: file for file in (tmp_path / "net").iterdir()}
-    assert sorted(files) == sorted(result["files"])
+    assert sorted(files) == sorted(result.files)
     description = json.loads(files["architecture.json"].read_text())
     trained = trained_network()
     network = description["network"]

@@ -16,7 +16,7 @@ from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, write_signed
 from nas.results import Provenance, Result
-from nas.runs.run_folder import CHANGEABLE, PLACES, create, described, reopen, result_of
+from nas.runs.run_folder import CHANGEABLE, PLACES, create, read_config, reopen, result_of
 from nas.searches.search_stage import depends_on_images
 from nas.settings.schema import load
 
@@ -42,7 +42,7 @@ def test_a_new_folder_has_a_store_and_a_good_copy(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "config.json", "config.json.sha256", "lock", "store.sqlite", "store.good.sqlite",
     }  # fmt: skip
-    assert facts(folder / "store.good.sqlite")["config"] == described(folder)
+    assert facts(folder / "store.good.sqlite")["config"] == read_config(folder).to_json()
 
 
 def test_the_end_of_a_stage_renews_the_good_copy(folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_damage_that_comes_up_while_running_ends_in_an_action(folder: Path) -> N
         connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
     connection.close()
     with reopen(folder) as run:  # mended at the opening
-        assert run.store.get("config") == described(folder)
+        assert run.store.get("config") == read_config(folder).to_json()
         run.store.connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
         with pytest.raises(DamagedError, match=r"store\.sqlite is damaged .*'config'.*nas resume"):
             run.store.get("config")

@@ -23,7 +23,7 @@ from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
 from nas.results import EvalResult
 from nas.runs.evaluation import evaluation_settings
-from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, described, provenance_of, reopen
+from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, provenance_of, read_config, reopen
 from nas.runs.transfer import together
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
@@ -89,7 +89,7 @@ def test_a_run_of_before_counts_as_text_and_its_checksum_stays(numbers: Path, tm
         assert run.settings.data.order == "text"
         assert load(run.settings.data).classes[2] == "10"
         assert provenance_of(run.settings)["settings_sha256"] == before
-    assert described(tmp_path / "run")["settings"]["data"]["order"] == "text"
+    assert read_config(tmp_path / "run").settings["data"]["order"] == "text"
     assert provenance_of(new)["settings_sha256"] != before, "its labels are others"
 
 

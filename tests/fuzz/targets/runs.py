@@ -11,7 +11,7 @@ from targets.notations import CELL
 from nas.core import config
 from nas.core.goal import Goal
 from nas.results import FoundArchitecture, Result, SearchResult
-from nas.runs.run_folder import CONFIG, RESULT, described, reopen, result_of
+from nas.runs.run_folder import CONFIG, RESULT, read_config, reopen, result_of
 from nas.settings.schema import load
 
 
@@ -26,7 +26,7 @@ def run_config(data: bytes) -> None:
     """The config.json of a run."""
     with folder() as place:
         (place / CONFIG).write_bytes(data)
-        assert isinstance(described(place)["settings"], dict)
+        assert isinstance(read_config(place).settings, dict)
         with reopen(place) as run:
             assert isinstance(run.command, str)
 
