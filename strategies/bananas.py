@@ -85,5 +85,5 @@ class Bananas(Modelled[Any]):
     def _model(self, seed: int) -> Predictor:
         return Networks(seed, self.options.networks())
 
-    def _worth(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         return noise.normal(mean, sd)

@@ -8,21 +8,19 @@ from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import erfcx, ndtr
 
 from nas.core.config.effects import Condition, chosen
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.core.registry import suggest
 from nas.search_spaces.base import SearchSpace
+from nas.strategies.acquisition import ACQUISITIONS, acquisition, expected_improvement
 from nas.strategies.base import Goal, Hints
 from nas.strategies.modelled import Modelled
 from nas.strategies.predictors import PREDICTORS, Predictor
 
 Features = Callable[[Sequence[Any]], np.ndarray]
-ACQUISITIONS = ("ei", "mean", "thompson", "ucb")
 RULES = 2  # of how proposals are made; 1 are those of versions before 0.2.0
-FAR = 100.0  # standard deviations below the best from which the series of the logarithm is exact to 1e-13
 
 
 @dataclass
@@ -71,10 +69,7 @@ class Guided(Modelled[Any]):
     """Asks what a predictor, fitted to features and fitness of everything told, thinks best.
 
     In a small space every class not asked yet is a candidate; in a larger one, mutations of the best told and random
-    architectures. The acquisition of a prediction (mean, sd), best the largest fitness told:
-    mean; ucb = mean + kappa·sd; thompson, a draw from N(mean, sd) for each; ei = log E max(0, N(mean, sd) − best), the
-    expected improvement by its logarithm: itself it is 0 in floats from about 38 sd below the best on, and all those
-    candidates would be equal. Where sd is 0 it is -inf, and the larger mean comes first.
+    architectures. The acquisition functions of a prediction (mean, sd) stand in `nas.strategies.acquisition`.
     An architecture that a feature has no value of (NaN) is neither proposed for its prediction nor learnt from.
     Source: after White et al., NeurIPS 2021 (arXiv:2104.01177), who compare predictors inside such a search; the
     defaults were chosen on the robustness dataset.
@@ -146,17 +141,11 @@ class Guided(Modelled[Any]):
     def _model(self, seed: int) -> Predictor:
         return PREDICTORS.get(self.options.predictor)(seed)
 
-    def _worth(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
-        kind = self.options.acquisition
-        if kind == "ucb":
-            return mean + self.options.kappa * sd
-        if kind == "thompson":
-            return noise.normal(mean, sd)
-        if kind == "ei" and self.rules == 1:
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        options = self.options
+        if options.acquisition == "ei" and self.rules == 1:
             return expected_improvement(mean, sd, best)
-        if kind == "ei":
-            return ranks(log_expected_improvement(mean, sd, best), mean)
-        return mean
+        return acquisition(options.acquisition, mean, sd, best, options.kappa, noise)
 
     def state_dict(self) -> State:
         return {**super().state_dict(), "rules": self.rules}
@@ -164,39 +153,6 @@ class Guided(Modelled[Any]):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self.rules = state.get("rules", 1)  # versions before 0.2.0 did not say
-
-
-def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.ndarray:
-    """log E max(0, N(mean, sd) − best) = log sd + log h(z), h(z) = φ(z) + z·Φ(z), z = (mean − best) / sd.
-
-    For z = -t below -1, h = φ(t)·(1 − t·R(t)) with Mills' ratio R(t) = √(π/2)·erfcx(t/√2), and for large t
-    1 − t·R(t) = 1/t² − 3/t⁴ + 15/t⁶ − 105/t⁸ + … (Abramowitz and Stegun 26.2.12). -inf where sd is 0 and the mean no
-    better than the best. The idea: Ament et al., NeurIPS 2023 (arXiv:2310.20708).
-    """
-    gain = np.asarray(mean, dtype=np.float64) - best
-    sd = np.broadcast_to(np.asarray(sd, dtype=np.float64), gain.shape)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # parts that are not chosen below
-        t = np.where(gain < 0, -gain / sd, 0.0)
-        density = -(t**2) / 2 - np.log(2 * np.pi) / 2
-        near = np.log1p(-t * np.sqrt(np.pi / 2) * erfcx(t / np.sqrt(2)))
-        far = -2 * np.log(t) + np.log1p((-3 + (15 - 105 / t**2) / t**2) / t**2)
-        below = np.log(sd) + density + np.where(t < FAR, near, far)
-        above = np.log(expected_improvement(mean, sd, best))
-    return np.where(np.isinf(t) & (gain < 0), -np.inf, np.where(t > 1, below, above))
-
-
-def ranks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The order of pairs by their first number, of equal ones by their second: 0 for the least, equal for equal."""
-    return np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.ndarray:
-    """E max(0, N(mean, sd) − best) = (mean − best)·Φ(z) + sd·φ(z), z = (mean − best) / sd; 0 far below the best."""
-    gain = mean - best
-    z = gain / np.maximum(sd, 1e-300)
-    with np.errstate(over="ignore"):  # z² of a sure answer; its density is 0
-        density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    return gain * ndtr(z) + sd * density
 
 
 @lru_cache(maxsize=2)

@@ -64,7 +64,7 @@ class Modelled(Strategy[A]):
             model = self._model(self.rng.getrandbits(32))
             mean, sd = model.fit(seen[learnt], fitness[learnt]).predict(features)
             noise = np.random.default_rng(self.rng.getrandbits(64))
-            worth = self._worth(mean, sd, float(fitness.max()), noise)
+            worth = self._acquisition(mean, sd, float(fitness.max()), noise)
             best = [candidates[row] for row in np.argsort(-worth, kind="stable")[:count]]
         taken = {**self.asked, **dict.fromkeys(map(self._key, best))}
         while len(best) < count:
@@ -85,7 +85,7 @@ class Modelled(Strategy[A]):
         """A predictor to fit."""
 
     @abstractmethod
-    def _worth(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         """The acquisition function (m,), more is better, from the prediction and the best fitness told."""
 
     def _key(self, arch: A) -> str:
