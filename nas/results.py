@@ -90,31 +90,26 @@ class FoundArchitecture(Record):
 
     arch: str
     canonical: str
-    metrics: dict[str, float]
+    metrics: Mapping[str, float | None]  # None: not measured on these data
     standing: dict[str, Standing] | None = None  # by column, where there are tables
 
 
-Quantities = dict[str, Any]  # of an epoch, by names that are made of those of the space's cells and the loss's terms
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetEpoch(Record):
-    """An epoch of a supernet's training: losses, accuracies, and by cell the entropy of α and the skip connections.
+    """An epoch of a supernet's training; of a dictionary, the names are the keys in JSON."""
 
-    What a method does not measure is absent from `values`, what it cannot measure on these data is None.
-    """
-
-    values: Quantities = field(metadata=flat(""))
-
-    @property
-    def arch(self) -> str:
-        """The architecture that would be derived after this epoch."""
-        return self.values["architecture"]
-
-    @property
-    def warning(self) -> str | None:
-        """A sign of collapse, in words."""
-        return self.values["warning"]
+    epoch: int
+    warm_up: bool  # in which α does not learn
+    weight: dict[str, float] = field(metadata=flat("weight_"))  # loss, its terms and accuracy of the weights' steps
+    alpha: dict[str, float] = field(metadata=flat("alpha_"))  # the same of the steps of α
+    arch: str = field(metadata=key("architecture"))  # that would be derived now
+    entropy: dict[str, float] = field(metadata=flat("entropy_"))  # of α, by cell
+    skips: dict[str, int] = field(metadata=flat("skips_"))  # skip connections, by cell
+    warning: str | None  # a sign of collapse, in words
+    validation: Epoch = field(metadata=flat("val_"))  # accuracies; None where no image is withheld
+    eigenvalue: float | None = None  # the dominant one of the Hessian of α, where it is looked at
+    lr: float
+    seconds: float
 
 
 @dataclass(frozen=True)

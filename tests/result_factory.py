@@ -92,12 +92,17 @@ def searched(arch: str = BEST, **more: Any) -> SearchResult:
     return replace(found, **more)
 
 
-def supernet_searched(arch: str = BEST, **values: Any) -> SearchResult:
-    """Of a supernet that was trained for an epoch; `values` are those of its log."""
+def supernet_epoch(arch: str, **values: Any) -> results.SupernetEpoch:
+    """The first of a supernet, with other `values` of its log."""
     row = {
         "epoch": 1, "warm_up": False, "weight_loss": 2.25, "architecture": arch, "entropy_cell": 1.5, "skips_cell": 1,
         "warning": None, "lr": 0.1, "seconds": 1.0, **values,
     }  # fmt: skip
+    return results.SupernetEpoch.from_json(row)
+
+
+def supernet_searched(arch: str = BEST, **values: Any) -> SearchResult:
+    """Of a supernet that was trained for an epoch; `values` are those of its log."""
     metrics = {name: value for name, value in values.items() if name.startswith("val_")}
     return searched(
         objective="rnas-max",
@@ -105,7 +110,7 @@ def supernet_searched(arch: str = BEST, **values: Any) -> SearchResult:
         top=[FoundArchitecture(arch, arch, metrics)],
         evaluated=1,
         failed=0,
-        supernet=results.SupernetTraining(1, None, [results.SupernetEpoch(row)], 100),
+        supernet=results.SupernetTraining(1, None, [supernet_epoch(arch, **values)], 100),
     )
 
 

@@ -163,12 +163,12 @@ FREE_FORM = {  # file -> lines with a dictionary of which no type says the keys,
     "nas/core/config/schema.py": (1, "`Values`, which only a schema that is made at run time checks"),
     "nas/core/io/checkpoint.py": (1, "`State`, what a checkpoint can hold: only who saves a part knows its keys"),
     "nas/core/io/records.py": (1, "`Json`, an object in JSON whose keys nobody fixed"),
-    "nas/results.py": (1, "`Quantities` of an epoch, named after the space's cells and the method's terms"),
     "train/training.py": (1, "a keyword argument whose name depends on the version of torch"),
 }
 
 
 def test_free_form_dictionaries_are_on_a_list_with_their_reason() -> None:
+    """A name for one counts where it is defined: it says what stands in such a dictionary, and is used for that."""
     files = {file for package in FLOORS for file in _files(package)}
     lines = {
         str(file.relative_to(ROOT)): sum("dict[str, Any]" in line for line in file.read_text().splitlines())

@@ -11,7 +11,6 @@ import torch
 from nas.core.errors import InputError, NasError
 from nas.core.goal import Goal
 from nas.core.io import checkpoint
-from nas.core.io.checkpoint import State
 from nas.core.io.files import told_plainly
 from nas.core.reproducibility import told
 from nas.core.seeds import derive
@@ -74,15 +73,15 @@ def search_supernet(context: RunContext) -> SearchResult:
     ):
         while not strategy.done:
             with told():
-                row = strategy.step()
+                epoch = strategy.step()
             with told_plainly(run.folder):
-                for name, value in row.items():
+                for name, value in epoch.to_json().items():
                     if isinstance(value, (int, float)) and not isinstance(value, bool):
-                        writer.add_scalar(name, value, row["epoch"])
-                writer.add_text("architecture", row["architecture"], row["epoch"])
+                        writer.add_scalar(name, value, epoch.epoch)
+                writer.add_text("architecture", epoch.arch, epoch.epoch)
                 writer.flush()
             checkpoint.keep(path, {"kind": "supernet", "state": strategy.state_dict()})
-            context.watcher.update(row["epoch"], _note(row))
+            context.watcher.update(epoch.epoch, _note(epoch))
             stage.flush()
     space = SPACES.get(settings.space)()
     found = strategy.result()
@@ -92,7 +91,7 @@ def search_supernet(context: RunContext) -> SearchResult:
             f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
             "another seed or other epochs."
         )
-    metrics = {name: value for name, value in strategy.history[found.epoch - 1].items() if _is_accuracy(name)}
+    metrics = strategy.history[found.epoch - 1].validation
     tables = context.jobs.tables
     stands = None if tables is None else standing(tables, str(arch))
     return SearchResult(
@@ -105,21 +104,17 @@ def search_supernet(context: RunContext) -> SearchResult:
         supernet=SupernetTraining(
             chosen_epoch=found.epoch,
             stopped=found.stopped,
-            epochs=[SupernetEpoch(row) for row in strategy.history],
+            epochs=strategy.history,
             memory_mb=_memory(device),
         ),
     )
 
 
-def _is_accuracy(name: str) -> bool:
-    return name in ("val_accuracy", METRIC)
-
-
-def _note(row: State) -> str:
+def _note(epoch: SupernetEpoch) -> str:
     """What the progress says of an epoch."""
-    parts = [f"{name} {row[name]:.3f}" for name in ("val_accuracy", METRIC) if row.get(name) is not None]
-    parts += [f"{name.replace('_', ' ')} {value}" for name, value in row.items() if name.startswith("skips_")]
-    return ", ".join([*parts, *([row["warning"]] if row["warning"] else [])])
+    parts = [f"{name} {value:.3f}" for name, value in epoch.validation.items() if value is not None]
+    parts += [f"{name.replace('_', ' ')} {count}" for name, count in epoch.skips.items()]
+    return ", ".join([*parts, *([epoch.warning] if epoch.warning else [])])
 
 
 def _memory(device: torch.device) -> int:

@@ -19,7 +19,7 @@ NAMES = ("val_accuracy", "val_robust_accuracy")
 
 def accuracies(
     supernet: Supernet, part: Split, count: int, batch_size: int, budget: Budget, generator: torch.Generator
-) -> dict[str, float] | dict[str, None]:
+) -> dict[str, float | None]:
     """Accuracy on the first `count` images (all of fewer), clean and under PGD on the cross-entropy; empty for 0.
 
     Where images are asked for but there are none, the accuracies are None.

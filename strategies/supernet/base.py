@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import torch
 
-from nas.core.config import Values
 from nas.core.config.effects import Condition
 from nas.core.data import Dataset
 from nas.core.seeds import derive, seeded
-from nas.results import Quantities
-from nas.search_spaces.base import SearchSpace
+from nas.results import SupernetEpoch
+from nas.search_spaces.base import BuildSettings, SearchSpace
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.options import BilevelOptions
 
@@ -38,7 +37,7 @@ class SupernetStrategy(Bilevel):
         dataset: Dataset,
         seed: int,
         options: BilevelOptions | None = None,
-        settings: Values | None = None,
+        settings: BuildSettings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """`settings`: keyword arguments of `space.supernet` (fields of `space.SupernetSettings`)."""
@@ -46,6 +45,6 @@ class SupernetStrategy(Bilevel):
             supernet = space.supernet(dataset.num_classes, mean=dataset.mean, std=dataset.std, **(settings or {}))
         super().__init__(supernet, dataset, options if options is not None else self.Options(), seed, device)
 
-    def step(self) -> Quantities:
+    def step(self) -> SupernetEpoch:
         """One epoch."""
         return self.epoch()

@@ -17,7 +17,7 @@ from nas.core.images import unit_range
 from nas.core.io.checkpoint import State
 from nas.core.optimisation.lr_schedule import cosine
 from nas.core.seeds import derive
-from nas.results import Quantities
+from nas.results import SupernetEpoch
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.accuracy import accuracies
 from nas.strategies.supernet.curvature import dominant_eigenvalue
@@ -93,9 +93,9 @@ class Bilevel:
             weight_decay=options.alpha_weight_decay,
         )
         self.epochs_done = 0
-        self.history: list[Quantities] = []  # a row per epoch
+        self.history: list[SupernetEpoch] = []
         self.stopped: str | None = None  # why, where a criterion ended the search
-        self.chosen: Quantities | None = None  # the row of the architecture that such a criterion chose
+        self.chosen: SupernetEpoch | None = None  # that of the architecture that such a criterion chose
 
     # the search
 
@@ -103,8 +103,8 @@ class Bilevel:
     def done(self) -> bool:
         return self.epochs_done >= self.options.epochs or self.stopped is not None
 
-    def epoch(self) -> Quantities:
-        """One epoch; returns its row of the log: the derived architecture, entropies, skips, losses, accuracies."""
+    def epoch(self) -> SupernetEpoch:
+        """One epoch, and what is measured in it and after it."""
         started = time.perf_counter()
         number, options = self.epochs_done, self.options
         searching = number >= options.warm_up
@@ -116,20 +116,28 @@ class Bilevel:
             if searching:
                 alpha_sum += _stacked(self.alpha_step(alpha_batch, weight_batch, noise))
             weight_sum += _stacked(self.weight_step(weight_batch, loss, noise))
-        levels = {"weight": (loss, weight_sum), **({"alpha": (self.loss, alpha_sum)} if searching else {})}
-        row: Quantities = {"epoch": number + 1, "warm_up": not searching}
-        for level, (used, total) in levels.items():
-            row |= _means(level, total / self.steps_per_epoch, used)
-        self._check_finite(row)
-        row |= self._look() | self.validation()
-        if options.stop_eigenvalue and searching:
-            row["eigenvalue"] = self.eigenvalue()
-        row["lr"] = self.weight_optimizer.param_groups[0]["lr"]
-        row["seconds"] = time.perf_counter() - started
-        self.history.append(row)
+        weight = _means("weight", weight_sum / self.steps_per_epoch, loss)
+        alpha = _means("alpha", alpha_sum / self.steps_per_epoch, self.loss) if searching else {}
+        self._check_finite(number + 1, weight | alpha)
+        skips = self.supernet.skips()
+        found = SupernetEpoch(
+            epoch=number + 1,
+            warm_up=not searching,
+            weight=weight,
+            alpha=alpha,
+            arch=str(self.supernet.derive()),
+            entropy={f"entropy_{cell}": value for cell, value in self.supernet.entropy().items()},
+            skips={f"skips_{cell}": count for cell, count in skips.items()},
+            warning=self._warning(skips),
+            validation=self.validation(),
+            eigenvalue=self.eigenvalue() if options.stop_eigenvalue and searching else None,
+            lr=self.weight_optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(found)
         self.epochs_done += 1
-        self._decide(row)
-        return row
+        self._decide(found)
+        return found
 
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Pairs of a batch of the weights' half and one of α's half, each half in a random order."""
@@ -173,8 +181,11 @@ class Bilevel:
         )
 
     def result(self) -> Derived:
-        row = self.chosen or (self.history[-1] if self.history else {"epoch": 0, **self._look()})
-        return Derived(row["architecture"], row["epoch"], self.stopped)
+        """The architecture that the search ends with, or would end with now."""
+        if not self.history:
+            return Derived(str(self.supernet.derive()), 0, None)
+        epoch = self.chosen or self.history[-1]
+        return Derived(epoch.arch, epoch.epoch, self.stopped)
 
     def passes(self) -> int:
         """Forward and backward passes of one batch that the whole search takes, validation and Hessians left out."""
@@ -192,7 +203,7 @@ class Bilevel:
 
     # what is looked at after an epoch
 
-    def validation(self) -> dict[str, float] | dict[str, None]:
+    def validation(self) -> dict[str, float | None]:
         """Accuracy on the held-out images, clean and under PGD with the same random starts in every epoch.
 
         None where the data have no held-out images; empty where no accuracies are asked for.
@@ -215,28 +226,22 @@ class Bilevel:
         with only(self.supernet, self.alphas):
             return dominant_eigenvalue(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, generator)
 
-    def _look(self) -> Quantities:
-        """What α stands for now."""
-        supernet = self.supernet
-        skips = supernet.skips()
-        collapsing = [cell for cell, count in skips.items() if is_collapsing(count, supernet.derived_edges)]
-        return {
-            "architecture": str(supernet.derive()),
-            **{f"entropy_{cell}": value for cell, value in supernet.entropy().items()},
-            **{f"skips_{cell}": count for cell, count in skips.items()},
-            "warning": f"mostly skip connections in: {', '.join(collapsing)}" if collapsing else None,
-        }
+    def _warning(self, skips: dict[str, int]) -> str | None:
+        collapsing = [cell for cell, count in skips.items() if is_collapsing(count, self.supernet.derived_edges)]
+        return f"mostly skip connections in: {', '.join(collapsing)}" if collapsing else None
 
-    def _decide(self, row: Quantities) -> None:
+    def _decide(self, found: SupernetEpoch) -> None:
         """Whether a criterion ends the search after this epoch."""
         options = self.options
-        if row["warm_up"]:
+        if found.warm_up:
             return
         first = next(iter(self.supernet.alphas))  # the normal cell, or the only one
-        if options.stop_skips is not None and row[f"skips_{first}"] >= options.stop_skips:
-            self.stopped = f"{row[f'skips_{first}']} skip connections in the {first} cell"
-            self.chosen = row
-        elif options.stop_eigenvalue and has_sharpened([r["eigenvalue"] for r in self.history if "eigenvalue" in r]):
+        skips = found.skips[f"skips_{first}"]
+        eigenvalues = [epoch.eigenvalue for epoch in self.history if epoch.eigenvalue is not None]
+        if options.stop_skips is not None and skips >= options.stop_skips:
+            self.stopped = f"{skips} skip connections in the {first} cell"
+            self.chosen = found
+        elif options.stop_eigenvalue and has_sharpened(eigenvalues):
             self.stopped = "the validation loss became sharp in the architecture parameters"
             self.chosen = self.history[-1 - BACK]
 
@@ -248,9 +253,9 @@ class Bilevel:
             "supernet": self.supernet.state_dict(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
-            "history": self.history,
+            "history": [epoch.to_json() for epoch in self.history],
             "stopped": self.stopped,
-            "chosen": self.chosen,
+            "chosen": None if self.chosen is None else self.chosen.to_json(),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -258,8 +263,9 @@ class Bilevel:
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
         self.epochs_done = state["epochs_done"]
-        self.history = list(state["history"])
-        self.stopped, self.chosen = state["stopped"], state["chosen"]
+        self.history = list(map(SupernetEpoch.from_json, state["history"]))
+        self.stopped = state["stopped"]
+        self.chosen = None if state["chosen"] is None else SupernetEpoch.from_json(state["chosen"])
 
     # parts
 
@@ -276,12 +282,12 @@ class Bilevel:
         for group in self.weight_optimizer.param_groups:
             group["lr"] = cosine(step, total, self.options.lr, self.options.lr_min)
 
-    def _check_finite(self, row: Quantities) -> None:
+    def _check_finite(self, epoch: int, means: dict[str, float]) -> None:
         for level in ("weight", "alpha"):
-            value = row.get(f"{level}_loss", 0.0)
+            value = means.get(f"{level}_loss", 0.0)
             if not math.isfinite(value):
                 raise NasError(
-                    f"The search diverged: the loss of the {level}s became {value} in epoch {row['epoch']}; lower "
+                    f"The search diverged: the loss of the {level}s became {value} in epoch {epoch}; lower "
                     f"{self.options.section}.lr or {self.options.section}.clip and resume from the last checkpoint or "
                     "start again."
                 )
@@ -292,7 +298,7 @@ def _stacked(terms: Terms) -> Tensor:
 
 
 def _means(level: str, means: Tensor, loss: RobustLoss) -> dict[str, float]:
-    """The part of a row on one level; the disagreement only where it was part of the loss."""
+    """What is measured on one level; the disagreement only where it was part of the loss."""
     total, cross_entropy, disagreement, accuracy = means.tolist()
     values = {"loss": total, "cross_entropy": cross_entropy, "accuracy": accuracy}
     if loss.coefficient:

@@ -414,7 +414,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
     done = SimpleNamespace(
         done=True,
         epochs_done=1,
-        history=[{"architecture": ALIVE, "warning": None, "val_accuracy": 0.1, "val_robust_accuracy": 0.1}],
+        history=[result_factory.supernet_epoch(ALIVE, val_accuracy=0.1, val_robust_accuracy=0.1)],
         result=lambda: Derived(NOTHING, 1, None),
         load_state_dict=lambda state: None,
     )

@@ -56,7 +56,8 @@ def _searched(facts: Facts) -> str:
     if found.exhausted:
         text += ", and found no further ones within its limits"
     by = f"by {escape(goal.name)} " if len(found.goals) > 1 else ""
-    return f"{text}; the best {by}reached {value(found.best.metrics[goal.name])}."
+    best = found.best.metrics[goal.name]
+    return f"{text}." if best is None else f"{text}; the best {by}reached {value(best)}."
 
 
 def _trained(facts: Facts) -> str:

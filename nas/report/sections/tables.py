@@ -208,7 +208,7 @@ EPOCH = {  # of the log of a supernet search: key → title
 
 def epochs(log: list[SupernetEpoch]) -> str:
     """The log of a supernet search: losses, accuracies, entropy of α, skip connections, the architecture so far."""
-    rows = [epoch.values for epoch in log]
+    rows = [epoch.to_json() for epoch in log]
     keys = [key for key in EPOCH if any(row.get(key) is not None for row in rows)]
     keys[-1:-1] = [key for key in rows[-1] if key.startswith(("entropy_", "skips_"))]
     titles = "".join(f"<th>{escape(EPOCH.get(key, key.replace('_', ' ')))}</th>" for key in keys)
@@ -222,8 +222,8 @@ def epochs(log: list[SupernetEpoch]) -> str:
     return scrolling(f"<table>{head}<tbody>{body}</tbody></table>")
 
 
-def _cells(metrics: dict[str, float], names: list[str]) -> str:
-    return "".join(f"<td>{'' if metrics.get(name) is None else value(metrics[name])}</td>" for name in names)
+def _cells(metrics: Mapping[str, float | None], names: list[str]) -> str:
+    return "".join(f"<td>{'' if (one := metrics.get(name)) is None else value(one)}</td>" for name in names)
 
 
 def failures(facts: Facts) -> str:

@@ -20,6 +20,7 @@ from nas.core.data import Dataset, Split
 from nas.core.errors import InputError, NasError
 from nas.core.io import checkpoint
 from nas.core.optimisation.lr_schedule import cosine
+from nas.results import SupernetEpoch
 from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.supernet import Supernet, batch_statistics
 from nas.strategies import STRATEGIES
@@ -183,21 +184,21 @@ def test_the_warm_up_leaves_alpha_untouched() -> None:
     run = search()
     alphas, weights = snapshot(run.alphas), snapshot(run.weights)
     row = run.step()
-    assert row["warm_up"]
+    assert row.warm_up
     assert same(alphas, run.alphas)
     assert not same(weights, run.weights)
-    assert not [name for name in row if name.startswith("alpha_")]
+    assert row.alpha == {}
     row = run.step()
-    assert not row["warm_up"]
+    assert not row.warm_up
     assert not same(alphas, run.alphas)
 
 
 def test_whether_the_warm_up_is_regularised_is_an_option() -> None:
     regularised, plain = search(), search(warm_up_regularised=False)
-    assert "weight_disagreement" in regularised.step()
-    assert "weight_disagreement" not in plain.step()
+    assert "weight_disagreement" in regularised.step().weight
+    assert "weight_disagreement" not in plain.step().weight
     assert not same(regularised.weights, plain.weights)
-    assert "weight_disagreement" in plain.step()
+    assert "weight_disagreement" in plain.step().weight
 
 
 class Backwards(TorchDispatchMode):
@@ -293,7 +294,7 @@ def test_the_disagreement_of_an_image_with_itself_is_zero_in_the_mode_that_is_us
 
 
 def test_the_attack_is_worse_than_noise() -> None:
-    rows = [search(kind, warm_up=0, steps=10, epochs=1).step() for kind in (RNASUniform, RNASMax)]
+    rows = [search(kind, warm_up=0, steps=10, epochs=1).step().to_json() for kind in (RNASUniform, RNASMax)]
     for level in ("weight", "alpha"):
         assert rows[1][f"{level}_disagreement"] > 2 * rows[0][f"{level}_disagreement"] > 0
 
@@ -407,8 +408,8 @@ def test_second_order_goes_with_the_regulariser(perturbation: str) -> None:
 # a whole run
 
 
-def without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+def without_times(history: list[SupernetEpoch]) -> list[SupernetEpoch]:
+    return [replace(epoch, seconds=0.0) for epoch in history]
 
 
 @pytest.mark.parametrize("options", [{"perturbation": "pgd"}, {"second_order": True}, {"stop_eigenvalue": True}])
@@ -443,16 +444,17 @@ def test_a_row_tells_what_happened() -> None:
     row = run.step()
     supernet = run.supernet
     assert run.done
-    assert row["epoch"] == 2
-    assert row["architecture"] == str(supernet.derive())
-    assert row["skips_cell"] == supernet.skips()["cell"]
-    assert row["entropy_cell"] == supernet.entropy()["cell"]
-    assert row["weight_loss"] == pytest.approx(row["weight_cross_entropy"] + row["weight_disagreement"], rel=1e-5)
-    assert row["alpha_loss"] == pytest.approx(row["alpha_cross_entropy"] + row["alpha_disagreement"], rel=1e-5)
-    assert row["lr"] == pytest.approx(cosine(3, 4, 0.025, 0.001))
-    assert 0 <= row["val_robust_accuracy"] <= row["val_accuracy"] <= 1
-    assert row["seconds"] > 0
-    assert run.result() == (row["architecture"], 2, None)
+    assert row.epoch == 2
+    assert row.arch == str(supernet.derive())
+    assert row.skips["skips_cell"] == supernet.skips()["cell"]
+    assert row.entropy["entropy_cell"] == supernet.entropy()["cell"]
+    for level, means in (("weight", row.weight), ("alpha", row.alpha)):
+        terms = means[f"{level}_cross_entropy"] + means[f"{level}_disagreement"]
+        assert means[f"{level}_loss"] == pytest.approx(terms, rel=1e-5)
+    assert row.lr == pytest.approx(cosine(3, 4, 0.025, 0.001))
+    assert 0 <= row.validation["val_robust_accuracy"] <= row.validation["val_accuracy"] <= 1
+    assert row.seconds > 0
+    assert run.result() == (row.arch, 2, None)
 
 
 def test_validation_is_of_the_held_out_images_and_the_same_for_every_strategy() -> None:
@@ -523,7 +525,7 @@ def skip_everywhere(run: Bilevel) -> None:
 def test_too_many_skip_connections_end_the_search_but_not_in_the_warm_up() -> None:
     run = search(stop_skips=6)
     skip_everywhere(run)
-    assert run.step()["warning"] == "mostly skip connections in: cell"
+    assert run.step().warning == "mostly skip connections in: cell"
     assert not run.done
     run.step()
     assert run.done
@@ -537,7 +539,7 @@ def test_too_many_skip_connections_end_the_search_but_not_in_the_warm_up() -> No
     skip_everywhere(never)
     while not never.done:
         never.step()
-    assert never.result() == (never.history[-1]["architecture"], 3, None)
+    assert never.result() == (never.history[-1].arch, 3, None)
 
 
 def test_a_sharpening_loss_ends_the_search_with_the_architecture_of_five_epochs_before(
@@ -551,7 +553,7 @@ def test_a_sharpening_loss_ends_the_search_with_the_architecture_of_five_epochs_
     assert run.epochs_done == 14  # the warm-up and 13 more; mean(1, 1, 1.5, 2, 3) is the first above 4/3
     assert run.stopped is not None
     assert run.result().epoch == run.epochs_done - 5
-    assert run.result().arch == run.history[-6]["architecture"]
+    assert run.result().arch == run.history[-6].arch
 
 
 def test_when_a_loss_has_sharpened() -> None:
@@ -634,8 +636,8 @@ def test_in_half_precision_the_search_stays_close(space: Any) -> None:
         options = RNASMax.Options(**{**FAST, "warm_up": 0, "epochs": 1, "precision": precision})
         runs.append(RNASMax(space(), dataset(), 0, options, settings))
     rows = [run.step() for run in runs]
-    assert rows[0]["weight_cross_entropy"] != rows[1]["weight_cross_entropy"]  # it was used
-    assert rows[1]["weight_cross_entropy"] == pytest.approx(rows[0]["weight_cross_entropy"], rel=0.05)
+    assert rows[0].weight["weight_cross_entropy"] != rows[1].weight["weight_cross_entropy"]  # it was used
+    assert rows[1].weight["weight_cross_entropy"] == pytest.approx(rows[0].weight["weight_cross_entropy"], rel=0.05)
     kinds = {value.dtype for value in runs[1].supernet.state_dict().values()}
     assert kinds == {torch.float32}
     (x, _), _ = first_batches(runs[1])
@@ -714,10 +716,10 @@ def test_without_held_out_images_there_are_no_accuracies_and_the_last_epoch_is_t
             one.step()
     assert run.validation() == {"val_accuracy": None, "val_robust_accuracy": None}
     for row, other in zip(run.history, watched.history, strict=True):
-        assert (row["val_accuracy"], row["val_robust_accuracy"]) == (None, None)
-        assert other["val_accuracy"] is not None
-        assert row["architecture"] == other["architecture"]
-        assert row["weight_loss"] == other["weight_loss"]
+        assert (row.validation["val_accuracy"], row.validation["val_robust_accuracy"]) == (None, None)
+        assert other.validation["val_accuracy"] is not None
+        assert row.arch == other.arch
+        assert row.weight["weight_loss"] == other.weight["weight_loss"]
     assert run.result().epoch == run.options.epochs
     assert search(data=data, validation_images=0).validation() == {}
 
