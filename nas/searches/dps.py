@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from nas.core import config, statistics
+from nas.core import config
 from nas.core.errors import InputError
 from nas.core.execution.executor import Executor, executor_for
 from nas.core.io.files import write_text
@@ -19,11 +19,12 @@ from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, TaskResult
 from nas.objectives import connected
 from nas.objectives.labels import Labels
-from nas.results import Agreement, DpsResult, HeldOut, Ranking, RhoDifference
+from nas.results import Agreement, DpsResult, HeldOut
 from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, Stage
 from nas.search_spaces import SPACES
-from nas.searches.dps_losses import PLAIN, Task, Work, agreement, changes, options_of, ranked, retrieval, variants
+from nas.searches.dps_fitness import agreement, compared
+from nas.searches.dps_losses import PLAIN, Task, Work, changes, options_of, variants
 from nas.searches.loop import Search
 from nas.settings.schema import Settings
 from nas.strategies import Goal
@@ -256,17 +257,6 @@ def _report(run: Run, setting: str, unseen: Labels, executor: Tasks, watcher: Wa
     found = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
     losses_of = {name: [(one.result or {}).get(name) if one else None for one in found] for name in ("plain", "dps")}
     return compared(losses_of, [accuracy for _, accuracy in unseen])
-
-
-def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> HeldOut:
-    """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
-    plain, dps = (
-        Ranking(agreement(values, accuracies), retrieval(values, accuracies), values.count(None))
-        for values in (losses["plain"], losses["dps"])
-    )
-    difference = statistics.spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
-    known = all(map(math.isfinite, difference))
-    return HeldOut(len(accuracies), plain, dps, RhoDifference(*difference) if known else None)
 
 
 def _loss(values: list[float | str] | None, place: int) -> float | None:

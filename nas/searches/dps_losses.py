@@ -1,14 +1,12 @@
-"""Eproxy's losses of architectures under settings, in worker processes, and how well they rank."""
+"""Eproxy's losses of architectures under settings, in worker processes."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
-from nas.core import statistics
 from nas.core.errors import NasError
 from nas.core.seeds import derive
 from nas.runs.tasks import Jobs
@@ -19,7 +17,6 @@ from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.passes.probe import Probe
 
 PLAIN = "plain"  # in the place of a setting: Eproxy as the configuration has it
-FRACTION = 0.1  # of the architectures: how many of the best are among those that the proxy puts first
 
 
 @dataclass(frozen=True)
@@ -125,23 +122,3 @@ def changes(text: str, plain: str) -> int:
 def options_of(base: EproxyOptions, text: str) -> EproxyOptions:
     """The options of a setting; what is no gene (channels of the target, iterations, ...) is as in `base`."""
     return base if text == PLAIN else Genes().parse(text).options(base)
-
-
-def agreement(losses: list[float | None], accuracies: list[float]) -> float:
-    """Spearman's rho of -loss and accuracy. What has no loss ranks last; -1 where all rank the same."""
-    values = ranked(losses)
-    return statistics.spearman(values, accuracies) if len(set(values)) > 1 else -1.0
-
-
-def ranked(losses: list[float | None]) -> list[float]:
-    """-loss, so that more is better; what has none comes last."""
-    last = 1 + max((loss for loss in losses if loss is not None), default=0.0)
-    return [-(last if loss is None else loss) for loss in losses]
-
-
-def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
-    """Share of the best tenth of the architectures that is among the tenth of the lowest loss; ties by order."""
-    number = max(1, round(FRACTION * len(losses)))
-    best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
-    first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]
-    return len(set(best) & set(first)) / number

@@ -1,4 +1,4 @@
-"""DPS: labels from CSV files, which of them are seen, fitness, the report, kept networks, the settings file."""
+"""DPS: labels from CSV files, which of them are seen, kept networks, the settings file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.objectives.labels import read_labels, split
-from nas.results import Ranking
 from nas.search_spaces.nasbench201 import NASBench201
-from nas.searches.dps import Found, _FromStart, check, compared, preferred, settings_file
-from nas.searches.dps_losses import PLAIN, Task, Work, agreement, changes, options_of, retrieval, variants
+from nas.searches.dps import Found, _FromStart, check, preferred, settings_file
+from nas.searches.dps_losses import PLAIN, Task, Work, changes, options_of, variants
 from nas.settings.schema import from_values, load
 from nas.strategies import Goal
 from nas.strategies.evolution import Evolution, EvolutionOptions
@@ -137,42 +136,6 @@ def test_what_is_isomorphic_to_a_label_is_not_reported_on() -> None:
 def test_labels_that_cannot_be_ranked_are_refused(labels: Any, count: int, held_out: int | None, said: str) -> None:
     with pytest.raises(InputError, match=said):
         split(labels, SPACE, count, held_out, 0)
-
-
-# fitness and report
-
-
-def test_fitness() -> None:
-    accuracies = [1.0, 2.0, 3.0, 4.0]
-    assert agreement([4.0, 3.0, 2.0, 1.0], accuracies) == pytest.approx(1)
-    assert agreement([1.0, 2.0, 3.0, 4.0], accuracies) == pytest.approx(-1)
-    assert agreement([None, 3.0, 2.0, 1.0], accuracies) == pytest.approx(1)  # without a loss: last
-    assert agreement([3.0, 2.0, 1.0, None], accuracies) == pytest.approx(-0.2)
-    for constant in ([2.0] * 4, [None] * 4):
-        assert agreement(constant, accuracies) == -1
-
-
-def test_retrieval_of_the_best_tenth() -> None:
-    accuracies = [float(number) for number in range(40)]
-    losses: list[float | None] = [-accuracy for accuracy in accuracies]
-    assert retrieval(losses, accuracies) == 1
-    losses[39] = None
-    assert retrieval(losses, accuracies) == 0.75
-    assert retrieval(accuracies, accuracies) == 0  # type: ignore[arg-type]
-
-
-def test_the_report_compares_both_on_the_same_architectures() -> None:
-    accuracies = [float(number) for number in range(50)]
-    good: list[float | None] = [-accuracy for accuracy in accuracies]
-    poor: list[float | None] = [math.sin(9 * accuracy) for accuracy in accuracies]
-    report = compared({"plain": poor, "dps": good}, accuracies)
-    assert report.count == 50
-    assert report.dps == Ranking(pytest.approx(1), 1, 0)
-    assert report.difference is not None
-    assert report.difference.low > 0
-    constant = compared({"plain": [1.0] * 50, "dps": good}, accuracies)
-    assert constant.plain.spearman == -1
-    assert constant.difference is None
 
 
 # losses and settings

@@ -1,0 +1,41 @@
+"""How well a setting of Eproxy ranks labelled architectures."""
+
+from __future__ import annotations
+
+import math
+
+from nas.core import statistics
+from nas.results import HeldOut, Ranking, RhoDifference
+
+FRACTION = 0.1  # of the architectures: how many of the best are among those that the proxy puts first
+
+
+def agreement(losses: list[float | None], accuracies: list[float]) -> float:
+    """Spearman's rho of -loss and accuracy. What has no loss ranks last; -1 where all rank the same."""
+    values = ranked(losses)
+    return statistics.spearman(values, accuracies) if len(set(values)) > 1 else -1.0
+
+
+def ranked(losses: list[float | None]) -> list[float]:
+    """-loss, so that more is better; what has none comes last."""
+    last = 1 + max((loss for loss in losses if loss is not None), default=0.0)
+    return [-(last if loss is None else loss) for loss in losses]
+
+
+def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
+    """Share of the best tenth of the architectures that is among the tenth of the lowest loss; ties by order."""
+    number = max(1, round(FRACTION * len(losses)))
+    best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
+    first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]
+    return len(set(best) & set(first)) / number
+
+
+def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> HeldOut:
+    """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
+    plain, dps = (
+        Ranking(agreement(values, accuracies), retrieval(values, accuracies), values.count(None))
+        for values in (losses["plain"], losses["dps"])
+    )
+    difference = statistics.spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
+    known = all(map(math.isfinite, difference))
+    return HeldOut(len(accuracies), plain, dps, RhoDifference(*difference) if known else None)
