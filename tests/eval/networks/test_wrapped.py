@@ -12,6 +12,7 @@ from nas.core.errors import InputError
 from nas.eval import EvalSettings
 from nas.eval.networks.making import keywords, made
 from nas.eval.networks.wrapped import Normalisation, Normalized
+from nas.results import Normalised
 
 
 class Seen(nn.Module):
@@ -42,13 +43,13 @@ def test_a_network_gets_the_type_of_its_images(dtype: torch.dtype) -> None:
 def test_a_normalisation_says_whose_it_is() -> None:
     network = Seen()
     assert Normalisation("none").around(network) is network
-    assert Normalisation("none").to_json() == {"by": "none", "mean": None, "std": None}
+    assert Normalisation("none").used() == Normalised("none", None, None)
     own = Normalisation("settings", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     wrapped: Any = own.around(network)
     assert wrapped.network is network
     assert wrapped.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert wrapped.std.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
-    assert own.to_json() == {"by": "settings", "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    assert own.used() == Normalised("settings", [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
 
 
 @pytest.mark.parametrize(
