@@ -21,7 +21,7 @@ MIB = 2**20
 # limits that a test cannot reach in seconds, and times that no test waits for
 LIMITS: dict[str, dict[str, Any]] = {
     "config.schema": {"LONGEST_TEXT": 10_000},
-    "execution.local_pool": {"GRACE": 20.0},
+    "execution.local_pool": {"GRACE_SECONDS": 20.0},
     "data.cache": {"MOST_NAMED": 20},
     "data.checksum": {"WHOLE": 1024 * MIB, "SAMPLE": 1024},
     "data.formats.cifar": {"UNPACKED": 256 * MIB},
@@ -40,7 +40,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "optimisation.trainer": {"FORMAT": 2},
     "optimisation.perturb": {"SMALLEST_NORM": 1e-10},
     "provenance": {"SECONDS": 10},
-    "storage.backup": {"SHARE": 0.01, "MINUTES": 5.0},
+    "storage.backup": {"MAX_COPY_SHARE": 0.01, "MINUTES_BETWEEN_COPIES": 5.0},
     "statistics": {"LEVEL": 0.95},
     "execution.signals": {"PATIENCE": 1.0},
     "storage.sqlite": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},

@@ -20,7 +20,7 @@ from nas.core.execution.task import leave_notes_to_others, make_repeatable, run_
 from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
 from nas.core.storage.base import TaskResult
 
-GRACE = 20.0  # seconds for a step of training and its checkpoint
+GRACE_SECONDS = 20.0  # for a step of training and its checkpoint
 SLOW = ("torch._dynamo", "torch._inductor.config")  # imported by torch's optimisers and deterministic kernels: a second
 
 
@@ -75,10 +75,10 @@ class LocalPool(WorkerPool):
         connection.close()
 
     def close_after_saving(self) -> None:
-        """A training saves after its step, for which it has `GRACE` seconds; anything else ends at once."""
+        """A training saves after its step, for which it has `GRACE_SECONDS`; anything else ends at once."""
         for process, _ in self._started.values():
             process.terminate()
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + GRACE_SECONDS
         for process, _ in self._started.values():
             process.join(max(0.0, end - time.monotonic()))
         self.close()

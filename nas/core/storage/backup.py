@@ -16,8 +16,8 @@ from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, put_aside, told_plainly
 from nas.core.storage.sqlite import SqliteStore, sidecar_files
 
-SHARE = 0.01  # of the time, at most, goes into copies
-MINUTES = 5.0  # at least, between two copies while a stage runs
+MAX_COPY_SHARE = 0.01  # of the time, at most, goes into copies
+MINUTES_BETWEEN_COPIES = 5.0  # at least, between two copies while a stage runs
 
 
 def copy_of(path: Path) -> Path:
@@ -46,11 +46,11 @@ def keep_copy(store: SqliteStore) -> None:
 
 
 class BackupSchedule:
-    """Keeps the good copy fresh, so rarely that it takes at most `SHARE` of the time."""
+    """Keeps the good copy fresh, so rarely that it takes at most `MAX_COPY_SHARE` of the time."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
-        self._after = time.monotonic() + 60 * MINUTES
+        self._after = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES
         self._end = 0.0  # before it there is none at the end of a stage either
 
     def now_and_then(self) -> None:
@@ -71,8 +71,8 @@ class BackupSchedule:
         except (InputError, OSError) as error:  # the run can do without
             logging.getLogger("nas").warning("The good copy of %s could not be renewed: %s", self.store.path, error)
         end = time.monotonic()
-        self._end = end + (end - start) / SHARE
-        self._after = max(self._end, end + 60 * MINUTES)
+        self._end = end + (end - start) / MAX_COPY_SHARE
+        self._after = max(self._end, end + 60 * MINUTES_BETWEEN_COPIES)
 
 
 def opened(path: Path) -> SqliteStore:
