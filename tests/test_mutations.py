@@ -212,6 +212,26 @@ def test_killed_survived_and_the_like_are_told_apart(project: Path) -> None:
     assert (project / file).read_bytes() == text
 
 
+def test_calls_are_recorded_also_after_what_ends_tracing(project: Path) -> None:
+    """Another tracer, as AutoAttack's check of dynamic defences is one, and the end of the stack."""
+    (project / "tests/core/test_traced.py").write_text(
+        "import sys\n\nimport pytest\n\nfrom nas.core.halves import down, half, unused\n\n\n"
+        "def test_another():\n    names = []\n"
+        "    sys.settrace(lambda frame, event, argument: names.append(frame.f_code.co_name))\n    half(4)\n"
+        "    sys.settrace(None)\n    down(1)\n    assert 'half' in names and 'down' not in names\n\n\n"
+        "def endless():\n    endless()\n\n\n"
+        "def test_the_end():\n    with pytest.raises(RecursionError):\n        endless()\n\n\n"
+        "def test_after():\n    unused(1)\n"
+    )
+    worker = Worker(project, libraries=("hypothesis",))
+    try:
+        measured = worker.measure("tests/core/test_traced.py")
+    finally:
+        worker.close()
+    assert not measured.failed
+    assert measured.called >= {("nas/core/halves.py", line) for line in (1, 5, 11)}
+
+
 def test_a_file_is_as_before_after_a_mutation(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("x = 1\n")

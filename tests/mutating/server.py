@@ -74,13 +74,37 @@ class Reporter:
 
 
 class Tracer:
-    """Records which functions of the project are called, and whether processes are started."""
+    """Records which functions of the project are called, and whether processes are started.
+
+    Python stops tracing where the stack ends in a call of the tracer, so each test starts it again.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = f"{root}{os.sep}"
         self.seen: set[CodeType] = set()
         self.processes = False
         sys.addaudithook(self._audit)
+
+    def start(self) -> None:
+        """Trace all threads from now on, also while another tracer is set, as AutoAttack sets one, and after it."""
+        import threading
+
+        threading.settrace(self)
+        self._trace = sys.settrace
+        sys.settrace = self._besides
+        sys.settrace(None)
+
+    def stop(self) -> None:
+        """Leave the tracing to others."""
+        sys.settrace = self._trace
+        sys.settrace(None)
+
+    def _besides(self, other: Any) -> None:
+        self._trace(self if other in (None, self) else lambda *call: (self(*call), other(*call))[1])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        sys.settrace(None)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in STARTS:
@@ -98,8 +122,8 @@ class Tracer:
         return {"called": sorted(called), "processes": started}
 
 
-def _run(files: list[str], seconds: Mapping[str, float] | None, options: list[str], send: Any) -> int:
-    return int(pytest.main([*OPTIONS, *options, *files], plugins=[Reporter(send, seconds)]))
+def _run(files: list[str], seconds: Mapping[str, float] | None, options: list[str], send: Any, *plugins: Any) -> int:
+    return int(pytest.main([*OPTIONS, *options, *files], plugins=[Reporter(send, seconds), *plugins]))
 
 
 def _fork(work: Callable[[Callable[[dict[str, Any]], None]], int]) -> tuple[int, Any]:
@@ -160,13 +184,10 @@ def _measure(root: Path, file: str) -> dict[str, Any]:
     """Run a test file twice: to record what it calls, then without that, the fastest first, for the seconds."""
 
     def traced(send: Callable[[dict[str, Any]], None]) -> int:
-        import threading
-
         tracer = Tracer(root)
-        threading.settrace(tracer)
-        sys.settrace(tracer)
-        code = _run([file], None, ["--maxfail=0"], send)
-        sys.settrace(None)
+        tracer.start()
+        code = _run([file], None, ["--maxfail=0"], send, tracer)
+        tracer.stop()
         for number in range(0, len(found := tracer.found()["called"]), 200):  # lines shorter than a pipe holds
             send({"called": found[number : number + 200]})
         send({"processes": tracer.found()["processes"]})
