@@ -27,7 +27,7 @@ from nas.strategies.supernet.losses import RobustLoss, Terms
 from nas.strategies.supernet.options import PRECISIONS, BilevelOptions
 from nas.strategies.supernet.perturbations import PERTURBATIONS, Budget
 from nas.strategies.supernet.regularisers import REGULARISERS
-from nas.strategies.supernet.stopping import BACK, has_sharpened, is_collapsing
+from nas.strategies.supernet.stopping import early_end, is_collapsing
 from nas.strategies.supernet.unrolled import unrolled_gradient
 
 
@@ -136,7 +136,8 @@ class Bilevel:
         )
         self.history.append(found)
         self.epochs_done += 1
-        self._decide(found)
+        if (end := early_end(options, self.history)) is not None:
+            self.stopped, self.chosen = end
         return found
 
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Batch]]:
@@ -229,21 +230,6 @@ class Bilevel:
     def _warning(self, skips: dict[str, int]) -> str | None:
         collapsing = [cell for cell, count in skips.items() if is_collapsing(count, self.supernet.derived_edges)]
         return f"mostly skip connections in: {', '.join(collapsing)}" if collapsing else None
-
-    def _decide(self, found: SupernetEpoch) -> None:
-        """Whether a criterion ends the search after this epoch."""
-        options = self.options
-        if found.warm_up:
-            return
-        first = next(iter(self.supernet.alphas))  # the normal cell, or the only one
-        skips = found.skips[f"skips_{first}"]
-        eigenvalues = [epoch.eigenvalue for epoch in self.history if epoch.eigenvalue is not None]
-        if options.stop_skips is not None and skips >= options.stop_skips:
-            self.stopped = f"{skips} skip connections in the {first} cell"
-            self.chosen = found
-        elif options.stop_eigenvalue and has_sharpened(eigenvalues):
-            self.stopped = "the validation loss became sharp in the architecture parameters"
-            self.chosen = self.history[-1 - BACK]
 
     # state
 
