@@ -28,8 +28,11 @@ from nas.strategies.proxies import PROXIES
 
 
 class SearchProblem:
-    """Made in the process of the search. Measured latencies and cheap values are facts of its store, so that a run that
-    goes on after a kill has the same ones."""
+    """The space, goals, constraints and strategy of a search, and how its candidates are evaluated.
+
+    It is made in the process that leads the search. Measured latencies and the values of the cheap objective are facts
+    of its store, so that a run that goes on after a kill has the same ones.
+    """
 
     def __init__(
         self,
@@ -80,7 +83,7 @@ class SearchProblem:
         names = [name for name in search.features if name != GRAPH]
         return names + ([] if search.cheap is None else [term.name for term in parse(search.cheap)])
 
-    def ready(self) -> None:
+    def check(self) -> None:
         """`InputError` for what would stop the search later."""
         _ = self.goals, self.constraints, self.strategy
         self.jobs.providers(self.names)

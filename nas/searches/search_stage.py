@@ -62,7 +62,7 @@ def check(jobs: Jobs) -> None:
         _ = jobs.tables  # which may be missing
     else:
         problem = SearchProblem(jobs)
-        problem.ready()
+        problem.check()
         if next(problem.sample(Random(0), CHECKED_DRAWS), None) is None:
             raise problem.unsatisfied(CHECKED_DRAWS)
         say(problem.strategy.remark(settings.search.budget))

@@ -339,7 +339,7 @@ def test_a_feature_without_a_value_is_nan_and_not_zero(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("extra", ["search.features=params", "search.cheap=params"])
 def test_what_a_strategy_does_not_look_at_is_refused(extra: str) -> None:
     with pytest.raises(InputError, match="leave it out"):
-        problem("objective=params", extra).ready()
+        problem("objective=params", extra).check()
 
 
 def test_settings_of_the_short_training_are_told_by_their_own_key() -> None:
