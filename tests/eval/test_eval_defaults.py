@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.corruptions.filters:smooth": {"border": "nearest", "truncate": 4.0},  # as SciPy's gaussian_filter
     "eval:evaluate": {"outputs": True},
     "eval.measures.landscape:surfaces": {"norm": "Linf"},
-    "eval.measures.landscape:landscape": {"norm": "Linf"},
+    "eval.measures.landscape:sums": {"norm": "Linf"},
     "eval.measures.curvature:largest_eigenvalue": {"steps": 20},
     "eval.metrics:calibration": {"bins": 15},  # Guo et al., ICML 2017
     "eval.metrics:paired_bootstrap": {"seed": 0, "resamples": 100_000},
