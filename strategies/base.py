@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from nas.core.config.effects import Condition
+from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.core.goal import Goal
 from nas.core.io.checkpoint import State

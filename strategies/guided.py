@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from nas.core.config.effects import Condition, chosen
+from nas.core.config.conditions import Condition, chosen
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.core.registry import suggest

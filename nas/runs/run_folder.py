@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from nas.core import config, provenance
 from nas.core.config import Values
-from nas.core.config.effects import may_read
+from nas.core.config.conditions import may_read
 from nas.core.data import BEFORE, LOADERS, Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError

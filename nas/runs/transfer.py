@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from nas.core.config.effects import may_read
+from nas.core.config.conditions import may_read
 from nas.core.data import LOADERS, Dataset, attacked
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import executor_for

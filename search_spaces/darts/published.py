@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from nas.core.config.effects import either
+from nas.core.config.conditions import either
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.search_spaces.darts.genotype import Edges, Genotype

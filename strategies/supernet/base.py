@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from nas.core.config.effects import Condition
+from nas.core.config.conditions import Condition
 from nas.core.data import Dataset
 from nas.core.seeds import derive, seeded
 from nas.results import SupernetEpoch

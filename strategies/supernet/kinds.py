@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nas.core.config.effects import Condition
+from nas.core.config.conditions import Condition
 from nas.strategies.supernet.base import SupernetStrategy
 from nas.strategies.supernet.options import CONDITIONS, BilevelOptions
 

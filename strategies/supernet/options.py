@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from nas.core.config import Section
-from nas.core.config.effects import Condition
+from nas.core.config.conditions import Condition
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 

@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.networks.wrapped:Normalisation": {"by": None, "mean": (), "std": ()},
     "train:check_parts": {"together": 1},
     "train.exported:load": {"device": "cpu"},
-    "train.effects:uses": {"validated": True},
+    "train.conditions:uses": {"validated": True},
 }  # fmt: skip
 LIMITS: dict[str, dict[str, Any]] = {
     "eval.attacks.auto": {"TARGETS": 9, "FORWARD": 1 / 3, "TILES": 5},

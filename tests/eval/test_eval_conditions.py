@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nas.eval.effects import CONDITIONS, attacks
+from nas.eval.conditions import CONDITIONS, attacks
 from nas.eval.settings import EvalSettings
 
 

@@ -1,7 +1,7 @@
 """Which settings have an effect in which command: where the declarations of all sections meet.
 
 What is declared: the keys that act in a command (by the command itself), what other settings a key needs (the rules
-here, where these are of another section, and `train/effects.py`, `eval/effects.py`, the `conditions` of a strategy),
+here, where these are of another section, `train/conditions.py`, `eval/conditions.py`, the `conditions` of a strategy),
 and which keys a training method, an attack or a data set `reads`. A key of which nothing is declared acts.
 """
 
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-from nas.core.config.effects import conditions_of, either, may_read, readers
+from nas.core.config.conditions import conditions_of, either, may_read, readers
 from nas.core.data import LOADERS
 from nas.core.data.resize import SQUASH
 from nas.core.execution.executor import RAY
 from nas.core.seeds import seeded
-from nas.eval import effects as of_eval
+from nas.eval import conditions as of_eval
 from nas.objectives.constraints import Constraint
 from nas.objectives.notation import GRAPH, LATENCY, parse, source_of
 from nas.objectives.short_training import judging
@@ -26,7 +26,7 @@ from nas.settings.schema import Settings
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
-from nas.train import effects as of_train
+from nas.train import conditions as of_train
 
 
 def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.core.config.effects import Condition, either, may_read, readers
+from nas.core.config.conditions import Condition, either, may_read, readers
 from nas.eval.attacks import ATTACKS, named
 from nas.eval.corruptions import chosen
 from nas.eval.measures import CLASSES, MEASURES

@@ -13,21 +13,21 @@ import pytest
 from nas.commands import COMMANDS, execute
 from nas.core import config
 from nas.core.errors import InputError
-from nas.eval import effects as of_eval
+from nas.eval import conditions as of_eval
 from nas.eval.settings import EvalSettings
 from nas.objectives.short_training import LabelSettings
 from nas.runs.context import Watcher
 from nas.runs.run_folder import create
 from nas.scoring.loop import Work
 from nas.search_spaces import SPACES
-from nas.settings import effects
-from nas.settings.effects import ineffective
+from nas.settings import conditions
+from nas.settings.conditions import ineffective
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values, load, schema
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
-from nas.train import effects as of_train
+from nas.train import conditions as of_train
 from nas.train.methods import METHODS
 from nas.train.settings import TrainSettings
 
@@ -499,5 +499,5 @@ def test_the_network_is_looked_at_only_where_a_key_needs_it(monkeypatch: pytest.
     def refused(self: Any) -> Any:
         raise AssertionError("no key asks for it")
 
-    monkeypatch.setattr(effects.Use, "body", property(refused))
+    monkeypatch.setattr(conditions.Use, "body", property(refused))
     typed.load(reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.train.effects import CONDITIONS, OF_METHODS, users, uses
+from nas.train.conditions import CONDITIONS, OF_METHODS, users, uses
 from nas.train.methods import METHODS
 from nas.train.settings import TrainSettings
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from nas.core.config.effects import Condition, chosen, conditions_of, either, may_read, readers
+from nas.core.config.conditions import Condition, chosen, conditions_of, either, may_read, readers
 
 
 class Parent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.core.config.effects import Condition, chosen, may_read
+from nas.core.config.conditions import Condition, chosen, may_read
 from nas.train.methods import METHODS
 from nas.train.methods.base import OPTIONS
 
