@@ -13,13 +13,13 @@ from itertools import pairwise
 
 import torch
 
+from nas.eval.attack_runner import Examined, Flags, Tick
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
 from nas.eval.metrics import paired_difference
 from nas.eval.outputs import Said, check_outputs, library, verdict
 from nas.eval.plan import AttackOptions, made
-from nas.eval.standing import Examined, Flags, Tick
 from nas.results import Check, Correct, Curve
 
 STEPS = 20

@@ -13,6 +13,7 @@ from nas.core.data.formats.class_order import other_order
 from nas.core.images import unit_range
 from nas.core.optimisation.trainer import Progress
 from nas.core.storage.base import FactStore
+from nas.eval.attack_runner import Examined, Flags, Tick
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import Asked
 from nas.eval.fingerprint import fingerprint
@@ -23,7 +24,6 @@ from nas.eval.networks.orders import remark
 from nas.eval.outputs import IMAGES, check_outputs
 from nas.eval.plan import AttackOptions, Plan, at, curves_of, plan_of
 from nas.eval.settings import EvalSettings
-from nas.eval.standing import Examined, Flags, Tick
 from nas.results import CLEAN, AttackResult, Correct, Curve, EvalResult, Fed, Interval, WorstCase
 
 __all__ = ["evaluate", "plan_of"]

@@ -18,8 +18,8 @@ from nas.core.logits import finite
 from nas.core.optimisation.perturb import SMALLEST_NORM, eval_mode, input_gradient
 from nas.core.reasons import reason
 from nas.core.seeds import derive, seeded
+from nas.eval.attack_runner import Examined
 from nas.eval.attacks.auto import package
-from nas.eval.standing import Examined
 from nas.results import OUTPUT_CHECKS, Check
 
 IMAGES = 50  # of the first batch

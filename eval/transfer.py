@@ -14,6 +14,7 @@ from nas.core.images import unit_range
 from nas.core.io.records import Record, key
 from nas.core.seeds import derive
 from nas.core.storage.base import FactStore
+from nas.eval.attack_runner import Examined, Flags, Tick
 from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
@@ -21,7 +22,6 @@ from nas.eval.metrics import wilson
 from nas.eval.non_finite import total
 from nas.eval.plan import AttackOptions, made
 from nas.eval.settings import EvalSettings
-from nas.eval.standing import Examined, Flags, Tick
 from nas.results import CLEAN, Check, CleanAccuracies, Correct, Count, Interval, TransferMatrix
 
 USED = (  # settings

@@ -62,7 +62,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "eval/measures/test_measures.py",
     "eval/test_outputs.py",
     "eval/attacks/test_own_attacks.py",
-    "eval/test_sources.py",
+    "eval/test_model_source.py",
     "eval/networks/test_weights_files.py",
     "search_spaces/test_space_contract.py",
     "search_spaces/test_supernets.py",

@@ -21,8 +21,8 @@ from nas.cli.output import output
 from nas.core.errors import LONGEST, InputError, NasError, printable
 from nas.core.io import checkpoint
 from nas.eval import EvalSettings
+from nas.eval.model_source import classify
 from nas.eval.networks.loading import load_model
-from nas.eval.sources import classify
 from nas.report.text import table
 from nas.runs import torchrun
 from nas.scoring.rows import line_of

@@ -1,10 +1,10 @@
 """Common corruptions: the 15 types of the benchmark and 4 more, at five severities, computed or read from files."""
 
-from nas.eval.corruptions.asked import SAME, Asked, CorruptionOptions
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES, Corruption
+from nas.eval.corruptions.corrupted_images import Computed, Published, Source
 from nas.eval.corruptions.evaluation import corrupted, evaluate_corruptions
 from nas.eval.corruptions.names import GROUPS, chosen
-from nas.eval.corruptions.sources import Computed, Published, Source
+from nas.eval.corruptions.plan import SAME, Asked, CorruptionOptions
 
 __all__ = [
     "CORRUPTIONS",

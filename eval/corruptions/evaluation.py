@@ -13,12 +13,12 @@ from nas.core.logits import finite
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.storage.base import FactStore
 from nas.core.storage.memory import InMemoryStore
+from nas.eval.attack_runner import Tick, told
 from nas.eval.corruptions.base import SEVERITIES
+from nas.eval.corruptions.corrupted_images import Computed, Source
 from nas.eval.corruptions.scores import Baseline, in_mean, interval, read_baseline, relative_errors, summary
-from nas.eval.corruptions.sources import Computed, Source
 from nas.eval.networks.orders import remark
 from nas.eval.non_finite import kept_with_count, total
-from nas.eval.standing import Tick, told
 from nas.results import CorruptionResult, Count, Interval
 
 

@@ -11,10 +11,10 @@ from nas.core.io.records import Record
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
+from nas.eval.attack_runner import Tick
 from nas.eval.measures.kinds import CLASSES, MEASURES, MeasureOptions
 from nas.eval.metrics import by_class
 from nas.eval.plan import made
-from nas.eval.standing import Tick
 from nas.results import ClassAccuracy, Correct, Measures
 
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.eval.model_source import ModelSource
 from nas.eval.networks import layout
 from nas.eval.networks.libraries import LIBRARIES, from_library
 from nas.eval.networks.making import from_code, keywords
 from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
-from nas.eval.sources import ModelSource
 from nas.results import Normalised
 from nas.train.exported import read
 from nas.train.trained import TrainedNetwork

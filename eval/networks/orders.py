@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from nas.eval.standing import OTHER_ORDER, Flags
+from nas.eval.attack_runner import OTHER_ORDER, Flags
 
 FACTOR = 2  # more than so many times as many images must be right in the other order
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import EvalResult, Result
     from nas.runs.context import Watcher
-    from nas.runs.evaluation import GivenModel
     from nas.runs.forecast import Cost
+    from nas.runs.given_model import GivenModel
     from nas.runs.run_folder import Run
     from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
@@ -46,7 +46,7 @@ class Eval(RunCommand):
     needs_training_images = False
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, GivenModel]:
-        from nas.runs.evaluation import evaluation_settings
+        from nas.runs.given_model import evaluation_settings
         from nas.settings.words import only_overrides
 
         return evaluation_settings(source, only_overrides(overrides), self.reader())
@@ -99,7 +99,7 @@ class Eval(RunCommand):
         return {"eval": Cost(attacking.seconds + start_up(workers_of(settings)), attacking.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        from nas.eval.sources import ModelSource
+        from nas.eval.model_source import ModelSource
         from nas.runs.context import run_context
         from nas.runs.eval_stage import evaluate_all
 

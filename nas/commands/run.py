@@ -87,7 +87,7 @@ class Run(_WholeRun):
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
         from nas.core.seeds import derive
-        from nas.eval.sources import ModelSource
+        from nas.eval.model_source import ModelSource
         from nas.results import RunResult
         from nas.runs.context import run_context
         from nas.runs.differences import differences
@@ -160,9 +160,9 @@ class Study(_WholeRun):
     name = "study"
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
-        from nas.runs import study
+        from nas.runs import several_seeds
 
-        return study.execute(run, watcher, Run().finish, self.report)
+        return several_seeds.execute(run, watcher, Run().finish, self.report)
 
     def report(self, folder: Path, result: Result) -> Path:
         from nas.report.study_page import study_page

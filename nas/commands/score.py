@@ -65,7 +65,7 @@ class Score(Command):
             from nas.scoring.loop import Work, counted_for, default_values, described, score
             from nas.scoring.rows import JsonArray, RowFile, line_of
             from nas.search_spaces import SPACES
-            from nas.search_spaces.sources import Candidates
+            from nas.search_spaces.architecture_source import Candidates
             from nas.settings.typed import from_values
             from nas.settings.words import sorted_words
             from nas.strategies.proxies import PROXIES

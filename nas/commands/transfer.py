@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import Result, TransferResult
     from nas.runs.context import Watcher
-    from nas.runs.evaluation import GivenModel
+    from nas.runs.given_model import GivenModel
     from nas.runs.run_folder import Run
     from nas.settings.schema import Settings
 
@@ -41,7 +41,7 @@ class Transfer(RunCommand):
     needs_training_images = False
 
     def settings(self, words: list[str]) -> tuple[Settings, dict[str, GivenModel]]:
-        from nas.runs.evaluation import evaluation_settings
+        from nas.runs.given_model import evaluation_settings
         from nas.runs.transfer import check_overrides, together
         from nas.settings.words import sorted_words
 

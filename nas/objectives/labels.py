@@ -15,7 +15,7 @@ from nas.core.io.files import read_text
 from nas.core.registry import suggest
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
-from nas.search_spaces.sources import COLUMNS
+from nas.search_spaces.architecture_source import COLUMNS
 from nas.tables.repeated import averaged
 
 Labels = list[tuple[str, float]]  # architectures and their accuracies

@@ -5,10 +5,10 @@ from __future__ import annotations
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError
 from nas.eval.checks import check_passes
-from nas.eval.corruptions.asked import Asked
+from nas.eval.corruptions.plan import Asked
 from nas.eval.measures import check_measures, measure_passes
+from nas.eval.model_source import ModelSource
 from nas.eval.plan import plan_of
-from nas.eval.sources import ModelSource
 from nas.results import EvalResult
 from nas.runs.context import RunContext
 from nas.runs.forecast import SURVIVORS, Cost, Speed, shared, workers_of

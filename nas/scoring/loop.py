@@ -25,7 +25,7 @@ from nas.runs.definitions import BEFORE, definitions
 from nas.runs.run_folder import as_meant
 from nas.runs.tasks import Jobs, load_once
 from nas.scoring.rows import RowFile
-from nas.search_spaces.sources import Candidate, Candidates, mark
+from nas.search_spaces.architecture_source import Candidate, Candidates, mark
 from nas.settings.schema import Settings, from_values
 from nas.strategies.proxies import PROXIES
 

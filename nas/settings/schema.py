@@ -22,7 +22,7 @@ from nas.objectives.notation import GRAPH, LATENCY, parse, source_of, unknown
 from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
 from nas.search_spaces import SPACES, SearchSpace
-from nas.search_spaces.sources import point
+from nas.search_spaces.architecture_source import point
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES

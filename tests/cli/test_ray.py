@@ -22,7 +22,7 @@ from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
 from nas.results import RunResult
-from nas.runs import study
+from nas.runs import several_seeds
 from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, create
 from nas.search_spaces import NASBench201
@@ -238,7 +238,7 @@ def test_the_seeds_of_a_study_are_led_at_once_and_share_the_cluster(
     settings = load("quickstart", [*SMALL, few_digits, "executor=ray", "executor.workers=4", "seeds=2"])
     settings.run.dir = str(tmp_path / "study")
     with create("study", settings) as run:
-        result = study.execute(run, Watcher(), lead, lambda folder, result: None)
+        result = several_seeds.execute(run, Watcher(), lead, lambda folder, result: None)
     assert result.seeds == [0, 1]
     assert result.models[0].metrics["clean"].values == [0.0, 0.1]
     for seed in (0, 1):

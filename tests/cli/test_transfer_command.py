@@ -16,9 +16,9 @@ from names_and_types import TRANSFER, wrong
 from nas.cli.main import run_command
 from nas.core.data import DataSettings
 from nas.core.io import checkpoint
-from nas.eval.sources import ModelSource
+from nas.eval.model_source import ModelSource
 from nas.results import TransferResult
-from nas.runs.evaluation import GivenModel
+from nas.runs.given_model import GivenModel
 from nas.runs.transfer import together, told_apart
 from nas.settings.schema import load
 from nas.train import TrainedNetwork

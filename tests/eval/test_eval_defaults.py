@@ -49,7 +49,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eval.outputs": {"IMAGES": 50, "DISTANCE": 0.01, "SHORT": 100 * SMALLEST_NORM, "ROUNDING": 1e-5},
     "eval.networks.wrapped": {"CHANNELS": 3},
     "eval.plan": {"LARGEST_L2": 1000.0},
-    "eval.standing": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
+    "eval.attack_runner": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
     "train.awp": {"TINY": 1e-20},
     "train.batches": {"AHEAD": 3, "ROOM": 0.5},
     "train.exported": {"FORMAT": 1},

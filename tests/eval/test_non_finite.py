@@ -16,6 +16,7 @@ from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
+from nas.eval.attack_runner import Examined
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
@@ -25,7 +26,6 @@ from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.non_finite import total
 from nas.eval.plan import made
-from nas.eval.standing import Examined
 from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
 from nas.report.text import measured_lines

@@ -16,8 +16,8 @@ from nas.core.optimisation.perturb import pgd_l2
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module
+from nas.eval.attack_runner import Examined
 from nas.eval.outputs import NAMES, check_outputs
-from nas.eval.standing import Examined
 from nas.report.identity import identities
 from nas.report.sections import tables
 from nas.report.text import checked_lines

@@ -20,7 +20,7 @@ from nas.runs.tasks import Jobs, load_once
 from nas.scoring.loop import Work, counted_for, dataset_of, default_values, described, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
-from nas.search_spaces.sources import Candidates
+from nas.search_spaces.architecture_source import Candidates
 from nas.settings.schema import from_values
 
 SPACE = NASBench201()

@@ -22,7 +22,7 @@ from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
 from nas.results import EvalResult
-from nas.runs.evaluation import evaluation_settings
+from nas.runs.given_model import evaluation_settings
 from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, provenance_of, read_config, reopen
 from nas.runs.transfer import together
 from nas.scoring.loop import default_values

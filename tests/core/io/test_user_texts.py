@@ -19,7 +19,7 @@ from nas.eval.corruptions.scores import read_baseline
 from nas.objectives.labels import read_labels
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
-from nas.search_spaces.sources import Candidates
+from nas.search_spaces.architecture_source import Candidates
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.tables import RobustnessDataset, read_accuracies, read_latencies, read_robbench, read_scores
 from nas.train.exported import DESCRIPTION, WEIGHTS, load_exported

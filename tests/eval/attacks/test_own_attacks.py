@@ -20,11 +20,11 @@ from nas.core.images import unit_range
 from nas.core.seeds import seeded
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, checks, evaluate
+from nas.eval.attack_runner import Examined
 from nas.eval.attacks import library, named
 from nas.eval.attacks.auto import package
 from nas.eval.attacks.base import OWN
 from nas.eval.attacks.gradient import GradientAttack
-from nas.eval.standing import Examined
 from nas.eval.transfer import transfer
 from nas.settings.schema import from_values
 

@@ -15,11 +15,11 @@ from nas.core.data.formats.class_order import ordered, other_order
 from nas.core.errors import InputError
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
+from nas.eval.attack_runner import OTHER_ORDER, told
 from nas.eval.corruptions import Published
 from nas.eval.networks.fitting import check_fits, unlike
 from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.networks.orders import remark
-from nas.eval.standing import OTHER_ORDER, told
 
 CPU = torch.device("cpu")
 NAMES = [str(number) for number in range(12)]

@@ -12,9 +12,9 @@ from torch import Tensor
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.strategies.predictors import PREDICTORS
-from nas.strategies.predictors.chosen import Chosen, ChosenOptions, _weight
 from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
 from nas.strategies.predictors.kernel import Kernel, KernelOptions, _gram, _normal_scores
+from nas.strategies.predictors.stacked import Chosen, ChosenOptions, _weight
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (60, 8)).astype(float)

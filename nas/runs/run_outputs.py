@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas.core.config import Values
 from nas.core.errors import InputError
-from nas.eval.sources import ModelSource, classify
+from nas.eval.model_source import ModelSource, classify
 from nas.results import EvalResult, RunResult, SearchResult, TrainResult
 from nas.runs.run_folder import CONFIG, finished, read_config, reopen, result_of
 from nas.train.exported import is_exported

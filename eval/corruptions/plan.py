@@ -12,13 +12,13 @@ from nas.core.data import Dataset, Split
 from nas.core.data.formats.class_order import other_order
 from nas.core.errors import InputError
 from nas.core.storage.base import FactStore
+from nas.eval.attack_runner import Tick
 from nas.eval.corruptions.base import SEVERITIES
+from nas.eval.corruptions.corrupted_images import Computed, Published, Source
 from nas.eval.corruptions.evaluation import corrupted
 from nas.eval.corruptions.names import check_severities, chosen
 from nas.eval.corruptions.scores import read_baseline
-from nas.eval.corruptions.sources import Computed, Published, Source
 from nas.eval.plan import AttackOptions
-from nas.eval.standing import Tick
 from nas.results import CorruptionResult
 
 SAME = "the same images"

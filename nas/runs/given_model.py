@@ -10,9 +10,9 @@ from nas.core import config
 from nas.core.data import BEFORE
 from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
+from nas.eval.model_source import ModelSource
 from nas.eval.networks.loading import EvaluatedModel, load_model, refuse_options
-from nas.eval.sources import ModelSource
-from nas.runs.sources import model_source, run_of, settings_of
+from nas.runs.run_outputs import model_source, run_of, settings_of
 from nas.settings import typed
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
