@@ -37,7 +37,7 @@ def told(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
     return flags.tolist()
 
 
-class Examined:
+class AttackRunner:
     """One network and its fixed batches.
 
     Every (attack, stage, batch) is kept in `outcomes` as soon as it is done, so that a stopped evaluation continues.
@@ -81,13 +81,13 @@ class Examined:
         self.outcomes.put(self.prefix + DOOR, layout.told(door))
         return door
 
-    def first(self, count: int, prefix: str) -> Examined:
+    def first(self, count: int, prefix: str) -> AttackRunner:
         """The same network on the first `count` images, in batches of the same size."""
         size = len(self.labels[0])
         batches = -(-count // size)  # no more: all images together may fill the memory
         images, labels = torch.cat(self.images[:batches])[:count], torch.cat(self.labels[:batches])[:count]
         device = images.device
-        return Examined(self.network, images, labels, size, self.seed, device, self.outcomes, prefix)
+        return AttackRunner(self.network, images, labels, size, self.seed, device, self.outcomes, prefix)
 
     def kept(self, key: str, compute: Callable[[], Any]) -> Any:
         """What is kept under `key`, computed where there is nothing yet."""

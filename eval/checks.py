@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import torch
 
-from nas.eval.attack_runner import Examined, Flags, Tick
+from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
@@ -57,7 +57,7 @@ class Findings:
         return sum(self.standing[label]) / len(self.standing[label])
 
 
-def check(subject: Examined, settings: CheckOptions, sweep: list[Curve], tick: Tick) -> list[Check]:
+def check(subject: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick: Tick) -> list[Check]:
     """Every check on the first `checks_images` images; `sweep` is that of the evaluation."""
     few = subject.first(settings.checks_images, "check/")
     clean = few.clean(tick)
@@ -121,7 +121,7 @@ def _radii(settings: CheckOptions, whole: float) -> tuple[float, ...]:
     return (*(scale * settings.eps for scale in SCALES if scale * settings.eps < whole), whole)
 
 
-def _whole(settings: CheckOptions, subject: Examined) -> float:
+def _whole(settings: CheckOptions, subject: AttackRunner) -> float:
     """The radius from which every image is in reach: 1 in L∞, the diagonal of the unit cube in L2."""
     return 1.0 if settings.norm == "Linf" else math.sqrt(subject.images[0][0].numel())
 
@@ -219,7 +219,7 @@ def _noise(found: Findings, one_draw: float) -> Check:
     return Check("random-noise", verdict(_beats(found.standing["noise"], found.standing["white-box"])), reason)
 
 
-def _dynamic(few: Examined) -> Check:
+def _dynamic(few: AttackRunner) -> Check:
     """Whether the forward pass itself computes gradients, which AutoAttack sees by the functions that it calls."""
 
     def messages() -> list[str]:
@@ -236,7 +236,7 @@ def _dynamic(few: Examined) -> Check:
     return said.check("dynamic", "the forward pass computes no gradients")
 
 
-def _square(subject: Examined, settings: CheckOptions) -> Check:
+def _square(subject: AttackRunner, settings: CheckOptions) -> Check:
     """Square, which sees no gradient, should find nothing after the other parts of AutoAttack."""
     name, label = "square-in-autoattack", "autoattack"
     if label not in settings.attacks:

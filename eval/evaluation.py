@@ -13,9 +13,9 @@ from nas.core.data.formats.class_order import other_order
 from nas.core.images import unit_range
 from nas.core.optimisation.trainer import Progress
 from nas.core.storage.base import FactStore
-from nas.eval.attack_runner import Examined, Flags, Tick
+from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.checks import check, check_ticks
-from nas.eval.corruptions import Asked
+from nas.eval.corruptions import CorruptionPlan
 from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, wilson, worst_case
@@ -50,9 +50,9 @@ def evaluate(
     """
     part = attacked(dataset, settings.n_test)
     plan = plan_of(settings, dataset.num_classes, dataset.image_size)
-    corruptions = Asked(settings, dataset, part, seed)
+    corruptions = CorruptionPlan(settings, dataset, part, seed)
     images = unit_range(part.images)
-    subject = Examined(network, images, part.labels, settings.batch_size, seed, device, outcomes)
+    subject = AttackRunner(network, images, part.labels, settings.batch_size, seed, device, outcomes)
     total = subject.batches * (1 + sum(attack.passes() for _, attack in plan))
     total += measure_ticks(settings, len(part), dataset.num_classes) + check_ticks(settings, dataset.image_size)
     total += corruptions.ticks
@@ -104,7 +104,7 @@ def evaluate(
     return result
 
 
-def _attacked(subject: Examined, plan: Plan, settings: AttackOptions, clean: Flags, tick: Tick) -> dict[str, Flags]:
+def _attacked(subject: AttackRunner, plan: Plan, settings: AttackOptions, clean: Flags, tick: Tick) -> dict[str, Flags]:
     """What stands each attack of the plan; those of the curves see every image that is right, cascade or not."""
     standing: dict[str, Flags] = {}
     given = clean

@@ -18,7 +18,7 @@ from nas.core.logits import finite
 from nas.core.optimisation.perturb import SMALLEST_NORM, eval_mode, input_gradient
 from nas.core.reasons import reason
 from nas.core.seeds import derive, seeded
-from nas.eval.attack_runner import Examined
+from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks.auto import package
 from nas.results import OUTPUT_CHECKS, Check
 
@@ -33,7 +33,7 @@ def verdict(warns: bool) -> str:
     return "warn" if warns else "pass"
 
 
-def check_outputs(few: Examined, norm: str = "Linf") -> list[Check]:
+def check_outputs(few: AttackRunner, norm: str = "Linf") -> list[Check]:
     """The checks named by `NAMES`, on the first batch of `few` without its images whose logits are not finite.
 
     `norm` is that of the attacks: in L2 a step is divided by the length of its gradient, which can be too short for it.
@@ -66,7 +66,7 @@ class Said:
         return Check(name, verdict(bool(self.messages)), "; ".join(self.messages) or fine)
 
 
-def _checks(few: Examined, norm: str) -> list[Check]:
+def _checks(few: AttackRunner, norm: str) -> list[Check]:
     x, y = few.images[0], few.labels[0]
     try:
         logits = _logits(few, x)
@@ -87,12 +87,12 @@ def _checks(few: Examined, norm: str) -> list[Check]:
     ]
 
 
-def _logits(few: Examined, x: Tensor) -> Tensor:
+def _logits(few: AttackRunner, x: Tensor) -> Tensor:
     with torch.no_grad():
         return few.network(x)
 
 
-def _randomised(few: Examined, x: Tensor, y: Tensor) -> Check:
+def _randomised(few: AttackRunner, x: Tensor, y: Tensor) -> Check:
     said = Said()
     library().check_randomized(few.network, x, y, bs=len(x), logger=said)
     if said.messages:
@@ -115,7 +115,7 @@ def _are_logits(logits: Tensor) -> Check:
     return Check(LOGITS, "warn", words)
 
 
-def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
+def _gradients(few: AttackRunner, x: Tensor, y: Tensor, norm: str) -> Check:
     """Whether the gradient of the cross-entropy leads somewhere from every image."""
     connected = True
 
@@ -148,7 +148,7 @@ def _gradients(few: Examined, x: Tensor, y: Tensor, norm: str) -> Check:
     return Check(GRADIENTS, "pass", f"no gradient is zero on {len(x)} images")
 
 
-def _alone(few: Examined, x: Tensor, logits: Tensor, randomised: bool) -> Check:
+def _alone(few: AttackRunner, x: Tensor, logits: Tensor, randomised: bool) -> Check:
     """Whether the first, the middle and the last image get the same logits alone as in their batch."""
     if len(x) == 1:
         return Check(ALONE, "skipped", "the batch has one image")

@@ -14,7 +14,7 @@ from nas.core.images import unit_range
 from nas.core.io.records import Record, key
 from nas.core.seeds import derive
 from nas.core.storage.base import FactStore
-from nas.eval.attack_runner import Examined, Flags, Tick
+from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
@@ -73,7 +73,7 @@ def transfer(
     images = unit_range(part.images)
     size = settings.batch_size
     examined = {
-        name: Examined(network, images, part.labels, size, seed, device, outcomes, f"{name}/")
+        name: AttackRunner(network, images, part.labels, size, seed, device, outcomes, f"{name}/")
         for name, network in networks.items()
     }
     clean = {name: one.clean(tick) for name, one in examined.items()}
@@ -108,7 +108,12 @@ def transfer_ticks(settings: AttackOptions, networks: int) -> float:
 
 
 def _batch(
-    own: Examined, examined: dict[str, Examined], attack: Attack, label: str, batch: int, right: dict[str, Flags]
+    own: AttackRunner,
+    examined: dict[str, AttackRunner],
+    attack: Attack,
+    label: str,
+    batch: int,
+    right: dict[str, Flags],
 ) -> tuple[dict[str, Flags], dict[str, int]]:
     """What of one batch each network still classifies correctly, and for how many images a logit is not finite."""
     x, y = own.images[batch], own.labels[batch]

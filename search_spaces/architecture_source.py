@@ -25,7 +25,7 @@ FRUITLESS = 1_000_000  # draws without a new class after which a larger space co
 Point = tuple[str, Any]  # how rows call an architecture, and the architecture
 
 
-def mark(text: str) -> bytes:
+def digest(text: str) -> bytes:
     """What is remembered of an architecture's string, a quarter of its size: 128 bits of its hash."""
     return blake2b(text.encode(), digest_size=16).digest()
 
@@ -39,7 +39,7 @@ class Candidate:
     number: int
 
 
-class Candidates:
+class ArchitectureSource:
     """All sources one after the other: arguments, file, sample, space.
 
     `unique` puts the class's representative in the place of each architecture. `total` is how many the sources hold,
@@ -83,22 +83,22 @@ class Candidates:
             self.total = len(self.given) + listed + (sample or 0) + swept
 
     def new(self, seen: set[bytes]) -> Iterator[Candidate]:
-        """Each architecture once but those whose `mark` is in `seen`, which grows by those of the lists and the sample.
+        """Each architecture once but those whose `digest` is in `seen`, which grows by those of lists and samples.
 
-        Nothing is remembered of a whole space, in which each string is once; of its classes, a mark.
+        Nothing is remembered of a whole space, in which each string is once; of its classes, a digest.
         """
         number = 0
         listed = (self._chosen(text, arch) for text, arch in chain(self.given, self._read()))
         for text, arch in chain(listed, self._drawn()):
             number += 1
-            key = mark(str(arch))
+            key = digest(str(arch))
             if key not in seen:
                 seen.add(key)
                 yield Candidate(text, arch, number)
         for arch in self._swept():
             number += 1
             text = str(arch)
-            if mark(text) not in seen:
+            if digest(text) not in seen:
                 yield Candidate(text, arch, number)
 
     def _chosen(self, text: str, arch: Any) -> Point:
@@ -155,7 +155,7 @@ class Candidates:
         while len(drawn) < (self.sample or 0):
             _, arch = self._chosen("", self.space.sample(rng))
             text = str(arch)
-            key = mark(text)
+            key = digest(text)
             fruitless = fruitless + 1 if key in drawn else 0
             if fruitless >= FRUITLESS:
                 raise InputError(
@@ -175,7 +175,7 @@ class Candidates:
         met: set[bytes] = set()  # a representative need not be among what the space goes through
         for arch in self.space:
             representative = self.space.canonical(arch)
-            key = mark(str(representative))
+            key = digest(str(representative))
             if key not in met:
                 met.add(key)
                 yield representative

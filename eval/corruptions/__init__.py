@@ -4,17 +4,17 @@ from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES, Corruption
 from nas.eval.corruptions.corrupted_images import Computed, Published, Source
 from nas.eval.corruptions.evaluation import corrupted, evaluate_corruptions
 from nas.eval.corruptions.names import GROUPS, chosen
-from nas.eval.corruptions.plan import SAME, Asked, CorruptionOptions
+from nas.eval.corruptions.plan import SAME, CorruptionOptions, CorruptionPlan
 
 __all__ = [
     "CORRUPTIONS",
     "GROUPS",
     "SAME",
     "SEVERITIES",
-    "Asked",
     "Computed",
     "Corruption",
     "CorruptionOptions",
+    "CorruptionPlan",
     "Published",
     "Source",
     "chosen",

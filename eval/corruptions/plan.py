@@ -50,7 +50,7 @@ class CorruptionOptions(AttackOptions):
             raise InputError("Expected frost among eval.corruptions with eval.frost; add it, or leave eval.frost out.")
 
 
-class Asked:
+class CorruptionPlan:
     """The corruptions of one evaluation: everything is checked when it is made, nothing is computed before `run`."""
 
     def __init__(self, settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> None:

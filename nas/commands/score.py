@@ -65,7 +65,7 @@ class Score(Command):
             from nas.scoring.loop import Work, counted_for, default_values, described, score
             from nas.scoring.rows import JsonArray, RowFile, line_of
             from nas.search_spaces import SPACES
-            from nas.search_spaces.architecture_source import Candidates
+            from nas.search_spaces.architecture_source import ArchitectureSource
             from nas.settings.typed import from_values
             from nas.settings.words import sorted_words
             from nas.strategies.proxies import PROXIES
@@ -83,7 +83,9 @@ class Score(Command):
                 )
             settings = from_values(self.reader(tuple(names)), {"space": space, "name": "score"}, overrides)
             settings.once(self.name)
-            candidates = Candidates(SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique)
+            candidates = ArchitectureSource(
+                SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique
+            )
             with ExitStack() as stack:
                 rows = None
                 if to is not None:

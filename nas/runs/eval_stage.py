@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError
 from nas.eval.checks import check_passes
-from nas.eval.corruptions.plan import Asked
+from nas.eval.corruptions.plan import CorruptionPlan
 from nas.eval.measures import check_measures, measure_passes
 from nas.eval.model_source import ModelSource
 from nas.eval.plan import plan_of
@@ -30,7 +30,7 @@ def check(settings: Settings, dataset: Dataset) -> None:
     """`InputError` for what would stop an evaluation later."""
     plan_of(settings.eval, dataset.num_classes, dataset.image_size)
     check_measures(settings.eval, dataset.num_classes, dataset.image_size)
-    Asked(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
+    CorruptionPlan(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
 
 
 def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed) -> Cost:
@@ -46,7 +46,7 @@ def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
     own = settings.eval
     total = min(own.checks_images, own.n_test) * share * check_passes(own, dataset.image_size)
     total += min(own.measure_images, own.n_test) * measure_passes(own, dataset.num_classes)
-    corrupted = Asked(own, dataset, attacked(dataset, own.n_test), 0)
+    corrupted = CorruptionPlan(own, dataset, attacked(dataset, own.n_test), 0)
     total += corrupted.ticks * min(own.batch_size, own.n_test) / 3  # forward only
     for label, attack in plan_of(own, dataset.num_classes, dataset.image_size):
         late = own.cascade and label in own.attacks[1:]

@@ -25,7 +25,7 @@ from nas.runs.definitions import BEFORE, definitions
 from nas.runs.run_folder import as_meant
 from nas.runs.tasks import Jobs, load_once
 from nas.scoring.rows import RowFile
-from nas.search_spaces.architecture_source import Candidate, Candidates, mark
+from nas.search_spaces.architecture_source import ArchitectureSource, Candidate, digest
 from nas.settings.schema import Settings, from_values
 from nas.strategies.proxies import PROXIES
 
@@ -141,7 +141,7 @@ class Counts:
 
 
 def score(
-    candidates: Candidates,
+    candidates: ArchitectureSource,
     work: Work,
     file: RowFile | None = None,
     show: Callable[[ScoreRow], None] | None = None,
@@ -164,7 +164,7 @@ def score(
                 f"one of {text}, from a version before {connected.SINCE}; take out such lines (they are scored again, "
                 "to a reason), or choose another --output."
             )
-        seen.add(mark(str(arch)))
+        seen.add(digest(str(arch)))
     counts = Counts(kept=len(seen))
     new = candidates.new(seen)
     first = next(new, None)

@@ -20,7 +20,7 @@ USUAL = 0.99  # of the architectures: those that the weights are found on
 
 
 @dataclass
-class ChosenOptions:
+class StackedOptions:
     trees: int = 200
 
     def check(self) -> None:
@@ -28,7 +28,7 @@ class ChosenOptions:
             raise InputError(f"Expected trees >= 1 but got {self.trees}; the default is 200.")
 
 
-class Chosen(Predictor):
+class StackedPredictor(Predictor):
     """w·kernel + (1 - w)·extra trees, for each target the w in [0, 1] of least squared error in cross-validation.
 
     Only the training data are looked at: the kernel's errors are those of leaving out one (in closed form), the trees'
@@ -38,7 +38,7 @@ class Chosen(Predictor):
     """
 
     name: ClassVar[str] = "auto"
-    Options: ClassVar[type] = ChosenOptions
+    Options: ClassVar[type] = StackedOptions
     together: ClassVar[bool] = True  # one fit to all targets; each is predicted better for it
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:

@@ -16,7 +16,7 @@ from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
-from nas.eval.attack_runner import Examined
+from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
@@ -117,7 +117,7 @@ class Blackens(FGSM):
 
 @pytest.mark.parametrize(("eps", "stands", "count"), [(0.1, 1, 0), (1.0, 0, N)])
 def test_a_logit_that_is_not_finite_outside_the_ball_is_not_counted(eps: float, stands: int, count: int) -> None:
-    examined = Examined(
+    examined = AttackRunner(
         Brittle(math.nan), torch.full((N, 3, 4, 4), 0.9), torch.zeros(N).long(), 5, 3, CPU, InMemoryStore()
     )
     assert examined.robust("black", Blackens(eps), [1] * N, lambda passes, label: None) == [stands] * N

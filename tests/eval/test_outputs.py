@@ -16,7 +16,7 @@ from nas.core.optimisation.perturb import pgd_l2
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module
-from nas.eval.attack_runner import Examined
+from nas.eval.attack_runner import AttackRunner
 from nas.eval.outputs import NAMES, check_outputs
 from nas.report.identity import identities
 from nas.report.sections import tables
@@ -58,7 +58,7 @@ class Wrapped(nn.Module):
 
 def checked(network: nn.Module, data: Dataset, count: int = 20, norm: str = "Linf") -> dict[str, Check]:
     part = data.test
-    few = Examined(network, part.images[:count] / 255, part.labels[:count], count, 0, CPU, InMemoryStore())
+    few = AttackRunner(network, part.images[:count] / 255, part.labels[:count], count, 0, CPU, InMemoryStore())
     return {check.name: check for check in check_outputs(few, norm)}
 
 

@@ -31,7 +31,7 @@ from nas.runs.tasks import Jobs
 from nas.scoring.loop import Scored, Work, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import DARTS, NASBench201
-from nas.search_spaces.architecture_source import Candidates
+from nas.search_spaces.architecture_source import ArchitectureSource
 from nas.searches import dps, supernet_stage
 from nas.searches.dps_losses import PLAIN, Task
 from nas.searches.dps_losses import Work as LossWork
@@ -452,7 +452,7 @@ class Before(Work):
 
 def scored(path: Path, work: Work, *archs: str) -> None:
     with RowFile(path, work.proxies, {"space": "nasbench201"}) as file:
-        score(Candidates(SPACE, archs), work, file)
+        score(ArchitectureSource(SPACE, archs), work, file)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

@@ -20,7 +20,7 @@ from nas.runs.tasks import Jobs, load_once
 from nas.scoring.loop import Work, counted_for, dataset_of, default_values, described, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
-from nas.search_spaces.architecture_source import Candidates
+from nas.search_spaces.architecture_source import ArchitectureSource
 from nas.settings.schema import from_values
 
 SPACE = NASBench201()
@@ -59,7 +59,7 @@ def opened(path: Path, of: Any, *proxies: str) -> RowFile:
 def of_before(path: Path, of: Any, *proxies: str) -> None:
     """A score file as version 0.1 left it: one row, and settings without what was not said then."""
     with opened(path, of, *proxies) as file:
-        score(Candidates(SPACE, [CELL]), Work(of, list(proxies)), file)
+        score(ArchitectureSource(SPACE, [CELL]), Work(of, list(proxies)), file)
     beside = path.with_name(f"{path.name}.settings.json")
     values = json.loads(beside.read_text())
     for key in BEFORE:
@@ -134,7 +134,7 @@ def test_a_file_of_before_goes_on_to_the_same_numbers(
     of, path = on(tmp_path, classes, side, *extra), tmp_path / "rows.jsonl"
     of_before(path, of, proxy)
     with opened(path, of, proxy) as file:
-        counts = score(Candidates(SPACE, [CELL, OTHER]), Work(of, [proxy]), file)
+        counts = score(ArchitectureSource(SPACE, [CELL, OTHER]), Work(of, [proxy]), file)
     assert (counts.kept, counts.scored, counts.failed) == (1, 1, 0)
     values = [json.loads(line)["scores"] for line in path.read_text().splitlines()]
     assert values == [Work(of, [proxy])(text).scores for text in (CELL, OTHER)]
@@ -168,9 +168,9 @@ def test_a_file_of_this_version_goes_on_and_other_data_are_refused(tmp_path: Pat
     path = tmp_path / "rows.csv"
     of = on(tmp_path, 3, 8)
     with opened(path, of, "flops") as file:
-        score(Candidates(SPACE, [CELL]), Work(of, ["flops"]), file)
+        score(ArchitectureSource(SPACE, [CELL]), Work(of, ["flops"]), file)
     with opened(path, of, "flops") as file:
-        assert score(Candidates(SPACE, [CELL, OTHER]), Work(of, ["flops"]), file).scored == 1
+        assert score(ArchitectureSource(SPACE, [CELL, OTHER]), Work(of, ["flops"]), file).scored == 1
     with pytest.raises(InputError, match=r"counted_for\.image_size is 8 there and 16 here"):
         opened(path, on(tmp_path, 3, 16), "flops")
 

@@ -25,7 +25,7 @@ from nas.scoring import loop as module
 from nas.scoring.loop import Counts, Scored, Work, default_values, described, score
 from nas.scoring.rows import JsonArray, RowFile, line_of
 from nas.search_spaces import DARTS, NASBench201
-from nas.search_spaces.architecture_source import FRUITLESS, Candidates
+from nas.search_spaces.architecture_source import FRUITLESS, ArchitectureSource
 from nas.settings.schema import from_values
 
 SPACE = NASBench201()
@@ -72,8 +72,8 @@ class Numbers:
         return self.size
 
 
-def _candidates(*texts: str, space: Any = SPACE, **sources: Any) -> Candidates:
-    return Candidates(space, texts, **sources)
+def _candidates(*texts: str, space: Any = SPACE, **sources: Any) -> ArchitectureSource:
+    return ArchitectureSource(space, texts, **sources)
 
 
 def _texts(*texts: str, seen: set[bytes] | None = None, **sources: Any) -> list[str]:

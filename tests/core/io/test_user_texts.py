@@ -19,7 +19,7 @@ from nas.eval.corruptions.scores import read_baseline
 from nas.objectives.labels import read_labels
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
-from nas.search_spaces.architecture_source import Candidates
+from nas.search_spaces.architecture_source import ArchitectureSource
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.tables import RobustnessDataset, read_accuracies, read_latencies, read_robbench, read_scores
 from nas.train.exported import DESCRIPTION, WEIGHTS, load_exported
@@ -38,7 +38,7 @@ ENCODINGS = {
 
 
 def _architectures(path: Path) -> list[str]:
-    return [candidate.text for candidate in Candidates(SPACE, file=str(path)).new(set())]
+    return [candidate.text for candidate in ArchitectureSource(SPACE, file=str(path)).new(set())]
 
 
 def _table(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
@@ -102,7 +102,7 @@ def test_other_encodings_are_named(reader: str, encoding: str, tmp_path: Path) -
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     def given(content: bytes, errors: str = "strict") -> list[str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors=errors))
-        return [candidate.text for candidate in Candidates(SPACE, file="-").new(set())]
+        return [candidate.text for candidate in ArchitectureSource(SPACE, file="-").new(set())]
 
     assert given(f"{A}\r\n{B}\r\n".encode("utf-8-sig")) == [A, B]
     assert given(f"arch,x\r\n{A},1\r\n".encode("utf-8-sig")) == [A]

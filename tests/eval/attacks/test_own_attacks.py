@@ -20,7 +20,7 @@ from nas.core.images import unit_range
 from nas.core.seeds import seeded
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, checks, evaluate
-from nas.eval.attack_runner import Examined
+from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks import library, named
 from nas.eval.attacks.auto import package
 from nas.eval.attacks.base import OWN
@@ -241,7 +241,7 @@ def test_outcomes_of_two_providers_are_kept_apart(data: Dataset, monkeypatch: py
     outcomes, attack, part = InMemoryStore(), attack_of("pgd2", 0.1), attacked(data, 9)
     torch.manual_seed(0)
     network = convolutional(8, 10).double()
-    subject = Examined(network, unit_range(part.images).double(), part.labels, 4, 3, CPU, outcomes)
+    subject = AttackRunner(network, unit_range(part.images).double(), part.labels, 4, 3, CPU, outcomes)
     subject.robust("pgd2", attack, [1] * 9, lambda passes, note: None)
     assert subject.providers == {"pgd2": "torchattacks"}
 

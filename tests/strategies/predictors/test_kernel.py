@@ -14,7 +14,7 @@ from nas.core.seeds import derive
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
 from nas.strategies.predictors.kernel import Kernel, KernelOptions, _gram, _normal_scores
-from nas.strategies.predictors.stacked import Chosen, ChosenOptions, _weight
+from nas.strategies.predictors.stacked import StackedOptions, StackedPredictor, _weight
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (60, 8)).astype(float)
@@ -117,7 +117,7 @@ def test_monotone_changes_of_fractions_change_nothing() -> None:
 
 
 def test_the_mixture_lies_between_its_parts() -> None:
-    model = Chosen(0).fit(X, Y)
+    model = StackedPredictor(0).fit(X, Y)
     assert ((model.weights >= 0) & (model.weights <= 1)).all()
     p, q = model._kernel.predict(FRESH).mean, model._trees.predict(FRESH).mean
     mean = model.predict(FRESH).mean
@@ -158,7 +158,7 @@ def test_the_mixture_is_that_of_the_held_out_errors() -> None:
     x = rng.normal(size=(60, 4))
     steps = np.where(x[:, 0] > 0.3, np.where(x[:, 1] > 0, 3, 1), 0), 2 * np.sign(x[:, 2]) + x[:, 3]
     y = np.stack(steps, axis=1) + [0.3, 0.5] * rng.normal(size=(60, 2))
-    model = Chosen(3, ChosenOptions(trees=20)).fit(x, y)
+    model = StackedPredictor(3, StackedOptions(trees=20)).fit(x, y)
     kernel = Kernel(derive(3, "kernel")).fit(x, y)
     trees = ExtraTrees(derive(3, "trees"), ExtraTreesOptions(trees=20, bootstrap=True)).fit(x, y)
     p, q = kernel.leave_one_out(), trees.out_of_bag()
