@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,14 +24,18 @@ if torch.backends.cpu.get_cpu_capability() == "AVX2":
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background; commands would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
 SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a version of torch or numpy does not do
     "bench/test_bench_base.py",
-    "cli/test_measures_command.py",
-    "cli/test_supernet_search.py",
-    "cli/test_transfer_command.py",
+    "cli/test_progress.py",
+    "commands/test_measures_command.py",
+    "commands/test_supernet_search.py",
+    "commands/test_transfer_command.py",
     "commands/test_command_checks.py",
     "core/optimisation/test_augment.py",
     "core/io/test_checkpoint.py",
@@ -128,3 +134,15 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(params=SPACES.names())
 def space(request: pytest.FixtureRequest) -> SearchSpace:
     return SPACES.get(request.param)()
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The override that names 300 real digits of 8 by 8 pixels in an .npz file."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    path: Path = tmp_path_factory.mktemp("data") / "digits.npz"
+    images = np.rint(digits.images[:300] * (255 / 16)).astype(np.uint8)
+    np.savez(path, images=images, labels=digits.target[:300].astype(np.uint8))
+    return f"data.root={path}"
