@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from nas.core.data import Split
 from nas.core.images import unit_range
-from nas.core.io.records import Record, key
+from nas.core.io.records import Record
 from nas.core.seeds import derive
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
@@ -38,12 +39,11 @@ class Shown(Record):
     non_finite: dict[str, dict[str, Count]]  # how many images
 
 
-@dataclass(frozen=True, eq=False)
-class Matrices(Record):
+class Matrices(NamedTuple):
     """The part of a `TransferResult` that is of all networks together."""
 
     clean: CleanAccuracies
-    attacks: dict[str, TransferMatrix] = field(metadata=key("transfer"))
+    attacks: dict[str, TransferMatrix]
     checks: list[Check]
 
 
@@ -87,8 +87,8 @@ def transfer(
         for batch in range(own.batches):
             start, end = batch * size, (batch + 1) * size
             right = {name: clean[name][start:end] for name in networks}
-            place = attack.kept_as(f"{label}/{batch}", own.images[batch])
-            kept, count = own.counted(place, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
+            key = attack.kept_as(f"{label}/{batch}", own.images[batch])
+            kept, count = own.counted(key, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
             for name in networks:
                 standing[name] += kept[name]
             counts.append(count)

@@ -205,11 +205,11 @@ def test_transfer_counts_for_each_target(data: Dataset) -> None:
     networks = {"a": Standardised(), "b": nn.Sequential(Standardised())}
     settings = EvalSettings(attacks=["fgsm", "pgd2"], norm="Linf", eps=0.01, n_test=N, batch_size=5)
     rows = {name: transfer(name, networks, data.test, settings, 3, CPU, InMemoryStore()) for name in networks}
-    found = matrix(rows).to_json()
-    assert found["clean"]["non_finite"] == {"a": BLANK, "b": BLANK}
-    assert found["clean"]["accuracy"] == {"a": (N - BLANK) / N, "b": (N - BLANK) / N}
-    assert found["transfer"]["fgsm"]["non_finite"] == [[BLANK, BLANK]] * 2
-    assert list(found["transfer"]) == ["fgsm", "pgd2"]
+    found = matrix(rows)
+    assert found.clean.non_finite == {"a": BLANK, "b": BLANK}
+    assert found.clean.accuracy == {"a": (N - BLANK) / N, "b": (N - BLANK) / N}
+    assert found.attacks["fgsm"].non_finite == [[BLANK, BLANK]] * 2
+    assert list(found.attacks) == ["fgsm", "pgd2"]
 
 
 # parts that an earlier version finished
