@@ -114,10 +114,8 @@ def single_runs(folders: Sequence[Path]) -> list[Path]:
     """The runs of the folders, each once: a study of several seeds stands for the run of each seed."""
     runs: dict[Path, Path] = {}
     for folder in folders:
-        parts = [folder]
-        if read_config(folder).command == "study":
-            result = finished(folder)
-            parts = [folder / name for name in result.runs] if isinstance(result, StudyResult) else []
+        result = finished(folder)
+        parts = [folder / name for name in result.runs] if isinstance(result, StudyResult) else [folder]
         runs.update({part.resolve(): part for part in parts if part.resolve() not in runs})
     return list(runs.values())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from nas.core.config import Values
 from nas.core.errors import InputError
 from nas.eval.model_source import ModelSource, classify
-from nas.results import EvalResult, RunResult, SearchResult, TrainResult
+from nas.results import EvalResult, RunResult, SearchResult, StudyResult, TrainResult
 from nas.runs.run_folder import CONFIG, finished, read_config, reopen, result_of
 from nas.train.exported import is_exported
 
@@ -39,7 +39,7 @@ def run_of(checkpoint: Path) -> Path | None:
     """The folder of the run that the checkpoint belongs to; None where it lies elsewhere."""
     for parent in list(checkpoint.parents)[:DEPTH]:
         try:
-            if read_config(parent).command != "study":
+            if read_config(parent).command != StudyResult.command:
                 return parent
         except InputError:  # no run, or somebody else's config.json
             continue
@@ -74,7 +74,7 @@ def settings_of(folder: Path) -> Values:
 
 def refuse_study(folder: Path) -> None:
     """`InputError` where the folder is a study and one run is wanted."""
-    if read_config(folder).command == "study":
+    if read_config(folder).command == StudyResult.command:
         runs = ", ".join(str(path.parent) for path in sorted(folder.glob(f"seed-*/{CONFIG}")))
         raise InputError(
             f"Expected one run but {folder} is a study of several seeds; give one of {runs or 'its runs'}."
