@@ -2,7 +2,7 @@
 
 A candidate is a test file in the folder that mirrors the file's folder (for `strategies/proxies/eproxy` the nearest
 that exists, `tests/strategies/proxies`), and a test file that imports exactly this module in a folder that mirrors
-another one that mutations are drawn from. Tests of the floors above (commands, drivers, benchmarks) start whole runs
+another one that mutations are drawn from. Tests of the floors above (commands, runs, benchmarks) start whole runs
 and are no file's own tests. Test files that are named after the module come first, then those that import it, then
 the other ones of the folder; in each group the fastest first.
 
