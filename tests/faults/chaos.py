@@ -19,8 +19,8 @@ from typing import Any
 import damage
 import faults
 from forks import Forks
-from kills import kill_at_random, reference, table
-from workload import Ground
+from kills import kill_at_random, run_reference, table
+from workload import Sandbox
 
 from nas.eval.attacks import library
 
@@ -47,11 +47,11 @@ def cause(
         folder = folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         with Forks(folder / "commands") as forks:
-            ground = Ground(folder.resolve(), forks, seed, quick)
-            whole = reference(ground, (1,) if quick else (1, 2))
+            sandbox = Sandbox(folder.resolve(), forks, seed, quick)
+            whole = run_reference(sandbox, (1,) if quick else (1, 2))
             report("the run alone: " + ", ".join(f"{s:.1f} s by {n} worker(s)" for n, s in whole.seconds.items()))
-            trials = kill_at_random(ground, whole, kills, report)
-            cases = faults.caused(ground, whole, quick, causes, report)
+            trials = kill_at_random(sandbox, whole, kills, report)
+            cases = faults.cause_all(sandbox, whole, quick, causes, report)
     problems = [problem for trial in trials for problem in trial.problems]
     return {
         "seed": seed,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults import Case, clear, told
+from faults import Case, ended_clearly, last_line
 from forks import Ended
 from kills import Reference
-from workload import Ground, differences, evaluated, training
+from workload import Sandbox, differences, evaluated, training
 
 from nas.core.errors import NasError
 
@@ -41,7 +41,7 @@ def truncated(path: Path, rng: np.random.Generator) -> str:
 KINDS: tuple[Callable[[Path, np.random.Generator], str], ...] = (flipped, truncated)
 
 
-def judged(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[str, bool]:
+def judge(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[str, bool]:
     """What became of a command on damaged files, and whether that is right.
 
     Right is the same result as ever, or one line that names the file where nothing good is left.
@@ -49,22 +49,22 @@ def judged(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[
     if ended.code == 0:
         found = problems()
         return "; ".join(found) or ("named, same result" if name in ended.err else "same result"), not found
-    good = clear(ended, 2) and name in told(ended)
-    return "refused, named" if good else f"exit code {ended.code}: {told(ended)}", good
+    good = ended_clearly(ended, 2) and name in last_line(ended)
+    return "refused, named" if good else f"exit code {ended.code}: {last_line(ended)}", good
 
 
-def damaged_run(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def damaged_run(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """Store, checkpoints, result and configuration of a run that was stopped, or finished."""
     stopped: dict[str, tuple[Callable[[Path], bool], list[str]]] = {
         "in the search": (evaluated(2), ["store.sqlite", "store.sqlite-wal", "config.json"]),
         "in a training": (_second_epoch, ["store.sqlite-wal", "last.pt", "best.pt"]),
     }
     for moment, (condition, names) in list(stopped.items())[1 if quick else 0 :]:
-        run = ground.stopped("healthy", condition)
+        run = sandbox.stopped("healthy", condition)
         for name in names:
-            yield from _damaged(ground, whole, quick, run, name, moment)
+            yield from _damaged(sandbox, whole, quick, run, name, moment)
     for name in ["result.json"] if quick else ["result.json", "config.json", "store.sqlite"]:
-        yield from _damaged(ground, whole, quick, whole.run, name, "when finished")
+        yield from _damaged(sandbox, whole, quick, whole.run, name, "when finished")
 
 
 def _second_epoch(run: Path) -> bool:
@@ -72,36 +72,36 @@ def _second_epoch(run: Path) -> bool:
     return training(run) and any(run.glob("models/*/best.pt"))
 
 
-def _damaged(ground: Ground, whole: Reference, quick: bool, run: Path, name: str, moment: str) -> Iterator[Case]:
+def _damaged(sandbox: Sandbox, whole: Reference, quick: bool, run: Path, name: str, moment: str) -> Iterator[Case]:
     for kind in KINDS[: 1 if quick else None]:
         counts: dict[str, int] = {}
         bad = []
         for _ in range(1 if quick else TRIES):
-            copy = ground.copy(run, "damaged")
+            copy = sandbox.copy(run, "damaged")
             path = next(copy.rglob(name))
-            where = kind(path, ground.rng)
-            ended = ground.resume(copy).wait()
-            found, good = judged(ended, lambda: differences(copy, whole.run), name)  # noqa: B023
+            where = kind(path, sandbox.rng)
+            ended = sandbox.resume(copy).wait()
+            found, good = judge(ended, lambda: differences(copy, whole.run), name)  # noqa: B023
             counts[found] = counts.get(found, 0) + 1
             bad += [] if good else [f"{where}: {found}"]
         yield _case(f"{name} {kind.__name__}, {moment}", counts, bad)
 
 
-def damaged_network(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def damaged_network(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """A network of a finished run that is attacked again: refused, or the same outcomes where the bit means nothing."""
     result = json.loads((whole.run / "result.json").read_text())["models"][0]
-    path = ground.new("networks") / "best.pt"
+    path = sandbox.new("networks") / "best.pt"
     path.parent.mkdir()
     for kind in KINDS[: 1 if quick else None]:
         counts: dict[str, int] = {}
         bad = []
         for _ in range(1 if quick else TRIES):
             shutil.copy(whole.run / result["checkpoint"], path)
-            where = kind(path, ground.rng)
-            settings = (f"data.root={ground.folder / 'digits.npz'}", "data.name=npz", f"eval.n_test={result['n_test']}")
-            arguments = ("eval", str(path), *settings, "eval.attacks=[fgsm]", f"run.dir={ground.new('eval')}", "--json")
-            ended = ground.forks.start(arguments, ground.folder).wait()
-            found, good = judged(ended, lambda: _other(ended, result), path.name)  # noqa: B023
+            where = kind(path, sandbox.rng)
+            settings = (f"data.root={sandbox.folder / 'digits.npz'}", "data.name=npz", f"eval.n_test={result['n_test']}")
+            arguments = ("eval", str(path), *settings, "eval.attacks=[fgsm]", f"run.dir={sandbox.new('eval')}", "--json")
+            ended = sandbox.forks.start(arguments, sandbox.folder).wait()
+            found, good = judge(ended, lambda: _other(ended, result), path.name)  # noqa: B023
             counts[found] = counts.get(found, 0) + 1
             bad += [] if good else [f"{where}: {found}"]
         yield _case(f"best.pt {kind.__name__}, attacked again", counts, bad)
@@ -117,11 +117,11 @@ def _case(fault: str, counts: dict[str, int], bad: list[str]) -> Case:
     return Case(fault, text if not bad else f"{text} ({bad[0]})", not bad)
 
 
-def damaged_cache(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def damaged_cache(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """Decoded images in the user's cache: read again from the originals, to the same values."""
-    images, cache = ground.folder / "images", ground.folder / "cache"
+    images, cache = sandbox.folder / "images", sandbox.folder / "cache"
     write_images(images)
-    first = _scored(ground, images, cache)
+    first = _scored(sandbox, images, cache)
     files = [path for path in sorted(cache.rglob("*")) if path.is_file()]
     if not files:
         raise NasError("Expected decoded images in the cache but there are none.")
@@ -131,26 +131,26 @@ def damaged_cache(ground: Ground, whole: Reference, quick: bool) -> Iterator[Cas
             bad, warned = [], 0
             for _ in range(1 if quick else TRIES):
                 file.write_bytes(content)
-                where = kind(file, ground.rng)
-                ended, values = _scored_with(ground, images, cache)
+                where = kind(file, sandbox.rng)
+                ended, values = _scored_with(sandbox, images, cache)
                 warned += file.parent.name in ended.err or file.name in ended.err
                 if ended.code != 0 or values != first or "Traceback" in ended.err:
-                    bad.append(f"{where}: exit code {ended.code}, {told(ended)}")
+                    bad.append(f"{where}: exit code {ended.code}, {last_line(ended)}")
             text = f"{warned} × named, always the same values" if not bad else bad[0]
             yield Case(f"cached {file.suffix} {kind.__name__}", text, not bad)
 
 
-def _scored(ground: Ground, images: Path, cache: Path) -> Any:
-    ended, values = _scored_with(ground, images, cache)
+def _scored(sandbox: Sandbox, images: Path, cache: Path) -> Any:
+    ended, values = _scored_with(sandbox, images, cache)
     if ended.code != 0:
-        raise NasError(f"Scoring failed: {told(ended)}")
+        raise NasError(f"Scoring failed: {last_line(ended)}")
     return values
 
 
-def _scored_with(ground: Ground, images: Path, cache: Path) -> tuple[Ended, Any]:
+def _scored_with(sandbox: Sandbox, images: Path, cache: Path) -> tuple[Ended, Any]:
     arguments = ("score", CELL, "--proxies", "grad_norm", "scoring.channels=4", "proxies.grad_norm.batch_size=16")
     data = ("data.name=imagefolder", f"data.root={images}", f"data.size={PIXELS}", "--json")
-    ended = ground.forks.start((*arguments, *data), ground.folder, {"cache": str(cache)}).wait()
+    ended = sandbox.forks.start((*arguments, *data), sandbox.folder, {"cache": str(cache)}).wait()
     return ended, [row["scores"] for row in json.loads(ended.out)] if ended.code == 0 else None
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from forks import Ended
 from kills import Reference
-from workload import OVERRIDES, Ground, attacked, differences, evaluated, rows, training
+from workload import OVERRIDES, Sandbox, attacked, differences, evaluated, rows, training
 
 from nas.core.errors import NasError
 
-SIZE = 16  # megabytes of the small disk
-DEADLINE = 10  # seconds, more than any evaluation here takes
+DISK_MEGABYTES = 16  # megabytes of the small disk
+TIME_LIMIT = 10  # seconds, more than any evaluation here takes
 FAILED = "SELECT COUNT(*) FROM evaluations WHERE reason IS NOT NULL"
 
 
@@ -34,37 +34,37 @@ class Case:
     good: bool
 
 
-Fault = Callable[[Ground, Reference, bool], Iterator[Case]]  # the last argument: each fault once, not at every moment
+Fault = Callable[[Sandbox, Reference, bool], Iterator[Case]]  # the last argument: each fault once, not at every moment
 
 
-def told(ended: Ended) -> str:
+def last_line(ended: Ended) -> str:
     """The line with which a command ended."""
     lines = [line for line in ended.err.splitlines() if line.startswith("nas: ")]
     return lines[-1] if lines else ended.err.strip()[-300:]
 
 
-def clear(ended: Ended, *codes: int) -> bool:
+def ended_clearly(ended: Ended, *codes: int) -> bool:
     """Whether a command ended with one of the exit codes and one line that says why."""
     lines = [line for line in ended.err.splitlines() if line.startswith("nas: ")]
     return ended.code in codes and len(lines) == 1 and "Traceback" not in ended.err
 
 
-def resumed(ground: Ground, whole: Reference, run: Path) -> list[str]:
+def resumed(sandbox: Sandbox, whole: Reference, run: Path) -> list[str]:
     """What is not as it should be once the run has been resumed to its end."""
-    ended = ground.resume(run).wait()
-    return differences(run, whole.run) if ended.code == 0 else [f"exit code {ended.code}: {told(ended)}"]
+    ended = sandbox.resume(run).wait()
+    return differences(run, whole.run) if ended.code == 0 else [f"exit code {ended.code}: {last_line(ended)}"]
 
 
 def _after(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> tuple[str, bool]:
     """What a command that was stopped by a fault and its resumption came to."""
-    found = f"exit code {ended.code}, “{told(ended)}”; resumed: {'; '.join(problems) or 'identical'}"
-    return found, clear(ended, *codes) and not problems
+    found = f"exit code {ended.code}, “{last_line(ended)}”; resumed: {'; '.join(problems) or 'identical'}"
+    return found, ended_clearly(ended, *codes) and not problems
 
 
 # signals
 
 
-def signals(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def signals(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """Preemption and interruption: the exit code says which, the line says how to go on, a training saves its step."""
     moments: list[tuple[str, Callable[[Path], bool], int]] = [
         ("in a training's epoch", training, 1),
@@ -74,14 +74,14 @@ def signals(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
     numbers = (signal.SIGUSR1,) if quick else (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     for name, moment, workers in moments[: 1 if quick else None]:
         for number in numbers:
-            run = ground.new("signalled")
-            command = ground.start(run, workers=workers)
+            run = sandbox.new("signalled")
+            command = sandbox.start(run, workers=workers)
             command.until(lambda: moment(run))  # noqa: B023
             command.send(number)
             ended = command.wait()
-            good = f"nas resume {run}" in told(ended)
+            good = f"nas resume {run}" in last_line(ended)
             step = _step(run) if moment is training else ""
-            found, clean = _after(ended, resumed(ground, whole, run), (128 + number,))
+            found, clean = _after(ended, resumed(sandbox, whole, run), (128 + number,))
             yield Case(f"{number.name} {name}", found + step, good and clean)
 
 
@@ -118,11 +118,11 @@ class Disk:
 
 
 @contextmanager
-def small_disk(ground: Ground) -> Iterator[Disk | None]:
-    """A disk of `SIZE`; None where mounting one is not allowed."""
-    folder = ground.new("disk")
+def small_disk(sandbox: Sandbox) -> Iterator[Disk | None]:
+    """A disk of `DISK_MEGABYTES`; None where mounting one is not allowed."""
+    folder = sandbox.new("disk")
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(folder)]
     try:
         mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -136,7 +136,7 @@ def small_disk(ground: Ground) -> Iterator[Disk | None]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def full_disk(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def full_disk(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """No room for the store, a checkpoint, the report: said in one line; with room the run goes on."""
     last = rows(whole.run, "SELECT COUNT(*) FROM facts WHERE key LIKE 'outcome/%'")
     moments: dict[str, Callable[[Path], bool]] = {
@@ -145,47 +145,47 @@ def full_disk(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
         "in an attack": attacked(6),
         "before the report": attacked(last),
     }
-    with small_disk(ground) as disk:
+    with small_disk(sandbox) as disk:
         if disk is None:
-            yield from _limited(ground, whole, quick)
+            yield from _limited(sandbox, whole, quick)
             return
         for name, moment in list(moments.items())[slice(1, 2) if quick else slice(None)]:
             run = disk.folder / f"run-{len(list(disk.folder.iterdir()))}"
-            command = ground.start(run)
+            command = sandbox.start(run)
             command.until(lambda: moment(run))  # noqa: B023
             disk.fill()
             ended = command.wait()
             disk.free()
-            found, good = _after(ended, resumed(ground, whole, run))
+            found, good = _after(ended, resumed(sandbox, whole, run))
             yield Case(f"disk full {name}", found, good)
 
 
-def _limited(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def _limited(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """The same by a limit on the size of files."""
     for kilobytes in (100,) if quick else (20, 50, 100):
-        run = ground.new("limited")
-        ended = ground.start(run, inject={"file_size": kilobytes}).wait()
-        problems = resumed(ground, whole, run) if run.exists() else []
+        run = sandbox.new("limited")
+        ended = sandbox.start(run, inject={"file_size": kilobytes}).wait()
+        problems = resumed(sandbox, whole, run) if run.exists() else []
         found, good = _after(ended, problems)
         yield Case(f"no room for files beyond {kilobytes} kB", found, good)
 
 
-def read_only(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def read_only(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """A run that may not be written any more is refused, and goes on when it may."""
     moments: dict[str, Callable[[Path], bool]] = {"in the search": evaluated(1), "in a training": training}
     for name, moment in list(moments.items())[: 1 if quick else None]:
-        with small_disk(ground) as disk:
+        with small_disk(sandbox) as disk:
             if disk is None and os.geteuid() == 0:
                 return  # nothing is read-only to root but a disk
-            run = ground.stopped("readable", moment)
+            run = sandbox.stopped("readable", moment)
             if disk is not None:
-                run = ground.move(run, disk.folder)
+                run = sandbox.move(run, disk.folder)
                 disk.writable(False)
             else:
                 _allow(run, False)
-            ended = ground.resume(run).wait()
+            ended = sandbox.resume(run).wait()
             disk.writable(True) if disk is not None else _allow(run, True)
-            found, good = _after(ended, resumed(ground, whole, run))
+            found, good = _after(ended, resumed(sandbox, whole, run))
             yield Case(f"folder read-only since a kill {name}", found, good)
 
 
@@ -197,54 +197,54 @@ def _allow(run: Path, allowed: bool) -> None:
 # users
 
 
-def two_processes(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def two_processes(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """The second process on a run is refused; the first does not notice."""
-    run = ground.new("shared")
-    first = ground.start(run)
+    run = sandbox.new("shared")
+    first = sandbox.start(run)
     first.until(lambda: evaluated(1)(run))
-    second = ground.resume(run).wait()
+    second = sandbox.resume(run).wait()
     ended = first.wait()
-    problems = differences(run, whole.run) if ended.code == 0 else [told(ended)]
-    found = f"the second: exit code {second.code}, “{told(second)}”; the first: {'; '.join(problems) or 'identical'}"
-    yield Case("two processes on one run", found, clear(second, 2) and not problems)
+    problems = differences(run, whole.run) if ended.code == 0 else [last_line(ended)]
+    found = f"the second: exit code {second.code}, “{last_line(second)}”; the first: {'; '.join(problems) or 'identical'}"
+    yield Case("two processes on one run", found, ended_clearly(second, 2) and not problems)
 
 
 # memory
 
 
-def short_memory(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def short_memory(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """A batch for which there is no memory: the architectures fail with the reason, the search says so and ends."""
-    run = ground.new("starved")
+    run = sandbox.new("starved")
     others = [text for text in OVERRIDES if not re.match(r"strategy\.[wpt]|search\.cheap|label|proxies|run\.", text)]
-    others += [f"data.root={ground.folder / 'digits.npz'}", f"run.dir={run}", "executor.workers=1", "search.budget=2"]
+    others += [f"data.root={sandbox.folder / 'digits.npz'}", f"run.dir={run}", "executor.workers=1", "search.budget=2"]
     others += ["objective=jacov+params:min", "strategy.name=nsga2", "proxies.jacov.batch_size=250"]
     arguments = ("search", "quickstart", *others, "scoring.channels=64", "data.size=32")
-    ended = ground.forks.start(arguments, ground.folder, {"memory": 300}).wait()
+    ended = sandbox.forks.start(arguments, sandbox.folder, {"memory": 300}).wait()
     reasons = rows(run, "SELECT COUNT(*) FROM evaluations WHERE reason LIKE '%Memory ran out%'")
-    yield Case("300 MB of memory in scoring", f"{reasons} failure rows; exit code {ended.code}, “{told(ended)}”",
-               reasons == 2 and clear(ended, 1))  # fmt: skip
+    yield Case("300 MB of memory in scoring", f"{reasons} failure rows; exit code {ended.code}, “{last_line(ended)}”",
+               reasons == 2 and ended_clearly(ended, 1))  # fmt: skip
 
 
 # values that are no numbers
 
 
-def diverging(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def diverging(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """A training that diverges stops, says so, and keeps its last good checkpoint."""
-    run = ground.new("diverged")
-    ended = ground.start(
+    run = sandbox.new("diverged")
+    ended = sandbox.start(
         run, "train.schedule=step", "train.milestones=[2]", "train.gamma=900000", "train.save_steps=null"
     ).wait()
     states = [torch.load(path, weights_only=True)["state"] for path in run.glob("models/*/last.pt")]
     kept = bool(states) and all(state["epoch"] == 2 for state in states)
     finite = all(_finite(torch.load(path, weights_only=True)) for path in run.glob("models/*/*.pt"))
-    good = clear(ended, 1) and "diverged" in told(ended) and "last.pt" in told(ended) and kept and finite
-    yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, “{told(ended)}”", good)
+    good = ended_clearly(ended, 1) and "diverged" in last_line(ended) and "last.pt" in last_line(ended) and kept and finite
+    yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, “{last_line(ended)}”", good)
 
 
-def poisoned_label(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def poisoned_label(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """One label's training begins with a weight that is no number: a failure row, and the search goes on."""
-    run = ground.new("poisoned")
-    ended = ground.start(run, inject={"poison": 3}).wait()
+    run = sandbox.new("poisoned")
+    ended = sandbox.start(run, inject={"poison": 3}).wait()
     failed = rows(run, FAILED)
     reason = _reason(run)
     result = json.loads((run / "result.json").read_text()) if ended.code == 0 else {"search": {}}
@@ -266,10 +266,10 @@ def _reason(run: Path) -> str:
 # workers
 
 
-def hung_worker(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def hung_worker(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """An evaluation that does not come back: its worker is ended at the deadline, the architecture fails."""
-    run = ground.new("hung")
-    command = ground.start(run, f"executor.deadline={DEADLINE}", workers=1)
+    run = sandbox.new("hung")
+    command = sandbox.start(run, f"executor.deadline={TIME_LIMIT}", workers=1)
     if command.until(lambda: any(run.glob("labels/*"))):
         for worker in command.workers():
             os.kill(worker, signal.SIGSTOP)
@@ -279,12 +279,12 @@ def hung_worker(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]
     yield Case("a worker that stands still", f"exit code {ended.code}; failed: {reason}", good)
 
 
-def killed_worker(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def killed_worker(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """What the system's killer does when memory runs out: the evaluation is tried again in another worker."""
     if quick:
         return  # the kills have it
-    run = ground.new("worker")
-    command = ground.start(run, workers=2)
+    run = sandbox.new("worker")
+    command = sandbox.start(run, workers=2)
     ended: Ended | None = None
     if command.until(lambda: any(run.glob("labels/*"))):
         os.kill(command.workers()[0], signal.SIGKILL)
@@ -306,14 +306,14 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def caused(
-    ground: Ground, whole: Reference, quick: bool, faults: Sequence[Fault], report: Callable[[str], None]
+def cause_all(
+    sandbox: Sandbox, whole: Reference, quick: bool, faults: Sequence[Fault], report: Callable[[str], None]
 ) -> list[Case]:
     """Every fault, one after the other; one that cannot be caused at all is a bad case."""
     cases = []
     for fault in faults:
         try:
-            for case in fault(ground, whole, quick):
+            for case in fault(sandbox, whole, quick):
                 report(f"{'ok ' if case.good else 'BAD'} {case.fault}: {case.found}")
                 cases.append(case)
         except NasError as error:

@@ -37,8 +37,8 @@ IMPORTED = (
     *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard"),
     "torch._dynamo",  # which making an optimiser imports
 )
-TICK = 0.005  # seconds between two looks
-PATIENCE = 600.0  # seconds after which a command counts as hung
+POLL_SECONDS = 0.005  # seconds between two looks
+TIME_LIMIT = 600.0  # seconds after which a command counts as hung
 
 
 class Ended(NamedTuple):
@@ -54,28 +54,28 @@ class Command:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.pid = int(_awaited(place / "pid", PATIENCE))
+        self.pid = int(_awaited(place / "pid", TIME_LIMIT))
 
     @property
     def ended(self) -> bool:
         return (self.place / "code").exists()
 
-    def wait(self, patience: float = PATIENCE) -> Ended:
+    def wait(self, time_limit: float = TIME_LIMIT) -> Ended:
         """Its end; one that does not come is a `NasError`, after the whole group has been killed."""
         try:
-            code = int(_awaited(self.place / "code", patience))
+            code = int(_awaited(self.place / "code", time_limit))
         except NasError:
             self.kill()
             raise
         return Ended(code, _text(self.place / "out"), _text(self.place / "err"))
 
-    def until(self, condition: Callable[[], bool], patience: float = PATIENCE) -> bool:
+    def until(self, condition: Callable[[], bool], time_limit: float = TIME_LIMIT) -> bool:
         """Wait for `condition`; whether it came before the end of the command."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + time_limit
         while not condition():
             if self.ended or time.monotonic() > end:
                 return False
-            time.sleep(TICK)
+            time.sleep(POLL_SECONDS)
         return not self.ended
 
     def send(self, number: int, whole_group: bool = False) -> None:
@@ -134,14 +134,14 @@ class Forks:
         return Command(place)
 
 
-def _awaited(path: Path, patience: float) -> str:
-    end = time.monotonic() + patience
+def _awaited(path: Path, time_limit: float) -> str:
+    end = time.monotonic() + time_limit
     while not path.exists():
         if time.monotonic() > end:
             raise NasError(
-                f"Expected {path.name} of a command within {patience:g} seconds but it hangs; see {path.parent}."
+                f"Expected {path.name} of a command within {time_limit:g} seconds but it hangs; see {path.parent}."
             )
-        time.sleep(TICK)
+        time.sleep(POLL_SECONDS)
     return path.read_text()
 
 
@@ -149,26 +149,26 @@ def _text(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def _note(path: Path, text: str) -> None:
+def _write_note(path: Path, text: str) -> None:
     path.with_suffix(".new").write_text(text)
     path.with_suffix(".new").rename(path)
 
 
-def _keep(request: dict[str, Any]) -> NoReturn:
+def _supervise(request: dict[str, Any]) -> NoReturn:
     """Start the command and write down its number and its end."""
     os.setsid()
     place = Path(request["place"])
     child = os.fork()
     if child == 0:
-        _carry_out(request, place)
+        _execute(request, place)
     os.close(0)
-    _note(place / "pid", str(child))
+    _write_note(place / "pid", str(child))
     _, status = os.waitpid(child, 0)
-    _note(place / "code", str(os.waitstatus_to_exitcode(status)))
+    _write_note(place / "code", str(os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 
-def _carry_out(request: dict[str, Any], place: Path) -> NoReturn:
+def _execute(request: dict[str, Any], place: Path) -> NoReturn:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor, path in ((0, Path(os.devnull)), (1, place / "out"), (2, place / "err")):
@@ -193,7 +193,7 @@ def _serve() -> None:
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _keep(json.loads(line))
+            _supervise(json.loads(line))
 
 
 if __name__ == "__main__":

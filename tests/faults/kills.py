@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from forks import Command
-from workload import Ground, differences, kept, stage
+from workload import Sandbox, differences, finished_work, stage
 
 from nas.core.errors import NasError
 
-CROWDED = 8  # every so many runs has two workers, started anew for each, which takes its time
-AGAIN = 0.3  # probability that a resumed run is killed once more
+TWO_WORKERS_EVERY = 8  # every so many runs has two workers, started anew for each, which takes its time
+KILLED_AGAIN = 0.3  # probability that a resumed run is killed once more
 GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
 GOES_ON = "a worker alone (the run goes on)"
 
@@ -50,14 +50,14 @@ class Reference:
     seconds: dict[int, float]
 
 
-def reference(ground: Ground, counts: Iterable[int]) -> Reference:
+def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
     """Carry out the run once with each number of workers; they must be the same already."""
     seconds: dict[int, float] = {}
     runs = []
     for workers in counts:
-        run = ground.new("reference")
+        run = sandbox.new("reference")
         start = time.monotonic()
-        ended = ground.start(run, workers=workers).wait()
+        ended = sandbox.start(run, workers=workers).wait()
         seconds[workers] = time.monotonic() - start
         runs.append(run)
         if ended.code != 0 or differences(run, runs[0]):
@@ -66,59 +66,59 @@ def reference(ground: Ground, counts: Iterable[int]) -> Reference:
 
 
 def kill_at_random(
-    ground: Ground, whole: Reference, kills: int, report: Callable[[str], None] = lambda line: None
+    sandbox: Sandbox, whole: Reference, kills: int, report: Callable[[str], None] = lambda line: None
 ) -> list[Trial]:
     """Runs that are killed at moments uniform over the run's duration, until `kills` kills have happened."""
     trials: list[Trial] = []
     done = 0
     while done < kills:
-        crowded = 2 in whole.seconds and len(trials) % CROWDED == CROWDED - 1
-        trial = _trial(ground, whole, 2 if crowded else 1, kills - done)
+        two_workers = 2 in whole.seconds and len(trials) % TWO_WORKERS_EVERY == TWO_WORKERS_EVERY - 1
+        trial = _trial(sandbox, whole, 2 if two_workers else 1, kills - done)
         trials.append(trial)
         done += len(trial.kills)
-        told = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before its moment"
-        report(f"{done}/{kills} {told}: {'; '.join(trial.problems) or 'identical'}")
+        where = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before its moment"
+        report(f"{done}/{kills} {where}: {'; '.join(trial.problems) or 'identical'}")
     return trials
 
 
-def _trial(ground: Ground, whole: Reference, workers: int, left: int) -> Trial:
-    run = ground.new("killed")
+def _trial(sandbox: Sandbox, whole: Reference, workers: int, left: int) -> Trial:
+    run = sandbox.new("killed")
     trial = Trial(run.name, workers)
     there: dict[str, tuple[Any, ...]] = {}
     again = True
     while again and len(trial.kills) < left:
-        again = bool(ground.rng.random() < AGAIN)
-        command = ground.resume(run) if (run / "config.json").exists() else ground.start(run, workers=workers)
-        killed = _killed(ground, command, whole.seconds[workers], workers)
+        again = bool(sandbox.rng.random() < KILLED_AGAIN)
+        command = sandbox.resume(run) if (run / "config.json").exists() else sandbox.start(run, workers=workers)
+        killed = _killed(sandbox, command, whole.seconds[workers], workers)
         if killed is None:
             again = False
             continue
         seconds, target, problems = killed
         trial.problems += problems
-        before, there = there, kept(run)
+        before, there = there, finished_work(run)
         trial.problems += _lost(before, there)
         trial.kills.append(Kill(GOES_ON if target == WORKER else stage(run), round(seconds, 2), target, len(there)))
-    command = ground.resume(run) if (run / "config.json").exists() else ground.start(run, workers=workers)
+    command = sandbox.resume(run) if (run / "config.json").exists() else sandbox.start(run, workers=workers)
     ended = command.wait()
     if ended.code != 0:
         return Trial(run.name, workers, trial.kills, [*trial.problems, f"exit code {ended.code}: {ended.err[-500:]}"])
-    trial.problems += _lost(there, kept(run)) + differences(run, whole.run)
+    trial.problems += _lost(there, finished_work(run)) + differences(run, whole.run)
     return trial
 
 
-def _killed(ground: Ground, command: Command, duration: float, workers: int) -> tuple[float, str, list[str]] | None:
+def _killed(sandbox: Sandbox, command: Command, duration: float, workers: int) -> tuple[float, str, list[str]] | None:
     """Kill it at a moment uniform over the duration, or a worker of it, after which it must come to its end.
 
     Returns the moment, what was killed, and what went wrong; None where the command had ended before.
     """
-    target = GROUP if workers == 1 else str(ground.rng.choice([GROUP, MAIN, WORKER]))
-    moment = float(ground.rng.uniform(0, duration))
+    target = GROUP if workers == 1 else str(sandbox.rng.choice([GROUP, MAIN, WORKER]))
+    moment = float(sandbox.rng.uniform(0, duration))
     start = time.monotonic()
     if command.until(lambda: time.monotonic() - start >= moment, duration):
         if target == WORKER and not (numbers := command.workers()):
             target = MAIN
         if target == WORKER:
-            _end(int(ground.rng.choice(numbers)))
+            _end(int(sandbox.rng.choice(numbers)))
             ended = command.wait()
             return moment, target, [] if ended.code == 0 else [f"a worker's death ended the run: {ended.err[-500:]}"]
         command.send(signal.SIGKILL, whole_group=target == GROUP)

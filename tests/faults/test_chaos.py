@@ -14,8 +14,8 @@ import pytest
 import torch
 from faults import Case, Fault
 from forks import Forks
-from kills import Reference, kill_at_random, reference
-from workload import Ground, differences, kept, stage
+from kills import Reference, kill_at_random, run_reference
+from workload import Sandbox, differences, finished_work, stage
 
 from nas.core.errors import NasError
 
@@ -24,20 +24,20 @@ SLOW: tuple[Fault, ...] = tuple(fault for fault in chaos.FAULTS if fault not in 
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder = tmp_path_factory.mktemp("chaos")
     with Forks(folder / "commands") as forks:
-        yield Ground(folder, forks, 0, quick=True)
+        yield Sandbox(folder, forks, 0, quick=True)
 
 
 @pytest.fixture(scope="module")
-def whole(ground: Ground) -> Reference:
+def whole(sandbox: Sandbox) -> Reference:
     pytest.importorskip("torchattacks", reason="torchattacks, a class of which attacks in this run, is not installed")
-    return reference(ground, [1])
+    return run_reference(sandbox, [1])
 
 
-def test_kills_at_random_moments_lose_nothing(ground: Ground, whole: Reference) -> None:
-    trials = kill_at_random(ground, whole, 2)
+def test_kills_at_random_moments_lose_nothing(sandbox: Sandbox, whole: Reference) -> None:
+    trials = kill_at_random(sandbox, whole, 2)
     assert sum(len(trial.kills) for trial in trials) == 2
     assert [trial.problems for trial in trials] == [[] for _ in trials]
 
@@ -45,12 +45,12 @@ def test_kills_at_random_moments_lose_nothing(ground: Ground, whole: Reference) 
 @pytest.mark.parametrize(
     "fault", [*FAST, *(pytest.param(fault, marks=pytest.mark.slow) for fault in SLOW)], ids=lambda fault: fault.__name__
 )
-def test_a_fault_comes_out_as_promised(fault: Fault, ground: Ground, whole: Reference) -> None:
-    for case in faults.caused(ground, whole, True, (fault,), print):
+def test_a_fault_comes_out_as_promised(fault: Fault, sandbox: Sandbox, whole: Reference) -> None:
+    for case in faults.cause_all(sandbox, whole, True, (fault,), print):
         assert case.good, case.found
 
 
-def test_what_is_other_than_in_the_reference_is_noticed(ground: Ground, whole: Reference, tmp_path: Path) -> None:
+def test_what_is_other_than_in_the_reference_is_noticed(sandbox: Sandbox, whole: Reference, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(whole.run, copy)
     assert differences(copy, whole.run) == []
@@ -76,7 +76,7 @@ def test_what_is_other_than_in_the_reference_is_noticed(ground: Ground, whole: R
 def test_an_evaluation_that_is_written_again_is_noticed(whole: Reference, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(whole.run, copy)
-    before = kept(copy)
+    before = finished_work(copy)
     assert {key.partition("/")[0] for key in before} == {"evaluations", "outcome", "cheap", "trained"}
     with sqlite3.connect(copy / "store.sqlite") as connection:
         columns = "key, " + ", ".join(
@@ -84,7 +84,7 @@ def test_an_evaluation_that_is_written_again_is_noticed(whole: Reference, tmp_pa
         )
         connection.execute(f"INSERT OR REPLACE INTO evaluations SELECT {columns} FROM evaluations LIMIT 1")
     connection.close()
-    after = kept(copy)
+    after = finished_work(copy)
     assert after.keys() == before.keys()
     assert sum(after[key] != before[key] for key in before) == 1
 
@@ -110,12 +110,12 @@ def test_stages_are_told_apart(whole: Reference, tmp_path: Path) -> None:
     assert stage(copy) == "search: labelling"
 
 
-def test_a_fault_that_cannot_be_caused_is_bad(ground: Ground, whole: Reference) -> None:
-    def impossible(ground: Ground, whole: Reference, quick: bool) -> Iterator[Case]:
+def test_a_fault_that_cannot_be_caused_is_bad(sandbox: Sandbox, whole: Reference) -> None:
+    def impossible(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
         yield Case("once", "", True)
         raise NasError("its moment never came")
 
-    cases = faults.caused(ground, whole, True, (impossible,), print)
+    cases = faults.cause_all(sandbox, whole, True, (impossible,), print)
     assert [case.good for case in cases] == [True, False]
     assert "never came" in cases[1].found
 

@@ -56,7 +56,7 @@ def test_damage_is_one_bit_or_a_shorter_file(tmp_path: Path) -> None:
     ],
 )
 def test_damage_must_be_named_or_without_effect(ended: Ended, problems: list[str], good: bool) -> None:
-    assert damage.judged(ended, lambda: problems, "last.pt")[1] == good
+    assert damage.judge(ended, lambda: problems, "last.pt")[1] == good
 
 
 def test_tensors_are_the_same_to_the_bit_only() -> None:

@@ -35,10 +35,11 @@ QUICK = (  # besides those, for the least that still has every stage
     *("train.batch_size=64", "train.save_steps=3", "run.random=false", "eval.n_test=4"),
     *("eval.attacks=[fgsm,torchattacks:DIFGSM,autoattack]", "eval.sweep=[]", "eval.corruptions=[]"),
 )
-IDLE = ("eval.sweep_attack", "eval.severities")  # without sweep and corruptions
-SEARCHED, OUTCOMES = "evaluations", "outcome/"
+UNUSED = ("eval.sweep_attack", "eval.severities")  # without sweep and corruptions
+SEARCHED = "evaluations"  # the table of a search
+OUTCOMES = "outcome/"  # how the keys of attacked batches begin
 NETWORKS = ("best.pt", "final.pt", "last.pt")
-UNTOLD = ("seconds", "memory_mb")  # what differs between two runs that are the same
+IGNORED_KEYS = ("seconds", "memory_mb")  # of a result, which differ between two runs that are the same
 
 
 def write_digits(path: Path) -> None:
@@ -50,13 +51,13 @@ def write_digits(path: Path) -> None:
     np.savez(path, images=images, labels=digits.target[:IMAGES].astype(np.uint8))
 
 
-class Ground:
+class Sandbox:
     """A folder in which runs are started, stopped, damaged, and compared with one that nothing happened to."""
 
     def __init__(self, folder: Path, forks: Forks, seed: int, quick: bool = False) -> None:
         """`quick`: runs of the least size."""
         self.folder = folder
-        used = tuple(text for text in OVERRIDES if not (quick and text.startswith(IDLE)))
+        used = tuple(text for text in OVERRIDES if not (quick and text.startswith(UNUSED)))
         self.overrides = used + QUICK if quick else used
         self.forks = forks
         self.rng = np.random.default_rng(seed)
@@ -134,7 +135,7 @@ def training(run: Path) -> bool:
 # what is there
 
 
-def kept(run: Path) -> dict[str, tuple[Any, ...]]:
+def finished_work(run: Path) -> dict[str, tuple[Any, ...]]:
     """What is never done again: rows of the store by key, each with its number in the table, and finished trainings.
 
     Read from a copy, so that the recovery of a store that was killed is left to the one who resumes it. A row that is
@@ -152,14 +153,14 @@ def kept(run: Path) -> dict[str, tuple[Any, ...]]:
                 f"{SEARCHED}/{row[1]}": row for row in connection.execute(f"SELECT rowid, * FROM {SEARCHED}").fetchall()
             }
             query = "SELECT rowid, * FROM facts WHERE key LIKE 'outcome/%' OR key LIKE 'cheap/%'"
-            return found | {row[1]: row for row in connection.execute(query).fetchall()} | trained(run)
+            return found | {row[1]: row for row in connection.execute(query).fetchall()} | finished_trainings(run)
         except sqlite3.OperationalError:  # killed before the tables were made
             return {}
         finally:
             connection.close()
 
 
-def trained(run: Path) -> dict[str, tuple[Any, ...]]:
+def finished_trainings(run: Path) -> dict[str, tuple[Any, ...]]:
     """When the last checkpoint of every finished training was written."""
     found = {}
     for path in run.glob("models/*/last.pt"):
@@ -209,9 +210,9 @@ def differences(run: Path, reference: Path) -> list[str]:
     found = []
     if not (run / "result.json").is_file():
         return ["there is no result"]
-    if told(run) != told(reference):
+    if comparable_result(run) != comparable_result(reference):
         found.append("the result differs")
-    if page(run) != page(reference):
+    if comparable_page(run) != comparable_page(reference):
         found.append("the report differs")
     names = [
         str(path.relative_to(reference)) for kind in NETWORKS for path in sorted(reference.glob(f"models/*/{kind}"))
@@ -226,18 +227,18 @@ def differences(run: Path, reference: Path) -> list[str]:
     return found
 
 
-def told(run: Path) -> Any:
+def comparable_result(run: Path) -> Any:
     """The content of `result.json` without times."""
     return _timeless(json.loads((run / "result.json").read_text()))
 
 
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _timeless(entry) for key, entry in value.items() if key not in UNTOLD}
+        return {key: _timeless(entry) for key, entry in value.items() if key not in IGNORED_KEYS}
     return [_timeless(entry) for entry in value] if isinstance(value, list) else value
 
 
-def page(run: Path) -> str:
+def comparable_page(run: Path) -> str:
     """The report without its times, where the run is and was, and the number of workers."""
     began = json.loads((run / "config.json").read_text())["settings"]["run"]["dir"]
     text = (run / "report.html").read_text()
@@ -252,8 +253,8 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, dict):
-        keys = [key for key in one if key not in UNTOLD]
-        others = [key for key in other if key not in UNTOLD] if isinstance(other, dict) else None
+        keys = [key for key in one if key not in IGNORED_KEYS]
+        others = [key for key in other if key not in IGNORED_KEYS] if isinstance(other, dict) else None
         return keys == others and all(same(one[key], other[key]) for key in keys)
     if isinstance(one, Sequence) and not isinstance(one, str):
         return isinstance(other, Sequence) and len(one) == len(other) and all(map(same, one, other))
