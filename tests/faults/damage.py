@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from comparing import differences
 from faults import Case, ended_clearly, last_line
 from forks import Ended
 from kills import Reference
-from workload import Sandbox, differences, evaluated, training
+from run_progress import evaluated, training
+from workload import Sandbox
 
 from nas.core.errors import NasError
 
@@ -98,8 +100,9 @@ def damaged_network(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator
         for _ in range(1 if quick else TRIES):
             shutil.copy(whole.run / result["checkpoint"], path)
             where = kind(path, sandbox.rng)
-            settings = (f"data.root={sandbox.folder / 'digits.npz'}", "data.name=npz", f"eval.n_test={result['n_test']}")
-            arguments = ("eval", str(path), *settings, "eval.attacks=[fgsm]", f"run.dir={sandbox.new('eval')}", "--json")
+            data = (f"data.root={sandbox.folder / 'digits.npz'}", "data.name=npz")
+            attack = (f"eval.n_test={result['n_test']}", "eval.attacks=[fgsm]")
+            arguments = ("eval", str(path), *data, *attack, f"run.dir={sandbox.new('eval')}", "--json")
             ended = sandbox.forks.start(arguments, sandbox.folder).wait()
             found, good = judge(ended, lambda: _other(ended, result), path.name)  # noqa: B023
             counts[found] = counts.get(found, 0) + 1

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from comparing import differences
 from forks import Ended
 from kills import Reference
-from workload import OVERRIDES, Sandbox, attacked, differences, evaluated, rows, training
+from run_progress import attacked, evaluated, rows, training
+from workload import OVERRIDES, Sandbox
 
 from nas.core.errors import NasError
 
-DISK_MEGABYTES = 16  # megabytes of the small disk
-TIME_LIMIT = 10  # seconds, more than any evaluation here takes
+DISK_MEGABYTES = 16  # of the small disk
+EVALUATION_TIME_LIMIT = 10  # seconds, more than any evaluation here takes
 FAILED = "SELECT COUNT(*) FROM evaluations WHERE reason IS NOT NULL"
 
 
@@ -205,7 +207,9 @@ def two_processes(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[C
     second = sandbox.resume(run).wait()
     ended = first.wait()
     problems = differences(run, whole.run) if ended.code == 0 else [last_line(ended)]
-    found = f"the second: exit code {second.code}, “{last_line(second)}”; the first: {'; '.join(problems) or 'identical'}"
+    found = (
+        f"the second: exit code {second.code}, “{last_line(second)}”; the first: {'; '.join(problems) or 'identical'}"
+    )
     yield Case("two processes on one run", found, ended_clearly(second, 2) and not problems)
 
 
@@ -237,7 +241,8 @@ def diverging(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]
     states = [torch.load(path, weights_only=True)["state"] for path in run.glob("models/*/last.pt")]
     kept = bool(states) and all(state["epoch"] == 2 for state in states)
     finite = all(_finite(torch.load(path, weights_only=True)) for path in run.glob("models/*/*.pt"))
-    good = ended_clearly(ended, 1) and "diverged" in last_line(ended) and "last.pt" in last_line(ended) and kept and finite
+    told = all(word in last_line(ended) for word in ("diverged", "last.pt"))
+    good = ended_clearly(ended, 1) and told and kept and finite
     yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, “{last_line(ended)}”", good)
 
 
@@ -269,7 +274,7 @@ def _reason(run: Path) -> str:
 def hung_worker(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
     """An evaluation that does not come back: its worker is ended at the deadline, the architecture fails."""
     run = sandbox.new("hung")
-    command = sandbox.start(run, f"executor.deadline={TIME_LIMIT}", workers=1)
+    command = sandbox.start(run, f"executor.deadline={EVALUATION_TIME_LIMIT}", workers=1)
     if command.until(lambda: any(run.glob("labels/*"))):
         for worker in command.workers():
             os.kill(worker, signal.SIGSTOP)

@@ -37,7 +37,7 @@ IMPORTED = (
     *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard"),
     "torch._dynamo",  # which making an optimiser imports
 )
-POLL_SECONDS = 0.005  # seconds between two looks
+POLL_SECONDS = 0.005  # between two looks
 TIME_LIMIT = 600.0  # seconds after which a command counts as hung
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from comparing import differences
 from forks import Command
-from workload import Sandbox, differences, finished_work, stage
+from run_progress import finished_work, stage
+from workload import Sandbox
 
 from nas.core.errors import NasError
 

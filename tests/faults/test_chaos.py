@@ -12,10 +12,12 @@ import chaos
 import faults
 import pytest
 import torch
+from comparing import differences
 from faults import Case, Fault
 from forks import Forks
 from kills import Reference, kill_at_random, run_reference
-from workload import Sandbox, differences, finished_work, stage
+from run_progress import finished_work, stage
+from workload import Sandbox
 
 from nas.core.errors import NasError
 

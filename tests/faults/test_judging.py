@@ -9,9 +9,9 @@ import damage
 import numpy as np
 import pytest
 import torch
+from comparing import same
 from forks import Ended
 from kills import Kill, Trial, table
-from workload import same
 
 
 def test_the_table_counts_kills_by_stage() -> None:
