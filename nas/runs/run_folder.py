@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nas.core import config, provenance
 from nas.core.config import Values
-from nas.core.config.conditions import may_read
-from nas.core.data import BEFORE, LOADERS, Dataset
+from nas.core.data import Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
@@ -26,31 +25,14 @@ from nas.core.io.records import Json, Record
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.results import Provenance, Result, result_type
+from nas.runs.settings_checksum import CHANGEABLE, as_meant, provenance_of
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
 
 CONFIG = "config.json"
 RESULT = "result.json"
 STORE = "store.sqlite"
-CHANGEABLE = (  # nothing that a result depends on
-    *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
-    "data.root",
-)
-LATER = {  # settings that runs of earlier versions lack, and what they did
-    "data.validation": 0.1,
-    "data.order": BEFORE["order"],
-    "data.resize": "squash",
-    "data.crop_share": 0.875,
-    "data.interpolation": "bilinear",
-    "data.test": "part",
-    "strategy.ranked_by": "cheap",  # of warmup-move
-    "strategy.neighbours": None,
-    "eval.normalise": None,  # the library's constants for its networks, none for others
-    "eval.mean": [],
-    "eval.std": [],
-}
 R = TypeVar("R", bound=Result)
-PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,28 +138,6 @@ class Run:
 def _numbers(version: str) -> tuple[int, ...]:
     """0.2.0 of `0.2.0.dev1`, for comparing."""
     return tuple(map(int, re.findall(r"\d+", version)[:3]))
-
-
-def provenance_of(settings: Settings) -> Json:
-    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
-
-    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, or where
-    the data set does not read it, so that equal settings have equal checksums in all versions.
-    """
-    values = config.plain(settings)
-    unsaid = [key for key, before in LATER.items() if _value(values, key) == before]
-    unsaid += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
-    return {
-        "seed": settings.seed,
-        "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *unsaid)),
-        "deterministic": settings.executor.deterministic,
-    }
-
-
-def _value(values: Json, key: str) -> Any:
-    """What stands under the dotted key of a section; None where there is no such key."""
-    section, _, name = key.partition(".")
-    return values[section].get(name)
 
 
 class Stage:
@@ -297,15 +257,6 @@ def read_config(folder: Path) -> RunConfig:
         ) from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"Expected a readable {path} but: {error}; restore it from a copy.") from error
-
-
-def as_meant(settings: Values) -> Values:
-    """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
-    data = settings.get("data") if isinstance(settings, dict) else None
-    if not isinstance(data, dict):
-        return settings
-    unsaid = {key: value for key, value in BEFORE.items() if key not in data}
-    return {**settings, "data": {**data, **unsaid}}
 
 
 def result_of(folder: Path) -> Result | None:

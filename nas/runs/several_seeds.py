@@ -19,7 +19,8 @@ from nas.core.reasons import stopped
 from nas.results import Result, RunResult, StudyResult
 from nas.runs.context import Watcher
 from nas.runs.repetitions import together
-from nas.runs.run_folder import CHANGEABLE, Run, create, reopen, result_of
+from nas.runs.run_folder import Run, create, reopen, result_of
+from nas.runs.settings_checksum import CHANGEABLE
 from nas.settings.schema import Settings, from_values, is_supernet
 
 Finish = Callable[[Run, Watcher], Result]

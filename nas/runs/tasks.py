@@ -28,7 +28,8 @@ from nas.objectives.predicted import Predicted
 from nas.objectives.proxy_scorer import Scorer
 from nas.objectives.short_training import ShortTraining
 from nas.results import EvalResult, TrainedModel
-from nas.runs.run_folder import STORE, provenance_of
+from nas.runs.run_folder import STORE
+from nas.runs.settings_checksum import provenance_of
 from nas.runs.torchrun import train_together
 from nas.settings.schema import Settings
 from nas.tables import Collection

@@ -22,7 +22,7 @@ from nas.objectives.notation import builds
 from nas.objectives.proxy_scorer import Scorer
 from nas.results import ScoreRow
 from nas.runs.definitions import BEFORE, definitions
-from nas.runs.run_folder import as_meant
+from nas.runs.settings_checksum import as_meant
 from nas.runs.tasks import Jobs, load_once
 from nas.scoring.rows import RowFile
 from nas.search_spaces.architecture_source import ArchitectureSource, Candidate, digest

@@ -11,12 +11,12 @@ import pytest
 import result_factory
 import torch
 
-from nas.core import config, provenance
+from nas.core import provenance
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, write_signed
 from nas.results import Provenance, Result
-from nas.runs.run_folder import CHANGEABLE, PLACES, create, read_config, reopen, result_of
+from nas.runs.run_folder import create, read_config, reopen, result_of
 from nas.searches.search_stage import depends_on_images
 from nas.settings.schema import load
 
@@ -165,49 +165,6 @@ def test_a_run_goes_on_with_the_data_it_began_with(folder: Path) -> None:
 )
 def test_which_searches_depend_on_images(tmp_path: Path, overrides: list[str], expected: bool) -> None:
     assert depends_on_images(settings(tmp_path, *overrides)) == expected
-
-
-NEW = (  # settings that came after the first version
-    *("data.validation", "data.order", "data.resize", "data.crop_share", "data.interpolation", "data.test"),
-    *("strategy.ranked_by", "strategy.neighbours"),
-    *("eval.normalise", "eval.mean", "eval.std"),
-)
-
-
-def of_before(chosen: Any) -> dict[str, Any]:
-    """The settings as the first version wrote them."""
-    values = config.plain(chosen)
-    for key in NEW:
-        section, name = key.split(".")
-        values[section].pop(name, None)
-    return values
-
-
-def test_new_options_of_evaluations_change_no_checksum(tmp_path: Path) -> None:
-    before = provenance.settings_checksum(of_before(settings(tmp_path / "a")), (*CHANGEABLE, *PLACES))
-    assert origin(tmp_path, "b").settings_sha256 == before
-    for number, typed in enumerate((["eval.normalise=none"], ["eval.mean=0.5", "eval.std=0.25"])):
-        assert origin(tmp_path, f"c{number}", *typed).settings_sha256 != before
-
-
-def test_a_setting_that_came_later_changes_no_checksum(tmp_path: Path) -> None:
-    """Runs before 0.2.0 had no data.validation and withheld a tenth; their checksums must stay the same."""
-    chosen = settings(tmp_path / "a")
-    values = of_before(chosen)
-    before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
-    assert origin(tmp_path, "b").settings_sha256 == before
-    assert origin(tmp_path, "c", "data.validation=.10").settings_sha256 == before
-    others = [origin(tmp_path, f"d{value}", f"data.validation={value}").settings_sha256 for value in (0, 5, 0.2)]
-    assert len({before, *others}) == 4
-
-
-def test_new_options_of_warm_up_and_moves_change_no_checksum(tmp_path: Path) -> None:
-    moves = ["strategy.name=warmup-move", "search.cheap=params"]
-    values = of_before(settings(tmp_path / "a", *moves))
-    assert "ranked_by" not in values["strategy"]
-    before = provenance.settings_checksum(values, (*CHANGEABLE, *PLACES))
-    assert origin(tmp_path, "b", *moves).settings_sha256 == before
-    assert origin(tmp_path, "c", *moves, "strategy.neighbours=5").settings_sha256 != before
 
 
 def test_a_run_of_before_goes_on_with_a_tenth(folder: Path) -> None:

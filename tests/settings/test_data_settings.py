@@ -23,7 +23,8 @@ from nas.core.io import checkpoint
 from nas.core.io.files import write_signed
 from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
-from nas.runs.run_folder import CHANGEABLE, LATER, PLACES, create, provenance_of, read_config, reopen
+from nas.runs.run_folder import create, read_config, reopen
+from nas.runs.settings_checksum import CHANGEABLE, LATER, PLACES, provenance_of
 from nas.runs.transfer import together
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings

@@ -1,0 +1,62 @@
+"""Which settings a result depends on: their checksum, and what runs of earlier versions meant where they say none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas.core import config, provenance
+from nas.core.config import Values
+from nas.core.config.conditions import may_read
+from nas.core.data import BEFORE, LOADERS
+from nas.core.io.records import Json
+from nas.settings.schema import Settings
+
+CHANGEABLE = (  # nothing that a result depends on
+    *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
+    "data.root",
+)
+PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
+LATER = {  # settings that runs of earlier versions lack, and what they did
+    "data.validation": 0.1,
+    "data.order": BEFORE["order"],
+    "data.resize": "squash",
+    "data.crop_share": 0.875,
+    "data.interpolation": "bilinear",
+    "data.test": "part",
+    "strategy.ranked_by": "cheap",  # of warmup-move
+    "strategy.neighbours": None,
+    "eval.normalise": None,  # the library's constants for its networks, none for others
+    "eval.mean": [],
+    "eval.std": [],
+}
+
+
+def provenance_of(settings: Settings) -> Json:
+    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
+
+    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, or where
+    the data set does not read it, so that equal settings have equal checksums in all versions.
+    """
+    values = config.plain(settings)
+    unsaid = [key for key, before in LATER.items() if _value(values, key) == before]
+    unsaid += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
+    return {
+        "seed": settings.seed,
+        "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *unsaid)),
+        "deterministic": settings.executor.deterministic,
+    }
+
+
+def _value(values: Json, key: str) -> Any:
+    """What stands under the dotted key of a section; None where there is no such key."""
+    section, _, name = key.partition(".")
+    return values[section].get(name)
+
+
+def as_meant(settings: Values) -> Values:
+    """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
+    data = settings.get("data") if isinstance(settings, dict) else None
+    if not isinstance(data, dict):
+        return settings
+    unsaid = {key: value for key, value in BEFORE.items() if key not in data}
+    return {**settings, "data": {**data, **unsaid}}
