@@ -20,7 +20,7 @@ from nas.core.data import Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
-from nas.core.io.locks import try_lock
+from nas.core.io.locks import lock
 from nas.core.io.records import Json, Record
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
@@ -342,6 +342,5 @@ def _locked(folder: Path) -> Iterator[None]:
     with told_plainly(folder):
         file = (folder / "lock").open("w")
     with file:
-        if not try_lock(file):
-            raise InputError(f"Expected {folder} to be free but another process works on it; wait for it or stop it.")
+        lock(file, folder, "works on")
         yield

@@ -18,7 +18,7 @@ import torch
 from nas.core.config import Values
 from nas.core.errors import InputError, printable
 from nas.core.io.files import read_text, write_json
-from nas.core.io.locks import try_lock
+from nas.core.io.locks import lock
 from nas.core.provenance import environment
 from nas.results import ScoreRow
 from nas.version import __version__
@@ -84,7 +84,7 @@ class RowFile:
         if path.exists():
             with _told(path):
                 self.file = path.open("r+b", buffering=0)
-            self._lock()
+            lock(self.file, path, "writes to")
             if path.stat().st_size:
                 self._compare()
 
@@ -129,7 +129,7 @@ class RowFile:
         with _told(self.path):
             if self.file is None:
                 self.file = self.path.open("x+b", buffering=0)
-                self._lock()
+                lock(self.file, self.path, "writes to")
             self.file.truncate(self.end)
             self.file.seek(self.end)
         if self.end == 0 and self.path.suffix == ".csv":
@@ -187,14 +187,6 @@ class RowFile:
             )
         if version != __version__:
             logging.getLogger("nas").warning("%s was begun by version %s, this is %s.", self.path, version, __version__)
-
-    def _lock(self) -> None:
-        assert self.file is not None
-        if not try_lock(self.file):
-            self.file.close()
-            raise InputError(
-                f"Expected {self.path} to be free but another process writes to it; wait for it or stop it."
-            )
 
 
 def _csv(cells: list[Any]) -> str:
