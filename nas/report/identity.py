@@ -5,19 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from nas.report.palette import CELLS, OTHER_CELLS
+from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, OTHER_MARKER
 from nas.train.methods import METHODS
 
 # As in the settings -> as in prose.
 TRAININGS = {
     name: method.label for name, method in sorted(METHODS.components.items(), key=lambda item: item[1].adversarial)
-}
-DASHES: dict[str, tuple[float, ...]] = {  # on and off lengths of a line in points
-    "standard": (4, 2.5),
-    "pgd": (),
-    "trades": (8, 2),
-    "fgsm": (1.5, 1.5),
-    "free": (6, 2, 1.5, 2),
 }
 
 
@@ -36,11 +29,11 @@ class Identity:
     @property
     def dashes(self) -> tuple[float, ...]:
         """On and off lengths of its line in points; empty for a full line."""
-        return DASHES.get(self.training, (2, 4))
+        return DASHES.get(self.training, OTHER_DASHES)
 
     @property
     def marker(self) -> str:
-        return "s" if self.training == "standard" else "o"
+        return MARKERS.get(self.training, OTHER_MARKER)
 
     @property
     def swatch(self) -> str:

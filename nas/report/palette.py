@@ -1,6 +1,8 @@
-"""The colours of pages and pictures, each once."""
+"""The colours and line styles of pages and pictures, each once."""
 
 from __future__ import annotations
+
+from typing import Any
 
 # Okabe and Ito's palette, safe for colour-blind readers.
 BLUE = "#0072B2"
@@ -11,12 +13,24 @@ SKY = "#56B4E9"
 ORANGE = "#E69F00"
 BLACK = "#000000"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # curves and bars of a study, in this order
+SERIES_DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))  # told apart also without colours, and beyond seven
 
 GREY = "#555555"
 MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette; for checkpoints beyond the first six
 CHECKPOINTS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, *MUTED, GREY)
 CELLS = {"best": BLUE, "random": VERMILION}  # of a run, by name
 OTHER_CELLS = (GREEN, PURPLE, SKY, ORANGE, GREY)
+
+DASHES: dict[str, tuple[float, ...]] = {  # on and off lengths of a line in points, by training
+    "standard": (4, 2.5),
+    "pgd": (),
+    "trades": (8, 2),
+    "fgsm": (1.5, 1.5),
+    "free": (6, 2, 1.5, 2),
+}
+OTHER_DASHES = (2, 4)
+MARKERS = {"standard": "s"}
+OTHER_MARKER = "o"
 
 OPERATIONS = {
     "nor_conv_3x3": BLUE,

@@ -11,11 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nas.core.errors import InputError
-from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, INK, SERIES, SOFT, VERMILION
+from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, INK, SERIES, SERIES_DASHES, SOFT, VERMILION
 from nas.report.wording import metric
 from nas.studies.predict import Fit, Prediction
 
-DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))
 MOST = 15  # features in a panel
 BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a row
 
@@ -114,7 +113,7 @@ def _curves(result: Prediction, curves: dict[str, Fit]) -> Figure:
             entries = [fit.spread(key, target) for fit in curves.values()]
             mean, sd = (np.array([np.nan if e[at] is None else e[at] for e in entries]) for at in (0, 1))
             shade = SERIES[number % len(SERIES)]
-            dash = DASHES[number // len(SERIES) % len(DASHES)]
+            dash = SERIES_DASHES[number // len(SERIES) % len(SERIES_DASHES)]
             axes.plot(sizes, mean, dash, color=shade, marker="o", markersize=4, label=_label(target))
             axes.fill_between(sizes, mean - sd, mean + sd, color=shade, alpha=0.13, linewidth=0)
         axes.set_xscale("log")

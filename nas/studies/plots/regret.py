@@ -11,10 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from nas.report.palette import GRID_OF_STUDY, INK, SERIES, SOFT
+from nas.report.palette import GRID_OF_STUDY, INK, SERIES, SERIES_DASHES, SOFT
 from nas.studies.search import StrategyResult, TableSearchResult
 
-DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))  # told apart also without colours, and beyond seven
 PANEL, HEIGHT = 4.6, 3.9  # inches
 ACROSS = 3  # panels in a row
 
@@ -63,7 +62,7 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
             queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=colour, alpha=0.15, lw=0
         )
         mean = means[number]
-        dashes = DASHES[number // len(SERIES) % len(DASHES)]
+        dashes = SERIES_DASHES[number // len(SERIES) % len(SERIES_DASHES)]
         axes.plot(queries, np.where(mean > 0, mean, np.nan), color=colour, ls=dashes, lw=1.8, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
