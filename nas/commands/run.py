@@ -118,7 +118,8 @@ class Run(_WholeRun):
 
     def summary(self, folder: Path, result: RunResult) -> list[str]:
         from nas.report.text import report_line, table
-        from nas.runs.differences import corrected, correction
+        from nas.runs.difference_wording import correction
+        from nas.runs.differences import corrected
 
         lines = [table(result.models), ""]
         for model in result.models:

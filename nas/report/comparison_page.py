@@ -26,7 +26,7 @@ from nas.report.wording import (
     probability,
     radius,
 )
-from nas.runs.differences import correction, difference_text, disagreement, verdict
+from nas.runs.difference_wording import correction, difference_text, disagreement, verdict
 
 PAGE = "comparison.html"
 Numbered = list[tuple[int, Checkpoint]]

@@ -14,7 +14,7 @@ from nas.report.sections import corruptions, measured, tables
 from nas.report.sections.summary import summary
 from nas.report.wording import attack, non_finite, norm, origin, radius, remarks, taken
 from nas.results import RunResult, TransferResult
-from nas.runs.differences import correction
+from nas.runs.difference_wording import correction
 
 ROOMY = 600  # a cell wider than this gets a row of its own
 

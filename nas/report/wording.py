@@ -15,7 +15,7 @@ from nas.results import (
     Provenance,
     TransferNetwork,
 )
-from nas.runs.differences import in_points
+from nas.runs.difference_wording import in_points
 
 ATTACKS = {
     "fgsm": "FGSM",

@@ -12,10 +12,9 @@ from typing import TypeVar
 
 from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_difference
 from nas.results import Correct, Difference, EvalResult, Interval, Result, RunResult
+from nas.runs.difference_wording import difference_text
 from nas.train import METHODS
 
-UNSHOWN = "no difference shown"
-UNTESTED = "not tested, as the result has no outcomes of its images"
 R = TypeVar("R", bound=Result)
 
 
@@ -85,42 +84,3 @@ def _p(row: Difference, outcomes: Mapping[str, Mapping[str, Correct]]) -> float 
     if first is None or second is None or len(first) != len(second) or not len(first):
         return None
     return mcnemar(first.tolist(), second.tolist())
-
-
-def correction(count: int, where: str) -> str:
-    """In words: how `count` differences were judged, and that their intervals are not corrected."""
-    return (
-        "The intervals are uncorrected: each is that of a single comparison. A difference is called shown where p "
-        f"of McNemar's exact test, paired on the same images, is below {SIGNIFICANCE:g} after Holm's correction for "
-        f"all {count:,} differences {where}."
-    )
-
-
-def in_points(row: Difference) -> str:
-    """A difference in points with its uncorrected interval."""
-    return f"{100 * row.difference:+.1f} points [{100 * row.interval.low:+.1f}, {100 * row.interval.high:+.1f}]"
-
-
-def disagreement(row: Difference) -> str:
-    """What the uncorrected interval says where the corrected test says otherwise; nothing where they agree."""
-    excludes_zero = row.interval.low > 0 or row.interval.high < 0
-    if row.shown == excludes_zero:
-        return ""
-    return f"although the uncorrected interval {'leaves out' if excludes_zero else 'contains'} 0"
-
-
-def verdict(row: Difference, better: str) -> str:
-    """Whether a difference is shown, in words; `better` is said where it is."""
-    if row.corrected is None:
-        return UNTESTED
-    return ", ".join(filter(None, (better if row.shown else UNSHOWN, disagreement(row))))
-
-
-def difference_text(row: Difference) -> str:
-    """A difference with its uncorrected interval and p-values, and whether it is shown; for the command line."""
-    if row.corrected is None:
-        return f"{in_points(row)}, {UNTESTED}"
-    text = f"{in_points(row)}, p = {row.p:.2g} ({row.corrected:.2g} corrected)"
-    if row.shown and not disagreement(row):
-        return text
-    return f"{text}, {verdict(row, 'shown')}"

@@ -21,7 +21,8 @@ from nas.report.comparison_page import lines, page
 from nas.results import Difference, Interval, RunResult
 from nas.runs import run_folder
 from nas.runs.context import Watcher
-from nas.runs.differences import UNTESTED, corrected, difference_text, differences, disagreement, uncorrected
+from nas.runs.difference_wording import UNTESTED, difference_text, disagreement
+from nas.runs.differences import corrected, differences, uncorrected
 from nas.settings import schema
 
 N = 200

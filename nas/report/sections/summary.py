@@ -18,7 +18,7 @@ from nas.report.wording import (
     with_interval,
 )
 from nas.results import CLEAN, Difference, EvalResult
-from nas.runs.differences import disagreement, verdict
+from nas.runs.difference_wording import disagreement, verdict
 
 
 def summary(facts: Facts) -> str:

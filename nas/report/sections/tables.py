@@ -30,7 +30,7 @@ from nas.results import (
     TransferResult,
     WorstCase,
 )
-from nas.runs.differences import verdict
+from nas.runs.difference_wording import verdict
 
 Columns = list[AttackResult | WorstCase | None]  # None: not attacked so
 STAGES = {"search": "search", "train": "training", "eval": "attacks"}

@@ -1,0 +1,48 @@
+"""How a paired difference and its verdict are said: in a run's results, on its page and on the command line."""
+
+from __future__ import annotations
+
+from nas.eval.metrics import SIGNIFICANCE
+from nas.results import Difference
+
+UNSHOWN = "no difference shown"
+UNTESTED = "not tested, as the result has no outcomes of its images"
+
+
+def correction(count: int, where: str) -> str:
+    """In words: how `count` differences were judged, and that their intervals are not corrected."""
+    return (
+        "The intervals are uncorrected: each is that of a single comparison. A difference is called shown where p "
+        f"of McNemar's exact test, paired on the same images, is below {SIGNIFICANCE:g} after Holm's correction for "
+        f"all {count:,} differences {where}."
+    )
+
+
+def in_points(row: Difference) -> str:
+    """A difference in points with its uncorrected interval."""
+    return f"{100 * row.difference:+.1f} points [{100 * row.interval.low:+.1f}, {100 * row.interval.high:+.1f}]"
+
+
+def disagreement(row: Difference) -> str:
+    """What the uncorrected interval says where the corrected test says otherwise; nothing where they agree."""
+    excludes_zero = row.interval.low > 0 or row.interval.high < 0
+    if row.shown == excludes_zero:
+        return ""
+    return f"although the uncorrected interval {'leaves out' if excludes_zero else 'contains'} 0"
+
+
+def verdict(row: Difference, better: str) -> str:
+    """Whether a difference is shown, in words; `better` is said where it is."""
+    if row.corrected is None:
+        return UNTESTED
+    return ", ".join(filter(None, (better if row.shown else UNSHOWN, disagreement(row))))
+
+
+def difference_text(row: Difference) -> str:
+    """A difference with its uncorrected interval and p-values, and whether it is shown; for the command line."""
+    if row.corrected is None:
+        return f"{in_points(row)}, {UNTESTED}"
+    text = f"{in_points(row)}, p = {row.p:.2g} ({row.corrected:.2g} corrected)"
+    if row.shown and not disagreement(row):
+        return text
+    return f"{text}, {verdict(row, 'shown')}"
