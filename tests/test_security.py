@@ -24,6 +24,7 @@ from nas.eval import EvalSettings
 from nas.eval.model_source import classify
 from nas.eval.networks.loading import load_model
 from nas.report.text import table
+from nas.results import ScoreRow
 from nas.runs import torchrun
 from nas.scoring.rows import line_of
 
@@ -245,7 +246,7 @@ def test_what_is_printed_gives_a_terminal_no_orders(capfd: pytest.CaptureFixture
     shown = capfd.readouterr().out
     assert shown.count("\n") == 2
     assert shown.replace("\n", "").isprintable()
-    row = {"arch": HOSTILE, "scores": {HOSTILE: 1.0}, "seconds": 1.0, "reason": HOSTILE}
+    row = ScoreRow(HOSTILE, HOSTILE, {HOSTILE: 1.0}, 1.0, HOSTILE)
     assert line_of(row).replace("\n", "").isprintable()
     assert printable("│ table – é │\n") == "│ table – é │\n"
 
