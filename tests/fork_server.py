@@ -39,7 +39,7 @@ def _serve() -> None:
 
     import nas.cli.main
     import nas.report.text
-    import nas.runs.transfer
+    import nas.runs.stages.transfer
     import nas.scoring.loop
     import nas.searches.search_stage  # noqa: F401
     from nas.commands import RUN_COMMANDS

@@ -14,7 +14,7 @@ from nas.core.errors import printable
 
 if TYPE_CHECKING:
     from nas.cli.counting import Lines
-    from nas.runs.context import Watcher
+    from nas.runs.stages.context import Watcher
 
 
 class Printed(Output):

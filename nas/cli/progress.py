@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from nas.runs.context import Watcher
+from nas.runs.stages.context import Watcher
 
 QUIET_SECONDS = 30  # between two lines where there is no terminal
 

@@ -12,8 +12,8 @@ from nas.core.registry import Registry, is_concrete_subclass
 
 if TYPE_CHECKING:
     from nas.results import Result
-    from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
 
 RUN_COMMANDS: Registry[type[RunCommand]] = Registry(
     "command", "nas.commands", "nas.commands", is_concrete_subclass(RunCommand)

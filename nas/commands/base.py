@@ -12,7 +12,7 @@ from nas.core.registry import Registry, is_concrete_subclass
 from nas.settings.reader import Reader
 
 if TYPE_CHECKING:
-    from nas.runs.context import Watcher
+    from nas.runs.stages.context import Watcher
 
 
 class Counter:
@@ -48,7 +48,7 @@ class Output:
 
     @contextmanager
     def watching(self) -> Iterator[Watcher]:
-        from nas.runs.context import Watcher
+        from nas.runs.stages.context import Watcher
 
         yield Watcher()
 

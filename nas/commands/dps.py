@@ -13,8 +13,8 @@ from nas.commands.run_command import RunCommand
 if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import DpsResult, Result
-    from nas.runs.context import Watcher
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
     from nas.settings.schema import Settings
 
 

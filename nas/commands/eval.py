@@ -13,10 +13,10 @@ from nas.commands.run_command import RunCommand
 if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import EvalResult, Result
-    from nas.runs.context import Watcher
-    from nas.runs.forecast import Cost
     from nas.runs.given_model import GivenModel
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.forecast import Cost
     from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
@@ -73,7 +73,7 @@ class Eval(RunCommand):
 
     def check(self, settings: Settings, given: GivenModel, keep: bool = True) -> None:
         from nas.eval.networks.fitting import check_fits, unlike
-        from nas.runs import eval_stage, train_stage
+        from nas.runs.stages import eval_stage, train_stage
         from nas.runs.tasks import Jobs
         from nas.settings import reach
 
@@ -87,8 +87,8 @@ class Eval(RunCommand):
 
     def costs(self, jobs: Jobs, given: GivenModel) -> dict[str, Cost]:
         """A network that is not ours is taken for a robust one."""
-        from nas.runs import eval_stage
-        from nas.runs.forecast import Cost, measured, network_of, start_up, workers_of
+        from nas.runs.stages import eval_stage
+        from nas.runs.stages.forecast import Cost, measured, network_of, start_up, workers_of
 
         settings = jobs.settings
         foreign = given.source.foreign
@@ -100,8 +100,8 @@ class Eval(RunCommand):
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.eval.model_source import ModelSource
-        from nas.runs.context import run_context
-        from nas.runs.eval_stage import evaluate_all
+        from nas.runs.stages.context import run_context
+        from nas.runs.stages.eval_stage import evaluate_all
 
         name = run.extra["name"]
         with run_context(run, watcher) as context:

@@ -11,9 +11,9 @@ from nas.commands.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.results import EvalResult, Result, RunResult, SearchResult, StudyResult
-    from nas.runs.context import RunContext, Watcher
-    from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run as OpenedRun
+    from nas.runs.stages.context import RunContext, Watcher
+    from nas.runs.stages.forecast import Cost
     from nas.runs.tasks import Jobs, Model
     from nas.settings.schema import Settings
 
@@ -39,7 +39,7 @@ class _WholeRun(RunCommand):
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.core.errors import InputError
-        from nas.runs import eval_stage, train_stage
+        from nas.runs.stages import eval_stage, train_stage
         from nas.runs.tasks import Jobs
         from nas.searches import search_stage
         from nas.settings import reach
@@ -60,8 +60,8 @@ class _WholeRun(RunCommand):
         train_stage.check(settings, jobs.dataset)
 
     def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
-        from nas.runs import eval_stage, train_stage
-        from nas.runs.forecast import measured, network_of
+        from nas.runs.stages import eval_stage, train_stage
+        from nas.runs.stages.forecast import measured, network_of
         from nas.searches import search_stage
 
         settings = jobs.settings
@@ -89,10 +89,10 @@ class Run(_WholeRun):
         from nas.core.seeds import derive
         from nas.eval.model_source import ModelSource
         from nas.results import RunResult
-        from nas.runs.context import run_context
         from nas.runs.differences import differences
-        from nas.runs.eval_stage import evaluate_all
-        from nas.runs.train_stage import train_all
+        from nas.runs.stages.context import run_context
+        from nas.runs.stages.eval_stage import evaluate_all
+        from nas.runs.stages.train_stage import train_all
         from nas.searches.search_stage import search
 
         with run_context(run, watcher) as context:
@@ -161,7 +161,7 @@ class Study(_WholeRun):
     name = "study"
 
     def execute(self, run: OpenedRun, watcher: Watcher) -> Result:
-        from nas.runs import several_seeds
+        from nas.runs.stages import several_seeds
 
         return several_seeds.execute(run, watcher, Run().finish, self.report)
 

@@ -15,9 +15,9 @@ from nas.core.errors import InputError, Terminated
 if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import Result
-    from nas.runs.context import Watcher
-    from nas.runs.forecast import Cost, Forecast
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.forecast import Cost, Forecast
     from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
@@ -161,6 +161,6 @@ class RunCommand(Command):
 
     def forecast(self, settings: Settings, given: Any) -> Forecast:
         """What the run will cost, from a few seconds of measuring; writes nothing."""
-        from nas.runs.forecast import forecast
+        from nas.runs.stages.forecast import forecast
 
         return forecast(self.typed(), settings, lambda jobs: self.costs(jobs, given))

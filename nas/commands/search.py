@@ -13,9 +13,9 @@ from nas.commands.run_command import RunCommand
 if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import FoundArchitecture, Result, SearchResult, Standing
-    from nas.runs.context import Watcher
-    from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.forecast import Cost
     from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
@@ -39,7 +39,7 @@ class Search(RunCommand):
         return load(self.reader(), config, only_overrides(overrides)), None
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
-        from nas.runs import eval_stage, train_stage
+        from nas.runs.stages import eval_stage, train_stage
         from nas.runs.tasks import Jobs
         from nas.searches import search_stage
         from nas.settings import reach
@@ -57,7 +57,7 @@ class Search(RunCommand):
         return {"search": search_stage.cost(jobs)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        from nas.runs.context import run_context
+        from nas.runs.stages.context import run_context
         from nas.searches.search_stage import depends_on_images, search
 
         with run_context(run, watcher, depends_on_images(run.settings)) as context:

@@ -13,9 +13,9 @@ from nas.commands.run_command import RunCommand
 if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import Epoch, Result, TrainResult
-    from nas.runs.context import Watcher
-    from nas.runs.forecast import Cost
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.forecast import Cost
     from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
@@ -40,7 +40,7 @@ class Train(RunCommand):
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
         from nas.runs.run_outputs import best_of, settings_of
-        from nas.runs.train_stage import check_connected
+        from nas.runs.stages.train_stage import check_connected
         from nas.settings import typed
         from nas.settings.words import only_overrides
 
@@ -56,7 +56,7 @@ class Train(RunCommand):
         return settings, None
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
-        from nas.runs import eval_stage, train_stage
+        from nas.runs.stages import eval_stage, train_stage
         from nas.runs.tasks import Jobs
         from nas.settings import reach
         from nas.train import check_selection
@@ -69,8 +69,8 @@ class Train(RunCommand):
         train_stage.check(settings, Jobs(settings, None, keep).dataset)
 
     def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
-        from nas.runs import train_stage
-        from nas.runs.forecast import Cost, measured, network_of, start_up, workers_of
+        from nas.runs.stages import train_stage
+        from nas.runs.stages.forecast import Cost, measured, network_of, start_up, workers_of
         from nas.train import METHODS
 
         settings = jobs.settings
@@ -82,9 +82,9 @@ class Train(RunCommand):
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.results import Checkpoint, TrainResult
-        from nas.runs.context import run_context
+        from nas.runs.stages.context import run_context
+        from nas.runs.stages.train_stage import train_all
         from nas.runs.tasks import Model
-        from nas.runs.train_stage import train_all
 
         settings = run.settings
         with run_context(run, watcher) as context:

@@ -14,9 +14,9 @@ from nas.settings.reader import Reader
 if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import Result, TransferResult
-    from nas.runs.context import Watcher
     from nas.runs.given_model import GivenModel
     from nas.runs.run_folder import Run
+    from nas.runs.stages.context import Watcher
     from nas.settings.schema import Settings
 
 
@@ -42,7 +42,7 @@ class Transfer(RunCommand):
 
     def settings(self, words: list[str]) -> tuple[Settings, dict[str, GivenModel]]:
         from nas.runs.given_model import evaluation_settings
-        from nas.runs.transfer import check_overrides, together
+        from nas.runs.stages.transfer import check_overrides, together
         from nas.settings.words import sorted_words
 
         overrides, networks = sorted_words(words)
@@ -68,7 +68,7 @@ class Transfer(RunCommand):
         return {"networks": {name: one.to_json() for name, one in given.items()}}
 
     def check(self, settings: Settings, given: dict[str, GivenModel], keep: bool = True) -> None:
-        from nas.runs.transfer import Work
+        from nas.runs.stages.transfer import Work
         from nas.settings import reach
 
         settings.once(self.name)
@@ -76,7 +76,7 @@ class Transfer(RunCommand):
         reach.warn(self.reader(), settings)
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        from nas.runs.transfer import execute
+        from nas.runs.stages.transfer import execute
 
         return execute(run, watcher)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.report.wording import rough_duration
-from nas.runs.forecast import SURVIVORS, Forecast
+from nas.runs.stages.forecast import SURVIVORS, Forecast
 
 
 def forecast_text(forecast: Forecast) -> str:

@@ -20,8 +20,8 @@ from nas.core.storage.base import Metrics, TaskResult
 from nas.objectives import connected
 from nas.objectives.labels import Labels
 from nas.results import Agreement, DpsResult, HeldOut
-from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, Stage
+from nas.runs.stages.context import Watcher
 from nas.search_spaces import SPACES
 from nas.searches.dps_fitness import agreement, compared
 from nas.searches.dps_losses import PLAIN, Task, Work, changes, options_of, variants

@@ -18,10 +18,10 @@ from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.objectives.short_training import check_judged
 from nas.results import SearchResult
-from nas.runs.context import RunContext
-from nas.runs.forecast import Cost, measured, network_of, start_up, timed, workers_of
+from nas.runs.stages.context import RunContext
+from nas.runs.stages.forecast import Cost, measured, network_of, start_up, timed, workers_of
+from nas.runs.stages.train_stage import say
 from nas.runs.tasks import Jobs
-from nas.runs.train_stage import say
 from nas.searches import supernet_stage
 from nas.searches.loop import Search
 from nas.searches.problem import SearchProblem

@@ -16,7 +16,7 @@ from nas.core.reproducibility import told
 from nas.core.seeds import derive
 from nas.objectives import connected
 from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
-from nas.runs.context import RunContext
+from nas.runs.stages.context import RunContext
 from nas.runs.tasks import Jobs
 from nas.search_spaces import SPACES
 from nas.searches.standing import standing

@@ -6,7 +6,7 @@ import pytest
 
 from nas.cli import progress
 from nas.cli.progress import Lines
-from nas.runs.context import noted
+from nas.runs.stages.context import noted
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from nas.report.forecast import forecast_text
 from nas.report.wording import probability_of_few
 from nas.results import CorruptionResult, EvalResult, RunResult, StudyResult
 from nas.runs import repetitions, run_outputs
-from nas.runs.forecast import Cost, Forecast
+from nas.runs.stages.forecast import Cost, Forecast
 from nas.settings.schema import from_values
 
 N = 20

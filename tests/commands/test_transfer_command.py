@@ -19,7 +19,7 @@ from nas.core.io import checkpoint
 from nas.eval.model_source import ModelSource
 from nas.results import TransferResult
 from nas.runs.given_model import GivenModel
-from nas.runs.transfer import together, told_apart
+from nas.runs.stages.transfer import together, told_apart
 from nas.settings.schema import load
 from nas.train import TrainedNetwork
 

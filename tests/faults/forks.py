@@ -29,7 +29,7 @@ IMPORTED = (
     *(
         "nas.cli.main",
         "nas.searches.search_stage",
-        "nas.runs.transfer",
+        "nas.runs.stages.transfer",
         "nas.report",
         "matplotlib.pyplot",
         "pyautoattack",

@@ -25,8 +25,8 @@ from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import builds
 from nas.results import SearchResult
 from nas.runs import run_folder as run_module
-from nas.runs.context import Watcher
 from nas.runs.run_folder import create, reopen
+from nas.runs.stages.context import Watcher
 from nas.runs.tasks import Jobs
 from nas.scoring.loop import Scored, Work, score
 from nas.scoring.rows import RowFile

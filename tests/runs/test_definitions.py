@@ -13,9 +13,9 @@ import pytest
 from nas.core.errors import InputError
 from nas.runs import run_folder as run_module
 from nas.runs import tasks
-from nas.runs.context import Watcher, run_context
 from nas.runs.definitions import BEFORE, check_run
 from nas.runs.run_folder import create, reopen
+from nas.runs.stages.context import Watcher, run_context
 from nas.runs.tasks import Jobs, load_once
 from nas.scoring.loop import Work, counted_for, dataset_of, default_values, described, score
 from nas.scoring.rows import RowFile

@@ -20,9 +20,9 @@ from nas.report.compare import compare
 from nas.report.comparison_page import lines, page
 from nas.results import Difference, Interval, RunResult
 from nas.runs import run_folder
-from nas.runs.context import Watcher
 from nas.runs.difference_wording import UNTESTED, difference_text, disagreement
 from nas.runs.differences import corrected, differences, uncorrected
+from nas.runs.stages.context import Watcher
 from nas.settings import schema
 
 N = 200

@@ -22,9 +22,9 @@ from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
 from nas.results import RunResult
-from nas.runs import several_seeds
-from nas.runs.context import Watcher
 from nas.runs.run_folder import Run, create
+from nas.runs.stages import several_seeds
+from nas.runs.stages.context import Watcher
 from nas.search_spaces import NASBench201
 from nas.settings.schema import load
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nas.core.storage.sqlite import SqliteStore
-from nas.runs import transfer
+from nas.runs.stages import transfer
 from nas.runs.tasks import Jobs
 from nas.settings.schema import Settings, load
 

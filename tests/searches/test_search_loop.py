@@ -17,8 +17,8 @@ from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.constraints import Constraint, Constraints
 from nas.objectives.network_spec import NetworkSpec
-from nas.runs.context import Watcher
 from nas.runs.run_folder import create
+from nas.runs.stages.context import Watcher
 from nas.runs.tasks import Jobs
 from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.searches.loop import Search, failures, trajectory

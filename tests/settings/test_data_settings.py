@@ -25,7 +25,7 @@ from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
 from nas.runs.run_folder import create, read_config, reopen
 from nas.runs.settings_checksum import CHANGEABLE, LATER, PLACES, provenance_of
-from nas.runs.transfer import together
+from nas.runs.stages.transfer import together
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
 from nas.scoring.rows import RowFile

@@ -16,8 +16,8 @@ from nas.core.errors import InputError
 from nas.eval import conditions as of_eval
 from nas.eval.settings import EvalSettings
 from nas.objectives.short_training import LabelSettings
-from nas.runs.context import Watcher
 from nas.runs.run_folder import create
+from nas.runs.stages.context import Watcher
 from nas.scoring.loop import Work
 from nas.search_spaces import SPACES
 from nas.settings import conditions

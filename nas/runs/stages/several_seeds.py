@@ -17,10 +17,10 @@ from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.io.files import DamagedError
 from nas.core.reasons import stopped
 from nas.results import Result, RunResult, StudyResult
-from nas.runs.context import Watcher
 from nas.runs.repetitions import together
 from nas.runs.run_folder import Run, create, reopen, result_of
 from nas.runs.settings_checksum import CHANGEABLE
+from nas.runs.stages.context import Watcher
 from nas.settings.schema import Settings, from_values, is_supernet
 
 Finish = Callable[[Run, Watcher], Result]

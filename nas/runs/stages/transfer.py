@@ -25,9 +25,9 @@ from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.plan import plan_of
 from nas.eval.transfer import USED, Shown, matrix, transfer, transfer_ticks, used
 from nas.results import TransferNetwork, TransferResult
-from nas.runs.context import Watcher
 from nas.runs.given_model import GivenModel
 from nas.runs.run_folder import STORE, Run
+from nas.runs.stages.context import Watcher
 from nas.runs.tasks import load_once
 from nas.settings.schema import Settings
 

@@ -10,8 +10,8 @@ from nas.eval.measures import check_measures, measure_passes
 from nas.eval.model_source import ModelSource
 from nas.eval.plan import plan_of
 from nas.results import EvalResult
-from nas.runs.context import RunContext
-from nas.runs.forecast import SURVIVORS, Cost, Speed, shared, workers_of
+from nas.runs.stages.context import RunContext
+from nas.runs.stages.forecast import SURVIVORS, Cost, Speed, shared, workers_of
 from nas.runs.tasks import Attack
 from nas.settings.schema import Settings
 from nas.train import adversarial

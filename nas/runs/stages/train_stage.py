@@ -10,8 +10,8 @@ from nas.core.errors import InputError
 from nas.core.optimisation import distributed
 from nas.objectives import connected
 from nas.results import TrainedModel
-from nas.runs.context import RunContext
-from nas.runs.forecast import Cost, Speed, shared, workers_of
+from nas.runs.stages.context import RunContext
+from nas.runs.stages.forecast import Cost, Speed, shared, workers_of
 from nas.runs.tasks import Model, Train
 from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
