@@ -17,6 +17,7 @@ from nas.core.errors import InputError
 from nas.core.io.files import open_text, read_signed, read_text
 from nas.eval.corruptions.scores import read_baseline
 from nas.objectives.labels import read_labels
+from nas.results import ScoreRow
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
 from nas.search_spaces.architecture_source import ArchitectureSource
@@ -123,13 +124,13 @@ def test_a_score_file_saved_by_a_spreadsheet_goes_on(ending: str, tmp_path: Path
     path, settings = tmp_path / "a.csv", {"seed": 0}
     with RowFile(path, ["params"], settings) as rows:
         rows.begin()
-        rows.add({"arch": A, "canonical": A, "scores": {"params": 1.0}, "seconds": 0.1})
+        rows.add(ScoreRow(A, A, {"params": 1.0}, 0.1))
     for file in (path, tmp_path / "a.csv.settings.json"):
         file.write_bytes(file.read_text().replace("\n", ending).encode("utf-8-sig"))
     with RowFile(path, ["params"], settings) as rows:
         assert list(rows.kept()) == [(A, ["params"])]
         rows.begin()
-        rows.add({"arch": B, "canonical": B, "scores": {"params": 2.0}, "seconds": 0.1})
+        rows.add(ScoreRow(B, B, {"params": 2.0}, 0.1))
     assert read_scores(path).architectures == (A, B)
     assert list(read_scores(path).column("params")) == [1, 2]
 
