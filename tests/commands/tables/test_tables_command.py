@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -184,16 +185,9 @@ TABLE = ["--robustness", "data", "--dataset", "tiny"]
     ],
 )
 def test_bad_input_is_one_line(
-    arguments: list[str], words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    arguments: list[str], words: str, folder: Path, refused: Callable[[Path, list[str], str], None]
 ) -> None:
-    monkeypatch.chdir(folder)
-    before = sorted(folder.rglob("*"))
-    assert run_command(["tables", "correlate", *arguments]) == 2
-    printed = capfd.readouterr()
-    assert words in printed.err
-    assert len(printed.err.strip().splitlines()) == 1, printed.err
-    assert printed.out == ""
-    assert sorted(folder.rglob("*")) == before
+    refused(folder, ["tables", "correlate", *arguments], words)
 
 
 def test_help_teaches(capfd: pytest.CaptureFixture[str]) -> None:
