@@ -224,7 +224,10 @@ def import_everything(say: Say, folder: Path, installed: Path) -> None:
     """As `python -c` in that folder would, where the package is installed and nothing of it is imported yet."""
     os.chdir(folder)
     elsewhere = [
-        path for path in sys.path if path and not Path(path).is_relative_to(ROOT) and "__editable__" not in path
+        path
+        for path in sys.path
+        if path and "__editable__" not in path
+        if "site-packages" in path or not Path(path).is_relative_to(ROOT)  # the environment may lie in the checkout
     ]
     sys.path = ["", str(installed), *elsewhere]
     sys.meta_path = [
