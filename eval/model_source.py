@@ -1,17 +1,30 @@
-"""What may be given as a network: a checkpoint, an exported folder, a model of timm or torchvision, Python code."""
+"""Where a network comes from (a checkpoint, an exported folder, timm, torchvision, Python code), and loading it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from nas.eval.networks.libraries import LIBRARIES, ImageOptions, stated
-from nas.eval.networks.making import keywords
+import torch
+from torch import Tensor, nn
+
+from nas.core.errors import InputError
+from nas.core.seeds import derive
+from nas.eval.networks import layout
+from nas.eval.networks.libraries import LIBRARIES, ImageOptions, from_library, stated
+from nas.eval.networks.making import from_code, keywords
+from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
+from nas.results import Normalised
+from nas.train.exported import read
+from nas.train.trained import TrainedNetwork
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # of a TorchScript program
+UNKNOWN = "unknown"  # how a network of somebody else was trained
 
 
 @dataclass(frozen=True)
@@ -102,3 +115,97 @@ def _is_foreign(text: str) -> bool:
         return not Path(text).exists()
     except (OSError, ValueError):  # no file can have such a name
         return True
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """A network to evaluate and what is known of it."""
+
+    network: nn.Module  # in eval mode, on images in [0, 1]
+    architecture: str
+    params: int  # weights, frozen or not, without an auxiliary head
+    training: str
+    num_classes: int | None = None  # where the source says so
+    image_size: int | None = None
+    classes: tuple[str, ...] = ()  # their names in the order of the logits, where the source says so
+    normalised: Normalisation | None = None  # of a network from elsewhere: how, before it
+
+    @classmethod
+    def of_ours(cls, network: nn.Module, trained: TrainedNetwork) -> EvaluatedModel:
+        """A network that was trained here, with its description."""
+        return cls(
+            network,
+            trained.arch,
+            trained.params,
+            trained.training,
+            trained.num_classes,
+            trained.image_size,
+            tuple(trained.classes),
+        )
+
+    @property
+    def normalised_by(self) -> Normalised | None:
+        """How it is normalised, as a result says it."""
+        return None if self.normalised is None else self.normalised.used()
+
+
+def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> EvaluatedModel:
+    """The network of a source. `seed` is that of the run: it fixes weights that are drawn and not loaded.
+
+    The model options go to the maker of a foreign network, which gets its images normalised as the options ask for.
+    Raises `InputError` where there is no such network, or where a network of ours is given options.
+    """
+    if source.foreign:
+        return _foreign(source, options, derive(seed, "weights"))
+    refuse_options(source, options)
+    if not os.path.exists(source.text):  # also for what can be no name of a file
+        raise InputError(f"Expected a checkpoint at {source.text} but there is no such file; check the path.")
+    return EvaluatedModel.of_ours(*read(Path(source.text)))
+
+
+def refuse_options(source: ModelSource, options: NetworkOptions) -> None:
+    """`InputError` where a network of ours is given what only a foreign one takes."""
+    asked = options.normalisation.by is not None
+    for key, there in (("model_options", options.model_options), ("normalise, eval.mean and eval.std", asked)):
+        if there:
+            raise InputError(
+                f"Expected no eval.{key} for {source.text}, which is built as it was trained; leave the option out."
+            )
+
+
+def _foreign(source: ModelSource, options: NetworkOptions, seed: int) -> EvaluatedModel:
+    asked, given = options.normalisation, keywords(options.model_options)
+    if source.library is not None:
+        network, used = from_library(source.library, source.model, source.weights, given, asked, seed)
+    elif asked.by == LIBRARY:
+        raise InputError(
+            f"Expected a model of {' or '.join(LIBRARIES)} for eval.normalise=library but got {source.text}; leave it "
+            "out, or give eval.mean with eval.std."
+        )
+    else:
+        used = Normalisation(asked.by or NONE, asked.mean, asked.std)
+        network = used.around(from_code(source.text, given, source.importable, seed))
+    return EvaluatedModel(layout.evaluating(network), source.text, weights_of(network), UNKNOWN, normalised=used)
+
+
+def weights_of(network: nn.Module) -> int:
+    """How many weights there are, frozen ones too; quantised ones; of a TorchScript program whose weights became
+    constants, these."""
+    found = sum(weight.numel() for weight in network.parameters())
+    found += sum(weight.numel() for part in network.modules() for weight in _packed(part))
+    scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
+    if found or not scripts:
+        return found
+    graph: Any = scripts[0].graph
+    constants = [one for kind in CONSTANTS for one in graph.findAllNodes(kind) if one.output().uses()]
+    return sum(one.t("value").numel() for one in constants if one.output().type().kind() == "TensorType")
+
+
+def _packed(part: nn.Module) -> Iterator[Tensor]:
+    """The weights of a quantised layer, which are no parameters: functions give them."""
+    for name in ("weight", "bias"):
+        give = getattr(part, name, None)
+        if callable(give) and not isinstance(give, nn.Module) and not isinstance(part, torch.jit.ScriptModule):
+            found = give()
+            if isinstance(found, Tensor):
+                yield found

@@ -21,8 +21,7 @@ from nas.cli.output import output
 from nas.core.errors import LONGEST, InputError, NasError, printable
 from nas.core.io import checkpoint
 from nas.eval import EvalSettings
-from nas.eval.model_source import classify
-from nas.eval.networks.loading import load_model
+from nas.eval.model_source import classify, load_model
 from nas.report.text import table
 from nas.results import ScoreRow
 from nas.runs import torchrun

@@ -9,9 +9,9 @@ from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.logits import finite
 from nas.core.reasons import reason
+from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks import layout
 from nas.eval.networks.gradients import needing
-from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.networks.logit_shapes import check_logits, check_one_image
 from nas.eval.settings import EvalSettings
 

@@ -39,7 +39,7 @@ class Train(RunCommand):
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
-        from nas.runs.run_outputs import best_of, settings_of
+        from nas.runs.given_model import best_of, settings_of
         from nas.runs.stages.train_stage import check_connected
         from nas.settings import typed
         from nas.settings.words import only_overrides

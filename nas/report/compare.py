@@ -20,8 +20,8 @@ from nas.report.identity import TRAININGS, Identity, identities
 from nas.report.palette import CHECKPOINTS
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
+from nas.runs.given_model import run_of
 from nas.runs.run_folder import STORE, finished, read_config
-from nas.runs.run_outputs import run_of
 from nas.strategies.pareto import undominated
 
 STRENGTH = ("step_size", "restarts", "cascade")  # what makes an attack of one name and radius another one

@@ -18,9 +18,8 @@ from nas.core.seeds import derive
 from nas.core.storage.base import FactStore, Metrics, PrefixedFacts
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval import evaluate
-from nas.eval.model_source import ModelSource
+from nas.eval.model_source import ModelSource, load_model
 from nas.eval.networks.fitting import check_fits
-from nas.eval.networks.loading import load_model
 from nas.objectives.columns import TableColumns
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import LATENCY, source_of

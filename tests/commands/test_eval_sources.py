@@ -15,7 +15,7 @@ from commands import nas_json
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
-from nas.eval.networks import loading
+from nas.eval import model_source
 from nas.search_spaces import NASBench201
 from nas.train import TrainedNetwork
 from nas.train.exported import save_exported
@@ -90,8 +90,8 @@ def test_a_network_of_somebody_else_is_made_once_before_the_run_and_once_for_it(
     folder: Path, few_digits: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    make = loading.from_code
-    monkeypatch.setattr(loading, "from_code", lambda *words: made.append(words[0]) or make(*words))
+    make = model_source.from_code
+    monkeypatch.setattr(model_source, "from_code", lambda *words: made.append(words[0]) or make(*words))
     evaluated(["networks_here:make", "data.name=npz", few_digits], capfd)
     assert made == ["networks_here:make"] * 2
 

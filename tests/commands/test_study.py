@@ -20,7 +20,7 @@ from nas.core.io.files import write_json
 from nas.report.forecast import forecast_text
 from nas.report.wording import probability_of_few
 from nas.results import CorruptionResult, EvalResult, RunResult, StudyResult
-from nas.runs import repetitions, run_outputs
+from nas.runs import given_model, repetitions
 from nas.runs.stages.forecast import Cost, Forecast
 from nas.settings.schema import from_values
 
@@ -130,8 +130,8 @@ def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
 def test_one_run_is_asked_for_where_a_study_is_given(tmp_path: Path) -> None:
     folder, _ = folder_of(tmp_path / "study")
     with pytest.raises(InputError, match=r"give one of .*seed-0, .*seed-2"):
-        run_outputs.refuse_study(folder)
-    run_outputs.refuse_study(folder / "seed-0")
+        given_model.refuse_study(folder)
+    given_model.refuse_study(folder / "seed-0")
 
 
 def test_probabilities_are_written_shortly() -> None:

@@ -15,11 +15,10 @@ from torch import nn
 from nas.core.data import Dataset, DataSettings, Split, load
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
-from nas.eval.model_source import ModelSource, classify
+from nas.eval.model_source import UNKNOWN, EvaluatedModel, ModelSource, classify, load_model, weights_of
 from nas.eval.networks import libraries
 from nas.eval.networks.fitting import check_fits
 from nas.eval.networks.gradients import needing
-from nas.eval.networks.loading import UNKNOWN, EvaluatedModel, load_model, weights_of
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # mean and deviation, as both libraries publish them
 RANDOM = ["pretrained=false", "num_classes=10"]

@@ -22,8 +22,8 @@ from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
 from nas.eval.measures.landscape import joined, sums, surfaces
 from nas.eval.measures.reliability import attacked_images, said
+from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits
-from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.non_finite import total
 from nas.eval.plan import made
 from nas.eval.transfer import matrix, transfer

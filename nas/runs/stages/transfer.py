@@ -20,8 +20,8 @@ from nas.core.seeds import derive
 from nas.core.storage.base import FactStore
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval.fingerprint import fingerprint
+from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits, unlike
-from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.plan import plan_of
 from nas.eval.transfer import USED, Shown, matrix, transfer, transfer_ticks, used
 from nas.results import TransferNetwork, TransferResult

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
+from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits
-from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.networks.logit_shapes import check_logits, check_one_image
 
 

@@ -17,8 +17,8 @@ from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
 from nas.eval.attack_runner import OTHER_ORDER, told
 from nas.eval.corruptions import Published
+from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits, unlike
-from nas.eval.networks.loading import EvaluatedModel
 from nas.eval.networks.orders import remark
 
 CPU = torch.device("cpu")

@@ -16,8 +16,7 @@ from contract import folder, target
 from nas.core import config
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
-from nas.eval.model_source import classify
-from nas.eval.networks.loading import load_model
+from nas.eval.model_source import classify, load_model
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.search_spaces.darts import Genotype
 from nas.search_spaces.darts.published import PUBLISHED, published
