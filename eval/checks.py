@@ -13,11 +13,11 @@ from itertools import pairwise
 
 import torch
 
+from nas.core.statistics.paired import paired_difference
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.attacks.auto import covers
 from nas.eval.attacks.gradient import PGD
-from nas.eval.metrics import paired_difference
 from nas.eval.outputs import Said, check_outputs, library, verdict
 from nas.eval.plan import AttackOptions, made
 from nas.results import Check, Correct, Curve

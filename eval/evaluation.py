@@ -12,13 +12,14 @@ from nas.core.data import Dataset, attacked
 from nas.core.data.formats.class_order import other_order
 from nas.core.images import unit_range
 from nas.core.optimisation.trainer import Progress
+from nas.core.statistics.proportions import wilson
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import CorruptionPlan
 from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
-from nas.eval.metrics import hrs, wilson, worst_case
+from nas.eval.metrics import hrs, worst_case
 from nas.eval.networks import layout
 from nas.eval.networks.orders import remark
 from nas.eval.outputs import IMAGES, check_outputs

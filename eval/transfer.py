@@ -14,12 +14,12 @@ from nas.core.data import Split
 from nas.core.images import unit_range
 from nas.core.io.records import Record
 from nas.core.seeds import derive
+from nas.core.statistics.proportions import wilson
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
-from nas.eval.metrics import wilson
 from nas.eval.non_finite import total
 from nas.eval.plan import AttackOptions, made
 from nas.eval.settings import EvalSettings

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nas.core.goal import Goal
 from nas.core.io.records import LAST, Json, Record, flat, key
-from nas.core.repeated import TTest
+from nas.core.statistics.repetitions import TTest
 
 CLEAN, WORST_CASE = "clean", "worst_case"  # metrics besides the names of attacks
 OUTPUT_CHECKS = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")  # of every evaluation

@@ -15,7 +15,8 @@ import numpy as np
 
 from nas import results
 from nas.core.goal import Goal
-from nas.eval.metrics import hrs, wilson
+from nas.core.statistics.proportions import wilson
+from nas.eval.metrics import hrs
 from nas.results import AttackResult, EvalResult, FoundArchitecture, Interval, RunResult, SearchResult
 
 BEST = "|avg_pool_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"

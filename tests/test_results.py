@@ -12,7 +12,7 @@ import result_factory as make
 
 from nas import results
 from nas.core.io.records import Record
-from nas.core.repeated import TTest
+from nas.core.statistics.repetitions import TTest
 from nas.results import EvalResult, Interval, Result, RunResult, result_type
 
 RIGHT = {"clean": "1110", "fgsm": "1100", "pgd20": "1010"}

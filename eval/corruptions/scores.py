@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from nas.core.errors import InputError
 from nas.core.io.files import read_text
+from nas.core.statistics.proportions import Z, wilson
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.eval.corruptions.names import GROUPS
-from nas.eval.metrics import hrs, wilson
-from nas.eval.metrics.intervals import Z
+from nas.eval.metrics import hrs
 from nas.results import CorruptionResult, RelativeErrors
 
 Accuracies = Mapping[str, Sequence[float]]  # by type, one per severity

@@ -13,8 +13,8 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.io.records import Json
+from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.core.storage.sqlite import SqliteStore
-from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.report.facts import evaluations_of, training_of
 from nas.report.identity import TRAININGS, Identity, identities
 from nas.report.palette import CHECKPOINTS

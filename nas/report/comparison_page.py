@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from nas.core.io.files import write_text
-from nas.eval.metrics import SIGNIFICANCE
+from nas.core.statistics.paired import SIGNIFICANCE
 from nas.report.compare import Checkpoint, ComparedDifference, Comparison
 from nas.report.figures import comparison as drawn
 from nas.report.figures import curves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from nas.core.repeated import TTest
+from nas.core.statistics.repetitions import TTest
 from nas.report.facts import Facts
 from nas.report.sections.tables import pairs, scrolling, seconds
 from nas.report.style import CSS

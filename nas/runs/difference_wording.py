@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.eval.metrics import SIGNIFICANCE
+from nas.core.statistics.paired import SIGNIFICANCE
 from nas.results import Difference
 
 UNSHOWN = "no difference shown"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from nas.eval.metrics import SIGNIFICANCE, holm, mcnemar, paired_difference
+from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_difference
 from nas.results import Correct, Difference, EvalResult, Interval, Result, RunResult
 from nas.runs.difference_wording import difference_text
 from nas.train import METHODS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas.core.repeated import mean_and_deviation, sign_flip, smallest_p, t_test
+from nas.core.statistics.repetitions import mean_and_deviation, sign_flip, smallest_p, t_test
 from nas.results import CLEAN, Correct, EvalResult, Repeated, RepeatedDifference, RepeatedModel, RunResult, StudyResult
 
 CORRUPTIONS = "corruptions"

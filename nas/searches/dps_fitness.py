@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nas.core import statistics
+from nas.core.statistics.ranks import spearman, spearman_difference
 from nas.results import HeldOut, Ranking, RhoDifference
 
 FRACTION = 0.1  # of the architectures: how many of the best are among those that the proxy puts first
@@ -13,7 +13,7 @@ FRACTION = 0.1  # of the architectures: how many of the best are among those tha
 def agreement(losses: list[float | None], accuracies: list[float]) -> float:
     """Spearman's rho of -loss and accuracy. What has no loss ranks last; -1 where all rank the same."""
     values = ranked(losses)
-    return statistics.spearman(values, accuracies) if len(set(values)) > 1 else -1.0
+    return spearman(values, accuracies) if len(set(values)) > 1 else -1.0
 
 
 def ranked(losses: list[float | None]) -> list[float]:
@@ -36,6 +36,6 @@ def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> 
         Ranking(agreement(values, accuracies), retrieval(values, accuracies), values.count(None))
         for values in (losses["plain"], losses["dps"])
     )
-    difference = statistics.spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
+    difference = spearman_difference(ranked(losses["dps"]), ranked(losses["plain"]), accuracies)
     known = all(map(math.isfinite, difference))
     return HeldOut(len(accuracies), plain, dps, RhoDifference(*difference) if known else None)

@@ -14,7 +14,7 @@ from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings
 from nas.core.registry import suggest
-from nas.core.repeated import MOST_REPETITIONS
+from nas.core.statistics.repetitions import MOST_REPETITIONS
 from nas.eval.settings import EvalSettings
 from nas.objectives.constraints import Constraint
 from nas.objectives.latency import LatencySettings

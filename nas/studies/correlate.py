@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from nas.core import statistics
 from nas.core.errors import InputError
 from nas.core.io.records import Record
 from nas.core.registry import suggest
+from nas.core.statistics import ranks
 from nas.studies.align import Joined, join
 from nas.tables import ArrayTable, Collection
 
@@ -161,8 +161,8 @@ class _Study:
         self.rows = np.concatenate([[one.values for one in joined.proxies.values()], joined.sizes])
         self.file = [one.file for one in joined.proxies.values()] + list(range(len(joined.sizes)))
         columns = np.concatenate([*self.columns, joined.sizes])
-        self.point = statistics.spearman_matrix(self.rows, columns)
-        self.draws = statistics.bootstrap_spearman(self.rows, columns, resamples, seed, groups=joined.classes)
+        self.point = ranks.spearman_matrix(self.rows, columns)
+        self.draws = ranks.bootstrap_spearman(self.rows, columns, resamples, seed, groups=joined.classes)
         sizes = self.point[:, ends[-1] :]
         self.rho_with_params = {name: _number(sizes[row, self.file[row]]) for row, name in enumerate(self.proxies)}
 
@@ -173,17 +173,17 @@ class _Study:
         size = len(self.proxies) + self.file[row]  # its row
         with_size = matrix[..., row, self.slices[-1].stop + self.file[row], None]
         with_column, of_size = (matrix[..., which, self.slices[column]] for which in (row, size))
-        return statistics.partial(with_column, with_size, of_size).mean(axis=-1)
+        return ranks.partial(with_column, with_size, of_size).mean(axis=-1)
 
     def kendall(self, row: int, column: int) -> float:
-        return float(np.mean([statistics.kendall(self.rows[row], level) for level in self.columns[column]]))
+        return float(np.mean([ranks.kendall(self.rows[row], level) for level in self.columns[column]]))
 
 
 def _numbers(study: _Study, row: int, column: int) -> list[float | None]:
     """In the order of `NUMBERS`."""
     parts: list[Any] = []
     for measure in (study.spearman, study.partial):
-        parts += [measure(study.point, row, column), *statistics.interval(measure(study.draws, row, column))]
+        parts += [measure(study.point, row, column), *ranks.interval(measure(study.draws, row, column))]
     parts.insert(3, study.kendall(row, column))
     return list(map(_number, parts))
 
@@ -198,7 +198,7 @@ def _differences(study: _Study, proxy: str, other: str) -> dict[str, RhoDifferen
             study.spearman(matrix, row, column) - study.spearman(matrix, beside, column)
             for matrix in (study.point, study.draws)
         )
-        low, high = statistics.interval(draws)
+        low, high = ranks.interval(draws)
         found[name] = RhoDifference(_number(value), _number(low), _number(high))
     return found
 

@@ -18,7 +18,7 @@ from nas.core.execution.executor import ExecutorSettings, executor_for
 from nas.core.io.records import Record, flat
 from nas.core.registry import suggest
 from nas.core.seeds import derive
-from nas.core.statistics import kendall
+from nas.core.statistics.ranks import kendall
 from nas.search_spaces.graph import without_places
 from nas.strategies.predictors import PREDICTORS
 from nas.studies.align import join

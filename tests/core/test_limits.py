@@ -15,7 +15,7 @@ from nas.core.config.yaml_size import TooLarge, check_size
 from nas.core.errors import InputError, NasError, ResourceError, Terminated, printable
 from nas.core.io.unpack import unpack
 from nas.core.reasons import said
-from nas.core.repeated import sign_flip
+from nas.core.statistics.repetitions import sign_flip
 
 MIB = 2**20
 # limits that a test cannot reach in seconds, and times that no test waits for
@@ -41,7 +41,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "optimisation.perturb": {"SMALLEST_NORM": 1e-10},
     "provenance": {"SECONDS": 10},
     "storage.backup": {"MAX_COPY_SHARE": 0.01, "MINUTES_BETWEEN_COPIES": 5.0},
-    "statistics": {"LEVEL": 0.95},
+    "statistics.ranks": {"LEVEL": 0.95},
     "execution.signals": {"PATIENCE": 1.0},
     "storage.sqlite": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},
     "io.unpack": {"MOST_FILES": 100_000},

@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.measures.landscape:sums": {"norm": "Linf"},
     "eval.measures.curvature:largest_eigenvalue": {"steps": 20},
     "eval.metrics:calibration": {"bins": 15},  # Guo et al., ICML 2017
-    "eval.metrics:paired_bootstrap": {"seed": 0, "resamples": 100_000},
+    "core.statistics.paired:paired_bootstrap": {"seed": 0, "resamples": 100_000},
     "eval.outputs:check_outputs": {"norm": "Linf"},
     "eval.plan:Curve": {"step": None},
     "eval.networks.wrapped:Normalisation": {"by": None, "mean": (), "std": ()},

@@ -14,9 +14,9 @@ import pytest
 import result_factory as make_result
 
 from nas.core.errors import InputError
+from nas.core.statistics.paired import holm
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval import mcnemar, paired_bootstrap
-from nas.eval.metrics import holm
 from nas.report.compare import Comparison, compare, evaluated, front
 from nas.report.comparison_page import lines, page, write_comparison
 from nas.report.figures import comparison as drawn

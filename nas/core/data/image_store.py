@@ -34,11 +34,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import torch
 
+from nas.core.data.channel_statistics import Histogram
 from nas.core.data.dataset import Split
 from nas.core.data.formats.base import Pictures, Triple
 from nas.core.data.mapped_images import Pages
 from nas.core.data.seen import Levels, Seen
-from nas.core.data.statistics import Histogram
 from nas.core.execution import available_memory
 from nas.core.io.records import Json, Record
 

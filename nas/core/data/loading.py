@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from nas.core.data import cache
+from nas.core.data.channel_statistics import channel_statistics
 from nas.core.data.dataset import Dataset, Split
 from nas.core.data.formats.base import Loader, Pictures, Raw, Triple, log, notes_log
 from nas.core.data.formats.class_order import NUMERIC, other_order
@@ -20,7 +21,6 @@ from nas.core.data.resize import resized
 from nas.core.data.seen import Levels, Seen
 from nas.core.data.settings import ALL, DataSettings
 from nas.core.data.splits import split
-from nas.core.data.statistics import channel_statistics
 from nas.core.errors import InputError
 from nas.core.execution import available_memory
 from nas.core.execution.available_memory import in_words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from nas.eval.metrics import wilson
+from nas.core.statistics.proportions import wilson
 from nas.report.compare import Checkpoint, front
 from nas.report.figures.curves import WIDE, figure
 from nas.report.palette import HRS_LINE, INK, SOFT

@@ -10,8 +10,8 @@ import torch
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from nas.core.data import LOADERS, Dataset, DataSettings, Split, attacked, shape_of
+from nas.core.data.channel_statistics import channel_statistics
 from nas.core.data.splits import split
-from nas.core.data.statistics import channel_statistics
 from nas.core.errors import InputError
 
 DEFAULTS = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nas.core.statistics import (
+from nas.core.statistics.ranks import (
     bootstrap_spearman,
     interval,
     kendall,

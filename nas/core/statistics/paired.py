@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.eval.metrics.intervals import wilson
+from nas.core.statistics.proportions import wilson
 
 TAIL = 2.5  # percent of the resamples below and above a 95 % interval
 SIGNIFICANCE = 0.05  # level below which a p-value, corrected by `holm`, shows a difference

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from scipy import stats
 
-from nas.core.repeated import MOST_REPETITIONS, mean_and_deviation, sign_flip, smallest_p, t_test
+from nas.core.statistics.repetitions import MOST_REPETITIONS, mean_and_deviation, sign_flip, smallest_p, t_test
 
 
 @pytest.mark.parametrize("n", [2, 3, 7])
