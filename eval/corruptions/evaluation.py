@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from nas.core.errors import InputError
 from nas.core.logits import finite
 from nas.core.optimisation.perturb import eval_mode
+from nas.core.statistics.proportions import clustered_interval
 from nas.core.storage.base import FactStore
 from nas.core.storage.memory import InMemoryStore
 from nas.eval.attack_runner import Tick, told
 from nas.eval.corruptions.base import SEVERITIES
 from nas.eval.corruptions.corrupted_images import Computed, Source
-from nas.eval.corruptions.scores import Baseline, in_mean, interval, read_baseline, relative_errors, summary
+from nas.eval.corruptions.scores import Baseline, in_mean, read_baseline, relative_errors, summary
 from nas.eval.networks.orders import remark
 from nas.eval.non_finite import kept_with_count, total
 from nas.results import CorruptionResult, Count, Interval
@@ -79,7 +80,7 @@ def corrupted(
         severities=source.severities,
         clean=clean,
         **summary(accuracy, clean)._asdict(),
-        interval=Interval(*interval(count, len(counted))),
+        interval=Interval(*clustered_interval(count, len(counted))),
         accuracy=accuracy,
         left_out=source.left_out,
         right=count,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from nas.core.errors import InputError
 from nas.core.io.files import read_text
-from nas.core.statistics.proportions import Z, wilson
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.eval.corruptions.names import GROUPS
 from nas.eval.metrics import hrs
@@ -49,21 +47,6 @@ def summary(accuracy: Accuracies, clean: float) -> Means:
     mean = fmean(by_type[kind] for kind in counted)
     by_group = {group: fmean(values) for group, values in groups.items() if values}
     return Means(mean, counted, hrs(clean, mean), by_type, by_group)
-
-
-def interval(right: Sequence[int], of: int) -> tuple[float, float]:
-    """95 % interval of a mean accuracy over several corruptions of the same images.
-
-    `right` counts for each of n images in how many of its `of` versions it is classified rightly. The versions of one
-    image are not independent, images are: p̄ ∓ z·sd(share)/√n, within [0, 1]. Where all shares are equal, and where
-    n = 1, Wilson's interval of n images stands instead.
-    """
-    n, shares = len(right), [count / of for count in right]
-    mean = fmean(shares)
-    if len(set(right)) == 1:
-        return wilson(round(mean * n), n)
-    half = Z * stdev(shares) / math.sqrt(n)
-    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def relative_errors(accuracy: Accuracies, clean: float, baseline: Baseline) -> RelativeErrors:

@@ -14,7 +14,7 @@ from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings
 from nas.core.registry import suggest
-from nas.core.statistics.repetitions import MOST_REPETITIONS
+from nas.core.statistics.repetitions import MAX_REPETITIONS
 from nas.eval.settings import EvalSettings
 from nas.objectives.constraints import Constraint
 from nas.objectives.latency import LatencySettings
@@ -107,9 +107,9 @@ class Common:
     def check(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected seed between 0 and 2^63 but got {self.seed}.")
-        if not 1 <= self.seeds <= MOST_REPETITIONS:
+        if not 1 <= self.seeds <= MAX_REPETITIONS:
             raise InputError(
-                f"Expected seeds between 1 and {MOST_REPETITIONS} (the exact test tries every sign of every seed's "
+                f"Expected seeds between 1 and {MAX_REPETITIONS} (the exact test tries every sign of every seed's "
                 f"difference) but got {self.seeds}."
             )
         if not re.fullmatch(r"[\w.-]{1,100}", self.name) or self.name.startswith("."):

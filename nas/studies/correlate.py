@@ -183,7 +183,7 @@ def _numbers(study: _Study, row: int, column: int) -> list[float | None]:
     """In the order of `NUMBERS`."""
     parts: list[Any] = []
     for measure in (study.spearman, study.partial):
-        parts += [measure(study.point, row, column), *ranks.interval(measure(study.draws, row, column))]
+        parts += [measure(study.point, row, column), *ranks.percentile_interval(measure(study.draws, row, column))]
     parts.insert(3, study.kendall(row, column))
     return list(map(_number, parts))
 
@@ -198,7 +198,7 @@ def _differences(study: _Study, proxy: str, other: str) -> dict[str, RhoDifferen
             study.spearman(matrix, row, column) - study.spearman(matrix, beside, column)
             for matrix in (study.point, study.draws)
         )
-        low, high = ranks.interval(draws)
+        low, high = ranks.percentile_interval(draws)
         found[name] = RhoDifference(_number(value), _number(low), _number(high))
     return found
 

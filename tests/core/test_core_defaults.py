@@ -28,7 +28,6 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "optimisation.perturb:pgd_l2": {"start": None, "bounds": UNIT},
     "optimisation.perturb:mifgsm": {"decay": 1.0, "bounds": UNIT},  # Dong et al., CVPR 2018: μ = 1
     "statistics.ranks:bootstrap_spearman": {"resamples": 1000, "seed": 0, "groups": None},
-    "statistics.ranks:spearman_interval": {"resamples": 1000, "seed": 0},
     "statistics.ranks:spearman_difference": {"resamples": 1000, "seed": 0},
     "execution.executor:Executor.__init__": {"retries": 2},
     "execution.executor:executor_for": {"zero_resources": False},

@@ -1,4 +1,4 @@
-"""Two models on the same images: the difference of their accuracies, its interval, and the tests behind a verdict."""
+"""Two models on the same images: the difference of their accuracies with its interval, and the tests for a verdict."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 
 from nas.core.statistics.proportions import wilson
 
-TAIL = 2.5  # percent of the resamples below and above a 95 % interval
-SIGNIFICANCE = 0.05  # level below which a p-value, corrected by `holm`, shows a difference
+TAIL = 2.5  # percent of the resamples on either side of a 95 % interval
+SIGNIFICANCE = 0.05  # a difference is significant if its p-value, corrected by `holm`, is below this level
 
 
 @dataclass(frozen=True)
 class Paired:
     """Difference of two accuracies on the same images, with its 95 % interval.
 
-    The interval is that of one comparison. Of many, 5 % leave out 0 by chance, so it gives no verdict: see `holm`.
+    The interval is that of a single comparison. Among many comparisons, 5 % exclude 0 by chance, so the interval is not
+    a verdict: see `holm`.
     """
 
     difference: float
@@ -28,19 +29,19 @@ class Paired:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class Bootstrapped(Paired):
-    """As `Paired`, with the two-sided p-value of the hypothesis that the accuracies are equal."""
+    """`Paired` with the two-sided p-value of the hypothesis that the accuracies are equal."""
 
     p: float
 
 
 class Pairs(NamedTuple):
-    """How many images both models, only the first, only the second and neither classify rightly."""
+    """Number of images that both models, only the first, only the second, and neither classify correctly."""
 
     both: int
     only_a: int
@@ -60,7 +61,9 @@ def paired_difference(a: Sequence[bool], b: Sequence[bool]) -> Paired:
     """Accuracy of `a` minus that of `b` over the same images: Newcombe's square-and-add score interval.
 
     With the Wilson intervals (l₁, u₁), (l₂, u₂) of both proportions and φ their (continuity-corrected) correlation,
-    the interval is d ∓ √(δ² - 2φδε + ε²). Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
+    the interval is d ∓ √(δ² - 2φδε + ε²), where δ and ε are the distances of the two accuracies to their bounds: to
+    l₁ and u₂ below, to u₁ and l₂ above. Raises `ValueError` unless both have outcomes of the same images.
+    Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
     """
     both, only_a, only_b, neither = Pairs.of(a, b)
     n = len(a)
@@ -81,12 +84,13 @@ def paired_difference(a: Sequence[bool], b: Sequence[bool]) -> Paired:
 
 
 def paired_bootstrap(a: Sequence[bool], b: Sequence[bool], seed: int = 0, resamples: int = 100_000) -> Bootstrapped:
-    """Accuracy of `a` minus that of `b`, from resamples of the images, each drawn with what both models made of it.
+    """Accuracy of `a` minus that of `b`, with interval and p-value from resamples of the images.
 
-    Of n images drawn with replacement, the numbers on which only `a` or only `b` is right are multinomial with the
-    observed shares; they are drawn directly, which is the same as drawing images. The interval is the 95 % percentile
-    interval; p = 2·min(1 + #{d* ≤ 0}, 1 + #{d* ≥ 0}) / (resamples + 1), at most 1: the level at which the percentile
-    interval first reaches 0. With few images on which the models differ both are too sure; see `mcnemar`.
+    An image is drawn together with the outcomes of both models. Among n images drawn with replacement, the numbers on
+    which only `a` or only `b` is correct are multinomial with the observed shares, so they are drawn directly. The
+    interval is the 95 % percentile interval; p = 2·min(1 + #{d* ≤ 0}, 1 + #{d* ≥ 0}) / (resamples + 1), at most 1: the
+    level at which the percentile interval first reaches 0. If the models differ on few images, the interval is too
+    narrow and p too small; see `mcnemar`. Raises `ValueError` unless both have outcomes of the same images.
     Source: Efron and Tibshirani 1993, sections 13.3 and 16.4.
     """
     pairs = Pairs.of(a, b)
@@ -101,12 +105,14 @@ def paired_bootstrap(a: Sequence[bool], b: Sequence[bool], seed: int = 0, resamp
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
-    """Exact two-sided p-value of equal accuracies: where only one of both is right, each is so with probability 1/2.
+    """Exact two-sided p-value of equal accuracies: of the images on which only one model is correct, it is `a` with
+    probability 1/2.
 
-    The binomial test of the images on which the outcomes differ; 1 where there is none.
+    That is the binomial test of the images on which the outcomes differ; p is 1 if there are none. Raises `ValueError`
+    unless both have outcomes of the same images.
     Source: McNemar 1947, Psychometrika 12, 153-157, in its exact form.
     """
-    from scipy.stats import binomtest  # here: it takes a second, and every evaluation imports this module
+    from scipy.stats import binomtest  # here: slow to import, and every evaluation imports this module
 
     pairs = Pairs.of(a, b)
     differing = pairs.only_a + pairs.only_b
@@ -114,7 +120,8 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number: one below α bounds the chance of any wrong claim among all by α.
+    """p-values corrected for their number: if only those below α are called significant, the chance of one or more
+    wrong claims is at most α.
 
     In ascending order p̃₍ᵢ₎ = max over j ≤ i of min(1, (m - j + 1)·p₍ⱼ₎), j from 1. Source: Holm 1979.
     """

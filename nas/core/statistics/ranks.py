@@ -1,6 +1,7 @@
-"""Rank statistics: how well one ranking of architectures tells another, and how sure that is.
+"""Rank correlations: how well one ranking of architectures predicts another, and how certain that is.
 
-Ties get average ranks everywhere. A correlation with a constant is undefined: NaN, without a warning.
+Ties get average ranks. A correlation with a constant is undefined and comes back as NaN, without a warning. Functions
+that rank raise `ValueError` for values of different lengths, fewer than two values, and values that are not finite.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 LEVEL = 0.95
-DEGENERATE = 1e-10  # of 1 - r**2: below it a third variable is the ranking itself and leaves nothing over
+DEGENERATE = 1e-10  # smallest 1 - r**2 at which something of the ranking is left once the third variable is given
 
 
 class Estimate(NamedTuple):
@@ -29,7 +30,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 def spearman_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Spearman's rho of every row of `x` (a, n) with every row of `y` (b, n): (a, b)."""
-    from scipy import stats  # here, as below: it takes a second, and many that import this module do not need it
+    from scipy import stats  # here, as below: slow to import, and not every user of this module needs it
 
     rows, columns = _matched(x, y)
     return _pearson(stats.rankdata(rows, axis=1), stats.rankdata(columns, axis=1), np.ones(rows.shape[1]))
@@ -57,22 +58,17 @@ def partial(r_xy: ArrayLike, r_xz: ArrayLike, r_yz: ArrayLike) -> np.ndarray:
     return np.where(left > DEGENERATE, np.clip(value, -1, 1), np.nan)
 
 
-def partial_spearman(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> float:
-    """Spearman's rho of `x` and `y` given `z`, from the three rhos of the pairs."""
-    return float(partial(spearman(x, y), spearman(x, z), spearman(y, z)))
-
-
 def bootstrap_spearman(
     x: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0, groups: ArrayLike | None = None
 ) -> np.ndarray:
     """`spearman_matrix` of resamples of the n architectures, drawn with replacement: (resamples, a, b).
 
-    `groups` (n,) numbers architectures that are no independent observations (members of a class of isomorphic cells,
-    which share their accuracy); those of one number are drawn together.
+    `groups` (n,) gives architectures that are not independent observations (isomorphic cells, which share their
+    accuracy) the same number; architectures with the same number are drawn together.
 
-    Every resample is ranked afresh, and is the same for all rows, so differences taken along the first axis are
-    paired. The draws depend on `seed` and n (or `groups`) only, not on which rows are asked for.
-    An architecture drawn k times stands in k tied places; one sort of the values serves all resamples.
+    Every resample is ranked again. All rows use the same resamples, so differences along the first axis are paired.
+    The draws depend only on `seed` and n (or `groups`), not on the rows. An architecture that is drawn k times holds k
+    tied places; the values are sorted once for all resamples.
     """
     rows, columns = _matched(x, y)
     first, second = _Codes(rows), _Codes(columns)
@@ -85,18 +81,12 @@ def bootstrap_spearman(
     return found
 
 
-def interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of the 95 % percentile interval along the first axis; NaN where nothing was defined."""
+def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of the 95 % percentile interval along the first axis; NaN where every draw is NaN."""
     tail = 50 * (1 - LEVEL)
     nothing = np.isnan(draws).all(axis=0)
     low, high = np.nanpercentile(np.where(nothing, 0.0, draws), (tail, 100 - tail), axis=0)
     return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
-
-
-def spearman_interval(x: ArrayLike, y: ArrayLike, resamples: int = 1000, seed: int = 0) -> Estimate:
-    """Spearman's rho with its bootstrap interval."""
-    low, high = interval(bootstrap_spearman(_vector(x), _vector(y), resamples, seed))
-    return Estimate(spearman(x, y), float(low[0, 0]), float(high[0, 0]))
 
 
 def spearman_difference(
@@ -105,28 +95,28 @@ def spearman_difference(
     """rho(first, y) - rho(second, y) on the same architectures, with its paired bootstrap interval."""
     pair = np.concatenate([_vector(first), _vector(second)])
     draws = bootstrap_spearman(pair, _vector(y), resamples, seed)[:, :, 0]
-    low, high = interval(draws[:, 0] - draws[:, 1])
+    low, high = percentile_interval(draws[:, 0] - draws[:, 1])
     return Estimate(spearman(first, y) - spearman(second, y), float(low), float(high))
 
 
 class _Codes:
-    """Rows of values (k, n) as codes 0, 1, ... in the order of size, so that a resample is ranked by counting."""
+    """Rows of values (k, n) as codes 0, 1, ... in ascending order, so that a resample is ranked by counting."""
 
     def __init__(self, values: np.ndarray) -> None:
         self.codes = np.array([np.unique(row, return_inverse=True)[1] for row in values])
 
     def ranks(self, times: np.ndarray) -> np.ndarray:
-        """Average ranks (k, n) in the resample that holds column i `times[i]` times."""
+        """Average ranks (k, n) in the resample that contains column i `times[i]` times."""
         ranks = np.empty(self.codes.shape)
         for codes, row in zip(self.codes, ranks):
             tied = np.bincount(codes, weights=times)
-            places = np.cumsum(tied) - (tied - 1) / 2  # the mean of the first and the last place of each value
+            places = np.cumsum(tied) - (tied - 1) / 2  # the mean of the first and the last place of equal values
             places.take(codes, out=row, mode="clip")
         return ranks
 
 
 def _pearson(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of each row of ranks `x` with each of `y`, column i counted `times[i]` times."""
+    """Pearson's correlation of each row of ranks `x` with each row of `y`; column i counts `times[i]` times."""
     total = times.sum()
     a, b = ((ranks - (total + 1) / 2) * np.sqrt(times) for ranks in (x, y))
     scale = np.sqrt(np.outer((a * a).sum(axis=1), (b * b).sum(axis=1)))

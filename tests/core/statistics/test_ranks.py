@@ -8,17 +8,17 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from nas.core.statistics.ranks import (
+    Estimate,
     bootstrap_spearman,
-    interval,
     kendall,
     partial,
-    partial_spearman,
+    percentile_interval,
     spearman,
     spearman_difference,
-    spearman_interval,
     spearman_matrix,
 )
 
@@ -45,6 +45,15 @@ def slow_kendall(x: np.ndarray, y: np.ndarray) -> float:
     signs = [(np.sign(x[i] - x[j]), np.sign(y[i] - y[j])) for i, j in pairs]
     untied_x, untied_y = sum(a != 0 for a, _ in signs), sum(b != 0 for _, b in signs)
     return float(sum(a * b for a, b in signs) / math.sqrt(untied_x * untied_y))
+
+
+def interval(x: ArrayLike, y: ArrayLike, resamples: int, seed: int = 0) -> Estimate:
+    low, high = percentile_interval(bootstrap_spearman([x], [y], resamples, seed)[:, 0, 0])
+    return Estimate(spearman(x, y), float(low), float(high))
+
+
+def partial_spearman(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> float:
+    return float(partial(spearman(x, y), spearman(x, z), spearman(y, z)))
 
 
 def tied(rng: np.random.Generator, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +91,7 @@ def test_a_constant_has_no_ranking() -> None:
         x, same = np.arange(5.0), np.ones(5)
         assert math.isnan(spearman(x, same))
         assert math.isnan(kendall(x, same))
-        found = spearman_interval(x, same, 50)
+        found = interval(x, same, 50)
         assert all(map(math.isnan, found))
         assert math.isnan(partial_spearman(x, same, x[::-1] ** 2))
 
@@ -134,7 +143,7 @@ def test_the_interval_covers_the_truth(rng: np.random.Generator) -> None:
     for number in range(150):
         x = rng.normal(size=120)
         y = r * x + math.sqrt(1 - r * r) * rng.normal(size=120)
-        found = spearman_interval(x, y, 200, seed=number)
+        found = interval(x, y, 200, seed=number)
         assert found.low <= found.value <= found.high
         covered += found.low <= truth <= found.high
     assert 0.88 <= covered / 150 <= 0.99
@@ -142,7 +151,7 @@ def test_the_interval_covers_the_truth(rng: np.random.Generator) -> None:
 
 def test_percentiles_are_taken_along_the_resamples() -> None:
     draws = np.stack([np.arange(1001.0), np.full(1001, np.nan)], axis=1)
-    low, high = interval(draws)
+    low, high = percentile_interval(draws)
     np.testing.assert_allclose([low[0], high[0]], [25, 975])
     assert np.isnan([low[1], high[1]]).all()
 
@@ -152,7 +161,7 @@ def test_a_paired_difference_is_sharper_than_two_intervals(rng: np.random.Genera
     common = y + rng.normal(size=300)
     first, second = common + 0.05 * rng.normal(size=300), common + 0.3 * rng.normal(size=300)
     paired = spearman_difference(first, second, y, 400)
-    apart = [spearman_interval(values, y, 400) for values in (first, second)]
+    apart = [interval(values, y, 400) for values in (first, second)]
     assert paired.value == pytest.approx(apart[0].value - apart[1].value)
     assert paired.high - paired.low < 0.5 * sum(found.high - found.low for found in apart) / 2
     assert spearman_difference(first, first, y, 50) == (0, 0, 0)

@@ -15,10 +15,11 @@ from torch import nn
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.core.statistics.proportions import clustered_interval
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, hrs, wilson
 from nas.eval.corruptions import CORRUPTIONS, Computed, Published, corrupted, evaluate_corruptions, photographs
-from nas.eval.corruptions.scores import Baseline, interval, read_baseline, relative_errors, summary
+from nas.eval.corruptions.scores import Baseline, read_baseline, relative_errors, summary
 from nas.search_spaces import NASBench201, Network
 
 CPU = torch.device("cpu")
@@ -136,9 +137,9 @@ def test_the_interval_takes_images_as_the_sample() -> None:
     right = [4, 0, 2, 4, 3, 1, 4, 4]
     shares = np.array(right) / 4
     half = 1.959963984540054 * shares.std(ddof=1) / np.sqrt(8)
-    assert interval(right, 4) == pytest.approx((shares.mean() - half, min(1.0, shares.mean() + half)))
-    assert interval([4] * 8, 4) == wilson(8, 8)
-    assert interval([1], 4) == wilson(0, 1)
+    assert clustered_interval(right, 4) == pytest.approx((shares.mean() - half, min(1.0, shares.mean() + half)))
+    assert clustered_interval([4] * 8, 4) == wilson(8, 8)
+    assert clustered_interval([1], 4) == wilson(0, 1)
 
 
 BASELINE = {"clean": 0.8, "severities": [1, 2], "accuracy": {"fog": [0.6, 0.4], "snow": [0.5, 0.5], "spatter": [0, 0]}}
