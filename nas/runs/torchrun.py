@@ -14,7 +14,7 @@ from torch import distributed as dist
 
 from nas.core.data import Dataset, load
 from nas.core.errors import NasError
-from nas.core.execution.task import leave_notes_to_others
+from nas.core.execution.worker_pool import leave_notes_to_others
 from nas.core.io.records import Json
 from nas.core.optimisation import distributed
 from nas.core.optimisation.trainer import LoopState, Progress

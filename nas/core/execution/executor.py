@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nas.core.errors import InputError, ResourceError, Terminated
+import torch
+
+from nas.core.errors import InputError, NasError, ResourceError, Terminated
 from nas.core.execution.local_pool import LocalPool
 from nas.core.execution.ray_pool import RayPool
-from nas.core.execution.task import make_repeatable, run_task
-from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
+from nas.core.execution.worker_pool import WorkerEvent, WorkerPool, make_repeatable
+from nas.core.io.files import told_plainly
 from nas.core.reproducibility import Deterministic
 from nas.core.storage.base import FactStore, Key, Result, TaskResult
 from nas.core.storage.sqlite import SqliteStore
@@ -170,7 +172,7 @@ class Executor(Generic[Item, Result]):
                 yield run_task(self.function, key, item)
             return
         if self._pool is None:
-            self._pool = LocalPool(self.function, self.threads)
+            self._pool = LocalPool(partial(run_task, self.function), self.threads)
         state = MapState(iter(tasks), ahead)
         try:
             while not state.finished:
@@ -251,6 +253,35 @@ class Executor(Generic[Item, Result]):
         return min(TICK_SECONDS, max(0.0, first))
 
 
+def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[Key, Any]:
+    """The result of `function(item)` under the task's key; an exception is the failure of the task.
+
+    Only `InputError` and `ResourceError` are raised: they say nothing about the task.
+    """
+    start = time.perf_counter()
+    try:
+        with told_plainly(Path.cwd()):
+            result, failure = function(item), None
+    except (InputError, ResourceError):
+        raise
+    except (MemoryError, OSError, torch.OutOfMemoryError) as error:
+        raise ResourceError(_out_of(error)) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error):  # what torch says on a CPU
+            raise ResourceError(_out_of(error)) from error
+        result, failure = None, f"{type(error).__name__}: {error}"
+    except NasError as error:
+        result, failure = None, str(error)
+    except Exception as error:
+        result, failure = None, f"{type(error).__name__}: {error}"
+    return TaskResult(key, result, failure, time.perf_counter() - start)
+
+
+def _out_of(error: BaseException) -> str:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"The machine ran out of something ({reason}); continue with `nas resume RUN executor.workers=1`."
+
+
 def executor_for(
     function: Callable[[Item], Result],
     settings: ExecutorSettings,
@@ -268,7 +299,8 @@ def executor_for(
     pool: RayPool | None = None
     if settings.name == RAY:
         gpus = settings.gpus_each(device)
-        pool = RayPool(function, settings.threads, gpus, settings.address, settings.workers, zero_resources)
+        work = partial(run_task, function)
+        pool = RayPool(work, settings.threads, gpus, settings.address, settings.workers, zero_resources)
     capacity = pool.capacity if pool is not None else settings.processes(device)
     most = capacity if most is None else most
     workers = max(1, most if zero_resources else min(capacity, most))

@@ -9,15 +9,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from nas.core.errors import NasError, Terminated
 from nas.core.execution import signals
-from nas.core.execution.task import leave_notes_to_others, make_repeatable, run_task
-from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
+from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, leave_notes_to_others, make_repeatable
 from nas.core.storage.base import TaskResult
 
 GRACE_SECONDS = 20.0  # for a step of training and its checkpoint
@@ -31,8 +29,8 @@ class LocalPool(WorkerPool):
     worker, and that does nothing else: a worker starts without the seconds that importing takes.
     """
 
-    def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
-        self._function = pickle.dumps(function)
+    def __init__(self, work: Work, threads: int) -> None:
+        self._work = pickle.dumps(work)
         self._threads = threads
         self._started: dict[int, tuple[BaseProcess, Connection]] = {}
         self._count = 0
@@ -40,7 +38,7 @@ class LocalPool(WorkerPool):
     def start(self) -> int:
         context = _context()
         ours, theirs = context.Pipe()
-        given = (theirs, self._function, self._threads, dict(os.environ))
+        given = (theirs, self._work, self._threads, dict(os.environ))
         process = context.Process(target=_serve, args=given, daemon=True)
         process.start()
         theirs.close()
@@ -101,7 +99,7 @@ def _preloaded() -> list[str]:
     return [name for name in sys.modules if name.split(".")[0] == "nas" or name in SLOW]
 
 
-def _serve(connection: Connection, function: bytes, threads: int, environment: dict[str, str]) -> None:
+def _serve(connection: Connection, pickled: bytes, threads: int, environment: dict[str, str]) -> None:
     os.environ.clear()  # a server may have been started with another
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
@@ -113,7 +111,7 @@ def _serve(connection: Connection, function: bytes, threads: int, environment: d
 
     threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
     try:
-        _work(connection, function)
+        _do_tasks(connection, pickled)
     except (EOFError, ConnectionError):  # the run is over or was killed
         return
     except Terminated as error:  # after a training has saved
@@ -127,10 +125,10 @@ def _follow(run: BaseProcess | None) -> None:
         os._exit(1)  # the run was killed: stop at once, its resumption writes to the same folder
 
 
-def _work(connection: Connection, function: bytes) -> None:
-    """Unpickle the function, then apply it to what comes."""
+def _do_tasks(connection: Connection, pickled: bytes) -> None:
+    """Unpickle the work, then do one task after the other."""
     try:
-        work = pickle.loads(function)
+        work: Work = pickle.loads(pickled)
     except Exception as error:
         connection.send(NasError(f"A worker process could not start: {type(error).__name__}: {error}"))
         return
@@ -138,7 +136,7 @@ def _work(connection: Connection, function: bytes) -> None:
     while True:
         key, item = connection.recv()
         try:
-            answer: Any = run_task(work, key, item)
+            answer: Any = work(key, item)
         except Exception as error:  # no task is to blame
             answer = error
         try:

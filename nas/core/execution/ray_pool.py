@@ -18,8 +18,7 @@ from typing import Any
 import torch
 
 from nas.core.errors import InputError, NasError
-from nas.core.execution.task import leave_notes_to_others, make_repeatable, run_task
-from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
+from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, leave_notes_to_others, make_repeatable
 from nas.core.extras import optional
 from nas.core.storage.base import FactStore, TaskResult
 from nas.core.storage.remote import RemoteStore, StoreActor, answer_of
@@ -32,7 +31,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class RayPool(WorkerPool):
     """An actor per worker, which Ray places where its cores and GPUs are free.
 
-    The function goes into Ray's object store once and from there to each actor once, when it starts. An actor that
+    The work goes into Ray's object store once and from there to each actor once, when it starts. An actor that
     waits for a place is a worker that is not ready yet; one that dies, alone or with its machine, is a worker that
     died. Every machine must have this project installed, in the same version, and see the data under the same path;
     trainings and attacks need the run's folder as well, on a disk that all machines share.
@@ -42,7 +41,7 @@ class RayPool(WorkerPool):
 
     def __init__(
         self,
-        function: Callable[[Any], Any],
+        work: Work,
         threads: int,
         gpus: float = 0.0,
         address: str | None = None,
@@ -61,7 +60,7 @@ class RayPool(WorkerPool):
         self._actor_class = self._ray.remote(_Actor).options(
             num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )
-        self._function: Callable[[Any], Any] | None = function
+        self._work = work
         self._sent: Any = None
         self._threads = threads
         self._actors: dict[int, Any] = {}
@@ -86,7 +85,7 @@ class RayPool(WorkerPool):
 
     def start(self) -> int:
         if self._sent is None:
-            self._sent = self._ray.put(pickle.dumps(self._function))
+            self._sent = self._ray.put(pickle.dumps(self._work))
         self._count += 1
         actor = self._actor_class.remote(self._sent, self._threads, os.getcwd())
         self._actors[self._count] = actor
@@ -222,12 +221,12 @@ def _last_line(error: BaseException) -> str:
 class _Actor:
     """A worker; its methods are done one after the other."""
 
-    def __init__(self, function: bytes, threads: int, folder: str) -> None:
+    def __init__(self, work: bytes, threads: int, folder: str) -> None:
         with contextlib.suppress(OSError):  # relative paths mean what they mean to the process that leads
             os.chdir(folder)
         make_repeatable(threads)
         leave_notes_to_others()
-        self.function = pickle.loads(function)
+        self.work: Work = pickle.loads(work)
 
     def ready(self) -> dict[str, str]:
         return versions()
@@ -236,7 +235,7 @@ class _Actor:
         """Answered when the next item is at hand: one of a worker that never answered was not begun."""
 
     def run_task(self, key: Any, item: bytes) -> TaskResult[Any, Any]:
-        done = run_task(self.function, key, pickle.loads(item))
+        done = self.work(key, pickle.loads(item))
         try:
             pickle.dumps(done.result)
         except Exception as error:  # whatever classes have to say against it

@@ -1,15 +1,22 @@
-"""Workers that do one task at a time, wherever they are."""
+"""Workers that do one task at a time, wherever they are, and what each sets for itself when it starts."""
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from nas.core.storage.base import FactStore, TaskResult
 from nas.core.storage.sqlite import SqliteStore
+
+NOTES = "nas.data"  # logger of what is to be known of the data
+
+Work = Callable[[Any, Any], TaskResult[Any, Any]]  # by key and item of a task
 
 
 class WorkerEvent(NamedTuple):
@@ -22,7 +29,7 @@ class WorkerEvent(NamedTuple):
 
 
 class WorkerPool(ABC):
-    """Workers by number. A worker gets the function once, when it is started, and then one task after the other."""
+    """Workers by number. A worker gets its `Work` once, when it is started, and then one task after the other."""
 
     on_several_machines = False  # then one worker's memory says nothing about another's
     max_failed_starts = 3  # workers in a row that may die before they are ready
@@ -59,3 +66,15 @@ class WorkerPool(ABC):
     def store_factory(self, path: Path) -> Callable[[], FactStore]:
         """See `Executor.store_factory`."""
         return partial(SqliteStore, path)
+
+
+def make_repeatable(threads: int) -> None:
+    """What results may depend on is set here, in every process alike."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+def leave_notes_to_others() -> None:
+    """In a process that helps another, which has told what is to be known of the data."""
+    logging.getLogger(NOTES).setLevel(logging.CRITICAL)

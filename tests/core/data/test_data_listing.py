@@ -20,7 +20,7 @@ from nas.core.data.formats.base import NOTES, Source
 from nas.core.data.formats.class_order import ordered, other_order
 from nas.core.data.formats.folder_listing import layout
 from nas.core.errors import InputError
-from nas.core.execution.task import leave_notes_to_others
+from nas.core.execution.worker_pool import leave_notes_to_others
 
 NUMBERS = [str(number) for number in range(12)]
 AS_TEXT = ["0", "1", "10", "11", "2", "3", "4", "5", "6", "7", "8", "9"]

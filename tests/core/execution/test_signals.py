@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from nas.core.errors import Terminated
 from nas.core.execution import signals
-from nas.core.execution.executor import Executor
+from nas.core.execution.executor import Executor, run_task
 from nas.core.execution.local_pool import LocalPool, _serve
 from nas.core.io import checkpoint
 from nas.core.optimisation.lr_schedule import Schedule
@@ -156,7 +157,7 @@ class Gone:
 @pytest.mark.parametrize("items", [[], [(0, -1)]])
 def test_a_worker_whose_run_was_killed_ends_without_a_word(items: list[tuple[int, int]]) -> None:
     connection: Any = Gone(items)
-    _serve(connection, pickle.dumps(abs), torch.get_num_threads(), dict(os.environ))
+    _serve(connection, pickle.dumps(partial(run_task, abs)), torch.get_num_threads(), dict(os.environ))
     assert items == []
 
 
@@ -189,7 +190,7 @@ def test_a_training_in_a_worker_saves_before_it_is_ended(tmp_path: Path) -> None
             os.kill(os.getpid(), signal.SIGTERM)
 
     work = Trains(tmp_path)
-    with pytest.raises(Terminated), Executor(work, 2, 1, pool=LocalPool(work, 1)) as executor:
+    with pytest.raises(Terminated), Executor(work, 2, 1, pool=LocalPool(partial(run_task, work), 1)) as executor:
         list(executor.map([("training", 0)], tick))
     state = checkpoint.load(tmp_path / "run" / "last.pt", "training")["state"]
     assert (state["epoch"], state["batch"]) == (0, 2)

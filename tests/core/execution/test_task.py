@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from nas.core.errors import InputError, NasError, ResourceError
+from nas.core.execution.executor import run_task
 from nas.core.execution.out_of_memory import is_shortage, on_host, release
-from nas.core.execution.task import NOTES, leave_notes_to_others, make_repeatable, run_task
+from nas.core.execution.worker_pool import NOTES, leave_notes_to_others, make_repeatable
 
 
 def raising(error: BaseException) -> Any:

@@ -15,7 +15,7 @@ from nas.core.data.resize import Resizing
 from nas.core.data.seen import Seen
 from nas.core.data.settings import DataSettings
 from nas.core.errors import InputError
-from nas.core.execution.task import NOTES
+from nas.core.execution.worker_pool import NOTES
 from nas.core.io.files import sha256_of
 
 log = logging.getLogger("nas")
