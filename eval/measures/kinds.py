@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nas.core.eigenvalues import LANCZOS_STEPS, largest_eigenvalue
 from nas.core.errors import InputError, NasError
 from nas.core.io.records import Record
 from nas.core.registry import suggest
-from nas.eval.measures.curvature import STEPS, input_hessian, largest_eigenvalue
+from nas.eval.measures.curvature import input_hessian
 from nas.eval.measures.jacobian import jacobian_norms
 from nas.eval.measures.landscape import Sums, axis, joined, sums
 from nas.eval.measures.reliability import attacked_images, said
@@ -142,10 +143,10 @@ class HessianMeasure(Measure):
     def result(self, batches: list[Any], images: int) -> Spread:
         values = [value for batch in batches for value in batch["eigenvalue"]]
         error = max(value for batch in batches for value in batch["error"])
-        return replace(_spread(self.name, values), steps=STEPS, largest_error=error)
+        return replace(_spread(self.name, values), steps=LANCZOS_STEPS, largest_error=error)
 
     def passes(self, num_classes: int) -> float:
-        return 1 + 4 * FORWARD * STEPS
+        return 1 + 4 * FORWARD * LANCZOS_STEPS
 
 
 class JacobianMeasure(Measure):

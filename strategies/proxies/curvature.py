@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.core.eigenvalues import dominant_eigenvalue
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.passes.collect import on_input
@@ -54,23 +55,14 @@ def hessian(probe: Probe, options: HessianOptions) -> float:
         on_input(norms, hooks, keep)
         probe.body(probe.images)
     x = probe.images.detach().requires_grad_(True)
-    v = unit(torch.randn(x.shape, generator=probe.generator("hessian")).to(x))
+    start = torch.randn(x.shape, generator=probe.generator("hessian")).to(x)
     with probe.view(batch_norm=statistics), twice(probe.body) as products, torch.enable_grad():
         products.to_weights = False
         loss = F.cross_entropy(probe.body(x), probe.labels, reduction="sum")
         (gradient,) = grads_of(loss, [x], create_graph=True)
-        for _ in range(options.iterations):
-            v = unit(_product(gradient, x, v))
-        curvature = (v * _product(gradient, x, v)).sum((1, 2, 3))
+
+        def product(v: Tensor) -> Tensor:
+            return grads_of((gradient * v.view_as(x)).sum(), [x], retain_graph=True)[0].flatten(1)
+
+        curvature = dominant_eigenvalue(product, start.flatten(1), options.iterations + 1)
     return curvature.double().mean().item()
-
-
-def _product(gradient: Tensor, x: Tensor, v: Tensor) -> Tensor:
-    """Hv of every image."""
-    return grads_of((gradient * v).sum(), [x], retain_graph=True)[0]
-
-
-def unit(v: Tensor) -> Tensor:
-    """Each image's v/‖v‖, 0 for 0 and NaN where the norm is not finite."""
-    norms = v.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    return torch.where(norms.isfinite(), torch.where(norms == 0, 0.0, v / norms), torch.nan)

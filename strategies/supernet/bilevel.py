@@ -20,7 +20,7 @@ from nas.core.seeds import derive
 from nas.results import SupernetEpoch
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.accuracy import accuracies
-from nas.strategies.supernet.curvature import dominant_eigenvalue
+from nas.strategies.supernet.curvature import loss_sharpness
 from nas.strategies.supernet.gradients import only
 from nas.strategies.supernet.halves import Batch, half_batches, halves, on
 from nas.strategies.supernet.losses import RobustLoss, Terms
@@ -225,7 +225,7 @@ class Bilevel:
         y = self.alpha_half.labels[: self.batch_size]
         x_adv = self.loss.perturbed(self.supernet, x, generator)
         with only(self.supernet, self.alphas):
-            return dominant_eigenvalue(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, generator)
+            return loss_sharpness(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, generator)
 
     def _warning(self, skips: dict[str, int]) -> str | None:
         collapsing = [cell for cell, count in skips.items() if is_collapsing(count, self.supernet.derived_edges)]

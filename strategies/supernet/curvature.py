@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nas.core.eigenvalues import dominant_eigenvalue
 
-def dominant_eigenvalue(
+
+def loss_sharpness(
     loss: Tensor,
     parameters: Sequence[Tensor],
     generator: torch.Generator,
@@ -17,23 +19,19 @@ def dominant_eigenvalue(
 ) -> float:
     """The eigenvalue of ∂²loss/∂parameters² that is largest in magnitude, with its sign, by power iteration.
 
-    One Hessian-vector product (a backward through the gradient) per iteration, until the Rayleigh quotient changes by
-    less than `tolerance` of itself. `generator` draws the first vector. It is what Zela et al. (ICLR 2020,
-    arXiv:1909.09656) watch during DARTS.
+    One Hessian-vector product (a backward through the gradient) per iteration, until the eigenvalue changes by less
+    than `tolerance` of itself. `generator` draws the first vector. Zela et al. (ICLR 2020, arXiv:1909.09656) watch this
+    number during DARTS.
     """
     gradients = torch.autograd.grad(loss, parameters, create_graph=True)
-    vector = [torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device) for p in parameters]
-    value = 0.0
-    for _ in range(iterations):
-        vector = _scaled(vector)
-        product = torch.autograd.grad(gradients, parameters, grad_outputs=vector, retain_graph=True)
-        before, value = value, sum((v * p).sum() for v, p in zip(vector, product)).item()  # type: ignore[union-attr]
-        if abs(value - before) <= tolerance * abs(value):
-            break
-        vector = list(product)
-    return value
+    start = [torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device) for p in parameters]
+
+    def product(v: Tensor) -> Tensor:
+        parts = [part.view_as(p) for part, p in zip(v[0].split([p.numel() for p in parameters]), parameters)]
+        return _row(torch.autograd.grad(gradients, parameters, grad_outputs=parts, retain_graph=True))
+
+    return dominant_eigenvalue(product, _row(start), iterations, tolerance).item()
 
 
-def _scaled(vector: list[Tensor]) -> list[Tensor]:
-    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in vector]))
-    return [part / norm.clamp_min(1e-30) for part in vector]
+def _row(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in parts])[None]

@@ -22,6 +22,7 @@ MIB = 2**20
 LIMITS: dict[str, dict[str, Any]] = {
     "config.schema": {"LONGEST_TEXT": 10_000},
     "execution.local_pool": {"GRACE_SECONDS": 20.0},
+    "eigenvalues": {"BREAKDOWN": 1e-6},
     "data.cache": {"MOST_NAMED": 20},
     "data.checksum": {"WHOLE": 1024 * MIB, "SAMPLE": 1024},
     "data.formats.cifar": {"UNPACKED": 256 * MIB},

@@ -23,7 +23,6 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval:evaluate": {"outputs": True},
     "eval.measures.landscape:surfaces": {"norm": "Linf"},
     "eval.measures.landscape:sums": {"norm": "Linf"},
-    "eval.measures.curvature:largest_eigenvalue": {"steps": 20},
     "eval.metrics:calibration": {"bins": 15},  # Guo et al., ICML 2017
     "core.statistics.paired:paired_bootstrap": {"seed": 0, "resamples": 100_000},
     "eval.outputs:check_outputs": {"norm": "Linf"},
@@ -44,7 +43,6 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eval.corruptions.water": {"WEAK": 50, "STRONG": 150, "FARTHEST": 20},  # the generator's Canny and threshold
     "eval.corruptions.weather": {"MUD_FROM": 0.8},
     "eval.measures.landscape": {"EXAMPLES": 3},
-    "eval.measures.curvature": {"BREAKDOWN": 1e-6},
     "eval.networks.orders": {"FACTOR": 2},
     "eval.outputs": {"IMAGES": 50, "DISTANCE": 0.01, "SHORT": 100 * SMALLEST_NORM, "ROUNDING": 1e-5},
     "eval.networks.wrapped": {"CHANNELS": 3},

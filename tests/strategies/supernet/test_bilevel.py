@@ -25,7 +25,7 @@ from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.supernet import Supernet, batch_statistics
 from nas.strategies import STRATEGIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES, Bilevel, BilevelOptions, SupernetStrategy, unrolled
-from nas.strategies.supernet.curvature import dominant_eigenvalue
+from nas.strategies.supernet.curvature import loss_sharpness
 from nas.strategies.supernet.halves import halves
 from nas.strategies.supernet.kinds import DARTSFirstOrder, RNASMax, RNASUniform
 from nas.strategies.supernet.losses import Terms
@@ -574,7 +574,7 @@ def test_the_eigenvalue_is_the_dominant_one_of_the_whole_hessian() -> None:
     values = torch.linalg.eigvalsh(hessian)
     expected = values[values.abs().argmax()].item()
     total = run.loss.at(run.supernet, x, x_adv, y).total
-    got = dominant_eigenvalue(total, [alpha], noise(), iterations=200, tolerance=1e-7)
+    got = loss_sharpness(total, [alpha], noise(), iterations=200, tolerance=1e-7)
     assert got == pytest.approx(expected, rel=1e-3)
 
 
@@ -592,7 +592,7 @@ def test_the_power_method_ends_within_a_hundredth_or_after_twenty_rounds(other: 
     assert len(values) - 1 == rounds
     point = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     loss = (point**2 @ torch.tensor([1.0, other], dtype=torch.float64)) / 2
-    assert dominant_eigenvalue(loss, [point], noise(5)) == pytest.approx(values[-1], rel=1e-9)
+    assert loss_sharpness(loss, [point], noise(5)) == pytest.approx(values[-1], rel=1e-9)
 
 
 @pytest.mark.slow
