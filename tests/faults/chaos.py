@@ -1,7 +1,8 @@
 """`python tests/faults/chaos.py`: cause faults on purpose, and see that nothing is lost.
 
 A small run of every stage is killed at random moments and resumed, then meets signals, full and read-only disks, a
-second process, damaged files, short memory, values that are no numbers, and workers that hang or die.
+second process, damaged files, short memory, values that are no numbers, and workers that hang or die. With `--record`
+what is finished is kept in two CSV files, and the same command goes on with what is missing in them.
 """
 
 from __future__ import annotations
@@ -19,30 +20,37 @@ from typing import Any
 import damage
 import faults
 from forks import Forks
-from kills import kill_at_random, run_reference, table
+from kills import AIMS, Trial, kill_at_random, run_reference, table
+from record import Record
 from workload import Sandbox
 
 from nas.eval.attacks import library
 
 KILLS = 100
-FAULTS = (*faults.FAULTS, damage.damaged_run, damage.damaged_network, damage.damaged_cache)
+FAULTS = (*faults.FAULTS, *damage.FAULTS)
 
 
 def cause(
     report: Callable[[str], None],
     kills: int = KILLS,
+    stages: Sequence[str] = AIMS,
     causes: Sequence[faults.Fault] = FAULTS,
     seed: int = 0,
     quick: bool = False,
     folder: Path | None = None,
+    record: Record | None = None,
+    minutes: float = float("inf"),
 ) -> dict[str, Any]:
-    """Kill runs at random moments and cause the faults `causes`; `report` takes a line of progress at a time.
+    """Kill runs in these stages and cause the faults `causes`; `report` takes a line of progress at a time.
 
-    `quick`: a smaller run, one worker, each fault once. `folder` keeps everything. In the result `kills` has a row per
-    stage, `faults` a row each, and `lost` is how many of both came out otherwise than promised.
+    `quick`: a smaller run, one worker, each fault once. `folder` keeps all runs. What is in the `record` is not done
+    again; after so many `minutes` nothing new is begun. In the result `kills` has a row per stage, `faults` a row each,
+    and `lost` is how many of both came out otherwise than promised.
     """
     library.required()  # one attack of the run is a class of torchattacks
+    record = record or Record(None)
     start = time.monotonic()
+    trials, cases = record.trials(seed), record.cases()
     with tempfile.TemporaryDirectory() as temporary:
         folder = folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,15 +58,35 @@ def cause(
             sandbox = Sandbox(folder.resolve(), forks, seed, quick)
             whole = run_reference(sandbox, (1,) if quick else (1, 2))
             report("the run alone: " + ", ".join(f"{s:.1f} s by {n} worker(s)" for n, s in whole.seconds.items()))
-            trials = kill_at_random(sandbox, whole, kills, report)
-            cases = faults.cause_all(sandbox, whole, quick, causes, report)
+
+            def late() -> bool:
+                return time.monotonic() - start > 60 * minutes
+
+            for trial in kill_at_random(sandbox, whole, kills, stages, tuple(trials), seed, late):
+                record.add_trial(seed, trial)
+                trials.append(trial)
+                report(line(trial))
+            for fault in causes:
+                if fault.__name__ not in cases and not late():
+                    cases[fault.__name__] = faults.cause_one(sandbox, whole, quick, fault, report)
+                    record.add_cases(fault.__name__, cases[fault.__name__])
+    return summary(trials, [case for group in cases.values() for case in group], whole.seconds, seed)
+
+
+def line(trial: Trial) -> str:
+    """What became of one trial."""
+    where = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before its moment"
+    return f"{trial.number}, aimed at {trial.aim}: {where}: {'; '.join(trial.problems) or 'identical'}"
+
+
+def summary(
+    trials: Sequence[Trial], cases: Sequence[faults.Case], seconds: dict[int, float], seed: int
+) -> dict[str, Any]:
+    """What came of everything, as JSON."""
     problems = [problem for trial in trials for problem in trial.problems]
     return {
         "seed": seed,
-        "seconds": {
-            "run": {str(workers): round(value, 1) for workers, value in whole.seconds.items()},
-            "all": round(time.monotonic() - start),
-        },
+        "seconds": {str(workers): round(value, 1) for workers, value in seconds.items()},
         "runs": len(trials),
         "kills": table(trials),
         "faults": [asdict(case) for case in cases],
@@ -69,12 +97,15 @@ def cause(
 
 def text(result: dict[str, Any]) -> str:
     """The tables for people."""
-    lines = ["| stage | kills | resumed identical |", "|---|---|---|"]
+    lines = [
+        "| killed in | kills | of these aimed at it | resumed identical, nothing done twice |",
+        "|---|---|---|---|",
+    ]
     rows = result["kills"]
-    lines += [f"| {row['stage']} | {row['kills']} | {row['identical']} |" for row in rows]
-    total, identical = (sum(row[key] for row in rows) for key in ("kills", "identical"))
+    lines += [f"| {row['stage']} | {row['kills']} | {row['aimed']} | {row['identical']} |" for row in rows]
+    kills, aimed, identical = (sum(row[key] for row in rows) for key in ("kills", "aimed", "identical"))
     lines += [
-        f"| all, in {result['runs']} runs | {total} | {identical} |",
+        f"| **all**, in {result['runs']} runs | **{kills}** | **{aimed}** | **{identical}** |",
         "",
         "| fault | what came of it |",
         "|---|---|",
@@ -87,19 +118,36 @@ def main() -> None:
     """The script."""
     names = {fault.__name__: fault for fault in FAULTS}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=KILLS, help="how many kills at random moments")
+    parser.add_argument("--kills", type=int, default=KILLS, help="how many kills, in equal shares into the stages")
+    parser.add_argument(
+        "--stages", nargs="*", choices=AIMS, default=AIMS, help="where they fall; everywhere by default"
+    )
     parser.add_argument("--faults", nargs="*", choices=list(names), default=list(names), help="which; all by default")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the damage")
     parser.add_argument("--quick", action="store_true", help="a smaller run, and each fault once")
+    parser.add_argument("--record", type=Path, help="folder of finished rows, which are not done again")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which nothing new is begun")
     parser.add_argument("--folder", type=Path, help="keep all runs in this new folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
+    if given.quick and given.record:
+        parser.error("Expected --record without --quick, whose runs are others; leave one out.")
     causes = [names[name] for name in given.faults]
 
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+    def report(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
-    result = cause(report, given.kills, causes, given.seed, given.quick, given.folder)
+    result = cause(
+        report,
+        given.kills,
+        given.stages,
+        causes,
+        given.seed,
+        given.quick,
+        given.folder,
+        Record(given.record),
+        given.minutes,
+    )
     print(json.dumps(result, indent=2) if given.json else text(result))
     sys.exit(1 if result["lost"] else 0)
 

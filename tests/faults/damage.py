@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from comparing import differences
-from faults import Case, ended_clearly, last_line
+from faults import Case, Fault, ended_clearly, last_line
 from forks import Ended
 from kills import Reference
 from run_progress import evaluated, training
@@ -55,17 +55,25 @@ def judge(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[s
     return "refused, named" if good else f"exit code {ended.code}: {last_line(ended)}", good
 
 
-def damaged_run(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """Store, checkpoints, result and configuration of a run that was stopped, or finished."""
-    stopped: dict[str, tuple[Callable[[Path], bool], list[str]]] = {
-        "in the search": (evaluated(2), ["store.sqlite", "store.sqlite-wal", "config.json"]),
-        "in a training": (_second_epoch, ["store.sqlite-wal", "last.pt", "best.pt"]),
-    }
-    for moment, (condition, names) in list(stopped.items())[1 if quick else 0 :]:
-        run = sandbox.stopped("healthy", condition)
-        for name in names:
-            yield from _damaged(sandbox, whole, quick, run, name, moment)
-    for name in ["result.json"] if quick else ["result.json", "config.json", "store.sqlite"]:
+def damaged_search(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+    """Store and configuration of a run that was stopped in its search."""
+    if quick:
+        return
+    run = sandbox.stopped("healthy", evaluated(2))
+    for name in ("store.sqlite", "store.sqlite-wal", "config.json"):
+        yield from _damaged(sandbox, whole, quick, run, name, "in the search")
+
+
+def damaged_training(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+    """Store and checkpoints of a run that was stopped in a training."""
+    run = sandbox.stopped("healthy", _second_epoch)
+    for name in ("store.sqlite-wal", "last.pt", "best.pt"):
+        yield from _damaged(sandbox, whole, quick, run, name, "in a training")
+
+
+def damaged_finished(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+    """Result, configuration and store of a finished run."""
+    for name in ("result.json",) if quick else ("result.json", "config.json", "store.sqlite"):
         yield from _damaged(sandbox, whole, quick, whole.run, name, "when finished")
 
 
@@ -167,3 +175,6 @@ def write_images(folder: Path) -> None:
         for number in range(EACH):
             pixels = rng.integers(0, 256, (PIXELS, PIXELS, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
+
+
+FAULTS: tuple[Fault, ...] = (damaged_search, damaged_training, damaged_finished, damaged_network, damaged_cache)

@@ -69,13 +69,15 @@ class Command:
             raise
         return Ended(code, _text(self.place / "out"), _text(self.place / "err"))
 
-    def until(self, condition: Callable[[], bool], time_limit: float = TIME_LIMIT) -> bool:
+    def until(
+        self, condition: Callable[[], bool], time_limit: float = TIME_LIMIT, poll_seconds: float = POLL_SECONDS
+    ) -> bool:
         """Wait for `condition`; whether it came before the end of the command."""
         end = time.monotonic() + time_limit
         while not condition():
             if self.ended or time.monotonic() > end:
                 return False
-            time.sleep(POLL_SECONDS)
+            time.sleep(poll_seconds)
         return not self.ended
 
     def send(self, number: int, whole_group: bool = False) -> None:

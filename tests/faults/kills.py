@@ -1,11 +1,11 @@
-"""Kill a run at random moments, resume it, and compare it with one that was never stopped."""
+"""Kill a run at random moments of every stage, resume it, and compare it with one that was never stopped."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,21 @@ from typing import Any
 import numpy as np
 from comparing import differences
 from forks import Command
-from run_progress import finished_work, stage
+from run_progress import LiveMilestones, Part, finished_work, parts, stage
 from workload import Sandbox
 
 from nas.core.errors import NasError
 
-TWO_WORKERS_EVERY = 8  # every so many runs has two workers, started anew for each, which takes its time
-KILLED_AGAIN = 0.3  # probability that a resumed run is killed once more
+STAGES = ("search", "training", "clean", "fgsm", "pgd", "autoattack", "corruptions")  # that kills are aimed at
+ANYWHERE = "anywhere"  # a kill at a moment uniform over the whole run
+AIMS = (*STAGES, ANYWHERE)
+TWO_WORKERS_EVERY = 2  # of the runs that are killed anywhere every so many has two workers
+KILLED_AGAIN = 0.3  # probability that a resumed run is killed once more, anywhere
+MAX_MISSES = 30  # kills in a row that fall into another stage than the one aimed at
+AIMING_SECONDS = 0.0005  # between two looks at the store: clean images take a few milliseconds
 GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
-GOES_ON = "a worker alone (the run goes on)"
+GOES_ON = "one worker alone; the run goes on"
+STARTING = "a resumed run, before anything more was finished"
 
 
 @dataclass
@@ -36,94 +42,176 @@ class Kill:
 
 @dataclass
 class Trial:
-    """A run that was killed one or more times, and what became of it."""
+    """A run that was killed one or more times, the first time where `aim` says, and what became of it."""
 
-    run: str
+    number: int
+    aim: str
     workers: int
     kills: list[Kill] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def hit(self) -> bool:
+        """Whether the first kill fell where it was to fall."""
+        return bool(self.kills) and self.aim in (ANYWHERE, self.kills[0].stage.split(":")[0])
+
 
 @dataclass
 class Reference:
-    """The run that nothing happened to, and the seconds that it takes with one worker and with two."""
+    """The run that nothing happened to, the seconds that it takes by number of workers, and its parts with one."""
 
     run: Path
     seconds: dict[int, float]
+    parts: list[Part]
+    milestones: list[str]
 
 
 def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
-    """Carry out the run once with each number of workers; they must be the same already."""
+    """Carry out the run once with each number of workers, first one; they must be the same already."""
     seconds: dict[int, float] = {}
-    runs = []
+    runs: list[Path] = []
+    times: list[dict[str, float]] = []
     for workers in counts:
         run = sandbox.new("reference")
-        start = time.monotonic()
-        ended = sandbox.start(run, workers=workers).wait()
-        seconds[workers] = time.monotonic() - start
         runs.append(run)
+        start = time.monotonic()
+        command = sandbox.start(run, workers=workers)
+        times.append(_times(command, run))
+        ended = command.wait()
+        seconds[workers] = time.monotonic() - start
         if ended.code != 0 or differences(run, runs[0]):
             raise NasError(f"The run {run} that nothing happened to failed: {differences(run, runs[0])} {ended.err}")
-    return Reference(runs[0], seconds)
+    return Reference(runs[0], seconds, parts(times[0]), [key for key in times[0] if key])
+
+
+def _times(command: Command, run: Path) -> dict[str, float]:
+    """When a run reached its milestones, in their order; the first, an empty text, is that it has a folder."""
+    times: dict[str, float] = {}
+    live = LiveMilestones(run)
+
+    def look() -> bool:
+        if not times and (run / "config.json").exists():
+            times[""] = time.monotonic()
+        for key in live.read():
+            times.setdefault(key, time.monotonic())
+        return False
+
+    command.until(look, poll_seconds=AIMING_SECONDS)
+    live.close()
+    return times
 
 
 def kill_at_random(
-    sandbox: Sandbox, whole: Reference, kills: int, report: Callable[[str], None] = lambda line: None
-) -> list[Trial]:
-    """Runs that are killed at moments uniform over the run's duration, until `kills` kills have happened."""
-    trials: list[Trial] = []
-    done = 0
-    while done < kills:
-        two_workers = 2 in whole.seconds and len(trials) % TWO_WORKERS_EVERY == TWO_WORKERS_EVERY - 1
-        trial = _trial(sandbox, whole, 2 if two_workers else 1, kills - done)
-        trials.append(trial)
-        done += len(trial.kills)
-        where = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before its moment"
-        report(f"{done}/{kills} {where}: {'; '.join(trial.problems) or 'identical'}")
-    return trials
+    sandbox: Sandbox,
+    whole: Reference,
+    kills: int,
+    stages: Sequence[str] = AIMS,
+    before: Sequence[Trial] = (),
+    seed: int = 0,
+    late: Callable[[], bool] = lambda: False,
+) -> Iterator[Trial]:
+    """Runs that are killed, until `kills` kills fell where they were aimed, in equal shares into `stages`, or `late`.
+
+    Stages that this run lacks are left out. The trials `before` count. Kills that miss their stage, and those of
+    resumed runs, come on top of `kills`. `NasError` if a stage cannot be hit.
+    """
+    stages = [aim for aim in stages if aim == ANYWHERE or any(part.stage == aim for part in whole.parts)]
+    number = 1 + max((trial.number for trial in before), default=0)
+    left = {aim: kills // len(stages) + (place < kills % len(stages)) for place, aim in enumerate(stages)}
+    for trial in before:
+        if trial.aim in left:
+            left[trial.aim] -= trial.hit
+    misses = dict.fromkeys(left, 0)
+    while remaining := [aim for aim, count in left.items() if count > 0]:
+        for aim in remaining:
+            if late():
+                return
+            trial = _trial(sandbox, whole, number, aim, seed)
+            yield trial
+            number += 1
+            left[aim] -= trial.hit
+            misses[aim] = 0 if trial.hit else misses[aim] + 1
+            if misses[aim] == MAX_MISSES:
+                raise NasError(f"None of {MAX_MISSES} kills that were aimed at the stage {aim} fell into it.")
 
 
-def _trial(sandbox: Sandbox, whole: Reference, workers: int, left: int) -> Trial:
+def _trial(sandbox: Sandbox, whole: Reference, number: int, aim: str, seed: int) -> Trial:
+    """One run, killed at moments that depend on the number of the trial and on the seed alone."""
+    rng = np.random.default_rng([seed, number])
     run = sandbox.new("killed")
-    trial = Trial(run.name, workers)
+    workers = 2 if aim == ANYWHERE and number % TWO_WORKERS_EVERY == 0 and 2 in whole.seconds else 1
+    trial = Trial(number, aim, workers)
     there: dict[str, tuple[Any, ...]] = {}
-    again = True
-    while again and len(trial.kills) < left:
-        again = bool(sandbox.rng.random() < KILLED_AGAIN)
-        command = sandbox.resume(run) if (run / "config.json").exists() else sandbox.start(run, workers=workers)
-        killed = _killed(sandbox, command, whole.seconds[workers], workers)
+    while not trial.kills or rng.random() < KILLED_AGAIN:
+        resumed = (run / "config.json").exists()
+        command = sandbox.resume(run) if resumed else sandbox.start(run, workers=workers)
+        if trial.kills or aim == ANYWHERE:
+            killed = _kill_anywhere(rng, command, whole.seconds[workers], workers)
+        else:
+            killed = _kill_in(rng, command, run, [part for part in whole.parts if part.stage == aim])
         if killed is None:
-            again = False
-            continue
+            break
         seconds, target, problems = killed
         trial.problems += problems
         before, there = there, finished_work(run)
         trial.problems += _lost(before, there)
-        trial.kills.append(Kill(GOES_ON if target == WORKER else stage(run), round(seconds, 2), target, len(there)))
+        where = stage(run, whole.milestones)
+        if resumed and there == before and target != WORKER:
+            where = STARTING
+        trial.kills.append(Kill(GOES_ON if target == WORKER else where, round(seconds, 3), target, len(there)))
     command = sandbox.resume(run) if (run / "config.json").exists() else sandbox.start(run, workers=workers)
     ended = command.wait()
-    if ended.code != 0:
-        return Trial(run.name, workers, trial.kills, [*trial.problems, f"exit code {ended.code}: {ended.err[-500:]}"])
-    trial.problems += _lost(there, finished_work(run)) + differences(run, whole.run)
+    if ended.code == 0:
+        trial.problems += _lost(there, finished_work(run)) + differences(run, whole.run)
+    else:
+        trial.problems.append(f"exit code {ended.code}: {ended.err[-500:]}")
     return trial
 
 
-def _killed(sandbox: Sandbox, command: Command, duration: float, workers: int) -> tuple[float, str, list[str]] | None:
+Killed = tuple[float, str, list[str]]  # the moment, what was killed, and what went wrong
+
+
+def _kill_anywhere(rng: np.random.Generator, command: Command, duration: float, workers: int) -> Killed | None:
     """Kill it at a moment uniform over the duration, or a worker of it, after which it must come to its end.
 
-    Returns the moment, what was killed, and what went wrong; None where the command had ended before.
+    None where the command had ended before.
     """
-    target = GROUP if workers == 1 else str(sandbox.rng.choice([GROUP, MAIN, WORKER]))
-    moment = float(sandbox.rng.uniform(0, duration))
+    target = GROUP if workers == 1 else str(rng.choice([GROUP, MAIN, WORKER]))
+    moment = float(rng.uniform(0, duration))
     start = time.monotonic()
-    if command.until(lambda: time.monotonic() - start >= moment, duration):
-        if target == WORKER and not (numbers := command.workers()):
-            target = MAIN
-        if target == WORKER:
-            _end(int(sandbox.rng.choice(numbers)))
-            ended = command.wait()
-            return moment, target, [] if ended.code == 0 else [f"a worker's death ended the run: {ended.err[-500:]}"]
-        command.send(signal.SIGKILL, whole_group=target == GROUP)
+    if not command.until(lambda: time.monotonic() - start >= moment, duration):
+        command.wait()
+        return None
+    if target == WORKER and not (numbers := command.workers()):
+        target = MAIN
+    if target == WORKER:
+        _end(int(rng.choice(numbers)))
+        ended = command.wait()
+        return moment, target, [] if ended.code == 0 else [f"a worker's death ended the run: {ended.err[-500:]}"]
+    return _kill(command, target, moment)
+
+
+def _kill_in(rng: np.random.Generator, command: Command, run: Path, parts: Sequence[Part]) -> Killed | None:
+    """Kill it in one of the parts, at a moment uniform over the time that the part usually takes."""
+    part = parts[int(rng.integers(len(parts)))]
+    delay = float(rng.uniform(0, part.seconds))
+    start = time.monotonic()
+    live = LiveMilestones(run)
+
+    def begun() -> bool:
+        return part.after in live.read() if part.after else (run / "config.json").exists()
+
+    came = command.until(begun, poll_seconds=AIMING_SECONDS)
+    live.close()
+    if not came:
+        command.wait()
+        return None
+    time.sleep(delay)
+    return _kill(command, GROUP, time.monotonic() - start)
+
+
+def _kill(command: Command, target: str, moment: float) -> Killed | None:
+    command.send(signal.SIGKILL, whole_group=target == GROUP)
     ended = command.wait()
     problems = [f"it said: {ended.err[-500:]}"] if "Traceback" in ended.err else []
     return (moment, target, problems) if ended.code == -signal.SIGKILL else None
@@ -141,14 +229,20 @@ def _lost(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]])
     return [f"{key} was done again" for key, row in before.items() if after.get(key) != row]
 
 
-def table(trials: list[Trial]) -> list[dict[str, Any]]:
-    """A row per stage: kills in it, and in how many of them the run came out identical with nothing done twice."""
+def table(trials: Iterable[Trial]) -> list[dict[str, Any]]:
+    """A row per stage: kills in it, how many of them were aimed at it, and how many runs came out identical.
+
+    Identical is a run with the result of the reference in which nothing was done twice.
+    """
     found: dict[str, dict[str, Any]] = {}
     for trial in trials:
-        for kill in trial.kills:
-            row = found.setdefault(kill.stage, {"stage": kill.stage, "kills": 0, "identical": 0, "kept": []})
+        for place, kill in enumerate(trial.kills):
+            row = found.setdefault(
+                kill.stage, {"stage": kill.stage, "kills": 0, "aimed": 0, "identical": 0, "results": []}
+            )
             row["kills"] += 1
+            row["aimed"] += place == 0 and trial.aim != ANYWHERE and trial.hit
             row["identical"] += not trial.problems
-            row["kept"].append(kill.results)
-    rows = sorted(found.values(), key=lambda row: (float(np.median(row["kept"])), row["stage"]))
-    return [{**row, "kept": [min(row["kept"]), max(row["kept"])]} for row in rows]
+            row["results"].append(kill.results)
+    rows = sorted(found.values(), key=lambda row: (float(np.median(row["results"])), row["stage"]))
+    return [{**row, "results": [min(row["results"]), max(row["results"])]} for row in rows]

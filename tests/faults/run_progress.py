@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +87,77 @@ def finished_trainings(run: Path) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def stage(run: Path) -> str:
-    """Which stage a run was killed in."""
+# Facts that a run writes once each, always in the same order.
+MILESTONES = "key LIKE 'outcome/%' OR key IN ('search/result', 'training', 'seconds/report')"
+
+
+class LiveMilestones:
+    """The milestones of a run under way, read over one connection that stays open until `close`."""
+
+    def __init__(self, run: Path) -> None:
+        self.store = run / "store.sqlite"
+        self.connection: sqlite3.Connection | None = None
+
+    def read(self) -> list[str]:
+        """Those that are reached, in their order; none while there is no store."""
+        try:
+            if self.connection is None:
+                self.connection = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=1)
+            return [
+                key for (key,) in self.connection.execute(f"SELECT key FROM facts WHERE {MILESTONES} ORDER BY rowid")
+            ]
+        except sqlite3.Error:
+            self.close()
+            return []
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+def milestones(run: Path) -> list[str]:
+    """The milestones that a killed or finished run has reached, in their order."""
+    return [key for (key,) in _copied_rows(run, f"SELECT key FROM facts WHERE {MILESTONES} ORDER BY rowid")]
+
+
+def stage_of(milestone: str) -> str:
+    """The stage in which a run reaches a milestone; an attack's name without its number of steps."""
+    if not milestone.startswith(OUTCOMES):
+        return {"search/result": "search", "training": "training", "seconds/report": "report"}[milestone]
+    part = milestone.split("/")[2]
+    known = {"door": "opening a network", "corruption": "corruptions", "outputs": "checks of the outputs"}
+    return known.get(part) or ("robustness curve" if "@" in part else part.rstrip("0123456789"))
+
+
+def stage(run: Path, order: Sequence[str]) -> str:
+    """Which stage a run was killed in: that of the first milestone that it has not reached, of all in their `order`."""
     if not (run / "config.json").exists():
         return "before the run folder"
     if (run / "result.json").exists():
         return "after the result"
-    facts = {key: json.loads(value) for key, value in _copied_rows(run, "SELECT key, value FROM facts")}
-    if "search/result" not in facts:
+    reached = set(milestones(run))
+    found = next((stage_of(milestone) for milestone in order if milestone not in reached), "report")
+    if found == "search":
         return "search: labelling" if any(run.glob("labels/*")) else "search: proxies"
-    if "training" not in facts:
-        return "training"
-    shares = {key: value for key, value in facts.items() if key.startswith("progress/")}
-    for _, (done, total, note) in sorted(shares.items()):
-        if 0 < done < total:
-            return f"attack: {note}"
-    return "report" if shares and all(done == total for done, total, _ in shares.values()) else "attack: first"
+    return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """An uninterrupted part of a run in one stage: the milestone that it comes after, and its usual length."""
+
+    stage: str
+    after: str  # empty where it begins with the run's folder
+    seconds: float
+
+
+def parts(times: dict[str, float]) -> list[Part]:
+    """The parts of a run that reached its milestones at these times; the first stands for its folder."""
+    (before, start), *rest = times.items()
+    found: list[Part] = []
+    for (name, _), group in groupby(rest, key=lambda item: (stage_of(item[0]), item[0].split("/")[1:2])):
+        last, end = list(group)[-1]
+        found.append(Part(name, before, end - start))
+        before, start = last, end
+    return found

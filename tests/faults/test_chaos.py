@@ -22,6 +22,7 @@ from workload import Sandbox
 from nas.core.errors import NasError
 
 FAST: tuple[Fault, ...] = (faults.signals, faults.poisoned_label, faults.short_memory)
+AIMS = ("autoattack", "anywhere")
 SLOW: tuple[Fault, ...] = tuple(fault for fault in chaos.FAULTS if fault not in FAST)
 
 
@@ -38,9 +39,9 @@ def whole(sandbox: Sandbox) -> Reference:
     return run_reference(sandbox, [1])
 
 
-def test_kills_at_random_moments_lose_nothing(sandbox: Sandbox, whole: Reference) -> None:
-    trials = kill_at_random(sandbox, whole, 2)
-    assert sum(len(trial.kills) for trial in trials) == 2
+def test_kills_in_a_stage_and_anywhere_lose_nothing(sandbox: Sandbox, whole: Reference) -> None:
+    trials = list(kill_at_random(sandbox, whole, 2, AIMS))
+    assert {trial.aim for trial in trials if trial.hit} == set(AIMS)
     assert [trial.problems for trial in trials] == [[] for _ in trials]
 
 
@@ -48,7 +49,7 @@ def test_kills_at_random_moments_lose_nothing(sandbox: Sandbox, whole: Reference
     "fault", [*FAST, *(pytest.param(fault, marks=pytest.mark.slow) for fault in SLOW)], ids=lambda fault: fault.__name__
 )
 def test_a_fault_comes_out_as_promised(fault: Fault, sandbox: Sandbox, whole: Reference) -> None:
-    for case in faults.cause_all(sandbox, whole, True, (fault,), print):
+    for case in faults.cause_one(sandbox, whole, True, fault, print):
         assert case.good, case.found
 
 
@@ -92,14 +93,16 @@ def test_an_evaluation_that_is_written_again_is_noticed(whole: Reference, tmp_pa
 
 
 def test_stages_are_told_apart(whole: Reference, tmp_path: Path) -> None:
-    assert stage(tmp_path) == "before the run folder"
-    assert stage(whole.run) == "after the result"
+    assert stage(tmp_path, whole.milestones) == "before the run folder"
+    assert stage(whole.run, whole.milestones) == "after the result"
     copy = tmp_path / "copy"
     shutil.copytree(whole.run, copy)
     (copy / "result.json").unlink()
-    assert stage(copy) == "report"
+    assert stage(copy, whole.milestones) == "report"
     for query, expected in (
-        ("UPDATE facts SET value = '[3, 9, \"fgsm\"]' WHERE key LIKE 'progress/%'", "attack: fgsm"),
+        ("DELETE FROM facts WHERE key LIKE 'outcome/%/autoattack/apgd-t/0'", "autoattack"),
+        ("DELETE FROM facts WHERE key LIKE 'outcome/%/fgsm/fgsm/0'", "fgsm"),
+        ("DELETE FROM facts WHERE key LIKE 'outcome/%'", "opening a network"),
         ("DELETE FROM facts WHERE key = 'training'", "training"),
         ("DELETE FROM facts WHERE key = 'search/result'", "search: proxies"),
     ):
@@ -107,9 +110,16 @@ def test_stages_are_told_apart(whole: Reference, tmp_path: Path) -> None:
         with connection:
             connection.execute(query)
         connection.close()
-        assert stage(copy) == expected
+        assert stage(copy, whole.milestones) == expected
     (copy / "labels" / "one").mkdir()
-    assert stage(copy) == "search: labelling"
+    assert stage(copy, whole.milestones) == "search: labelling"
+
+
+def test_the_reference_knows_its_parts_by_stage(whole: Reference) -> None:
+    found = ["search", "training", "opening a network", "clean", "fgsm", "torchattacks:DIFGSM", "autoattack"]
+    assert [part.stage for part in whole.parts] == [*found, "checks of the outputs", "report"]
+    assert [part.after for part in whole.parts[:3]] == ["", "search/result", "training"]
+    assert all(part.seconds > 0 for part in whole.parts)
 
 
 def test_a_fault_that_cannot_be_caused_is_bad(sandbox: Sandbox, whole: Reference) -> None:
@@ -117,7 +127,7 @@ def test_a_fault_that_cannot_be_caused_is_bad(sandbox: Sandbox, whole: Reference
         yield Case("once", "", True)
         raise NasError("its moment never came")
 
-    cases = faults.cause_all(sandbox, whole, True, (impossible,), print)
+    cases = faults.cause_one(sandbox, whole, True, impossible, print)
     assert [case.good for case in cases] == [True, False]
     assert "never came" in cases[1].found
 

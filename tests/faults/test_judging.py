@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import chaos
 import damage
@@ -10,23 +11,91 @@ import numpy as np
 import pytest
 import torch
 from comparing import same
+from faults import Case
 from forks import Ended
-from kills import Kill, Trial, table
+from kills import Kill, Reference, Trial, kill_at_random, table
+from record import Record
+from run_progress import Part, parts, stage_of
+from workload import Sandbox
+
+TRIALS = [
+    Trial(1, "training", 1, [Kill("training", 1.0, "whole group", 3), Kill("report", 1.0, "whole group", 9)]),
+    Trial(2, "anywhere", 2, [Kill("training", 1.5, "one worker", 5)], ["lost"]),
+    Trial(3, "search", 1, [Kill("search: proxies", 0.1, "whole group", 0)]),
+    Trial(4, "fgsm", 1),
+]
 
 
 def test_the_table_counts_kills_by_stage() -> None:
-    trials = [
-        Trial("a", 1, [Kill("training", 1.0, "whole group", 3), Kill("report", 1.0, "whole group", 9)]),
-        Trial("b", 1, [Kill("training", 1.0, "whole group", 5)], ["lost"]),
-    ]
-    rows = table(trials)
+    rows = table(TRIALS)
     assert rows == [
-        {"stage": "training", "kills": 2, "identical": 1, "kept": [3, 5]},
-        {"stage": "report", "kills": 1, "identical": 1, "kept": [9, 9]},
+        {"stage": "search: proxies", "kills": 1, "aimed": 1, "identical": 1, "results": [0, 0]},
+        {"stage": "training", "kills": 2, "aimed": 1, "identical": 1, "results": [3, 5]},
+        {"stage": "report", "kills": 1, "aimed": 0, "identical": 1, "results": [9, 9]},
     ]
-    result = {"kills": rows, "runs": 2, "faults": [{"fault": "x", "found": "y", "good": False}], "lost": 2}
-    assert "| all, in 2 runs | 3 | 2 |" in chaos.text(result)
+    result = chaos.summary(TRIALS, [Case("x", "y", False)], {1: 1.0}, 0)
+    assert result["lost"] == 2
+    assert "| **all**, in 4 runs | **4** | **2** | **3** |" in chaos.text(result)
     assert "| x | BAD: y |" in chaos.text(result)
+
+
+def test_a_study_goes_on_from_its_record(tmp_path: Path) -> None:
+    record = Record(tmp_path / "record")
+    for trial in TRIALS:
+        record.add_trial(7, trial)
+    record.add_cases("signals", [Case("SIGTERM", "exit code 143, “stopped”", True), Case("SIGINT", "", False)])
+    record.add_cases("full_disk", [Case("disk full", "refused", True)])
+    again = Record(tmp_path / "record")
+    assert again.trials(7) == TRIALS
+    assert again.trials(8) == []
+    assert {cause: [case.good for case in cases] for cause, cases in again.cases().items()} == {
+        "signals": [True, False],
+        "full_disk": [True],
+    }
+
+
+def test_kills_that_were_recorded_are_not_repeated() -> None:
+    """As no run is started, the sandbox is never looked at."""
+    whole = Reference(Path(), {}, [Part("search", "", 1.0), Part("training", "search/result", 1.0)], [])
+    sandbox = cast(Sandbox, None)
+    asked = []
+
+    def late() -> bool:
+        asked.append(True)
+        return True
+
+    stages = ("search", "training", "anywhere")
+    assert not list(kill_at_random(sandbox, whole, 3, stages, TRIALS, late=late))
+    assert not asked
+    assert not list(kill_at_random(sandbox, whole, 4, stages, TRIALS, late=late))  # one more into the search
+    assert asked
+    assert not list(kill_at_random(sandbox, whole, 1, ("pgd",), TRIALS))  # the run has no such stage
+
+
+@pytest.mark.parametrize(
+    ("milestone", "expected"),
+    [
+        ("search/result", "search"),
+        ("outcome/best/door", "opening a network"),
+        ("outcome/best/clean/0/non-finite", "clean"),
+        ("outcome/best/pgd20/pgd/1", "pgd"),
+        ("outcome/best/fgsm@0.15/fgsm/0", "robustness curve"),
+        ("outcome/best/torchattacks:DIFGSM/torchattacks:NAME/0", "torchattacks:DIFGSM"),
+        ("outcome/best/corruption/contrast/3/0", "corruptions"),
+    ],
+)
+def test_a_milestone_tells_its_stage(milestone: str, expected: str) -> None:
+    assert stage_of(milestone) == expected
+
+
+def test_parts_of_a_run_follow_each_other() -> None:
+    times = {"": 1.0, "search/result": 4.0, "training": 6.0, "outcome/a/clean/0": 6.5, "outcome/a/clean/1": 7.0}
+    assert parts(times | {"outcome/b/clean/0": 9.0}) == [
+        Part("search", "", 3.0),
+        Part("training", "search/result", 2.0),
+        Part("clean", "training", 1.0),
+        Part("clean", "outcome/a/clean/1", 2.0),  # of the other network
+    ]
 
 
 def test_damage_is_one_bit_or_a_shorter_file(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ OVERRIDES = (
     *(f"train.epochs={EPOCHS}", "train.batch_size=16", "train.validation_steps=2", "train.save_steps=10"),
     *("run.trainings=[fgsm]", "eval.n_test=8", "eval.batch_size=4", "eval.sweep=[0.5,2]", "eval.sweep_attack=[fgsm]"),
     *("eval.attacks=[fgsm,pgd3,mifgsm,torchattacks:DIFGSM,autoattack]", "eval.eps=0.3"),
-    *("eval.corruptions=[gaussian_noise,contrast]", "eval.severities=[3]"),
+    *("eval.corruptions=[gaussian_noise,contrast,motion_blur,pixelate]", "eval.severities=[1,3,5]"),
 )
 QUICK = (  # besides those, for the least that still has every stage
     *("search.budget=2", "strategy.warmup=3", "strategy.pool=2", "strategy.tournament=1", "label.epochs=1"),
@@ -51,6 +51,7 @@ class Sandbox:
         used = tuple(text for text in OVERRIDES if not (quick and text.startswith(UNUSED)))
         self.overrides = used + QUICK if quick else used
         self.forks = forks
+        self.seed = seed
         self.rng = np.random.default_rng(seed)
         self.count = 0
         write_digits(folder / "digits.npz")
