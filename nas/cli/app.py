@@ -12,8 +12,8 @@ import typer
 from nas.cli.arguments import DRY_RUN, JSON, signature
 from nas.cli.output import output
 from nas.commands import COMMANDS
-from nas.commands.base import Command
-from nas.commands.run_command import RunCommand
+from nas.commands.base.command import Command
+from nas.commands.base.run_command import RunCommand
 from nas.version import __version__
 
 

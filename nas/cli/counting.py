@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nas.cli.progress import QUIET_SECONDS
-from nas.commands.base import Counter
+from nas.commands.base.command import Counter
 from nas.report.wording import rough_duration
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Counter, Output
+from nas.commands.base.command import Counter, Output
 from nas.core.errors import printable
 
 if TYPE_CHECKING:

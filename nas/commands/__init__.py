@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base import COMMANDS as COMMANDS
-from nas.commands.run_command import RunCommand
+from nas.commands.base.command import COMMANDS as COMMANDS
+from nas.commands.base.run_command import RunCommand
 from nas.core.errors import InputError
 from nas.core.registry import Registry, is_concrete_subclass
 

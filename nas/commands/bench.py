@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from nas.commands.arguments import Argument, Option
-from nas.commands.base import Command, Output
+from nas.commands.base.arguments import Argument, Option
+from nas.commands.base.command import Command, Output
 from nas.core.errors import InputError
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.arguments import CONFIG, OVERRIDES, Option
-from nas.commands.run_command import RunCommand
+from nas.commands.base.arguments import CONFIG, OVERRIDES, Option
+from nas.commands.base.run_command import RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json

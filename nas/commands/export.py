@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.commands.arguments import Argument
-from nas.commands.base import Command, Output
+from nas.commands.base.arguments import Argument
+from nas.commands.base.command import Command, Output
 
 
 class Export(Command):

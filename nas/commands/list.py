@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.commands.arguments import Argument
-from nas.commands.base import Command, Output
+from nas.commands.base.arguments import Argument
+from nas.commands.base.command import Command, Output
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 

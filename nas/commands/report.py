@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands import command_of
-from nas.commands.arguments import Argument, Option
-from nas.commands.base import Command, Output
+from nas.commands.base.arguments import Argument, Option
+from nas.commands.base.command import Command, Output
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json

@@ -15,8 +15,8 @@ import nas.commands
 from nas.cli import main
 from nas.cli.app import built
 from nas.commands import COMMANDS
-from nas.commands.base import Command, Output
-from nas.commands.run_command import RunCommand
+from nas.commands.base.command import Command, Output
+from nas.commands.base.run_command import RunCommand
 from nas.search_spaces import NASBench201
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"

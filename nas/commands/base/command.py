@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nas.commands.arguments import Argument, Option
+from nas.commands.base.arguments import Argument, Option
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.settings.reader import Reader
 

@@ -8,8 +8,8 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nas.commands.arguments import Argument, Option
-from nas.commands.base import Command, Output
+from nas.commands.base.arguments import Argument, Option
+from nas.commands.base.command import Command, Output
 from nas.core.errors import InputError, Terminated
 
 if TYPE_CHECKING:
