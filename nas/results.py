@@ -478,10 +478,20 @@ class Difference(Record):
     metric: str
     difference: float
     interval: Interval
-    p: float | None = None  # None: not tested, as in all results of version 0.1
+    p: float | None = None  # None where the outcomes of the images are missing, and before `judged`
     corrected: float | None = None  # p after Holm's correction for all differences
     shown: bool  # whether `corrected` is significant
     text: str
+    judged: bool = False  # whether the test was made or tried; versions 0.1 did neither, and have no `p`
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Difference:
+        return super().from_json({**value, "judged": "corrected" in value})
+
+    def to_json(self) -> Json:
+        """A judged row has `p` and `corrected` in JSON, null where they are unknown."""
+        found = super().to_json()
+        return found | {"p": self.p, "corrected": self.corrected} if found.pop("judged", False) else found
 
 
 @dataclass(frozen=True)

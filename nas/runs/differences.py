@@ -62,7 +62,7 @@ def corrected(result: R) -> R:
 
 def uncorrected(result: Result) -> bool:
     """Whether the result holds verdicts that were drawn from uncorrected intervals."""
-    return isinstance(result, RunResult) and any(row.corrected is None for row in result.differences)
+    return isinstance(result, RunResult) and not all(row.judged for row in result.differences)
 
 
 def _judged(rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Correct]]) -> list[Difference]:
@@ -74,7 +74,7 @@ def _judged(rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Corr
     judged = []
     for row, p, value in zip(rows, p_values, holm([1.0 if p is None else p for p in p_values])):
         shown = p is not None and value < SIGNIFICANCE
-        tested = replace(row, p=p, corrected=None if p is None else value, shown=shown)
+        tested = replace(row, p=p, corrected=None if p is None else value, shown=shown, judged=True)
         judged.append(replace(tested, text=difference_text(tested)))
     return judged
 

@@ -250,6 +250,9 @@ def test_differences_of_before_without_outcomes_are_not_tested(tmp_path: Path) -
     for row in untested:
         assert (row.p, row.corrected, row.shown) == (None, None, False)
         assert row.text.endswith(UNTESTED)
+        written = row.to_json()
+        assert (written["p"], written["corrected"]) == (None, None)
+        assert Difference.from_json(written) == row
     folder = folder_of(tmp_path, old)
     said = plain(write_report(folder, old).read_text())
     assert said.count(UNTESTED) == 10  # in the table and in the first paragraph
