@@ -42,7 +42,7 @@ def _serve() -> None:
     import nas.runs.stages.transfer
     import nas.scoring.loop
     import nas.searches.search_stage  # noqa: F401
-    from nas.commands import RUN_COMMANDS
+    from nas.commands import COMMANDS
     from nas.core.data import LOADERS
     from nas.eval.attacks import ATTACKS, library
     from nas.search_spaces import SPACES
@@ -51,7 +51,7 @@ def _serve() -> None:
     from nas.strategies.supernet import SUPERNET_STRATEGIES
     from nas.train import METHODS
 
-    for registry in (RUN_COMMANDS, LOADERS, ATTACKS, SPACES, STRATEGIES, PROXIES, SUPERNET_STRATEGIES, METHODS):
+    for registry in (COMMANDS, LOADERS, ATTACKS, SPACES, STRATEGIES, PROXIES, SUPERNET_STRATEGIES, METHODS):
         registry.names()  # imports what it has
     library.torchattacks()  # where it is installed
 

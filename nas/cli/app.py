@@ -1,4 +1,4 @@
-"""The words of the command line, read from the commands themselves."""
+"""The command line, built from what the commands declare."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 from nas.cli.arguments import DRY_RUN, JSON, signature
 from nas.cli.output import output
 from nas.commands import COMMANDS
-from nas.commands.base.command import Command
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import Command, RunCommand
+from nas.core.errors import InputError
 from nas.version import __version__
 
 
@@ -48,6 +48,15 @@ def _callback(command: type[Command]) -> Callable[..., None]:
     return callback
 
 
+def _refusal(reason: str) -> Callable[..., None]:
+    """A function for typer in place of a command that cannot be used."""
+
+    def callback() -> None:
+        raise InputError(reason)
+
+    return callback
+
+
 def _group(help: str) -> typer.Typer:
     return typer.Typer(
         add_completion=False,
@@ -67,7 +76,7 @@ def built() -> typer.Typer:
     app.callback()(_options)
     groups = {"": app}
     for command in sorted(COMMANDS.components.values(), key=lambda command: command.place):
-        if command.typed() != command.name:
+        if command.cli_name() != command.name:
             continue
         group, _, name = command.name.rpartition(" ")
         if group not in groups:
@@ -75,4 +84,8 @@ def built() -> typer.Typer:
             groups[group] = _group(inspect.getdoc(package) or "")
             app.add_typer(groups[group], name=group)
         groups[group].command(name, help=inspect.getdoc(command))(_callback(command))
+    for name, reason in COMMANDS.unusable.items():
+        if name not in COMMANDS.components:
+            any_words = {"ignore_unknown_options": True, "allow_extra_args": True}
+            app.command(name, short_help=reason, help=reason, context_settings=any_words)(_refusal(reason))
     return app

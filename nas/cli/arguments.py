@@ -8,7 +8,7 @@ from inspect import Parameter, Signature
 
 import typer
 
-from nas.commands.base.arguments import Argument, Option
+from nas.commands.base import Argument, Option
 
 JSON = Option(
     "as_json",

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base.command import Counter, Output
+from nas.commands.base import Counter, Output
 from nas.core.errors import printable
 
 if TYPE_CHECKING:
-    from nas.cli.counting import Lines
     from nas.runs.stages.context import Watcher
 
 
@@ -23,7 +22,7 @@ class Printed(Output):
     def __init__(self, as_json: bool, descriptor: int) -> None:
         self.as_json = as_json
         self.descriptor = descriptor
-        self.counter: Lines | None = None
+        self.counter = Counter()
 
     def emit(self, value: Any, text: str) -> None:
         """Print `value` as JSON or, for people, `text`."""
@@ -31,9 +30,7 @@ class Printed(Output):
         self._print(line + "\n")
 
     def write(self, text: str) -> None:
-        if self.counter is not None and self.counter.shares(self.descriptor):
-            self.counter.above(text)
-        else:
+        if not self.counter.print_above(text, self.descriptor):
             self._print(text)
 
     def _print(self, text: str) -> None:
@@ -47,13 +44,13 @@ class Printed(Output):
 
     @contextmanager
     def counting(self, name: str, total: int | None) -> Iterator[Counter]:
-        from nas.cli.counting import counting
+        from nas.cli.progress import counting
 
         with counting(name, total) as self.counter:
             try:
                 yield self.counter
             finally:
-                self.counter = None
+                self.counter = Counter()
 
     @contextmanager
     def watching(self) -> Iterator[Watcher]:

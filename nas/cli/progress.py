@@ -1,21 +1,70 @@
-"""Progress of a run: bars with the time left on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: bars with the time left on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from nas.commands.base import Counter
+from nas.report.wording import rough_duration
 from nas.runs.stages.context import Watcher
 
-QUIET_SECONDS = 30  # between two lines where there is no terminal
+QUIET_SECONDS = 30  # between two lines
 
 
-class Bars(Watcher):
+class Lines:
+    """Prints how far a piece of work has come, at most one line every `QUIET_SECONDS`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started = self.last_printed = time.monotonic()
+        self.done_before: float | None = None  # in earlier sessions of the run, or earlier calls of the command
+
+    def update(self, done: float, total: int | None, note: str) -> None:
+        """Print `done`, the time left where the `total` is known, and the note where there is one."""
+        now = time.monotonic()
+        self.done_before = done if self.done_before is None else self.done_before
+        if now - self.last_printed <= QUIET_SECONDS:
+            return
+        self.last_printed = now
+        text = f"{self.name}: {int(done):,}"
+        if total is not None:
+            text += f" of {total:,}"
+            text += f", {100 * done / total:.0f} %" if done != int(done) else ""  # with parts of unfinished ones
+            if done > self.done_before:
+                left = (now - self.started) * (total - done) / (done - self.done_before)
+                text += f", about {rough_duration(left)} left"
+        text += f" ({note})" if note else ""
+        print(text, file=sys.stderr, flush=True)
+
+
+class StageLines(Watcher):
+    """A line when a stage begins, and lines while it lasts."""
+
+    def stage(self, name: str, total: int) -> None:
+        self.lines, self.total = Lines(name), total
+        print(f"{name}: {total} to do", file=sys.stderr, flush=True)
+
+    def update(self, done: float, note: str) -> None:
+        self.lines.update(done, self.total, note)
+
+
+class StageBars(Watcher):
     """One bar per stage."""
 
     def __init__(self, progress: Progress) -> None:
@@ -23,38 +72,45 @@ class Bars(Watcher):
         self.task: TaskID | None = None
 
     def stage(self, name: str, total: int) -> None:
-        self._finish()
+        self.fill()
         self.task = self.progress.add_task(name, total=total, note="")
 
     def update(self, done: float, note: str) -> None:
         if self.task is not None:
             self.progress.update(self.task, completed=done, note=note)
 
-    def _finish(self) -> None:
+    def fill(self) -> None:
+        """Show the current stage as complete."""
         if self.task is not None:
-            self.progress.update(self.task, completed=self.progress.tasks[self.task].total, note="")
+            self.update(self.progress.tasks[self.task].total or 0, "")
 
 
-class Lines(Watcher):
-    """A line when a stage begins and now and then while it lasts."""
+class CountLines(Counter):
+    """Lines while a count goes on."""
 
-    def stage(self, name: str, total: int) -> None:
-        self.name, self.total, self.begun = name, total, time.monotonic()
-        self.last = self.begun
-        self.before: float | None = None  # done in earlier sessions of the run
-        print(f"{name}: {total} to do", file=sys.stderr, flush=True)
+    def __init__(self, name: str, total: int | None) -> None:
+        self.lines, self.total = Lines(name), total
 
-    def update(self, done: float, note: str) -> None:
-        now = time.monotonic()
-        self.before = done if self.before is None else self.before
-        if now - self.last > QUIET_SECONDS:
-            self.last = now
-            text = f"{self.name}: {int(done)} of {self.total}"
-            text += f", {100 * done / self.total:.0f} %" if done != int(done) else ""  # with parts of the next ones
-            if done > self.before:
-                text += f", about {(now - self.begun) * (self.total - done) / (done - self.before):.0f} s left"
-            text += f" ({note})" if note else ""
-            print(text, file=sys.stderr, flush=True)
+    def update(self, done: int, failed: int) -> None:
+        self.lines.update(done, self.total, f"{failed:,} failed" if failed else "")
+
+
+class CountBar(Counter):
+    """A bar at the bottom of the terminal."""
+
+    def __init__(self, name: str, total: int | None, progress: Progress) -> None:
+        self.progress, self.total = progress, total
+        self.task = progress.add_task(name, total=total, note="")
+
+    def update(self, done: int, failed: int) -> None:
+        note = f"{failed:,} failed" if failed else ""
+        self.progress.update(self.task, completed=done, total=self.total, note=note)
+
+    def print_above(self, text: str, descriptor: int) -> bool:
+        if not os.isatty(descriptor) or os.fstat(descriptor).st_rdev != os.fstat(sys.stderr.fileno()).st_rdev:
+            return False
+        self.progress.console.print(text, end="", markup=False, highlight=False, emoji=False, soft_wrap=True)
+        return True
 
 
 @contextmanager
@@ -62,18 +118,34 @@ def watching() -> Iterator[Watcher]:
     """The watcher that suits standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Lines()
+        yield StageLines()
         return
-    columns = (
-        TextColumn("{task.description:>7}", markup=False),
+    share = TextColumn("{task.percentage:>3.0f}%")
+    with Progress(*_columns("{task.description:>7}", share), console=console) as progress:
+        bars = StageBars(progress)
+        yield bars
+        bars.fill()
+
+
+@contextmanager
+def counting(name: str, total: int | None) -> Iterator[Counter]:
+    """The counter that suits standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield CountLines(name, total)
+        return
+    columns = _columns("{task.description}", MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield CountBar(name, total, progress)
+
+
+def _columns(description: str, done: ProgressColumn) -> list[ProgressColumn]:
+    return [
+        TextColumn(description, markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
+        done,
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", style="dim", markup=False),
-    )
-    with Progress(*columns, console=console) as progress:
-        bars = Bars(progress)
-        yield bars
-        bars._finish()
+    ]

@@ -1,37 +1,40 @@
-"""The commands, one file each."""
+"""The commands, one file each; what they have in common stands in `base`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base.command import COMMANDS as COMMANDS
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import COMMANDS as COMMANDS
+from nas.commands.base import RunCommand
 from nas.core.errors import InputError
-from nas.core.registry import Registry, is_concrete_subclass
 
 if TYPE_CHECKING:
     from nas.results import Result
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher
 
-RUN_COMMANDS: Registry[type[RunCommand]] = Registry(
-    "command", "nas.commands", "nas.commands", is_concrete_subclass(RunCommand)
-)
+
+def run_commands() -> dict[str, type[RunCommand]]:
+    """The commands that make a run folder, by name."""
+    return {name: command for name, command in COMMANDS.components.items() if issubclass(command, RunCommand)}
 
 
 def command_of(folder: Path) -> RunCommand:
-    """The command that made the run in the folder, by its `config.json`, and that goes on with it."""
+    """The command that made the run in the folder, according to its `config.json`, and that continues it.
+
+    Raises InputError if there is no such command.
+    """
     from nas.runs.run_folder import read_config
 
-    name = read_config(folder).command
-    if name not in RUN_COMMANDS.components:
-        raise InputError(
-            f"Expected a run of {', '.join(RUN_COMMANDS.names())} but {folder} says {name!r}; restore its config.json."
-        )
-    return RUN_COMMANDS.get(name)()
+    name, known = read_config(folder).command, run_commands()
+    if name in known:
+        return known[name]()
+    if name in COMMANDS.unusable:
+        raise InputError(COMMANDS.unusable[name])
+    raise InputError(f"Expected a run of {', '.join(known)} but {folder} says {name!r}; restore its config.json.")
 
 
 def execute(run: Run, watcher: Watcher) -> Result:
-    """Carry out the run's command to its end; returns what its `result.json` says."""
+    """Carry out the run's command to its end and return its result."""
     return command_of(run.folder).finish(run, watcher)

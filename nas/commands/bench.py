@@ -6,8 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from nas.commands.base.arguments import Argument, Option
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Argument, Command, Option, Output
 from nas.core.errors import InputError
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base.arguments import CONFIG, OVERRIDES, Option
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import CONFIG, OVERRIDES, Option, RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base.arguments import OVERRIDES, Argument
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import OVERRIDES, Argument, RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json

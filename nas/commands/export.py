@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.commands.base.arguments import Argument
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Argument, Command, Output
 
 
 class Export(Command):

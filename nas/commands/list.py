@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
-from nas.commands.base.arguments import Argument
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Argument, Command, Output
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.registry import Registry, suggest
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,33 @@ class Row:
     details: dict[str, str | float] = field(default_factory=dict)
 
 
-Rows = list[Row]
+REGISTRIES = {  # what each kind lists: registries, by module and name
+    "configs": [],
+    "spaces": [("nas.search_spaces", "SPACES")],
+    "strategies": [("nas.strategies", "STRATEGIES"), ("nas.strategies.supernet", "SUPERNET_STRATEGIES")],
+    "proxies": [("nas.strategies.proxies", "PROXIES")],
+    "predictors": [("nas.strategies.predictors", "PREDICTORS")],
+    "attacks": [("nas.eval.attacks", "ATTACKS")],
+    "corruptions": [("nas.eval.corruptions", "CORRUPTIONS")],
+    "datasets": [("nas.core.data", "LOADERS")],
+    "trainings": [("nas.train", "METHODS")],
+    "benchmarks": [("nas.bench", "BENCHES")],
+}
 
 
-def _documented(package: str, registry: str) -> Callable[[], Rows]:
-    def rows() -> Rows:
-        import importlib
+def _rows(kind: str, output: Output) -> list[Row]:
+    """The components of a kind; a note for each of another package that cannot be used."""
+    if kind == "configs":
+        from nas.core.config import describe, shipped
 
-        components = getattr(importlib.import_module(package), registry).components
-        return [Row(name, _first_line(value)) for name, value in components.items()]
-
+        return [Row(name, describe(name)) for name in shipped()]
+    rows = []
+    for module, name in REGISTRIES[kind]:
+        registry: Registry[Any] = getattr(import_module(module), name)
+        details = _details_of_proxy if kind == "proxies" else lambda component: {}
+        rows += [Row(name, _first_line(one), details(one)) for name, one in registry.components.items()]
+        for reason in registry.unusable.values():
+            output.note(reason)
     return rows
 
 
@@ -39,69 +55,40 @@ def _first_line(component: Any) -> str:
     return doc.strip().splitlines()[0] if doc.strip() else ""
 
 
-def _proxies() -> Rows:
-    from nas.strategies.proxies import PROXIES
-
-    return [
-        Row(
-            proxy.name,
-            proxy.doc.splitlines()[0],
-            {
-                "higher_is_better": proxy.higher_is_better,
-                "domain": proxy.domain,
-                "mode": proxy.mode,
-                "batch_norm": proxy.batch_norm,
-                "passes": round(proxy.passes(proxy.Options()), 2),
-                "batch_size": getattr(proxy.Options(), "batch_size", 0),
-                "source": proxy.source,
-            },
-        )
-        for proxy in PROXIES.components.values()
-    ]
-
-
-def _configs() -> Rows:
-    from nas.core.config import describe, shipped
-
-    return [Row(name, describe(name)) for name in shipped()]
-
-
-KINDS: dict[str, Callable[[], Rows]] = {
-    "configs": _configs,
-    "spaces": _documented("nas.search_spaces", "SPACES"),
-    "strategies": lambda: [
-        *_documented("nas.strategies", "STRATEGIES")(),
-        *_documented("nas.strategies.supernet", "SUPERNET_STRATEGIES")(),
-    ],
-    "proxies": _proxies,
-    "predictors": _documented("nas.strategies.predictors", "PREDICTORS"),
-    "attacks": _documented("nas.eval.attacks", "ATTACKS"),
-    "corruptions": _documented("nas.eval.corruptions", "CORRUPTIONS"),
-    "datasets": _documented("nas.core.data", "LOADERS"),
-    "trainings": _documented("nas.train", "METHODS"),
-    "benchmarks": _documented("nas.bench", "BENCHES"),
-}
+def _details_of_proxy(proxy: Any) -> dict[str, str | float]:
+    options = proxy.Options()
+    return {
+        "higher_is_better": proxy.higher_is_better,
+        "domain": proxy.domain,
+        "mode": proxy.mode,
+        "batch_norm": proxy.batch_norm,
+        "passes": round(proxy.passes(options), 2),
+        "batch_size": getattr(options, "batch_size", 0),
+        "source": proxy.source,
+    }
 
 
 class List(Command):
     """List configurations, spaces, strategies, proxies, predictors, attacks, corruptions, trainings and the like."""
 
     name, place = "list", 12
-    arguments = (Argument("kind", f"One of {', '.join(KINDS)}; all of them by default.", default=None),)
+    arguments = (Argument("kind", f"One of {', '.join(REGISTRIES)}; all of them by default.", default=None),)
 
     def call(self, output: Output, kind: str | None) -> None:
-        if kind is not None and kind not in KINDS:
-            raise InputError(f"Expected one of {', '.join(KINDS)} but got {kind!r}{suggest(kind, list(KINDS))}.")
-        listed = {name: rows() for name, rows in KINDS.items() if kind in (None, name)}
-        rows = [
+        if kind is not None and kind not in REGISTRIES:
+            raise InputError(
+                f"Expected one of {', '.join(REGISTRIES)} but got {kind!r}{suggest(kind, list(REGISTRIES))}."
+            )
+        listed = {name: _rows(name, output) for name in REGISTRIES if kind in (None, name)}
+        values = [
             {"name": row.name, "description": row.description, **row.details, "kind": kind}
-            for kind, found in listed.items()
-            for row in found
+            for kind, rows in listed.items()
+            for row in rows
         ]
-        output.emit(rows, "\n".join(_text(name, found) for name, found in listed.items()))
+        output.emit(values, "\n".join(_text(kind, rows) for kind, rows in listed.items()))
 
 
-def _text(kind: str, rows: Rows) -> str:
+def _text(kind: str, rows: list[Row]) -> str:
     lines = [f"{kind}:"]
     width = max(len(row.name) for row in rows) + 2
     for row in rows:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands import command_of
-from nas.commands.base.arguments import Argument, Option
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Argument, Command, Option, Output
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base.arguments import CONFIG, OVERRIDES, SEARCHED
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import CONFIG, OVERRIDES, SEARCHED, RunCommand
 
 if TYPE_CHECKING:
     from nas.results import EvalResult, Result, RunResult, SearchResult, StudyResult
@@ -25,7 +24,7 @@ class _WholeRun(RunCommand):
     takes = ("name", "seeds", "run.*", *SEARCHED, "train.*", "eval.*", "model.*")
 
     @classmethod
-    def typed(cls) -> str:
+    def cli_name(cls) -> str:
         return "run"
 
     def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
@@ -45,8 +44,8 @@ class _WholeRun(RunCommand):
         from nas.settings import reach
         from nas.train import check_selection
 
-        eval_stage.refuse_options_of_foreign_networks(self.typed(), settings)
-        search_stage.check_settings(self.typed(), settings)
+        eval_stage.refuse_options_of_foreign_networks(self.cli_name(), settings)
+        search_stage.check_settings(self.cli_name(), settings)
         if settings.train.method != "standard":
             raise InputError(
                 "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."

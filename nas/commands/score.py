@@ -8,8 +8,7 @@ from pathlib import Path
 from signal import Signals
 from typing import ClassVar
 
-from nas.commands.base.arguments import Argument, Option
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Argument, Command, Option, Output
 from nas.core.errors import InputError, Interrupted, Terminated
 
 

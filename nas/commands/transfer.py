@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base.arguments import Argument
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import Argument, RunCommand
 from nas.settings.reader import Reader
 
 if TYPE_CHECKING:

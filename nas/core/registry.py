@@ -38,45 +38,66 @@ class Registry(Generic[T]):
 
     @cached_property
     def components(self) -> dict[str, T]:
-        found: dict[str, T] = {}
+        """Everything that can be used, by name."""
+        components: dict[str, T] = {}
         root = importlib.import_module(self.package)
         for info in pkgutil.walk_packages(root.__path__, self.package + "."):
-            module = importlib.import_module(info.name)
-            for value in vars(module).values():
+            for value in vars(importlib.import_module(info.name)).values():
                 if self.is_component(value):
-                    found[value.name] = value
-        for entry in entry_points(group=self.group):
-            value = entry.load()
+                    components[value.name] = value
+        for value in self._third_party[0]:
             if self.is_component(value):  # several registries may share a group
-                found[value.name] = value
-        return dict(sorted(found.items()))
+                components[value.name] = value
+        return dict(sorted(components.items()))
+
+    @cached_property
+    def unusable(self) -> dict[str, str]:
+        """Why a third party's component cannot be used and what to do, in one sentence, by its name."""
+        loaded, reasons = self._third_party
+        for value in loaded:
+            missing = sorted(getattr(value, "__abstractmethods__", ()))
+            name = getattr(value, "name", None)
+            if missing and isinstance(name, str):
+                reasons[name] = (
+                    f"Expected the {self.kind} {name!r} of an installed package to have {', '.join(missing)} but it "
+                    "does not; update that package: the base class asks for it now."
+                )
+        return reasons
+
+    @cached_property
+    def _third_party(self) -> tuple[list[Any], dict[str, str]]:
+        """What the entry points of the group give, and why some of them cannot be imported, by their names."""
+        loaded: list[Any] = []
+        reasons: dict[str, str] = {}
+        for entry in entry_points(group=self.group):
+            try:
+                loaded.append(entry.load())
+            except Exception as error:  # whatever the code of another package raises while it is imported
+                package = entry.dist.name if entry.dist is not None else entry.module
+                reason = " ".join(str(error).split()).rstrip(".")
+                reasons[entry.name] = (
+                    f"Expected the {self.kind} {entry.name!r} of the package {package} to be importable but got "
+                    f"{type(error).__name__}: {reason}; update or uninstall that package."
+                )
+        return loaded, reasons
 
     def names(self) -> list[str]:
         return list(self.components)
 
     def get(self, name: str) -> T:
-        """The component called `name`; `InputError` with the nearest name where there is none."""
+        """The component called `name`.
+
+        Raises InputError if there is none, with the most similar name, or if a third party's cannot be used.
+        """
         if name in self.components:
             return self.components[name]
-        unfinished = self._unfinished(name)
-        if unfinished:
-            raise InputError(
-                f"Expected the {self.kind} {name!r} of an installed package to have {', '.join(unfinished)} but it "
-                "does not; update that package: the base class asks for it now."
-            )
+        if name in self.unusable:
+            raise InputError(self.unusable[name])
         article = "an" if self.kind[0] in "aeiou" else "a"
         raise InputError(
             f"Expected {article} {self.kind} but got {name!r}{suggest(name, self.names())}; "
             f"available: {', '.join(self.names())}."
         )
-
-    def _unfinished(self, name: str) -> list[str]:
-        """What a third party's component of that name lacks, where it is left out for this."""
-        group = entry_points(group=self.group)
-        for value in (entry.load() for entry in group):
-            if getattr(value, "name", None) == name and isinstance(value, type):
-                return sorted(getattr(value, "__abstractmethods__", ()))
-        return []
 
 
 def is_concrete_subclass(base: type) -> Callable[[Any], bool]:

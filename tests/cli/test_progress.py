@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nas.cli import progress
-from nas.cli.progress import Lines
+from nas.cli.progress import StageLines
 from nas.runs.stages.context import noted
 
 
@@ -27,7 +27,7 @@ def test_a_line(
     done: float, total: int, note: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "QUIET_SECONDS", -1)
-    lines = Lines()
+    lines = StageLines()
     lines.stage("search", total)
     lines.update(done, note)
     assert capfd.readouterr().err == f"search: {total} to do\n{said}\n"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from nas.commands import RUN_COMMANDS
+from nas.commands import run_commands
 from nas.settings.schema import load
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -33,7 +33,7 @@ def test_one_withheld_image(
 ) -> None:
     cell = [f"arch={CELL}"] if command == "train" else []
     with caplog.at_level(logging.WARNING, "nas"):
-        RUN_COMMANDS.get(command)().check(load("quickstart", [*overrides, *cell, *TINY]), keep=False)
+        run_commands()[command]().check(load("quickstart", [*overrides, *cell, *TINY]), keep=False)
     if said is None:
         assert caplog.records == []
     else:

@@ -8,6 +8,8 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,8 +17,10 @@ import nas.commands
 from nas.cli import main
 from nas.cli.app import built
 from nas.commands import COMMANDS
-from nas.commands.base.command import Command, Output
-from nas.commands.base.run_command import RunCommand
+from nas.commands.base import Command, Output, RunCommand
+from nas.commands.transfer import Transfer
+from nas.core import registry
+from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
@@ -63,6 +67,35 @@ def test_without_the_file_there_is_no_such_command(capfd: pytest.CaptureFixture[
     assert "No such command 'cost'" in capfd.readouterr().err
 
 
+def test_a_command_of_a_broken_package_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def load() -> None:
+        raise ImportError("No module named 'missing'")
+
+    entry = SimpleNamespace(name="cost", load=load, dist=SimpleNamespace(name="robust-cost"))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == "nas.commands" else [])
+    for name in ("components", "unusable", "_third_party"):
+        monkeypatch.delitem(vars(COMMANDS), name)
+    monkeypatch.setattr(main, "app", built())
+    sentence = (
+        "Expected the command 'cost' of the package robust-cost to be importable but got ImportError: No module named "
+        "'missing'; update or uninstall that package."
+    )
+    assert main.run_command(["cost", "a", "--classes", "3"]) == 2
+    assert capfd.readouterr().err == f"nas: {sentence}\n"
+    assert main.run_command(["--help"]) == 0
+    assert sentence in " ".join(capfd.readouterr().out.split())
+    assert main.run_command(["list", "strategies"]) == 0
+    assert "evolution" in capfd.readouterr().out
+
+
+def test_a_command_without_costs_says_so() -> None:
+    assert not Transfer.has_forecast()
+    with pytest.raises(InputError, match="with a command that can forecast its cost but got it with nas trans"):
+        Transfer().costs(cast(Any, None), None)
+
+
 @pytest.mark.parametrize("name", COMMANDS.names())
 def test_every_command_is_given_what_it_declares(name: str) -> None:
     kind: type[Command] = COMMANDS.get(name)
@@ -74,4 +107,4 @@ def test_every_command_is_given_what_it_declares(name: str) -> None:
     else:
         inspect.signature(kind.call).bind(kind(), Output(), **given)
     assert (inspect.getdoc(kind) or "").strip()
-    assert f"`nas {kind.typed()}" in (sys.modules[kind.__module__].__doc__ or "")
+    assert f"`nas {kind.cli_name()}" in (sys.modules[kind.__module__].__doc__ or "")

@@ -12,14 +12,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import killed_when, nas, nas_json
 from rich.console import Console
 from rich.progress import Progress
 
-from nas.cli import counting
+from nas.cli import progress
 from nas.cli.main import run_command
 from nas.objectives.connected import REASON
 from nas.search_spaces import NASBench201
@@ -251,29 +250,38 @@ def test_bad_input_is_one_line_and_changes_nothing(
 
 
 def _progress(total: int | None, capfd: pytest.CaptureFixture[str]) -> str:
-    counter = counting.Lines("score", total)
-    counter.begun -= 60
+    counter = progress.CountLines("score", total)
+    counter.lines.started -= 60
     counter.update(100, 0)  # of an earlier call
     counter.update(400, 2)
     return capfd.readouterr().err
 
 
 def test_lines_tell_the_time_left(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(counting, "QUIET_SECONDS", -1)
-    assert "score: 400 of 1,000, about 2 min left, 2 failed" in _progress(1000, capfd)
+    monkeypatch.setattr(progress, "QUIET_SECONDS", -1)
+    assert "score: 400 of 1,000, about 2 min left (2 failed)" in _progress(1000, capfd)
     assert "about 18.3 h left" in _progress(330_000, capfd)
-    assert _progress(None, capfd).splitlines()[-1] == "score: 400, 2 failed"
-    monkeypatch.setattr(counting, "QUIET_SECONDS", 30)
+    assert _progress(None, capfd).splitlines()[-1] == "score: 400 (2 failed)"
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 30)
     assert _progress(1000, capfd) == ""
 
 
-def test_rows_stand_above_the_bar() -> None:
+def test_rows_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    with Progress(console=Console(file=screen, force_terminal=True, width=60)) as progress:
-        bar: Any = counting.Bar("score", None, progress)
-        bar.above("a row [not markup] that is longer than the sixty columns of this small terminal\n")
+    ours, theirs = pty.openpty()
+    with (
+        os.fdopen(theirs, "w") as stderr,
+        Progress(console=Console(file=screen, force_terminal=True, width=60)) as shown,
+    ):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        bar = progress.CountBar("score", None, shown)
+        row = "a row [not markup] that is longer than the sixty columns of this small terminal\n"
+        assert bar.print_above(row, theirs)
+        assert not bar.print_above("not on this terminal", os.pipe()[0])
         bar.update(3, 1)
     assert "a row [not markup] that is longer than the sixty columns of this small terminal" in screen.getvalue()
+    assert "not on this" not in screen.getvalue()
+    os.close(ours)
 
 
 def test_on_a_terminal(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_entry_points_of_third_parties_are_added(shapes: Registry[Any], monkeypa
     monkeypatch.setattr(module, "entry_points", entry_points)
     assert shapes.get("theirs") is theirs
     assert shapes.names() == ["a-two", "one", "theirs"]
+    assert shapes.unusable == {}
     assert asked == ["nas.shapes"]
 
 
@@ -120,6 +121,29 @@ def test_what_a_third_partys_component_lacks_is_said(shapes: Registry[Any], monk
         shapes.get("their-half")
     with pytest.raises(InputError, match="Expected a shape but got 'their-hal'"):
         shapes.get("their-hal")
+
+
+def test_a_package_that_cannot_be_imported_is_named_where_it_is_asked_for(
+    shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        raise RuntimeError("a library\nis too old.")
+
+    package = SimpleNamespace(name="their-package")
+    entries = [
+        SimpleNamespace(name="theirs", load=load, dist=package),
+        SimpleNamespace(name="local", load=load, dist=None, module="their_module"),
+    ]
+    monkeypatch.setattr(module, "entry_points", lambda group: entries)
+    assert shapes.names() == ["a-two", "one"]
+    assert list(shapes.unusable) == ["theirs", "local"]
+    reason = (
+        "Expected the shape 'theirs' of the package their-package to be importable but got RuntimeError: a library "
+    )
+    with pytest.raises(InputError, match=f"^{reason}is too old; update or uninstall that package.$"):
+        shapes.get("theirs")
+    with pytest.raises(InputError, match="of the package their_module to be importable"):
+        shapes.get("local")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.commands import RUN_COMMANDS
+from nas.commands import run_commands
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
 from nas.core.optimisation import distributed
@@ -364,7 +364,7 @@ def test_no_labels_by_training_without_validation_images(
     settings = from_values({}, [*SMALL, *asked, "data.validation=0", "train.select=last"])
     monkeypatch.setattr(Jobs, "dataset", property(lambda self: pytest.fail("data were read before the check")))
     with pytest.raises(InputError, match=r"Expected data\.validation above 0 with trained:\w+"):
-        RUN_COMMANDS.get(command)().check(settings)
+        run_commands()[command]().check(settings)
 
 
 def test_a_label_is_never_judged_on_other_images() -> None:
@@ -379,12 +379,12 @@ def test_the_best_epoch_needs_validation_images(command: str, monkeypatch: pytes
     arch = [f"arch={A}"] if command == "train" else []
     settings = from_values({}, [*SMALL, *arch, "data.validation=0"])
     with pytest.raises(InputError, match=r"train\.select=last with data\.validation=0.*set train\.select=last"):
-        RUN_COMMANDS.get(command)().check(settings)
+        run_commands()[command]().check(settings)
 
 
 def test_a_search_without_validation_images(tmp_path: Path) -> None:
     """Only trainings choose an epoch; a search needs no train.select=last."""
-    RUN_COMMANDS.get("search")().check(
+    run_commands()["search"]().check(
         from_values({}, [*SMALL, "objective=grad_norm", "data.validation=0"]), {}, keep=False
     )
 
@@ -394,9 +394,9 @@ def test_parts_of_a_batch_are_looked_at_before_a_start(monkeypatch: pytest.Monke
     short = from_values({}, [*SMALL, "objective=trained:clean", "label.batch_size=8", "label.accumulate=5"])
     for command in ("search", "run"):
         with pytest.raises(InputError, match=r"set label\.accumulate to at most 4"):
-            RUN_COMMANDS.get(command)().check(short, keep=False)
+            run_commands()[command]().check(short, keep=False)
     settings = from_values({}, [*SMALL, f"arch={A}", "train.batch_size=8", "train.accumulate=4"])
-    RUN_COMMANDS.get("train")().check(settings, keep=False)
+    run_commands()["train"]().check(settings, keep=False)
     monkeypatch.setattr(distributed, "current", lambda: Processes(0, 4))
     with pytest.raises(InputError, match=r"Expected parts of at least 4 images.*set train\.accumulate to at most 2"):
-        RUN_COMMANDS.get("train")().check(settings, keep=False)
+        run_commands()["train"]().check(settings, keep=False)

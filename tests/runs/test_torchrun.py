@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.commands.base.command import Output
+from nas.commands.base import Output
 from nas.commands.run import Run
 from nas.core.errors import InputError
 from nas.core.io import checkpoint

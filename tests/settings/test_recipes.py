@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nas import configs
-from nas.commands import COMMANDS, RUN_COMMANDS
+from nas.commands import COMMANDS, run_commands
 from nas.core.config import shipped
 from nas.core.errors import InputError
 from nas.eval.plan import attacks_of
@@ -366,4 +366,4 @@ def test_every_recipe_passes_the_checks_before_a_start(name: str, images: str) -
     command = "train" if settings.train.method != "standard" or name in ("cifar10-darts", "imagenet-darts") else "run"
     settings.eval.n_test = 8
     settings.eval.attacks = ["fgsm", "pgd20"]  # the others need packages
-    RUN_COMMANDS.get(command)().check(settings, keep=False)
+    run_commands()[command]().check(settings, keep=False)

@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.commands.base.arguments import Argument, Option
+from nas.commands.base.output import Output
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.settings.reader import Reader
 
 if TYPE_CHECKING:
-    from nas.runs.stages.context import Watcher
-
-
-class Counter:
-    """Shows how far a count has come; `total` is None where its end is unknown. This one is silent."""
-
-    total: int | None = None
-
-    def update(self, done: int, failed: int) -> None:
-        """So many are done, these of them without a value."""
-
-
-class Output:
-    """Where a command's result goes. This one keeps it and is otherwise silent; that of `nas.cli` prints."""
-
-    as_json = False
-    value: Any = None
-    text = ""
-
-    def emit(self, value: Any, text: str) -> None:
-        """The result of the command, once it is known: `value` for scripts, `text` for people."""
-        self.value, self.text = value, text
-
-    def write(self, text: str) -> None:
-        """A part of a result that comes bit by bit, in whole lines; such a command emits nothing."""
-        self.text += text
-
-    def note(self, line: str) -> None:
-        """What a person may want to know beside the result."""
-
-    @contextmanager
-    def counting(self, name: str, total: int | None) -> Iterator[Counter]:
-        yield Counter()
-
-    @contextmanager
-    def watching(self) -> Iterator[Watcher]:
-        from nas.runs.stages.context import Watcher
-
-        yield Watcher()
+    pass
 
 
 class Command(ABC):
@@ -70,7 +31,7 @@ class Command(ABC):
     needs_training_images: ClassVar[bool] = True
 
     @classmethod
-    def typed(cls) -> str:
+    def cli_name(cls) -> str:
         """What is typed for it: its name, but for what another command begins."""
         return cls.name
 
@@ -84,9 +45,9 @@ class Command(ABC):
     def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
         """The command as a reader of settings; `proxies` are those that it computes whatever the settings say."""
         others = sorted(COMMANDS.components.values(), key=lambda other: other.place)
-        patterns = {other.typed(): other.takes for other in others if other.takes}
-        patterns.setdefault(self.typed(), self.takes)
-        return Reader(self.typed(), patterns, self.later, self.needs_training_images, self.instead, proxies)
+        patterns = {other.cli_name(): other.takes for other in others if other.takes}
+        patterns.setdefault(self.cli_name(), self.takes)
+        return Reader(self.cli_name(), patterns, self.later, self.needs_training_images, self.instead, proxies)
 
 
 COMMANDS: Registry[type[Command]] = Registry("command", "nas.commands", "nas.commands", is_concrete_subclass(Command))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.commands.base.arguments import Argument, Option
-from nas.commands.base.command import Command, Output
+from nas.commands.base.command import Command
+from nas.commands.base.output import Output
 from nas.core.errors import InputError, Terminated
 
 if TYPE_CHECKING:
@@ -54,8 +55,11 @@ class RunCommand(Command):
         """
 
     def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
-        """What each stage will cost. A command without it has no `--dry-run`."""
-        raise NotImplementedError
+        """What each stage will cost. A command that does not define this has no `--dry-run`."""
+        raise InputError(
+            f"Expected --dry-run with a command that can forecast its cost but got it with nas {self.cli_name()}; "
+            "leave it out."
+        )
 
     @abstractmethod
     def execute(self, run: Run, watcher: Watcher) -> Result:
@@ -87,9 +91,9 @@ class RunCommand(Command):
         name, seed = str(settings["name"]), f"seed={settings['seed']}"
         differing = changes(self.reader(), name, settings) if name in config.shipped() else None
         if differing is not None:
-            return shlex.join(["nas", self.typed(), name, seed, *differing]), False
+            return shlex.join(["nas", self.cli_name(), name, seed, *differing]), False
         several = [] if settings.get("seeds", 1) == 1 else [f"seeds={settings['seeds']}"]
-        return shlex.join(["nas", self.typed(), f"{name}.yaml", seed, *several]), True
+        return shlex.join(["nas", self.cli_name(), f"{name}.yaml", seed, *several]), True
 
     @classmethod
     def has_forecast(cls) -> bool:
@@ -163,4 +167,4 @@ class RunCommand(Command):
         """What the run will cost, from a few seconds of measuring; writes nothing."""
         from nas.runs.stages.forecast import forecast
 
-        return forecast(self.typed(), settings, lambda jobs: self.costs(jobs, given))
+        return forecast(self.cli_name(), settings, lambda jobs: self.costs(jobs, given))

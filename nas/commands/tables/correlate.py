@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base.arguments import Argument, Option
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Argument, Command, Option, Output
 from nas.commands.tables.options import LATENCY, Files, benchmarks, words, written
 from nas.core.errors import InputError
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base.arguments import Option
-from nas.commands.base.command import Output
+from nas.commands.base import Option, Output
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:

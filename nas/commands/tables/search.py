@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base.arguments import Option
-from nas.commands.base.command import Command, Output
+from nas.commands.base import Command, Option, Output
 from nas.commands.tables.options import LATENCY, SPREAD, Files, benchmarks, spread, words, written
 
 if TYPE_CHECKING:

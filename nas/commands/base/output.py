@@ -1,0 +1,52 @@
+"""What a command shows: its result, notes beside it, and how far its work has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.runs.stages.context import Watcher
+
+
+class Counter:
+    """Shows how far a count has come. This one is silent."""
+
+    total: int | None = None  # None while the end is unknown
+
+    def update(self, done: int, failed: int) -> None:
+        """Show that `done` items are finished, `failed` of them without a value."""
+
+    def print_above(self, text: str, descriptor: int) -> bool:
+        """Print `text` above a bar on the same terminal as `descriptor`; False if there is no such bar."""
+        return False
+
+
+class Output:
+    """Where a command's result goes. This one keeps it and is otherwise silent; that of `nas.cli` prints."""
+
+    as_json = False
+    value: Any = None
+    text = ""
+
+    def emit(self, value: Any, text: str) -> None:
+        """The result of the command, once it is known: `value` for scripts, `text` for people."""
+        self.value, self.text = value, text
+
+    def write(self, text: str) -> None:
+        """A part of a result that comes bit by bit, in whole lines; such a command emits nothing."""
+        self.text += text
+
+    def note(self, line: str) -> None:
+        """What a person may want to know beside the result."""
+
+    @contextmanager
+    def counting(self, name: str, total: int | None) -> Iterator[Counter]:
+        yield Counter()
+
+    @contextmanager
+    def watching(self) -> Iterator[Watcher]:
+        from nas.runs.stages.context import Watcher
+
+        yield Watcher()
