@@ -11,7 +11,7 @@ from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 
 LARGEST_JITTER = (1.0, 1.0, 1.0, 0.5)  # of brightness, contrast, saturation and hue
 
@@ -36,18 +36,18 @@ class AugmentationOptions(Section):
                 f"up to .5, but got {self.jitter}; leave it empty for none."
             )
 
-    def augmented(self, images: Tensor, fill: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+    def augmented(self, images: Tensor, fill: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
         """Images (B, 3, H, W) of bytes as floats in [0, 1], changed; `fill` (1, 3, 1, 1) is put where one is blanked.
 
-        The random numbers are drawn for the whole batch, of which the images are the `share`.
+        The random numbers are drawn for the whole batch, of which the images are the `shard`.
         """
         if self.crop:
-            images = random_crop(images, self.crop, generator, share)
+            images = random_crop(images, self.crop, generator, shard)
         if self.flip:
-            images = random_flip(images, generator, share)
+            images = random_flip(images, generator, shard)
         x = unit_range(images)
         if self.resized_crop:
-            x = resized_crop(x, self.resized_crop, generator, share)
+            x = resized_crop(x, self.resized_crop, generator, shard)
         if self.jitter:
-            x = color_jitter(x, self.jitter, generator, share)
-        return cutout(x, self.cutout, fill, generator, share) if self.cutout else x
+            x = color_jitter(x, self.jitter, generator, shard)
+        return cutout(x, self.cutout, fill, generator, shard) if self.cutout else x

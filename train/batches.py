@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.core.data import Split
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 
 AHEAD = 3  # batches gathered while the device works
 ROOM = 0.5  # of the device's free memory that the images may take
@@ -29,16 +29,16 @@ class Batches:
     """Batches of bytes and labels on `device`, the same in the same order whether `resident` or not.
 
     Resident: the whole part is copied to the device once and batches are picked there. Not resident: a thread gathers
-    the next batches, from memory or from disk, in pinned memory and they are copied while the device computes. `share`
+    the next batches, from memory or from disk, in pinned memory and they are copied while the device computes. `shard`
     is what this process takes of every batch.
     """
 
     def __init__(
-        self, split: Split, device: torch.device, resident: bool | None = None, share: Share | None = None
+        self, split: Split, device: torch.device, resident: bool | None = None, shard: BatchShard | None = None
     ) -> None:
         self.device = device
         self.resident = fits(split, device) if resident is None else resident
-        self.share = share if share is None else share.on(device if self.resident else torch.device("cpu"))
+        self.shard = shard if shard is None else shard.on(device if self.resident else torch.device("cpu"))
         self.split = split.on(device) if self.resident else split
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class Batches:
         if not self.resident:
             order = order.cpu()  # one wait for the device per epoch
         chosen = (order[number * batch_size : (number + 1) * batch_size] for number in range(start, last))
-        own = chosen if self.share is None else (self.share.of(positions) for positions in chosen)
+        own = chosen if self.shard is None else (self.shard.of(positions) for positions in chosen)
         return self._picked(own) if self.resident else self._streamed(own)
 
     def _picked(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -81,9 +81,9 @@ class Classification:
         self.seed = seed
         self.batch_size = min(settings.batch_size, len(dataset.train))
         self.steps_per_epoch = len(dataset.train) // self.batch_size  # the incomplete last batch is left out
-        share, self.sizes = divided(self.batch_size, settings.accumulate, self.processes.rank, self.processes.count)
-        self.share = share if share is None else share.on(device)
-        self.train_part = Batches(dataset.train, device, settings.resident, self.share)
+        shard, self.sizes = divided(self.batch_size, settings.accumulate, self.processes.rank, self.processes.count)
+        self.shard = shard if shard is None else shard.on(device)
+        self.train_part = Batches(dataset.train, device, settings.resident, self.shard)
         self.validation_part = dataset.validation
         self.outputs: nn.Module = Outputting(self.model)
         self.logits: Callable[[Tensor], Tensor] = self.model
@@ -123,8 +123,8 @@ class Classification:
 
     def batches(self, start: int) -> Iterator[Batch]:
         for images, labels in self.train_part.of(self.order, self.batch_size, start):
-            x = self.settings.augmented(images, self.model.mean, self.generator, self.share)
-            yield x, labels, self.method.draw(x, self.generator, self.share)
+            x = self.settings.augmented(images, self.model.mean, self.generator, self.shard)
+            yield x, labels, self.method.draw(x, self.generator, self.shard)
 
     # a step
 

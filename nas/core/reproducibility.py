@@ -24,7 +24,7 @@ def make_deterministic() -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def nondeterminism_as_errors() -> Iterator[None]:
     """Turn torch's refusal of an operation into one line that says what to do."""
     try:
         yield
@@ -50,5 +50,5 @@ class Deterministic:
         vars(self).update(state)
 
     def __call__(self, item: Any) -> Any:
-        with told():
+        with nondeterminism_as_errors():
             return self.function(item)

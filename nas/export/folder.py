@@ -20,7 +20,7 @@ import torch
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.io import checkpoint
-from nas.core.io.files import told_plainly, write_atomic, write_json, write_text
+from nas.core.io.files import os_errors_as_input_errors, write_atomic, write_json, write_text
 from nas.core.io.records import Json
 from nas.core.provenance import versions
 from nas.export.card import Evaluation, Facts, card
@@ -114,13 +114,13 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
     """A folder to fill that becomes `folder` at the end; a kill before that leaves nothing under this name."""
-    with told_plainly(folder):
+    with os_errors_as_input_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         yield temporary
         temporary.chmod(0o755)
-        with told_plainly(folder):
+        with os_errors_as_input_errors(folder):
             os.rename(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

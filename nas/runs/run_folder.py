@@ -19,7 +19,14 @@ from nas.core.config import Values
 from nas.core.data import Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
-from nas.core.io.files import ChangedError, DamagedError, put_aside, read_signed, told_plainly, write_signed
+from nas.core.io.files import (
+    ChangedError,
+    DamagedError,
+    os_errors_as_input_errors,
+    put_aside,
+    read_with_checksum,
+    write_with_checksum,
+)
 from nas.core.io.locks import lock
 from nas.core.io.records import Json, Record
 from nas.core.storage import backup
@@ -114,7 +121,7 @@ class Run:
     def finish(self, result: R) -> R:
         """Write `result.json`, the mark of a finished run; returns what it says."""
         result = self.signed(result)
-        write_signed(self.folder / RESULT, result.to_json())
+        write_with_checksum(self.folder / RESULT, result.to_json())
         return result
 
     def result(self) -> Result | None:
@@ -184,14 +191,14 @@ def create(command: str, settings: Settings, extra: Json | None = None) -> Itera
             "another."
         )
     parent = wanted.parent if wanted is not None else Path("runs")
-    with told_plainly(wanted or parent):
+    with os_errors_as_input_errors(wanted or parent):
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
     try:
         begun = RunConfig(
             version=__version__, command=command, extra=extra or {}, settings=config.plain(settings)
         ).to_json()
-        write_signed(temporary / CONFIG, begun)
+        write_with_checksum(temporary / CONFIG, begun)
         with backup.opened(temporary / STORE) as store:
             store.put("config", begun)
             backup.keep_copy(store)
@@ -237,7 +244,7 @@ def read_config(folder: Path) -> RunConfig:
     """What `config.json` of a run says, as it was meant; `InputError` where the folder is no run."""
     path = folder / CONFIG
     try:
-        return RunConfig.from_json(read_signed(path)).as_meant()
+        return RunConfig.from_json(read_with_checksum(path)).as_meant()
     except FileNotFoundError as error:
         raise InputError(f"Expected a run folder but {folder} has no {CONFIG}; check the path.") from error
     except ChangedError as error:
@@ -267,7 +274,7 @@ def result_of(folder: Path) -> Result | None:
     command = read_config(folder).command
     path = folder / RESULT
     try:
-        value = read_signed(path)
+        value = read_with_checksum(path)
     except FileNotFoundError:
         return None
     except DamagedError as error:
@@ -332,14 +339,14 @@ def _configuration(folder: Path, store: SqliteStore) -> RunConfig:
             "The configuration %s was damaged (%s) and is written anew from the run's store.", path, why
         )
         put_aside(path)
-        write_signed(path, kept)
+        write_with_checksum(path, kept)
         return RunConfig.from_json(kept).as_meant()
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the run's lock."""
-    with told_plainly(folder):
+    with os_errors_as_input_errors(folder):
         file = (folder / "lock").open("w")
     with file:
         lock(file, folder, "works on")

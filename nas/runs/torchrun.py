@@ -18,7 +18,7 @@ from nas.core.execution.worker_pool import leave_notes_to_others
 from nas.core.io.records import Json
 from nas.core.optimisation import distributed
 from nas.core.optimisation.trainer import LoopState, Progress
-from nas.core.reproducibility import make_deterministic, told
+from nas.core.reproducibility import make_deterministic, nondeterminism_as_errors
 from nas.settings.schema import Settings
 from nas.train import TrainedNetwork, TrainSettings, train
 
@@ -90,7 +90,7 @@ def run_follower() -> None:
             torch.set_num_threads(settings.executor.threads)
             if settings.executor.deterministic:
                 make_deterministic()
-            with told():
+            with nondeterminism_as_errors():
                 train(trained, load(settings.data), recipe, folder, seed, settings.torch_device())
         except RuntimeError as error:  # torch's word for a process that is gone
             raise NasError(f"Another process of this training stopped ({str(error).splitlines()[0]}).") from error

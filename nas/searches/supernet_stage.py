@@ -11,8 +11,8 @@ import torch
 from nas.core.errors import InputError, NasError
 from nas.core.goal import Goal
 from nas.core.io import checkpoint
-from nas.core.io.files import told_plainly
-from nas.core.reproducibility import told
+from nas.core.io.files import os_errors_as_input_errors
+from nas.core.reproducibility import nondeterminism_as_errors
 from nas.core.seeds import derive
 from nas.objectives import connected
 from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
@@ -62,7 +62,7 @@ def search_supernet(context: RunContext) -> SearchResult:
     device = settings.torch_device()
     torch.set_num_threads(settings.executor.threads)
     strategy = made(context.jobs)
-    kept = next(checkpoint.kept(path, "supernet"), None)
+    kept = next(checkpoint.load_newest_valid(path, "supernet"), None)
     if kept is not None:
         strategy.load_state_dict(kept["state"])
     epochs = settings.strategy.epochs
@@ -72,15 +72,15 @@ def search_supernet(context: RunContext) -> SearchResult:
         SummaryWriter(str(path.parent / "tensorboard"), purge_step=strategy.epochs_done) as writer,
     ):
         while not strategy.done:
-            with told():
+            with nondeterminism_as_errors():
                 epoch = strategy.step()
-            with told_plainly(run.folder):
+            with os_errors_as_input_errors(run.folder):
                 for name, value in epoch.to_json().items():
                     if isinstance(value, (int, float)) and not isinstance(value, bool):
                         writer.add_scalar(name, value, epoch.epoch)
                 writer.add_text("architecture", epoch.arch, epoch.epoch)
                 writer.flush()
-            checkpoint.keep(path, {"kind": "supernet", "state": strategy.state_dict()})
+            checkpoint.save_rotating(path, {"kind": "supernet", "state": strategy.state_dict()})
             context.watcher.update(epoch.epoch, _note(epoch))
             stage.flush()
     space = SPACES.get(settings.space)()

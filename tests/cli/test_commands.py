@@ -18,7 +18,7 @@ from nas import __version__
 from nas.cli.main import run_command
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
-from nas.core.io.files import write_signed
+from nas.core.io.files import write_with_checksum
 from nas.eval import hrs, wilson
 from nas.results import EvalResult, RunResult, SearchResult, TrainResult
 from nas.search_spaces import SPACES, NASBench201
@@ -142,7 +142,7 @@ def test_a_run_of_version_0_1_is_reported_corrected_and_resumed_as_it_is(
     for row in old["differences"]:
         del row["p"], row["corrected"]
         row["shown"], row["text"] = True, "+99.0 points [+98.0, +99.5]"
-    write_signed(tmp_path / "old" / "result.json", old)
+    write_with_checksum(tmp_path / "old" / "result.json", old)
     content = (tmp_path / "old" / "result.json").read_bytes()
     assert nas_json("report", "old", cwd=tmp_path) == result
     assert nas("report", "old", cwd=tmp_path).stdout == nas("report", "runs/quickstart-1", cwd=folder).stdout.replace(

@@ -11,7 +11,7 @@ import torch
 from commands import IDLE, TINY, nas, nas_json
 
 from nas.core.io import checkpoint
-from nas.core.io.files import write_signed
+from nas.core.io.files import write_with_checksum
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 SMALL = (*TINY, "model.channels=2", "model.cells_per_stage=1", "executor.workers=1", "device=cpu", "eval.attacks=fgsm")
@@ -125,7 +125,7 @@ def test_a_run_of_before_goes_on_to_the_same_numbers(few_digits: str, tmp_path: 
     whole = nas_json("train", *words, "run.dir=run", cwd=tmp_path)
     about = json.loads((tmp_path / "run/config.json").read_text())
     del about["settings"]["data"]["validation"]
-    write_signed(tmp_path / "run/config.json", about)
+    write_with_checksum(tmp_path / "run/config.json", about)
     (tmp_path / "run/result.json").unlink()
     (tmp_path / "run/result.json.sha256").unlink()
     again = nas_json("resume", "run", cwd=tmp_path)

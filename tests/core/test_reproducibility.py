@@ -11,7 +11,7 @@ import torch
 
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings, executor_for
-from nas.core.reproducibility import FIXED, WORKSPACE, Deterministic, make_deterministic, told
+from nas.core.reproducibility import FIXED, WORKSPACE, Deterministic, make_deterministic, nondeterminism_as_errors
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_other_failures_stay_what_they_are() -> None:
     with executor_for(other_failure, ExecutorSettings(workers=1, deterministic=True), "cpu") as executor:
         (done,) = executor.map(enumerate([0]))
     assert done.failure == "RuntimeError: something else"
-    with pytest.raises(RuntimeError, match="something else"), told():
+    with pytest.raises(RuntimeError, match="something else"), nondeterminism_as_errors():
         other_failure(0)
 
 

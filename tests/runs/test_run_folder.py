@@ -14,7 +14,7 @@ import torch
 from nas.core import provenance
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
-from nas.core.io.files import DamagedError, write_signed
+from nas.core.io.files import DamagedError, write_with_checksum
 from nas.results import Provenance, Result
 from nas.runs.run_folder import create, read_config, reopen, result_of
 from nas.searches.search_stage import depends_on_images
@@ -170,6 +170,6 @@ def test_which_searches_depend_on_images(tmp_path: Path, overrides: list[str], e
 def test_a_run_of_before_goes_on_with_a_tenth(folder: Path) -> None:
     about = json.loads((folder / "config.json").read_text())
     assert about["settings"]["data"].pop("validation") == 0.1
-    write_signed(folder / "config.json", about)
+    write_with_checksum(folder / "config.json", about)
     with reopen(folder) as run:
         assert run.settings.data.validation == 0.1

@@ -20,7 +20,7 @@ from nas.core import config, provenance
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
-from nas.core.io.files import write_signed
+from nas.core.io.files import write_with_checksum
 from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
 from nas.runs.run_folder import create, read_config, reopen
@@ -63,7 +63,7 @@ def as_before(folder: Path) -> None:
     about = json.loads((folder / "config.json").read_text())
     for key in NEW:
         del about["settings"]["data"][key]
-    write_signed(folder / "config.json", about)
+    write_with_checksum(folder / "config.json", about)
 
 
 def first_version(settings: Any) -> dict[str, Any]:

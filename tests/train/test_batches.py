@@ -1,4 +1,4 @@
-"""Batches are the same in the same order wherever the images lie and however many share them."""
+"""Batches are the same in the same order wherever the images lie and however many shard them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from nas.core.data import Dataset, DataSettings, Split, load
 from nas.core.errors import InputError
 from nas.core.execution import available_memory
-from nas.core.optimisation.shards import Share, divided
+from nas.core.optimisation.shards import BatchShard, divided
 from nas.train import TrainedNetwork, TrainSettings, check_parts, train
 from nas.train.batches import AHEAD, Batches, fits
 from nas.train.training import Classification
@@ -24,15 +24,15 @@ Recipe = Callable[..., TrainSettings]
 
 
 @pytest.mark.parametrize("start", [0, 2, 6, 7])
-@pytest.mark.parametrize("share", [None, Share(8, torch.tensor([1, 4, 5]))])
-def test_streamed_ones_are_the_resident_ones(dataset: Dataset, start: int, share: Share | None) -> None:
+@pytest.mark.parametrize("shard", [None, BatchShard(8, torch.tensor([1, 4, 5]))])
+def test_streamed_ones_are_the_resident_ones(dataset: Dataset, start: int, shard: BatchShard | None) -> None:
     order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
-    resident, streamed = (Batches(dataset.train, CPU, here, share) for here in (True, False))
+    resident, streamed = (Batches(dataset.train, CPU, here, shard) for here in (True, False))
     first, second = (list(batches.of(order, 8, start)) for batches in (resident, streamed))
     assert len(first) == len(second) == 7 - start  # 60 // 8
     for number, ((x, y), (x_too, y_too)) in enumerate(zip(first, second), start):
         chosen = order[8 * number : 8 * number + 8]
-        chosen = chosen if share is None else chosen[share.index]
+        chosen = chosen if shard is None else chosen[shard.index]
         assert torch.equal(x, dataset.train.images[chosen])
         assert torch.equal(y, dataset.train.labels[chosen])
         assert torch.equal(x, x_too)
@@ -95,9 +95,9 @@ def test_shares_divide_every_part_of_a_batch(total: int, parts: int, processes: 
     whole = [part.tolist() for part in torch.arange(total).tensor_split(parts)]
     found: list[list[list[int]]] = []
     for rank in range(processes):
-        share, sizes = divided(total, parts, rank, processes)
-        assert (share is None) == (processes == 1)
-        index = torch.arange(total) if share is None else share.index
+        shard, sizes = divided(total, parts, rank, processes)
+        assert (shard is None) == (processes == 1)
+        index = torch.arange(total) if shard is None else shard.index
         found.append([piece.tolist() for piece in index.split(sizes)])
     for k in range(parts):
         assert [i for pieces in found for i in pieces[k]] == whole[k]

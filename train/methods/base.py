@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nas.core.config import Section
 from nas.core.io.checkpoint import State
 from nas.core.optimisation.perturb import Objective, Walk, eval_mode, pgd
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 
 Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`
 Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # outputs and labels to the loss
@@ -78,7 +78,7 @@ class Method:
         """Optimiser steps on each batch."""
         return 1
 
-    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+    def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
         """Where the attack on images x starts; x itself by default."""
         return x
 

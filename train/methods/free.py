@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.io.checkpoint import State
 from nas.core.optimisation.perturb import Walk
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Method, MethodOptions
 
 
@@ -40,7 +40,7 @@ class Free(Method):
     def replays(cls, settings: MethodOptions) -> int:
         return settings.free_replays
 
-    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
+    def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
         if self.delta is None:
             self.delta = torch.zeros_like(x)
         return self.delta  # the same memory throughout: later steps on the batch see how it moves

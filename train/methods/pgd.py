@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.core.optimisation.perturb import Walk, uniform_noise
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Method, MethodOptions
 
 
@@ -31,8 +31,8 @@ class PGD(Method):
     def walk(cls, settings: MethodOptions) -> Walk:
         return settings.steps, settings.step_size
 
-    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
-        return uniform_noise(x, self.settings.eps, generator, share=share)
+    def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
+        return uniform_noise(x, self.settings.eps, generator, shard=shard)
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
         return self.attacked(self.cross_entropy(y), x, start, self.settings.step_size, self.settings.steps)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas.core.optimisation.perturb import Walk, eval_mode, normal_noise
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Criterion, Method, MethodOptions, Outputs
 
 START = 0.001  # standard deviation of the attack's start; at x itself the divergence has no gradient
@@ -41,8 +41,8 @@ class TRADES(Method):
     def walk(cls, settings: MethodOptions) -> Walk:
         return settings.steps, settings.step_size
 
-    def draw(self, x: Tensor, generator: torch.Generator, share: Share | None) -> Tensor:
-        return normal_noise(x, START, generator, share)
+    def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
+        return normal_noise(x, START, generator, shard)
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
         with eval_mode(self.model), torch.no_grad():

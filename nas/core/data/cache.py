@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from filelock import lock_descriptor
 
 from nas.core.data.formats.base import Source, log
-from nas.core.data.image_store import Part, Stored, Unfinished, needed, opened
+from nas.core.data.image_store import ImageStore, ImageStoreWriter, Part, needed, opened
 from nas.core.data.seen import Seen
 from nas.core.errors import InputError
 from nas.core.execution.available_memory import in_words
@@ -60,7 +60,7 @@ def key(
     return digest.hexdigest()
 
 
-def recall(name: str, key: str) -> Stored | None:
+def recall(name: str, key: str) -> ImageStore | None:
     """The images kept under `key`, or None where there are none or they are damaged; those are removed."""
     try:
         path = _path(name, key)
@@ -83,7 +83,7 @@ def kept(
     parts: Callable[[], Sequence[Part]],
     num_classes: Callable[[], int],
     seen: Callable[[], Seen] = Seen,
-) -> Stored:
+) -> ImageStore:
     """Write the images of `parts` and map them, or map what another process wrote meanwhile.
 
     `seen` is asked after the images were decoded.
@@ -116,14 +116,14 @@ def _written(
     parts: Sequence[Part],
     num_classes: int,
     seen: Callable[[], Seen],
-) -> Stored:
+) -> ImageStore:
     size, free = needed(parts), shutil.disk_usage(path.parent).free
     there = os.fstat(images.fileno()).st_size
     if size > free + there:
         raise OSError(errno.ENOSPC, f"{in_words(size)} needed in {path.parent}, {in_words(free + there)} free")
     log.info("Reading %d images; they are kept for the next start.", sum(len(part.order) for part in parts))
     with sums.open("r+b" if sums.exists() else "w+b") as file:
-        Unfinished(images, file).write(parts, num_classes, seen)
+        ImageStoreWriter(images, file).write(parts, num_classes, seen)
     os.replace(unfinished, path)
     name_outdated(path.parent, _FORMAT)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nas.core.data.mapped_images import Pages
+from nas.core.data.mapped_images import MappedImages
 from nas.core.data.splits import fixed_generator
 from nas.core.errors import InputError
 
@@ -22,7 +22,7 @@ class Split:
 
     images: torch.Tensor
     labels: torch.Tensor
-    pages: Pages | None = None
+    pages: MappedImages | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

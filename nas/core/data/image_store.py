@@ -37,7 +37,7 @@ import torch
 from nas.core.data.channel_statistics import Histogram
 from nas.core.data.dataset import Split
 from nas.core.data.formats.base import Pictures, Triple
-from nas.core.data.mapped_images import Pages
+from nas.core.data.mapped_images import MappedImages
 from nas.core.data.seen import Levels, Seen
 from nas.core.execution import available_memory
 from nas.core.io.records import Json, Record
@@ -70,7 +70,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stored:
+class ImageStore:
     """What the file holds; the images of the parts are mapped, not read."""
 
     parts: tuple[Split, Split, Split]
@@ -83,7 +83,7 @@ class Stored:
 # writing
 
 
-class Unfinished:
+class ImageStoreWriter:
     """A file that is being written, and beside it the CRC-32 of the images that it has so far.
 
     An interrupted writing continues behind the last whole chunk: decoding a large data set takes hours.
@@ -181,7 +181,7 @@ def _sums(images: np.ndarray) -> np.ndarray:
 # reading
 
 
-def opened(path: Path) -> Stored:
+def opened(path: Path) -> ImageStore:
     """The file, mapped; `ValueError` (or `OSError`) where it is damaged."""
     with path.open("rb") as file:
         about, labels, sums = _described(file)
@@ -197,10 +197,10 @@ def opened(path: Path) -> Stored:
     parts, first = [], 0
     for count in about.counts:
         own = slice(first, first + count)
-        source = None if in_memory else Pages(path, pages, first * size, size, sums[own])
+        source = None if in_memory else MappedImages(path, pages, first * size, size, sums[own])
         parts.append(Split(images[own], torch.from_numpy(labels[own].copy()), source))
         first += count
-    return Stored((parts[0], parts[1], parts[2]), about.num_classes, about.mean, about.std, Seen.read(about.seen))
+    return ImageStore((parts[0], parts[1], parts[2]), about.num_classes, about.mean, about.std, Seen.read(about.seen))
 
 
 def _described(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from nas.core.io.files import DamagedError
 
 
-class Pages:
+class MappedImages:
     """The images of a part in a mapped file: `size` bytes each from `offset` on, with their CRC-32 `sums`."""
 
     def __init__(self, path: Path, pages: mmap.mmap, offset: int, size: int, sums: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from nas.core.errors import InputError, NasError, ResourceError, Terminated
 from nas.core.execution.local_pool import LocalPool
 from nas.core.execution.ray_pool import RayPool
 from nas.core.execution.worker_pool import WorkerEvent, WorkerPool, make_repeatable
-from nas.core.io.files import told_plainly
+from nas.core.io.files import os_errors_as_input_errors
 from nas.core.reproducibility import Deterministic
 from nas.core.storage.base import FactStore, Key, Result, TaskResult
 from nas.core.storage.sqlite import SqliteStore
@@ -260,7 +260,7 @@ def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[
     """
     start = time.perf_counter()
     try:
-        with told_plainly(Path.cwd()):
+        with os_errors_as_input_errors(Path.cwd()):
             result, failure = function(item), None
     except (InputError, ResourceError):
         raise

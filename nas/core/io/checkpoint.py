@@ -50,13 +50,13 @@ def load(path: Path, kind: str) -> State:
     return payload
 
 
-def keep(path: Path, payload: State) -> None:
+def save_rotating(path: Path, payload: State) -> None:
     """`save` what a stopped work goes on from; the one before stays as `last.previous.pt` beside `last.pt`."""
     save(path, payload, _previous(path))
 
 
-def kept(path: Path, kind: str) -> Iterator[State]:
-    """What `keep` wrote, the newest first; none where there is none.
+def load_newest_valid(path: Path, kind: str) -> Iterator[State]:
+    """What `save_rotating` wrote, the newest first; none where there is none.
 
     One that is damaged is named in a warning and put aside as `last.damaged-N.pt`; what is behind it is the one before
     it, or the start. Work that is repeated from there comes to the same end.
@@ -75,7 +75,7 @@ def kept(path: Path, kind: str) -> Iterator[State]:
             )
 
 
-def trouble(path: Path, kind: str) -> str | None:
+def validate(path: Path, kind: str) -> str | None:
     """Why the checkpoint at `path` cannot be used; None where it can."""
     try:
         load(path, kind)

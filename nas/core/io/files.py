@@ -77,7 +77,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | 
 
     What was at `path` is at `previous` afterwards, where that is given.
     """
-    with told_plainly(path):
+    with os_errors_as_input_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -135,7 +135,7 @@ def put_aside(path: Path, *companions: Path) -> Path:
     number = 1
     while any(moved(file).exists() for file in files):
         number += 1
-    with told_plainly(path):
+    with os_errors_as_input_errors(path):
         for file in files:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(file, moved(file))
@@ -151,21 +151,21 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_signed(path: Path, value: Any) -> None:
+def write_with_checksum(path: Path, value: Any) -> None:
     """`write_json`, and beside it NAME.sha256 in the form that `sha256sum -c` reads."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_text(_signature(path), f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
+    write_text(_checksum_file(path), f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
     write_text(path, text)
 
 
-def read_signed(path: Path) -> Any:
+def read_with_checksum(path: Path) -> Any:
     """The value of a JSON file; `DamagedError` where it is none or not the one that its NAME.sha256 is of.
 
     A file without one is taken as it is; a missing file is a `FileNotFoundError`.
     """
     content = path.read_bytes()
     try:
-        wanted = _signature(path).read_bytes()
+        wanted = _checksum_file(path).read_bytes()
     except FileNotFoundError:
         wanted = None
     try:
@@ -176,19 +176,19 @@ def read_signed(path: Path) -> Any:
         ) from error
     if wanted is not None and wanted.split(b" ")[0] != hashlib.sha256(content).hexdigest().encode():
         raise ChangedError(
-            f"Expected {path} as it was written but it does not match its checksum in {_signature(path).name}; restore "
-            "it from a copy.",
+            f"Expected {path} as it was written but it does not match its checksum in {_checksum_file(path).name}; "
+            "restore it from a copy.",
             "it does not match its checksum",
         )
     return value
 
 
-def _signature(path: Path) -> Path:
+def _checksum_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
 @contextmanager
-def told_plainly(path: Path) -> Iterator[None]:
+def os_errors_as_input_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals (full disk, read-only folder, ...) into one line that says what to do."""
     try:
         yield

@@ -1,6 +1,6 @@
 """Augmentation of whole batches on the device they are on.
 
-Where `share` is given, the images are those of the share, and the random numbers are drawn for the whole batch.
+Where `shard` is given, the images are those of the shard, and the random numbers are drawn for the whole batch.
 """
 
 from __future__ import annotations
@@ -11,35 +11,37 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard, own_rows
 
 
-def random_crop(images: Tensor, padding: int, generator: torch.Generator, share: Share | None = None) -> Tensor:
+def random_crop(images: Tensor, padding: int, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
     """Each image (B, C, H, W) moved by up to `padding` pixels in both directions, filled with 0."""
     batch, channels, height, width = images.shape
     device = images.device
     padded = F.pad(images, (padding,) * 4)
-    drawn = torch.randint(0, 2 * padding + 1, (2, _count(images, share)), generator=generator, device=device)
-    top, left = _own(drawn.T, share).T
+    drawn = torch.randint(0, 2 * padding + 1, (2, _count(images, shard)), generator=generator, device=device)
+    top, left = own_rows(drawn.T, shard).T
     rows = (top[:, None] + torch.arange(height, device=device))[:, None, :, None]
     columns = (left[:, None] + torch.arange(width, device=device))[:, None, None, :]
     index = torch.arange(batch, device=device)[:, None, None, None]
     return padded[index, torch.arange(channels, device=device)[None, :, None, None], rows, columns]
 
 
-def random_flip(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+def random_flip(images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
     """Half of the images mirrored left–right."""
-    drawn = torch.rand(_count(images, share), generator=generator, device=images.device)
-    flip = _own(drawn, share) < 0.5
+    drawn = torch.rand(_count(images, shard), generator=generator, device=images.device)
+    flip = own_rows(drawn, shard) < 0.5
     return torch.where(flip[:, None, None, None], images.flip(3), images)
 
 
-def cutout(images: Tensor, side: int, fill: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+def cutout(
+    images: Tensor, side: int, fill: Tensor, generator: torch.Generator, shard: BatchShard | None = None
+) -> Tensor:
     """A square of `side` pixels around a random centre set to `fill` (1, C, 1, 1) (DeVries and Taylor 2017)."""
     _, _, height, width = images.shape
-    device, count = images.device, _count(images, share)
-    row = _own(torch.randint(0, height, (count, 1), generator=generator, device=device), share)
-    column = _own(torch.randint(0, width, (count, 1), generator=generator, device=device), share)
+    device, count = images.device, _count(images, shard)
+    row = own_rows(torch.randint(0, height, (count, 1), generator=generator, device=device), shard)
+    column = own_rows(torch.randint(0, width, (count, 1), generator=generator, device=device), shard)
     rows = torch.arange(height, device=device)
     columns = torch.arange(width, device=device)
     in_rows = (rows >= row - side // 2) & (rows < row + (side + 1) // 2)
@@ -52,7 +54,7 @@ def resized_crop(
     images: Tensor,
     side: int,
     generator: torch.Generator,
-    share: Share | None = None,
+    shard: BatchShard | None = None,
     area: tuple[float, float] = (0.08, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
 ) -> Tensor:
@@ -62,7 +64,7 @@ def resized_crop(
     image's sides where they do not fit; its place is uniform. Source: Szegedy et al., CVPR 2015.
     """
     _, _, height, width = images.shape
-    drawn = _own(torch.rand((_count(images, share), 4), generator=generator, device=images.device), share)
+    drawn = own_rows(torch.rand((_count(images, shard), 4), generator=generator, device=images.device), shard)
     size = height * width * (area[0] + drawn[:, 0] * (area[1] - area[0]))
     low, high = torch.tensor(ratio).log().tolist()
     shape = torch.exp(low + drawn[:, 1] * (high - low))
@@ -77,7 +79,7 @@ def resized_crop(
 
 
 def color_jitter(
-    images: Tensor, strength: Sequence[float], generator: torch.Generator, share: Share | None = None
+    images: Tensor, strength: Sequence[float], generator: torch.Generator, shard: BatchShard | None = None
 ) -> Tensor:
     """Brightness, contrast, saturation and hue of each image (B, 3, H, W), in [0, 1], changed by random amounts.
 
@@ -85,7 +87,7 @@ def color_jitter(
     full circle. In this order (torchvision's ColorJitter: a random one); cut to [0, 1] after each. Contrast is towards
     the image's mean luma, saturation towards each pixel's luma, ITU-R BT.601.
     """
-    drawn = _own(torch.rand((_count(images, share), 4), generator=generator, device=images.device), share)
+    drawn = own_rows(torch.rand((_count(images, shard), 4), generator=generator, device=images.device), shard)
     limits = torch.tensor(strength, device=images.device, dtype=drawn.dtype)
     change = ((2 * drawn - 1) * limits)[:, :, None, None, None]
     brightness, contrast, saturation = ((1 + change[:, index]).clamp(min=0) for index in range(3))
@@ -126,9 +128,5 @@ def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
     return torch.stack(channels, 1)
 
 
-def _count(images: Tensor, share: Share | None) -> int:
-    return len(images) if share is None else share.total
-
-
-def _own(drawn: Tensor, share: Share | None) -> Tensor:
-    return drawn if share is None else share.of(drawn)
+def _count(images: Tensor, shard: BatchShard | None) -> int:
+    return len(images) if shard is None else shard.total

@@ -10,7 +10,7 @@ from torch import nn
 from nas.core.errors import NasError
 
 
-class Guard:
+class DivergenceCheck:
     """Looks at the running loss of an epoch now and then, and at the weights before they are saved.
 
     `last` is the checkpoint that the message of a divergence points to where it exists; `limit` the largest mean loss

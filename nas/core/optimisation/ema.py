@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.core.io.checkpoint import State
 
 
-class Average:
+class ModelEMA:
     """w̄ ← d·w̄ + (1 - d)·w after every optimiser step, d = min(decay, (1 + t)/(10 + t)) at step t.
 
     The bound on d keeps the random initial weights from lingering in short trainings. The running statistics of batch

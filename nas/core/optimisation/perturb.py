@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard, own_rows
 
 Objective = Callable[[Tensor], Tensor]
 Walk = tuple[float, float]  # of an attack: how many steps, and how long each is in the norm of its ball
@@ -62,18 +62,18 @@ def uniform_noise(
     eps: float,
     generator: torch.Generator | None = None,
     bounds: Bounds = (0.0, 1.0),
-    share: Share | None = None,
+    shard: BatchShard | None = None,
 ) -> Tensor:
-    """x + U(-eps, eps) per pixel, clipped to `bounds`; drawn for the whole batch where x is a `share` of it."""
-    noise = _own(_whole(x, share).uniform_(-eps, eps, generator=generator), share)
+    """x + U(-eps, eps) per pixel, clipped to `bounds`; drawn for the whole batch where x is a `shard` of it."""
+    noise = own_rows(_whole(x, shard).uniform_(-eps, eps, generator=generator), shard)
     return x + noise if bounds is None else (x + noise).clamp(*bounds)
 
 
 def normal_noise(
-    x: Tensor, scale: float, generator: torch.Generator | None = None, share: Share | None = None
+    x: Tensor, scale: float, generator: torch.Generator | None = None, shard: BatchShard | None = None
 ) -> Tensor:
-    """x + scale·N(0, 1) per pixel, not clipped; drawn for the whole batch where x is a `share` of it."""
-    return x + scale * _own(_whole(x, share).normal_(generator=generator), share)
+    """x + scale·N(0, 1) per pixel, not clipped; drawn for the whole batch where x is a `shard` of it."""
+    return x + scale * own_rows(_whole(x, shard).normal_(generator=generator), shard)
 
 
 def ball_noise(x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:
@@ -84,17 +84,13 @@ def ball_noise(x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:
     return moved if bounds is None else moved.clamp(*bounds)
 
 
-def _whole(x: Tensor, share: Share | None) -> Tensor:
+def _whole(x: Tensor, shard: BatchShard | None) -> Tensor:
     """An empty batch in the memory format of x: numbers are drawn in the order of the memory."""
-    if share is None:
+    if shard is None:
         return torch.empty_like(x)
     last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     memory_format = torch.channels_last if last else torch.contiguous_format
-    return torch.empty((share.total, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=memory_format)
-
-
-def _own(drawn: Tensor, share: Share | None) -> Tensor:
-    return drawn if share is None else share.of(drawn)
+    return torch.empty((shard.total, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=memory_format)
 
 
 def input_gradient(objective: Objective, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which images of a batch are here, where several processes or several parts share it."""
+"""Which images of a batch this process handles, if several processes share the batch or it is cut into parts."""
 
 from __future__ import annotations
 
@@ -11,29 +11,35 @@ from nas.core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Share:
-    """The images at `index` of a batch of `total`.
+class BatchShard:
+    """The images at the positions `index` of a batch of `total` images.
 
-    Random numbers are drawn for the whole batch and `of` picks those of the images here: an image gets the same ones
-    however many processes share the batch.
+    Random numbers are drawn for the whole batch and `of` picks those of this shard, so that an image gets the same
+    random numbers however many processes share the batch.
     """
 
     total: int
     index: Tensor
 
     def of(self, whole: Tensor) -> Tensor:
-        """The rows of `whole` (total, ...), on the index's device, that are here."""
+        """The rows of `whole` (total, ...) that belong to this shard; `whole` is on the device of `index`."""
         return whole[self.index]
 
-    def on(self, device: torch.device) -> Share:
-        return Share(self.total, self.index.to(device))
+    def on(self, device: torch.device) -> BatchShard:
+        return BatchShard(self.total, self.index.to(device))
 
 
-def divided(total: int, parts: int, rank: int, processes: int) -> tuple[Share | None, list[int]]:
-    """The share of process `rank` in a batch of `total`, and the sizes of the parts that it goes through one by one.
+def own_rows(drawn: Tensor, shard: BatchShard | None) -> Tensor:
+    """The rows of `drawn` (total, ...) that belong to the shard; all of them without a shard."""
+    return drawn if shard is None else shard.of(drawn)
 
-    The batch is cut into `parts`, each part into one piece per process, so that part k of all processes together is
-    part k of a single one. The share is `None` where it is the whole batch. Pieces differ by at most one image.
+
+def divided(total: int, parts: int, rank: int, processes: int) -> tuple[BatchShard | None, list[int]]:
+    """The shard of process `rank` in a batch of `total` images, and the size of the shard in each of the `parts`.
+
+    The batch is cut into `parts`, and each part into one piece per process, so that the pieces of part k of all
+    processes are part k of a single process. Pieces differ by at most one image. The shard is `None` if there is one
+    process. Raises `InputError` if a piece would be empty.
     """
     if total < parts * processes:
         raise InputError(
@@ -42,4 +48,4 @@ def divided(total: int, parts: int, rank: int, processes: int) -> tuple[Share | 
         )
     pieces = [part.tensor_split(processes)[rank] for part in torch.arange(total).tensor_split(parts)]
     sizes = [len(piece) for piece in pieces]
-    return (None if processes == 1 else Share(total, torch.cat(pieces))), sizes
+    return (None if processes == 1 else BatchShard(total, torch.cat(pieces))), sizes

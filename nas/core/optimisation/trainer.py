@@ -18,11 +18,11 @@ from nas.core.errors import InputError
 from nas.core.execution import signals
 from nas.core.io import checkpoint
 from nas.core.io.checkpoint import State
-from nas.core.io.files import told_plainly
+from nas.core.io.files import os_errors_as_input_errors
 from nas.core.io.records import Json
 from nas.core.optimisation.distributed import Processes
-from nas.core.optimisation.divergence import Guard
-from nas.core.optimisation.ema import Average
+from nas.core.optimisation.divergence import DivergenceCheck
+from nas.core.optimisation.ema import ModelEMA
 from nas.core.optimisation.lr_schedule import Schedule
 from nas.core.seeds import derive
 
@@ -142,8 +142,8 @@ class Loop:
             fused=self.device.type == "cuda" or None,  # with the scaler it needs no wait for the device
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.scaled)  # type: ignore[attr-defined]
-        self.average = None if plan.ema is None else Average(task.model, plan.ema)
-        self.guard = Guard(self.last, plan.loss_limit)
+        self.average = None if plan.ema is None else ModelEMA(task.model, plan.ema)
+        self.guard = DivergenceCheck(self.last, plan.loss_limit)
         self.state = LoopState()
         self.total = torch.zeros((), device=self.device)  # loss of this process summed over the epoch's steps
         self._middle: State | None = None  # this process's part of a checkpoint within an epoch
@@ -170,7 +170,7 @@ class Loop:
             while self.state.epoch < self.plan.schedule.epochs:
                 metrics = self._epoch(progress)
                 if curves is not None:
-                    with told_plainly(self.folder):
+                    with os_errors_as_input_errors(self.folder):
                         for name, value in _measured(metrics).items():
                             curves.add_scalar(name, value, self.state.epoch)
                         curves.flush()
@@ -318,7 +318,7 @@ class Loop:
                 "state": vars(self.state),
                 "processes": everyone,
             }
-            checkpoint.keep(self.last, payload)
+            checkpoint.save_rotating(self.last, payload)
         self._saved = time.perf_counter()
 
     def _resume(self) -> None:
@@ -350,8 +350,8 @@ class Loop:
 
         One is passed over where the network that it says was picked is damaged and can only be had by training again.
         """
-        lost = checkpoint.trouble(self.chosen, "network")
-        for payload in checkpoint.kept(self.last, "training"):
+        lost = checkpoint.validate(self.chosen, "network")
+        for payload in checkpoint.load_newest_valid(self.last, "training"):
             if payload.get("format") != FORMAT:
                 return payload
             state = payload["state"]
@@ -376,7 +376,7 @@ class Loop:
         wanted = [self.chosen] * (self.state.best_epoch == epoch)
         wanted += [self.final] * (self.state.epoch == self.plan.schedule.epochs)
         for path in wanted:
-            why = checkpoint.trouble(path, "network")
+            why = checkpoint.validate(path, "network")
             if why is not None:
                 logging.getLogger("nas").warning("The network %s was damaged (%s) and is written anew.", path, why)
                 self._export([path], epoch)

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from nas.core.errors import InputError
-from nas.core.io.files import DamagedError, put_aside, told_plainly
+from nas.core.io.files import DamagedError, os_errors_as_input_errors, put_aside
 from nas.core.storage.sqlite import SqliteStore, sidecar_files
 
 MAX_COPY_SHARE = 0.01  # of the time, at most, goes into copies
@@ -112,7 +112,7 @@ def _mend(path: Path, why: str) -> None:
             why,
         )
     with _temporary(copy) as temporary:
-        with told_plainly(path):
+        with os_errors_as_input_errors(path):
             shutil.copyfile(copy, temporary)
         try:
             _verify(temporary)
@@ -152,7 +152,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 def _placed(temporary: Path, path: Path) -> None:
     """Flush a closed store to the disk and rename it over `path`."""
-    with told_plainly(path):
+    with os_errors_as_input_errors(path):
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

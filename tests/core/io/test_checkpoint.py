@@ -186,7 +186,7 @@ def number(n: int) -> dict[str, Any]:
 
 
 def kept(path: Path) -> list[int]:
-    return [payload["n"] for payload in checkpoint.kept(path, "training")]
+    return [payload["n"] for payload in checkpoint.load_newest_valid(path, "training")]
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -196,7 +196,7 @@ def test_the_newest_and_the_one_before_are_kept(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "last.pt"
     assert kept(path) == []
     for n in range(4):
-        checkpoint.keep(path, number(n))
+        checkpoint.save_rotating(path, number(n))
         assert kept(path) == [n, n - 1][: n + 1]
     assert sorted(os.listdir(tmp_path)) == ["last.previous.pt", "last.pt"]
 
@@ -204,14 +204,14 @@ def test_the_newest_and_the_one_before_are_kept(tmp_path: Path, monkeypatch: pyt
 def test_a_damaged_one_is_named_and_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "last.pt"
     for n in range(2):
-        checkpoint.keep(path, number(n))
+        checkpoint.save_rotating(path, number(n))
     path.write_bytes(path.read_bytes()[:-200])
     assert kept(path) == [0]
     (warning,) = caplog.records
     assert str(path) in warning.getMessage()
     assert "goes on from last.previous.pt" in warning.getMessage()
     assert sorted(os.listdir(tmp_path)) == ["last.damaged-1.pt", "last.previous.pt"]
-    checkpoint.keep(path, number(2))
+    checkpoint.save_rotating(path, number(2))
     assert kept(path) == [2, 0]  # the damaged one is never the one before
     path.write_bytes(b"")
     (tmp_path / "last.previous.pt").write_bytes(b"PK")
@@ -221,7 +221,7 @@ def test_a_damaged_one_is_named_and_put_aside(tmp_path: Path, caplog: pytest.Log
 
 def test_another_kind_is_not_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    checkpoint.keep(path, PAYLOAD)
+    checkpoint.save_rotating(path, PAYLOAD)
     with pytest.raises(InputError, match="something else"):
         kept(path)
 
@@ -249,6 +249,6 @@ def test_a_flipped_bit_anywhere_is_told_or_changes_nothing(path: Path) -> None:
 def test_a_kill_at_any_moment_of_keeping_leaves_a_good_one(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     for seconds in (0.03, 0.12):
-        kill_while_saving(path, checkpoint.keep, seconds)
-        assert all((payload["w"] == payload["n"]).all() for payload in checkpoint.kept(path, "training"))
+        kill_while_saving(path, checkpoint.save_rotating, seconds)
+        assert all((payload["w"] == payload["n"]).all() for payload in checkpoint.load_newest_valid(path, "training"))
         assert path.is_file() or not (tmp_path / "last.previous.pt").exists()

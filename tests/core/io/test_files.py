@@ -18,13 +18,13 @@ from nas.core.errors import InputError
 from nas.core.io.files import (
     ChangedError,
     DamagedError,
+    os_errors_as_input_errors,
     put_aside,
-    read_signed,
-    told_plainly,
+    read_with_checksum,
     write_atomic,
     write_json,
-    write_signed,
     write_text,
+    write_with_checksum,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -134,7 +134,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nu
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
 def test_a_read_only_folder_is_told(tmp_path: Path, number: int) -> None:
-    with pytest.raises(InputError, match="read-only; make it writable") as caught, told_plainly(tmp_path):
+    with pytest.raises(InputError, match="read-only; make it writable") as caught, os_errors_as_input_errors(tmp_path):
         raise OSError(number, os.strerror(number))
     assert str(tmp_path) in str(caught.value)
 
@@ -158,7 +158,7 @@ def test_a_path_through_a_file_or_onto_a_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="bus") as caught, told_plainly(tmp_path):
+    with pytest.raises(OSError, match="bus") as caught, os_errors_as_input_errors(tmp_path):
         raise OSError(errno.EIO, "bus")
     assert not isinstance(caught.value, InputError)
 
@@ -168,46 +168,46 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
 
 def test_a_signed_file_is_plain_json_with_a_checksum_beside_it(tmp_path: Path) -> None:
     path, value = tmp_path / "a.json", {"a": [1, 2.5, None], "ü": "x"}
-    write_signed(path, value)
+    write_with_checksum(path, value)
     assert json.loads(path.read_text()) == value
-    assert read_signed(path) == value
+    assert read_with_checksum(path) == value
     done = subprocess.run(
         ["sha256sum", "-c", "a.json.sha256"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    write_signed(path, 3)
-    assert read_signed(path) == 3
+    write_with_checksum(path, 3)
+    assert read_with_checksum(path) == 3
 
 
 def test_any_change_of_a_signed_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    write_signed(path, {"budget": 12})
+    write_with_checksum(path, {"budget": 12})
     content = path.read_bytes()
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(DamagedError, match="Expected") as caught:
-            read_signed(path)
+            read_with_checksum(path)
         assert str(path) in str(caught.value)
     for size in range(len(content)):
         path.write_bytes(content[:size])
         with pytest.raises(DamagedError):
-            read_signed(path)
+            read_with_checksum(path)
     path.write_bytes(content.replace(b"12", b"13"))
     with pytest.raises(ChangedError, match="does not match its checksum"):
-        read_signed(path)
+        read_with_checksum(path)
 
 
 def test_a_damaged_checksum_is_told_and_none_is_taken_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    write_signed(path, 1)
+    write_with_checksum(path, 1)
     beside = tmp_path / "a.json.sha256"
     beside.write_bytes(b"\xff" + beside.read_bytes()[1:])
     with pytest.raises(ChangedError):
-        read_signed(path)
+        read_with_checksum(path)
     beside.unlink()
-    assert read_signed(path) == 1
+    assert read_with_checksum(path) == 1
     with pytest.raises(FileNotFoundError):
-        read_signed(tmp_path / "b.json")
+        read_with_checksum(tmp_path / "b.json")
 
 
 def test_damaged_files_are_put_aside_under_free_names(tmp_path: Path) -> None:

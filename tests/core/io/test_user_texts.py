@@ -14,7 +14,7 @@ import pytest
 
 from nas.core.config import compose
 from nas.core.errors import InputError
-from nas.core.io.files import open_text, read_signed, read_text
+from nas.core.io.files import open_text, read_text, read_with_checksum
 from nas.eval.corruptions.scores import read_baseline
 from nas.objectives.labels import read_labels
 from nas.results import ScoreRow
@@ -74,7 +74,7 @@ READERS: dict[str, tuple[str, str, Callable[[Path], Any]]] = {  # file, its text
     "scores, JSON lines": ("s.jsonl", "\n".join(map(json.dumps, SCORES)) + "\n", _table(read_scores)),
     "robustness dataset": ("meta.json", json.dumps(META, indent=1), _robustness),
     "baseline": ("base.json", json.dumps(BASELINE, indent=1), lambda path: read_baseline(str(path), ["fog"], [1, 5])),
-    "a run's file": ("config.json", '{\n"a": 1}\n', read_signed),
+    "a run's file": ("config.json", '{\n"a": 1}\n', read_with_checksum),
 }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms import functional as reference
 
 from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 
 
 def batch(count: int = 5, side: int = 6, dtype: torch.dtype = torch.uint8) -> Tensor:
@@ -125,11 +125,11 @@ def test_the_generator_decides_and_the_images_stay(augment: object) -> None:
 @pytest.mark.parametrize(
     "augment",
     [
-        lambda images, generator, share: random_crop(images, 2, generator, share),
-        lambda images, generator, share: random_flip(images, generator, share),
-        lambda images, generator, share: cutout(images, 3, torch.zeros(1, 3, 1, 1), generator, share),
-        lambda images, generator, share: resized_crop(images.float(), 4, generator, share),
-        lambda images, generator, share: color_jitter(images / 255, [0.4, 0.4, 0.4, 0.2], generator, share),
+        lambda images, generator, shard: random_crop(images, 2, generator, shard),
+        lambda images, generator, shard: random_flip(images, generator, shard),
+        lambda images, generator, shard: cutout(images, 3, torch.zeros(1, 3, 1, 1), generator, shard),
+        lambda images, generator, shard: resized_crop(images.float(), 4, generator, shard),
+        lambda images, generator, shard: color_jitter(images / 255, [0.4, 0.4, 0.4, 0.2], generator, shard),
     ],
     ids=["crop", "flip", "cutout", "resized_crop", "jitter"],
 )
@@ -137,7 +137,7 @@ def test_a_share_of_a_batch_is_augmented_as_in_the_whole(augment: object) -> Non
     assert callable(augment)
     images, index = batch(12), torch.tensor([1, 4, 5, 11])
     whole = augment(images, seed(2), None)
-    torch.testing.assert_close(augment(images[index], seed(2), Share(12, index)), whole[index])
+    torch.testing.assert_close(augment(images[index], seed(2), BatchShard(12, index)), whole[index])
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from torch import nn
 
 from nas.core.errors import InputError, NasError
 from nas.core.optimisation.distributed import Processes, current
-from nas.core.optimisation.divergence import Guard
-from nas.core.optimisation.shards import Share, divided
+from nas.core.optimisation.divergence import DivergenceCheck
+from nas.core.optimisation.shards import BatchShard, divided
 
 
 def test_the_mean_is_over_the_epoch_and_the_limit_over_what_is_new(tmp_path: Path) -> None:
-    guard = Guard(tmp_path / "last.pt", 10.0)
+    guard = DivergenceCheck(tmp_path / "last.pt", 10.0)
     guard.begin(0.0, 0)
     assert guard.mean(8.0, 4, 0) == 2.0
     assert guard.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # 10 a step since then: just at the limit
@@ -26,7 +26,7 @@ def test_the_mean_is_over_the_epoch_and_the_limit_over_what_is_new(tmp_path: Pat
 
 
 def test_an_epoch_goes_on_from_its_middle(tmp_path: Path) -> None:
-    guard = Guard(tmp_path / "last.pt", 10.0)
+    guard = DivergenceCheck(tmp_path / "last.pt", 10.0)
     guard.begin(1000.0, 50)
     assert guard.mean(1010.0, 51, 0) == pytest.approx(1010 / 51)
     guard.begin(0.0, 0)
@@ -40,7 +40,7 @@ def test_a_loss_that_is_no_number_is_told_with_what_is_left(bad: float, tmp_path
         last = tmp_path / "last.pt"
         if there:
             last.touch()
-        guard = Guard(last, 1e3)
+        guard = DivergenceCheck(last, 1e3)
         guard.begin(0.0, 0)
         words = rf"the last good checkpoint is {last}" if there else "there is no good checkpoint yet"
         with pytest.raises(NasError, match=rf"in epoch 1; {words}\. Lower train\.lr or set train\.clip"):
@@ -51,7 +51,7 @@ def test_a_loss_that_is_no_number_is_told_with_what_is_left(bad: float, tmp_path
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_ruined_weights_and_statistics_are_seen(name: str, bad: float, tmp_path: Path) -> None:
     layer = nn.BatchNorm2d(3)
-    guard = Guard(tmp_path / "last.pt", 1e3)
+    guard = DivergenceCheck(tmp_path / "last.pt", 1e3)
     guard.check(layer, 0)
     getattr(layer, name).data[1] = bad
     with pytest.raises(NasError, match=r"no finite numbers any more in epoch 5"):
@@ -72,10 +72,10 @@ def test_a_process_alone_is_the_first_and_keeps_what_it_has() -> None:
 
 
 def test_a_share_holds_the_rows_of_its_images() -> None:
-    share = Share(6, torch.tensor([4, 0, 5]))
-    assert share.of(torch.arange(12).view(6, 2)).tolist() == [[8, 9], [0, 1], [10, 11]]
-    assert share.on(torch.device("cpu")).index.tolist() == [4, 0, 5]
-    assert share.on(torch.device("cpu")).total == 6
+    shard = BatchShard(6, torch.tensor([4, 0, 5]))
+    assert shard.of(torch.arange(12).view(6, 2)).tolist() == [[8, 9], [0, 1], [10, 11]]
+    assert shard.on(torch.device("cpu")).index.tolist() == [4, 0, 5]
+    assert shard.on(torch.device("cpu")).total == 6
 
 
 def test_a_batch_needs_an_image_for_every_part_and_process() -> None:
@@ -83,6 +83,6 @@ def test_a_batch_needs_an_image_for_every_part_and_process() -> None:
     with pytest.raises(InputError, match=r"at least 6 images for 2 part\(s\) on 3 process\(es\) but got 5"):
         divided(5, 2, 0, 3)
     assert divided(5, 2, 0, 1) == (None, [3, 2])
-    share, sizes = divided(7, 2, 1, 2)
-    assert share is not None
-    assert (share.total, share.index.tolist(), sizes) == (7, [2, 3, 6], [2, 1])
+    shard, sizes = divided(7, 2, 1, 2)
+    assert shard is not None
+    assert (shard.total, shard.index.tolist(), sizes) == (7, [2, 3, 6], [2, 1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nas.core.optimisation.ema import Average
+from nas.core.optimisation.ema import ModelEMA
 
 
 def small() -> nn.Module:
@@ -15,7 +15,7 @@ def small() -> nn.Module:
 
 def test_it_is_the_literal_recursion_over_weights_and_statistics() -> None:
     model = small()
-    average = Average(model, 0.6)
+    average = ModelEMA(model, 0.6)
     expected = {name: value.clone() for name, value in model.state_dict().items()}
     for step in range(12):
         with torch.no_grad():
@@ -36,7 +36,7 @@ def test_it_is_the_literal_recursion_over_weights_and_statistics() -> None:
 
 def test_the_model_has_its_own_weights_again_also_after_an_error() -> None:
     model = small()
-    average = Average(model, 0.9)
+    average = ModelEMA(model, 0.9)
     with torch.no_grad():
         model[0].weight.add_(1.0)  # type: ignore[index, union-attr]
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -53,11 +53,11 @@ def test_the_model_has_its_own_weights_again_also_after_an_error() -> None:
 
 def test_it_goes_on_from_its_state() -> None:
     model = small()
-    first = Average(model, 0.9)
+    first = ModelEMA(model, 0.9)
     with torch.no_grad():
         model[0].weight.add_(1.0)  # type: ignore[index, union-attr]
     first.update()
-    second = Average(model, 0.9)
+    second = ModelEMA(model, 0.9)
     second.load_state_dict(first.state_dict())
     first.update()
     second.update()

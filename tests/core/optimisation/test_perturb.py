@@ -28,7 +28,7 @@ from nas.core.optimisation.perturb import (
     project_l2,
     uniform_noise,
 )
-from nas.core.optimisation.shards import Share
+from nas.core.optimisation.shards import BatchShard
 
 SHAPE = (3, 2, 4, 4)
 ROUNDING = 2e-7  # of float32 near 1
@@ -143,14 +143,14 @@ def test_normal_noise_is_normal_and_not_clipped() -> None:
 def test_a_share_of_a_batch_has_the_noise_of_the_whole(last: bool) -> None:
     x = torch.rand(7, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     x = x.contiguous(memory_format=torch.channels_last) if last else x
-    share = Share(7, torch.tensor([0, 3, 4]))
+    shard = BatchShard(7, torch.tensor([0, 3, 4]))
     for noise in (
-        lambda x, generator, share: uniform_noise(x, 0.1, generator, share=share),
-        lambda x, generator, share: normal_noise(x, 0.1, generator, share),
+        lambda x, generator, shard: uniform_noise(x, 0.1, generator, shard=shard),
+        lambda x, generator, shard: normal_noise(x, 0.1, generator, shard),
     ):
         whole = noise(x, torch.Generator().manual_seed(1), None)
-        part = noise(x[share.index], torch.Generator().manual_seed(1), share)
-        assert torch.equal(part, whole[share.index])
+        part = noise(x[shard.index], torch.Generator().manual_seed(1), shard)
+        assert torch.equal(part, whole[shard.index])
 
 
 BEYOND = 5.0  # of an eps that leads far out of [0, 1]
