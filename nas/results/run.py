@@ -1,0 +1,53 @@
+"""What `nas run` gives back: a search, its trained networks, and how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas.core.io.records import Json, Record, key
+from nas.results.base import Interval, Result
+from nas.results.eval import EvalResult
+from nas.results.search import SearchResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(Record):
+    """The paired difference of two networks on one accuracy, and the verdict of McNemar's exact test on it."""
+
+    first: str
+    second: str
+    metric: str
+    difference: float
+    interval: Interval
+    p: float | None = None  # None where the outcomes of the images are missing, and before `judged`
+    corrected: float | None = None  # p after Holm's correction for all differences
+    shown: bool  # whether `corrected` is significant
+    text: str
+    judged: bool = False  # whether the test was made or tried; versions 0.1 did neither, and have no `p`
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Difference:
+        return super().from_json({**value, "judged": "corrected" in value})
+
+    def to_json(self) -> Json:
+        """A judged row has `p` and `corrected` in JSON, null where they are unknown."""
+        found = super().to_json()
+        return found | {"p": self.p, "corrected": self.corrected} if found.pop("judged", False) else found
+
+
+@dataclass(frozen=True)
+class RunResult(Result):
+    """Of `nas run`: what was searched, trained and attacked."""
+
+    command = "run"
+
+    arch: str = field(metadata=key("architecture"))
+    random_arch: str | None = field(metadata=key("random_architecture"))
+    space: str
+    data: str
+    seeds: dict[str, int]  # of the run, and of each training
+    search: SearchResult
+    models: list[EvalResult]
+    differences: list[Difference]

@@ -1,0 +1,76 @@
+"""What `nas search` gives back: the best architectures, and how a supernet was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nas.core.goal import Goal
+from nas.core.io.records import Record, flat, key
+from nas.results.base import Result
+from nas.results.train import Epoch
+
+
+@dataclass(frozen=True)
+class Standing(Record):
+    """Where an architecture stands in a column of a published table; None where the table has no value."""
+
+    value: float | None
+    percentile: float | None  # of all classes the percent that are worse, equals counted half
+
+
+@dataclass(frozen=True)
+class FoundArchitecture(Record):
+    """An architecture that a search found, the representative of its class in `canonical`."""
+
+    arch: str
+    canonical: str
+    metrics: Mapping[str, float | None]  # None: not measured on these data
+    standing: dict[str, Standing] | None = None  # by column, where there are tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupernetEpoch(Record):
+    """An epoch of a supernet's training; of a dictionary, the names are the keys in JSON."""
+
+    epoch: int
+    warm_up: bool  # in which α does not learn
+    weight: dict[str, float] = field(metadata=flat("weight_"))  # loss, its terms and accuracy of the weights' steps
+    alpha: dict[str, float] = field(metadata=flat("alpha_"))  # the same of the steps of α
+    arch: str = field(metadata=key("architecture"))  # that would be derived now
+    entropy: dict[str, float] = field(metadata=flat("entropy_"))  # of α, by cell
+    skips: dict[str, int] = field(metadata=flat("skips_"))  # skip connections, by cell
+    warning: str | None  # a sign of collapse, in words
+    validation: Epoch = field(metadata=flat("val_"))  # accuracies; None where no image is withheld
+    eigenvalue: float | None = None  # the dominant one of the Hessian of α, where it is looked at
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SupernetTraining(Record):
+    """How a supernet was trained, and which epoch the architecture is of."""
+
+    chosen_epoch: int
+    stopped: str | None  # why before the last epoch
+    epochs: list[SupernetEpoch]
+    memory_mb: int  # the peak
+
+
+@dataclass(frozen=True)
+class SearchResult(Result):
+    """Of `nas search`: the best architectures, of several goals the Pareto front."""
+
+    command = "search"
+
+    objective: str
+    goals: list[Goal]
+    top: list[FoundArchitecture] = field(metadata=key("best"))
+    evaluated: int  # classes of isomorphic cells, or epochs of a supernet
+    failed: int  # of these, without a value
+    exhausted: bool  # whether no further class was found within the limits
+    supernet: SupernetTraining | None = field(default=None, metadata=flat())
+
+    @property
+    def best(self) -> FoundArchitecture:
+        return self.top[0]
