@@ -72,10 +72,9 @@ class Dps(RunCommand):
         from nas.objectives.labels import read_labels, split
         from nas.search_spaces import SPACES
         from nas.searches.dps import DPSOptions
-        from nas.settings.typed import load
-        from nas.settings.words import only_overrides
+        from nas.settings.command_line import load
 
-        settings = load(self.reader(("eproxy",)), config, only_overrides(overrides))
+        settings = load(self.reader(("eproxy",)), config, overrides)
         asked = DPSOptions(**options)
         asked.check()
         if to is not None and (to.suffix not in (".yaml", ".yml") or to.exists()):

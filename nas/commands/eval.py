@@ -46,7 +46,7 @@ class Eval(RunCommand):
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, GivenModel]:
         from nas.runs.given_model import evaluation_settings
-        from nas.settings.words import only_overrides
+        from nas.settings.command_line import only_overrides
 
         return evaluation_settings(source, only_overrides(overrides), self.reader())
 

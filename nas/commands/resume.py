@@ -24,7 +24,7 @@ class Resume(Command):
     def call(self, output: Output, folder: Path, overrides: list[str]) -> None:
         from nas.runs.run_folder import reopen
         from nas.runs.torchrun import run_follower, together
-        from nas.settings.words import only_overrides
+        from nas.settings.command_line import only_overrides
 
         with together() as first:
             if not first:

@@ -28,10 +28,9 @@ class _WholeRun(RunCommand):
         return "run"
 
     def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
-        from nas.settings.typed import load
-        from nas.settings.words import only_overrides
+        from nas.settings.command_line import load
 
-        return load(self.reader(), config, only_overrides(overrides)), None
+        return load(self.reader(), config, overrides), None
 
     def command_of(self, settings: Settings) -> RunCommand:
         return Run() if settings.seeds == 1 else Study()

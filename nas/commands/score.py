@@ -65,8 +65,7 @@ class Score(Command):
             from nas.scoring.rows import JsonArray, RowFile, line_of
             from nas.search_spaces import SPACES
             from nas.search_spaces.architecture_source import ArchitectureSource
-            from nas.settings.typed import from_values
-            from nas.settings.words import sorted_words
+            from nas.settings.command_line import from_values, sorted_words
             from nas.strategies.proxies import PROXIES
 
             overrides, texts = sorted_words(words)

@@ -32,10 +32,9 @@ class Search(RunCommand):
     later = ("model", "train", "eval")  # `nas train RUN`, `nas eval RUN`
 
     def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
-        from nas.settings.typed import load
-        from nas.settings.words import only_overrides
+        from nas.settings.command_line import load
 
-        return load(self.reader(), config, only_overrides(overrides)), None
+        return load(self.reader(), config, overrides), None
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage

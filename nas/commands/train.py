@@ -40,17 +40,15 @@ class Train(RunCommand):
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
         from nas.runs.given_model import best_of, settings_of
         from nas.runs.stages.train_stage import check_connected
-        from nas.settings import typed
-        from nas.settings.words import only_overrides
+        from nas.settings import command_line
 
-        overrides = only_overrides(overrides)
         folder = Path(source)
         if folder.is_dir():
             values = settings_of(folder)
             values["arch"] = best_of(folder)
-            settings = typed.from_values(self.reader(), values, overrides)
+            settings = command_line.from_values(self.reader(), values, overrides)
         else:
-            settings = typed.load(self.reader(), source, overrides)
+            settings = command_line.load(self.reader(), source, overrides)
         check_connected(settings)
         return settings, None
 

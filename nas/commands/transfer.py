@@ -42,7 +42,7 @@ class Transfer(RunCommand):
     def settings(self, words: list[str]) -> tuple[Settings, dict[str, GivenModel]]:
         from nas.runs.given_model import evaluation_settings
         from nas.runs.stages.transfer import check_overrides, together
-        from nas.settings.words import sorted_words
+        from nas.settings.command_line import sorted_words
 
         overrides, networks = sorted_words(words)
         overrides = check_overrides(overrides)

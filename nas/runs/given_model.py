@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
 from nas.results import EvalResult, RunResult, SearchResult, StudyResult, TrainResult
 from nas.runs.run_folder import CONFIG, finished, read_config, reopen, result_of
-from nas.settings import typed
+from nas.settings import command_line
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
 from nas.train.exported import is_exported, read
@@ -68,7 +68,7 @@ def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tupl
     )
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
-    settings = typed.from_values(reader, values, overrides)
+    settings = command_line.from_values(reader, values, overrides)
     refuse_options(source, settings.eval)
     return settings, GivenModel(source, trained.name, EvaluatedModel.of_ours(network, trained))
 
@@ -85,7 +85,7 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
             f"Expected data.resize={' or '.join(RESIZES)} for {source.text}, for which the library pads images, but "
             "got none; set the nearest."
         )
-    return typed.from_values(reader, {"name": f"eval-{source.label}", "data": images}, overrides)
+    return command_line.from_values(reader, {"name": f"eval-{source.label}", "data": images}, overrides)
 
 
 def run_of(checkpoint: Path) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Any
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.records import Json
-from nas.settings import typed
+from nas.settings import command_line
 from nas.settings.conditions import ineffective
 from nas.settings.reader import Reader
 from nas.settings.schema import from_values, load
@@ -42,7 +42,7 @@ def changes(reader: Reader, recipe: str, settings: Json) -> list[str] | None:
         changed += [key for key in flat if key != "seed" and flat[key] != base.get(key)]
         kept = acting(reader, wanted, {key: flat[key] for key in changed})
         found = [f"{key}={written(value)}" for key, value in kept.items()]
-        repeated = config.plain(typed.load(reader, recipe, [f"seed={settings['seed']}", *found]))
+        repeated = config.plain(command_line.load(reader, recipe, [f"seed={settings['seed']}", *found]))
         both = [config.flat(repeated), config.flat(config.plain(from_values(wanted, [])))]
         same, as_asked = (acting(reader, wanted, one) for one in both)
     except InputError:

@@ -19,8 +19,8 @@ from nas.core import config
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES
+from nas.settings.command_line import sorted_words
 from nas.settings.schema import from_values, load, schema
-from nas.settings.words import sorted_words
 from nas.strategies import STRATEGIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.train.exported import load as load_network

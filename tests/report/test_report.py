@@ -28,7 +28,7 @@ from nas.results import EvalResult, RunResult
 from nas.runs import run_folder
 from nas.runs.differences import differences
 from nas.search_spaces import SPACES
-from nas.settings import schema, typed
+from nas.settings import command_line, schema
 
 N = 60
 RIGHT = {  # images classified rightly, of N
@@ -367,9 +367,9 @@ def test_the_command_that_repeats_a_run_names_what_acts_alone(make: Make, comman
     for text in idle:
         assert text.split("=")[0] not in line
     if command == "eval":
-        typed.from_values(COMMANDS.get("eval")().reader(), {}, words)
+        command_line.from_values(COMMANDS.get("eval")().reader(), {}, words)
     else:
-        typed.load(COMMANDS.get(command)().reader(), source, words)
+        command_line.load(COMMANDS.get(command)().reader(), source, words)
     assert command == "eval" or "eval.n_test=20" in words
 
 

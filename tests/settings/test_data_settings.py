@@ -29,7 +29,7 @@ from nas.runs.stages.transfer import together
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
 from nas.scoring.rows import RowFile
-from nas.settings import typed
+from nas.settings import command_line
 from nas.settings.schema import from_values
 from nas.train import TrainedNetwork, larger_batch, load_trained
 
@@ -242,13 +242,13 @@ def test_score_files_of_before_go_on_where_the_labels_are_the_same(numbers: Path
 )
 def test_what_cannot_act_is_refused(name: str, overrides: list[str], word: str) -> None:
     with pytest.raises(InputError) as caught:
-        typed.from_values(COMMANDS.get(name)().reader(), {}, overrides)
+        command_line.from_values(COMMANDS.get(name)().reader(), {}, overrides)
     assert word in str(caught.value)
 
 
 def test_a_recipe_cannot_train_on_test_images_either() -> None:
     with pytest.raises(InputError, match="which needs training images"):
-        typed.from_values(COMMANDS.get("train")().reader(), {"data": {"test": "all"}}, [])
+        command_line.from_values(COMMANDS.get("train")().reader(), {"data": {"test": "all"}}, [])
 
 
 # libraries

@@ -358,11 +358,11 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
     ],
 )
 def test_refused(command: str, overrides: list[str], word: str) -> None:
-    from nas.settings import typed
+    from nas.settings import command_line
 
     proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
     with pytest.raises(InputError) as caught:
-        typed.from_values(reader(command, proxies), {}, overrides)
+        command_line.from_values(reader(command, proxies), {}, overrides)
     message = str(caught.value)
     assert "has no effect" in message
     assert word in message
@@ -408,17 +408,17 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
     ],
 )
 def test_accepted(command: str, overrides: list[str]) -> None:
-    from nas.settings import typed
+    from nas.settings import command_line
 
     proxies = {"score": ("croze", "params"), "dps": ("eproxy",)}.get(command, ())
-    typed.from_values(reader(command, proxies), {}, overrides)
+    command_line.from_values(reader(command, proxies), {}, overrides)
 
 
 def test_every_idle_key_of_the_call_is_named() -> None:
-    from nas.settings import typed
+    from nas.settings import command_line
 
     with pytest.raises(InputError) as caught:
-        typed.load(
+        command_line.load(
             reader("run"),
             "quickstart",
             ["train.gamma=.5", "label.lr=1", "seed=3", "latency.repeats=9"],
@@ -432,23 +432,23 @@ def test_every_idle_key_of_the_call_is_named() -> None:
 
 
 def test_what_a_file_says_is_never_refused() -> None:
-    from nas.settings import typed
+    from nas.settings import command_line
 
     values = {"train": {"trades_beta": 3.0}, "label": {"epochs": 2}, "eval": {"checks_images": 3}, "seed": 1}
     for command in TAKING:
-        typed.from_values(reader(command), values, ["seed=5"])
-    typed.load(reader("run"), "cifar10-trades-awp", [])
+        command_line.from_values(reader(command), values, ["seed=5"])
+    command_line.load(reader("run"), "cifar10-trades-awp", [])
 
 
 def test_what_a_file_says_can_be_taken_back() -> None:
-    from nas.settings import typed
+    from nas.settings import command_line
 
     values = {"search": {"cheap": "croze"}, "train": {"drop_path": 0.2}, "eval": {"step_size": 0.1}}
     undone = ["search.cheap=null", "train.drop_path=0", "eval.step_size=null", "eval.attacks=fgsm"]
-    settings = typed.from_values(reader("run"), values, undone)
+    settings = command_line.from_values(reader("run"), values, undone)
     assert (settings.search.cheap, settings.train.drop_path, settings.eval.step_size) == (None, 0.0, None)
     with pytest.raises(InputError, match=r"search\.cheap has no effect"):
-        typed.from_values(reader("run"), {}, ["search.cheap=null"])
+        command_line.from_values(reader("run"), {}, ["search.cheap=null"])
 
 
 def test_workers_and_resumed_runs_pass_what_a_run_was_begun_with() -> None:
@@ -462,7 +462,7 @@ def test_workers_and_resumed_runs_pass_what_a_run_was_begun_with() -> None:
 def test_what_a_third_party_brings_may_read_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
     from nas.core.data import LOADERS
     from nas.eval.attacks import ATTACKS
-    from nas.settings import typed
+    from nas.settings import command_line
     from nas.strategies.guided import Guided
     from nas.train.methods.pgd import PGD
 
@@ -485,7 +485,7 @@ def test_what_a_third_party_brings_may_read_any_key(monkeypatch: pytest.MonkeyPa
         ("eval", ["eval.attacks=mine", "eval.step_size=.1", "eval.restarts=3"]),
         ("run", ["data.name=mine", "data.root=here", "data.download=false"]),
     ):
-        typed.from_values(reader(command), {}, overrides)
+        command_line.from_values(reader(command), {}, overrides)
 
 
 def test_labels_are_trained_by_the_same_keys() -> None:
@@ -494,10 +494,10 @@ def test_labels_are_trained_by_the_same_keys() -> None:
 
 
 def test_the_network_is_looked_at_only_where_a_key_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nas.settings import typed
+    from nas.settings import command_line
 
     def refused(self: Any) -> Any:
         raise AssertionError("no key asks for it")
 
     monkeypatch.setattr(conditions.Use, "body", property(refused))
-    typed.load(reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])
+    command_line.load(reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])
