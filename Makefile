@@ -6,6 +6,9 @@ OPTIONS ?= # of pytest, such as --durations=20
 CONSTRAINTS ?= # a file of versions for the environment, such as .ci/oldest.txt
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than cores: some tests wait for processes
 
+SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) # what developers run; checked like the package
+TYPED := typed:$(CURDIR)/tests:$(CURDIR)/tests/faults:$(CURDIR)/tests/fuzz
+
 .PHONY: quickstart test smoke slow lint audit clean
 
 quickstart: $(VENV)/installed
@@ -26,6 +29,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	rm -rf build/typed && $(BIN)/python -m pip install --quiet --no-deps --target build/typed .
 	cd build && MYPYPATH=typed $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p nas
+	cd build && MYPYPATH=$(TYPED) $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --explicit-package-bases --follow-imports silent $(SCRIPTS)
 
 # In an environment of its own: it needs a newer `requests` than the extra torchattacks lets the other have.
 audit: $(VENV)/installed

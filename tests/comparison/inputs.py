@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -69,7 +70,7 @@ def _images(folder: Path) -> None:
 def _tables(folder: Path) -> None:
     clean = [_quality(text) for text in CELLS]
     levels = [1.0, 8.0]
-    values = {
+    values: dict[str, list[Any]] = {
         "clean": clean,
         "fgsm@Linf": [[round(value / 2, 4), round(value**2 / 4, 4)] for value in clean],
         "pgd@Linf": [[round(value**2, 4), round(value**3 / 4, 4)] for value in clean],

@@ -27,6 +27,12 @@ class Ended:
     err: str
 
 
+def _pairs(text: str) -> dict[str, str]:
+    """The lines `name = value` of an entry of setup.cfg."""
+    lines = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
 @dataclass(frozen=True)
 class Entry:
     """What `setup.cfg` says of a tree: the folder that holds `nas`, the console script's function, the packages."""
@@ -40,18 +46,10 @@ class Entry:
         """`ValueError` where the tree has no console script `nas`."""
         parser = configparser.ConfigParser()
         parser.read(root / "setup.cfg")
-        scripts = dict(
-            (part.strip() for part in line.split("=", 1))
-            for line in parser.get("options.entry_points", "console_scripts", fallback="").splitlines()
-            if "=" in line
-        )
+        scripts = _pairs(parser.get("options.entry_points", "console_scripts", fallback=""))
         if "nas" not in scripts:
             raise ValueError(f"Expected a console script nas in {root / 'setup.cfg'} but got {sorted(scripts)}.")
-        places = dict(
-            (part.strip() for part in line.split("=", 1))
-            for line in parser.get("options", "package_dir", fallback="").splitlines()
-            if "=" in line
-        )
+        places = _pairs(parser.get("options", "package_dir", fallback=""))
         folder = (root / places["nas"]).parent if "nas" in places else root / places.get("", "")
         listed = parser.get("options", "packages", fallback="").split()
         packages = [name for name in listed if name.startswith("nas") and not name.startswith("nas.bench")]

@@ -25,8 +25,10 @@ class Record:
     def add_trial(self, seed: int, trial: Trial) -> None:
         """A row per kill; one without a stage where the run ended before its moment."""
         first = (seed, trial.number, trial.aim, trial.workers)
-        kills = [(kill.stage, kill.seconds, kill.target, kill.results) for kill in trial.kills] or [("", "", "", "")]
-        self._append("kills.csv", KILLS, [(*first, *kill, "; ".join(trial.problems)) for kill in kills])
+        kills: list[tuple[object, ...]] = [
+            (kill.stage, kill.seconds, kill.target, kill.results) for kill in trial.kills
+        ]
+        self._append("kills.csv", KILLS, [(*first, *kill, "; ".join(trial.problems)) for kill in kills or [("",) * 4]])
 
     def trials(self, seed: int) -> list[Trial]:
         """The finished trials of a seed."""

@@ -1,9 +1,8 @@
-"""Fuzz a reader, guided by coverage: `python tests/fuzz/fuzz.py TARGET --seconds 60`; `--list` names the targets.
+"""Fuzz readers of what comes from outside: `python tests/fuzz/fuzz.py`; `--list` names them.
 
-Good inputs are changed at random by libFuzzer, with the words that readers trip over as its dictionary, and those that
-reach new lines of the project are kept and changed further. It ends with exit code 0 where every input was taken or
-refused in one line; else it says what was found, writes the input into the folder of `--found`, and ends with another.
-Runs on one core; give every target a process of its own.
+Each target is given inputs that hypothesis generates from good ones (`inputs.py`), for a number of seconds. Every input
+must be taken, or refused in one line, soon and in little memory (`contract.py`). An input that is neither is made as
+simple as hypothesis can and written into the folder of `--found`; the script then ends with exit code 1.
 """
 
 from __future__ import annotations
@@ -11,13 +10,19 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
+import time
+import traceback
 import warnings
 from importlib import import_module
 from pathlib import Path
 
+import hypothesis
 from contract import Target, check
-from inputs import ODD
+from hypothesis import HealthCheck, Phase, given, settings
+from inputs import inputs
+
+ROUND = 200  # inputs between two looks at the clock
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 
 
 def targets() -> dict[str, Target]:
@@ -27,53 +32,71 @@ def targets() -> dict[str, Target]:
     return {value.name: value for value in values if isinstance(value, Target)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("target", nargs="?", help="what to fuzz")
-    parser.add_argument("--list", action="store_true", help="name the targets")
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--found", default=".", help="folder for an input that was a finding")
-    arguments = parser.parse_args()
-    if arguments.list or arguments.target is None:
-        print("\n".join(f"{name:<24} {one.doc}" for name, one in targets().items()))
-        return
-    try:
-        import atheris
-    except ImportError:
-        parser.exit(
-            2, "Expected the package atheris but it is not there; `pip install atheris` (Python 3.11 to 3.13).\n"
-        )
-    with atheris.instrument_imports(include=["nas"], enable_loader_override=False):
-        known = targets()
-    if arguments.target not in known:
-        parser.error(f"Expected a target but got {arguments.target!r}; `--list` names them.")
-    target = known[arguments.target]
-    logging.getLogger("nas").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
-    seeds = list(target.seeds())
-    for seed in seeds:
-        check(target, seed)  # what is cached fills; the first use of a library may be slow
+def warm(target: Target) -> None:
+    """Give a target its seeds: caches fill, and the first use of a library may be slow."""
+    for seed in target.seeds():
+        if not check(target, seed):
+            raise AssertionError(f"{target.name} refused the seed {seed[:200]!r}")
 
-    def once(data: bytes) -> None:
+
+def fuzz(target: Target, count: int, seed: int) -> bytes | None:
+    """Give a target so many inputs; returns the simplest one that is neither taken nor refused in one line, or None.
+
+    The error of that input is printed.
+    """
+    tried = b""
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        suppress_health_check=SLOW,
+        phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+    )
+    @given(inputs(list(target.seeds())))
+    def run(data: bytes) -> None:
+        nonlocal tried
+        tried = data
         check(target, data)
 
-    with tempfile.TemporaryDirectory(prefix="nas-fuzz-") as place:
-        corpus, words = Path(place, "corpus"), Path(place, "words")
-        corpus.mkdir()
-        for number, seed in enumerate(seeds):
-            (corpus / str(number)).write_bytes(seed)
-        words.write_text("\n".join(map(quoted, filter(len, ODD))))
-        limits = (f"-max_total_time={arguments.seconds}", "-timeout=60", "-max_len=20000", "-rss_limit_mb=4096")
-        source = (f"-seed={arguments.seed + 1}", f"-dict={words}", "-len_control=0")
-        output = (f"-artifact_prefix={arguments.found}/", "-print_final_stats=1", "-verbosity=0")
-        atheris.Setup([sys.argv[0], *limits, *source, *output, str(corpus)], once)
-        atheris.Fuzz()
+    try:
+        run()
+    except Exception:
+        traceback.print_exc()
+        return tried  # hypothesis tries the simplest last
+    return None
 
 
-def quoted(word: bytes) -> str:
-    """A line of a dictionary of libFuzzer, which takes no words of more than 64 bytes."""
-    return '"' + "".join(f"\\x{byte:02x}" for byte in word[:64]) + '"'
+def main() -> None:
+    known = targets()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("target", nargs="*", help="what to fuzz; everything by default")
+    parser.add_argument("--list", action="store_true", help="name the targets")
+    parser.add_argument("--seconds", type=float, default=60, help="for each target; %(default)s")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--found", type=Path, default=Path(), help="folder for inputs that were findings")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(f"{name:<24} {one.doc}" for name, one in known.items()))
+        return
+    if unknown := [name for name in arguments.target if name not in known]:
+        parser.error(f"Expected a target but got {unknown[0]!r}; `--list` names them.")
+    logging.getLogger("nas").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+    findings = 0
+    for name in arguments.target or known:
+        warm(known[name])
+        end, rounds, found = time.monotonic() + arguments.seconds, 0, None
+        while found is None and (rounds == 0 or time.monotonic() < end):
+            found = fuzz(known[name], ROUND, 1_000_003 * arguments.seed + rounds)
+            rounds += 1
+        print(f"{name:<24} {rounds} × {ROUND} inputs: {'nothing found' if found is None else 'FOUND'}", flush=True)
+        if found is not None:
+            (arguments.found / f"found-{name}").write_bytes(found)
+            findings += 1
+    sys.exit(1 if findings else 0)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import fuzz
 import numpy as np
 import pytest
 from contract import SEPARATOR, check
-from hypothesis import HealthCheck, given, settings
-from inputs import inputs
 
 from nas.core.data import DataSettings, load
 from nas.core.errors import InputError
@@ -27,7 +25,6 @@ FEW = {
     "config": 40,
 }
 USUAL = 100
-SLOW = {HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example}
 
 
 @pytest.fixture(autouse=True)
@@ -35,29 +32,17 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, logger="nas")
 
 
-def fuzzed(name: str, count: int) -> None:
-    target = TARGETS[name]
-    seeds = list(target.seeds())
-    for seed in seeds:
-        assert check(target, seed), name  # caches fill here
-
-    @settings(max_examples=count, derandomize=True, database=None, deadline=None, suppress_health_check=list(SLOW))
-    @given(inputs(seeds))
-    def run(data: bytes) -> None:
-        check(target, data)
-
-    run()
-
-
 @pytest.mark.parametrize("name", TARGETS)
 def test_an_input_is_taken_or_refused_in_one_line(name: str) -> None:
-    fuzzed(name, FEW.get(name, USUAL))
+    fuzz.warm(TARGETS[name])
+    assert fuzz.fuzz(TARGETS[name], FEW.get(name, USUAL), 0) is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_thousands_of_inputs(name: str) -> None:
-    fuzzed(name, 500 if name in FEW else 3000)
+    fuzz.warm(TARGETS[name])
+    assert fuzz.fuzz(TARGETS[name], 500 if name in FEW else 3000, 1) is None
 
 
 # what was found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import fuzz
@@ -64,22 +63,43 @@ def test_the_script_names_its_targets(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TARGETS)
 
 
-def test_the_script_says_how_to_get_the_fuzzer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "atheris", None)
-    monkeypatch.setattr(sys, "argv", ["fuzz", "darts"])
+def test_a_finding_is_given_back_with_its_error_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def read(data: bytes) -> None:
+        if b"x" in data:
+            raise KeyError(data)
+
+    assert fuzz.fuzz(Target("mine", read, lambda: [b"a word and x"]), 200, 0) == b"a word and x"
+    assert "KeyError" in capsys.readouterr().err
+    assert fuzz.fuzz(Target("mine", lambda data: None, lambda: [b"a"]), 20, 0) is None
+
+
+def test_a_seed_that_is_refused_is_an_error() -> None:
+    def read(data: bytes) -> None:
+        raise InputError("Expected something else.")
+
+    with pytest.raises(AssertionError, match="refused the seed"):
+        fuzz.warm(reader(read))
+
+
+def test_the_script_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(data: bytes) -> None:
+        if data != b"good":
+            raise KeyError(data)
+
+    target = Target("mine", read, lambda: [b"good"])
+    monkeypatch.setattr(fuzz, "targets", lambda: {"mine": target, "other": reader(lambda data: None)})
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--seconds", "0", "--found", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         fuzz.main()
-    assert ended.value.code == 2
-    assert "pip install atheris" in capsys.readouterr().err
+    assert ended.value.code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["found-mine"]
+    with pytest.raises(KeyError):
+        check(target, (tmp_path / "found-mine").read_bytes())
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed")
-def test_the_script_fuzzes(tmp_path: Path) -> None:
-    command = [sys.executable, fuzz.__file__, "darts", "--seconds", "3", "--found", str(tmp_path)]
+def test_the_script_runs_on_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, fuzz.__file__, "table-scores-csv", "--seconds", "0", "--found", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "number_of_executed_units" in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert "1 × 200 inputs: nothing found" in done.stdout
+    assert not list(tmp_path.glob("found*"))  # hypothesis may keep a folder of its own

@@ -49,10 +49,10 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        if self.seconds is not None:
+        if (seconds := self.seconds) is not None:
             files = list(dict.fromkeys(item.nodeid.split("::")[0] for item in items))
-            known = [item for item in items if item.nodeid in self.seconds]
-            known.sort(key=lambda item: (files.index(item.nodeid.split("::")[0]), self.seconds[item.nodeid]))
+            known = [item for item in items if item.nodeid in seconds]
+            known.sort(key=lambda item: (files.index(item.nodeid.split("::")[0]), seconds[item.nodeid]))
             items[:] = known
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -100,7 +100,11 @@ class Tracer:
         sys.settrace(None)
 
     def _besides(self, other: Any) -> None:
-        self._trace(self if other in (None, self) else lambda *call: (self(*call), other(*call))[1])
+        def both(*call: Any) -> Any:
+            self(*call)
+            return other(*call)
+
+        self._trace(self if other in (None, self) else both)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
