@@ -170,7 +170,7 @@ class Stage:
     def flush(self) -> None:
         if time.perf_counter() - self.start > 2:
             self._add()
-            self.backups.now_and_then()
+            self.backups.renew_if_due()
 
     def _add(self) -> None:
         now = time.perf_counter()
@@ -199,9 +199,9 @@ def create(command: str, settings: Settings, extra: Json | None = None) -> Itera
             version=__version__, command=command, extra=extra or {}, settings=config.plain(settings)
         ).to_json()
         write_with_checksum(temporary / CONFIG, begun)
-        with backup.opened(temporary / STORE) as store:
+        with backup.open_verified(temporary / STORE) as store:
             store.put("config", begun)
-            backup.keep_copy(store)
+            backup.renew_copy(store)
         temporary.chmod(0o755)
         folder = _placed(temporary, wanted, parent, settings.name)
     except BaseException:
@@ -319,7 +319,7 @@ def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
             path.is_file() for path in (folder / STORE, backup.copy_of(folder / STORE))
         ):
             raise
-    with _locked(folder), backup.opened(folder / STORE) as store:
+    with _locked(folder), backup.open_verified(folder / STORE) as store:
         begun = _configuration(folder, store)
         settings = from_values(begun.settings, overrides or [])
         yield Run(folder, begun.command, settings, begun.extra, store)

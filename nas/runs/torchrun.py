@@ -14,7 +14,7 @@ from torch import distributed as dist
 
 from nas.core.data import Dataset, load
 from nas.core.errors import NasError
-from nas.core.execution.worker_pool import leave_notes_to_others
+from nas.core.execution.worker_pool import mute_data_notes
 from nas.core.io.records import Json
 from nas.core.optimisation import distributed
 from nas.core.optimisation.trainer import LoopState, Progress
@@ -80,7 +80,7 @@ def train_together(
 
 def run_follower() -> None:
     """Take part in every training that the first process begins; writes nothing into the run."""
-    leave_notes_to_others()
+    mute_data_notes()
     while True:
         try:
             work = distributed.current().from_first(None)

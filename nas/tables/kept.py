@@ -31,7 +31,7 @@ _DAMAGED = (
 def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
     """`read()`, or what it gave when the file (or the files of the folder) was the same, as `Source.state` tells it."""
     try:
-        place = cache.folder() / "tables" / f"{cache.mark(_FORMAT)}{_key(path, what)}.npz"
+        place = cache.folder() / "tables" / f"{cache.format_mark(_FORMAT)}{_key(path, what)}.npz"
     except (InputError, OSError):
         return read()
     if place.is_file():

@@ -23,7 +23,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "config.schema": {"LONGEST_TEXT": 10_000},
     "execution.local_pool": {"GRACE_SECONDS": 20.0},
     "eigenvalues": {"BREAKDOWN": 1e-6},
-    "data.cache": {"MOST_NAMED": 20},
+    "data.cache": {"MAX_NAMED": 20},
     "data.checksum": {"WHOLE": 1024 * MIB, "SAMPLE": 1024},
     "data.formats.cifar": {"UNPACKED": 256 * MIB},
     "data.formats.imagefolder": {
@@ -32,9 +32,9 @@ LIMITS: dict[str, dict[str, Any]] = {
         "ORIENTATION": 274,  # EXIF 2.3, tag 274
         "UPRIGHT": 1,
     },
-    "data.formats.folder_listing": {"MOST_NAMED": 5},
+    "data.formats.folder_listing": {"MAX_NAMED": 5},
     "data.formats.base": {"LARGEST_HASHED": 2048 * MIB},
-    "data.formats.npz": {"MOST_NAMED": 20, "_EXPANSION": 300, "_FREE": 256 * MIB},
+    "data.formats.npz": {"MAX_NAMED": 20, "_EXPANSION": 300, "_FREE": 256 * MIB},
     "execution.available_memory": {"SHARE": 0.5},
     "data.seen": {"OBLONG": 1, "TURNED": 2, "TRANSPARENT": 4, "LOW": 128},
     "execution.executor": {"TICK_SECONDS": 0.5},
@@ -43,9 +43,9 @@ LIMITS: dict[str, dict[str, Any]] = {
     "provenance": {"SECONDS": 10},
     "storage.backup": {"MAX_COPY_SHARE": 0.01, "MINUTES_BETWEEN_COPIES": 5.0},
     "statistics.ranks": {"LEVEL": 0.95},
-    "execution.signals": {"PATIENCE": 1.0},
+    "execution.signals": {"SECOND_SIGNAL_SECONDS": 1.0},
     "storage.sqlite": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},
-    "io.unpack": {"MOST_FILES": 100_000},
+    "io.unpack": {"MAX_FILES": 100_000},
     "config.yaml_size": {"CHARACTERS": 100_000, "VALUES": 20_000, "DEPTH": 40},
 }
 

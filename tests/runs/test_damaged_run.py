@@ -116,12 +116,12 @@ def test_a_store_that_is_older_than_everything_else(whole: Path, tmp_path: Path)
 
 def _first_copy(tmp_path: Path, run: Path) -> Path:
     """A good copy as it is when a run begins."""
-    from nas.core.storage.backup import keep_copy
+    from nas.core.storage.backup import renew_copy
     from nas.core.storage.sqlite import SqliteStore
 
     with SqliteStore(tmp_path / "first.sqlite") as store:
         store.put("config", json.loads((run / "config.json").read_text()))
-        keep_copy(store)
+        renew_copy(store)
     return tmp_path / "first.good.sqlite"
 
 

@@ -62,7 +62,7 @@ def test_a_stage_under_way_renews_it_now_and_then(folder: Path, monkeypatch: pyt
         stage.start -= 3
         stage.flush()
         assert "found" not in facts(folder / "store.good.sqlite")
-        monkeypatch.setattr(run.backups, "_after", 0.0)
+        monkeypatch.setattr(run.backups, "_due", 0.0)
         stage.start -= 3
         stage.flush()
         assert facts(folder / "store.good.sqlite")["found"] == 1

@@ -1,17 +1,17 @@
-"""Images as one file that is mapped into memory: decoded once, then read by the operating system where they are used.
+"""Decoded images in one file that is mapped into memory: the operating system reads the pages that are used.
 
-    images of training, validation and test, uint8, (N, 3, H, W) each, in the order of the split
+    images of the training, validation and test part, uint8, (N, 3, H, W) each, in the order of the split
     labels, int64 (N,)
     CRC-32 of every image, uint32 (N,)
     description, JSON: counts of the parts, shape of an image, classes, statistics, CRC-32 of labels and CRCs
     length and CRC-32 of the description, `MAGIC`
 
-All whole numbers are little-endian. The images come first because they are written first, and page-aligned. A process
-that maps the file shares its pages with all others; the operating system drops them where memory is short.
+All whole numbers are little-endian. The images come first because they are written first; they begin at a page. All
+processes that map the file share its pages; the operating system drops pages if memory runs short.
 
-**Damage.** The description is checked at every start. Images that fit in memory are all checked at every start, which
-also reads them. Of larger data, each image is checked when a process uses it for the first time: reading 193 GB at
-every start would take longer than many an evaluation, and a sample would miss what matters, the images that are used.
+**Damage.** The description is checked at every start. If the images fit in memory, all of them are checked at every
+start, which also reads them. In larger data, each image is checked when a process first uses it: reading 193 GB at
+every start would take longer than many evaluations, and a check of some images would miss others that are used.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from nas.core.execution import available_memory
 from nas.core.io.records import Json, Record
 
 MAGIC = b"nas-img2"
-CHUNK = 16 * 2**20  # bytes that are decoded, written and checked at a time
+CHUNK = 16 * 2**20  # bytes decoded, written and checked at a time
 _TAIL = struct.Struct("<QI8s")
 _LABEL, _SUM = np.dtype("<i8"), np.dtype("<u4")
 
 
 @dataclass(frozen=True)
 class Description(Record):
-    """What the file says of its images."""
+    """The description of the images at the end of the file."""
 
     counts: list[int]  # of the parts
     shape: list[int]  # of an image
@@ -58,7 +58,7 @@ class Description(Record):
     mean: Triple
     std: Triple
     table: int  # CRC-32 of labels and CRCs
-    seen: Json = field(default_factory=dict)  # nothing in files of before 0.3.0
+    seen: Json = field(default_factory=dict)  # missing in files written before 0.3.0
 
 
 class Part(NamedTuple):
@@ -69,36 +69,45 @@ class Part(NamedTuple):
     labels: np.ndarray
 
 
+class Content(NamedTuple):
+    """What a file of images is written from."""
+
+    parts: Sequence[Part]
+    num_classes: int
+    seen: Callable[[], Seen]  # called after all images have been decoded
+
+
 @dataclass(frozen=True)
 class ImageStore:
-    """What the file holds; the images of the parts are mapped, not read."""
+    """The content of an open file; the images of the parts are mapped, not read."""
 
     parts: tuple[Split, Split, Split]
     num_classes: int
     mean: Triple
     std: Triple
-    seen: Seen  # nothing in files of before 0.3.0
+    seen: Seen  # empty for files written before 0.3.0
 
 
 # writing
 
 
 class ImageStoreWriter:
-    """A file that is being written, and beside it the CRC-32 of the images that it has so far.
+    """Writes a file of images, and beside it another file with the CRC-32 of the images written so far.
 
-    An interrupted writing continues behind the last whole chunk: decoding a large data set takes hours.
+    If the writing was interrupted, it continues after the last whole chunk: decoding a large data set takes hours.
     """
 
     def __init__(self, images: BinaryIO, sums: BinaryIO) -> None:
         self.images = images
         self.sums = sums
 
-    def write(self, parts: Sequence[Part], num_classes: int, seen: Callable[[], Seen] = Seen) -> None:
-        """Images that are not there yet, then all that follows them; `OSError` where the disk refuses."""
+    def write(self, content: Content) -> None:
+        """Write the images that are missing and what follows the images. Raises `OSError` if the disk refuses."""
+        parts = content.parts
         shape = parts[0].pictures.shape[1:]
         size = math.prod(shape)
         histogram = Histogram()
-        count = len(parts[0].order) or sum(len(part.order) for part in parts)  # those that are measured
+        count = len(parts[0].order) or sum(len(part.order) for part in parts)  # images that the statistics are of
         levels = Levels([len(part.order) for part in parts])
         done, sums = 0, []
         for chunk in self._whole(size, sum(len(part.order) for part in parts)):
@@ -118,22 +127,22 @@ class ImageStoreWriter:
         mean, std = histogram.statistics()
         labels = np.concatenate([part.labels for part in parts]).astype(_LABEL)
         table = labels.tobytes() + np.concatenate(sums).tobytes()
-        about = Description(
+        description = Description(
             counts=[len(part.order) for part in parts],
             shape=list(shape),
-            num_classes=num_classes,
+            num_classes=content.num_classes,
             mean=mean,
             std=std,
             table=zlib.crc32(table),
-            seen=asdict(replace(seen(), levels=levels.largest)),
+            seen=asdict(replace(content.seen(), levels=levels.largest)),
         )
-        text = json.dumps(about.to_json()).encode()
+        text = json.dumps(description.to_json()).encode()
         self.images.write(table + text + _TAIL.pack(len(text), zlib.crc32(text), MAGIC))
         self.images.flush()
         os.fsync(self.images.fileno())
 
     def _whole(self, size: int, limit: int) -> Iterator[np.ndarray]:
-        """The images (n, size) that an interrupted writing left undamaged; the files are cut behind them."""
+        """The undamaged images (n, size) that an interrupted writer left; both files are cut after them."""
         content = self.sums.read()
         known = np.frombuffer(content, dtype=_SUM, count=min(limit, len(content) // _SUM.itemsize))
         step, done = max(1, CHUNK // size), 0
@@ -149,8 +158,8 @@ class ImageStoreWriter:
             file.seek(length)
 
 
-def needed(parts: Sequence[Part]) -> int:
-    """Bytes of all images."""
+def bytes_needed(parts: Sequence[Part]) -> int:
+    """Bytes that the images of all parts take."""
     return sum(len(part.order) for part in parts) * math.prod(parts[0].pictures.shape[1:])
 
 
@@ -161,7 +170,7 @@ def _pieces(parts: Sequence[Part], step: int, skip: int) -> Iterator[tuple[Pictu
 
 
 def _decoded(pieces: Sequence[tuple[Pictures, np.ndarray]]) -> Iterator[np.ndarray]:
-    """The images of each piece; the next are decoded while one is written."""
+    """The images of each piece, decoded while the caller writes the piece before."""
     rest = iter(pieces)
     pool = ThreadPoolExecutor(1)
     try:
@@ -181,11 +190,11 @@ def _sums(images: np.ndarray) -> np.ndarray:
 # reading
 
 
-def opened(path: Path) -> ImageStore:
-    """The file, mapped; `ValueError` (or `OSError`) where it is damaged."""
+def open_store(path: Path) -> ImageStore:
+    """Map the file at `path`. Raises `ValueError` (or `OSError`) if it is damaged."""
     with path.open("rb") as file:
-        about, labels, sums = _described(file)
-        size = math.prod(about.shape)
+        description, labels, sums = _read_description(file)
+        size = math.prod(description.shape)
         pages = _mapped(file, len(labels) * size)
     in_memory = available_memory.fits(len(pages))
     flat = np.frombuffer(pages, dtype=np.uint8)
@@ -193,18 +202,19 @@ def opened(path: Path) -> ImageStore:
         _check(flat.reshape(-1, size), sums)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        images = torch.from_numpy(flat).view(-1, *about.shape)
+        images = torch.from_numpy(flat).view(-1, *description.shape)
     parts, first = [], 0
-    for count in about.counts:
+    for count in description.counts:
         own = slice(first, first + count)
         source = None if in_memory else MappedImages(path, pages, first * size, size, sums[own])
         parts.append(Split(images[own], torch.from_numpy(labels[own].copy()), source))
         first += count
-    return ImageStore((parts[0], parts[1], parts[2]), about.num_classes, about.mean, about.std, Seen.read(about.seen))
+    seen = Seen.read(description.seen)
+    return ImageStore((parts[0], parts[1], parts[2]), description.num_classes, description.mean, description.std, seen)
 
 
-def _described(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:
-    """What follows the images: description, labels, CRC of each image."""
+def _read_description(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:
+    """What follows the images: the description, the labels, and the CRC of each image. Raises `ValueError` if damaged."""
     end = file.seek(0, os.SEEK_END) - _TAIL.size
     if end < 0:
         raise ValueError("it is too short")
@@ -216,24 +226,24 @@ def _described(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:
     text = file.read(length)
     if zlib.crc32(text) != check:
         raise ValueError("its description has changed")
-    about = Description.from_json(json.loads(text))
-    total = sum(about.counts)
+    description = Description.from_json(json.loads(text))
+    total = sum(description.counts)
     table = total * (_LABEL.itemsize + _SUM.itemsize)
-    if end - length - table != total * math.prod(about.shape):
+    if end - length - table != total * math.prod(description.shape):
         raise ValueError("it has another size than was written")
     file.seek(end - length - table)
     content = file.read(table)
-    if zlib.crc32(content) != about.table:
+    if zlib.crc32(content) != description.table:
         raise ValueError("its labels have changed")
     cut = total * _LABEL.itemsize
     labels = np.frombuffer(content[:cut], dtype=_LABEL).astype(np.int64)
-    return about, labels, np.frombuffer(content[cut:], dtype=_SUM)
+    return description, labels, np.frombuffer(content[cut:], dtype=_SUM)
 
 
 def _mapped(file: BinaryIO, length: int) -> mmap.mmap:
-    """The first `length` bytes; writing to them changes this process's copy, or nothing where they exceed memory.
+    """The first `length` bytes, mapped so that writing to them changes only a copy of this process.
 
-    For what may be written the system sets memory aside, and refuses where there is less.
+    The system reserves memory for such a mapping and refuses one that exceeds it; the bytes are read-only then.
     """
     try:
         return mmap.mmap(file.fileno(), length, access=mmap.ACCESS_COPY)

@@ -16,7 +16,7 @@ from nas.core.data.channel_statistics import channel_statistics
 from nas.core.data.dataset import Dataset, Split
 from nas.core.data.formats.base import Loader, Pictures, Raw, Triple, log, notes_log
 from nas.core.data.formats.class_order import NUMERIC, other_order
-from nas.core.data.image_store import Part, needed
+from nas.core.data.image_store import Content, Part, bytes_needed
 from nas.core.data.resize import resized
 from nas.core.data.seen import Levels, Seen
 from nas.core.data.settings import ALL, DataSettings
@@ -56,16 +56,10 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
     stored, reason = None, "a dry run keeps nothing"
     if loader.cached and sources:
         key = cache.key(loader.name, loader.size, settings.withheld, sources, _unusual(loader))
-        stored = cache.recall(loader.name, key)
+        stored = cache.find(loader.name, key)
         if stored is None and keep:
             try:
-                stored = cache.kept(
-                    loader.name,
-                    key,
-                    lambda: _parts(read().raw, settings),
-                    lambda: read().raw.num_classes,
-                    lambda: read().seen(),
-                )
+                stored = cache.store(loader.name, key, lambda: read().content)
             except OSError as error:
                 reason = error.strerror or str(error)
     if stored is None:
@@ -107,10 +101,15 @@ class _Read:
     """What a loader read, with images of the size that is asked for."""
 
     raw: Raw
+    parts: list[Part]
     oblong: int  # images that were not square, of arrays
 
+    @property
+    def content(self) -> Content:
+        return Content(self.parts, self.raw.num_classes, self.seen)
+
     def seen(self) -> Seen:
-        """What was seen of the images up to now."""
+        """What was noticed about the images decoded so far."""
         pictures = [one for one in (self.raw.images, self.raw.test_images) if one is not None]
         flags = [flag for one in pictures for flag in getattr(one, "noted", ())]
         if flags:
@@ -130,7 +129,7 @@ def _read(loader: Loader) -> _Read:
     test = None if raw.test_images is None else _sized(raw.test_images, loader)
     raw = replace(raw, images=_sized(raw.images, loader), test_images=test)
     _check(loader, raw)
-    return _Read(raw, oblong)
+    return _Read(raw, _parts(raw, loader.settings), oblong)
 
 
 def _sized(images: Pictures, loader: Loader) -> Pictures:
@@ -182,12 +181,11 @@ def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
 
 def _in_memory(loader: Loader, read: _Read, reason: str, told: bool) -> tuple[Dataset, Seen]:
     """The data set without a file; `InputError` where it would not fit. `reason`: why it could not be kept."""
-    raw = read.raw
-    parts = _parts(raw, loader.settings)
-    if not isinstance(raw.images, np.ndarray) and not available_memory.fits(needed(parts)):
+    raw, parts = read.raw, read.parts
+    if not isinstance(raw.images, np.ndarray) and not available_memory.fits(bytes_needed(parts)):
         raise InputError(
-            f"Expected the decoded images of {loader.name!r} ({in_words(needed(parts))}) to fit in half of the memory "
-            f"that is left ({in_words(available_memory.available())}) or in the cache folder but they do not "
+            f"Expected the decoded images of {loader.name!r} ({in_words(bytes_needed(parts))}) to fit in half of the "
+            f"memory that is left ({in_words(available_memory.available())}) or in the cache folder but they do not "
             f"({reason}); set NAS_CACHE to a folder with room, or data.size to fewer pixels."
         )
     if told:

@@ -1,4 +1,4 @@
-"""Images that are too many for memory, where they are used: brought from disk ahead, and checked."""
+"""Images that do not fit in memory: read from disk ahead of their use, and checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nas.core.io.files import DamagedError
 
 
 class MappedImages:
-    """The images of a part in a mapped file: `size` bytes each from `offset` on, with their CRC-32 `sums`."""
+    """The images of one part in a mapped file: `size` bytes each, starting at `offset`, with their CRC-32 `sums`."""
 
     def __init__(self, path: Path, pages: mmap.mmap, offset: int, size: int, sums: np.ndarray) -> None:
         self.path = path
@@ -20,19 +20,19 @@ class MappedImages:
         self.offset = offset
         self.size = size
         self.sums = sums
-        self.unseen = np.ones(len(sums), dtype=bool)
+        self.unchecked = np.ones(len(sums), dtype=bool)
 
     def fetch(self, positions: np.ndarray) -> None:
-        """Have the images read all at once, not page by page as they are touched; check those that are new.
+        """Ask the system to read these images at once, not page by page; check those that are used for the first time.
 
-        Raises `DamagedError` naming the file where an image is not what was written.
+        Raises `DamagedError`, which names the file, if an image is not what was written.
         """
         starts = self.offset + positions * self.size
         if hasattr(self.pages, "madvise"):
             for start in starts.tolist():
                 first = start // mmap.PAGESIZE * mmap.PAGESIZE
                 self.pages.madvise(mmap.MADV_WILLNEED, first, start + self.size - first)
-        new = self.unseen[positions]
+        new = self.unchecked[positions]
         with memoryview(self.pages) as view:
             for position, start in zip(positions[new].tolist(), starts[new].tolist()):
                 if zlib.crc32(view[start : start + self.size]) != self.sums[position]:
@@ -40,4 +40,4 @@ class MappedImages:
                         f"Expected the images kept in {self.path} as they were written but number "
                         f"{start // self.size} is damaged; delete the file, and they are decoded again."
                     )
-        self.unseen[positions] = False
+        self.unchecked[positions] = False

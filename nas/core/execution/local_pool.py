@@ -15,7 +15,7 @@ from typing import Any
 
 from nas.core.errors import NasError, Terminated
 from nas.core.execution import signals
-from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, leave_notes_to_others, make_repeatable
+from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
 from nas.core.storage.base import TaskResult
 
 GRACE_SECONDS = 20.0  # for a step of training and its checkpoint
@@ -107,7 +107,7 @@ def _serve(connection: Connection, pickled: bytes, threads: int, environment: di
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signals.listen([signal.SIGTERM], act=lambda number: os._exit(128 + number))
     make_repeatable(threads)
-    leave_notes_to_others()
+    mute_data_notes()
 
     threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
     try:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from nas.core.errors import InputError, NasError
-from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, leave_notes_to_others, make_repeatable
+from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
 from nas.core.extras import optional
 from nas.core.storage.base import FactStore, TaskResult
 from nas.core.storage.remote import RemoteStore, StoreActor, answer_of
@@ -225,7 +225,7 @@ class _Actor:
         with contextlib.suppress(OSError):  # relative paths mean what they mean to the process that leads
             os.chdir(folder)
         make_repeatable(threads)
-        leave_notes_to_others()
+        mute_data_notes()
         self.work: Work = pickle.loads(work)
 
     def ready(self) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""Signals that ask a process to end: it does so in order, and where a training step is under way, after it.
+"""Signals that ask a process to end: it ends in an orderly way, after the current training step if there is one.
 
-SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (what schedulers send before they take a machine away) are raised as `Terminated`
-wherever the process is. Inside `held` the first of them waits for the block to look at `asked`, so that it can save
-what it has. A signal that comes more than `PATIENCE` seconds after it ends the process at once; nothing is lost by that
-but what is under way.
+SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (which schedulers send before they take a machine away) are raised as `Terminated`
+wherever the process is. Inside a `deferred` block the first signal waits: the block asks `was_received` and can save
+its work before it ends. Another signal, more than `SECOND_SIGNAL_SECONDS` after the first, ends the process at once;
+only unsaved work is lost then.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from typing import NoReturn
 from nas.core.errors import Terminated
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
-PATIENCE = 1.0  # seconds; many senders reach a process twice, as one of a group and by its number
-_number = 0  # of the signal that came, 0 while there was none
-_when = 0.0  # it came
-_held = 0  # blocks that want to end by themselves
+SECOND_SIGNAL_SECONDS = 1.0  # many senders reach a process twice, as a member of its group and by its number
+_number = 0  # of the signal received, 0 before that
+_received_at = 0.0  # monotonic seconds
+_deferring = 0  # number of nested blocks that defer signals
 
 
 def listen(numbers: Sequence[int] = SIGNALS, act: Callable[[int], None] | None = None) -> None:
-    """From now on take these signals as described; `act` is called with the number instead of raising.
+    """Handle these signals as described from now on; `act` is called with the signal's number before `Terminated`.
 
-    An interrupt that is ignored stays so: a shell starts jobs in the background that way.
+    SIGINT stays ignored if it is ignored now: that is how a shell starts background jobs.
     """
     global _number
     _number = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
-        global _number, _when
+        global _number, _received_at
         if _number:
-            if time.monotonic() - _when > PATIENCE:
+            if time.monotonic() - _received_at > SECOND_SIGNAL_SECONDS:
                 os._exit(128 + number)
             return
-        _number, _when = number, time.monotonic()
-        if not _held:
+        _number, _received_at = number, time.monotonic()
+        if not _deferring:
             if act is not None:
                 act(number)
             raise Terminated(number)
@@ -50,24 +50,24 @@ def listen(numbers: Sequence[int] = SIGNALS, act: Callable[[int], None] | None =
             signal.signal(number, handle)
 
 
-def asked() -> bool:
-    """Whether a signal waits for the block under way to end."""
+def was_received() -> bool:
+    """Whether a signal has been received and waits for the current block to end."""
     return _number > 0
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let a signal wait; it is raised at the end of the block at the latest."""
-    global _held
-    _held += 1
+def deferred() -> Iterator[None]:
+    """Defer signals during the block; a signal is raised at the end of the block at the latest."""
+    global _deferring
+    _deferring += 1
     try:
         yield
     finally:
-        _held -= 1
-    if _number and not _held:
-        end()
+        _deferring -= 1
+    if _number and not _deferring:
+        raise_received()
 
 
-def end() -> NoReturn:
-    """Raise the signal that came; where it was another process's, as if it had come here."""
+def raise_received() -> NoReturn:
+    """Raise the signal as `Terminated`; SIGTERM if only another process received one."""
     raise Terminated(_number or signal.SIGTERM)

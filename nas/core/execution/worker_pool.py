@@ -14,7 +14,7 @@ import torch
 from nas.core.storage.base import FactStore, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 
-NOTES = "nas.data"  # logger of what is to be known of the data
+DATA_NOTES = "nas.data"  # logger of what is to be known of the data
 
 Work = Callable[[Any, Any], TaskResult[Any, Any]]  # by key and item of a task
 
@@ -75,6 +75,6 @@ def make_repeatable(threads: int) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def leave_notes_to_others() -> None:
+def mute_data_notes() -> None:
     """In a process that helps another, which has told what is to be known of the data."""
-    logging.getLogger(NOTES).setLevel(logging.CRITICAL)
+    logging.getLogger(DATA_NOTES).setLevel(logging.CRITICAL)

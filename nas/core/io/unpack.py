@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from nas.core.errors import InputError
 
-MOST_FILES = 100_000
+MAX_FILES = 100_000
 
 
 def unpack(archive: Path, folder: Path, most: int) -> None:
@@ -30,7 +30,7 @@ def unpack(archive: Path, folder: Path, most: int) -> None:
                         "elsewhere; fetch it from its official source."
                     )
                 written += member.size
-                if written > most or number >= MOST_FILES:
+                if written > most or number >= MAX_FILES:
                     raise InputError(f"Expected at most {most:,} bytes in {archive} but it has more; fetch it again.")
                 target = folder / name
                 if member.isdir():

@@ -193,7 +193,7 @@ class Loop:
         self._begin(epoch)
         steps = self.task.steps_per_epoch * replays  # of the optimiser in an epoch
         rate = 0.0
-        with signals.held():
+        with signals.deferred():
             for number, batch in enumerate(self.task.batches(self.state.batch), self.state.batch):
                 for replay in range(replays):
                     rate = self.plan.schedule.rate(epoch * steps + number * replays + replay, steps)
@@ -245,7 +245,7 @@ class Loop:
         before = (self.state.epoch * self.task.steps_per_epoch + batch - 1) * replays
         every = self.plan.save_steps
         save = every is not None and (before + replays) // every > before // every
-        ends = signals.asked()
+        ends = signals.was_received()
         if not save and batch % self.plan.check_steps and not (ends and self.processes.count == 1):
             return
         mean = self._check(batch * replays)
@@ -255,7 +255,7 @@ class Loop:
             self._tick()
             self._save()
         if ends:
-            signals.end()
+            signals.raise_received()
         note = f"batch {batch} of {self.task.steps_per_epoch} train_loss {mean:.3f}"
         progress(self.state.epoch, self.plan.schedule.epochs, note)
 

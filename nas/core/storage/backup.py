@@ -1,4 +1,4 @@
-"""A good copy of a run's store, and the way back to it when the store is damaged."""
+"""A good copy of a run's store, and how a damaged store is restored from it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, os_errors_as_input_errors, put_aside
 from nas.core.storage.sqlite import SqliteStore, sidecar_files
 
-MAX_COPY_SHARE = 0.01  # of the time, at most, goes into copies
-MINUTES_BETWEEN_COPIES = 5.0  # at least, between two copies while a stage runs
+MAX_COPY_SHARE = 0.01  # of the time is spent on copies at most
+MINUTES_BETWEEN_COPIES = 5.0  # while a stage runs, at least
 
 
 def copy_of(path: Path) -> Path:
-    """Where the good copy of the store at `path` is: `store.good.sqlite` for `store.sqlite`."""
+    """The path of the good copy of the store at `path`: `store.good.sqlite` for `store.sqlite`."""
     return path.with_name(f"{path.stem}.good{path.suffix}")
 
 
-def keep_copy(store: SqliteStore) -> None:
-    """Replace the good copy by the store as it is now, once every row of the new copy is verified.
+def renew_copy(store: SqliteStore) -> None:
+    """Replace the good copy with the current store, after every row of the new copy has been verified.
 
-    `DamagedError` where it does not verify: the store itself is damaged, and the copy before is kept.
+    Raises `DamagedError` if a row is wrong: the store itself is damaged then, and the previous copy stays.
     """
     path = copy_of(store.path)
     with _temporary(path) as temporary:
@@ -42,52 +42,52 @@ def keep_copy(store: SqliteStore) -> None:
             _verify(temporary)
         except DamagedError as error:
             raise store.damaged(error.reason) from error
-        _placed(temporary, path)
+        _move_into_place(temporary, path)
 
 
 class BackupSchedule:
-    """Keeps the good copy fresh, so rarely that it takes at most `MAX_COPY_SHARE` of the time."""
+    """Renews the good copy, rarely enough to take at most `MAX_COPY_SHARE` of the time."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
-        self._after = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES
-        self._end = 0.0  # before it there is none at the end of a stage either
+        self._due = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES  # next copy while a stage runs
+        self._allowed = 0.0  # next copy at the end of a stage
 
-    def now_and_then(self) -> None:
-        """To be called while a stage runs, as often as one likes, but never within a transaction."""
-        if time.monotonic() >= self._after:
-            self._keep()
+    def renew_if_due(self) -> None:
+        """Call it while a stage runs, as often as you like, but never within a transaction."""
+        if time.monotonic() >= self._due:
+            self._renew()
 
     def end_of_stage(self) -> None:
-        if time.monotonic() >= self._end:
-            self._keep()
+        if time.monotonic() >= self._allowed:
+            self._renew()
 
-    def _keep(self) -> None:
+    def _renew(self) -> None:
         start = time.monotonic()
         try:
-            keep_copy(self.store)
+            renew_copy(self.store)
         except DamagedError:
             raise
-        except (InputError, OSError) as error:  # the run can do without
+        except (InputError, OSError) as error:  # a run can continue without a copy
             logging.getLogger("nas").warning("The good copy of %s could not be renewed: %s", self.store.path, error)
         end = time.monotonic()
-        self._end = end + (end - start) / MAX_COPY_SHARE
-        self._after = max(self._end, end + 60 * MINUTES_BETWEEN_COPIES)
+        self._allowed = end + (end - start) / MAX_COPY_SHARE
+        self._due = max(self._allowed, end + 60 * MINUTES_BETWEEN_COPIES)
 
 
-def opened(path: Path) -> SqliteStore:
-    """The store at `path`, verified; a new one where there was none, with a good copy in either case.
+def open_verified(path: Path) -> SqliteStore:
+    """The store at `path`, verified, or a new store if there is none; in either case there is a good copy afterwards.
 
-    A damaged or lost one is named in a warning and put aside as `store.damaged-N.sqlite`, and the good copy takes its
-    place. `DamagedError` where that is no better. The caller must be the only one that uses the store.
+    A warning names a damaged or lost store; it is renamed to `store.damaged-N.sqlite` and the good copy takes its
+    place. Raises `DamagedError` if that copy is missing or damaged too. No one else may use the store meanwhile.
     """
     try:
         store = _verified(path)
     except DamagedError as error:
-        _mend(path, error.reason)
+        _restore(path, error.reason)
         store = SqliteStore(path)
     if not copy_of(path).exists():
-        keep_copy(store)
+        renew_copy(store)
     return store
 
 
@@ -103,7 +103,7 @@ def _verified(path: Path) -> SqliteStore:
     return store
 
 
-def _mend(path: Path, why: str) -> None:
+def _restore(path: Path, why: str) -> None:
     copy = copy_of(path)
     if not copy.is_file():
         raise DamagedError(
@@ -122,9 +122,9 @@ def _mend(path: Path, why: str) -> None:
                 f"({error.reason}); restore one of them, or start the run anew in another folder.",
                 why,
             ) from error
-        # the log of the damaged store must not be taken for that of the copy
+        # SQLite would apply the log of the damaged store to the copy
         aside = put_aside(path, *sidecar_files(path))
-        _placed(temporary, path)
+        _move_into_place(temporary, path)
     logging.getLogger("nas").warning(
         "The store %s was damaged (%s). It is %s now; the run goes on from the good copy of %s, to the same result.",
         path,
@@ -150,7 +150,7 @@ def _temporary(path: Path) -> Iterator[Path]:
                 name.unlink(missing_ok=True)
 
 
-def _placed(temporary: Path, path: Path) -> None:
+def _move_into_place(temporary: Path, path: Path) -> None:
     """Flush a closed store to the disk and rename it over `path`."""
     with os_errors_as_input_errors(path):
         with temporary.open("rb+") as file:

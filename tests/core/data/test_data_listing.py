@@ -16,11 +16,11 @@ from PIL import Image
 
 from nas.core.data import DataSettings, load
 from nas.core.data.cache import key
-from nas.core.data.formats.base import NOTES, Source
+from nas.core.data.formats.base import DATA_NOTES, Source
 from nas.core.data.formats.class_order import ordered, other_order
 from nas.core.data.formats.folder_listing import layout
 from nas.core.errors import InputError
-from nas.core.execution.worker_pool import leave_notes_to_others
+from nas.core.execution.worker_pool import mute_data_notes
 
 NUMBERS = [str(number) for number in range(12)]
 AS_TEXT = ["0", "1", "10", "11", "2", "3", "4", "5", "6", "7", "8", "9"]
@@ -239,10 +239,10 @@ def test_unused_arrays_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 def test_a_helping_process_says_nothing_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = tmp_path / "images"
     write(root, NUMBERS)
-    log = logging.getLogger(NOTES)
+    log = logging.getLogger(DATA_NOTES)
     before = log.level
     try:
-        leave_notes_to_others()
+        mute_data_notes()
         load(of(root))
     finally:
         log.setLevel(before)

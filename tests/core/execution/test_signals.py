@@ -35,7 +35,7 @@ def _handlers_as_before() -> Iterator[None]:
     for number, handler in before.items():
         signal.signal(number, handler)
     signals._number = 0
-    assert signals._held == 0
+    assert signals._deferring == 0
 
 
 class Signalled:
@@ -121,11 +121,11 @@ from nas.core.execution import signals
 if sys.argv[1] == "ignored":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 signals.listen()
-signals.PATIENCE = 0.05
+signals.SECOND_SIGNAL_SECONDS = 0.05
 if sys.argv[1] == "ignored":
     os.kill(os.getpid(), signal.SIGINT)
     sys.exit(7)
-with signals.held():
+with signals.deferred():
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(0.2)
     os.kill(os.getpid(), signal.SIGINT)

@@ -12,7 +12,7 @@ import torch
 from nas.core.errors import InputError, NasError, ResourceError
 from nas.core.execution.executor import run_task
 from nas.core.execution.out_of_memory import is_shortage, on_host, release
-from nas.core.execution.worker_pool import NOTES, leave_notes_to_others, make_repeatable
+from nas.core.execution.worker_pool import DATA_NOTES, make_repeatable, mute_data_notes
 
 
 def raising(error: BaseException) -> Any:
@@ -90,10 +90,10 @@ def test_results_are_made_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_helpers_leave_notes_to_others() -> None:
-    logger = logging.getLogger(NOTES)
+    logger = logging.getLogger(DATA_NOTES)
     level = logger.level
     try:
-        leave_notes_to_others()
+        mute_data_notes()
         assert not logger.isEnabledFor(logging.ERROR)
     finally:
         logger.setLevel(level)

@@ -153,7 +153,7 @@ def test_who_wants_to_keep_the_same_images_waits(tmp_path: Path, other: Other, m
     process = other(path)
     seen = []
     monkeypatch.setattr(cache.log, "info", lambda text, name: (seen.append(text % name), process.kill()))
-    with cache._alone(path) as file:
+    with cache._exclusive(path) as file:
         assert seen == [f"Waiting for another process that writes {path}."]
         assert os.path.samestat(os.fstat(file.fileno()), path.stat())
         assert not free(path)

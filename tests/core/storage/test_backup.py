@@ -13,7 +13,7 @@ import pytest
 
 from nas.core.io.files import DamagedError
 from nas.core.storage import backup
-from nas.core.storage.backup import BackupSchedule, copy_of, keep_copy, opened
+from nas.core.storage.backup import BackupSchedule, copy_of, open_verified, renew_copy
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
 
@@ -57,15 +57,15 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_changed_row_is_found_and_the_copy_taken(path: Path, row: str, caplog: pytest.LogCaptureFixture) -> None:
-    with opened(path) as store:
+    with open_verified(path) as store:
         fill(store)
-        keep_copy(store)
+        renew_copy(store)
         expected = content(store)
     damage_row(path, ROWS[row])
     with SqliteStore(path) as store, pytest.raises(DamagedError, match="damaged") as caught:
         store.verify()
     assert str(path) in str(caught.value)
-    with opened(path) as store:
+    with open_verified(path) as store:
         assert content(store) == expected
     (warning,) = caplog.records
     assert str(path) in warning.getMessage()
@@ -90,9 +90,9 @@ def test_any_damage_to_the_file_comes_to_the_same_content(
     tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Flipped bits, truncations, overwritten stretches and zeros, anywhere: put aside, or without any effect."""
-    with opened(path) as store:
+    with open_verified(path) as store:
         fill(store)
-        keep_copy(store)
+        renew_copy(store)
         expected = content(store)
     whole, copy = path.read_bytes(), copy_of(path).read_bytes()
     rng = random.Random(0)
@@ -110,7 +110,7 @@ def test_any_damage_to_the_file_comes_to_the_same_content(
         folder.mkdir()
         (folder / path.name).write_bytes(broken)
         (folder / copy_of(path).name).write_bytes(copy)
-        with opened(folder / path.name) as store:
+        with open_verified(folder / path.name) as store:
             assert content(store) == expected, number
         mended += (folder / "store.damaged-1.sqlite").exists()
     assert 30 < mended < 100  # a flipped bit in free space is none of ours
@@ -121,12 +121,12 @@ def test_any_damage_to_the_file_comes_to_the_same_content(
 def test_an_empty_or_lost_store_is_no_new_one(
     path: Path, damage: Callable[[Path], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with opened(path) as store:
+    with open_verified(path) as store:
         store.put("a", 1)
-        keep_copy(store)
+        renew_copy(store)
         store.put("a", 2)
     damage(path)
-    with opened(path) as store:
+    with open_verified(path) as store:
         assert store.get("a") == 1
     assert len(caplog.records) == 1
 
@@ -145,9 +145,9 @@ def test_another_database_is_no_store(path: Path) -> None:
 
 
 def test_the_log_of_a_lost_store_is_not_taken_for_that_of_the_copy(path: Path) -> None:
-    with opened(path) as store:
+    with open_verified(path) as store:
         store.put("a", 1)
-        keep_copy(store)
+        renew_copy(store)
     with SqliteStore(path) as store:
         store.put("a", 2)
         log = path.with_name("store.sqlite-wal")
@@ -155,48 +155,48 @@ def test_the_log_of_a_lost_store_is_not_taken_for_that_of_the_copy(path: Path) -
     assert len(kept) > 0
     log.write_bytes(kept)
     path.unlink()
-    with opened(path) as store:
+    with open_verified(path) as store:
         assert store.get("a") == 1
     assert (path.parent / "store.damaged-1.sqlite-wal").read_bytes() == kept
 
 
 def test_without_any_good_copy_it_is_told(path: Path) -> None:
-    with opened(path):
+    with open_verified(path):
         pass
     path.write_bytes(b"")
     copy_of(path).write_bytes(copy_of(path).read_bytes()[:5000])
     with pytest.raises(DamagedError, match=r"so is its good copy store\.good\.sqlite"):
-        opened(path)
+        open_verified(path)
     copy_of(path).unlink()
     with pytest.raises(DamagedError, match="has no good copy"):
-        opened(path)
+        open_verified(path)
     assert path.exists()
 
 
 def test_a_damaged_store_never_becomes_the_good_copy(path: Path) -> None:
-    with opened(path) as store:
+    with open_verified(path) as store:
         fill(store)
-        keep_copy(store)
+        renew_copy(store)
         before = copy_of(path).read_bytes()
     damage_row(path, ROWS["metrics"])
     with SqliteStore(path) as store:
         fill(store, 300, 10)
         with pytest.raises(DamagedError, match="key-5"):
-            keep_copy(store)
+            renew_copy(store)
     assert copy_of(path).read_bytes() == before
     assert [name for name in path.parent.iterdir() if name.name.startswith(".")] == []
 
 
 def test_a_copy_is_whole_while_others_write(path: Path) -> None:
-    with opened(path) as store, SqliteStore(path) as other:
+    with open_verified(path) as store, SqliteStore(path) as other:
         fill(other)
         other.connection.execute("BEGIN IMMEDIATE")
         other.put("half", 1)
-        keep_copy(store)
+        renew_copy(store)
         other.connection.execute("ROLLBACK")
         expected = content(store)
     path.unlink()
-    with opened(path) as store:
+    with open_verified(path) as store:
         assert content(store) == expected
 
 
@@ -208,12 +208,12 @@ def test_copies_take_a_small_share_of_the_time(path: Path, monkeypatch: pytest.M
         clock[0] += 8.0
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(backup, "keep_copy", keep)
+    monkeypatch.setattr(backup, "renew_copy", keep)
     with SqliteStore(path) as store:
         copies = BackupSchedule(store)
         for _ in range(20_000):
             clock[0] += 0.5
-            copies.now_and_then()
+            copies.renew_if_due()
         assert 5 < len(made) == pytest.approx(20_000 * 0.5 / 800, abs=1)
         copies.end_of_stage()  # too early
         count = len(made)
@@ -229,10 +229,10 @@ def test_no_room_for_a_copy_is_a_warning_alone(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with opened(path) as store:
+    with open_verified(path) as store:
         before = copy_of(path).read_bytes()
         store.put("a", 1)
-        monkeypatch.setattr(backup, "_placed", full)
+        monkeypatch.setattr(backup, "_move_into_place", full)
         with caplog.at_level(logging.WARNING, "nas"):
             BackupSchedule(store).end_of_stage()
         assert "could not be renewed" in caplog.text

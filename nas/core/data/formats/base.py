@@ -15,11 +15,11 @@ from nas.core.data.resize import Resizing
 from nas.core.data.seen import Seen
 from nas.core.data.settings import DataSettings
 from nas.core.errors import InputError
-from nas.core.execution.worker_pool import NOTES
+from nas.core.execution.worker_pool import DATA_NOTES
 from nas.core.io.files import sha256_of
 
 log = logging.getLogger("nas")
-notes_log = logging.getLogger(NOTES)
+notes_log = logging.getLogger(DATA_NOTES)
 
 LARGEST_HASHED = 2**31  # bytes of a file whose content is read at every start: at most some seconds
 

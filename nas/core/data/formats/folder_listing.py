@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 TRAIN, TEST, UNUSED = "train", "test", ("val", "valid", "validation")
 ARCHIVER = "__MACOSX"  # what the archiver of macOS adds to a .zip: no images, though their names look like it
-MOST_NAMED = 5  # classes or suffixes in one sentence
+MAX_NAMED = 5  # classes or suffixes in one sentence
 
 Listing = dict[str, list[Source]]  # class -> its files, in the order of the labels and by name
 
@@ -33,9 +33,9 @@ class Passed:
         others = sum(self.suffixes.values())
         if not others and not self.inside and not self.beside:
             return None
-        often = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMED]
+        often = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))[:MAX_NAMED]
         named = [f"{name} {count:,}" for name, count in often]
-        more = ", ..." if len(self.suffixes) > MOST_NAMED else ""
+        more = ", ..." if len(self.suffixes) > MAX_NAMED else ""
         kinds = {
             f"in {self.folders:,} folders inside class folders": self.inside,
             f"with other suffixes ({', '.join(named)}{more})": others,
@@ -103,7 +103,7 @@ def _parts(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[
         odd = sorted(train.keys() ^ test.keys())
         raise InputError(
             f"Expected the same classes in {root / TRAIN} and {root / TEST} but only one of them has "
-            f"{', '.join(map(repr, odd[:MOST_NAMED]))}{' and others' if len(odd) > MOST_NAMED else ''}; add or remove "
+            f"{', '.join(map(repr, odd[:MAX_NAMED]))}{' and others' if len(odd) > MAX_NAMED else ''}; add or remove "
             "it."
         )
     return [train, {name: test[name] for name in train}], notes

@@ -23,7 +23,7 @@ _UNREADABLE = (  # what zipfile, zlib and numpy raise for a file that is damaged
     *(LookupError, struct.error, TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
 _KNOWN = ("images", "labels", "test_images", "test_labels")
-MOST_NAMED = 20  # arrays in one sentence
+MAX_NAMED = 20  # arrays in one sentence
 _EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
 _FREE = 2**28  # unpacked bytes that need no reason
 
@@ -52,9 +52,9 @@ class Npz(Loader):
         held = [name.removesuffix(".npy") for name in names if not name.startswith(ARCHIVER)]
         unused = [name for name in held if name not in _KNOWN]
         if unused:
-            more = f" and {len(unused) - MOST_NAMED} more" if len(unused) > MOST_NAMED else ""
+            more = f" and {len(unused) - MAX_NAMED} more" if len(unused) > MAX_NAMED else ""
             self.notes.append(
-                f"Of {self.root} these parts are not used: {', '.join(map(repr, unused[:MOST_NAMED]))}{more}; read are "
+                f"Of {self.root} these parts are not used: {', '.join(map(repr, unused[:MAX_NAMED]))}{more}; read are "
                 f"{', '.join(_KNOWN)}."
             )
 
