@@ -214,7 +214,7 @@ def open_store(path: Path) -> ImageStore:
 
 
 def _read_description(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:
-    """What follows the images: the description, the labels, and the CRC of each image. Raises `ValueError` if damaged."""
+    """The description, the labels, and the CRC of each image. Raises `ValueError` if they are damaged."""
     end = file.seek(0, os.SEEK_END) - _TAIL.size
     if end < 0:
         raise ValueError("it is too short")
