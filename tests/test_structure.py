@@ -280,7 +280,10 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
         assert Path(lines.strip()).is_relative_to(expected), lines
 
 
-EVERYWHERE = ("nas.report.text", "nas.searches.search_stage", "nas.runs.tasks")  # of every run, of every worker
+EVERYWHERE = (  # of every run, of every worker
+    *("nas.report.text", "nas.searches.search_stage"),
+    *("nas.runs.stages.train_stage", "nas.runs.stages.eval_stage"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from nas.results import EvalResult, Result
     from nas.runs.given_model import GivenModel
     from nas.runs.run_folder import Run
-    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost
-    from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
 
@@ -73,28 +72,28 @@ class Eval(RunCommand):
     def check(self, settings: Settings, given: GivenModel, keep: bool = True) -> None:
         from nas.eval.networks.fitting import check_fits, unlike
         from nas.runs.stages import eval_stage, train_stage
-        from nas.runs.tasks import Jobs
+        from nas.runs.stages.context import Worker
         from nas.settings import reach
 
         settings.once(self.name)
         reach.warn(self.reader(), settings)
-        dataset = Jobs(settings, None, keep).dataset
+        dataset = Worker(settings, None, keep).dataset
         eval_stage.check(settings, dataset)
         model = given.load(settings)
         check_fits(model, dataset, given.source.text, settings.eval)
         train_stage.say(unlike(model, dataset, given.source.text))
 
-    def costs(self, jobs: Jobs, given: GivenModel) -> dict[str, Cost]:
+    def costs(self, worker: Worker, given: GivenModel) -> dict[str, Cost]:
         """A network that is not ours is taken for a robust one."""
         from nas.runs.stages import eval_stage
         from nas.runs.stages.forecast import Cost, measured, network_of, start_up, workers_of
 
-        settings = jobs.settings
+        settings = worker.settings
         foreign = given.source.foreign
         method = "pgd" if foreign else settings.train.method
-        network = given.load(settings).network if foreign else network_of(jobs, settings.one_arch)
-        speed = measured(settings, jobs.dataset, network)
-        attacking = eval_stage.cost(settings, [method], jobs.dataset, speed)
+        network = given.load(settings).network if foreign else network_of(worker, settings.one_arch)
+        speed = measured(settings, worker.dataset, network)
+        attacking = eval_stage.cost(settings, [method], worker.dataset, speed)
         return {"eval": Cost(attacking.seconds + start_up(workers_of(settings)), attacking.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:

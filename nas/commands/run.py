@@ -11,9 +11,9 @@ from nas.commands.base import CONFIG, OVERRIDES, SEARCHED, RunCommand
 if TYPE_CHECKING:
     from nas.results import EvalResult, Result, RunResult, SearchResult, StudyResult
     from nas.runs.run_folder import Run as OpenedRun
-    from nas.runs.stages.context import RunContext, Watcher
+    from nas.runs.stages.context import RunContext, Watcher, Worker
     from nas.runs.stages.forecast import Cost
-    from nas.runs.tasks import Jobs, Model
+    from nas.runs.stages.train_stage import Model
     from nas.settings.schema import Settings
 
 
@@ -38,7 +38,7 @@ class _WholeRun(RunCommand):
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.core.errors import InputError
         from nas.runs.stages import eval_stage, train_stage
-        from nas.runs.tasks import Jobs
+        from nas.runs.stages.context import Worker
         from nas.searches import search_stage
         from nas.settings import reach
         from nas.train import check_selection
@@ -50,26 +50,26 @@ class _WholeRun(RunCommand):
                 "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."
             )
         check_selection(settings.train, settings.data.validation)
-        jobs = Jobs(settings, None, keep)
-        search_stage.check(jobs)
+        worker = Worker(settings, None, keep)
+        search_stage.check(worker)
         train_stage.say(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
         reach.warn(self.reader(), settings)
-        eval_stage.check(settings, jobs.dataset)
-        train_stage.check(settings, jobs.dataset)
+        eval_stage.check(settings, worker.dataset)
+        train_stage.check(settings, worker.dataset)
 
-    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
+    def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.forecast import measured, network_of
         from nas.searches import search_stage
 
-        settings = jobs.settings
+        settings = worker.settings
         methods = [method for method in settings.run.trainings for _ in range(2 if settings.run.random else 1)]
-        searching = search_stage.cost(jobs)
-        speed = measured(settings, jobs.dataset, network_of(jobs, search_stage.feasible(jobs)[0]))
+        searching = search_stage.cost(worker)
+        speed = measured(settings, worker.dataset, network_of(worker, search_stage.feasible(worker)[0]))
         return {
             "search": searching,
-            "train": train_stage.cost(settings, methods, jobs.dataset, speed),
-            "eval": eval_stage.cost(settings, methods, jobs.dataset, speed),
+            "train": train_stage.cost(settings, methods, worker.dataset, speed),
+            "eval": eval_stage.cost(settings, methods, worker.dataset, speed),
         }
 
 
@@ -132,7 +132,7 @@ class Run(_WholeRun):
 
 def _models(context: RunContext, found: SearchResult) -> list[Model]:
     """The networks to train: the best cell and its random peer, under each training."""
-    from nas.runs.tasks import Model
+    from nas.runs.stages.train_stage import Model
     from nas.searches.search_stage import problem_of, random_peer
 
     settings = context.run.settings

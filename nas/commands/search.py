@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import FoundArchitecture, Result, SearchResult, Standing
     from nas.runs.run_folder import Run
-    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost
-    from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
 
@@ -38,21 +37,21 @@ class Search(RunCommand):
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage
-        from nas.runs.tasks import Jobs
+        from nas.runs.stages.context import Worker
         from nas.searches import search_stage
         from nas.settings import reach
 
         settings.once(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         search_stage.check_settings(self.name, settings)
-        search_stage.check(Jobs(settings, None, keep))
+        search_stage.check(Worker(settings, None, keep))
         train_stage.say(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
         reach.warn(self.reader(), settings)
 
-    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
+    def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.searches import search_stage
 
-        return {"search": search_stage.cost(jobs)}
+        return {"search": search_stage.cost(worker)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.runs.stages.context import run_context

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import Epoch, Result, TrainResult
     from nas.runs.run_folder import Run
-    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost
-    from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
 
@@ -54,7 +53,7 @@ class Train(RunCommand):
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage
-        from nas.runs.tasks import Jobs
+        from nas.runs.stages.context import Worker
         from nas.settings import reach
         from nas.train import check_selection
 
@@ -63,25 +62,24 @@ class Train(RunCommand):
         check_selection(settings.train, settings.data.validation)
         train_stage.say(train_stage.one_image(settings, True, []))
         reach.warn(self.reader(), settings)
-        train_stage.check(settings, Jobs(settings, None, keep).dataset)
+        train_stage.check(settings, Worker(settings, None, keep).dataset)
 
-    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
+    def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.runs.stages import train_stage
         from nas.runs.stages.forecast import Cost, measured, network_of, start_up, workers_of
         from nas.train import METHODS
 
-        settings = jobs.settings
+        settings = worker.settings
         method = settings.train.method
         adversarial = METHODS.get(method).adversarial
-        speed = measured(settings, jobs.dataset, network_of(jobs, settings.one_arch), adversarial)
-        training = train_stage.cost(settings, [method], jobs.dataset, speed)
+        speed = measured(settings, worker.dataset, network_of(worker, settings.one_arch), adversarial)
+        training = train_stage.cost(settings, [method], worker.dataset, speed)
         return {"train": Cost(training.seconds + start_up(workers_of(settings)), training.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.results import Checkpoint, TrainResult
         from nas.runs.stages.context import run_context
-        from nas.runs.stages.train_stage import train_all
-        from nas.runs.tasks import Model
+        from nas.runs.stages.train_stage import Model, train_all
 
         settings = run.settings
         with run_context(run, watcher) as context:

@@ -67,11 +67,11 @@ class Transfer(RunCommand):
         return {"networks": {name: one.to_json() for name, one in given.items()}}
 
     def check(self, settings: Settings, given: dict[str, GivenModel], keep: bool = True) -> None:
-        from nas.runs.stages.transfer import Work
+        from nas.runs.stages.transfer import check
         from nas.settings import reach
 
         settings.once(self.name)
-        Work(settings, given, None, keep).check()
+        check(settings, given, keep)
         reach.warn(self.reader(), settings)
 
     def execute(self, run: Run, watcher: Watcher) -> Result:

@@ -22,8 +22,9 @@ from nas.objectives.notation import builds
 from nas.objectives.proxy_scorer import Scorer
 from nas.results import ScoreRow
 from nas.runs.definitions import BEFORE, definitions
+from nas.runs.metric_sources import load_once
 from nas.runs.settings_checksum import as_meant
-from nas.runs.tasks import Jobs, load_once
+from nas.runs.stages.context import Worker
 from nas.scoring.rows import RowFile
 from nas.search_spaces.architecture_source import ArchitectureSource, Candidate, digest
 from nas.settings.schema import Settings, from_values
@@ -61,7 +62,7 @@ class Work:
 
     @cached_property
     def scorer(self) -> Scorer:
-        return Jobs(self.settings, None).scorer(self.proxies)
+        return Worker(self.settings, None).scorer(self.proxies)
 
     @property
     def immediate(self) -> bool:

@@ -78,7 +78,7 @@ def execute(run: Run, watcher: Watcher) -> DpsResult:
     _check_constant(run, [text for text, _ in [*seen, *unseen]])
     work = Work(settings, frozenset(text for text, _ in seen))
     with executor_for(work, settings.executor, settings.torch_device().type) as executor:
-        run.check_data_unchanged(work.jobs.dataset)
+        run.check_data_unchanged(work.worker.dataset)
         with run.stage("dps") as stage:
             found = _search(run, seen, executor, watcher, stage)
         with run.stage("held-out") as stage:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.core.errors import NasError
 from nas.core.seeds import derive
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import Worker
 from nas.settings.schema import Settings
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
@@ -35,12 +35,12 @@ class Losses:
     their first weights. Settings that differ in the FLOPs term alone are trained once.
     """
 
-    def __init__(self, jobs: Jobs, kept: frozenset[str], draw: int) -> None:
-        seed = jobs.settings.seed
+    def __init__(self, worker: Worker, kept: frozenset[str], draw: int) -> None:
+        seed = worker.settings.seed
         self.kept = kept
         self.probes: dict[str, Probe] = {}
-        self.base: EproxyOptions = jobs.settings.proxies.eproxy
-        self.scorer = jobs.scorer(["eproxy"], seed if draw == 0 else derive(seed, "dps draw", draw))
+        self.base: EproxyOptions = worker.settings.proxies.eproxy
+        self.scorer = worker.scorer(["eproxy"], seed if draw == 0 else derive(seed, "dps draw", draw))
 
     def of(self, task: Task) -> list[float | str]:
         """For each setting the loss, or why there is none."""
@@ -89,12 +89,12 @@ class Work:
 
     def losses(self, draw: int = 0) -> Losses:
         if draw not in self._losses:
-            self._losses[draw] = Losses(self.jobs, self.kept, draw)
+            self._losses[draw] = Losses(self.worker, self.kept, draw)
         return self._losses[draw]
 
     @cached_property
-    def jobs(self) -> Jobs:
-        return Jobs(self.settings, None)
+    def worker(self) -> Worker:
+        return Worker(self.settings, None)
 
 
 def variants(text: str) -> list[str]:

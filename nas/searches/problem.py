@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -21,10 +21,21 @@ from nas.objectives.constraints import Constraints
 from nas.objectives.latency import Latency
 from nas.objectives.notation import GRAPH, LATENCY, Term, builds, parse, source_of
 from nas.results import SearchResult
-from nas.runs.tasks import Job, Jobs, Score
+from nas.runs.stages.context import Task, Worker
 from nas.search_spaces import SPACES, BuildSettings
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.proxies import PROXIES
+
+
+@dataclass(frozen=True)
+class ScoreTask(Task[Metrics]):
+    """Computes metrics of one architecture."""
+
+    arch: str
+    metrics: tuple[str, ...]
+
+    def run(self, worker: Worker) -> Metrics:
+        return worker.score(self.arch, self.metrics)
 
 
 class SearchProblem:
@@ -36,20 +47,20 @@ class SearchProblem:
 
     def __init__(
         self,
-        jobs: Jobs,
+        worker: Worker,
         store: Store | None = None,
-        executor: Executor[Job[Any], Any] | None = None,
+        executor: Executor[Task[Any], Any] | None = None,
         older: str | None = None,
     ) -> None:
         """Without a store nothing is kept; without an executor nothing is evaluated.
 
         `older`: the version that began the run, where it gave values to networks that have none now.
         """
-        self.jobs = jobs
+        self.worker = worker
         self.store = InMemoryStore() if store is None else store
         self.executor = executor
         self.older = older
-        self.settings = jobs.settings
+        self.settings = worker.settings
         self.terms = parse(self.settings.search.objective)
         self.space: Any = SPACES.get(self.settings.space)()
 
@@ -65,12 +76,12 @@ class SearchProblem:
     def _higher_is_better(self, name: str) -> bool:
         source = source_of(name)
         if source == "table":
-            return self.jobs.columns([name]).higher_is_better(name)
+            return self.worker.columns([name]).higher_is_better(name)
         return PROXIES.get(name).higher_is_better if source == "proxy" else source != LATENCY
 
     @cached_property
     def constraints(self) -> Constraints:
-        return Constraints(self.settings.search.constraints, lambda: self.jobs.trained, self._quantity)
+        return Constraints(self.settings.search.constraints, lambda: self.worker.trained, self._quantity)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,9 +97,9 @@ class SearchProblem:
     def check(self) -> None:
         """`InputError` for what would stop the search later."""
         _ = self.goals, self.constraints, self.strategy
-        self.jobs.providers(self.names)
+        self.worker.sources(self.names)
         for name in self._asides:
-            self.jobs.providers((name,))
+            self.worker.sources((name,))
         needed = self.strategy.needs(self.strategy.options)
         if self.settings.search.features != [GRAPH] and "features" not in needed:
             raise InputError(
@@ -166,7 +177,7 @@ class SearchProblem:
         """Of the network with these settings; `names` are the metrics that it is asked for."""
         found = self.space.connected(self.space.parse(text), **settings)
         if not found and self.older is not None and connected.had_values(names):
-            raise connected.refusal(str(self.jobs.folder), text, self.older)
+            raise connected.refusal(str(self.worker.folder), text, self.older)
         return found
 
     def check_older(self) -> None:
@@ -196,7 +207,7 @@ class SearchProblem:
         self, keys: Sequence[str], names: tuple[str, ...], tick: Callable[[], None]
     ) -> Iterator[TaskResult[str, Metrics]]:
         assert self.executor is not None
-        return self.executor.map([(key, Score(key, names)) for key in keys], tick)
+        return self.executor.map([(key, ScoreTask(key, names)) for key in keys], tick)
 
     def latency(self, text: str) -> float:
         """Milliseconds of one forward pass, measured once."""
@@ -210,12 +221,12 @@ class SearchProblem:
     @cached_property
     def measure_latency(self) -> Latency:
         settings = self.settings
-        return Latency(settings.latency, self.jobs.trained, settings.torch_device(), settings.executor.threads)
+        return Latency(settings.latency, self.worker.trained, settings.torch_device(), settings.executor.threads)
 
     def _quantity(self, name: str) -> Callable[[str], float]:
         if name == LATENCY:
             return self.latency
-        column = self.jobs.columns([name])
+        column = self.worker.columns([name])
         return lambda text: column(text)[name]
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:

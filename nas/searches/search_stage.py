@@ -18,10 +18,9 @@ from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.objectives.short_training import check_judged
 from nas.results import SearchResult
-from nas.runs.stages.context import RunContext
+from nas.runs.stages.context import RunContext, Worker
 from nas.runs.stages.forecast import Cost, measured, network_of, start_up, timed, workers_of
 from nas.runs.stages.train_stage import say
-from nas.runs.tasks import Jobs
 from nas.searches import supernet_stage
 from nas.searches.loop import Search
 from nas.searches.problem import SearchProblem
@@ -52,23 +51,23 @@ def check_settings(command: str, settings: Settings) -> None:
         check_judged(settings.search.metrics(), settings.data.validation)
 
 
-def check(jobs: Jobs) -> None:
+def check(worker: Worker) -> None:
     """`InputError` for what would stop the search later."""
-    settings = jobs.settings
+    settings = worker.settings
     if is_supernet(settings):
         supernet_stage.check(settings)
-        supernet = supernet_stage.made(jobs)  # has data to halve
+        supernet = supernet_stage.made(worker)  # has data to halve
         say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
-        _ = jobs.tables  # which may be missing
+        _ = worker.tables  # which may be missing
     else:
-        problem = SearchProblem(jobs)
+        problem = SearchProblem(worker)
         problem.check()
         if next(problem.sample(Random(0), CHECKED_DRAWS), None) is None:
             raise problem.unsatisfied(CHECKED_DRAWS)
         say(problem.strategy.remark(settings.search.budget))
     if labels_of(settings):
-        check_parts(settings.label, len(jobs.dataset.train))
-        say(larger_batch("label", settings.label.batch_size, len(jobs.dataset.train)))
+        check_parts(settings.label, len(worker.dataset.train))
+        say(larger_batch("label", settings.label.batch_size, len(worker.dataset.train)))
 
 
 def depends_on_images(settings: Settings) -> bool:
@@ -76,32 +75,32 @@ def depends_on_images(settings: Settings) -> bool:
     return is_supernet(settings) or any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
 
 
-def cost(jobs: Jobs) -> Cost:
+def cost(worker: Worker) -> Cost:
     """Times the objective on three cells. Passes of a supernet that need no gradient of a weight count as whole ones;
     its validation is left out."""
-    settings = jobs.settings
+    settings = worker.settings
     if is_supernet(settings):
-        return _of_supernet(jobs)
-    workers, budget, each = workers_of(settings), settings.search.budget, _of_candidate(jobs)
+        return _of_supernet(worker)
+    workers, budget, each = workers_of(settings), settings.search.budget, _of_candidate(worker)
     return Cost(
         budget * each.seconds / min(workers, settings.search.ask) + start_up(workers),
         budget * each.passes,
     )
 
 
-def feasible(jobs: Jobs) -> list[str]:
+def feasible(worker: Worker) -> list[str]:
     """Random candidates within the constraints, the most expensive first, as searches drift towards large cells."""
-    rng = Random(derive(jobs.settings.seed, "forecast"))
-    problem = SearchProblem(jobs)
+    rng = Random(derive(worker.settings.seed, "forecast"))
+    problem = SearchProblem(worker)
     candidates = (arch for arch in problem.sample(rng, FORECAST_DRAWS) if problem.is_candidate(str(arch)))
     found = list(islice(candidates, FORECAST_CELLS))
     if not found:
         raise problem.unsatisfied(FORECAST_DRAWS)
-    return [str(arch) for arch in sorted(found, key=lambda arch: -jobs.trained.cost(arch).macs)]
+    return [str(arch) for arch in sorted(found, key=lambda arch: -worker.trained.cost(arch).macs)]
 
 
-def _of_supernet(jobs: Jobs) -> Cost:
-    strategy = supernet_stage.made(jobs)
+def _of_supernet(worker: Worker) -> Cost:
+    strategy = supernet_stage.made(worker)
     batch = strategy.batch_size
     x = unit_range(strategy.weight_half.images[:batch])
     y = strategy.weight_half.labels[:batch]
@@ -114,19 +113,19 @@ def _of_supernet(jobs: Jobs) -> Cost:
     return Cost(passes * timed(step, 3), passes * batch)
 
 
-def _of_candidate(jobs: Jobs) -> Cost:
+def _of_candidate(worker: Worker) -> Cost:
     """Of one candidate of the search, its cheap values left out.
 
     What a short training costs is told from single steps; the rest is measured on three cells.
     """
-    settings = jobs.settings
+    settings = worker.settings
     seconds = passes = 0.0
     names = [term.name for term in parse(settings.search.objective)]
     trained = [name for name in names if source_of(name) == "trained"]
     others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
-    problem, cells = SearchProblem(jobs), feasible(jobs)[:3]
+    problem, cells = SearchProblem(worker), feasible(worker)[:3]
     if others:
-        seconds += median(timed(lambda text=text: jobs.score(text, others)) for text in cells)  # type: ignore[misc]
+        seconds += median(timed(lambda text=text: worker.score(text, others)) for text in cells)  # type: ignore[misc]
     if LATENCY in names:
         seconds += median(timed(lambda text=text: problem.measure_latency(text)) for text in cells)  # type: ignore[misc]
     for name in others:
@@ -135,14 +134,14 @@ def _of_candidate(jobs: Jobs) -> Cost:
             passes += PROXIES.get(name).passes(options) * getattr(options, "batch_size", 0)
     if trained:
         label = settings.label
-        speed = measured(settings, jobs.dataset, network_of(jobs, cells[0]))
-        images = len(jobs.dataset.train) * label.epochs
+        speed = measured(settings, worker.dataset, network_of(worker, cells[0]))
+        images = len(worker.dataset.train) * label.epochs
         whole, inputs = label.passes
         seconds += images / speed.batch * (whole * speed.step + inputs * speed.attack_step)
         passes += images * (whole + inputs)
         attacks = {name.removeprefix(TRAINED).removeprefix("hrs:") for name in trained} - {"clean"}
         for name in attacks:
-            count = min(label.n_val, len(jobs.dataset.validation)) * made_attack(name, settings.eval).passes()
+            count = min(label.n_val, len(worker.dataset.validation)) * made_attack(name, settings.eval).passes()
             seconds += count * speed.step / speed.batch
             passes += count
     return Cost(seconds, passes)
@@ -150,7 +149,7 @@ def _of_candidate(jobs: Jobs) -> Cost:
 
 def problem_of(context: RunContext) -> SearchProblem:
     """What the run searches for."""
-    return SearchProblem(context.jobs, context.run.store, context.executor, context.run.begun_before(connected.SINCE))
+    return SearchProblem(context.worker, context.run.store, context.executor, context.run.begun_before(connected.SINCE))
 
 
 def search(context: RunContext) -> SearchResult:
@@ -185,7 +184,7 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
             context.watcher.update(looking.evaluated, "")
             stage.flush()
         found = looking.result(settings.search.objective)
-        tables = context.jobs.tables
+        tables = context.worker.tables
         if tables is None:
             return found
         return replace(found, top=[replace(one, standing=standing(tables, one.arch)) for one in found.top])
@@ -197,7 +196,7 @@ def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> s
     Drawn uniformly by the run's seed, before any training; one whose logits do not depend on the image is passed over.
     `folder` is the run's, for messages.
     """
-    space, constraints, trained = problem.space, problem.constraints, problem.jobs.trained
+    space, constraints, trained = problem.space, problem.constraints, problem.worker.trained
     size = trained.cost(space.parse(best)).params
     rng = Random(derive(seed, "random cell"))
     for _ in range(PEER_DRAWS):

@@ -16,8 +16,7 @@ from nas.core.reproducibility import nondeterminism_as_errors
 from nas.core.seeds import derive
 from nas.objectives import connected
 from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
-from nas.runs.stages.context import RunContext
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import RunContext, Worker
 from nas.search_spaces import SPACES
 from nas.searches.standing import standing
 from nas.settings.schema import SearchSettings, Settings
@@ -37,12 +36,12 @@ def check(settings: Settings) -> None:
         )
 
 
-def made(jobs: Jobs) -> SupernetStrategy:
+def made(worker: Worker) -> SupernetStrategy:
     """The strategy at its start, its supernet built."""
-    settings = jobs.settings
+    settings = worker.settings
     return SUPERNET_STRATEGIES.get(settings.strategy.name)(
         SPACES.get(settings.space)(),
-        jobs.dataset,
+        worker.dataset,
         derive(settings.seed, "strategy"),
         settings.strategy,
         vars(settings.supernet),
@@ -61,7 +60,7 @@ def search_supernet(context: RunContext) -> SearchResult:
     path = run.folder / "supernet" / "last.pt"
     device = settings.torch_device()
     torch.set_num_threads(settings.executor.threads)
-    strategy = made(context.jobs)
+    strategy = made(context.worker)
     kept = next(checkpoint.load_newest_valid(path, "supernet"), None)
     if kept is not None:
         strategy.load_state_dict(kept["state"])
@@ -92,7 +91,7 @@ def search_supernet(context: RunContext) -> SearchResult:
             "another seed or other epochs."
         )
     metrics = strategy.history[found.epoch - 1].validation
-    tables = context.jobs.tables
+    tables = context.worker.tables
     stands = None if tables is None else standing(tables, str(arch))
     return SearchResult(
         objective=settings.strategy.name,

@@ -26,8 +26,7 @@ from nas.objectives.notation import builds
 from nas.results import SearchResult
 from nas.runs import run_folder as run_module
 from nas.runs.run_folder import create, reopen
-from nas.runs.stages.context import Watcher
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import Watcher, Worker
 from nas.scoring.loop import Scored, Work, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import DARTS, NASBench201
@@ -58,9 +57,9 @@ def settings(*overrides: str) -> Any:
 
 
 def problem(*overrides: str, kept: Store | None = None, older: str | None = None) -> SearchProblem:
-    jobs = Jobs(settings(*overrides), Path("a-run"))
-    jobs.open_store = None
-    return SearchProblem(jobs, kept, Executor(jobs, 1, 1), older)
+    worker = Worker(settings(*overrides), Path("a-run"))
+    worker.open_store = None
+    return SearchProblem(worker, kept, Executor(worker, 1, 1), older)
 
 
 def outcomes(of: SearchProblem, *keys: str) -> dict[str, str | dict[str, float]]:
@@ -130,7 +129,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
     def is_candidate(trained: int, scored: int, objective: str) -> bool:
         sizes = [f"model.cells={trained}", f"scoring.cells={scored}", f"objective={objective}"]
         values = from_values({}, ["space=darts", "device=cpu", *sizes])
-        return SearchProblem(Jobs(values, None)).is_candidate(text)
+        return SearchProblem(Worker(values, None)).is_candidate(text)
 
     assert is_candidate(5, 5, "croze")
     assert not is_candidate(8, 5, "croze")
@@ -196,11 +195,11 @@ def test_what_a_strategy_asks_beside_the_objective_has_no_value_either(
 
 def test_a_forecast_times_candidates() -> None:
     """Of the cells as small as this one many have no path."""
-    limit = problem().jobs.trained.cost(SPACE.parse(NOTHING)).params
+    limit = problem().worker.trained.cost(SPACE.parse(NOTHING)).params
     looked = problem("objective=jacov", f"search.constraints=[params<={limit}]")
     drawn = list(islice(looked.sample(Random(0), 5000), 100))
     assert not all(map(SPACE.connected, drawn))
-    found = feasible(looked.jobs)
+    found = feasible(looked.worker)
     assert len(found) == FORECAST_CELLS
     assert all(SPACE.connected(SPACE.parse(text)) for text in found)
 
@@ -215,7 +214,7 @@ def peer(of: SearchProblem, best: str, seed: int) -> str:
 def test_the_random_peer_is_never_one_and_else_the_one_of_before() -> None:
     new, older = problem(), problem(older="0.1.0")
     best = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
-    cost = new.jobs.trained.cost
+    cost = new.worker.trained.cost
     size = cost(SPACE.parse(best)).params
     passed_over = 0
     for seed in range(60):
@@ -336,7 +335,7 @@ def test_which_proxies_gave_such_networks_no_value_before(monkeypatch: pytest.Mo
     monkeypatch.setattr(NetworkSpec, "connected", lambda self, arch: True)
     values = from_values({"name": "test"}, [*SMALL, "data.size=16"])
     names = [name for name in PROXIES.names() if builds(name)]
-    scorer = Jobs(values, None).scorer(names)
+    scorer = Worker(values, None).scorer(names)
     dead_end = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|none~2|"
     failed = [set(scorer.attempt(text)[1]) for text in (DEAD, NOTHING, dead_end)]
     assert set.intersection(*failed) == NEVER_VALUED
@@ -418,7 +417,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
         result=lambda: Derived(NOTHING, 1, None),
         load_state_dict=lambda state: None,
     )
-    monkeypatch.setattr(supernet_stage, "made", lambda jobs: done)
+    monkeypatch.setattr(supernet_stage, "made", lambda worker: done)
     tiny = ("strategy.name=rnas-uniform", "supernet.allow_none=true", f"run.dir={tmp_path / 'run'}")
     with create("search", settings(*tiny)) as run:
         for _ in range(2):

@@ -27,7 +27,7 @@ from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import Term, parse, source_of
 from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import Worker
 from nas.search_spaces import NASBench201
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import SearchSettings, from_values
@@ -42,12 +42,12 @@ SMALL = (
 )
 
 
-def jobs(*overrides: str, folder: Path | None = None) -> Jobs:
-    return Jobs(from_values({}, [*SMALL, *overrides]), folder)
+def worker(*overrides: str, folder: Path | None = None) -> Worker:
+    return Worker(from_values({}, [*SMALL, *overrides]), folder)
 
 
 def problem(*overrides: str) -> SearchProblem:
-    made = jobs(*overrides)
+    made = worker(*overrides)
     return SearchProblem(made, executor=Executor(made, 1, 1))
 
 
@@ -76,12 +76,12 @@ def test_where_metrics_come_from() -> None:
 
 def test_an_unknown_objective_is_told_before_anything_is_read() -> None:
     with pytest.raises(InputError, match="did you mean 'croze'"):
-        jobs("objective=crose")
+        worker("objective=crose")
     with pytest.raises(InputError, match="columns of given tables"):
-        jobs("search.constraints=edgegpu_latency<=5")
+        worker("search.constraints=edgegpu_latency<=5")
     for cheap in ("latency", "croze+params"):
         with pytest.raises(InputError, match=r"search\.cheap"):
-            jobs(f"search.cheap={cheap}")
+            worker(f"search.cheap={cheap}")
 
 
 def test_directions(data_dir: Path) -> None:
@@ -132,24 +132,24 @@ def test_columns_of_tables(data_dir: Path) -> None:
     folder = data_dir / "robustness-dataset"
     table = RobustnessDataset(folder, "cifar10")
     names = ("hrs:fgsm@1", "pgd@1", "params")
-    metrics = jobs(f"tables.robustness={folder}").score(A, names)
+    metrics = worker(f"tables.robustness={folder}").score(A, names)
     assert list(metrics) == list(names)
     for name in names[:2]:
         assert metrics[name] == table.values(name, [A])[0]
-    assert metrics["params"] == jobs().trained.cost(NASBench201().parse(A)).params
+    assert metrics["params"] == worker().trained.cost(NASBench201().parse(A)).params
 
 
 def test_a_value_that_a_table_lacks_is_a_failure(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
     scores.write_text(f"arch,nwot\n{A},1.5\n{B},\n")
-    made = jobs(f"tables.scores={scores}")
+    made = worker(f"tables.scores={scores}")
     assert made.score(A, ("scores:nwot",)) == {"scores:nwot": 1.5}
     with pytest.raises(NasError, match="no scores:nwot"):
         made.score(B, ("scores:nwot",))
 
 
 def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> None:
-    made = jobs("label.method=pgd", "label.steps=2", "eval.eps=0.1", folder=tmp_path)
+    made = worker("label.method=pgd", "label.steps=2", "eval.eps=0.1", folder=tmp_path)
     names = ("trained:hrs:fgsm", "trained:clean", "trained:pgd3")
     metrics = made.score(A, names)
 
@@ -173,9 +173,9 @@ def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> Non
 
 
 def test_the_short_training_never_sees_the_test_part(tmp_path: Path) -> None:
-    made = jobs(folder=tmp_path)
+    made = worker(folder=tmp_path)
     before = made.score(A, ("trained:clean",))
-    other = jobs(folder=tmp_path)
+    other = worker(folder=tmp_path)
     split = other.dataset.test
     blank = replace(split, images=torch.zeros_like(split.images), labels=torch.zeros_like(split.labels))
     other.__dict__["dataset"] = replace(other.dataset, test=blank)
@@ -196,13 +196,13 @@ def test_a_prediction_is_that_of_a_predictor_fitted_by_hand(tmp_path: Path) -> N
         writer = csv.writer(file)
         writer.writerow(["arch", "robust"])
         writer.writerows((arch, arch.count("3x3")) for arch in archs)
-    made = jobs(f"predicted.labels={labels}", "predicted.model=forest")
+    made = worker(f"predicted.labels={labels}", "predicted.model=forest")
     features = np.stack([space.features(space.parse(arch)) for arch in archs])
     model = PREDICTORS.get("forest")(derive(0, "predicted")).fit(features, np.array([a.count("3x3") for a in archs]))
     expected = model.predict(space.features(space.parse(A))[None]).mean[0]
     assert made.score(A, ("predicted",)) == {"predicted": pytest.approx(expected)}
     with pytest.raises(InputError, match=r"predicted\.labels"):
-        jobs().score(A, ("predicted",))
+        worker().score(A, ("predicted",))
 
 
 # latency
@@ -222,7 +222,7 @@ class Clock:
 def test_latency_is_measured_once_per_class_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(SearchProblem, "measure_latency", clock)
-    made = jobs("objective=latency+params:min", "strategy.name=nsga2")
+    made = worker("objective=latency+params:min", "strategy.name=nsga2")
     kept = InMemoryStore()
     first = SearchProblem(made, kept, Executor(made, 1, 1))
     with first.executor as executor:  # type: ignore[union-attr]
@@ -237,7 +237,7 @@ def test_latency_is_measured_once_per_class_and_kept(monkeypatch: pytest.MonkeyP
 def test_latency_is_the_median_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0.0, 9.0, 10.0, 10.001, 20.0, 20.005, 30.0, 30.003])  # begin and end of each pass
     monkeypatch.setattr(latency_module.time, "perf_counter", lambda: next(ticks))
-    made = jobs("latency.warm_up=1", "latency.repeats=3")
+    made = worker("latency.warm_up=1", "latency.repeats=3")
     assert SearchProblem(made).measure_latency(A) == pytest.approx(3.0)
 
 
@@ -308,8 +308,8 @@ def test_hints_are_features_and_the_cheap_objective(monkeypatch: pytest.MonkeyPa
     with made.executor as executor:  # type: ignore[union-attr]
         assert executor is not None
         values = hints.cheap(archs)
-        assert values == [-made.jobs.trained.cost(space.canonical(arch)).params for arch in archs]
-        monkeypatch.setattr(Jobs, "score", None)  # nothing is computed again
+        assert values == [-made.worker.trained.cost(space.canonical(arch)).params for arch in archs]
+        monkeypatch.setattr(Worker, "score", None)  # nothing is computed again
         assert hints.cheap(archs) == values
 
 
@@ -320,7 +320,7 @@ def test_features_may_be_metrics_beside_the_graph() -> None:
     assert made.strategy.hints.features is not None
     with made.executor:  # type: ignore[union-attr]
         found = made.strategy.hints.features(archs)
-    costs = [made.jobs.trained.cost(space.canonical(arch)) for arch in archs]
+    costs = [made.worker.trained.cost(space.canonical(arch)) for arch in archs]
     assert (found[:, :-2] == [space.features(arch) for arch in archs]).all()
     assert found[:, -2:].tolist() == [[cost.params, cost.macs] for cost in costs]
 
@@ -344,8 +344,8 @@ def test_what_a_strategy_does_not_look_at_is_refused(extra: str) -> None:
 
 def test_settings_of_the_short_training_are_told_by_their_own_key() -> None:
     with pytest.raises(InputError, match=r"label\.epochs"):
-        jobs("label.epochs=0")
-    assert asdict(jobs().settings.label)["epochs"] == 1
+        worker("label.epochs=0")
+    assert asdict(worker().settings.label)["epochs"] == 1
 
 
 @pytest.mark.parametrize(
@@ -362,20 +362,20 @@ def test_no_labels_by_training_without_validation_images(
     command: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = from_values({}, [*SMALL, *asked, "data.validation=0", "train.select=last"])
-    monkeypatch.setattr(Jobs, "dataset", property(lambda self: pytest.fail("data were read before the check")))
+    monkeypatch.setattr(Worker, "dataset", property(lambda self: pytest.fail("data were read before the check")))
     with pytest.raises(InputError, match=r"Expected data\.validation above 0 with trained:\w+"):
         run_commands()[command]().check(settings)
 
 
 def test_a_label_is_never_judged_on_other_images() -> None:
     with pytest.raises(InputError, match="judged on validation images"):
-        jobs("data.validation=0").score(A, ("trained:clean",))
-    assert jobs("data.validation=9", "label.n_val=40").score(A, ("trained:clean",))["trained:clean"] * 9 % 1 == 0
+        worker("data.validation=0").score(A, ("trained:clean",))
+    assert worker("data.validation=9", "label.n_val=40").score(A, ("trained:clean",))["trained:clean"] * 9 % 1 == 0
 
 
 @pytest.mark.parametrize("command", ["run", "train"])
 def test_the_best_epoch_needs_validation_images(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Jobs, "dataset", property(lambda self: pytest.fail("data were read before the check")))
+    monkeypatch.setattr(Worker, "dataset", property(lambda self: pytest.fail("data were read before the check")))
     arch = [f"arch={A}"] if command == "train" else []
     settings = from_values({}, [*SMALL, *arch, "data.validation=0"])
     with pytest.raises(InputError, match=r"train\.select=last with data\.validation=0.*set train\.select=last"):

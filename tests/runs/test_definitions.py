@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
+from nas.runs import metric_sources
 from nas.runs import run_folder as run_module
-from nas.runs import tasks
 from nas.runs.definitions import BEFORE, check_run
+from nas.runs.metric_sources import load_once
 from nas.runs.run_folder import create, reopen
-from nas.runs.stages.context import Watcher, run_context
-from nas.runs.tasks import Jobs, load_once
+from nas.runs.stages.context import Watcher, Worker, run_context
 from nas.scoring.loop import Work, counted_for, dataset_of, default_values, described, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
@@ -78,7 +78,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
     cost = SPACE.cost(SPACE.parse(CELL), classes, image_size=side, **asdict(of.model))
     expected = {"params": cost.params, "flops": cost.macs}
     assert Work(of, ["params", "flops"])(CELL).scores == expected
-    ours = Jobs(of, None)
+    ours = Worker(of, None)
     assert ours.score(CELL, ["params", "flops"]) == expected
     assert ours.trained.cost(SPACE.parse(CELL)) == cost
     assert counted_for(of, ["croze", "flops"]) == f"; flops are for {classes} classes of {side}x{side} images"
@@ -87,7 +87,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
 
 def test_the_flops_term_of_eproxy_is_that_of_a_search(tmp_path: Path) -> None:
     of = on(tmp_path, 3, 8, "proxies.eproxy.alpha=-0.5")
-    assert Work(of, ["eproxy"])(CELL).scores == Jobs(of, None).score(CELL, ["eproxy"])
+    assert Work(of, ["eproxy"])(CELL).scores == Worker(of, None).score(CELL, ["eproxy"])
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_a_file_of_this_version_goes_on_and_other_data_are_refused(tmp_path: Pat
 
 
 def test_data_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    of, loads, load = on(tmp_path, 3, 8), [], tasks.load_data
+    of, loads, load = on(tmp_path, 3, 8), [], metric_sources.load_data
 
     def noted(*arguments: Any) -> Any:
         loads.append(arguments)
         return load(*arguments)
 
     load_once.cache_clear()
-    monkeypatch.setattr(tasks, "load_data", noted)
+    monkeypatch.setattr(metric_sources, "load_data", noted)
     described(of, ["flops"])
     counted_for(of, ["flops"])
     assert Work(of, ["flops"]).scorer.trained.image_size == 8

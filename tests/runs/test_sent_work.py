@@ -11,12 +11,12 @@ import pytest
 
 from nas.core.storage.sqlite import SqliteStore
 from nas.runs.stages import transfer
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import Worker
 from nas.settings.schema import Settings, load
 
 MAKERS: dict[str, Callable[[Settings, Path], Any]] = {
-    "jobs": lambda settings, folder: Jobs(settings, folder, keep=False),
-    "transfer": lambda settings, folder: transfer.Work(settings, {}, folder, keep=False),
+    "worker": lambda settings, folder: Worker(settings, folder, keep=False),
+    "transfer": lambda settings, folder: transfer.TransferWorker(settings, {}, folder, keep=False),
 }
 
 

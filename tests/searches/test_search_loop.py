@@ -18,8 +18,7 @@ from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.constraints import Constraint, Constraints
 from nas.objectives.network_spec import NetworkSpec
 from nas.runs.run_folder import create
-from nas.runs.stages.context import Watcher
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import Watcher, Worker
 from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.searches.loop import Search, failures, trajectory
 from nas.settings.schema import load
@@ -242,13 +241,13 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
          "search.constraints=[params<=9000]"],
     )  # fmt: skip
     scored: list[str] = []
-    score = Jobs.score
+    score = Worker.score
 
-    def counted(self: Jobs, text: str, names: Any) -> dict[str, float]:
+    def counted(self: Worker, text: str, names: Any) -> dict[str, float]:
         scored.append(text)
         return score(self, text, names)
 
-    monkeypatch.setattr(Jobs, "score", counted)
+    monkeypatch.setattr(Worker, "score", counted)
     run = create("search", settings)
     with run as opened:
         result = execute(opened, Watcher())

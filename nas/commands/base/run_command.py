@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from nas.core.io.records import Json
     from nas.results import Result
     from nas.runs.run_folder import Run
-    from nas.runs.stages.context import Watcher
+    from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost, Forecast
-    from nas.runs.tasks import Jobs
     from nas.settings.schema import Settings
 
 
@@ -54,7 +53,7 @@ class RunCommand(Command):
         user's cache unless `keep` is false.
         """
 
-    def costs(self, jobs: Jobs, given: Any) -> dict[str, Cost]:
+    def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         """What each stage will cost. A command that does not define this has no `--dry-run`."""
         raise InputError(
             f"Expected --dry-run with a command that can forecast its cost but got it with nas {self.cli_name()}; "
@@ -167,4 +166,4 @@ class RunCommand(Command):
         """What the run will cost, from a few seconds of measuring; writes nothing."""
         from nas.runs.stages.forecast import forecast
 
-        return forecast(self.cli_name(), settings, lambda jobs: self.costs(jobs, given))
+        return forecast(self.cli_name(), settings, lambda worker: self.costs(worker, given))

@@ -1,18 +1,29 @@
-"""A run with its workers and its watcher: what every stage needs."""
+"""What every stage of a run needs: its workers, the tasks that they are given, and a watcher that shows progress."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from nas.core.errors import NasError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
+from nas.core.optimisation.trainer import Progress
 from nas.core.reasons import stopped
+from nas.core.storage.base import FactStore
+from nas.core.storage.sqlite import SqliteStore
 from nas.runs.definitions import check_run
+from nas.runs.metric_sources import MetricSources
 from nas.runs.run_folder import STORE, Run, Stage
-from nas.runs.tasks import Job, Jobs, R
 from nas.runs.torchrun import started
+from nas.settings.schema import Settings
+
+R = TypeVar("R")
+REPORT_SECONDS = 0.3  # at least, between two reports of progress
 
 
 class Watcher:
@@ -25,30 +36,69 @@ class Watcher:
         """`done` parts of the stage are finished."""
 
 
+class Task(ABC, Generic[R]):
+    """Work of a stage that a worker process can do; it is sent there, so it holds little."""
+
+    @abstractmethod
+    def run(self, worker: Worker) -> R:
+        """The result, computed in the worker's process."""
+
+
+class Worker(MetricSources):
+    """Does one task after the other with the settings of a run; every process makes its data and batch itself."""
+
+    def __init__(self, settings: Settings, folder: Path | None = None, keep: bool = True) -> None:
+        super().__init__(settings, folder, keep)
+        self.open_store: Callable[[], FactStore] | None = None  # of the run, if it has a folder
+        if folder is not None:
+            self.open_store = partial(SqliteStore, folder / STORE)
+        self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the data and batch, which another process makes itself."""
+        return type(self), (self.settings, self.folder), {"open_store": self.open_store}
+
+    def __call__(self, task: Task[Any]) -> Any:
+        return task.run(self)
+
+    def reporter(self, store: FactStore, name: str) -> Progress:
+        """Writes the progress of the task `name` into the store, where the process that shows it looks for it."""
+        last = 0.0
+
+        def report(done: int, total: int, note: str) -> None:
+            nonlocal last
+            if time.monotonic() - last > REPORT_SECONDS or done == total:
+                last = time.monotonic()
+                store.put(f"progress/{name}", [done, total, note])
+            self.tick()
+
+        return report
+
+
 class RunContext:
     """A run with its workers and its watcher: what every stage needs."""
 
-    def __init__(self, run: Run, jobs: Jobs, executor: Executor[Job[Any], Any], watcher: Watcher) -> None:
+    def __init__(self, run: Run, worker: Worker, executor: Executor[Task[Any], Any], watcher: Watcher) -> None:
         self.run = run
-        self.jobs = jobs
+        self.worker = worker
         self.executor = executor
         self.watcher = watcher
 
-    def all(self, stage: Stage, jobs: Mapping[str, Job[R]]) -> dict[str, R]:
-        """Results of named jobs; any failure stops the run, after the others' results are kept."""
+    def all(self, stage: Stage, tasks: Mapping[str, Task[R]]) -> dict[str, R]:
+        """The results of named tasks. Raises `NasError` after all of them if one failed; the other results are kept."""
 
         def tick() -> None:
             stage.flush()
-            shares = self.run.store.under("progress/")
-            done = sum(shares[name][0] / shares[name][1] for name in jobs if name in shares)
-            self.watcher.update(done, noted({name: shares[name] for name in jobs if name in shares}))
+            written = self.run.store.under("progress/")
+            progress = {name: written[name] for name in tasks if name in written}
+            self.watcher.update(sum(done / total for done, total, _ in progress.values()), noted(progress))
 
-        self.jobs.tick = tick
-        for name in jobs:
+        self.worker.tick = tick
+        for name in tasks:
             self.run.store.put(f"progress/{name}", [0, 1, ""])
         results: dict[str, R] = {}
         failures = []
-        for done in self.executor.map(jobs.items(), tick):
+        for done in self.executor.map(tasks.items(), tick):
             if done.result is None:
                 failures.append((done.key, done.failure))
             else:
@@ -58,25 +108,31 @@ class RunContext:
             raise NasError(
                 f"{stopped(failures, self.run.folder)} tries the others again; other settings need a new run."
             )
-        return {name: results[name] for name in jobs}
+        return {name: results[name] for name in tasks}
 
 
 @contextmanager
-def run_context(run: Run, watcher: Watcher, depends_on_images: bool = True) -> Iterator[RunContext]:
-    """The run with its workers. `depends_on_images`: whether its numbers do; the data must be those of before then."""
+def run_context(
+    run: Run, watcher: Watcher, depends_on_images: bool = True, worker: Worker | None = None
+) -> Iterator[RunContext]:
+    """The run with its workers, of which each has a copy of `worker` (by default a plain one).
+
+    Raises `InputError` if the run's numbers depend on images (`depends_on_images`) and these are not those that it was
+    begun with.
+    """
     settings = run.settings
-    jobs = Jobs(settings, run.folder.resolve())
+    worker = worker or Worker(settings, run.folder.resolve())
     how = settings.executor
     if started():
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
-    with executor_for(jobs, how, settings.torch_device().type) as executor:
-        jobs.open_store = executor.store_factory(run.folder / STORE)
+    with executor_for(worker, how, settings.torch_device().type) as executor:
+        worker.open_store = executor.store_factory(run.folder / STORE)
         if depends_on_images:
-            run.check_data_unchanged(jobs.dataset)
-            check_run(run, jobs.dataset)
-        yield RunContext(run, jobs, executor, watcher)
+            run.check_data_unchanged(worker.dataset)
+            check_run(run, worker.dataset)
+        yield RunContext(run, worker, executor, watcher)
 
 
-def noted(shares: dict[str, tuple[float, float, str]]) -> str:
-    """What the jobs under way say of themselves; each is (done, total, note) under its name, the note may be empty."""
-    return "; ".join(f"{name} {note}" for name, (done, total, note) in shares.items() if note and done < total)
+def noted(progress: Mapping[str, tuple[float, float, str]]) -> str:
+    """The notes of the tasks under way; each is (done, total, note) under its name, and the note may be empty."""
+    return "; ".join(f"{name} {note}" for name, (done, total, note) in progress.items() if note and done < total)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from nas.core.data import Dataset, attacked
 from nas.core.errors import InputError
+from nas.core.seeds import derive
+from nas.core.storage.base import PrefixedFacts
+from nas.eval import evaluate
 from nas.eval.checks import check_passes
 from nas.eval.corruptions.plan import CorruptionPlan
 from nas.eval.measures import check_measures, measure_passes
-from nas.eval.model_source import ModelSource
+from nas.eval.model_source import ModelSource, load_model
+from nas.eval.networks.fitting import check_fits
 from nas.eval.plan import plan_of
 from nas.results import EvalResult
-from nas.runs.stages.context import RunContext
+from nas.runs.stages.context import RunContext, Task, Worker
 from nas.runs.stages.forecast import SURVIVORS, Cost, Speed, shared, workers_of
-from nas.runs.tasks import Attack
 from nas.settings.schema import Settings
 from nas.train import adversarial
 
@@ -54,9 +59,45 @@ def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
     return total
 
 
+@dataclass(frozen=True)
+class AttackTask(Task[EvalResult]):
+    """Attacks one network."""
+
+    name: str  # its outcomes stand under this name in the store
+    source: ModelSource  # a path may be relative to the run's folder
+
+    def run(self, worker: Worker) -> EvalResult:
+        assert worker.folder is not None
+        assert worker.open_store is not None
+        settings, source = worker.settings, self.source.within(worker.folder)
+        model = load_model(source, settings.eval, settings.seed)
+        check_fits(model, worker.dataset, self.source.text, settings.eval)
+        with worker.open_store() as store:
+            result = evaluate(
+                model.network,
+                worker.dataset,
+                settings.eval,
+                derive(settings.seed, "attack"),
+                settings.torch_device(),
+                PrefixedFacts(store, f"outcome/{self.name}/"),
+                worker.reporter(store, self.name),
+            )
+        path = source.seen_from(worker.folder)
+        return replace(
+            result,
+            name=self.name,
+            arch=model.architecture,
+            params=model.params,
+            training=model.training,
+            normalised=model.normalised_by,
+            checkpoint=None if source.foreign else path,
+            source=path if source.foreign else None,
+        )
+
+
 def evaluate_all(context: RunContext, sources: dict[str, ModelSource]) -> dict[str, EvalResult]:
     """Attack every network; robust networks take longest and start first."""
     order = sorted(sources, key=lambda name: name.endswith("standard"))
     context.watcher.stage("attack", len(order))
     with context.run.stage("eval") as stage:
-        return context.all(stage, {name: Attack(name, sources[name]) for name in order})
+        return context.all(stage, {name: AttackTask(name, sources[name]) for name in order})

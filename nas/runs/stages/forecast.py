@@ -19,7 +19,7 @@ from nas.core.data import Dataset
 from nas.core.images import unit_range
 from nas.core.io.records import Json
 from nas.core.optimisation.perturb import eval_mode, input_gradient
-from nas.runs.tasks import Jobs
+from nas.runs.stages.context import Worker
 from nas.settings.schema import Settings
 
 SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that stand an attack to its end
@@ -67,10 +67,10 @@ class Forecast:
         }
 
 
-def forecast(command: str, settings: Settings, costs: Callable[[Jobs], dict[str, Cost]]) -> Forecast:
+def forecast(command: str, settings: Settings, costs: Callable[[Worker], dict[str, Cost]]) -> Forecast:
     """What the stages that `costs` measures come to."""
     torch.set_num_threads(settings.executor.threads)
-    stages = costs(Jobs(settings, None, keep=False))
+    stages = costs(Worker(settings, None, keep=False))
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     return Forecast(command, settings.seeds, stages, workers_of(settings), used)
 
@@ -79,9 +79,9 @@ def workers_of(settings: Settings) -> int:
     return settings.executor.processes(settings.torch_device().type)
 
 
-def network_of(jobs: Jobs, arch: str) -> nn.Module:
+def network_of(worker: Worker, arch: str) -> nn.Module:
     """The network that the settings train."""
-    return jobs.trained.build(jobs.trained.space.parse(arch))
+    return worker.trained.build(worker.trained.space.parse(arch))
 
 
 def measured(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
@@ -116,11 +116,11 @@ def timed(work: Callable[[], Any], repeats: int = 1) -> float:
     return median(times)
 
 
-def shared(jobs: list[float], workers: int) -> float:
-    """Seconds of independent jobs on so many workers, the longest first."""
+def shared(tasks: list[float], workers: int) -> float:
+    """Seconds until independent tasks of so many seconds are done by so many workers, the longest task first."""
     ends = [0.0] * workers
-    for job in sorted(jobs, reverse=True):
-        ends[ends.index(min(ends))] += job
+    for seconds in sorted(tasks, reverse=True):
+        ends[ends.index(min(ends))] += seconds
     return max(ends)
 
 
@@ -129,5 +129,5 @@ def start_up(workers: int) -> float:
     if workers == 1:
         return 0.0
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import nas.runs.tasks"], check=False)
+    subprocess.run([sys.executable, "-c", "import nas.runs.stages.eval_stage"], check=False)
     return time.perf_counter() - start

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 from nas.core.data import Dataset
+from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.optimisation import distributed
+from nas.core.optimisation.trainer import FINAL
+from nas.core.provenance import environment
+from nas.core.seeds import derive
 from nas.objectives import connected
 from nas.results import TrainedModel
-from nas.runs.stages.context import RunContext
+from nas.runs.settings_checksum import provenance_of
+from nas.runs.stages.context import RunContext, Task, Worker
 from nas.runs.stages.forecast import Cost, Speed, shared, workers_of
-from nas.runs.tasks import Model, Train
+from nas.runs.torchrun import train_together
 from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
 from nas.train import METHODS, check_parts, check_recipe, larger_batch
@@ -72,11 +77,54 @@ def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed)
     return Cost(shared(seconds, workers_of(settings)), passes)
 
 
+@dataclass(frozen=True)
+class Model:
+    """One network of a run: its name (`best-standard`), its architecture and the method that trains it."""
+
+    name: str
+    arch: str
+    training: str
+
+
+@dataclass(frozen=True)
+class TrainTask(Task[TrainedModel]):
+    """Trains one network."""
+
+    model: Model
+
+    def run(self, worker: Worker) -> TrainedModel:
+        assert worker.folder is not None
+        assert worker.open_store is not None
+        settings, dataset, model = worker.settings, worker.dataset, self.model
+        recipe = replace(settings.train, method=model.training)
+        network = worker.trained.trained_by(recipe, model.name, model.arch, dataset, asdict(settings.data))
+        folder = worker.folder / "models" / model.name
+        seed = derive(settings.seed, "train", model.name)
+        about = {
+            **provenance_of(settings),
+            "data_sha256": checksums(dataset),
+            "training_seed": seed,
+            **environment(settings.torch_device()),
+        }
+        with worker.open_store() as store:
+            report = worker.reporter(store, model.name)
+            checkpoint, state = train_together(settings, network, dataset, recipe, folder, seed, report, about)
+        return TrainedModel(
+            checkpoint=checkpoint.relative_to(worker.folder).as_posix(),
+            final_checkpoint=checkpoint.with_name(FINAL).relative_to(worker.folder).as_posix(),
+            arch=model.arch,
+            epochs=state.epoch,
+            chosen_epoch=state.best_epoch + 1,
+            history=state.history,
+            seconds=round(state.seconds, 3),
+        )
+
+
 def train_all(context: RunContext, models: list[Model]) -> dict[str, TrainedModel]:
     """Train every model; adversarial trainings take longest and start first. The run's store keeps what came out."""
     order = sorted(models, key=lambda model: model.training == "standard")
     context.watcher.stage("train", len(models))
     with context.run.stage("train") as stage:
-        trained: dict[str, TrainedModel] = context.all(stage, {model.name: Train(model) for model in order})
+        trained: dict[str, TrainedModel] = context.all(stage, {model.name: TrainTask(model) for model in order})
     context.run.store.put("training", {name: one.to_json() for name, one in trained.items()})
     return trained

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from nas.core.config.conditions import may_read
-from nas.core.data import LOADERS, Dataset, attacked
-from nas.core.errors import InputError, NasError
-from nas.core.execution.executor import executor_for
-from nas.core.reasons import stopped
+from nas.core.data import LOADERS, attacked
+from nas.core.errors import InputError
 from nas.core.seeds import derive
-from nas.core.storage.base import FactStore
-from nas.core.storage.sqlite import SqliteStore
 from nas.eval.fingerprint import fingerprint
 from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits, unlike
@@ -26,9 +21,9 @@ from nas.eval.plan import plan_of
 from nas.eval.transfer import USED, Shown, matrix, transfer, transfer_ticks, used
 from nas.results import TransferNetwork, TransferResult
 from nas.runs.given_model import GivenModel
-from nas.runs.run_folder import STORE, Run
-from nas.runs.stages.context import Watcher
-from nas.runs.tasks import load_once
+from nas.runs.run_folder import Run
+from nas.runs.stages.context import Task, Watcher, Worker, run_context
+from nas.runs.stages.train_stage import say
 from nas.settings.schema import Settings
 
 ATTACK = "eval.attacks=pgd20"  # unless another is asked for
@@ -99,108 +94,97 @@ def check_overrides(overrides: list[str]) -> list[str]:
     return [ATTACK, *overrides]
 
 
-class Work:
-    """Attacks one network after the other; data and networks are read once per process."""
+class TransferWorker(Worker):
+    """A worker that reads the networks of the run once per process."""
 
     def __init__(
-        self, settings: Settings, given: dict[str, GivenModel], folder: Path | None, keep: bool = True
+        self, settings: Settings, given: dict[str, GivenModel], folder: Path | None = None, keep: bool = True
     ) -> None:
-        self.settings = settings
+        super().__init__(settings, folder, keep)
         self.given = given
-        self.keep = keep
-        self.open_store: Callable[[], FactStore] | None = None
-        if folder is not None:
-            self.open_store = partial(SqliteStore, folder / STORE)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Without the data and networks, which another process reads itself."""
-        return Work, (self.settings, self.given, None), {"open_store": self.open_store}
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        return load_once(tuple(vars(self.settings.data).items()), self.keep)
+        return TransferWorker, (self.settings, self.given, self.folder), {"open_store": self.open_store}
 
     @cached_property
     def models(self) -> dict[str, EvaluatedModel]:
         return {name: one.load(self.settings) for name, one in self.given.items()}
 
-    def check(self) -> None:
-        """`InputError` for what would stop the run later."""
-        plan_of(self.settings.eval, self.dataset.num_classes, self.dataset.image_size)
-        attacked(self.dataset, self.settings.eval.n_test)
-        for name, model in self.models.items():
-            text = self.given[name].source.text
-            check_fits(model, self.dataset, text, self.settings.eval)
-            if (sentence := unlike(model, self.dataset, text)) is not None:
-                logging.getLogger("nas").warning("%s", sentence)
 
-    def __call__(self, source: str) -> tuple[TransferNetwork, Shown]:
-        """What is known of the network of this name, and what its examples did."""
-        assert self.open_store is not None
-        settings = self.settings
-        networks: dict[str, nn.Module] = {name: model.network for name, model in self.models.items()}
-        with self.open_store() as store:
+@dataclass(frozen=True)
+class TransferTask(Task[tuple[TransferNetwork, Shown]]):
+    """Attacks the network of this name, and shows the examples to all."""
+
+    source: str
+
+    def run(self, worker: Worker) -> tuple[TransferNetwork, Shown]:
+        assert isinstance(worker, TransferWorker)
+        assert worker.open_store is not None
+        settings = worker.settings
+        networks: dict[str, nn.Module] = {name: model.network for name, model in worker.models.items()}
+        with worker.open_store() as store:
+            report = worker.reporter(store, self.source)
             total, done = transfer_ticks(settings.eval, len(networks)), 0.0
 
             def tick(passes: float, note: str) -> None:
                 nonlocal done
                 done += passes
-                store.put(f"progress/{source}", [done, total, note])
+                report(round(done), round(total), note)
 
-            found = transfer(
-                source,
+            shown = transfer(
+                self.source,
                 networks,
-                attacked(self.dataset, settings.eval.n_test),
+                attacked(worker.dataset, settings.eval.n_test),
                 settings.eval,
                 derive(settings.seed, "attack"),
                 settings.torch_device(),
                 store,
                 tick,
             )
-        model = self.models[source]
+        model = worker.models[self.source]
         network = TransferNetwork(
-            name=source,
+            name=self.source,
             arch=model.architecture,
             params=model.params,
             training=model.training,
             normalised=model.normalised_by,
-            checkpoint=self.given[source].source.text,
+            checkpoint=worker.given[self.source].source.text,
         )
-        return network, found
+        return network, shown
+
+
+def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
+    """Raises `InputError` for what would stop the run later. Decoded images go to the user's cache if `keep`."""
+    worker = TransferWorker(settings, given, keep=keep)
+    plan_of(settings.eval, worker.dataset.num_classes, worker.dataset.image_size)
+    attacked(worker.dataset, settings.eval.n_test)
+    for name, model in worker.models.items():
+        text = given[name].source.text
+        check_fits(model, worker.dataset, text, settings.eval)
+        say(unlike(model, worker.dataset, text))
 
 
 def execute(run: Run, watcher: Watcher) -> TransferResult:
     """Attack every network, count on all, and write the matrices."""
-    settings, names = run.settings, list(run.extra["networks"])
+    settings = run.settings
     given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
-    work = Work(settings, given, run.folder.resolve())
-    with (
-        executor_for(work, settings.executor, settings.torch_device().type) as executor,
-        run.stage("transfer") as stage,
-    ):
-        work.open_store = executor.store_factory(run.folder / STORE)
-        run.check_data_unchanged(work.dataset)
-        watcher.stage("transfer", len(names))
-
-        def tick() -> None:
-            stage.flush()
-            shares = run.store.under("progress/").values()
-            watcher.update(sum(done / total for done, total, _ in shares), "")
-
-        rows: dict[str, tuple[TransferNetwork, Shown]] = {}
-        for done in executor.map(zip(names, names), tick):
-            if done.failure is not None or done.result is None:
-                raise NasError(f"{stopped([(done.key, done.failure)], run.folder)}.")
-            rows[done.key] = done.result
-    matrices = matrix({name: rows[name][1] for name in names})
+    worker = TransferWorker(settings, given, run.folder.resolve())
+    with run_context(run, watcher, worker=worker) as context, run.stage("transfer") as stage:
+        watcher.stage("transfer", len(given))
+        rows = context.all(stage, {name: TransferTask(name) for name in given})
+    matrices = matrix({name: shown for name, (_, shown) in rows.items()})
     return run.finish(
         TransferResult(
             norm=settings.eval.norm,
             eps=settings.eval.eps,
             n_test=settings.eval.n_test,
             data=settings.data.name,
-            images=fingerprint(attacked(work.dataset, settings.eval.n_test)),
-            networks=[replace(rows[name][0], checkpoint=given[name].source.seen_from(run.folder)) for name in names],
+            images=fingerprint(attacked(worker.dataset, settings.eval.n_test)),
+            networks=[
+                replace(network, checkpoint=given[name].source.seen_from(run.folder))
+                for name, (network, _) in rows.items()
+            ],
             clean=matrices.clean,
             attacks=matrices.attacks,
             checks=matrices.checks,

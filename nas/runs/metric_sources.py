@@ -1,0 +1,98 @@
+"""Where each metric of an architecture comes from: tables, a predictor, proxies or a short training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from nas.core.data import Dataset, DataSettings, shape_of
+from nas.core.data import load as load_data
+from nas.core.storage.base import Metrics
+from nas.objectives.columns import TableColumns
+from nas.objectives.network_spec import NetworkSpec
+from nas.objectives.notation import LATENCY, source_of
+from nas.objectives.predicted import Predicted
+from nas.objectives.proxy_scorer import Scorer
+from nas.objectives.short_training import ShortTraining
+from nas.settings.schema import Settings
+from nas.tables import Collection
+
+MetricSource = Callable[[str], Metrics]  # of an architecture, written as text
+
+
+class MetricSources:
+    """The sources of metrics under the settings of a run; data and batch are made once per process.
+
+    Checkpoints of short trainings go into the run's `folder`. Decoded images go to the user's cache if `keep` is true.
+    """
+
+    def __init__(self, settings: Settings, folder: Path | None = None, keep: bool = True) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.keep = keep
+        self._sources: dict[tuple[str, ...], list[MetricSource]] = {}
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load_once(tuple(vars(self.settings.data).items()), self.keep)
+
+    @cached_property
+    def tables(self) -> Collection | None:
+        given = self.settings.tables
+        return given.open() if given.given() else None
+
+    @cached_property
+    def trained(self) -> NetworkSpec:
+        """The network that is trained: limits on size refer to it. Images are read only if their size is not known."""
+        settings = self.settings
+        classes, size = shape_of(settings.data) or (self.dataset.num_classes, self.dataset.image_size)
+        return NetworkSpec(settings.space, asdict(settings.model), classes, size)
+
+    def score(self, text: str, names: Sequence[str]) -> Metrics:
+        """The metrics of the architecture written as `text`, without latency; `NasError` if one has no value."""
+        scores: Metrics = {}
+        for source in self.sources(tuple(names)):
+            scores |= source(text)
+        return {name: scores[name] for name in names if name != LATENCY}
+
+    def sources(self, names: tuple[str, ...]) -> list[MetricSource]:
+        """The sources of these metrics, the cheapest first; each is made once, when it is first needed.
+
+        Raises `InputError` for what would stop them later: missing data, tables or labels. Only the sources that
+        depend on images read them.
+        """
+        if names not in self._sources:
+            makers: dict[str, Callable[[list[str]], MetricSource]] = {
+                "table": self.columns,
+                "predicted": lambda own: Predicted(self.settings.predicted, self.settings.space, self.settings.seed),
+                "proxy": self.scorer,
+                "trained": self._short_training,
+            }
+            by_source = {source: [name for name in names if source_of(name) == source] for source in makers}
+            self._sources[names] = [makers[source](own) for source, own in by_source.items() if own]
+        return self._sources[names]
+
+    def columns(self, names: Sequence[str]) -> TableColumns:
+        return TableColumns(self.tables, names)
+
+    def scorer(self, proxies: list[str], seed: int | None = None) -> Scorer:
+        """Scores by proxies on the networks of `scoring`; by default with the draws of the run's seed."""
+        settings, dataset = self.settings, self.dataset
+        scored = NetworkSpec(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size)
+        seed = settings.seed if seed is None else seed
+        return Scorer(proxies, vars(settings.proxies), dataset, scored, self.trained, seed, settings.torch_device())
+
+    def _short_training(self, names: list[str]) -> ShortTraining:
+        settings, folder = self.settings, (self.folder or Path()) / "labels"
+        recipe, attack, data = settings.label, settings.eval, asdict(settings.data)
+        device = settings.torch_device()
+        return ShortTraining(names, recipe, attack, self.dataset, data, self.trained, folder, settings.seed, device)
+
+
+@lru_cache(maxsize=1)
+def load_once(settings: tuple[tuple[str, Any], ...], keep: bool) -> Dataset:
+    """The data set of these settings, read once per process."""
+    return load_data(DataSettings(**dict(settings)), keep)
