@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from robustness_folder import write_robustness
 
 from nas.bench import BENCHES
 from nas.bench.tables import TablesBench
@@ -17,11 +17,7 @@ from nas.search_spaces import NASBench201
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """One class with its clean accuracy: every other cell is looked up in vain."""
-    (tmp_path / "cifar10").mkdir()
-    text = str(NASBench201().largest())
-    meta = {"ids": {"0": {"nb201-string": text, "isomorph": "0"}}, "epsilons": {}}
-    (tmp_path / "meta.json").write_text(json.dumps(meta))
-    (tmp_path / "cifar10/clean_accuracy.json").write_text(json.dumps({"cifar10": {"clean": {"accuracy": {"0": 0.9}}}}))
+    write_robustness(tmp_path, "cifar10", [str(NASBench201().largest())], {"clean": [0.9]})
     return tmp_path
 
 

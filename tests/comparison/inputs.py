@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
+from robustness_folder import write_robustness
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 CELLS = tuple(  # every string of NAS-Bench-201
@@ -70,21 +69,13 @@ def _images(folder: Path) -> None:
 def _tables(folder: Path) -> None:
     clean = [_quality(text) for text in CELLS]
     levels = [1.0, 8.0]
-    values: dict[str, list[Any]] = {
+    values = {
         "clean": clean,
         "fgsm@Linf": [[round(value / 2, 4), round(value**2 / 4, 4)] for value in clean],
         "pgd@Linf": [[round(value**2, 4), round(value**3 / 4, 4)] for value in clean],
         "fog": [[round(value * (1 - level / 10), 4) for level in range(1, 6)] for value in clean],
     }
-    data = folder / "robustness/cifar10"
-    data.mkdir(parents=True)
-    ids = {str(row): {"nb201-string": text, "isomorph": str(row)} for row, text in enumerate(CELLS)}
-    meta = {"ids": ids, "epsilons": {"fgsm@Linf": levels, "pgd@Linf": levels}}
-    (folder / "robustness/meta.json").write_text(json.dumps(meta))
-    for key, column in values.items():
-        entries = {str(row): value for row, value in enumerate(column)}
-        (data / f"{key}_accuracy.json").write_text(json.dumps({"cifar10": {key: {"accuracy": entries}}}))
-
+    write_robustness(folder / "robustness", "cifar10", CELLS, values, {"fgsm@Linf": levels, "pgd@Linf": levels})
     rng = np.random.default_rng(0)
     few = [(text, _quality(text)) for text in FEW]
     rows = [f"{text},{row},{value}" for row, (text, value) in enumerate(few)]

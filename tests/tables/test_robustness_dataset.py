@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from robustness_folder import write_measurement, write_robustness
 
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
@@ -34,25 +35,12 @@ def accuracies(seed: int, *shape: int) -> np.ndarray:
     return np.round(np.random.default_rng(seed).uniform(0.1, 0.9, (len(ARCHITECTURES), *shape)), 3)
 
 
-def write(folder: Path, key: str, values: np.ndarray) -> None:
-    entries = {str(10 + 2 * row): value for row, value in enumerate(values.tolist())}
-    (folder / f"{key}_accuracy.json").write_text(json.dumps({"Small": {key: {"accuracy": entries}}}))
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Four classes, each of two strings (ids 10, 11, 12, ...), of which the even ones were measured."""
-    ids: dict[str, Any] = {}
-    for row, op in enumerate(OPS[1:]):
-        ids[str(10 + 2 * row)] = {"nb201-string": cell(op), "isomorph": str(10 + 2 * row)}
-        ids[str(11 + 2 * row)] = {"nb201-string": twin(op), "isomorph": str(10 + 2 * row)}
-    (tmp_path / "meta.json").write_text(json.dumps({"ids": ids, "epsilons": EPSILONS}))
-    (tmp_path / "Small").mkdir()
-    write(tmp_path / "Small", "clean", accuracies(0))
-    write(tmp_path / "Small", "fgsm@Linf", accuracies(1, 2))
-    write(tmp_path / "Small", "aa_apgd-ce@Linf", accuracies(2, 1))
-    for number, kind in enumerate(CORRUPTIONS):
-        write(tmp_path / "Small", kind, accuracies(100 + number, 5))
+    values = {"clean": accuracies(0), "fgsm@Linf": accuracies(1, 2), "aa_apgd-ce@Linf": accuracies(2, 1)}
+    values |= {kind: of(kind) for kind in CORRUPTIONS}
+    write_robustness(tmp_path, "Small", ARCHITECTURES, values, EPSILONS, [twin(op) for op in OPS[1:]])
     return tmp_path
 
 
@@ -108,7 +96,7 @@ def test_groups_are_the_releases(folder: Path) -> None:
 def test_means_of_equal_sums_stay_tied(folder: Path) -> None:
     """.1 + .7 and .3 + .5 differ in their last bit, and their ranks must not."""
     for kind, values in {"fog": [0.1, 0.3, 0.2, 0.4], "snow": [0.7, 0.5, 0.6, 0.4]}.items():
-        write(folder / "Small", kind, np.repeat(np.array(values)[:, None], 5, axis=1))
+        write_measurement(folder, "Small", kind, np.repeat(np.array(values)[:, None], 5, axis=1))
     table = RobustnessDataset(folder, "small")
     assert len(set(table.column("fog+snow"))) == 1
 
@@ -116,8 +104,8 @@ def test_means_of_equal_sums_stay_tied(folder: Path) -> None:
 def test_hrs_is_the_harmonic_mean(folder: Path) -> None:
     clean, robust = accuracies(0), accuracies(1, 2)[:, 1]
     clean[1] = robust[1] = robust[2] = 0
-    write(folder / "Small", "clean", clean)
-    write(folder / "Small", "fgsm@Linf", np.stack([robust, robust], axis=1))
+    write_measurement(folder, "Small", "clean", clean)
+    write_measurement(folder, "Small", "fgsm@Linf", np.stack([robust, robust], axis=1))
     found = RobustnessDataset(folder, "small").column("hrs:fgsm@8")
     np.testing.assert_allclose(found[[0, 3]], 2 / (1 / clean[[0, 3]] + 1 / robust[[0, 3]]), atol=1e-12)
     assert list(found[[1, 2]]) == [0, 0]

@@ -12,6 +12,7 @@ from random import Random
 import numpy as np
 import pytest
 from PIL import Image
+from robustness_folder import write_robustness
 
 from nas.cli.main import run_command
 from nas.search_spaces import NASBench201
@@ -30,17 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = list(dict.fromkeys(str(SPACE.canonical(SPACE.sample(draws))) for _ in range(2 * N)))[:N]
     size = np.argsort(np.argsort([SPACE.cost(SPACE.parse(text)).params for text in cells])) / N
     clean = np.round(0.2 + 0.5 * size + 0.2 * rng.uniform(size=N), 3)
-    (folder / "data/tiny").mkdir(parents=True)
-    ids = {str(row): {"nb201-string": text, "isomorph": str(row)} for row, text in enumerate(cells)}
-    meta = {"ids": ids, "epsilons": {"fgsm@Linf": [1.0, 8.0]}}
-    (folder / "data/meta.json").write_text(json.dumps(meta))
-    for key, values in {
-        "clean": clean.tolist(),
-        "fgsm@Linf": np.stack([clean / 2, clean / 4], axis=1).tolist(),
-    }.items():
-        entries = {str(row): value for row, value in enumerate(values)}
-        text = json.dumps({"tiny": {key: {"accuracy": entries}}})
-        (folder / f"data/tiny/{key}_accuracy.json").write_text(text)
+    values = {"clean": clean, "fgsm@Linf": np.stack([clean / 2, clean / 4], axis=1)}
+    write_robustness(folder / "data", "tiny", cells, values, {"fgsm@Linf": [1.0, 8.0]})
     good = clean + 0.05 * rng.normal(size=N)
     lines = ["arch,canonical,good,flops,seconds,reason"]
     for row, text in enumerate(cells):

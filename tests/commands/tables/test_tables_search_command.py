@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from robustness_folder import write_robustness
 
 from nas.cli.main import run_command
 from nas.search_spaces import NASBench201
@@ -28,14 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = list(dict.fromkeys(str(SPACE.canonical(cell)) for cell in SPACE))[::16][:N]
     rng = np.random.default_rng(0)
     clean = np.round(0.1 + 0.8 * rng.uniform(size=N), 3)
-    (folder / "data/tiny").mkdir(parents=True)
-    ids = {str(row): {"nb201-string": text, "isomorph": str(row)} for row, text in enumerate(cells)}
-    meta = {"ids": ids, "epsilons": {"fgsm@Linf": [1.0, 8.0]}}
-    (folder / "data/meta.json").write_text(json.dumps(meta))
-    values = {"clean": clean.tolist(), "fgsm@Linf": np.stack([clean / 2, clean / 4], axis=1).tolist()}
-    for name, numbers in values.items():
-        text = json.dumps({"tiny": {name: {"accuracy": {str(row): value for row, value in enumerate(numbers)}}}})
-        (folder / f"data/tiny/{name}_accuracy.json").write_text(text)
+    values = {"clean": clean, "fgsm@Linf": np.stack([clean / 2, clean / 4], axis=1)}
+    write_robustness(folder / "data", "tiny", cells, values, {"fgsm@Linf": [1.0, 8.0]})
     rows = [f"{text},{5 + 3 * value}" for text, value in zip(cells, rng.uniform(size=N))]
     (folder / "latency.csv").write_text("\n".join(["arch_str,edgegpu_latency", *rows]) + "\n")
     return folder
