@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import Random
@@ -66,15 +66,17 @@ def _recording(store: Store) -> Callable[[int], None]:
 
 def _searching(store: Store, strategy: str, ask: int, budget: int) -> Callable[[int], None]:
     """Leads a search up to a number of evaluations, and to its result at the end of the budget."""
-    search, rng = search_of(strategy, budget, ask, store), Random(0)
+    rng = Random(0)
 
-    def evaluate(keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
+    def evaluate(keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
         for key in keys:
             yield TaskResult(key, {METRIC: rng.random()}, None, 1.0)
 
+    search = search_of(strategy, budget, ask, store, evaluate)
+
     def advance(count: int) -> None:
         while search.evaluated < count:
-            search.step(evaluate)
+            search.step()
         if search.finished:
             search.result("score")
 

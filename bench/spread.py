@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from nas.core.execution.executor import Executor
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.search_spaces import SPACES
-from nas.searches.loop import Search
+from nas.searches.loop import Evaluate, Search, Unconstrained
 from nas.strategies import STRATEGIES, Goal
 
 POLL = 0.5  # seconds between two looks at who has come
@@ -124,7 +124,7 @@ def used_by_search(executor: Executor[Any, float], durations: list[float], count
     lengths = cycle(durations)
     asleep = 0.0
 
-    def evaluate(keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
+    def evaluate(keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
         nonlocal asleep
         items = list(islice(lengths, len(keys)))
         asleep += sum(items)
@@ -132,25 +132,15 @@ def used_by_search(executor: Executor[Any, float], durations: list[float], count
             yield TaskResult(done.key, {METRIC: _began(done)}, None, done.seconds)
 
     with TemporaryDirectory() as folder, SqliteStore(Path(folder, "store.sqlite")) as store:
-        search = search_of("random", count, ask, store)
+        search = search_of("random", count, ask, store, evaluate)
         start = time.monotonic()
         while not search.finished:
-            search.step(evaluate)
+            search.step()
         return asleep / (executor.workers * (time.monotonic() - start))
 
 
-class _Everything:
-    """No limits: every cell may be evaluated."""
-
-    def allow(self, arch: Any) -> bool:
-        return True
-
-    def unsatisfied(self, draws: int) -> NasError:
-        return NasError(f"The space is exhausted after {draws} draws.")
-
-
-def search_of(strategy: str, budget: int, ask: int, store: Store) -> Search:
-    """A search of DARTS cells for one goal, by a strategy of this name."""
+def search_of(strategy: str, budget: int, ask: int, store: Store, evaluate: Evaluate) -> Search:
+    """A search of DARTS cells for one goal, by a strategy of this name, in which every cell may be evaluated."""
     space = SPACES.get("darts")()
     proposing = STRATEGIES.get(strategy)(space, (Goal(METRIC),), seed=0)
-    return Search(space, proposing, _Everything(), budget, ask, store)
+    return Search(Unconstrained(space, proposing, evaluate), budget, ask, store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from nas.runs.stages.context import Watcher
 from nas.search_spaces import SPACES
 from nas.searches.dps_fitness import agreement, compared
 from nas.searches.dps_losses import PLAIN, Task, Work, changes, options_of, variants
-from nas.searches.loop import Search
+from nas.searches.loop import Search, Unconstrained
 from nas.settings.schema import Settings
 from nas.strategies import Goal
 from nas.strategies.evolution import Evolution, EvolutionOptions
@@ -144,12 +145,12 @@ def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: St
         space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
     )
     strategy.start = space.of(run.settings.proxies.eproxy)
-    constraints: Any = NoConstraints()
+    problem = Unconstrained(space, strategy, lambda keys, tick: (_evaluated(key, seen, executor, tick) for key in keys))
     # one setting at a time, as published: what runs in parallel are the architectures
-    looking = Search(space, strategy, constraints, options.evaluations, 1, run.store)
+    looking = Search(problem, options.evaluations, 1, run.store)
     watcher.stage("dps", options.evaluations)
     while not looking.finished:
-        looking.step(lambda keys: (_evaluated(key, seen, executor, stage) for key in keys))
+        looking.step(stage.flush)
         best = max((one.result["spearman"] for one in run.store.history() if one.result), default=0.0)
         watcher.update(looking.evaluated, f"best rho {best:.3f}")
         stage.flush()
@@ -184,7 +185,7 @@ def _confirmed(run: Run, plain: str, seen: Labels, executor: Tasks, watcher: Wat
             key = f"again/{draw}/{text}"
             metrics = first.get(text) if draw == 0 else run.store.get(key)
             if metrics is None:
-                metrics = _evaluated(text, seen, executor, stage, draw).result or {}
+                metrics = _evaluated(text, seen, executor, stage.flush, draw).result or {}
                 run.store.put(key, metrics)
             for one in variants(text):
                 rhos.setdefault(one, []).append(metrics[one])
@@ -223,17 +224,14 @@ class _FromStart(Evolution):
         return space.neighbor(self.start, self.rng) if self.population else self.start
 
 
-class NoConstraints:
-    def allow(self, arch: Any) -> bool:
-        return True
-
-
-def _evaluated(text: str, seen: Labels, executor: Tasks, stage: Stage, draw: int = 0) -> TaskResult[str, Metrics]:
+def _evaluated(
+    text: str, seen: Labels, executor: Tasks, tick: Callable[[], None], draw: int = 0
+) -> TaskResult[str, Metrics]:
     """How well the labelled architectures are ranked under a setting (`spearman`) and each of its `variants`."""
     begun = time.perf_counter()
     texts = variants(text)
     losses: dict[str, list[float | None]] = {one: [None] * len(seen) for one in texts}
-    for done in executor.map(enumerate(Task(arch, tuple(texts), draw) for arch, _ in seen), stage.flush):
+    for done in executor.map(enumerate(Task(arch, tuple(texts), draw) for arch, _ in seen), tick):
         for place, one in enumerate(texts):
             losses[one][done.key] = _loss(done.result, place)
     accuracies = [accuracy for _, accuracy in seen]

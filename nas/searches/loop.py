@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,26 +14,52 @@ from nas.core.errors import NasError
 from nas.core.io.checkpoint import State
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.results import FoundArchitecture, SearchResult
-from nas.search_spaces import SearchSpace
 from nas.strategies import Goal, Strategy
 from nas.strategies.pareto import undominated
 
 BEST = 5  # architectures in the result of a search for one goal
 REASONS = 100  # different ones that are told apart
 FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
-Evaluate = Callable[[list[str]], Iterable[TaskResult[str, Metrics]]]
+Evaluate = Callable[[Sequence[str], Callable[[], None]], Iterable[TaskResult[str, Metrics]]]
 
 
-class Bounds(Protocol):
-    """What may be evaluated; see `Constraints`."""
+class Problem(Protocol):
+    """What is searched: a space by a strategy, which of its architectures are allowed, and what each is worth."""
 
-    def allow(self, arch: Any) -> bool: ...
+    @property
+    def space(self) -> Any: ...
 
-    def unsatisfied(self, draws: int) -> NasError: ...
+    @property
+    def strategy(self) -> Strategy[Any]: ...
+
+    def allow(self, arch: Any) -> bool:
+        """Whether an architecture may be evaluated."""
+
+    def unsatisfied(self, draws: int) -> NasError:
+        """What to raise where none of so many proposals was allowed."""
+
+    @property
+    def evaluate(self) -> Evaluate:
+        """The metrics of architectures, in the order in which they are known; `tick` is called now and then."""
+
+
+@dataclass(frozen=True)
+class Unconstrained:
+    """A problem in which every architecture is allowed."""
+
+    space: Any
+    strategy: Strategy[Any]
+    evaluate: Evaluate
+
+    def allow(self, arch: Any) -> bool:
+        return True
+
+    def unsatisfied(self, draws: int) -> NasError:
+        return NasError(f"Expected new architectures but {draws:,} proposals had none.")
 
 
 class Search:
-    """Runs an ask–tell strategy until `budget` different classes are scored.
+    """Runs the ask–tell strategy of a problem until `budget` different classes are evaluated.
 
     Each class is scored once, through its representative; constraints are checked before. A step asks for `ask`
     architectures, evaluates the new ones and tells all in the order asked; then the told evaluations and the strategy's
@@ -40,18 +67,10 @@ class Search:
     What was evaluated is in the store alone: memory does not grow with it.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        strategy: Strategy,
-        constraints: Bounds,
-        budget: int,
-        ask: int,
-        store: Store,
-    ) -> None:
-        self.space = space
-        self.strategy = strategy
-        self.constraints = constraints
+    def __init__(self, problem: Problem, budget: int, ask: int, store: Store) -> None:
+        self.problem = problem
+        self.space = problem.space
+        self.strategy = problem.strategy
         self.budget = budget
         self.ask = ask
         self.store = store
@@ -72,16 +91,16 @@ class Search:
         self.strategy.load_state_dict(state["strategy"])
         self.evaluated = self.store.history_length()
 
-    def step(self, evaluate: Evaluate) -> None:
-        """One round of ask, evaluate, tell."""
+    def step(self, tick: Callable[[], None] = lambda: None) -> None:
+        """One round of ask, evaluate, tell; `tick` is called now and then while it waits for evaluations."""
         asked = self.strategy.ask(self.ask)
         representatives = [self.space.canonical(arch) for arch in asked]
         keys = list(map(str, representatives))
-        allowed = {key: self.constraints.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
+        allowed = {key: self.problem.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
         known = {key: self.store.from_history(key) for key, good in allowed.items() if good}
         new = [key for key, evaluation in known.items() if evaluation is None]
         new = new[: self.budget - self.evaluated]
-        for evaluation in evaluate([key for key in new if self.store.evaluation(key) is None]):
+        for evaluation in self.problem.evaluate([key for key in new if self.store.evaluation(key) is None], tick):
             self.store.record(evaluation)
 
         known |= {key: self.store.evaluation(key) for key in new}
@@ -96,7 +115,7 @@ class Search:
         self.evaluated += len(new)
         self.fruitless = 0 if new else self.fruitless + len(asked)
         if self.fruitless >= FRUITLESS and not self.evaluated:
-            raise self.constraints.unsatisfied(FRUITLESS)
+            raise self.problem.unsatisfied(FRUITLESS)
 
     def result(self, objective: str) -> SearchResult:
         """The five best classes by the `objective` (of several goals: the Pareto front)."""

@@ -170,17 +170,10 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
     run, settings, problem = context.run, context.run.settings, problem_of(context)
     problem.check_older()
     with run.stage("search") as stage:
-        looking = Search(
-            problem.space,
-            problem.strategy,
-            problem,
-            settings.search.budget,
-            settings.search.ask,
-            run.store,
-        )
+        looking = Search(problem, settings.search.budget, settings.search.ask, run.store)
         context.watcher.stage("search", settings.search.budget)
         while not looking.finished:
-            looking.step(lambda keys: problem.evaluate(keys, stage.flush))
+            looking.step(stage.flush)
             context.watcher.update(looking.evaluated, "")
             stage.flush()
         found = looking.result(settings.search.objective)

@@ -238,18 +238,14 @@ class Runs:
         metrics = {
             name: {goal.name: column[row] for goal, column in zip(goals, columns)} for name, row in number.items()
         }
-        bounds, fitness = _Bounds(metrics), self.known.fitness(job.objective)
-
-        def evaluate(keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
-            return (TaskResult(key, metrics[key], None, 0.0) for key in keys)
-
+        fitness = self.known.fitness(job.objective)
         outcomes = []
         for seed in job.seeds:
             strategy = self.strategy(job.objective, job.strategy, derive(self.study.seed, "table search", seed))
             store = InMemoryStore()
-            search = Search(strategy.space, strategy, bounds, self.study.queries, self.study.ask, store)  # type: ignore[arg-type]
+            search = Search(_Lookups(strategy, metrics), self.study.queries, self.study.ask, store)
             while not search.finished:
-                search.step(evaluate)
+                search.step()
             told = np.array([number[evaluation.key] for evaluation in store.history()])
             outcomes.append(self._outcome(told, fitness, job.objective))
         return outcomes
@@ -310,13 +306,21 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class _Bounds:
-    """Only what the table knows is evaluated."""
+class _Lookups:
+    """A problem in which an evaluation is a look into the table, and only what stands there is allowed."""
 
-    metrics: dict[str, dict[str, float]]
+    strategy: Strategy[Any]
+    metrics: dict[str, Metrics]
+
+    @property
+    def space(self) -> Any:
+        return self.strategy.space
 
     def allow(self, arch: Any) -> bool:
         return str(arch) in self.metrics
+
+    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
+        return (TaskResult(key, self.metrics[key], None, 0.0) for key in keys)
 
     def unsatisfied(self, draws: int) -> NasError:
         return NasError(f"Expected architectures that the table has but {draws:,} proposals had none.")

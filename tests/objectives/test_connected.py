@@ -142,9 +142,9 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
 def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
     looking = problem(f"objective={objective}", "strategy.name=random")
     store = InMemoryStore()
-    search = Search(looking.space, looking.strategy, looking, 40, 10, store)
+    search = Search(looking, 40, 10, store)
     while not search.finished:
-        search.step(lambda keys: looking.evaluate(keys, lambda: None))
+        search.step()
     result = search.result(objective)
     dead = [one for one in store.history() if not SPACE.connected(SPACE.parse(one.key))]
     assert dead
@@ -160,8 +160,8 @@ def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch
     cells = built(monkeypatch)
     looking = problem("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1", "latency.repeats=1")
     store = InMemoryStore()
-    search = Search(looking.space, looking.strategy, looking, 60, 60, store)
-    search.step(lambda keys: looking.evaluate(keys, lambda: None))
+    search = Search(looking, 60, 60, store)
+    search.step()
     assert REASON in [one.failure for one in store.history()]
     assert cells
     assert all(SPACE.connected(SPACE.parse(cell)) for cell in cells)

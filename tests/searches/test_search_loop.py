@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.constraints import Constraint, Constraints
 from nas.objectives.network_spec import NetworkSpec
+from nas.results import SearchResult
 from nas.runs.run_folder import create
 from nas.runs.stages.context import Watcher, Worker
 from nas.search_spaces import DARTS, SPACES, NASBench201
-from nas.searches.loop import Search, failures, trajectory
+from nas.searches.loop import Search, Unconstrained, failures, trajectory
 from nas.settings.schema import load
 from nas.strategies import STRATEGIES, Goal, Hints
 from nas.strategies.evolution import EvolutionOptions
@@ -48,7 +50,7 @@ class Scorer:
         self.stop_after = stop_after
         self.fail = fail
 
-    def __call__(self, keys: list[str]) -> Iterator[TaskResult[str, Metrics]]:
+    def __call__(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
         for key in reversed(keys):  # the order in which workers finish does not matter
             if self.stop_after is not None and len(self.asked) >= self.stop_after:
                 raise Stopped
@@ -59,12 +61,26 @@ class Scorer:
                 yield TaskResult(key, {"score": float(key.count("3x3") + key.count("conv"))}, None, 0.1)
 
 
+@dataclass(frozen=True)
+class Limited(Unconstrained):
+    """A problem with limits on size."""
+
+    constraints: Constraints
+
+    def allow(self, arch: Any) -> bool:
+        return self.constraints.allow(arch)
+
+    def unsatisfied(self, draws: int) -> NasError:
+        return self.constraints.unsatisfied(draws)
+
+
 def _features(archs: Sequence[Any]) -> np.ndarray:
     return np.stack([NASBench201().features(arch) for arch in archs])
 
 
 def _search(
     store: SqliteStore,
+    scorer: Scorer,
     budget: int = 40,
     strategy: str = "evolution",
     constraints: tuple[str, ...] = (),
@@ -79,12 +95,13 @@ def _search(
         lambda archs: [float(str(arch).count("conv_1x1")) for arch in archs],
     )
     looking = kind(space, (goal,), 5, options, hints)
-    return Search(space, looking, Constraints(list(constraints), lambda: SIZED), budget, ask, store)
+    limited = Limited(space, looking, scorer, Constraints(list(constraints), lambda: SIZED))
+    return Search(limited, budget, ask, store)
 
 
-def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
+def _finish(search: Search) -> SearchResult:
     while not search.finished:
-        search.step(scorer)
+        search.step()
     return search.result("score")
 
 
@@ -92,7 +109,7 @@ def _finish(search: Search, scorer: Scorer) -> dict[str, Any]:
 def test_every_class_is_scored_once_through_its_representative(tmp_path: Path, strategy: str) -> None:
     space, scorer = NASBench201(), Scorer()
     with SqliteStore(tmp_path / "store.sqlite") as store:
-        result = _finish(_search(store, strategy=strategy), scorer)
+        result = _finish(_search(store, scorer, strategy=strategy))
         told = [evaluation.key for evaluation in store.history()]
     assert result.evaluated == 40 == len(scorer.asked)
     assert sorted(told) == sorted(scorer.asked)
@@ -106,7 +123,7 @@ def test_only_what_satisfies_the_limits_is_scored(tmp_path: Path, text: str) -> 
     space, scorer = NASBench201(), Scorer()
     largest = SIZED.cost(space.largest())
     with SqliteStore(tmp_path / "store.sqlite") as store:
-        _finish(_search(store, constraints=(text,)), scorer)
+        _finish(_search(store, scorer, constraints=(text,)))
     costs = [SIZED.cost(space.parse(key)) for key in scorer.asked]
     check = {
         "params<=40%": lambda cost: cost.params <= 0.4 * largest.params,
@@ -118,29 +135,29 @@ def test_only_what_satisfies_the_limits_is_scored(tmp_path: Path, text: str) -> 
     assert all(map(check, costs))
     unlimited = Scorer()
     with SqliteStore(tmp_path / "other.sqlite") as store:
-        _finish(_search(store), unlimited)
+        _finish(_search(store, unlimited))
     assert not all(check(SIZED.cost(space.parse(key))) for key in unlimited.asked)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
 def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, strategy: str) -> None:
     with SqliteStore(tmp_path / "whole.sqlite") as store:
-        expected = _finish(_search(store, strategy=strategy), Scorer())
+        expected = _finish(_search(store, Scorer(), strategy=strategy))
         path = [evaluation.key for evaluation in store.history()]
     models = strategy in ("bananas", "guided")  # which fit one at every step
     for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each place in a step of six
         first, second = Scorer(stop_after=stop), Scorer()
         with SqliteStore(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
-            _finish(_search(store, strategy=strategy), first)
+            _finish(_search(store, first, strategy=strategy))
         with SqliteStore(tmp_path / f"{stop}.sqlite") as store:
-            assert _finish(_search(store, strategy=strategy), second) == expected
+            assert _finish(_search(store, second, strategy=strategy)) == expected
             assert [evaluation.key for evaluation in store.history()] == path
         assert len(first.asked) + len(second.asked) == 40, "a finished evaluation was done again"
 
 
 def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "store.sqlite") as store:
-        result = _finish(_search(store), Scorer(fail="nor_conv_3x3"))
+        result = _finish(_search(store, Scorer(fail="nor_conv_3x3")))
         rows = trajectory(store, Goal("score"))
         counted = failures(store)
     assert 0 < result.failed < 40
@@ -151,19 +168,19 @@ def test_failures_are_told_and_counted_but_never_best(tmp_path: Path) -> None:
 
 def test_a_search_in_which_all_fails_says_why(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "store.sqlite") as store, pytest.raises(NasError, match="no luck"):
-        _finish(_search(store), Scorer(fail="|"))
+        _finish(_search(store, Scorer(fail="|")))
 
 
 def test_impossible_limits_are_an_error_that_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.searches.loop.FRUITLESS", 500)
     with SqliteStore(tmp_path / "store.sqlite") as store, pytest.raises(InputError, match="params<=10"):
-        _finish(_search(store, constraints=("params<=10",)), Scorer())
+        _finish(_search(store, Scorer(), constraints=("params<=10",)))
 
 
 def test_a_space_without_further_classes_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.searches.loop.FRUITLESS", 20_000)
     with SqliteStore(tmp_path / "store.sqlite") as store:
-        result = _finish(_search(store, budget=1000, strategy="random", constraints=("params>=84%",)), Scorer())
+        result = _finish(_search(store, Scorer(), budget=1000, strategy="random", constraints=("params>=84%",)))
         space = NASBench201()
         limit = 0.84 * SIZED.cost(space.largest()).params
         allowed = {cell for cell in map(space.canonical, space) if SIZED.cost(cell).params >= limit}
@@ -175,7 +192,7 @@ def test_a_space_without_further_classes_ends_the_search(tmp_path: Path, monkeyp
 
 def test_best_and_trajectory(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "store.sqlite") as store:
-        result = _finish(_search(store), Scorer())
+        result = _finish(_search(store, Scorer()))
         rows = trajectory(store, Goal("score"))
         few = trajectory(store, Goal("score"), most=10)
     records = [row for row, before in zip(rows, [None, *rows]) if before is None or row.best != before.best]
@@ -189,11 +206,14 @@ def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
     space, goal, used = DARTS(), Goal("score"), []
     with SqliteStore(tmp_path / "store.sqlite") as store:
         strategy = STRATEGIES.get("random")(space, (goal,), 5)
-        search = Search(space, strategy, Constraints([], lambda: SIZED), 900, 20, store)
+        scored = Unconstrained(
+            space, strategy, lambda keys, _: (TaskResult(key, {"score": 1.0}, None, 0.1) for key in keys)
+        )
+        search = Search(scored, 900, 20, store)
         tracemalloc.start()
         try:
             while not search.finished:
-                search.step(lambda keys: (TaskResult(key, {"score": 1.0}, None, 0.1) for key in keys))
+                search.step()
                 if search.evaluated in (300, 900):
                     gc.collect()  # also frees the tuples that Python keeps to use again
                     used.append(tracemalloc.get_traced_memory()[0])
@@ -207,8 +227,7 @@ def test_lower_is_better_goals_are_minimised(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "store.sqlite") as store:
         space = NASBench201()
         looking = STRATEGIES.get("evolution")(space, (goal,), 5, EvolutionOptions(10, 3))
-        search = Search(space, looking, Constraints([], lambda: SIZED), 40, 6, store)
-        result = _finish(search, Scorer())
+        result = _finish(Search(Unconstrained(space, looking, Scorer()), 40, 6, store))
         rows = trajectory(store, goal)
     assert result.best.metrics["score"] == min(row.value for row in rows) == rows[-1].best
 
