@@ -1,15 +1,59 @@
-"""Initial weights from a generator: torch's own, Kaiming's and Xavier's initialisation."""
+"""What Eproxy puts around the network: convolutions drawn from the run's seed, and weights that may be trained."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
+from nas.strategies.proxies.passes.probe import Probe
+
+M = TypeVar("M", bound=nn.Module)
 
 
-def conv(shape: Sequence[int], init: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def transform(probe: Probe, options: EproxyOptions, stage: int, channels: int) -> nn.Sequential:
+    """The trained layers behind a stage: convolution to `c_mid` channels, ReLU, normalisation by the batch."""
+    c_mid, kernel = options.of_stage(options.c_mid, stage), options.of_stage(options.transform, stage)
+    generator = probe.generator(f"eproxy transform {stage}")
+    convolution = drawn_convolution(channels, c_mid, kernel, options.init, generator)
+    layers = nn.Sequential(convolution, nn.ReLU(), nn.BatchNorm2d(c_mid, track_running_stats=False))
+    return _like(layers, probe.images)
+
+
+def barrier(probe: Probe, options: EproxyOptions, stage: int) -> nn.Module:
+    """The frozen random convolution from `c_mid` to `c_out` channels; the identity with `use_barrier=false`."""
+    if not options.use_barrier:
+        return nn.Identity()
+    c_mid, kernel = options.of_stage(options.c_mid, stage), options.of_stage(options.barrier, stage)
+    generator = probe.generator(f"eproxy barrier {stage}")
+    convolution = drawn_convolution(c_mid, options.c_out, kernel, options.barrier_init, generator)
+    return _like(convolution, probe.images).requires_grad_(False)
+
+
+def drawn_convolution(c_in: int, c_out: int, kernel: int, init: str, generator: torch.Generator) -> nn.Conv2d:
+    """A convolution that keeps the size of images, with weights drawn by `generator`."""
+    convolution = skip_init(nn.Conv2d, c_in, c_out, kernel, padding=kernel // 2)
+    initialise([convolution], init, generator)
+    return convolution
+
+
+def initialise(layers: Sequence[nn.Conv2d | nn.Linear], init: str, generator: torch.Generator) -> None:
+    """New weights and biases for convolutions and linear layers, in place and in this order."""
+    with torch.no_grad():
+        for layer in layers:
+            weight, bias = draw(layer.weight.shape, init, generator)
+            layer.weight.copy_(weight)
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
+
+
+def draw(shape: Sequence[int], init: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Weight of `shape` (out, in, ...) and bias of a convolution or linear layer, on the CPU.
 
     `kaiming_*`: variance 2 / fan_out, bias 0; `xavier_*`: 2 / (fan_in + fan_out), bias .01 (both as in Eproxy's
@@ -29,3 +73,48 @@ def conv(shape: Sequence[int], init: str, generator: torch.Generator) -> tuple[T
     else:
         weight.uniform_(-math.sqrt(3) * deviation, math.sqrt(3) * deviation, generator=generator)
     return weight, torch.full((shape[0],), 0.0 if scheme == "kaiming" else 0.01)
+
+
+@contextmanager
+def trainable_copy(probe: Probe, init: str) -> Iterator[None]:
+    """Let the network be trained for a while: all its parameters are copies, which start as `init` says.
+
+    With `init="default"` they start as they are, else weights are drawn anew and normalisations start as the identity.
+    Parameters, their gradients and which of them require a gradient are put back at the end.
+    """
+    body = probe.body
+    before = [(parameter, parameter.requires_grad, parameter.grad) for parameter in body.parameters()]
+    with probe.view(owned=True), torch.enable_grad():
+        try:
+            if init != "default":
+                initialise(probe.layers, init, probe.generator("eproxy weights"))
+                for norm in body.modules():
+                    if isinstance(norm, nn.BatchNorm2d) and norm.affine:
+                        nn.init.ones_(norm.weight)
+                        nn.init.zeros_(norm.bias)
+            for parameter, _, _ in before:
+                parameter.grad = None
+                parameter.requires_grad_(True)
+            yield
+        finally:
+            for parameter, requires_grad, grad in before:
+                parameter.grad = None
+                parameter.requires_grad_(requires_grad)
+                parameter.grad = grad
+
+
+def sgd(parameters: Sequence[nn.Parameter], options: EproxyOptions) -> torch.optim.SGD:
+    """SGD with weight decay for tensors of more than one dimension only."""
+    groups = [
+        {
+            "params": [parameter for parameter in parameters if parameter.dim() > 1],
+            "weight_decay": options.weight_decay,
+        },
+        {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, fused=True)
+
+
+def _like(module: M, images: Tensor) -> M:
+    """The module on the device and in the precision of the images, channels last."""
+    return module.to(images).to(memory_format=torch.channels_last)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.strategies.proxies.eproxy import draws
+from nas.strategies.proxies.eproxy.layers import draw
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.passes.probe import Probe
 
 SIDE = 8  # features are compared at 8x8 pixels
@@ -20,10 +21,11 @@ BATCHES = 4  # whose features are kept
 _kept: OrderedDict[tuple[object, ...], tuple[Tensor, dict[tuple[str, int], Tensor]]] = OrderedDict()
 
 
-def target(probe: Probe, features: str, coefficient: float, channels: int) -> Tensor:
-    """coefficient · Σ of the `features` (joined by +) of the probe's batch, (B, channels, 8, 8)."""
-    parts = [feature(probe, name, channels) for name in features.split("+")]
-    return coefficient * torch.stack(parts).sum(0)
+def target(probe: Probe, options: EproxyOptions, stage: int) -> Tensor:
+    """What a stage shall learn, (B, c_out, 8, 8): the sum of its features, multiplied with its coefficient."""
+    names = options.of_stage(options.features, stage).split("+")
+    features = torch.stack([feature(probe, name, options.c_out) for name in names])
+    return options.of_stage(options.coefficient, stage) * features.sum(0)
 
 
 def feature(probe: Probe, name: str, channels: int) -> Tensor:
@@ -68,7 +70,7 @@ def _untrained(images: Tensor, channels: int, generator: torch.Generator) -> Ten
     with a 2x2 max-pooling after the first and the second."""
     x = images
     for number, width in enumerate((*WIDTHS, channels)):
-        weight, bias = draws.conv((width, x.shape[1], 3, 3), "default", generator)
+        weight, bias = draw((width, x.shape[1], 3, 3), "default", generator)
         x = F.conv2d(x, weight.to(x), bias.to(x), padding=1)
         if number < len(WIDTHS):
             x = F.relu(F.batch_norm(x, None, None, training=True))

@@ -18,7 +18,7 @@ from nas.core import config
 from nas.core.errors import InputError, NasError
 from nas.search_spaces import Network, SearchSpace
 from nas.search_spaces.nasbench201 import NASBench201
-from nas.strategies.proxies.eproxy import draws, targets
+from nas.strategies.proxies.eproxy import layers, targets
 from nas.strategies.proxies.eproxy.proxy import eproxy
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.passes.probe import Probe
@@ -181,13 +181,14 @@ def test_without_a_barrier_there_is_none(tiny: Tiny, batch: Batch, monkeypatch: 
     """A convolution less for each stage and iteration, none of its weights are drawn, and all else as with it."""
     space = NASBench201()
     drawn: list[tuple[int, ...]] = []
-    conv = draws.conv
+    draw = layers.draw
 
     def noted(shape: Any, init: str, generator: torch.Generator) -> Any:
         drawn.append(tuple(shape))
-        return conv(shape, init, generator)
+        return draw(shape, init, generator)
 
-    monkeypatch.setattr(draws, "conv", noted)
+    monkeypatch.setattr(layers, "draw", noted)
+    monkeypatch.setattr(targets, "draw", noted)
     found = {}
     for use_barrier in (True, False):
         monkeypatch.setattr(targets, "_kept", type(targets._kept)())
@@ -295,7 +296,8 @@ def test_sum_and_coefficient(tiny: Tiny, batch: Batch) -> None:
     space = NASBench201()
     probe = Probe(tiny(space, space.parse(NONE)), *batch)
     expected = 1.5 * (targets.feature(probe, "dot", 4) + targets.feature(probe, "sine_low", 4))
-    assert torch.equal(targets.target(probe, "dot+sine_low", 1.5, 4), expected)
+    options = EproxyOptions(features=["dot+sine_low"], coefficient=[1.5], c_out=4)
+    assert torch.equal(targets.target(probe, options, 0), expected)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_sum_and_coefficient(tiny: Tiny, batch: Batch) -> None:
     ],
 )
 def test_initialisations(init: str, variance: float, bias: float | None) -> None:
-    weight, offset = draws.conv((30, 20, 3, 3), init, torch.Generator().manual_seed(0))
+    weight, offset = layers.draw((30, 20, 3, 3), init, torch.Generator().manual_seed(0))
     assert weight.var().item() == pytest.approx(variance, rel=0.1)
     assert (weight.abs().max() < 2 * math.sqrt(variance)) == (not init.endswith("normal"))
     if bias is not None:
