@@ -83,7 +83,12 @@ class TrainedNetwork:
 
 def load_trained(path: Path) -> tuple[Network, TrainedNetwork]:
     """The network of a checkpoint in eval mode, and its description."""
-    return assembled(checkpoint.load(path, "network"), f"a checkpoint of this version but {path}")
+    return trained_of(checkpoint.load(path, "network"), path)
+
+
+def trained_of(payload: State, path: Path) -> tuple[Network, TrainedNetwork]:
+    """The same of the `payload` that was read from the checkpoint at `path`."""
+    return assembled(payload, f"a checkpoint of this version but {path}")
 
 
 def assembled(payload: State, expected: str) -> tuple[Network, TrainedNetwork]:

@@ -37,14 +37,15 @@ class Train(RunCommand):
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """Those of a configuration with `arch=...`, or of a run, with its best architecture."""
-        from nas.runs.given_model import best_of, settings_of
+        from nas.runs.given_model import best_of, refuse_study
+        from nas.runs.run_folder import read_config
         from nas.runs.stages.train_stage import check_connected
         from nas.settings import command_line
 
         folder = Path(source)
         if folder.is_dir():
-            values = settings_of(folder)
-            values["arch"] = best_of(folder)
+            refuse_study(folder)
+            values = {**read_config(folder).settings_elsewhere(), "arch": best_of(folder)}
             settings = command_line.from_values(self.reader(), values, overrides)
         else:
             settings = command_line.load(self.reader(), source, overrides)

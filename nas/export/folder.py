@@ -26,11 +26,12 @@ from nas.core.provenance import versions
 from nas.export.card import Evaluation, Facts, card
 from nas.report.facts import evaluations_of
 from nas.results import ExportResult
-from nas.runs.given_model import checkpoint_of, run_of
+from nas.runs.given_model import checkpoint_of, config_or_warning, run_of
 from nas.runs.run_folder import CONFIG, read_config, result_of
 from nas.search_spaces import SPACES, Network
-from nas.train import adversarial, load_trained
+from nas.train import adversarial
 from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported
+from nas.train.trained import trained_of
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
@@ -49,7 +50,9 @@ def export(source: Path, folder: Path) -> ExportResult:
     for module in ("safetensors", "onnx", "onnxscript"):
         optional(module, "export")
     path = checkpoint_of(source).resolve()
-    network, trained = load_trained(path)
+    run = run_of(path)
+    payload = checkpoint.load(path, "network")
+    network, trained = trained_of(payload, path)
     trained, weights = trained.without_auxiliary(network.state_dict())
     told = {key: trained.data[key] for key in TOLD if key in trained.data}
     data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
@@ -59,11 +62,11 @@ def export(source: Path, folder: Path) -> ExportResult:
     facts = Facts(
         params=cost.params,
         macs=cost.macs,
-        epoch=checkpoint.load(path, "network").get("epoch"),
-        recipe=_recipe(path, trained.training),
+        epoch=payload.get("epoch"),
+        recipe=None if run is None else _recipe(run, trained.training),
         versions={**versions(), **_installed("safetensors", "onnx")},
     )
-    metrics = _metrics(path)
+    metrics = [] if run is None else _metrics(run, path)
     with _appearing(folder) as new:
         save_exported(new, trained, weights, asdict(facts))
         exported, _ = load_exported(new)
@@ -127,21 +130,17 @@ def _appearing(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _recipe(path: Path, training: str) -> Json | None:
-    """The settings of the training, where the run of the checkpoint is there to tell them."""
-    run = run_of(path)
-    if run is None:
+def _recipe(run: Path, training: str) -> Json | None:
+    """The settings of the training; None if the run's configuration cannot be read."""
+    begun = config_or_warning(run, "The card is written without the settings of the training.")
+    if begun is None:
         return None
-    settings = read_config(run).settings
-    recipe = {"seed": settings["seed"], **settings["train"], "method": training}
+    recipe = {"seed": begun.settings["seed"], **begun.settings["train"], "method": training}
     return {key: value for key, value in recipe.items() if adversarial(training) or key not in ADVERSARIAL}
 
 
-def _metrics(path: Path) -> list[Evaluation]:
+def _metrics(run: Path, path: Path) -> list[Evaluation]:
     """Every finished evaluation of the checkpoint: in its own run, and in runs of `nas eval` beside that."""
-    run = run_of(path)
-    if run is None:
-        return []
     found = []
     for folder in [
         run,

@@ -20,7 +20,7 @@ from nas.report.identity import TRAININGS, Identity, identities
 from nas.report.palette import CHECKPOINTS
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
-from nas.runs.given_model import run_of
+from nas.runs.given_model import config_or_warning, run_of
 from nas.runs.run_folder import STORE, finished, read_config
 from nas.strategies.pareto import undominated
 
@@ -194,6 +194,7 @@ def _record(folder: Path, entry: EvalResult) -> TrainedModel | None:
     run = run_of(path)
     if run is None or not (run / STORE).is_file():
         return None
+    config_or_warning(run, "The curves of its training are taken from its store.")
     with SqliteStore(run / STORE) as store:
         record = training_of(store).get(path.parent.name)
     return record if record and record.history else None

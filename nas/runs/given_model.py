@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.core import config
-from nas.core.config import Values
 from nas.core.data import BEFORE
 from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
 from nas.results import EvalResult, RunResult, SearchResult, StudyResult, TrainResult
-from nas.runs.run_folder import CONFIG, finished, read_config, reopen, result_of
+from nas.runs.run_folder import CONFIG, STORE, RunConfig, finished, read_config, reopen, result_of
 from nas.settings import command_line
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
@@ -62,7 +62,8 @@ def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tupl
     source = ModelSource(str(path))
     network, trained = read(path)
     run = None if is_exported(path) else run_of(path)
-    values = {} if run is None else settings_of(run)
+    begun = None if run is None else config_or_warning(run, "The attacks are the default ones, not those of that run.")
+    values = {} if begun is None else begun.settings_elsewhere()
     values = config.merge(
         values, {"space": trained.space, "model": trained.settings, "data": {**BEFORE, **trained.data}}
     )
@@ -89,13 +90,23 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
 
 
 def run_of(checkpoint: Path) -> Path | None:
-    """The folder of the run that the checkpoint belongs to; None where it lies elsewhere."""
-    for parent in list(checkpoint.parents)[:DEPTH]:
+    """The folder of the run that the checkpoint belongs to, even if its configuration is damaged; None without one."""
+    for folder in list(checkpoint.parents)[:DEPTH]:
         try:
-            if read_config(parent).command != StudyResult.command:
-                return parent
-        except InputError:  # no run, or somebody else's config.json
-            continue
+            if read_config(folder).command != StudyResult.command:
+                return folder
+        except InputError:
+            if (folder / STORE).is_file():  # else it is no run, or the config.json is somebody else's
+                return folder
+    return None
+
+
+def config_or_warning(run: Path, consequence: str) -> RunConfig | None:
+    """The configuration of a run. If it cannot be read: None, and a warning that ends with the `consequence`."""
+    try:
+        return read_config(run)
+    except InputError as error:
+        logging.getLogger("nas").warning("%s %s", error, consequence)
     return None
 
 
@@ -128,13 +139,6 @@ def best_of(folder: Path) -> str:
     if found is None:
         raise InputError(f"Expected a finished search but {folder} has none; continue it with `nas resume {folder}`.")
     return SearchResult.from_json(found).best.arch
-
-
-def settings_of(folder: Path) -> Values:
-    """A run's settings as a base for another run, without its folder."""
-    refuse_study(folder)
-    values = read_config(folder).settings
-    return {**values, "run": {**values["run"], "dir": None}}
 
 
 def refuse_study(folder: Path) -> None:

@@ -55,6 +55,10 @@ class RunConfig(Record):
         """With the settings that an earlier version lacked, and that have another default now, as it meant them."""
         return replace(self, settings=as_meant(self.settings))
 
+    def settings_elsewhere(self) -> Values:
+        """The settings as a base for another run, which needs a folder of its own."""
+        return {**self.settings, "run": {**self.settings["run"], "dir": None}}
+
 
 @dataclass
 class Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.io.files import write_json
+from nas.core.storage.sqlite import SqliteStore
 from nas.export import folder as exporting
 from nas.export.folder import export
 from nas.search_spaces import SPACES
@@ -129,6 +131,27 @@ def test_the_folder_tells_everything_but_the_users_paths(tmp_path: Path, without
     for file in files.values():
         assert ROOT_OF_DATA.encode() not in file.read_bytes()
         assert str(tmp_path).encode() not in file.read_bytes(), file
+
+
+def test_the_checkpoint_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_onnx: None) -> None:
+    path, load, read = whole_run(tmp_path), checkpoint.load, []
+    monkeypatch.setattr(checkpoint, "load", lambda *words: read.append(words) or load(*words))
+    export(path, tmp_path / "net")
+    assert read == [(path, "network")]
+
+
+def test_a_damaged_configuration_of_the_run_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, without_onnx: None
+) -> None:
+    path = whole_run(tmp_path)
+    (tmp_path / "run" / "config.json").write_text("{")
+    with SqliteStore(tmp_path / "run" / "store.sqlite"), caplog.at_level(logging.WARNING, "nas"):
+        result = export(path, tmp_path / "net")
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert "config.json" in said
+    assert said.endswith("The card is written without the settings of the training.")
+    assert json.loads((tmp_path / "net" / "architecture.json").read_text())["recipe"] is None
+    assert result.evaluations == 1  # that of the run of `nas eval` beside it
 
 
 def test_a_checkpoint_alone_says_what_it_does_not_know(tmp_path: Path, without_onnx: None) -> None:

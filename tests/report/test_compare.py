@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from html import escape, unescape
@@ -188,6 +189,21 @@ def test_training_curves_come_from_the_run_that_trained(make: Maker) -> None:
     with SqliteStore(whole / "store.sqlite") as store:
         store.put("training", None)
     assert all(one.record is None for one in compare([whole, make.single("f", entry("f", 0.8, 2))]).checkpoints)
+
+
+def test_training_curves_of_a_run_with_a_damaged_configuration(make: Maker, caplog: pytest.LogCaptureFixture) -> None:
+    """They stand in its store; what is damaged is named."""
+    whole = make.whole("trained", [entry("best-pgd", 0.9, 1)])
+    path = "../trained/models/best-pgd/best.pt"
+    pair = [make.single(name, entry(name, 0.8, 2, checkpoint=path)) for name in ("e", "f")]
+    (whole / "config.json").write_text("{")
+    with caplog.at_level(logging.WARNING, "nas"):
+        found = compare(pair)
+    assert all(one.record and one.record.history == history() for one in found.checkpoints)
+    for record in caplog.records:
+        assert str(whole / "config.json") in record.getMessage()
+        assert record.getMessage().endswith("The curves of its training are taken from its store.")
+    assert caplog.records
 
 
 def _two(make: Maker, **more: Any) -> Comparison:

@@ -122,10 +122,13 @@ class RunCommand(Command):
             return
         if started() and not self.distributed:
             raise InputError(
-                f"Expected torchrun with nas train or nas resume but got nas {self.name}; start it without."
+                f"Expected torchrun with nas train or nas resume but got nas {self.cli_name()}, which would make a run "
+                "in each of the processes; start it without torchrun."
             )
         command.check(settings, given)
-        with create(command.name, settings, command.extra(given)) as run:
+        extra = command.extra(given)
+        del given  # a network that was loaded for the check: the run loads it itself
+        with create(command.name, settings, extra) as run:
             command.complete(run, output)
 
     def complete(self, run: Run, output: Output) -> None:
