@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import CONFIG, OVERRIDES, SEARCHED, RunCommand
+from nas.commands.base import SEARCH_SETTINGS, RunCommand
 
 if TYPE_CHECKING:
     from nas.results import EvalResult, Result, RunResult, SearchResult, StudyResult
@@ -20,17 +20,11 @@ if TYPE_CHECKING:
 class _WholeRun(RunCommand):
     """What `nas run` asks of a run with one seed and of a study with several."""
 
-    arguments = (CONFIG, OVERRIDES)
-    takes = ("name", "seeds", "run.*", *SEARCHED, "train.*", "eval.*", "model.*")
+    takes = ("name", "seeds", "run.*", *SEARCH_SETTINGS, "train.*", "eval.*", "model.*")
 
     @classmethod
     def cli_name(cls) -> str:
         return "run"
-
-    def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
-        from nas.settings.command_line import load
-
-        return load(self.reader(), config, overrides), None
 
     def command_of(self, settings: Settings) -> RunCommand:
         return Run() if settings.seeds == 1 else Study()

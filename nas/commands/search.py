@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import CONFIG, OVERRIDES, SEARCHED, RunCommand
+from nas.commands.base import SEARCH_SETTINGS, RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
@@ -26,14 +26,8 @@ class Search(RunCommand):
     """
 
     name, place = "search", 2
-    arguments = (CONFIG, OVERRIDES)
-    takes = ("name", "run.dir", *SEARCHED)
+    takes = ("name", "run.dir", *SEARCH_SETTINGS)
     later = ("model", "train", "eval")  # `nas train RUN`, `nas eval RUN`
-
-    def settings(self, config: str, overrides: list[str]) -> tuple[Settings, None]:
-        from nas.settings.command_line import load
-
-        return load(self.reader(), config, overrides), None
 
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage

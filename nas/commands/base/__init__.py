@@ -1,6 +1,6 @@
-"""What a command is, for every file in `nas/commands` and for commands of other packages."""
+"""What every command has, for the files of `nas/commands` and for commands of other packages."""
 
-from nas.commands.base.arguments import CONFIG, OVERRIDES, SEARCHED, Argument, Option
+from nas.commands.base.arguments import CONFIG, OVERRIDES, SEARCH_SETTINGS, Argument, Option
 from nas.commands.base.command import COMMANDS, Command
 from nas.commands.base.output import Counter, Output
 from nas.commands.base.run_command import RunCommand
@@ -9,7 +9,7 @@ __all__ = [
     "COMMANDS",
     "CONFIG",
     "OVERRIDES",
-    "SEARCHED",
+    "SEARCH_SETTINGS",
     "Argument",
     "Command",
     "Counter",

@@ -1,4 +1,4 @@
-"""What is typed after the name of a command, declared as data: `nas.cli` reads it, and nothing is imported for it."""
+"""Arguments of a command, declared as data: `nas.cli` reads them, so nothing else is imported for `nas --help`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Argument:
-    """A word of its own. The command gets it under the keyword `name`, as `type`, or `default` where it is left out."""
+    """An argument by position. The command gets its value as the keyword `name`."""
 
     name: str
     help: str
     metavar: str | None = None
     type: Any = str
-    default: Any = ...  # it cannot be left out
+    default: Any = ...  # the value if it is left out; `...`: it must be given
 
 
 @dataclass(frozen=True)
 class Option:
-    """A word behind `--name`, or behind `flag` where that is given. One of type `bool` has no word behind it."""
+    """An argument `--name VALUE`, or `flag VALUE` if a flag is given; an option of type `bool` has no value."""
 
     name: str
     help: str
     metavar: str | None = None
     type: Any = str
-    default: Any = None  # `...`: it cannot be left out
+    default: Any = None  # the value if it is left out; `...`: it must be given
     flag: str | None = None
 
     @property
@@ -33,7 +33,7 @@ class Option:
         return self.flag or f"--{self.name.replace('_', '-')}"
 
 
-SEARCHED = (  # the settings of a search
+SEARCH_SETTINGS = (
     *("tables.*", "search.*", "latency.*", "label.*", "predicted.*"),
     *("strategy.*", "supernet.*", "scoring.*", "proxies.*"),
 )

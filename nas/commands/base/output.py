@@ -24,22 +24,22 @@ class Counter:
 
 
 class Output:
-    """Where a command's result goes. This one keeps it and is otherwise silent; that of `nas.cli` prints."""
+    """Takes the result of a command. This one keeps it and is otherwise silent; that of `nas.cli` prints."""
 
-    as_json = False
+    as_json = False  # whether the user gave `--json`
     value: Any = None
     text = ""
 
     def emit(self, value: Any, text: str) -> None:
-        """The result of the command, once it is known: `value` for scripts, `text` for people."""
+        """Take the finished result: `value` for scripts, `text` for people."""
         self.value, self.text = value, text
 
     def write(self, text: str) -> None:
-        """A part of a result that comes bit by bit, in whole lines; such a command emits nothing."""
+        """Take some whole lines of a result that grows; a command that writes does not emit."""
         self.text += text
 
     def note(self, line: str) -> None:
-        """What a person may want to know beside the result."""
+        """Tell a person something that is no part of the result."""
 
     @contextmanager
     def counting(self, name: str, total: int | None) -> Iterator[Counter]:

@@ -1,4 +1,4 @@
-"""A command that makes a run folder: what it is asked, and in which order."""
+"""A command that makes a run folder: which of its methods are called, and in which order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nas.commands.base.arguments import Argument, Option
+from nas.commands.base.arguments import CONFIG, OVERRIDES, Argument, Option
 from nas.commands.base.command import Command
 from nas.commands.base.output import Output
 from nas.core.errors import InputError, Terminated
@@ -23,38 +23,48 @@ if TYPE_CHECKING:
 
 
 class RunCommand(Command):
-    """A command that makes a run folder, which `nas resume` goes on with.
+    """A command that makes a run folder, which `nas resume` can continue.
 
-    Asked in this order: `settings` of what is typed; `check`, before anything is written; then, in the new folder,
-    `execute`, which writes `result.json`; `presented` and `summary` of that. When a run is resumed only the last three
-    are. Where `--dry-run` is given, `costs` takes the place of what follows `check`.
+    Its methods are called in this order: `settings` reads the command line; `check` refuses what would fail later,
+    before anything is written; in the new folder `execute` does the work and writes `result.json`; `presented` and
+    `summary` show the result. To resume a run, only the last three are called. With `--dry-run`, `costs` is called
+    instead of everything after `check`.
     """
 
-    distributed: ClassVar[bool] = False  # whether torchrun may start it on several processes
-    arguments: ClassVar[tuple[Argument | Option, ...]]  # the keywords of `settings`
+    distributed: ClassVar[bool] = False  # whether torchrun may start it in several processes
+    arguments: ClassVar[tuple[Argument | Option, ...]] = (CONFIG, OVERRIDES)  # the keywords of `settings`
 
-    @abstractmethod
-    def settings(self, *args: Any, **typed: Any) -> tuple[Settings, Any]:
-        """The settings of a new run, and what the command is given besides: networks, labels, or None."""
+    def settings(self, *args: Any, **given: Any) -> tuple[Settings, Any]:
+        """The settings of a new run, and whatever else the command was given: networks, labels, or None.
+
+        This one reads a recipe and overrides. Raises InputError if there is no such recipe or a setting is impossible
+        or without effect.
+        """
+        from nas.settings import command_line
+
+        return command_line.load(self.reader(), given["config"], given["overrides"]), None
 
     def extra(self, given: Any) -> Json:
-        """What `config.json` of the run keeps of that, as plain values; `execute` reads it in `run.extra`."""
+        """What `config.json` stores of the networks or labels, as plain values; `execute` finds it in `run.extra`."""
         return {}
 
     def command_of(self, settings: Settings) -> RunCommand:
-        """The command that carries out a run with these settings: this one, but for a study of several seeds."""
+        """The command that executes a run with these settings: this one, except for a study of several seeds."""
         return self
 
     @abstractmethod
     def check(self, settings: Settings, given: Any, keep: bool = True) -> None:
-        """`InputError` for what would stop the run later (missing data, ...), before anything is written.
+        """Check everything that would stop the run later (missing data, ...), before anything is written.
 
-        Logs a warning for what does not stop it but makes a number mean less than it says. Decoded images go to the
-        user's cache unless `keep` is false.
+        Raises InputError if the run could not be finished. Logs a warning if a number will mean less than it seems to.
+        Decoded images are written to the user's cache unless `keep` is false.
         """
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
-        """What each stage will cost. A command that does not define this has no `--dry-run`."""
+        """The cost of each stage. A command that does not define this has no `--dry-run`.
+
+        Raises InputError here.
+        """
         raise InputError(
             f"Expected --dry-run with a command that can forecast its cost but got it with nas {self.cli_name()}; "
             "leave it out."
@@ -62,27 +72,28 @@ class RunCommand(Command):
 
     @abstractmethod
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        """Carry out the run to its end and write its `result.json`; returns what it says."""
+        """Do all of the work that is left, write `result.json`, and return the result."""
 
     def presented(self, folder: Path, result: Any) -> Json:
-        """What `--json` prints of it: all of it, or the documented part with usable paths."""
+        """What `--json` prints: the whole result, or the documented part of it with paths that can be opened."""
         return result.to_json()
 
     @abstractmethod
     def summary(self, folder: Path, result: Any) -> list[str]:
-        """What a person reads of it, in lines."""
+        """The result for people, line by line."""
 
     def report(self, folder: Path, result: Result) -> Path:
-        """Write `report.html` into the run's folder."""
+        """Write `report.html` into the run's folder and return its path."""
         from nas.report.page import page
         from nas.report.write import write_report
 
         return write_report(folder, result, page, self.repeat)
 
     def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
-        """The command line that repeats a run, by its `config.json`, and whether it needs the settings as a file.
+        """The command line that repeats a run, from its `config.json`, and whether that needs a file of settings.
 
-        A run of a shipped recipe is told by what differs from that, any other by `NAME.yaml`, which is to be saved.
+        For a shipped recipe the line names the recipe and the settings that differ from it; for any other run it names
+        `NAME.yaml`, a file that the user must save first.
         """
         from nas.core import config
         from nas.settings.repeat import changes
@@ -98,21 +109,21 @@ class RunCommand(Command):
     def has_forecast(cls) -> bool:
         return cls.costs is not RunCommand.costs
 
-    def call(self, output: Output, *args: Any, dry_run: bool = False, **typed: Any) -> None:
+    def call(self, output: Output, *args: Any, dry_run: bool = False, **words: Any) -> None:
         if not self.distributed:
-            self._start(output, dry_run, **typed)
+            self._start(output, dry_run, **words)
             return
         from nas.runs.torchrun import run_follower, together
 
         with together() as first:
-            self._start(output, dry_run, **typed) if first else run_follower()
+            self._start(output, dry_run, **words) if first else run_follower()
 
-    def _start(self, output: Output, dry_run: bool, **typed: Any) -> None:
+    def _start(self, output: Output, dry_run: bool, **words: Any) -> None:
         from nas.report.forecast import forecast_text
         from nas.runs.run_folder import create
         from nas.runs.torchrun import started
 
-        settings, given = self.settings(**typed)
+        settings, given = self.settings(**words)
         command = self.command_of(settings)
         if dry_run:
             settings.data.download = False
@@ -132,7 +143,7 @@ class RunCommand(Command):
             command.complete(run, output)
 
     def complete(self, run: Run, output: Output) -> None:
-        """Go on with the opened run to its end, and show its result."""
+        """Continue the opened run to its end and show its result."""
         output.note(f"run folder: {run.folder}")
         try:
             with output.watching() as watcher:
@@ -143,7 +154,7 @@ class RunCommand(Command):
         output.emit(self.presented(run.folder, result), "\n".join(self.summary(run.folder, result)))
 
     def finish(self, run: Run, watcher: Watcher) -> Result:
-        """The result of the run: that which is there already, or that of `execute`."""
+        """The result of the run: the one in its folder if it is finished, otherwise that of `execute`."""
         from nas.core.provenance import versions
         from nas.runs.differences import uncorrected
         from nas.runs.run_folder import RESULT, read_config
@@ -166,7 +177,7 @@ class RunCommand(Command):
         return self.execute(run, watcher)
 
     def forecast(self, settings: Settings, given: Any) -> Forecast:
-        """What the run will cost, from a few seconds of measuring; writes nothing."""
+        """The cost of the run, estimated from a few seconds of measurement; nothing is written."""
         from nas.runs.stages.forecast import forecast
 
         return forecast(self.cli_name(), settings, lambda worker: self.costs(worker, given))
