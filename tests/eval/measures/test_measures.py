@@ -1,4 +1,4 @@
-"""What is measured of a network agrees with closed forms, full Hessians and Jacobians, and survives a stop."""
+"""Measures of a network together: what each reports, what it costs, how it goes on after a kill."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from small_network import SIDE, small
 from torch import Tensor, nn
-from torch.autograd.functional import hessian, jacobian
 from torch.nn import functional as F
 
 from nas.core.eigenvalues import largest_eigenvalue
@@ -19,179 +19,9 @@ from nas.eval import ATTACKS, Attack, EvalSettings
 from nas.eval.measures import MEASURES, measure, measure_passes, measure_ticks
 from nas.eval.measures.curvature import input_hessian
 from nas.eval.measures.jacobian import jacobian_norms
-from nas.eval.measures.landscape import axis, surfaces
 from nas.eval.metrics import calibration
-from nas.eval.networks.layout import ChannelsLast
-from nas.search_spaces import NASBench201
 
 CPU = torch.device("cpu")
-SIDE = 5
-
-
-def _small(activation: nn.Module, classes: int = 4) -> nn.Module:
-    torch.manual_seed(0)
-    layers = [
-        nn.Conv2d(3, 6, 3, padding=1),
-        nn.BatchNorm2d(6),
-        activation,
-        nn.Flatten(),
-        nn.Linear(6 * SIDE**2, classes),
-    ]
-    network = nn.Sequential(*layers)
-    network(torch.rand(20, 3, SIDE, SIDE))  # running statistics unlike those at the start
-    return network.eval().requires_grad_(False)
-
-
-@pytest.fixture
-def images() -> Tensor:
-    return torch.rand(6, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def labels() -> Tensor:
-    return torch.tensor([0, 1, 2, 3, 0, 1])
-
-
-# curvature
-
-
-@pytest.mark.parametrize("activation", [nn.ReLU(), nn.Tanh(), nn.Softplus(beta=5)])
-def test_largest_eigenvalue_is_that_of_the_full_hessian(activation: nn.Module, images: Tensor, labels: Tensor) -> None:
-    network = _small(activation).double()
-    x = images.double()
-    start = torch.randn(len(x), 3 * SIDE**2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    found, error = largest_eigenvalue(input_hessian(network, x, labels), start, steps=40)
-    for image, label, value in zip(x, labels, found):
-        full = hessian(lambda z, y=label: F.cross_entropy(network(z.view(1, 3, SIDE, SIDE)), y[None]), image.flatten())
-        assert value.item() == pytest.approx(torch.linalg.eigvalsh(full)[-1].item(), rel=1e-6)
-    assert error.max() < 1e-5 * found.max()
-
-
-def test_relu_networks_need_no_more_steps_than_classes_in_single_precision(images: Tensor, labels: Tensor) -> None:
-    network = _small(nn.ReLU())
-    start = torch.randn(len(images), 3 * SIDE**2, generator=torch.Generator().manual_seed(2))
-    few, _ = largest_eigenvalue(input_hessian(network, images, labels), start, steps=5)
-    many, _ = largest_eigenvalue(input_hessian(network, images, labels), start, steps=30)
-    assert torch.allclose(few, many, rtol=1e-4)
-    assert (many > 0).all()
-
-
-def test_images_do_not_disturb_each_other(images: Tensor, labels: Tensor) -> None:
-    network = _small(nn.Tanh())
-    start = torch.randn(len(images), 3 * SIDE**2, generator=torch.Generator().manual_seed(2))
-    together, _ = largest_eigenvalue(input_hessian(network, images, labels), start)
-    alone, _ = largest_eigenvalue(input_hessian(network, images[:1], labels[:1]), start[:1])
-    assert together[0].item() == pytest.approx(alone.item(), rel=1e-4)
-
-
-def test_a_built_network_behind_the_layout_wrapper_has_a_hessian() -> None:
-    space = NASBench201()
-    torch.manual_seed(1)
-    cell = space.parse("|nor_conv_3x3~0|+|avg_pool_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|")
-    network = space.build(cell, 4, channels=4, cells_per_stage=1).eval().requires_grad_(False)
-    x, y = torch.rand(3, 3, 8, 8), torch.tensor([0, 1, 2])
-    v = torch.randn(3, 3 * 64)
-    wrapped = input_hessian(ChannelsLast(network.to(memory_format=torch.channels_last)), x, y)(v)
-    gradients = []
-    for sign in (1, -1):  # the central difference of gradients along v
-        z = (x.double() + sign * 1e-6 * v.double().view_as(x)).requires_grad_(True)
-        gradients.append(torch.autograd.grad(F.cross_entropy(network.double()(z), y, reduction="sum"), z)[0])
-    network.float()
-    expected = (gradients[0] - gradients[1]).flatten(1) / 2e-6
-    assert torch.allclose(wrapped.double(), expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
-
-
-# Jacobian
-
-
-@pytest.mark.parametrize("activation", [nn.ReLU(), nn.Tanh()])
-def test_jacobian_norm_is_that_of_the_full_jacobian(activation: nn.Module, images: Tensor) -> None:
-    network = _small(activation).double()
-    found = jacobian_norms(network, images.double())
-    for image, norm in zip(images.double(), found):
-        full: Any = jacobian(network, image[None])
-        assert norm.item() == pytest.approx(full.norm().item(), rel=1e-9)
-
-
-# calibration
-
-
-def test_calibration_error_by_hand_and_by_a_plain_loop() -> None:
-    found = calibration([0.95, 0.95, 0.55, 0.55], [1, 0, 1, 1])
-    assert found.ece == pytest.approx(0.5 * 0.45 + 0.5 * 0.45)
-    rng = np.random.default_rng(0)
-    said = np.concatenate([rng.uniform(0, 1, 500), np.arange(16) / 15])  # edges belong to the bin below
-    true = rng.integers(0, 2, len(said))
-    expected = 0.0
-    for number in range(15):
-        low, high = number / 15, (number + 1) / 15
-        inside = [i for i, s in enumerate(said) if (low < s <= high) or (number == 0 and s == 0)]
-        if inside:
-            gap = abs(sum(true[i] for i in inside) - sum(said[i] for i in inside)) / len(inside)
-            expected += len(inside) / len(said) * gap
-    found = calibration(said, true)
-    assert found.ece == pytest.approx(expected, abs=1e-12)
-    assert sum(one.count for one in found.bins) == len(said)
-    assert calibration([1.0, 1.0], [1, 1]).ece == 0.0
-    for number, one in enumerate(found.bins):
-        inside = [i for i, s in enumerate(said) if (number / 15 < s <= (number + 1) / 15) or (number == 0 and s == 0)]
-        assert one.count == len(inside)
-        assert one.to_json() == pytest.approx(
-            {"count": len(inside), "confidence": said[inside].mean(), "accuracy": true[inside].mean()}
-        )
-    for wrong in ([], [1.5], [math.nan]):
-        with pytest.raises(ValueError, match="confidences"):
-            calibration(wrong, [1] * len(wrong))
-
-
-def test_calibration_has_the_fifteen_bins_of_its_paper() -> None:
-    """Guo et al. 2017: M = 15; a confidence of 0 is in the first, one of 1 in the last, and empty bins say 0."""
-    found = calibration([0.0, 1.0, 1.0, 1 / 15, 0.4], [0, 1, 0, 1, 1])
-    assert [one.count for one in found.bins] == [2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
-    assert [one.confidence for one in found.bins] == pytest.approx([1 / 30, *[0] * 4, 0.4, *[0] * 8, 1.0])
-    assert [one.accuracy for one in found.bins] == [0.5, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0.5]
-    assert found.ece == pytest.approx(0.4 * (0.5 - 1 / 30) + 0.2 * 0.6 + 0.4 * 0.5)
-    assert calibration([0.3, 0.9], [1, 1], bins=2).ece == pytest.approx(0.5 * 0.7 + 0.5 * 0.1)
-
-
-# landscape
-
-
-def test_landscape_is_the_loss_at_the_moved_images(images: Tensor, labels: Tensor) -> None:
-    network = _small(nn.Tanh())
-    along = axis(0.1, 2.0, 5)
-    assert along == pytest.approx([-0.2, -0.1, 0.0, 0.1, 0.2])
-    torch.manual_seed(4)
-    loss, right = surfaces(network, images, labels, along)
-    torch.manual_seed(4)
-    second = torch.randint(0, 2, images.shape).float() * 2 - 1
-    x = images.clone().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(F.cross_entropy(network(x), labels, reduction="sum"), x)
-    for row, column in ((2, 2), (4, 2), (2, 4), (0, 3)):
-        moved = (images + along[row] * gradient.sign() + along[column] * second).clamp(0, 1)
-        for number in range(len(images)):
-            logits = network(moved[number : number + 1])
-            expected = F.cross_entropy(logits, labels[number : number + 1]).item()
-            assert loss[row, column, number].item() == pytest.approx(expected, rel=1e-4)
-            assert bool(right[row, column, number]) == (int(logits.argmax()) == int(labels[number]))
-    assert loss[4, 2].mean() > loss[2, 2].mean() > loss[0, 2].mean()
-
-
-def test_landscape_coordinates_are_radii_of_the_norm() -> None:
-    """Of the mean pixel as the loss, a step of radius a moves by a (L∞) or a/√pixels (L2)."""
-
-    class Mean(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            mean = x.mean((1, 2, 3))
-            return torch.stack([mean, -mean], 1)
-
-    x, y, root = torch.full((2, 3, 4, 4), 0.5), torch.zeros(2, dtype=torch.long), math.sqrt(48)
-    for norm, moved in (("Linf", 0.1), ("L2", 0.1 / root)):
-        loss, _ = surfaces(Mean(), x, y, axis(0.1, 1.0, 3), norm)
-        assert loss[2, 1].tolist() == pytest.approx([math.log1p(math.exp(-2 * (0.5 - moved)))] * 2)
-
-
-# measured together
 
 
 def _settings(**more: Any) -> EvalSettings:
@@ -205,13 +35,13 @@ def _settings(**more: Any) -> EvalSettings:
 def _measured(
     images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: InMemoryStore, **more: Any
 ) -> dict[str, Any]:
-    network = more.pop("network", None) or _small(nn.ReLU())
+    network = more.pop("network", None) or small(nn.ReLU())
     correct = {"clean": np.array([1, 1, 0, 1, 1, 1]) == 1, "fgsm": np.array([1, 0, 0, 1, 0, 0]) == 1}
     return measure(network, images, labels, settings, 3, CPU, outcomes, correct, **more).to_json()
 
 
 def test_every_measure_reports_what_its_parts_compute(images: Tensor, labels: Tensor) -> None:
-    network = _small(nn.ReLU())
+    network = small(nn.ReLU())
     result = _measured(images, labels, _settings(), InMemoryStore(), network=network)
     assert list(result) == [*MEASURES, "classes"]
     assert result["jacobian"]["mean"] == pytest.approx(jacobian_norms(network, images[:5]).mean().item(), rel=1e-5)
@@ -281,7 +111,7 @@ def test_what_a_measure_costs(name: str, more: dict[str, Any], passes: float) ->
 
 def test_quantiles_and_steps_are_those_that_are_said(images: Tensor, labels: Tensor) -> None:
     result = _measured(images, labels, _settings(measures=["jacobian", "hessian"]), InMemoryStore())
-    norms = sorted(jacobian_norms(_small(nn.ReLU()), images[:5]).tolist())
+    norms = sorted(jacobian_norms(small(nn.ReLU()), images[:5]).tolist())
     quantiles = {"5": 0.8 * norms[0] + 0.2 * norms[1], "25": norms[1], "50": norms[2], "75": norms[3]}
     quantiles["95"] = 0.2 * norms[3] + 0.8 * norms[4]
     assert result["jacobian"]["quantiles"] == pytest.approx(quantiles, rel=1e-5)
@@ -317,7 +147,7 @@ def test_later_stages_of_an_attack_take_what_is_still_right(
 ) -> None:
     monkeypatch.setitem(ATTACKS.components, "two-stages", TwoStages)
     monkeypatch.setattr(TwoStages, "seen", [])
-    network = _small(nn.ReLU())
+    network = small(nn.ReLU())
     settings = _settings(measures=["calibration"], measure_attack="two-stages", measure_images=6, batch_size=6)
     result = _measured(images, labels, settings, InMemoryStore(), network=network)["calibration"]
     dark = (images - 0.1).clamp(0, 1)

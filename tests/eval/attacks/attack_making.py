@@ -1,0 +1,22 @@
+"""Attacks by their names, for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nas.eval import ATTACKS, Attack
+from nas.eval.attacks import named
+
+SHORT = {"apgd-ce": "apgd-ce5", "apgd-dlr": "apgd-dlr5", "fab": "fab5", "square": "square100"}  # else minutes
+
+
+def needs_library(name: str) -> None:
+    if name.startswith(("cw", "torchattacks:")):
+        pytest.importorskip("torchattacks", reason="torchattacks, which this attack is of, is not installed")
+
+
+def attack_of(text: str, eps: float, **more: Any) -> Attack:
+    kind, said = named(ATTACKS, text)
+    return kind(eps, **more, **said)

@@ -1,0 +1,50 @@
+"""A network that has learnt its images, for the tests of attacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nas.core.data import DataSettings, load
+from nas.core.images import unit_range
+from nas.eval import ATTACKS, Attack
+from nas.search_spaces import NASBench201, Network
+
+
+@pytest.fixture(scope="session")
+def trained() -> tuple[Network, torch.Tensor, torch.Tensor]:
+    """A small network that classifies digits, with 12 images it gets right."""
+    data = load(DataSettings(size=8))
+    space = NASBench201()
+    torch.manual_seed(0)
+    cell = space.parse("|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")
+    network = space.build(cell, channels=4, cells_per_stage=1, mean=data.mean, std=data.std)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+    x, y = unit_range(data.train.images), data.train.labels
+    for _ in range(120):
+        chosen = torch.randperm(len(y))[:64]
+        loss = F.cross_entropy(network(x[chosen]), y[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network.eval().requires_grad_(False).zero_grad(set_to_none=True)
+    x, y = unit_range(data.test.images[:60]).contiguous(), data.test.labels[:60]
+    right = network(x).argmax(1) == y
+    assert right.sum() > 30
+    return network, x[right][:12], y[right][:12]
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer of the thousands of passes of AutoAttack's versions."""
+
+    def adjust(self: Attack, adversary: Any, num_classes: int) -> None:
+        adversary.apgd.n_iter = adversary.apgd_targeted.n_iter = adversary.fab.n_iter = 5
+        adversary.apgd_targeted.n_target_classes = adversary.fab.n_target_classes = 2
+        adversary.apgd.eot_iter, adversary.square.n_queries = 2, 60
+
+    for name in ("autoattack", "autoattack-rand"):
+        monkeypatch.setattr(ATTACKS.get(name), "adjust", adjust)
