@@ -243,9 +243,14 @@ def import_everything(say: Say, folder: Path, installed: Path) -> None:
     import nas.strategies.proxies
     import nas.train
     from nas.core.config import compose, shipped
+    from nas.report.render import ENVIRONMENT
 
     assert "quickstart" in shipped()
     assert compose("quickstart")["space"] == "nasbench201"
+    templates = ROOT / "nas/report/templates"
+    assert ENVIRONMENT.list_templates() == sorted(
+        file.relative_to(templates).as_posix() for file in templates.rglob("*") if file.is_file()
+    )
     say(nas.train.__file__)
 
 
@@ -257,7 +262,7 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
         (source / name).write_bytes((ROOT / name).read_bytes())
     for name in ("nas", "search_spaces", "strategies", "train", "eval", "configs", "bench"):
         for file in (ROOT / name).rglob("*"):
-            if file.suffix in (".py", ".yaml", ".typed"):
+            if file.suffix in (".py", ".yaml", ".typed", ".html", ".css", ".svg"):
                 target = source / file.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.read_bytes())
@@ -289,7 +294,7 @@ EVERYWHERE = (  # of every run, of every worker
 @pytest.fixture(scope="module")
 def slow_imports() -> dict[str, list[str]]:
     """What takes a second to import and is there after the import of each module, one after the other."""
-    slow = ("scipy.stats", "matplotlib", "torchattacks", "sklearn")
+    slow = ("scipy.stats", "matplotlib", "torchattacks", "sklearn", "jinja2")
     script = "import sys, json\nfound = {}\n" + "".join(
         f"import {module}; found[{module!r}] = sorted(set({slow}) & set(sys.modules))\n" for module in EVERYWHERE
     )
@@ -307,7 +312,7 @@ def test_what_takes_a_second_to_import_is_imported_where_it_is_used(
     assert slow_imports[module] == []
 
 
-HEAVY = ("torch", "numpy", "scipy", "matplotlib", "omegaconf", "sklearn", "rich")
+HEAVY = ("torch", "numpy", "scipy", "matplotlib", "omegaconf", "sklearn", "rich", "jinja2")
 
 
 def test_help_imports_nothing_that_is_heavy() -> None:

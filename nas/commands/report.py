@@ -36,7 +36,7 @@ class Report(Command):
 
     def call(self, output: Output, folders: list[Path], out: Path | None) -> None:
         from nas.report.compare import compare, evaluated
-        from nas.report.comparison_page import PAGE, lines, write_comparison
+        from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
         from nas.runs.run_folder import finished, readable
 

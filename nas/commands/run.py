@@ -158,31 +158,31 @@ class Study(_WholeRun):
         return several_seeds.execute(run, watcher, Run().finish, self.report)
 
     def report(self, folder: Path, result: Result) -> Path:
-        from nas.report.study_page import study_page
+        from nas.report.pages.study import page
         from nas.report.write import write_report
 
-        return write_report(folder, result, study_page, self.repeat)
+        return write_report(folder, result, page, self.repeat)
 
     def summary(self, folder: Path, result: StudyResult) -> list[str]:
         from rich.table import Table
 
-        from nas.report import study_page
         from nas.report.text import rendered, report_line
-        from nas.report.wording import probability_of_few
+        from nas.report.wording import metric as metric_title
+        from nas.report.wording import probability_of_few, signed_points, spread
 
         metrics = list(result.models[0].metrics)
         seeds = len(result.seeds)
         lines = Table(title=f"{seeds} seeds, {result.n_test} test images, mean ± standard deviation in percent")
         lines.add_column("model", no_wrap=True)
         for metric in metrics:
-            lines.add_column(study_page.metric_title(metric), justify="right")
+            lines.add_column(metric_title(metric), justify="right")
         for model in result.models:
-            lines.add_row(model.name, *(study_page.spread(model.metrics[metric]) for metric in metrics))
+            lines.add_row(model.name, *(spread(model.metrics[metric]) for metric in metrics))
         texts = [rendered(lines)]
         for row in result.tests:
-            values = ", ".join(study_page.points(value) for value in row.values)
+            values = ", ".join(signed_points(value) for value in row.values)
             texts.append(
-                f"{row.first} minus {row.second}, {study_page.metric_title(row.metric)}: {values}; p "
+                f"{row.first} minus {row.second}, {metric_title(row.metric)}: {values}; p "
                 f"{probability_of_few(row.seeds.p)} (t), {probability_of_few(row.p_flip)} (sign flip)"
             )
         if result.tests:

@@ -16,7 +16,7 @@ from nas.core.io.records import Json
 from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.facts import evaluations_of, training_of
-from nas.report.identity import TRAININGS, Identity, identities
+from nas.report.identity import Identity, identities
 from nas.report.palette import CHECKPOINTS
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
@@ -38,10 +38,6 @@ class Checkpoint:
     strength: tuple[Any, ...]  # equal where attacks of one name are the same attack
     identity: Identity
     record: TrainedModel | None  # of its training
-
-    @property
-    def training(self) -> str:
-        return TRAININGS.get(self.identity.training, self.identity.training)
 
     def to_json(self) -> Json:
         return {"label": self.label, "run": self.run, "data": self.data, **self.entry.to_json()}
@@ -164,7 +160,7 @@ def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
         identity = Identity(cell, own.training, colour)
         found.append(
             Checkpoint(
-                f"{cell} ({TRAININGS.get(own.training, own.training)})",
+                f"{cell} ({identity.method})",
                 str(folder),
                 entry,
                 _data(settings["data"]),

@@ -27,6 +27,7 @@ from nas.runs.run_folder import read_config
 from nas.search_spaces import SPACES
 from nas.searches.loop import Step, failures, trajectory
 
+STAGES = {"search": "search", "train": "training", "eval": "attacks"}
 Repeat = Callable[[Json, Json], tuple[str, bool]]  # settings, extra → line, whether it needs a file
 Edges = dict[str, list[tuple[str, str, str]]]
 
@@ -62,9 +63,11 @@ class Facts:
         return self.result.differences if isinstance(self.result, RunResult) else []
 
     @property
-    def seconds(self) -> dict[str, float]:
-        """Of each stage."""
-        return {"train": self.result.seconds} if isinstance(self.result, TrainResult) else self.result.seconds
+    def stages(self) -> dict[str, float]:
+        """Seconds by the title of each stage; that of writing this very report is left out."""
+        seconds = {"train": self.result.seconds} if isinstance(self.result, TrainResult) else self.result.seconds
+        others = sorted(seconds.keys() - STAGES.keys() - {"total", "report"})
+        return {STAGES.get(name, name): seconds[name] for name in (*STAGES, *others) if name in seconds}
 
     @property
     def space(self) -> str:
@@ -77,6 +80,9 @@ class Facts:
         if isinstance(self.result, (RunResult, StudyResult, TransferResult)):
             return self.result.data
         return self.settings["data"]["name"]
+
+    def models_of(self, entries: list[EvalResult]) -> list[Identity]:
+        return [self.models[entry.name] for entry in entries]
 
     def cells(self) -> dict[str, str]:
         """Architecture by the name of its cell: `best`, `random`, or the name of a single model."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, OTHER_MARKER
 from nas.train.methods import METHODS
@@ -23,8 +22,13 @@ class Identity:
     colour: str
 
     @property
+    def method(self) -> str:
+        """Its training in prose."""
+        return TRAININGS.get(self.training, self.training)
+
+    @property
     def label(self) -> str:
-        return f"{self.cell}, {TRAININGS.get(self.training, self.training)}"
+        return f"{self.cell}, {self.method}"
 
     @property
     def dashes(self) -> tuple[float, ...]:
@@ -34,20 +38,6 @@ class Identity:
     @property
     def marker(self) -> str:
         return MARKERS.get(self.training, OTHER_MARKER)
-
-    @property
-    def swatch(self) -> str:
-        """A piece of its line, for legends and tables."""
-        dash = f' stroke-dasharray="{" ".join(f"{part:g}" for part in self.dashes)}"' if self.dashes else ""
-        shape = (
-            f'<rect x="12.5" y="2.5" width="7" height="7" fill="{self.colour}"/>'
-            if self.marker == "s"
-            else f'<circle cx="16" cy="6" r="4" fill="{self.colour}"/>'
-        )
-        return (
-            '<svg class="swatch" viewBox="0 0 32 12" width="32" height="12" aria-hidden="true">'
-            f'<path d="M1 6H31" stroke="{self.colour}" stroke-width="2"{dash}/>{shape}</svg>'
-        )
 
 
 def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
@@ -66,9 +56,3 @@ def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
     for cell, _ in split.values():
         colours.setdefault(cell, OTHER_CELLS[(len(colours) - len(CELLS)) % len(OTHER_CELLS)])
     return {name: Identity(cell, training, colours[cell]) for name, (cell, training) in split.items()}
-
-
-def legend(models: list[Identity]) -> str:
-    """The models of a figure, each beside a piece of its line."""
-    items = "".join(f"<li>{model.swatch}{escape(model.label)}</li>" for model in models)
-    return f'<ul class="legend">{items}</ul>'

@@ -59,3 +59,8 @@ PAPER = "#f5f7f8"
 RULE, STRONG_RULE = "#dfe4e8", "#aeb7bf"
 UNSHOWN_BAR = "#a5aeb6"  # a difference that is not shown
 METER = "#9fb6c8"
+
+PAGE = {  # of the style sheet, by the names that they have there
+    "ink": INK, "soft": SOFT, "paper": PAPER, "rule": RULE, "strong-rule": STRONG_RULE, "axis": AXIS, "meter": METER,
+    "unshown-bar": UNSHOWN_BAR, "blue": BLUE, "vermilion": VERMILION,
+}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from nas.core.statistics.repetitions import TTest
 from nas.results import (
     NOT_COUNTED,
     WORST_CASE,
@@ -13,9 +14,12 @@ from nas.results import (
     Interval,
     Normalised,
     Provenance,
+    Repeated,
+    RepeatedDifference,
     TransferNetwork,
 )
 from nas.runs.difference_wording import in_points
+from nas.runs.repetitions import SCORE
 
 ATTACKS = {
     "fgsm": "FGSM",
@@ -78,11 +82,32 @@ def probability(p: float | None) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
+def compared_probability(p: float) -> str:
+    """A p-value within a sentence: `= 0.012`, `< 0.0001`."""
+    text = probability(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def probability_of_few(p: float | None) -> str:
     """A p-value of a test on a few seeds, in three decimals; a dash where the differences are all the same."""
     if p is None:
         return "–"
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def spread(row: Repeated | RepeatedDifference) -> str:
+    """Mean ± standard deviation of fractions, in percent."""
+    return minus(f"{100 * row.mean:.1f}" + (f" ± {100 * row.sd:.1f}" if row.sd is not None else ""))
+
+
+def signed_points(fraction: float | None) -> str:
+    """A difference of fractions in points; a dash where there is none."""
+    return "–" if fraction is None else minus(f"{100 * fraction:+.1f}")
+
+
+def interval_of(test: TTest) -> str:
+    """The 95 % interval of a test, in points."""
+    return "" if test.low is None else f"[{signed_points(test.low)}, {signed_points(test.high)}]"
 
 
 def minus(text: str) -> str:
@@ -119,12 +144,27 @@ def attack(name: str) -> str:
 
 
 def metric(name: str) -> str:
-    return "clean" if name == "clean" else attack(name)
+    """`clean`, `PGD-20`, `HRS PGD-20`."""
+    return f"HRS {attack(name.removeprefix(SCORE))}" if name.startswith(SCORE) else attack(name)
 
 
 def value(number: float) -> str:
     """A score of a search, in about five digits."""
     return minus(f"{number:,.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.5g}")
+
+
+def three_digits(number: float) -> str:
+    return value(float(f"{number:.3g}"))
+
+
+def one_decimal(number: float | None) -> str:
+    """Nothing where there is no number."""
+    return "" if number is None else f"{number:.1f}"
+
+
+def thousands(number: int) -> str:
+    """A count, its digits in groups of three."""
+    return f"{number:,}"
 
 
 def duration(seconds: float) -> str:

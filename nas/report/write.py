@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nas.core.io.files import write_text
+from nas.core.io.files import write_atomic, write_text
 from nas.report.facts import Facts, Repeat, gather
-from nas.report.sections.measured import write_landscapes
-from nas.results import Result
+from nas.report.figures.landscapes import picture
+from nas.report.wording import picture_name
+from nas.results import EvalResult, Result
 
 REPORT = "report.html"
 
@@ -24,3 +25,14 @@ def write_report(folder: Path, result: Result, page: Callable[[Facts], str], rep
     write_text(path, page(facts))
     write_landscapes(folder, facts.entries)
     return path
+
+
+def write_landscapes(folder: Path, entries: list[EvalResult]) -> list[Path]:
+    """Write the loss landscape of each network that has one as a PNG file into the run's folder."""
+    paths = []
+    for entry in entries:
+        if (found := entry.measures.landscape) is not None:
+            paths.append(folder / picture_name(entry.name))
+            content = picture(found)
+            write_atomic(paths[-1], lambda file, content=content: file.write(content))  # type: ignore[misc]
+    return paths

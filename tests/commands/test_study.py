@@ -112,7 +112,8 @@ def folder_of(path: Path, seeds: int = 3) -> tuple[Path, StudyResult]:
 
 def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     folder, result = folder_of(tmp_path / "study")
-    page = unescape(re.sub(r"<[^>]+>", " ", command_of(folder).report(folder, result).read_text()))
+    html = command_of(folder).report(folder, result).read_text()
+    page = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
     row = next(row for row in result.tests if row.metric == "pgd20")
     for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability_of_few(row.seeds.p)):
         assert words in page

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import result_factory as make
+from report_pages import page_of, section
 
 from nas.report.figures import curves
 from nas.report.identity import identities
-from nas.report.sections import tables
 from nas.report.text import checked_lines, table
 from nas.report.wording import attack, taken
 from nas.results import Check, Curve, EvalResult, Fed, Normalised, TransferNetwork
@@ -44,7 +43,7 @@ def test_radii_that_differ_a_lot_are_all_named() -> None:
 
 def test_checks_are_shown_with_their_reasons() -> None:
     found = [Check("black-box", "warn", "Square leaves 1.0 %, PGD 9.0 %")]
-    page = tables.checks([entry(checks=found)], MODELS)
+    page = section(page_of(entry(checks=found)), "Do these numbers mean anything?")
     assert "black-box" in page
     assert "Square leaves 1.0 %, PGD 9.0 %" in page
     assert checked_lines(found) == ["warn    black-box: Square leaves 1.0 %, PGD 9.0 %"]
@@ -55,7 +54,7 @@ def test_the_worst_case_is_a_column_where_there_are_several_attacks() -> None:
     assert "37.0 [28-47]" in table([entry()])
     alone = make.evaluation({"clean": 90, "pgd20": 50}, 100)
     assert "worst case" not in table([alone])
-    page, other = (tables.results(SimpleNamespace(entries=[one], models=MODELS)) for one in (entry(), alone))  # type: ignore[arg-type]
+    page, other = (section(page_of(one), "Results") for one in (entry(), alone))
     assert page.count("worst case") == 2  # accuracy and HRS
     assert "37.0" in page
     assert f"{100 * entry().worst_case.hrs:.1f}" in page

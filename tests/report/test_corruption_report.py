@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import result_factory as make
 import torch
+from report_pages import page_of, section, text_of
 
 from nas.commands.run import Run
 from nas.core.data import DataSettings, load
@@ -19,8 +18,6 @@ from nas.eval import EvalSettings
 from nas.eval.corruptions.scores import Baseline, relative_errors, summary
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.short_training import LabelSettings, ShortTraining
-from nas.report.identity import identities
-from nas.report.sections import corruptions
 from nas.report.text import corruption_lines
 from nas.results import EvalResult, Interval, RelativeErrors
 from nas.settings.schema import from_values
@@ -32,22 +29,18 @@ EVIL = "<b>evil</b>"
 def entry(name: str = "best-pgd", **more: Any) -> EvalResult:
     found = make.corrupted(ACCURACY, 0.9321, severities=[1, 3, 5], interval=Interval(0.6012, 0.6789))
     found = replace(found, **summary(ACCURACY, 0.9321)._asdict(), **more)
-    return make.evaluation({"clean": 90}, 100, name=name, corruptions=found)
+    return make.evaluation({"clean": 90, "fgsm": 40}, 100, name=name, corruptions=found)
 
 
-PLAIN = make.evaluation({"clean": 90}, 100, name="other-pgd")
+PLAIN = make.evaluation({"clean": 90, "fgsm": 40}, 100, name="other-pgd")
 
 
 def relative() -> RelativeErrors:
     return relative_errors(ACCURACY, 0.9321, Baseline(0.8, {kind: [0.5] * 3 for kind in ACCURACY}))
 
 
-def text_of(html: str) -> str:
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
-
-
 def shown(*entries: EvalResult) -> str:
-    return corruptions.corruptions(list(entries), identities({one.name: "pgd" for one in entries}))
+    return section(page_of(*entries), "Common corruptions")
 
 
 def test_the_section_holds_the_numbers() -> None:

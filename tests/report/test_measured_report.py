@@ -6,17 +6,17 @@ import base64
 import io
 import re
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import result_factory as make
+from markupsafe import escape
 from matplotlib.image import imread
+from report_pages import page_of, section, text_of, titles
 
 from nas.report.figures.landscapes import picture
-from nas.report.identity import identities
-from nas.report.sections import measured
+from nas.report.write import write_landscapes
 from nas.results import EvalResult, Measures
 
 EVIL = "<b>evil</b>"
@@ -30,13 +30,9 @@ def measured_entry(name: str = "best-pgd") -> EvalResult:
     return entry(name, measures=make.measured())
 
 
-def text_of(html: str) -> str:
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
-
-
 def test_the_table_holds_what_was_measured() -> None:
     entries = [measured_entry(), entry("random-pgd")]
-    text = text_of(measured.measures(entries, identities({one.name: "pgd" for one in entries})))
+    text = text_of(section(page_of(*entries), "Measured on test images"))
     for number in ("3.1%", "45.7%", "says 95.0%, is 91.9%", "3.25", "[0.5, 12.3]", "123", "PGD-20, L∞ ε = 8/255"):
         assert number in text
     assert "best, adversarial" in text
@@ -44,23 +40,20 @@ def test_the_table_holds_what_was_measured() -> None:
 
 
 def test_classes_are_tabled_with_the_lowest_in_bold() -> None:
-    html = measured.classes([measured_entry()], identities({"best-pgd": "pgd"}))
+    html = section(page_of(measured_entry()), "Accuracy by class")
     assert re.findall(r"<b>(.*?)</b>", html) == ["50.0%", "90.0%"]
     assert "60.0%" in html
 
 
 def test_what_was_not_measured_leaves_no_section() -> None:
     plain = [entry(), entry("best-standard", measures=Measures.of({"classes": []}))]
-    models = identities({"best-pgd": "pgd", "best-standard": "standard"})
-    for part in (measured.measures, measured.classes, measured.landscapes):
-        assert part(plain, models) == ""
+    assert not {"Measured on test images", "Accuracy by class", "Loss landscape"} & set(titles(page_of(*plain)))
 
 
 def test_the_landscape_is_a_picture_in_the_page_and_a_file(tmp_path: Path) -> None:
-    models = identities({"best-pgd": "pgd"})
-    html = measured.landscapes([measured_entry()], models)
+    html = section(page_of(measured_entry()), "Loss landscape")
     (data,) = re.findall(r'src="data:image/png;base64,([^"]*)"', html)
-    (path,) = measured.write_landscapes(tmp_path, [measured_entry(), entry("other")])
+    (path,) = write_landscapes(tmp_path, [measured_entry(), entry("other")])
     assert path == tmp_path / "landscape-best-pgd.png"
     assert base64.b64decode(data) == path.read_bytes() == picture(make.landscape())
     pixels = imread(io.BytesIO(path.read_bytes()))
@@ -77,6 +70,7 @@ def test_another_landscape_is_another_picture() -> None:
 
 
 def test_names_are_escaped_beside_what_was_measured() -> None:
-    models = identities({EVIL: "pgd"})
-    for part in (measured.measures, measured.classes, measured.landscapes):
-        assert EVIL not in part([measured_entry(EVIL)], models)
+    html = page_of(measured_entry(EVIL))
+    for title in ("Measured on test images", "Accuracy by class", "Loss landscape"):
+        assert EVIL not in section(html, title)
+        assert escape(EVIL) in section(html, title)

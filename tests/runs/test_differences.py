@@ -17,7 +17,7 @@ import result_factory as make
 from nas.commands import command_of, execute
 from nas.commands.run import Run
 from nas.report.compare import compare
-from nas.report.comparison_page import lines, page
+from nas.report.pages.comparison import lines, page
 from nas.results import Difference, Interval, RunResult
 from nas.runs import run_folder
 from nas.runs.difference_wording import UNTESTED, difference_text, disagreement

@@ -84,7 +84,7 @@ class RunCommand(Command):
 
     def report(self, folder: Path, result: Result) -> Path:
         """Write `report.html` into the run's folder and return its path."""
-        from nas.report.page import page
+        from nas.report.pages.run import page
         from nas.report.write import write_report
 
         return write_report(folder, result, page, self.repeat)

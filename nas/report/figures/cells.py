@@ -1,13 +1,16 @@
-"""Draw a cell as a track map: nodes in one row, each edge on its own lane with its operation written on "
-"it."""
+"""Draw a cell as a track map: nodes in one row, each edge on its own lane with its operation written on it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
+
+from markupsafe import Markup
 
 from nas.report.palette import NODE, OPERATIONS, OTHER_OPERATIONS
+from nas.report.render import render
+from nas.report.wording import minus
 
 Edge = tuple[str, str, str]  # from node, to node, operation
 
@@ -53,13 +56,10 @@ def colour(operation: str) -> str:
     return OPERATIONS.get(operation) or OTHER_OPERATIONS[sum(operation.encode()) % len(OTHER_OPERATIONS)]
 
 
-def legend(operations: list[str]) -> str:
-    """What the short names on the edges stand for."""
-    items = "".join(
-        f'<li><i style="background:{colour(name)}"></i>{escape(short(name))} <code>{escape(name)}</code></li>'
-        for name in sorted(operations, key=lambda name: (name == JOIN, name))
-    )
-    return f'<ul class="legend">{items}</ul>'
+def legend(operations: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Colour, short name and name of each operation; joins last."""
+    names = sorted(set(operations), key=lambda name: (name == JOIN, name))
+    return [(colour(name), short(name), name) for name in names]
 
 
 def order(edges: list[Edge]) -> list[str]:
@@ -114,7 +114,7 @@ def width(edges: list[Edge]) -> int:
     return 2 * MARGIN + nodes * NODE_W + (nodes - 1) * GAP
 
 
-def drawing(edges: list[Edge], title: str) -> str:
+def drawing(edges: list[Edge], title: str) -> Markup:
     """The cell as inline SVG."""
     nodes = order(edges)
     placed = tracks(edges, nodes)
@@ -123,18 +123,20 @@ def drawing(edges: list[Edge], title: str) -> str:
     middle = MARGIN + above * LANE + LABEL_H / 2 + NODE_H / 2
     height = middle + NODE_H / 2 + below * LANE + LABEL_H / 2 + MARGIN
     ports = _ports(placed, len(nodes))
-    labels = {(t.target, t.side, t.lane): t for t in placed}
-    size = width(edges)
-    parts = [
-        f'<svg class="cell" viewBox="0 0 {size} {height:g}" role="img" aria-label="{escape(title)}" '
-        f'style="max-width:{size}px;min-width:{0.72 * size:.0f}px">'
-    ]
-    # joins first, so that they lie under everything else
-    for track in sorted(placed, key=lambda track: (track.operation != JOIN, -track.lane)):
-        parts.append(_line(track, ports, middle))
-    parts += [_label(track, middle) for track in labels.values()]
-    parts += [_node(index, name, middle) for index, name in enumerate(nodes)]
-    return "".join(parts) + "</svg>"
+    joins_first = sorted(placed, key=lambda track: (track.operation != JOIN, -track.lane))  # under everything else
+    return render(
+        "cell.svg",
+        title=title,
+        width=width(edges),
+        height=f"{height:g}",
+        lines=[(colour(track.operation), *_line(track, ports, middle)) for track in joins_first],
+        label_size=(LABEL_W, LABEL_H),
+        labels=[_label(track, middle) for track in {(t.target, t.side, t.lane): t for t in placed}.values()],
+        node_size=(NODE_W, NODE_H),
+        node_colour=NODE,
+        nodes=[(_left(index), *_subscripted(name)) for index, name in enumerate(nodes)],
+        middle=middle,
+    )
 
 
 def _left(node: int) -> int:
@@ -142,8 +144,7 @@ def _left(node: int) -> int:
 
 
 def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], float]:
-    """The x of each track's ends by (node, side, lane, 0 arriving or 1 leaving), ordered so that none "
-    "cross."""
+    """The x of each track's ends by (node, side, lane, 0 arriving or 1 leaving), ordered so that none cross."""
     found = {}
     for node in range(nodes):
         for side in (-1, 1):
@@ -158,50 +159,31 @@ def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], f
     return found
 
 
-def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: float) -> str:
-    shade = colour(track.operation)
+def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: float) -> tuple[str, str]:
+    """The paths of a track and of its head."""
     if track.side == 0:
         start, end = _left(track.source) + NODE_W, _left(track.target)
-        path = f"M{start} {middle:g}H{end - 6}"
-        head = f"M{end} {middle:g}l-8 -4.5v9z"
-    else:
-        start_x = ports[track.source, track.side, track.lane, 1]
-        end_x = ports[track.target, track.side, track.lane, 0]
-        edge = middle + track.side * NODE_H / 2
-        level = edge + track.side * track.lane * LANE
-        turn = level - track.side * CORNER
-        path = (
-            f"M{start_x:g} {edge:g}V{turn:g}Q{start_x:g} {level:g} {start_x + CORNER:g} {level:g}"
-            f"H{end_x - CORNER:g}Q{end_x:g} {level:g} {end_x:g} {turn:g}V{edge + track.side * 6:g}"
-        )
-        head = f"M{end_x:g} {edge:g}l-4.5 {track.side * 8}h9z"
-    return f'<path d="{path}" fill="none" stroke="{shade}" stroke-width="2"/><path d="{head}" fill="{shade}"/>'
+        return f"M{start} {middle:g}H{end - 6}", f"M{end} {middle:g}l-8 -4.5v9z"
+    start_x = ports[track.source, track.side, track.lane, 1]
+    end_x = ports[track.target, track.side, track.lane, 0]
+    edge = middle + track.side * NODE_H / 2
+    level = edge + track.side * track.lane * LANE
+    turn = level - track.side * CORNER
+    path = (
+        f"M{start_x:g} {edge:g}V{turn:g}Q{start_x:g} {level:g} {start_x + CORNER:g} {level:g}"
+        f"H{end_x - CORNER:g}Q{end_x:g} {level:g} {end_x:g} {turn:g}V{edge + track.side * 6:g}"
+    )
+    return path, f"M{end_x:g} {edge:g}l-4.5 {track.side * 8}h9z"
 
 
-def _label(track: Track, middle: float) -> str:
-    shade = colour(track.operation)
+def _label(track: Track, middle: float) -> tuple[float, float, str, str]:
+    """Where the middle of a label is, its colour and its text."""
     y = middle + (track.side * (NODE_H / 2 + track.lane * LANE) if track.side else 0)
     x = _left(track.target) - GAP / 2 - (3 if track.side == 0 else 0)
-    text = short(track.operation)
-    fit = f' textLength="{LABEL_W - 8}" lengthAdjust="spacingAndGlyphs"' if len(text) > 10 else ""
-    return (
-        f'<rect x="{x - LABEL_W / 2:g}" y="{y - LABEL_H / 2:g}" width="{LABEL_W}" height="{LABEL_H}" '
-        f'rx="10.5" '
-        f'fill="#fff" stroke="{shade}" stroke-width="1.6"/>'
-        f'<text x="{x:g}" y="{y + 4.2:g}" text-anchor="middle"{fit}>{escape(text)}</text>'
-    )
+    return x, y, colour(track.operation), short(track.operation)
 
 
-def _node(index: int, name: str, middle: float) -> str:
-    x = _left(index)
-    subscript = re.fullmatch(r"(.+)_\{(.+)\}", name)
-    text = escape(name)
-    if subscript is not None:
-        lower = escape(subscript[2]).replace("-", "\u2212")
-        text = f'{escape(subscript[1])}<tspan dy="3" font-size="9.5">{lower}</tspan>'
-    return (
-        f'<rect x="{x}" y="{middle - NODE_H / 2:g}" width="{NODE_W}" height="{NODE_H}" rx="6" '
-        f'fill="{NODE}"/>'
-        f'<text x="{x + NODE_W / 2:g}" y="{middle + 4.5:g}" text-anchor="middle" fill="#fff" '
-        f'font-weight="600">{text}</text>'
-    )
+def _subscripted(name: str) -> tuple[str, str]:
+    """`c_{k-1}` → `c`, `k−1`; other names have no subscript."""
+    match = re.fullmatch(r"(.+)_\{(.+)\}", name)
+    return (match[1], minus(match[2])) if match else (name, "")

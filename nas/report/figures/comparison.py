@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
@@ -9,7 +10,7 @@ from nas.core.statistics.proportions import wilson
 from nas.report.compare import Checkpoint, front
 from nas.report.figures.curves import WIDE, figure
 from nas.report.palette import HRS_LINE, INK, SOFT
-from nas.report.wording import attack, metric, radius
+from nas.report.wording import attack, metric, norm, radius
 from nas.results import WORST_CASE, Curve, EvalResult
 
 Numbered = list[tuple[int, Checkpoint]]
@@ -32,7 +33,7 @@ def _percent(axes: Axes, label: str, which: str) -> None:
     getattr(axes, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
 
 
-def pareto(name: str, rows: Numbered, judged: str) -> str:
+def pareto(name: str, rows: Numbered, judged: str) -> Markup:
     """Each checkpoint at its clean and robust accuracy with intervals; a dashed line joins the undominated ones."""
     points = [(one.entry.clean, one.entry.accuracy(judged)[0]) for _, one in rows]
 
@@ -80,7 +81,7 @@ def curves_by_attack(rows: Numbered) -> dict[tuple[str, str], Curves]:
     return found
 
 
-def curves(name: str, key: str, norm: str, rows: Curves) -> str:
+def curves(name: str, key: str, reach: str, rows: Curves) -> Markup:
     """Robust accuracy against the radius with 95% Wilson bands."""
 
     def draw(axes: Axes) -> None:
@@ -106,7 +107,7 @@ def curves(name: str, key: str, norm: str, rows: Curves) -> str:
             )  # fmt: skip
         axes.set_xlim(left=0)
         axes.set_ylim(-0.03, 1.03)
-        axes.set_xlabel(f"attack radius ε, {norm} (images in [0, 1])")
+        axes.set_xlabel(f"attack radius ε, {norm(reach)} (images in [0, 1])")
         _percent(axes, f"robust accuracy, {attack(key)} (%)", "y")
 
     return figure(name, "Robust accuracy against the attack radius", WIDE, draw)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable
-from html import escape
+from collections.abc import Callable, Mapping
+from statistics import fmean
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -20,7 +21,7 @@ from nas.core.statistics.proportions import wilson
 from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius
-from nas.results import EvalResult, TrainedModel
+from nas.results import CorruptionResult, EvalResult, TrainedModel
 from nas.searches.loop import Step
 
 STYLE: dict[str, str | float] = {
@@ -51,7 +52,7 @@ MANY = 2000  # dots; more of them are drawn as one picture
 SPREAD = 1000  # largest value over smallest from which an axis is logarithmic
 
 
-def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> str:
+def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
     """One set of axes as inline SVG. `name` is unique on the page; `title` is read by screen readers."""
     style: Any = {**STYLE, "svg.hashsalt": name}
     with rc_context(style):
@@ -70,8 +71,8 @@ def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axe
     svg = re.sub(r"\s*\n\s*", "\n", svg).replace("xlink:href", "href")
     view = re.search(r'viewBox="[^"]*"', svg)
     assert view is not None
-    opening = f'<svg class="plot" {view[0]} role="img" aria-label="{escape(title)}">'
-    return opening + svg[svg.index(">") + 1 :].strip()
+    opening = Markup('<svg class="plot" {} role="img" aria-label="{}">').format(Markup(view[0]), title)
+    return opening + Markup(svg[svg.index(">") + 1 :].strip())
 
 
 def _percent(axes: Axes, label: str) -> None:
@@ -87,7 +88,7 @@ def _power(values: list[float]) -> int:
     return 0 if largest == 0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
 
 
-def robustness(entries: list[EvalResult], models: dict[str, Identity], name: str) -> str:
+def robustness(entries: list[EvalResult], models: Mapping[str, Identity], name: str) -> Markup:
     """Robust accuracy against the radius of one attack, each model with its 95% Wilson band.
 
     Radii that differ a lot stand on an axis that is logarithmic from the smallest.
@@ -130,7 +131,7 @@ def robustness(entries: list[EvalResult], models: dict[str, Identity], name: str
     return figure(f"robustness-{name}", f"Robust accuracy against the radius of {attack(name)}", WIDE, draw)
 
 
-def search(rows: list[Step], goal: Goal, exhausted: bool) -> str:
+def search(rows: list[Step], goal: Goal, exhausted: bool) -> Markup:
     """Every evaluation of the search and the best so far; failures as crosses on the lower edge."""
 
     last = rows[-1].number  # of a long search not every one has a row
@@ -180,7 +181,7 @@ CURVES = {
 }
 
 
-def training(key: str, records: dict[str, TrainedModel], models: dict[str, Identity]) -> str:
+def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str, Identity]) -> Markup:
     """One quantity of the training histories against the epoch; a ring marks the epoch that was chosen."""
 
     def draw(axes: Axes) -> None:
@@ -202,3 +203,22 @@ def training(key: str, records: dict[str, TrainedModel], models: dict[str, Ident
             _percent(axes, CURVES[key])
 
     return figure(key, f"{CURVES[key]} against the epoch", NARROW, draw)
+
+
+def corruption(found: list[tuple[Identity, CorruptionResult]]) -> Markup:
+    """Mean accuracy of the types in the mean against the severity, the clean accuracy at 0."""
+
+    def draw(axes: Axes) -> None:
+        for model, one in found:
+            points = [(0, one.clean)]
+            for position, severity in enumerate(one.severities):
+                points.append((severity, fmean(one.accuracy[kind][position] for kind in one.mean_of)))
+            at, accuracy = zip(*sorted(points))
+            axes.plot(at, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("severity (0: clean)")
+        axes.set_ylim(-0.03, 1.03)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+        axes.set_ylabel("mean accuracy (%)")
+
+    return figure("corruptions", "Mean accuracy against the severity of corruption", WIDE, draw)

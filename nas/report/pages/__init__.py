@@ -1,0 +1,1 @@
+"""What each kind of page shows; how it looks stands in the templates."""

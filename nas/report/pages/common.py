@@ -1,0 +1,79 @@
+"""What the pages of runs and of comparisons share: paired differences, training curves, measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from nas.core.io.records import Json
+from nas.report.figures import curves
+from nas.report.identity import Identity
+from nas.report.render import distinct
+from nas.report.wording import attack, ball
+from nas.results import Difference, EvalResult, TrainedModel
+from nas.runs.difference_wording import verdict
+
+WIDTH = 230  # of the drawing of an interval, in pixels
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The differences of two networks."""
+
+    first: str
+    second: str
+    rows: Sequence[Difference]
+    shared: str = ""  # what the two have in common
+    numbers: tuple[str, str] = ("", "")  # of the two in the page's figures
+
+    def verdict(self, row: Difference) -> str:
+        """Which of the two is better, in words."""
+        number, name = (self.numbers[0], self.first) if row.difference > 0 else (self.numbers[1], self.second)
+        return verdict(row, f"{f'no. {number}' if number else name} is better")
+
+
+def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
+    """The place of a number along the drawings of these intervals, all of which and 0 are on them."""
+    low = min([0.0, *(row.interval.low for row in rows)])
+    high = max([0.0, *(row.interval.high for row in rows)])
+    margin = 0.04 * (high - low) or 1.0
+
+    def place(number: float) -> str:
+        return f"{round(WIDTH * (number - low + margin) / (high - low + 2 * margin), 1):g}"
+
+    return place
+
+
+def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) -> list[Pair]:
+    """The differences of a run pair by pair, each named by what is different in its two networks."""
+    pairs = []
+    for (first, second), rows in groupby(differences, key=lambda row: (row.first, row.second)):
+        a, b = models.get(first), models.get(second)
+        if a is None or b is None or (a.cell != b.cell and a.training != b.training):
+            pairs.append(Pair(first, second, list(rows)))
+        elif a.cell == b.cell:
+            pairs.append(Pair(a.method, b.method, list(rows), f", {a.cell} cell"))
+        else:
+            pairs.append(Pair(a.cell, b.cell, list(rows), f", {a.method} training"))
+    return pairs
+
+
+def training(records: Mapping[str, TrainedModel], models: Mapping[str, Identity]) -> Json:
+    """The curves of the trainings of which there is a history."""
+    known = {name: record for name, record in records.items() if record.history}
+    drawn = {key: {name: one for name, one in known.items() if one.curve(key)} for key in curves.CURVES}
+    return {
+        "trained_models": [models[name] for name in known],
+        "training_curves": [curves.training(key, some, models) for key, some in drawn.items() if some],
+    }
+
+
+def measured(entries: Sequence[EvalResult], models: Mapping[str, Identity]) -> Json:
+    """The networks whose calibration or curvature was measured, each with how it is named."""
+    parts = [(models[entry.name], entry.measures) for entry in entries]
+    calibrations = [found.calibration for _, found in parts if found.calibration]
+    return {
+        "measured": [one for one in parts if one[1].calibration or one[1].hessian or one[1].jacobian],
+        "calibration_attacks": distinct(f"{attack(one.attack)}, {ball(one.norm, one.eps)}" for one in calibrations),
+    }

@@ -1,0 +1,106 @@
+"""The page that compares evaluated checkpoints: one table, who beats whom, curves, paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from markupsafe import Markup
+
+from nas.core.io.files import write_text
+from nas.core.statistics.paired import SIGNIFICANCE
+from nas.report.compare import Checkpoint, Comparison
+from nas.report.figures import comparison as figures
+from nas.report.identity import Identity
+from nas.report.pages import common
+from nas.report.render import distinct, render
+from nas.report.wording import ball, listed, metric
+from nas.runs.difference_wording import difference_text, disagreement
+
+PAGE = "comparison.html"
+Numbered = list[tuple[int, Checkpoint]]
+
+
+def write_comparison(path: Path, comparison: Comparison) -> Path:
+    """Write the page to `path` and return it. The same comparison gives the same bytes."""
+    write_text(path, page(comparison))
+    return path
+
+
+def page(comparison: Comparison) -> str:
+    rows: Numbered = list(enumerate(comparison.checkpoints, start=1))
+    title = f"{len(rows)} checkpoints compared"
+    attacks = distinct(name for _, one in rows for name in one.entry.attacks)
+    models = {one.label: one.identity for _, one in rows}
+    return render(
+        "comparison.html",
+        title=title,
+        heading=title,
+        terms={"runs": listed(distinct(one.run for _, one in rows))},
+        finding=_count(comparison) if comparison.differences else "No two of them can be paired image by image.",
+        notes=comparison.notes,
+        rows=rows,
+        attacks=attacks,
+        accuracies=[[*map(one.entry.attacks.get, attacks), one.entry.worst_case] for _, one in rows],
+        fronts=_fronts(rows),
+        sweeps=[
+            (
+                norm,
+                attack,
+                [one.identity for _, one, _ in group],
+                figures.curves(f"curves{number}", attack, norm, group),
+            )
+            for number, ((norm, attack), group) in enumerate(figures.curves_by_attack(rows).items())
+        ],
+        pairs=_pairs(comparison),
+        x=common.interval_axis(comparison.differences),
+        **common.training({one.label: one.record for _, one in rows if one.record}, models),
+        **common.measured([replace(one.entry, name=one.label) for _, one in rows], models),
+    )
+
+
+def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup]]:
+    """A figure for each protocol: only there are accuracies of different checkpoints on one scale."""
+    groups: dict[str, Numbered] = {}
+    for number, one in rows:
+        groups.setdefault(f"{one.data}, {ball(one.entry.norm, one.entry.eps)}", []).append((number, one))
+    fronts = []
+    for number, (protocol, group) in enumerate(groups.items()):
+        judged_by = figures.judged_by([one.entry for _, one in group])
+        if judged_by is not None:
+            drawn = figures.pareto(f"pareto{number}", group, judged_by)
+            fronts.append((protocol, judged_by, [one.identity for _, one in group], drawn))
+    return fronts
+
+
+def _pairs(comparison: Comparison) -> list[common.Pair]:
+    numbers = {one.label: str(number) for number, one in enumerate(comparison.checkpoints, start=1)}
+    return [
+        common.Pair(first, second, list(rows), numbers=(numbers[first], numbers[second]))
+        for (first, second), rows in groupby(comparison.differences, key=lambda row: (row.first, row.second))
+    ]
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """For the command line: the differences that are shown, how many are not, and what could not be paired."""
+    texts = [
+        f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text(row)}"
+        for row in comparison.differences
+        if row.shown
+    ]
+    if comparison.differences:
+        texts.append(_count(comparison))
+    return [*texts, *comparison.notes]
+
+
+def _count(comparison: Comparison) -> str:
+    rows = comparison.differences
+    text = (
+        f"{sum(row.shown for row in rows)} of {len(rows)} paired differences are shown at the level {SIGNIFICANCE:g}, "
+        "corrected for their number (McNemar's exact test, Holm); the 95 % intervals are uncorrected"
+    )
+    alone = sum(not row.shown and bool(disagreement(row)) for row in rows)
+    if alone:
+        text += f", and {alone} {'leaves' if alone == 1 else 'leave'} out 0 where no difference is shown"
+    return f"{text}."

@@ -1,0 +1,134 @@
+"""The page of a run, from its title to how to read it; sections without content are left out."""
+
+from __future__ import annotations
+
+import base64
+
+from omegaconf import OmegaConf
+
+from nas.core.io.records import Json
+from nas.report.facts import Facts
+from nas.report.figures import cells, curves
+from nas.report.figures.landscapes import picture
+from nas.report.pages import common, sentences
+from nas.report.render import distinct, render
+from nas.report.wording import origin
+from nas.results import WORST_CASE, AttackResult, EvalResult, RunResult, TransferResult, WorstCase
+
+ROOMY = 600  # a cell wider than this gets a row of its own
+EPOCH = {  # of the log of a supernet search: key → title
+    "epoch": "epoch",
+    "weight_loss": "loss of the weights",
+    "alpha_loss": "loss of α",
+    "val_accuracy": "validation accuracy",
+    "val_robust_accuracy": "robust",
+    "seconds": "seconds",
+}
+
+
+def page(run: Facts) -> str:
+    name = str(run.settings["name"])
+    goal = {} if run.goal is None else {"objective": run.goal.name}
+    return render(
+        "run.html",
+        title=f"{name}: robust architecture search",
+        heading=name,
+        terms={"space": run.space, "data": run.data, **goal, "run seed": run.settings["seed"]},
+        run=run,
+        **sentences.summary(run),
+        **_accuracies(run),
+        **_corruptions(run),
+        **common.measured(run.entries, run.models),
+        landscapes=_landscapes(run),
+        **_search(run),
+        **common.training(run.training, run.models),
+        **_cells(run),
+        **_origin(run),
+    )
+
+
+def _attacked(entry: EvalResult) -> dict[str, AttackResult | WorstCase]:
+    """The attacks, and the worst case where it is of several."""
+    worst = entry.worst_of_several
+    return {**entry.attacks, **({} if worst is None else {WORST_CASE: worst})}
+
+
+def _accuracies(run: Facts) -> Json:
+    results = [_attacked(entry) for entry in run.entries]
+    attacks = distinct(name for one in results for name in one)
+    swept = distinct(curve.attack for entry in run.entries for curve in entry.sweep)
+    transfer = run.result if isinstance(run.result, TransferResult) else None
+    return {
+        "attacks": attacks,
+        "accuracies": [[one.get(name) for name in attacks] for one in results],
+        "pairs": common.pairs_of(run.differences, run.models),
+        "x": common.interval_axis(run.differences),
+        "transfer": transfer and [(*one, check) for one, check in zip(transfer.attacks.items(), transfer.checks)],
+        "sweep_attacks": swept,
+        "sweeps": [curves.robustness([one for one in run.entries if one.sweep], run.models, name) for name in swept],
+    }
+
+
+def _corruptions(run: Facts) -> Json:
+    corrupted = [(run.models[entry.name], entry.corruptions) for entry in run.entries if entry.corruptions]
+    found = [one for _, one in corrupted]
+    return {
+        "corrupted": corrupted,
+        "corruption_groups": distinct(group for one in found for group in one.groups),
+        "with_baseline": any(one.relative for one in found),
+        "corruption_curve": any(len(one.severities) > 1 for one in found) and curves.corruption(corrupted),
+        "corruption_notes": sentences.corruption_notes(found) if found else [],
+    }
+
+
+def _landscapes(run: Facts) -> list[tuple[str, str]]:
+    """The name of each network whose loss landscape was measured, and its picture in base64."""
+    found = [(run.models[entry.name].label, entry.measures.landscape) for entry in run.entries]
+    return [(label, base64.b64encode(picture(one)).decode()) for label, one in found if one]
+
+
+def _search(run: Facts) -> Json:
+    found, goal = run.search, run.goal
+    if not found or goal is None:
+        return {}
+    epochs = [epoch.to_json() for epoch in found.supernet.epochs] if found.supernet else []
+    keys = [key for key in EPOCH if any(row.get(key) is not None for row in epochs)]
+    keys[-1:-1] = [key for row in epochs[-1:] for key in row if key.startswith(("entropy_", "skips_"))]
+    return {
+        "scores": [
+            one.name for one in found.goals if any(cell.metrics.get(one.name) is not None for cell in found.top)
+        ],
+        "epochs": epochs,
+        "epoch_columns": {key: EPOCH.get(key, key.replace("_", " ")) for key in keys},
+        "search_curve": curves.search(run.evaluations, goal, found.exhausted) if run.evaluations else None,
+    }
+
+
+def _cells(run: Facts) -> Json:
+    drawn, every_edge = [], []
+    for name, arch in run.cells().items():
+        graphs = run.edges(arch)
+        titles = {part: f"{name}, {part}" if len(graphs) > 1 else name for part in graphs}
+        drawings = {
+            titles[part]: edges and cells.drawing(edges, f"{titles[part]} cell") for part, edges in graphs.items()
+        }
+        drawn.append({"name": name, "arch": arch, "drawings": drawings})
+        every_edge += [edges for edges in graphs.values() if edges]
+    return {
+        "cells": drawn,
+        "roomy": any(cells.width(edges) > ROOMY for edges in every_edge),
+        "operations": cells.legend([operation for edges in every_edge for _, _, operation in edges]),
+    }
+
+
+def _origin(run: Facts) -> Json:
+    result = run.result
+    sides = {
+        "Seeds": result.seeds if isinstance(result, RunResult) else {},
+        "Versions": result.versions,
+        "Where it was computed": origin(result.provenance) if result.provenance else {},
+    }
+    return {
+        "settings": OmegaConf.to_yaml(OmegaConf.create(run.settings)),
+        "sides": {title: values for title, values in sides.items() if values},
+    }

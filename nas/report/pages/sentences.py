@@ -1,0 +1,110 @@
+"""What a run did and found, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas.core.io.records import Json
+from nas.eval.corruptions import SAME
+from nas.report.facts import Facts
+from nas.report.identity import TRAININGS
+from nas.report.wording import attack, listed, norm, radius, value
+from nas.results import CorruptionResult, EvalResult
+
+
+def summary(run: Facts) -> Json:
+    """What was done, and what the first paragraph says of the strongest attack."""
+    done = [sentence for sentence in (_searched(run), _trained(run), _attacked(run)) if sentence]
+    if not run.entries:
+        return {"done": done}
+    by = strongest(run.entries)
+    robust = [entry for entry in run.entries if run.models[entry.name].training != "standard"] or run.entries
+    rows = [
+        row for row in run.differences if row.first == robust[0].name and row.metric == by and row.second in run.models
+    ]
+    return {"done": done, "strongest": by, "top": robust[0], "findings": rows}
+
+
+def strongest(entries: list[EvalResult]) -> str:
+    """The attack that leaves the models the least accuracy on average; of equals the one listed last."""
+
+    def left(name: str) -> float:
+        return sum(entry.attacks[name].accuracy if name in entry.attacks else 1.0 for entry in entries)
+
+    return min(reversed(list(entries[0].attacks)), key=left)
+
+
+def _searched(run: Facts) -> str:
+    found, goal = run.search, run.goal
+    if not found or goal is None:
+        return ""
+    if found.supernet is not None:
+        return (
+            f"A supernet of {run.space} was trained by {found.objective} for {found.evaluated:,} epochs; the "
+            f"architecture is that of epoch {found.supernet.chosen_epoch}."
+        )
+    goals = " and ".join(
+        f"{one.name} ({'higher' if one.higher_is_better else 'lower'} is better)" for one in found.goals
+    )
+    text = f"The search scored {found.evaluated:,} different cells of {run.space} by {goals}"
+    if found.failed:
+        text += f", of which {found.failed:,} failed"
+    if found.exhausted:
+        text += ", and found no further ones within its limits"
+    by = f"by {goal.name} " if len(found.goals) > 1 else ""
+    best = found.best.metrics[goal.name]
+    return f"{text}." if best is None else f"{text}; the best {by}reached {value(best)}."
+
+
+def _trained(run: Facts) -> str:
+    models = [run.models[name] for name in run.training]
+    if not models:
+        return ""
+    cells = list(dict.fromkeys(model.cell for model in models))
+    used = {model.training for model in models}
+    methods = [label for training, label in TRAININGS.items() if training in used]
+    names = {"best": "the best cell", "random": "a random cell of about the same size"}
+    subject = listed([names.get(cell, cell) for cell in cells])
+    return (
+        f"{subject[0].upper()}{subject[1:]} {'was' if len(cells) == 1 else 'were'} trained on {run.data} by "
+        f"{listed(methods)} training{_without_validation(run)}."
+    )
+
+
+def _without_validation(run: Facts) -> str:
+    if run.settings["data"].get("validation") != 0:  # runs of before have no such setting and withheld a tenth
+        return ""
+    return " on all training images, none withheld for validation; the weights are those of the last epoch"
+
+
+def _attacked(run: Facts) -> str:
+    if not run.entries:
+        return ""
+    first = run.entries[0]
+    subject = "Each network" if len(run.entries) > 1 else "The network"
+    return (
+        f"{subject} was attacked by {listed([attack(name) for name in first.attacks])} within "
+        f"ε = {radius(first.eps)} ({norm(first.norm)}) on {first.n_test:,} test images."
+    )
+
+
+def corruption_notes(found: Sequence[CorruptionResult]) -> list[str]:
+    """Where the images are from, what the means are over, what was left out."""
+    first = found[0]
+    counts = ", ".join(f"{n:,}" for n in dict.fromkeys(one.n_test for one in found))
+    sources = dict.fromkeys(one.images for one in found)
+    severities = listed([str(severity) for severity in first.severities])
+    notes = [
+        f"Accuracy on {counts} test images: {'; '.join(sources)}.",
+        f"Means over {len(first.mean_of)} types, each at severity {severities}; in brackets the 95% interval of the "
+        "mean, with images as the sample.",
+    ]
+    left_out = dict.fromkeys(kind for one in found for kind in one.left_out)
+    if left_out:
+        notes.append(f"Left out: {listed(list(left_out))}.")
+    others = [one.clean_images for one in found if one.clean_images not in ("", SAME)]
+    if others:
+        notes.append(f"The clean accuracy is of {others[0]}.")
+    if any(one.relative for one in found):
+        notes.append("mCE: the mean error relative to that of the baseline, in percent; lower is better.")
+    return notes
