@@ -63,7 +63,7 @@ def study() -> results.StudyResult:
 RESULTS: dict[str, Result] = {
     "search": make.searched(seconds={"search": 1.0, "total": 1.0}),
     "search on tables": make.searched(
-        top=[results.FoundArchitecture("a", "b", {"x": 1.0}, {"clean": results.Standing(0.5, None)})]
+        top=[results.FoundArchitecture("a", "b", {"x": 1.0}, {"clean": results.PercentileRank(0.5, None)})]
     ),
     "search of a supernet": make.supernet_searched(val_accuracy=0.5, val_robust_accuracy=None),
     "train": make.trained(),

@@ -11,7 +11,7 @@ from nas.commands.base import SEARCH_SETTINGS, RunCommand
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
-    from nas.results import FoundArchitecture, Result, SearchResult, Standing
+    from nas.results import FoundArchitecture, PercentileRank, Result, SearchResult
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost
@@ -60,7 +60,7 @@ class Search(RunCommand):
 
     def summary(self, folder: Path, result: SearchResult) -> list[str]:
         lines = [f"{number}. {one.arch}  {_metrics(one)}" for number, one in enumerate(result.top, 1)]
-        lines += _standing(result.best.standing or {})
+        lines += _percentile_ranks(result.best.percentile_ranks or {})
         if result.supernet is not None:
             why = f", stopped early: {result.supernet.stopped}" if result.supernet.stopped else ""
             lines.append(f"architecture of epoch {result.supernet.chosen_epoch} of {result.evaluated}{why}")
@@ -78,8 +78,8 @@ def _metrics(found: FoundArchitecture) -> str:
     return " ".join(f"{name}={value:.6g}" for name, value in found.metrics.items() if value is not None)
 
 
-def _standing(columns: dict[str, Standing]) -> list[str]:
-    """Where the best stands in the given tables."""
+def _percentile_ranks(columns: dict[str, PercentileRank]) -> list[str]:
+    """Those of the best architecture, in one line."""
     texts = [f"{name} {one.value:.4g} ({one.percentile:.1f})" for name, one in columns.items() if one.value is not None]
     if not texts:
         return []

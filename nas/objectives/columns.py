@@ -9,7 +9,7 @@ from nas.core.storage.base import Metrics
 from nas.objectives.notation import unknown
 from nas.strategies.proxies import PROXIES
 from nas.tables import Collection
-from nas.tables.settings import SCORES
+from nas.tables.collection import SCORES
 
 
 class TableColumns:

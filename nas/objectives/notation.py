@@ -9,7 +9,7 @@ from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.eval.attacks import ATTACKS, named
 from nas.strategies.proxies import PROXIES
-from nas.tables.settings import SCORES
+from nas.tables.collection import SCORES
 
 LATENCY, PREDICTED, TRAINED = "latency", "predicted", "trained:"
 GRAPH = "graph"  # among features: the search space's own

@@ -37,7 +37,7 @@ from nas.results.export import ExportResult
 from nas.results.measures import Bin, Calibration, ClassAccuracy, Landscape, Measures, Reliability, Spread
 from nas.results.run import Difference, RunResult
 from nas.results.score import ScoreRow
-from nas.results.search import FoundArchitecture, SearchResult, Standing, SupernetEpoch, SupernetTraining
+from nas.results.search import FoundArchitecture, PercentileRank, SearchResult, SupernetEpoch, SupernetTraining
 from nas.results.study import Repeated, RepeatedDifference, RepeatedModel, StudyResult
 from nas.results.train import Checkpoint, Epoch, TrainedModel, TrainResult
 from nas.results.transfer import CleanAccuracies, TransferMatrix, TransferNetwork, TransferResult

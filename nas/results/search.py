@@ -12,11 +12,14 @@ from nas.results.train import Epoch
 
 
 @dataclass(frozen=True)
-class Standing(Record):
-    """Where an architecture stands in a column of a published table; None where the table has no value."""
+class PercentileRank(Record):
+    """The value of an architecture in a column of a published table, and its rank; None where the table has no value.
+
+    The rank is the percentage of all classes that are worse; those with the same value count half.
+    """
 
     value: float | None
-    percentile: float | None  # of all classes the percent that are worse, equals counted half
+    percentile: float | None
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class FoundArchitecture(Record):
     arch: str
     canonical: str
     metrics: Mapping[str, float | None]  # None: not measured on these data
-    standing: dict[str, Standing] | None = None  # by column, where there are tables
+    percentile_ranks: dict[str, PercentileRank] | None = field(default=None, metadata=key("standing"))  # by column
 
 
 @dataclass(frozen=True, kw_only=True)

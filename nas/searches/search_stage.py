@@ -23,8 +23,8 @@ from nas.runs.stages.forecast import Cost, measured, network_of, start_up, timed
 from nas.runs.stages.train_stage import say
 from nas.searches import supernet_stage
 from nas.searches.loop import Search
+from nas.searches.percentile_ranks import percentile_ranks
 from nas.searches.problem import SearchProblem
-from nas.searches.standing import standing
 from nas.settings.schema import Settings, is_supernet
 from nas.strategies.proxies import PROXIES
 from nas.train import check_parts, larger_batch
@@ -180,7 +180,9 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
         tables = context.worker.tables
         if tables is None:
             return found
-        return replace(found, top=[replace(one, standing=standing(tables, one.arch)) for one in found.top])
+        return replace(
+            found, top=[replace(one, percentile_ranks=percentile_ranks(tables, one.arch)) for one in found.top]
+        )
 
 
 def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:

@@ -18,7 +18,7 @@ from nas.objectives import connected
 from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
 from nas.runs.stages.context import RunContext, Worker
 from nas.search_spaces import SPACES
-from nas.searches.standing import standing
+from nas.searches.percentile_ranks import percentile_ranks
 from nas.settings.schema import SearchSettings, Settings
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
 
@@ -92,11 +92,11 @@ def search_supernet(context: RunContext) -> SearchResult:
         )
     metrics = strategy.history[found.epoch - 1].validation
     tables = context.worker.tables
-    stands = None if tables is None else standing(tables, str(arch))
+    ranks = None if tables is None else percentile_ranks(tables, str(arch))
     return SearchResult(
         objective=settings.strategy.name,
         goals=[Goal(METRIC)],
-        top=[FoundArchitecture(str(arch), str(space.canonical(arch)), metrics, stands)],
+        top=[FoundArchitecture(str(arch), str(space.canonical(arch)), metrics, ranks)],
         evaluated=len(strategy.history),
         failed=0,
         exhausted=False,

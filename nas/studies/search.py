@@ -26,7 +26,7 @@ from nas.core.storage.memory import InMemoryStore
 from nas.objectives.notation import GRAPH, Term, parse
 from nas.search_spaces import NASBench201
 from nas.searches.loop import Search
-from nas.searches.standing import usual
+from nas.searches.percentile_ranks import default_columns
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.pareto import hypervolume, undominated
 from nas.strategies.proxies import PROXIES
@@ -167,7 +167,7 @@ class Known:
 def known(tables: Collection, study: Study) -> Known:
     """Reads the columns that a study needs; `InputError` where there is none of a name."""
     goals = [term.name for objective in study.objectives for term in parse(objective)]
-    shown = [] if study.columns else usual(tables)
+    shown = [] if study.columns else default_columns(tables)
     shown = list(dict.fromkeys([*(shown or tables.chosen(study.columns)), *goals]))
     cheap = [term.name for term in parse(study.cheap)] if study.cheap is not None else []
     if len(cheap) > 1:

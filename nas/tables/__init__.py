@@ -1,12 +1,11 @@
 """Published benchmarks and score files as columns of numbers, asked by architecture."""
 
 from nas.tables.base import ArrayTable, Table, in_short
-from nas.tables.collection import Collection
+from nas.tables.collection import Collection, TableSettings
 from nas.tables.latencies import LatencyTable, read_latencies
 from nas.tables.published import read_accuracies, read_robbench
 from nas.tables.robustness import CORRUPTIONS, GROUPS, RobustnessDataset
 from nas.tables.scores import read_scores
-from nas.tables.settings import TableSettings
 
 __all__ = [
     "CORRUPTIONS",

@@ -1,16 +1,24 @@
-"""Several tables at once, their columns told apart by a prefix."""
+"""The tables that a user gives: opened together, their columns told apart by a prefix."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from nas.core.config import PATH, path_field
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 from nas.tables.base import Table, in_short
+from nas.tables.latencies import read_latencies
+from nas.tables.published import read_accuracies, read_robbench
+from nas.tables.robustness import RobustnessDataset
+from nas.tables.scores import read_scores
+
+SCORES = "scores:"  # before the columns of score files
 
 DEFAULTS = (
     *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
@@ -28,25 +36,25 @@ class Collection:
     tables: dict[str, Table]
     unprefixed: list[Table] = field(default_factory=list)
     labels: list[str] = field(init=False, default_factory=list)  # all that the tables list
-    usual: list[str] = field(init=False, default_factory=list)  # the columns shown by default
+    default_columns: list[str] = field(init=False, default_factory=list)  # the columns shown by default
 
     def __post_init__(self) -> None:
         for prefix, table in self.tables.items():
             names = table.names()
             self.labels += [prefix + name for name in names]
-            usual = [name for name in DEFAULTS if name in names] if not prefix else names
-            self.usual += [prefix + name for name in usual]
+            defaults = names if prefix else [name for name in DEFAULTS if name in names]
+            self.default_columns += [prefix + name for name in defaults]
             if prefix and {"clean", "fgsm@8", "pgd@8"} <= set(names):
-                self.usual += [f"{prefix}hrs:fgsm@8", f"{prefix}hrs:pgd@8"]
+                self.default_columns += [f"{prefix}hrs:fgsm@8", f"{prefix}hrs:pgd@8"]
         for table in self.unprefixed:
             self.labels += table.names()
-            self.usual += table.names()
+            self.default_columns += table.names()
         self._columns: dict[str, tuple[Table, np.ndarray]] = {}
         self._metrics: dict[tuple[str, ...], dict[str, dict[str, float]]] = {}
 
     def chosen(self, columns: Sequence[str]) -> list[str]:
         """The columns asked for (`all`, names, patterns such as fgsm@*), without repetition."""
-        found: list[str] = [] if columns else list(self.usual)
+        found: list[str] = [] if columns else list(self.default_columns)
         for column in columns:
             if column == "all":
                 found += self.labels
@@ -125,3 +133,47 @@ class Collection:
                 f"there are {in_short(self.labels)}. Those of the robustness dataset need --robustness."
             )
         return self.tables[""], column
+
+
+@dataclass
+class TableSettings:
+    """Paths of the tables to use, of which at least one is needed; by each, what its columns are called."""
+
+    robustness: str | None = path_field()  # the robustness dataset's folder: clean, fgsm@8, ...
+    dataset: str = "cifar10"
+    accuracy: str | None = path_field()  # NAS-Bench-201 or NATS-Bench: accuracy:cifar10_test_acc
+    robbench: str | None = path_field()  # NAS-RobBench-201: robbench:pgd@8, ...
+    latency: str | None = path_field()  # HW-NAS-Bench: edgegpu_latency, ...
+    scores: list[str] = field(default_factory=list, metadata={PATH: True})  # scores:nwot; of several, scores:FILE:nwot
+
+    def given(self) -> bool:
+        """Whether any table is."""
+        return any([self.robustness, self.accuracy, self.robbench, self.latency, self.scores])
+
+    def open(self) -> Collection:
+        """The tables; `InputError` where none is given, or one is missing or damaged."""
+        tables: dict[str, Table] = {}
+        if self.robustness is not None:
+            tables[""] = RobustnessDataset(Path(self.robustness), self.dataset)
+        if self.accuracy is not None:
+            tables["accuracy:"] = read_accuracies(Path(self.accuracy), self.dataset)
+        if self.robbench is not None:
+            tables["robbench:"] = read_robbench(Path(self.robbench), self.dataset)
+        for prefix, path in zip(_prefixes(self.scores), self.scores):
+            tables[prefix] = read_scores(Path(path), self.dataset)
+        latencies = [] if self.latency is None else [read_latencies(Path(self.latency), self.dataset)]
+        if not tables and not latencies:
+            raise InputError(
+                "Expected a table but got none; give the path of robustness, accuracy, robbench, latency or scores."
+            )
+        return Collection(tables, list(latencies))
+
+
+def _prefixes(files: Sequence[str]) -> list[str]:
+    if len(files) == 1:
+        return [SCORES]
+    stems = [Path(file).stem for file in files]
+    if len(set(stems)) < len(stems):
+        name = max(stems, key=stems.count)
+        raise InputError(f"Expected score files of different names but got {name!r} more than once; rename one.")
+    return [f"{SCORES}{stem}:" for stem in stems]

@@ -34,7 +34,7 @@ def tables() -> Collection:
 
 def test_columns_are_found_by_prefix_or_by_name(tables: Collection) -> None:
     assert tables.labels == ["clean", "fog", "accuracy:cifar10_test_acc", "fpga_latency"]
-    assert tables.usual == ["clean", "accuracy:cifar10_test_acc", "fpga_latency"]
+    assert tables.default_columns == ["clean", "accuracy:cifar10_test_acc", "fpga_latency"]
     assert tables.chosen(["*_latency", "clean"]) == ["fpga_latency", "clean"]
     assert tables.levels("fpga_latency")[1].shape == (3, 1)
     owner, values = tables.column("accuracy:cifar10_test_acc")
@@ -54,7 +54,7 @@ def test_what_is_shown_by_default() -> None:
     main = table("main", [A], **{name: [0.5] for name in ["clean", *attacked, *kinds]})
     after = table("after", [A], **{name: [0.5] for name in ["clean", "fgsm@3", "fgsm@8", "pgd@3", "pgd@8"]})
     other = table("other", [A], clean=[0.5], fgsm=[0.5])
-    assert Collection({"": main, "robbench:": after, "x:": other}).usual == [
+    assert Collection({"": main, "robbench:": after, "x:": other}).default_columns == [
         *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
         *("corruptions", "weather", "noise", "blur", "digital"),
         *("robbench:clean", "robbench:fgsm@3", "robbench:fgsm@8", "robbench:pgd@3", "robbench:pgd@8"),
