@@ -105,7 +105,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     outputs: list[Tensor | None] = [None] * len(weights)
     if options.batch_norm and not options.absolute_weights:
         grads = probe.quantity("weight_grads")
-        outputs = probe.hand_over("outputs")
+        outputs = probe.pop_quantity("outputs")
     else:
         grads = probe.run(weights, batch_norm=bn, each=lambda m, z: outputs.__setitem__(m, z.detach()))
     if not bool(torch.stack([grad.any() for grad in grads]).any()):

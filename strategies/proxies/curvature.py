@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from nas.core.eigenvalues import dominant_eigenvalue
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
-from nas.strategies.proxies.passes.collect import on_input
+from nas.strategies.proxies.passes.double_backward import double_backward
+from nas.strategies.proxies.passes.hooks import on_input
 from nas.strategies.proxies.passes.probe import Probe, grads_of
-from nas.strategies.proxies.passes.twice import twice
 
 
 @dataclass
@@ -56,7 +56,7 @@ def hessian(probe: Probe, options: HessianOptions) -> float:
         probe.body(probe.images)
     x = probe.images.detach().requires_grad_(True)
     start = torch.randn(x.shape, generator=probe.generator("hessian")).to(x)
-    with probe.view(batch_norm=statistics), twice(probe.body) as products, torch.enable_grad():
+    with probe.view(batch_norm=statistics), double_backward(probe.body) as products, torch.enable_grad():
         products.to_weights = False
         loss = F.cross_entropy(probe.body(x), probe.labels, reduction="sum")
         (gradient,) = grads_of(loss, [x], create_graph=True)

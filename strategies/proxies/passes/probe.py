@@ -14,9 +14,9 @@ from nas.core.errors import NasError
 from nas.core.optimisation.perturb import input_gradient, signed_step
 from nas.core.seeds import derive
 from nas.search_spaces.network import Network
-from nas.strategies.proxies.passes.collect import Outputs, ReLUKernel, Saliency, on_output
-from nas.strategies.proxies.passes.twice import Products, twice
-from nas.strategies.proxies.passes.view import BatchNorm, view
+from nas.strategies.proxies.passes.double_backward import Products, double_backward
+from nas.strategies.proxies.passes.hooks import Outputs, ReLUKernel, Saliency, on_output
+from nas.strategies.proxies.passes.temporary_view import BatchNorm, temporary_view
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 Quantity = Tensor | Sequence[Tensor | None]  # of the whole network, or one of each layer
@@ -128,7 +128,7 @@ class Probe:
                 self._found_finite.add(one)
         return self._values[name]
 
-    def hand_over(self, name: str) -> Any:
+    def pop_quantity(self, name: str) -> Any:
         """The quantity, which the probe then forgets: for large ones that the caller frees piece by piece."""
         value = self.quantity(name)
         del self._values[name]
@@ -144,7 +144,7 @@ class Probe:
         parameters = [layer.weight for layer in self.layers]
         again = "hessian_gradient" in names
         with self.view(), torch.set_grad_enabled(to_input or to_weights), ExitStack() as ways, ExitStack() as hooks:
-            products = ways.enter_context(twice(self.body)) if again else Products()
+            products = ways.enter_context(double_backward(self.body)) if again else Products()
             if "outputs" in names:
                 outputs = Outputs(self.layers, hooks)
             if "saliency" in names:
@@ -240,7 +240,7 @@ class Probe:
 
         `owned`: parameters are copies that may be changed in place. Everything is put back at the end.
         """
-        with view(self.body, self.layers, weights, batch_norm, dtype, owned):
+        with temporary_view(self.body, self.layers, weights, batch_norm, dtype, owned):
             yield
 
 

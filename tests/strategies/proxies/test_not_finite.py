@@ -16,7 +16,7 @@ from nas.core.errors import NasError
 from nas.search_spaces import NASBench201, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
-from nas.strategies.proxies.passes.collect import ReLUKernel
+from nas.strategies.proxies.passes.hooks import ReLUKernel
 from nas.strategies.proxies.passes.probe import Probe
 
 NETWORK = [name for name, proxy in PROXIES.components.items() if proxy.needs == "network"]

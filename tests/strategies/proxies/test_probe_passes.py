@@ -150,7 +150,7 @@ def test_quantities_are_made_once(watched: Watched, batch: Batch) -> None:
 
 def test_what_is_handed_over_is_made_anew(watched: Watched, batch: Batch) -> None:
     probe = Probe(watched.network, *batch, wanted=("outputs",))
-    first = probe.hand_over("outputs")
+    first = probe.pop_quantity("outputs")
     second = probe.quantity("outputs")
     assert len(watched.inputs) == 2
     assert first is not second

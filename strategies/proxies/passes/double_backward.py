@@ -27,7 +27,7 @@ class Products:
 
 
 @contextmanager
-def twice(body: nn.Module) -> Iterator[Products]:
+def double_backward(body: nn.Module) -> Iterator[Products]:
     """`body` with convolutions and normalisations (in train mode) of this module; theirs again at the end."""
     products = Products()
     changed: list[nn.Module] = []

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.strategies.proxies.passes.twice import Products, twice
+from nas.strategies.proxies.passes.double_backward import Products, double_backward
 
 CONVOLUTIONS: dict[str, dict[str, Any]] = {
     "plain": {"kernel_size": 3},
@@ -49,7 +49,7 @@ def test_they_are_torchs_own(name: str, affine: bool) -> None:
     body = network(CONVOLUTIONS[name], affine)
     x = torch.randn(5, 4, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
     expected = second_order(body, x)
-    with twice(body):
+    with double_backward(body):
         got = second_order(body, x)
     for one, another in zip(got, expected):
         torch.testing.assert_close(one, another, rtol=1e-9, atol=1e-9)
@@ -66,7 +66,7 @@ def test_images_without_a_gradient() -> None:
         return torch.autograd.grad(sum((grad.detach() * grad).sum() for grad in grads), weights)
 
     expected = hessian_gradient()
-    with twice(body):
+    with double_backward(body):
         got = hessian_gradient()
     for one, another in zip(got, expected):
         torch.testing.assert_close(one, another, rtol=1e-9, atol=1e-9)
@@ -77,7 +77,7 @@ def test_weights_can_be_left_out_of_a_backward() -> None:
     x = torch.randn(5, 4, 9, 9, dtype=torch.float64).requires_grad_(True)
     weights = [body[0].weight, body[3].weight]
     (expected,) = torch.autograd.grad(body(x).sum(), x)
-    with twice(body) as products:
+    with double_backward(body) as products:
         assert products.to_weights is Products.to_weights is True
         products.to_weights = False
         out = body(x)
@@ -90,7 +90,7 @@ def test_forwards_are_put_back_also_after_a_failure() -> None:
     body = network(CONVOLUTIONS["padded"])
     body[1].forward = lambda x: x  # type: ignore[method-assign]  # somebody's view: stays
     seen = dict(vars(body[1]))
-    with suppress(KeyError), twice(body):
+    with suppress(KeyError), double_backward(body):
         assert "forward" in vars(body[0])
         raise KeyError
     assert "forward" not in vars(body[0])

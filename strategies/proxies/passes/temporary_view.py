@@ -15,7 +15,7 @@ BatchNorm = str | Callable[[nn.BatchNorm2d], bool] | Statistics
 
 
 @contextmanager
-def view(
+def temporary_view(
     body: nn.Module,
     layers: Sequence[nn.Conv2d | nn.Linear],
     weights: Sequence[Tensor] | None,
