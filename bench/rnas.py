@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import ClassVar
 
@@ -15,17 +16,20 @@ from nas.bench.transcription import TranscribedSupernet
 from nas.core.data import Dataset, Split
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES
-from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
-from nas.strategies.supernet.gradients import only
+from nas.search_spaces.supernet import differentiate_only
+from nas.strategies.supernet.bilevel import Bilevel
+from nas.strategies.supernet.variants import DARTSFirstOrder, DARTSSecondOrder, RNASMax, RNASUniform
 
-KINDS = {  # key of the result → strategy
-    "darts": "darts",
-    "second-order": "darts-second-order",
-    "rnas-uniform": "rnas-uniform",
-    "rnas-max": "rnas-max",
+VARIANTS: dict[str, type[Bilevel]] = {  # key of the result → strategy
+    "darts": DARTSFirstOrder,
+    "second-order": DARTSSecondOrder,
+    "rnas-uniform": RNASUniform,
+    "rnas-max": RNASMax,
 }
 FLOORS = {"darts": 1.67, "second-order": 4.33, "rnas-uniform": 3.33, "rnas-max": 16.67}  # an input-only pass is 2/3
-BATCH, CHANNELS, CELLS = 16, 16, 8
+BATCH_SIZE = 16
+CHANNELS = 16
+CELLS = 8
 IMAGES = 64  # of a random data set, in two halves
 ROUNDS = 5
 
@@ -33,9 +37,10 @@ ROUNDS = 5
 class RNASBench(Bench):
     """Time of one step (an update of α and one of the weights) over one F+B of the same supernet.
 
-    The unit is a forward and backward pass with the gradients of all weights; DARTS, C=16, 8 cells, 32×32 images,
-    batch 16. `transcription` is such a pass of the original supernet written down operation by operation, over the
-    unit: how much faster the project's is. Medians of measurements in turn, in one process.
+    The unit is a forward and backward pass with the gradients of all weights, of the DARTS supernet with C=16 and 8
+    cells on 16 images of 32×32 pixels. `transcription` is the time of such a pass through the original supernet,
+    written down operation by operation, over the unit: how many times faster the project's is. All values are medians
+    of measurements that alternate in one process.
     """
 
     name: ClassVar[str] = "rnas"
@@ -64,31 +69,30 @@ def data(size: int = 32) -> Dataset:
     return Dataset("random", split, split, split, 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
-def strategy(kind: str, channels: int = CHANNELS, cells: int = CELLS, batch: int = BATCH) -> SupernetStrategy:
-    found = SUPERNET_STRATEGIES.get(kind)
-    options = found.Options(batch_size=batch, warm_up=0, validation_images=0)
-    return found(SPACES.get("darts")(), data(), 0, options, {"channels": channels, "cells": cells}, device())
+def new_search(variant: type[Bilevel], channels: int, cells: int, batch_size: int) -> Bilevel:
+    options = variant.Options(batch_size=batch_size, warm_up=0, validation_images=0)
+    return variant(SPACES.get("darts")(), data(), 0, options, {"channels": channels, "cells": cells}, device())
 
 
-def unit(of: SupernetStrategy) -> None:
+def unit(search: Bilevel) -> None:
     """One F+B with the gradients of all weights."""
-    (x, y), _ = next(of.batches(0))
-    with only(of.supernet, of.weights):
-        functional.cross_entropy(of.supernet(x), y).backward()
-    of.supernet.zero_grad(set_to_none=True)
+    (x, y), _ = next(search.batches(0))
+    with differentiate_only(search.supernet, search.weights):
+        functional.cross_entropy(search.supernet(x), y).backward()
+    search.supernet.zero_grad(set_to_none=True)
 
 
-def step(of: SupernetStrategy) -> None:
+def step(search: Bilevel) -> None:
     """One update of α, then one of the weights."""
-    weight_batch, alpha_batch = next(of.batches(0))
-    noise = torch.Generator(of.device).manual_seed(0)
-    of.alpha_step(alpha_batch, weight_batch, noise)
-    of.weight_step(weight_batch, of.loss, noise)
+    train, valid = next(search.batches(0))
+    noise = torch.Generator(search.device).manual_seed(0)
+    search.alpha_step(valid, train, noise)
+    search.weight_step(train, search.loss, noise)
 
 
-def transcribed(network: TranscribedSupernet, of: SupernetStrategy) -> None:
-    """The unit's pass of the transcription."""
-    (x, y), _ = next(of.batches(0))
+def transcribed_unit(network: TranscribedSupernet, search: Bilevel) -> None:
+    """The unit's pass through the transcription."""
+    (x, y), _ = next(search.batches(0))
     functional.cross_entropy(network((x - 0.5) / 0.25), y).backward()
     network.zero_grad(set_to_none=True)
 
@@ -98,27 +102,27 @@ def ratios(
     rounds: int = ROUNDS,
     channels: int = CHANNELS,
     cells: int = CELLS,
-    batch: int = BATCH,
+    batch_size: int = BATCH_SIZE,
 ) -> Json:
-    """`ratios` by name, and the unit's seconds."""
-    made = {key: strategy(kind, channels, cells, batch) for key, kind in KINDS.items()}
-    own = made["darts"]
+    """The times of all steps over that of the unit by name, and the unit's seconds."""
+    searches = {key: new_search(variant, channels, cells, batch_size) for key, variant in VARIANTS.items()}
+    own = searches["darts"]
     original = TranscribedSupernet(10, channels, cells).to(device())
     actions: dict[str, Callable[[], None]] = {
         "unit": lambda: unit(own),
-        "transcription": lambda: transcribed(original, own),
-        **{key: (lambda of=of: step(of)) for key, of in made.items()},  # type: ignore[misc]
+        "transcription": lambda: transcribed_unit(original, own),
+        **{key: partial(step, search) for key, search in searches.items()},
     }
     for action in actions.values():
-        action()  # threads, kernels, optimisers' state
+        action()  # warm up threads, kernels and the optimisers' states
     times: dict[str, list[float]] = {key: [] for key in actions}
     for number in range(1, rounds + 1):
         for key, action in actions.items():
             times[key].append(seconds(action))
         latest = ", ".join(f"{key} {value[-1] / times['unit'][-1]:.2f}" for key, value in times.items())
         report(f"{number}/{rounds} {latest} (unit {times['unit'][-1]:.3f} s)")
-    middle = {key: median(values) for key, values in times.items()}
+    medians = {key: median(values) for key, values in times.items()}
     return {
-        "ratios": {key: round(value / middle["unit"], 3) for key, value in middle.items() if key != "unit"},
-        "unit_seconds": round(middle["unit"], 4),
+        "ratios": {key: round(value / medians["unit"], 3) for key, value in medians.items() if key != "unit"},
+        "unit_seconds": round(medians["unit"], 4),
     }

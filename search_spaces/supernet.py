@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -33,6 +35,24 @@ def batch_statistics(module: M) -> M:
             part.track_running_stats = False
             part.running_mean = part.running_var = part.num_batches_tracked = None
     return module
+
+
+@contextmanager
+def differentiate_only(network: nn.Module, wanted: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Run a block in which, of all parameters of `network`, only `wanted` require gradients.
+
+    Other gradients are then not computed, and what only they would need is not kept in memory. Afterwards every
+    parameter is as before.
+    """
+    before = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    ids = {id(parameter) for parameter in wanted}
+    try:
+        for parameter, _ in before:
+            parameter.requires_grad_(id(parameter) in ids)
+        yield
+    finally:
+        for parameter, required in before:
+            parameter.requires_grad_(required)
 
 
 class Supernet(nn.Module, ABC):

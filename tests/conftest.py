@@ -89,6 +89,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "strategies/proxies/test_proxy_contract.py",
     "strategies/proxies/test_synflow.py",
     "strategies/supernet/test_bilevel.py",
+    "strategies/supernet/test_bilevel_steps.py",
     "strategies/test_strategy_contract.py",
     "tables/test_csv_tables.py",
     "train/test_distributed.py",

@@ -2,7 +2,6 @@
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.strategies.supernet.base import SupernetStrategy
-from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.options import BilevelOptions
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
@@ -11,4 +10,4 @@ SUPERNET_STRATEGIES: Registry[type[SupernetStrategy]] = Registry(
     "supernet strategy", "nas.strategies.supernet", "nas.rnas", is_concrete_subclass(SupernetStrategy)
 )
 
-__all__ = ["PERTURBATIONS", "REGULARISERS", "SUPERNET_STRATEGIES", "Bilevel", "BilevelOptions", "SupernetStrategy"]
+__all__ = ["PERTURBATIONS", "REGULARISERS", "SUPERNET_STRATEGIES", "BilevelOptions", "SupernetStrategy"]

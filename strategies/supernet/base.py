@@ -1,30 +1,62 @@
-"""The contract of a search that trains a supernet."""
+"""The contract of a search that trains a supernet, and all of such a search but its algorithm."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 
 from nas.core.config.conditions import Condition
 from nas.core.data import Dataset
+from nas.core.errors import InputError, NasError
+from nas.core.io.checkpoint import State
+from nas.core.optimisation.lr_schedule import cosine
 from nas.core.seeds import derive, seeded
 from nas.results import SupernetEpoch
 from nas.search_spaces.base import BuildSettings, SearchSpace
-from nas.strategies.supernet.bilevel import Bilevel
-from nas.strategies.supernet.options import BilevelOptions
+from nas.strategies.supernet.accuracy import accuracies
+from nas.strategies.supernet.early_stopping import early_stop, is_collapsing
+from nas.strategies.supernet.halves import Batch, half_batches, halves, on_device
+from nas.strategies.supernet.options import PRECISIONS, BilevelOptions
+from nas.strategies.supernet.perturbations import Budget
 
 
-class SupernetStrategy(Bilevel):
+class Levels(NamedTuple):
+    """What an epoch measured on each level, by name: `weight_loss`, `alpha_accuracy` and so on."""
+
+    weight: dict[str, float]
+    alpha: dict[str, float]  # empty where α did not learn
+
+
+class DerivedArchitecture(NamedTuple):
+    """The architecture that a search ends with."""
+
+    arch: str  # as its space writes it
+    epoch: int  # after which it was derived; 0 for the start
+    stopped: str | None  # why the search stopped early, if it did
+
+
+class SupernetStrategy(ABC):
     """A search that learns all architectures of a space at once, in one network.
 
-    Lifetime: the search makes one per run, with the settings of the space's `supernet`, and calls `step()` until
-    `done`; each is one epoch and returns its row of the log. Between steps it may save `state_dict()`; a new strategy
-    of the same space, data, seed and options that loads it continues the same run to the same result. `result()` may
-    be asked at any time. A `NasError` means that the loss diverged; the last saved state is still good.
+    Lifetime: a run makes one, with the settings of the space's `supernet`, and calls `step()` until `done`; each step
+    is one epoch and returns its row of the log. Between steps the run may save `state_dict()`; a new strategy of the
+    same space, data, seed and options that loads it continues the same search to the same result. `result()` may be
+    called at any time. A `NasError` means that the loss diverged; the last saved state is still good.
 
-    A concrete strategy is a name and a dataclass of options, `BilevelOptions` with other defaults.
+    A concrete strategy has a name and a dataclass of options, `BilevelOptions` with other defaults or a subclass of it.
+
+    An epoch goes once over the weights' half of `dataset.train`. Batches of both halves are augmented, as in the
+    release of DARTS. Accuracies are measured on `dataset.validation`: neither level sees it, no choice depends on it.
+
+    All randomness of an epoch comes from generators derived from (seed, epoch): one for the batches of each half, one
+    for the perturbations. So with the same seed all strategies and options see the same images in the same order,
+    `state_dict` is complete between epochs, and a search that loads it continues to the same bits on a CPU. It refers
+    to the live tensors: save or copy it before the next epoch.
     """
 
     name: ClassVar[str]
@@ -40,11 +72,174 @@ class SupernetStrategy(Bilevel):
         settings: BuildSettings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """`settings`: keyword arguments of `space.supernet` (fields of `space.SupernetSettings`)."""
+        """`settings`: keyword arguments of `space.supernet` (fields of `space.SupernetSettings`).
+
+        Raises InputError if an option is impossible or the training images are too few or too large to be halved.
+        """
+        self.options = options = options if options is not None else self.Options()
+        options.check()
+        self.seed = seed
+        self.device = torch.device(device)
         with seeded(derive(seed, "supernet")):
             supernet = space.supernet(dataset.num_classes, mean=dataset.mean, std=dataset.std, **(settings or {}))
-        super().__init__(supernet, dataset, options if options is not None else self.Options(), seed, device)
+        self.supernet = supernet.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet.precision = PRECISIONS[options.precision]
+        self.weights, self.alphas = self.supernet.weights(), self.supernet.architecture_parameters()
+        self.weight_half, self.alpha_half = (
+            on_device(half, self.device) for half in halves(dataset.train, dataset.num_classes)
+        )
+        if len(self.alpha_half) < 2:
+            raise InputError(f"Expected at least 4 training images to halve but got {len(dataset.train)}; add images.")
+        self.held_out = on_device(dataset.validation, self.device)
+        self.batch_size = min(options.batch_size, len(self.weight_half), len(self.alpha_half))
+        self.steps_per_epoch = len(self.weight_half) // self.batch_size  # the incomplete last batch is left out
+        self.budget = Budget(options.eps, options.step_size, options.steps)
+        self.weight_optimizer = torch.optim.SGD(
+            self.weights, options.lr, options.momentum, weight_decay=options.weight_decay
+        )
+        self.alpha_optimizer = torch.optim.Adam(
+            self.alphas,
+            options.alpha_lr,
+            (options.alpha_beta1, options.alpha_beta2),
+            weight_decay=options.alpha_weight_decay,
+        )
+        self.epochs_done = 0
+        self.history: list[SupernetEpoch] = []
+        self.stopped: str | None = None  # why a criterion ended the search early, if one did
+        self.chosen: SupernetEpoch | None = None  # the epoch whose architecture that criterion chose
+
+    # the algorithm
+
+    @abstractmethod
+    def train_epoch(self, epoch: int) -> Levels:
+        """Train the weights and α for one epoch, counted from 0."""
+
+    @abstractmethod
+    def eigenvalue(self) -> float:
+        """How sharp the loss is in α: the dominant eigenvalue of its Hessian, for `stop_eigenvalue`."""
+
+    @abstractmethod
+    def passes(self) -> int:
+        """Forward and backward passes of one batch in the whole search, without validation and Hessians."""
+
+    # the search
+
+    @property
+    def done(self) -> bool:
+        return self.epochs_done >= self.options.epochs or self.stopped is not None
 
     def step(self) -> SupernetEpoch:
-        """One epoch."""
-        return self.epoch()
+        """Train for one epoch, measure, and decide whether to stop early.
+
+        Raises NasError if a loss is not finite.
+        """
+        started = time.perf_counter()
+        number, options = self.epochs_done, self.options
+        searches = self.searches(number)
+        levels = self.train_epoch(number)
+        self._check_finite(number + 1, levels.weight | levels.alpha)
+        skips = self.supernet.skips()
+        collapsing = [cell for cell, count in skips.items() if is_collapsing(count, self.supernet.derived_edges)]
+        row = SupernetEpoch(
+            epoch=number + 1,
+            warm_up=not searches,
+            weight=levels.weight,
+            alpha=levels.alpha,
+            arch=str(self.supernet.derive()),
+            entropy={f"entropy_{cell}": value for cell, value in self.supernet.entropy().items()},
+            skips={f"skips_{cell}": count for cell, count in skips.items()},
+            warning=f"mostly skip connections in: {', '.join(collapsing)}" if collapsing else None,
+            validation=self.validation(),
+            eigenvalue=self.eigenvalue() if options.stop_eigenvalue and searches else None,
+            lr=self.weight_optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(row)
+        self.epochs_done += 1
+        if (stop := early_stop(options, self.history)) is not None:
+            self.stopped, self.chosen = stop
+        return row
+
+    def validation(self) -> dict[str, float | None]:
+        """Accuracy on the held-out images, clean and under PGD with the same random starts in every epoch.
+
+        None if the data have no held-out images; empty if `validation_images` is 0.
+        """
+        return accuracies(
+            self.supernet,
+            self.held_out,
+            self.options.validation_images,
+            self.batch_size,
+            self.budget,
+            self.generator("validation"),
+        )
+
+    def result(self) -> DerivedArchitecture:
+        """The architecture that the search ends with, or would end with now."""
+        if not self.history:
+            return DerivedArchitecture(str(self.supernet.derive()), 0, None)
+        epoch = self.chosen or self.history[-1]
+        return DerivedArchitecture(epoch.arch, epoch.epoch, self.stopped)
+
+    # state
+
+    def state_dict(self) -> State:
+        return {
+            "epochs_done": self.epochs_done,
+            "supernet": self.supernet.state_dict(),
+            "weight_optimizer": self.weight_optimizer.state_dict(),
+            "alpha_optimizer": self.alpha_optimizer.state_dict(),
+            "history": [epoch.to_json() for epoch in self.history],
+            "stopped": self.stopped,
+            "chosen": None if self.chosen is None else self.chosen.to_json(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self.supernet.load_state_dict(state["supernet"])
+        self.weight_optimizer.load_state_dict(state["weight_optimizer"])
+        self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        self.epochs_done = state["epochs_done"]
+        self.history = list(map(SupernetEpoch.from_json, state["history"]))
+        self.stopped = state["stopped"]
+        self.chosen = None if state["chosen"] is None else SupernetEpoch.from_json(state["chosen"])
+
+    # what an algorithm needs for an epoch
+
+    def searches(self, epoch: int) -> bool:
+        """Whether α learns in this epoch, counted from 0; the first ones are the warm-up, in which it does not."""
+        return epoch >= self.options.warm_up
+
+    def generator(self, *labels: object) -> torch.Generator:
+        """A random generator derived from the seed, one for each purpose (and epoch)."""
+        return torch.Generator(self.device).manual_seed(derive(self.seed, "supernet", *labels))
+
+    def batches(self, epoch: int) -> Iterator[tuple[Batch, Batch]]:
+        """Pairs of a batch of the weights' half and one of α's half, each half in a random order."""
+        weights, alphas = (
+            half_batches(
+                half,
+                self.steps_per_epoch,
+                self.batch_size,
+                self.options.crop,
+                self.options.flip,
+                self.generator(label, epoch),
+            )
+            for half, label in ((self.weight_half, "weights"), (self.alpha_half, "alphas"))
+        )
+        return zip(weights, alphas)
+
+    def set_learning_rate(self, step: int) -> None:
+        """Set the weights' learning rate for a step, counted from 0 over the whole search."""
+        total = self.options.epochs * self.steps_per_epoch
+        for group in self.weight_optimizer.param_groups:
+            group["lr"] = cosine(step, total, self.options.lr, self.options.lr_min)
+
+    def _check_finite(self, epoch: int, means: dict[str, float]) -> None:
+        for level in ("weight", "alpha"):
+            value = means.get(f"{level}_loss", 0.0)
+            if not math.isfinite(value):
+                raise NasError(
+                    f"The search diverged: the loss of the {level}s became {value} in epoch {epoch}; lower "
+                    f"{self.options.section}.lr or {self.options.section}.clip and resume from the last checkpoint or "
+                    "start again."
+                )

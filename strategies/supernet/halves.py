@@ -43,6 +43,6 @@ def half_batches(
         yield unit_range(images), half.labels[chosen]
 
 
-def on(split: Split, device: torch.device) -> Split:
+def on_device(split: Split, device: torch.device) -> Split:
     """The same images and labels on a device."""
     return Split(split.images.to(device), split.labels.to(device))

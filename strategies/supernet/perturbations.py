@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,7 +35,6 @@ class Perturbation:
     name: str
     compute: Compute
     passes: Callable[[Budget], int]
-    doc: str
 
     def __call__(
         self, objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None = None
@@ -46,11 +44,7 @@ class Perturbation:
 
 def perturbation(name: str, *, passes: Callable[[Budget], int]) -> Callable[[Compute], Perturbation]:
     """Attach the metadata to a function `(objective, x, budget, generator) -> x'`; its docstring says what it does."""
-
-    def attach(compute: Compute) -> Perturbation:
-        return Perturbation(name, compute, passes, inspect.getdoc(compute) or "")
-
-    return attach
+    return lambda compute: Perturbation(name, compute, passes)
 
 
 @perturbation("pgd", passes=lambda budget: budget.steps)

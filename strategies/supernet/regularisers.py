@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +24,6 @@ class Regulariser:
     compute: Callable[[Tensor, Tensor], Tensor]
     largest: float
     source: str
-    doc: str
 
     def __call__(self, clean: Tensor, perturbed: Tensor) -> Tensor:
         return self.compute(clean, perturbed)
@@ -35,11 +33,7 @@ def regulariser(
     name: str, *, largest: float, source: str
 ) -> Callable[[Callable[[Tensor, Tensor], Tensor]], Regulariser]:
     """Attach the metadata to a function of clean and perturbed logits; its docstring gives the formula."""
-
-    def attach(compute: Callable[[Tensor, Tensor], Tensor]) -> Regulariser:
-        return Regulariser(name, compute, largest, source, inspect.getdoc(compute) or "")
-
-    return attach
+    return lambda compute: Regulariser(name, compute, largest, source)
 
 
 @regulariser("correlation", largest=2.0, source="Zhu et al., Robust Neural Architecture Search, eq. 4")

@@ -7,14 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nas.search_spaces.supernet import Supernet
-from nas.strategies.supernet.gradients import only
-from nas.strategies.supernet.losses import Terms
+from nas.search_spaces.supernet import Supernet, differentiate_only
+from nas.strategies.supernet.robust_loss import Terms
 
 RADIUS = 0.01  # of the finite difference, divided by ‖∇‖
 
 
-def unrolled_gradient(
+def second_order_gradient(
     supernet: Supernet,
     alpha_loss: Callable[[], Terms],
     weight_loss: Callable[[], Terms],
@@ -32,7 +31,7 @@ def unrolled_gradient(
     weights, alphas = supernet.weights(), supernet.architecture_parameters()
     group = optimizer.param_groups[0]
     rate = group["lr"]
-    with only(supernet, weights):
+    with differentiate_only(supernet, weights):
         slope = torch.autograd.grad(weight_loss().total, weights)
     saved = [weight.detach().clone() for weight in weights]
     try:
@@ -41,7 +40,7 @@ def unrolled_gradient(
                 buffer = optimizer.state[weight].get("momentum_buffer") if weight in optimizer.state else None
                 step = gradient + group["weight_decay"] * weight
                 weight.sub_(rate * (step if buffer is None else step + group["momentum"] * buffer))
-        with only(supernet, [*alphas, *weights]):
+        with differentiate_only(supernet, [*alphas, *weights]):
             terms = alpha_loss()
             gradients = torch.autograd.grad(terms.total, [*alphas, *weights])
         direct, direction = gradients[: len(alphas)], gradients[len(alphas) :]
@@ -52,7 +51,7 @@ def unrolled_gradient(
             with torch.no_grad():
                 for weight, old, v in zip(weights, saved, direction):
                     weight.copy_(old + sign * radius * v)
-            with only(supernet, alphas):
+            with differentiate_only(supernet, alphas):
                 sides.append(torch.autograd.grad(weight_loss().total, alphas))
     finally:
         with torch.no_grad():

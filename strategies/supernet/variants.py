@@ -1,4 +1,4 @@
-"""The supernet searches by name: each is the same bilevel search with other defaults."""
+"""The variants of algorithm 1 by name: RNAS-max, RNAS-uniform and DARTS differ in the defaults of the options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nas.core.config.conditions import Condition
-from nas.strategies.supernet.base import SupernetStrategy
+from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.options import CONDITIONS, BilevelOptions
 
 
@@ -27,7 +27,7 @@ class DARTSSecondOrderOptions(DARTSOptions):
     second_order: bool = True
 
 
-class RNASMax(SupernetStrategy):
+class RNASMax(Bilevel):
     """Both levels minimise CE + f with PGD on f (Zhu et al., Robust Neural Architecture Search, algorithm 1)."""
 
     name: ClassVar[str] = "rnas-max"
@@ -35,7 +35,7 @@ class RNASMax(SupernetStrategy):
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
 
-class RNASUniform(SupernetStrategy):
+class RNASUniform(Bilevel):
     """Both levels minimise CE + f with uniform noise (Zhu et al., Robust Neural Architecture Search, algorithm 2)."""
 
     name: ClassVar[str] = "rnas-uniform"
@@ -43,7 +43,7 @@ class RNASUniform(SupernetStrategy):
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
 
-class DARTSFirstOrder(SupernetStrategy):
+class DARTSFirstOrder(Bilevel):
     """Cross-entropy alone, α's gradient at the weights as they are (Liu et al., ICLR 2019, arXiv:1806.09055)."""
 
     name: ClassVar[str] = "darts"
@@ -51,7 +51,7 @@ class DARTSFirstOrder(SupernetStrategy):
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
 
-class DARTSSecondOrder(SupernetStrategy):
+class DARTSSecondOrder(Bilevel):
     """Cross-entropy alone, α's gradient through one step of the weights (Liu et al., ICLR 2019, eq. 7–8)."""
 
     name: ClassVar[str] = "darts-second-order"

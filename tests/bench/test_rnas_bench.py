@@ -16,7 +16,7 @@ def test_it_is_registered() -> None:
 @pytest.mark.slow
 def test_every_kind_is_measured_and_costs_more_than_a_pass() -> None:
     lines: list[str] = []
-    found = rnas.ratios(lines.append, rounds=1, channels=2, cells=3, batch=2)
+    found = rnas.ratios(lines.append, rounds=1, channels=2, cells=3, batch_size=2)
     assert set(found["ratios"]) == {"darts", "second-order", "rnas-uniform", "rnas-max", "transcription"}
     assert found["ratios"]["rnas-max"] > found["ratios"]["rnas-uniform"] > 1
     assert len(lines) == 1
@@ -24,14 +24,14 @@ def test_every_kind_is_measured_and_costs_more_than_a_pass() -> None:
 
 
 def test_a_step_updates_both_levels() -> None:
-    of = rnas.strategy("rnas-uniform", 4, 3, 4)
-    alphas = [alpha.detach().clone() for alpha in of.alphas]
-    weights = [weight.detach().clone() for weight in of.weights]
-    rnas.unit(of)
-    assert all(torch.equal(a, b) for a, b in zip([*alphas, *weights], [*of.alphas, *of.weights]))
-    rnas.step(of)
-    assert not any(torch.equal(a, b) for a, b in zip(alphas, of.alphas))
-    assert sum(not torch.equal(a, b) for a, b in zip(weights, of.weights)) > len(weights) / 2
+    search = rnas.new_search(rnas.VARIANTS["rnas-uniform"], 4, 3, 4)
+    alphas = [alpha.detach().clone() for alpha in search.alphas]
+    weights = [weight.detach().clone() for weight in search.weights]
+    rnas.unit(search)
+    assert all(torch.equal(a, b) for a, b in zip([*alphas, *weights], [*search.alphas, *search.weights]))
+    rnas.step(search)
+    assert not any(torch.equal(a, b) for a, b in zip(alphas, search.alphas))
+    assert sum(not torch.equal(a, b) for a, b in zip(weights, search.weights)) > len(weights) / 2
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ from nas.searches.problem import SearchProblem
 from nas.searches.search_stage import FORECAST_CELLS, feasible, random_peer
 from nas.settings.schema import from_values
 from nas.strategies.proxies import PROXIES
-from nas.strategies.supernet.bilevel import Derived
+from nas.strategies.supernet.base import DerivedArchitecture
 
 SPACE = NASBench201()
 DEAD = str(SPACE.canonical(SPACE.parse("|none~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|")))
@@ -414,7 +414,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
         done=True,
         epochs_done=1,
         history=[result_factory.supernet_epoch(ALIVE, val_accuracy=0.1, val_robust_accuracy=0.1)],
-        result=lambda: Derived(NOTHING, 1, None),
+        result=lambda: DerivedArchitecture(NOTHING, 1, None),
         load_state_dict=lambda state: None,
     )
     monkeypatch.setattr(supernet_stage, "made", lambda worker: done)
@@ -426,7 +426,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
             assert REASON in str(caught.value)
             assert caught.value.exit_code == 1
         assert not (tmp_path / "run" / "result.json").exists()
-        done.result = lambda: Derived(ALIVE, 1, None)
+        done.result = lambda: DerivedArchitecture(ALIVE, 1, None)
         found = execute(run, Watcher())
         assert isinstance(found, SearchResult)
         assert found.best.arch == ALIVE

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from nas.core.data import Split
 from nas.strategies.supernet.accuracy import accuracies
-from nas.strategies.supernet.losses import RobustLoss
 from nas.strategies.supernet.perturbations import PERTURBATIONS, Budget
 from nas.strategies.supernet.regularisers import REGULARISERS
+from nas.strategies.supernet.robust_loss import RobustLoss
 
 
 class Broken(nn.Module):
@@ -40,7 +40,7 @@ def test_an_image_without_finite_logits_is_wrong(value: float) -> None:
     found = accuracies(broken, Split(images, labels), 4, 4, budget, generator)
     assert found == {"val_accuracy": 0.75, "val_robust_accuracy": 0.75}
     loss = RobustLoss(REGULARISERS.get("correlation"), PERTURBATIONS.get(PERTURBATIONS.names()[0]), budget, 0.0)
-    assert loss(broken, images / 255, labels, generator).accuracy == 0.75
+    assert loss.at(broken, images / 255, None, labels).accuracy == 0.75
 
 
 class Valley(nn.Module):

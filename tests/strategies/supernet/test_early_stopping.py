@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nas.results import SupernetEpoch
+from nas.strategies.supernet.early_stopping import early_stop, has_sharpened, is_collapsing
 from nas.strategies.supernet.options import BilevelOptions
-from nas.strategies.supernet.stopping import early_end, has_sharpened, is_collapsing
 
 
 def epochs(skips: int = 0, eigenvalues: tuple[float, ...] = (1.0,), warm_up: bool = False) -> list[SupernetEpoch]:
@@ -31,22 +31,22 @@ def epochs(skips: int = 0, eigenvalues: tuple[float, ...] = (1.0,), warm_up: boo
 
 
 def test_without_a_criterion_it_never_ends() -> None:
-    assert early_end(BilevelOptions(), epochs(9, (1.0,) * 5 + (9.0,) * 5)) is None
+    assert early_stop(BilevelOptions(), epochs(9, (1.0,) * 5 + (9.0,) * 5)) is None
 
 
 @pytest.mark.parametrize(("skips", "reason"), [(1, None), (2, "2 skip connections in the normal cell")])
 def test_skip_connections_are_counted_in_the_first_cell(skips: int, reason: str | None) -> None:
     history = epochs(skips, (1.0, 1.0))
-    end = early_end(BilevelOptions(stop_skips=2), history)
+    end = early_stop(BilevelOptions(stop_skips=2), history)
     assert end == (None if reason is None else (reason, history[-1]))
-    assert early_end(BilevelOptions(stop_skips=2), epochs(skips, warm_up=True)) is None
+    assert early_stop(BilevelOptions(stop_skips=2), epochs(skips, warm_up=True)) is None
 
 
 def test_a_loss_that_grew_sharp_ends_with_the_architecture_of_before() -> None:
     history = epochs(9, (1.0,) * 5 + (1.34,) * 5)
-    end = early_end(BilevelOptions(stop_eigenvalue=True), history)
+    end = early_stop(BilevelOptions(stop_eigenvalue=True), history)
     assert end == ("the validation loss became sharp in the architecture parameters", history[4])
-    assert early_end(BilevelOptions(stop_eigenvalue=True), epochs(9, (1.0,) * 10)) is None
+    assert early_stop(BilevelOptions(stop_eigenvalue=True), epochs(9, (1.0,) * 10)) is None
 
 
 def test_when_a_loss_has_sharpened() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from nas.strategies.supernet import SUPERNET_STRATEGIES
+import pytest
+
+from nas.core.config import checked
+from nas.core.errors import InputError
+from nas.strategies import STRATEGIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES, BilevelOptions
 
 RNAS_MAX: dict[str, Any] = {
     # Zhu et al., section 4.1
@@ -28,3 +33,40 @@ SUPERNETS: dict[str, dict[str, Any]] = {
 
 def test_the_defaults_are_those_of_the_sources() -> None:
     assert {name: asdict(SUPERNET_STRATEGIES.get(name).Options()) for name in SUPERNET_STRATEGIES.names()} == SUPERNETS
+
+
+def test_the_strategies_by_name() -> None:
+    assert SUPERNET_STRATEGIES.names() == ["darts", "darts-second-order", "rnas-max", "rnas-uniform"]
+    published = BilevelOptions()
+    for name in SUPERNET_STRATEGIES.names():
+        options = SUPERNET_STRATEGIES.get(name).Options()
+        options.check()
+        assert (options.coefficient == 0) == name.startswith("darts")
+        assert options.second_order == (name == "darts-second-order")
+        assert (options.lr, options.batch_size, options.epochs) == (0.025, 64, 50) == (
+            published.lr, published.batch_size, published.epochs
+        )  # fmt: skip
+        assert checked({"epochs": 2, "eps": "8/255"}, type(options)).eps == 8 / 255
+    assert SUPERNET_STRATEGIES.get("rnas-max").Options().perturbation == "pgd"
+    assert SUPERNET_STRATEGIES.get("rnas-uniform").Options().perturbation == "uniform"
+
+
+def test_ask_tell_strategies_are_not_disturbed() -> None:
+    assert not set(STRATEGIES.names()) & set(SUPERNET_STRATEGIES.names())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"coefficient": -1.0}, "strategy.coefficient"),
+        ({"batch_size": 1}, "strategy.batch_size"),
+        ({"step_size": 0.0}, "strategy.step_size"),
+        ({"regulariser": "correlatio"}, "did you mean 'correlation'"),
+        ({"perturbation": "pdg"}, "did you mean 'pgd'"),
+        ({"stop_skips": 0}, "strategy.stop_skips"),
+        ({"precision": "fp8"}, "strategy.precision"),
+    ],
+)
+def test_bad_options_are_told(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        BilevelOptions(**options).check()

@@ -1,0 +1,71 @@
+"""What both levels of RNAS minimise: L(m(x), y) + λ·f(m(x'), m(x)) of a supernet m, L the cross-entropy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.core.logits import correct
+from nas.search_spaces.supernet import Supernet, differentiate_only
+from nas.strategies.supernet.perturbations import Budget, Perturbation
+from nas.strategies.supernet.regularisers import Regulariser
+
+
+class Terms(NamedTuple):
+    """The loss of one batch and its parts, each a scalar; `total` is differentiable."""
+
+    total: Tensor
+    cross_entropy: Tensor
+    disagreement: Tensor  # f; 0 where it is not part of the loss
+    accuracy: Tensor  # on the clean images
+
+    def stacked(self) -> Tensor:
+        return torch.stack([term.detach() for term in self])
+
+
+@dataclass(frozen=True)
+class RobustLoss:
+    """L(m(x), y) + λ·f(m(x'), m(x)), which both levels minimise.
+
+    No parameter gets a gradient while x' is made, so those passes only go back to the input and keep no activations for
+    the weights. With λ = 0 there is no x' and no random number is drawn.
+    """
+
+    f: Regulariser
+    perturbation: Perturbation
+    budget: Budget
+    coefficient: float  # λ
+
+    def perturbed(self, m: Supernet, x: Tensor, noise: torch.Generator, clean: Tensor | None = None) -> Tensor | None:
+        """x' for the supernet as it is now, `clean` the logits of x where they are known; None with λ = 0."""
+        if self.coefficient == 0:
+            return None
+        if clean is None:
+            with torch.no_grad():
+                clean = m(x)
+        with differentiate_only(m, ()):
+            return self.perturbation(lambda x_adv: self.f(clean, m(x_adv)), x, self.budget, noise)
+
+    def at(self, m: Supernet, x: Tensor, x_adv: Tensor | None, y: Tensor, clean: Tensor | None = None) -> Terms:
+        """The loss at a given x'; `clean` are the logits of x with their graph, where they are known."""
+        clean = m(x) if clean is None else clean
+        perturbed = None if x_adv is None else m(x_adv)
+        cross_entropy = functional.cross_entropy(clean, y)
+        disagreement = torch.zeros_like(cross_entropy) if perturbed is None else self.f(clean, perturbed)
+        total = cross_entropy + self.coefficient * disagreement
+        accuracy = correct(clean.detach(), y).float().mean()
+        return Terms(total, cross_entropy.detach(), disagreement.detach(), accuracy)
+
+    @property
+    def attack_passes(self) -> int:
+        """Passes forward and back to the input that making x' takes."""
+        return self.perturbation.passes(self.budget) if self.coefficient else 0
+
+    @property
+    def loss_passes(self) -> int:
+        """Passes forward and back to the parameters that the loss takes once x' is there."""
+        return 2 if self.coefficient else 1
