@@ -20,7 +20,7 @@ from nas.core.statistics.repetitions import sign_flip
 MIB = 2**20
 # limits that a test cannot reach in seconds, and times that no test waits for
 LIMITS: dict[str, dict[str, Any]] = {
-    "config.schema": {"LONGEST_TEXT": 10_000},
+    "config.schema": {"MAX_TEXT_LENGTH": 10_000},
     "execution.local_pool": {"GRACE_SECONDS": 20.0},
     "eigenvalues": {"BREAKDOWN": 1e-6},
     "data.cache": {"MAX_NAMED": 20},
@@ -46,7 +46,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "execution.signals": {"SECOND_SIGNAL_SECONDS": 1.0},
     "storage.sqlite": {"APPLICATION": int.from_bytes(b"nass", "big"), "FORMAT": 2},
     "io.unpack": {"MAX_FILES": 100_000},
-    "config.yaml_size": {"CHARACTERS": 100_000, "VALUES": 20_000, "DEPTH": 40},
+    "config.yaml_size": {"MAX_CHARACTERS": 100_000, "MAX_VALUES": 20_000, "MAX_DEPTH": 40},
 }
 
 
@@ -108,7 +108,7 @@ def test_sections_are_40_deep_at_most() -> None:
 @pytest.fixture
 def fifty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer than the 20,000 values, for time."""
-    monkeypatch.setattr(yaml_size, "VALUES", 50)
+    monkeypatch.setattr(yaml_size, "MAX_VALUES", 50)
 
 
 @pytest.mark.usefixtures("fifty")

@@ -1,4 +1,4 @@
-"""When a setting has an effect: declared beside what reads it, asked for where a user types one."""
+"""Conditions under which settings have an effect: declared beside the code that reads them, checked for user input."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Condition:
-    """When one key of a section has an effect.
+    """When one key of a section has an effect. A key without a condition always has one.
 
-    `holds` tells it of the section's settings (of a strategy's options: of them and of the search space). `words`
-    follow "has no effect" in a message and say what is missing: "without eval.sweep"; they may be a function of the
-    settings. A key without a condition always has an effect.
+    `holds` takes the section's settings; for an option of a strategy, these options and the search space. `words` say
+    what is missing, as in "has no effect without eval.sweep", or make such words from the settings.
     """
 
     holds: Callable[..., bool]
@@ -25,7 +24,7 @@ class Condition:
 
 
 def chosen(section: str, key: str, *values: str) -> Condition:
-    """For a key that belongs to some values of another key of its section: `gamma` to `schedule` step."""
+    """The condition of a key that only some values of another key use, as `gamma` is used by the schedule `step`."""
 
     def words(settings: Any) -> str:
         name = getattr(settings, "section", section)
@@ -37,7 +36,7 @@ def chosen(section: str, key: str, *values: str) -> Condition:
 def conditions_of(component: Any) -> Mapping[str, Condition]:
     """The conditions that a component (a strategy) states for its options, by key.
 
-    Those of a class it inherits from do not count: what a third party derives may read what its parent leaves alone.
+    Conditions of a base class do not count: a subclass of a third party may read an option that its base ignores.
     """
     return vars(component).get("conditions", {})
 
@@ -45,18 +44,18 @@ def conditions_of(component: Any) -> Mapping[str, Condition]:
 def may_read(component: Any, key: str) -> bool:
     """Whether a component (a training method, an attack, a data set) may read the key.
 
-    It may unless its own `reads` lists keys and this is none of them; a list is not inherited, for the same reason.
+    It may, unless it has a list `reads` without this key. The list of a base class does not count: see `conditions_of`.
     """
     reads = vars(component).get("reads")
     return reads is None or key in reads
 
 
 def readers(components: Mapping[str, Any], key: str) -> list[str]:
-    """The names of the components that say that they read the key."""
+    """The names of the components whose list `reads` has the key."""
     return [name for name, one in components.items() if key in (vars(one).get("reads") or ())]
 
 
 def either(words: Any) -> str:
-    """a, b or c"""
+    """`a`, `a or b`, `a, b or c`."""
     words = list(words)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,4 +1,4 @@
-"""Recipes: short YAML files that extend one another, those that come with the project and those of a user."""
+"""Recipes: short YAML files that extend one another, shipped with the project or written by a user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nas.core.registry import suggest
 
 
 def shipped() -> list[str]:
-    """Names of the recipes that come with the project."""
+    """The names of the recipes that are shipped with the project."""
     folder = resources.files("nas.configs")
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
@@ -34,29 +34,29 @@ def describe(name: str) -> str:
 
 
 def compose(name: str, above: tuple[str, ...] = ()) -> Values:
-    """The recipe `name` (shipped) or file `name` (a path ending in .yaml) with everything it `extends` below it.
+    """The values of a shipped recipe, or of a file if `name` ends in .yaml, laid over those of what it `extends`.
 
-    A file that a file extends is looked up beside it. `above` are the recipes that extend this one, so that a circle
-    is told.
+    A file that another file extends is looked up in the same folder. `above` are the recipes that extend this one.
+    Raises InputError if one of them is missing or is no YAML, or if they extend each other in a circle.
     """
     text, where = _read(name)
-    own = copy.deepcopy(_section(text, where))
+    own = copy.deepcopy(_parsed(text, where))
     merged: Values = {}
     parents = own.pop("extends", None) or []
     for parent in parents if isinstance(parents, list) else [parents]:
         if not isinstance(parent, str):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
         beside = parent.endswith((".yaml", ".yml")) and name.endswith((".yaml", ".yml"))
-        found = str(Path(name).parent / expanded(parent)) if beside else parent
-        if found in (*above, name):
+        extended = str(Path(name).parent / expanded(parent)) if beside else parent
+        if extended in (*above, name):
             raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
-        merged = _laid_over(merged, compose(found, (*above, name)))
-    return _laid_over(merged, own)
+        merged = _merged_by_name(merged, compose(extended, (*above, name)))
+    return _merged_by_name(merged, own)
 
 
 @functools.lru_cache(maxsize=64)
-def _section(text: str, where: str) -> Any:
-    """The keys and values of a file's text."""
+def _parsed(text: str, where: str) -> Any:
+    """The keys and values of a file. Raises InputError if its text is no YAML of keys and values."""
     try:
         check_size(text)
         check_numbers(text)
@@ -70,8 +70,8 @@ def _section(text: str, where: str) -> Any:
         raise _no_section(where) from error
 
 
-def _laid_over(below: Values, above: Values) -> Values:
-    """`merge`, but a section with another `name` takes the place of the old: one strategy's keys are not another's."""
+def _merged_by_name(below: Values, above: Values) -> Values:
+    """`merge`, except that a section with another `name` replaces the old one: its keys belong to another component."""
 
     def renamed(key: str) -> bool:
         old, new = below[key], above.get(key)
@@ -85,6 +85,7 @@ def _no_section(where: str) -> InputError:
 
 
 def _read(name: str) -> tuple[str, str]:
+    """The text of a recipe or file, and what to call it in messages. Raises InputError if there is none."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         try:
@@ -96,10 +97,10 @@ def _read(name: str) -> tuple[str, str]:
     for part in [*parts[:-1], parts[-1] + ".yaml"]:
         file = file.joinpath(part)
     try:
-        there = ".." not in parts and not name.startswith("/") and bool(name) and file.is_file()
+        exists = ".." not in parts and not name.startswith("/") and bool(name) and file.is_file()
     except (OSError, ValueError):  # no file can have such a name
-        there = False
-    if not there:
+        exists = False
+    if not exists:
         raise InputError(
             f"Expected a configuration but got {name!r}{suggest(name, shipped())}; use one of "
             f"{', '.join(shipped())}, or a path ending in .yaml."

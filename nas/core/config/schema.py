@@ -21,15 +21,15 @@ from nas.core.registry import suggest
 
 T = TypeVar("T")
 Values = dict[str, Any]  # plain values by their keys; those of a section are under its name
-OVERRIDE = re.compile(r"^[\w.]+=")  # what tells `key=value` from an architecture such as Genotype(normal=...)
-LONGEST_TEXT = 10_000  # characters of a single value; a genotype has 500, a path at most 4,096
-SIMPLE = (int, float, str, bool)  # types of a value that need no conversion
-PATH = "path"  # in the metadata of the field of a setting that is a path or a list of them
+OVERRIDE = re.compile(r"^[\w.]+=")  # `key=value`, but no architecture such as Genotype(normal=...)
+MAX_TEXT_LENGTH = 10_000  # of a single value; a genotype has 500 characters, a path at most 4,096
+SCALARS = (int, float, str, bool)  # a value that has such a type already needs no conversion
+PATH = "path"  # marks, in its field's metadata, a setting that is a path or a list of paths
 REFERENCE = re.compile(r"[^$\\]*\$\{[\w.]+\}[^$\\]*")
 
 
 class UnknownKey(InputError):
-    """A `key` that the schema lacks; `listed` are those that are possible in its place, in words."""
+    """The schema has no such `key`; `listed` names the possible ones in words."""
 
     def __init__(self, key: str, known: list[str]) -> None:
         self.key = key
@@ -37,7 +37,7 @@ class UnknownKey(InputError):
         super().__init__(f"Unknown key {key!r}{suggest(key, known)}; possible here: {self.listed}.")
 
     def elsewhere(self, of: str, chosen: str, others: list[str]) -> InputError:
-        """The same where the key is one of others than the chosen component; `of` stands before their names."""
+        """The error for a key that not the chosen component has but `others`, whose names follow the prefix `of`."""
         return InputError(
             f"Unknown key: {self.key} is a key of {of}{', '.join(others)}, not of {chosen}; possible here: "
             f"{self.listed}."
@@ -45,12 +45,12 @@ class UnknownKey(InputError):
 
 
 def path_field() -> Any:
-    """The field of a setting that is a path, by default none: `checked` puts the home folder for its `~`."""
+    """The field of a setting that is a path, None by default; `checked` replaces a leading `~` by the home folder."""
     return dataclasses.field(default=None, metadata={PATH: True})
 
 
 def expanded(text: str) -> str:
-    """A path as the shell would expand the `~` at its beginning."""
+    """A path with the home folder in place of a leading `~`, as in the shell."""
     try:
         return os.path.expanduser(text)
     except ValueError:  # no user can have such a name
@@ -58,7 +58,7 @@ def expanded(text: str) -> str:
 
 
 def merge(below: Values, above: Values) -> Values:
-    """`below` with the keys of `above` laid over it, section by section."""
+    """The keys of both, section by section; those of `above` replace those of `below`."""
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
@@ -67,7 +67,10 @@ def merge(below: Values, above: Values) -> Values:
 
 
 def override(values: Values, overrides: list[str], schema: type) -> Values:
-    """`values` with each `key=value` laid over it; a value is read as text where the schema says text, else as YAML."""
+    """The values after each `key=value`. A value is text if the schema says so, else YAML.
+
+    Raises InputError if there is no such key or the value is no YAML.
+    """
     for text in overrides:
         key, _, value = text.partition("=")
         kind = _field_type(schema, key)
@@ -86,10 +89,10 @@ def override(values: Values, overrides: list[str], schema: type) -> Values:
 
 
 def checked(values: Values, schema: type[T]) -> T:
-    """An instance of the dataclass `schema`; unknown keys, wrong types and impossible values are `InputError`s.
+    """The values as an instance of the dataclass `schema`, with its defaults for the others.
 
-    Floats may be written as fractions (`8/255`), lists of text as `a,b`. Every (nested) dataclass with a method
-    `check()` is asked to check itself.
+    Floats may be written as fractions (`8/255`), lists of text as `a,b`. `check()` is called on every (nested)
+    dataclass that has it. Raises InputError if a key is unknown, a type is wrong or a value is impossible.
     """
     kind: Any = schema
     instance: T = _instance(_dereferenced(merge(_defaults(kind), values)), kind, "")
@@ -103,7 +106,7 @@ def _defaults(schema: Any) -> Values:
 
 
 def _instance(values: Any, schema: Any, path: str) -> Any:
-    """The values in an instance of the schema, not checked yet but for their types."""
+    """The values as an instance of the schema; only their types are checked."""
     if not isinstance(values, dict):
         raise InputError(f"Expected a section of keys for {path.rstrip('.')!r} but got {values!r}.")
     hints = _hints(schema)
@@ -118,15 +121,15 @@ def _instance(values: Any, schema: Any, path: str) -> Any:
         if dataclasses.is_dataclass(kind) and not (value is None and kind is not hint):
             made[field.name] = _instance(value, kind, f"{key}.")
         else:
-            value = _typed(value, hint, key)
-            made[field.name] = _at_home(value) if PATH in field.metadata else value
+            value = _converted(value, hint, key)
+            made[field.name] = _with_home(value) if PATH in field.metadata else value
     return schema(**made)
 
 
-def _typed(value: Any, hint: Any, key: str) -> Any:
-    """The value as one of the type; `8/255` as a float and `a,b` as a list where the type is one."""
+def _converted(value: Any, hint: Any, key: str) -> Any:
+    """The value in the type of the hint: `8/255` becomes a float, `a,b` a list. Raises InputError if it has another."""
     kind = _unwrapped(hint)
-    if value == "???":  # omegaconf would take it for a value that is yet to come
+    if value == "???":  # to omegaconf, a value that will be given later
         raise InputError(f"Expected a value for {key} but got '???'; leave the key out for its default.")
     _check_text(value, key)
     if isinstance(value, bool) and kind in (int, str):
@@ -136,13 +139,13 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
     elif typing.get_origin(kind) is list and not (value is None and kind is not hint):
         (item_kind,) = typing.get_args(kind)
         value = _items(value, item_kind, key)
-        if item_kind in SIMPLE and all(type(item) is item_kind for item in value):
+        if item_kind in SCALARS and all(type(item) is item_kind for item in value):
             return value
-    if (type(value) is kind and kind in SIMPLE) or (value is None and kind is not hint):
+    if (type(value) is kind and kind in SCALARS) or (value is None and kind is not hint):
         return value
     section, dot, name = key.rpartition(".")
     try:
-        return getattr(OmegaConf.to_object(OmegaConf.merge(_single(name, hint), {name: value})), name)
+        return getattr(OmegaConf.to_object(OmegaConf.merge(_schema_of_one(name, hint), {name: value})), name)
     except OmegaConfBaseException as error:
         raise _invalid(f"{section}{dot}{getattr(error, 'full_key', None) or name}", error) from error
 
@@ -156,8 +159,8 @@ def _value(text: str) -> Any:
 
 
 @functools.cache
-def _single(name: str, hint: Any) -> Any:
-    """A schema of one key, as omegaconf has it; to be merged into, which leaves it as it is."""
+def _schema_of_one(name: str, hint: Any) -> Any:
+    """A schema of one key for omegaconf. It is shared: merging makes a copy."""
     return OmegaConf.structured(dataclasses.make_dataclass("Single", [(name, hint)]))
 
 
@@ -166,8 +169,8 @@ def plain(instance: Any) -> Values:
     return dataclasses.asdict(instance)
 
 
-def _at_home(value: Any) -> Any:
-    """A path or a list of them with the home folder in the place of `~`."""
+def _with_home(value: Any) -> Any:
+    """A path or a list of paths, each with the home folder in place of a leading `~`."""
     if isinstance(value, list):
         return [expanded(one) for one in value]
     return expanded(value) if isinstance(value, str) else value
@@ -197,14 +200,14 @@ def _hints(schema: type) -> dict[str, object]:
 
 
 def _unwrapped(kind: Any) -> Any:
-    """`int` of `int | None`."""
+    """`int` for `int | None`; any other type as it is."""
     arguments = [argument for argument in typing.get_args(kind) if argument is not type(None)]
     is_optional = len(arguments) == 1 and len(typing.get_args(kind)) == 2
     return arguments[0] if is_optional else kind
 
 
 def _field_type(schema: type, key: str) -> Any:
-    """The type of a dotted key; `InputError` with the nearest key where there is none."""
+    """The type of a dotted key. Raises InputError with the most similar key if there is no such key."""
     kind: Any = schema
     path: list[str] = []
     for part in key.split("."):
@@ -228,19 +231,19 @@ def has_key(schema: type, key: str) -> bool:
 
 
 def _dereferenced(values: Values) -> Values:
-    """The values with what each reference such as `${seed}` refers to in its place."""
+    """The values with each reference, such as `${seed}`, replaced by the value of that key."""
     if "${" not in repr(values):
         return values
     _check_references(values, "")
     try:
-        found = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
+        resolved = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
     except OmegaConfBaseException as error:
         raise _invalid(getattr(error, "full_key", None), error) from error
-    return typing.cast(Values, found)
+    return typing.cast(Values, resolved)
 
 
 def _check_references(value: Any, key: str) -> None:
-    """A text may refer to one other key, and to nothing else: not to the environment, not to itself twice over."""
+    """Raises InputError if a text refers to anything but one other key: to the environment, or to several keys."""
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_references(inner, f"{key}.{name}" if key else name)
@@ -256,9 +259,9 @@ def _check_references(value: Any, key: str) -> None:
 
 
 def _check_text(value: Any, key: str) -> None:
-    if isinstance(value, str) and ("\0" in value or len(value) > LONGEST_TEXT):
+    if isinstance(value, str) and ("\0" in value or len(value) > MAX_TEXT_LENGTH):
         raise InputError(
-            f"Expected a text of at most {LONGEST_TEXT} characters, none of them zero, for {key} but got {value!r}; "
+            f"Expected a text of at most {MAX_TEXT_LENGTH} characters, none of them zero, for {key} but got {value!r}; "
             "shorten it."
         )
 

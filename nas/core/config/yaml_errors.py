@@ -1,4 +1,4 @@
-"""What is wrong with a text that is no YAML, in one line: where, why, and what helps."""
+"""Explains in one line why a text is no YAML: the place, the reason, and what to do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ QUOTES = "put the value in quotes"
 
 
 def explained(error: BaseException, text: str | None = None) -> str:
-    """The parser's reason; with the `text` that it read, also line and column, counted from 1.
+    """The parser's reason and, if the `text` is given, the line and column, counted from 1.
 
-    Architectures such as `|nor_conv_3x3~0|+|...|` need quotes in YAML, where `|` begins a text of several lines.
+    Architectures such as `|nor_conv_3x3~0|+|...|` need quotes: in YAML, `|` begins a text of several lines.
     """
     if isinstance(error, ReaderError):
         return _placed(text, error.position, str(error).splitlines()[0])
@@ -20,16 +20,16 @@ def explained(error: BaseException, text: str | None = None) -> str:
         return _first_line(str(error)) or type(error).__name__
     reason = _first_line(error.problem or str(error))
     mark = error.problem_mark or error.context_mark
-    context, begun = error.context or "", error.context_mark
-    if begun is not None and mark is not None and begun.line != mark.line and text is not None:
-        reason += f" ({_first_line(context)} that begins in {_place(begun)})"
+    context, start = error.context or "", error.context_mark
+    if start is not None and mark is not None and start.line != mark.line and text is not None:
+        reason += f" ({_first_line(context)} that begins in {_place(start)})"
     elif context:
         reason += f" ({_first_line(context)})"
-    where = f"{_place(mark)}: " if mark is not None and text is not None else ""
-    return f"{where}{reason}{_help(error)}"
+    place = f"{_place(mark)}: " if mark is not None and text is not None else ""
+    return f"{place}{reason}{_advice(error)}"
 
 
-def _help(error: MarkedYAMLError) -> str:
+def _advice(error: MarkedYAMLError) -> str:
     problem = error.problem or ""
     if "'\\t'" in problem:
         return "; indent with spaces, not with tabs"

@@ -1,4 +1,4 @@
-"""Refuse numbers that YAML 1.1 reads otherwise than people do: 010 is eight there, and 1:30 is ninety."""
+"""Refuse numbers that mean something else in YAML 1.1 than to people: 010 is eight there, and 1:30 is ninety."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 
 
 def check_numbers(text: str) -> None:
-    """`MarkedYAMLError` at the first unquoted number with a leading zero or with colons.
+    """Raises MarkedYAMLError at the first unquoted number with a leading zero or with colons.
 
-    Other `YAMLError`s where `text` is no YAML.
+    Raises another YAMLError if `text` is no YAML.
 
     Source: the types int and float of YAML 1.1, https://yaml.org/type/int.html and https://yaml.org/type/float.html.
     """

@@ -1,12 +1,12 @@
-"""Refuse YAML that is small to send and large to read, before anything is built from it."""
+"""Refuse YAML that is a short text but stands for very many values, before anything is made from it."""
 
 from __future__ import annotations
 
 import yaml
 
-CHARACTERS = 100_000  # of a text; a recipe has a thousand
-VALUES = 20_000  # of a text, what an alias repeats counted each time
-DEPTH = 40  # sections within sections
+MAX_CHARACTERS = 100_000  # in a text; a recipe has a thousand
+MAX_VALUES = 20_000  # in a text; the values that an alias repeats count each time
+MAX_DEPTH = 40  # of sections within sections
 
 
 class TooLarge(yaml.YAMLError):
@@ -14,20 +14,20 @@ class TooLarge(yaml.YAMLError):
 
 
 def check_size(text: str) -> None:
-    """`TooLarge` where `text` has more characters, values or levels than settings can have; other `YAMLError`s where it
-    is no YAML.
+    """Raises TooLarge if `text` has more characters, values or levels than settings can have.
 
-    An alias may repeat a list of aliases of lists of aliases ...: ten lines can stand for a billion values. The size
-    of each anchored value is known when it ends, so one pass over the events adds up what the whole stands for.
+    Raises another YAMLError if it is no YAML. An alias may repeat a list of aliases of lists of aliases ..., so that
+    ten lines can stand for a billion values. The size of an anchored value is known at its end, so one pass over the
+    parser's events is enough to add up the values that the whole text stands for.
     """
-    if len(text) > CHARACTERS:
-        raise TooLarge(f"it has {len(text):,} characters, more than {CHARACTERS:,}")
+    if len(text) > MAX_CHARACTERS:
+        raise TooLarge(f"it has {len(text):,} characters, more than {MAX_CHARACTERS:,}")
     sizes: dict[str, int] = {}  # values behind each anchor
-    open_: list[tuple[str | None, int]] = []  # anchor of each list or section under way, values before it
+    unfinished: list[tuple[str | None, int]] = []  # anchor of each list or section, values before it
     total = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            if any(anchor == event.anchor for anchor, _ in open_):
+            if any(anchor == event.anchor for anchor, _ in unfinished):
                 raise TooLarge(f"{event.anchor!r} is within itself")
             total += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):
@@ -35,13 +35,13 @@ def check_size(text: str) -> None:
             if event.anchor is not None:
                 sizes[event.anchor] = 1
         elif isinstance(event, yaml.CollectionStartEvent):
-            open_.append((event.anchor, total))
+            unfinished.append((event.anchor, total))
             total += 1
-            if len(open_) > DEPTH:
-                raise TooLarge(f"it has more than {DEPTH} levels")
+            if len(unfinished) > MAX_DEPTH:
+                raise TooLarge(f"it has more than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_.pop()
+            anchor, before = unfinished.pop()
             if anchor is not None:
                 sizes[anchor] = total - before
-        if total > VALUES:
-            raise TooLarge(f"it stands for more than {VALUES:,} values")
+        if total > MAX_VALUES:
+            raise TooLarge(f"it stands for more than {MAX_VALUES:,} values")
