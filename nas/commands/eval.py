@@ -75,7 +75,7 @@ class Eval(RunCommand):
         from nas.runs.stages.context import Worker
         from nas.settings import reach
 
-        settings.once(self.name)
+        settings.check_single_seed(self.name)
         reach.warn(self.reader(), settings)
         dataset = Worker(settings, None, keep).dataset
         eval_stage.check(settings, dataset)

@@ -80,7 +80,7 @@ class Score(Command):
                     "Expected --sample with --seed, which is the sample's; seed=S draws weights and batch."
                 )
             settings = from_values(self.reader(tuple(names)), {"space": space, "name": "score"}, overrides)
-            settings.once(self.name)
+            settings.check_single_seed(self.name)
             candidates = ArchitectureSource(
                 SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique
             )

@@ -35,7 +35,7 @@ class Search(RunCommand):
         from nas.searches import search_stage
         from nas.settings import reach
 
-        settings.once(self.name)
+        settings.check_single_seed(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         search_stage.check_settings(self.name, settings)
         search_stage.check(Worker(settings, None, keep))

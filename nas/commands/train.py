@@ -58,7 +58,7 @@ class Train(RunCommand):
         from nas.settings import reach
         from nas.train import check_selection
 
-        settings.once(self.name)
+        settings.check_single_seed(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         check_selection(settings.train, settings.data.validation)
         train_stage.say(train_stage.one_image(settings, True, []))

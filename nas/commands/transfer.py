@@ -70,7 +70,7 @@ class Transfer(RunCommand):
         from nas.runs.stages.transfer import check
         from nas.settings import reach
 
-        settings.once(self.name)
+        settings.check_single_seed(self.name)
         check(settings, given, keep)
         reach.warn(self.reader(), settings)
 

@@ -62,7 +62,7 @@ class DPSOptions:
 
 def check(settings: Settings) -> None:
     """`InputError` for what would stop the run later, before anything is written."""
-    settings.once("dps")
+    settings.check_single_seed("dps")
     if not settings.proxies.eproxy.use_barrier:
         raise InputError(
             "Expected a barrier for nas dps, which searches its kernel and initialisation, but got "

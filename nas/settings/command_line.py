@@ -39,7 +39,7 @@ def from_values(reader: Reader, values: config.Values, words: Sequence[str] | No
             f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; "
             "only nas eval and nas transfer can do without."
         )
-    given = config.flat(config.override({}, schema.in_full(values, overrides), type(settings)))
+    given = config.flat(config.override({}, schema.with_full_keys(values, overrides), type(settings)))
     before, default = config.flat(values), config.flat(config.plain(type(settings)()))
     now = config.flat(config.plain(settings))
     reset = {key for key in given if now[key] == default[key] != before.get(key, default[key])}  # to its default

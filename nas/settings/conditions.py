@@ -1,8 +1,9 @@
-"""Which settings have an effect in which command: where the declarations of all sections meet.
+"""Which settings have an effect in which command.
 
-What is declared: the keys that act in a command (by the command itself), what other settings a key needs (the rules
-here, where these are of another section, `train/conditions.py`, `eval/conditions.py`, the `conditions` of a strategy),
-and which keys a training method, an attack or a data set `reads`. A key of which nothing is declared acts.
+Declared elsewhere are the keys that act in a command (in the command itself), the other settings of its section that a
+key needs (`train/conditions.py`, `eval/conditions.py`, the `conditions` of a strategy), and the keys that a training
+method, an attack or a data set `reads`. The rules here join these, and add conditions between sections. A key of which
+nothing is declared has an effect.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from nas.train import conditions as of_train
 
 
 def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict[str, str]:
-    """Those of the dotted keys that cannot change what the command does with these settings, and why, in words.
+    """Those of the dotted keys that cannot change what the command does with these settings; the reason by key.
 
-    A key of which nothing is declared acts, and so does what a later command takes from the run.
+    A key that a later command will take from the run has an effect.
     """
     use = Use(reader, settings)
     reasons = (
@@ -44,18 +45,20 @@ def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict
 
 
 class Use:
-    """What a command with these settings looks at."""
+    """What a command needs with these settings."""
 
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self.reader = reader
         self.settings = settings
         self.supernet = settings.strategy.name in SUPERNET_STRATEGIES.components
-        self.asks = reader.takes("search.objective") and not self.supernet  # for metrics of candidates
+        measures_candidates = reader.takes("search.objective") and not self.supernet
         search = settings.search
         names = [term.name for text in (search.objective, search.cheap) if text for term in parse(text)]
         names += [name for name in search.features if name != GRAPH]
-        self.metrics = {name: source_of(name) for name in names} if self.asks else {}
-        self.limited = {Constraint.parse(text, True).quantity for text in search.constraints} if self.asks else set()
+        self.metrics = {name: source_of(name) for name in names} if measures_candidates else {}
+        self.limited = (
+            {Constraint.parse(text, True).quantity for text in search.constraints} if measures_candidates else set()
+        )
         self.proxies = {*reader.proxies, *self._of("proxy")}
 
     def _of(self, source: str) -> list[str]:
@@ -71,18 +74,18 @@ class Use:
 
     @property
     def labels(self) -> list[str]:
-        """The `trained:` metrics asked for."""
+        """The `trained:` metrics that are needed."""
         return self._of("trained")
 
     @cached_property
     def body(self) -> Any:
-        """Of a network that would be trained."""
+        """The body of a network that would be trained."""
         space = SPACES.get(self.settings.space)()
         with seeded(0):
             return space.build(space.largest(), **vars(self.settings.model)).body
 
 
-Rule = Callable[[Use, str], str | None]  # why the key has no effect; None where the rule has nothing against it
+Rule = Callable[[Use, str], str | None]  # why the key has no effect; None if the rule does not know a reason
 
 
 def _taken(use: Use, key: str) -> str | None:

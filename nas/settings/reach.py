@@ -1,7 +1,7 @@
-"""Warnings about attacks whose steps cannot cross the radius of their ball: under them a network looks too robust.
+"""Warnings about attacks whose steps cannot reach the radius of their ball, so that networks look too robust.
 
-The perturbation of a supernet search is left out: no accuracy comes of it, and that of RNAS goes .03 of .031 in its
-paper.
+The perturbation in a supernet search is not checked: it measures no accuracy, and in the paper of RNAS it reaches only
+.03 of a radius of .031.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from nas.train import METHODS, TrainSettings, adversarial
 
 
 def warn(reader: Reader, settings: Settings) -> None:
-    """Log each warning that the settings of a new run of a command deserve, once."""
+    """Log each warning about the settings of a new run once."""
     for text in warnings(reader, settings):
         logging.getLogger("nas").warning("%s", text)
 
 
 def warnings(reader: Reader, settings: Settings) -> list[str]:
-    """Where steps · step size < eps in what a command trains, labels and attacks with."""
-    found: list[str] = []
+    """A warning for each attack of the command's trainings, labels and evaluations with steps · step size < eps."""
+    texts: list[str] = []
     if reader.takes("train.eps"):
         for method in reader.trainings(settings):
-            found += _of_training(replace(settings.train, method=method), settings.data.validation != 0)
+            texts += _of_training(replace(settings.train, method=method), settings.data.validation != 0)
     if reader.takes("search.objective") and not is_supernet(settings):
         labels = [name.removeprefix(TRAINED) for name in settings.search.metrics() if source_of(name) == "trained"]
         if labels:
-            found += _of_training(settings.label, settings.label.select == "best")
+            texts += _of_training(settings.label, settings.label.select == "best")
         names = dict.fromkeys(label.removeprefix("hrs:") for label in labels if label != "clean")
-        found += _of_attacks([(name, made(name, settings.eval)) for name in names])
+        texts += _of_attacks([(name, made(name, settings.eval)) for name in names])
     if reader.takes("eval.attacks"):
-        found += _of_attacks(_evaluation(settings.eval))
-    return list(dict.fromkeys(found))
+        texts += _of_attacks(_evaluation(settings.eval))
+    return list(dict.fromkeys(texts))
 
 
 def _of_training(settings: TrainSettings, validated: bool) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _of_training(settings: TrainSettings, validated: bool) -> Iterator[str]:
 
 
 def _evaluation(settings: EvalSettings) -> list[tuple[str, Attack]]:
-    """Every attack of an evaluation, those on few images too; one that is on a curve by its name alone."""
+    """Every attack of an evaluation, also those on few images; the attack of a curve without its radius."""
     names = [settings.measure_attack] if "calibration" in settings.measures else []
     names += [f"pgd{STEPS}"] if settings.checks else []
     plan = [(label.partition("@")[0], attack) for label, attack in attacks_of(settings)]
@@ -65,7 +65,7 @@ def _evaluation(settings: EvalSettings) -> list[tuple[str, Attack]]:
 
 
 def _of_attacks(plan: list[tuple[str, Attack]]) -> Iterator[str]:
-    """One warning for each attack, whatever the number of the radii that are out of its reach."""
+    """One warning for each attack, however many radii it cannot reach."""
     short: dict[str, dict[float, Walk]] = {}
     for name, attack in plan:
         walk = attack.walk()

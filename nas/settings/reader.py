@@ -1,4 +1,4 @@
-"""What a command looks at of the settings; light, as the commands say it of themselves."""
+"""Which settings a command reads. Every command declares this, so this file imports nothing that takes time."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 class Reader:
     """One command as a reader of settings."""
 
-    command: str  # as it is typed
-    patterns: Mapping[str, tuple[str, ...]]  # by command, this one and others: the keys that act in it, as `train.*`
-    later: tuple[str, ...] = ()  # sections that other commands take from its run
+    command: str  # its name on the command line
+    patterns: Mapping[str, tuple[str, ...]]  # by command, of all: the keys that act in it, as `train.*`
+    later: tuple[str, ...] = ()  # sections that other commands will take from its run
     needs_training_images: bool = True
-    instead: Mapping[str, str] = field(default_factory=dict)  # by key: what to do where another command takes it
-    proxies: tuple[str, ...] = ()  # that it computes, where they are not the settings' business
-    narrowed: Callable[[Any], Any] = lambda settings: settings  # what it uses of the settings of an evaluation
+    instead: Mapping[str, str] = field(default_factory=dict)  # advice, by key that only other commands take
+    proxies: tuple[str, ...] = ()  # that it computes whatever the settings say
+    narrowed: Callable[[Any], Any] = lambda settings: settings  # the part of `eval` that it uses
 
     def takes(self, key: str) -> bool:
-        """Whether a dotted key acts in the command; one of which no command says that it does acts in all."""
+        """Whether a dotted key acts in the command; a key that no command declares acts in all."""
         takers = self.takers(key)
         return not takers or self.command in takers
 
     def trainings(self, settings: Any) -> list[str]:
-        """The methods of the networks that are trained to the end."""
+        """The methods by which networks are trained to the end."""
         return settings.run.trainings if self.takes("run.trainings") else [settings.train.method]
 
     def takers(self, key: str) -> list[str]:
-        """The commands in which the key is said to act."""
+        """The commands that declare that the key acts in them."""
         return [name for name, patterns in self.patterns.items() if any(fnmatchcase(key, one) for one in patterns)]

@@ -1,4 +1,4 @@
-"""The words of a command that ask for given settings again."""
+"""The words of a command line that give the same settings again."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from nas.settings.schema import from_values, load
 
 
 def overrides(reader: Reader, settings: Json, keys: Mapping[str, Any]) -> list[str]:
-    """`key=value` for those of the flat `keys` that act in the command and have a value."""
-    kept = acting(reader, settings, keys)
-    return [f"{key}={written(value)}" for key, value in kept.items() if value is not None and value != []]
+    """`key=value` for each of the flat `keys` that acts in the command and has a value."""
+    given = acting(reader, settings, keys)
+    return [f"{key}={written(value)}" for key, value in given.items() if value is not None and value != []]
 
 
 def acting(reader: Reader, settings: Json, flat: Mapping[str, Any]) -> Json:
-    """The keys that act in the command, which refuses the others."""
+    """Those of the keys that act in the command; it would refuse the others."""
     try:
         idle = ineffective(reader, from_values(settings, []), flat)
-    except InputError:  # settings of another machine or version
+    except InputError:  # the settings are of another machine or version
         return dict(flat)
     return {key: value for key, value in flat.items() if key not in idle}
 
 
 def changes(reader: Reader, recipe: str, settings: Json) -> list[str] | None:
-    """The overrides that turn a shipped recipe into `settings`, the run's folder and what does not act in the command
-    aside; `None` where none do."""
+    """The overrides that turn a shipped recipe into `settings`; None if there are none that do.
+
+    The run's folder and settings that do not act in the command are ignored.
+    """
     wanted = {**settings, "run": {**settings["run"], "dir": None}}
     try:
         kinds = [f"space={settings['space']}", f"strategy.name={settings['strategy']['name']}"]
@@ -40,17 +42,18 @@ def changes(reader: Reader, recipe: str, settings: Json) -> list[str] | None:
         changed = [key for key in ("space", "strategy.name") if plain[key] != base[key]]
         flat = config.flat(wanted)
         changed += [key for key in flat if key != "seed" and flat[key] != base.get(key)]
-        kept = acting(reader, wanted, {key: flat[key] for key in changed})
-        found = [f"{key}={written(value)}" for key, value in kept.items()]
-        repeated = config.plain(command_line.load(reader, recipe, [f"seed={settings['seed']}", *found]))
-        both = [config.flat(repeated), config.flat(config.plain(from_values(wanted, [])))]
-        same, as_asked = (acting(reader, wanted, one) for one in both)
+        needed = acting(reader, wanted, {key: flat[key] for key in changed})
+        words = [f"{key}={written(value)}" for key, value in needed.items()]
+        repeated = config.plain(command_line.load(reader, recipe, [f"seed={settings['seed']}", *words]))
+        original = config.plain(from_values(wanted, []))
+        first, second = (acting(reader, wanted, config.flat(values)) for values in (original, repeated))
     except InputError:
         return None
-    return found if same == as_asked else None
+    return words if first == second else None
 
 
 def written(item: Any) -> str:
+    """A value as it stands in an override."""
     if item is None:
         return "null"
     if isinstance(item, bool):

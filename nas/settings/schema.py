@@ -1,4 +1,4 @@
-"""All settings of a run: the one schema against which every configuration is checked."""
+"""All settings of a run, as the schema against which every configuration is checked."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from nas.train.settings import TrainSettings
 
 @dataclass
 class SearchSettings(config.Section):
-    """What to look for and for how long."""
+    """The objective of a search, and how long it searches."""
 
     section: ClassVar[str] = "search"
 
     objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
-    cheap: str | None = None  # a cheap metric, for strategies that look at many architectures before they ask
+    cheap: str | None = None  # a cheap metric, for strategies that rank many architectures before they evaluate some
     features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
     budget: int = 100  # different classes scored
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
     ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
 
     def metrics(self) -> list[str]:
-        """All metrics that the search asks for, by its objective, its cheap one and its features."""
+        """All metrics that the search needs: those of its objective, the cheap one, and its features."""
         names = [term.name for text in (self.objective, self.cheap) if text for term in parse(text)]
         return names + [name for name in self.features if name != GRAPH]
 
@@ -62,11 +62,11 @@ class SearchSettings(config.Section):
 
 @dataclass
 class RunSettings:
-    """Where the run is kept and what it trains."""
+    """The folder of the run, and what it trains."""
 
-    dir: str | None = config.path_field()  # by default the next free runs/<configuration>-<n>
+    dir: str | None = config.path_field()  # the next free runs/<configuration>-<n> by default
     trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])
-    random: bool = True  # also train and attack a random cell of another class and the same size
+    random: bool = True  # also train and attack a random cell of the same size, of another class
 
     def check(self) -> None:
         if not self.trainings:
@@ -85,12 +85,12 @@ class RunSettings:
 
 @dataclass
 class Common:
-    """The settings that do not depend on which space and strategy are used."""
+    """The settings that exist for every space and strategy."""
 
-    name: str = "custom"  # of the configuration; names the run's folder
+    name: str = "custom"  # of the configuration, and of the run's folder
     seed: int = 0
-    seeds: int = 1  # of `nas run`: repeat the whole study with the seeds seed, seed + 1, ...
-    device: str = "auto"  # "cpu", "cuda", "cuda:1"; auto takes a GPU where there is one
+    seeds: int = 1  # how often `nas run` repeats everything, with the seeds seed, seed + 1, ...
+    device: str = "auto"  # "cpu", "cuda", "cuda:1"; "auto" is a GPU if there is one
     arch: str | None = None  # for `nas train`
     space: str = "nasbench201"
     run: RunSettings = field(default_factory=RunSettings)
@@ -124,14 +124,14 @@ class Common:
         if self.arch is not None:
             self.arch, _ = point(self.arch, SPACES.get(self.space)())
 
-    def once(self, command: str) -> None:
-        """`InputError` where a repetition is asked of a command that has none."""
+    def check_single_seed(self, command: str) -> None:
+        """Raises InputError if the settings ask for repetitions, which this command does not make."""
         if self.seeds != 1:
             raise InputError(f"Expected no seeds= for nas {command}; only `nas run` repeats a whole study.")
 
     @property
     def one_arch(self) -> str:
-        """The architecture of a single network; `InputError` where the settings name none."""
+        """The architecture of the one network to train. Raises InputError if the settings name none."""
         if self.arch is None:
             raise InputError(
                 "Expected an architecture to train but got none; add arch='...' or give the folder of a finished "
@@ -140,6 +140,7 @@ class Common:
         return self.arch
 
     def torch_device(self) -> torch.device:
+        """The device to compute on. Raises InputError if this machine does not have it."""
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
@@ -157,24 +158,27 @@ class Common:
 
 
 class Settings(Common):
-    """All settings. Each is of the subclass that `schema` makes for its space and strategy.
+    """All settings. An object's class is the subclass that `schema` makes for its space and strategy.
 
-    What is pickled are the plain values, which are read again as those of a run's `config.json` are: so a worker
-    process needs no class that was made elsewhere, and checks that it has the device.
+    An object is pickled as plain values, which are read like those of a run's `config.json`. So a worker process does
+    not need a class that was made in another process, and it checks that it has the device.
     """
 
-    strategy: Any  # the options of the strategy, and its `name`
-    model: Any  # size of the network that is trained
-    supernet: Any  # size of the network that is searched
-    scoring: Any  # size of the network that proxies look at
-    proxies: Any  # the options of each proxy, by its name
+    strategy: Any  # the strategy's options and its `name`
+    model: Any  # the size of networks that are trained
+    supernet: Any  # the size of the supernet
+    scoring: Any  # the size of networks that proxies score
+    proxies: Any  # the options of proxies, by name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return from_values, (config.plain(self), [])
 
 
 def schema(space: str, strategy: str) -> type[Settings]:
-    """The dataclass of all settings for one space and strategy: `Settings` with the sections that depend on them."""
+    """The subclass of `Settings` for one space and strategy, with the sections that depend on them.
+
+    Raises InputError if there is no such space or strategy.
+    """
     kind = SPACES.get(space)
     supernets = SUPERNET_STRATEGIES.components
     options = supernets[strategy].Options if strategy in supernets else STRATEGIES.get(strategy).Options
@@ -202,12 +206,15 @@ def _schema(
 
 
 def load(name: str, overrides: list[str]) -> Settings:
-    """The checked settings of a shipped recipe or a file, with `key=value` overrides."""
+    """The checked settings of a shipped recipe or a file, after `key=value` overrides.
+
+    Raises InputError if there is no such recipe, a key is unknown or a value is impossible.
+    """
     return from_values(values_of(name), overrides)
 
 
 def values_of(name: str) -> config.Values:
-    """What a shipped recipe or a file says, its name included."""
+    """The values of a shipped recipe or a file, with its name. Raises InputError if there is none."""
     values = config.compose(name)
     values.setdefault("name", name.rsplit("/", 1)[-1].removesuffix(".yaml").removesuffix(".yml"))
     return values
@@ -217,11 +224,11 @@ def from_values(values: config.Values, overrides: list[str]) -> Settings:
     """Checked settings from plain values, such as a run's own `config.json`.
 
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
-    proxy, `executor=NAME` for `executor.name=NAME`.
+    proxy, `executor=NAME` for `executor.name=NAME`. Raises InputError if a key is unknown or a value is impossible.
     """
-    overrides = _with_consequences(in_full(values, overrides))
-    before, chosen = _names(values, []), _names(values, overrides)
-    if chosen[0] != before[0]:  # another space has other networks
+    overrides = _without_cluster(with_full_keys(values, overrides))
+    before, chosen = _space_and_strategy(values, []), _space_and_strategy(values, overrides)
+    if chosen[0] != before[0]:  # networks of another space have other settings
         values = {key: value for key, value in values.items() if key not in ("model", "supernet", "scoring", "arch")}
     if chosen[1] != before[1]:
         dropped = ("strategy", "search") if chosen[1] in SUPERNET_STRATEGIES.components else ("strategy",)
@@ -230,7 +237,7 @@ def from_values(values: config.Values, overrides: list[str]) -> Settings:
     try:
         settings = config.checked(config.override(values, overrides, kind), kind)
     except config.UnknownKey as error:
-        raise _of_others(error, *chosen) or error from None
+        raise _where_known(error, *chosen) or error from None
     settings.data = located(settings.data)
     return settings
 
@@ -240,8 +247,8 @@ def is_supernet(settings: Settings) -> bool:
     return settings.strategy.name in SUPERNET_STRATEGIES.components
 
 
-def _of_others(error: config.UnknownKey, space: str, strategy: str) -> InputError | None:
-    """Says which other strategies or spaces have the unknown key; None where none has it."""
+def _where_known(error: config.UnknownKey, space: str, strategy: str) -> InputError | None:
+    """The error that names other strategies or spaces which have the unknown key; None if none has it."""
     strategies = [*STRATEGIES.names(), *SUPERNET_STRATEGIES.names()]
     names = [name for name in strategies if config.has_key(schema(space, name), error.key)]
     if names:
@@ -250,8 +257,8 @@ def _of_others(error: config.UnknownKey, space: str, strategy: str) -> InputErro
     return error.elsewhere("space=", space, names) if names else None
 
 
-def in_full(values: config.Values, overrides: list[str]) -> list[str]:
-    """The overrides, each with its key in full where it is written `objective` or `executor`."""
+def with_full_keys(values: config.Values, overrides: list[str]) -> list[str]:
+    """The overrides, with the short keys `objective`, `objective.KEY` and `executor` written in full."""
     section = values.get("search", {})
     name = section.get("objective") if isinstance(section, dict) else None
     name = name if isinstance(name, str) else SearchSettings.objective
@@ -261,7 +268,7 @@ def in_full(values: config.Values, overrides: list[str]) -> list[str]:
             name = value
     if any(text.startswith("objective.") for text in overrides):
         proxies = [term.name for term in parse(name) if source_of(term.name) == "proxy"]
-        name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # a misspelt name is told as such
+        name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # which refuses a misspelt name
     short = {
         r"^objective\.": f"proxies.{name}.",
         r"^objective(?==)": "search.objective",
@@ -275,15 +282,15 @@ def in_full(values: config.Values, overrides: list[str]) -> list[str]:
     return written
 
 
-def _with_consequences(overrides: list[str]) -> list[str]:
-    """What only a cluster has goes with it."""
+def _without_cluster(overrides: list[str]) -> list[str]:
+    """The overrides; one that chooses the local executor also resets the settings of a cluster."""
     local = f"executor.name={LOCAL}"
-    alone = ["executor.address=null", "executor.gpus=null"]
-    return [word for text in overrides for word in ([text, *alone] if text == local else [text])]
+    resets = ["executor.address=null", "executor.gpus=null"]
+    return [word for text in overrides for word in ([text, *resets] if text == local else [text])]
 
 
-def _names(values: config.Values, overrides: list[str]) -> tuple[str, str]:
-    """The space and strategy that the values and overrides name: they decide which keys there are."""
+def _space_and_strategy(values: config.Values, overrides: list[str]) -> tuple[str, str]:
+    """The names of the space and the strategy, which decide which other keys exist."""
     section = values.get("strategy", {})
     space, strategy = values.get("space", "nasbench201"), "evolution"
     if isinstance(section, dict):
