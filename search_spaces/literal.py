@@ -78,7 +78,7 @@ class Reader:
         self.text = text
         self.end = start
         self.unclosed: int | None = None  # place of the last token, if it is a text with brackets in it
-        self._look()
+        self.look()
 
     def value(self, level: int = 0) -> Value:
         """The next value."""
@@ -198,9 +198,9 @@ class Reader:
         swallowed = self.kind == "text" and re.search(r"[()\[\]{}]", self.token) is not None
         self.unclosed = self.place if swallowed else None
         self.end = self.place + self.length
-        self._look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Make the next token the present one; what is none is told when it is to be read, as it may be behind all."""
         skipped = _SKIPPED.match(self.text, self.end)
         self.place = self.end if skipped is None else skipped.end()

@@ -41,13 +41,14 @@ class FromAutoAttack(Attack):
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         with contextlib.redirect_stdout(io.StringIO()), _without_targeted_loss(stage):  # both packages print
-            adversary = self._adversary(network, seed, x)
+            adversary = self.adversary(network, seed, x)
             self.adjust(adversary, network(x[:1]).shape[1])
             adversary.attacks_to_run = [stage]
             result = adversary.run_standard_evaluation(x, y, **{_batch_argument(): len(x)})
         return result[0] if isinstance(result, tuple) else result
 
-    def _adversary(self, network: nn.Module, seed: int, x: Tensor) -> Any:
+    def adversary(self, network: nn.Module, seed: int, x: Tensor) -> Any:
+        """The package's object that attacks, before `adjust`."""
         common: Any = {"norm": self.norm, "eps": self.eps, "version": self.version, "device": x.device}
         common["seed"] = seed % 2**32  # one of the parts seeds numpy's old generator
         if package() == "autoattack":

@@ -24,7 +24,7 @@ def torchattacks() -> ModuleType | None:
         return None
     if _version(found) >= OLDEST:
         return found
-    _say_once(f"torchattacks {found.__version__} is installed, which is too old and is not used; {_newer()}.")
+    warn_once(f"torchattacks {found.__version__} is installed, which is too old and is not used; {_newer()}.")
     return None
 
 
@@ -39,15 +39,15 @@ def required() -> ModuleType:
 
 def ships(module: str) -> bool:
     """Whether the top-level `module` comes with torchattacks, as `autoattack` does with old versions; said once."""
-    if module not in _modules():
+    if module not in modules():
         return False
-    _say_once(f"The package {module} here comes with an old torchattacks, not from its authors, and is not used.")
+    warn_once(f"The package {module} here comes with an old torchattacks, not from its authors, and is not used.")
     return True
 
 
 @lru_cache(maxsize=1)
-def _modules() -> frozenset[str]:
-    """The top-level modules that were installed with torchattacks, whichever version it is."""
+def modules() -> frozenset[str]:
+    """The top-level modules that were installed with torchattacks, whichever version it is; looked up once."""
     try:
         about = distribution(NAME)
     except PackageNotFoundError:
@@ -64,5 +64,6 @@ def _newer() -> str:
 
 
 @lru_cache(maxsize=8)
-def _say_once(text: str) -> None:
+def warn_once(text: str) -> None:
+    """Log a warning that was not logged before in this process."""
     logging.getLogger("nas").warning(text)

@@ -152,7 +152,7 @@ def test_what_was_found_once_is_refused(name: str, data: bytes) -> None:
 
 def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Zeros of a size that a small file holds, where more than 64 KiB need a reason."""
-    monkeypatch.setattr("nas.core.data.formats.npz._FREE", 2**16)
+    monkeypatch.setattr("nas.core.data.formats.npz.FREE_BYTES", 2**16)
     settings = DataSettings("npz", str(tmp_path / "mine.npz"))
     images, labels = np.zeros((1000, 32, 32, 3), np.uint8), np.arange(1000) % 2
     np.savez_compressed(tmp_path / "mine.npz", images=images, labels=labels)

@@ -15,6 +15,7 @@ from nas.core import provenance
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, write_with_checksum
+from nas.core.storage import backup
 from nas.results import Provenance, Result
 from nas.runs.run_folder import create, read_config, reopen, result_of
 from nas.searches.search_stage import depends_on_images
@@ -62,7 +63,9 @@ def test_a_stage_under_way_renews_it_now_and_then(folder: Path, monkeypatch: pyt
         stage.start -= 3
         stage.flush()
         assert "found" not in facts(folder / "store.good.sqlite")
-        monkeypatch.setattr(run.backups, "_due", 0.0)
+    monkeypatch.setattr(backup, "MINUTES_BETWEEN_COPIES", 0.0)
+    with reopen(folder) as run, run.stage("search") as stage:
+        run.store.put("found", 1)
         stage.start -= 3
         stage.flush()
         assert facts(folder / "store.good.sqlite")["found"] == 1

@@ -112,13 +112,13 @@ def test_no_token_of_a_long_text_is_looked_at_twice(part: str, monkeypatch: pyte
     """What that takes is told by `nas bench spaces`."""
     text = "[" + part * (200_000 // len(part))
     places: list[int] = []
-    whole = Reader._look
+    whole = Reader.look
 
     def looked(self: Reader) -> None:
         places.append(self.end)
         whole(self)
 
-    monkeypatch.setattr(Reader, "_look", looked)
+    monkeypatch.setattr(Reader, "look", looked)
     with pytest.raises(Trouble):
         read(text)
     assert all(one < other for one, other in pairwise(places))

@@ -19,6 +19,8 @@ from nas.core.optimisation.trainer import LoopState
 from nas.search_spaces import Network
 from nas.train import TrainedNetwork, TrainSettings, load_trained, train
 from nas.train.awp import perturbed
+from nas.train.methods.base import Criterion
+from nas.train.methods.standard import Standard
 from nas.train.training import Classification
 
 CPU = torch.device("cpu")
@@ -244,13 +246,13 @@ def test_a_loss_beyond_the_limit_stops_within_the_epoch(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    criterion = Classification._criterion
+    loss = Standard.loss
 
-    def explodes(task: Classification, outputs: Any, y: Tensor) -> Tensor:
+    def explodes(method: Standard, outputs: Any, y: Tensor, criterion: Criterion) -> Tensor:
         seen.append(1)
-        return criterion(task, outputs, y) * (1e6 if len(seen) > 2 else 1.0)
+        return loss(method, outputs, y, criterion) * (1e6 if len(seen) > 2 else 1.0)
 
-    monkeypatch.setattr(Classification, "_criterion", explodes)
+    monkeypatch.setattr(Standard, "loss", explodes)
     with pytest.raises(NasError, match=r"diverged: the loss became .*e\+.* in epoch 1"):
         train(describe(), dataset, recipe(batch_size=6, check_steps=4, epochs=9), tmp_path, 0, CPU)
     assert len(seen) == 4  # batches: no more than check_steps after it happened

@@ -20,6 +20,8 @@ from nas.core.optimisation.trainer import LoopState
 from nas.core.seeds import derive
 from nas.search_spaces import Network
 from nas.train import METHODS, TrainedNetwork, TrainSettings, check_recipe, load_trained, train
+from nas.train.methods.base import Criterion
+from nas.train.methods.standard import Standard
 from nas.train.training import Classification
 
 CPU = torch.device("cpu")
@@ -235,13 +237,13 @@ def test_the_seed_decides_and_the_process_does_not(
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_epoch(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss, steps = Classification._criterion, []
+    loss, steps = Standard.loss, []
 
-    def diverges(task: Classification, outputs: Any, y: Tensor) -> Tensor:
+    def diverges(method: Standard, outputs: Any, y: Tensor, criterion: Criterion) -> Tensor:
         steps.append(1)
-        return loss(task, outputs, y) * (float("nan") if len(steps) == 5 else 1.0)
+        return loss(method, outputs, y, criterion) * (float("nan") if len(steps) == 5 else 1.0)
 
-    monkeypatch.setattr(Classification, "_criterion", diverges)
+    monkeypatch.setattr(Standard, "loss", diverges)
     with pytest.raises(NasError, match="diverged") as caught:
         train(describe(), dataset, recipe(epochs=4), tmp_path, 0, CPU)
     assert not isinstance(caught.value, InputError)

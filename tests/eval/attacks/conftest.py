@@ -1,7 +1,8 @@
-"""A network that has learnt its images, for the tests of attacks."""
+"""A network that has learnt its images, for the tests of attacks; what was known of packages is forgotten."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,18 @@ from torch.nn import functional as F
 from nas.core.data import DataSettings, load
 from nas.core.images import unit_range
 from nas.eval import ATTACKS, Attack
+from nas.eval.attacks import library
 from nas.search_spaces import NASBench201, Network
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    """Which packages are installed is looked up once per process, and warned of once."""
+    library.modules.cache_clear()
+    library.warn_once.cache_clear()
+    yield
+    library.modules.cache_clear()
+    library.warn_once.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,13 @@ from nas.eval.attacks.passed import FromTorchattacks
 
 
 def test_a_module_of_an_old_library_is_named_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(library, "_modules", lambda: frozenset({"autoattack"}))
-    library._say_once.cache_clear()
+    about = tmp_path / "torchattacks-3.3.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: torchattacks\nVersion: 3.3.0\n")
+    (about / "top_level.txt").write_text("autoattack\ntorchattacks\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     with caplog.at_level(logging.WARNING, "nas"):
         assert library.ships("autoattack")
         assert library.ships("autoattack")
@@ -23,7 +27,6 @@ def test_a_module_of_an_old_library_is_named_once(
     assert [record.getMessage() for record in caplog.records] == [
         "The package autoattack here comes with an old torchattacks, not from its authors, and is not used."
     ]
-    library._say_once.cache_clear()
 
 
 def test_what_an_attack_of_the_library_returns_may_lie_outside_the_ball() -> None:

@@ -69,7 +69,7 @@ def test_autoattack_rand_is_the_package_s_own(trained: tuple[Network, torch.Tens
     network, x, _ = trained
     attack = ATTACKS.get("autoattack-rand")(0.1)
     whole = AutoAttack(network, eps=0.1, seed=5, version="rand")
-    own = attack._adversary(network, 5, x)  # type: ignore[attr-defined]
+    own = attack.adversary(network, 5, x)  # type: ignore[attr-defined]
     assert attack.stages == tuple(whole.attacks_to_run)
     assert (own.apgd.eot_iter, own.apgd.n_iter, own.apgd.n_restarts) == (20, 100, 1)
 

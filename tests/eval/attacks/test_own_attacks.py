@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -32,16 +31,6 @@ CPU = torch.device("cpu")
 ABSENT = "torchattacks, to compare with, is not installed"
 NAMES = [("fgsm", "Linf"), ("pgd1", "Linf"), ("pgd4", "Linf"), ("mifgsm1", "Linf"), ("mifgsm4", "Linf")]
 NAMES += [("pgd1", "L2"), ("pgd4", "L2")]
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    """Which packages are installed is looked up once per process, and said once."""
-    library._modules.cache_clear()
-    library._say_once.cache_clear()
-    yield
-    library._modules.cache_clear()
-    library._say_once.cache_clear()
 
 
 def without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ _UNREADABLE = (  # what zipfile, zlib and numpy raise for a file that is damaged
 )
 _KNOWN = ("images", "labels", "test_images", "test_labels")
 MAX_NAMED = 20  # arrays in one sentence
-_EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
-_FREE = 2**28  # unpacked bytes that need no reason
+MAX_EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
+FREE_BYTES = 2**28  # unpacked bytes that need no reason
 
 
 class Npz(Loader):
@@ -136,7 +136,7 @@ def _as_numbers(labels: np.ndarray, images: int) -> str:
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
     """`InputError` for a file that is small to send and fills the memory when it is unpacked."""
     unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > max(_FREE, _EXPANSION * path.stat().st_size):
+    if unpacked > max(FREE_BYTES, MAX_EXPANSION * path.stat().st_size):
         raise InputError(
             f"Expected a .npz file of images but {path} unpacks to {unpacked:,} bytes from "
             f"{path.stat().st_size:,}; save it with numpy.savez, which does not compress."
