@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import io
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ import torch
 
 from nas.core.config import Values
 from nas.core.errors import InputError, printable
-from nas.core.io.files import read_text, write_json
+from nas.core.io.files import csv_text, read_text, write_json
 from nas.core.io.locks import lock
 from nas.core.provenance import environment
 from nas.results import ScoreRow
@@ -133,14 +132,14 @@ class RowFile:
             self.file.truncate(self.end)
             self.file.seek(self.end)
         if self.end == 0 and self.path.suffix == ".csv":
-            self._write(_csv(self.columns))
+            self._write(csv_text([self.columns]))
 
     def add(self, row: ScoreRow) -> None:
         if self.path.suffix == ".jsonl":
             self._write(json.dumps({**row.to_json(), "reason": row.reason}, allow_nan=False) + "\n")
         else:
             values = [row.scores.get(name, "") for name in self.proxies]
-            self._write(_csv([row.arch, row.canonical, *values, row.seconds, row.reason or ""]))
+            self._write(csv_text([[row.arch, row.canonical, *values, row.seconds, row.reason]]))
 
     def _write(self, line: str) -> None:
         assert self.file is not None
@@ -187,12 +186,6 @@ class RowFile:
             )
         if version != __version__:
             logging.getLogger("nas").warning("%s was begun by version %s, this is %s.", self.path, version, __version__)
-
-
-def _csv(cells: list[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
 
 
 def _leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,8 +6,6 @@ failed, and which the tables know. There is one of each class of isomorphic cell
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.io.files import csv_text
 from nas.core.io.records import Record
 from nas.core.registry import suggest
 from nas.core.statistics import ranks
@@ -141,13 +140,12 @@ def correlate(
 
 def table_rows(result: Correlations) -> str:
     """The cells of a result as CSV, one row per proxy and column; empty where a correlation is undefined."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["proxy", "column", "n", *NUMBERS])
-    for proxy, cells in result.proxies.items():
-        for column, cell in cells.items():
-            writer.writerow([proxy, column, result.n, *(getattr(cell, key) for key in NUMBERS)])
-    return file.getvalue()
+    rows = [
+        [proxy, column, result.n, *(getattr(cell, key) for key in NUMBERS)]
+        for proxy, cells in result.proxies.items()
+        for column, cell in cells.items()
+    ]
+    return csv_text([["proxy", "column", "n", *NUMBERS], *rows])
 
 
 class _Study:

@@ -21,7 +21,11 @@ from nas.core.storage.memory import InMemoryStore
 from nas.search_spaces import NASBench201
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.plots.regret import regret_curves
-from nas.studies.search import Spread, Study, TableSearchResult, csv_rows, options_of, scaled, table_search
+from nas.studies.table_search import table_search
+from nas.studies.table_search_result import Spread, TableSearchResult, csv_rows
+from nas.studies.table_search_runs import SearchRuns, scaled
+from nas.studies.table_search_settings import TableSearchSettings, strategy_options
+from nas.studies.table_view import table_view
 from nas.tables import ArrayTable, Collection, LatencyTable, RobustnessDataset
 
 SPACE = NASBench201()
@@ -49,8 +53,10 @@ def tables(classes: list[str]) -> Collection:
     return Collection({"": ArrayTable("table", classes, columns)}, [latency])
 
 
-def study(**values: Any) -> Study:
-    return Study(**{"objectives": ["clean"], "strategies": ["random"], "queries": 20, "seeds": 4, **values})
+def compared(**values: Any) -> TableSearchSettings:
+    return TableSearchSettings(
+        **{"objectives": ["clean"], "strategies": ["random"], "queries": 20, "seeds": 4, **values}
+    )
 
 
 def without_seconds(result: Any) -> Any:
@@ -67,7 +73,7 @@ def test_random_search_has_the_regret_of_its_closed_form(tables: Collection, cla
     P(best of n different classes <= v) by drawing without replacement, class by class, in a simulation of the urn
     that knows nothing of searches; and for one query, exactly.
     """
-    result = table_search(tables, study(queries=30, seeds=400))
+    result = table_search(tables, compared(queries=30, seeds=400))
     members = Counter(str(SPACE.canonical(cell)) for cell in SPACE)
     share = np.array([members[name] for name in classes]) / len(SPACE)
     values = np.array(list(map(worth, classes)))
@@ -81,7 +87,9 @@ def test_random_search_has_the_regret_of_its_closed_form(tables: Collection, cla
 
 
 def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection) -> None:
-    result = table_search(tables, study(strategies=["random"], columns=("clean", "noise"), queries=12, seeds=5, seed=3))
+    result = table_search(
+        tables, compared(strategies=["random"], columns=("clean", "noise"), queries=12, seeds=5, seed=3)
+    )
     best, regrets, reached = [], [], []
     top = worth(str(SPACE.largest()))
     for number in range(5):
@@ -104,23 +112,23 @@ def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection)
 
 
 def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
-    one = study(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=11)
+    one = compared(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=11)
     results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]
     assert results[0] == results[1]
     assert results[0]["strategies"] == results[0]["objectives"]["clean"]["strategies"]
-    fewer = table_search(tables, study(seeds=6)).strategies["random"].regret
+    fewer = table_search(tables, compared(seeds=6)).strategies["random"].regret
     assert fewer != results[0]["strategies"]["random"]["regret"]
 
 
 def test_an_objective_and_a_strategy_are_the_same_alone_and_in_company(tables: Collection) -> None:
-    together = table_search(tables, study(objectives=["noise", "clean"], strategies=["local", "random"]))
-    alone = table_search(tables, study())
+    together = table_search(tables, compared(objectives=["noise", "clean"], strategies=["local", "random"]))
+    alone = table_search(tables, compared())
     both, single = together.objectives["clean"].strategies["random"], alone.strategies["random"]
     assert {**without_seconds(single), "noise": both.columns["noise"].to_json()} == without_seconds(both)
 
 
 def test_hill_climbing_reaches_a_smooth_optimum_and_chance_does_not(tables: Collection) -> None:
-    result = table_search(tables, study(strategies=["local", "evolution", "random"], queries=150, seeds=6))
+    result = table_search(tables, compared(strategies=["local", "evolution", "random"], queries=150, seeds=6))
     found = {name: cells.queries_to_optimum for name, cells in result.strategies.items()}
     assert found["local"].found == 1.0
     assert found["local"].median <= 150
@@ -134,18 +142,18 @@ def test_hill_climbing_reaches_a_smooth_optimum_and_chance_does_not(tables: Coll
 def test_what_the_table_lacks_costs_no_query(classes: list[str]) -> None:
     few = classes[::60]
     tables = Collection({"": ArrayTable("few", few, {"clean": np.arange(len(few)) / len(few)})})
-    result = table_search(tables, study(strategies=["random", "local"], queries=len(few), seeds=1))
+    result = table_search(tables, compared(strategies=["random", "local"], queries=len(few), seeds=1))
     assert result.n_classes == len(few) == 108
     for cells in result.strategies.values():
         assert len(cells.regret) == len(few)
         assert cells.columns["clean"].mean == max(np.arange(len(few)) / len(few))
     with pytest.raises(InputError, match="at most 108"):
-        table_search(tables, study(queries=109))
+        table_search(tables, compared(queries=109))
 
 
 def test_lower_is_better_where_the_table_or_the_objective_says_so(tables: Collection) -> None:
     result = table_search(
-        tables, study(objectives=["edgegpu_latency", "params:min", "params"], strategies=["local"], queries=150)
+        tables, compared(objectives=["edgegpu_latency", "params:min", "params"], strategies=["local"], queries=150)
     )
     best = {name: entry.strategies["local"] for name, entry in result.objectives.items()}
     assert result.n_classes < 6466
@@ -159,40 +167,38 @@ def test_lower_is_better_where_the_table_or_the_objective_says_so(tables: Collec
 
 def test_several_goals_at_once(tables: Collection, classes: list[str]) -> None:
     objective = "clean+edgegpu_latency"
-    one = study(objectives=[objective], strategies=["nsga2"], options=("nsga2.population=10",), queries=60, seeds=3)
+    one = compared(objectives=[objective], strategies=["nsga2"], options=("nsga2.population=10",), queries=60, seeds=3)
     cells = table_search(tables, one).strategies["nsga2"]
     assert np.all(np.diff(cells.regret) <= 1e-12)
     assert 0 <= cells.regret[-1] < cells.regret[0] <= 1
     with pytest.raises(InputError, match=r"got 2; name one in search\.objective"):
-        table_search(tables, study(objectives=[objective], strategies=["nsga2", "evolution"]))
+        table_search(tables, compared(objectives=[objective], strategies=["nsga2", "evolution"]))
 
 
 def test_the_regret_of_several_goals_is_the_missing_share_of_hypervolume(tables: Collection) -> None:
-    from nas.studies.search import Runs, known
-
-    one = study(objectives=["clean+noise"], strategies=["nsga2"], queries=40)
-    found = known(tables, one)
-    fitness = found.fitness("clean+noise")
+    one = compared(objectives=["clean+noise"], strategies=["nsga2"], queries=40)
+    view = table_view(tables, one)
+    fitness = view.fitness("clean+noise")
     shares = scaled(fitness)
     whole = hypervolume(shares[undominated(shares)], np.zeros(2))
     told = np.random.default_rng(0).integers(len(fitness), size=40)
-    outcome = Runs(one, found, {"clean+noise": whole})._outcome(told, fitness, "clean+noise")
+    trace = SearchRuns(one, view, {"clean+noise": whole}).trace(told, fitness, "clean+noise")
     grid = list(itertools.product(np.arange(0.005, 1, 0.01), repeat=2))
     for n in (1, 7, 40):
         area = np.mean([any((shares[row] >= point).all() for row in told[:n]) for point in grid])
-        assert outcome.regret[n - 1] == pytest.approx(1 - area / whole, abs=0.02)
-    assert outcome.best == max(told, key=lambda row: shares[row].mean())
+        assert trace.regret[n - 1] == pytest.approx(1 - area / whole, abs=0.02)
+    assert trace.best == max(told, key=lambda row: shares[row].mean())
 
 
 def test_a_cheap_objective_guides_warm_up_and_moves(tables: Collection) -> None:
     small = ("warmup-move.warmup=60", "warmup-move.pool=10", "warmup-move.tournament=4")
-    one = study(strategies=["warmup-move", "random"], options=small, cheap="fgsm@1", queries=40, columns=("clean",))
+    one = compared(strategies=["warmup-move", "random"], options=small, cheap="fgsm@1", queries=40, columns=("clean",))
     result = table_search(tables, one)
     assert result.columns == ["clean"]
     assert result.strategies["warmup-move"].columns["clean"].mean > result.strategies["random"].columns["clean"].mean
     with pytest.raises(InputError, match="give --cheap"):
-        table_search(tables, study(strategies=["warmup-move"], options=small))
-    worse = study(strategies=["warmup-move"], options=small, cheap="fgsm@1:min", queries=10, columns=("clean",))
+        table_search(tables, compared(strategies=["warmup-move"], options=small))
+    worse = compared(strategies=["warmup-move"], options=small, cheap="fgsm@1:min", queries=10, columns=("clean",))
     first = table_search(tables, worse).strategies["warmup-move"]
     assert first.regret[0] > result.strategies["warmup-move"].regret[0]
 
@@ -200,16 +206,16 @@ def test_a_cheap_objective_guides_warm_up_and_moves(tables: Collection) -> None:
 def test_warm_up_and_moves_by_the_objective_itself_need_no_cheap_one(tables: Collection) -> None:
     small = ("warmup-move.warmup=20", "warmup-move.pool=5", "warmup-move.tournament=2", "warmup-move.neighbours=4")
     by_objective = (*small, "warmup-move.ranked_by=objective")
-    one = study(strategies=["warmup-move", "random"], options=by_objective, queries=100, columns=("clean",))
+    one = compared(strategies=["warmup-move", "random"], options=by_objective, queries=100, columns=("clean",))
     result = table_search(tables, one).strategies
     assert result["warmup-move"].columns["clean"].mean > result["random"].columns["clean"].mean
     with pytest.raises(InputError, match="no --cheap"):
-        study(strategies=["warmup-move"], options=by_objective, cheap="clean").check()
-    study(strategies=["warmup-move"], options=small, cheap="clean").check()
+        compared(strategies=["warmup-move"], options=by_objective, cheap="clean").check()
+    compared(strategies=["warmup-move"], options=small, cheap="clean").check()
 
 
 def test_options_are_checked() -> None:
-    found = options_of(["evolution.population=7", "evolution.tournament=2"], ["random", "evolution"])
+    found = strategy_options(["evolution.population=7", "evolution.tournament=2"], ["random", "evolution"])
     assert (found["evolution"].population, found["evolution"].tournament) == (7, 2)
     for text, words in [
         ("evolution.population", "form strategy.key=value"),
@@ -221,7 +227,7 @@ def test_options_are_checked() -> None:
         ("nsga2.population=5", "one of random, evolution"),
     ]:
         with pytest.raises(InputError, match=words):
-            options_of([text], ["random", "evolution"])
+            strategy_options([text], ["random", "evolution"])
 
 
 @pytest.mark.parametrize(
@@ -247,13 +253,13 @@ def test_options_are_checked() -> None:
 def test_bad_studies_are_told_before_anything_runs(tables: Collection, values: dict[str, Any], words: str) -> None:
     ticks: list[int] = []
     with pytest.raises(InputError, match=words):
-        table_search(tables, study(**values), None, ticks.append)
+        table_search(tables, compared(**values), None, ticks.append)
     assert ticks == []
 
 
 def test_csv_and_picture(tables: Collection) -> None:
     ticks: list[int] = []
-    result = table_search(tables, study(objectives=["clean", "noise"], seeds=12), None, ticks.append)
+    result = table_search(tables, compared(objectives=["clean", "noise"], seeds=12), None, ticks.append)
     assert ticks == [10, 12, 22, 24]
     rows = list(csv.DictReader(csv_rows(result).splitlines()))
     assert len(rows) == 2 * len(result.columns)
@@ -277,7 +283,7 @@ def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
     monkeypatch.setattr(InMemoryStore, "append_history", lambda self, key: (told.append(key), append(self, key))[1])
     options = ("guided.init=5", "guided.batch=20", "guided.kappa=0", "guided.predictor=extra-trees")
     settings = {"objectives": ["clean:min"], "strategies": ["guided"], "features": ("edgegpu_latency",)}
-    one = study(**settings, queries=45, seeds=1, options=options)
+    one = compared(**settings, queries=45, seeds=1, options=options)
     table_search(tables, one, ExecutorSettings(workers=1))
     latency = tables.values("edgegpu_latency", told)
     assert len(told) == 45
@@ -287,7 +293,7 @@ def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(
 def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
     """Jung et al.'s table (100 runs): by FGSM, local search 69.10 and random search 67.25; the optimum 69.24."""
     dataset = RobustnessDataset(data_dir / "robustness-dataset", "cifar10")
-    one = study(objectives=["fgsm@1"], strategies=["random", "local"], queries=300, seeds=10)
+    one = compared(objectives=["fgsm@1"], strategies=["random", "local"], queries=300, seeds=10)
     result = table_search(Collection({"": dataset}), one, ExecutorSettings(workers=1))
     found = result.strategies
     assert result.columns == [
@@ -306,6 +312,20 @@ def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[s
     tables = Collection({"": ArrayTable("few", few, columns)})
     options = ("guided.init=10", "guided.batch=5", "guided.predictor=kernel", "guided.kappa=0")
     settings = {"strategies": ["guided"], "queries": 20, "seeds": 2, "objectives": ["answer"], "options": options}
-    blind = table_search(tables, study(**settings, features=("clean",))).strategies["guided"]
-    seeing = table_search(tables, study(**settings, features=("answer",))).strategies["guided"]
+    blind = table_search(tables, compared(**settings, features=("clean",))).strategies["guided"]
+    seeing = table_search(tables, compared(**settings, features=("answer",))).strategies["guided"]
     assert seeing.regret[-1] < 5 < blind.regret[-1]
+
+
+def test_features_of_tables_reach_other_processes(classes: list[str]) -> None:
+    few = classes[::60]
+    tables = Collection({"": ArrayTable("few", few, {"clean": np.array(list(map(worth, few)))})})
+    one = compared(
+        strategies=["guided"],
+        options=("guided.init=3", "guided.predictor=kernel"),
+        queries=4,
+        seeds=11,
+        features=("clean",),
+    )
+    results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]
+    assert results[0] == results[1]

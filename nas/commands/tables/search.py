@@ -11,7 +11,7 @@ from nas.commands.base import Command, Option, Output
 from nas.commands.tables.options import LATENCY, SPREAD, Files, benchmarks, spread, words, written
 
 if TYPE_CHECKING:
-    from nas.studies.search import TableSearchResult
+    from nas.studies.table_search_result import TableSearchResult
 
 
 class TableSearch(Command):
@@ -71,12 +71,14 @@ class TableSearch(Command):
         **tables: Path | None,
     ) -> None:
         from nas.studies.plots.regret import regret_curves
-        from nas.studies.search import Study, csv_rows, table_search
+        from nas.studies.table_search import table_search
+        from nas.studies.table_search_result import csv_rows
+        from nas.studies.table_search_settings import TableSearchSettings
 
         files = Files(tables, [] if scores is None else [scores], csv, plot)
         files.check("to search on")
         how = spread(workers, executor, address)
-        study = Study(
+        settings = TableSearchSettings(
             words(objective),
             words(strategy),
             queries,
@@ -88,11 +90,11 @@ class TableSearch(Command):
             tuple(options),
             tuple(words(features)),
         )
-        study.check()
+        settings.check()
         opened = files.opened(dataset, with_scores=True)
-        total = len(study.objectives) * len(study.strategies) * seeds
+        total = len(settings.objectives) * len(settings.strategies) * seeds
         with output.counting("search", total) as counter:
-            found = table_search(opened, study, how, lambda runs: counter.update(runs, 0))
+            found = table_search(opened, settings, how, lambda runs: counter.update(runs, 0))
         result = replace(found, dataset=dataset)
         files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, kind))
         output.emit(result.to_json(), _text(result))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from nas.report.palette import GRID_OF_STUDY, INK, SERIES, SERIES_DASHES, SOFT
-from nas.studies.search import StrategyResult, TableSearchResult
+from nas.studies.table_search_result import StrategyResult, TableSearchResult
 
 PANEL, HEIGHT = 4.6, 3.9  # inches
 ACROSS = 3  # panels in a row

@@ -1,0 +1,112 @@
+"""Search strategies on a published table: what each finds after so many queries, over many seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from nas.core.errors import InputError, NasError
+from nas.core.execution.executor import ExecutorSettings, executor_for
+from nas.core.storage.base import TaskResult
+from nas.strategies.pareto import hypervolume, undominated
+from nas.studies.table_search_result import (
+    ObjectiveResult,
+    Quartiles,
+    Reached,
+    Spread,
+    StrategyResult,
+    TableSearchResult,
+)
+from nas.studies.table_search_runs import Job, SearchRuns, SearchTrace, scaled
+from nas.studies.table_search_settings import TableSearchSettings
+from nas.studies.table_view import TableView, table_view
+from nas.tables import Collection
+
+SEEDS_OF_A_JOB = 10
+
+
+def table_search(
+    tables: Collection,
+    settings: TableSearchSettings,
+    how: ExecutorSettings | None = None,
+    tick: Callable[[int], None] = lambda runs: None,
+) -> TableSearchResult:
+    """Compare strategies, by default in this process. `tick` is called with the number of finished runs.
+
+    The best architecture of a run is the best by the objective, the first found of equals; of several goals, that of
+    the largest mean of the goals, each scaled to 0..1 over the table. Regret is the distance between the objective of
+    the best so far and that of the best in the table; of several goals, the fraction of the hypervolume of the table's
+    Pareto front (goals scaled, above the worst) that is missing.
+
+    Raises InputError before anything runs if the settings or the tables do not allow the comparison, and NasError if a
+    run fails.
+    """
+    settings.check()
+    view = table_view(tables, settings)
+    several = [objective for objective in settings.objectives if len(view.goals(objective)) > 1]
+    runs = SearchRuns(settings, view, {objective: _largest(view.fitness(objective)) for objective in several})
+    pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
+    for objective, name in pairs:
+        runs.strategy(objective, name, 0)  # an error of the user is raised before anything runs
+    jobs = [
+        Job(objective, name, range(start, min(start + SEEDS_OF_A_JOB, settings.seeds)))
+        for objective, name in pairs
+        for start in range(0, settings.seeds, SEEDS_OF_A_JOB)
+    ]
+    finished: dict[int, TaskResult[int, list[SearchTrace]]] = {}
+    with executor_for(runs, how or ExecutorSettings(workers=1), "cpu", len(jobs)) as executor:
+        for done in executor.map(enumerate(jobs)):
+            if done.failure is not None:
+                raise NasError(f"A search failed: {done.failure}")
+            finished[done.key] = done
+            tick(sum(len(jobs[index].seeds) for index in finished))
+    parts = {pair: [finished[index] for index, job in enumerate(jobs) if job[:2] == pair] for pair in pairs}
+    objectives = {
+        objective: ObjectiveResult({name: _summary(view, parts[objective, name]) for name in settings.strategies})
+        for objective in settings.objectives
+    }
+    return TableSearchResult(
+        queries=settings.queries,
+        seeds=settings.seeds,
+        n_classes=len(view.classes),
+        columns=view.shown,
+        optimum=view.optimum(settings.objectives),
+        objectives=objectives,
+        strategies=objectives[settings.objectives[0]].strategies,
+    )
+
+
+def _largest(fitness: np.ndarray) -> float:
+    """The hypervolume of the Pareto front of all classes."""
+    goals = np.unique(scaled(fitness), axis=0)  # equals add nothing
+    volume = hypervolume(goals[undominated(goals)], np.zeros(goals.shape[1]))
+    if volume == 0:
+        raise InputError("Expected goals that differ over the table but one has the same value everywhere.")
+    return volume
+
+
+def _summary(view: TableView, parts: list[TaskResult[int, list[SearchTrace]]]) -> StrategyResult:
+    """Over the seeds, in their order."""
+    traces = [trace for part in parts for trace in part.result or []]
+    best = [trace.best for trace in traces]
+    regret = np.stack([trace.regret for trace in traces])  # (seeds, queries)
+    low, high = np.percentile(regret, (25, 75), axis=0)
+    reached = np.where((regret == 0).any(axis=1), (regret == 0).argmax(axis=1) + 1.0, np.inf)
+    median = float(np.median(reached))
+    return StrategyResult(
+        Reached(median if math.isfinite(median) else None, float(np.isfinite(reached).mean())),
+        regret.mean(axis=0).tolist(),
+        Quartiles(low.tolist(), high.tolist()),
+        round(sum(part.seconds for part in parts), 3),
+        {name: _spread(view.values[name][best]) for name in view.shown},
+    )
+
+
+def _spread(values: np.ndarray) -> Spread:
+    """Of the values that there are."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Spread(None, None)
+    return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0)

@@ -1,0 +1,93 @@
+"""What a comparison of search strategies on published tables gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas.core.io.files import csv_text
+from nas.core.io.records import Json, Record, flat
+
+
+@dataclass(frozen=True)
+class Spread(Record):
+    """Mean and standard deviation; None where there is no value."""
+
+    mean: float | None
+    sd: float | None
+
+
+@dataclass(frozen=True)
+class Reached(Record):
+    """After how many queries the best of the table was found, and by which fraction of the runs."""
+
+    median: float | None
+    found: float
+
+
+@dataclass(frozen=True)
+class Quartiles(Record):
+    """After each query."""
+
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True)
+class StrategyResult(Record):
+    """What a strategy found on an objective, over the seeds; `columns` are those of the best architectures."""
+
+    queries_to_optimum: Reached
+    regret: list[float]  # mean, after each query
+    regret_quartiles: Quartiles
+    seconds: float
+    columns: dict[str, Spread] = field(metadata=flat(""))
+
+    def to_json(self) -> Json:
+        """The columns come first."""
+        found = super().to_json()
+        return {name: found[name] for name in (*self.columns, *found)}
+
+
+@dataclass(frozen=True)
+class ObjectiveResult(Record):
+    """The results of all strategies on one objective."""
+
+    strategies: dict[str, StrategyResult]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSearchResult(Record):
+    """The results of all strategies on all objectives; `dataset` is empty until the command names it."""
+
+    dataset: str = ""
+    queries: int
+    seeds: int
+    n_classes: int
+    columns: list[str]
+    optimum: dict[str, float | None]  # by column
+    objectives: dict[str, ObjectiveResult]
+    strategies: dict[str, StrategyResult]  # of the first objective
+
+
+def csv_rows(result: TableSearchResult) -> str:
+    """One row per objective, strategy and column; an empty cell where the table has no value."""
+    header: list[Any] = [
+        "objective",
+        "strategy",
+        "column",
+        "mean",
+        "sd",
+        "optimum",
+        "queries",
+        "seeds",
+        "found",
+        "seconds",
+    ]
+    rows = [header]
+    for objective, entry in result.objectives.items():
+        for name, one in entry.strategies.items():
+            others = [result.queries, result.seeds, one.queries_to_optimum.found, one.seconds]
+            for column, spread in one.columns.items():
+                rows.append([objective, name, column, spread.mean, spread.sd, result.optimum[column], *others])
+    return csv_text(rows)

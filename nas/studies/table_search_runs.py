@@ -1,0 +1,152 @@
+"""Search runs on a published table, in this process or in a worker.
+
+Each run is the ordinary search; a query is a look at the table, and costs one for a class of isomorphic cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas.core.errors import InputError, NasError
+from nas.core.seeds import derive
+from nas.core.storage.base import Metrics, TaskResult
+from nas.core.storage.memory import InMemoryStore
+from nas.objectives.notation import GRAPH
+from nas.search_spaces import NASBench201
+from nas.searches.loop import Search
+from nas.strategies import STRATEGIES, Hints, Strategy
+from nas.strategies.pareto import hypervolume
+from nas.studies.table_search_settings import TableSearchSettings
+from nas.studies.table_view import TableView
+
+EXACT = 1e-9  # a fraction of the hypervolume less than this below 1 is all of it
+
+
+class Job(NamedTuple):
+    """Runs of one strategy on one objective with some seeds."""
+
+    objective: str
+    strategy: str
+    seeds: range
+
+
+class SearchTrace(NamedTuple):
+    """What a run found: the row of the best class, and the regret after each query."""
+
+    best: int
+    regret: np.ndarray  # (queries,)
+
+
+@dataclass(eq=False)
+class SearchRuns:
+    """Does jobs; what a run finds depends on its seed and on nothing else."""
+
+    settings: TableSearchSettings
+    view: TableView
+    largest: dict[str, float]  # by objective of several goals, the hypervolume of the table's Pareto front
+
+    def __call__(self, job: Job) -> list[SearchTrace]:
+        names = [goal.name for goal in self.view.goals(job.objective)]
+        values = zip(*(self.view.values[name].tolist() for name in names))
+        metrics = {arch: dict(zip(names, row)) for arch, row in zip(self.view.classes, values)}
+        rows = {arch: row for row, arch in enumerate(self.view.classes)}
+        fitness = self.view.fitness(job.objective)
+        traces = []
+        for seed in job.seeds:
+            strategy = self.strategy(job.objective, job.strategy, derive(self.settings.seed, "table search", seed))
+            store = InMemoryStore()
+            search = Search(_Lookups(strategy, metrics), self.settings.queries, self.settings.ask, store)
+            while not search.finished:
+                search.step()
+            history = np.array([rows[evaluation.key] for evaluation in store.history()])
+            traces.append(self.trace(history, fitness, job.objective))
+        return traces
+
+    def strategy(self, objective: str, name: str, seed: int) -> Strategy[Any]:
+        """A strategy at its start. Raises InputError if it needs a cheap objective and there is none."""
+        kind, options = STRATEGIES.get(name), self.settings.options_of[name]
+        if "cheap" in kind.needs(options) and self.settings.cheap is None:
+            raise InputError(f"Expected a cheap objective for {name} but got none; give --cheap, such as params.")
+        hints = Hints(self._features, None if self.settings.cheap is None else self._cheap, self._allowed)
+        return kind(NASBench201(), self.view.goals(objective), seed, options, hints)
+
+    def trace(self, history: np.ndarray, fitness: np.ndarray, objective: str) -> SearchTrace:
+        """Of a run that queried these rows, in this order; `fitness` is (classes, goals)."""
+        if fitness.shape[1] == 1:
+            values = fitness[history, 0]
+            regret = fitness.max() - np.maximum.accumulate(values)
+            best = int(history[values.argmax()])  # the first found of equals
+        else:
+            goals = scaled(fitness)[history]
+            regret = 1 - _volumes(goals) / self.largest[objective]
+            regret[regret < EXACT] = 0.0
+            best = int(history[goals.mean(axis=1).argmax()])
+        missing = self.settings.queries - len(regret)  # a space may be exhausted before
+        return SearchTrace(best, np.concatenate([regret, np.full(missing, regret[-1])]))
+
+    def _features(self, archs: Sequence[Any]) -> np.ndarray:
+        parts = [
+            np.stack(list(map(_graph_features, archs)))
+            if name == GRAPH
+            else self.view.of(self.view.values[name], archs)[:, None]
+            for name in self.settings.features
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def _allowed(self, archs: Sequence[Any]) -> list[bool]:
+        return list(map(self.view.has, archs))
+
+    def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
+        assert self.settings.cheap is not None
+        values = self.view.of(self.view.fitness(self.settings.cheap)[:, 0], archs).tolist()
+        return [None if math.isnan(value) else value for value in values]
+
+
+@dataclass(frozen=True)
+class _Lookups:
+    """The problem of such a search: an evaluation is a look at the table, and only what stands there is allowed."""
+
+    strategy: Strategy[Any]
+    metrics: dict[str, Metrics]
+
+    @property
+    def space(self) -> Any:
+        return self.strategy.space
+
+    def allow(self, arch: Any) -> bool:
+        return str(arch) in self.metrics
+
+    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
+        return (TaskResult(key, self.metrics[key], None, 0.0) for key in keys)
+
+    def unsatisfied(self, draws: int) -> NasError:
+        return NasError(f"Expected architectures that the table has but {draws:,} proposals had none.")
+
+
+@cache
+def _graph_features(arch: Any) -> np.ndarray:
+    return NASBench201().features(arch)
+
+
+def scaled(fitness: np.ndarray) -> np.ndarray:
+    """Each goal of (classes, goals) from 0, the worst in the table, to 1, the best."""
+    low, high = fitness.min(axis=0), fitness.max(axis=0)
+    return (fitness - low) / np.where(high > low, high - low, 1.0)
+
+
+def _volumes(goals: np.ndarray) -> np.ndarray:
+    """The hypervolume above 0 of the first 1, 2, ... rows."""
+    reference = np.zeros(goals.shape[1])
+    front, volume, volumes = goals[:0], 0.0, np.empty(len(goals))
+    for number, row in enumerate(goals):
+        if not (front >= row).all(axis=1).any():
+            front = np.concatenate([front[~(row >= front).all(axis=1)], row[None]])
+            volume = hypervolume(front, reference)
+        volumes[number] = volume
+    return volumes

@@ -1,0 +1,83 @@
+"""What a comparison of search strategies on published tables consists of: objectives, strategies, queries, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nas.core import config
+from nas.core.errors import InputError
+from nas.core.registry import suggest
+from nas.objectives.notation import GRAPH
+from nas.strategies import STRATEGIES
+
+MAX_COUNT = 100_000  # of queries, of seeds, and of architectures asked at once
+
+
+@dataclass(frozen=True)
+class TableSearchSettings:
+    """Every strategy is compared on every objective, with every seed."""
+
+    objectives: list[str]  # `fgsm@1`, or `clean+params:min` for several goals at once
+    strategies: list[str]
+    queries: int = 300
+    seeds: int = 100
+    seed: int = 0
+    ask: int = 1
+    columns: tuple[str, ...] = ()  # of the best architecture found; default columns where there are none
+    cheap: str | None = None  # the cheap objective of the strategies that use one
+    options: tuple[str, ...] = ()  # `evolution.population=50`
+    features: tuple[str, ...] = (GRAPH,)  # what predictors see: the cell's graph, and columns
+
+    def check(self) -> None:
+        """`InputError` for settings that do not fit together."""
+        for key in ("queries", "seeds", "ask"):
+            if not 1 <= getattr(self, key) <= MAX_COUNT:
+                raise InputError(f"Expected --{key} between 1 and {MAX_COUNT:,} but got {getattr(self, key)}.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"Expected --seed between 0 and 2^63 but got {self.seed}.")
+        needed = {hint for name, options in self.options_of.items() for hint in STRATEGIES.get(name).needs(options)}
+        if not self.features:
+            raise InputError(f"Expected --features such as {GRAPH},scores:nwot but got none.")
+        for key, given in (("cheap", self.cheap is not None), ("features", self.features != (GRAPH,))):
+            if given and key not in needed:
+                names = ", ".join(self.strategies)
+                raise InputError(f"Expected no --{key}, which none of {names} uses; leave it out.")
+        for key in ("objectives", "strategies"):
+            names = getattr(self, key)
+            if not names or len(set(names)) < len(names):
+                raise InputError(f"Expected different {key} but got {', '.join(names) or 'none'}.")
+
+    @cached_property
+    def options_of(self) -> dict[str, object]:
+        """The options of each strategy; `InputError` where one is unknown or has a wrong value."""
+        return strategy_options(self.options, self.strategies)
+
+
+def strategy_options(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, object]:
+    """The checked options of each strategy, from `strategy.key=value`."""
+    overrides: dict[str, list[str]] = {name: [] for name in strategies}
+    for text in texts:
+        name, dot, rest = text.partition(".")
+        if not dot or "=" not in rest:
+            raise InputError(f"Expected --set of the form strategy.key=value but got {text!r}.")
+        if name not in overrides:
+            raise InputError(
+                f"Expected --set for one of {', '.join(overrides)} but got {text!r}{suggest(name, list(overrides))}."
+            )
+        overrides[name].append(rest)
+    return {name: _checked(name, own) for name, own in overrides.items()}
+
+
+def _checked(strategy: str, overrides: list[str]) -> Any:
+    kind = STRATEGIES.get(strategy).Options
+    try:
+        return config.checked(config.override({}, overrides, kind), kind)
+    except config.UnknownKey as error:
+        others = [name for name in STRATEGIES.names() if config.has_key(STRATEGIES.get(name).Options, error.key)]
+        message = error.elsewhere("", strategy, others) if others else error
+        raise InputError(f"{strategy}: {message}") from error
+    except InputError as error:
+        raise InputError(f"{strategy}: {error}") from error

@@ -1,0 +1,114 @@
+"""Columns of published tables for the architectures that can be evaluated with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.objectives.notation import GRAPH, parse
+from nas.search_spaces import NASBench201
+from nas.searches.percentile_ranks import default_columns
+from nas.strategies import Goal
+from nas.strategies.proxies import PROXIES
+from nas.studies.table_search_settings import TableSearchSettings
+from nas.tables import Collection
+from nas.tables.collection import SCORES
+
+SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  # known without a table
+
+
+@dataclass(frozen=True)
+class TableView:
+    """The classes for which tables have a value of every objective, and columns of them.
+
+    All other architectures cannot be evaluated and cost no query.
+    """
+
+    classes: list[str]
+    shown: list[str]  # columns of the result
+    values: dict[str, np.ndarray]  # by column, (classes,)
+    higher: dict[str, bool]  # by column, whether higher is better
+
+    def goals(self, objective: str) -> tuple[Goal, ...]:
+        """The goals of an objective, each with its direction."""
+        return tuple(
+            Goal(term.name, self.higher[term.name] if term.higher_is_better is None else term.higher_is_better)
+            for term in parse(objective)
+        )
+
+    def fitness(self, objective: str) -> np.ndarray:
+        """(classes, goals), more is better."""
+        goals = self.goals(objective)
+        return np.stack([self.values[g.name] if g.higher_is_better else -self.values[g.name] for g in goals], axis=1)
+
+    def of(self, values: np.ndarray, archs: Sequence[Any]) -> np.ndarray:
+        """Of values by class (classes,), those of architectures; NaN for an architecture without a class here."""
+        space = NASBench201()
+        rows = np.array([self._rows.get(str(space.canonical(arch)), -1) for arch in archs])
+        return np.where(rows < 0, np.nan, values[rows])
+
+    def has(self, arch: Any) -> bool:
+        """Whether the class of an architecture is one of these."""
+        return str(NASBench201().canonical(arch)) in self._rows
+
+    def optimum(self, objectives: list[str]) -> dict[str, float | None]:
+        """The best value of each column; where an objective gives a direction (`params:min`), in that direction."""
+        goals = [goal for objective in objectives for goal in self.goals(objective)]
+        higher = {**self.higher, **{goal.name: goal.higher_is_better for goal in reversed(goals)}}
+        best: dict[str, float | None] = {}
+        for name in self.shown:
+            values = self.values[name][np.isfinite(self.values[name])]
+            best[name] = None if not len(values) else float(values.max() if higher[name] else values.min())
+        return best
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.classes)}
+
+
+def table_view(tables: Collection, settings: TableSearchSettings) -> TableView:
+    """Read the columns that a comparison needs.
+
+    Raises InputError if the tables lack one of them, or have fewer classes than a search may query.
+    """
+    goals = [term.name for objective in settings.objectives for term in parse(objective)]
+    asked = tables.chosen(settings.columns) if settings.columns else default_columns(tables) or tables.chosen(())
+    shown = list(dict.fromkeys([*asked, *goals]))
+    cheap = [] if settings.cheap is None else [term.name for term in parse(settings.cheap)]
+    if len(cheap) > 1:
+        raise InputError(f"Expected one cheap objective but got {settings.cheap!r}.")
+    measured = [name for name in goals if name not in SIZES] or [name for name in shown if name not in SIZES]
+    classes = tables.classes(measured)
+    columns = dict.fromkeys([*shown, *cheap, *(name for name in settings.features if name != GRAPH)])
+    view = TableView(
+        classes,
+        shown,
+        {name: _values(tables, name, classes) for name in columns},
+        {name: _higher_is_better(tables, name) for name in columns},
+    )
+    if settings.queries > len(classes):
+        raise InputError(
+            f"Expected --queries of at most {len(classes):,}, the classes with a value in {', '.join(measured)}, but "
+            f"got {settings.queries:,}."
+        )
+    return view
+
+
+def _values(tables: Collection, name: str, classes: list[str]) -> np.ndarray:
+    if name not in SIZES:
+        return tables.values(name, classes)
+    space = NASBench201()
+    return np.array([float(SIZES[name](space.cost(space.parse(text)))) for text in classes])
+
+
+def _higher_is_better(tables: Collection, name: str) -> bool:
+    """The direction of a column, as `search.objective` takes it: of scores, that of their proxy in the registry."""
+    proxy = PROXIES.components.get(name.rpartition(":")[2])
+    if proxy is not None and (name in SIZES or name.startswith(SCORES)):
+        return proxy.higher_is_better
+    return tables.higher_is_better(name)
