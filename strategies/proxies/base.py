@@ -8,6 +8,7 @@ from dataclasses import dataclass, make_dataclass
 from typing import Any, ClassVar, Literal
 
 from nas.core.errors import InputError, NasError
+from nas.strategies.proxies.passes.quantities import Quantity
 
 NoOptions = make_dataclass("NoOptions", [])
 
@@ -38,9 +39,10 @@ class Proxy:
     none for a network, `compute` raises `NasError` with the reason. What it would make of a network whose logits do not
     depend on the image does not matter: no such network is scored.
 
-    `uses(options)` names the quantities of the probe's shared pass, so that one pass can serve all proxies that are
-    asked for together. `passes(options)` is what the proxy costs alone, in forward and backward passes (F+B) of its
-    batch. `batches` is 2 where it also looks at `probe.second`. All randomness comes from `probe.generator`.
+    `uses(options)` names the quantities of the probe's shared pass (`passes/quantities.py`), so that one pass can serve
+    all proxies that are asked for together. `passes(options)` is what the proxy costs alone, in forward and backward
+    passes (F+B) of its batch. `batches` is 2 where it also looks at `probe.second`. All randomness comes from
+    `probe.generator`.
     """
 
     name: str
@@ -81,7 +83,7 @@ def proxy(
     domain: Literal["linear", "log"] = "linear",
     source: str,
     options: type | None = None,
-    uses: Iterable[str] | Callable[[Any], Iterable[str]] = (),
+    uses: Iterable[Quantity | str] | Callable[[Any], Iterable[Quantity | str]] = (),
     passes: float | Callable[[Any], float],
     batches: int = 1,
 ) -> Callable[[Callable[[Any, Any], float]], Proxy]:
@@ -100,7 +102,7 @@ def proxy(
             source,
             (compute.__doc__ or "").strip(),
             kind,
-            uses if callable(uses) else lambda options: uses,
+            lambda options: [str(quantity) for quantity in (uses(options) if callable(uses) else uses)],
             passes if callable(passes) else lambda options: passes,
             batches,
         )

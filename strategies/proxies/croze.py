@@ -10,6 +10,7 @@ from torch import Tensor
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.passes.quantities import Quantity, outputs, weight_grads
 
 AXES = {  # which entries of a tensor (B, C, H, W) or (outputs, inputs, k, k) one cosine runs over
     "all": (0, 1, 2, 3),  # one cosine per layer
@@ -78,8 +79,8 @@ def _flat(a: Tensor) -> Tensor:
     return (a.permute(0, 2, 3, 1) if a.dim() == 4 else a).reshape(-1)
 
 
-def _uses(options: CRoZeOptions) -> tuple[str, ...]:
-    return ("weight_grads", "outputs") if options.batch_norm and not options.absolute_weights else ()
+def _uses(options: CRoZeOptions) -> list[Quantity]:
+    return [weight_grads, outputs] if options.batch_norm and not options.absolute_weights else []
 
 
 @proxy(
@@ -102,12 +103,12 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     """
     bn = "batch" if options.batch_norm else "off"
     weights = [weight.abs() for weight in probe.weights] if options.absolute_weights else probe.weights
-    outputs: list[Tensor | None] = [None] * len(weights)
+    features: list[Tensor | None] = [None] * len(weights)  # z_m
     if options.batch_norm and not options.absolute_weights:
-        grads = probe.quantity("weight_grads")
-        outputs = probe.pop_quantity("outputs")
+        grads = probe.quantity(weight_grads)
+        features = probe.pop_quantity(outputs)
     else:
-        grads = probe.run(weights, batch_norm=bn, each=lambda m, z: outputs.__setitem__(m, z.detach()))
+        grads = probe.run(weights, batch_norm=bn, each=lambda m, z: features.__setitem__(m, z.detach()))
     if not bool(torch.stack([grad.any() for grad in grads]).any()):
         return 0.0  # no path from the image to the loss
     robust_weights = [perturbed(w, grad, options.beta) for w, grad in zip(weights, grads)]
@@ -120,19 +121,19 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     )
 
     reduce = torch.sum if options.reduction == "sum" else torch.mean
-    features = torch.zeros(len(weights), dtype=torch.float64, device=x_adv.device)
+    feature_terms = torch.zeros(len(weights), dtype=torch.float64, device=x_adv.device)
 
     def compare(m: int, z_r: Tensor) -> None:
-        z, outputs[m] = outputs[m], None  # freed at once
+        z, features[m] = features[m], None  # freed at once
         assert z is not None  # the same layers are used
-        features[m] = reduce(1 + cosines(z, z_r.detach(), options.features, scaled=not options.batch_norm))
+        feature_terms[m] = reduce(1 + cosines(z, z_r.detach(), options.features, scaled=not options.batch_norm))
 
     robust_grads = probe.run(robust_weights, x_adv, batch_norm=bn, each=compare)
     total = torch.zeros((), dtype=torch.float64, device=x_adv.device)
     for m, (w, w_r, g, g_r) in enumerate(zip(weights, robust_weights, grads, robust_grads)):
-        parameters = reduce(1 + cosines(w - options.gamma * g, w_r - options.gamma * g_r, options.weights))
-        gradients = reduce(cosines(g, g_r, options.gradients).abs())
-        total += features[m] * parameters.double() * gradients.double()
+        parameter_term = reduce(1 + cosines(w - options.gamma * g, w_r - options.gamma * g_r, options.weights))
+        gradient_term = reduce(cosines(g, g_r, options.gradients).abs())
+        total += feature_terms[m] * parameter_term.double() * gradient_term.double()
     return total.item()
 
 

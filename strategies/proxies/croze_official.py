@@ -16,8 +16,9 @@ from nas.search_spaces.nasbench201.network import CellModule, NASBench201Body
 from nas.search_spaces.network import Body
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.croze import cosines, perturbed
+from nas.strategies.proxies.passes.autograd import check_finite, grads_of
 from nas.strategies.proxies.passes.hooks import on_input, on_output
-from nas.strategies.proxies.passes.probe import Probe, check_finite, grads_of
+from nas.strategies.proxies.passes.probe import Probe
 
 BETA = 2.0
 EPSILON = 0.01  # in units of the normalised image

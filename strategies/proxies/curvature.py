@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from nas.core.eigenvalues import dominant_eigenvalue
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
+from nas.strategies.proxies.passes.autograd import grads_of
 from nas.strategies.proxies.passes.double_backward import double_backward
 from nas.strategies.proxies.passes.hooks import on_input
-from nas.strategies.proxies.passes.probe import Probe, grads_of
+from nas.strategies.proxies.passes.probe import Probe
 
 
 @dataclass

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nas.strategies.proxies.base import proxy
 from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.passes.quantities import hessian_gradient, saliency, weight_grads
 
 ABDELFATTAH = "Abdelfattah et al., ICLR 2021 (arXiv:2101.08134)"
 
@@ -18,38 +19,38 @@ def total(values: list[Tensor]) -> float:
     return torch.stack([value.double() for value in values]).sum().item()
 
 
-@proxy("grad_norm", source=ABDELFATTAH, uses=("weight_grads",), passes=1.0)
+@proxy("grad_norm", source=ABDELFATTAH, uses=[weight_grads], passes=1.0)
 def grad_norm(probe: Probe, options: Any) -> float:
     """Norm of the gradient: Σ over layers of ‖∂CE/∂w‖₂. Never below 0."""
-    return total([g.norm() for g in probe.quantity("weight_grads")])
+    return total([g.norm() for g in probe.quantity(weight_grads)])
 
 
-@proxy("snip", source="Lee et al., ICLR 2019 (arXiv:1810.02340), eq. 6", uses=("weight_grads",), passes=1.0)
+@proxy("snip", source="Lee et al., ICLR 2019 (arXiv:1810.02340), eq. 6", uses=[weight_grads], passes=1.0)
 def snip(probe: Probe, options: Any) -> float:
     """Sensitivity of the loss to removing each weight: Σ |w·∂CE/∂w|. Never below 0."""
-    return total([(w * g).abs().sum() for w, g in zip(probe.weights, probe.quantity("weight_grads"))])
+    return total([(w * g).abs().sum() for w, g in zip(probe.weights, probe.quantity(weight_grads))])
 
 
-@proxy("plain", source=ABDELFATTAH, uses=("weight_grads",), passes=1.0)
+@proxy("plain", source=ABDELFATTAH, uses=[weight_grads], passes=1.0)
 def plain(probe: Probe, options: Any) -> float:
     """Change of the loss with the scale of the weights: Σ w·∂CE/∂w, signed."""
-    return total([(w * g).sum() for w, g in zip(probe.weights, probe.quantity("weight_grads"))])
+    return total([(w * g).sum() for w, g in zip(probe.weights, probe.quantity(weight_grads))])
 
 
-@proxy("grasp", source="Wang et al., ICLR 2020 (arXiv:2002.07376), eq. 8", uses=("hessian_gradient",), passes=3.0)
+@proxy("grasp", source="Wang et al., ICLR 2020 (arXiv:2002.07376), eq. 8", uses=[hessian_gradient], passes=3.0)
 def grasp(probe: Probe, options: Any) -> float:
     """Change of the gradient's norm when weights are removed: -Σ w·(Hg), H the Hessian of CE, g its gradient."""
-    return 0.0 - total([(w * hg).sum() for w, hg in zip(probe.weights, probe.quantity("hessian_gradient"))])
+    return 0.0 - total([(w * hg).sum() for w, hg in zip(probe.weights, probe.quantity(hessian_gradient))])
 
 
-@proxy("fisher", source="Turner et al., ICLR 2020 (arXiv:1906.04113), eq. 3", uses=("saliency",), passes=1.0)
+@proxy("fisher", source="Turner et al., ICLR 2020 (arXiv:1906.04113), eq. 3", uses=[saliency], passes=1.0)
 def fisher(probe: Probe, options: Any) -> float:
     """Fisher information of the channels: Σ over layers, channels of ½·mean_B((Σ_hw a·∂CE/∂a)²)·C_in·k².
 
     a is the layer's output; each channel counts once for every weight that leads to it, as in the published score
     tables. Never below 0.
     """
-    channels = [saliency.square().mean(0).sum() / 2 for saliency in probe.quantity("saliency")]
+    channels = [s.square().mean(0).sum() / 2 for s in probe.quantity(saliency)]
     return total([channel * weight[0].numel() for channel, weight in zip(channels, probe.weights)])
 
 
@@ -63,7 +64,7 @@ def l2_norm(probe: Probe, options: Any) -> float:
     "zico",
     domain="log",
     source="Li et al., ICLR 2023 (arXiv:2301.11300), eq. 13",
-    uses=("weight_grads",),
+    uses=[weight_grads],
     passes=2.0,
     batches=2,
 )
@@ -75,7 +76,7 @@ def zico(probe: Probe, options: Any) -> float:
     """
     images, labels = probe.second
     layers = []
-    for first, second in zip(probe.quantity("weight_grads"), probe.run(inputs=images, labels=labels)):
+    for first, second in zip(probe.quantity(weight_grads), probe.run(inputs=images, labels=labels)):
         mean, std = (first.abs() + second.abs()) / 2, (first - second).abs() / 2
         ratio = torch.where(std == 0, 0.0, mean / std).double().sum()  # not where std > 0: NaN has to stay NaN
         layers.append(torch.where(ratio == 0, 1.0, ratio).log())

@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.core.errors import InputError, NasError
 from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.passes.quantities import jacobian, logits, projections
 
 K = 1e-5  # added to eigenvalues and correlations
 MANY_CLASSES = 100  # above, EPE-NAS compares classes with each other
@@ -23,7 +24,7 @@ def jacobian_of(probe: Probe) -> Tensor:
     Σ over the batch of what a batch normalisation puts out is fixed. So Σlogits depends on no image where all that the
     global pooling takes comes straight from normalisations, as in DARTS networks whose last cell pools nowhere.
     """
-    rows = probe.quantity("jacobian")
+    rows = probe.quantity(jacobian)
     through = probe.body.classifier.weight.detach().double().sum(0).norm()  # ∂Σlogits/∂ what is pooled
     if not bool(rows.double().norm(dim=1).max() > math.sqrt(torch.finfo(rows.dtype).eps) * through):
         raise NasError(
@@ -44,7 +45,7 @@ def correlations(rows: Tensor) -> Tensor:
     return (unit @ unit.T).clamp(-1, 1)
 
 
-@proxy("jacov", source="Mellor et al. 2020 (arXiv:2006.04647v1)", uses=("jacobian",), passes=2 / 3)
+@proxy("jacov", source="Mellor et al. 2020 (arXiv:2006.04647v1)", uses=[jacobian], passes=2 / 3)
 def jacov(probe: Probe, options: Any) -> float:
     """How differently the network bends around different images: -Σ (log(λ+k) + 1/(λ+k)), k = 1e-5.
 
@@ -56,7 +57,7 @@ def jacov(probe: Probe, options: Any) -> float:
     return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
 
 
-@proxy("epe_nas", source="Lopes et al., ICANN 2021 (arXiv:2102.08099)", uses=("jacobian",), passes=2 / 3)
+@proxy("epe_nas", source="Lopes et al., ICANN 2021 (arXiv:2102.08099)", uses=[jacobian], passes=2 / 3)
 def epe_nas(probe: Probe, options: Any) -> float:
     """How alike the Jacobians of one class are: Σ_c |s_c|, s_c = Σ log(|correlations of class c| + 1e-5).
 
@@ -65,11 +66,11 @@ def epe_nas(probe: Probe, options: Any) -> float:
     is a matter of the data set (of the logits); seen are those classes that have two images or more in the batch. A
     class of one image is left out there; up to 100 classes it counts with log(1 + 1e-5).
     """
-    jacobian, labels = jacobian_of(probe), probe.labels
-    many = probe.quantity("logits").shape[1] > MANY_CLASSES
+    rows, labels = jacobian_of(probe), probe.labels
+    many = probe.quantity(logits).shape[1] > MANY_CLASSES
     scores = []
     for label in labels.unique():
-        own = jacobian[labels == label]
+        own = rows[labels == label]
         if many and len(own) == 1:
             continue
         score = (correlations(own).abs() + K).log().sum()
@@ -100,7 +101,7 @@ class JacobianOptions(BatchOptions):
     higher_is_better=False,
     source="Hoffman et al. 2019 (arXiv:1908.02729), alg. 1",
     options=JacobianOptions,
-    uses=lambda options: (f"projections/{options.projections}",),
+    uses=lambda options: [projections(options.projections)],
     passes=lambda options: (1 + options.projections) / 3,
 )
 def jacob_fro(probe: Probe, options: JacobianOptions) -> float:
@@ -109,6 +110,6 @@ def jacob_fro(probe: Probe, options: JacobianOptions) -> float:
     K logits, v uniform on the unit sphere, x the normalised image; one input-only backward per projection. With batch
     statistics an image's row also holds what it does to the others of the batch.
     """
-    rows = probe.quantity(f"projections/{options.projections}")
-    classes = probe.quantity("logits").shape[1]
+    rows = probe.quantity(projections(options.projections))
+    classes = probe.quantity(logits).shape[1]
     return classes * rows.double().square().sum(2).mean().item()

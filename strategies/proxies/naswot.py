@@ -9,13 +9,14 @@ import torch
 from nas.core.errors import NasError
 from nas.strategies.proxies.base import proxy
 from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.passes.quantities import relu_kernel
 
 
 @proxy(
     "nwot",
     domain="log",
     source="Mellor et al., ICML 2021 (arXiv:2006.04647), eq. 2",
-    uses=("relu_kernel",),
+    uses=[relu_kernel],
     passes=1 / 3,
 )
 def nwot(probe: Probe, options: Any) -> float:
@@ -24,7 +25,7 @@ def nwot(probe: Probe, options: Any) -> float:
     c (B, positions) is 1 where a ReLU lets something pass; log|det K| is the sum of the logarithms of its eigenvalues.
     Two images of the same codes make K singular, which is an error with that reason.
     """
-    eigenvalues = torch.linalg.eigvalsh(probe.quantity("relu_kernel"))
+    eigenvalues = torch.linalg.eigvalsh(probe.quantity(relu_kernel))
     rounding = len(eigenvalues) * torch.finfo(eigenvalues.dtype).eps * eigenvalues[-1]
     if not bool(eigenvalues[0] > rounding):  # the determinant of a singular matrix is seldom 0 in floats
         raise NasError(

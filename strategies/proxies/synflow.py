@@ -10,7 +10,8 @@ import torch
 from nas.core.errors import NasError
 from nas.strategies.proxies.base import proxy
 from nas.strategies.proxies.gradient import total
-from nas.strategies.proxies.passes.probe import Probe, grads_of
+from nas.strategies.proxies.passes.autograd import grads_of
+from nas.strategies.proxies.passes.probe import Probe
 
 
 @proxy(

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from nas.core.errors import NasError
 from nas.strategies.proxies.base import proxy
-from nas.strategies.proxies.passes.probe import Probe, check_finite
+from nas.strategies.proxies.passes.autograd import check_finite
+from nas.strategies.proxies.passes.probe import Probe
 
 GAMMA = 0.01  # size of the change
 

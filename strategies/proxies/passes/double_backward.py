@@ -1,8 +1,13 @@
 """Convolutions and batch normalisation that can be differentiated twice at the cost of the products they need.
 
 torch's own double backward of batch normalisation is made of some thirty element-wise operations, and that of a
-convolution turns images into channels, for which there is no fast kernel on a CPU; together they take most of GraSP's
-time. Here a convolution's double backward is two convolutions and one ordinary backward.
+convolution exchanges images and channels, for which there is no fast kernel on a CPU; together they take most of
+GraSP's time. Here a convolution's double backward is two convolutions and one ordinary backward.
+
+Both follow one pattern. A backward maps the gradient g of an output to gradients of the inputs. It is itself a
+function, of g and of the inputs, and the second backward gives its gradients: for cotangents u, v, ... of what the
+backward gave, those of the scalar S = ⟨u, first result⟩ + ⟨v, second result⟩ + ... The classes below say what S is, and
+how its gradients follow.
 """
 
 from __future__ import annotations
@@ -21,21 +26,24 @@ from nas.search_spaces.nasbench201.operations import AveragePool
 
 
 class Products:
-    """Which gradients of a convolution backwards are run for: input-only ones leave the weight's out."""
+    """Which gradients the backwards of convolutions compute: those to the images alone leave out the weight's."""
 
     to_weights = True
 
 
 @contextmanager
 def double_backward(body: nn.Module) -> Iterator[Products]:
-    """`body` with convolutions and normalisations (in train mode) of this module; theirs again at the end."""
+    """For a while, `body` computes convolutions and normalisations (in train mode) with the functions of this module.
+
+    A module whose `forward` was replaced before (by a view of the network) keeps that one.
+    """
     products = Products()
     changed: list[nn.Module] = []
     pools: list[AveragePool] = []
     try:
         for module in body.modules():
             if "forward" in vars(module):
-                continue  # seen in another way already
+                continue
             if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str):
                 module.forward = partial(_convolve, module, products)  # type: ignore[method-assign]
                 changed.append(module)
@@ -79,7 +87,13 @@ class _Convolution(torch.autograd.Function):
 
 
 class _ConvolutionBackward(torch.autograd.Function):
-    """(∂/∂x, ∂/∂w) of ⟨g, x ∗ w⟩; for cotangents u, v of the two, ⟨u, ∂x⟩ + ⟨v, ∂w⟩ = ⟨g, u ∗ w + x ∗ v⟩."""
+    """The gradients ∂T/∂x and ∂T/∂w of T(g, x, w) = ⟨g, x ∗ w⟩, and for cotangents u and v their own gradients.
+
+    T is linear in each argument, so ⟨u, ∂T/∂x⟩ is T with u in the place of x, and S = T(g, u, w) + T(g, x, v). Hence
+
+    - ∂S/∂g = u ∗ w + x ∗ v: two convolutions;
+    - ∂S/∂x = ∂T/∂x at (g, v), ∂S/∂w = ∂T/∂w at (g, u): one ordinary backward with u for x and v for w.
+    """
 
     @staticmethod
     def forward(
@@ -136,10 +150,17 @@ class _BatchNorm(torch.autograd.Function):
 
 
 class _BatchNormBackward(torch.autograd.Function):
-    """γr·P(g), P(v) = v - m(v) - x̂·m(v·x̂), m the mean over the batch and pixels, x̂ the normalised x, r = 1/σ.
+    """The gradient to x of a normalisation, γr·P(g), and for a cotangent u its own gradients.
 
-    For a cotangent u: to g it is γr·P(u); to x it is -γr²·((q - 2ab)·x̂ + a·u + b·g - (a·m(u) + b·m(g))), with
-    a = m(g·x̂), b = m(u·x̂), q = m(u·g) - m(u)·m(g) - a·b.
+    Per channel: x̂ = (x - m(x))·r, r = 1/σ, m the mean over the n entries of batch and pixels, γ the scale;
+    P(v) = v - m(v) - x̂·m(v·x̂). P is symmetric, so S = ⟨u, γr·P(g)⟩ = ⟨γr·P(u), g⟩ and
+
+    - ∂S/∂g = γr·P(u).
+
+    With a = m(g·x̂), b = m(u·x̂) and q = m(u·g) - m(u)·m(g) - a·b it is S = γrn·q, where x acts through r, a and b:
+    ∂r/∂x = -r²x̂/n, ∂a/∂x = r·P(g)/n, ∂b/∂x = r·P(u)/n. So
+
+    - ∂S/∂x = -γr²·(q·x̂ + b·P(g) + a·P(u)) = -γr²·((q - 2ab)·x̂ + a·u + b·g - (a·m(u) + b·m(g))).
     """
 
     @staticmethod

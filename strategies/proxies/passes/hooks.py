@@ -1,4 +1,7 @@
-"""What hooks gather while a pass runs; each holds no more than its own result."""
+"""What hooks gather while a pass runs; each holds no more than its own result.
+
+Hooks are put up until an `ExitStack` closes. What a function returns is filled by the passes that run until then.
+"""
 
 from __future__ import annotations
 
@@ -31,54 +34,44 @@ def on_input(modules: Sequence[nn.Module], hooks: ExitStack, call: Callable[[int
         hooks.callback(module.register_forward_pre_hook(partial(called, number)).remove)
 
 
-class Outputs:
-    """Per layer what it put out; `None` where the forward pass did not use it."""
-
-    def __init__(self, layers: Sequence[nn.Module], hooks: ExitStack) -> None:
-        self.values: list[Tensor | None] = [None] * len(layers)
-        on_output(layers, hooks, self._keep)
-
-    def _keep(self, number: int, output: Tensor) -> None:
-        self.values[number] = output.detach()
+def keep_outputs(layers: Sequence[nn.Module], hooks: ExitStack) -> list[Tensor | None]:
+    """Per layer its output; `None` where the forward pass does not use the layer."""
+    outputs: list[Tensor | None] = [None] * len(layers)
+    on_output(layers, hooks, lambda number, output: outputs.__setitem__(number, output.detach()))
+    return outputs
 
 
-class Saliency:
-    """Per layer Σ_hw a·∂L/∂a of its output a, (B, channels), from the first backward after the forward."""
+def sum_saliencies(layers: Sequence[nn.Conv2d | nn.Linear], images: Tensor, hooks: ExitStack) -> list[Tensor]:
+    """Per layer Σ_hw a·∂L/∂a of its output a, (B, channels), for the L that is differentiated; 0 without a gradient."""
+    saliencies = [images.new_zeros((len(images), len(layer.weight))) for layer in layers]
 
-    def __init__(self, layers: Sequence[nn.Conv2d | nn.Linear], hooks: ExitStack, images: Tensor) -> None:
-        self.values = [images.new_zeros((len(images), len(layer.weight))) for layer in layers]
-        self.done = False
-        on_output(layers, hooks, self._watch)
-
-    def _watch(self, number: int, output: Tensor) -> None:
+    def watch(number: int, output: Tensor) -> None:
         if output.requires_grad:
-            output.register_hook(partial(self._multiply, number, output.detach()))
+            hooks.callback(output.register_hook(partial(multiply, number, output.detach())).remove)
 
-    def _multiply(self, number: int, output: Tensor, gradient: Tensor) -> None:
-        if not self.done:
-            product = output * gradient.detach()
-            self.values[number] = product.sum((2, 3)) if product.dim() == 4 else product
+    def multiply(number: int, output: Tensor, gradient: Tensor) -> None:
+        product = output * gradient.detach()
+        saliencies[number] = product.sum((2, 3)) if product.dim() == 4 else product
 
-    def finished(self) -> list[Tensor]:
-        self.done = True  # a second backward of the same graph calls the hooks again
-        return self.values
+    on_output(layers, hooks, watch)
+    return saliencies
 
 
-class ReLUKernel:
+def sum_relu_kernels(body: nn.Module, images: Tensor, hooks: ExitStack) -> Tensor:
     """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where something passes; (B, B), whole numbers.
 
-    NaN where a ReLU puts out NaN: it is no larger than 0 and would count as nothing.
+    NaN if a ReLU puts out NaN: it is no larger than 0 and would count as nothing.
     """
+    kernel = torch.zeros((len(images), len(images)), dtype=torch.float64, device=images.device)
 
-    def __init__(self, body: nn.Module, hooks: ExitStack, images: Tensor) -> None:
-        self.total = torch.zeros((len(images), len(images)), dtype=torch.float64, device=images.device)
-        on_output([module for module in body.modules() if isinstance(module, nn.ReLU)], hooks, self._add)
-
-    def _add(self, number: int, output: Tensor) -> None:
+    def add(number: int, output: Tensor) -> None:
         if output.dim() == 4:
             output = output.detach().permute(0, 2, 3, 1)  # no copy where channels are last
         codes = (output > 0).to(torch.float32).reshape(len(output), -1)
         ones = codes.sum(1)
         # (1-c)(1-c)ᵀ = positions - Σc - Σcᵀ + c cᵀ; float32 holds whole numbers up to 2^24 exactly
-        self.total += (2 * codes @ codes.T - ones[:, None] - ones[None, :] + codes.shape[1]).double()
-        self.total.masked_fill_(output.detach().sum().isnan(), torch.nan)
+        kernel.add_((2 * codes @ codes.T - ones[:, None] - ones[None, :] + codes.shape[1]).double())
+        kernel.masked_fill_(output.detach().sum().isnan(), torch.nan)
+
+    on_output([module for module in body.modules() if isinstance(module, nn.ReLU)], hooks, add)
+    return kernel

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from nas.core.errors import NasError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
+from nas.strategies.proxies.base import proxy
 from nas.strategies.proxies.curvature import HessianOptions
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.jacobian import JacobianOptions
 from nas.strategies.proxies.passes import probe as probe_module
+from nas.strategies.proxies.passes import quantities
 from nas.strategies.proxies.passes.probe import Probe
 
 # of one forward of all convolutions: forwards, gradients of weights, gradients of inputs; grasp's double backward
@@ -38,7 +40,11 @@ COSTS = {
     "synflow": (1, 1, 1),
 }
 SUITE = tuple(name for name in COSTS if name not in ("zico", "jacob_fro", "hessian"))  # of NAS-Bench-Suite-Zero
-GATHERED = {"fisher": {"Saliency"}, "nwot": {"ReLUKernel"}, "croze": {"Outputs"}}  # what hooks are there for
+GATHERED = {
+    "fisher": {"sum_saliencies"},
+    "nwot": {"sum_relu_kernels"},
+    "croze": {"keep_outputs"},
+}
 
 
 class Watched:
@@ -64,10 +70,10 @@ def watched(tiny: Tiny) -> Watched:
 def gathered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of all that hooks gather, as they are put up."""
     names: list[str] = []
-    for name in ("Outputs", "Saliency", "ReLUKernel"):
-        kind = getattr(probe_module, name)
+    for name in ("keep_outputs", "sum_saliencies", "sum_relu_kernels"):
+        gather = getattr(quantities, name)
         monkeypatch.setattr(
-            probe_module, name, lambda *args, kind=kind, name=name: (names.append(name), kind(*args))[1]
+            quantities, name, lambda *args, gather=gather, name=name: (names.append(name), gather(*args))[1]
         )
     return names
 
@@ -128,7 +134,7 @@ def test_the_thirteen_share_one_forward_of_the_batch(watched: Watched, batch: Ba
     assert watched.forwards_of(probe.images) == 1
     assert [len(one) for one in watched.inputs].count(1) == 1  # synflow
     assert len(watched.inputs) == 1 + 1 + 2  # and zen's
-    assert sorted(gathered) == ["ReLUKernel", "Saliency"]
+    assert sorted(gathered) == ["sum_relu_kernels", "sum_saliencies"]
     count = watched.convolutions
     assert passes.weights == 4 * count - 1  # g, the backward of that and the rest of Hg, synflow
     assert passes.inputs == 5 * count - 1  # the same, and the Jacobian; those of the shared pass reach the images
@@ -239,3 +245,19 @@ def test_layers_are_in_the_order_of_the_weights(name: str, space: SearchSpace, t
         assert [value.shape[:2] for value in values] == [(6, len(weight)) for weight in probe.weights]
     else:
         assert [value.shape for value in values] == [weight.shape for weight in probe.weights]
+
+
+def test_quantities_are_asked_for_by_function_or_name(watched: Watched, batch: Batch) -> None:
+    """Proxies of other packages may use the names."""
+    probe = Probe(watched.network, *batch, wanted=["jacobian", quantities.weight_grads])
+    for name in ("jacobian", "weight_grads"):
+        assert probe.quantity(name) is probe.quantity(quantities.named(name))
+    assert len(watched.inputs) == 1
+    with pytest.raises(NasError, match="jacobain"):
+        probe.quantity("jacobain")
+
+
+def test_a_proxy_declares_quantities_by_function_or_name() -> None:
+    for uses in (["jacobian"], [quantities.jacobian], lambda options: (quantities.jacobian,)):
+        made = proxy("mine", source="here", uses=uses, passes=1)(lambda probe, options: 0.0)
+        assert made.uses(None) == ["jacobian"]
