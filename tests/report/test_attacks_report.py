@@ -61,6 +61,18 @@ def test_the_worst_case_is_a_column_where_there_are_several_attacks() -> None:
     assert "worst case" not in other
 
 
+def test_scores_of_many_attacks_stand_in_a_table_of_their_own() -> None:
+    """Beside the accuracies they would make it wider than a page."""
+    for count, tables in ((3, 1), (4, 2)):  # and the worst case
+        html = section(
+            page_of(make.evaluation({"clean": 90} | {f"pgd{n}": 90 - n for n in range(count)}, 100)), "Results"
+        )
+        assert html.count("<table") == tables
+        assert html.count("HRS under") == 1
+        assert html.count("<th>PGD-0</th>") == html.count("<th>worst case</th>") == 2
+        assert html.count("best, adversarial") == tables
+
+
 def test_the_worst_case_is_compared_too() -> None:
     right = {"clean": "1111", "pgd20": "1100"}
     both = [

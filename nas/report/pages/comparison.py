@@ -16,6 +16,7 @@ from nas.report.identity import Identity
 from nas.report.pages import common
 from nas.report.render import distinct, render
 from nas.report.wording import ball, listed, metric
+from nas.results import WORST_CASE
 from nas.runs.difference_wording import difference_text, disagreement
 
 PAGE = "comparison.html"
@@ -41,7 +42,7 @@ def page(comparison: Comparison) -> str:
         finding=_count(comparison) if comparison.differences else "No two of them can be paired image by image.",
         notes=comparison.notes,
         rows=rows,
-        attacks=attacks,
+        attacks=[*attacks, WORST_CASE],
         accuracies=[[*map(one.entry.attacks.get, attacks), one.entry.worst_case] for _, one in rows],
         fronts=_fronts(rows),
         sweeps=[
