@@ -35,7 +35,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "data.formats.folder_listing": {"MAX_NAMED": 5},
     "data.formats.base": {"LARGEST_HASHED": 2048 * MIB},
     "data.formats.npz": {"MAX_NAMED": 20, "MAX_EXPANSION": 300, "FREE_BYTES": 256 * MIB},
-    "execution.available_memory": {"SHARE": 0.5},
+    "execution.available_memory": {"MAX_DATA_SHARE": 0.5},
     "data.seen": {"OBLONG": 1, "TURNED": 2, "TRANSPARENT": 4, "LOW": 128},
     "execution.executor": {"TICK_SECONDS": 0.5},
     "optimisation.trainer": {"FORMAT": 2},

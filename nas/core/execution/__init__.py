@@ -1,1 +1,1 @@
-"""Work on independent items in processes of this machine or of a cluster, signals, and memory."""
+"""Independent tasks in processes of this machine or of a cluster; signals; memory."""

@@ -1,26 +1,26 @@
-"""How much memory is left for data, on this machine or in the container that this process runs in."""
+"""How much memory is left for data on this machine, or in the container in which this process runs."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-SHARE = 0.5  # of the available memory that the images of a data set may take
+MAX_DATA_SHARE = 0.5  # of the available memory, for the images of a data set
 
 
 def available() -> int:
-    """Bytes that can be had without swapping; what the page cache holds counts, as it is given back."""
+    """Bytes that can be allocated without swapping, including what the page cache would give back."""
     found = [value for value in (_machine(), _container()) if value is not None]
     return min(found, default=2**63 - 1)
 
 
 def fits(size: int) -> bool:
     """Whether `size` bytes may be held in memory; larger data stay on disk."""
-    return size <= SHARE * available()
+    return size <= MAX_DATA_SHARE * available()
 
 
 def in_words(size: int) -> str:
-    """`size` bytes as people say it."""
+    """`size` bytes in words for people, such as 3.4 MB."""
     for unit, name in ((10**9, "GB"), (10**6, "MB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
@@ -41,7 +41,7 @@ def _machine() -> int | None:
 
 
 def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What the limit of a control group leaves (version 2); file pages are given back before it is reached."""
+    """What the memory limit of the control group (version 2) leaves; the system frees file pages before it is reached."""
     try:
         limit = (folder / "memory.max").read_text().strip()
         if limit == "max":

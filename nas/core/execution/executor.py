@@ -1,4 +1,4 @@
-"""Apply a function to independent tasks: in this process, in others of this machine, or on a cluster."""
+"""Apply a function to independent tasks: in this process, in other processes of this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import torch
-
 from nas.core.errors import InputError, NasError, ResourceError, Terminated
 from nas.core.execution.local_pool import LocalPool
+from nas.core.execution.out_of_memory import is_shortage
 from nas.core.execution.ray_pool import RayPool
 from nas.core.execution.worker_pool import WorkerEvent, WorkerPool, make_repeatable
 from nas.core.io.files import os_errors_as_input_errors
@@ -25,19 +24,19 @@ from nas.core.storage.sqlite import SqliteStore
 Item = TypeVar("Item")
 
 LOCAL, RAY = EXECUTORS = ("local", "ray")
-TICK_SECONDS = 0.5  # at most, between two ticks
+TICK_SECONDS = 0.5  # between two ticks at most
 
 
 @dataclass
 class ExecutorSettings:
     name: str = "local"  # processes of this machine; or ray, workers on a cluster (`executor=ray` for short)
-    workers: int | None = None  # by default one per `threads` cores, one on a GPU; on a cluster, as it has room for
-    threads: int = 1  # of torch in each process; results may differ between numbers of threads, never of workers
-    retries: int = 2  # how often a task whose worker died is tried again
-    deadline: float | None = None  # seconds that a task may take; then its worker is ended and it counts as failed
-    address: str | None = None  # ray: of a cluster, as host:port; auto finds that of this machine; null starts one here
-    deterministic: bool = False  # only kernels that give the same bits each time; slower on a GPU
-    gpus: float | None = None  # ray: of each worker, or a share of one; by default 1 where `device` is a GPU
+    workers: int | None = None  # by default one per `threads` cores, or one on a GPU; on a cluster, as many as fit
+    threads: int = 1  # of torch in each worker; results may depend on the number of threads, never on that of workers
+    retries: int = 2  # how often a task is tried again after its worker died
+    deadline: float | None = None  # time limit of a task in seconds; then its worker is stopped and the task has failed
+    address: str | None = None  # ray: host:port of a cluster; auto finds one on this machine; null starts one here
+    deterministic: bool = False  # use only kernels that give the same bits each time; slower on a GPU
+    gpus: float | None = None  # ray: GPUs of each worker, or a fraction of one; by default 1 if `device` is a GPU
 
     def check(self) -> None:
         if self.name not in EXECUTORS:
@@ -64,11 +63,11 @@ class ExecutorSettings:
         return max(1, _cores() // self.threads) if device == "cpu" else 1
 
     def gpus_each(self, device: str) -> float:
-        """Of every worker on a cluster; `device` is what this process would use."""
+        """GPUs of each worker on a cluster; `device` is what this process would use."""
         return self.gpus if self.gpus is not None else float(device != "cpu")
 
     def computes_on(self, device: str) -> str:
-        """The kind of device that workers use where this process would use `device`: a cluster's may be another."""
+        """The kind of device that workers use if this process would use `device`; a cluster may use another kind."""
         return device if self.name == LOCAL else "cuda" if self.gpus_each(device) > 0 else "cpu"
 
 
@@ -78,12 +77,12 @@ def _cores() -> int:
 
 @dataclass
 class _Task:
-    """A task under way; `position` counts the tasks of a `map`."""
+    """A task that is waiting or running; `position` is its number within a `map`."""
 
     position: int
     key: Any
     item: Any
-    tries: int = 0  # whose worker died of it
+    tries: int = 0  # tries during which the worker died
     started: float = 0.0
 
     def failed(self, reason: str) -> TaskResult[Any, Any]:
@@ -92,17 +91,17 @@ class _Task:
 
 @dataclass
 class MapState:
-    """What is left to do in one `map`: tasks are taken from `source` when a worker can have them."""
+    """What is left to do in a `map`. Tasks are taken from `source` only when a worker can have them."""
 
     source: Iterator[tuple[Any, Any]]
-    ahead: int | None  # tasks beyond the first that is not done
+    ahead: int | None  # how many tasks may be taken beyond the first unfinished one
     waiting: deque[_Task] = field(default_factory=deque)
     busy: dict[int, _Task] = field(default_factory=dict)  # by worker
     taken: int = 0
     exhausted: bool = False  # whether the source is
 
     def take(self, count: int) -> None:
-        """Have so many tasks waiting, as far as there are any and the bound allows."""
+        """Take tasks until `count` are waiting, as far as there are tasks and `ahead` allows."""
         while len(self.waiting) < count and not self.exhausted:
             first = min([task.position for task in (*self.waiting, *self.busy.values())], default=self.taken)
             if self.ahead is not None and self.taken - first >= self.ahead:
@@ -120,11 +119,11 @@ class MapState:
 
 
 class Executor(Generic[Item, Result]):
-    """Applies `function` to items; with several workers it must be picklable, and is sent to each worker once.
+    """Applies `function` to items. With several workers it must be picklable; each worker gets it once.
 
-    An exception of one item becomes the failure of its task; so does a worker's death, after `retries` further workers
-    died of the same task, and the `deadline`. An `InputError` (full disk, missing data) or `ResourceError` (no memory)
-    stops everything: it says nothing about the task, and a resumed run tries again.
+    A task fails if its item raises an exception, if it exceeds the time limit, or if its worker dies and so do
+    `retries` further workers that try it again. An `InputError` (full disk, missing data) or `ResourceError` (no
+    memory) is raised instead and stops everything: it says nothing about the task, and a resumed run tries again.
     """
 
     def __init__(
@@ -133,18 +132,18 @@ class Executor(Generic[Item, Result]):
         workers: int,
         threads: int,
         retries: int = 2,
-        deadline: float | None = None,
+        time_limit: float | None = None,
         pool: WorkerPool | None = None,
     ) -> None:
-        """`pool`: where the workers are; by default processes of this machine, or this process for one worker."""
+        """By default, workers are processes of this machine; a single worker without time limit is this process."""
         self.function = function
         self.workers = workers
         self.threads = threads
         self.retries = retries
-        self.deadline = deadline
-        self.capacity = workers  # for workers that compute, here or on the cluster
+        self.time_limit = time_limit
+        self.capacity = workers  # workers that can compute at the same time, here or on the cluster
         self._pool = pool
-        self._in_this_process = pool is None and workers == 1 and deadline is None
+        self._in_this_process = pool is None and workers == 1 and time_limit is None
         self._idle: list[int] = []
         self._failed_starts = 0  # workers in a row that died before they were ready
 
@@ -157,15 +156,15 @@ class Executor(Generic[Item, Result]):
             (self._pool.close_after_saving if isinstance(error[1], Terminated) else self._pool.close)()
 
     def store_factory(self, path: Path) -> Callable[[], FactStore]:
-        """How a worker opens the store at `path` of this machine; may be pickled into `function`, before any `map`."""
+        """How workers open the store at `path` of this machine; it can be pickled. Call this before `map`."""
         return partial(SqliteStore, path) if self._pool is None else self._pool.store_factory(path)
 
     def map(
         self, tasks: Iterable[tuple[Key, Item]], tick: Callable[[], None] = lambda: None, ahead: int | None = None
     ) -> Iterator[TaskResult[Key, Result]]:
-        """The result of each task, a key and an item, as it finishes. `tick` is called now and then while waiting.
+        """Yield the result of each task (a key and an item) when it is finished; `tick` is called while waiting.
 
-        Tasks are taken as workers become free, at most `ahead` of them beyond the first whose result is not known.
+        Tasks are taken as workers become free, at most `ahead` of them beyond the first unfinished one.
         """
         if self._in_this_process:
             for key, item in tasks:
@@ -182,23 +181,23 @@ class Executor(Generic[Item, Result]):
                     if result is not None:
                         yield result
                 for worker, task in list(state.busy.items()):
-                    if self.deadline is not None and time.monotonic() - task.started > self.deadline:
+                    if self.time_limit is not None and time.monotonic() - task.started > self.time_limit:
                         self._pool.stop(worker)
                         del state.busy[worker]
-                        yield task.failed(f"It took longer than executor.deadline={self.deadline:g} seconds.")
+                        yield task.failed(f"It took longer than executor.deadline={self.time_limit:g} seconds.")
                 tick()
         except Terminated:
             self._pool.close_after_saving()
             raise
         finally:
-            for worker in state.busy:  # the caller has enough, or an error came up
+            for worker in state.busy:  # the caller wants no more results, or there was an error
                 if worker in self._pool.workers():
                     self._pool.stop(worker)
 
     def _dispatch(self, pool: WorkerPool, state: MapState) -> None:
-        """Submit tasks, and start workers while there are more tasks than workers."""
+        """Submit tasks to idle workers, and start workers while there are more tasks than workers."""
         state.take(self.workers - len(state.busy))
-        while state.waiting and self._idle and self._may_start(pool, state):
+        while state.waiting and self._idle and self._may_submit(pool, state):
             worker = self._idle.pop()
             task = state.busy[worker] = state.waiting.popleft()
             task.started = time.monotonic()
@@ -207,8 +206,8 @@ class Executor(Generic[Item, Result]):
         for _ in range(min(self.workers - len(pool.workers()), len(state.waiting) - starting)):
             pool.start()
 
-    def _may_start(self, pool: WorkerPool, state: MapState) -> bool:
-        """The last try of a task is alone, so that no other takes the memory it needs."""
+    def _may_submit(self, pool: WorkerPool, state: MapState) -> bool:
+        """The last try of a task runs alone on its machine, so that no other task takes the memory it needs."""
         if pool.on_several_machines:
             return True
 
@@ -218,7 +217,7 @@ class Executor(Generic[Item, Result]):
         return not any(map(last_try, state.busy.values())) and not (state.busy and last_try(state.waiting[0]))
 
     def _handle_event(self, pool: WorkerPool, event: WorkerEvent, state: MapState) -> TaskResult[Any, Any] | None:
-        """Take note; returns the result of a task, where there is one."""
+        """Update the state of the workers; return the result of a task if the event brings one."""
         if event.ready:
             self._failed_starts = 0
             self._idle.append(event.worker)
@@ -246,17 +245,17 @@ class Executor(Generic[Item, Result]):
         return task.failed(f"Its worker process was killed {times} (out of memory?).")
 
     def _seconds_to_wait(self, state: MapState) -> float:
-        """To the next tick or the next deadline."""
-        if self.deadline is None or not state.busy:
+        """Until the next tick or the end of the next time limit."""
+        if self.time_limit is None or not state.busy:
             return TICK_SECONDS
-        first = min(task.started for task in state.busy.values()) + self.deadline - time.monotonic()
+        first = min(task.started for task in state.busy.values()) + self.time_limit - time.monotonic()
         return min(TICK_SECONDS, max(0.0, first))
 
 
 def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[Key, Any]:
-    """The result of `function(item)` under the task's key; an exception is the failure of the task.
+    """The result of `function(item)` under the task's key; an exception becomes the failure of the task.
 
-    Only `InputError` and `ResourceError` are raised: they say nothing about the task.
+    Raises only `InputError` and `ResourceError` (no memory, no file handles): they say nothing about the task.
     """
     start = time.perf_counter()
     try:
@@ -264,35 +263,27 @@ def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[
             result, failure = function(item), None
     except (InputError, ResourceError):
         raise
-    except (MemoryError, OSError, torch.OutOfMemoryError) as error:
-        raise ResourceError(_out_of(error)) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error):  # what torch says on a CPU
-            raise ResourceError(_out_of(error)) from error
-        result, failure = None, f"{type(error).__name__}: {error}"
-    except NasError as error:
-        result, failure = None, str(error)
     except Exception as error:
-        result, failure = None, f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError) or is_shortage(error):
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ResourceError(
+                f"The machine ran out of something ({reason}); continue with `nas resume RUN executor.workers=1`."
+            ) from error
+        result, failure = None, str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
     return TaskResult(key, result, failure, time.perf_counter() - start)
-
-
-def _out_of(error: BaseException) -> str:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return f"The machine ran out of something ({reason}); continue with `nas resume RUN executor.workers=1`."
 
 
 def executor_for(
     function: Callable[[Item], Result],
     settings: ExecutorSettings,
     device: str,
-    most: int | None = None,
+    max_workers: int | None = None,
     zero_resources: bool = False,
 ) -> Executor[Item, Result]:
-    """The executor that the settings ask for, with at most `most` workers.
+    """The executor that the settings ask for, with at most `max_workers` workers.
 
-    `device` is where this process would do the work. Work of `zero_resources` only waits for other workers of the same
-    cluster: it takes nothing of it, and there may be more of them than its `capacity` for others.
+    `device` is where this process would do the work. Workers of `zero_resources` only wait for other workers of the
+    same cluster: they occupy none of its cores, so there may be more of them than its `capacity` for other workers.
     """
     if settings.deterministic:
         function = Deterministic(function)
@@ -302,8 +293,8 @@ def executor_for(
         work = partial(run_task, function)
         pool = RayPool(work, settings.threads, gpus, settings.address, settings.workers, zero_resources)
     capacity = pool.capacity if pool is not None else settings.processes(device)
-    most = capacity if most is None else most
-    workers = max(1, most if zero_resources else min(capacity, most))
+    wanted = capacity if max_workers is None else max_workers
+    workers = max(1, wanted if zero_resources else min(capacity, wanted))
     executor = Executor(function, workers, settings.threads, settings.retries, settings.deadline, pool)
     executor.capacity = capacity
     return executor

@@ -1,4 +1,4 @@
-"""Workers that are processes of this machine."""
+"""A pool of workers that are processes of this machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -18,15 +19,16 @@ from nas.core.execution import signals
 from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
 from nas.core.storage.base import TaskResult
 
-GRACE_SECONDS = 20.0  # for a step of training and its checkpoint
-SLOW = ("torch._dynamo", "torch._inductor.config")  # imported by torch's optimisers and deterministic kernels: a second
+GRACE_SECONDS = 20.0  # for a training step and its checkpoint
+# imported by torch's optimisers and deterministic kernels, which takes a second
+SLOW_IMPORTS = ("torch._dynamo", "torch._inductor.config")
 
 
 class LocalPool(WorkerPool):
-    """Processes of this machine. They end when this process does, however it ends.
+    """Processes of this machine, which end when this process ends, however it ends.
 
-    On Linux they are forks of a server that has imported what this process had of the project when it started its first
-    worker, and that does nothing else: a worker starts without the seconds that importing takes.
+    On Linux they are forked by a server process that has imported the modules of the project that this process had when
+    it started its first worker, and that does nothing else. So a worker starts without the seconds that imports take.
     """
 
     def __init__(self, work: Work, threads: int) -> None:
@@ -38,8 +40,8 @@ class LocalPool(WorkerPool):
     def start(self) -> int:
         context = _context()
         ours, theirs = context.Pipe()
-        given = (theirs, self._work, self._threads, dict(os.environ))
-        process = context.Process(target=_serve, args=given, daemon=True)
+        arguments = (theirs, self._work, self._threads, dict(os.environ))
+        process = context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
         self._count += 1
@@ -49,7 +51,7 @@ class LocalPool(WorkerPool):
     def submit(self, worker: int, key: Any, item: Any) -> None:
         try:
             self._started[worker][1].send((key, item))
-        except OSError:  # it died; `poll` will say so
+        except OSError:  # the worker has died; `poll` will say so
             return
 
     def poll(self, timeout: float) -> list[WorkerEvent]:
@@ -73,7 +75,7 @@ class LocalPool(WorkerPool):
         connection.close()
 
     def close_after_saving(self) -> None:
-        """A training saves after its step, for which it has `GRACE_SECONDS`; anything else ends at once."""
+        """A training saves after its current step, within `GRACE_SECONDS`; other tasks end at once."""
         for process, _ in self._started.values():
             process.terminate()
         end = time.monotonic() + GRACE_SECONDS
@@ -86,30 +88,30 @@ class LocalPool(WorkerPool):
 
 
 def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context.ForkServerContext:
-    """How processes of this machine start."""
+    """How processes of this machine are started."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_preloaded())  # of no effect once the server runs
+    context.set_forkserver_preload(to_preload(sys.modules))  # of no effect once the server runs
     return context
 
 
-def _preloaded() -> list[str]:
-    """What the server of forks imports once for all workers: what this process has of the package and of `SLOW`."""
-    return [name for name in sys.modules if name.split(".")[0] == "nas" or name in SLOW]
+def to_preload(imported: Iterable[str]) -> list[str]:
+    """The modules that the fork server imports once for all workers: those of the package and of `SLOW_IMPORTS`."""
+    return [name for name in imported if name.split(".")[0] == "nas" or name in SLOW_IMPORTS]
 
 
 def _serve(connection: Connection, pickled: bytes, threads: int, environment: dict[str, str]) -> None:
-    os.environ.clear()  # a server may have been started with another
+    os.environ.clear()  # the fork server may have been started with another one
     os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signals.listen([signal.SIGTERM], act=lambda number: os._exit(128 + number))
     make_repeatable(threads)
     mute_data_notes()
 
-    threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
+    threading.Thread(target=_exit_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     try:
         _do_tasks(connection, pickled)
     except (EOFError, ConnectionError):  # the run is over or was killed
@@ -118,15 +120,15 @@ def _serve(connection: Connection, pickled: bytes, threads: int, environment: di
         os._exit(128 + error.number)
 
 
-def _follow(run: BaseProcess | None) -> None:
-    """End with the process that started this one; None where this is that process."""
-    if run is not None:
-        run.join()
-        os._exit(1)  # the run was killed: stop at once, its resumption writes to the same folder
+def _exit_with(parent: BaseProcess | None) -> None:
+    """End this process when its parent ends; without a parent, do nothing."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # the run was killed: stop at once, because a resumed run writes to the same folder
 
 
 def _do_tasks(connection: Connection, pickled: bytes) -> None:
-    """Unpickle the work, then do one task after the other."""
+    """Unpickle the work, then do one task after another."""
     try:
         work: Work = pickle.loads(pickled)
     except Exception as error:
@@ -137,7 +139,7 @@ def _do_tasks(connection: Connection, pickled: bytes) -> None:
         key, item = connection.recv()
         try:
             answer: Any = work(key, item)
-        except Exception as error:  # no task is to blame
+        except Exception as error:  # `work` turns the errors of a task into its failure
             answer = error
         try:
             connection.send(answer)

@@ -1,4 +1,4 @@
-"""What to do when memory runs out: notice it, give back what is not needed, and need less."""
+"""What to do if memory runs out: recognise the error, free what is not needed, and need less."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, of a GPU or of the machine."""
-    told = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # what torch says on a CPU
-    return told or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    """Whether an error says that the memory of a GPU or of the machine is exhausted."""
+    on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # torch's message on a CPU
+    return on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def release(device: torch.device) -> None:
-    """Give back what nothing refers to any more."""
+    """Free the memory of objects that nothing refers to any more."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def on_host(device: torch.device) -> AbstractContextManager[Any]:
-    """In the block, what backward passes need waits in the memory of the machine and not on a GPU.
+    """During the block, tensors saved for backward passes are kept in the memory of the machine and not on the GPU.
 
-    Slower; the same values to the bit. On a CPU it changes nothing.
+    This is slower, with the same values to the bit. On a CPU it changes nothing.
     """
     if device.type == "cpu":
         return nullcontext()

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: actors, each with its share of the cluster's cores and GPUs."""
+"""A pool of workers on a Ray cluster: actors, each with its share of the cluster's cores and GPUs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class RayPool(WorkerPool):
-    """An actor per worker, which Ray places where its cores and GPUs are free.
+    """One actor per worker, which Ray places on a machine with enough free cores and GPUs.
 
-    The work goes into Ray's object store once and from there to each actor once, when it starts. An actor that
-    waits for a place is a worker that is not ready yet; one that dies, alone or with its machine, is a worker that
-    died. Every machine must have this project installed, in the same version, and see the data under the same path;
-    trainings and attacks need the run's folder as well, on a disk that all machines share.
+    The work is put into Ray's object store once, and each actor gets it once, when it starts. An actor that waits for
+    free cores is a worker that is not ready yet; an actor that dies, alone or with its machine, is a worker that died.
+    Ray restarts and retries nothing: docs/scaling.md says why. Every machine needs this project in the same version and
+    the data under the same path; trainings and attacks also need the run's folder, on a disk that all machines share.
     """
 
     on_several_machines = True
@@ -48,14 +48,14 @@ class RayPool(WorkerPool):
         workers: int | None = None,
         zero_resources: bool = False,
     ) -> None:
-        """`address`: of a running cluster; without one a cluster of this machine is started, for `workers` workers.
+        """Connect to the cluster at `address`; without an address, start a cluster of this machine for `workers`.
 
-        Workers of `zero_resources` take nothing of the cluster: they only wait for others. `capacity` is how many
-        others it has room for.
+        `capacity` is the number of workers that the cluster has room for. Workers of `zero_resources` do not count:
+        they occupy no cores, because they only wait for others.
         """
-        self._ray, self._started = joined(address, None if workers is None else workers * threads)
-        self.capacity = workers or self._places(threads, gpus)
-        self.max_failed_starts += self.capacity  # all of a machine that dies
+        self._ray, self._started = connect(address, None if workers is None else workers * threads)
+        self.capacity = workers or self._room(threads, gpus)
+        self.max_failed_starts += self.capacity  # all workers of a machine may die together
         cores, gpus = (0, 0.0) if zero_resources else (threads, gpus)
         self._actor_class = self._ray.remote(_Actor).options(
             num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0
@@ -64,24 +64,24 @@ class RayPool(WorkerPool):
         self._sent: Any = None
         self._threads = threads
         self._actors: dict[int, Any] = {}
-        self._waited: dict[Any, int] = {}  # what an actor will answer → its worker
-        self._begun: dict[int, Any] = {}  # worker → its answer that it has the item
+        self._pending: dict[Any, int] = {}  # reference to an actor's future answer → its worker
+        self._received: dict[int, Any] = {}  # worker → reference to its answer that it is about to start the task
         self._count = 0
         self._stores: list[Any] = []
 
-    def _places(self, threads: int, gpus: float) -> int:
-        """How many workers the cluster has room for now."""
-        there = self._ray.cluster_resources()
-        places = int(there.get("CPU", 0) // threads)
+    def _room(self, threads: int, gpus: float) -> int:
+        """How many workers the cluster has room for now. Raises `InputError` if there is no room for one."""
+        resources = self._ray.cluster_resources()
+        room = int(resources.get("CPU", 0) // threads)
         if gpus > 0:
-            places = min(places, int(there.get("GPU", 0) / gpus))
-        if places < 1:
+            room = min(room, int(resources.get("GPU", 0) / gpus))
+        if room < 1:
             raise InputError(
                 f"Expected a Ray cluster with room for a worker of {threads} cores and {gpus:g} GPUs but it has "
-                f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}; lower executor.threads or executor.gpus, or say "
-                "with executor.workers how many there will be."
+                f"{resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}; lower executor.threads or "
+                "executor.gpus, or say with executor.workers how many there will be."
             )
-        return places
+        return room
 
     def start(self) -> int:
         if self._sent is None:
@@ -89,25 +89,25 @@ class RayPool(WorkerPool):
         self._count += 1
         actor = self._actor_class.remote(self._sent, self._threads, os.getcwd())
         self._actors[self._count] = actor
-        self._waited[actor.ready.remote()] = self._count
+        self._pending[actor.ready.remote()] = self._count
         return self._count
 
     def submit(self, worker: int, key: Any, item: Any) -> None:
         actor = self._actors[worker]
-        self._begun[worker] = actor.begin.remote()
-        self._waited[actor.run_task.remote(key, pickle.dumps(item))] = worker
+        self._received[worker] = actor.acknowledge.remote()
+        self._pending[actor.run_task.remote(key, pickle.dumps(item))] = worker
 
     def poll(self, timeout: float) -> list[WorkerEvent]:
-        if not self._waited:
+        if not self._pending:
             time.sleep(timeout)
             return []
-        finished, _ = self._ray.wait(list(self._waited), num_returns=1, timeout=timeout)
-        if finished:  # and whatever else there is by now
-            finished, _ = self._ray.wait(list(self._waited), num_returns=len(self._waited), timeout=0)
+        finished, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=timeout)
+        if finished:  # and all other answers that have come by now
+            finished, _ = self._ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)
         return [self._event(answer) for answer in finished]
 
     def _event(self, answer: Any) -> WorkerEvent:
-        worker = self._waited.pop(answer)
+        worker = self._pending.pop(answer)
         try:
             message = answer_of(self._ray, answer)
         except self._ray.exceptions.RayError as error:  # the actor died, or its machine
@@ -116,20 +116,20 @@ class RayPool(WorkerPool):
                     f"A worker could not start on the cluster ({_last_line(error)}); install this project on all of "
                     "its machines."
                 ) from error
-            begun = self._begun.get(worker)
+            received = self._received.get(worker)
             if worker in self._actors:
                 self.stop(worker)
-            return WorkerEvent(worker, not_started=begun is not None and not self._answered(begun))
+            return WorkerEvent(worker, not_started=received is not None and not self._has_answered(received))
         if isinstance(message, TaskResult):
             return WorkerEvent(worker, result=message)
         if message != versions():
             raise InputError(
-                f"Expected workers with {_told(versions())} but one of the cluster has {_told(message)}, and results "
-                "would differ; install the same on all machines."
+                f"Expected workers with {_in_words(versions())} but one of the cluster has {_in_words(message)}, and "
+                "results would differ; install the same on all machines."
             )
         return WorkerEvent(worker, ready=True)
 
-    def _answered(self, answer: Any) -> bool:
+    def _has_answered(self, answer: Any) -> bool:
         try:
             self._ray.get(answer, timeout=0)
         except self._ray.exceptions.RayError:
@@ -138,8 +138,8 @@ class RayPool(WorkerPool):
 
     def stop(self, worker: int) -> None:
         actor = self._actors.pop(worker)
-        self._begun.pop(worker, None)
-        self._waited = {answer: owner for answer, owner in self._waited.items() if owner != worker}
+        self._received.pop(worker, None)
+        self._pending = {answer: owner for answer, owner in self._pending.items() if owner != worker}
         with contextlib.suppress(self._ray.exceptions.RayError):
             self._ray.kill(actor)
 
@@ -147,7 +147,7 @@ class RayPool(WorkerPool):
         return list(self._actors)
 
     def store_factory(self, path: Path) -> Callable[[], FactStore]:
-        """The store is written on this machine, by an actor: SQLite is not safe on a disk that machines share."""
+        """An actor on this machine writes the store: SQLite is not safe on a disk that several machines share."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
@@ -164,14 +164,14 @@ class RayPool(WorkerPool):
             self._ray.shutdown()
 
 
-def joined(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
-    """Ray, connected to the cluster at `address` or to a new one of this machine; and whether this call did that.
+def connect(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
+    """Ray, connected to the cluster at `address` or to a new one of this machine; and whether this call connected it.
 
-    A cluster of this machine listens on the loopback interface only.
+    A cluster of this machine listens on the loopback interface only. Raises `InputError` if there is no such cluster.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address is None or address.startswith(f"{LOOPBACK}:")
-    if local:  # Ray's switch for clusters of one machine: addresses are the loopback's
+    if local:  # makes Ray use loopback addresses
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     ray = optional("ray", "ray")
     if ray.is_initialized():
@@ -182,7 +182,7 @@ def joined(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
     if address is None:
         settings |= {"include_dashboard": False, "num_cpus": cores}
     try:
-        with _own_signals():
+        with _signal_handlers_kept():
             ray.init(address or "local", **settings)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(
@@ -193,23 +193,23 @@ def joined(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray takes over how this process ends; a run ends in its own way."""
-    kept = [signal.getsignal(number) for number in SIGNALS]
+def _signal_handlers_kept() -> Iterator[None]:
+    """Restore the signal handlers after the block: Ray installs its own, but a run ends in its own way."""
+    handlers = [signal.getsignal(number) for number in SIGNALS]
     try:
         yield
     finally:
-        for number, handler in zip(SIGNALS, kept):
-            with contextlib.suppress(ValueError):  # not the main thread: nothing was taken over
+        for number, handler in zip(SIGNALS, handlers):
+            with contextlib.suppress(ValueError):  # not the main thread: Ray has installed none
                 signal.signal(number, handler)
 
 
 def versions() -> dict[str, str]:
-    """What must be the same on all machines."""
+    """The versions that must be the same on all machines."""
     return {"robust-nas": __version__, "torch": torch.__version__.partition("+")[0]}
 
 
-def _told(found: dict[str, str]) -> str:
+def _in_words(found: dict[str, str]) -> str:
     return " and ".join(f"{name} {version}" for name, version in found.items())
 
 
@@ -219,10 +219,10 @@ def _last_line(error: BaseException) -> str:
 
 
 class _Actor:
-    """A worker; its methods are done one after the other."""
+    """A worker; Ray calls its methods one after another."""
 
     def __init__(self, work: bytes, threads: int, folder: str) -> None:
-        with contextlib.suppress(OSError):  # relative paths mean what they mean to the process that leads
+        with contextlib.suppress(OSError):  # so that relative paths mean the same as in the leading process
             os.chdir(folder)
         make_repeatable(threads)
         mute_data_notes()
@@ -231,13 +231,13 @@ class _Actor:
     def ready(self) -> dict[str, str]:
         return versions()
 
-    def begin(self) -> None:
-        """Answered when the next item is at hand: one of a worker that never answered was not begun."""
+    def acknowledge(self) -> None:
+        """Called right before each task: if a worker died without an answer, it had not started the task."""
 
     def run_task(self, key: Any, item: bytes) -> TaskResult[Any, Any]:
-        done = self.work(key, pickle.loads(item))
+        result = self.work(key, pickle.loads(item))
         try:
-            pickle.dumps(done.result)
-        except Exception as error:  # whatever classes have to say against it
-            return TaskResult(key, None, f"{type(error).__name__}: {error}", done.seconds)
-        return done
+            pickle.dumps(result.result)
+        except Exception as error:  # classes may raise anything
+            return TaskResult(key, None, f"{type(error).__name__}: {error}", result.seconds)
+        return result

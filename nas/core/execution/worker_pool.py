@@ -1,4 +1,4 @@
-"""Workers that do one task at a time, wherever they are, and what each sets for itself when it starts."""
+"""The interface of a pool of workers, each of which does one task at a time; and what a worker sets when it starts."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ import torch
 from nas.core.storage.base import FactStore, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 
-DATA_NOTES = "nas.data"  # logger of what is to be known of the data
+DATA_NOTES = "nas.data"  # logger of what users should know about their data
 
-Work = Callable[[Any, Any], TaskResult[Any, Any]]  # by key and item of a task
+Work = Callable[[Any, Any], TaskResult[Any, Any]]  # of the key and the item of a task
 
 
 class WorkerEvent(NamedTuple):
-    """Of one worker: it is `ready` for its first task, its task has a `result`, or (neither) it died."""
+    """What happened to a worker: it is `ready` for its first task, its task has a `result`, or (neither) it died."""
 
     worker: int
     ready: bool = False
     result: TaskResult[Any, Any] | None = None
-    not_started: bool = False  # it died before it began the task that it was given
+    not_started: bool = False  # it died before it started the task it had been given
 
 
 class WorkerPool(ABC):
-    """Workers by number. A worker gets its `Work` once, when it is started, and then one task after the other."""
+    """Workers, each known by a number. A worker gets its `Work` once, when it starts, and then one task after another."""
 
-    on_several_machines = False  # then one worker's memory says nothing about another's
-    max_failed_starts = 3  # workers in a row that may die before they are ready
+    on_several_machines = False  # if so, one worker may have memory while another has none
+    max_failed_starts = 3  # number of workers in a row that may die before they are ready
 
     @abstractmethod
     def start(self) -> int:
-        """Start a worker; an event tells when it is ready."""
+        """Start a worker and return its number; an event says when it is ready."""
 
     @abstractmethod
     def submit(self, worker: int, key: Any, item: Any) -> None:
@@ -44,15 +44,15 @@ class WorkerPool(ABC):
 
     @abstractmethod
     def poll(self, timeout: float) -> list[WorkerEvent]:
-        """What happened, after at most `timeout` seconds. Raises what no task is to blame for."""
+        """The events so far; waits at most `timeout` seconds for one. Raises errors that no task has caused."""
 
     @abstractmethod
     def stop(self, worker: int) -> None:
-        """End a worker whatever it does; there will be no event of it."""
+        """End a worker, whatever it is doing; no event follows."""
 
     @abstractmethod
     def workers(self) -> list[int]:
-        """Those that were started and neither died nor were stopped."""
+        """The workers that were started and have neither died nor been stopped."""
 
     def close(self) -> None:
         """Stop all workers."""
@@ -60,7 +60,7 @@ class WorkerPool(ABC):
             self.stop(worker)
 
     def close_after_saving(self) -> None:
-        """Stop all workers, after those that can save what they have done did so."""
+        """Stop all workers, after giving those that can the time to save their work."""
         self.close()
 
     def store_factory(self, path: Path) -> Callable[[], FactStore]:
@@ -69,12 +69,12 @@ class WorkerPool(ABC):
 
 
 def make_repeatable(threads: int) -> None:
-    """What results may depend on is set here, in every process alike."""
+    """Set what results may depend on, in the same way in every process."""
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
 
 def mute_data_notes() -> None:
-    """In a process that helps another, which has told what is to be known of the data."""
+    """Stop notes about the data in a worker: the leading process has logged them."""
     logging.getLogger(DATA_NOTES).setLevel(logging.CRITICAL)

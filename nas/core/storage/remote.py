@@ -1,4 +1,4 @@
-"""The store of a run on a Ray cluster: an actor has it on the machine that leads, and all others ask the actor."""
+"""The store of a run on a Ray cluster: an actor on the leading machine owns it, and all workers ask the actor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas.core.storage.sqlite import SqliteStore
 
 
 class StoreActor:
-    """Has the store; its methods are done one after the other."""
+    """Owns the store; Ray calls its methods one after another."""
 
     def __init__(self, path: Path) -> None:
         self.store = SqliteStore(path)
@@ -23,7 +23,7 @@ class StoreActor:
 
 
 class RemoteStore(FactStore):
-    """The facts of the store that an actor has."""
+    """The facts of a store that an actor owns."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -42,7 +42,7 @@ class RemoteStore(FactStore):
 
 
 def answer_of(ray: ModuleType, answer: Any) -> Any:
-    """What an actor answered; its exceptions are raised as they were there."""
+    """The answer of an actor; an exception that the actor raised is raised here."""
     try:
         return ray.get(answer)
     except ray.exceptions.RayTaskError as error:

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from nas.core.errors import InputError, NasError, ResourceError
-from nas.core.execution import local_pool
 from nas.core.execution.executor import Executor, ExecutorSettings
+from nas.core.execution.local_pool import to_preload
 from nas.core.execution.worker_pool import WorkerEvent, WorkerPool
 from nas.core.storage.base import TaskResult
 
@@ -231,7 +231,7 @@ def _hangs(item: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_hangs_is_ended_at_the_deadline(workers: int) -> None:
-    with Executor(_hangs, workers, 1, deadline=1.0) as executor:
+    with Executor(_hangs, workers, 1, time_limit=1.0) as executor:
         found = outcomes(executor, [0, 1, 2])
         assert outcomes(executor, [3]) == {0: (3, None)}
     assert found[0] == (0, None)
@@ -247,11 +247,13 @@ def test_an_abandoned_map_leaves_nothing_behind() -> None:
         assert outcomes(executor, [5, 6]) == {0: (5, None), 1: (6, None)}
 
 
-def test_what_is_imported_once_for_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "modules", dict.fromkeys(("os", "torch", "nas", "nas.core.execution.local_pool", "nasal")))
-    assert local_pool._preloaded() == ["nas", "nas.core.execution.local_pool"]
-    monkeypatch.setattr(sys, "modules", dict.fromkeys(("nas", "torch._dynamo", "torch._inductor.config", "scipy")))
-    assert local_pool._preloaded() == ["nas", "torch._dynamo", "torch._inductor.config"]
+def test_what_is_imported_once_for_all_workers() -> None:
+    assert to_preload(["os", "torch", "nas", "nas.core.execution.local_pool", "nasal"]) == [
+        "nas",
+        "nas.core.execution.local_pool",
+    ]
+    slow = ["torch._dynamo", "torch._inductor.config"]
+    assert to_preload(["nas", *slow, "scipy"]) == ["nas", *slow]
 
 
 PARENT = """
@@ -290,16 +292,6 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(alive, workers))
-
-
-def test_default_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.core.execution.executor._cores", lambda: 8)
-    assert ExecutorSettings().processes("cpu") == 8
-    assert ExecutorSettings(threads=3).processes("cpu") == 2
-    assert ExecutorSettings(threads=16).processes("cpu") == 1
-    assert ExecutorSettings().processes("cuda") == 1
-    assert ExecutorSettings(workers=5).processes("cuda") == 5
-    assert ExecutorSettings(workers=5, threads=8).processes("cpu") == 5
 
 
 @pytest.mark.parametrize(
