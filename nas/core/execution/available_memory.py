@@ -41,7 +41,7 @@ def _machine() -> int | None:
 
 
 def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What the memory limit of the control group (version 2) leaves; the system frees file pages before it is reached."""
+    """What the memory limit of the control group (version 2) leaves; file pages are freed before it is reached."""
     try:
         limit = (folder / "memory.max").read_text().strip()
         if limit == "max":

@@ -29,7 +29,7 @@ class WorkerEvent(NamedTuple):
 
 
 class WorkerPool(ABC):
-    """Workers, each known by a number. A worker gets its `Work` once, when it starts, and then one task after another."""
+    """Workers, known by their numbers. A worker gets its `Work` once, when it starts, then one task after another."""
 
     on_several_machines = False  # if so, one worker may have memory while another has none
     max_failed_starts = 3  # number of workers in a row that may die before they are ready
