@@ -15,17 +15,17 @@ from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack
 from nas.eval.networks import layout
-from nas.eval.non_finite import count_key, kept_with_count, refusal, total
+from nas.eval.non_finite import count_key, once_with_count, refusal, total
 from nas.results import Count
 
 Flags = list[int]  # 1 where the image is classified rightly
 Tick = Callable[[float, str], None]
-DOOR = "door"  # under which it is kept how the network takes its images
+LAYOUT_KEY = "door"  # under which it is kept how the network takes its images
 OTHER_ORDER = 3  # a flag of a clean image: right if the classes were counted in their other order
 OUTSIDE = 2  # a flag: classified rightly within the ball; what the attack found lies outside it
 
 
-def told(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
+def flags_of(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
     """A flag per image: 1 where its logits (B, classes) give its label `y`, else OTHER_ORDER where they give the other.
 
     A NaN or infinite logit gives none.
@@ -61,24 +61,24 @@ class AttackRunner:
         self.seed = seed
         self.outcomes = outcomes
         self.prefix = prefix
-        self.network = network if isinstance(network, layout.Door) else self._door(network.to(device))
+        self.network = network if isinstance(network, layout.InputAdapter) else self._door(network.to(device))
         self.network.eval()
         self.outside: dict[str, int] = {}  # by unbounded attack: images for which it found nothing within the ball
         self.providers: dict[str, str] = {}  # by attack: who made it, where that may change the numbers
         self.non_finite: dict[str, Count] = {}  # "clean" and by attack: images with a NaN or infinite logit
         self.after: dict[tuple[str, str], int] = {}  # by attack and stage: how many images stand
 
-    def _door(self, network: nn.Module) -> layout.Door:
+    def _door(self, network: nn.Module) -> layout.InputAdapter:
         """What stands before the network: as the run began, or the first that fits and is kept for the whole run."""
-        network = layout.evaluating(network)
+        network = layout.in_eval_mode(network)
         layout.freeze(network)
-        found = self.outcomes.get(self.prefix + DOOR)
+        found = self.outcomes.get(self.prefix + LAYOUT_KEY)
         if found is None and self.outcomes.get(f"{self.prefix}clean/0") is not None:
-            found = layout.BEFORE
+            found = layout.OLD_LAYOUT
         if found is not None:
-            return layout.again(network, found)
-        door = layout.fitted(network, self.images[0][:2])
-        self.outcomes.put(self.prefix + DOOR, layout.told(door))
+            return layout.with_layout(network, found)
+        door = layout.adapt(network, self.images[0][:2])
+        self.outcomes.put(self.prefix + LAYOUT_KEY, layout.layout_of(door))
         return door
 
     def first(self, count: int, prefix: str) -> AttackRunner:
@@ -99,7 +99,7 @@ class AttackRunner:
 
     def counted(self, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
         """As `kept`, of something with its count of images that have a NaN or infinite logit."""
-        return kept_with_count(self.outcomes, self.prefix + key, compute)
+        return once_with_count(self.outcomes, self.prefix + key, compute)
 
     def judged(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Which images are classified correctly, and which have finite logits; both (B,)."""
@@ -130,7 +130,7 @@ class AttackRunner:
         y = self.labels[batch]
         with torch.no_grad():
             logits = self.network(self.images[batch])
-        return told(logits, y, None if other is None else other.to(y.device)[y]), _missing(finite(logits))
+        return flags_of(logits, y, None if other is None else other.to(y.device)[y]), _missing(finite(logits))
 
     def _recounted(self, batch: int, flags: Flags) -> int:
         """The count that an earlier version did not keep with its `flags`."""

@@ -16,10 +16,10 @@ import torch
 from nas.core.statistics.paired import paired_difference
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import ATTACKS, Attack
-from nas.eval.attacks.auto import covers
+from nas.eval.attacks.auto import square_fits
 from nas.eval.attacks.gradient import PGD
-from nas.eval.outputs import Said, check_outputs, library, verdict
-from nas.eval.plan import AttackOptions, made
+from nas.eval.outputs import WarningCollector, autoattack_checks, check_outputs, verdict
+from nas.eval.plan import AttackOptions, make_attack
 from nas.results import Check, Correct, Curve
 
 STEPS = 20
@@ -47,7 +47,7 @@ class CheckOptions(AttackOptions):
 
 
 @dataclass(frozen=True)
-class Findings:
+class CheckResults:
     """Which of the images stand what, and the radii of the accuracy over eps."""
 
     standing: dict[str, Flags]
@@ -69,7 +69,7 @@ def check(subject: AttackRunner, settings: CheckOptions, sweep: list[Curve], tic
     plan = _plan(settings, radii, few.images[0].shape[-1])
     standing = {label: few.robust(label, attack, clean, tick) for label, attack in plan.items()}
     standing["white-box"] = [int(all(each)) for each in zip(*(standing[label] for label in WHITE_BOX))]
-    found = Findings({"clean": clean, **standing}, radii)
+    found = CheckResults({"clean": clean, **standing}, radii)
     one_draw = few.after["noise", "pgd"] / len(clean)
     return [
         _falls(found, sweep),
@@ -138,15 +138,15 @@ def _plan(settings: CheckOptions, radii: tuple[float, ...], image_size: int) -> 
     name = f"pgd{STEPS}"
     step = _FromImage(settings.eps, step_size=settings.eps, steps=1, norm=settings.norm)
     plan = {
-        "pgd": made(name, once),
-        **{_at(eps): made(name, once, eps) for eps in radii if eps != settings.eps},
-        "more": made(f"pgd{MORE}", once),
-        "restarts": made(name, replace(settings, restarts=RESTARTS)),
-        "one-step": made("fgsm", once) if settings.norm == "Linf" else step,
+        "pgd": make_attack(name, once),
+        **{_at(eps): make_attack(name, once, eps) for eps in radii if eps != settings.eps},
+        "more": make_attack(f"pgd{MORE}", once),
+        "restarts": make_attack(name, replace(settings, restarts=RESTARTS)),
+        "one-step": make_attack("fgsm", once) if settings.norm == "Linf" else step,
         "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=DRAWS),  # random starts alone
     }
-    if settings.norm == "Linf" or covers(image_size):
-        plan["square"] = made(f"square{QUERIES}", once)
+    if settings.norm == "Linf" or square_fits(image_size):
+        plan["square"] = make_attack(f"square{QUERIES}", once)
     return plan
 
 
@@ -166,7 +166,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _falls(found: Findings, sweep: list[Curve]) -> Check:
+def _falls(found: CheckResults, sweep: list[Curve]) -> Check:
     """A larger ball holds the smaller one, so accuracy can only fall; a rise is an attack that fails."""
     labels = [_at(eps) if _at(eps) in found.standing else "pgd" for eps in found.radii]
     curves = {f"PGD-{STEPS}": (found.radii, [found.standing[label] for label in labels])}
@@ -183,25 +183,25 @@ def _falls(found: Findings, sweep: list[Curve]) -> Check:
     return Check("falls-with-eps", verdict(bool(rises)), "; ".join(rises) or fine)
 
 
-def _reaches_zero(found: Findings, whole: float) -> Check:
+def _reaches_zero(found: CheckResults, whole: float) -> Check:
     left = found.accuracy(_at(whole))
     reason = f"PGD-{STEPS} leaves {_percent(left)} at eps {whole:.4g}, where every image is in reach (limit {LEFT:.0%})"
     return Check("zero-at-full-eps", verdict(left > LEFT), reason)
 
 
-def _weaker(found: Findings, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
+def _weaker(found: CheckResults, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
     """What knows less of the network must not break more images."""
     reason = f"{title} leaves {_percent(found.accuracy(weak))}, {strong_title} {_percent(found.accuracy(strong))}"
     return Check(name, verdict(_beats(found.standing[weak], found.standing[strong])), reason)
 
 
-def _black_box(found: Findings) -> Check:
+def _black_box(found: CheckResults) -> Check:
     if "square" not in found.standing:
         return Check("black-box", "skipped", "Square cannot start in L2 on images of this size")
     return _weaker(found, "black-box", f"Square ({QUERIES:,} queries)", "square", "PGD", "white-box")
 
 
-def _converged(found: Findings, name: str, title: str, label: str) -> Check:
+def _converged(found: CheckResults, name: str, title: str, label: str) -> Check:
     gain = found.accuracy("pgd") - found.accuracy(label)
     warns = gain > GAIN and _beats(found.standing[label], found.standing["pgd"])
     reason = (
@@ -211,7 +211,7 @@ def _converged(found: Findings, name: str, title: str, label: str) -> Check:
     return Check(name, verdict(warns), reason)
 
 
-def _noise(found: Findings, one_draw: float) -> Check:
+def _noise(found: CheckResults, one_draw: float) -> Check:
     reason = (
         f"random noise within eps leaves {_percent(one_draw)} of {_percent(found.accuracy('clean'))}, the worst of "
         f"{DRAWS} draws {_percent(found.accuracy('noise'))}, PGD {_percent(found.accuracy('white-box'))}"
@@ -223,7 +223,7 @@ def _dynamic(few: AttackRunner) -> Check:
     """Whether the forward pass itself computes gradients, which AutoAttack sees by the functions that it calls."""
 
     def messages() -> list[str]:
-        said, found = Said(), library()
+        said, found = WarningCollector(), autoattack_checks()
         found.funcs.update(dict.fromkeys(found.funcs, 0))  # it counts calls over the whole process
         tracer = sys.gettrace()
         with torch.no_grad():
@@ -231,7 +231,7 @@ def _dynamic(few: AttackRunner) -> Check:
         sys.settrace(tracer)  # which it takes away
         return said.messages
 
-    said = Said()
+    said = WarningCollector()
     said.messages = few.kept("dynamic", messages)
     return said.check("dynamic", "the forward pass computes no gradients")
 
@@ -242,7 +242,7 @@ def _square(subject: AttackRunner, settings: CheckOptions) -> Check:
     if label not in settings.attacks:
         return Check(name, "skipped", "autoattack is not among the attacks")
     total = sum(map(len, subject.labels))
-    *_, before, after = (subject.after[label, stage] / total for stage in made(label, settings).stages)
+    *_, before, after = (subject.after[label, stage] / total for stage in make_attack(label, settings).stages)
     reason = (
         f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * SQUARE_GAIN:g} points)"
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nas.core.config.conditions import Condition, either, may_read, readers
-from nas.eval.attacks import ATTACKS, named
-from nas.eval.corruptions import chosen
+from nas.eval.attacks import ATTACKS, parse_attack
+from nas.eval.corruptions import select_types
 from nas.eval.measures import CLASSES, MEASURES
 from nas.eval.plan import curves_of
 from nas.eval.settings import EvalSettings
@@ -25,7 +25,7 @@ def _of_attacks(key: str) -> Condition:
         return f"under {', '.join(settings.attacks) or 'no attack'} (only under {others})"
 
     return Condition(
-        lambda settings: any(may_read(named(ATTACKS, name)[0], key) for name in attacks(settings, key)), words
+        lambda settings: any(may_read(parse_attack(ATTACKS, name)[0], key) for name in attacks(settings, key)), words
     )
 
 
@@ -35,7 +35,7 @@ def _measured(name: str) -> Condition:
 
 _corrupted = Condition(lambda settings: bool(settings.corruptions), "without eval.corruptions")
 _frost = Condition(
-    lambda settings: "frost" in chosen(settings.corruptions) and settings.corruption_data is None,
+    lambda settings: "frost" in select_types(settings.corruptions) and settings.corruption_data is None,
     "without frost among eval.corruptions",
 )
 _attacked = Condition(lambda settings: bool(settings.attacks), "without an attack")

@@ -21,9 +21,9 @@ from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import hrs, worst_case
 from nas.eval.networks import layout
-from nas.eval.networks.orders import remark
-from nas.eval.outputs import IMAGES, check_outputs
-from nas.eval.plan import AttackOptions, Plan, at, curves_of, plan_of
+from nas.eval.networks.orders import order_remark
+from nas.eval.outputs import CHECKED_IMAGES, check_outputs
+from nas.eval.plan import AttackOptions, Plan, curves_of, plan_of, point_name
 from nas.eval.settings import EvalSettings
 from nas.results import CLEAN, AttackResult, Correct, Curve, EvalResult, Fed, Interval, WorstCase
 
@@ -73,9 +73,9 @@ def evaluate(
     remarks: list[str] = []
     if other is not None:
         advice = f"repeat the evaluation with data.order={other[0]} if the network was trained so"
-        sentence = remark(flags, part.labels, other[1], "clean images", advice)
+        sentence = order_remark(flags, part.labels, other[1], "clean images", advice)
         remarks = [] if sentence is None else [sentence]
-    fed = layout.told(subject.network)
+    fed = layout.layout_of(subject.network)
     result = EvalResult(
         norm=settings.norm,
         eps=settings.eps,
@@ -91,7 +91,7 @@ def evaluate(
         sweep=_sweep(settings, standing, clean),
         non_finite=subject.non_finite,
         remarks=remarks,
-        fed=None if fed in layout.USUAL else Fed.from_json(fed),
+        fed=None if fed in layout.USUAL_LAYOUTS else Fed.from_json(fed),
         providers=subject.providers,
     )
     if settings.measures:
@@ -101,7 +101,7 @@ def evaluate(
         result = replace(result, checks=check(subject, settings, result.sweep, tick))
     result = replace(result, corruptions=corruptions.run(subject.network, device, outcomes, result.clean, tick))
     if outputs and not settings.checks:  # last, so that no other number can depend on it
-        result = replace(result, checks=check_outputs(subject.first(IMAGES, "outputs/"), settings.norm))
+        result = replace(result, checks=check_outputs(subject.first(CHECKED_IMAGES, "outputs/"), settings.norm))
     return result
 
 
@@ -132,7 +132,7 @@ def _sweep(settings: AttackOptions, standing: dict[str, Flags], clean: Flags) ->
     """The curves over eps, each from the clean accuracy at 0."""
     curves = []
     for curve in curves_of(settings):
-        points = [clean, *(standing[at(curve, eps)] for eps in curve.radii)]
+        points = [clean, *(standing[point_name(curve, eps)] for eps in curve.radii)]
         curves.append(Curve(curve.attack, [0.0, *curve.radii], list(map(_share, points)), list(map(_correct, points))))
     return curves
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.eval.networks import layout
-from nas.eval.networks.libraries import LIBRARIES, ImageOptions, from_library, stated
+from nas.eval.networks.libraries import LIBRARIES, ImageOptions, from_library, model_info
 from nas.eval.networks.making import from_code, keywords
 from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
 from nas.results import Normalised
@@ -75,7 +75,7 @@ class ModelSource:
         if self.library is None:
             return {}
         chosen = keywords(options).get("weights") if self.library == "torchvision" else None
-        return stated(self.library, self.model, chosen).images
+        return model_info(self.library, self.model, chosen).images
 
     def within(self, folder: Path) -> ModelSource:
         """The same, where a path is one from `folder`."""
@@ -185,7 +185,7 @@ def _foreign(source: ModelSource, options: NetworkOptions, seed: int) -> Evaluat
     else:
         used = Normalisation(asked.by or NONE, asked.mean, asked.std)
         network = used.around(from_code(source.text, given, source.importable, seed))
-    return EvaluatedModel(layout.evaluating(network), source.text, weights_of(network), UNKNOWN, normalised=used)
+    return EvaluatedModel(layout.in_eval_mode(network), source.text, weights_of(network), UNKNOWN, normalised=used)
 
 
 def weights_of(network: nn.Module) -> int:

@@ -16,7 +16,7 @@ from nas.results import Count
 SINCE = "0.3.0"
 
 
-def kept_with_count(outcomes: FactStore, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+def once_with_count(outcomes: FactStore, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
     """What is kept under `key` and its count of images without an answer; both are computed where nothing is kept.
 
     The count is None where an earlier version kept the outcome.

@@ -22,9 +22,9 @@ from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks.auto import package
 from nas.results import OUTPUT_CHECKS, Check
 
-IMAGES = 50  # of the first batch
-DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
-SHORT = 100 * SMALLEST_NORM  # a gradient whose L2 steps lose a hundredth of their length, or more
+CHECKED_IMAGES = 50  # of the first batch
+MAX_DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
+SHORT_GRADIENT = 100 * SMALLEST_NORM  # a gradient whose L2 steps lose a hundredth of their length, or more
 ROUNDING = 1e-5  # by which a probability may leave [0, 1]
 RANDOMISED, LOGITS, GRADIENTS, ALONE = NAMES = OUTPUT_CHECKS
 
@@ -47,12 +47,12 @@ def check_outputs(few: AttackRunner, norm: str = "Linf") -> list[Check]:
     return list(map(Check.from_json, few.kept("outputs", made)))
 
 
-def library() -> Any:
+def autoattack_checks() -> Any:
     """The checks that the installed AutoAttack makes before it attacks."""
     return importlib.import_module(f"{package()}.checks")
 
 
-class Said:
+class WarningCollector:
     """Takes what the functions of AutoAttack log."""
 
     def __init__(self) -> None:
@@ -93,8 +93,8 @@ def _logits(few: AttackRunner, x: Tensor) -> Tensor:
 
 
 def _randomised(few: AttackRunner, x: Tensor, y: Tensor) -> Check:
-    said = Said()
-    library().check_randomized(few.network, x, y, bs=len(x), logger=said)
+    said = WarningCollector()
+    autoattack_checks().check_randomized(few.network, x, y, bs=len(x), logger=said)
     if said.messages:
         words = (
             "passes over the same images give other logits: dropout or noise is on, or it is a random defence, which "
@@ -134,14 +134,14 @@ def _gradients(few: AttackRunner, x: Tensor, y: Tensor, norm: str) -> Check:
         return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {nothing}")
     length = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)  # in float32 the squares would vanish
     zero, undefined = int((length == 0).sum()), int((~length.isfinite()).sum())
-    short = int(((length > 0) & (length < SHORT)).sum()) if norm == "L2" else 0
+    short = int(((length > 0) & (length < SHORT_GRADIENT)).sum()) if norm == "L2" else 0
     parts = [f"zero on {zero}"] if zero else []
     parts += [f"not finite on {undefined}"] if undefined else []
     found = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
     if short:
         found.append(
-            f"the gradient is shorter than {SHORT:.0e} on {short} of {len(x)} images: attacks in L2 divide by its "
-            f"length + {SMALLEST_NORM:.0e}, so their steps are too short there"
+            f"the gradient is shorter than {SHORT_GRADIENT:.0e} on {short} of {len(x)} images: attacks in L2 divide by "
+            f"its length + {SMALLEST_NORM:.0e}, so their steps are too short there"
         )
     if found:
         return Check(GRADIENTS, "warn", "; ".join(found))
@@ -168,7 +168,7 @@ def _alone(few: AttackRunner, x: Tensor, logits: Tensor, randomised: bool) -> Ch
         if not bool(alone.isfinite().all()):
             return _depends(number, "gets NaN or infinite logits")
         distance = _distance(alone[0], together)
-        if distance > DISTANCE:
+        if distance > MAX_DISTANCE:
             return _depends(number, f"gets other logits, at a relative distance of {distance:.2g}")
         if alone.argmax() != together.argmax():
             return _depends(number, "is of another class")
@@ -178,7 +178,7 @@ def _alone(few: AttackRunner, x: Tensor, logits: Tensor, randomised: bool) -> Ch
         ALONE,
         "pass",
         f"{len(numbers)} images get the same class alone as in a batch of {len(x)}, and the same logits to a "
-        f"relative distance of {DISTANCE:g}",
+        f"relative distance of {MAX_DISTANCE:g}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.eval.attacks import ATTACKS, Attack, named
+from nas.eval.attacks import ATTACKS, Attack, parse_attack
 from nas.eval.attacks.base import NORMS
 
 Plan = list[tuple[str, Attack]]  # with the name under which an attack's outcomes are kept
@@ -38,7 +38,7 @@ PRESETS = {  # eval.sweep_preset
 }
 
 
-LARGEST_L2 = 1000.0  # a radius beyond the diagonal of any image here: 388 of 3×224×224 pixels
+MAX_L2_EPS = 1000.0  # a radius beyond the diagonal of any image here: 388 of 3×224×224 pixels
 
 
 @dataclass
@@ -63,7 +63,7 @@ class AttackOptions(Section):
         super().check()
         if self.norm not in NORMS:
             raise InputError(f"Expected eval.norm of {', '.join(NORMS)} but got {self.norm!r}.")
-        largest = 1.0 if self.norm == "Linf" else LARGEST_L2
+        largest = 1.0 if self.norm == "Linf" else MAX_L2_EPS
         if not 0 < self.eps <= largest:
             usual = "8/255" if self.norm == "Linf" else "0.5"
             raise InputError(
@@ -95,10 +95,10 @@ class AttackOptions(Section):
             if self.sweep:
                 raise InputError("Expected eval.sweep or eval.sweep_preset but got both; leave one out.")
         for name in (*self.attacks, *(curve.attack for curve in curves_of(self))):
-            made(name, self)
+            make_attack(name, self)
 
 
-def made(name: str, settings: AttackOptions, eps: float | None = None, step: float | None = None) -> Attack:
+def make_attack(name: str, settings: AttackOptions, eps: float | None = None, step: float | None = None) -> Attack:
     """The attack of this name, at the settings' radius where none is given; `step` is its step over the radius.
 
     `InputError` where there is no such attack, or not for the settings' norm.
@@ -106,7 +106,7 @@ def made(name: str, settings: AttackOptions, eps: float | None = None, step: flo
     eps = settings.eps if eps is None else eps
     if step is None and settings.step_size is not None:
         step = settings.step_size / settings.eps
-    kind, more = named(ATTACKS, name)
+    kind, more = parse_attack(ATTACKS, name)
     step_size = None if step is None else step * eps
     return kind(eps, step_size=step_size, norm=settings.norm, restarts=settings.restarts, **more)
 
@@ -119,7 +119,7 @@ def curves_of(settings: AttackOptions) -> list[Curve]:
     return [Curve(name, radii) for name in settings.sweep_attack] if radii else []
 
 
-def at(curve: Curve, eps: float) -> str:
+def point_name(curve: Curve, eps: float) -> str:
     """The name of a curve's point."""
     return f"{curve.attack}@{eps:.6g}"
 
@@ -134,7 +134,7 @@ def plan_of(settings: AttackOptions, num_classes: int, image_size: int) -> Plan:
 
 def attacks_of(settings: AttackOptions) -> Plan:
     """`plan_of` whatever the classes and the image size."""
-    plan = [(name, made(name, settings)) for name in settings.attacks]
+    plan = [(name, make_attack(name, settings)) for name in settings.attacks]
     for curve in curves_of(settings):
-        plan += [(at(curve, eps), made(curve.attack, settings, eps, curve.step)) for eps in curve.radii]
+        plan += [(point_name(curve, eps), make_attack(curve.attack, settings, eps, curve.step)) for eps in curve.radii]
     return plan

@@ -21,18 +21,18 @@ from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
 from nas.eval.non_finite import total
-from nas.eval.plan import AttackOptions, made
+from nas.eval.plan import AttackOptions, make_attack
 from nas.eval.settings import EvalSettings
 from nas.results import CLEAN, Check, CleanAccuracies, Correct, Count, Interval, TransferMatrix
 
-USED = (  # settings
+TRANSFER_SETTINGS = (  # settings
     *("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size"),
     *("model_options", "normalise", "mean", "std"),
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Shown(Record):
+class TransferOutcomes(Record):
     """What each network makes of the images, clean and after attacks on one of them: metric → network → outcome."""
 
     correct: dict[str, dict[str, Correct]]
@@ -47,10 +47,11 @@ class Matrices(NamedTuple):
     checks: list[Check]
 
 
-def used(settings: EvalSettings) -> EvalSettings:
+def reset_unused(settings: EvalSettings) -> EvalSettings:
     """The settings with what `nas transfer` does not use as by default."""
-    usual = EvalSettings()
-    return replace(settings, **{f.name: getattr(usual, f.name) for f in fields(usual) if f.name not in USED})
+    default = EvalSettings()
+    unused = [field.name for field in fields(default) if field.name not in TRANSFER_SETTINGS]
+    return replace(settings, **{name: getattr(default, name) for name in unused})
 
 
 def transfer(
@@ -62,7 +63,7 @@ def transfer(
     device: torch.device,
     outcomes: FactStore,
     tick: Tick = lambda passes, note: None,
-) -> Shown:
+) -> TransferOutcomes:
     """Which images each network classifies rightly, clean and after `settings.attacks` on the network `source`.
 
     Every image is attacked, those that the source misclassifies anyway too (the parts of AutoAttack leave such as they
@@ -81,7 +82,7 @@ def transfer(
     missing = {CLEAN: {name: one.non_finite[CLEAN] for name, one in examined.items()}}
     own = examined[source]
     for label in settings.attacks:
-        attack = made(label, settings)
+        attack = make_attack(label, settings)
         standing: dict[str, Flags] = {name: [] for name in networks}
         counts: list[dict[str, int] | None] = []
         for batch in range(own.batches):
@@ -98,12 +99,12 @@ def transfer(
             name: total(f"{label} on {source}", [None if one is None else one[name] for one in counts])
             for name in networks
         }
-    return Shown(found, missing)
+    return TransferOutcomes(found, missing)
 
 
 def transfer_ticks(settings: AttackOptions, networks: int) -> float:
     """The sum of what `transfer` tells its `tick`."""
-    each = networks + sum(made(label, settings).passes() for label in settings.attacks)
+    each = networks + sum(make_attack(label, settings).passes() for label in settings.attacks)
     return -(-settings.n_test // settings.batch_size) * each
 
 
@@ -127,7 +128,7 @@ def _batch(
     return after, missing
 
 
-def matrix(rows: Mapping[str, Shown]) -> Matrices:
+def matrix(rows: Mapping[str, TransferOutcomes]) -> Matrices:
     """The results of all sources, in the order of `rows`; the diagonal is white-box.
 
     `checks` says whether transfer beats white-box anywhere.

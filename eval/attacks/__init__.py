@@ -1,8 +1,8 @@
 """Attacks by name, each through the library that the field reports with."""
 
 from nas.core.registry import Registry, is_concrete_subclass
-from nas.eval.attacks.base import Attack, named
+from nas.eval.attacks.base import Attack, parse_attack
 
 ATTACKS: Registry[type[Attack]] = Registry("attack", "nas.eval.attacks", "nas.attacks", is_concrete_subclass(Attack))
 
-__all__ = ["ATTACKS", "Attack", "named"]
+__all__ = ["ATTACKS", "Attack", "parse_attack"]

@@ -34,7 +34,7 @@ class FromAutoAttack(Attack):
                 f"but the data has {num_classes}; use eval.attacks=fgsm,pgd20,apgd-ce,square."
             )
         if self.norm == "L2" and "square" in self.stages:
-            check_tiles(self.name, image_size)
+            check_square_fits(self.name, image_size)
 
     def adjust(self, adversary: Any, num_classes: int) -> None:
         """Set what differs from the package's `standard` version."""
@@ -146,7 +146,7 @@ class Square(FromAutoAttack):
         return (self.steps or 0) * self.restarts * FORWARD
 
 
-def covers(image_size: int) -> bool:
+def square_fits(image_size: int) -> bool:
     """Whether the tiles of Square's first step in L2 fit into images of so many pixels a side.
 
     Tiles of side s = ⌊n/5⌋ are laid from ⌊(n - 5s)/2⌋ on, ⌊n/s⌋ of them in each direction. The package fails where the
@@ -158,10 +158,10 @@ def covers(image_size: int) -> bool:
     return (image_size - TILES * side) // 2 + image_size // side * side <= image_size
 
 
-def check_tiles(name: str, image_size: int) -> None:
+def check_square_fits(name: str, image_size: int) -> None:
     """`InputError` unless Square, as a part of the attack `name`, can start in L2."""
-    if not covers(image_size):
-        larger = next(size for size in range(image_size + 1, 2 * image_size + TILES) if covers(size))
+    if not square_fits(image_size):
+        larger = next(size for size in range(image_size + 1, 2 * image_size + TILES) if square_fits(size))
         raise InputError(
             f"Expected images into which the squares of {name} fit in L2 but the data has {image_size} pixels a side, "
             f"where its package fails; leave {name} out, use eval.norm=Linf, or images of {larger} pixels."

@@ -109,7 +109,7 @@ def distance(a: Tensor, b: Tensor, norm: str) -> Tensor:
     return difference.abs().amax(1) if norm == "Linf" else torch.linalg.vector_norm(difference, dim=1)
 
 
-def named(attacks: Registry[type[Attack]], text: str) -> tuple[type[Attack], Options]:
+def parse_attack(attacks: Registry[type[Attack]], text: str) -> tuple[type[Attack], Options]:
     """The attack class that `text` names, and what the name says besides: `pgd20` → (PGD, {"steps": 20}).
 
     `library:NAME` goes to the class of that pattern, whose `read` says what the rest means.

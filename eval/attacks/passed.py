@@ -19,7 +19,7 @@ from nas.core.errors import InputError
 from nas.core.optimisation.perturb import Walk
 from nas.core.registry import suggest
 from nas.core.seeds import seeded
-from nas.eval.attacks.auto import check_tiles
+from nas.eval.attacks.auto import check_square_fits
 from nas.eval.attacks.base import NORMS, Attack, Options
 from nas.eval.attacks.library import required
 from nas.eval.attacks.library import torchattacks as module
@@ -97,7 +97,7 @@ class FromTorchattacks(Attack):
                 f"but the data has {num_classes}; leave this attack out."
             )
         if self.norm == "L2" and (self.library == "Square" or (self.library == "AutoAttack" and not dlr)):
-            check_tiles(f"torchattacks:{self.library}", image_size)
+            check_square_fits(f"torchattacks:{self.library}", image_size)
         self._try(num_classes, image_size)
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Common corruptions: the 15 types of the benchmark and 4 more, at five severities, computed or read from files."""
 
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES, Corruption
-from nas.eval.corruptions.corrupted_images import Computed, Published, Source
+from nas.eval.corruptions.corrupted_images import Computed, CorruptedImages, Published
 from nas.eval.corruptions.evaluation import corrupted, evaluate_corruptions
-from nas.eval.corruptions.names import GROUPS, chosen
+from nas.eval.corruptions.names import GROUPS, select_types
 from nas.eval.corruptions.plan import SAME, CorruptionOptions, CorruptionPlan
 
 __all__ = [
@@ -12,12 +12,12 @@ __all__ = [
     "SAME",
     "SEVERITIES",
     "Computed",
+    "CorruptedImages",
     "Corruption",
     "CorruptionOptions",
     "CorruptionPlan",
     "Published",
-    "Source",
-    "chosen",
     "corrupted",
     "evaluate_corruptions",
+    "select_types",
 ]

@@ -17,7 +17,7 @@ Row = tuple[float, ...]  # the parameters of one severity
 SMALL, LARGE = 32, 224  # sides for which CIFAR-10-C and ImageNet-C give parameters
 SMALL_UP_TO = 64  # larger images use the parameters of 224x224
 SEVERITIES = (1, 2, 3, 4, 5)
-FORGIVEN = 1e-3  # of a level: rounding of float32, which must not cost a whole level when bytes are cut
+LEVEL_TOLERANCE = 1e-3  # of a level: rounding of float32, which must not cost a whole level when bytes are cut
 
 
 class Corruption(ABC):
@@ -53,7 +53,7 @@ class Corruption(ABC):
             raise InputError(f"Expected images (B, 3, H, W) but got the shape {tuple(x.shape)}; give a colour batch.")
         check_unit_range(x)
         corrupted = self.apply(x.float().contiguous(), self.row(severity, min(x.shape[-2:])), generator)
-        return cut(corrupted) / 255
+        return to_levels(corrupted) / 255
 
     @classmethod
     def row(cls, severity: int, side: int) -> Row:
@@ -70,9 +70,9 @@ class Corruption(ABC):
         """`x` (B, 3, H, W) corrupted with the parameters `row`; it may leave [0, 1], which is clipped afterwards."""
 
 
-def cut(x: Tensor) -> Tensor:
+def to_levels(x: Tensor) -> Tensor:
     """Levels 0 to 255, as floats, of values in [0, 1]: clipped, then the fraction dropped."""
-    return (x.clamp(0, 1) * 255 + FORGIVEN).floor()
+    return (x.clamp(0, 1) * 255 + LEVEL_TOLERANCE).floor()
 
 
 def rounded(x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nas.eval.corruptions.base import Corruption, Row, cut, rounded, uniform
+from nas.eval.corruptions.base import Corruption, Row, rounded, to_levels, uniform
 from nas.eval.corruptions.filters import gaussian, motion, smooth, symmetric_convolution, zoomed
 
 
@@ -88,7 +88,7 @@ class GlassBlur(Corruption):
 
     def apply(self, x: Tensor, row: Row, generator: torch.Generator) -> Tensor:
         sigma, reach, iterations = row[0], max(1, round(row[1])), int(row[2])
-        x = cut(smooth(x, sigma)) / 255
+        x = to_levels(smooth(x, sigma)) / 255
         for _ in range(iterations):
             shape = (len(x), *x.shape[-2:])
             down, right = (uniform(shape, -reach, reach, x, generator).floor().long() for _ in range(2))

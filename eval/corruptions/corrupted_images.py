@@ -14,10 +14,10 @@ from nas.core.errors import InputError
 from nas.core.images import check_unit_range
 from nas.core.seeds import derive
 from nas.eval.corruptions.base import CORRUPTIONS, LARGE, SEVERITIES, SMALL, SMALL_UP_TO, Corruption
-from nas.eval.corruptions.names import check_severities, chosen
+from nas.eval.corruptions.names import check_severities, select_types
 
 
-class Source(ABC):
+class CorruptedImages(ABC):
     """`n` images in fixed batches of `size`, each at every severity of every type.
 
     `batch` may be called in any order and any number of times with the same answer, so that an evaluation can be
@@ -64,7 +64,7 @@ class Source(ABC):
         return slice(number * self.size, min((number + 1) * self.size, self.n))
 
 
-class Computed(Source):
+class Computed(CorruptedImages):
     """Clean images (N, 3, H, W), bytes or floats in [0, 1], corrupted batch by batch.
 
     The random numbers of a batch depend on (seed, type, severity, batch) and on the kind of device, on nothing else.
@@ -93,7 +93,7 @@ class Computed(Source):
         self.severities = list(severities)
         self.corruptions: dict[str, Corruption] = {}
         self.left_out = {}
-        for kind in chosen(names):
+        for kind in select_types(names):
             try:
                 self.corruptions[kind] = CORRUPTIONS.get(kind).made(frost)
             except InputError as error:
@@ -124,7 +124,7 @@ class Computed(Source):
         return _unit(self.images[rows].to(device)), self.labels[rows].to(device)
 
 
-class Published(Source):
+class Published(CorruptedImages):
     """The files of CIFAR-10-C or CIFAR-100-C: `<type>.npy` (5·m, H, W, 3) bytes, severity s in rows m(s-1) … ms-1.
 
     `labels.npy` holds 5·m labels (or m, for one severity). Evaluated are the first `n` rows of each severity, in the
@@ -151,7 +151,7 @@ class Published(Source):
         check_severities(severities)
         self.folder = Path(folder)
         self.left_out = {}
-        self.kinds, self.severities, self.size = chosen(names), list(severities), size
+        self.kinds, self.severities, self.size = select_types(names), list(severities), size
         check_batches(self.kinds, size)
         labels = self._array("labels")
         files = {kind: self._array(kind) for kind in self.kinds}

@@ -14,12 +14,12 @@ from nas.core.optimisation.perturb import eval_mode
 from nas.core.statistics.proportions import clustered_interval
 from nas.core.storage.base import FactStore
 from nas.core.storage.memory import InMemoryStore
-from nas.eval.attack_runner import Tick, told
+from nas.eval.attack_runner import Tick, flags_of
 from nas.eval.corruptions.base import SEVERITIES
-from nas.eval.corruptions.corrupted_images import Computed, Source
+from nas.eval.corruptions.corrupted_images import Computed, CorruptedImages
 from nas.eval.corruptions.scores import Baseline, in_mean, read_baseline, relative_errors, summary
-from nas.eval.networks.orders import remark
-from nas.eval.non_finite import kept_with_count, total
+from nas.eval.networks.orders import order_remark
+from nas.eval.non_finite import once_with_count, total
 from nas.results import CorruptionResult, Count, Interval
 
 
@@ -47,7 +47,7 @@ def evaluate_corruptions(
 
 def corrupted(
     network: nn.Module,
-    source: Source,
+    source: CorruptedImages,
     device: torch.device,
     outcomes: FactStore,
     clean: float | None = None,
@@ -90,14 +90,14 @@ def corrupted(
     )
 
 
-def _remarks(source: Source, flags: Sequence[str]) -> list[str]:
+def _remarks(source: CorruptedImages, flags: Sequence[str]) -> list[str]:
     """That the labels seem to count the classes in another order; `flags` are of all types and severities."""
     if source.elsewhere is None:
         return []
     labels = torch.cat([source.labels[: source.n]] * len(flags))
     advice = "the network or the labels of the files may count them so (data.order)"
     found = [int(flag) for text in flags for flag in text]
-    sentence = remark(found, labels, source.elsewhere.tolist(), "corrupted images", advice)
+    sentence = order_remark(found, labels, source.elsewhere.tolist(), "corrupted images", advice)
     return [] if sentence is None else [sentence]
 
 
@@ -107,18 +107,18 @@ def _accuracy(flags: str) -> float:
 
 def _flags(
     network: nn.Module,
-    source: Source,
+    source: CorruptedImages,
     which: str,
     device: torch.device,
     outcomes: FactStore,
     tick: Tick,
 ) -> tuple[str, Count]:
-    """One character per image, 1 where it is classified correctly (a flag of `standing.told`); and how many had a logit
-    that is not finite."""
+    """One character per image, 1 if it is classified correctly (see `flags_of`), and the number of images of which a
+    logit is not finite."""
     kept, counts = [], []
     for number in range(source.batches):
         key = f"{source.key}/{which}/{number}"
-        flags, count = kept_with_count(
+        flags, count = once_with_count(
             outcomes,
             key,
             lambda number=number: _classified(network, source, which, number, device),  # type: ignore[misc]
@@ -129,7 +129,9 @@ def _flags(
     return "".join(kept), total(which, counts)
 
 
-def _classified(network: nn.Module, source: Source, which: str, number: int, device: torch.device) -> tuple[str, int]:
+def _classified(
+    network: nn.Module, source: CorruptedImages, which: str, number: int, device: torch.device
+) -> tuple[str, int]:
     if which == "clean":
         x, y = source.clean(number, device)
     else:
@@ -138,4 +140,4 @@ def _classified(network: nn.Module, source: Source, which: str, number: int, dev
     elsewhere = None if source.elsewhere is None else source.elsewhere.to(y.device)[y]
     with torch.no_grad(), eval_mode(network):
         logits = network(x)
-    return "".join(map(str, told(logits, y, elsewhere))), int((~finite(logits)).sum())
+    return "".join(map(str, flags_of(logits, y, elsewhere))), int((~finite(logits)).sum())

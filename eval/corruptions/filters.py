@@ -14,7 +14,7 @@ from torch import Tensor
 NEGLIGIBLE = 1e-8  # of the weights of a line; float32 holds no more
 
 
-def inside(index: Tensor, n: int, border: str) -> Tensor:
+def folded_index(index: Tensor, n: int, border: str) -> Tensor:
     """Indices of 0 … n-1 in place of any integers."""
     if border == "nearest":
         return index.clamp(0, n - 1)
@@ -34,7 +34,7 @@ def gaussian_matrix(n: int, sigma: float, border: str, truncate: float) -> Tenso
     """(n, n) in float64: row i holds the weights that give pixel i. The filter's radius is ⌊truncate·σ + ½⌋."""
     radius = int(truncate * sigma + 0.5)
     taps = gaussian(sigma, radius)
-    source = inside(torch.arange(n)[:, None] + torch.arange(-radius, radius + 1), n, border)
+    source = folded_index(torch.arange(n)[:, None] + torch.arange(-radius, radius + 1), n, border)
     return torch.zeros(n, n, dtype=torch.float64).scatter_add_(1, source, taps.expand(n, -1))
 
 
@@ -53,7 +53,7 @@ def symmetric_convolution(x: Tensor, kernel: Tensor) -> Tensor:
     """
     radius = kernel.shape[-1] // 2
     rows, columns = (
-        inside(torch.arange(-radius, n + radius, device=x.device), n, "whole") for n in (x.shape[-2], x.shape[-1])
+        folded_index(torch.arange(-radius, n + radius, device=x.device), n, "whole") for n in (x.shape[-2], x.shape[-1])
     )
     padded = x[..., rows, :][..., columns]
     size = padded.shape[-2:]
@@ -78,8 +78,8 @@ def motion(x: Tensor, radius: float, sigma: float, degrees: Tensor) -> Tensor:
         if weight < NEGLIGIBLE:
             break
         down, right = (torch.ceil(step * along - 0.5).long() for along in (angle.sin(), angle.cos()))
-        rows = inside(y + down[:, None], height, "nearest")  # (B, H)
-        columns = inside(z + right[:, None], width, "nearest")  # (B, W)
+        rows = folded_index(y + down[:, None], height, "nearest")  # (B, H)
+        columns = folded_index(z + right[:, None], width, "nearest")  # (B, W)
         index = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)  # (B, HW)
         out.add_(flat.gather(2, index[:, None].expand_as(flat)), alpha=weight)
     return out.view_as(x)

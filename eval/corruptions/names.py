@@ -12,7 +12,7 @@ GROUPS = ("noise", "blur", "weather", "digital")  # as in the benchmark, brightn
 ALL, EXTRA = "all", "extra"
 
 
-def members(name: str) -> list[str]:
+def types_of(name: str) -> list[str]:
     """The types that one name stands for; a group holds those of the benchmark only."""
     known = sorted(CORRUPTIONS.components.values(), key=lambda kind: (_place(kind.group), kind.name))
     if name in (ALL, EXTRA):
@@ -32,9 +32,9 @@ def _place(group: str) -> int:
     return GROUPS.index(group) if group in GROUPS else len(GROUPS)
 
 
-def chosen(names: Sequence[str]) -> list[str]:
+def select_types(names: Sequence[str]) -> list[str]:
     """The types that the names stand for, each once, in the order of the names."""
-    return list(dict.fromkeys(kind for name in names for kind in members(name)))
+    return list(dict.fromkeys(kind for name in names for kind in types_of(name)))
 
 
 def check_severities(severities: Sequence[int]) -> None:

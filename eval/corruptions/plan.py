@@ -14,9 +14,9 @@ from nas.core.errors import InputError
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import Tick
 from nas.eval.corruptions.base import SEVERITIES
-from nas.eval.corruptions.corrupted_images import Computed, Published, Source
+from nas.eval.corruptions.corrupted_images import Computed, CorruptedImages, Published
 from nas.eval.corruptions.evaluation import corrupted
-from nas.eval.corruptions.names import check_severities, chosen
+from nas.eval.corruptions.names import check_severities, select_types
 from nas.eval.corruptions.scores import read_baseline
 from nas.eval.plan import AttackOptions
 from nas.results import CorruptionResult
@@ -38,7 +38,7 @@ class CorruptionOptions(AttackOptions):
     def check(self) -> None:
         super().check()
         check_severities(self.severities)
-        types = chosen(self.corruptions)
+        types = select_types(self.corruptions)
         for key in ("corruption_data", "corruption_baseline", "frost"):
             if getattr(self, key) is not None and not types:
                 raise InputError(f"Expected eval.corruptions with eval.{key} but got none; the benchmark is all.")
@@ -54,7 +54,7 @@ class CorruptionPlan:
     """The corruptions of one evaluation: everything is checked when it is made, nothing is computed before `run`."""
 
     def __init__(self, settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> None:
-        self.source: Source | None = None
+        self.source: CorruptedImages | None = None
         self.baseline = None
         if settings.corruptions:
             self.source = _source(settings, dataset, part, seed)
@@ -88,7 +88,7 @@ class CorruptionPlan:
         return replace(result, clean_images=SAME if self.source.has_clean else OTHERS)
 
 
-def _source(settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> Source:
+def _source(settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> CorruptedImages:
     names, severities, size = settings.corruptions, settings.severities, settings.batch_size
     if settings.corruption_data is None:
         return Computed(part.images, part.labels, names, severities, size, seed, settings.frost)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.eval.corruptions.base import cut
-from nas.eval.corruptions.filters import inside
+from nas.eval.corruptions.base import to_levels
+from nas.eval.corruptions.filters import folded_index
 
 COLOUR = (175 / 255, 238 / 255, 238 / 255)
 WEAK, STRONG = 50, 150  # magnitudes from which an edge is one beside a strong one, and one by itself
@@ -23,7 +23,7 @@ EMBOSS = ((-2.0, -1.0, 0.0), (-1.0, 1.0, 1.0), (0.0, 1.0, 2.0))
 
 def water(layer: Tensor) -> Tensor:
     """What is added to the image: (B, 3, H, W) in [0, 1] for a layer (B, 1, H, W) that is 0 where there is no water."""
-    drops = cut(layer)
+    drops = to_levels(layer)
     rim = distance(edges(drops))
     rim = equalised(_three_by_three(rim, torch.full((3, 3), 1 / 9), "whole").add(1e-4).floor())
     rim = _three_by_three(rim, torch.tensor(EMBOSS), "whole").clamp(0, 255)
@@ -36,7 +36,7 @@ def water(layer: Tensor) -> Tensor:
 def _three_by_three(x: Tensor, kernel: Tensor, border: str) -> Tensor:
     """Correlation of (B, 1, H, W) with a kernel, term by term: exact for bytes and small whole weights."""
     height, width = x.shape[-2:]
-    rows, columns = (inside(torch.arange(-1, n + 1, device=x.device), n, border) for n in (height, width))
+    rows, columns = (folded_index(torch.arange(-1, n + 1, device=x.device), n, border) for n in (height, width))
     padded = x[..., rows, :][..., columns]
     total = torch.zeros_like(x)
     for i, line in enumerate(kernel.tolist()):

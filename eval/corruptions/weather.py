@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nas.eval.corruptions.base import Corruption, Row, cut, normal, rounded, uniform
+from nas.eval.corruptions.base import Corruption, Row, normal, rounded, to_levels, uniform
 from nas.eval.corruptions.filters import gaussian, motion, smooth, zoomed
 from nas.eval.corruptions.photographs import Photographs
 from nas.eval.corruptions.water import water
@@ -133,7 +133,7 @@ class Snow(Corruption):
         mean, sd, zoom, threshold, radius, sigma, mix = row
         batch, _, height, width = x.shape
         layer = zoomed(mean + sd * normal((batch, 1, height, width), x, generator), zoom)
-        flakes = cut(torch.where(layer < threshold, torch.zeros_like(layer), layer)) / 255
+        flakes = to_levels(torch.where(layer < threshold, torch.zeros_like(layer), layer)) / 255
         flakes = rounded(motion(flakes, radius, sigma, uniform((batch,), -135, -45, x, generator)))
         weights = torch.tensor(GREY, device=x.device, dtype=x.dtype).view(1, 3, 1, 1)
         grey = (x * weights).sum(1, keepdim=True)

@@ -17,10 +17,10 @@ from nas.core.io.records import Record
 from nas.core.registry import suggest
 from nas.eval.measures.curvature import input_hessian
 from nas.eval.measures.jacobian import jacobian_norms
-from nas.eval.measures.landscape import Sums, axis, joined, sums
-from nas.eval.measures.reliability import attacked_images, said
+from nas.eval.measures.landscape import BatchSums, axis, batch_sums, merge
+from nas.eval.measures.reliability import attacked_images, confidences
 from nas.eval.metrics import calibration
-from nas.eval.plan import AttackOptions, made
+from nas.eval.plan import AttackOptions, make_attack
 from nas.results import Calibration, Landscape, Reliability, Spread
 
 QUANTILES = (5, 25, 50, 75, 95)  # percent of the images
@@ -51,7 +51,7 @@ class MeasureOptions(AttackOptions):
         if "landscape" in self.measures:
             self._check_landscape()
         if "calibration" in self.measures:
-            made(self.measure_attack, self)
+            make_attack(self.measure_attack, self)
 
     def _check_landscape(self) -> None:
         if self.landscape_points < 3 or self.landscape_points % 2 == 0:
@@ -109,14 +109,14 @@ class CalibrationMeasure(Measure):
 
     @property
     def needs_gradient(self) -> bool:
-        return made(self.settings.measure_attack, self.settings).needs_gradient
+        return make_attack(self.settings.measure_attack, self.settings).needs_gradient
 
     def kept_as(self, key: str, x: Tensor) -> str:
-        return made(self.settings.measure_attack, self.settings).kept_as(key, x)
+        return make_attack(self.settings.measure_attack, self.settings).kept_as(key, x)
 
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
-        moved = attacked_images(network, x, y, made(self.settings.measure_attack, self.settings), seed)
-        found = {"clean": said(network, x, y), "attacked": said(network, moved, y)}
+        moved = attacked_images(network, x, y, make_attack(self.settings.measure_attack, self.settings), seed)
+        found = {"clean": confidences(network, x, y), "attacked": confidences(network, moved, y)}
         return {
             key: [[None if math.isnan(one) else one for one in confidence.tolist()], right.int().tolist()]
             for key, (confidence, right) in found.items()
@@ -128,7 +128,7 @@ class CalibrationMeasure(Measure):
         return Calibration(images, settings.measure_attack, settings.eps, settings.norm, clean, attacked)
 
     def passes(self, num_classes: int) -> float:
-        return 3 * FORWARD + made(self.settings.measure_attack, self.settings).passes()
+        return 3 * FORWARD + make_attack(self.settings.measure_attack, self.settings).passes()
 
 
 class HessianMeasure(Measure):
@@ -173,10 +173,10 @@ class LandscapeMeasure(Measure):
         return axis(self.settings.eps, self.settings.landscape_reach, self.settings.landscape_points)
 
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
-        return sums(network, x, y, self._axis(), self.settings.norm).to_json()
+        return batch_sums(network, x, y, self._axis(), self.settings.norm).to_json()
 
     def result(self, batches: list[Any], images: int) -> Landscape:
-        return joined(list(map(Sums.from_json, batches)), self._axis(), self.settings.eps, self.settings.norm)
+        return merge(list(map(BatchSums.from_json, batches)), self._axis(), self.settings.eps, self.settings.norm)
 
     def passes(self, num_classes: int) -> float:
         return 1 + FORWARD * self.settings.landscape_points**2

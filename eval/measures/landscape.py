@@ -16,11 +16,11 @@ from nas.core.optimisation.perturb import input_gradient
 from nas.eval.non_finite import total
 from nas.results import Count, Landscape
 
-EXAMPLES = 3  # single images whose own surfaces are kept: a mean over images looks smooth where none is
+EXAMPLE_SURFACES = 3  # single images whose own surfaces are kept: a mean over images looks smooth where none is
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sums(Record):
+class BatchSums(Record):
     """Of a batch of images at every point of the plane, P rows of P: the loss, how many are classified correctly; and
     the loss of the first images one by one, None where it is not finite."""
 
@@ -67,21 +67,21 @@ def surfaces(
     return loss, right
 
 
-def sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> Sums:
+def batch_sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> BatchSums:
     """The landscape's part of a batch of images."""
     loss, right = surfaces(network, x, y, coordinates, norm)
     missing = loss.isnan()
-    return Sums(
+    return BatchSums(
         images=len(x),
         loss=torch.where(missing, 0, loss).sum(2).tolist(),
         answered=(~missing).sum(2).tolist(),
         non_finite=int(missing.any(0).any(0).sum()),
         right=right.sum(2).tolist(),
-        examples=_plain(loss[:, :, :EXAMPLES].movedim(2, 0).tolist()),
+        examples=_plain(loss[:, :, :EXAMPLE_SURFACES].movedim(2, 0).tolist()),
     )
 
 
-def joined(batches: list[Sums], coordinates: list[float], eps: float, norm: str) -> Landscape:
+def merge(batches: list[BatchSums], coordinates: list[float], eps: float, norm: str) -> Landscape:
     """The landscape over all batches: mean `loss`, `accuracy`, and the `examples` of the first batch.
 
     The mean loss is over the images whose logits are finite at a point, None where there is none; `accuracy` is over

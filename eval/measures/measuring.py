@@ -14,7 +14,7 @@ from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import Tick
 from nas.eval.measures.kinds import CLASSES, MEASURES, MeasureOptions
 from nas.eval.metrics import by_class
-from nas.eval.plan import made
+from nas.eval.plan import make_attack
 from nas.results import ClassAccuracy, Correct, Measures
 
 
@@ -74,7 +74,7 @@ def measure_ticks(settings: MeasureOptions, n: int, num_classes: int) -> float:
 def check_measures(settings: MeasureOptions, num_classes: int, image_size: int) -> None:
     """`InputError` where a measure is impossible on such data."""
     if "calibration" in settings.measures:
-        made(settings.measure_attack, settings).check(num_classes, image_size)
+        make_attack(settings.measure_attack, settings).check(num_classes, image_size)
 
 
 def _classes(network: nn.Module, x: Tensor) -> int:

@@ -11,7 +11,7 @@ from nas.core.seeds import derive, seeded
 from nas.eval.attacks import Attack
 
 
-def said(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def confidences(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Softmax probability of each predicted class, and whether it is the true one; both (B,).
 
     An image with a logit that is not finite has no confidence, NaN, and is wrong.
@@ -38,5 +38,5 @@ def attacked_images(network: nn.Module, x: Tensor, y: Tensor, attack: Attack, se
             moved = attack.perturb(network, x[left], y[left], stage, each).detach()
         inside = attack.admitted(moved, x[left])[:, None, None, None]
         found[left] = torch.where(inside, moved, found[left])
-        left = said(network, found, y)[1]
+        left = confidences(network, found, y)[1]
     return found

@@ -11,7 +11,7 @@ from nas.core.logits import finite
 from nas.core.reasons import reason
 from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks import layout
-from nas.eval.networks.gradients import needing
+from nas.eval.networks.gradients import gradient_users
 from nas.eval.networks.logit_shapes import check_logits, check_one_image
 from nas.eval.settings import EvalSettings
 
@@ -37,10 +37,10 @@ def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: Eva
     if classes is not None:
         return
     images = f"{dataset.image_size}x{dataset.image_size} images"
-    wanting = [] if settings is None else needing(settings)
+    wanting = [] if settings is None else gradient_users(settings)
     x = unit_range(dataset.example.images[:2])
     try:
-        network = layout.fitted(model.network, x)
+        network = layout.adapt(model.network, x)
         with torch.no_grad():
             logits = network(x)
         without = layout.missing_gradient(network, x) if wanting else None
@@ -64,7 +64,7 @@ def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: Eva
         )
 
 
-def unlike(model: EvaluatedModel, dataset: Dataset, name: str) -> str | None:
+def class_name_warning(model: EvaluatedModel, dataset: Dataset, name: str) -> str | None:
     """That the network's classes have other names than those of the data, in a sentence; None where they have not."""
     pairs = [(ours, theirs) for ours, theirs in zip(model.classes, dataset.classes) if ours != theirs]
     if not pairs:

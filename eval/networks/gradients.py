@@ -7,7 +7,7 @@ from nas.eval.plan import attacks_of
 from nas.eval.settings import EvalSettings
 
 
-def needing(settings: EvalSettings) -> list[str]:
+def gradient_users(settings: EvalSettings) -> list[str]:
     """The attacks, measures and checks of the settings that need a gradient, by name."""
     attacks = [label.partition("@")[0] for label, attack in attacks_of(settings) if attack.needs_gradient]
     kinds = [kind(settings) for name, kind in MEASURES.items() if name in settings.measures]

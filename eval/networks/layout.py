@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import seeded
 
-UNDERIVED = ": an autograd kernel was not registered"  # follows the name of an operation in torch's warning
+NO_DERIVATIVE = ": an autograd kernel was not registered"  # follows the name of an operation in torch's warning
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # tried where a network does not say its own
 
 
@@ -33,7 +33,7 @@ class _ToChannelsLast(torch.autograd.Function):
         return grads[0].contiguous()
 
 
-class Door(nn.Module):
+class InputAdapter(nn.Module):
     """`network` on images in ordinary memory order: they are put into its own order and number type here.
 
     Its logits come out in the type of the images, the weights stay as they are; without a type, nothing is cast. What
@@ -59,7 +59,7 @@ class Door(nn.Module):
         return logits.to(x.dtype) if isinstance(logits, Tensor) else logits
 
 
-class ChannelsLast(Door):
+class ChannelsLast(InputAdapter):
     """The channels of a pixel beside each other in memory."""
 
     order = "channels_last"
@@ -69,7 +69,7 @@ class ChannelsLast(Door):
         return _ToChannelsLast.apply(x)
 
 
-class Ordinary(Door):
+class Ordinary(InputAdapter):
     """The pixels of a channel beside each other in memory."""
 
     order = "ordinary"
@@ -79,40 +79,40 @@ class Ordinary(Door):
         return x.clone(memory_format=torch.contiguous_format)
 
 
-DOORS: dict[str, type[Door]] = {kind.order: kind for kind in (ChannelsLast, Ordinary)}
+ADAPTERS: dict[str, type[InputAdapter]] = {kind.order: kind for kind in (ChannelsLast, Ordinary)}
 
 
-def told(door: Door) -> dict[str, str | None]:
+def layout_of(door: InputAdapter) -> dict[str, str | None]:
     """The kind of door in plain values, for a run to keep."""
     return {"order": door.order, "type": None if door.dtype is None else str(door.dtype).removeprefix("torch.")}
 
 
-BEFORE: dict[str, str | None] = {"order": ChannelsLast.order, "type": None}  # of runs that kept no kind of door
-USUAL = (BEFORE, {"order": ChannelsLast.order, "type": "float32"})
+OLD_LAYOUT: dict[str, str | None] = {"order": ChannelsLast.order, "type": None}  # of runs that kept no kind of door
+USUAL_LAYOUTS = (OLD_LAYOUT, {"order": ChannelsLast.order, "type": "float32"})
 
 
-def again(network: nn.Module, kept: dict[str, str | None]) -> Door:
-    """The door of which `told` told, before this network."""
+def with_layout(network: nn.Module, kept: dict[str, str | None]) -> InputAdapter:
+    """The door of which `layout_of` told, before this network."""
     name = kept["type"]
-    return _placed(network, DOORS[str(kept["order"])], None if name is None else getattr(torch, name))
+    return _adapted(network, ADAPTERS[str(kept["order"])], None if name is None else getattr(torch, name))
 
 
-def _placed(network: nn.Module, kind: type[Door], dtype: torch.dtype | None) -> Door:
+def _adapted(network: nn.Module, kind: type[InputAdapter], dtype: torch.dtype | None) -> InputAdapter:
     return kind(network.to(memory_format=kind.memory_format), dtype)  # type: ignore[call-overload]
 
 
-def fitted(network: nn.Module, x: Tensor) -> Door:
+def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
     """The first door through which a few images `x` pass, and a gradient comes back where the network has one.
 
     Raises what the network raises in ordinary order where none will do.
     """
     types = types_of(network)
     failure: Exception | None = None
-    without: Door | None = None
-    for dtype in _tried(types, x.dtype):
-        for kind in DOORS.values():
+    without: InputAdapter | None = None
+    for dtype in _types_to_try(types, x.dtype):
+        for kind in ADAPTERS.values():
             try:
-                door = _placed(network, kind, dtype)
+                door = _adapted(network, kind, dtype)
                 with seeded(0), torch.no_grad(), eval_mode(network):
                     door(x)
             except torch.OutOfMemoryError:
@@ -125,7 +125,7 @@ def fitted(network: nn.Module, x: Tensor) -> Door:
                 return door
             without = without or door
     if without is not None:
-        return again(network, told(without))  # with its weights in that order
+        return with_layout(network, layout_of(without))  # with its weights in that order
     assert failure is not None
     raise failure
 
@@ -144,7 +144,7 @@ def missing_gradient(network: nn.Module, x: Tensor) -> Exception | None:
         raise
     except Exception as error:  # no graph, an operation without a derivative, ...
         return error
-    operations = [str(one.message).partition(UNDERIVED)[0] for one in said if UNDERIVED in str(one.message)]
+    operations = [str(one.message).partition(NO_DERIVATIVE)[0] for one in said if NO_DERIVATIVE in str(one.message)]
     return NotImplementedError(f"{operations[0]} has no derivative") if operations else None
 
 
@@ -153,7 +153,7 @@ def types_of(network: nn.Module) -> list[torch.dtype]:
     return list(dict.fromkeys(tensor.dtype for tensor in _tensors(network) if tensor.is_floating_point()))
 
 
-def _tried(types: list[torch.dtype], given: torch.dtype) -> list[torch.dtype]:
+def _types_to_try(types: list[torch.dtype], given: torch.dtype) -> list[torch.dtype]:
     """The types to try: that of the images, those of the network, and any where it has others or none to tell."""
     return [given] if types == [given] else list(dict.fromkeys([given, *types, *TYPES]))
 
@@ -178,7 +178,7 @@ class OneMode(nn.Module):
         return self.network(x)
 
 
-def evaluating(network: nn.Module) -> nn.Module:
+def in_eval_mode(network: nn.Module) -> nn.Module:
     """The network in eval mode."""
     try:
         return network.eval()

@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.io.files import sha256_of
 from nas.core.registry import suggest
-from nas.eval.networks.making import Keywords, made
+from nas.eval.networks.making import Keywords, make_network
 from nas.eval.networks.weights import load_weights
 from nas.eval.networks.wrapped import NONE, SETTINGS, Normalisation
 
@@ -26,7 +26,7 @@ ImageOptions = dict[str, int | float | str]  # keys of `data`: size, resize, cro
 
 
 @dataclass(frozen=True)
-class Stated:
+class ModelInfo:
     """What a library says of one of its models."""
 
     images: ImageOptions
@@ -35,7 +35,7 @@ class Stated:
     num_classes: int | None
 
 
-def stated(library: str, name: str, chosen: Any = None) -> Stated:
+def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
     """What `library` says of its model `name`; of torchvision's with the `chosen` weights, by default its newest.
 
     `InputError` where it has none of this name.
@@ -46,7 +46,7 @@ def stated(library: str, name: str, chosen: Any = None) -> Stated:
         config = timm.get_pretrained_cfg(name, allow_unregistered=False) if known else None
         if config is None:
             raise _no_model(library, name, timm.list_models())
-        return Stated(_images_of_timm(config), list(config.mean), list(config.std), config.num_classes)
+        return ModelInfo(_images_of_timm(config), list(config.mean), list(config.std), config.num_classes)
     from torchvision import models
 
     if name not in (listed := models.list_models(module=models)):
@@ -56,7 +56,7 @@ def stated(library: str, name: str, chosen: Any = None) -> Stated:
     given = weights.transforms()
     size, side = given.crop_size[0], given.resize_size[0]
     images: ImageOptions = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
-    return Stated(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
+    return ModelInfo(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
 
 
 def _images_of_timm(config: Any) -> ImageOptions:
@@ -85,7 +85,7 @@ def from_library(
 
     The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
     """
-    about = stated(library, name, keywords.get("weights"))
+    about = model_info(library, name, keywords.get("weights"))
     for key in OTHER_PLACES & keywords.keys():
         raise InputError(
             f"Expected no {key} in eval.model_options, which could make {library} unpickle a file; give weights as "
@@ -102,13 +102,13 @@ def from_library(
     where = f"{library}:{name}"
     if library == "timm":
         make = optional("timm", "zoo").create_model
-        network = made(where, lambda: make(name, pretrained=pretrained, **keywords), seed)
+        network = make_network(where, lambda: make(name, pretrained=pretrained, **keywords), seed)
     else:
         from torchvision import models
 
         if pretrained:
             keywords.setdefault("weights", "DEFAULT")
-        network = made(where, lambda: models.get_model(name, **keywords), seed)
+        network = make_network(where, lambda: models.get_model(name, **keywords), seed)
     if weights is not None:
         load_weights(network, weights)
         if library == "torchvision" and hasattr(network, INSIDE):

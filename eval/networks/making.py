@@ -20,7 +20,7 @@ from nas.core.seeds import seeded
 Keywords = dict[str, object]
 
 
-def made(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
+def make_network(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
     """The network that `make` returns; weights that it draws are those of the seed. `InputError` where it fails."""
     try:
         with seeded(seed):
@@ -52,7 +52,7 @@ def from_code(text: str, keywords: Keywords, importable: str | None, seed: int) 
         raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(found).__name__}.")
     if isinstance(found, nn.Module):
         raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
-    return made(text, lambda: found(**keywords), seed)
+    return make_network(text, lambda: found(**keywords), seed)
 
 
 def _hint(thing: Any) -> str:

@@ -11,10 +11,10 @@ from nas.eval.attack_runner import OTHER_ORDER, Flags
 FACTOR = 2  # more than so many times as many images must be right in the other order
 
 
-def remark(flags: Flags, labels: Tensor, elsewhere: Sequence[int], images: str, advice: str) -> str | None:
+def order_remark(flags: Flags, labels: Tensor, elsewhere: Sequence[int], images: str, advice: str) -> str | None:
     """A sentence where more than twice as many images are right with the classes in the other order; None elsewhere.
 
-    `flags` are those of `standing.told` for images with these `labels` (N,), `elsewhere` has the other label of each
+    `flags` are those of `flags_of` for images with these `labels` (N,), `elsewhere` has the other label of each
     class; `images` says which images they are, and `advice` what to do.
     """
     right = flags.count(1)

@@ -46,7 +46,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         why = why if why.startswith(f"{FILE} ") else f"{FILE} cannot be read ({why})"
         raise InputError(f"{expected} {why}; save the network's state alone: {AGAIN}.") from error
     own = network.state_dict()
-    state = named_as(state_in(content), own)
+    state = unwrap_names(find_state(content), own)
     problem = difference(state, own)
     if problem is not None:
         raise InputError(
@@ -59,7 +59,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         raise InputError(f"{expected} {reason(error)}; save the state of the same network again: {AGAIN}.") from error
 
 
-def state_in(content: Any) -> Any:
+def find_state(content: Any) -> Any:
     """What is saved under the names of `WRAPPED`, however deep; else the content itself."""
     while isinstance(content, Mapping):
         inner = [content[key] for key in WRAPPED if isinstance(content.get(key), Mapping)]
@@ -69,7 +69,7 @@ def state_in(content: Any) -> Any:
     return content
 
 
-def named_as(state: Any, own: Mapping[str, Any]) -> Any:
+def unwrap_names(state: Any, own: Mapping[str, Any]) -> Any:
     """The state under the names `own` of the network, where taking off what wrappers put in front gives them.
 
     Otherwise under those names among them that share most with the network's.

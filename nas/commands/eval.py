@@ -70,7 +70,7 @@ class Eval(RunCommand):
         return given.to_json()
 
     def check(self, settings: Settings, given: GivenModel, keep: bool = True) -> None:
-        from nas.eval.networks.fitting import check_fits, unlike
+        from nas.eval.networks.fitting import check_fits, class_name_warning
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker
         from nas.settings import reach
@@ -81,7 +81,7 @@ class Eval(RunCommand):
         eval_stage.check(settings, dataset)
         model = given.load(settings)
         check_fits(model, dataset, given.source.text, settings.eval)
-        train_stage.say(unlike(model, dataset, given.source.text))
+        train_stage.say(class_name_warning(model, dataset, given.source.text))
 
     def costs(self, worker: Worker, given: GivenModel) -> dict[str, Cost]:
         """A network that is not ours is taken for a robust one."""

@@ -49,16 +49,16 @@ class Transfer(RunCommand):
         return together([evaluation_settings(network, overrides, self.reader()) for network in networks])
 
     def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
-        from nas.eval.transfer import used
+        from nas.eval.transfer import reset_unused
 
-        return replace(super().reader(proxies), narrowed=used)
+        return replace(super().reader(proxies), narrowed=reset_unused)
 
     def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
         from nas.core import config
-        from nas.eval.transfer import USED
+        from nas.eval.transfer import TRANSFER_SETTINGS
         from nas.settings.repeat import overrides
 
-        asked = {key: settings["eval"][key] for key in USED if key in settings["eval"]}
+        asked = {key: settings["eval"][key] for key in TRANSFER_SETTINGS if key in settings["eval"]}
         attacks = overrides(self.reader(), settings, config.flat(asked, "eval."))
         networks = [str(one["checkpoint"]) for one in extra["networks"].values()]
         return shlex.join(["nas", self.name, *networks, f"seed={settings['seed']}", *attacks]), False

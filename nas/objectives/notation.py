@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.eval.attacks import ATTACKS, named
+from nas.eval.attacks import ATTACKS, parse_attack
 from nas.strategies.proxies import PROXIES
 from nas.tables.collection import SCORES
 
@@ -45,7 +45,7 @@ def source_of(name: str) -> str:
     if name.startswith(TRAINED):
         metric = name.removeprefix(TRAINED)
         if metric.removeprefix("hrs:") != "clean":
-            named(ATTACKS, metric.removeprefix("hrs:"))  # `InputError` where there is no such attack
+            parse_attack(ATTACKS, metric.removeprefix("hrs:"))  # `InputError` where there is no such attack
         elif metric != "clean":
             raise InputError(f"Expected hrs: of an attack but got {name!r}; write trained:hrs:fgsm, for example.")
         return "trained"

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.seeds import derive
-from nas.eval.plan import made as made_attack
+from nas.eval.plan import make_attack
 from nas.objectives import connected
 from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.objectives.short_training import check_judged
@@ -141,7 +141,7 @@ def _of_candidate(worker: Worker) -> Cost:
         passes += images * (whole + inputs)
         attacks = {name.removeprefix(TRAINED).removeprefix("hrs:") for name in trained} - {"clean"}
         for name in attacks:
-            count = min(label.n_val, len(worker.dataset.validation)) * made_attack(name, settings.eval).passes()
+            count = min(label.n_val, len(worker.dataset.validation)) * make_attack(name, settings.eval).passes()
             seconds += count * speed.step / speed.batch
             passes += count
     return Cost(seconds, passes)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from nas.core.optimisation.perturb import Walk, is_short
 from nas.eval.attacks import Attack
 from nas.eval.checks import STEPS
-from nas.eval.plan import attacks_of, made
+from nas.eval.plan import attacks_of, make_attack
 from nas.eval.settings import EvalSettings
 from nas.objectives.notation import TRAINED, source_of
 from nas.settings.reader import Reader
@@ -38,7 +38,7 @@ def warnings(reader: Reader, settings: Settings) -> list[str]:
         if labels:
             texts += _of_training(settings.label, settings.label.select == "best")
         names = dict.fromkeys(label.removeprefix("hrs:") for label in labels if label != "clean")
-        texts += _of_attacks([(name, made(name, settings.eval)) for name in names])
+        texts += _of_attacks([(name, make_attack(name, settings.eval)) for name in names])
     if reader.takes("eval.attacks"):
         texts += _of_attacks(_evaluation(settings.eval))
     return list(dict.fromkeys(texts))
@@ -61,7 +61,7 @@ def _evaluation(settings: EvalSettings) -> list[tuple[str, Attack]]:
     names = [settings.measure_attack] if "calibration" in settings.measures else []
     names += [f"pgd{STEPS}"] if settings.checks else []
     plan = [(label.partition("@")[0], attack) for label, attack in attacks_of(settings)]
-    return [*plan, *((name, made(name, settings)) for name in names)]
+    return [*plan, *((name, make_attack(name, settings)) for name in names)]
 
 
 def _of_attacks(plan: list[tuple[str, Attack]]) -> Iterator[str]:

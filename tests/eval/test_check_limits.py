@@ -110,7 +110,7 @@ def test_from_where_on_they_warn(standing: dict[str, int], warns: set[str]) -> N
 
 def test_a_gain_that_few_images_do_not_show_is_no_warning() -> None:
     flags = {"pgd": [1] * 6 + [0] * 14, "more": [1] * 5 + [0] * 15}  # five points of twenty images
-    assert checks._converged(checks.Findings(flags, ()), "more-steps", "", "more").ok == "pass"
+    assert checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more").ok == "pass"
 
 
 @pytest.mark.parametrize(("after", "ok"), [(1000, "pass"), (997, "pass"), (995, "warn")])

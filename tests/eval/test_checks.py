@@ -128,7 +128,7 @@ def test_a_network_that_differentiates_in_its_forward_pass_is_caught_and_the_nex
 
 def test_a_rise_with_eps_in_the_sweep_is_told() -> None:
     flags = {"pgd": [0] * 50, "pgd@1": [0] * 50}
-    found = checks.Findings({"clean": [1] * 50, **flags}, (0.1, 1.0))
+    found = checks.CheckResults({"clean": [1] * 50, **flags}, (0.1, 1.0))
     rising, noisy = (
         Curve("fgsm", [0.0, 0.1, 0.2], [1.0, 0.4, last / 50], [np.arange(50) < count for count in (50, 20, last)])
         for last in (50, 21)
@@ -141,7 +141,7 @@ def test_a_rise_with_eps_in_the_sweep_is_told() -> None:
 @pytest.mark.parametrize(("count", "ok"), [(40, "pass"), (41, "pass"), (30, "warn")])
 def test_steps_that_gain_a_lot_are_told(count: int, ok: str) -> None:
     flags = {"pgd": [1] * 40 + [0] * 60, "more": [1] * min(count, 40) + [0] * (100 - min(count, 40))}
-    assert checks._converged(checks.Findings(flags, ()), "more-steps", "", "more").ok == ok
+    assert checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more").ok == ok
 
 
 def test_transfer_that_beats_white_box_is_told() -> None:

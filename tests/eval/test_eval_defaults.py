@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.corruptions.filters:smooth": {"border": "nearest", "truncate": 4.0},  # as SciPy's gaussian_filter
     "eval:evaluate": {"outputs": True},
     "eval.measures.landscape:surfaces": {"norm": "Linf"},
-    "eval.measures.landscape:sums": {"norm": "Linf"},
+    "eval.measures.landscape:batch_sums": {"norm": "Linf"},
     "eval.metrics:calibration": {"bins": 15},  # Guo et al., ICML 2017
     "core.statistics.paired:paired_bootstrap": {"seed": 0, "resamples": 100_000},
     "eval.outputs:check_outputs": {"norm": "Linf"},
@@ -37,16 +37,21 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eval.attacks.base": {"ROUNDING": 1e-5},
     "eval.attacks.library": {"OLDEST": (3, 5, 1)},
     "eval.attacks.passed": {"FEWEST": {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}, "AT_MOST": 10},
-    "eval.corruptions.base": {"SMALL": 32, "LARGE": 224, "SMALL_UP_TO": 64, "FORGIVEN": 1e-3},
+    "eval.corruptions.base": {"SMALL": 32, "LARGE": 224, "SMALL_UP_TO": 64, "LEVEL_TOLERANCE": 1e-3},
     "eval.corruptions.filters": {"NEGLIGIBLE": 1e-8},
     "eval.corruptions.photographs": {"USED": 5},  # the generator draws from the first five of six
     "eval.corruptions.water": {"WEAK": 50, "STRONG": 150, "FARTHEST": 20},  # the generator's Canny and threshold
     "eval.corruptions.weather": {"MUD_FROM": 0.8},
-    "eval.measures.landscape": {"EXAMPLES": 3},
+    "eval.measures.landscape": {"EXAMPLE_SURFACES": 3},
     "eval.networks.orders": {"FACTOR": 2},
-    "eval.outputs": {"IMAGES": 50, "DISTANCE": 0.01, "SHORT": 100 * SMALLEST_NORM, "ROUNDING": 1e-5},
+    "eval.outputs": {
+        "CHECKED_IMAGES": 50,
+        "MAX_DISTANCE": 0.01,
+        "SHORT_GRADIENT": 100 * SMALLEST_NORM,
+        "ROUNDING": 1e-5,
+    },
     "eval.networks.wrapped": {"CHANNELS": 3},
-    "eval.plan": {"LARGEST_L2": 1000.0},
+    "eval.plan": {"MAX_L2_EPS": 1000.0},
     "eval.attack_runner": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
     "train.awp": {"TINY": 1e-20},
     "train.batches": {"AHEAD": 3, "ROOM": 0.5},

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.eval import ATTACKS, Attack, EvalSettings, hrs
-from nas.eval.attacks import named
+from nas.eval.attacks import parse_attack
 from nas.eval.plan import attacks_of
 
 EPS = 8 / 255
@@ -120,7 +120,7 @@ PUBLISHED: dict[str, tuple[int | None, float, tuple[str, ...], float, float, tup
 
 
 def attack_of(name: str, eps: float = EPS, **more: Any) -> Attack:
-    kind, said = named(ATTACKS, name)
+    kind, said = parse_attack(ATTACKS, name)
     return kind(eps, **said, **more)
 
 

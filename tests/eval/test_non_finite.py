@@ -20,12 +20,12 @@ from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
-from nas.eval.measures.landscape import joined, sums, surfaces
-from nas.eval.measures.reliability import attacked_images, said
+from nas.eval.measures.landscape import batch_sums, merge, surfaces
+from nas.eval.measures.reliability import attacked_images, confidences
 from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits
 from nas.eval.non_finite import total
-from nas.eval.plan import made
+from nas.eval.plan import make_attack
 from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
 from nas.report.text import measured_lines
@@ -141,7 +141,7 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
         found = measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})
         return found.to_json()["calibration"]
 
-    confidence, right = said(Standardised(), data.test.images / 255, data.test.labels)
+    confidence, right = confidences(Standardised(), data.test.images / 255, data.test.labels)
     assert (right.tolist(), confidence.isnan().tolist()) == (
         [False] * BLANK + [True] * (N - BLANK),
         [True] * BLANK + [False] * (N - BLANK),
@@ -164,7 +164,7 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
 
 def test_images_without_an_answer_are_not_attacked(data: Dataset) -> None:
     x = data.test.images / 255
-    moved = attacked_images(Standardised(), x, data.test.labels, made("pgd2", SETTINGS), 3)
+    moved = attacked_images(Standardised(), x, data.test.labels, make_attack("pgd2", SETTINGS), 3)
     assert (moved != x).flatten(1).any(1).tolist() == [False] * BLANK + [True] * (N - BLANK)
 
 
@@ -182,8 +182,8 @@ def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> N
     x, y = torch.full((3, 3, 4, 4), 0.6), torch.zeros(3, dtype=torch.int64)
     x[0] = 0.31  # falls below .3 where it is moved far enough
     line = [-0.1, 0.0, 0.1]
-    batch = sums(Brittle(math.nan), x, y, line)
-    found = joined([batch], line, 0.1, "Linf").to_json()
+    batch = batch_sums(Brittle(math.nan), x, y, line)
+    found = merge([batch], line, 0.1, "Linf").to_json()
     assert found["non_finite"] == 1
     assert batch.answered is not None
     assert batch.answered[1][1] == 3
@@ -196,7 +196,7 @@ def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> N
     assert right[1, 1].tolist() == [False, True, True]
     assert found["examples"][0][2][0] is None
     assert picture(Landscape.from_json(found)).startswith(b"\x89PNG")
-    nothing = joined([sums(Brittle(math.nan, 2.0), x, y, line)], line, 0.1, "Linf")
+    nothing = merge([batch_sums(Brittle(math.nan, 2.0), x, y, line)], line, 0.1, "Linf")
     assert nothing.loss == [[None] * 3] * 3
     assert picture(nothing).startswith(b"\x89PNG")
 

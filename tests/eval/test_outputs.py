@@ -190,7 +190,7 @@ def test_a_network_for_batches_of_one_size_is_told_and_does_not_stop_the_evaluat
             raise RuntimeError("shape '[20, 108]' is invalid")
         return x
 
-    monkeypatch.setattr(outputs, "IMAGES", 7)
+    monkeypatch.setattr(outputs, "CHECKED_IMAGES", 7)
     monkeypatch.setattr("nas.eval.evaluation.IMAGES", 7)
     found = evaluate(Wrapped(before), data, SETTINGS, 3, CPU, InMemoryStore()).checks
     assert [one.ok for one in found] == ["skipped", "skipped", "skipped", "warn"]

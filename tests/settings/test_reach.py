@@ -18,7 +18,7 @@ from nas.commands import COMMANDS
 from nas.commands.search import Search
 from nas.core.optimisation.perturb import is_short
 from nas.eval.attacks import ATTACKS
-from nas.eval.plan import made
+from nas.eval.plan import make_attack
 from nas.eval.settings import EvalSettings
 from nas.settings import reach
 from nas.settings.schema import load
@@ -116,7 +116,7 @@ class Rising(nn.Module):
 @pytest.mark.parametrize("name", ["mifgsm3", "torchattacks:BIM(steps=3)", "torchattacks:MIFGSM(steps=4,alpha=0.02)"])
 def test_what_an_attack_says_of_its_steps_is_how_far_it_goes(name: str) -> None:
     x, y = torch.full((2, 3, 4, 4), 0.5), torch.zeros(2, dtype=torch.long)
-    attack: Any = made(name, EvalSettings(eps=0.4, step_size=0.03))
+    attack: Any = make_attack(name, EvalSettings(eps=0.4, step_size=0.03))
     steps, size = attack.walk()
     moved = attack.perturb(Rising(), x, y, attack.stages[0], 0) - x
     torch.testing.assert_close(moved, torch.full_like(x, min(0.4, steps * size)), atol=1e-6, rtol=0)

@@ -16,9 +16,9 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.eval.fingerprint import fingerprint
 from nas.eval.model_source import EvaluatedModel
-from nas.eval.networks.fitting import check_fits, unlike
+from nas.eval.networks.fitting import check_fits, class_name_warning
 from nas.eval.plan import plan_of
-from nas.eval.transfer import USED, Shown, matrix, transfer, transfer_ticks, used
+from nas.eval.transfer import TRANSFER_SETTINGS, TransferOutcomes, matrix, reset_unused, transfer, transfer_ticks
 from nas.results import TransferNetwork, TransferResult
 from nas.runs.given_model import GivenModel
 from nas.runs.run_folder import Run
@@ -59,7 +59,7 @@ def together(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[s
             settings.data.crop_share,
             settings.data.interpolation,
         )
-    settings.eval = used(settings.eval)
+    settings.eval = reset_unused(settings.eval)
     if settings.name.startswith("eval-"):
         settings.name = "transfer"
     networks: dict[str, GivenModel] = {}
@@ -89,8 +89,10 @@ def check_overrides(overrides: list[str]) -> list[str]:
     """The overrides with the usual attack; `InputError` for one that has no meaning here."""
     for text in overrides:
         section, _, key = text.partition("=")[0].partition(".")
-        if section == "eval" and key not in USED:
-            raise InputError(f"Expected eval.{', eval.'.join(USED)} for nas transfer but got {text!r}; leave it out.")
+        if section == "eval" and key not in TRANSFER_SETTINGS:
+            raise InputError(
+                f"Expected eval.{', eval.'.join(TRANSFER_SETTINGS)} for nas transfer but got {text!r}; leave it out."
+            )
     return [ATTACK, *overrides]
 
 
@@ -113,12 +115,12 @@ class TransferWorker(Worker):
 
 
 @dataclass(frozen=True)
-class TransferTask(Task[tuple[TransferNetwork, Shown]]):
+class TransferTask(Task[tuple[TransferNetwork, TransferOutcomes]]):
     """Attacks the network of this name, and shows the examples to all."""
 
     source: str
 
-    def run(self, worker: Worker) -> tuple[TransferNetwork, Shown]:
+    def run(self, worker: Worker) -> tuple[TransferNetwork, TransferOutcomes]:
         assert isinstance(worker, TransferWorker)
         assert worker.open_store is not None
         settings = worker.settings
@@ -162,7 +164,7 @@ def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
     for name, model in worker.models.items():
         text = given[name].source.text
         check_fits(model, worker.dataset, text, settings.eval)
-        say(unlike(model, worker.dataset, text))
+        say(class_name_warning(model, worker.dataset, text))
 
 
 def execute(run: Run, watcher: Watcher) -> TransferResult:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas.eval import ATTACKS, Attack
-from nas.eval.attacks import named
+from nas.eval.attacks import parse_attack
 
 SHORT = {"apgd-ce": "apgd-ce5", "apgd-dlr": "apgd-dlr5", "fab": "fab5", "square": "square100"}  # else minutes
 
@@ -18,5 +18,5 @@ def needs_library(name: str) -> None:
 
 
 def attack_of(text: str, eps: float, **more: Any) -> Attack:
-    kind, said = named(ATTACKS, text)
+    kind, said = parse_attack(ATTACKS, text)
     return kind(eps, **more, **said)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from nas.core.errors import InputError
 from nas.core.seeds import seeded
 from nas.eval import ATTACKS, Attack, EvalSettings, checks
-from nas.eval.attacks import named
-from nas.eval.attacks.auto import covers
+from nas.eval.attacks import parse_attack
+from nas.eval.attacks.auto import square_fits
 from nas.eval.measures import check_measures
 from nas.eval.plan import plan_of
 
@@ -26,7 +26,7 @@ SHORT = {"steps": 2, "n_queries": 12, "num_iter_set": 2}
 
 
 def attack_of(text: str, norm: str = "Linf", eps: float = 0.01) -> Attack:
-    kind, said = named(ATTACKS, text)
+    kind, said = parse_attack(ATTACKS, text)
     return kind(eps, norm=norm, **said)
 
 
@@ -59,9 +59,9 @@ def refused(attack: Attack, classes: int, size: int) -> bool:
 def test_square_in_l2_is_refused_at_the_sizes_at_which_its_package_fails(largest: int) -> None:
     sizes = range(1, largest + 1)
     found = {size for size in sizes if fails(attack_of("square3", "L2", 1e-4), 3, size)}
-    assert {size for size in sizes if not covers(size)} == found
+    assert {size for size in sizes if not square_fits(size)} == found
     assert found == {1, 2, 3, 4, 12, 14, 18, 19, 24}
-    assert all(map(covers, range(25, 1000)))
+    assert all(map(square_fits, range(25, 1000)))
     for size in (4, 12, 13, 24, 32):
         assert refused(attack_of("square", "L2"), 10, size) == (size in found)
         assert refused(attack_of("autoattack", "L2"), 10, size) == (size in found)
@@ -183,7 +183,7 @@ def test_checks_in_l2_go_without_square_where_it_cannot_start() -> None:
     assert "square" in checks._plan(settings, (0.5,), 16)
     assert "square" not in checks._plan(settings, (0.5,), 12)
     assert "square" in checks._plan(EvalSettings(checks=True), (0.5,), 12)
-    assert checks._black_box(checks.Findings({"clean": [1]}, ())).ok == "skipped"
+    assert checks._black_box(checks.CheckResults({"clean": [1]}, ())).ok == "skipped"
     assert checks.check_passes(settings, 16) - checks.check_passes(settings, 12) == pytest.approx(checks.QUERIES / 3)
 
 

@@ -15,7 +15,7 @@ from nas.core.images import check_unit_range, unit_range
 from nas.core.optimisation.perturb import fgsm, pgd, uniform_noise
 from nas.core.seeds import seeded
 from nas.eval import ATTACKS
-from nas.eval.attacks import named
+from nas.eval.attacks import parse_attack
 from nas.search_spaces import Network
 
 RADII = {"Linf": 0.25, "L2": 3.0}
@@ -80,12 +80,12 @@ def test_the_reported_fgsm_and_that_of_training_agree(trained: tuple[Network, to
 
 
 def test_names() -> None:
-    assert named(ATTACKS, "pgd20") == (ATTACKS.get("pgd"), {"steps": 20})
-    assert named(ATTACKS, "pgd") == (ATTACKS.get("pgd"), {})
-    assert named(ATTACKS, "apgd-ce50") == (ATTACKS.get("apgd-ce"), {"steps": 50})
+    assert parse_attack(ATTACKS, "pgd20") == (ATTACKS.get("pgd"), {"steps": 20})
+    assert parse_attack(ATTACKS, "pgd") == (ATTACKS.get("pgd"), {})
+    assert parse_attack(ATTACKS, "apgd-ce50") == (ATTACKS.get("apgd-ce"), {"steps": 50})
     for bad in ("fgsm3", "pgd0", "pdg20", "", "autoattack5", "autoattack-rand2"):
         with pytest.raises(InputError):
-            named(ATTACKS, bad)
+            parse_attack(ATTACKS, bad)
 
 
 @pytest.mark.parametrize(("name", "norm"), [("fgsm", "L2"), ("mifgsm", "L2"), ("cw", "Linf")])
@@ -161,7 +161,7 @@ def test_an_attack_reads_the_settings_that_it_declares(
     name: str, trained: tuple[Network, torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs_library(name)
-    kind, more = named(ATTACKS, ATTACKS.get(name).example or name)
+    kind, more = parse_attack(ATTACKS, ATTACKS.get(name).example or name)
     read: set[str] = set()
 
     class Recorded(kind):  # type: ignore[misc, valid-type]

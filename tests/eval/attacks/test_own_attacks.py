@@ -20,7 +20,7 @@ from nas.core.seeds import seeded
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, checks, evaluate
 from nas.eval.attack_runner import AttackRunner
-from nas.eval.attacks import library, named
+from nas.eval.attacks import library, parse_attack
 from nas.eval.attacks.auto import package
 from nas.eval.attacks.base import OWN
 from nas.eval.attacks.gradient import GradientAttack
@@ -44,7 +44,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attack_of(text: str, eps: float, norm: str = "Linf", **more: Any) -> Attack:
-    kind, said = named(ATTACKS, text)
+    kind, said = parse_attack(ATTACKS, text)
     return kind(eps, norm=norm, **said, **more)
 
 

@@ -13,13 +13,13 @@ from nas.core.errors import InputError
 from nas.core.optimisation.perturb import uniform_noise
 from nas.core.seeds import seeded
 from nas.eval import ATTACKS
-from nas.eval.attacks import named
+from nas.eval.attacks import parse_attack
 from nas.search_spaces import Network
 
 
 def test_step_size_and_steps_reach_the_library(trained: tuple[Network, torch.Tensor, torch.Tensor]) -> None:
     network, x, y = trained
-    kind, said = named(ATTACKS, "pgd1")
+    kind, said = parse_attack(ATTACKS, "pgd1")
     torch.manual_seed(0)
     start = uniform_noise(x, 0.1)
     torch.manual_seed(0)
@@ -69,7 +69,7 @@ def test_a_step_size_that_is_not_given_keeps_the_ratio_of_the_library(
 def test_what_torchattacks_has_not_is_refused(text: str, said: str) -> None:
     needs_library("torchattacks:")
     with pytest.raises(InputError, match=re.escape(said)):
-        named(ATTACKS, text)
+        parse_attack(ATTACKS, text)
 
 
 @pytest.mark.parametrize(("text", "norm"), [("torchattacks:BIM", "L2"), ("torchattacks:PGDL2", "Linf")])

@@ -11,8 +11,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from nas.core.errors import InputError
-from nas.eval.corruptions import CORRUPTIONS, GROUPS, SEVERITIES, Corruption, chosen, photographs
-from nas.eval.corruptions.base import cut
+from nas.eval.corruptions import CORRUPTIONS, GROUPS, SEVERITIES, Corruption, photographs, select_types
+from nas.eval.corruptions.base import to_levels
 
 BENCHMARK = {
     "noise": {"gaussian_noise", "shot_noise", "impulse_noise"},
@@ -36,7 +36,7 @@ def frost(tmp_path_factory: pytest.TempPathFactory) -> str:
 def smooth_images(n: int, height: int, width: int) -> torch.Tensor:
     coarse = torch.rand(n, 3, 6, 6, generator=torch.Generator().manual_seed(1))
     fine = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
-    return cut(fine) / 255
+    return to_levels(fine) / 255
 
 
 def corrupt(corruption: Corruption, x: torch.Tensor, severity: int, seed: int = 3) -> torch.Tensor:
@@ -85,16 +85,16 @@ def test_severity_raises_the_distortion(name: str, side: int) -> None:
 
 def test_the_benchmark_has_its_fifteen_types() -> None:
     for group, members in BENCHMARK.items():
-        assert set(chosen([group])) == members
-    assert set(chosen(["all"])) == set.union(*BENCHMARK.values())
-    assert set(chosen(["extra"])) == {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
+        assert set(select_types([group])) == members
+    assert set(select_types(["all"])) == set.union(*BENCHMARK.values())
+    assert set(select_types(["extra"])) == {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
     assert {kind.group for kind in CORRUPTIONS.components.values()} == set(GROUPS)
 
 
 def test_names_are_expanded_once_in_order() -> None:
-    assert chosen(["fog", "noise", "shot_noise"]) == ["fog", "gaussian_noise", "impulse_noise", "shot_noise"]
+    assert select_types(["fog", "noise", "shot_noise"]) == ["fog", "gaussian_noise", "impulse_noise", "shot_noise"]
     with pytest.raises(InputError, match="did you mean 'glass_blur'"):
-        chosen(["glas_blur"])
+        select_types(["glas_blur"])
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS.names())
@@ -126,9 +126,9 @@ def test_other_images_are_refused(x: torch.Tensor) -> None:
 
 def test_values_are_cut_not_rounded() -> None:
     levels = torch.arange(256.0)
-    assert torch.equal(cut(levels / 255), levels)
-    assert torch.equal(cut((levels[:-1] + 0.99) / 255), levels[:-1])
-    assert cut(torch.tensor([-1.0, 2.0])).tolist() == [0, 255]
+    assert torch.equal(to_levels(levels / 255), levels)
+    assert torch.equal(to_levels((levels[:-1] + 0.99) / 255), levels[:-1])
+    assert to_levels(torch.tensor([-1.0, 2.0])).tolist() == [0, 255]
 
 
 def test_frost_says_where_photographs_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

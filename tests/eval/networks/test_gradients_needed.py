@@ -11,7 +11,7 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
 from nas.eval.networks.fitting import check_fits
-from nas.eval.networks.gradients import needing
+from nas.eval.networks.gradients import gradient_users
 
 WITHOUT = (
     "import torch\nfrom torch import nn\n"
@@ -54,6 +54,6 @@ def test_what_needs_a_gradient() -> None:
         measures=["calibration", "classes", "hessian"],
         measure_attack="square10",
     )
-    assert needing(settings) == ["fab", "pgd3", "eval.measures=hessian"]
+    assert gradient_users(settings) == ["fab", "pgd3", "eval.measures=hessian"]
     settings.measure_attack = "fgsm"
-    assert "eval.measures=calibration" in needing(settings)
+    assert "eval.measures=calibration" in gradient_users(settings)

@@ -19,12 +19,12 @@ from nas.eval.networks.layout import (
     ChannelsLast,
     OneMode,
     Ordinary,
-    again,
-    evaluating,
-    fitted,
+    adapt,
     freeze,
+    in_eval_mode,
+    layout_of,
     missing_gradient,
-    told,
+    with_layout,
 )
 from nas.eval.transfer import transfer
 
@@ -137,7 +137,7 @@ def test_what_can_runs_channels_last_as_before(data: Dataset) -> None:
     assert kept.get("door") == {"order": "channels_last", "type": "float32"}
     seen = []
     network.conv.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    fitted(network, X)
+    adapt(network, X)
     assert all(x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous() for x in seen)
     assert network.conv.weight.is_contiguous(memory_format=torch.channels_last)
 
@@ -162,7 +162,7 @@ def test_a_resumed_run_takes_the_order_that_it_began_with(data: Dataset) -> None
 
 def test_runs_of_before_are_not_tried_and_cast_nothing() -> None:
     """Not even the logits of a network that makes half-precision ones of its own."""
-    door = again(nn.Sequential(nn.Flatten()), layout.BEFORE)
+    door = with_layout(nn.Sequential(nn.Flatten()), layout.OLD_LAYOUT)
     assert type(door) is ChannelsLast
     assert door(X.half()).dtype == torch.float16
 
@@ -185,7 +185,7 @@ def test_a_network_that_changes_its_images_in_place_leaves_the_stored_ones_alone
         def forward(self, x: Tensor) -> Tensor:
             return self.last(x.sub_(0.5).view(len(x), -1))
 
-    door = fitted(InPlace().eval(), X)
+    door = adapt(InPlace().eval(), X)
     assert type(door) is Ordinary
     x = X.clone()
     door(x)
@@ -200,8 +200,8 @@ def half(dtype: torch.dtype) -> nn.Module:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_images_are_cast_to_the_type_of_the_network_and_logits_to_theirs(dtype: torch.dtype) -> None:
     network = half(dtype).eval()
-    door = fitted(network, X)
-    assert told(door)["type"] == str(dtype).removeprefix("torch.")
+    door = adapt(network, X)
+    assert layout_of(door)["type"] == str(dtype).removeprefix("torch.")
     logits = door(X)
     assert logits.dtype == torch.float32
     assert torch.equal(logits, network(X.contiguous(memory_format=torch.channels_last).to(dtype)).float())
@@ -231,7 +231,7 @@ def test_a_network_of_several_types_gets_the_one_it_takes() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.last(x.flatten(1)).float() * self.scale
 
-    assert told(fitted(Mixed(), X))["type"] == "float16"
+    assert layout_of(adapt(Mixed(), X))["type"] == "float16"
 
 
 def test_a_double_network_that_took_float32_images_still_does() -> None:
@@ -243,15 +243,15 @@ def test_a_double_network_that_took_float32_images_still_does() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.flatten(1)[:, :10] * self.scale
 
-    assert told(fitted(Promoting(), X))["type"] == "float32"
+    assert layout_of(adapt(Promoting(), X))["type"] == "float32"
 
 
 def test_the_failure_that_is_raised_is_that_of_the_network_itself() -> None:
     """Not that of its memory order or of a type that it is not of."""
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        fitted(LeNet(), torch.rand(2, 3, 16, 16))
+        adapt(LeNet(), torch.rand(2, 3, 16, 16))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        fitted(half(torch.float16), torch.rand(2, 3, 16, 16))
+        adapt(half(torch.float16), torch.rand(2, 3, 16, 16))
 
 
 def scripted() -> dict[str, nn.Module]:
@@ -282,7 +282,7 @@ def test_what_cannot_change_its_mode_is_attacked(data: Dataset) -> None:
 
     network = half(torch.float32).eval()
     program = Program(*deepcopy(network))
-    one = evaluating(program)
+    one = in_eval_mode(program)
     assert isinstance(one, OneMode)
     assert nn.Sequential(one).eval()[0] is one
     found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
@@ -322,7 +322,7 @@ class Detached(nn.Module):
 
 @pytest.mark.parametrize("kind", [NoGrad, Votes, Detached])
 def test_networks_without_gradients_are_known(kind: type[nn.Module]) -> None:
-    door = fitted(kind().eval(), X)
+    door = adapt(kind().eval(), X)
     assert door.order == "channels_last"
     assert missing_gradient(door, X) is not None
 
@@ -330,7 +330,7 @@ def test_networks_without_gradients_are_known(kind: type[nn.Module]) -> None:
 def test_weights_without_gradients_lie_in_the_order_of_the_images() -> None:
     """Though the other order was tried after it."""
     network = nn.Sequential(nn.Conv2d(3, 10, 3), NoGrad(10 * 36)).eval()
-    assert fitted(network, X).order == "channels_last"
+    assert adapt(network, X).order == "channels_last"
     weight = network[0].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
@@ -348,7 +348,7 @@ def test_a_quantised_network_has_no_gradient(first: nn.Module) -> None:
     """Torch takes 0 for it, and warns."""
     network = nn.Sequential(first, nn.Linear(3 * 64, 10))
     quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}).eval()
-    missing = missing_gradient(fitted(quantised, X), X)
+    missing = missing_gradient(adapt(quantised, X), X)
     assert "quantized::linear_dynamic has no derivative" in str(missing) or "not have been used" in str(missing)
 
 
@@ -366,7 +366,7 @@ def test_the_trial_moves_no_random_number() -> None:
             return (x + torch.randn_like(x)).flatten(1)[:, :10]
 
     before = torch.get_rng_state()
-    fitted(Noisy(), X)
+    adapt(Noisy(), X)
     assert torch.equal(torch.get_rng_state(), before)
 
 

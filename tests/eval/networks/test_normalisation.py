@@ -80,7 +80,7 @@ class Inside(nn.Module):
 @pytest.fixture
 def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of weights for such a network."""
-    monkeypatch.setattr(libraries, "made", lambda where, make, seed: Inside())
+    monkeypatch.setattr(libraries, "make_network", lambda where, make, seed: Inside())
     path = tmp_path / "weights.pth"
     torch.save(Inside().state_dict(), path)
     return path

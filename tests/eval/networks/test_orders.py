@@ -15,11 +15,11 @@ from nas.core.data.formats.class_order import ordered, other_order
 from nas.core.errors import InputError
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate
-from nas.eval.attack_runner import OTHER_ORDER, told
+from nas.eval.attack_runner import OTHER_ORDER, flags_of
 from nas.eval.corruptions import Published
 from nas.eval.model_source import EvaluatedModel
-from nas.eval.networks.fitting import check_fits, unlike
-from nas.eval.networks.orders import remark
+from nas.eval.networks.fitting import check_fits, class_name_warning
+from nas.eval.networks.orders import order_remark
 
 CPU = torch.device("cpu")
 NAMES = [str(number) for number in range(12)]
@@ -86,13 +86,13 @@ def test_flags_of_before_are_read() -> None:
 def test_more_than_twice_is_exact() -> None:
     labels, elsewhere = torch.tensor([0, 1, 2, 2, 2]), [0, 2, 1]
     said = torch.eye(3)[[0, 2, 1, 1, 0]]
-    assert told(said, labels, torch.tensor(elsewhere)[labels]) == [1, OTHER_ORDER, OTHER_ORDER, OTHER_ORDER, 0]
-    assert told(said, labels) == [1, 0, 0, 0, 0]
+    assert flags_of(said, labels, torch.tensor(elsewhere)[labels]) == [1, OTHER_ORDER, OTHER_ORDER, OTHER_ORDER, 0]
+    assert flags_of(said, labels) == [1, 0, 0, 0, 0]
     said[[0, 1], 2] = torch.nan
-    assert told(said, labels, torch.tensor(elsewhere)[labels]) == [0, 0, OTHER_ORDER, OTHER_ORDER, 0], "no answer"
+    assert flags_of(said, labels, torch.tensor(elsewhere)[labels]) == [0, 0, OTHER_ORDER, OTHER_ORDER, 0], "no answer"
 
     def found(*flags: int) -> bool:
-        return remark(list(flags), labels, elsewhere, "images", "do something") is not None
+        return order_remark(list(flags), labels, elsewhere, "images", "do something") is not None
 
     assert found(1, 3, 3, 0, 0)  # label 0 is right in both: 3 against 1
     assert not found(1, 3, 0, 0, 0)  # 2 against 1
@@ -160,6 +160,6 @@ def test_a_network_with_names_is_not_shown_them_in_another_order() -> None:
         check_fits(subject(ordered(NAMES, "text")), data, "net.pt")
     others = subject([f"n{name}" for name in NAMES])
     check_fits(others, data, "net.pt")
-    assert "12 of 12 classes of net.pt have other names" in str(unlike(others, data, "net.pt"))
-    assert unlike(subject(NAMES), data, "net.pt") is None
-    assert unlike(subject([]), data, "net.pt") is None
+    assert "12 of 12 classes of net.pt have other names" in str(class_name_warning(others, data, "net.pt"))
+    assert class_name_warning(subject(NAMES), data, "net.pt") is None
+    assert class_name_warning(subject([]), data, "net.pt") is None

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
-from nas.eval.networks.making import keywords, made
+from nas.eval.networks.making import keywords, make_network
 from nas.eval.networks.wrapped import Normalisation, Normalized
 from nas.results import Normalised
 
@@ -92,7 +92,7 @@ def test_an_option_that_is_no_value_is_told(text: str) -> None:
 
 def test_the_weights_that_a_maker_draws_are_those_of_the_seed() -> None:
     state = torch.random.get_rng_state()
-    first, again, other = (made("there", lambda: nn.Linear(3, 2), seed) for seed in (1, 1, 2))
+    first, again, other = (make_network("there", lambda: nn.Linear(3, 2), seed) for seed in (1, 1, 2))
     assert torch.equal(first.weight, again.weight)  # type: ignore[arg-type]
     assert not torch.equal(first.weight, other.weight)  # type: ignore[arg-type]
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -103,6 +103,6 @@ def test_a_maker_that_fails_or_makes_something_else_is_told() -> None:
         raise KeyError("depth")
 
     with pytest.raises(InputError, match=r"Expected there to make a network but: KeyError: 'depth'; check eval\.model"):
-        made("there", fails, 0)
+        make_network("there", fails, 0)
     with pytest.raises(InputError, match=r"make an nn\.Module but got dict; return the network"):
-        made("there", dict, 0)
+        make_network("there", dict, 0)
