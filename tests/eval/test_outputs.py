@@ -191,7 +191,7 @@ def test_a_network_for_batches_of_one_size_is_told_and_does_not_stop_the_evaluat
         return x
 
     monkeypatch.setattr(outputs, "CHECKED_IMAGES", 7)
-    monkeypatch.setattr("nas.eval.evaluation.IMAGES", 7)
+    monkeypatch.setattr("nas.eval.evaluation.CHECKED_IMAGES", 7)
     found = evaluate(Wrapped(before), data, SETTINGS, 3, CPU, InMemoryStore()).checks
     assert [one.ok for one in found] == ["skipped", "skipped", "skipped", "warn"]
     assert "a batch of 7 images raises RuntimeError" in found[-1].reason
