@@ -25,7 +25,7 @@ from nas.eval.networks.orders import order_remark
 from nas.eval.outputs import CHECKED_IMAGES, check_outputs
 from nas.eval.plan import AttackOptions, Plan, curves_of, plan_of, point_name
 from nas.eval.settings import EvalSettings
-from nas.results import CLEAN, AttackResult, Correct, Curve, EvalResult, Fed, Interval, WorstCase
+from nas.results import CLEAN, AttackResult, Correct, Curve, EvalResult, ImageFormat, Interval, WorstCase
 
 __all__ = ["evaluate", "plan_of"]
 
@@ -91,7 +91,7 @@ def evaluate(
         sweep=_sweep(settings, standing, clean),
         non_finite=subject.non_finite,
         remarks=remarks,
-        fed=None if fed in layout.USUAL_LAYOUTS else Fed.from_json(fed),
+        fed=None if fed in layout.USUAL_LAYOUTS else ImageFormat.from_json(fed),
         providers=subject.providers,
     )
     if settings.measures:

@@ -18,7 +18,7 @@ from nas.eval.networks import layout
 from nas.eval.networks.libraries import LIBRARIES, ImageOptions, from_library, model_info
 from nas.eval.networks.making import from_code, keywords
 from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
-from nas.results import Normalised
+from nas.results import UsedNormalisation
 from nas.train.exported import read
 from nas.train.trained import TrainedNetwork
 
@@ -144,7 +144,7 @@ class EvaluatedModel:
         )
 
     @property
-    def normalised_by(self) -> Normalised | None:
+    def normalised_by(self) -> UsedNormalisation | None:
         """How it is normalised, as a result says it."""
         return None if self.normalised is None else self.normalised.used()
 

@@ -30,13 +30,13 @@ def full_evaluation() -> EvalResult:
     )
     return make.evaluation(
         RIGHT,
-        normalised=results.Normalised("timm", [0.5] * 3, [0.25] * 3),
+        normalised=results.UsedNormalisation("timm", [0.5] * 3, [0.25] * 3),
         sweep=[make.curve("fgsm", (0.0, 0.75), (0.1, 0.5), n=4)],
         cascade={"fgsm": 0.5, "pgd20": 0.25},
         outside={"cw2": 1},
         non_finite={"clean": 0, "fgsm": None},
         remarks=["a sentence"],
-        fed=results.Fed("ordinary", "float16"),
+        fed=results.ImageFormat("ordinary", "float16"),
         providers={"fgsm": "torchattacks"},
         measures=make.measured(),
         corruptions=corrupted,

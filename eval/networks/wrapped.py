@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.config import Section
 from nas.core.errors import InputError
-from nas.results import Normalised
+from nas.results import UsedNormalisation
 
 LIBRARY, NONE = WAYS = ("library", "none")  # of `eval.normalise`
 SETTINGS = "settings"
@@ -51,9 +51,9 @@ class Normalisation:
     def around(self, network: nn.Module) -> nn.Module:
         return Normalized(network, self.mean, self.std) if self.mean else network
 
-    def used(self) -> Normalised:
+    def used(self) -> UsedNormalisation:
         """As a result says it."""
-        return Normalised(self.by or NONE, list(self.mean) or None, list(self.std) or None)
+        return UsedNormalisation(self.by or NONE, list(self.mean) or None, list(self.std) or None)
 
 
 @dataclass

@@ -12,11 +12,11 @@ from nas.results import (
     Difference,
     EvalResult,
     Interval,
-    Normalised,
     Provenance,
     Repeated,
     RepeatedDifference,
     TransferNetwork,
+    UsedNormalisation,
 )
 from nas.runs.difference_wording import in_points
 from nas.runs.repetitions import SCORE
@@ -231,7 +231,7 @@ def taken(entry: EvalResult | TransferNetwork) -> list[str]:
     return found
 
 
-def _normalised(used: Normalised) -> str:
+def _normalised(used: UsedNormalisation) -> str:
     if used.mean is None or used.std is None:
         return "in [0, 1], not normalised"
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (used.mean, used.std))

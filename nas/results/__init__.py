@@ -29,8 +29,8 @@ from nas.results.eval import (
     Check,
     Curve,
     EvalResult,
-    Fed,
-    Normalised,
+    ImageFormat,
+    UsedNormalisation,
     WorstCase,
 )
 from nas.results.export import ExportResult

@@ -1,4 +1,4 @@
-"""What every result holds: how long it took, and what its numbers depend on."""
+"""What every result has: its duration and its provenance."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from nas.core.io.records import LAST, Record
 
-NOT_COUNTED = -1  # in the place of a count: the version that measured did not count
-Count = int | None  # None: not known, because an earlier version finished a part
-Correct = NDArray[np.bool_]  # image by image, whether it is classified correctly
+NOT_COUNTED = -1  # instead of a count: the version that wrote the result did not count
+Count = int | None  # None: unknown, because a version that did not count finished a part
+Correct = NDArray[np.bool_]  # for each image, whether it is classified correctly
 
 
 class Interval(NamedTuple):
@@ -22,16 +22,16 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Environment(Record):
-    """What a process computes with."""
+    """The software and hardware of a process."""
 
     versions: dict[str, str]
-    hardware: dict[str, str | float | None]  # what the machine tells of itself
+    hardware: dict[str, str | float | None]  # of the machine, as it reports them
     source: Revision | None
 
 
 @dataclass(frozen=True)
 class Revision(Record):
-    """The commit of a checkout, and whether its files differ from it."""
+    """The commit of a checkout, and whether files differ from it."""
 
     commit: str
     changed: bool
@@ -39,22 +39,22 @@ class Revision(Record):
 
 @dataclass(frozen=True)
 class Provenance(Record):
-    """What the numbers of a result depend on, besides the versions of packages."""
+    """Provenance of a result: everything besides the versions of packages that can change a number."""
 
     seed: int
-    settings_sha256: str
-    deterministic: bool
-    data_sha256: dict[str, str] | None  # by part; None where no data were read
-    hardware: dict[str, str | float | None]  # what the machine tells of itself
+    settings_sha256: str  # of every setting that can change a number
+    deterministic: bool  # whether deterministic kernels were on
+    data_sha256: dict[str, str] | None  # by part; None if no data were read
+    hardware: dict[str, str | float | None]  # of the machine, as it reports them
     source: Revision | None
-    earlier: list[Environment]  # of other sessions of the run, where they differ
+    earlier: list[Environment]  # of other sessions of the run, if they differ
 
 
 @dataclass(frozen=True, eq=False)
 class Result(Record):
-    """A result of a command; the run that writes it adds what it depends on."""
+    """The result of a command. The run that writes it adds the three fields here."""
 
-    command: ClassVar[str] = ""  # whose results these are
+    command: ClassVar[str] = ""  # the name of the command
 
     seconds: dict[str, float] = field(default_factory=dict, kw_only=True, metadata=LAST)  # by stage, and in total
     versions: dict[str, str] = field(default_factory=dict, kw_only=True, metadata=LAST)
@@ -62,5 +62,5 @@ class Result(Record):
 
 
 def result_type(command: str) -> type[Result]:
-    """The type of a command's results, one that a package brings too; of an unknown command that without any key."""
+    """The type of a command's results, also of another package's command; `Result` itself if the command is unknown."""
     return next((kind for kind in Result.__subclasses__() if kind.command == command), Result)

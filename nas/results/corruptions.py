@@ -10,7 +10,7 @@ from nas.results.base import Count, Interval
 
 @dataclass(frozen=True)
 class RelativeErrors(Record):
-    """Errors under corruption in percent of a baseline's; None where that makes none."""
+    """Errors under corruption in percent of a baseline's errors; None if the baseline makes none."""
 
     mce: float | None
     relative_mce: float | None
@@ -20,10 +20,10 @@ class RelativeErrors(Record):
 
 @dataclass(frozen=True)
 class CorruptionResult(Record):
-    """Accuracies under common corruptions; means are over the types `mean_of`, each counted the same."""
+    """Accuracies under common corruptions. A mean is over the types in `mean_of`, with equal weights."""
 
-    images: str  # where they are from
-    n_test: int  # per type and severity
+    images: str  # where the corrupted images are from
+    n_test: int  # images per type and severity
     severities: list[int]
     clean: float
     mean: float
@@ -31,11 +31,11 @@ class CorruptionResult(Record):
     hrs: float  # of the clean accuracy and the mean
     types: dict[str, float]
     groups: dict[str, float]
-    interval: Interval  # of the mean, with images as the sample
-    accuracy: dict[str, list[float]]  # by type, one per severity
-    left_out: dict[str, str]  # types, and why
-    right: list[int]  # of each image, how many of its versions in the mean are classified correctly
-    non_finite: dict[str, list[Count]] = field(default_factory=dict)  # images, as `accuracy`
+    interval: Interval  # of the mean; the sample are the images
+    accuracy: dict[str, list[float]]  # by type, one value per severity
+    left_out: dict[str, str]  # the reason, by type
+    right: list[int]  # for each image, how many of its corrupted versions in the mean are classified correctly
+    non_finite: dict[str, list[Count]] = field(default_factory=dict)  # number of images, like `accuracy`
     remarks: list[str] = field(default_factory=list)
-    relative: RelativeErrors | None = field(default=None, metadata=flat())  # where there is a baseline
-    clean_images: str = ""  # of which the clean accuracy is, where that is not given with them
+    relative: RelativeErrors | None = field(default=None, metadata=flat())  # if there is a baseline
+    clean_images: str = ""  # those of the clean accuracy, if they are not from the same source

@@ -1,4 +1,4 @@
-"""What `nas dps` gives back: a setting of Eproxy, and how well it ranks."""
+"""The result of `nas dps`: a setting of Eproxy, and how well it ranks architectures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nas.results.base import Result
 
 @dataclass(frozen=True)
 class Agreement(Record):
-    """How well Eproxy ranks labelled architectures, as configured (`plain`) and with the setting that was found."""
+    """Spearman's rho of Eproxy with the labels: with the setting that was found, and as configured (`plain`)."""
 
     count: int
     spearman: float
@@ -19,7 +19,7 @@ class Agreement(Record):
 
 @dataclass(frozen=True)
 class Ranking(Record):
-    """Spearman's rho with the labels, the share of the best tenth that is found, architectures without a value."""
+    """Spearman's rho with the labels, which share of the best tenth is found, and architectures without a value."""
 
     spearman: float
     top10: float
@@ -35,23 +35,23 @@ class RhoDifference(Record):
 
 @dataclass(frozen=True)
 class HeldOut(Record):
-    """Both on architectures that the search did not see."""
+    """Both settings on labelled architectures that the search did not use."""
 
     count: int
     plain: Ranking
     dps: Ranking
-    difference: RhoDifference | None  # of the rhos, with its paired 95 % interval
+    difference: RhoDifference | None  # of the two rhos, with its paired 95 % interval
 
 
 @dataclass(frozen=True)
 class DpsResult(Result):
-    """Of `nas dps`: the setting of Eproxy that was found, in the text of its space, and as its options."""
+    """Of `nas dps`: the setting of Eproxy that was found, as a text of its space and as options."""
 
     command = "dps"
 
     setting: str
     options: Json
     labels: Agreement
-    evaluated: int  # settings
+    evaluated: int  # number of settings
     held_out: HeldOut | None
-    file: str  # of the options
+    file: str  # that has the options

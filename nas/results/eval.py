@@ -1,4 +1,4 @@
-"""What `nas eval` gives back, and what `nas run` gives back of each network: accuracies, clean and under attack."""
+"""The result of `nas eval`, and of each network in `nas run`: accuracies, clean and under attack."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from nas.results.measures import Measures
 
 CLEAN = "clean"  # a metric besides the names of attacks
 WORST_CASE = "worst_case"  # likewise: an image counts if it stays correct under every attack
-OUTPUT_CHECKS = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")  # of every evaluation
+OUTPUT_CHECKS = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")  # in every evaluation
 
 
 @dataclass(frozen=True)
 class AttackResult(Record):
-    """The share of images that are classified correctly before and after an attack, and its HRS with the clean one."""
+    """The accuracy under an attack: the share of images that are classified correctly before and after it.
+
+    `hrs` is the harmonic robustness score of this and the clean accuracy.
+    """
 
     accuracy: float
     interval: Interval
@@ -27,7 +30,7 @@ class AttackResult(Record):
 
 @dataclass(frozen=True, eq=False)
 class WorstCase(Record):
-    """The images that stand every one of the attacks."""
+    """The accuracy under all attacks together: an image counts if it stays correct under every one."""
 
     attacks: list[str]
     accuracy: float
@@ -38,7 +41,7 @@ class WorstCase(Record):
 
 @dataclass(frozen=True, eq=False)
 class Curve(Record):
-    """Accuracy under an attack against its radius; the first point is the clean accuracy at 0."""
+    """The accuracy under an attack by its radius; the first point is the clean accuracy, at 0."""
 
     attack: str
     eps: list[float]
@@ -47,8 +50,8 @@ class Curve(Record):
 
 
 @dataclass(frozen=True)
-class Normalised(Record):
-    """How images were normalised before a network from elsewhere, and by whose constants; `none`: not at all."""
+class UsedNormalisation(Record):
+    """How images were normalised for a foreign network, and by whose constants; `by` is `none` if they were not."""
 
     by: str
     mean: list[float] | None
@@ -56,8 +59,8 @@ class Normalised(Record):
 
 
 @dataclass(frozen=True)
-class Fed(Record):
-    """How a network took its images: the order of their memory, and their type where it needs one."""
+class ImageFormat(Record):
+    """How images were passed to a network: their memory order, and their type if it needs a certain one."""
 
     order: str
     type: str | None
@@ -65,7 +68,7 @@ class Fed(Record):
 
 @dataclass(frozen=True)
 class Check(Record):
-    """Whether a number can be believed: `ok` is pass, warn or skipped; `reason` has the numbers."""
+    """A check whether the accuracies can be trusted: `ok` is pass, warn or skipped; `reason` says why, in numbers."""
 
     name: str
     ok: str
@@ -76,72 +79,75 @@ class Check(Record):
 class EvalResult(Result):
     """Of `nas eval`, and of each network of `nas run`: accuracies on test images, clean and under attack.
 
-    In a cascade each attack sees only what those before it left: `attacks` then has the first alone, and `cascade` what
-    each leaves together with those before it.
+    In a cascade, each attack gets only the images that the ones before it left correct. Then `attacks` has the first
+    attack only, and `cascade` has the accuracy under each attack together with all before it.
     """
 
     command = "eval"
 
     name: str = ""
     arch: str = field(default="", metadata=key("architecture"))
-    params: int = NOT_COUNTED  # weights
+    params: int = NOT_COUNTED  # number of weights
     training: str = ""
-    normalised: Normalised | None = None  # images of a network from elsewhere
+    normalised: UsedNormalisation | None = None  # of a foreign network
     norm: str
     eps: float
     n_test: int
-    fingerprint: str  # of the images
+    fingerprint: str  # of the test images
     clean: float
     clean_interval: Interval
     attacks: dict[str, AttackResult]
-    correct: dict[str, Correct]  # by metric: `clean`, and the attacks
+    correct: dict[str, Correct]  # by metric: `clean`, and each attack
     worst_case: WorstCase
     cascade: dict[str, float] | None
-    outside: dict[str, int]  # by unbounded attack: images for which it found only perturbations beyond eps
+    outside: dict[str, int]  # by unbounded attack: images for which it found perturbations beyond eps only
     sweep: list[Curve]
-    non_finite: dict[str, Count] = field(default_factory=dict)  # images, which count as wrong
-    remarks: list[str] = field(default_factory=list)  # what makes the numbers mean less than they say
-    fed: Fed | None = None  # where it is not as networks here take images
-    providers: dict[str, str] = field(default_factory=dict)  # who made an attack, where two can
+    non_finite: dict[str, Count] = field(default_factory=dict)  # by metric: images with non-finite logits
+    remarks: list[str] = field(default_factory=list)  # reasons why the numbers mean less than they seem to
+    fed: ImageFormat | None = None  # if it is not how the project's networks get their images
+    providers: dict[str, str] = field(default_factory=dict)  # by attack: the library that made it, if several can
     measures: Measures = field(default_factory=Measures)
     corruptions: CorruptionResult | None = None
     checks: list[Check] = field(default_factory=list)
     checkpoint: str | None = None  # relative to the run's folder
-    source: str | None = None  # of a network from elsewhere
+    source: str | None = None  # of a foreign network
 
     @property
     def attacked_further(self) -> bool:
-        """Whether the checks are more than those of outputs and gradients, which every evaluation makes."""
+        """Whether there are more checks than those that every evaluation makes."""
         return any(check.name not in OUTPUT_CHECKS for check in self.checks)
 
     @property
     def worst_of_several(self) -> WorstCase | None:
-        """The worst case where it is of several attacks; that of one is the attack itself."""
+        """The worst case if it is of several attacks; that of a single attack is the attack itself."""
         return self.worst_case if len(self.worst_case.attacks) > 1 else None
 
     def outcomes(self) -> dict[str, Correct]:
-        """`correct`, and with it the worst case where it is of several attacks."""
+        """`correct`, together with the worst case if it is of several attacks."""
         worst = self.worst_of_several
         return self.correct if worst is None else {**self.correct, WORST_CASE: worst.correct}
 
     def accuracy(self, metric: str) -> tuple[float, Interval]:
-        """The clean accuracy, or that under an attack or all of them, with its interval."""
+        """The accuracy of a metric (clean, an attack, or the worst case) and its interval.
+
+        Raises KeyError if the metric is an attack that was not made.
+        """
         if metric == CLEAN:
             return self.clean, self.clean_interval
-        found = self.worst_case if metric == WORST_CASE else self.attacks[metric]
-        return found.accuracy, found.interval
+        attacked = self.worst_case if metric == WORST_CASE else self.attacks[metric]
+        return attacked.accuracy, attacked.interval
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EvalResult:
-        """In JSON accuracies, scores and intervals of the attacks are dictionaries beside each other."""
-        left = dict(value)
-        intervals, scores = left.pop("intervals"), left.pop("hrs")
-        left["clean_interval"] = intervals[CLEAN]
-        left["attacks"] = {
+        """In JSON, the accuracies, scores and intervals of all attacks are three dictionaries."""
+        values = dict(value)
+        intervals, scores = values.pop("intervals"), values.pop("hrs")
+        values["clean_interval"] = intervals[CLEAN]
+        values["attacks"] = {
             name: {"accuracy": accuracy, "interval": intervals[name], "hrs": scores[name]}
-            for name, accuracy in left["attacks"].items()
+            for name, accuracy in values["attacks"].items()
         }
-        return super().from_json(left)
+        return super().from_json(values)
 
     def to_json(self) -> Json:
         plain = super().to_json()
@@ -151,9 +157,9 @@ class EvalResult(Result):
             "hrs": {name: one["hrs"] for name, one in attacks.items()},
             "intervals": {CLEAN: clean, **{name: one["interval"] for name, one in attacks.items()}},
         }
-        found: Json = {}
+        written: Json = {}
         for name, value in plain.items():
-            if name == "corruptions" and self.attacked_further:  # those checks are made before
-                found["checks"] = plain["checks"]
-            found |= accuracies if name == "attacks" else {name: value}
-        return found
+            if name == "corruptions" and self.attacked_further:  # further checks are made before corruptions
+                written["checks"] = plain["checks"]
+            written |= accuracies if name == "attacks" else {name: value}
+        return written

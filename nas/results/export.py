@@ -1,4 +1,4 @@
-"""What `nas export` gives back."""
+"""The result of `nas export`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nas.core.io.records import Record
 
 @dataclass(frozen=True)
 class ExportResult(Record):
-    """Of `nas export`: the network that was written, and the files of its folder."""
+    """Of `nas export`: the exported network and the files of its folder."""
 
     folder: str
     name: str
     arch: str
-    params: int  # weights
-    evaluations: int  # finished ones, whose numbers are in the folder
+    params: int  # number of weights
+    evaluations: int  # finished ones, whose numbers are among the files
     files: list[str]

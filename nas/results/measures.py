@@ -1,4 +1,4 @@
-"""What an evaluation measures besides accuracies: calibration, curvature, single classes, the loss landscape."""
+"""Measures of an evaluation besides its accuracies: calibration, curvature, single classes, the loss landscape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nas.results.base import NOT_COUNTED, Count
 
 @dataclass(frozen=True)
 class Bin(Record):
-    """The images whose confidence falls in one bin: how many, their mean confidence and their accuracy."""
+    """The images whose confidence lies in one bin: their number, mean confidence and accuracy."""
 
     count: int
     confidence: float
@@ -21,7 +21,7 @@ class Bin(Record):
 
 @dataclass(frozen=True)
 class Reliability(Record):
-    """The expected calibration error, None (as the confidence) where no image has finite logits."""
+    """The expected calibration error and its bins. Error and confidence are None if no image has finite logits."""
 
     ece: float | None
     accuracy: float
@@ -32,7 +32,7 @@ class Reliability(Record):
 
 @dataclass(frozen=True)
 class Calibration(Record):
-    """Whether a network is as often right as it says, clean and under an attack."""
+    """Whether the confidence of a network agrees with its accuracy, clean and under an attack."""
 
     images: int
     attack: str
@@ -44,13 +44,13 @@ class Calibration(Record):
 
 @dataclass(frozen=True)
 class Spread(Record):
-    """A quantity over images; quantiles by their percent."""
+    """The distribution of a quantity over images; quantiles by their percent."""
 
     images: int
     mean: float
     quantiles: dict[str, float]
-    steps: int | None = None  # of Lanczos, where it is an eigenvalue
-    largest_error: float | None = None  # of an eigenvalue
+    steps: int | None = None  # of the Lanczos iteration, if the quantity is an eigenvalue
+    largest_error: float | None = None  # of the eigenvalue
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ class ClassAccuracy(Record):
 
 @dataclass(frozen=True)
 class Landscape(Record):
-    """Mean loss (nats) and accuracy over a plane around the images, and the loss around single ones: rows of rows.
+    """Mean loss (nats) and accuracy on a grid in a plane around each image, and the loss around single images.
 
-    None in the loss where no image has finite logits. `axis` are the coordinates in both directions.
+    The grids are lists of rows; `axis` has the coordinates in both directions. A loss is None where no image has finite
+    logits.
     """
 
     images: int
@@ -76,12 +77,12 @@ class Landscape(Record):
     loss: list[list[float | None]]
     accuracy: list[list[float]]
     examples: list[list[list[float | None]]]
-    non_finite: Count = NOT_COUNTED  # images with other logits somewhere
+    non_finite: Count = NOT_COUNTED  # images that have other logits at some point
 
 
 @dataclass(frozen=True)
 class Measures(Record):
-    """What was measured besides accuracies; JSON has it in the `order` asked for."""
+    """Everything that was measured besides accuracies; in JSON it is in `order`, as the user asked for it."""
 
     calibration: Calibration | None = None
     hessian: Spread | None = None  # largest eigenvalue, nats per squared unit
@@ -92,14 +93,14 @@ class Measures(Record):
     order: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Measures:
-        """Of the measures by name, in their order."""
-        return cls(**found, order=list(found))
+    def of(cls, by_name: Mapping[str, Any]) -> Measures:
+        """The measures of a dictionary, in its order."""
+        return cls(**by_name, order=list(by_name))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Measures:
         return super().from_json({**value, "order": list(value)})
 
     def to_json(self) -> Json:
-        found = super().to_json()
-        return {name: found[name] for name in found.pop("order")}
+        written = super().to_json()
+        return {name: written[name] for name in written.pop("order")}

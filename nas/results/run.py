@@ -1,4 +1,4 @@
-"""What `nas run` gives back: a search, its trained networks, and how they differ."""
+"""The result of `nas run`: a search, the trained and attacked networks, and their differences."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Difference(Record):
     metric: str
     difference: float
     interval: Interval
-    p: float | None = None  # None where the outcomes of the images are missing, and before `judged`
+    p: float | None = None  # None if the outcomes of the images are missing or nothing is `judged`
     corrected: float | None = None  # p after Holm's correction for all differences
     shown: bool  # whether `corrected` is significant
     text: str
-    judged: bool = False  # whether the test was made or tried; versions 0.1 did neither, and have no `p`
+    judged: bool = False  # whether McNemar's test was made, or tried; version 0.1 did not, and wrote no `p`
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Difference:
@@ -33,13 +33,15 @@ class Difference(Record):
 
     def to_json(self) -> Json:
         """A judged row has `p` and `corrected` in JSON, null where they are unknown."""
-        found = super().to_json()
-        return found | {"p": self.p, "corrected": self.corrected} if found.pop("judged", False) else found
+        written = super().to_json()
+        if written.pop("judged", False):
+            written |= {"p": self.p, "corrected": self.corrected}
+        return written
 
 
 @dataclass(frozen=True)
 class RunResult(Result):
-    """Of `nas run`: what was searched, trained and attacked."""
+    """Of `nas run`: the search, the networks, and their differences."""
 
     command = "run"
 
@@ -47,7 +49,7 @@ class RunResult(Result):
     random_arch: str | None = field(metadata=key("random_architecture"))
     space: str
     data: str
-    seeds: dict[str, int]  # of the run, and of each training
+    seeds: dict[str, int]  # of the run, and of each training by the network's name
     search: SearchResult
     models: list[EvalResult]
     differences: list[Difference]

@@ -1,4 +1,4 @@
-"""What `nas score` gives back of each architecture."""
+"""The result of `nas score` for an architecture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nas.core.io.records import Record
 
 @dataclass(frozen=True)
 class ScoreRow(Record):
-    """An architecture's value under each proxy that gave one, and why the others did not."""
+    """The value of each proxy that has one, and the reason why others have none."""
 
     arch: str
     canonical: str

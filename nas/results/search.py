@@ -1,4 +1,4 @@
-"""What `nas search` gives back: the best architectures, and how a supernet was trained."""
+"""The result of `nas search`: the best architectures, and how a supernet was trained."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ class PercentileRank(Record):
 
 @dataclass(frozen=True)
 class FoundArchitecture(Record):
-    """An architecture that a search found, the representative of its class in `canonical`."""
+    """An architecture that a search found; `canonical` is the representative of its isomorphism class."""
 
     arch: str
     canonical: str
-    metrics: Mapping[str, float | None]  # None: not measured on these data
+    metrics: Mapping[str, float | None]  # None: cannot be measured on these data
     percentile_ranks: dict[str, PercentileRank] | None = field(default=None, metadata=key("standing"))  # by column
 
 
 @dataclass(frozen=True, kw_only=True)
 class SupernetEpoch(Record):
-    """An epoch of a supernet's training; of a dictionary, the names are the keys in JSON."""
+    """An epoch of a supernet's training. The keys of its dictionaries are keys of the epoch in JSON."""
 
     epoch: int
-    warm_up: bool  # in which α does not learn
-    weight: dict[str, float] = field(metadata=flat("weight_"))  # loss, its terms and accuracy of the weights' steps
-    alpha: dict[str, float] = field(metadata=flat("alpha_"))  # the same of the steps of α
-    arch: str = field(metadata=key("architecture"))  # that would be derived now
+    warm_up: bool  # whether α was not trained yet
+    weight: dict[str, float] = field(metadata=flat("weight_"))  # loss, its terms and accuracy in steps of the weights
+    alpha: dict[str, float] = field(metadata=flat("alpha_"))  # the same in steps of α
+    arch: str = field(metadata=key("architecture"))  # the one that would be derived after this epoch
     entropy: dict[str, float] = field(metadata=flat("entropy_"))  # of α, by cell
-    skips: dict[str, int] = field(metadata=flat("skips_"))  # skip connections, by cell
+    skips: dict[str, int] = field(metadata=flat("skips_"))  # number of skip connections, by cell
     warning: str | None  # a sign of collapse, in words
-    validation: Epoch = field(metadata=flat("val_"))  # accuracies; None where no image is withheld
-    eigenvalue: float | None = None  # the dominant one of the Hessian of α, where it is looked at
+    validation: Epoch = field(metadata=flat("val_"))  # accuracies; None if no image is withheld
+    eigenvalue: float | None = None  # the dominant one of the Hessian of α, if it is computed
     lr: float
     seconds: float
 
 
 @dataclass(frozen=True)
 class SupernetTraining(Record):
-    """How a supernet was trained, and which epoch the architecture is of."""
+    """How a supernet was trained, and after which epoch the architecture was derived."""
 
     chosen_epoch: int
-    stopped: str | None  # why before the last epoch
+    stopped: str | None  # why it stopped before the last epoch
     epochs: list[SupernetEpoch]
-    memory_mb: int  # the peak
+    memory_mb: int  # peak memory
 
 
 @dataclass(frozen=True)
 class SearchResult(Result):
-    """Of `nas search`: the best architectures, of several goals the Pareto front."""
+    """Of `nas search`: the best architectures, or the Pareto front of several goals."""
 
     command = "search"
 
@@ -70,8 +70,8 @@ class SearchResult(Result):
     goals: list[Goal]
     top: list[FoundArchitecture] = field(metadata=key("best"))
     evaluated: int  # classes of isomorphic cells, or epochs of a supernet
-    failed: int  # of these, without a value
-    exhausted: bool  # whether no further class was found within the limits
+    failed: int  # how many of these have no value
+    exhausted: bool  # whether the search ended because it found no further class
     supernet: SupernetTraining | None = field(default=None, metadata=flat())
 
     @property

@@ -1,4 +1,4 @@
-"""What `nas run` gives back of several seeds."""
+"""The result of `nas run` with several seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas.results.base import Result
 
 @dataclass(frozen=True)
 class Repeated(Record):
-    """A number under each seed, with their mean and standard deviation (n - 1; None of a single one)."""
+    """A number for each seed, their mean and their standard deviation (n - 1; None for a single seed)."""
 
     values: list[float]
     mean: float
@@ -20,7 +20,7 @@ class Repeated(Record):
 
 @dataclass(frozen=True)
 class RepeatedModel(Record):
-    """A network of a study: of each seed its architecture and weights, and its numbers by metric."""
+    """A network of a study: its architecture and number of weights for each seed, and its numbers by metric."""
 
     name: str
     training: str
@@ -31,7 +31,7 @@ class RepeatedModel(Record):
 
 @dataclass(frozen=True)
 class RepeatedDifference(Record):
-    """A number of the best cells minus that of the random ones, and tests over the seeds and over the images."""
+    """The number of the best cells minus that of the random ones, with tests over seeds and over images."""
 
     first: str
     second: str
@@ -41,12 +41,12 @@ class RepeatedDifference(Record):
     sd: float | None
     seeds: TTest
     p_flip: float
-    images: TTest | None  # None where the number is not one of single images
+    images: TTest | None  # None if the number is no accuracy of images
 
 
 @dataclass(frozen=True)
 class StudyResult(Result):
-    """Of `nas run` with several seeds; each has a run of its own in a folder of `runs`."""
+    """Of `nas run` with several seeds; `runs` are the folders of the run of each seed."""
 
     command = "study"
 

@@ -1,4 +1,4 @@
-"""What `nas train` gives back, and what a run keeps of each training."""
+"""The result of `nas train`, and the record of a training in the store of a run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from nas.core.io.records import LAST, Record, flat
 from nas.results.base import Result
 
-Epoch = dict[str, float | None]  # number, losses and accuracies; None for what cannot be measured on these data
+Epoch = dict[str, float | None]  # number, losses and accuracies; None: cannot be measured on these data
 
 
 @dataclass(frozen=True)
 class TrainedModel(Record):
-    """A network that a run trained, as its store holds it."""
+    """A network that a run trained, as it is stored."""
 
-    checkpoint: str  # of the chosen epoch, in the run's folder
+    checkpoint: str  # of the chosen epoch; a path in the run's folder
     final_checkpoint: str
     arch: str
     epochs: int
@@ -27,14 +27,14 @@ class TrainedModel(Record):
         return {name: value for name, value in self.history[epoch - 1].items() if name.startswith("val_")}
 
     def curve(self, name: str) -> dict[int, float]:
-        """A quantity of the history, by the epochs in which it was measured."""
+        """A quantity of the history by epoch, without the epochs in which it was not measured."""
         values = {number: row.get(name) for number, row in enumerate(self.history, start=1)}
         return {number: value for number, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Checkpoint(Record):
-    """The weights after an epoch, and their validation accuracies by name."""
+    """The file of the weights after an epoch, and their validation accuracies."""
 
     checkpoint: str
     validation: Epoch = field(metadata=flat("val_"))
@@ -42,7 +42,7 @@ class Checkpoint(Record):
 
 @dataclass(frozen=True)
 class TrainResult(Result):
-    """Of `nas train`: the chosen epoch's weights, and those of the last."""
+    """Of `nas train`: the weights of the chosen epoch, and those of the last."""
 
     command = "train"
 

@@ -1,4 +1,4 @@
-"""What `nas transfer` gives back: which network errs on the adversarial examples of which."""
+"""The result of `nas transfer`: the accuracy of each network on the adversarial examples of every other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nas.core.io.records import Record, key
 from nas.results.base import Correct, Count, Interval, Result
-from nas.results.eval import Check, Normalised
+from nas.results.eval import Check, UsedNormalisation
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,13 @@ class TransferNetwork(Record):
     arch: str = field(metadata=key("architecture"))
     params: int
     training: str
-    normalised: Normalised | None = None  # images of a network from elsewhere
+    normalised: UsedNormalisation | None = None  # of a foreign network
     checkpoint: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
 class CleanAccuracies(Record):
-    """By network."""
+    """The clean accuracies, by network."""
 
     accuracy: dict[str, float]
     intervals: dict[str, Interval]
@@ -31,7 +31,7 @@ class CleanAccuracies(Record):
 
 @dataclass(frozen=True, eq=False)
 class TransferMatrix(Record):
-    """Of one attack: a row for each network that was attacked, a column for each that was shown the images."""
+    """Accuracies under one attack: a row for each attacked network, a column for each that classifies the examples."""
 
     accuracy: list[list[float]]
     intervals: list[list[Interval]]

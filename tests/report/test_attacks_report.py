@@ -11,7 +11,7 @@ from nas.report.figures import curves
 from nas.report.identity import identities
 from nas.report.text import checked_lines, table
 from nas.report.wording import attack, taken
-from nas.results import Check, Curve, EvalResult, Fed, Normalised, TransferNetwork
+from nas.results import Check, Curve, EvalResult, ImageFormat, TransferNetwork, UsedNormalisation
 from nas.runs.differences import differences
 
 MODELS = identities({"best-pgd": "pgd"})
@@ -91,15 +91,15 @@ def test_names_of_attacks() -> None:
 
 
 def test_what_stands_before_a_network_from_elsewhere_is_said() -> None:
-    library = Normalised("timm", [0.5, 0.25, 0.125], [0.5, 0.5, 0.5])
+    library = UsedNormalisation("timm", [0.5, 0.25, 0.125], [0.5, 0.5, 0.5])
     first, second = taken(entry(normalised=library, source="timm:resnet18@/w.pth"))
     assert first == "Images normalised by timm: mean 0.5, 0.25, 0.125, standard deviation 0.5, 0.5, 0.5."
     assert "eval.normalise=none" in second
     assert taken(entry(normalised=library, source="timm:resnet18")) == [first], "the library's own weights"
     shown = TransferNetwork("a", "x", 1, "unknown", library, checkpoint="timm:resnet18@/w.pth")
     assert taken(shown) == [first, second]
-    none = Normalised("none", None, None)
+    none = UsedNormalisation("none", None, None)
     assert taken(entry(normalised=none, source="timm:resnet18@/w.pth")) == ["Images in [0, 1], not normalised."]
-    fed = entry(fed=Fed("channels_last", "float16"))
+    fed = entry(fed=ImageFormat("channels_last", "float16"))
     assert taken(fed) == ["The network ran on images of type float16 in channels-last order."]
     assert taken(entry()) == [], "ours, and results of before"

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are written as JSON objects and read again, key by key in the order of their fields."""
+"""Frozen dataclasses that are written as JSON objects and read back; the keys are the fields, in their order."""
 
 from __future__ import annotations
 
@@ -13,61 +13,65 @@ import numpy as np
 Json = dict[str, Any]  # a JSON object: nothing but dictionaries, lists, texts, numbers, true, false and null
 R = TypeVar("R", bound="Record")
 
-LAST = {"last": True}  # metadata of a field that is written behind those of a subclass
+LAST = {"last": True}  # metadata of a field that is written after the fields of subclasses
 
 
 def key(name: str) -> dict[str, str]:
-    """Metadata of a field: its key in JSON, where that is not its name."""
+    """Metadata of a field whose key in JSON is not its own name."""
     return {"key": name}
 
 
 def flat(prefix: str | None = None) -> dict[str, bool | str | None]:
-    """Metadata of a field whose keys stand among the others: all of a record, or none of them where that is None; of
-    a dictionary all that begin with `prefix`."""
+    """Metadata of a field whose own keys are written on the level of the other fields.
+
+    A record writes its keys, None writes none; a dictionary has those keys that begin with `prefix`.
+    """
     return {"flat": True, "prefix": prefix}
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A frozen dataclass with `to_json` and `from_json`; one with the fields of the other is equal to it.
+    """A frozen dataclass with `to_json` and `from_json`. Records of one class are equal if their JSON is.
 
-    Fields hold what JSON can write, records and other dataclasses, tuples (lists in JSON), arrays of bool (texts
-    of 0 and 1), and lists and dictionaries of these; their annotations say what is read. A field with a default may be
-    absent in JSON, and is left out where it has that value. Keys that no field is for, such as those of a later
-    version, are kept in `more` and written behind the others.
+    A field holds a value of JSON, a record or another dataclass, a tuple (a list in JSON), an array of bool (a text of
+    0 and 1), or a list or dictionary of these; its annotation decides how it is read. A field with a default may be
+    missing in JSON, and is not written if it has that value. Keys without a field, such as those of a later version,
+    are stored in `more` and written after the others.
     """
 
     more: Json = field(default_factory=dict, kw_only=True, repr=False)
 
     @classmethod
     def from_json(cls: type[R], value: Mapping[str, Any]) -> R:
-        """`KeyError` names a key that is missing, `TypeError` says what is no object."""
+        """The record from its JSON. Raises KeyError if a key is missing, TypeError if a value has the wrong type."""
         if not isinstance(value, Mapping):
             raise TypeError(f"expected the keys of a {cls.__name__} but got {value!r:.80}")
-        left: Json = dict(value)
-        given: Json = {}
+        more: Json = dict(value)
+        values: Json = {}
         itself: Any = cls
         for one, kind in _fields(itself):
             name = one.metadata.get("key", one.name)
             if one.metadata.get("flat"):
-                own = {name: left.pop(name) for name in list(left) if _owns(kind, one.metadata["prefix"], name)}
-                given[one.name] = _read(kind, own if one.metadata["prefix"] is not None else own or None)
-            elif name in left:
-                given[one.name] = _read(kind, left.pop(name))
+                own = {name: more.pop(name) for name in list(more) if _owns(kind, one.metadata["prefix"], name)}
+                values[one.name] = _read(kind, own if one.metadata["prefix"] is not None else own or None)
+            elif name in more:
+                values[one.name] = _read(kind, more.pop(name))
             elif _default(one) is MISSING:
                 raise KeyError(name)
-        return cls(**given, more=left)
+        return cls(**values, more=more)
 
     def to_json(self) -> Json:
-        found: Json = {}
+        """The record as an object of JSON."""
+        """The record as an object of JSON."""
+        written: Json = {}
         itself: Any = type(self)
         for one, _ in _fields(itself):
             value = getattr(self, one.name)
             if one.metadata.get("flat"):
-                found |= _written(value) or {}
+                written |= _written(value) or {}
             elif (default := _default(one)) is MISSING or value != default:
-                found[one.metadata.get("key", one.name)] = _written(value)
-        return {**found, **self.more}
+                written[one.metadata.get("key", one.name)] = _written(value)
+        return {**written, **self.more}
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Record) and self.to_json() == other.to_json()
@@ -75,7 +79,7 @@ class Record:
 
 @cache
 def _fields(kind: Any) -> list[tuple[Field[Any], Any]]:
-    """The fields in the order of their keys, each with its annotation."""
+    """The fields in the order in which they are written, each with its annotation."""
     kinds = get_type_hints(kind)
     own = [one for one in fields(kind) if one.name != "more"]
     return [(one, kinds[one.name]) for one in sorted(own, key=lambda one: bool(one.metadata.get("last")))]
@@ -86,7 +90,7 @@ def _default(one: Field[Any]) -> Any:
 
 
 def _owns(kind: Any, prefix: str | None, name: str) -> bool:
-    """Whether the key belongs to a flat field of this kind."""
+    """Whether a flat field of this kind has the key."""
     if prefix is not None:
         return name.startswith(prefix)
     (record,) = [one for one in get_args(kind) or [kind] if one is not NoneType]
@@ -94,7 +98,7 @@ def _owns(kind: Any, prefix: str | None, name: str) -> bool:
 
 
 def _read(kind: Any, value: Any) -> Any:
-    """What a field of this kind holds where JSON has `value`."""
+    """The value of a field of this kind, from its JSON."""
     outer, parts = get_origin(kind) or kind, get_args(kind)
     if outer in (Union, UnionType):
         (inner, *others) = [one for one in parts if one is not NoneType]
@@ -115,7 +119,7 @@ def _read(kind: Any, value: Any) -> Any:
 
 
 def _written(value: Any) -> Any:
-    """`value` as JSON has it."""
+    """The value as JSON."""
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, dict):

@@ -12,7 +12,7 @@ from nas.core.errors import InputError
 from nas.eval import EvalSettings
 from nas.eval.networks.making import keywords, make_network
 from nas.eval.networks.wrapped import Normalisation, Normalized
-from nas.results import Normalised
+from nas.results import UsedNormalisation
 
 
 class Seen(nn.Module):
@@ -43,13 +43,13 @@ def test_a_network_gets_the_type_of_its_images(dtype: torch.dtype) -> None:
 def test_a_normalisation_says_whose_it_is() -> None:
     network = Seen()
     assert Normalisation("none").around(network) is network
-    assert Normalisation("none").used() == Normalised("none", None, None)
+    assert Normalisation("none").used() == UsedNormalisation("none", None, None)
     own = Normalisation("settings", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     wrapped: Any = own.around(network)
     assert wrapped.network is network
     assert wrapped.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert wrapped.std.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
-    assert own.used() == Normalised("settings", [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    assert own.used() == UsedNormalisation("settings", [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
 
 
 @pytest.mark.parametrize(
