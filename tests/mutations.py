@@ -105,7 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--number", type=int, default=100, help="how many mutations")
     parser.add_argument("--commit", default="HEAD")
-    parser.add_argument("--folders", nargs="+", default=FOLDERS, metavar="FOLDER", help=" ".join(FOLDERS))
+    parser.add_argument(
+        "--folders",
+        nargs="+",
+        default=FOLDERS,
+        metavar="FOLDER",
+        help=f"folders or files of the package, such as nas/runs; {' '.join(FOLDERS)} by default",
+    )
     parser.add_argument("--output", type=Path, default=Path("build/mutations.csv"), help="CSV; %(default)s")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="show what is drawn and run nothing")
@@ -113,7 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commit = _git("rev-parse", "--verify", f"{options.commit}^{{commit}}")
     with tempfile.TemporaryDirectory(prefix="mutations") as folder:
         copies = [_copied(commit, Path(folder) / f"copy{number}") for number in range(max(1, options.workers))]
-        drawn = draw(copies[0], options.seed, options.number, options.folders)
+        try:
+            drawn = draw(copies[0], options.seed, options.number, [folder.rstrip("/") for folder in options.folders])
+        except ValueError as error:
+            parser.error(str(error))
         if options.list:
             for mutation in drawn:
                 print(f"{mutation.file}:{mutation.place.line} ({mutation.place.operator})\n{mutation.diff}\n")

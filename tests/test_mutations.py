@@ -150,6 +150,38 @@ def test_the_tests_of_a_file(project: Path) -> None:
     assert candidates(project, "train/other.py")[2] == []  # and not the other way round
 
 
+def test_the_tests_of_a_file_outside_of_the_folders_drawn_by_default(project: Path) -> None:
+    (project / "nas/runs").mkdir()
+    (project / "nas/runs/lock.py").write_text("LIMIT = 3\n")
+    (project / "nas/results").mkdir()
+    (project / "nas/results/base.py").write_text("LIMIT = 3\n")
+    for name in ("runs", "faults"):
+        (project / "tests" / name).mkdir()
+    importing = "from nas.runs import lock\n"
+    for test in ("runs/test_lock.py", "cli/test_locks.py", "core/test_held.py", "faults/test_killed.py"):
+        (project / "tests" / test).write_text(importing)
+    (project / "tests/runs/test_folder.py").write_text("")
+    (project / "tests/test_results.py").write_text("")
+    (project / "tests/test_structure.py").write_text("")
+    assert candidates(project, "nas/runs/lock.py") == [
+        ["tests/runs/test_lock.py"],
+        ["tests/cli/test_locks.py", "tests/core/test_held.py"],
+        ["tests/runs/test_folder.py"],
+    ]
+    assert candidates(project, "nas/results/base.py") == [[], [], ["tests/test_results.py"]]
+    (project / "nas/results/__init__.py").write_text("from nas.results.base import LIMIT\n")
+    (project / "tests/cli/test_page.py").write_text("from nas.results import LIMIT\n")
+    assert candidates(project, "nas/results/base.py") == [[], ["tests/cli/test_page.py"], ["tests/test_results.py"]]
+    assert candidates(project, "nas/core/halves.py")[1] == ["tests/core/test_down.py", "tests/train/test_other.py"]
+
+
+def test_a_single_file_is_drawn_from(project: Path) -> None:
+    drawn = draw(project, 5, 4, ("nas/core/halves.py", "train"))
+    assert {mutation.file for mutation in drawn if mutation.folder != "train"} == {"nas/core/halves.py"}
+    with pytest.raises(ValueError, match="Python code but got 'nas/nowhere'"):
+        draw(project, 5, 4, ("nas/nowhere",))
+
+
 def test_tests_that_cannot_notice_are_not_run() -> None:
     def measured(seconds: float, *called: tuple[str, int], processes: bool = False) -> Measured:
         return Measured({"test": seconds}, (), frozenset(called), processes)

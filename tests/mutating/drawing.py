@@ -11,7 +11,7 @@ from random import Random
 
 from mutating.operators import OPERATORS, Place, changes_program, places
 
-FOLDERS = ("strategies", "search_spaces", "train", "eval", "nas/tables", "nas/core")
+FOLDERS = ("strategies", "search_spaces", "train", "eval", "nas/tables", "nas/core")  # drawn from by default
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,13 @@ def draw(root: Path, seed: int, number: int, folders: Sequence[str] = FOLDERS) -
     The folders take turns, and within each folder the operators, whose order is drawn anew for every round. In a
     folder an operator draws a file, all files that it can mutate with equal chances, and then a place in that file: a
     long table of constants counts no more than a short file. No span is drawn twice for one operator. What a folder
-    draws depends on the seed and its own files only, and a smaller number gives the first of a larger one.
+    draws depends on the seed and its own files only, and a smaller number gives the first of a larger one. A folder may
+    also be a single file. `ValueError` if one holds no code.
     """
-    turns = [_draws(root, folder, Random(f"{seed} {folder}")) for folder in folders]
+    texts = [
+        {path.relative_to(root).as_posix(): path.read_bytes() for path in files_of(root, name)} for name in folders
+    ]
+    turns = [_draws(found, folder, Random(f"{seed} {folder}")) for folder, found in zip(folders, texts)]
     drawn: list[Mutation] = []
     while turns and len(drawn) < number:
         for turn in list(turns):
@@ -50,12 +54,17 @@ def draw(root: Path, seed: int, number: int, folders: Sequence[str] = FOLDERS) -
     return drawn
 
 
-def _draws(root: Path, folder: str, rng: Random) -> Iterator[Mutation]:
-    texts = {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted((root / folder).rglob("*.py"))
-        if "__pycache__" not in path.parts
-    }
+def files_of(root: Path, folder: str) -> list[Path]:
+    """The files of code in a folder, or the one file that `folder` is; `ValueError` if there are none."""
+    place = root / folder
+    found = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    found = [path for path in found if "__pycache__" not in path.parts]
+    if not found or any(path.suffix != ".py" for path in found):
+        raise ValueError(f"Expected a folder or file of Python code but got {folder!r}.")
+    return found
+
+
+def _draws(texts: dict[str, bytes], folder: str, rng: Random) -> Iterator[Mutation]:
     left: dict[str, dict[str, list[Place]]] = {operator: {} for operator in OPERATORS}
     for file, text in texts.items():
         for place in places(text):

@@ -1,10 +1,12 @@
 """Which tests are the tests of a file.
 
 A candidate is a test file in the folder that mirrors the file's folder (for `strategies/proxies/eproxy` the nearest
-that exists, `tests/strategies/proxies`), and a test file that imports exactly this module in a folder that mirrors
-another one that mutations are drawn from. Tests of the floors above (commands, runs, benchmarks) start whole runs
-and are no file's own tests. Test files that are named after the module come first, then those that import it, then
-the other ones of the folder; in each group the fastest first.
+that exists, `tests/strategies/proxies`), and a test file elsewhere that imports exactly this module: for a file of
+`FOLDERS` in the folders that mirror those, as the tests of the packages above (commands, runs) start whole runs; for
+a file of another folder anywhere but in `NO_UNIT_TESTS`, also by way of its package. Where the tests of a package are
+files that lie flat in `tests` (`tests/test_results.py`), they are those that are named after it. Test files that are
+named after the module come first, then those that import it, then the other ones of the folder; in each group the
+fastest first.
 
 Of the candidates only those run that can notice a mutation: every candidate was once run without one, and what it
 called was recorded. For a mutation in a function these are the test files that call this function, and those that
@@ -24,6 +26,7 @@ from typing import Any
 from mutating.drawing import FOLDERS, Mutation
 
 TESTS = "tests"
+NO_UNIT_TESTS = ("bench", "comparison", "faults", "fuzz", "mutating")  # folders whose tests run the whole program
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,41 @@ def candidates(root: Path, file: str) -> list[list[str]]:
     What stands above holds for all rooms below it, such as the defaults of the whole of `nas/core`.
     """
     name, module, home = PurePosixPath(file).stem, module_of(file), mirrored(root, file)
-    above = {home, *(str(folder) for folder in PurePosixPath(home).parents if folder.parts[1:])}
+    above = {home, *(str(folder) for folder in PurePosixPath(home).parents)} - {TESTS, "."}
+    modules = {module} if _in_default_folders(file) else {module, *_exporting(root, file)}
     groups: list[list[str]] = [[], [], []]
-    homes = [root / TESTS / folder.removeprefix("nas/") for folder in FOLDERS]
-    for path in sorted(path for folder in homes for path in folder.rglob("test_*.py")):
+    for path in _searched(root, file):
         test, here = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix() in above
-        imports = module in imported(path.read_text(encoding="utf-8"))
-        if here or imports:
-            named = f"_{name}_" in f"_{path.stem.removeprefix('test_')}_"
-            groups[0 if named else 1 if imports else 2].append(test)
+        flat = home == TESTS == path.parent.name and _named(path, *PurePosixPath(file).with_suffix("").parts)
+        imports = not modules.isdisjoint(imported(path.read_text(encoding="utf-8")))
+        if here or flat or imports:
+            groups[0 if _named(path, name) else 1 if imports else 2].append(test)
     return groups
+
+
+def _searched(root: Path, file: str) -> list[Path]:
+    """The test files among which those of a file are."""
+    tests = root / TESTS
+    if _in_default_folders(file):
+        folders = [tests / folder.removeprefix("nas/") for folder in FOLDERS]
+        return sorted(path for folder in folders for path in folder.rglob("test_*.py"))
+    return [path for path in sorted(tests.rglob("test_*.py")) if path.relative_to(tests).parts[0] not in NO_UNIT_TESTS]
+
+
+def _in_default_folders(file: str) -> bool:
+    return any(PurePosixPath(file).is_relative_to(folder) for folder in FOLDERS)
+
+
+def _exporting(root: Path, file: str) -> set[str]:
+    """The package of a file if its `__init__` imports the file: tests import its names from there."""
+    package = PurePosixPath(file).with_name("__init__.py")
+    exports = (root / package).exists() and module_of(file) in imported((root / package).read_text(encoding="utf-8"))
+    return {module_of(str(package))} if exports else set()
+
+
+def _named(path: Path, *names: str) -> bool:
+    """Whether one of the names stands as a whole in the name of a test file."""
+    return any(f"_{name}_" in f"_{path.stem.removeprefix('test_')}_" for name in names)
 
 
 def content_of(listing: str, test: str) -> str:
