@@ -81,20 +81,20 @@ class Eval(RunCommand):
         eval_stage.check(settings, dataset)
         model = given.load(settings)
         check_fits(model, dataset, given.source.text, settings.eval)
-        train_stage.say(class_name_warning(model, dataset, given.source.text))
+        train_stage.log_warning(class_name_warning(model, dataset, given.source.text))
 
     def costs(self, worker: Worker, given: GivenModel) -> dict[str, Cost]:
         """A network that is not ours is taken for a robust one."""
         from nas.runs.stages import eval_stage
-        from nas.runs.stages.forecast import Cost, measured, network_of, start_up, workers_of
+        from nas.runs.stages.forecast import Cost, measure_speed, network_of, start_up_seconds, workers_of
 
         settings = worker.settings
         foreign = given.source.foreign
         method = "pgd" if foreign else settings.train.method
         network = given.load(settings).network if foreign else network_of(worker, settings.one_arch)
-        speed = measured(settings, worker.dataset, network)
+        speed = measure_speed(settings, worker.dataset, network)
         attacking = eval_stage.cost(settings, [method], worker.dataset, speed)
-        return {"eval": Cost(attacking.seconds + start_up(workers_of(settings)), attacking.passes)}
+        return {"eval": Cost(attacking.seconds + start_up_seconds(workers_of(settings)), attacking.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.eval.model_source import ModelSource

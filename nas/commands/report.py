@@ -38,13 +38,13 @@ class Report(Command):
         from nas.report.compare import compare, evaluated
         from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
-        from nas.runs.run_folder import finished, readable
+        from nas.runs.run_folder import finished, malformed_as_input_error
 
         values: list[Any] = []
         texts = []
         for folder in folders:
             result = finished(folder)
-            with readable(folder):
+            with malformed_as_input_error(folder):
                 result = corrected(result)
                 command = command_of(folder)
                 path = command.report(folder, result)

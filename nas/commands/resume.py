@@ -23,10 +23,10 @@ class Resume(Command):
 
     def call(self, output: Output, folder: Path, overrides: list[str]) -> None:
         from nas.runs.run_folder import reopen
-        from nas.runs.torchrun import run_follower, together
+        from nas.runs.torchrun import join_processes, run_follower
         from nas.settings.command_line import only_overrides
 
-        with together() as first:
+        with join_processes() as first:
             if not first:
                 run_follower()
                 return

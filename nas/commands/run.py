@@ -46,20 +46,20 @@ class _WholeRun(RunCommand):
         check_selection(settings.train, settings.data.validation)
         worker = Worker(settings, None, keep)
         search_stage.check(worker)
-        train_stage.say(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
+        train_stage.log_warning(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
         reach.warn(self.reader(), settings)
         eval_stage.check(settings, worker.dataset)
         train_stage.check(settings, worker.dataset)
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.runs.stages import eval_stage, train_stage
-        from nas.runs.stages.forecast import measured, network_of
+        from nas.runs.stages.forecast import measure_speed, network_of
         from nas.searches import search_stage
 
         settings = worker.settings
         methods = [method for method in settings.run.trainings for _ in range(2 if settings.run.random else 1)]
         searching = search_stage.cost(worker)
-        speed = measured(settings, worker.dataset, network_of(worker, search_stage.feasible(worker)[0]))
+        speed = measure_speed(settings, worker.dataset, network_of(worker, search_stage.feasible(worker)[0]))
         return {
             "search": searching,
             "train": train_stage.cost(settings, methods, worker.dataset, speed),

@@ -39,7 +39,7 @@ class Search(RunCommand):
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         search_stage.check_settings(self.name, settings)
         search_stage.check(Worker(settings, None, keep))
-        train_stage.say(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
+        train_stage.log_warning(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
         reach.warn(self.reader(), settings)
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:

@@ -61,21 +61,21 @@ class Train(RunCommand):
         settings.check_single_seed(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         check_selection(settings.train, settings.data.validation)
-        train_stage.say(train_stage.one_image(settings, True, []))
+        train_stage.log_warning(train_stage.one_image(settings, True, []))
         reach.warn(self.reader(), settings)
         train_stage.check(settings, Worker(settings, None, keep).dataset)
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.runs.stages import train_stage
-        from nas.runs.stages.forecast import Cost, measured, network_of, start_up, workers_of
+        from nas.runs.stages.forecast import Cost, measure_speed, network_of, start_up_seconds, workers_of
         from nas.train import METHODS
 
         settings = worker.settings
         method = settings.train.method
         adversarial = METHODS.get(method).adversarial
-        speed = measured(settings, worker.dataset, network_of(worker, settings.one_arch), adversarial)
+        speed = measure_speed(settings, worker.dataset, network_of(worker, settings.one_arch), adversarial)
         training = train_stage.cost(settings, [method], worker.dataset, speed)
-        return {"train": Cost(training.seconds + start_up(workers_of(settings)), training.passes)}
+        return {"train": Cost(training.seconds + start_up_seconds(workers_of(settings)), training.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.results import Checkpoint, TrainResult

@@ -41,12 +41,12 @@ class Transfer(RunCommand):
 
     def settings(self, words: list[str]) -> tuple[Settings, dict[str, GivenModel]]:
         from nas.runs.given_model import evaluation_settings
-        from nas.runs.stages.transfer import check_overrides, together
+        from nas.runs.stages.transfer import check_overrides, combine
         from nas.settings.command_line import sorted_words
 
         overrides, networks = sorted_words(words)
         overrides = check_overrides(overrides)
-        return together([evaluation_settings(network, overrides, self.reader()) for network in networks])
+        return combine([evaluation_settings(network, overrides, self.reader()) for network in networks])
 
     def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
         from nas.eval.transfer import reset_unused

@@ -10,9 +10,9 @@ from nas.runs.run_folder import Run
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.jacobian import MANY_CLASSES
 
-CHANGED = "0.2.0"  # the version in which the definitions below changed
+CHANGED_IN = "0.2.0"  # the version in which the definitions below changed
 Definitions = dict[str, dict[str, int] | dict[str, str]]
-BEFORE: Definitions = {  # what stood in their place in earlier versions, whose files do not say
+EARLIER_DEFINITIONS: Definitions = {  # what stood in their place in earlier versions, whose files do not say
     "counted_for": {"num_classes": 10, "image_size": 32},
     "definition": {"epe_nas": "s_c per pair of images"},
 }
@@ -36,13 +36,13 @@ def definitions(proxies: Sequence[str], options: Mapping[str, object], dataset: 
 
 def check_run(run: Run, dataset: Dataset) -> None:
     """`InputError` where a run is to go on with a search whose proxies an earlier version defined in another way."""
-    older = run.begun_before(CHANGED)
+    older = run.begun_before(CHANGED_IN)
     if older is None or run.store.get("search/result") is not None:
         return
     if _changed_epe_nas(run.settings.search.metrics(), dataset):
         raise InputError(
-            f"Expected a search by epe_nas on more than {MANY_CLASSES} classes that version {CHANGED} or a later one "
-            f"began but {run.folder} was begun by {older}, whose epe_nas gave other values there; start a new run."
+            f"Expected a search by epe_nas on more than {MANY_CLASSES} classes that version {CHANGED_IN} or a later "
+            f"one began but {run.folder} was begun by {older}, whose epe_nas gave other values there; start a new run."
         )
 
 

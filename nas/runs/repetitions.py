@@ -13,7 +13,7 @@ CORRUPTIONS = "corruptions"
 SCORE = "hrs:"  # before the name of an attack: the harmonic robustness score under it
 
 
-def together(results: Sequence[RunResult]) -> StudyResult:
+def summarise(results: Sequence[RunResult]) -> StudyResult:
     """Mean and deviation of every model's numbers over the repetitions, and paired tests of best against random.
 
     `results` are one per seed. Accuracies and scores are fractions.

@@ -32,7 +32,7 @@ from nas.core.io.records import Json, Record
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.results import Provenance, Result, result_type
-from nas.runs.settings_checksum import CHANGEABLE, as_meant, provenance_of
+from nas.runs.settings_checksum import CHANGEABLE, provenance_of, with_earlier_defaults
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
 
@@ -51,9 +51,9 @@ class RunConfig(Record):
     extra: Json  # what the command was given besides settings: a checkpoint, labels, ...
     settings: Values
 
-    def as_meant(self) -> RunConfig:
+    def with_earlier_defaults(self) -> RunConfig:
         """With the settings that an earlier version lacked, and that have another default now, as it meant them."""
-        return replace(self, settings=as_meant(self.settings))
+        return replace(self, settings=with_earlier_defaults(self.settings))
 
     def settings_elsewhere(self) -> Values:
         """The settings as a base for another run, which needs a folder of its own."""
@@ -248,7 +248,7 @@ def read_config(folder: Path) -> RunConfig:
     """What `config.json` of a run says, as it was meant; `InputError` where the folder is no run."""
     path = folder / CONFIG
     try:
-        return RunConfig.from_json(read_with_checksum(path)).as_meant()
+        return RunConfig.from_json(read_with_checksum(path)).with_earlier_defaults()
     except FileNotFoundError as error:
         raise InputError(f"Expected a run folder but {folder} has no {CONFIG}; check the path.") from error
     except ChangedError as error:
@@ -289,7 +289,7 @@ def result_of(folder: Path) -> Result | None:
         raise InputError(f"Expected a readable {path} but: {error}; check the file's rights.") from error
     if not isinstance(value, dict):
         raise DamagedError(f"Expected a result in {path} but got {value!r}.", "it holds something else")
-    with readable(folder):
+    with malformed_as_input_error(folder):
         return result_type(command).from_json(value)
 
 
@@ -302,7 +302,7 @@ def finished(folder: Path) -> Result:
 
 
 @contextmanager
-def readable(folder: Path) -> Iterator[None]:
+def malformed_as_input_error(folder: Path) -> Iterator[None]:
     """`InputError` where a result is JSON but, by somebody's hand, no result of a run: that is the user's to mend."""
     try:
         yield
@@ -344,7 +344,7 @@ def _configuration(folder: Path, store: SqliteStore) -> RunConfig:
         )
         put_aside(path)
         write_with_checksum(path, kept)
-        return RunConfig.from_json(kept).as_meant()
+        return RunConfig.from_json(kept).with_earlier_defaults()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ CHANGEABLE = (  # nothing that a result depends on
     "data.root",
 )
 PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
-LATER = {  # settings that runs of earlier versions lack, and what they did
+EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, and what they did
     "data.validation": 0.1,
     "data.order": BEFORE["order"],
     "data.resize": "squash",
@@ -38,7 +38,7 @@ def provenance_of(settings: Settings) -> Json:
     the data set does not read it, so that equal settings have equal checksums in all versions.
     """
     values = config.plain(settings)
-    unsaid = [key for key, before in LATER.items() if _value(values, key) == before]
+    unsaid = [key for key, before in EARLIER_DEFAULTS.items() if _value(values, key) == before]
     unsaid += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
     return {
         "seed": settings.seed,
@@ -53,7 +53,7 @@ def _value(values: Json, key: str) -> Any:
     return values[section].get(name)
 
 
-def as_meant(settings: Values) -> Values:
+def with_earlier_defaults(settings: Values) -> Values:
     """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
     data = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(data, dict):

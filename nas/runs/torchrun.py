@@ -22,27 +22,27 @@ from nas.core.reproducibility import make_deterministic, nondeterminism_as_error
 from nas.settings.schema import Settings
 from nas.train import TrainedNetwork, TrainSettings, train
 
-PATIENCE = timedelta(days=30)  # the others wait while the first reads data and validates
+PROCESS_TIMEOUT = timedelta(days=30)  # the others wait while the first reads data and validates
 
 
-def started() -> bool:
+def under_torchrun() -> bool:
     """Whether torchrun started several processes, of which this is one (clusters set WORLD_SIZE on their own too)."""
     return dist.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
 
 
 @contextmanager
-def together() -> Iterator[bool]:
+def join_processes() -> Iterator[bool]:
     """Join the processes that torchrun started, for a block; yields whether this is the first, or the only one.
 
     The first does what it would do alone; the others call `run_follower`, which ends when the first leaves the block.
     """
-    if not started():
+    if not under_torchrun():
         yield True
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # device=cuda is this one from now on
     _bind_to_loopback()
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PROCESS_TIMEOUT)
     world = distributed.current()
     try:
         yield world.first
@@ -63,7 +63,7 @@ def _bind_to_loopback() -> None:
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", min(names))
 
 
-def train_together(
+def train_on_all_processes(
     settings: Settings,
     trained: TrainedNetwork,
     dataset: Dataset,

@@ -21,9 +21,9 @@ from nas.objectives import connected
 from nas.objectives.notation import builds
 from nas.objectives.proxy_scorer import Scorer
 from nas.results import ScoreRow
-from nas.runs.definitions import BEFORE, definitions
+from nas.runs.definitions import EARLIER_DEFINITIONS, definitions
 from nas.runs.metric_sources import load_once
-from nas.runs.settings_checksum import as_meant
+from nas.runs.settings_checksum import with_earlier_defaults
 from nas.runs.stages.context import Worker
 from nas.scoring.rows import RowFile
 from nas.search_spaces.architecture_source import ArchitectureSource, Candidate, digest
@@ -95,8 +95,8 @@ def described(settings: Settings, proxies: list[str]) -> config.Values:
 
 def default_values(settings: Settings, proxies: list[str]) -> config.Values:
     """What `described` says where a user sets nothing but the space: of a file that does not tell it."""
-    defaults = from_values(as_meant({"space": settings.space, "name": settings.name, "data": {}}), [])
-    return {**_settings_of(defaults, proxies, True), **BEFORE}
+    defaults = from_values(with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}}), [])
+    return {**_settings_of(defaults, proxies, True), **EARLIER_DEFINITIONS}
 
 
 def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> config.Values:

@@ -19,8 +19,8 @@ from nas.objectives.notation import LATENCY, TRAINED, parse, source_of
 from nas.objectives.short_training import check_judged
 from nas.results import SearchResult
 from nas.runs.stages.context import RunContext, Worker
-from nas.runs.stages.forecast import Cost, measured, network_of, start_up, timed, workers_of
-from nas.runs.stages.train_stage import say
+from nas.runs.stages.forecast import Cost, measure_speed, median_seconds, network_of, start_up_seconds, workers_of
+from nas.runs.stages.train_stage import log_warning
 from nas.searches import supernet_stage
 from nas.searches.loop import Search
 from nas.searches.percentile_ranks import percentile_ranks
@@ -57,17 +57,17 @@ def check(worker: Worker) -> None:
     if is_supernet(settings):
         supernet_stage.check(settings)
         supernet = supernet_stage.made(worker)  # has data to halve
-        say(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
+        log_warning(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
         _ = worker.tables  # which may be missing
     else:
         problem = SearchProblem(worker)
         problem.check()
         if next(problem.sample(Random(0), CHECKED_DRAWS), None) is None:
             raise problem.unsatisfied(CHECKED_DRAWS)
-        say(problem.strategy.remark(settings.search.budget))
+        log_warning(problem.strategy.remark(settings.search.budget))
     if labels_of(settings):
         check_parts(settings.label, len(worker.dataset.train))
-        say(larger_batch("label", settings.label.batch_size, len(worker.dataset.train)))
+        log_warning(larger_batch("label", settings.label.batch_size, len(worker.dataset.train)))
 
 
 def depends_on_images(settings: Settings) -> bool:
@@ -83,7 +83,7 @@ def cost(worker: Worker) -> Cost:
         return _of_supernet(worker)
     workers, budget, each = workers_of(settings), settings.search.budget, _of_candidate(worker)
     return Cost(
-        budget * each.seconds / min(workers, settings.search.ask) + start_up(workers),
+        budget * each.seconds / min(workers, settings.search.ask) + start_up_seconds(workers),
         budget * each.passes,
     )
 
@@ -110,7 +110,7 @@ def _of_supernet(worker: Worker) -> Cost:
         F.cross_entropy(strategy.supernet(x), y).backward()
 
     passes = strategy.passes()
-    return Cost(passes * timed(step, 3), passes * batch)
+    return Cost(passes * median_seconds(step, 3), passes * batch)
 
 
 def _of_candidate(worker: Worker) -> Cost:
@@ -125,16 +125,16 @@ def _of_candidate(worker: Worker) -> Cost:
     others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
     problem, cells = SearchProblem(worker), feasible(worker)[:3]
     if others:
-        seconds += median(timed(lambda text=text: worker.score(text, others)) for text in cells)  # type: ignore[misc]
+        seconds += median(median_seconds(lambda text=text: worker.score(text, others)) for text in cells)  # type: ignore[misc]
     if LATENCY in names:
-        seconds += median(timed(lambda text=text: problem.measure_latency(text)) for text in cells)  # type: ignore[misc]
+        seconds += median(median_seconds(lambda text=text: problem.measure_latency(text)) for text in cells)  # type: ignore[misc]
     for name in others:
         if source_of(name) == "proxy":
             options = getattr(settings.proxies, name)
             passes += PROXIES.get(name).passes(options) * getattr(options, "batch_size", 0)
     if trained:
         label = settings.label
-        speed = measured(settings, worker.dataset, network_of(worker, cells[0]))
+        speed = measure_speed(settings, worker.dataset, network_of(worker, cells[0]))
         images = len(worker.dataset.train) * label.epochs
         whole, inputs = label.passes
         seconds += images / speed.batch * (whole * speed.step + inputs * speed.attack_step)

@@ -6,7 +6,7 @@ import pytest
 
 from nas.cli import progress
 from nas.cli.progress import StageLines
-from nas.runs.stages.context import noted
+from nas.runs.stages.context import join_notes
 
 
 @pytest.mark.parametrize(
@@ -14,11 +14,11 @@ from nas.runs.stages.context import noted
     [
         (8.0, 120, "", "search: 8 of 120"),
         (8, 120, "best rho 0.5", "search: 8 of 120 (best rho 0.5)"),
-        (0.0, 1, noted({"model": (0, 1, "")}), "search: 0 of 1"),
+        (0.0, 1, join_notes({"model": (0, 1, "")}), "search: 0 of 1"),
         (
             1.5,
             4,
-            noted({"a": (1, 2, "loss 1"), "b": (2, 2, "loss 2"), "c": (0, 1, "")}),
+            join_notes({"a": (1, 2, "loss 1"), "b": (2, 2, "loss 2"), "c": (0, 1, "")}),
             "search: 1 of 4, 38 % (a loss 1)",
         ),
     ],

@@ -47,7 +47,7 @@ def results(random: bool = True) -> list[RunResult]:
 
 
 def test_means_deviations_and_tests() -> None:
-    found = repetitions.together(results())
+    found = repetitions.summarise(results())
     metrics = found.models[0].metrics
     assert metrics["clean"].values == [0.9, 0.85, 0.95]
     assert metrics["clean"].mean == pytest.approx(0.9)
@@ -67,7 +67,7 @@ def test_means_deviations_and_tests() -> None:
 
 def test_the_image_is_the_unit_of_the_pooled_difference() -> None:
     """Counted image by image: how many of the three seeds' best cells stood, minus how many random ones."""
-    row = next(row for row in repetitions.together(results()).tests if row.metric == "pgd20")
+    row = next(row for row in repetitions.summarise(results()).tests if row.metric == "pgd20")
     by_image = []
     for image in range(N):
         stood = [sum(image < count for count in ROBUST[cell]) for cell in ("best", "random")]
@@ -81,7 +81,7 @@ def test_the_image_is_the_unit_of_the_pooled_difference() -> None:
 
 
 def test_without_random_cells_there_are_no_tests() -> None:
-    found = repetitions.together(results(random=False))
+    found = repetitions.summarise(results(random=False))
     assert found.tests == []
     assert len(found.models) == 1
 
@@ -91,10 +91,10 @@ def test_corruptions_count_where_they_were_measured() -> None:
         replace(result, models=[replace(one, corruptions=corrupted(robust)) for one in result.models])
         for result, robust in zip(results(), (0.5, 0.6, 0.7))
     ]
-    metrics = repetitions.together(given).models[0].metrics
+    metrics = repetitions.summarise(given).models[0].metrics
     assert metrics["corruptions"].values == [0.5, 0.6, 0.7]
     assert metrics["hrs:corruptions"].values == [0.25, 0.3, 0.35]
-    assert "corruptions" not in repetitions.together(results()).models[0].metrics
+    assert "corruptions" not in repetitions.summarise(results()).models[0].metrics
 
 
 def corrupted(robust: float) -> CorruptionResult:
@@ -107,7 +107,7 @@ def folder_of(path: Path, seeds: int = 3) -> tuple[Path, StudyResult]:
     write_json(path / "config.json", {"version": "0", "command": "study", "extra": {}, "settings": settings})
     for seed in range(3):
         write_json(path / f"seed-{seed}" / "config.json", {"command": "run", "extra": {}, "settings": settings})
-    return path, replace(repetitions.together(results()), versions={"torch": "2"}, provenance=make.provenance())
+    return path, replace(repetitions.summarise(results()), versions={"torch": "2"}, provenance=make.provenance())
 
 
 def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:

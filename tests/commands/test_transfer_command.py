@@ -19,7 +19,7 @@ from nas.core.io import checkpoint
 from nas.eval.model_source import ModelSource
 from nas.results import TransferResult
 from nas.runs.given_model import GivenModel
-from nas.runs.stages.transfer import together, told_apart
+from nas.runs.stages.transfer import combine, distinct_names
 from nas.settings.schema import load
 from nas.train import TrainedNetwork
 
@@ -67,12 +67,12 @@ def printed(capfd: pytest.CaptureFixture[str], *words: str) -> Any:
 def test_networks_of_one_name_are_told_apart_by_their_paths(paths: list[str], names: list[str]) -> None:
     networks = [GivenModel(ModelSource(path), "net") for path in paths]
     other = GivenModel(ModelSource("c/other.pt"), "other")
-    assert told_apart([*networks, other]) == [*names, "other"]
+    assert distinct_names([*networks, other]) == [*names, "other"]
 
 
 def test_networks_that_nothing_tells_apart_are_numbered() -> None:
     network = GivenModel(ModelSource("a/net.pt"), "net")
-    assert list(together([(load("quickstart", []), network)] * 3)[1]) == ["net", "net-2", "net-3"]
+    assert list(combine([(load("quickstart", []), network)] * 3)[1]) == ["net", "net-2", "net-3"]
 
 
 def test_each_checkpoint_is_read_once_before_the_run_and_once_for_it(

@@ -23,7 +23,7 @@ from nas.report.figures import comparison as drawn
 from nas.report.pages.comparison import lines, page, write_comparison
 from nas.results import EvalResult, Result
 from nas.runs import run_folder
-from nas.runs.repetitions import together
+from nas.runs.repetitions import summarise
 from nas.settings import schema
 
 N = 80
@@ -139,7 +139,7 @@ def test_a_folder_counts_once_and_a_study_stands_for_its_runs(make: Maker) -> No
     folder = make.single("a", entry("a", 0.8, 1))
     assert evaluated([folder, folder]) == 1
     seeds = [make_result.whole_run([entry("best-pgd", 0.8, seed)], seeds={"run": seed}) for seed in (0, 1)]
-    study = make.single("study", together(seeds), command="study")
+    study = make.single("study", summarise(seeds), command="study")
     for seed in (0, 1):
         make.whole(f"study/seed-{seed}", [entry("best-pgd", 0.8, seed)])
     found = compare([study, folder, study / "seed-0"])

@@ -78,7 +78,7 @@ def test_the_report_of_a_study(folder: Path) -> None:
     write_json(folder / "config.json", {**config, "command": "study"})
     (folder / "config.json.sha256").unlink(missing_ok=True)
     models = [entry(name, "x") for name in ("best-pgd", "random-pgd")]
-    together = repetitions.together([make.whole_run(models, seeds={"run": seed}) for seed in range(3)])
+    together = repetitions.summarise([make.whole_run(models, seeds={"run": seed}) for seed in range(3)])
     content = {**replace(together, versions=make.VERSIONS).to_json(), "runs": ["javascript:alert(3)//", "b", "c"]}
     runs_nothing(command_of(folder).report(folder, StudyResult.from_json(hostile(content))).read_text())
 

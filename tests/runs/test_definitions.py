@@ -13,7 +13,7 @@ import pytest
 from nas.core.errors import InputError
 from nas.runs import metric_sources
 from nas.runs import run_folder as run_module
-from nas.runs.definitions import BEFORE, check_run
+from nas.runs.definitions import EARLIER_DEFINITIONS, check_run
 from nas.runs.metric_sources import load_once
 from nas.runs.run_folder import create, reopen
 from nas.runs.stages.context import Watcher, Worker, run_context
@@ -62,7 +62,7 @@ def of_before(path: Path, of: Any, *proxies: str) -> None:
         score(ArchitectureSource(SPACE, [CELL]), Work(of, list(proxies)), file)
     beside = path.with_name(f"{path.name}.settings.json")
     values = json.loads(beside.read_text())
-    for key in BEFORE:
+    for key in EARLIER_DEFINITIONS:
         values.pop(key, None)
     if "proxies.eproxy" in values:
         del values["proxies.eproxy"]["use_barrier"]
@@ -106,7 +106,7 @@ def test_only_what_values_depend_on_is_said(
     proxies: list[str], extra: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     found = described(on(tmp_path, 3, 8, *extra), proxies)
-    assert {key: found[key] for key in BEFORE if key in found} == expected
+    assert {key: found[key] for key in EARLIER_DEFINITIONS if key in found} == expected
 
 
 @pytest.mark.parametrize(("classes", "said"), [(100, False), (101, True)])

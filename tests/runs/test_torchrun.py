@@ -14,7 +14,7 @@ from nas.commands.base import Output
 from nas.commands.run import Run
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
-from nas.runs.torchrun import started, together
+from nas.runs.torchrun import join_processes, under_torchrun
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
@@ -24,15 +24,15 @@ SMALL = ("data.size=8", "model.channels=4", "train.epochs=2", "train.batch_size=
 def test_several_processes_are_those_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TORCHELASTIC_RUN_ID", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    assert not started()
-    with together() as first:
+    assert not under_torchrun()
+    with join_processes() as first:
         assert first
     monkeypatch.setenv("WORLD_SIZE", "2")  # as clusters do for any process
-    assert not started()
+    assert not under_torchrun()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    assert started()
+    assert under_torchrun()
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert not started()
+    assert not under_torchrun()
 
 
 def test_other_commands_are_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

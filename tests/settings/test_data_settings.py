@@ -24,8 +24,8 @@ from nas.core.io.files import write_with_checksum
 from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
 from nas.runs.run_folder import create, read_config, reopen
-from nas.runs.settings_checksum import CHANGEABLE, LATER, PLACES, provenance_of
-from nas.runs.stages.transfer import together
+from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, PLACES, provenance_of
+from nas.runs.stages.transfer import combine
 from nas.scoring.loop import default_values
 from nas.scoring.loop import described as score_settings
 from nas.scoring.rows import RowFile
@@ -35,7 +35,7 @@ from nas.train import TrainedNetwork, larger_batch, load_trained
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
 NAMES = [str(number) for number in range(11)]
-NEW = [key.removeprefix("data.") for key in LATER if key.startswith("data.") and key != "data.validation"]
+NEW = [key.removeprefix("data.") for key in EARLIER_DEFAULTS if key.startswith("data.") and key != "data.validation"]
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def as_before(folder: Path) -> None:
 def first_version(settings: Any) -> dict[str, Any]:
     """The settings as version 0.1.0 wrote them."""
     values = config.plain(settings)
-    for key in LATER:
+    for key in EARLIER_DEFAULTS:
         section, _, name = key.partition(".")
         values[section].pop(name, None)
     return values
@@ -179,17 +179,17 @@ def test_networks_of_two_orders_do_not_meet(numbers: Path, tmp_path: Path, caplo
     new = network(tmp_path / "new.pt", asdict(DataSettings("imagefolder", str(numbers))), NAMES)
     both = [evaluation_settings(path, [], Transfer().reader()) for path in (old, new)]
     with pytest.raises(InputError, match=r"data\.order"):
-        together(both)
+        combine(both)
     both = [evaluation_settings(path, ["data.order=text"], Transfer().reader()) for path in (old, new)]
-    assert together(both)[0].data.order == "text"
+    assert combine(both)[0].data.order == "text"
     digits = [
         network(tmp_path / f"{name}.pt", {"name": "digits", **more})
         for name, more in (("a", {}), ("b", {"order": "numeric"}))
     ]
-    together([evaluation_settings(path, [], Transfer().reader()) for path in digits])
+    combine([evaluation_settings(path, [], Transfer().reader()) for path in digits])
     ways = [f"torchvision:{name}" for name in ("resnet18", "resnet50")]
     assert not caplog.text
-    together([evaluation_settings(one, ["data.name=imagefolder"], Transfer().reader()) for one in ways])
+    combine([evaluation_settings(one, ["data.name=imagefolder"], Transfer().reader()) for one in ways])
     assert "in 2 ways (crop, 0.875, bilinear; crop, 0.9655, bilinear)" in caplog.text
 
 

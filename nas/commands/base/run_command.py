@@ -113,15 +113,15 @@ class RunCommand(Command):
         if not self.distributed:
             self._start(output, dry_run, **words)
             return
-        from nas.runs.torchrun import run_follower, together
+        from nas.runs.torchrun import join_processes, run_follower
 
-        with together() as first:
+        with join_processes() as first:
             self._start(output, dry_run, **words) if first else run_follower()
 
     def _start(self, output: Output, dry_run: bool, **words: Any) -> None:
         from nas.report.forecast import forecast_text
         from nas.runs.run_folder import create
-        from nas.runs.torchrun import started
+        from nas.runs.torchrun import under_torchrun
 
         settings, given = self.settings(**words)
         command = self.command_of(settings)
@@ -131,7 +131,7 @@ class RunCommand(Command):
             forecast = command.forecast(settings, given)
             output.emit(forecast.to_json(), forecast_text(forecast))
             return
-        if started() and not self.distributed:
+        if under_torchrun() and not self.distributed:
             raise InputError(
                 f"Expected torchrun with nas train or nas resume but got nas {self.cli_name()}, which would make a run "
                 "in each of the processes; start it without torchrun."

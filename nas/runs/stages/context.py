@@ -19,7 +19,7 @@ from nas.core.storage.sqlite import SqliteStore
 from nas.runs.definitions import check_run
 from nas.runs.metric_sources import MetricSources
 from nas.runs.run_folder import STORE, Run, Stage
-from nas.runs.torchrun import started
+from nas.runs.torchrun import under_torchrun
 from nas.settings.schema import Settings
 
 R = TypeVar("R")
@@ -91,7 +91,7 @@ class RunContext:
             stage.flush()
             written = self.run.store.under("progress/")
             progress = {name: written[name] for name in tasks if name in written}
-            self.watcher.update(sum(done / total for done, total, _ in progress.values()), noted(progress))
+            self.watcher.update(sum(done / total for done, total, _ in progress.values()), join_notes(progress))
 
         self.worker.tick = tick
         for name in tasks:
@@ -123,7 +123,7 @@ def run_context(
     settings = run.settings
     worker = worker or Worker(settings, run.folder.resolve())
     how = settings.executor
-    if started():
+    if under_torchrun():
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
     with executor_for(worker, how, settings.torch_device().type) as executor:
         worker.open_store = executor.store_factory(run.folder / STORE)
@@ -133,6 +133,6 @@ def run_context(
         yield RunContext(run, worker, executor, watcher)
 
 
-def noted(progress: Mapping[str, tuple[float, float, str]]) -> str:
+def join_notes(progress: Mapping[str, tuple[float, float, str]]) -> str:
     """The notes of the tasks under way; each is (done, total, note) under its name, and the note may be empty."""
     return "; ".join(f"{name} {note}" for name, (done, total, note) in progress.items() if note and done < total)

@@ -17,7 +17,7 @@ from nas.eval.networks.fitting import check_fits
 from nas.eval.plan import plan_of
 from nas.results import EvalResult
 from nas.runs.stages.context import RunContext, Task, Worker
-from nas.runs.stages.forecast import SURVIVORS, Cost, Speed, shared, workers_of
+from nas.runs.stages.forecast import SURVIVORS, Cost, Speed, makespan, workers_of
 from nas.settings.schema import Settings
 from nas.train import adversarial
 
@@ -42,7 +42,7 @@ def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed)
     """Of everything on networks trained by the methods, one each."""
     counts = [_passes(settings, method, dataset) for method in methods]
     seconds = [count * speed.step / speed.batch for count in counts]
-    return Cost(shared(seconds, workers_of(settings)), sum(counts))
+    return Cost(makespan(seconds, workers_of(settings)), sum(counts))
 
 
 def _passes(settings: Settings, method: str, dataset: Dataset) -> float:

@@ -84,18 +84,20 @@ def network_of(worker: Worker, arch: str) -> nn.Module:
     return worker.trained.build(worker.trained.space.parse(arch))
 
 
-def measured(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
+def measure_speed(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
     """How fast the network is trained and, where `attacks` are made, attacked: it may have no gradient for them."""
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
     part = dataset.example
     batch = min(settings.train.batch_size, len(part))
     x = unit_range(part.images[:batch]).to(settings.torch_device())
     y = part.labels[:batch].to(settings.torch_device())
-    step = timed(lambda: _train_step(network, x, y), 3)
+    step = median_seconds(lambda: _train_step(network, x, y), 3)
     if not attacks:
         return Speed(step, 0.0, batch)
     with eval_mode(network.requires_grad_(False)):
-        return Speed(step, timed(lambda: input_gradient(lambda z: F.cross_entropy(network(z), y), x), 3), batch)
+        return Speed(
+            step, median_seconds(lambda: input_gradient(lambda z: F.cross_entropy(network(z), y), x), 3), batch
+        )
 
 
 def _train_step(network: nn.Module, x: Tensor, y: Tensor) -> None:
@@ -103,7 +105,7 @@ def _train_step(network: nn.Module, x: Tensor, y: Tensor) -> None:
     F.cross_entropy(network(x), y).backward()
 
 
-def timed(work: Callable[[], Any], repeats: int = 1) -> float:
+def median_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
     """Median seconds of `work` after one call to warm up."""
     work()
     times = []
@@ -116,7 +118,7 @@ def timed(work: Callable[[], Any], repeats: int = 1) -> float:
     return median(times)
 
 
-def shared(tasks: list[float], workers: int) -> float:
+def makespan(tasks: list[float], workers: int) -> float:
     """Seconds until independent tasks of so many seconds are done by so many workers, the longest task first."""
     ends = [0.0] * workers
     for seconds in sorted(tasks, reverse=True):
@@ -124,7 +126,7 @@ def shared(tasks: list[float], workers: int) -> float:
     return max(ends)
 
 
-def start_up(workers: int) -> float:
+def start_up_seconds(workers: int) -> float:
     """Seconds until worker processes are up: what it takes a fresh interpreter to import the project."""
     if workers == 1:
         return 0.0

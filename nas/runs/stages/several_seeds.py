@@ -17,7 +17,7 @@ from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.io.files import DamagedError
 from nas.core.reasons import stopped
 from nas.results import Result, RunResult, StudyResult
-from nas.runs.repetitions import together
+from nas.runs.repetitions import summarise
 from nas.runs.run_folder import Run, create, reopen, result_of
 from nas.runs.settings_checksum import CHANGEABLE
 from nas.runs.stages.context import Watcher
@@ -48,7 +48,7 @@ def execute(run: Run, watcher: Watcher, finish: Finish, report: Callable[[Path, 
         results = [_Repetition(run.folder, settings, finish, _OfSeed(watcher, seed))(seed) for seed in seeds]
     else:
         results = _spread_out(run, watcher, finish, seeds)
-    result = together(results)
+    result = summarise(results)
     provenance = results[0].provenance
     run.store.put("data", None if provenance is None else provenance.data_sha256)
     with run.stage("report"):

@@ -16,8 +16,8 @@ from nas.objectives import connected
 from nas.results import TrainedModel
 from nas.runs.settings_checksum import provenance_of
 from nas.runs.stages.context import RunContext, Task, Worker
-from nas.runs.stages.forecast import Cost, Speed, shared, workers_of
-from nas.runs.torchrun import train_together
+from nas.runs.stages.forecast import Cost, Speed, makespan, workers_of
+from nas.runs.torchrun import train_on_all_processes
 from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
 from nas.train import METHODS, check_parts, check_recipe, larger_batch
@@ -28,7 +28,7 @@ def check(settings: Settings, dataset: Dataset) -> None:
     space = SPACES.get(settings.space)()
     check_parts(settings.train, len(dataset.train), distributed.current().count)
     check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
-    say(larger_batch("train", settings.train.batch_size, len(dataset.train)))
+    log_warning(larger_batch("train", settings.train.batch_size, len(dataset.train)))
 
 
 def check_connected(settings: Settings) -> None:
@@ -60,7 +60,7 @@ def one_image(settings: Settings, trains: bool, labels: list[str]) -> str | None
     return f"data.validation=1 withholds one image, not all of them, and {use}; write .1 to withhold 10 %."
 
 
-def say(sentence: str | None) -> None:
+def log_warning(sentence: str | None) -> None:
     """A warning, where there is something to say."""
     if sentence is not None:
         logging.getLogger("nas").warning("%s", sentence)
@@ -74,7 +74,7 @@ def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed)
         whole, inputs = replace(settings.train, method=method).passes
         seconds.append(images / speed.batch * (whole * speed.step + inputs * speed.attack_step))
         passes += images * (whole + inputs)
-    return Cost(shared(seconds, workers_of(settings)), passes)
+    return Cost(makespan(seconds, workers_of(settings)), passes)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class TrainTask(Task[TrainedModel]):
         }
         with worker.open_store() as store:
             report = worker.reporter(store, model.name)
-            checkpoint, state = train_together(settings, network, dataset, recipe, folder, seed, report, about)
+            checkpoint, state = train_on_all_processes(settings, network, dataset, recipe, folder, seed, report, about)
         return TrainedModel(
             checkpoint=checkpoint.relative_to(worker.folder).as_posix(),
             final_checkpoint=checkpoint.with_name(FINAL).relative_to(worker.folder).as_posix(),

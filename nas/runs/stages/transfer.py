@@ -23,13 +23,13 @@ from nas.results import TransferNetwork, TransferResult
 from nas.runs.given_model import GivenModel
 from nas.runs.run_folder import Run
 from nas.runs.stages.context import Task, Watcher, Worker, run_context
-from nas.runs.stages.train_stage import say
+from nas.runs.stages.train_stage import log_warning
 from nas.settings.schema import Settings
 
 ATTACK = "eval.attacks=pgd20"  # unless another is asked for
 
 
-def together(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[str, GivenModel]]:
+def combine(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[str, GivenModel]]:
     """Settings and networks of a transfer from those of an evaluation of each network; the first one's settings."""
     if len(found) < 2:
         raise InputError("Expected two or more checkpoints to transfer between but got one; `nas eval` attacks one.")
@@ -63,7 +63,7 @@ def together(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[s
     if settings.name.startswith("eval-"):
         settings.name = "transfer"
     networks: dict[str, GivenModel] = {}
-    for (_, network), given in zip(found, told_apart([network for _, network in found])):
+    for (_, network), given in zip(found, distinct_names([network for _, network in found])):
         name, number = given, 2
         while name in networks:
             name, number = f"{given}-{number}", number + 1
@@ -71,7 +71,7 @@ def together(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[s
     return settings, networks
 
 
-def told_apart(networks: list[GivenModel]) -> list[str]:
+def distinct_names(networks: list[GivenModel]) -> list[str]:
     """Their names; of those that share one, the last part of their paths in which all of these differ, if there is."""
     names = [one.name for one in networks]
     paths = [Path(one.source.text).with_suffix("").parts for one in networks]
@@ -164,7 +164,7 @@ def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
     for name, model in worker.models.items():
         text = given[name].source.text
         check_fits(model, worker.dataset, text, settings.eval)
-        say(class_name_warning(model, worker.dataset, text))
+        log_warning(class_name_warning(model, worker.dataset, text))
 
 
 def execute(run: Run, watcher: Watcher) -> TransferResult:
