@@ -1,4 +1,4 @@
-"""Join files of proxy scores and tables on the architecture, and count what could not be used and why."""
+"""Align score files and tables on the architecture, and count the rows that could not be used, by reason."""
 
 from __future__ import annotations
 
@@ -24,25 +24,30 @@ REASONS = {  # why a row is left out -> in words
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A proxy's values on the common architectures, turned so that higher is better."""
+class ProxyValues:
+    """The values of a proxy on the common architectures."""
 
     values: np.ndarray  # (n,)
-    file: int  # whose strings were scored
+    file: int  # the number of its file among the aligned ones
     higher_is_better: bool | None  # as the registry declares it; None for a proxy that it does not have
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """(n,): the values, turned so that higher is better."""
+        return -self.values if self.higher_is_better is False else self.values
 
 
 @dataclass(frozen=True)
-class Joined:
-    """What all files and tables have: n architectures."""
+class Aligned:
+    """The n architectures that all files and tables have in common, and what each has of them."""
 
     n: int
-    classes: list[str]  # (n,) their classes; each its own unless every string counts
+    classes: list[str]  # (n,) their classes; different ones unless every string counts
     rows: int  # of all files: n for each file, and the dropped ones
     dropped: dict[str, int]  # by reason
     failed: dict[str, int]  # rows without a value, by proxy
     empty: list[str]  # proxies without any value, left out
-    proxies: dict[str, Scored]
+    proxies: dict[str, ProxyValues]
     columns: list[np.ndarray]  # per column (levels, n)
     sizes: np.ndarray  # (files, n): weights of the string that the file scored
 
@@ -54,81 +59,80 @@ def in_words(dropped: dict[str, int], failed: dict[str, int]) -> str:
     return ", ".join(parts) + (f" (failed: {', '.join(failing)})" if failing else "")
 
 
-def join(
+def align(
     scores: Sequence[ArrayTable],
     proxies: Sequence[str],
     columns: Sequence[tuple[Table, np.ndarray]],
     every_string: bool = False,
-) -> Joined:
+) -> Aligned:
     """The architectures with a score of every proxy and a value in every column, given as (table, (rows, levels)).
 
-    There is one of each class of isomorphic cells: where a file has several members of a class, one that all files
-    have is preferred, then one with a row of its own in the first table, then the class's representative. With
-    `every_string` each string counts, also beside others of its class. Proxies are all of the files unless some are
-    named.
-    """
-    chosen, empty = _chosen(scores, proxies)
-    used = list(dict.fromkeys(file for file, _ in chosen.values()))
-    failed = {name: int((~np.isfinite(scores[file].column(column))).sum()) for name, (file, column) in chosen.items()}
-    usable = [
-        _usable(scores[file], [c for owner, c in chosen.values() if owner == file], every_string) for file in used
-    ]
-    shared = [name for name in usable[0] if all(name in found for found in usable)]
-    picked = [_pick(name, [found[name] for found in usable], columns[0][0]) for name in shared]
-    values = [_of(table, levels, [strings[0] for strings in picked]) for table, levels in columns]
-    known = np.all([np.isfinite(levels).all(axis=0) for levels in values], axis=0)
-    kept = np.flatnonzero(known)
-    strings = [[picked[at][file] for at in kept] for file in range(len(used))]  # per file, those that were scored
+    There is one of each class of isomorphic cells: where a file has several members of a class, a member that all files
+    have is preferred, then one with a row of its own in the first table, then the representative of the class. With
+    `every_string` each string counts, also beside others of its class. Without names of `proxies`, all of the files
+    are used.
 
-    rows = sum(len(scores[file].architectures) for file in used)
-    members = {name: sum(len(found[name]) for found in usable) for name in shared}  # rows by class, in all files
-    fine = sum(len(of_class) for found in usable for of_class in found.values())
-    there = sum(members[shared[at]] for at in kept)
-    repeated = sum(scores[file].repeated for file in used)
+    Raises InputError if a proxy is unknown or fewer than `FEWEST` architectures are left.
+    """
+    chosen, empty = _chosen_proxies(scores, proxies)
+    used = list(dict.fromkeys(file for file, _ in chosen.values()))
+    files = [scores[file] for file in used]
+    failed = {name: int((~np.isfinite(scores[file].column(column))).sum()) for name, (file, column) in chosen.items()}
+    usable = [_usable(scores[file], [c for f, c in chosen.values() if f == file], every_string) for file in used]
+    common = [name for name in usable[0] if all(name in rows for rows in usable)]
+    picked = [_pick(name, [rows[name] for rows in usable], columns[0][0]) for name in common]
+    values = [_of(table, levels, [strings[0] for strings in picked]) for table, levels in columns]
+    known = np.flatnonzero(np.all([np.isfinite(levels).all(axis=0) for levels in values], axis=0))
+    strings = [[picked[at][file] for at in known] for file in range(len(files))]  # per file, those that were scored
+
+    rows = sum(len(table.architectures) for table in files)
+    repeated = sum(table.repeated for table in files)
+    members = [sum(len(rows[name]) for rows in usable) for name in common]  # rows of each class, in all files
+    complete = sum(len(of_class) for rows in usable for of_class in rows.values())
+    known_members = sum(members[at] for at in known)
     dropped = {
         "repeated": repeated,
-        "failed": rows - fine,
-        "not_common": fine - sum(members.values()),
-        "not_in_tables": sum(members.values()) - there,
-        "isomorphic": there - len(used) * len(kept),
+        "failed": rows - complete,
+        "not_common": complete - sum(members),
+        "not_in_tables": sum(members) - known_members,
+        "isomorphic": known_members - len(files) * len(known),
     }
-    if len(kept) < FEWEST:
+    if len(known) < FEWEST:
         why = in_words(dropped, failed)
         raise InputError(
-            f"Expected at least {FEWEST} architectures that all score files and tables have but got {len(kept)}: of "
+            f"Expected at least {FEWEST} architectures that all score files and tables have but got {len(known)}: of "
             f"{rows + repeated:,} rows {why or 'none was dropped'}; leave out a file, proxy or column, or score more."
         )
-    return Joined(
-        n=len(kept),
-        classes=_classes(scores[used[0]], strings[0]),
+    class_of = dict(zip(files[0].architectures, files[0].classes))
+    return Aligned(
+        n=len(known),
+        classes=[class_of[text] for text in strings[0]],
         rows=rows + repeated,
         dropped=dropped,
         failed=failed,
         empty=empty,
         proxies={
-            name: _scored(scores[file], column, strings[used.index(file)], used.index(file))
+            name: _values(files[used.index(file)], column, strings[used.index(file)], used.index(file))
             for name, (file, column) in chosen.items()
         },
-        columns=[levels[:, kept] for levels in values],
-        sizes=np.array([[_size(scores[file], text) for text in texts] for file, texts in zip(used, strings)]),
+        columns=[levels[:, known] for levels in values],
+        sizes=np.array([[_size(table, text) for text in texts] for table, texts in zip(files, strings)]),
     )
 
 
 def _usable(table: Table, columns: list[str], every_string: bool) -> dict[str, dict[str, int]]:
-    """Class (or string, if each counts) → string → row, of the rows that have all of the columns."""
-    fine = np.all([np.isfinite(table.column(name)) for name in columns], axis=0)
+    """Class (or string, if each counts) → string → row, of the rows that have a value in all of the columns."""
+    complete = np.all([np.isfinite(table.column(name)) for name in columns], axis=0)
     keys = table.architectures if every_string else table.classes
-    found: dict[str, dict[str, int]] = {}
-    for row in np.flatnonzero(fine):
-        found.setdefault(keys[row], {})[table.architectures[row]] = int(row)
-    return found
+    usable: dict[str, dict[str, int]] = {}
+    for row in np.flatnonzero(complete):
+        usable.setdefault(keys[row], {})[table.architectures[row]] = int(row)
+    return usable
 
 
-def _scored(table: Table, column: str, strings: list[str], file: int) -> Scored:
+def _values(table: Table, column: str, strings: list[str], file: int) -> ProxyValues:
     proxy = PROXIES.components.get(column)
-    higher = proxy.higher_is_better if proxy is not None else None
-    values = table.values(column, strings)
-    return Scored(-values if higher is False else values, file, higher)
+    return ProxyValues(table.values(column, strings), file, None if proxy is None else proxy.higher_is_better)
 
 
 def _pick(name: str, strings: list[dict[str, int]], table: Table) -> list[str]:
@@ -138,30 +142,26 @@ def _pick(name: str, strings: list[dict[str, int]], table: Table) -> list[str]:
         return not table.has(text), text != name, text
 
     common = set(strings[0]).intersection(*strings[1:])
-    return [min(common or known, key=preference) for known in strings]
+    return [min(common or of_file, key=preference) for of_file in strings]
 
 
 def _of(table: Table, levels: np.ndarray, architectures: list[str]) -> np.ndarray:
     """(levels, architectures), NaN where the table has none."""
     rows = table.rows(architectures)
-    padded = np.concatenate([levels, np.full((1, levels.shape[1]), np.nan)])  # row -1: not there
+    padded = np.concatenate([levels, np.full((1, levels.shape[1]), np.nan)])  # for row -1: not there
     return padded[rows].T
-
-
-def _classes(table: Table, architectures: list[str]) -> list[str]:
-    known = dict(zip(table.architectures, table.classes))
-    return [known[text] for text in architectures]
 
 
 def _size(table: Table, text: str) -> int:
     return table.space.cost(table.space.parse(text)).params
 
 
-def _chosen(scores: Sequence[ArrayTable], proxies: Sequence[str]) -> tuple[dict[str, tuple[int, str]], list[str]]:
+def _chosen_proxies(
+    scores: Sequence[ArrayTable], proxies: Sequence[str]
+) -> tuple[dict[str, tuple[int, str]], list[str]]:
     """Name of each proxy → (file, its column there), and the proxies that have no value at all.
 
-    A name that several files have is told apart by the file's: `FILE:NAME`. Asked for by its bare name it is all of
-    them.
+    A name that several files have becomes `FILE:NAME`. The bare name asks for all of them.
     """
     owners: dict[str, list[int]] = {}
     for file, table in enumerate(scores):

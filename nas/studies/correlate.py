@@ -18,7 +18,7 @@ from nas.core.io.files import csv_text
 from nas.core.io.records import Record
 from nas.core.registry import suggest
 from nas.core.statistics import ranks
-from nas.studies.align import Joined, join
+from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, Collection
 
 SAME = 0.95  # |rho| with params from which a ranking counts as that of size
@@ -105,36 +105,36 @@ def correlate(
     names = accuracies.chosen(columns)
     if not names:
         raise InputError("Expected columns of accuracies but the tables have none; see --columns.")
-    joined = join(scores, proxies, [accuracies.levels(name) for name in names], every_string)
-    wrong = [name for name in against if name != SIZE and name not in joined.proxies]
+    aligned = align(scores, proxies, [accuracies.levels(name) for name in names], every_string)
+    wrong = [name for name in against if name != SIZE and name not in aligned.proxies]
     if wrong:
         raise InputError(
             f"Expected {SIZE} or one of the proxies to compare with but got {wrong[0]!r}"
-            f"{suggest(wrong[0], list(joined.proxies))}; there are {', '.join(joined.proxies)}."
+            f"{suggest(wrong[0], list(aligned.proxies))}; there are {', '.join(aligned.proxies)}."
         )
-    study = _Study(joined, names, resamples, seed)
+    rankings = _Rankings(aligned, names, resamples, seed)
     cells = {
-        proxy: {name: ProxyCorrelation(*_numbers(study, row, column)) for column, name in enumerate(names)}
-        for row, proxy in enumerate(joined.proxies)
+        proxy: {name: ProxyCorrelation(*rankings.numbers(row, column)) for column, name in enumerate(names)}
+        for row, proxy in enumerate(aligned.proxies)
     }
-    size = len(joined.proxies)
+    size = len(aligned.proxies)
     return Correlations(
-        n=joined.n,
+        n=aligned.n,
         every_string=every_string,
-        rows=joined.rows,
-        dropped=joined.dropped,
-        failed=joined.failed,
+        rows=aligned.rows,
+        dropped=aligned.dropped,
+        failed=aligned.failed,
         columns=names,
         proxies=cells,
-        size={name: Correlation(*_numbers(study, size, column)[:4]) for column, name in enumerate(names)},
-        rho_with_params=study.rho_with_params,
-        turned=[name for name, one in joined.proxies.items() if one.higher_is_better is False],
-        unknown_direction=[name for name, one in joined.proxies.items() if one.higher_is_better is None],
+        size={name: Correlation(*rankings.numbers(size, column)[:4]) for column, name in enumerate(names)},
+        rho_with_params=rankings.rho_with_params,
+        turned=[name for name, one in aligned.proxies.items() if one.higher_is_better is False],
+        unknown_direction=[name for name, one in aligned.proxies.items() if one.higher_is_better is None],
         differences={
-            proxy: {other: _differences(study, proxy, other) for other in against if other != proxy}
-            for proxy in (joined.proxies if against else ())
+            proxy: {other: rankings.differences(proxy, other) for other in against if other != proxy}
+            for proxy in (aligned.proxies if against else ())
         },
-        warnings=_warnings(joined, study, cells),
+        warnings=_warnings(aligned, rankings, cells),
     )
 
 
@@ -148,68 +148,64 @@ def table_rows(result: Correlations) -> str:
     return csv_text([["proxy", "column", "n", *NUMBERS], *rows])
 
 
-class _Study:
+class _Rankings:
     """All correlations at once: of the proxies, then the sizes, with every level of every column, then the sizes."""
 
-    def __init__(self, joined: Joined, names: list[str], resamples: int, seed: int) -> None:
-        self.names, self.proxies = names, list(joined.proxies)
-        self.columns = joined.columns
+    def __init__(self, aligned: Aligned, names: list[str], resamples: int, seed: int) -> None:
+        self.names, self.proxies = names, list(aligned.proxies)
+        self.columns = aligned.columns
         ends = np.cumsum([len(levels) for levels in self.columns])
         self.slices = [slice(end - len(levels), end) for end, levels in zip(ends, self.columns)]
-        self.rows = np.concatenate([[one.values for one in joined.proxies.values()], joined.sizes])
-        self.file = [one.file for one in joined.proxies.values()] + list(range(len(joined.sizes)))
-        columns = np.concatenate([*self.columns, joined.sizes])
+        self.rows = np.concatenate([[one.ranking for one in aligned.proxies.values()], aligned.sizes])
+        self.file = [one.file for one in aligned.proxies.values()] + list(range(len(aligned.sizes)))
+        columns = np.concatenate([*self.columns, aligned.sizes])
         self.point = ranks.spearman_matrix(self.rows, columns)
-        self.draws = ranks.bootstrap_spearman(self.rows, columns, resamples, seed, groups=joined.classes)
+        self.draws = ranks.bootstrap_spearman(self.rows, columns, resamples, seed, groups=aligned.classes)
         sizes = self.point[:, ends[-1] :]
         self.rho_with_params = {name: _number(sizes[row, self.file[row]]) for row, name in enumerate(self.proxies)}
 
-    def spearman(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
+    def numbers(self, row: int, column: int) -> list[float | None]:
+        """Of a row with a column, in the order of `NUMBERS`."""
+        kendall = float(np.mean([ranks.kendall(self.rows[row], level) for level in self.columns[column]]))
+        spearman, partial = (
+            [measure(self.point, row, column), *ranks.percentile_interval(measure(self.draws, row, column))]
+            for measure in (self._spearman, self._partial)
+        )
+        return list(map(_number, [*spearman, kendall, *partial]))
+
+    def differences(self, proxy: str, other: str) -> dict[str, RhoDifference]:
+        """Spearman's rho of a proxy minus that of another (or of size), by column."""
+        row, beside = (
+            self.proxies.index(name) if name in self.proxies else len(self.proxies) for name in (proxy, other)
+        )
+        by_column = {}
+        for column, name in enumerate(self.names):
+            value, draws = (
+                self._spearman(matrix, row, column) - self._spearman(matrix, beside, column)
+                for matrix in (self.point, self.draws)
+            )
+            by_column[name] = RhoDifference(*map(_number, (value, *ranks.percentile_interval(draws))))
+        return by_column
+
+    def _spearman(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
         return matrix[..., row, self.slices[column]].mean(axis=-1)
 
-    def partial(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
+    def _partial(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
         size = len(self.proxies) + self.file[row]  # its row
         with_size = matrix[..., row, self.slices[-1].stop + self.file[row], None]
         with_column, of_size = (matrix[..., which, self.slices[column]] for which in (row, size))
         return ranks.partial(with_column, with_size, of_size).mean(axis=-1)
 
-    def kendall(self, row: int, column: int) -> float:
-        return float(np.mean([ranks.kendall(self.rows[row], level) for level in self.columns[column]]))
 
-
-def _numbers(study: _Study, row: int, column: int) -> list[float | None]:
-    """In the order of `NUMBERS`."""
-    parts: list[Any] = []
-    for measure in (study.spearman, study.partial):
-        parts += [measure(study.point, row, column), *ranks.percentile_interval(measure(study.draws, row, column))]
-    parts.insert(3, study.kendall(row, column))
-    return list(map(_number, parts))
-
-
-def _differences(study: _Study, proxy: str, other: str) -> dict[str, RhoDifference]:
-    row, beside = (
-        study.proxies.index(name) if name in study.proxies else len(study.proxies) for name in (proxy, other)
-    )
-    found = {}
-    for column, name in enumerate(study.names):
-        value, draws = (
-            study.spearman(matrix, row, column) - study.spearman(matrix, beside, column)
-            for matrix in (study.point, study.draws)
-        )
-        low, high = ranks.percentile_interval(draws)
-        found[name] = RhoDifference(_number(value), _number(low), _number(high))
-    return found
-
-
-def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, ProxyCorrelation]]) -> list[str]:
-    found = [f"{name}: left out, as it has no value at all." for name in joined.empty if name not in cells]
-    for name, levels in zip(study.names, study.columns):
+def _warnings(aligned: Aligned, rankings: _Rankings, cells: dict[str, dict[str, ProxyCorrelation]]) -> list[str]:
+    found = [f"{name}: left out, as it has no value at all." for name in aligned.empty if name not in cells]
+    for name, levels in zip(rankings.names, rankings.columns):
         if (np.ptp(levels, axis=1) == 0).any():
-            found.append(f"{name}: the same for all {joined.n:,} architectures, so no ranking is defined.")
-    for name, one in joined.proxies.items():
+            found.append(f"{name}: the same for all {aligned.n:,} architectures, so no ranking is defined.")
+    for name, one in aligned.proxies.items():
         if np.ptp(one.values) == 0:
-            found.append(f"{name}: the same for all {joined.n:,} architectures, so it ranks nothing.")
-    for name, rho in study.rho_with_params.items():
+            found.append(f"{name}: the same for all {aligned.n:,} architectures, so it ranks nothing.")
+    for name, rho in rankings.rho_with_params.items():
         columns = [column for column, cell in cells[name].items() if cell.explained_by_size]
         if rho is not None and abs(rho) >= SAME:
             found.append(
@@ -218,7 +214,7 @@ def _warnings(joined: Joined, study: _Study, cells: dict[str, dict[str, ProxyCor
         elif columns:
             found.append(
                 f"{name}: size may be all that it ranks by for {', '.join(columns)} (the uncorrected interval of its "
-                f"partial rho given params contains 0 or has turned its sign, on {joined.n:,} architectures)."
+                f"partial rho given params contains 0 or has turned its sign, on {aligned.n:,} architectures)."
             )
     return found
 

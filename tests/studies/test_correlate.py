@@ -15,7 +15,7 @@ from scipy import stats
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.strategies.proxies import PROXIES
-from nas.studies.align import Joined, in_words, join
+from nas.studies.align import Aligned, align, in_words
 from nas.studies.correlate import Correlations, ProxyCorrelation, correlate, table_rows
 from nas.studies.plots.heatmap import KINDS, heat_map
 from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_robbench, read_scores
@@ -180,15 +180,15 @@ def twins(text: str) -> list[str]:
     return [str(arch) for arch in SPACE if arch.expression() == wanted]
 
 
-def joined(files: list[list[str]], known: list[str], every_string: bool = False) -> Joined:
-    """Files whose proxy is the number of the row, joined with a table of these architectures."""
+def aligned(files: list[list[str]], known: list[str], every_string: bool = False) -> Aligned:
+    """Files whose proxy is the number of the row, aligned with a table of these architectures."""
     scores = [
         ArrayTable(f"{number}.csv", texts, {f"x{number}": np.arange(float(len(texts)))})
         for number, texts in enumerate(files)
     ]
     rows = np.arange(float(len(known)))
     accuracy = ArrayTable("t", known, {"clean": rows})
-    return join(scores, [], [(accuracy, accuracy.levels("clean"))], every_string)
+    return align(scores, [], [(accuracy, accuracy.levels("clean"))], every_string)
 
 
 def test_one_of_each_class_is_taken() -> None:
@@ -199,7 +199,7 @@ def test_one_of_each_class_is_taken() -> None:
     best = str(SPACE.canonical(SPACE.parse(plain[0])))
     others = [text for text in plain if text != best]
     known = [shared[1], measured[3], others[3]]
-    found = joined(
+    found = aligned(
         [
             [shared[0], shared[2], measured[0], measured[3], others[0], best],
             [shared[2], shared[1], measured[1], measured[2], best, others[1]],
@@ -221,7 +221,7 @@ def test_one_of_each_class_is_taken() -> None:
 def test_every_string_can_count() -> None:
     members = twins(CHAIN.replace("OP", "nor_conv_1x1"))[:4]
     other = twins(CHAIN.replace("OP", "nor_conv_3x3"))[:2]
-    found = joined([[*members, *other], [*other, *members[1:]]], [members[0], other[1]], every_string=True)
+    found = aligned([[*members, *other], [*other, *members[1:]]], [members[0], other[1]], every_string=True)
     assert found.n == 5
     assert found.proxies["x0"].values.tolist() == [1, 2, 3, 4, 5]
     assert found.columns[0].tolist() == [[0, 0, 0, 1, 1]]

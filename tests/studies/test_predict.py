@@ -16,18 +16,20 @@ from nas.search_spaces import NASBench201
 from nas.strategies.predictors import PREDICTORS, Predictor
 from nas.studies import predict as driver
 from nas.studies.plots.predictions import picture
-from nas.studies.predict import Data, Protocol, assemble, chosen_targets, csv_rows, predict
+from nas.studies.predict import FitJob, Fits, Protocol, predict
+from nas.studies.prediction_data import PredictionData, chosen_targets, prediction_data
+from nas.studies.prediction_result import csv_rows
 from nas.tables import ArrayTable, Collection, TableSettings, read_scores
 
 TARGETS = {"clean": ("clean",), "fgsm": ("fgsm@1",), "clean+fgsm": ("clean", "fgsm@1")}
 
 
 @pytest.fixture
-def data() -> Data:
+def data() -> PredictionData:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 4))
     y = np.stack([x[:, 0] + 0.3 * x[:, 1], x[:, 0] * x[:, 2]], axis=1) + 0.1 * rng.normal(size=(120, 2))
-    return Data([str(row) for row in range(120)], ["a", "b", "c", "d"], x, ["clean", "fgsm@1"], y, 120, {})
+    return PredictionData([str(row) for row in range(120)], ["a", "b", "c", "d"], x, ["clean", "fgsm@1"], y, 120, {})
 
 
 def fewer(model: str, trees: int) -> type[Predictor]:
@@ -36,7 +38,7 @@ def fewer(model: str, trees: int) -> type[Predictor]:
     return type("Fewer", (kind,), {"Options": staticmethod(partial(kind.Options, trees=trees))})
 
 
-def test_the_papers_split_is_scikit_learns_to_the_letter(data: Data) -> None:
+def test_the_papers_split_is_scikit_learns_to_the_letter(data: PredictionData) -> None:
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.metrics import r2_score
     from sklearn.model_selection import train_test_split
@@ -65,7 +67,7 @@ def test_the_papers_split_is_scikit_learns_to_the_letter(data: Data) -> None:
 
 
 @pytest.mark.parametrize("model", ["auto", "forest"])
-def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_labels_are_not_looked_at(data: PredictionData, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, guesses = fewer(model, 20), []
 
     class Watched(kind):  # type: ignore[misc, valid-type]
@@ -75,8 +77,8 @@ def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pyte
             return answer
 
     monkeypatch.setitem(PREDICTORS.components, model, Watched)
-    study = driver._Study(data, TARGETS, model)
-    _, test = study.split(driver._Job("splits", 3))
+    fits = Fits(data, TARGETS, model)
+    _, test = fits.split(FitJob("splits", 3))
     shuffled = data.values.copy()
     shuffled[test] = np.random.default_rng(1).permutation(shuffled[test])
     first = predict(data, TARGETS, Protocol(model, "1", seed=3))
@@ -90,7 +92,7 @@ def test_test_labels_are_not_looked_at(data: Data, model: str, monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Data) -> None:
+def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: PredictionData) -> None:
     protocol = Protocol("extra-trees", "3", seed=1)
     result = predict(data, TARGETS, protocol)
     assert result == predict(data, TARGETS, protocol, ExecutorSettings(workers=2))
@@ -99,7 +101,9 @@ def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Data)
     assert result.fit.r2_sd["clean"] == pytest.approx(np.std(single, ddof=1))
 
 
-def test_learning_curves_rise_and_everything_is_drawn_and_listed(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_curves_rise_and_everything_is_drawn_and_listed(
+    data: PredictionData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(driver, "CURVE_SEEDS", 2)
     for model in ("extra-trees", "forest"):
         monkeypatch.setitem(PREDICTORS.components, model, fewer(model, 20))
@@ -139,7 +143,7 @@ def test_names_of_targets() -> None:
 def test_the_numbering_of_nodes_is_not_used() -> None:
     cells = list({str(NASBench201().sample(Random(seed))) for seed in range(30)})
     tables = Collection({"": ArrayTable("t", cells, {"clean": np.arange(float(len(cells)))})})
-    names = assemble(tables, ["clean"], "graph").names
+    names = prediction_data(tables, ["clean"], "graph").names
     assert "ways nor_conv_3x3" in names
     assert "count nor_conv_3x3" in names
     assert not any(name.startswith(("edge ", "degree ")) for name in names)
@@ -150,18 +154,18 @@ def test_one_row_of_each_class() -> None:
     cells = list({str(space.sample(rng)) for _ in range(60)})
     values = np.linspace(0, 1, len(cells))
     tables = Collection({"": ArrayTable("t", cells, {"clean": values})})
-    found = assemble(tables, ["clean"], "graph")
+    found = prediction_data(tables, ["clean"], "graph")
     assert found.classes == list(dict.fromkeys(str(space.canonical(space.parse(text))) for text in cells))
     scores = ArrayTable("s", cells[:40], {"params": values[:40], "odd": -values[:40]})
-    both = assemble(tables, ["clean"], "both", [scores])
+    both = prediction_data(tables, ["clean"], "both", [scores])
     assert both.names[:2] == ["params", "odd"]
     assert len(both.classes) <= 40
     np.testing.assert_array_equal(both.features[:, 0], -both.features[:, 1])
-    assert assemble(tables, ["clean"], "proxies", [scores], ["odd"]).names == ["odd"]
+    assert prediction_data(tables, ["clean"], "proxies", [scores], ["odd"]).names == ["odd"]
     with pytest.raises(InputError, match="needs no file"):
-        assemble(tables, ["clean"], "proxies")
+        prediction_data(tables, ["clean"], "proxies")
     with pytest.raises(InputError, match="did you mean 'graph'"):
-        assemble(tables, ["clean"], "graphs")
+        prediction_data(tables, ["clean"], "graphs")
 
 
 def test_of_a_class_the_string_that_was_measured_counts() -> None:
@@ -174,11 +178,11 @@ def test_of_a_class_the_string_that_was_measured_counts() -> None:
     measured, others = list(pairs.values()), list(pairs)
     tables = Collection({"": ArrayTable("t", measured, {"clean": np.arange(40.0)})})
     nearly = ArrayTable("s", [others[0], *measured[:0:-1]], {"p": np.arange(40.0)})
-    found = assemble(tables, ["clean"], "proxies", [nearly])
+    found = prediction_data(tables, ["clean"], "proxies", [nearly])
     assert found.dropped["other_member"] == 1
     assert found.classes == others[:0:-1], "in the order of the scores"
     np.testing.assert_array_equal(found.features[:, 0], np.arange(1.0, 40.0))
-    by_class = assemble(tables, ["clean"], "proxies", [ArrayTable("s", others, {"p": np.arange(40.0)})])
+    by_class = prediction_data(tables, ["clean"], "proxies", [ArrayTable("s", others, {"p": np.arange(40.0)})])
     assert (len(by_class.classes), by_class.dropped["other_member"]) == (40, 0)
 
 
@@ -189,7 +193,7 @@ def test_published_numbers_are_reproduced(data_dir: Path) -> None:
     scores = [read_scores(data_dir / "nasbench201/zc_proxies_cifar10.csv")]
     targets = chosen_targets(tables, ["clean", "fgsm", "pgd", "clean+fgsm"])
     found = predict(
-        assemble(tables, sum(targets.values(), ()), "proxies", scores), targets, Protocol("forest", "paper")
+        prediction_data(tables, sum(targets.values(), ()), "proxies", scores), targets, Protocol("forest", "paper")
     )
     assert found.n == 6144
     for name, value in {"clean": 0.964, "fgsm": 0.874, "pgd": 0.627, "clean+fgsm": 0.918}.items():
@@ -200,7 +204,7 @@ def test_published_numbers_are_reproduced(data_dir: Path) -> None:
 def test_the_graph_tells_more_than_the_proxies(data_dir: Path) -> None:
     tables = TableSettings(robustness=str(data_dir / "robustness-dataset")).open()
     targets = chosen_targets(tables, [])
-    found = predict(assemble(tables, sum(targets.values(), ()), "graph"), targets, Protocol("auto", "1"))
+    found = predict(prediction_data(tables, sum(targets.values(), ()), "graph"), targets, Protocol("auto", "1"))
     least = {"clean": 0.98, "fgsm": 0.95, "pgd": 0.88, "apgd": 0.9, "square": 0.835}
     assert found.n == 6466
     for name, value in least.items():

@@ -11,7 +11,7 @@ from nas.commands.tables.options import SPREAD, Files, benchmarks, spread, words
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
-    from nas.studies.predict import Prediction
+    from nas.studies.prediction_result import PredictionResult
 
 TOP = 5  # importances shown
 
@@ -73,7 +73,9 @@ class Predict(Command):
     ) -> None:
         from nas.strategies.predictors import PREDICTORS
         from nas.studies.plots.predictions import picture
-        from nas.studies.predict import MODELS, Protocol, assemble, chosen_targets, csv_rows, predict
+        from nas.studies.predict import MODELS, Protocol, predict
+        from nas.studies.prediction_data import chosen_targets, prediction_data
+        from nas.studies.prediction_result import csv_rows
         from nas.tables import read_scores
 
         files = Files(tables, scores, csv, plot)
@@ -89,7 +91,7 @@ class Predict(Command):
         wanted = chosen_targets(opened, words(targets))
         columns = [column for columns in wanted.values() for column in columns]
         read = [read_scores(path, dataset) for path in scores]
-        data = assemble(opened, columns, features, read, words(proxies))
+        data = prediction_data(opened, columns, features, read, words(proxies))
         with output.counting("predict", None) as counter:
 
             def tick(done: int, total: int) -> None:
@@ -103,7 +105,7 @@ class Predict(Command):
         files.note(output)
 
 
-def _text(result: Prediction) -> str:
+def _text(result: PredictionResult) -> str:
     """For people: R² and tau by target, then the study, then the learning curves."""
     how = "the paper's split" if result.splits == "paper" else f"mean ± sd of {result.splits} splits"
     how = "one split" if result.splits == "1" else how

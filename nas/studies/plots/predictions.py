@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from nas.core.errors import InputError
 from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, INK, SERIES, SERIES_DASHES, SOFT, VERMILION
 from nas.report.wording import metric
-from nas.studies.predict import Fit, Prediction
+from nas.studies.prediction_result import Fit, PredictionResult
 
 MOST = 15  # features in a panel
 BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a row
 
 
-def picture(result: Prediction, kind: str) -> bytes:
+def picture(result: PredictionResult, kind: str) -> bytes:
     """Learning curves where the result has them, else importances, as a file of this kind."""
     style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "predict"}
     with rc_context(style):
@@ -49,12 +49,12 @@ def _label(target: str) -> str:
     return " + ".join(map(metric, target.split("+")))
 
 
-def _how(result: Prediction) -> str:
+def _how(result: PredictionResult) -> str:
     splits = "the paper's split" if result.splits == "paper" else f"mean of {result.splits} random splits"
     return f"{result.n:,} classes, {result.model} on {result.features} features, {splits}"
 
 
-def _importances(result: Prediction) -> Figure:
+def _importances(result: PredictionResult) -> Figure:
     """A panel for each target of several columns (or each target), its features in the order of their importance, with
     the bars of its parts beside its own; with `study` a second column without the most important feature."""
     everything = result.importances
@@ -101,7 +101,7 @@ def _importances(result: Prediction) -> Figure:
     return figure
 
 
-def _curves(result: Prediction, curves: dict[str, Fit]) -> Figure:
+def _curves(result: PredictionResult, curves: dict[str, Fit]) -> Figure:
     """R² and Kendall's tau over the number of labelled architectures, with the band of one standard deviation."""
     targets = [target for target in result.targets if "+" not in target] or list(result.targets)
     sizes = [int(size) for size in curves]
