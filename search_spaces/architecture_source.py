@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from nas.core.errors import InputError
-from nas.core.io.files import open_text, refuse_encoding
+from nas.core.io.files import check_encoding, open_text
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 
@@ -144,7 +144,7 @@ class ArchitectureSource:
             raise InputError(f"Expected a readable file of architectures but {name}: {error.strerror}.") from error
         except (csv.Error, UnicodeError) as error:
             if isinstance(error, UnicodeDecodeError):
-                refuse_encoding(error.object, name)
+                check_encoding(error.object, name)
             raise InputError(f"Expected lines of text in {name} but: {error}.") from error
 
     def _drawn(self) -> Iterator[Point]:
@@ -204,7 +204,7 @@ def _unmarked(lines: Iterable[str], name: str) -> Iterator[str]:
     """The lines without a byte order mark, which standard input may begin with."""
     rest = iter(lines)
     for first in rest:
-        refuse_encoding(first[:4].encode("utf-8", "surrogateescape"), name)
+        check_encoding(first[:4].encode("utf-8", "surrogateescape"), name)
         yield first.removeprefix("\ufeff")
         break
     yield from rest

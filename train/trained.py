@@ -14,7 +14,7 @@ from nas.core.io import checkpoint
 from nas.core.io.checkpoint import State
 from nas.core.io.records import Json
 from nas.core.io.states import difference
-from nas.core.reasons import said
+from nas.core.reasons import message_of
 from nas.search_spaces import SPACES, BuildSettings, Network
 
 
@@ -108,7 +108,7 @@ def assembled(payload: State, expected: str) -> tuple[Network, TrainedNetwork]:
             raise ValueError(problem)
         network.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, NasError) as error:
-        reason = said(error) or type(error).__name__
+        reason = message_of(error) or type(error).__name__
         raise InputError(
             f"Expected {expected} does not fit ({reason}); train again or use the version that wrote it."
         ) from error

@@ -1,14 +1,14 @@
-"""The few errors of the project; each message says what was expected, what came, and what to do."""
+"""The errors of the project; each message says what was expected, what it was instead, and what to do."""
 
 from __future__ import annotations
 
-LONGEST = 2000  # characters of a message: what was given may be a whole file
+MAX_CHARACTERS = 2000  # of a message: the wrong value may be the content of a whole file
 
 
 def printable(text: str) -> str:
-    """`text` in which whatever a terminal would obey or could not show stands as its escape, such as \\x1b.
+    """`text` with characters that a terminal would obey or cannot show replaced by escapes such as \\x1b.
 
-    Names in files of others may hold such characters; line ends stay.
+    Names in foreign files may contain such characters. Line ends stay.
     """
     if text.replace("\n", "").isprintable():
         return text
@@ -16,31 +16,31 @@ def printable(text: str) -> str:
 
 
 class NasError(Exception):
-    """A stage failed for a reason that is told in one line. `exit_code` is what the command line returns.
+    """A failure that the message explains in one line. `exit_code` is what the command line returns.
 
-    The message is made printable on one line and, where it is longer than `LONGEST`, cut in its middle.
+    The message is made printable on one line and, if it is longer than `MAX_CHARACTERS`, its middle is cut out.
     """
 
     exit_code = 1
 
     def __init__(self, message: str) -> None:
         line = printable(" ".join(part.strip() for part in message.split("\n")))
-        half = (LONGEST - 5) // 2
-        super().__init__(line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}")
+        half = (MAX_CHARACTERS - 5) // 2
+        super().__init__(line if len(line) <= MAX_CHARACTERS else f"{line[:half]} ... {line[-half:]}")
 
 
 class InputError(NasError):
-    """Something the user can mend: a bad argument, a missing file, a full disk, a taken folder."""
+    """Something that the user can correct: a bad argument, a missing file, a full disk, a folder in use."""
 
     exit_code = 2
 
 
 class ResourceError(NasError):
-    """The machine ran out of something in the middle of work (memory, file handles); the run can be resumed."""
+    """The machine ran out of memory or file handles during the work; the run can be resumed."""
 
 
 class Interrupted(NasError):
-    """The user stopped a command that is no run; the message says how it goes on."""
+    """The user stopped a command that is not a run; the message says how to continue."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -48,9 +48,9 @@ class Interrupted(NasError):
 
 
 class Terminated(BaseException):
-    """A signal that asks the process to end, turned into an exception so that what is under way is left in order.
+    """A signal asked the process to end; as an exception it lets the current work clean up.
 
-    `run` is the folder of the run that was stopped, as the user would write it.
+    `run` is the folder of the stopped run, as the user would write it.
     """
 
     def __init__(self, number: int, run: str = "RUN") -> None:

@@ -1,4 +1,4 @@
-"""Packages that only some commands need: imported when they are needed, and named when they are missing."""
+"""Optional packages: imported where they are needed, with an error message that says how to install them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nas.core.errors import InputError
 
 
 def optional(module: str, extra: str) -> ModuleType:
-    """The module of an optional package; `InputError` says which extra of this project installs it."""
+    """Import the module of an optional package. Raises `InputError`, which names the extra of this project to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What is optimised: a metric and its direction."""
+"""A goal of the optimisation."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class Goal:
     higher_is_better: bool = True
 
     def fitness(self, metrics: dict[str, float]) -> float:
-        """The metric turned so that more is better."""
+        """The metric with a sign such that higher is better."""
         return metrics[self.name] if self.higher_is_better else -metrics[self.name]

@@ -1,4 +1,4 @@
-"""Images as the networks take them: floats in [0, 1], and the check that nothing else comes in."""
+"""Images as networks take them, floats in [0, 1], and a check of that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def unit_range(images: Tensor) -> Tensor:
 
 
 def check_unit_range(images: Tensor) -> None:
-    """`InputError` unless `images` are floats in [0, 1]: the networks here normalise inside."""
+    """Raises `InputError` unless `images` are floats in [0, 1]: the networks normalise them themselves."""
     if not images.is_floating_point():
         raise InputError(f"Expected images as floats in [0, 1] but got {images.dtype}; divide bytes by 255.")
     low, high = (images.min().item(), images.max().item()) if images.numel() else (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, machine, revision of the source, settings. All of it plain values."""
+"""Provenance of a result, as plain values: versions, machine, revision of the source, checksum of the settings."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ PACKAGES = (
     "ray",
     "timm",
 )
-SECONDS = 10  # that git or the system may take to answer
-Hardware = dict[str, str | float | None]  # what a machine tells of itself; None for what it does not say
+TIMEOUT_SECONDS = 10  # for answers of git and of the system
+Hardware = dict[str, str | float | None]  # properties of a machine; None for unknown ones
 
 
 class Revision(TypedDict):
-    """The commit of the project, and whether tracked files differ from it."""
+    """The commit of the project, and whether tracked files have been changed since."""
 
     commit: str
     changed: bool
 
 
 class Environment(TypedDict):
-    """What a process computes with; no revision where the project is not a checkout."""
+    """What a process computes with; `source` is `None` if the project is not a git checkout."""
 
     versions: dict[str, str]
     hardware: Hardware
@@ -62,20 +62,20 @@ def _versions() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that a number depends on."""
+    """Versions of all packages that can influence a number."""
     return dict(_versions())
 
 
 def hardware(device: torch.device) -> Hardware:
-    """The machine that this process is on, and its GPU if `device` is one; cores as the system counts them."""
+    """The machine of this process, and its GPU if `device` is one; cores as the system counts them."""
     found: Hardware = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),  # what torch's own kernels use; they may round by it
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # of torch's kernels; rounding may depend on them
         "memory_gib": _memory(),
     }
-    if device.type == "cuda" and torch.cuda.is_available():  # else it is one of a cluster
+    if device.type == "cuda" and torch.cuda.is_available():  # otherwise it is a GPU of a cluster
         properties = torch.cuda.get_device_properties(device)
         found["gpu"] = properties.name
         found["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)
@@ -86,27 +86,27 @@ def hardware(device: torch.device) -> Hardware:
 
 @lru_cache(maxsize=1)
 def _cpu() -> str:
-    """The model as the system names it."""
+    """The model of the processor, as the system names it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:  # not Linux
         pass
-    told = _answer("sysctl", "-n", "machdep.cpu.brand_string") if platform.system() == "Darwin" else None
-    return told or platform.processor() or "unknown"
+    brand = _answer("sysctl", "-n", "machdep.cpu.brand_string") if platform.system() == "Darwin" else None
+    return brand or platform.processor() or "unknown"
 
 
 def _memory() -> float | None:
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, OSError, ValueError):  # a system that does not say
+    except (AttributeError, OSError, ValueError):  # unknown on this system
         return None
 
 
 @lru_cache(maxsize=1)
 def revision() -> Revision | None:
-    """The revision of the project as git tells it; None where it is not a checkout."""
+    """The revision of the project according to git; `None` if it is not a checkout."""
     root = str(Path(__file__).resolve().parents[2])
     if not (Path(root) / ".git").exists():
         return None
@@ -117,7 +117,7 @@ def revision() -> Revision | None:
 
 def _answer(*command: str) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeError):
         return None
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""What somebody else's code says when it fails, as a part of a message: one line, whole sentences, no colours."""
+"""Errors of other people's code as part of a message: on one line, in whole sentences, without terminal colours."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-MOST = 500  # characters of a reason
-COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)")  # what a terminal obeys
+MAX_CHARACTERS = 500  # of a reason
+COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)")  # escape sequences of terminals
 ENDS = ".!?"
-FORBIDDEN = re.compile(r"Unsupported (?:global: GLOBAL|class) (\S+)")  # what torch says of objects in a file
-FILE = "it"  # the file that could not be read
+FORBIDDEN = re.compile(r"Unsupported (?:global: GLOBAL|class) (\S+)")  # torch's message about objects in a file
+FILE = "it"  # how a reason refers to the file that could not be read
 SCRIPT = "TorchScript"
-CAUSE = re.compile(r"\n\w+(?:Error|Exception): ([^\n]+)\Z")  # the last line of a trace
+CAUSE = re.compile(r"\n\w+(?:Error|Exception): ([^\n]+)\Z")  # the last line of a traceback
 
 
 def plain(text: str) -> str:
-    """`text` on one line, without what colours a terminal."""
+    """`text` on one line, without the escape sequences of terminals."""
     return " ".join(COLOURS.sub("", text).split())
 
 
 def sentence(text: str) -> str:
-    """`text` on one line that ends as a sentence does, so that another one may follow."""
+    """`text` on one line with a mark at its end, so that another sentence can follow."""
     line = plain(text)
     return line if line.endswith(tuple(ENDS)) else f"{line.rstrip(':;,')}."
 
 
-def stopped(failures: Iterable[tuple[str, str | None]], folder: Path) -> str:
-    """What became of parts of a run, (name, failure) each, and how to go on with it; without the last full stop."""
+def failures_in_words(failures: Iterable[tuple[str, str | None]], folder: Path) -> str:
+    """The failed parts of a run, each (name, failure), and how to resume it; without a full stop at the end."""
     parts = "; ".join(f"{name}: {plain(failure or 'it gave no result').rstrip('.')}" for name, failure in failures)
     return f"{sentence(parts)} Finished parts are kept: `nas resume {folder}`"
 
 
 def reason(error: BaseException) -> str:
-    """The kind of the error and what it says."""
-    text = said(error)
+    """The type of the error and its message."""
+    text = message_of(error)
     if text.startswith(f"{FILE} "):
         return text
     return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
-def said(error: BaseException) -> str:
-    """What the error says, without the last full stop; a long text ends with one of its sentences.
+def message_of(error: BaseException) -> str:
+    """The message of the error without a full stop at the end; a long message is cut at the end of a sentence.
 
-    Of the traces of TorchScript it is the last line, which has the cause; of torch's advice on files that hold Python
-    objects it is which object that is.
+    Of a TorchScript traceback, only the last line is used, which has the cause; of torch's advice on files with Python
+    objects, only the name of the object.
     """
     whole = str(error)
     if (found := FORBIDDEN.search(whole)) is not None:
@@ -58,8 +58,8 @@ def said(error: BaseException) -> str:
 
 
 def _shortened(text: str) -> str:
-    """The first sentences of `text` that fit; where not even one does, its first words."""
-    if len(text) <= MOST:
+    """The first sentences of `text` that fit; if not even one fits, its first words."""
+    if len(text) <= MAX_CHARACTERS:
         return text
-    end = max(text.rfind(f"{mark} ", 0, MOST) for mark in ENDS)
-    return text[: end + 1] if end > 0 else f"{text[:MOST].rpartition(' ')[0]} …"
+    end = max(text.rfind(f"{mark} ", 0, MAX_CHARACTERS) for mark in ENDS)
+    return text[: end + 1] if end > 0 else f"{text[:MAX_CHARACTERS].rpartition(' ')[0]} …"

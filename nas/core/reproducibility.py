@@ -1,4 +1,4 @@
-"""Kernels that give the same bits each time, or an error where there is none."""
+"""Deterministic kernels, which give the same bits each time, or an error if an operation has none."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import torch
 from nas.core.errors import InputError
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-FIXED = ":4096:8"  # eight buffers of 4 MiB: with such a fixed size cuBLAS repeats itself
-WORDS = "deterministic implementation"  # what torch says of an operation that has none
+FIXED = ":4096:8"  # eight buffers of 4 MiB; cuBLAS is deterministic with buffers of a fixed size
+WORDS = "deterministic implementation"  # part of torch's message about an operation without one
 
 
 def make_deterministic() -> None:
-    """From now on this process uses deterministic kernels alone. To be called before its first work on a GPU."""
-    if os.environ.get(WORKSPACE) not in (FIXED, ":16:8"):  # the two that cuBLAS knows as repeatable
+    """Make this process use only deterministic kernels. Call it before the first use of a GPU."""
+    if os.environ.get(WORKSPACE) not in (FIXED, ":16:8"):  # the two values with which cuBLAS is deterministic
         os.environ[WORKSPACE] = FIXED
     torch.use_deterministic_algorithms(True)
 
 
 @contextmanager
 def nondeterminism_as_errors() -> Iterator[None]:
-    """Turn torch's refusal of an operation into one line that says what to do."""
+    """Turn torch's error about an operation without a deterministic kernel into an `InputError` that says what to do."""
     try:
         yield
     except RuntimeError as error:
@@ -39,7 +39,7 @@ def nondeterminism_as_errors() -> Iterator[None]:
 
 
 class Deterministic:
-    """A function that computes with deterministic kernels, here and in every process that it is sent to."""
+    """A function that computes with deterministic kernels, here and in every process to which it is sent."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         make_deterministic()

@@ -1,4 +1,4 @@
-"""Derive independent seeds from the run's seed, so that no stage's randomness depends on what ran before it."""
+"""Independent seeds derived from the run's seed: the randomness of a stage does not depend on what ran before it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 
 def derive(seed: int, *labels: object) -> int:
-    """A 63-bit seed from the run's seed and labels (a stage's name, an architecture, an epoch).
+    """A 63-bit seed derived from the run's seed and labels (the name of a stage, an architecture, an epoch).
 
-    SHA-256 of the parts: the same on every machine and Python version, and unrelated for different labels.
+    It comes from the SHA-256 of both: the same on every machine and Python version, unrelated for different labels.
     """
     text = "\x1f".join([str(seed), *map(str, labels)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
@@ -20,7 +20,7 @@ def derive(seed: int, *labels: object) -> int:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run a block under torch's global generators seeded by `seed`; their state afterwards is as before."""
+    """Seed torch's global generators with `seed` during a block; their previous state is restored afterwards."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)

@@ -14,7 +14,7 @@ from nas.core.config import yaml_size
 from nas.core.config.yaml_size import TooLarge, check_size
 from nas.core.errors import InputError, NasError, ResourceError, Terminated, printable
 from nas.core.io.unpack import unpack
-from nas.core.reasons import said
+from nas.core.reasons import message_of
 from nas.core.statistics.repetitions import sign_flip
 
 MIB = 2**20
@@ -40,7 +40,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "execution.executor": {"TICK_SECONDS": 0.5},
     "optimisation.trainer": {"FORMAT": 2},
     "optimisation.perturb": {"SMALLEST_NORM": 1e-10},
-    "provenance": {"SECONDS": 10},
+    "provenance": {"TIMEOUT_SECONDS": 10},
     "storage.backup": {"MAX_COPY_SHARE": 0.01, "MINUTES_BETWEEN_COPIES": 5.0},
     "statistics.ranks": {"LEVEL": 0.95},
     "execution.signals": {"SECOND_SIGNAL_SECONDS": 1.0},
@@ -83,11 +83,11 @@ def test_errors_end_a_command_with_their_code() -> None:
 
 
 def test_a_reason_of_more_than_500_characters_is_shortened() -> None:
-    assert said(ValueError("a" * 500)) == "a" * 500
+    assert message_of(ValueError("a" * 500)) == "a" * 500
     long = "word " * 100 + "w"
-    assert said(ValueError(long)) == "word " * 99 + "word …"
-    assert said(ValueError("b" * 300 + ". " + "c" * 198)) == "b" * 300 + ". " + "c" * 198  # 500 in all
-    assert said(ValueError("b" * 300 + ". " + "c" * 199)) == "b" * 300
+    assert message_of(ValueError(long)) == "word " * 99 + "word …"
+    assert message_of(ValueError("b" * 300 + ". " + "c" * 198)) == "b" * 300 + ". " + "c" * 198  # 500 in all
+    assert message_of(ValueError("b" * 300 + ". " + "c" * 199)) == "b" * 300
 
 
 # YAML

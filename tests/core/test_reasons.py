@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from nas.core.reasons import MOST, plain, reason, said, sentence, stopped
+from nas.core.reasons import MAX_CHARACTERS, failures_in_words, message_of, plain, reason, sentence
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("it stopped", "it stopped."),
-        ("It stopped.", "It stopped."),
+        ("it stopped", "it failures_in_words."),
+        ("It failures_in_words.", "It failures_in_words."),
         ("really?", "really?"),
         ("\x1b[1mbold\x1b[0m and \x1b[38;5;12mblue\x1b[m\n\tnext ", "bold and blue next."),
         ("Missing key(s):", "Missing key(s)."),
@@ -34,16 +34,16 @@ def test_several_lines_are_told_whole() -> None:
 
 
 def test_a_long_text_ends_with_a_sentence() -> None:
-    assert said(ValueError("It is so. " + "word " * MOST)) == "It is so"
-    words = said(ValueError("word " * MOST))
+    assert message_of(ValueError("It is so. " + "word " * MAX_CHARACTERS)) == "It is so"
+    words = message_of(ValueError("word " * MAX_CHARACTERS))
     assert words.endswith("word …")
-    assert len(words) < MOST + 5
-    assert said(ValueError(". " + "word " * MOST)).startswith(". word word")
+    assert len(words) < MAX_CHARACTERS + 5
+    assert message_of(ValueError(". " + "word " * MAX_CHARACTERS)).startswith(". word word")
 
 
 def test_an_error_without_words() -> None:
     assert reason(EOFError()) == "EOFError"
-    assert said(EOFError()) == ""
+    assert message_of(EOFError()) == ""
 
 
 def test_of_a_trace_of_torchscript_its_cause_is_told() -> None:
@@ -54,22 +54,22 @@ def test_of_a_trace_of_torchscript_its_cause_is_told() -> None:
 
 def test_what_stopped_a_run_ends_before_what_to_do_begins() -> None:
     failures = [("best-pgd", "RuntimeError: it broke\n\there"), ("model", "ValueError: \x1b[1mno.\x1b[0m"), ("x", None)]
-    assert stopped(failures, Path("runs/a-1")) == (
+    assert failures_in_words(failures, Path("runs/a-1")) == (
         "best-pgd: RuntimeError: it broke here; model: ValueError: no; x: it gave no result. "
         "Finished parts are kept: `nas resume runs/a-1`"
     )
 
 
 def test_a_shortened_text_keeps_the_end_of_its_last_sentence() -> None:
-    assert said(ValueError("Is it there? " + "word " * 200)) == "Is it there?"
+    assert message_of(ValueError("Is it there? " + "word " * 200)) == "Is it there?"
 
 
 def test_what_torch_says_of_files_of_objects_is_which_object_it_is() -> None:
     advice = "Weights only load failed. Since 2.6, weights_only ... Unsupported global: GLOBAL os.system"
-    assert said(RuntimeError(advice)) == (
+    assert message_of(RuntimeError(advice)) == (
         "it holds Python objects (os.system), which are not read because reading them can run code"
     )
-    assert said(RuntimeError("weights_only: this is a TorchScript archive")) == (
+    assert message_of(RuntimeError("weights_only: this is a TorchScript archive")) == (
         "it is a TorchScript archive, which holds a program"
     )
-    assert said(RuntimeError("Weights only load failed: weights_only")) == "it is no file of tensors"
+    assert message_of(RuntimeError("Weights only load failed: weights_only")) == "it is no file of tensors"

@@ -1,4 +1,4 @@
-"""Save and load checkpoints: atomic to write, checked when read, and never able to run code."""
+"""Save and load checkpoints: written atomically, checked when read, and never able to run code."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ import torch
 
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, put_aside, write_atomic
-from nas.core.reasons import said
+from nas.core.reasons import message_of
 
-State = dict[str, Any]  # what a checkpoint can hold: tensors, plain values, and lists and dictionaries of these
+State = dict[str, Any]  # content of a checkpoint: tensors, plain values, and lists and dictionaries of these
 
 
 def save(path: Path, payload: State, previous: Path | None = None) -> None:
-    """Write tensors and plain values; a kill at any moment leaves the old file or the new one.
+    """Write tensors and plain values; a kill at any moment leaves either the old file or the new one.
 
-    What was at `path` is at `previous` afterwards, where that is given.
+    The file that was at `path` before is kept at `previous`, if that is given. Raises `InputError` if the disk is full.
     """
-    buffer = io.BytesIO()  # torch.save hides a full disk behind errors of its own
+    buffer = io.BytesIO()  # on a full disk torch.save would raise other errors
     torch.save(payload, buffer)
     write_atomic(path, lambda file: file.write(buffer.getbuffer()), previous)
 
 
 def load(path: Path, kind: str) -> State:
-    """Read a checkpoint whose entry "kind" is `kind`; `InputError` where it is missing, damaged or something else.
+    """Read a checkpoint whose entry "kind" is `kind`.
 
-    Every part's CRC is verified and unpickling is restricted to tensors and plain values (`weights_only`).
+    The CRC of every part is verified, and unpickling is restricted to tensors and plain values (`weights_only`). Raises
+    `DamagedError` if the file is damaged and `InputError` if it is missing or something else.
     """
     if not path.is_file():
         raise InputError(f"Expected a checkpoint at {path} but there is no such file; check the path.")
@@ -43,26 +44,26 @@ def load(path: Path, kind: str) -> State:
         payload = torch.load(path, map_location="cpu", weights_only=True)
     except InputError:
         raise
-    except Exception as error:  # zipfile, pickle and torch each have their own ways to say that a file is broken
-        raise _damaged(path, said(error) or type(error).__name__) from error
+    except Exception as error:  # zipfile, pickle and torch raise many kinds of errors for a broken file
+        raise _damaged(path, message_of(error) or type(error).__name__) from error
     if not isinstance(payload, dict) or payload.get("kind") != kind:
         raise InputError(f"Expected a checkpoint of kind {kind!r} but {path} holds something else; check the path.")
     return payload
 
 
 def save_rotating(path: Path, payload: State) -> None:
-    """`save` what a stopped work goes on from; the one before stays as `last.previous.pt` beside `last.pt`."""
+    """`save` the state to resume from; the state before it stays beside `last.pt` as `last.previous.pt`."""
     save(path, payload, _previous(path))
 
 
 def load_newest_valid(path: Path, kind: str) -> Iterator[State]:
-    """What `save_rotating` wrote, the newest first; none where there is none.
+    """Yield the checkpoints of `save_rotating` that can be read, the newest first.
 
-    One that is damaged is named in a warning and put aside as `last.damaged-N.pt`; what is behind it is the one before
-    it, or the start. Work that is repeated from there comes to the same end.
+    A warning names each damaged one, which is renamed to `last.damaged-N.pt`. The work then resumes from the checkpoint
+    before it, or starts from the beginning; it comes to the same result.
     """
     files = [file for file in (path, _previous(path)) if file.is_file()]
-    for file, behind in zip(files, [*files[1:], None]):
+    for file, earlier in zip(files, [*files[1:], None]):
         try:
             yield load(file, kind)
         except DamagedError as error:
@@ -71,12 +72,12 @@ def load_newest_valid(path: Path, kind: str) -> Iterator[State]:
                 file,
                 error.reason,
                 put_aside(file).name,
-                "the start" if behind is None else behind.name,
+                "the start" if earlier is None else earlier.name,
             )
 
 
 def validate(path: Path, kind: str) -> str | None:
-    """Why the checkpoint at `path` cannot be used; None where it can."""
+    """Check the checkpoint at `path`: the reason why it cannot be used, or `None` if it can."""
     try:
         load(path, kind)
     except DamagedError as error:

@@ -1,4 +1,4 @@
-"""Write files so that a half-written one can never be read as a whole one, and read the texts of users."""
+"""Write files so that nobody can ever read a half-written one; read text files of users."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, TextIO
 
 from nas.core.errors import InputError
 
-CHUNK = 2**20  # bytes read at a time
-_BYTE_ORDER_MARKS = {  # the longer ones first: one begins as another
+READ_BYTES = 2**20  # at a time
+_BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
     b"\xff\xfe\x00\x00": "UTF-32 (little endian)",
     b"\x00\x00\xfe\xff": "UTF-32 (big endian)",
     b"\xff\xfe": "UTF-16 (little endian)",
@@ -27,7 +27,7 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: one begins as another
 
 
 class EncodingError(InputError):
-    """A text is not in UTF-8 but in `encoding`."""
+    """A text is in `encoding`, not in UTF-8."""
 
     def __init__(self, message: str, encoding: str = "") -> None:
         super().__init__(message)
@@ -35,7 +35,9 @@ class EncodingError(InputError):
 
 
 class DamagedError(InputError):
-    """A file is not as it was written: truncated, overwritten, a bit flipped. `reason` says it in a few words."""
+    """A file is not as it was written: truncated, overwritten, or with a flipped bit. `reason` says which in a few
+    words.
+    """
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
@@ -43,40 +45,41 @@ class DamagedError(InputError):
 
 
 class ChangedError(DamagedError):
-    """A file can be read but is another than the one that was written, be it by damage or by hand."""
+    """A file can be read but its content is not what was written: it was damaged, or edited by hand."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a user's file: UTF-8, a byte order mark taken off, lines ended by "\\n" alone.
+    """The text of a user's file in UTF-8, without a byte order mark and with "\\n" at the end of lines.
 
-    `EncodingError` names another encoding where the file begins with its mark. `OSError` and `UnicodeDecodeError` are
-    the caller's to tell.
+    Raises `EncodingError` if the file begins with the mark of another encoding, and `OSError` and `UnicodeDecodeError`,
+    which the caller explains to the user.
     """
     content = path.read_bytes()
-    refuse_encoding(content, str(path))
+    check_encoding(content, str(path))
     return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    """The same, to be read line by line, with the ends of lines as they are, which is what `csv` wants."""
+    """The same, opened for reading line by line, with unchanged line ends, as `csv` expects."""
     with path.open("rb") as file:
-        refuse_encoding(file.peek(4), str(path))
+        check_encoding(file.peek(4), str(path))
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
             yield text
 
 
-def refuse_encoding(content: bytes, name: str) -> None:
-    """`EncodingError` where the content begins with the byte order mark of another encoding than UTF-8."""
+def check_encoding(content: bytes, name: str) -> None:
+    """Raises `EncodingError` if the content begins with the byte order mark of an encoding other than UTF-8."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             raise EncodingError(f"Expected text in UTF-8 but {name} is in {encoding}; save it as UTF-8.", encoding)
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | None = None) -> None:
-    """Call `write` on a temporary file beside `path`, flush it to the disk, then rename it over `path`.
+    """Call `write` on a temporary file beside `path`, flush it to the disk, then rename it to `path`.
 
-    What was at `path` is at `previous` afterwards, where that is given.
+    The file that was at `path` before is kept at `previous`, if that is given. Raises `InputError` if the disk is full
+    or the folder cannot be written.
     """
     with os_errors_as_input_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +89,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | 
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own mode hides the run from the user's group
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's mode would hide the run from the user's group
             if previous is not None and path.exists():
                 _link(path, previous)
             os.replace(temporary, path)
@@ -96,16 +99,16 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | 
 
 
 def _link(path: Path, previous: Path) -> None:
-    """The file is at both places; where the disk knows no links, at `previous` alone."""
+    """Link the file to `previous` too; if the disk has no links, move it there."""
     linked = previous.with_name(f".{previous.name}.link")
-    linked.unlink(missing_ok=True)  # of a process that was killed here
+    linked.unlink(missing_ok=True)  # left by a process that was killed here
     try:
         os.link(path, linked)
     except OSError:
         os.replace(path, previous)
         return
     os.replace(linked, previous)
-    linked.unlink(missing_ok=True)  # a rename between two names of one file leaves both
+    linked.unlink(missing_ok=True)  # renaming between two links to the same file does nothing
 
 
 def _umask() -> int:
@@ -115,8 +118,7 @@ def _umask() -> int:
 
 
 def write_json(path: Path, value: Any) -> None:
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_atomic(path, lambda file: file.write(text.encode()))
+    write_text(path, _json_text(value))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -131,9 +133,9 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def put_aside(path: Path, *companions: Path) -> Path:
-    """Rename a damaged file to the next free NAME.damaged-N.SUFFIX beside it; returns where it is now.
+    """Rename a damaged file to the next free NAME.damaged-N.SUFFIX beside it; returns the new path.
 
-    Of `companions`, which go first, those that exist get the same number.
+    Those of `companions` that exist are renamed first and get the same number.
     """
 
     def moved(file: Path) -> Path:
@@ -151,25 +153,26 @@ def put_aside(path: Path, *companions: Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content in hexadecimal, read piece by piece."""
+    """The SHA-256 of a file's content in hexadecimal; the file is never in memory as a whole."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(READ_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 
 
 def write_with_checksum(path: Path, value: Any) -> None:
-    """`write_json`, and beside it NAME.sha256 in the form that `sha256sum -c` reads."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    """`write_json`, and beside the file NAME.sha256 in the format of `sha256sum -c`."""
+    text = _json_text(value)
     write_text(_checksum_file(path), f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
     write_text(path, text)
 
 
 def read_with_checksum(path: Path) -> Any:
-    """The value of a JSON file; `DamagedError` where it is none or not the one that its NAME.sha256 is of.
+    """The value of a JSON file, which is compared with its NAME.sha256 if there is one.
 
-    A file without one is taken as it is; a missing file is a `FileNotFoundError`.
+    Raises `DamagedError` if the file is not JSON, `ChangedError` if it does not match its checksum, and
+    `FileNotFoundError` if it is missing.
     """
     content = path.read_bytes()
     try:
@@ -195,9 +198,13 @@ def _checksum_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
 @contextmanager
 def os_errors_as_input_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals (full disk, read-only folder, ...) into one line that says what to do."""
+    """Turn errors of the operating system (full disk, read-only folder, ...) into an `InputError` that says what to do."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that one process at a time may have."""
+"""Locks on files, each held by one process at a time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nas.core.errors import InputError
 
 
 def try_lock(file: IO[Any]) -> bool:
-    """Whether this process has the open file for itself, from now until it closes it or ends, however it ends.
+    """Lock the open file for this process until the file is closed or the process ends, however it ends.
 
-    False where another process has it, and where its disk knows no locks.
+    Returns `False` if another process holds the lock or the disk has no locks.
     """
     try:
         return lock_descriptor(file.fileno(), blocking=False)
@@ -22,7 +22,7 @@ def try_lock(file: IO[Any]) -> bool:
 
 
 def lock(file: IO[Any], path: Path, use: str) -> None:
-    """Have the open file for this process until it is closed; `InputError` where another one `use`s the `path`."""
+    """`try_lock`; raises `InputError` if another process `use`s (a verb such as "writes to") the file at `path`."""
     if not try_lock(file):
         file.close()
         raise InputError(f"Expected {path} to be free but another process {use} it; wait for it or stop it.")

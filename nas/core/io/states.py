@@ -1,4 +1,4 @@
-"""Whether the saved state of a network is that of a given one."""
+"""Whether a saved state fits a given network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def difference(state: Any, own: Mapping[str, Any]) -> str | None:
-    """What keeps the state from being that of a network with the state `own`, in words; None where nothing does."""
+    """Why `state` does not fit a network whose own state is `own`, in words; `None` if it fits."""
     if not isinstance(state, Mapping):
         return f"it holds a {type(state).__name__}"
     missing = [name for name in own if name not in state]
@@ -24,7 +24,7 @@ def difference(state: Any, own: Mapping[str, Any]) -> str | None:
             f"{' and '.join(parts)} ({len(missing)} of {len(own)} keys are missing, {len(unexpected)} are unexpected)"
         )
     for name, value in state.items():
-        if not isinstance(own[name], Tensor):  # what a network saves of its own besides
+        if not isinstance(own[name], Tensor):  # extra state of the network's own
             continue
         if not isinstance(value, Tensor):
             return f"{name} is a {type(value).__name__}, not a tensor"

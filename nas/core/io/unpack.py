@@ -1,4 +1,4 @@
-"""Unpack a tar archive so that nothing is written outside its folder and nothing but files and folders inside."""
+"""Unpack a tar archive safely: only files and folders, and only inside the given folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nas.core.errors import InputError
 MAX_FILES = 100_000
 
 
-def unpack(archive: Path, folder: Path, most: int) -> None:
-    """Write the files of a (compressed) tar archive into `folder`, at most `most` bytes of them.
+def unpack(archive: Path, folder: Path, max_bytes: int) -> None:
+    """Write the files of a (compressed) tar archive into `folder`, at most `max_bytes` bytes.
 
-    `InputError` for names that lead outside (absolute, or with ..), for links, devices and pipes, for an archive that
-    is larger or is damaged; what was written before then stays in the folder. Modes and owners are not taken over.
+    Raises `InputError` for names that lead out of the folder (absolute, or with ..), for links, devices and pipes, and
+    for an archive that is too large or damaged; files written before the error stay. Modes and owners are ignored.
     """
     written = 0
     try:
@@ -30,8 +30,10 @@ def unpack(archive: Path, folder: Path, most: int) -> None:
                         "elsewhere; fetch it from its official source."
                     )
                 written += member.size
-                if written > most or number >= MAX_FILES:
-                    raise InputError(f"Expected at most {most:,} bytes in {archive} but it has more; fetch it again.")
+                if written > max_bytes or number >= MAX_FILES:
+                    raise InputError(
+                        f"Expected at most {max_bytes:,} bytes in {archive} but it has more; fetch it again."
+                    )
                 target = folder / name
                 if member.isdir():
                     target.mkdir(parents=True, exist_ok=True)

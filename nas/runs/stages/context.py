@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from nas.core.errors import NasError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
 from nas.core.optimisation.trainer import Progress
-from nas.core.reasons import stopped
+from nas.core.reasons import failures_in_words
 from nas.core.storage.base import FactStore
 from nas.core.storage.sqlite import SqliteStore
 from nas.runs.definitions import check_run
@@ -106,7 +106,7 @@ class RunContext:
             tick()
         if failures:
             raise NasError(
-                f"{stopped(failures, self.run.folder)} tries the others again; other settings need a new run."
+                f"{failures_in_words(failures, self.run.folder)} tries the others again; other settings need a new run."
             )
         return {name: results[name] for name in tasks}
 

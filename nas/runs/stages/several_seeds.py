@@ -1,6 +1,7 @@
 """`nas run CONFIG seeds=N`: the whole run once per seed, and what the repetitions say together.
 
-Each repetition is a run of its own in `seed-<seed>` of the study's folder; a stopped study goes on with `nas resume`.
+Each repetition is a run of its own in `seed-<seed>` of the study's folder; a failures_in_words study goes on with `nas
+resume`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from nas.core import config
 from nas.core.errors import NasError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.io.files import DamagedError
-from nas.core.reasons import stopped
+from nas.core.reasons import failures_in_words
 from nas.results import Result, RunResult, StudyResult
 from nas.runs.repetitions import summarise
 from nas.runs.run_folder import Run, create, reopen, result_of
@@ -74,7 +75,7 @@ def _spread_out(run: Run, watcher: Watcher, finish: Finish, seeds: list[int]) ->
         results: dict[int, RunResult] = {}
         for done in executor.map(zip(seeds, seeds)):
             if done.failure is not None or done.result is None:
-                raise NasError(f"{stopped([(f'Seed {done.key}', done.failure)], run.folder)}.")
+                raise NasError(f"{failures_in_words([(f'Seed {done.key}', done.failure)], run.folder)}.")
             results[done.key] = done.result
             watcher.update(len(results), "")
     return [results[seed] for seed in seeds]
