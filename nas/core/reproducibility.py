@@ -25,7 +25,7 @@ def make_deterministic() -> None:
 
 @contextmanager
 def nondeterminism_as_errors() -> Iterator[None]:
-    """Turn torch's error about an operation without a deterministic kernel into an `InputError` that says what to do."""
+    """Turn torch's error about an operation without such a kernel into an `InputError` that says what to do."""
     try:
         yield
     except RuntimeError as error:

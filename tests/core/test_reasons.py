@@ -12,8 +12,8 @@ from nas.core.reasons import MAX_CHARACTERS, failures_in_words, message_of, plai
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("it stopped", "it failures_in_words."),
-        ("It failures_in_words.", "It failures_in_words."),
+        ("it stopped", "it stopped."),
+        ("It stopped.", "It stopped."),
         ("really?", "really?"),
         ("\x1b[1mbold\x1b[0m and \x1b[38;5;12mblue\x1b[m\n\tnext ", "bold and blue next."),
         ("Missing key(s):", "Missing key(s)."),

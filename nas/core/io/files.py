@@ -204,7 +204,7 @@ def _json_text(value: Any) -> str:
 
 @contextmanager
 def os_errors_as_input_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system (full disk, read-only folder, ...) into an `InputError` that says what to do."""
+    """Turn errors of the system (full disk, read-only folder, ...) into an `InputError` that says what to do."""
     try:
         yield
     except OSError as error:
