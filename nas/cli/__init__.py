@@ -1,1 +1,1 @@
-"""The `nas` command, one file per subcommand."""
+"""The command line: it parses what the user types and prints what a command returns."""

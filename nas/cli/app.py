@@ -17,9 +17,9 @@ from nas.core.errors import InputError
 from nas.version import __version__
 
 
-def _print_versions(asked: bool) -> None:
-    if asked:
-        import torch  # which takes seconds
+def _print_versions(requested: bool) -> None:
+    if requested:
+        import torch  # takes seconds
 
         print(f"nas {__version__}, torch {torch.__version__}")
         raise typer.Exit
@@ -30,11 +30,11 @@ def _options(
         False, "--version", is_eager=True, callback=_print_versions, help="Print the versions of nas and of torch."
     ),
 ) -> None:
-    """What may stand before the command."""
+    """The options that may stand before the name of a command."""
 
 
-def _callback(command: type[Command]) -> Callable[..., None]:
-    """A function for typer that calls the command."""
+def _function_of(command: type[Command]) -> Callable[..., None]:
+    """The function that typer runs for a command."""
     arguments = [*command.arguments, JSON]
     if issubclass(command, RunCommand) and command.has_forecast():
         arguments.append(DRY_RUN)
@@ -49,7 +49,7 @@ def _callback(command: type[Command]) -> Callable[..., None]:
 
 
 def _refusal(reason: str) -> Callable[..., None]:
-    """A function for typer in place of a command that cannot be used."""
+    """The function that typer runs instead of a command that cannot be used."""
 
     def callback() -> None:
         raise InputError(reason)
@@ -67,8 +67,8 @@ def _group(help: str) -> typer.Typer:
     )
 
 
-def built() -> typer.Typer:
-    """The whole command line, in the order of the commands' places."""
+def build_app() -> typer.Typer:
+    """The whole command line; commands are in the order of their `place`."""
     app = _group(
         "From a search space to a robustness number.\n\nStart with `nas run quickstart`; `nas list configs` shows the "
         "recipes. Every setting can be overridden as key=value, every command has --help and --json."
@@ -83,7 +83,7 @@ def built() -> typer.Typer:
             package = sys.modules[command.__module__.rpartition(".")[0]]
             groups[group] = _group(inspect.getdoc(package) or "")
             app.add_typer(groups[group], name=group)
-        groups[group].command(name, help=inspect.getdoc(command))(_callback(command))
+        groups[group].command(name, help=inspect.getdoc(command))(_function_of(command))
     for name, reason in COMMANDS.unusable.items():
         if name not in COMMANDS.components:
             any_words = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -1,4 +1,4 @@
-"""What is typed: the arguments that a command declares in the words of typer, and `~` for the home folder."""
+"""The arguments that a command declares, as typer needs them, and `~` for the home folder in them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ JSON = Option(
     default=False,
     flag="--json",
 )
-DRY_RUN = Option("dry_run", "Say what it will cost, and write nothing.", type=bool, default=False)
+DRY_RUN = Option("dry_run", "Forecast the cost, and write nothing.", type=bool, default=False)
 _OPTION = re.compile(r"(--[\w-]+=)?(~.*)", re.DOTALL)
 
 
 def signature(arguments: Iterable[Argument | Option]) -> Signature:
-    """That of a function from which typer would read these arguments."""
+    """The signature of a function from which typer reads these arguments."""
     return Signature(
         [Parameter(one.name, Parameter.KEYWORD_ONLY, default=_info(one), annotation=one.type) for one in arguments]
     )
@@ -36,10 +36,10 @@ def _info(one: Argument | Option) -> object:
 
 
 def with_home(word: str) -> str:
-    """A word of the command line with the home folder for a `~` at its beginning or that of the option's value.
+    """A word of the command line with the home folder in place of a `~` that begins it or the value of an option.
 
-    The shell does so for the first but not for `--output=~/file`, nor where the word is quoted. No word that is no path
-    begins so. Of `key=value` the settings know which are paths.
+    A shell expands `~/file`, but neither `--output=~/file` nor a quoted word. Only paths begin with `~`. Values of
+    `key=value` are left to the settings, which know the keys that are paths.
     """
     match = _OPTION.fullmatch(word)
     if match is None:

@@ -1,4 +1,4 @@
-"""What a command prints: its result on standard output, as JSON or for people, and nothing else there."""
+"""Prints the result of a command, as JSON or for people, and keeps everything else off standard output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Printed(Output):
-    """Prints to the descriptor, and to standard error what is no result."""
+    """Prints the result to a file descriptor, and notes to standard error."""
 
     def __init__(self, as_json: bool, descriptor: int) -> None:
         self.as_json = as_json
@@ -34,7 +34,7 @@ class Printed(Output):
             self._print(text)
 
     def _print(self, text: str) -> None:
-        """Hand the whole text to the operating system: what is written so survives a kill."""
+        """Write the whole text with system calls, so that nothing is lost in a buffer if the process is killed."""
         data = text.encode()
         while data:
             data = data[os.write(self.descriptor, data) :]
@@ -62,13 +62,13 @@ class Printed(Output):
 
 @contextmanager
 def output(as_json: bool) -> Iterator[Printed]:
-    """Keep standard output for the result: whatever libraries print meanwhile, in any process, goes to stderr."""
+    """Reserve standard output for the result: what libraries print, in any process, goes to standard error."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    stdout = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield Printed(as_json, kept)
+        yield Printed(as_json, stdout)
     finally:
         sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)

@@ -11,7 +11,7 @@ from nas.core.errors import InputError
 
 
 class Benchmark(Command):
-    """Measure the project against what the work must at least cost; figures with a limit are told beside it.
+    """Measure the project's speed and memory as ratios to a lower bound, beside the limits that are set for some.
 
     Example: `nas bench build --json`.
     """

@@ -1,4 +1,4 @@
-"""`nas export`: a trained network as a self-contained folder."""
+"""`nas export`: write a trained network as a self-contained folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from nas.commands.base import Argument, Command, Output
 
 
 class Export(Command):
-    """Write a trained network with all that is needed to use it: weights, architecture, numbers, model card, ONNX.
+    """Write a trained network with everything that its use needs: weights, architecture, numbers, model card, ONNX.
 
-    `nas.load(DIR)` in Python gives the network (images in [0, 1] in, logits out), `nas eval DIR` attacks it.
+    In Python, `nas.load(DIR)` returns the network (from images in [0, 1] to logits); `nas eval DIR` attacks it.
     Needs `pip install 'robust-nas[export]'`. Example:
     `nas export runs/quickstart-1/models/best-pgd/best.pt exported/best-pgd`.
     """

@@ -1,4 +1,4 @@
-"""`nas list`: what there is."""
+"""`nas list`: list the available components."""
 
 from __future__ import annotations
 

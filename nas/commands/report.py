@@ -1,4 +1,4 @@
-"""`nas report`: write the report of finished runs again and print their results."""
+"""`nas report`: rewrite the reports of finished runs and print their results."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Report(Command):
-    """Write report.html of each run anew and print the results; of several runs also compare what was evaluated.
+    """Rewrite report.html of each run and print the results; for several runs, also compare the evaluated networks.
 
-    The comparison takes every evaluated checkpoint of `nas run` and `nas eval` runs: one table, clean against robust
-    accuracy, curves, and paired differences with p-values where the same images were attacked. Their intervals are
-    uncorrected; a difference is shown by McNemar's test after Holm's correction for all on the page, also in the report
-    of a run that an earlier version finished. With `--json` several
-    runs give `{"runs": [...], "comparison": {...}}`, the comparison null where fewer than two checkpoints were
-    evaluated. Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
+    The comparison has every evaluated checkpoint of `nas run` and `nas eval`: one table, clean against robust accuracy,
+    curves, and paired differences with p-values for networks that were attacked on the same images. The intervals are
+    uncorrected; a difference is called shown if McNemar's test says so after Holm's correction for all differences on
+    the page, also in the report of a run that an earlier version finished. With `--json`, several runs give `{"runs":
+    [...], "comparison": {...}}`; the comparison is null if fewer than two checkpoints were evaluated.
+    Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
     """
 
     name, place = "report", 9
@@ -29,7 +29,7 @@ class Report(Command):
         Argument("folders", "Folders of finished runs.", "RUN...", list[Path]),
         Option(
             "out",
-            "File of the comparison page; by default comparison.html beside the first of several runs.",
+            "The file of the comparison; by default comparison.html beside the first of several runs.",
             type=Path,
         ),
     )
@@ -52,11 +52,11 @@ class Report(Command):
                 text = "\n".join(command.summary(folder, result))
             line = f"report: {path}"
             texts.append(text if line in text.splitlines() else f"{text}\n{line}")
-        together: Json | None = None
+        compared: Json | None = None
         if out is not None or (len(folders) > 1 and evaluated(folders) > 1):
             comparison = compare(folders)
             page = write_comparison(out or Path(os.path.relpath(folders[0].resolve().parent / PAGE)), comparison)
-            together = {**comparison.to_json(), "page": str(page)}
+            compared = {**comparison.to_json(), "page": str(page)}
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
-        single = len(folders) == 1 and together is None
-        output.emit(values[0] if single else {"runs": values, "comparison": together}, "\n\n".join(texts))
+        single = len(folders) == 1 and compared is None
+        output.emit(values[0] if single else {"runs": values, "comparison": compared}, "\n\n".join(texts))

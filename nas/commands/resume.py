@@ -1,4 +1,4 @@
-"""`nas resume`: go on with a run that was stopped."""
+"""`nas resume`: continue a run that was stopped."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from nas.commands.base import Argument, Command, Output
 
 
 class Resume(Command):
-    """Continue a stopped run of any command to the same result as if it had never been stopped.
+    """Continue a stopped run of any command. Its result is the same as if it had never been stopped.
 
-    A finished run is left as it is and its result printed. The number of workers and the place of the data may change.
+    Nothing in a finished run is changed; its result is printed. The number of workers and the folder of the data may be
+    others than before.
     Examples: `nas resume runs/quickstart-1`; `nas resume runs/quickstart-1 executor.workers=1`.
     """
 

@@ -1,4 +1,4 @@
-"""`nas run`: search, train, attack, report; with `seeds=N` once for each of so many seeds."""
+"""`nas run`: search, train, attack and report; with `seeds=N`, once for each of N seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _WholeRun(RunCommand):
-    """What `nas run` asks of a run with one seed and of a study with several."""
+    """What a run with one seed and a study with several have in common."""
 
     takes = ("name", "seeds", "run.*", *SEARCH_SETTINGS, "train.*", "eval.*", "model.*")
 
@@ -88,19 +88,19 @@ class Run(_WholeRun):
         from nas.searches.search_stage import search
 
         with run_context(run, watcher) as context:
-            found = search(context)
-            models = _models(context, found)
+            searched = search(context)
+            models = _models(context, searched)
             trained = train_all(context, models)
             sources = {model.name: ModelSource(trained[model.name].checkpoint) for model in models}
-            entries = evaluate_all(context, sources)
-        settings, evaluated = run.settings, [entries[model.name] for model in models]
+            by_name = evaluate_all(context, sources)
+        settings, evaluated = run.settings, [by_name[model.name] for model in models]
         result = RunResult(
-            arch=found.best.arch,
+            arch=searched.best.arch,
             random_arch=next((model.arch for model in models if model.name.startswith("random")), None),
             space=settings.space,
             data=settings.data.name,
             seeds={"run": settings.seed, **{m.name: derive(settings.seed, "train", m.name) for m in models}},
-            search=found,
+            search=searched,
             models=evaluated,
             differences=differences(evaluated),
         )
@@ -115,7 +115,7 @@ class Run(_WholeRun):
 
         lines = [table(result.models), ""]
         for model in result.models:
-            lines += [f"{model.name} {line}" for line in _said_of(model)]
+            lines += [f"{model.name} {line}" for line in _notes_on(model)]
         rows = corrected(result).differences
         for row in rows:
             if row.first.startswith("best") and row.second.startswith("random"):
@@ -124,13 +124,13 @@ class Run(_WholeRun):
         return [*lines, report_line(folder)]
 
 
-def _models(context: RunContext, found: SearchResult) -> list[Model]:
-    """The networks to train: the best cell and its random peer, under each training."""
+def _models(context: RunContext, searched: SearchResult) -> list[Model]:
+    """The networks to train: the best cell and a random one, each by every training method."""
     from nas.runs.stages.train_stage import Model
     from nas.searches.search_stage import problem_of, random_peer
 
     settings = context.run.settings
-    best = found.best.arch
+    best = searched.best.arch
     cells = {"best": best}
     if settings.run.random:
         cells["random"] = random_peer(problem_of(context), best, settings.seed, context.run.folder)
@@ -139,8 +139,8 @@ def _models(context: RunContext, found: SearchResult) -> list[Model]:
     ]
 
 
-def _said_of(model: EvalResult) -> list[str]:
-    """What stands below the table of a whole run, of one of its networks."""
+def _notes_on(model: EvalResult) -> list[str]:
+    """What is to be said about one network below the table of all."""
     from nas.report.text import checked_lines, corruption_lines, remark_lines
     from nas.report.wording import non_finite
 
@@ -148,7 +148,7 @@ def _said_of(model: EvalResult) -> list[str]:
 
 
 class Study(_WholeRun):
-    """What `nas run CONFIG seeds=N` makes: the run once per seed, and what the repetitions say together."""
+    """What `nas run CONFIG seeds=N` makes: one run for each seed, and statistics over all of them."""
 
     name = "study"
 

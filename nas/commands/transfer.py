@@ -1,4 +1,4 @@
-"""`nas transfer`: adversarial examples of one network shown to others."""
+"""`nas transfer`: test networks on the adversarial examples of others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Transfer(RunCommand):
-    """Attack each network and count the adversarial examples on all: white-box on the diagonal, black-box elsewhere.
+    """Attack each network and test all networks on the adversarial examples: white-box on the diagonal, else black-box.
 
-    Rows are sources, columns targets; accuracies with 95 % intervals. The attack is pgd20 where none is named; data and
-    strengths are those of the first network's run. Example:
+    Rows are the attacked networks, columns the tested ones; accuracies have 95 % intervals. The attack is pgd20 by
+    default; data and strengths are those of the first network's run. Example:
     `nas transfer runs/a-1/models/best-pgd/best.pt runs/a-1/models/random-pgd/best.pt eval.attacks=fgsm,pgd20`.
     """
 

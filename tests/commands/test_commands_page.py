@@ -15,7 +15,7 @@ import pytest
 
 import nas.commands
 from nas.cli import main
-from nas.cli.app import built
+from nas.cli.app import build_app
 from nas.commands import COMMANDS
 from nas.commands.base import Command, Output, RunCommand
 from nas.commands.transfer import Transfer
@@ -35,7 +35,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert COMMANDS.components
     monkeypatch.setattr(nas.commands, "__path__", [*nas.commands.__path__, str(tmp_path)])
     monkeypatch.delitem(vars(COMMANDS), "components")  # are found again
-    monkeypatch.setattr(main, "app", built())
+    monkeypatch.setattr(main, "app", build_app())
     yield
     del sys.modules["nas.commands.cost"]
 
@@ -77,7 +77,7 @@ def test_a_command_of_a_broken_package_stops_no_other(
     monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == "nas.commands" else [])
     for name in ("components", "unusable", "_third_party"):
         monkeypatch.delitem(vars(COMMANDS), name)
-    monkeypatch.setattr(main, "app", built())
+    monkeypatch.setattr(main, "app", build_app())
     sentence = (
         "Expected the command 'cost' of the package robust-cost to be importable but got ImportError: No module named "
         "'missing'; update or uninstall that package."
