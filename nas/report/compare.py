@@ -17,7 +17,7 @@ from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_boots
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.facts import evaluations_of, training_of
 from nas.report.identity import Identity, identities
-from nas.report.palette import CHECKPOINTS
+from nas.report.palette import CHECKPOINTS, marker
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
 from nas.runs.given_model import config_or_warning, run_of
@@ -156,8 +156,8 @@ def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
     for entry in entries:
         own = split[entry.name]
         cell = name if len(entries) == 1 else f"{name}: {own.cell}"
-        colour = CHECKPOINTS[(before + cells.index(own.cell)) % len(CHECKPOINTS)]
-        identity = Identity(cell, own.training, colour)
+        number = before + cells.index(own.cell)
+        identity = Identity(cell, own.training, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
         found.append(
             Checkpoint(
                 f"{cell} ({identity.method})",

@@ -1,10 +1,10 @@
-"""How each model is named and drawn: the colour tells the cell, the line style tells the training."""
+"""How each model is named and drawn: colour and marker tell the cell, the line style tells the training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, OTHER_MARKER
+from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, marker
 from nas.train.methods import METHODS
 
 # As in the settings -> as in prose.
@@ -20,6 +20,7 @@ class Identity:
     cell: str
     training: str
     colour: str
+    marker: str  # of matplotlib
 
     @property
     def method(self) -> str:
@@ -36,8 +37,9 @@ class Identity:
         return DASHES.get(self.training, OTHER_DASHES)
 
     @property
-    def marker(self) -> str:
-        return MARKERS.get(self.training, OTHER_MARKER)
+    def marker_path(self) -> str:
+        """Its marker in the middle of a swatch, as a path of SVG."""
+        return MARKERS[self.marker]
 
 
 def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
@@ -52,7 +54,7 @@ def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
             split[name] = (cell, suffix)
         else:
             split[name] = (name, training or "standard")
-    colours = dict(CELLS)
-    for cell, _ in split.values():
-        colours.setdefault(cell, OTHER_CELLS[(len(colours) - len(CELLS)) % len(OTHER_CELLS)])
-    return {name: Identity(cell, training, colours[cell]) for name, (cell, training) in split.items()}
+    cells = list(dict.fromkeys([*CELLS, *(cell for cell, _ in split.values())]))
+    colours = [*CELLS.values(), *(OTHER_CELLS[number % len(OTHER_CELLS)] for number in range(len(cells) - len(CELLS)))]
+    looks = {cell: (colour, marker(number)) for number, (cell, colour) in enumerate(zip(cells, colours))}
+    return {name: Identity(cell, training, *looks[cell]) for name, (cell, training) in split.items()}

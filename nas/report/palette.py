@@ -12,8 +12,18 @@ PURPLE = "#CC79A7"
 SKY = "#56B4E9"
 ORANGE = "#E69F00"
 BLACK = "#000000"
-SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # curves and bars of a study, in this order
-SERIES_DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)))  # told apart also without colours, and beyond seven
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # curves of a study, in this order
+SERIES_DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)))
+MARKERS = {  # of matplotlib → the same shape around (16, 6) as a path of SVG
+    "o": "M12 6a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+    "s": "M12.5 2.5h7v7h-7z",
+    "^": "M16 1.5l4.5 8.5h-9z",
+    "D": "M16 1.2l4.8 4.8-4.8 4.8-4.8-4.8z",
+    "v": "M16 10.5l4.5-8.5h-9z",
+    "P": "M14.5 1.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z",
+    ">": "M20.5 6l-8.5 4.5v-9z",
+}
+HATCHES = ("", "////", "....", "xxxx", "----")  # of bars
 
 GREY = "#555555"
 MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette; for checkpoints beyond the first six
@@ -29,8 +39,6 @@ DASHES: dict[str, tuple[float, ...]] = {  # on and off lengths of a line in poin
     "free": (6, 2, 1.5, 2),
 }
 OTHER_DASHES = (2, 4)
-MARKERS = {"standard": "s"}
-OTHER_MARKER = "o"
 
 OPERATIONS = {
     "nor_conv_3x3": BLUE,
@@ -59,6 +67,22 @@ PAPER = "#f5f7f8"
 RULE, STRONG_RULE = "#dfe4e8", "#aeb7bf"
 UNSHOWN_BAR = "#a5aeb6"  # a difference that is not shown
 METER = "#9fb6c8"
+
+
+def marker(number: int) -> str:
+    """That of the cell or series of this number: no two have colour and marker in common."""
+    return list(MARKERS)[number % len(MARKERS)]
+
+
+def series(number: int) -> dict[str, object]:
+    """How a curve of a study is drawn. Line and marker tell it from the other curves also without its colour."""
+    return {
+        "color": SERIES[number % len(SERIES)],
+        "linestyle": SERIES_DASHES[number % len(SERIES_DASHES)],
+        "marker": marker(number),
+        "markersize": 4,
+    }
+
 
 PAGE = {  # of the style sheet, by the names that they have there
     "ink": INK, "soft": SOFT, "paper": PAPER, "rule": RULE, "strong-rule": STRONG_RULE, "axis": AXIS, "meter": METER,

@@ -8,14 +8,24 @@ from pathlib import Path
 import pytest
 
 import nas.report
-from nas.report import wording
+from nas.report import palette, wording
+from nas.report.identity import TRAININGS, identities
 
 ROOT = Path(nas.report.__file__).resolve().parent.parent
 
 
 def test_colours_are_written_in_the_palette_alone() -> None:
-    files = [file for file in ROOT.rglob("*.py") if re.search(r"#[0-9a-fA-F]{6}\b", file.read_text(encoding="utf-8"))]
+    sources = [file for file in ROOT.rglob("*") if file.suffix in (".py", ".html", ".css", ".svg")]
+    files = [file for file in sources if re.search(r"#[0-9a-fA-F]{6}\b", file.read_text(encoding="utf-8"))]
     assert [file.relative_to(ROOT).as_posix() for file in files] == ["report/palette.py"]
+
+
+def test_no_two_curves_differ_in_colour_alone() -> None:
+    looks = [palette.series(number) for number in range(20)]
+    assert len({(str(look["linestyle"]), look["marker"]) for look in looks}) == len(looks)
+    models = identities({f"{cell}-{training}": None for cell in "abcdefg" for training in TRAININGS}).values()
+    assert len({(model.dashes, model.marker) for model in models}) == len(models)
+    assert all(palette.MARKERS[model.marker] == model.marker_path for model in models)
 
 
 def test_a_ball_is_its_norm_and_its_radius() -> None:

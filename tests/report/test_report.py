@@ -352,10 +352,11 @@ def test_numbers_are_written_alike() -> None:
     assert [duration(s) for s in (6.52, 119.6, 3725)] == ["6.5 s", "2 min 00 s", "1 h 02 min"]
 
 
-def test_colour_tells_the_cell_and_line_style_the_training(make: Make) -> None:
+def test_colour_and_marker_tell_the_cell_and_line_style_the_training(make: Make) -> None:
     folder, content = make(), result()
     models = gathered(folder, content).models
     assert models["best-pgd"].colour == models["best-standard"].colour != models["random-pgd"].colour
+    assert models["best-pgd"].marker == models["best-standard"].marker != models["random-pgd"].marker
     assert models["best-pgd"].dashes == models["random-pgd"].dashes != models["best-standard"].dashes
     legend = section(write_report(folder, content).read_text(), "Training").partition("</ul>")[0]
     assert legend.count("<li>") == len(models)

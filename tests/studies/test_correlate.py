@@ -17,7 +17,8 @@ from nas.search_spaces import NASBench201
 from nas.strategies.proxies import PROXIES
 from nas.studies.align import Aligned, align, in_words
 from nas.studies.correlate import Correlations, ProxyCorrelation, correlate, table_rows
-from nas.studies.plots.heatmap import KINDS, heat_map
+from nas.studies.plots.drawing import SUFFIXES
+from nas.studies.plots.heatmap import heat_map
 from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_robbench, read_scores
 
 SPACE = NASBench201()
@@ -315,7 +316,7 @@ def test_csv_holds_every_cell(result: Correlations) -> None:
             assert (float(row[key]) if row[key] else None) == value
 
 
-@pytest.mark.parametrize(("kind", "start"), list(zip(KINDS, (b"\x89PNG", b"<?xml", b"%PDF"))))
+@pytest.mark.parametrize(("kind", "start"), list(zip(SUFFIXES, (b"\x89PNG", b"<?xml", b"%PDF"))))
 def test_heat_maps(result: Correlations, kind: str, start: bytes) -> None:
     picture = heat_map(result, "cifar10", kind)
     assert picture.startswith(start)

@@ -70,13 +70,13 @@ class Files:
 
     def check(self, purpose: str) -> None:
         """`InputError` where there is no table (for that purpose), or a file cannot be written."""
-        from nas.studies.plots.heatmap import KINDS
+        from nas.studies.plots.drawing import SUFFIXES
 
         if not any(self.tables.values()):
             *first, last = (f"--{name}" for name in self.tables)
             raise InputError(f"Expected a table {purpose} but got none; give {', '.join(first)} or {last}.")
-        if self.plot is not None and self.plot.suffix.lower() not in KINDS:
-            raise InputError(f"Expected --plot to end in {', '.join(KINDS)} but got {str(self.plot)!r}.")
+        if self.plot is not None and self.plot.suffix.lower() not in SUFFIXES:
+            raise InputError(f"Expected --plot to end in {', '.join(SUFFIXES)} but got {str(self.plot)!r}.")
         read = [path.resolve() for path in (*self.scores, *self.tables.values()) if path]
         for path in (self.csv, self.plot):
             if path is not None and path.is_dir():

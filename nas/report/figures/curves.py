@@ -48,6 +48,7 @@ WIDE = (7.6, 4.2)  # inches of 72 units
 NARROW = (4.5, 3.5)
 RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 WIDELY = 50  # largest radius over smallest from which the axis is logarithmic
+MARKED = 8  # epochs of a training that have a marker, about
 MANY = 2000  # dots; more of them are drawn as one picture
 SPREAD = 1000  # largest value over smallest from which an axis is logarithmic
 
@@ -188,7 +189,10 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
         for name, record in records.items():
             model = models[name]
             curve = record.curve(key)
-            axes.plot(list(curve), list(curve.values()), color=model.colour, dashes=model.dashes)
+            axes.plot(
+                list(curve), list(curve.values()), color=model.colour, dashes=model.dashes,
+                marker=model.marker, markersize=3.5, markevery=max(1, len(curve) // MARKED),
+            )  # fmt: skip
             chosen = [epoch for epoch in curve if epoch == record.chosen_epoch]
             axes.plot(
                 chosen, [curve[epoch] for epoch in chosen], model.marker,

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from nas.report.palette import INK, SOFT
@@ -19,6 +20,7 @@ from nas.results import Landscape
 SIZE = (12.6, 3.7)  # inches
 DOTS = 130  # per inch
 LEVELS = 12
+CONTOURS = 4  # lines with numbers, about
 COLOURS = "viridis"
 
 
@@ -61,7 +63,9 @@ def _surface(axes: Any, found: Landscape) -> None:
 
 def _map(axes: Axes, found: Landscape) -> None:
     units = _units(found)
-    shades = axes.pcolormesh(units, units, 100 * np.array(found.accuracy), cmap="magma", vmin=0, vmax=100)
+    accuracy = 100 * np.array(found.accuracy)
+    shades = axes.pcolormesh(units, units, accuracy, cmap="magma", vmin=0, vmax=100)
+    _contours(axes, units, accuracy)
     _ball(axes, found.norm)
     axes.set_xlabel("random sign (ε)")
     axes.set_ylabel("gradient's sign (ε)")
@@ -76,12 +80,25 @@ def _examples(panel: Any, found: Landscape) -> None:
     parts = panel.subplots(1, len(grids), squeeze=False)[0]
     for axes, grid in zip(parts, grids):
         axes.contourf(units, units, grid, levels=LEVELS, cmap=COLOURS)
+        _contours(axes, units, grid)
         _ball(axes, found.norm)
         axes.set_aspect("equal")
         axes.set_title(f"{grid.min():.2g} to {grid.max():.2g}", color=SOFT, fontsize=8)
         axes.tick_params(labelsize=7, colors=SOFT)
         axes.label_outer()
     panel.suptitle("loss around single images (nats)", fontsize=9.5)
+
+
+def _contours(axes: Axes, units: np.ndarray, grid: np.ndarray) -> None:
+    """Lines of equal values with their numbers, as a colour alone says nothing to some readers and on some paper."""
+    finite = grid[np.isfinite(grid)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    levels = [level for level in MaxNLocator(CONTOURS).tick_values(low, high) if low < level < high]
+    if levels:
+        lines = axes.contour(units, units, grid, levels=levels, colors="white", linewidths=0.6)
+        labels = axes.clabel(lines, fontsize=6.5, fmt="%.3g")
+        for label in labels or []:
+            label.set_path_effects([withStroke(linewidth=1.5, foreground=INK)])
 
 
 def _ball(axes: Axes, norm: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -16,9 +13,9 @@ from matplotlib.patches import Rectangle
 from nas.report.palette import DIVERGING, EMPTY, INK, SOFT
 from nas.report.wording import ATTACKS, attack
 from nas.studies.correlate import SAME, SIZE, Correlations, ProxyCorrelation
+from nas.studies.plots.drawing import new_figure, picture_file
 from nas.tables import CORRUPTIONS, GROUPS
 
-KINDS = (".png", ".svg", ".pdf")
 CELL_W, CELL_H = 0.58, 0.36  # inches
 WIDTH = 7.4  # at least, for the words around it
 GAP = 0.3  # between families of columns, in cells
@@ -42,6 +39,10 @@ def heat_map(result: Correlations, dataset: str, kind: str) -> bytes:
 
     Proxies stand in the order of their mean tau. A number in brackets is of a ranking that size may explain.
     """
+    return picture_file(lambda: _figure(result, dataset), kind, "tau")
+
+
+def _figure(result: Correlations, dataset: str) -> Figure:
     proxies = result.proxies
     columns = [_column(name) for name in result.columns]
     names = sorted(proxies, key=lambda name: -sum(cell.kendall or 0 for cell in proxies[name].values()))
@@ -53,47 +54,35 @@ def heat_map(result: Correlations, dataset: str, kind: str) -> bytes:
     bottom = 0.75 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
     width, height = max(left + cells_wide * CELL_W + right, WIDTH), top + len(names) * CELL_H + bottom
 
-    style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "tau"}
-    with rc_context(style):
-        figure = Figure(figsize=(width, height), facecolor="white")
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes(
-            (left / width, bottom / height, cells_wide * CELL_W / width, len(names) * CELL_H / height)
-        )
-        axes.set_xlim(0, cells_wide)
-        axes.set_ylim(len(names), 0)
-        axes.spines[:].set_visible(False)
-        start, middles = 0.0, []
-        for family in families:
-            for offset, column in enumerate(family):
-                middles.append(start + offset + 0.5)
-                for row, name in enumerate(names):
-                    cell = proxies[name][column.name]
-                    axes.add_patch(Rectangle((start + offset, row), 1, 1, facecolor=_colour(cell), ec="white", lw=1.2))
-                    axes.text(
-                        start + offset + 0.5, row + 0.52, _number(cell), color=_ink(cell), ha="center", va="center"
-                    )
-            if family[0].family:
-                axes.plot([start + 0.08, start + len(family) - 0.08], [-0.18] * 2, color=SOFT, lw=0.8, clip_on=False)
-                heading = SHORT.get(family[0].family) if len(family) < FEW else None
-                axes.text(
-                    start + len(family) / 2, -0.36, heading or family[0].family, color=INK, ha="center", va="bottom"
-                )
-            start += len(family) + GAP
-        slant: Any = {"rotation": 38, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-        axes.set_xticks(middles, [column.label for column in columns], color=INK, **slant)
-        axes.set_yticks([row + 0.5 for row in range(len(names))], labels, color=INK)
-        axes.tick_params(length=0, pad=5)
-        at: Any = {"x": 0.14 / width, "ha": "left"}
-        title = f"Kendall's \u03c4 of zero-cost proxies with accuracy, {dataset}"
-        figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
-        figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
-        note = "in brackets: size may explain it; given the number of weights its interval (uncorrected) reaches 0"
-        figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
-        file = io.BytesIO()
-        date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
-        figure.savefig(file, format=kind[1:], dpi=200, metadata={date: None})
-    return file.getvalue()
+    figure = new_figure(width, height)
+    axes = figure.add_axes((left / width, bottom / height, cells_wide * CELL_W / width, len(names) * CELL_H / height))
+    axes.set_xlim(0, cells_wide)
+    axes.set_ylim(len(names), 0)
+    axes.spines[:].set_visible(False)
+    start, middles = 0.0, []
+    for family in families:
+        for offset, column in enumerate(family):
+            middles.append(start + offset + 0.5)
+            for row, name in enumerate(names):
+                cell = proxies[name][column.name]
+                axes.add_patch(Rectangle((start + offset, row), 1, 1, facecolor=_colour(cell), ec="white", lw=1.2))
+                axes.text(start + offset + 0.5, row + 0.52, _number(cell), color=_ink(cell), ha="center", va="center")
+        if family[0].family:
+            axes.plot([start + 0.08, start + len(family) - 0.08], [-0.18] * 2, color=SOFT, lw=0.8, clip_on=False)
+            heading = SHORT.get(family[0].family) if len(family) < FEW else None
+            axes.text(start + len(family) / 2, -0.36, heading or family[0].family, color=INK, ha="center", va="bottom")
+        start += len(family) + GAP
+    slant: Any = {"rotation": 38, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(middles, [column.label for column in columns], color=INK, **slant)
+    axes.set_yticks([row + 0.5 for row in range(len(names))], labels, color=INK)
+    axes.tick_params(length=0, pad=5)
+    at: Any = {"x": 0.14 / width, "ha": "left"}
+    title = f"Kendall's \u03c4 of zero-cost proxies with accuracy, {dataset}"
+    figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
+    figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
+    note = "in brackets: size may explain it; given the number of weights its interval (uncorrected) reaches 0"
+    figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
+    return figure
 
 
 def _column(name: str) -> _Column:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nas.core.errors import InputError
-from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, INK, SERIES, SERIES_DASHES, SOFT, VERMILION
+from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, HATCHES, INK, SOFT, VERMILION, series
 from nas.report.wording import metric
+from nas.studies.plots.drawing import new_figure, picture_file, plain_axes
 from nas.studies.prediction_result import Fit, PredictionResult
 
 MOST = 15  # features in a panel
@@ -20,29 +16,20 @@ BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a 
 
 
 def picture(result: PredictionResult, kind: str) -> bytes:
-    """Learning curves where the result has them, else importances, as a file of this kind."""
-    style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "predict"}
-    with rc_context(style):
-        figure = _curves(result, result.curves) if result.curves else _importances(result)
-        file = io.BytesIO()
-        date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
-        figure.savefig(file, format=kind[1:], dpi=200, metadata={date: None})
-    return file.getvalue()
+    """Learning curves where the result has them, else importances, as a file of this kind.
+
+    Raises InputError if it has neither: some models have no importances.
+    """
+    return picture_file(
+        lambda: _curves(result, result.curves) if result.curves else _importances(result), kind, "predict"
+    )
 
 
 def _figure(width: float, height: float, title: str, note: str) -> Figure:
-    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height, layout="constrained")
     figure.suptitle(f"{title}\n", x=0.01, ha="left", size=12.5, weight="bold", color=INK)
     figure.text(0.0105, 1 - 0.36 / height, note, va="top", color=SOFT)
     return figure
-
-
-def _plain(axes: Any) -> None:
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(SOFT)
-    axes.tick_params(length=0, colors=INK)
-    axes.set_axisbelow(True)
 
 
 def _label(target: str) -> str:
@@ -90,12 +77,12 @@ def _importances(result: PredictionResult) -> Figure:
         for number, (target, shares) in enumerate(group.items()):
             values = [shares[name] for name in names]
             axes.barh(places + (number - (len(group) - 1) / 2) * thick, values, thick * 0.92, color=colour[target],
-                      label=_label(target))  # fmt: skip
+                      hatch=HATCHES[number % len(HATCHES)], edgecolor="white", lw=0, label=_label(target))  # fmt: skip
         axes.set_yticks(places, names)
         axes.invert_yaxis()
         axes.grid(axis="x", color=GRID_OF_STUDY)
         axes.set_title(heading, loc="left", size=10.5, color=INK)
-        _plain(axes)
+        plain_axes(axes)
         if len(group) > 1:
             axes.legend(frameon=False, loc="lower right")
     return figure
@@ -112,10 +99,9 @@ def _curves(result: PredictionResult, curves: dict[str, Fit]) -> Figure:
         for number, target in enumerate(targets):
             entries = [fit.spread(key, target) for fit in curves.values()]
             mean, sd = (np.array([np.nan if e[at] is None else e[at] for e in entries]) for at in (0, 1))
-            shade = SERIES[number % len(SERIES)]
-            dash = SERIES_DASHES[number // len(SERIES) % len(SERIES_DASHES)]
-            axes.plot(sizes, mean, dash, color=shade, marker="o", markersize=4, label=_label(target))
-            axes.fill_between(sizes, mean - sd, mean + sd, color=shade, alpha=0.13, linewidth=0)
+            look = series(number)
+            axes.plot(sizes, mean, **look, label=_label(target))
+            axes.fill_between(sizes, mean - sd, mean + sd, color=look["color"], alpha=0.13, linewidth=0)
         axes.set_xscale("log")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
@@ -123,6 +109,6 @@ def _curves(result: PredictionResult, curves: dict[str, Fit]) -> Figure:
         axes.grid(color=GRID_OF_STUDY)
         axes.set_title(name, loc="left", size=10.5, color=INK)
         axes.set_xlabel("labelled architectures", color=INK)
-        _plain(axes)
+        plain_axes(axes)
     axes.legend(frameon=False, loc="lower right")
     return figure

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from nas.report.palette import GRID_OF_STUDY, INK, SERIES, SERIES_DASHES, SOFT
+from nas.report.palette import GRID_OF_STUDY, INK, SOFT, series
+from nas.studies.plots.drawing import new_figure, picture_file
 from nas.studies.table_search_result import StrategyResult, TableSearchResult
 
 PANEL, HEIGHT = 4.6, 3.9  # inches
 ACROSS = 3  # panels in a row
+MARKED = 0.12  # of the panel between two markers of a curve
 
 
 def regret_curves(result: TableSearchResult, kind: str) -> bytes:
     """The picture of a result of `table_search`, as a file of this kind: mean over seeds, and the band that holds the
     middle half of them. Both axes are logarithmic; where all found the best, a curve has left the picture."""
+    return picture_file(lambda: _figure(result), kind, "regret")
+
+
+def _figure(result: TableSearchResult) -> Figure:
     objectives = result.objectives
     across = min(len(objectives), ACROSS)
     down = -(-len(objectives) // across)
-    style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "regret"}
-    with rc_context(style):
-        figure = Figure(figsize=(PANEL * across + 0.6, HEIGHT * down + 0.5), facecolor="white", layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(down, across, squeeze=False).flatten()
-        for axes in panels[len(objectives) :]:
-            axes.set_visible(False)
-        for axes, (objective, entry) in zip(panels, objectives.items()):
-            _panel(axes, objective, entry.strategies, result)
-        figure.suptitle(
-            f"Best found on {result.dataset}: mean of {result.seeds} runs, band of the middle half",
-            x=0.01,
-            ha="left",
-            size=12,
-            weight="bold",
-            color=INK,
-        )
-        file = io.BytesIO()
-        date = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[kind]
-        figure.savefig(file, format=kind[1:], dpi=200, metadata={date: None})
-    return file.getvalue()
+    figure = new_figure(PANEL * across + 0.6, HEIGHT * down + 0.5, layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).flatten()
+    for axes in panels[len(objectives) :]:
+        axes.set_visible(False)
+    for axes, (objective, entry) in zip(panels, objectives.items()):
+        _panel(axes, objective, entry.strategies, result)
+    figure.suptitle(
+        f"Best found on {result.dataset}: mean of {result.seeds} runs, band of the middle half",
+        x=0.01,
+        ha="left",
+        size=12,
+        weight="bold",
+        color=INK,
+    )
+    return figure
+
+
+def _spaced(number: int) -> tuple[float, float]:
+    """Where a curve has its markers, in parts of the panel: neighbours begin elsewhere, so that none hides another."""
+    return 0.03 * (number % 4), MARKED
 
 
 def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], result: TableSearchResult) -> None:
@@ -56,14 +58,13 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
     means = np.array([one.regret for one in strategies.values()]) * scale
     floor = means[means > 0].min() / 2 if (means > 0).any() else 1e-3
     for number, (name, one) in enumerate(strategies.items()):
-        colour = SERIES[number % len(SERIES)]
+        look = series(number)
         low, high = (np.array(end) * scale for end in (one.regret_quartiles.low, one.regret_quartiles.high))
         axes.fill_between(
-            queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=colour, alpha=0.15, lw=0
+            queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=look["color"], alpha=0.15, lw=0
         )
         mean = means[number]
-        dashes = SERIES_DASHES[number // len(SERIES) % len(SERIES_DASHES)]
-        axes.plot(queries, np.where(mean > 0, mean, np.nan), color=colour, ls=dashes, lw=1.8, label=name)
+        axes.plot(queries, np.where(mean > 0, mean, np.nan), **look, lw=1.8, markevery=_spaced(number), label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(1, max(result.queries, 2))
