@@ -1,7 +1,7 @@
-"""Read the pickles that published data come in without running what a stranger may have put there.
+"""Read pickle files of published data without running code that somebody may have put into them.
 
-A pickle is a program for a small machine. The one here knows plain values, lists, tuples, dictionaries and sets, and
-what numpy's arrays and numbers need; whatever else a file asks for is refused before it is done.
+A pickle is a program for a small virtual machine. The machine here knows only plain values, lists, tuples,
+dictionaries, sets, and what numpy's arrays and numbers need; it refuses all other instructions before it executes them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import bz2
 import codecs
 import hashlib
 import io
+import logging
 import math
 import pickle
 from collections import OrderedDict
@@ -19,31 +20,32 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nas.core.data.formats.base import log
 from nas.core.errors import InputError
 
-ARRAY = "numpy.ndarray"  # stands for the class where a pickle names it: it can be passed on but not called
-NUMBERS = "biufc"  # kinds of numpy types whose contents are numbers
-KINDS = NUMBERS + "SU"  # and text; arrays of objects could hide anything
+ARRAY = "numpy.ndarray"  # in place of the class that a pickle names: it can be passed on but not called
+NUMBERS = "biufc"  # kinds of numpy types that hold numbers
+KINDS = NUMBERS + "SU"  # and text; arrays of objects could contain anything
 
 
 def read_pickle(path: Path, md5: str | None = None) -> Any:
-    """The plain containers and numpy arrays in a pickle file; strings of Python 2 come as latin-1 text.
+    """The plain containers and numpy arrays in a pickle file; strings of Python 2 are decoded as latin-1 text.
 
-    Raises `InputError` naming the file where it is missing or damaged or asks for anything else. A file whose
-    MD5 is not the published one is read all the same, with a warning.
+    Raises `InputError`, which names the file, if the file is missing or damaged or asks for anything else. If its MD5
+    is not the published one, the file is still read, with a warning.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        log.warning("%s is not the published file (its MD5 differs); its numbers may not be comparable.", path)
+        logging.getLogger("nas").warning(
+            "%s is not the published file (its MD5 differs); its numbers may not be comparable.", path
+        )
     return plain(content, path)
 
 
 def read_compressed(path: Path) -> Any:
-    """Like `read_pickle` for a file compressed by bzip2, such as those of NATS-Bench."""
+    """`read_pickle` for a file compressed with bzip2, such as those of NATS-Bench. Raises `InputError` likewise."""
     try:
         with bz2.open(path) as file:
             content = file.read()
@@ -55,7 +57,7 @@ def read_compressed(path: Path) -> Any:
 
 
 def plain(content: bytes, path: Path) -> Any:
-    """What the pickle `content` of the file `path` holds."""
+    """The value of the pickle `content` of the file `path`. Raises `InputError` if it is damaged or asks for more."""
     try:
         return _Unpickler(content).load()
     except _Foreign as error:
@@ -63,7 +65,7 @@ def plain(content: bytes, path: Path) -> Any:
             f"Expected only arrays in {path} but it asks for {error}, which could run foreign code; fetch the file "
             "from its official source."
         ) from error
-    except Exception as error:  # a damaged pickle may raise anything at all
+    except Exception as error:  # a damaged pickle may raise anything
         raise InputError(
             f"Expected a pickle in {path} but it is damaged ({type(error).__name__}: {error}); "
             "delete it and fetch it again."
@@ -71,14 +73,14 @@ def plain(content: bytes, path: Path) -> Any:
 
 
 class _Foreign(Exception):
-    """The pickle asks for something that plain values and arrays do not need."""
+    """The pickle asks for something that plain values and arrays do not need, named by the message."""
 
 
-_Machine: Any = pickle._Unpickler  # type: ignore[attr-defined]  # in C the instructions cannot be chosen
+_Machine: Any = pickle._Unpickler  # type: ignore[attr-defined]  # the version in C has no table of instructions
 
 
 class _Unpickler(_Machine):
-    """Admits the instructions and names that plain values and arrays need."""
+    """Executes only the instructions, and finds only the names, that plain values and arrays need."""
 
     dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(_Machine.dispatch)
 
@@ -104,7 +106,7 @@ class _Unpickler(_Machine):
         raise _Foreign(f"{module}.{name}")
 
     def load_build(self) -> None:
-        """Gives an array its contents, a type its byte order. Anything else that had a state would be foreign."""
+        """Set the contents of an array or the byte order of a type; refuse a state for anything else."""
         state = self.stack.pop()
         value = self.stack[-1]
         if isinstance(value, np.dtype):
@@ -149,7 +151,7 @@ class _Unpickler(_Machine):
 
 
 def _check_keys(keys: list[Any]) -> None:
-    """Of dictionaries and sets. Hashing a tuple in a tuple in a tuple ... would end the process."""
+    """Refuse keys of dictionaries and sets that are nested: hashing a deeply nested tuple would crash the process."""
     for key in keys:
         flat = key if type(key) is tuple else (key,)
         if not all(isinstance(part, (str, bytes, int, float)) for part in flat):
@@ -157,7 +159,7 @@ def _check_keys(keys: list[Any]) -> None:
 
 
 def _dtype(text: Any, *flags: Any) -> np.dtype:
-    """A numpy type of numbers or text by its name; a copy, which its state may change."""
+    """The numpy type of numbers or text with this name, as a copy whose state may be changed."""
     found = np.dtype(text) if isinstance(text, str) and len(text) < 20 else None
     if found is None or found.kind not in KINDS or found.names is not None or found.subdtype is not None:
         raise _Foreign(f"the numpy type {text!r:.80}")
@@ -165,7 +167,7 @@ def _dtype(text: Any, *flags: Any) -> np.dtype:
 
 
 def _check_type_state(dtype: np.dtype, state: Any) -> None:
-    """numpy believes a type's state, also one that makes numbers into addresses; only a byte order is admitted.
+    """Admit a byte order only: numpy does not check a type's state, which could turn numbers into addresses.
 
     The state is (version, byte order, subtype, names, fields, size, alignment, flags).
     """
@@ -177,7 +179,7 @@ def _check_type_state(dtype: np.dtype, state: Any) -> None:
 
 
 def _check_array_state(state: Any) -> None:
-    """The state is (version, shape, type, Fortran's order, contents), with exactly the contents that fill the shape."""
+    """Check the state (version, shape, type, Fortran order, contents): the contents must fill the shape exactly."""
     _, shape, dtype, _, content = state
     if not isinstance(dtype, np.dtype) or not isinstance(content, (bytes, str)):
         raise pickle.UnpicklingError("an array without a type or contents")
@@ -186,14 +188,14 @@ def _check_array_state(state: Any) -> None:
 
 
 def _empty_array(kind: Any, *unused: Any) -> np.ndarray:
-    """What numpy's own `_reconstruct` does, for plain arrays only; shape, type and contents follow in the pickle."""
+    """numpy's `_reconstruct` for plain arrays only; shape, type and contents follow in the pickle."""
     if kind is not ARRAY:
         raise pickle.UnpicklingError("not a plain array")
     return np.empty(0, np.uint8)
 
 
 def _scalar(dtype: Any, content: Any) -> Any:
-    """A numpy number or text from its bytes."""
+    """A numpy number or text, made from its bytes."""
     if not isinstance(dtype, np.dtype) or dtype.kind not in KINDS:
         raise _Foreign("a numpy value that is no number")
     data = codecs.encode(content, "latin1") if isinstance(content, str) else content
@@ -201,7 +203,7 @@ def _scalar(dtype: Any, content: Any) -> Any:
 
 
 def _ordered(*unused: Any) -> OrderedDict[Any, Any]:
-    """Its items follow in the pickle."""
+    """An empty dictionary; its items follow in the pickle."""
     return OrderedDict()
 
 
@@ -211,7 +213,7 @@ def _set(items: Any = ()) -> set[Any]:
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes for protocol 2; no other codec is wanted."""
+    """Encode text as Python 3 writes bytes in protocol 2; no other codec is needed."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"unexpected encoding {encoding!r}")
     return codecs.encode(text, "latin1")

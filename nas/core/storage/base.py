@@ -1,4 +1,4 @@
-"""What a run keeps: the interface of its store, and the record of a task."""
+"""The interface of stores, which hold what a run has computed; and the result of a task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class TaskResult(Generic[Key, Result]):
-    """What became of the task `key`: its result, or the reason of its failure; and how many seconds it took."""
+    """The outcome of the task `key`: its result, or the reason of its failure; and how many seconds it took."""
 
     key: Key
     result: Result | None
@@ -27,22 +27,22 @@ class TaskResult(Generic[Key, Result]):
 
 
 class FactStore(ABC):
-    """Facts: a JSON value under each key. What workers and evaluations see of a store; its block closes it."""
+    """Facts: a JSON value under each key. Workers and evaluations see only this part of a store; `with` closes it."""
 
     @abstractmethod
     def get(self, key: str, default: Any = None) -> Any:
-        """The value under `key`."""
+        """The value under `key`, or `default`."""
 
     @abstractmethod
     def put(self, key: str, value: Any) -> None:
-        """Keep a value, in the place of that before; it is kept when this returns."""
+        """Store a value under `key`, replacing an earlier one; it is stored when this returns."""
 
     @abstractmethod
     def under(self, prefix: str) -> Json:
-        """All facts whose key starts with `prefix`, without it, in the order of the keys."""
+        """All facts whose key starts with `prefix`, by the rest of the key, sorted by key."""
 
-    def close(self) -> None:  # noqa: B027  (not all hold something open)
-        """Let go of what is open; the store is not used any more."""
+    def close(self) -> None:  # noqa: B027  (some stores have nothing to close)
+        """Close the store; it cannot be used afterwards."""
 
     def __enter__(self: AnyStore) -> AnyStore:
         return self
@@ -52,7 +52,7 @@ class FactStore(ABC):
 
 
 class PrefixedFacts(FactStore):
-    """The facts of another store whose keys start with `prefix`, without it."""
+    """The facts of another store whose keys start with `prefix`, by the rest of their keys."""
 
     def __init__(self, store: FactStore, prefix: str) -> None:
         self._store = store
@@ -69,47 +69,47 @@ class PrefixedFacts(FactStore):
 
 
 class Store(FactStore):
-    """Facts, evaluations, and the history of a search: the evaluations that its strategy was told of, in that order.
+    """Facts, evaluations, and the history of a search: the evaluations its strategy has received, in that order.
 
-    What is evaluated and not in the history belongs to a step under way.
+    Evaluations that are not in the history belong to the current step.
     """
 
-    durable: bool  # whether it outlives the process
+    durable: bool  # whether the content survives the process
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
-        """All writes of the block happen, or none; where the store is not durable, up to the error."""
+        """All writes of the block take effect, or none; if the store is not durable, those before an error do."""
 
     @abstractmethod
     def record(self, evaluation: TaskResult[str, Metrics]) -> None:
-        """Keep an evaluation, in the place of an earlier one of its key."""
+        """Store an evaluation, replacing an earlier one with the same key."""
 
     @abstractmethod
     def evaluation(self, key: str) -> TaskResult[str, Metrics] | None:
-        """The evaluation of `key`, in the history or not."""
+        """The evaluation with this key, whether it is in the history or not."""
 
     @abstractmethod
     def evaluations(self) -> Iterator[TaskResult[str, Metrics]]:
-        """All evaluations, in the history or not, in no particular order."""
+        """All evaluations, whether they are in the history or not, in no particular order."""
 
     @abstractmethod
     def append_history(self, key: str) -> None:
-        """Note that the strategy was told of the evaluation of `key`, the first and only time."""
+        """Append the evaluation of `key`, which the strategy has received; each key is appended once."""
 
     @abstractmethod
     def history(self) -> Iterator[TaskResult[str, Metrics]]:
-        """The evaluations in the order in which the strategy was told of them."""
+        """The evaluations in the order in which the strategy has received them."""
 
     @abstractmethod
     def from_history(self, key: str) -> TaskResult[str, Metrics] | None:
-        """The evaluation of `key` if the strategy was told of it."""
+        """The evaluation of `key`, if it is in the history."""
 
     @abstractmethod
     def history_length(self) -> int:
-        """How many evaluations the strategy was told of."""
+        """How many evaluations are in the history."""
 
     def add_seconds(self, stage: str, seconds: float) -> None:
-        """Add to the time that a stage has taken, over all sessions of the run."""
+        """Add to the time that a stage has taken in all sessions of the run."""
         key = f"seconds/{stage}"
         with self.transaction():
             self.put(key, self.get(key, 0.0) + seconds)

@@ -1,4 +1,4 @@
-"""A store that ends with its process."""
+"""A store in memory, which ends with its process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas.core.storage.base import Metrics, Store, TaskResult
 
 
 class InMemoryStore(Store):
-    """For what need not be resumed, such as thousands of searches on a table. `facts` has those to begin with."""
+    """For work that is never resumed, such as thousands of searches on a table; `facts` are there from the start."""
 
     durable = False
 

@@ -1,4 +1,4 @@
-"""The store of a run in one SQLite file: every finished evaluation, outcome and strategy state."""
+"""The store of a run in one SQLite file: all finished evaluations, outcomes and states of the strategy."""
 
 from __future__ import annotations
 
@@ -17,34 +17,33 @@ from nas.core.io.files import DamagedError
 from nas.core.io.records import Json
 from nas.core.storage.base import Metrics, Store, TaskResult
 
-APPLICATION = 0x6E617373  # "nass" in the header: an empty or foreign database is not taken for a store
-FORMAT = 2  # raised when the tables change
+APPLICATION = 0x6E617373  # "nass", in the header of the file: an empty or foreign database is no store
+FORMAT = 2  # raise it if the tables change
 _TABLES = {
     "evaluations": "key TEXT PRIMARY KEY, metrics TEXT, reason TEXT, seconds REAL NOT NULL",
     "history": "position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE",
     "facts": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
 }
 _DAMAGE = ("malformed", "not a database", "no such table", "no such column", "decode", "unsupported file format")
-_BATCH = 1000  # rows held in memory at once
+_BATCH_ROWS = 1000  # in memory at a time
 
 
 class SqliteStore(Store):
-    """Several processes may write. What a method wrote is durable when it returns, in this sense:
+    """Several processes may write. What a method has written survives a kill of the processes at any later moment.
 
-    it outlives a kill of the process (or of all of them) at any moment, since it is in the operating system's hands.
-    A power cut or a crash of the system itself may take the last commits, those since SQLite last moved its log into
-    the file; what is left is the whole store of a moment before, from which a run comes to the same result. Waiting
-    for the disk at each commit would cost more than many evaluations do.
+    After a power cut or a crash of the operating system, the last commits may be missing: those since SQLite last moved
+    its log into the file. The file is then a complete store of an earlier moment, from which a run comes to the same
+    result. Waiting for the disk at each commit would take longer than many evaluations.
 
-    Each row carries the CRC-32 of its table's name and its columns, which is compared whenever it is read:
-    `DamagedError` names the file and the row. `verify` reads everything; `nas.core.storage.backup` has the copy that
-    damage is mended from.
+    Each row has the CRC-32 of the name of its table and of its columns, which is compared whenever the row is read: a
+    `DamagedError` names the file and the row. `verify` reads everything; `nas.core.storage.backup` keeps the copy from
+    which a damaged store is restored.
     """
 
     durable = True
 
     def __init__(self, path: Path) -> None:
-        """Open the store at `path`, or make it; `DamagedError` where the file there is empty or no store."""
+        """Open or create the store at `path`. Raises `DamagedError` if the file is empty or not a store."""
         self.path = path
         with self.sqlite_errors_as_input_errors():
             if not os.path.lexists(path):
@@ -105,7 +104,7 @@ class SqliteStore(Store):
             "SELECT history.*, evaluations.* FROM history LEFT JOIN evaluations ON evaluations.key = history.key "
             "ORDER BY history.position"
         )
-        for row in self._fetched(query):
+        for row in self._fetch(query):
             position, key = self._checked("history", row[:3])
             if row[3] is None:
                 raise self.damaged(f"evaluation {key!r}, told as number {position}, is missing")
@@ -137,7 +136,7 @@ class SqliteStore(Store):
     # damage
 
     def verify(self) -> None:
-        """Read everything; `DamagedError` where the structure of the file or the checksum of a row is wrong."""
+        """Read everything. Raises `DamagedError` if the structure of the file or the checksum of a row is wrong."""
         try:
             self._check_kind()
             with self.sqlite_errors_as_input_errors():
@@ -158,7 +157,7 @@ class SqliteStore(Store):
             raise self.damaged(f"evaluation {missing[0]!r}, of which the search was told, is missing")
 
     def damaged(self, why: str) -> DamagedError:
-        """The error that says so."""
+        """An error that says that the store is damaged."""
         return DamagedError(
             f"Expected a run's store but {self.path} is damaged ({why}); `nas resume RUN` puts it aside and goes on "
             "from the last good copy, where there is one.",
@@ -171,16 +170,16 @@ class SqliteStore(Store):
             self.connection.execute(f"{how} INTO {table} VALUES ({places})", (*columns, _checksum(table, columns)))
 
     def _rows(self, table: str, which: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows of a table without their checksums, once these are found to be right."""
-        return (self._checked(table, row) for row in self._fetched(f"SELECT * FROM {table} {which}", *values))
+        """Rows of a table without their checksums, which have been compared."""
+        return (self._checked(table, row) for row in self._fetch(f"SELECT * FROM {table} {which}", *values))
 
-    def _fetched(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def _fetch(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with self.sqlite_errors_as_input_errors():
             cursor = self.connection.execute(query, values)
-        rows = [()] * _BATCH
-        while len(rows) == _BATCH:
-            with self.sqlite_errors_as_input_errors():  # damage may show in any row
-                rows = cursor.fetchmany(_BATCH)
+        rows = [()] * _BATCH_ROWS
+        while len(rows) == _BATCH_ROWS:
+            with self.sqlite_errors_as_input_errors():  # any row may be damaged
+                rows = cursor.fetchmany(_BATCH_ROWS)
             yield from rows
 
     def _checked(self, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -191,7 +190,7 @@ class SqliteStore(Store):
 
     @contextmanager
     def sqlite_errors_as_input_errors(self) -> Iterator[None]:
-        """Turn the refusals of SQLite (full disk, read-only folder, damage) into a line that says what to do."""
+        """Turn errors of SQLite (full disk, read-only folder, damage) into an `InputError` that says what to do."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -209,7 +208,7 @@ class SqliteStore(Store):
 
 
 def _create(path: Path) -> None:
-    """An empty store, which appears whole or not at all; another process may be making it at the same moment."""
+    """Create an empty store, completely or not at all; another process may do the same at the same time."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)
@@ -225,7 +224,7 @@ def _create(path: Path) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return
-        except OSError:  # a disk that knows no links
+        except OSError:  # the disk has no links
             if not path.exists():
                 os.replace(temporary, path)
     finally:
@@ -235,12 +234,12 @@ def _create(path: Path) -> None:
 
 
 def sidecar_files(path: Path) -> tuple[Path, Path]:
-    """The files that SQLite keeps beside a store in use: its log, and the index of that."""
+    """The files that SQLite keeps beside an open store: its log and the index of the log."""
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
 def _checksum(table: str, columns: tuple[Any, ...]) -> int:
-    """CRC-32 of a row and of the table that it stands in."""
+    """CRC-32 of a row and the name of its table."""
     return zlib.crc32(repr((table, columns)).encode("utf-8", "surrogatepass"))
 
 
