@@ -179,10 +179,12 @@ def _without_and_alone(
         target: max(of_features, key=lambda name: of_features[name]) for target, of_features in importances.items()
     }
     jobs = [
-        FitJob(part, seed, targets=(target,), **{part: top})
+        job
         for target, top in top_of.items()
-        for part in ("without", "alone")
-        for seed in protocol.seeds()
+        for job in (
+            *(FitJob("without", seed, targets=(target,), without=top) for seed in protocol.seeds()),
+            *(FitJob("alone", seed, targets=(target,), alone=top) for seed in protocol.seeds()),
+        )
     ]
     scores = _done(fits, jobs, how, tick)
     tops = {}
