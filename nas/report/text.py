@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,12 +27,35 @@ def report_line(folder: Path) -> str:
     return f"report: {folder / 'report.html'}"
 
 
-def rendered(lines: Table) -> str:
+def rendered(lines: Table, width: int = 160) -> str:
     """The table as text."""
-    console = Console(width=160, color_system=None, markup=False, emoji=False, highlight=False)  # names as they are
+    console = Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)  # names as they are
     with console.capture() as capture:
         console.print(lines)
     return capture.get()
+
+
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as a table, the first row its header; the first column stands on the left, the others right.
+
+    Columns for which the terminal is too narrow follow in further tables, each with the first column.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    room = shutil.get_terminal_size((120, 24)).columns - widths[0]
+    parts: list[list[int]] = [[]]
+    for at in range(1, len(widths)):
+        if parts[-1] and sum(widths[other] + 2 for other in [*parts[-1], at]) > room:
+            parts.append([])
+        parts[-1].append(at)
+    lines = []
+    for part in parts:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        for at in [0, *part]:
+            table.add_column(rows[0][at], justify="left" if at == 0 else "right", no_wrap=True)
+        for row in rows[1:]:
+            table.add_row(row[0], *(row[at] for at in part))
+        lines += ["", *(line.rstrip() for line in rendered(table, sum(widths) + 2 * len(widths)).splitlines())]
+    return lines[1:]
 
 
 def remark_lines(entry: EvalResult) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +91,7 @@ class Correlate(Command):
 
 def _text(result: Correlations, files: int) -> str:
     """The table for people: one block per statistic, proxies in rows, the best first."""
+    from nas.report.text import table_lines
     from nas.studies.align import in_words
 
     kind = "architectures" if result.every_string else "classes of isomorphic cells"
@@ -126,40 +126,19 @@ def _text(result: Correlations, files: int) -> str:
         )
     for title, named, keys in blocks:
         note = "" if len(keys) == 1 else "; in brackets where the interval contains 0"
-        lines += ["", f"{title}{note}", *_block(named, columns, keys)]
+        cells = [[name, *(_cell(found[column], keys) for column in columns)] for name, found in named]
+        lines += ["", f"{title}{note}", *table_lines([["", *columns], *cells])]
     return "\n".join([*lines, "", *(f"warning: {line}" for line in result.warnings)]).rstrip()
 
 
-def _block(named: Rows, columns: list[str], keys: tuple[str, ...]) -> list[str]:
-    """Cells in aligned columns, as many side by side as the terminal has room for."""
-    cells = {name: {column: _shown(found[column], keys) for column in columns} for name, found in named}
-    first = max(map(len, cells), default=0)
-    widths = {c: max([len(c), *(len(found[c]) for found in cells.values())]) for c in columns}
-    room = shutil.get_terminal_size((120, 24)).columns - first
-    parts: list[list[str]] = [[]]
-    for column in columns:
-        if parts[-1] and sum(widths[c] + 2 for c in [*parts[-1], column]) > room:
-            parts.append([])
-        parts[-1].append(column)
-    lines = []
-    for part in parts:
-        lines.append(" " * first + "".join(f"  {c:>{widths[c]}}" for c in part))
-        lines += [
-            f"{name:<{first}}" + "".join(f"  {found[c]:>{widths[c]}}" for c in part) for name, found in cells.items()
-        ]
-        lines.append("")
-    return lines[:-1]
-
-
-def _shown(cell: Record, keys: tuple[str, ...]) -> str:
+def _cell(cell: Record, keys: tuple[str, ...]) -> str:
+    """A value, with half its interval where there is one, in brackets where that contains 0."""
     value, *ends = (getattr(cell, key) for key in keys)
     if value is None:
-        return "- " if ends else "-"
+        return "-"
     text = f"{value:.3f}".replace("0.", ".", 1)
-    if not ends:
+    if not ends or None in ends:
         return text
-    if None in ends:
-        return f"{text} "
     low, high = ends
     text += f" ±{(high - low) / 2:.3f}".replace("0.", ".", 1)
-    return f"({text})" if low <= 0 <= high else f"{text} "
+    return f"({text})" if low <= 0 <= high else text

@@ -107,6 +107,8 @@ class Predict(Command):
 
 def _text(result: PredictionResult) -> str:
     """For people: R² and tau by target, then the study, then the learning curves."""
+    from nas.report.text import table_lines
+
     how = "the paper's split" if result.splits == "paper" else f"mean ± sd of {result.splits} splits"
     how = "one split" if result.splits == "1" else how
     head = (
@@ -122,39 +124,28 @@ def _text(result: PredictionResult) -> str:
         row = [name]
         for key in ("r2", "kendall"):
             mean, sd = result.fit.spread(key, name)
-            row.append(_shown(mean, sd if several else None))
+            row.append(_cell(mean, sd if several else None))
         if study:
             entry = study[name]
-            without = _shown(entry.without, entry.without_sd if several else None)
-            row += [without, entry.top, _shown(entry.alone, entry.alone_sd if several else None)]
+            without = _cell(entry.without, entry.without_sd if several else None)
+            row += [without, entry.top, _cell(entry.alone, entry.alone_sd if several else None)]
         rows.append(row)
-    lines = [head, "", *_aligned(rows)]
+    lines = [head, "", *table_lines(rows)]
     if result.importances:
         lines += ["", "most important features"]
-        tops = [[name, ", ".join(list(shares)[:TOP])] for name, shares in result.importances.items()]
-        lines += _aligned(tops, left=True)
+        width = max(map(len, result.importances))
+        lines += [f"{name:<{width}}  {', '.join(list(top)[:TOP])}" for name, top in result.importances.items()]
     if result.curves:
         for key, title in (("r2", "R²"), ("kendall", "Kendall's tau")):
             table = [["labels", *result.targets]]
             for size, fit in result.curves.items():
-                table.append([size, *(_shown(*fit.spread(key, target)) for target in result.targets)])
-            lines += ["", f"{title} by labelled architectures", *_aligned(table)]
+                table.append([size, *(_cell(*fit.spread(key, target)) for target in result.targets)])
+            lines += ["", f"{title} by labelled architectures", *table_lines(table)]
     return "\n".join(lines)
 
 
-def _shown(mean: float | None, sd: float | None) -> str:
+def _cell(mean: float | None, sd: float | None) -> str:
     if mean is None:
         return "-"
     text = f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
     return text.replace("0.", ".")
-
-
-def _aligned(rows: list[list[str]], left: bool = False) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" if left or at == 0 else f"{cell:>{width}}"
-            for at, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    ]

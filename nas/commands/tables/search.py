@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,15 +102,17 @@ class TableSearch(Command):
 
 def _text(result: TableSearchResult) -> str:
     """For people: the best found, mean ± standard deviation, one block of strategies per objective."""
+    from nas.report.text import table_lines
+
     columns, optimum = result.columns, result.optimum
     percent = {name for name in columns if _is_share(result, name)}
-    rows: list[tuple[str, list[str]]] = [("optimum", [_shown(optimum[c], None, c in percent) for c in columns])]
+    rows = [["", *columns], ["optimum", *(_cell(optimum[c], None, c in percent) for c in columns)]]
     tail = []
     for objective, entry in result.objectives.items():
-        rows.append((objective, [""] * len(columns)))
+        rows.append([objective, *([""] * len(columns))])
         for name, found in entry.strategies.items():
-            values = [_shown(found.columns[c].mean, found.columns[c].sd, c in percent) for c in columns]
-            rows.append((f"  {name}", values))
+            values = [_cell(found.columns[c].mean, found.columns[c].sd, c in percent) for c in columns]
+            rows.append([f"  {name}", *values])
             reached = found.queries_to_optimum
             after = "" if reached.median is None else f", in the median after {reached.median:g} queries"
             tail.append(
@@ -123,7 +124,7 @@ def _text(result: TableSearchResult) -> str:
         "queries; of the best found, mean ± standard deviation"
     )
     note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
-    return "\n".join([head, note, *_aligned(columns, rows), "", *tail]).replace("\n\n\n", "\n\n")
+    return "\n".join([head, note, "", *table_lines(rows), "", *tail]).replace("\n\n\n", "\n\n")
 
 
 def _is_share(result: TableSearchResult, column: str) -> bool:
@@ -132,31 +133,10 @@ def _is_share(result: TableSearchResult, column: str) -> bool:
     return all(value is None or 0 <= value <= 1 for value in [result.optimum[column], *means])
 
 
-def _shown(mean: float | None, sd: float | None, percent: bool) -> str:
+def _cell(mean: float | None, sd: float | None, percent: bool) -> str:
     if mean is None:
         return "-"
     scale = 100 if percent else 1
     digits = ",.2f" if abs(mean * scale) < 10_000 else ",.0f"
     text = f"{mean * scale:{digits}}"
     return text if sd is None else f"{text} ± {sd * scale:{digits}}"
-
-
-def _aligned(columns: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
-    """Rows under their columns, as many side by side as the terminal has room for."""
-    first = max(len(name) for name, _ in rows)
-    widths = [max(len(column), *(len(cells[at]) for _, cells in rows)) for at, column in enumerate(columns)]
-    room = shutil.get_terminal_size((120, 24)).columns - first
-    parts: list[list[int]] = [[]]
-    for at in range(len(columns)):
-        if parts[-1] and sum(widths[other] + 2 for other in [*parts[-1], at]) > room:
-            parts.append([])
-        parts[-1].append(at)
-    lines = []
-    for part in parts:
-        lines.append("")
-        lines.append(" " * first + "".join(f"  {columns[at]:>{widths[at]}}" for at in part))
-        lines += [
-            (f"{name:<{first}}" + "".join(f"  {cells[at]:>{widths[at]}}" for at in part)).rstrip()
-            for name, cells in rows
-        ]
-    return lines
