@@ -13,7 +13,7 @@ from nas.bench.base import Bench, Limit
 from nas.bench.timing import seconds
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES, SearchSpace
-from nas.search_spaces.literal import Reader, Trouble
+from nas.search_spaces.literal import NotationError, Reader
 
 CELLS = 100
 ROUNDS = 5  # of each measurement; their median counts
@@ -75,7 +75,7 @@ class SpacesBench(Bench):
         text = "[" + part * (self.letters // len(part))
 
         def read() -> None:
-            with suppress(Trouble):
+            with suppress(NotationError):
                 Reader(text).value()
 
         return seconds(read)

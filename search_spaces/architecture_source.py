@@ -1,4 +1,4 @@
-"""The architectures that `nas score` is given: by name, in a file, as a sample or as the whole space; each one once."""
+"""The architectures that `nas score` takes: by name, from a file, a random sample or the whole space; each one once."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from nas.core.io.files import check_encoding, open_text
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 
-COLUMNS = ("arch", "arch_str")  # where a CSV file has its architectures
-COUNTABLE = 100_000  # architectures of a space that are gone through to count its classes
-FRUITLESS = 1_000_000  # draws without a new class after which a larger space counts as exhausted
+COLUMNS = ("arch", "arch_str")  # of a CSV file: the first of these holds the architectures
+MAX_ENUMERATED = 100_000  # size up to which all architectures of a space are enumerated to count its classes
+MAX_FRUITLESS_DRAWS = 1_000_000  # draws without a new architecture after which a sample is given up
 
-Point = tuple[str, Any]  # how rows call an architecture, and the architecture
+Point = tuple[str, Any]  # the name of an architecture in results, and the architecture
 
 
 def digest(text: str) -> bytes:
-    """What is remembered of an architecture's string, a quarter of its size: 128 bits of its hash."""
+    """128 bits of the hash of an architecture's string: a quarter of its size, to remember which ones were seen."""
     return blake2b(text.encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture to score. `number` of those that the sources hold, repetitions counted, come up to it."""
+    """An architecture to score."""
 
     text: str
     arch: Any
-    number: int
+    number: int  # its position in the sources, counted from 1 and with repetitions
 
 
 class ArchitectureSource:
     """All sources one after the other: arguments, file, sample, space.
 
-    `unique` puts the class's representative in the place of each architecture. `total` is how many the sources hold,
-    repetitions between them counted; None where that is not known. What is wrong with arguments, a regular file or the
-    size of the sample is an `InputError` here; standard input and pipes are read as they come.
+    With `unique` each architecture is replaced by the representative of its class of isomorphic cells. `total` is the
+    number of architectures in all sources, with repetitions between them; None if it is not known.
+
+    Raises InputError if an argument or a line of a regular file is no architecture, or if the sample is larger than
+    the space. Standard input and pipes are only read, and their lines checked, while `new` runs.
     """
 
     def __init__(
@@ -83,9 +85,10 @@ class ArchitectureSource:
             self.total = len(self.given) + listed + (sample or 0) + swept
 
     def new(self, seen: set[bytes]) -> Iterator[Candidate]:
-        """Each architecture once but those whose `digest` is in `seen`, which grows by those of lists and samples.
+        """Each architecture once, without those whose `digest` is in `seen`.
 
-        Nothing is remembered of a whole space, in which each string is once; of its classes, a digest.
+        The digests of arguments, files and samples are added to `seen`. Those of a whole space are not: its strings
+        are distinct anyway.
         """
         number = 0
         listed = (self._chosen(text, arch) for text, arch in chain(self.given, self._read()))
@@ -108,14 +111,14 @@ class ArchitectureSource:
         return str(representative), representative
 
     def _size(self) -> int | None:
-        """How many architectures or classes the space has."""
+        """The number of architectures, or classes, of the space; None if there are too many to count the classes."""
         size = self.space.__len__()  # len() itself fails beyond 2^63
         if not self.unique:
             return size
-        return len({self.space.canonical(arch) for arch in self.space}) if size <= COUNTABLE else None
+        return len({self.space.canonical(arch) for arch in self.space}) if size <= MAX_ENUMERATED else None
 
     def _lines(self) -> int | None:
-        """How many architectures the file has; None where it can be read only once."""
+        """The number of architectures in the file; None if it can only be read once."""
         if self.file is None:
             return 0
         if self.file == "-" or Path(self.file).is_fifo() or Path(self.file).is_char_device():
@@ -148,7 +151,7 @@ class ArchitectureSource:
             raise InputError(f"Expected lines of text in {name} but: {error}.") from error
 
     def _drawn(self) -> Iterator[Point]:
-        """Distinct uniform draws, the first of them the same for any size of the sample."""
+        """Distinct uniform draws; a smaller sample is the beginning of a larger one."""
         rng = Random(derive(self.seed, "sample"))
         drawn: set[bytes] = set()
         fruitless = 0
@@ -157,10 +160,10 @@ class ArchitectureSource:
             text = str(arch)
             key = digest(text)
             fruitless = fruitless + 1 if key in drawn else 0
-            if fruitless >= FRUITLESS:
+            if fruitless >= MAX_FRUITLESS_DRAWS:
                 raise InputError(
-                    f"Expected {self.sample} different ones for --sample but {FRUITLESS} draws gave none beyond "
-                    f"{len(drawn)}; take a smaller sample."
+                    f"Expected {self.sample} different architectures for --sample but found only {len(drawn)}: "
+                    f"{MAX_FRUITLESS_DRAWS} further draws gave no new one; take a smaller sample."
                 )
             if not fruitless:
                 drawn.add(key)
@@ -172,26 +175,29 @@ class ArchitectureSource:
         if not self.unique:
             yield from self.space
             return
-        met: set[bytes] = set()  # a representative need not be among what the space goes through
+        yielded: set[bytes] = set()  # a class's representative need not be among the architectures that are enumerated
         for arch in self.space:
             representative = self.space.canonical(arch)
             key = digest(str(representative))
-            if key not in met:
-                met.add(key)
+            if key not in yielded:
+                yielded.add(key)
                 yield representative
 
 
 def point(text: str, space: SearchSpace[Any]) -> Point:
-    """The architecture written as `text`, by the field's string; a published one by its name, if that was given."""
+    """The architecture written as `text`, and its name in results.
+
+    The name is the field's string, or the name of a published architecture if `text` is that name.
+    """
     arch = space.parse(text)
     return space.label(text, arch), arch
 
 
 def parsed(lines: Iterable[str], name: str, space: SearchSpace[Any]) -> Iterator[Point]:
-    """The architectures in lines of text; `InputError` names the line of one that is none.
+    """The architectures in lines of text.
 
-    Lines hold one architecture each or a JSON object with "arch"; if the first has a field `arch` or `arch_str`, they
-    are a CSV table.
+    Each line holds an architecture or a JSON object with "arch". If the first line has a field `arch` or `arch_str`,
+    the lines are a CSV table. Raises InputError with the number of the line if a line holds no architecture.
     """
     for number, text in _texts(_unmarked(lines, name), name):
         try:
@@ -201,7 +207,7 @@ def parsed(lines: Iterable[str], name: str, space: SearchSpace[Any]) -> Iterator
 
 
 def _unmarked(lines: Iterable[str], name: str) -> Iterator[str]:
-    """The lines without a byte order mark, which standard input may begin with."""
+    """The lines without a byte order mark at the beginning, which standard input may have."""
     rest = iter(lines)
     for first in rest:
         check_encoding(first[:4].encode("utf-8", "surrogateescape"), name)
@@ -227,7 +233,7 @@ def _texts(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
 
 
 def _cells(numbered: Iterator[tuple[int, str]], column: int, name: str) -> Iterator[tuple[int, str]]:
-    """The cells of one column of a CSV table; the number is that of the row's last line."""
+    """The cells of one column of a CSV table, each with the number of the last line of its row."""
     last = 0
 
     def lines() -> Iterator[str]:
@@ -242,7 +248,7 @@ def _cells(numbered: Iterator[tuple[int, str]], column: int, name: str) -> Itera
 
 
 def _field(line: str, name: str, number: int) -> str:
-    """The "arch" of a JSON object; a line that is none stays as it is, an architecture may be written as JSON too."""
+    """The "arch" of a JSON object; any other line as it is, because an architecture itself may be written as JSON."""
     if line.lstrip().startswith("{"):
         try:
             value = json.loads(line)

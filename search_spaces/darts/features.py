@@ -21,7 +21,7 @@ _KIND_OF = {  # like operations count as one in paths, or there would be 127 sub
 _KINDS = graph.Kinds(("skip", "pool", "sep", "dil"), identities=frozenset({"skip"}), learned=frozenset({"sep", "dil"}))
 _LABELS = [f"edge {position}" for position in range(8)]
 _OUTPUT = 6
-_LONGEST = 2  # of sequences of kinds on a path
+MAX_CHARACTERS = 2  # of sequences of kinds on a path
 
 
 @cache
@@ -50,6 +50,6 @@ def _cell_features(edges: Edges) -> dict[str, float]:
         {f"input of edge {position}": float(source) for position, (_, source) in enumerate(edges)},
         {f"edges from node {node}": float(sum(source == node for source, _, _ in arrows)) for node in range(5)},
         graph.by_subset(written, _KINDS, degrees=False),
-        graph.by_sequence(flow, _KINDS, inputs=2, longest=_LONGEST),
+        graph.by_sequence(flow, _KINDS, inputs=2, longest=MAX_CHARACTERS),
         graph.live(flow, _KINDS),
     )

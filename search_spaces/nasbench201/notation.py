@@ -1,4 +1,4 @@
-"""Read a NAS-Bench-201 cell as people have it: its string, its index, its operations in order, or NASLib's numbers."""
+"""Read a NAS-Bench-201 cell: from its string, its index, its operations in order, or NASLib's numbers."""
 
 from __future__ import annotations
 
@@ -10,46 +10,51 @@ from random import Random
 
 from nas.core.errors import InputError
 from nas.core.registry import suggest
-from nas.search_spaces.literal import PLAIN, Reader, Trouble, Value, one_of, shown
+from nas.search_spaces.literal import SCALAR_TYPE, NotationError, Reader, Value, excerpt, known_spelling
 from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
 
 SIZE = len(OPERATIONS) ** len(EDGES)  # 15,625 cells
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # by NASLib's number
-NODES = tuple(dict.fromkeys(node for _, node in EDGES))  # that have inputs
+NODES = tuple(dict.fromkeys(node for _, node in EDGES))  # the nodes that have inputs
 NASLIB_EDGES = tuple(sorted(EDGES))  # by their source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3
 
 _FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-_LONGEST = 10_000  # characters; a cell has about 100, a line of a log some more
+MAX_CHARACTERS = 10_000  # characters; a cell has about 100, a line of a log some more
 _OPERATION = r"[^|~+ ]*"
 _SIGNS = _FORM.replace("op", " op ").replace("~", "~ ").replace("|", " | ").replace("+", " + ").split()
 _STRING = re.compile(" ?".join(f"({_OPERATION})" if sign == "op" else re.escape(sign) for sign in _SIGNS))
-_OWN = re.compile(re.escape(_FORM).replace("op", f"({'|'.join(OPERATIONS)})"))
+_EXACT = re.compile(re.escape(_FORM).replace("op", f"({'|'.join(OPERATIONS)})"))
 _INPUT = re.compile(r"~ ?[0-9]")
-_CALL = re.compile(rf"(?:[A-Za-z]\w*\.)*(?:{PLAIN.pattern}) ?\(")
+_CALL = re.compile(rf"(?:[A-Za-z]\w*\.)*(?:{SCALAR_TYPE.pattern}) ?\(")
 _NUMBERS = re.compile(r"[0-9]+(?: ?[, ] ?[0-9]+){5}")
 
 
 def parse_cell(text: str) -> Cell:
-    """The cell written as `text`; `InputError` says what is wrong with it, and where.
+    """The cell written as `text`. Raises InputError with what is wrong, and where, if it is none.
 
-    The field's string may have spaces around its signs, and other text beside it, as in a line of a log, but no second
-    cell. Else the whole text is an index, which may stand in a call as in np.int64(5), NASLib's numbers as
-    `naslib:(4, 0, 3, 1, 4, 3)`, or a list: of the names of the operations in the order of the string, or of the pairs
-    (operation, input), all six in that order or a list for each node. Operations may be in any case.
+    The field's string may have spaces around its signs. Other text may stand beside it, as in a line of a log, but no
+    second cell. Otherwise the whole text must be one of
+
+    * an index, also in a call such as np.int64(5);
+    * NASLib's numbers, as `naslib:(4, 0, 3, 1, 4, 3)`;
+    * a list of the names of the operations in the order of the string;
+    * a list of the pairs (operation, input), all six in that order or in a list for each node.
+
+    Operations may be in upper or lower case.
     """
-    own = _OWN.fullmatch(text)
-    if own is not None:
-        return _cell(own.groups())
-    if len(text) > _LONGEST:
+    exact = _EXACT.fullmatch(text)
+    if exact is not None:
+        return _cell(exact.groups())
+    if len(text) > MAX_CHARACTERS:
         raise InputError(f"Expected a NAS-Bench-201 cell but got {len(text)} characters; give one of the form {_FORM}.")
     plain = " ".join(text.replace("\ufeff", " ").split())
     if not plain.strip("'\" "):
         raise InputError(f"Expected a NAS-Bench-201 cell but got an empty text; give one of the form {_FORM}.")
     try:
         return _read(plain)
-    except Trouble as error:
+    except NotationError as error:
         raise InputError(
-            f"Expected a NAS-Bench-201 cell of the form {_FORM} but got {error.why} {shown(plain, error.place)}; put "
+            f"Expected a NAS-Bench-201 cell of the form {_FORM} but got {error.why} {excerpt(plain, error.place)}; put "
             f"one of {', '.join(OPERATIONS)} for each op, or give an index or naslib:(4, 0, 3, 1, 4, 3)."
         ) from None
 
@@ -84,7 +89,7 @@ def _read(text: str) -> Cell:
     text = text if quoted is None else quoted[2]
     if re.fullmatch(r"[0-9]+", text):
         if len(text) > 1 and text[0] == "0":
-            raise Trouble("an index that begins with 0", 0)
+            raise NotationError("an index that begins with 0", 0)
         return _indexed(int(text[: len(str(SIZE)) + 1]), 0)
     if _NUMBERS.fullmatch(text):
         raise _unnamed(text, 0)
@@ -96,33 +101,33 @@ def _read(text: str) -> Cell:
     if _CALL.match(text):
         value = _whole(text, 0)
         if type(value.content) is not int:
-            raise Trouble("a call that is no index", 0)
+            raise NotationError("a call that is no index", 0)
         return _indexed(value.content, 0)
-    raise Trouble("neither '|' nor an index nor a list", 0)
+    raise NotationError("neither '|' nor an index nor a list", 0)
 
 
 def _indexed(index: int, place: int) -> Cell:
     if not 0 <= index < SIZE:
-        raise Trouble(f"an index that is not between 0 and {SIZE - 1}", place)
+        raise NotationError(f"an index that is not between 0 and {SIZE - 1}", place)
     return of_index(index)
 
 
 def _of_string(text: str) -> Cell:
-    found = list(_STRING.finditer(text))
-    if not found:
+    cells = list(_STRING.finditer(text))
+    if not cells:
         raise _departure(text)
-    if len(found) > 1:
-        raise Trouble(f"{len(found)} cells, the second", found[1].start())
-    (match,) = found
+    if len(cells) > 1:
+        raise NotationError(f"{len(cells)} cells, the second", cells[1].start())
+    (match,) = cells
     for outside, start in ((text[: match.start()], 0), (text[match.end() :], match.end())):
         more = _INPUT.search(outside)
         if more is not None:
-            raise Trouble(f"{more[0]!r} beside the six operations", start + more.start())
+            raise NotationError(f"{more[0]!r} beside the six operations", start + more.start())
     return _cell([_operation(name, match.start(number)) for number, name in enumerate(match.groups(), start=1)])
 
 
-def _departure(text: str) -> Trouble:
-    """Where the text departs from the form."""
+def _departure(text: str) -> NotationError:
+    """The error for a text that departs from the form, at the place where it does."""
     first = text.find("~")
     place = max(text.rfind("|", 0, first) if first >= 0 else text.find("|"), 0)
     for sign in _SIGNS:
@@ -132,40 +137,40 @@ def _departure(text: str) -> Trouble:
             break
         place = match.end()
     found = repr(text[place]) if place < len(text) else "its end"
-    return Trouble(f"{found} where {sign!r} should be", place)
+    return NotationError(f"{found} where {sign!r} should be", place)
 
 
 def _operation(name: object, place: int) -> str:
     """The operation of that name, which may be in another case."""
-    found = one_of(str(name), OPERATIONS)
-    if found not in OPERATIONS:
-        raise Trouble(f"the operation {found[:40]!r}{suggest(found, list(OPERATIONS))}", place)
-    return found
+    operation = known_spelling(str(name), OPERATIONS)
+    if operation not in OPERATIONS:
+        raise NotationError(f"the operation {operation[:40]!r}{suggest(operation, list(OPERATIONS))}", place)
+    return operation
 
 
 def _list(text: str, place: int) -> Value:
-    """The list or tuple that the rest of the text is."""
+    """The rest of the text, which must be a list or tuple."""
     if text[place : place + 1] not in ("(", "["):
-        raise Trouble("no list", place)
+        raise NotationError("no list", place)
     return _whole(text, place)
 
 
 def _whole(text: str, place: int) -> Value:
-    """The value that the rest of the text is, but for a comma."""
+    """The rest of the text, which must be one value and may end with a comma."""
     reader = Reader(text, place)
     value = reader.value()
     if text[reader.end :].strip(" ,"):
-        raise Trouble(f"more than {'a list' if isinstance(value.content, list) else 'an index'}", reader.end)
+        raise NotationError(f"more than {'a list' if isinstance(value.content, list) else 'an index'}", reader.end)
     return value
 
 
 def _of_naslib(value: Value) -> Cell:
     numbers = value.plain
     if not isinstance(numbers, list) or len(numbers) != len(EDGES):
-        raise Trouble("other than six numbers", value.place)
+        raise NotationError("other than six numbers", value.place)
     for one in value.content:
         if type(one.content) is not int or not 0 <= one.content < len(OPERATIONS):
-            raise Trouble(f"a number of NASLib's that is not between 0 and {len(OPERATIONS) - 1}", one.place)
+            raise NotationError(f"a number of NASLib's that is not between 0 and {len(OPERATIONS) - 1}", one.place)
     return of_naslib(numbers)
 
 
@@ -178,7 +183,7 @@ def _of_list(value: Value) -> Cell:
         items = [edge for node, part in enumerate(items, start=1) for edge in _of_node(part, node)]
         kinds = {str}
     if len(items) != len(EDGES) or kinds not in ({str}, {int}):
-        raise Trouble("no list of six operations", value.place)
+        raise NotationError("no list of six operations", value.place)
     if kinds == {int}:
         raise _unnamed(", ".join(str(one.content) for one in items), value.place)
     return _cell([_operation(one.content, one.place) for one in items])
@@ -189,28 +194,28 @@ def _is_pair(value: Value) -> bool:
 
 
 def _of_pairs(pairs: list[Value]) -> list[Value]:
-    """The operations of the pairs (operation, input) of all edges, whose inputs come in the order of the string."""
+    """The operations of pairs (operation, input) of all edges, which must be in the order of the string."""
     for pair, (source, _) in zip(pairs, EDGES):
         given = pair.content[1]
         if given.content != source:
-            raise Trouble(f"the input {given.content} where {source} should be", given.place)
+            raise NotationError(f"the input {given.content} where {source} should be", given.place)
     if len(pairs) != len(EDGES):
-        raise Trouble(f"{len(pairs)} pairs (operation, input) where six should be", pairs[0].place)
+        raise NotationError(f"{len(pairs)} pairs (operation, input) where six should be", pairs[0].place)
     return [pair.content[0] for pair in pairs]
 
 
 def _of_node(value: Value, node: int) -> list[Value]:
-    """The operations of a node's pairs (operation, input), in the order of the inputs."""
-    found: dict[object, Value] = {}
+    """The operations of the pairs (operation, input) of one node, in the order of the inputs."""
+    operations: dict[object, Value] = {}
     for pair in value.content:
         parts = pair.content if isinstance(pair.content, list) else []
-        if len(parts) != 2 or type(parts[1].content) is not int or parts[1].content in found:
-            raise Trouble("no pair of an operation and another input", pair.place)
-        found[parts[1].content] = parts[0]
-    if sorted(map(str, found)) != [str(source) for source in range(node)]:
-        raise Trouble(f"other inputs than 0 to {node - 1} of node {node}", value.place)
-    return [found[source] for source in range(node)]
+        if len(parts) != 2 or type(parts[1].content) is not int or parts[1].content in operations:
+            raise NotationError("no pair of an operation and another input", pair.place)
+        operations[parts[1].content] = parts[0]
+    if sorted(map(str, operations)) != [str(source) for source in range(node)]:
+        raise NotationError(f"other inputs than 0 to {node - 1} of node {node}", value.place)
+    return [operations[source] for source in range(node)]
 
 
-def _unnamed(numbers: str, place: int) -> Trouble:
-    return Trouble(f"six numbers, which are NASLib's only if written as naslib:({numbers}),", place)
+def _unnamed(numbers: str, place: int) -> NotationError:
+    return NotationError(f"six numbers, which are NASLib's only if written as naslib:({numbers}),", place)

@@ -25,7 +25,7 @@ from nas.scoring import loop as module
 from nas.scoring.loop import Counts, Scored, Work, default_values, described, score
 from nas.scoring.rows import JsonArray, RowFile, line_of
 from nas.search_spaces import DARTS, NASBench201
-from nas.search_spaces.architecture_source import FRUITLESS, ArchitectureSource
+from nas.search_spaces.architecture_source import MAX_FRUITLESS_DRAWS, ArchitectureSource
 from nas.settings.schema import from_values
 
 SPACE = NASBench201()
@@ -204,7 +204,7 @@ def test_a_space_that_is_too_small_is_said_at_once(unique: bool, size: int) -> N
 
 
 def test_a_large_space_of_few_classes_is_said_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.search_spaces.architecture_source.FRUITLESS", FRUITLESS // 500)
+    monkeypatch.setattr("nas.search_spaces.architecture_source.MAX_FRUITLESS_DRAWS", MAX_FRUITLESS_DRAWS // 500)
     monkeypatch.setattr(Numbers, "canonical", lambda self, arch: Number(arch.value % 3))
     drawn = _candidates(space=Numbers(), sample=4, unique=True).new(set())
     assert {candidate.text for candidate in islice(drawn, 3)} == {"number 0", "number 1", "number 2"}

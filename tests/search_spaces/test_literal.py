@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.search_spaces.literal import MOST_LEVELS, Reader, Trouble, one_of, shown
+from nas.search_spaces.literal import MAX_NESTING, NotationError, Reader, excerpt, known_spelling
 
 ATOMS = st.none() | st.booleans() | st.integers(-(10**8), 10**8) | st.text(st.characters(codec="ascii"), max_size=6)
 VALUES = st.recursive(
@@ -62,7 +62,7 @@ def test_python_is_read_as_python_reads_it(value: Any) -> None:
 )
 def test_what_numpy_and_python_print(text: str, value: Any) -> None:
     if value is None:
-        with pytest.raises(Trouble):
+        with pytest.raises(NotationError):
             read(text)
     else:
         assert read(text) == value
@@ -88,11 +88,11 @@ def test_what_numpy_and_python_print(text: str, value: Any) -> None:
         ("[1_000]", "where a value should be", 1),
         ("[٣]", "where a value should be", 1),
         ("[lambda: 1]", "the word 'lambda'", 1),
-        ("[" * (MOST_LEVELS + 9), "levels of brackets", MOST_LEVELS + 1),
+        ("[" * (MAX_NESTING + 9), "levels of brackets", MAX_NESTING + 1),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(text: str, why: str, at: int) -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(NotationError) as caught:
         read(text)
     assert why in caught.value.why
     assert caught.value.place == at
@@ -119,7 +119,7 @@ def test_no_token_of_a_long_text_is_looked_at_twice(part: str, monkeypatch: pyte
         whole(self)
 
     monkeypatch.setattr(Reader, "look", looked)
-    with pytest.raises(Trouble):
+    with pytest.raises(NotationError):
         read(text)
     assert all(one < other for one, other in pairwise(places))
 
@@ -127,13 +127,13 @@ def test_no_token_of_a_long_text_is_looked_at_twice(part: str, monkeypatch: pyte
 def test_a_name_in_another_case_is_taken_where_it_is_one_alone() -> None:
     known = ("conv", "pool", "Pool", "skip")
     given = ("CONV", "Conv", "pool", "Pool", "POOL", "con")
-    assert [one_of(name, known) for name in given] == ["conv", "conv", "pool", "Pool", "POOL", "con"]
+    assert [known_spelling(name, known) for name in given] == ["conv", "conv", "pool", "Pool", "POOL", "con"]
 
 
 def test_a_place_is_shown_with_what_is_around_it() -> None:
     text = "a" * 100 + "\n  X" + "b" * 100
-    assert shown(text, 103) == f"at character 104, in `...{'a' * 27} X{'b' * 39}...`"
-    assert shown("ab", 1) == "at character 2, in `ab`"
+    assert excerpt(text, 103) == f"at character 104, in `...{'a' * 27} X{'b' * 39}...`"
+    assert excerpt("ab", 1) == "at character 2, in `ab`"
 
 
 @pytest.mark.parametrize(
@@ -148,5 +148,5 @@ def test_a_place_is_shown_with_what_is_around_it() -> None:
 )
 def test_limits_of_a_value(longest: str, longer: str, words: str) -> None:
     Reader(longest).value()
-    with pytest.raises(Trouble, match=words):
+    with pytest.raises(NotationError, match=words):
         Reader(longer).value()
