@@ -1,4 +1,4 @@
-"""One network on fixed batches of images: which of them stand an attack. What is done is kept."""
+"""One network on fixed batches of images: which images it classifies correctly, clean and after an attack."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from nas.eval.networks import layout
 from nas.eval.non_finite import count_key, once_with_count, refusal, total
 from nas.results import Count
 
-Flags = list[int]  # 1 where the image is classified rightly
-Tick = Callable[[float, str], None]
-LAYOUT_KEY = "door"  # under which it is kept how the network takes its images
-OTHER_ORDER = 3  # a flag of a clean image: right if the classes were counted in their other order
-OUTSIDE = 2  # a flag: classified rightly within the ball; what the attack found lies outside it
+Flags = list[int]  # of each image: 1 if it is classified correctly, else 0 or one of the values below
+OUTSIDE = 2  # the image is correct within the ball; what the attack found lies outside the ball
+OTHER_ORDER = 3  # the clean image would be correct if the classes were counted in their other order
+LAYOUT_KEY = "door"  # the fact that holds the layout in which the network takes its images
+Tick = Callable[[float, str], None]  # called with the passes that are done and the name of what is done
 
 
-def flags_of(logits: Tensor, y: Tensor, elsewhere: Tensor | None = None) -> Flags:
-    """A flag per image: 1 where its logits (B, classes) give its label `y`, else OTHER_ORDER where they give the other.
+def flags_of(logits: Tensor, y: Tensor, other_labels: Tensor | None = None) -> Flags:
+    """The flag of each image: 1 if its logits (B, classes) give its label `y`, OTHER_ORDER if they give the other one.
 
-    A NaN or infinite logit gives none.
+    An image with a NaN or infinite logit has the flag 0.
     """
-    right = correct(logits, y)
-    flags = right.int()
-    if elsewhere is not None:
-        flags[~right & correct(logits, elsewhere)] = OTHER_ORDER
+    is_correct = correct(logits, y)
+    flags = is_correct.int()
+    if other_labels is not None:
+        flags[~is_correct & correct(logits, other_labels)] = OTHER_ORDER
     return flags.tolist()
 
 
 class AttackRunner:
     """One network and its fixed batches.
 
-    Every (attack, stage, batch) is kept in `outcomes` as soon as it is done, so that a stopped evaluation continues.
+    The outcome of every attack, stage and batch is written to `outcomes` as soon as it is known, so that an evaluation
+    that was stopped continues there.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class AttackRunner:
         outcomes: FactStore,
         prefix: str = "",
     ) -> None:
+        """`size`: images in a batch; `prefix`: what the keys of the outcomes begin with."""
         check_unit_range(images)
         self.images = images.to(device).contiguous().split(size)
         self.labels = labels.to(device).split(size)
@@ -61,25 +63,25 @@ class AttackRunner:
         self.seed = seed
         self.outcomes = outcomes
         self.prefix = prefix
-        self.network = network if isinstance(network, layout.InputAdapter) else self._door(network.to(device))
+        self.network = network if isinstance(network, layout.InputAdapter) else self._adapted(network.to(device))
         self.network.eval()
         self.outside: dict[str, int] = {}  # by unbounded attack: images for which it found nothing within the ball
-        self.providers: dict[str, str] = {}  # by attack: who made it, where that may change the numbers
+        self.providers: dict[str, str] = {}  # by attack: the library that made it, if that may change the numbers
         self.non_finite: dict[str, Count] = {}  # "clean" and by attack: images with a NaN or infinite logit
-        self.after: dict[tuple[str, str], int] = {}  # by attack and stage: how many images stand
+        self.left_after: dict[tuple[str, str], int] = {}  # by attack and stage: images that are still correct
 
-    def _door(self, network: nn.Module) -> layout.InputAdapter:
-        """What stands before the network: as the run began, or the first that fits and is kept for the whole run."""
+    def _adapted(self, network: nn.Module) -> layout.InputAdapter:
+        """The network in the layout with which the run began; a new run takes the first one that fits, and keeps it."""
         network = layout.in_eval_mode(network)
         layout.freeze(network)
-        found = self.outcomes.get(self.prefix + LAYOUT_KEY)
-        if found is None and self.outcomes.get(f"{self.prefix}clean/0") is not None:
-            found = layout.OLD_LAYOUT
-        if found is not None:
-            return layout.with_layout(network, found)
-        door = layout.adapt(network, self.images[0][:2])
-        self.outcomes.put(self.prefix + LAYOUT_KEY, layout.layout_of(door))
-        return door
+        known = self.outcomes.get(self.prefix + LAYOUT_KEY)
+        if known is None and self.outcomes.get(f"{self.prefix}clean/0") is not None:
+            known = layout.OLD_LAYOUT
+        if known is not None:
+            return layout.with_layout(network, known)
+        adapter = layout.adapt(network, self.images[0][:2])
+        self.outcomes.put(self.prefix + LAYOUT_KEY, layout.layout_of(adapter))
+        return adapter
 
     def first(self, count: int, prefix: str) -> AttackRunner:
         """The same network on the first `count` images, in batches of the same size."""
@@ -89,77 +91,77 @@ class AttackRunner:
         device = images.device
         return AttackRunner(self.network, images, labels, size, self.seed, device, self.outcomes, prefix)
 
-    def kept(self, key: str, compute: Callable[[], Any]) -> Any:
-        """What is kept under `key`, computed where there is nothing yet."""
-        found = self.outcomes.get(self.prefix + key)
-        if found is None:
-            found = compute()
-            self.outcomes.put(self.prefix + key, found)
-        return found
+    def once(self, key: str, compute: Callable[[], Any]) -> Any:
+        """The outcome under `key`; it is computed and stored if there is none."""
+        outcome = self.outcomes.get(self.prefix + key)
+        if outcome is None:
+            outcome = compute()
+            self.outcomes.put(self.prefix + key, outcome)
+        return outcome
 
-    def counted(self, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
-        """As `kept`, of something with its count of images that have a NaN or infinite logit."""
+    def once_with_count(self, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+        """The same for an outcome and its number of images that have a NaN or infinite logit."""
         return once_with_count(self.outcomes, self.prefix + key, compute)
 
-    def judged(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def classify(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Which images are classified correctly, and which have finite logits; both (B,)."""
         with torch.no_grad():
             logits = self.network(x)
         return correct(logits, y), finite(logits)
 
-    def clean(self, tick: Tick, other: Tensor | None = None) -> Flags:
-        """Which images are classified correctly. With the label of each class in an `other` order, those right there
-        are told too.
+    def clean(self, tick: Tick, other_order: Tensor | None = None) -> Flags:
+        """The flags of the clean images; `other_order` (classes,) has the label of each class in its other order.
 
-        `InputError` where an earlier version counted one as such whose logits are not finite.
+        Raises `InputError` if an earlier version counted an image as correct whose logits are not finite.
         """
         flags: Flags = []
         counts = []
         for batch in range(self.batches):
-            kept, count = self.counted(
+            of_batch, count = self.once_with_count(
                 f"clean/{batch}",
-                lambda batch=batch: self._clean(batch, other),  # type: ignore[misc]
+                lambda batch=batch: self._clean(batch, other_order),  # type: ignore[misc]
             )
-            flags += kept
-            counts.append(self._recounted(batch, kept) if count is None else count)
+            flags += of_batch
+            counts.append(self._count_again(batch, of_batch) if count is None else count)
             tick(1, "clean")
         self.non_finite["clean"] = total("clean", counts)
         return flags
 
-    def _clean(self, batch: int, other: Tensor | None) -> tuple[Flags, int]:
+    def _clean(self, batch: int, other_order: Tensor | None) -> tuple[Flags, int]:
         y = self.labels[batch]
         with torch.no_grad():
             logits = self.network(self.images[batch])
-        return flags_of(logits, y, None if other is None else other.to(y.device)[y]), _missing(finite(logits))
+        other_labels = None if other_order is None else other_order.to(y.device)[y]
+        return flags_of(logits, y, other_labels), _missing(finite(logits))
 
-    def _recounted(self, batch: int, flags: Flags) -> int:
-        """The count that an earlier version did not keep with its `flags`."""
-        _, answered = self.judged(self.images[batch], self.labels[batch])
-        wrongly = sum(flag == 1 and not fine for flag, fine in zip(flags, answered.tolist()))
+    def _count_again(self, batch: int, flags: Flags) -> int:
+        """The number of images with non-finite logits, which an earlier version did not store with its `flags`."""
+        _, is_finite = self.classify(self.images[batch], self.labels[batch])
+        wrongly = sum(flag == 1 and not fine for flag, fine in zip(flags, is_finite.tolist()))
         if wrongly:
             raise refusal(f"it took {wrongly} clean images with such logits for correct")
-        count = _missing(answered)
+        count = _missing(is_finite)
         self.outcomes.put(count_key(f"{self.prefix}clean/{batch}"), count)
         return count
 
-    def robust(self, label: str, attack: Attack, given: Flags, tick: Tick) -> Flags:
-        """Which of the images that are `given` (1) stand the attack; the others are not attacked."""
+    def robust(self, label: str, attack: Attack, before: Flags, tick: Tick) -> Flags:
+        """Which images are still correct after the attack. Only those that were correct `before` are attacked."""
         flags: Flags = []
-        counts = dict.fromkeys(attack.stages, 0)
-        missing = []
+        left_after = dict.fromkeys(attack.stages, 0)
+        counts = []
         for batch in range(self.batches):
-            left = given[len(flags) : len(flags) + len(self.labels[batch])]
+            left = before[len(flags) : len(flags) + len(self.labels[batch])]
             for stage in attack.stages:
-                left, count = self.counted(
+                left, count = self.once_with_count(
                     attack.kept_as(f"{label}/{stage}/{batch}", self.images[batch]),
                     lambda left=left, stage=stage, batch=batch: self._stage(label, attack, stage, batch, left),  # type: ignore[misc]
                 )
-                missing.append(count)
-                counts[stage] += sum(map(bool, left))
+                counts.append(count)
+                left_after[stage] += sum(map(bool, left))
                 tick(attack.passes() / len(attack.stages), label)
             flags += left
-        self.after.update({(label, stage): count for stage, count in counts.items()})
-        self.non_finite[label] = total(label, missing)
+        self.left_after.update({(label, stage): count for stage, count in left_after.items()})
+        self.non_finite[label] = total(label, counts)
         if (provider := attack.provider(self.images[0])) is not None:
             self.providers[label] = provider
         if not attack.bounded:
@@ -167,23 +169,23 @@ class AttackRunner:
         return [int(flag > 0) for flag in flags]
 
     def _stage(self, label: str, attack: Attack, stage: str, batch: int, left: Flags) -> tuple[Flags, int]:
-        """Attack what is left standing of a batch; returns what is standing afterwards.
+        """The flags of a batch after one stage, which attacks the images that are `left`.
 
         The number is that of images that the attack moved to where a logit is not finite.
         """
-        standing = torch.tensor(left, dtype=torch.bool, device=self.labels[batch].device)
         if not any(left):
             return left, 0
-        x, y = self.images[batch][standing], self.labels[batch][standing]
+        attacked = torch.tensor(left, dtype=torch.bool, device=self.labels[batch].device)
+        x, y = self.images[batch][attacked], self.labels[batch][attacked]
         seed = derive(self.seed, self.prefix + label, stage, batch)
         with seeded(seed), eval_mode(self.network):  # torchattacks changes modes
             x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
         inside = attack.admitted(x_adv, x)
-        after = standing.int()
-        right, answered = self.judged(x_adv, y)
-        after[standing] = torch.where(right, 1, torch.where(inside, 0, OUTSIDE)).int()
-        return after.tolist(), _missing(answered | ~inside)
+        is_correct, is_finite = self.classify(x_adv, y)
+        flags = attacked.int()
+        flags[attacked] = torch.where(is_correct, 1, torch.where(inside, 0, OUTSIDE)).int()
+        return flags.tolist(), _missing(is_finite | ~inside)
 
 
-def _missing(answered: Tensor) -> int:
-    return int((~answered).sum())
+def _missing(is_finite: Tensor) -> int:
+    return int((~is_finite).sum())

@@ -23,22 +23,22 @@ from nas.eval.plan import AttackOptions, make_attack
 from nas.results import Check, Correct, Curve
 
 STEPS = 20
-MORE = 4 * STEPS
+MORE_STEPS = 4 * STEPS
 RESTARTS = 5
-QUERIES = 1000  # of Square
-DRAWS = 10  # of random noise
-SCALES = (0.25, 0.5, 1.0, 2.0)  # of eps
-GAIN = 0.03  # accuracy that more steps or restarts may take
-LEFT = 0.05  # accuracy that may be left where every image is within reach
+SQUARE_QUERIES = 1000
+NOISE_DRAWS = 10
+RADII = (0.25, 0.5, 1.0, 2.0)  # as multiples of eps
+MAX_GAIN = 0.03  # accuracy that more steps or restarts may take
+MAX_LEFT = 0.05  # accuracy that may be left under a radius that reaches every image
 WHITE_BOX = ("pgd", "more", "restarts")
-SQUARE_GAIN = 0.002  # accuracy that Square may take after AutoAttack's other parts: its own limit
+MAX_SQUARE_GAIN = 0.002  # accuracy that Square may take after AutoAttack's other parts: AutoAttack's own limit
 
 
 @dataclass
 class CheckOptions(AttackOptions):
     """Whether the attacks are checked, and on how many images."""
 
-    checks: bool = False  # whether the numbers mean anything: further attacks on the first images
+    checks: bool = False  # further attacks on the first images, to see whether the accuracies mean anything
     checks_images: int = 100  # the first so many of the n_test images
 
     def check(self) -> None:
@@ -48,18 +48,18 @@ class CheckOptions(AttackOptions):
 
 @dataclass(frozen=True)
 class CheckResults:
-    """Which of the images stand what, and the radii of the accuracy over eps."""
+    """Which images are correct after each attack, and the radii of the accuracy over eps."""
 
-    standing: dict[str, Flags]
+    correct: dict[str, Flags]
     radii: tuple[float, ...]
 
     def accuracy(self, label: str) -> float:
-        return sum(self.standing[label]) / len(self.standing[label])
+        return sum(self.correct[label]) / len(self.correct[label])
 
 
-def check(subject: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick: Tick) -> list[Check]:
+def check(runner: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick: Tick) -> list[Check]:
     """Every check on the first `checks_images` images; `sweep` is that of the evaluation."""
-    few = subject.first(settings.checks_images, "check/")
+    few = runner.first(settings.checks_images, "check/")
     clean = few.clean(tick)
     if not any(clean):
         nothing = Check("clean", "skipped", f"none of {len(clean)} images is classified rightly")
@@ -67,22 +67,22 @@ def check(subject: AttackRunner, settings: CheckOptions, sweep: list[Curve], tic
     whole = _whole(settings, few)
     radii = _radii(settings, whole)
     plan = _plan(settings, radii, few.images[0].shape[-1])
-    standing = {label: few.robust(label, attack, clean, tick) for label, attack in plan.items()}
-    standing["white-box"] = [int(all(each)) for each in zip(*(standing[label] for label in WHITE_BOX))]
-    found = CheckResults({"clean": clean, **standing}, radii)
-    one_draw = few.after["noise", "pgd"] / len(clean)
+    correct = {label: few.robust(label, attack, clean, tick) for label, attack in plan.items()}
+    correct["white-box"] = [int(all(each)) for each in zip(*(correct[label] for label in WHITE_BOX))]
+    results = CheckResults({"clean": clean, **correct}, radii)
+    one_draw = few.left_after["noise", "pgd"] / len(clean)
     return [
-        _falls(found, sweep),
-        _reaches_zero(found, whole),
-        _black_box(found),
+        _falls(results, sweep),
+        _reaches_zero(results, whole),
+        _black_box(results),
         Check("transfer", "skipped", "needs another checkpoint: nas transfer CHECKPOINT CHECKPOINT"),
-        _converged(found, "more-steps", f"{MORE} steps instead of {STEPS}", "more"),
-        _converged(found, "restarts", f"{RESTARTS} random starts instead of one", "restarts"),
-        _noise(found, one_draw),
-        _weaker(found, "one-step", "one step of size eps", "one-step", f"PGD-{STEPS}", "pgd"),
+        _converged(results, "more-steps", f"{MORE_STEPS} steps instead of {STEPS}", "more"),
+        _converged(results, "restarts", f"{RESTARTS} random starts instead of one", "restarts"),
+        _noise(results, one_draw),
+        _weaker(results, "one-step", "one step of size eps", "one-step", f"PGD-{STEPS}", "pgd"),
         *check_outputs(few, settings.norm),
         _dynamic(few),
-        _square(subject, settings),
+        _square(runner, settings),
     ]
 
 
@@ -91,39 +91,39 @@ def transfer_check(attack: str, names: list[str], correct: list[list[Correct]]) 
 
     `correct` has a row per source and a column per target, in the order of `names`.
     """
-    found = []
+    warnings = []
     for target, name in enumerate(names):
         own = correct[target][target].tolist()
         for source in range(len(names)):
             other = correct[source][target].tolist()
             if source != target and _beats(other, own):
-                found.append(
+                warnings.append(
                     f"{attack} on {names[source]} leaves {name} {_percent(sum(other) / len(other))}, on itself "
                     f"{_percent(sum(own) / len(own))}"
                 )
     fine = f"no example of another network breaks more than {attack} on the network itself (uncorrected 95 % interval)"
-    return Check("transfer", verdict(bool(found)), "; ".join(found) or fine)
+    return Check("transfer", verdict(bool(warnings)), "; ".join(warnings) or fine)
 
 
 def check_passes(settings: CheckOptions, image_size: int) -> float:
-    """Forward+backward passes per checked image that stands everything."""
+    """Forward+backward passes per checked image that stays correct under every attack."""
     if not settings.checks:
         return 0.0
     return 1 + sum(attack.passes() for attack in _plan(settings, _radii(settings, math.inf), image_size).values())
 
 
 def check_ticks(settings: CheckOptions, image_size: int) -> float:
-    """The sum of what `check` tells its `tick`."""
+    """The sum of the passes that `check` gives to its `tick`."""
     return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings, image_size)
 
 
 def _radii(settings: CheckOptions, whole: float) -> tuple[float, ...]:
-    return (*(scale * settings.eps for scale in SCALES if scale * settings.eps < whole), whole)
+    return (*(scale * settings.eps for scale in RADII if scale * settings.eps < whole), whole)
 
 
-def _whole(settings: CheckOptions, subject: AttackRunner) -> float:
-    """The radius from which every image is in reach: 1 in L∞, the diagonal of the unit cube in L2."""
-    return 1.0 if settings.norm == "Linf" else math.sqrt(subject.images[0][0].numel())
+def _whole(settings: CheckOptions, runner: AttackRunner) -> float:
+    """The radius that reaches every image: 1 in L∞, the diagonal of the unit cube in L2."""
+    return 1.0 if settings.norm == "Linf" else math.sqrt(runner.images[0][0].numel())
 
 
 class _FromImage(PGD):
@@ -133,20 +133,20 @@ class _FromImage(PGD):
 
 
 def _plan(settings: CheckOptions, radii: tuple[float, ...], image_size: int) -> dict[str, Attack]:
-    """The attacks of the checks by name; without Square where it cannot start."""
+    """The attacks of the checks by name; without Square if it cannot start on images of this size."""
     once = replace(settings, restarts=1)
     name = f"pgd{STEPS}"
     step = _FromImage(settings.eps, step_size=settings.eps, steps=1, norm=settings.norm)
     plan = {
         "pgd": make_attack(name, once),
         **{_at(eps): make_attack(name, once, eps) for eps in radii if eps != settings.eps},
-        "more": make_attack(f"pgd{MORE}", once),
+        "more": make_attack(f"pgd{MORE_STEPS}", once),
         "restarts": make_attack(name, replace(settings, restarts=RESTARTS)),
         "one-step": make_attack("fgsm", once) if settings.norm == "Linf" else step,
-        "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=DRAWS),  # random starts alone
+        "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=NOISE_DRAWS),  # starts alone
     }
     if settings.norm == "Linf" or square_fits(image_size):
-        plan["square"] = make_attack(f"square{QUERIES}", once)
+        plan["square"] = make_attack(f"square{SQUARE_QUERIES}", once)
     return plan
 
 
@@ -155,9 +155,9 @@ def _at(eps: float) -> str:
 
 
 def _beats(first: Flags, second: Flags) -> bool:
-    """Whether fewer images stand the first than the second, by the uncorrected 95 % interval of the difference.
+    """Whether fewer images are correct after the first attack, by the uncorrected 95 % interval of the difference.
 
-    A check warns rather too often than too rarely, so it is not corrected for the number of checks.
+    The interval is not corrected for the number of checks: a check should rather warn too often than too rarely.
     """
     return paired_difference([bool(flag) for flag in second], [bool(flag) for flag in first]).low > 0
 
@@ -166,10 +166,10 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _falls(found: CheckResults, sweep: list[Curve]) -> Check:
+def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
     """A larger ball holds the smaller one, so accuracy can only fall; a rise is an attack that fails."""
-    labels = [_at(eps) if _at(eps) in found.standing else "pgd" for eps in found.radii]
-    curves = {f"PGD-{STEPS}": (found.radii, [found.standing[label] for label in labels])}
+    labels = [_at(eps) if _at(eps) in results.correct else "pgd" for eps in results.radii]
+    curves = {f"PGD-{STEPS}": (results.radii, [results.correct[label] for label in labels])}
     for one in sweep:
         curves[f"the sweep's {one.attack}"] = (tuple(one.eps), [flags.tolist() for flags in one.correct])
     rises = [
@@ -178,72 +178,73 @@ def _falls(found: CheckResults, sweep: list[Curve]) -> Check:
         for (lower, a), (upper, b) in pairwise(zip(radii, points))
         if _beats(a, b)
     ]
-    path = ", ".join(f"{100 * found.accuracy(label):.1f}" for label in labels)
-    fine = f"PGD-{STEPS} leaves {path} % at eps {', '.join(f'{eps:.4g}' for eps in found.radii)}"
+    path = ", ".join(f"{100 * results.accuracy(label):.1f}" for label in labels)
+    fine = f"PGD-{STEPS} leaves {path} % at eps {', '.join(f'{eps:.4g}' for eps in results.radii)}"
     return Check("falls-with-eps", verdict(bool(rises)), "; ".join(rises) or fine)
 
 
-def _reaches_zero(found: CheckResults, whole: float) -> Check:
-    left = found.accuracy(_at(whole))
-    reason = f"PGD-{STEPS} leaves {_percent(left)} at eps {whole:.4g}, where every image is in reach (limit {LEFT:.0%})"
-    return Check("zero-at-full-eps", verdict(left > LEFT), reason)
-
-
-def _weaker(found: CheckResults, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
-    """What knows less of the network must not break more images."""
-    reason = f"{title} leaves {_percent(found.accuracy(weak))}, {strong_title} {_percent(found.accuracy(strong))}"
-    return Check(name, verdict(_beats(found.standing[weak], found.standing[strong])), reason)
-
-
-def _black_box(found: CheckResults) -> Check:
-    if "square" not in found.standing:
-        return Check("black-box", "skipped", "Square cannot start in L2 on images of this size")
-    return _weaker(found, "black-box", f"Square ({QUERIES:,} queries)", "square", "PGD", "white-box")
-
-
-def _converged(found: CheckResults, name: str, title: str, label: str) -> Check:
-    gain = found.accuracy("pgd") - found.accuracy(label)
-    warns = gain > GAIN and _beats(found.standing[label], found.standing["pgd"])
+def _reaches_zero(results: CheckResults, whole: float) -> Check:
+    left = results.accuracy(_at(whole))
     reason = (
-        f"{title}: {_percent(found.accuracy(label))} instead of {_percent(found.accuracy('pgd'))} "
-        f"(limit {100 * GAIN:.0f} points)"
+        f"PGD-{STEPS} leaves {_percent(left)} at eps {whole:.4g}, where every image is in reach (limit {MAX_LEFT:.0%})"
+    )
+    return Check("zero-at-full-eps", verdict(left > MAX_LEFT), reason)
+
+
+def _weaker(results: CheckResults, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
+    """The weaker attack, which knows less of the network, must not break more images than the stronger one."""
+    reason = f"{title} leaves {_percent(results.accuracy(weak))}, {strong_title} {_percent(results.accuracy(strong))}"
+    return Check(name, verdict(_beats(results.correct[weak], results.correct[strong])), reason)
+
+
+def _black_box(results: CheckResults) -> Check:
+    if "square" not in results.correct:
+        return Check("black-box", "skipped", "Square cannot start in L2 on images of this size")
+    return _weaker(results, "black-box", f"Square ({SQUARE_QUERIES:,} queries)", "square", "PGD", "white-box")
+
+
+def _converged(results: CheckResults, name: str, title: str, label: str) -> Check:
+    gain = results.accuracy("pgd") - results.accuracy(label)
+    warns = gain > MAX_GAIN and _beats(results.correct[label], results.correct["pgd"])
+    reason = (
+        f"{title}: {_percent(results.accuracy(label))} instead of {_percent(results.accuracy('pgd'))} "
+        f"(limit {100 * MAX_GAIN:.0f} points)"
     )
     return Check(name, verdict(warns), reason)
 
 
-def _noise(found: CheckResults, one_draw: float) -> Check:
+def _noise(results: CheckResults, one_draw: float) -> Check:
     reason = (
-        f"random noise within eps leaves {_percent(one_draw)} of {_percent(found.accuracy('clean'))}, the worst of "
-        f"{DRAWS} draws {_percent(found.accuracy('noise'))}, PGD {_percent(found.accuracy('white-box'))}"
+        f"random noise within eps leaves {_percent(one_draw)} of {_percent(results.accuracy('clean'))}, the worst of "
+        f"{NOISE_DRAWS} draws {_percent(results.accuracy('noise'))}, PGD {_percent(results.accuracy('white-box'))}"
     )
-    return Check("random-noise", verdict(_beats(found.standing["noise"], found.standing["white-box"])), reason)
+    return Check("random-noise", verdict(_beats(results.correct["noise"], results.correct["white-box"])), reason)
 
 
 def _dynamic(few: AttackRunner) -> Check:
     """Whether the forward pass itself computes gradients, which AutoAttack sees by the functions that it calls."""
 
     def messages() -> list[str]:
-        said, found = WarningCollector(), autoattack_checks()
-        found.funcs.update(dict.fromkeys(found.funcs, 0))  # it counts calls over the whole process
+        collector, library = WarningCollector(), autoattack_checks()
+        library.funcs.update(dict.fromkeys(library.funcs, 0))  # it counts calls over the whole process
         tracer = sys.gettrace()
         with torch.no_grad():
-            found.check_dynamic(few.network, few.images[0], False, logger=said)
-        sys.settrace(tracer)  # which it takes away
-        return said.messages
+            library.check_dynamic(few.network, few.images[0], False, logger=collector)
+        sys.settrace(tracer)  # which the library takes away
+        return collector.messages
 
-    said = WarningCollector()
-    said.messages = few.kept("dynamic", messages)
-    return said.check("dynamic", "the forward pass computes no gradients")
+    collector = WarningCollector(few.once("dynamic", messages))
+    return collector.check("dynamic", "the forward pass computes no gradients")
 
 
-def _square(subject: AttackRunner, settings: CheckOptions) -> Check:
+def _square(runner: AttackRunner, settings: CheckOptions) -> Check:
     """Square, which sees no gradient, should find nothing after the other parts of AutoAttack."""
     name, label = "square-in-autoattack", "autoattack"
     if label not in settings.attacks:
         return Check(name, "skipped", "autoattack is not among the attacks")
-    total = sum(map(len, subject.labels))
-    *_, before, after = (subject.after[label, stage] / total for stage in make_attack(label, settings).stages)
+    total = sum(map(len, runner.labels))
+    *_, before, after = (runner.left_after[label, stage] / total for stage in make_attack(label, settings).stages)
     reason = (
-        f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * SQUARE_GAIN:g} points)"
+        f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * MAX_SQUARE_GAIN:g} points)"
     )
-    return Check(name, verdict(before - after > SQUARE_GAIN), reason)
+    return Check(name, verdict(before - after > MAX_SQUARE_GAIN), reason)

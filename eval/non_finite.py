@@ -1,7 +1,7 @@
-"""How many images had a logit that is NaN or infinite. Such an image counts as wrong, and results say how many.
+"""The number of images with a NaN or infinite logit. Such an image counts as wrong, and results have the number.
 
-Each count is kept beside the outcomes that it belongs to. Versions before 0.3.0 kept none, and took NaN for the
-largest logit, so that an image of which all logits are NaN was one of class 0.
+Each count is stored beside the outcomes that it belongs to. Versions before 0.3.0 stored none, and took NaN for the
+largest logit: an image of which all logits are NaN was one of class 0.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ SINCE = "0.3.0"
 
 
 def once_with_count(outcomes: FactStore, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
-    """What is kept under `key` and its count of images without an answer; both are computed where nothing is kept.
+    """The outcome under `key` and its number of images with a non-finite logit; both are computed if there is none.
 
-    The count is None where an earlier version kept the outcome.
+    The count is None if an earlier version stored the outcome.
     """
-    found = outcomes.get(key)
-    if found is not None:
-        return found, outcomes.get(count_key(key))
-    found, count = compute()
-    outcomes.put(count_key(key), count)  # first: where a process dies in between, both are computed again
-    outcomes.put(key, found)
-    return found, count
+    outcome = outcomes.get(key)
+    if outcome is not None:
+        return outcome, outcomes.get(count_key(key))
+    outcome, count = compute()
+    outcomes.put(count_key(key), count)  # first: if the process dies in between, both are computed again
+    outcomes.put(key, outcome)
+    return outcome, count
 
 
 def count_key(key: str) -> str:
-    """Where the count of the outcome at `key` is kept."""
+    """The key of the count of the outcome at `key`."""
     return f"{key}/non-finite"
 
 
 def total(what: str, counts: Sequence[Count]) -> Count:
-    """The sum over all parts of `what`; None where an earlier version finished one, so that it cannot be known.
+    """The sum over all parts of `what`; None if an earlier version computed one of them, so that it is not known.
 
-    `InputError` where a part of this version has such images, and those of an earlier one may have had.
+    Raises `InputError` if a part that this version computed has such images: those of the earlier one may have had
+    some too.
     """
     known = [count for count in counts if count is not None]
     if len(known) == len(counts):

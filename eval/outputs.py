@@ -1,6 +1,6 @@
 """Do the outputs of a network give attacks something to follow? Checks that cost a few passes over one batch.
 
-`nas eval` makes them for every network; with `eval.checks` they stand among the checks that attack further. Sources:
+`nas eval` makes them for every network; with `eval.checks` they are among the checks that attack further. Sources:
 the flags of AutoAttack; Carlini et al. 2019 (arXiv:1902.06705).
 """
 
@@ -24,7 +24,7 @@ from nas.results import OUTPUT_CHECKS, Check
 
 CHECKED_IMAGES = 50  # of the first batch
 MAX_DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
-SHORT_GRADIENT = 100 * SMALLEST_NORM  # a gradient whose L2 steps lose a hundredth of their length, or more
+SHORT_GRADIENT = 100 * SMALLEST_NORM  # if a gradient is shorter, L2 steps lose a hundredth of their length or more
 ROUNDING = 1e-5  # by which a probability may leave [0, 1]
 RANDOMISED, LOGITS, GRADIENTS, ALONE = NAMES = OUTPUT_CHECKS
 
@@ -34,17 +34,17 @@ def verdict(warns: bool) -> str:
 
 
 def check_outputs(few: AttackRunner, norm: str = "Linf") -> list[Check]:
-    """The checks named by `NAMES`, on the first batch of `few` without its images whose logits are not finite.
+    """The checks `NAMES` on the first batch of `few`; images whose logits are not finite are left out.
 
     `norm` is that of the attacks: in L2 a step is divided by the length of its gradient, which can be too short for it.
     Random numbers come from a seed of their own, and the state of the global generators is put back.
     """
 
-    def made() -> list[Json]:
+    def compute() -> list[Json]:
         with seeded(derive(few.seed, few.prefix, "outputs")), eval_mode(few.network):
             return [check.to_json() for check in _checks(few, norm)]
 
-    return list(map(Check.from_json, few.kept("outputs", made)))
+    return list(map(Check.from_json, few.once("outputs", compute)))
 
 
 def autoattack_checks() -> Any:
@@ -53,16 +53,16 @@ def autoattack_checks() -> Any:
 
 
 class WarningCollector:
-    """Takes what the functions of AutoAttack log."""
+    """The logger that is given to AutoAttack's checks: it collects their warnings."""
 
-    def __init__(self) -> None:
-        self.messages: list[str] = []
+    def __init__(self, messages: list[str] | None = None) -> None:
+        self.messages: list[str] = messages or []
 
     def warning(self, message: str) -> None:
         self.messages.append(message.partition(" See ")[0])
 
     def check(self, name: str, fine: str) -> Check:
-        """What was said is a warning; `fine` is the reason where nothing was."""
+        """A check that warns with the messages; without any it passes, with `fine` as the reason."""
         return Check(name, verdict(bool(self.messages)), "; ".join(self.messages) or fine)
 
 
@@ -93,9 +93,9 @@ def _logits(few: AttackRunner, x: Tensor) -> Tensor:
 
 
 def _randomised(few: AttackRunner, x: Tensor, y: Tensor) -> Check:
-    said = WarningCollector()
-    autoattack_checks().check_randomized(few.network, x, y, bs=len(x), logger=said)
-    if said.messages:
+    collector = WarningCollector()
+    autoattack_checks().check_randomized(few.network, x, y, bs=len(x), logger=collector)
+    if collector.messages:
         words = (
             "passes over the same images give other logits: dropout or noise is on, or it is a random defence, which "
             "autoattack-rand in eval.attacks is for"
@@ -128,7 +128,7 @@ def _gradients(few: AttackRunner, x: Tensor, y: Tensor, norm: str) -> Check:
     nothing = "attacks that follow it find nothing"
     try:
         gradient = input_gradient(loss, x).flatten(1)
-    except Exception as error:  # an operation without a derivative may fail in any way
+    except Exception as error:  # whatever an operation without a derivative may raise
         return Check(GRADIENTS, "warn", f"no gradient can be computed ({reason(error)}): {nothing}")
     if not connected:
         return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {nothing}")
@@ -137,14 +137,14 @@ def _gradients(few: AttackRunner, x: Tensor, y: Tensor, norm: str) -> Check:
     short = int(((length > 0) & (length < SHORT_GRADIENT)).sum()) if norm == "L2" else 0
     parts = [f"zero on {zero}"] if zero else []
     parts += [f"not finite on {undefined}"] if undefined else []
-    found = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
+    warnings = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
     if short:
-        found.append(
+        warnings.append(
             f"the gradient is shorter than {SHORT_GRADIENT:.0e} on {short} of {len(x)} images: attacks in L2 divide by "
             f"its length + {SMALLEST_NORM:.0e}, so their steps are too short there"
         )
-    if found:
-        return Check(GRADIENTS, "warn", "; ".join(found))
+    if warnings:
+        return Check(GRADIENTS, "warn", "; ".join(warnings))
     return Check(GRADIENTS, "pass", f"no gradient is zero on {len(x)} images")
 
 

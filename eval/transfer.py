@@ -8,24 +8,24 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nas.core.data import Split
 from nas.core.images import unit_range
 from nas.core.io.records import Record
 from nas.core.seeds import derive
-from nas.core.statistics.proportions import wilson
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
 from nas.eval.measures.reliability import attacked_images
+from nas.eval.metrics import accuracy
 from nas.eval.non_finite import total
 from nas.eval.plan import AttackOptions, make_attack
 from nas.eval.settings import EvalSettings
-from nas.results import CLEAN, Check, CleanAccuracies, Correct, Count, Interval, TransferMatrix
+from nas.results import CLEAN, Check, CleanAccuracies, Correct, Count, TransferMatrix
 
-TRANSFER_SETTINGS = (  # settings
+TRANSFER_SETTINGS = (  # keys of `eval` that `nas transfer` uses
     *("attacks", "eps", "norm", "step_size", "restarts", "n_test", "batch_size"),
     *("model_options", "normalise", "mean", "std"),
 )
@@ -33,14 +33,14 @@ TRANSFER_SETTINGS = (  # settings
 
 @dataclass(frozen=True, eq=False)
 class TransferOutcomes(Record):
-    """What each network makes of the images, clean and after attacks on one of them: metric → network → outcome."""
+    """The outcomes of each network on clean images and after attacks on one network: metric → network → outcome."""
 
     correct: dict[str, dict[str, Correct]]
-    non_finite: dict[str, dict[str, Count]]  # how many images
+    non_finite: dict[str, dict[str, Count]]  # images with a NaN or infinite logit
 
 
 class Matrices(NamedTuple):
-    """The part of a `TransferResult` that is of all networks together."""
+    """The part of a `TransferResult` about all networks together."""
 
     clean: CleanAccuracies
     attacks: dict[str, TransferMatrix]
@@ -48,7 +48,7 @@ class Matrices(NamedTuple):
 
 
 def reset_unused(settings: EvalSettings) -> EvalSettings:
-    """The settings with what `nas transfer` does not use as by default."""
+    """The settings, with the default for each one that `nas transfer` does not use."""
     default = EvalSettings()
     unused = [field.name for field in fields(default) if field.name not in TRANSFER_SETTINGS]
     return replace(settings, **{name: getattr(default, name) for name in unused})
@@ -64,68 +64,70 @@ def transfer(
     outcomes: FactStore,
     tick: Tick = lambda passes, note: None,
 ) -> TransferOutcomes:
-    """Which images each network classifies rightly, clean and after `settings.attacks` on the network `source`.
+    """Which images each network classifies correctly, clean and after `settings.attacks` on the network `source`.
 
-    Every image is attacked, those that the source misclassifies anyway too (the parts of AutoAttack leave such as they
-    are); an image counts for a target that classifies it rightly before and after. What an unbounded attack found
-    outside the ball is not shown to the targets. A NaN or infinite logit is wrong. Kept per attack and batch.
-    Source: Mok et al., ICCV 2021 (AdvRush).
+    Every image is attacked, also those that the source misclassifies (the parts of AutoAttack leave those as they
+    are). An image counts for a target that classifies it correctly before and after. What an unbounded attack found
+    outside the ball is not shown to the targets. A NaN or infinite logit is wrong. The outcome of each attack and batch
+    is stored as soon as it is known. Source: Mok et al., ICCV 2021 (AdvRush).
     """
     images = unit_range(part.images)
     size = settings.batch_size
-    examined = {
+    runners = {
         name: AttackRunner(network, images, part.labels, size, seed, device, outcomes, f"{name}/")
         for name, network in networks.items()
     }
-    clean = {name: one.clean(tick) for name, one in examined.items()}
-    found = {CLEAN: {name: np.array(flags) == 1 for name, flags in clean.items()}}
-    missing = {CLEAN: {name: one.non_finite[CLEAN] for name, one in examined.items()}}
-    own = examined[source]
+    clean = {name: runner.clean(tick) for name, runner in runners.items()}
+    correct = {CLEAN: {name: np.array(flags) == 1 for name, flags in clean.items()}}
+    non_finite = {CLEAN: {name: runner.non_finite[CLEAN] for name, runner in runners.items()}}
+    attacked = runners[source]
     for label in settings.attacks:
         attack = make_attack(label, settings)
-        standing: dict[str, Flags] = {name: [] for name in networks}
+        robust: dict[str, Flags] = {name: [] for name in networks}
         counts: list[dict[str, int] | None] = []
-        for batch in range(own.batches):
-            start, end = batch * size, (batch + 1) * size
-            right = {name: clean[name][start:end] for name in networks}
-            key = attack.kept_as(f"{label}/{batch}", own.images[batch])
-            kept, count = own.counted(key, lambda: _batch(own, examined, attack, label, batch, right))  # noqa: B023
+        for batch in range(attacked.batches):
+            before = {name: flags[batch * size : (batch + 1) * size] for name, flags in clean.items()}
+            flags, count = attacked.once_with_count(
+                attack.kept_as(f"{label}/{batch}", attacked.images[batch]),
+                lambda: _batch(attacked, runners, attack, label, batch, before),  # noqa: B023
+            )
             for name in networks:
-                standing[name] += kept[name]
+                robust[name] += flags[name]
             counts.append(count)
             tick(attack.passes(), f"{label} on {source}")
-        found[label] = {name: np.array(flags) == 1 for name, flags in standing.items()}
-        missing[label] = {
+        correct[label] = {name: np.array(flags) == 1 for name, flags in robust.items()}
+        non_finite[label] = {
             name: total(f"{label} on {source}", [None if one is None else one[name] for one in counts])
             for name in networks
         }
-    return TransferOutcomes(found, missing)
+    return TransferOutcomes(correct, non_finite)
 
 
 def transfer_ticks(settings: AttackOptions, networks: int) -> float:
-    """The sum of what `transfer` tells its `tick`."""
+    """The sum of the passes that `transfer` gives to its `tick`."""
     each = networks + sum(make_attack(label, settings).passes() for label in settings.attacks)
     return -(-settings.n_test // settings.batch_size) * each
 
 
 def _batch(
-    own: AttackRunner,
-    examined: dict[str, AttackRunner],
+    attacked: AttackRunner,
+    runners: dict[str, AttackRunner],
     attack: Attack,
     label: str,
     batch: int,
-    right: dict[str, Flags],
+    before: dict[str, Flags],
 ) -> tuple[dict[str, Flags], dict[str, int]]:
-    """What of one batch each network still classifies correctly, and for how many images a logit is not finite."""
-    x, y = own.images[batch], own.labels[batch]
-    moved = attacked_images(own.network, x, y, attack, derive(own.seed, own.prefix, "transfer", label, batch))
-    shown: Tensor = torch.where(attack.admitted(moved, x)[:, None, None, None], moved, x)
-    after, missing = {}, {}
-    for name, one in examined.items():
-        flags, answered = one.judged(shown, y)
-        after[name] = [a * b for a, b in zip(flags.int().tolist(), right[name])]
-        missing[name] = int((~answered).sum())
-    return after, missing
+    """For each network the flags of one batch after the attack, and the number of images with a non-finite logit."""
+    x, y = attacked.images[batch], attacked.labels[batch]
+    seed = derive(attacked.seed, attacked.prefix, "transfer", label, batch)
+    x_adv = attacked_images(attacked.network, x, y, attack, seed)
+    x_adv = torch.where(attack.admitted(x_adv, x)[:, None, None, None], x_adv, x)
+    after, non_finite = {}, {}
+    for name, runner in runners.items():
+        is_correct, is_finite = runner.classify(x_adv, y)
+        after[name] = [a * b for a, b in zip(is_correct.int().tolist(), before[name])]
+        non_finite[name] = int((~is_finite).sum())
+    return after, non_finite
 
 
 def matrix(rows: Mapping[str, TransferOutcomes]) -> Matrices:
@@ -133,28 +135,25 @@ def matrix(rows: Mapping[str, TransferOutcomes]) -> Matrices:
 
     `checks` says whether transfer beats white-box anywhere.
     """
-    names, clean = list(rows), next(iter(rows.values()))
-    attacks = {
-        label: TransferMatrix(
-            accuracy=[[float(rows[source].correct[label][target].mean()) for target in names] for source in names],
-            intervals=[[_interval(rows[source].correct[label][target]) for target in names] for source in names],
-            correct=[[rows[source].correct[label][target] for target in names] for source in names],
-            non_finite=[[rows[source].non_finite[label][target] for target in names] for source in names],
-        )
-        for label in clean.correct
-        if label != CLEAN
-    }
+    names, first = list(rows), next(iter(rows.values()))
+    attacks = {}
+    for label in first.correct:
+        if label != CLEAN:
+            correct = [[rows[source].correct[label][target] for target in names] for source in names]
+            attacks[label] = TransferMatrix(
+                accuracy=[[accuracy(cell)[0] for cell in row] for row in correct],
+                intervals=[[accuracy(cell)[1] for cell in row] for row in correct],
+                correct=correct,
+                non_finite=[[rows[source].non_finite[label][target] for target in names] for source in names],
+            )
+    clean = first.correct[CLEAN]
     return Matrices(
         CleanAccuracies(
-            accuracy={name: float(flags.mean()) for name, flags in clean.correct[CLEAN].items()},
-            intervals={name: _interval(flags) for name, flags in clean.correct[CLEAN].items()},
-            correct=clean.correct[CLEAN],
-            non_finite=clean.non_finite[CLEAN],
+            accuracy={name: accuracy(correct)[0] for name, correct in clean.items()},
+            intervals={name: accuracy(correct)[1] for name, correct in clean.items()},
+            correct=clean,
+            non_finite=first.non_finite[CLEAN],
         ),
         attacks,
         [transfer_check(label, names, one.correct) for label, one in attacks.items()],
     )
-
-
-def _interval(correct: Correct) -> Interval:
-    return Interval(*wilson(int(correct.sum()), len(correct)))

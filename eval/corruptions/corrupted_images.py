@@ -31,7 +31,7 @@ class CorruptedImages(ABC):
     size: int
     labels: Tensor  # (n,) or more
     left_out: dict[str, str]  # type of corruption: why it is not there although `all` was asked for
-    elsewhere: Tensor | None = None  # what each label may mean, where classes can be counted in two orders
+    other_order: Tensor | None = None  # the label of each class in its other order, if there are two
 
     @property
     def batches(self) -> int:
@@ -193,7 +193,7 @@ class Published(CorruptedImages):
             if same or self.renumbered:
                 self.test, self.labels = test[0], known
         if other is not None and self.test is None:
-            self.elsewhere = torch.argsort(other)
+            self.other_order = torch.argsort(other)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"

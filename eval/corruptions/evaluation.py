@@ -92,12 +92,12 @@ def corrupted(
 
 def _remarks(source: CorruptedImages, flags: Sequence[str]) -> list[str]:
     """That the labels seem to count the classes in another order; `flags` are of all types and severities."""
-    if source.elsewhere is None:
+    if source.other_order is None:
         return []
     labels = torch.cat([source.labels[: source.n]] * len(flags))
     advice = "the network or the labels of the files may count them so (data.order)"
     found = [int(flag) for text in flags for flag in text]
-    sentence = order_remark(found, labels, source.elsewhere.tolist(), "corrupted images", advice)
+    sentence = order_remark(found, labels, source.other_order.tolist(), "corrupted images", advice)
     return [] if sentence is None else [sentence]
 
 
@@ -137,7 +137,7 @@ def _classified(
     else:
         kind, severity = which.split("/")
         x, y = source.batch(kind, int(severity), number, device)
-    elsewhere = None if source.elsewhere is None else source.elsewhere.to(y.device)[y]
+    other_labels = None if source.other_order is None else source.other_order.to(y.device)[y]
     with torch.no_grad(), eval_mode(network):
         logits = network(x)
-    return "".join(map(str, flags_of(logits, y, elsewhere))), int((~finite(logits)).sum())
+    return "".join(map(str, flags_of(logits, y, other_labels))), int((~finite(logits)).sum())

@@ -1,4 +1,4 @@
-"""What a network says about its own answers: the confidence of each prediction, clean and attacked."""
+"""The confidence of each prediction of a network, on clean and on attacked images."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def confidences(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
 
 
 def attacked_images(network: nn.Module, x: Tensor, y: Tensor, attack: Attack, seed: int) -> Tensor:
-    """Every image after the attack, those that are misclassified anyway too; later stages take what is still right.
+    """Every image after the attack, also those that were misclassified before.
 
-    Images with a logit that is not finite stay as they are: there is no loss to raise.
+    Each later stage attacks the images that are still correct. Images with a logit that is not finite stay as they are:
+    there is no loss to raise.
     """
-    found = x.clone()
+    x_adv = x.clone()
     with torch.no_grad():
         left = finite(network(x))
     for stage in attack.stages:
@@ -37,6 +38,6 @@ def attacked_images(network: nn.Module, x: Tensor, y: Tensor, attack: Attack, se
         with seeded(each), eval_mode(network):
             moved = attack.perturb(network, x[left], y[left], stage, each).detach()
         inside = attack.admitted(moved, x[left])[:, None, None, None]
-        found[left] = torch.where(inside, moved, found[left])
-        left = confidences(network, found, y)[1]
-    return found
+        x_adv[left] = torch.where(inside, moved, x_adv[left])
+        left = confidences(network, x_adv, y)[1]
+    return x_adv

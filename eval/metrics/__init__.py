@@ -2,6 +2,6 @@
 
 from nas.eval.metrics.classes import by_class
 from nas.eval.metrics.confidence import Calibration, calibration
-from nas.eval.metrics.scores import hrs, worst_case
+from nas.eval.metrics.scores import accuracy, hrs, worst_case
 
-__all__ = ["Calibration", "by_class", "calibration", "hrs", "worst_case"]
+__all__ = ["Calibration", "accuracy", "by_class", "calibration", "hrs", "worst_case"]

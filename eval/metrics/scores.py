@@ -1,4 +1,4 @@
-"""Several accuracies in one number: the harmonic robustness score, and the worst case over attacks."""
+"""Accuracies with their intervals, the harmonic robustness score, and the worst case over attacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nas.results import Correct
+from nas.core.statistics.proportions import wilson
+from nas.results import Correct, Interval
+
+
+def accuracy(correct: Correct) -> tuple[float, Interval]:
+    """The share of the images that are classified correctly, and its 95 % Wilson interval."""
+    return float(correct.mean()), Interval(*wilson(int(correct.sum()), len(correct)))
 
 
 def hrs(clean: float, robust: float) -> float:
@@ -18,10 +24,10 @@ def hrs(clean: float, robust: float) -> float:
 
 
 def worst_case(correct: Mapping[str, Correct]) -> Correct:
-    """Which images stand every attack; `correct` says by attack which stand that one.
+    """Which images are correct after every attack; `correct` has those that are correct after each of them.
 
-    Their share is the robust accuracy against whoever may choose the attack for each image; it is never above
-    that of any one attack. `ValueError` where there are no outcomes or they are of different images.
+    Their share is the robust accuracy against an attacker who chooses the attack for each image; it is never above
+    the accuracy under a single attack. Raises `ValueError` without outcomes, or if they are of different images.
     """
     if len({len(flags) for flags in correct.values()}) != 1:
         got = ", ".join(f"{name}: {len(flags)}" for name, flags in correct.items()) or "none"

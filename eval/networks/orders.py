@@ -1,4 +1,4 @@
-"""Whether a network counts the classes in another order than its labels do, told from what it says of the images."""
+"""Whether a network counts the classes in another order than the labels do, by its answers to the images."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from torch import Tensor
 
 from nas.eval.attack_runner import OTHER_ORDER, Flags
 
-FACTOR = 2  # more than so many times as many images must be right in the other order
+FACTOR = 2  # more than so many times as many images must be correct in the other order
 
 
-def order_remark(flags: Flags, labels: Tensor, elsewhere: Sequence[int], images: str, advice: str) -> str | None:
-    """A sentence where more than twice as many images are right with the classes in the other order; None elsewhere.
+def order_remark(flags: Flags, labels: Tensor, other_order: Sequence[int], images: str, advice: str) -> str | None:
+    """A warning if more than twice as many images are correct with the classes in the other order; else None.
 
-    `flags` are those of `flags_of` for images with these `labels` (N,), `elsewhere` has the other label of each
+    `flags` are those of `flags_of` for images with these `labels` (N,), `other_order` has the other label of each
     class; `images` says which images they are, and `advice` what to do.
     """
     right = flags.count(1)
-    both = sum(flag == 1 and elsewhere[label] == label for flag, label in zip(flags, labels.tolist()))
-    there = flags.count(OTHER_ORDER) + both
-    if there <= FACTOR * right:
+    both = sum(flag == 1 and other_order[label] == label for flag, label in zip(flags, labels.tolist()))
+    right_otherwise = flags.count(OTHER_ORDER) + both
+    if right_otherwise <= FACTOR * right:
         return None
-    count = len(flags)
+    now, otherwise = (100 * count / len(flags) for count in (right, right_otherwise))
     return (
-        f"{100 * right / count:.1f} % of the {images} are right, but {100 * there / count:.1f} % would be with the "
-        f"classes counted in the other order; {advice}."
+        f"{now:.1f} % of the {images} are right, but {otherwise:.1f} % would be with the classes counted in the other "
+        f"order; {advice}."
     )

@@ -25,7 +25,7 @@ class Scripted:
     def __init__(
         self, standing: dict[str, int], after: dict[tuple[str, str], int] | None = None, side: int = 8
     ) -> None:
-        self.standing, self.after = standing, {("noise", "pgd"): N, **(after or {})}
+        self.standing, self.left_after = standing, {("noise", "pgd"): N, **(after or {})}
         self.images = [torch.zeros(N, 3, side, side)]
         self.labels = [torch.zeros(N, dtype=torch.int64)]
         self.attacks: dict[str, Attack] = {}
@@ -38,7 +38,7 @@ class Scripted:
     def flags(self, count: int) -> list[int]:
         return [1] * count + [0] * (N - count)
 
-    def kept(self, key: str, compute: Any) -> list[str]:
+    def once(self, key: str, compute: Any) -> list[str]:
         """What AutoAttack's check of dynamic defences says: nothing."""
         assert key == "dynamic"
         return []

@@ -48,7 +48,7 @@ def honest(data: Dataset) -> nn.Module:
 @pytest.fixture(autouse=True)
 def cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the numbers are is checked in `test_check_limits`."""
-    for name, value in {"QUERIES": 100, "RESTARTS": 2, "STEPS": 8, "MORE": 16, "DRAWS": 3}.items():
+    for name, value in {"SQUARE_QUERIES": 100, "RESTARTS": 2, "STEPS": 8, "MORE_STEPS": 16, "NOISE_DRAWS": 3}.items():
         monkeypatch.setattr(checks, name, value)
 
 
@@ -88,7 +88,7 @@ def quantised(x: Tensor) -> Tensor:
 
 
 def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "QUERIES", 200)
+    monkeypatch.setattr(checks, "SQUARE_QUERIES", 200)
     settings = replace(SETTINGS, n_test=120, batch_size=120, checks_images=120)  # of 60 Square's gain may be chance
     found = verdicts(Wrapped(honest, before=quantised), data, settings)
     assert found["zero-gradients"] == "warn"

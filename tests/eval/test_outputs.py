@@ -270,7 +270,7 @@ def test_gradients_that_are_too_short_for_steps_in_l2_are_counted(factor: float,
 
 
 def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("QUERIES", "STEPS", "MORE", "RESTARTS"):
+    for name in ("SQUARE_QUERIES", "STEPS", "MORE_STEPS", "RESTARTS"):
         monkeypatch.setattr(checks_module, name, 2)  # for time
     settings = replace(SETTINGS, attacks=["pgd5"], norm="L2", eps=0.5)
     for checks in (False, True):

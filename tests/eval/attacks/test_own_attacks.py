@@ -215,7 +215,7 @@ def test_a_transfer_is_the_same(network: nn.Module, data: Dataset, monkeypatch: 
 
 @pytest.mark.usefixtures("absent")
 def test_checks_need_no_torchattacks(network: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "QUERIES", 20)
+    monkeypatch.setattr(checks, "SQUARE_QUERIES", 20)
     settings = EvalSettings(attacks=["pgd2"], norm="L2", eps=0.8, n_test=8, checks=True, checks_images=8)
     found = evaluate(network, data, settings, 3, CPU, InMemoryStore()).checks
     assert {"one-step", "black-box", "random-noise"} <= {one.name for one in found}

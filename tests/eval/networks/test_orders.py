@@ -142,7 +142,7 @@ def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None
     assert "attacked images" in found["clean_images"]
     assert all(count <= 5 for count in found["right"])
     plain = Published(str(tmp_path), ["fog"], 12, 4, test=(data.test.images, data.test.labels))
-    assert plain.elsewhere is None
+    assert plain.other_order is None
 
 
 # names that a network brings
