@@ -18,7 +18,7 @@ from nas.results import EvalResult, Interval, Result, RunResult, result_type
 RIGHT = {"clean": "1110", "fgsm": "1100", "pgd20": "1010"}
 DIFFERENCE = results.Difference(
     first="best-pgd", second="random-pgd", metric="clean", difference=0.25, interval=Interval(-0.1, 0.5), p=0.5,
-    corrected=1.0, shown=False, text="+25.0 points", judged=True,
+    corrected=1.0, significant=False, text="+25.0 points", judged=True,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Compare evaluated checkpoints of several runs: who keeps more under which attack, and whether that is shown."""
+"""Compare evaluated checkpoints of several runs: which is better under which attack, and is that significant."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ComparedDifference(Difference):
             "p": self.bootstrap,
             "exact": self.p,
             "corrected": self.corrected,
-            "shown": self.shown,
+            "shown": self.significant,
         }
 
 
@@ -214,7 +214,7 @@ def _differences(found: list[Checkpoint]) -> list[ComparedDifference]:
             bootstrap=drawn.p,
             p=exact,
             corrected=p,
-            shown=p < SIGNIFICANCE,
+            significant=p < SIGNIFICANCE,
             text="",
         )
         for (first, second, metric, drawn, exact, n), p in zip(rows, corrected)

@@ -65,7 +65,7 @@ GRID, GRID_OF_STUDY = "#e6e9ec", "#e3e7ea"
 HRS_LINE = "#c3cad0"
 PAPER = "#f5f7f8"
 RULE, STRONG_RULE = "#dfe4e8", "#aeb7bf"
-UNSHOWN_BAR = "#a5aeb6"  # a difference that is not shown
+INSIGNIFICANT_BAR = "#a5aeb6"  # of a difference
 METER = "#9fb6c8"
 
 
@@ -86,5 +86,5 @@ def series(number: int) -> dict[str, object]:
 
 PAGE = {  # of the style sheet, by the names that they have there
     "ink": INK, "soft": SOFT, "paper": PAPER, "rule": RULE, "strong-rule": STRONG_RULE, "axis": AXIS, "meter": METER,
-    "unshown-bar": UNSHOWN_BAR, "blue": BLUE, "vermilion": VERMILION,
+    "insignificant-bar": INSIGNIFICANT_BAR, "blue": BLUE, "vermilion": VERMILION,
 }  # fmt: skip

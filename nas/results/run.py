@@ -23,7 +23,7 @@ class Difference(Record):
     interval: Interval
     p: float | None = None  # None if the outcomes of the images are missing or nothing is `judged`
     corrected: float | None = None  # p after Holm's correction for all differences
-    shown: bool  # whether `corrected` is significant
+    significant: bool = field(metadata=key("shown"))  # by `corrected`
     text: str
     judged: bool = False  # whether McNemar's test was made, or tried; version 0.1 did not, and wrote no `p`
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.core.statistics.paired import SIGNIFICANCE
 from nas.results import Difference
 
-UNSHOWN = "no difference shown"
+NOT_SIGNIFICANT = "no difference shown"
 UNTESTED = "not tested, as the result has no outcomes of its images"
 
 
@@ -26,23 +26,23 @@ def in_points(row: Difference) -> str:
 def disagreement(row: Difference) -> str:
     """What the uncorrected interval says where the corrected test says otherwise; nothing where they agree."""
     excludes_zero = row.interval.low > 0 or row.interval.high < 0
-    if row.shown == excludes_zero:
+    if row.significant == excludes_zero:
         return ""
     return f"although the uncorrected interval {'leaves out' if excludes_zero else 'contains'} 0"
 
 
 def verdict(row: Difference, better: str) -> str:
-    """Whether a difference is shown, in words; `better` is said where it is."""
+    """Whether a difference is significant, in words; `better` is said if it is."""
     if row.corrected is None:
         return UNTESTED
-    return ", ".join(filter(None, (better if row.shown else UNSHOWN, disagreement(row))))
+    return ", ".join(filter(None, (better if row.significant else NOT_SIGNIFICANT, disagreement(row))))
 
 
 def difference_text(row: Difference) -> str:
-    """A difference with its uncorrected interval and p-values, and whether it is shown; for the command line."""
+    """A difference with its uncorrected interval and p-values, and whether it is significant; for the command line."""
     if row.corrected is None:
         return f"{in_points(row)}, {UNTESTED}"
     text = f"{in_points(row)}, p = {row.p:.2g} ({row.corrected:.2g} corrected)"
-    if row.shown and not disagreement(row):
+    if row.significant and not disagreement(row):
         return text
     return f"{text}, {verdict(row, 'shown')}"

@@ -1,4 +1,4 @@
-"""Paired differences between the networks of one run, and which of them are shown.
+"""Paired differences between the networks of one run, and which of them are significant.
 
 The family of a run's verdicts is its whole table `differences`: each p-value of McNemar's exact test is corrected by
 Holm for the number of all rows. Intervals are 95 % and uncorrected.
@@ -21,7 +21,7 @@ R = TypeVar("R", bound=Result)
 def differences(entries: Sequence[EvalResult]) -> list[Difference]:
     """Best against random and adversarial against standard training, on each accuracy that both networks have.
 
-    A row is shown where p of McNemar's exact test is below .05 after Holm's correction for all rows.
+    A row is significant if p of McNemar's exact test is below .05 after Holm's correction for all rows.
     """
     outcomes = {entry.name: entry.outcomes() for entry in entries}
     robust = [name for name, method in METHODS.components.items() if method.adversarial]
@@ -40,7 +40,7 @@ def differences(entries: Sequence[EvalResult]) -> list[Difference]:
                     metric=metric,
                     difference=paired.difference,
                     interval=Interval(paired.low, paired.high),
-                    shown=False,
+                    significant=False,
                     text="",
                 )
             )
@@ -50,9 +50,9 @@ def differences(entries: Sequence[EvalResult]) -> list[Difference]:
 def corrected(result: R) -> R:
     """A result of `nas run` whose differences have their verdicts after correction; any other result as it is.
 
-    Results of version 0.1 called a difference shown where its uncorrected interval leaves out 0. Their rows are tested
-    from the outcomes that the result holds. A row whose outcomes are missing counts in the correction of the others
-    but is not shown; its `p` and `corrected` are `None`.
+    Results of version 0.1 called a difference significant if its uncorrected interval leaves out 0. Their rows are
+    tested from the outcomes that the result holds. A row whose outcomes are missing counts in the correction of the
+    others but is not significant; its `p` and `corrected` are `None`.
     """
     if not isinstance(result, RunResult) or not uncorrected(result):
         return result
@@ -66,15 +66,15 @@ def uncorrected(result: Result) -> bool:
 
 
 def _judged(rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Correct]]) -> list[Difference]:
-    """The rows with `p`, `corrected`, `shown` and their text; the family is all of them.
+    """The rows with `p`, `corrected`, `significant` and their text; the family is all of them.
 
     An unknown p counts as 1: that can only raise the corrected p-values of the others.
     """
     p_values = [_p(row, outcomes) for row in rows]
     judged = []
     for row, p, value in zip(rows, p_values, holm([1.0 if p is None else p for p in p_values])):
-        shown = p is not None and value < SIGNIFICANCE
-        tested = replace(row, p=p, corrected=None if p is None else value, shown=shown, judged=True)
+        significant = p is not None and value < SIGNIFICANCE
+        tested = replace(row, p=p, corrected=None if p is None else value, significant=significant, judged=True)
         judged.append(replace(tested, text=difference_text(tested)))
     return judged
 

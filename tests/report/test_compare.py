@@ -91,7 +91,7 @@ def test_runs_and_evaluations_are_compared_pair_by_pair(make: Maker) -> None:
     )  # fmt: skip
     assert row.p == mcnemar(first, second)
     assert [row.corrected for row in found.differences] == holm([row.p or 0.0 for row in found.differences])
-    assert {row.shown for row in found.differences} == {True, False}
+    assert {row.significant for row in found.differences} == {True, False}
     row = rows["study: best (adversarial)", "study: random (adversarial)", "worst_case"]
     assert row.difference == pytest.approx(entries[0].worst_case.accuracy - entries[1].worst_case.accuracy)
     assert not found.notes
@@ -211,7 +211,7 @@ def test_the_table_holds_the_numbers_of_the_results(make: Maker) -> None:
     for title in ("Results", "Clean against robust accuracy", "Robustness against the attack radius", "Paired"):
         assert title in text
     verdicts = re.findall(r'<tr class="(shown|unshown)">(.*?)</tr>', page(found))
-    assert [kind == "shown" for kind, _ in verdicts] == [row.shown for row in found.differences]
+    assert [kind == "shown" for kind, _ in verdicts] == [row.significant for row in found.differences]
     assert all(("is better" in row) == (kind == "shown") for kind, row in verdicts)
 
 

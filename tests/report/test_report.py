@@ -133,17 +133,17 @@ def test_a_difference_is_claimed_exactly_where_it_is_shown(make: Make) -> None:
     table = page[page.index("<h2>Paired") : page.index("<h2>Robustness")]
     rows = [text_of(row) for row in re.findall(r'<tr class="(?:un)?shown">(.*?)</tr>', table)]
     assert len(rows) == len(content.differences)
-    assert {row.shown for row in content.differences} == {True, False}
+    assert {row.significant for row in content.differences} == {True, False}
     for row, text in zip(content.differences, rows):
-        assert ("no difference shown" in text) == (not row.shown)
-        assert ("is better" in text) == row.shown
+        assert ("no difference shown" in text) == (not row.significant)
+        assert ("is better" in text) == row.significant
         assert points(row) in text
         low, high = row.interval
         numbers = [100 * row.difference, 100 * low, 100 * high]
         assert "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*numbers).replace("-", "\u2212") in text
         for p in (row.p, row.corrected):
             assert f" {probability(p)} " in text
-    better = next(text for row, text in zip(content.differences, rows) if row.metric == "pgd20" and row.shown)
+    better = next(text for row, text in zip(content.differences, rows) if row.metric == "pgd20" and row.significant)
     assert "best is better" in better
 
 

@@ -62,10 +62,10 @@ def before(found: RunResult) -> RunResult:
     rows = []
     for row in found.differences:
         low, high = row.interval
-        shown = low > 0 or high < 0
+        significant = low > 0 or high < 0
         text = f"{100 * row.difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
-        text = text if shown else f"{text}, no difference shown"
-        plain = replace(row, shown=shown, text=text).to_json()
+        text = text if significant else f"{text}, no difference shown"
+        plain = replace(row, significant=significant, text=text).to_json()
         rows.append({key: value for key, value in plain.items() if key not in ("p", "corrected")})
     return RunResult.from_json({**found.to_json(), "differences": rows})
 
@@ -106,7 +106,7 @@ def test_p_is_mcnemars_and_corrected_holms_over_all_rows() -> None:
     for one in rows:
         assert one.p is not None
         assert one.corrected == pytest.approx(min(1.0, 12 * one.p))  # the smallest and its equal, and 1
-        assert one.shown == (one.corrected < 0.05)
+        assert one.significant == (one.corrected < 0.05)
 
 
 def test_an_uncorrected_interval_makes_nothing_more_robust(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_an_uncorrected_interval_makes_nothing_more_robust(tmp_path: Path) -> No
     assert row.p is not None
     assert row.corrected is not None
     assert row.p < 0.05 < row.corrected
-    assert not row.shown
+    assert not row.significant
     assert row.text.endswith("no difference shown, although the uncorrected interval leaves out 0")
     folder = folder_of(tmp_path, found)
     html = write_report(folder, found).read_text()
@@ -133,12 +133,12 @@ def test_an_uncorrected_interval_makes_nothing_more_robust(tmp_path: Path) -> No
 def test_a_difference_that_outlasts_the_correction_is_shown_everywhere(tmp_path: Path) -> None:
     found = result(*CLEAR)
     row = row_of(found.differences)
-    assert row.shown
+    assert row.significant
     assert "no difference" not in row.text
     folder = folder_of(tmp_path, found)
     html = write_report(folder, found).read_text()
     assert "it is more robust" in finding(html)
-    assert len(re.findall(r'<tr class="shown">', html)) == sum(one.shown for one in found.differences)
+    assert len(re.findall(r'<tr class="shown">', html)) == sum(one.significant for one in found.differences)
     assert "best is better" in plain(html)
     worse = result(*reversed(CLEAR))
     assert "it is less robust" in finding(write_report(folder, worse).read_text())
@@ -158,17 +158,17 @@ def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> 
     assert len(found.differences) == 18  # six pairs
     row = next(row for row in found.differences if row.p == pytest.approx(binomial(*LUCKY)))
     assert row.interval.low > 0
-    assert not row.shown
+    assert not row.significant
     html = page(found)
     assert "is better" not in html
     assert "no difference shown, although the uncorrected interval leaves out 0" in plain(html)
     assert plain(html).count("Holm's correction for all 18 differences on this page") == 1
-    alone = sum(not row.shown and row.interval.low * row.interval.high > 0 for row in found.differences)
+    alone = sum(not row.significant and row.interval.low * row.interval.high > 0 for row in found.differences)
     assert alone >= 1
     assert re.search(
         rf"^0 of 18 .* uncorrected, and {alone} leaves? out 0 where no difference is shown\.$", lines(found)[0]
     )
-    rows = [replace(row, corrected=0.01, shown=True, interval=Interval(-0.01, 0.4)) for row in found.differences]
+    rows = [replace(row, corrected=0.01, significant=True, interval=Interval(-0.01, 0.4)) for row in found.differences]
     text = lines(replace(found, differences=rows))[-1]
     assert text.startswith("18 of 18 ")
     assert text.endswith("the 95 % intervals are uncorrected."), "shown ones are not among those that leave out 0"
@@ -176,14 +176,14 @@ def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> 
 
 def test_a_verdict_against_its_interval_is_said_too() -> None:
     """The other way round: the test is below .05 and the interval contains 0."""
-    row = replace(row_of(result(*CLEAR).differences), difference=0.1, interval=Interval(-0.01, 0.2), shown=True)
+    row = replace(row_of(result(*CLEAR).differences), difference=0.1, interval=Interval(-0.01, 0.2), significant=True)
     assert difference_text(replace(row, p=0.001, corrected=0.01)) == (
         "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), shown, although the uncorrected interval contains 0"
     )
 
 
 @pytest.mark.parametrize(
-    ("interval", "shown", "said"),
+    ("interval", "significant", "said"),
     [
         ([0.1, 0.2], True, ""),
         ([-0.2, -0.1], True, ""),
@@ -193,8 +193,8 @@ def test_a_verdict_against_its_interval_is_said_too() -> None:
         ([-0.1, 0.1], True, "although the uncorrected interval contains 0"),
     ],
 )
-def test_a_disagreement_is_said_for_either_sign(interval: list[float], shown: bool, said: str) -> None:
-    row = replace(row_of(result(*CLEAR).differences), interval=Interval(*interval), shown=shown)
+def test_a_disagreement_is_said_for_either_sign(interval: list[float], significant: bool, said: str) -> None:
+    row = replace(row_of(result(*CLEAR).differences), interval=Interval(*interval), significant=significant)
     assert disagreement(row) == said
 
 
@@ -224,7 +224,7 @@ def test_verdicts_of_before_are_made_anew_from_the_outcomes(tmp_path: Path) -> N
         found = result(*counts)
         old = before(found)
         kept = deepcopy(old)
-        assert row_of(old.differences).shown
+        assert row_of(old.differences).significant
         assert uncorrected(old)
         assert not uncorrected(found)
         assert corrected(old) == found
@@ -244,11 +244,11 @@ def test_differences_of_before_without_outcomes_are_not_tested(tmp_path: Path) -
     known = row_of(rows)
     assert known.p == pytest.approx(binomial(*CLEAR))
     assert known.corrected == pytest.approx(min(1, 12 * known.p))
-    assert known.shown
+    assert known.significant
     untested = [row for row in rows if "standard" in row.first + row.second]
     assert len(untested) == 9
     for row in untested:
-        assert (row.p, row.corrected, row.shown) == (None, None, False)
+        assert (row.p, row.corrected, row.significant) == (None, None, False)
         assert row.text.endswith(UNTESTED)
         written = row.to_json()
         assert (written["p"], written["corrected"]) == (None, None)

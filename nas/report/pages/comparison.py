@@ -88,7 +88,7 @@ def lines(comparison: Comparison) -> list[str]:
     texts = [
         f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text(row)}"
         for row in comparison.differences
-        if row.shown
+        if row.significant
     ]
     if comparison.differences:
         texts.append(_count(comparison))
@@ -97,11 +97,12 @@ def lines(comparison: Comparison) -> list[str]:
 
 def _count(comparison: Comparison) -> str:
     rows = comparison.differences
+    significant = sum(row.significant for row in rows)
     text = (
-        f"{sum(row.shown for row in rows)} of {len(rows)} paired differences are shown at the level {SIGNIFICANCE:g}, "
+        f"{significant} of {len(rows)} paired differences are shown at the level {SIGNIFICANCE:g}, "
         "corrected for their number (McNemar's exact test, Holm); the 95 % intervals are uncorrected"
     )
-    alone = sum(not row.shown and bool(disagreement(row)) for row in rows)
+    alone = sum(not row.significant and bool(disagreement(row)) for row in rows)
     if alone:
         text += f", and {alone} {'leaves' if alone == 1 else 'leave'} out 0 where no difference is shown"
     return f"{text}."
