@@ -9,8 +9,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.base import Goal, Hints
-from nas.strategies.modelled import Modelled
+from nas.strategies.model_based import ModelBasedStrategy
 from nas.strategies.predictors.base import Predictor
 from nas.strategies.predictors.networks import Networks, NetworksOptions
 from nas.strategies.predictors.paths import LONGEST, encode
@@ -22,8 +21,8 @@ class BananasOptions:
 
     init: int = 10  # random architectures at the start
     batch: int = 10  # k, asked between two fits
-    candidates: int = 100  # mutations tried of each parent, and how many different ones are enough
-    parents: int = 5  # at most, the best told first
+    candidates: int = 100  # mutations of each parent, and how many different ones are enough
+    parents: int = 5  # at most, the best observed first
     random: int = 0  # further candidates, drawn at random
     longest: int = LONGEST  # operations of the longest path that is encoded
     members: int = 5  # networks of the ensemble
@@ -43,8 +42,8 @@ class BananasOptions:
         return NetworksOptions(self.members, self.layers, self.width, self.epochs)
 
 
-class Bananas(Modelled[Any]):
-    """Mutates the best told and asks the mutations that do best in a draw from N(mean, sd) of an ensemble.
+class Bananas(ModelBasedStrategy[Any]):
+    """Mutates the best observed and asks for the mutations that do best in a draw from N(mean, sd) of an ensemble.
 
     Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), algorithm 1: path encoding, ensemble of
     networks, independent Thompson sampling; candidates and settings as in the authors' release (naszilla): 100
@@ -56,30 +55,24 @@ class Bananas(Modelled[Any]):
     Options: ClassVar[type] = BananasOptions
     space: SearchSpace[Any]
 
-    def __init__(
-        self,
-        space: SearchSpace[Any],
-        goals: tuple[Goal, ...],
-        seed: int,
-        options: Any = None,
-        hints: Hints | None = None,
-    ) -> None:
-        super().__init__(space, goals, seed, options, hints)
-        if not hasattr(space, "edges"):
+    def begin(self) -> None:
+        super().begin()
+        if not hasattr(self.space, "edges"):
             raise InputError(
-                f"Expected a space of cells for strategy.name={self.name} but {type(space).__name__} has no edges to "
-                "encode; take strategy.name=evolution."
+                f"Expected a space of cells for strategy.name={self.name} but {type(self.space).__name__} has no edges "
+                "to encode; take strategy.name=evolution."
             )
 
     def _candidates(self) -> tuple[list[Any], np.ndarray]:
         options = self.options
-        found = self._mutations(self._ranking()[: options.parents], options.candidates, options.candidates)
+        candidates = self._mutations(self._ranking()[: options.parents], options.candidates, options.candidates)
         for _ in range(options.random):
-            arch = self._random({**self.asked, **dict.fromkeys(found)})
-            found.setdefault(self._key(arch), arch)
-        return list(found.values()), self._describe(list(found.values()))
+            arch = self._random({**self.asked, **dict.fromkeys(candidates)})
+            candidates.setdefault(self._key(arch), arch)
+        archs = list(candidates.values())
+        return archs, self._features(archs)
 
-    def _describe(self, archs: list[Any]) -> np.ndarray:
+    def _features(self, archs: list[Any]) -> np.ndarray:
         return encode(self.space, [self._class(arch) for arch in archs], self.options.longest)
 
     def _model(self, seed: int) -> Predictor:

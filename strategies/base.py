@@ -23,9 +23,9 @@ A = TypeVar("A")
 class Hints:
     """What a strategy may ask about any architecture without an evaluation; all are pure functions.
 
-    `features`: architectures -> (n, d) numbers that describe them. `cheap`: architectures -> the fitness (more is
-    better) that a cheap objective gives each, `None` where it has none. `allowed`: whether each is within those limits
-    that cost nothing to check. `None` in the place of a function: not at hand.
+    `features`: architectures -> (n, d) numbers. `cheap`: architectures -> the fitness of each (more is better) by a
+    cheap objective, `None` for one without a value. `allowed`: whether each satisfies the constraints that cost
+    nothing to check. A hint that is `None` is not available.
     """
 
     features: Callable[[Sequence[Any]], np.ndarray] | None = None
@@ -37,14 +37,15 @@ class Strategy(ABC, Generic[A]):
     """Proposes architectures and learns from their metrics.
 
     Lifetime: the search makes one per run, then alternates `ask(n)` and one `tell` per architecture asked, in the
-    order asked. Scores of isomorphic cells and size limits are the search's business: it tells known metrics at once
-    and `None` for what it rejected or what failed, so every architecture asked is told. Between `tell`s the search may
-    save `state_dict()`; a new strategy of the same options that loads it continues the same run to the same
-    proposals. All randomness comes from `self.rng`.
+    order asked. The search itself takes care of isomorphic cells and of constraints: it tells metrics that it knows at
+    once, and `None` for an architecture that is not allowed or failed. Between two `tell`s the search may save
+    `state_dict()`; a new strategy with the same options that loads it makes the same proposals. All randomness comes
+    from `self.rng`.
 
     `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`); `conditions`
-    states which of them act only with others. `uses` names the hints that it can use (`needs`: those without which it
-    cannot work), `several` says whether it takes more than one goal.
+    says which of them act only together with others. `uses` names the hints that it can use, `needs` those without
+    which it cannot work; `several` says whether it takes more than one goal. Raises InputError if there are too many
+    goals or a hint is missing that it needs.
     """
 
     name: ClassVar[str]
@@ -74,14 +75,18 @@ class Strategy(ABC, Generic[A]):
         self.space = space
         self.goals = goals
         self.rng = Random(seed)
+        self.begin()
+
+    def begin(self) -> None:
+        """Set up the state of a new search; called once, at the end of the constructor."""
 
     @classmethod
     def needs(cls, options: Any) -> frozenset[str]:
-        """The hints without which it cannot work under these options."""
+        """The hints without which it cannot work with these options."""
         return cls.uses
 
     def remark(self, budget: int) -> str | None:
-        """What a user should know before a search of `budget` evaluations begins; `None` where there is nothing."""
+        """What a user should know before a search of `budget` evaluations begins; `None` if there is nothing."""
         return None
 
     @abstractmethod
@@ -90,7 +95,7 @@ class Strategy(ABC, Generic[A]):
 
     @abstractmethod
     def tell(self, arch: A, metrics: dict[str, float] | None) -> None:
-        """The metrics of an architecture asked before; `None` where it is infeasible or its evaluation failed."""
+        """The metrics of an architecture that was asked; `None` if it is not allowed or its evaluation failed."""
 
     def state_dict(self) -> State:
         """Everything that later proposals depend on, as plain JSON values. Subclasses extend it."""

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
-from nas.search_spaces.base import Points
-from nas.strategies.base import Goal, Hints, Strategy
+from nas.strategies.base import Strategy
 
 
 @dataclass
@@ -31,19 +30,16 @@ class Evolution(Strategy[Any]):
 
     Source: Real et al., AAAI 2019 (arXiv:1802.01548), algorithm 1, aging evolution without crossover. The S members of
     a tournament are drawn with replacement, as there, so one member can be drawn twice. Children that are infeasible
-    or failed do not enter the population, so one wall of infeasible cells cannot empty it.
+    or failed do not enter the population, so that many of them in a row cannot empty it.
 
-    Versions before 0.2.0 drew without replacement; a saved state of theirs goes on in that way.
+    Versions before 0.2.0 drew without replacement; a search that one of them saved continues to do so.
     """
 
     name: ClassVar[str] = "evolution"
     Options: ClassVar[type] = EvolutionOptions
     draws_with_replacement: ClassVar[bool] = True  # the rule of a new search
 
-    def __init__(
-        self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None
-    ) -> None:
-        super().__init__(space, goals, seed, options, hints)
+    def begin(self) -> None:
         self.population: deque[tuple[Any, float]] = deque()
         self.with_replacement = self.draws_with_replacement
 

@@ -15,12 +15,11 @@ from nas.core.io.checkpoint import State
 from nas.core.registry import suggest
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.acquisition import ACQUISITIONS, acquisition, expected_improvement
-from nas.strategies.base import Goal, Hints
-from nas.strategies.modelled import Modelled
+from nas.strategies.model_based import ModelBasedStrategy
 from nas.strategies.predictors import PREDICTORS, Predictor
 
 Features = Callable[[Sequence[Any]], np.ndarray]
-RULES = 2  # of how proposals are made; 1 are those of versions before 0.2.0
+RULES = 2  # the version of how proposals are made; 1 is that of versions before 0.2.0
 
 
 @dataclass
@@ -30,9 +29,9 @@ class GuidedOptions:
     kappa: float = 0.5  # of ucb: mean + kappa · sd
     init: int = 20  # random architectures at the start
     batch: int = 10  # asked between two fits
-    whole: int = 20_000  # a space of at most so many architectures is a candidate as a whole
-    candidates: int = 500  # in a larger space: new mutations of the best told, and random ones to half as many more
-    parents: int = 10  # the best told, which are mutated
+    whole: int = 20_000  # all architectures are candidates in a space of at most so many
+    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
+    parents: int = 10  # the best observed, which are mutated
 
     def check(self) -> None:
         PREDICTORS.get(self.predictor)
@@ -46,13 +45,13 @@ class GuidedOptions:
                 raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
 
 
-def _is_whole(space: Any, options: GuidedOptions) -> bool:
+def _is_enumerated(space: Any, options: GuidedOptions) -> bool:
     """Whether the space is small enough to be a candidate as a whole."""
     return hasattr(space, "__len__") and len(space) <= options.whole
 
 
-class Whole(NamedTuple):
-    """Every class of a space, described."""
+class EnumeratedSpace(NamedTuple):
+    """Every class of a space, with its features."""
 
     archs: list[Any]  # the representatives
     rows: dict[str, int]
@@ -60,22 +59,22 @@ class Whole(NamedTuple):
 
 
 _sampled = Condition(
-    lambda options, space: not _is_whole(space, options),
+    lambda options, space: not _is_enumerated(space, options),
     lambda options: f"in a space of at most strategy.whole={options.whole} architectures, all of which are candidates",
 )
 
 
-class Guided(Modelled[Any]):
-    """Asks what a predictor, fitted to features and fitness of everything told, thinks best.
+class Guided(ModelBasedStrategy[Any]):
+    """Asks for the candidates that a predictor, fitted to the features and fitness of all observations, prefers.
 
-    In a small space every class not asked yet is a candidate; in a larger one, mutations of the best told and random
-    architectures. The acquisition functions of a prediction (mean, sd) stand in `nas.strategies.acquisition`.
-    An architecture that a feature has no value of (NaN) is neither proposed for its prediction nor learnt from.
+    In a small space every class not asked yet is a candidate; in a larger one, mutations of the best observed and
+    random architectures. `nas.strategies.acquisition` has the acquisition functions of a prediction (mean, sd). An
+    architecture with a feature without a value (NaN) is no candidate, and the predictor does not learn from it.
     Source: after White et al., NeurIPS 2021 (arXiv:2104.01177), who compare predictors inside such a search; the
     defaults were chosen on the robustness dataset.
 
-    A state saved by a version before 0.2.0 goes on by its rules: the expected improvement itself, and 0 for a feature
-    that has no value.
+    A state that a version before 0.2.0 saved continues by its rules: the expected improvement instead of its logarithm,
+    and 0 for a feature without a value.
     """
 
     name: ClassVar[str] = "guided"
@@ -88,39 +87,32 @@ class Guided(Modelled[Any]):
     uses: ClassVar[frozenset[str]] = frozenset({"features"})
     space: SearchSpace[Any]
 
-    def __init__(
-        self,
-        space: SearchSpace[Any],
-        goals: tuple[Goal, ...],
-        seed: int,
-        options: Any = None,
-        hints: Hints | None = None,
-    ) -> None:
-        super().__init__(space, goals, seed, options, hints)
+    def begin(self) -> None:
+        super().begin()
         self.rules = RULES
-        self._vectors: dict[str, np.ndarray] = {}  # by class; a memory of pure values, no part of the state
+        self._vectors: dict[str, np.ndarray] = {}  # by class; a cache, no part of the state
 
     def _candidates(self) -> tuple[list[Any], np.ndarray]:
-        whole = self._whole()
-        if whole is not None:
-            new = np.ones(len(whole.archs), dtype=bool)
-            new[[whole.rows[key] for key in self.asked]] = False
-            return [whole.archs[row] for row in np.flatnonzero(new)], self._filled(whole.features[new])
+        every = self._enumerated()
+        if every is not None:
+            new = np.ones(len(every.archs), dtype=bool)
+            new[[every.rows[key] for key in self.asked]] = False
+            return [every.archs[row] for row in np.flatnonzero(new)], self._filled(every.features[new])
         count = self.options.candidates
         parents = self._ranking()[: self.options.parents]
-        found = self._mutations(parents, -(-count // len(parents)), count)
+        mutations = self._mutations(parents, -(-count // len(parents)), count)
         for _ in range(count // 2):
             arch = self.space.sample(self.rng)
             if (key := self._key(arch)) not in self.asked:
-                found.setdefault(key, arch)
-        archs = list(found.values())
-        return archs, self._describe(archs) if archs else np.empty((0, 0))
+                mutations.setdefault(key, arch)
+        archs = list(mutations.values())
+        return archs, self._features(archs) if archs else np.empty((0, 0))
 
-    def _describe(self, archs: list[Any]) -> np.ndarray:
+    def _features(self, archs: list[Any]) -> np.ndarray:
         keys = [self._key(arch) for arch in archs]
-        whole = self._whole()
-        if whole is not None:
-            return self._filled(whole.features[[whole.rows[key] for key in keys]])
+        every = self._enumerated()
+        if every is not None:
+            return self._filled(every.features[[every.rows[key] for key in keys]])
         missing = {key: self._class(arch) for key, arch in zip(keys, archs) if key not in self._vectors}
         if missing:
             assert self.hints.features is not None
@@ -128,15 +120,15 @@ class Guided(Modelled[Any]):
         return self._filled(np.stack([self._vectors[key] for key in keys]))
 
     def _filled(self, features: np.ndarray) -> np.ndarray:
-        """Features as the rules have them: a missing one is NaN, and was 0."""
+        """Features by the rules of this search: a missing one is NaN, or 0 in a search of an older version."""
         return features if self.rules > 1 else np.nan_to_num(features)
 
-    def _whole(self) -> Whole | None:
+    def _enumerated(self) -> EnumeratedSpace | None:
         """All classes of the space where it is small enough."""
-        if not _is_whole(self.space, self.options):
+        if not _is_enumerated(self.space, self.options):
             return None
         assert self.hints.features is not None
-        return _described(type(self.space), self.hints.features)
+        return _enumerate(type(self.space), self.hints.features)
 
     def _model(self, seed: int) -> Predictor:
         return PREDICTORS.get(self.options.predictor)(seed)
@@ -164,7 +156,7 @@ def _classes(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
 
 
 @lru_cache(maxsize=2)
-def _described(kind: type[SearchSpace[Any]], features: Features) -> Whole:
-    """Once per process for the same function of features (spaces hold no state, and features are pure)."""
+def _enumerate(kind: type[SearchSpace[Any]], features: Features) -> EnumeratedSpace:
+    """Computed once per process for the same function of features: spaces have no state, and features are pure."""
     archs, rows = _classes(kind)
-    return Whole(archs, rows, features(archs))
+    return EnumeratedSpace(archs, rows, features(archs))

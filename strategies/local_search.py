@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.base import Goal, Hints, Strategy
+from nas.strategies.base import Strategy
 
-DRAWS = 20  # random architectures drawn to find one of a class not asked yet
+MAX_DRAWS = 20  # attempts to find a random architecture of a class not asked yet
 
 
 @dataclass
@@ -23,28 +23,20 @@ class LocalSearch(Strategy[Any]):
     """From a random start to the best neighbour as long as it is better; at a local optimum, a new random start.
 
     Source: White, Nolen and Savani, UAI 2021 (arXiv:2005.02960), algorithm 1: every neighbour is evaluated before the
-    move. The paper stops at the optimum; here a new climb begins, as in its authors' experiments of a fixed budget.
-    A class that was told is not asked again, and what is infeasible or failed is worse than everything. Where all
-    neighbours are asked and some not told yet (in one large `ask`), random starts for later climbs fill the gap.
+    move. The paper stops at the optimum; here a new climb begins, as in its authors' experiments with a fixed budget.
+    No class is asked twice, and an architecture that is infeasible or failed is worse than all others. If all
+    neighbours are asked but some not evaluated yet (in one large `ask`), random starts of later climbs are asked too.
     """
 
     name: ClassVar[str] = "local"
     Options: ClassVar[type] = LocalSearchOptions
     space: SearchSpace[Any]
 
-    def __init__(
-        self,
-        space: SearchSpace[Any],
-        goals: tuple[Goal, ...],
-        seed: int,
-        options: Any = None,
-        hints: Hints | None = None,
-    ) -> None:
-        super().__init__(space, goals, seed, options, hints)
+    def begin(self) -> None:
         self.current: Any | None = None
         self.starts: deque[Any] = deque()  # where the next climbs begin, in the order asked
-        self.known: dict[str, float | None] = {}  # fitness of each class told
-        self.asked: dict[str, None] = {}  # classes not told yet
+        self.known: dict[str, float | None] = {}  # fitness of each evaluated class
+        self.asked: dict[str, None] = {}  # classes that are not evaluated yet
 
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]
@@ -59,7 +51,7 @@ class LocalSearch(Strategy[Any]):
         return arch
 
     def _climbed(self) -> bool:
-        """Whether what is known was enough for a move, up or to a new start."""
+        """Move to the best neighbour or to a new start if enough is known for it; whether it was."""
         if self.current is None:
             if not self.starts or self._class(self.starts[0]) not in self.known:
                 return False
@@ -74,8 +66,8 @@ class LocalSearch(Strategy[Any]):
         return True
 
     def _start(self) -> Any:
-        """A random architecture, of a new class where a few draws have one."""
-        for _ in range(DRAWS):
+        """A random architecture; of a new class if a few draws have one."""
+        for _ in range(MAX_DRAWS):
             arch = self.space.sample(self.rng)
             if self._new(self._class(arch)):
                 break

@@ -10,7 +10,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.base import Goal, Hints, Strategy
+from nas.strategies.base import Strategy
 from nas.strategies.pareto import crowding, fronts
 
 Member = tuple[Any, tuple[float, ...]]  # an architecture and its fitness in each goal
@@ -39,15 +39,7 @@ class NSGA2(Strategy[Any]):
     several: ClassVar[bool] = True
     space: SearchSpace[Any]
 
-    def __init__(
-        self,
-        space: SearchSpace[Any],
-        goals: tuple[Goal, ...],
-        seed: int,
-        options: Any = None,
-        hints: Hints | None = None,
-    ) -> None:
-        super().__init__(space, goals, seed, options, hints)
+    def begin(self) -> None:
         self.parents: list[Member] = []
         self.children: list[Member] = []
         self.order: list[tuple[int, float]] = []  # of each parent: front and negative crowding distance; less is better

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.base import Goal, Hints, Strategy
+from nas.strategies.base import Strategy
 
 RANKINGS = ("cheap", "objective")
-DRAWS = 100  # random architectures looked at for one of a new class that is allowed
+MAX_DRAWS = 100  # attempts to find a random architecture of a new class that is allowed
 
 
 @dataclass
@@ -43,8 +43,8 @@ class WarmupMoveOptions:
 
 
 @dataclass
-class Scored:
-    """Networks that are scored together, ranked by the objective; all by their strings, so that it can be saved."""
+class ScoredGroup:
+    """Networks of which the best enter the population once all are scored; held as strings, so that it can be saved."""
 
     to_ask: list[str]
     asked: list[str] = field(default_factory=list)  # classes without an answer yet
@@ -55,7 +55,7 @@ class Scored:
         return not self.to_ask and not self.asked
 
     def add(self, arch: str, fitness: float, count: int) -> None:
-        """Keep the best `count`; of equal ones the first told."""
+        """Add one and keep the best `count`; of equals the first."""
         self.best = sorted([*self.best, (arch, fitness)], key=itemgetter(1), reverse=True)[:count]
 
 
@@ -63,14 +63,14 @@ class WarmupMove(Strategy[Any]):
     """Evaluates the best of a random pool by a cheap objective, then evolves them with moves that it proposes.
 
     Source: Abdelfattah et al., ICLR 2021 (arXiv:2101.08134), section 5: zero-cost warm-up and zero-cost move with
-    ageing evolution. A move goes to the best neighbour by the cheap objective of a tournament's winner, or with
-    probability 1 - p to a random one. Where the paper is silent: the cheap objective sees the representative of a
+    ageing evolution. A move goes from the winner of a tournament to its best neighbour by the cheap objective, or
+    with probability 1 - p to a random one. Where the paper is silent: the cheap objective sees the representative of a
     class, as the evaluation does; a class that was asked is not proposed again while the parent has another neighbour;
-    of a pool's members that are infeasible or failed the next of the ranking take the place.
+    the next of the ranking replace members of the pool that are infeasible or failed.
 
-    With `ranked_by=objective` the objective itself ranks, as where it is a proxy: the warm-up and the neighbours of a
-    move are asked, so each is scored once and counts as one; the best of them enter the population. The warm-up ends
-    with `warmup` scored networks, and those that the same `ask` takes in beside them.
+    With `ranked_by=objective` the objective itself ranks, for example where it is a proxy: the networks of the warm-up
+    and the neighbours of a move are evaluated, each counts as one, and the best of them enter the population. The
+    warm-up ends with `warmup` scored networks and those that the same `ask` has proposed beside them.
     """
 
     name: ClassVar[str] = "warmup-move"
@@ -78,21 +78,13 @@ class WarmupMove(Strategy[Any]):
     uses: ClassVar[frozenset[str]] = frozenset({"cheap"})
     space: SearchSpace[Any]
 
-    def __init__(
-        self,
-        space: SearchSpace[Any],
-        goals: tuple[Goal, ...],
-        seed: int,
-        options: Any = None,
-        hints: Hints | None = None,
-    ) -> None:
-        super().__init__(space, goals, seed, options, hints)
+    def begin(self) -> None:
         self.ranking: deque[Any] | None = None  # of the warm-up, the best first, without those asked
         self.left = self.options.warmup if self._by_objective else self.options.pool  # of the warm-up, still to ask
         self.population: deque[tuple[Any, float]] = deque()
         self.asked: dict[str, None] = {}  # classes
-        self.scored = [Scored([])]  # ranked by the objective: the warm-up, until it is over, or the moves under way
-        self._worth: dict[Any, float | None] = {}  # by class; a memory of pure values, no part of the state
+        self.groups = [ScoredGroup([])]  # ranked by the objective: the warm-up until it is over, then moves under way
+        self._worth: dict[Any, float | None] = {}  # by class; a cache, no part of the state
 
     @classmethod
     def needs(cls, options: Any) -> frozenset[str]:
@@ -176,7 +168,7 @@ class WarmupMove(Strategy[Any]):
         return self.rng.choice(new)[1]
 
     def _cheap(self, representatives: Sequence[Any]) -> list[float | None]:
-        """The cheap fitness of each class, asked for once and in one call."""
+        """The cheap fitness of each class; the missing ones are computed in one call."""
         assert self.hints.cheap is not None
         missing = list(dict.fromkeys(arch for arch in representatives if arch not in self._worth))
         if missing:
@@ -190,16 +182,16 @@ class WarmupMove(Strategy[Any]):
         if not self.population:
             self.left -= 1
             arch = self._draw()
-            together = self.scored[0]
+            group = self.groups[0]
         else:
-            together = next((one for one in self.scored if one.to_ask), None) or self._new_move()
-            arch = self.space.parse(together.to_ask.pop(0))
-        together.asked.append(str(self.space.canonical(arch)))
+            group = next((one for one in self.groups if one.to_ask), None) or self._new_move()
+            arch = self.space.parse(group.to_ask.pop(0))
+        group.asked.append(str(self.space.canonical(arch)))
         return arch
 
     def _draw(self) -> Any:
-        """A random network of a new class that is allowed; any where none is drawn."""
-        for _ in range(DRAWS):
+        """A random network of a new class that is allowed; any if none is drawn."""
+        for _ in range(MAX_DRAWS):
             arch = self.space.sample(self.rng)
             if self._is_new(arch):
                 break
@@ -211,42 +203,42 @@ class WarmupMove(Strategy[Any]):
     def _is_allowed(self, arch: Any) -> bool:
         return self.hints.allowed is None or self.hints.allowed([arch])[0]
 
-    def _new_move(self) -> Scored:
-        """New neighbours of a winner, one or several; where none is new, any that are allowed."""
+    def _new_move(self) -> ScoredGroup:
+        """New neighbours of a winner, one or several; if none is new, others that are allowed."""
         around = list(self.space.neighbors(self._winner()))
         count = self.options.neighbours if self.rng.random() < self.options.probability else 1
         if count is not None:
             self.rng.shuffle(around)
         count = len(around) if count is None else count
         chosen = self._first(around, count, self._is_new) or self._first(around, count, self._is_allowed)
-        self.scored.append(Scored(list(map(str, chosen or around[:count]))))
-        return self.scored[-1]
+        self.groups.append(ScoredGroup(list(map(str, chosen or around[:count]))))
+        return self.groups[-1]
 
     def _first(self, archs: list[Any], count: int, good: Callable[[Any], bool]) -> list[Any]:
         """The first `count` good ones of different classes."""
-        found: dict[Any, Any] = {}
+        first: dict[Any, Any] = {}
         for arch in archs:
-            if len(found) == count:
+            if len(first) == count:
                 break
             if good(arch):
-                found.setdefault(self.space.canonical(arch), arch)
-        return list(found.values())
+                first.setdefault(self.space.canonical(arch), arch)
+        return list(first.values())
 
     def _rank(self, arch: Any, fitness: float | None) -> None:
-        """Take an answer in; what is complete then enters the population."""
+        """Record a fitness; the best of a group that is complete then enter the population."""
         key = str(self.space.canonical(arch))
-        together = next((one for one in self.scored if key in one.asked), None)
-        if together is None:  # told before
+        group = next((one for one in self.groups if key in one.asked), None)
+        if group is None:  # its fitness is known
             return
-        together.asked.remove(key)
+        group.asked.remove(key)
         warming = not self.population
         if fitness is not None:
-            together.add(str(arch), fitness, self.options.pool if warming else 1)
+            group.add(str(arch), fitness, self.options.pool if warming else 1)
         elif warming:
             self.left += 1
-        if together.done and (not warming or (self.left <= 0 and together.best)):
-            self.scored.remove(together)
-            for text, value in together.best:
+        if group.done and (not warming or (self.left <= 0 and group.best)):
+            self.groups.remove(group)
+            for text, value in group.best:
                 self._enter(self.space.parse(text), value)
 
     def state_dict(self) -> State:
@@ -257,7 +249,7 @@ class WarmupMove(Strategy[Any]):
             "population": [[str(arch), fit] for arch, fit in self.population],
             "asked": list(self.asked),
         }
-        return {**state, "scored": [asdict(one) for one in self.scored]} if self._by_objective else state
+        return {**state, "scored": [asdict(one) for one in self.groups]} if self._by_objective else state
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
@@ -267,7 +259,7 @@ class WarmupMove(Strategy[Any]):
         self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])
         self.asked = dict.fromkeys(state["asked"])
         if self._by_objective:
-            self.scored = [
-                Scored(list(one["to_ask"]), list(one["asked"]), [(text, fit) for text, fit in one["best"]])
+            self.groups = [
+                ScoredGroup(list(one["to_ask"]), list(one["asked"]), [(text, fit) for text, fit in one["best"]])
                 for one in state["scored"]
             ]

@@ -145,7 +145,7 @@ def test_in_a_large_space_it_asks_relatives_of_the_best_and_random_ones() -> Non
 def test_one_fit_serves_a_batch_and_a_whole_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = Guided(NASBench201(), GOALS, 0, GuidedOptions(init=5, batch=4), Hints(onehot))
     fits, model = [], strategy._model
-    monkeypatch.setattr(strategy, "_model", lambda seed: fits.append(len(strategy.told)) or model(seed))
+    monkeypatch.setattr(strategy, "_model", lambda seed: fits.append(len(strategy.observed)) or model(seed))
     run(strategy, 5, ask=5)
     run(strategy, 4, ask=1)
     assert fits == [5], "four asks of one batch"
@@ -162,7 +162,7 @@ def test_a_space_of_as_many_architectures_as_the_limit_is_a_candidate_as_a_whole
     assert len(space) == 15_625
     for whole, is_one in ((15_625, True), (15_624, False)):
         strategy = Guided(space, GOALS, 0, GuidedOptions(whole=whole), Hints(onehot))
-        assert (strategy._whole() is not None) is is_one
+        assert (strategy._enumerated() is not None) is is_one
         for option in ("candidates", "parents"):  # which act in larger spaces only
             assert strategy.conditions[option].holds(strategy.options, space) is not is_one
 
@@ -253,7 +253,7 @@ def test_candidates_without_a_chance_in_floats_are_ranked(nearest: float) -> Non
     classes = list(dict.fromkeys(map(space.canonical, space)))
     strategy = Guided(space, GOALS, 0, GuidedOptions(acquisition="ei", init=5, batch=4), Hints(onehot))
     run(strategy, 5, lambda arch: 0.0)
-    asked = {space.canonical(arch) for arch, _ in strategy.told.values()}
+    asked = {space.canonical(arch) for arch, _ in strategy.observed.values()}
     told(strategy, lambda number: (-nearest - (number * 7919 % len(classes)) / 100, 1.0))
     order = sorted(range(len(classes)), key=lambda number: number * 7919 % len(classes))
     expected = [classes[number] for number in order if classes[number] not in asked][:4]
@@ -266,7 +266,7 @@ def test_sure_candidates_are_ranked_by_their_mean() -> None:
     classes = list(dict.fromkeys(map(space.canonical, space)))
     strategy = Guided(space, GOALS, 0, GuidedOptions(acquisition="ei", init=5, batch=4), Hints(onehot))
     run(strategy, 5, lambda arch: 1.0)
-    asked = {space.canonical(arch) for arch, _ in strategy.told.values()}
+    asked = {space.canonical(arch) for arch, _ in strategy.observed.values()}
     told(strategy, lambda number: (number / len(classes), 0.0))
     assert strategy.ask(4) == [arch for arch in classes[::-1] if arch not in asked][:4]
 
@@ -340,7 +340,7 @@ def test_what_limits_rule_out_is_not_asked() -> None:
     few = Hints(onehot, allowed=lambda archs: [str(arch).count("none") >= 3 for arch in archs])
     strategy = Guided(space, GOALS, 0, GuidedOptions(init=5, batch=5), few)
     for arch in (cell for cell in space if str(cell).count("none") >= 3 and str(cell).count("3x3") == 1):
-        if len(strategy.told) < 5:
+        if len(strategy.observed) < 5:
             strategy.tell(arch, {"score": smooth(arch)})
     asked = [space.canonical(arch) for arch in strategy.ask(20)]
     assert all(str(arch).count("none") >= 3 for arch in asked)

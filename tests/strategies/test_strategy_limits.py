@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas.core.errors import InputError
-from nas.strategies import STRATEGIES, local_search, modelled, warmup_move
+from nas.strategies import STRATEGIES, local_search, model_based, warmup_move
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import BilevelOptions
@@ -115,4 +115,4 @@ def test_sizes_of_perturbations_are_finite(key: str, value: float) -> None:
 
 def test_how_many_architectures_are_drawn_for_a_new_one() -> None:
     """The project's own numbers: enough that a space is seldom called exhausted, few enough to be quick."""
-    assert (warmup_move.DRAWS, modelled.DRAWS, local_search.DRAWS) == (100, 100, 20)
+    assert (warmup_move.MAX_DRAWS, model_based.MAX_DRAWS, local_search.MAX_DRAWS) == (100, 100, 20)
