@@ -105,7 +105,7 @@ class Eval(RunCommand):
         with run_context(run, watcher) as context:
             result = evaluate_all(context, {name: ModelSource.from_json(run.extra)})[name]
         with run.stage("report"):
-            self.report(run.folder, run.signed(replace(result, seconds=run.seconds())))
+            self.report(run.folder, run.with_provenance(replace(result, seconds=run.seconds())))
         return run.finish(replace(result, seconds=run.seconds()))
 
     def summary(self, folder: Path, result: EvalResult) -> list[str]:

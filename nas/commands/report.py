@@ -38,7 +38,7 @@ class Report(Command):
         from nas.report.compare import compare, evaluated
         from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
-        from nas.runs.run_folder import finished, malformed_as_input_error
+        from nas.runs.run_files import finished, malformed_as_input_error
 
         values: list[Any] = []
         texts = []

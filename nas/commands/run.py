@@ -105,7 +105,7 @@ class Run(_WholeRun):
             differences=differences(evaluated),
         )
         with run.stage("report"):
-            self.report(run.folder, run.signed(replace(result, seconds=run.seconds())))
+            self.report(run.folder, run.with_provenance(replace(result, seconds=run.seconds())))
         return run.finish(replace(result, seconds=run.seconds()))
 
     def summary(self, folder: Path, result: RunResult) -> list[str]:

@@ -21,7 +21,7 @@ from nas.report.palette import CHECKPOINTS, marker
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
 from nas.runs.given_model import config_or_warning, run_of
-from nas.runs.run_folder import STORE, finished, read_config
+from nas.runs.run_files import STORE, finished, read_config
 from nas.strategies.pareto import undominated
 
 STRENGTH = ("step_size", "restarts", "cascade")  # what makes an attack of one name and radius another one

@@ -23,7 +23,7 @@ from nas.results import (
     TransferResult,
 )
 from nas.runs.differences import corrected
-from nas.runs.run_folder import read_config
+from nas.runs.run_files import read_config
 from nas.search_spaces import SPACES
 from nas.searches.loop import Step, failures, trajectory
 

@@ -1,1 +1,1 @@
-"""A run: its folder, the tasks of its workers, and training on several processes."""
+"""A run: its folder, its stages with the tasks of their workers, and training on several processes."""

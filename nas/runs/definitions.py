@@ -1,4 +1,4 @@
-"""What values of proxies depend on besides the settings: the network that is counted, and definitions that changed."""
+"""What values of proxies depend on besides the settings: the counted network, and definitions that have changed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nas.strategies.proxies.jacobian import MANY_CLASSES
 
 CHANGED_IN = "0.2.0"  # the version in which the definitions below changed
 Definitions = dict[str, dict[str, int] | dict[str, str]]
-EARLIER_DEFINITIONS: Definitions = {  # what stood in their place in earlier versions, whose files do not say
+EARLIER_DEFINITIONS: Definitions = {  # those of earlier versions, whose files do not name them
     "counted_for": {"num_classes": 10, "image_size": 32},
     "definition": {"epe_nas": "s_c per pair of images"},
 }
 
 
 def definitions(proxies: Sequence[str], options: Mapping[str, object], dataset: Dataset) -> Definitions:
-    """What the values of these proxies depend on, under their `options` and on these data, and no more.
+    """What the values of these proxies depend on, under their `options` and on these data; nothing else.
 
     `counted_for`: the classes that weights depend on, and the image size that MACs do. `definition`: of EPE-NAS above
     100 classes.
@@ -28,14 +28,14 @@ def definitions(proxies: Sequence[str], options: Mapping[str, object], dataset: 
     flops = "flops" in proxies or (isinstance(eproxy, EproxyOptions) and eproxy.alpha != 0)
     counted = {"num_classes": dataset.num_classes} if flops or "params" in proxies else {}
     counted |= {"image_size": dataset.image_size} if flops else {}
-    found: Definitions = {"counted_for": counted} if counted else {}
+    depends_on: Definitions = {"counted_for": counted} if counted else {}
     if _changed_epe_nas(proxies, dataset):
-        found["definition"] = {"epe_nas": "s_c per image, classes of one image left out"}
-    return found
+        depends_on["definition"] = {"epe_nas": "s_c per image, classes of one image left out"}
+    return depends_on
 
 
 def check_run(run: Run, dataset: Dataset) -> None:
-    """`InputError` where a run is to go on with a search whose proxies an earlier version defined in another way."""
+    """Raise `InputError` if the run would go on with a search whose proxies an earlier version defined differently."""
     older = run.begun_before(CHANGED_IN)
     if older is None or run.store.get("search/result") is not None:
         return

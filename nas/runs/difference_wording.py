@@ -1,4 +1,4 @@
-"""How a paired difference and its verdict are said: in a run's results, on its page and on the command line."""
+"""A paired difference and its verdict in words, for a run's results, its page and the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNTESTED = "not tested, as the result has no outcomes of its images"
 
 
 def correction(count: int, where: str) -> str:
-    """In words: how `count` differences were judged, and that their intervals are not corrected."""
+    """A sentence on how `count` differences were tested, and that their intervals are not corrected."""
     return (
         "The intervals are uncorrected: each is that of a single comparison. A difference is called shown where p "
         f"of McNemar's exact test, paired on the same images, is below {SIGNIFICANCE:g} after Holm's correction for "
@@ -24,7 +24,7 @@ def in_points(row: Difference) -> str:
 
 
 def disagreement(row: Difference) -> str:
-    """What the uncorrected interval says where the corrected test says otherwise; nothing where they agree."""
+    """What the uncorrected interval says if the corrected test disagrees with it; else an empty text."""
     excludes_zero = row.interval.low > 0 or row.interval.high < 0
     if row.significant == excludes_zero:
         return ""

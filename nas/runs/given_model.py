@@ -1,4 +1,4 @@
-"""The network that a command is given: what was typed for it, the run that it belongs to, the settings of that run."""
+"""The network that a command is given: its source, the run that it belongs to, and the settings of that run."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
 from nas.results import EvalResult, RunResult, SearchResult, StudyResult, TrainResult
-from nas.runs.run_folder import CONFIG, STORE, RunConfig, finished, read_config, reopen, result_of
+from nas.runs.run_files import CONFIG, STORE, RunConfig, finished, read_config, result_of
+from nas.runs.run_folder import reopen
 from nas.settings import command_line
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
 from nas.train.exported import is_exported, read
 
-EVALUATED = ("eval", "data", "seed", "device", "executor", "run", "name")  # what `nas eval` takes
-DEPTH = 4  # a checkpoint lies at most so far below the folder of its run
+EVAL_SECTIONS = ("eval", "data", "seed", "device", "executor", "run", "name")  # of the settings that `nas eval` takes
+MAX_DEPTH = 4  # folders between a checkpoint and the folder of its run, that one included
 
 
 @dataclass(frozen=True)
 class GivenModel:
-    """The network that a command was given: where it comes from and its name; itself, where that was loaded already."""
+    """The network that a command was given: its source and its name, and the loaded network if there is one already."""
 
     source: ModelSource
     name: str
@@ -35,7 +36,7 @@ class GivenModel:
         return self.loaded or load_model(self.source, settings.eval, settings.seed)
 
     def to_json(self) -> dict[str, str]:
-        """As a run keeps it."""
+        """The form in which a run stores it."""
         return {**self.source.to_json(), "name": self.name}
 
     @classmethod
@@ -44,15 +45,16 @@ class GivenModel:
 
 
 def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tuple[Settings, GivenModel]:
-    """Settings of `nas eval` (or another command that attacks, the `reader`) and which network it is about.
+    """The settings for an evaluation of the network named by `text`, and that network; `reader` is the command.
 
-    Data come from the checkpoint or the exported folder; attacks and strengths from the run that a checkpoint belongs
-    to, where there is one. A network that is not ours brings neither: its data must be named in `overrides`.
+    The data are those of the checkpoint or the exported folder; the attacks and their strengths are those of the run
+    that a checkpoint belongs to, if there is one. A network from elsewhere has neither: its data must be named in
+    `overrides`. Raises `InputError` if there is no such network or an override does not fit.
     """
     for override in overrides:
-        if override.partition("=")[0].partition(".")[0] not in EVALUATED:
+        if override.partition("=")[0].partition(".")[0] not in EVAL_SECTIONS:
             raise InputError(
-                f"Expected settings of {', '.join(EVALUATED)} but got {override!r}; the network is trained already."
+                f"Expected settings of {', '.join(EVAL_SECTIONS)} but got {override!r}; the network is trained already."
             )
     source = classify(text)
     if source.foreign:
@@ -91,7 +93,7 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
 
 def run_of(checkpoint: Path) -> Path | None:
     """The folder of the run that the checkpoint belongs to, even if its configuration is damaged; None without one."""
-    for folder in list(checkpoint.parents)[:DEPTH]:
+    for folder in list(checkpoint.parents)[:MAX_DEPTH]:
         try:
             if read_config(folder).command != StudyResult.command:
                 return folder
@@ -111,7 +113,7 @@ def config_or_warning(run: Path, consequence: str) -> RunConfig | None:
 
 
 def checkpoint_of(path: Path) -> Path:
-    """The checkpoint that `path` is or, for a run, holds."""
+    """The checkpoint at `path`, or the one of the run at `path`. Raises `InputError` if the run has none or several."""
     if not path.is_dir():
         return path
     refuse_study(path)
@@ -130,19 +132,22 @@ def checkpoint_of(path: Path) -> Path:
 
 
 def best_of(folder: Path) -> str:
-    """The best architecture that a run's search found (finished or not afterwards), or the one it trained."""
+    """The best architecture that a run's search found (the run itself may be unfinished), or the one it trained.
+
+    Raises `InputError` if the search is not finished.
+    """
     result = result_of(folder)
     if isinstance(result, TrainResult):
         return result.arch
     with reopen(folder) as run:
-        found = run.store.get("search/result")
-    if found is None:
+        stored = run.store.get("search/result")
+    if stored is None:
         raise InputError(f"Expected a finished search but {folder} has none; continue it with `nas resume {folder}`.")
-    return SearchResult.from_json(found).best.arch
+    return SearchResult.from_json(stored).best.arch
 
 
 def refuse_study(folder: Path) -> None:
-    """`InputError` where the folder is a study and one run is wanted."""
+    """Raise `InputError` if the folder is a study of several seeds, not one run."""
     if read_config(folder).command == StudyResult.command:
         runs = ", ".join(str(path.parent) for path in sorted(folder.glob(f"seed-*/{CONFIG}")))
         raise InputError(

@@ -1,4 +1,4 @@
-"""Several runs of the same settings under different seeds: what they say together."""
+"""Several runs of the same settings under different seeds: means, deviations and paired tests over them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def summarise(results: Sequence[RunResult]) -> StudyResult:
 
 
 def metrics_of(entry: EvalResult) -> list[str]:
-    """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, their scores."""
+    """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, and their scores."""
     corrupted = [CORRUPTIONS] if entry.corruptions else []
     return [CLEAN, *entry.attacks, *corrupted, *(SCORE + name for name in [*entry.attacks, *corrupted])]
 
@@ -65,7 +65,7 @@ def _repeated(values: list[float]) -> Repeated:
 
 
 def _test(metric: str, best: Sequence[EvalResult], random: Sequence[EvalResult]) -> RepeatedDifference:
-    """One number of the best cells against that of the random ones, seed by seed and image by image."""
+    """Paired tests of one number: the best cells against the random ones, by seed and by image."""
     differences = [value_of(a, metric) - value_of(b, metric) for a, b in zip(best, random)]
     mean, deviation = mean_and_deviation(differences)
     images = None
@@ -85,8 +85,8 @@ def _test(metric: str, best: Sequence[EvalResult], random: Sequence[EvalResult])
 
 
 def _by_image(best: list[Correct], random: list[Correct]) -> list[float]:
-    """Per test image, the share of seeds whose best cell is right minus that whose random cell is: in [-1, 1].
+    """For each test image, the share of seeds whose best cell is correct minus that of the random cell: in [-1, 1].
 
-    Every seed sees the same images, so the image (not image and seed) is what was drawn independently.
+    Every seed sees the same images, so the images (not pairs of image and seed) are the independent draws.
     """
     return (np.array(best, dtype=np.float64) - np.array(random, dtype=np.float64)).mean(axis=0).tolist()

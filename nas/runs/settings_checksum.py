@@ -1,4 +1,4 @@
-"""Which settings a result depends on: their checksum, and what runs of earlier versions meant where they say none."""
+"""Which settings a result depends on: their checksum, and the defaults that earlier versions had for them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CHANGEABLE = (  # nothing that a result depends on
     *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
     "data.root",
 )
-PLACES = ("name", "run.dir", "data.download")  # settings that say where and how, not what
-EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, and what they did
+PLACES = ("name", "run.dir", "data.download")  # settings about where files are; no number depends on them
+EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the value that they used
     "data.validation": 0.1,
     "data.order": BEFORE["order"],
     "data.resize": "squash",
@@ -32,31 +32,32 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, and what th
 
 
 def provenance_of(settings: Settings) -> Json:
-    """What the settings say about the numbers: the seed, a checksum of all that matter, the kind of kernels.
+    """Provenance of a result: the seed, a checksum of every setting that can change a number, and whether
+    deterministic kernels were on.
 
-    A setting that runs of an earlier version lack is left out where it has the value that stood for it then, or where
-    the data set does not read it, so that equal settings have equal checksums in all versions.
+    A setting that runs of an earlier version lack is left out of the checksum if it has the value that those used, or
+    if the data set does not read it, so that equal settings have equal checksums in all versions.
     """
     values = config.plain(settings)
-    unsaid = [key for key, before in EARLIER_DEFAULTS.items() if _value(values, key) == before]
-    unsaid += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
+    left_out = [key for key, before in EARLIER_DEFAULTS.items() if _value(values, key) == before]
+    left_out += [f"data.{key}" for key in BEFORE if not may_read(LOADERS.get(settings.data.name), key)]
     return {
         "seed": settings.seed,
-        "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *unsaid)),
+        "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *left_out)),
         "deterministic": settings.executor.deterministic,
     }
 
 
 def _value(values: Json, key: str) -> Any:
-    """What stands under the dotted key of a section; None where there is no such key."""
+    """The value of the dotted key of a section; None if there is no such key."""
     section, _, name = key.partition(".")
     return values[section].get(name)
 
 
 def with_earlier_defaults(settings: Values) -> Values:
-    """The settings of a run of any version, with what an earlier one left unsaid where the default is another now."""
+    """The settings of a run of any version, with the value that an earlier version used for settings that it lacks."""
     data = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(data, dict):
         return settings
-    unsaid = {key: value for key, value in BEFORE.items() if key not in data}
-    return {**settings, "data": {**data, **unsaid}}
+    missing = {key: value for key, value in BEFORE.items() if key not in data}
+    return {**settings, "data": {**data, **missing}}

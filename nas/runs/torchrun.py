@@ -1,4 +1,4 @@
-"""A training on several processes, as `torchrun` starts them: the first does the run, the others train along."""
+"""A training on several processes that `torchrun` started: the first does the run, the others take part in training."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from nas.core.reproducibility import make_deterministic, nondeterminism_as_error
 from nas.settings.schema import Settings
 from nas.train import TrainedNetwork, TrainSettings, train
 
-PROCESS_TIMEOUT = timedelta(days=30)  # the others wait while the first reads data and validates
+PROCESS_TIMEOUT = timedelta(days=30)  # the others wait while the first process reads data and validates
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun started several processes, of which this is one (clusters set WORLD_SIZE on their own too)."""
+    """Whether torchrun started several processes, of which this is one (clusters set WORLD_SIZE without torchrun)."""
     return dist.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
 
 
 @contextmanager
 def join_processes() -> Iterator[bool]:
-    """Join the processes that torchrun started, for a block; yields whether this is the first, or the only one.
+    """Connect the processes that torchrun started, for a block; yields whether this is the first or the only one.
 
     The first does what it would do alone; the others call `run_follower`, which ends when the first leaves the block.
     """
@@ -53,9 +53,9 @@ def join_processes() -> Iterator[bool]:
 
 
 def _bind_to_loopback() -> None:
-    """Processes of one machine talk to each other by its loopback interface, which no other machine can reach.
+    """Let processes of one machine use its loopback interface, which no other machine can reach.
 
-    Where the user names an interface that one is taken. The ports of `torchrun` itself are not ours.
+    An interface that the user names is used instead. The ports of `torchrun` itself are not affected.
     """
     names = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}
     if names and os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
@@ -73,13 +73,16 @@ def train_on_all_processes(
     progress: Progress,
     about: Json,
 ) -> tuple[Path, LoopState]:
-    """`train` with the device of `settings`, on all processes of the block; `dataset` is that of `settings`."""
+    """`train` on all processes of `join_processes`, on the device of `settings`; `dataset` is that of `settings`."""
     distributed.current().from_first((settings, trained, recipe, folder, seed))
     return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress, about)
 
 
 def run_follower() -> None:
-    """Take part in every training that the first process begins; writes nothing into the run."""
+    """Take part in every training that the first process begins, and write nothing into the run.
+
+    Raises `NasError` if another process stopped.
+    """
     mute_data_notes()
     while True:
         try:

@@ -23,7 +23,8 @@ from nas.core.io import checkpoint
 from nas.core.io.files import write_with_checksum
 from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
-from nas.runs.run_folder import create, read_config, reopen
+from nas.runs.run_files import read_config
+from nas.runs.run_folder import create, reopen
 from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, PLACES, provenance_of
 from nas.runs.stages.transfer import combine
 from nas.scoring.loop import default_values

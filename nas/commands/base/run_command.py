@@ -157,7 +157,7 @@ class RunCommand(Command):
         """The result of the run: the one in its folder if it is finished, otherwise that of `execute`."""
         from nas.core.provenance import versions
         from nas.runs.differences import uncorrected
-        from nas.runs.run_folder import RESULT, read_config
+        from nas.runs.run_files import RESULT, read_config
 
         log = logging.getLogger("nas")
         done = run.result()

@@ -1,1 +1,1 @@
-"""The stages of a run: training, evaluation, transfer; the same for several seeds; what they will cost."""
+"""The stages of a run (training, evaluation, transfer), the run of several seeds, and the forecast of the cost."""

@@ -18,7 +18,8 @@ from nas.core.storage.base import FactStore
 from nas.core.storage.sqlite import SqliteStore
 from nas.runs.definitions import check_run
 from nas.runs.metric_sources import MetricSources
-from nas.runs.run_folder import STORE, Run, Stage
+from nas.runs.run_files import STORE
+from nas.runs.run_folder import Run, Stage
 from nas.runs.torchrun import under_torchrun
 from nas.settings.schema import Settings
 

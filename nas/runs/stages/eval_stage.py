@@ -1,4 +1,4 @@
-"""The stage of a run that attacks what it trained: what would stop it, what it costs, and doing it."""
+"""The stage that attacks networks: checks before the run, forecast of its cost, the task of a worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nas.train import adversarial
 
 
 def refuse_options_of_foreign_networks(command: str, settings: Settings) -> None:
-    """`InputError` for settings that only a network of somebody else can need."""
+    """Raise `InputError` for settings that only a network from elsewhere can need."""
     for key in ("model_options", "normalise", "mean", "std"):
         if getattr(settings.eval, key):
             raise InputError(
@@ -32,30 +32,30 @@ def refuse_options_of_foreign_networks(command: str, settings: Settings) -> None
 
 
 def check(settings: Settings, dataset: Dataset) -> None:
-    """`InputError` for what would stop an evaluation later."""
+    """Raise `InputError` for what would stop an evaluation later."""
     plan_of(settings.eval, dataset.num_classes, dataset.image_size)
     check_measures(settings.eval, dataset.num_classes, dataset.image_size)
     CorruptionPlan(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)
 
 
 def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed) -> Cost:
-    """Of everything on networks trained by the methods, one each."""
+    """The cost of the whole evaluation of one network for each of the training methods."""
     counts = [_passes(settings, method, dataset) for method in methods]
     seconds = [count * speed.step / speed.batch for count in counts]
     return Cost(makespan(seconds, workers_of(settings)), sum(counts))
 
 
 def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
-    """Passes of everything on one network; the libraries' own work makes each about as dear as a training pass."""
-    share = SURVIVORS["adversarial" if adversarial(method) else "standard"]
+    """Passes of the evaluation of one network; with the libraries' work each costs about as much as in training."""
+    survivors = SURVIVORS["adversarial" if adversarial(method) else "standard"]
     own = settings.eval
-    total = min(own.checks_images, own.n_test) * share * check_passes(own, dataset.image_size)
+    total = min(own.checks_images, own.n_test) * survivors * check_passes(own, dataset.image_size)
     total += min(own.measure_images, own.n_test) * measure_passes(own, dataset.num_classes)
     corrupted = CorruptionPlan(own, dataset, attacked(dataset, own.n_test), 0)
     total += corrupted.ticks * min(own.batch_size, own.n_test) / 3  # forward only
     for label, attack in plan_of(own, dataset.num_classes, dataset.image_size):
         late = own.cascade and label in own.attacks[1:]
-        total += own.n_test * attack.passes() * (share if late or len(attack.stages) > 1 else 1)
+        total += own.n_test * attack.passes() * (survivors if late or len(attack.stages) > 1 else 1)
     return total
 
 

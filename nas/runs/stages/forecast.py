@@ -1,4 +1,4 @@
-"""What a run will cost, from a few seconds of measuring on this machine; writes nothing."""
+"""What a run will cost, from a few seconds of measurements on this machine; nothing is written."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from nas.core.optimisation.perturb import eval_mode, input_gradient
 from nas.runs.stages.context import Worker
 from nas.settings.schema import Settings
 
-SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that stand an attack to its end
+SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that are correct after an attack
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a stage: seconds, and passes (F+B: forward and backward of one image)."""
+    """The cost of a stage: seconds, and passes (F+B: forward and backward of one image)."""
 
     seconds: float
     passes: float
@@ -35,17 +35,20 @@ class Cost:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of one training step and of one attack step (input gradient, eval mode) on so many images."""
+    """Seconds of one training step and of one attack step (input gradient, eval mode) on a batch of images."""
 
     step: float
-    attack_step: float  # 0 where none is made
-    batch: int
+    attack_step: float  # 0 if there are none
+    batch: int  # images
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of a whole run. Attacks stop at the first success; the share of images that have to be attacked to the end is an
-    assumption, which is printed. `seeds` runs take place one after the other."""
+    """The cost of a whole run, or of `seeds` runs one after the other.
+
+    An attack on an image stops at its first success. The share of images that are attacked to the end is assumed, and
+    the assumption is printed.
+    """
 
     command: str
     seeds: int
@@ -68,11 +71,11 @@ class Forecast:
 
 
 def forecast(command: str, settings: Settings, costs: Callable[[Worker], dict[str, Cost]]) -> Forecast:
-    """What the stages that `costs` measures come to."""
+    """The forecast of a command, whose stages `costs` measures."""
     torch.set_num_threads(settings.executor.threads)
     stages = costs(Worker(settings, None, keep=False))
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    return Forecast(command, settings.seeds, stages, workers_of(settings), used)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return Forecast(command, settings.seeds, stages, workers_of(settings), memory)
 
 
 def workers_of(settings: Settings) -> int:
@@ -85,7 +88,7 @@ def network_of(worker: Worker, arch: str) -> nn.Module:
 
 
 def measure_speed(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
-    """How fast the network is trained and, where `attacks` are made, attacked: it may have no gradient for them."""
+    """How fast the network is trained and, if there are `attacks`, attacked; without them it may have no gradient."""
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
     part = dataset.example
     batch = min(settings.train.batch_size, len(part))
@@ -127,7 +130,7 @@ def makespan(tasks: list[float], workers: int) -> float:
 
 
 def start_up_seconds(workers: int) -> float:
-    """Seconds until worker processes are up: what it takes a fresh interpreter to import the project."""
+    """Seconds until worker processes have started: the time that a new interpreter takes to import the project."""
     if workers == 1:
         return 0.0
     start = time.perf_counter()

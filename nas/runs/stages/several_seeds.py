@@ -1,4 +1,4 @@
-"""`nas run CONFIG seeds=N`: the whole run once per seed, and what the repetitions say together.
+"""`nas run CONFIG seeds=N`: the whole run once per seed, and a summary of the repetitions.
 
 Each repetition is a run of its own in `seed-<seed>` of the study's folder; a failures_in_words study goes on with `nas
 resume`.
@@ -19,7 +19,8 @@ from nas.core.io.files import DamagedError
 from nas.core.reasons import failures_in_words
 from nas.results import Result, RunResult, StudyResult
 from nas.runs.repetitions import summarise
-from nas.runs.run_folder import Run, create, reopen, result_of
+from nas.runs.run_files import result_of
+from nas.runs.run_folder import Run, create, reopen
 from nas.runs.settings_checksum import CHANGEABLE
 from nas.runs.stages.context import Watcher
 from nas.settings.schema import Settings, from_values, is_supernet
@@ -53,15 +54,15 @@ def execute(run: Run, watcher: Watcher, finish: Finish, report: Callable[[Path, 
     provenance = results[0].provenance
     run.store.put("data", None if provenance is None else provenance.data_sha256)
     with run.stage("report"):
-        report(run.folder, run.signed(result))
+        report(run.folder, run.with_provenance(result))
     return run.finish(result)
 
 
 def _spread_out(run: Run, watcher: Watcher, finish: Finish, seeds: list[int]) -> list[RunResult]:
-    """All seeds at once on a cluster.
+    """The results of all seeds, which run at the same time on a cluster.
 
-    Each is led by a worker of its own, which hands its evaluations to its share of the others; one that searches with
-    a supernet does all of its work itself.
+    Each run is led by a worker of its own, which hands its tasks to its share of the other workers; a run that searches
+    with a supernet does all of its work in the leading worker.
     """
     settings = run.settings
     waits = not is_supernet(settings)
@@ -82,7 +83,7 @@ def _spread_out(run: Run, watcher: Watcher, finish: Finish, seeds: list[int]) ->
 
 
 class _Repetition:
-    """The run of one seed, new or begun earlier; what may change about a resumed run changes here too."""
+    """The run of one seed, new or begun earlier; the settings in `CHANGEABLE` are those of the study."""
 
     def __init__(self, study: Path, settings: Settings, finish: Finish, watcher: Watcher) -> None:
         self.study = study

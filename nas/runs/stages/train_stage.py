@@ -1,4 +1,4 @@
-"""The training stage of a run: what would stop it, what it costs, and doing it."""
+"""The stage that trains networks: checks before the run, forecast of its cost, the task of a worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nas.train import METHODS, check_parts, check_recipe, larger_batch
 
 
 def check(settings: Settings, dataset: Dataset) -> None:
-    """`InputError` for what would stop a training later."""
+    """Raise `InputError` for what would stop a training later."""
     space = SPACES.get(settings.space)()
     check_parts(settings.train, len(dataset.train), distributed.current().count)
     check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
@@ -32,7 +32,7 @@ def check(settings: Settings, dataset: Dataset) -> None:
 
 
 def check_connected(settings: Settings) -> None:
-    """Of the architecture to train: `InputError` where an attack would look for a gradient that there is not."""
+    """Raise `InputError` if the architecture is trained adversarially but its logits do not depend on the image."""
     space = SPACES.get(settings.space)()
     if space.connected(space.parse(settings.one_arch), **vars(settings.model)):
         return
@@ -45,7 +45,7 @@ def check_connected(settings: Settings) -> None:
 
 
 def one_image(settings: Settings, trains: bool, labels: list[str]) -> str | None:
-    """What is decided by a single validation image, which is hardly ever meant; None where nothing is.
+    """A warning if a single validation image decides something, which is hardly ever meant; else None.
 
     `trains`: whether networks are trained to the end; `labels`: the objectives that are measured by short trainings.
     """
@@ -61,13 +61,13 @@ def one_image(settings: Settings, trains: bool, labels: list[str]) -> str | None
 
 
 def log_warning(sentence: str | None) -> None:
-    """A warning, where there is something to say."""
+    """Log the sentence as a warning, if there is one."""
     if sentence is not None:
         logging.getLogger("nas").warning("%s", sentence)
 
 
 def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed) -> Cost:
-    """Of one training by each of the methods."""
+    """The cost of one training by each of the methods."""
     images = len(dataset.train) * settings.train.epochs
     seconds, passes = [], 0.0
     for method in methods:
@@ -121,7 +121,7 @@ class TrainTask(Task[TrainedModel]):
 
 
 def train_all(context: RunContext, models: list[Model]) -> dict[str, TrainedModel]:
-    """Train every model; adversarial trainings take longest and start first. The run's store keeps what came out."""
+    """Train every model, and store the results. Adversarial trainings take longest and start first."""
     order = sorted(models, key=lambda model: model.training == "standard")
     context.watcher.stage("train", len(models))
     with context.run.stage("train") as stage:

@@ -26,27 +26,30 @@ from nas.runs.stages.context import Task, Watcher, Worker, run_context
 from nas.runs.stages.train_stage import log_warning
 from nas.settings.schema import Settings
 
-ATTACK = "eval.attacks=pgd20"  # unless another is asked for
+DEFAULT_ATTACK = "eval.attacks=pgd20"
 
 
-def combine(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[str, GivenModel]]:
-    """Settings and networks of a transfer from those of an evaluation of each network; the first one's settings."""
-    if len(found) < 2:
+def combine(evaluations: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[str, GivenModel]]:
+    """The settings and networks of a transfer, from those of an evaluation of each network.
+
+    The settings are those of the first. Raises `InputError` if there is only one network, or if their data differ.
+    """
+    if len(evaluations) < 2:
         raise InputError("Expected two or more checkpoints to transfer between but got one; `nas eval` attacks one.")
-    settings = found[0][0]
-    data = {(one.data.name, one.data.size) for one, _ in found}
+    settings = evaluations[0][0]
+    data = {(one.data.name, one.data.size) for one, _ in evaluations}
     if len(data) > 1:
         raise InputError(
             f"Expected networks of the same data but got {', '.join(sorted(map(str, data)))}; set data.name and "
             "data.size."
         )
-    orders = {one.data.order for one, _ in found}
+    orders = {one.data.order for one, _ in evaluations}
     if len(orders) > 1 and may_read(LOADERS.get(settings.data.name), "order"):
         raise InputError(
             "Expected networks whose classes are in the same order but some have data.order=text (as all of versions "
             "before 0.3.0) and some numeric; set data.order: where both orders are the same, to either."
         )
-    ways = {(one.data.resize, one.data.crop_share, one.data.interpolation) for one, _ in found}
+    ways = {(one.data.resize, one.data.crop_share, one.data.interpolation) for one, _ in evaluations}
     if len(ways) > 1:
         logging.getLogger("nas").warning(
             "The networks want images resized in %d ways (%s); all are shown those of the first: data.resize=%s, "
@@ -63,7 +66,7 @@ def combine(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[st
     if settings.name.startswith("eval-"):
         settings.name = "transfer"
     networks: dict[str, GivenModel] = {}
-    for (_, network), given in zip(found, distinct_names([network for _, network in found])):
+    for (_, network), given in zip(evaluations, distinct_names([network for _, network in evaluations])):
         name, number = given, 2
         while name in networks:
             name, number = f"{given}-{number}", number + 1
@@ -72,11 +75,11 @@ def combine(found: list[tuple[Settings, GivenModel]]) -> tuple[Settings, dict[st
 
 
 def distinct_names(networks: list[GivenModel]) -> list[str]:
-    """Their names; of those that share one, the last part of their paths in which all of these differ, if there is."""
+    """The names of the networks; for networks of one name, the last part of their paths in which they all differ."""
     names = [one.name for one in networks]
     paths = [Path(one.source.text).with_suffix("").parts for one in networks]
-    for shared in {name for name in names if names.count(name) > 1}:
-        same = [index for index, one in enumerate(networks) if one.name == shared]
+    for name in {name for name in names if names.count(name) > 1}:
+        same = [index for index, one in enumerate(networks) if one.name == name]
         for parts in zip(*(reversed(paths[index]) for index in same)):
             if len(set(parts)) == len(parts):
                 for index, part in zip(same, parts):
@@ -86,18 +89,18 @@ def distinct_names(networks: list[GivenModel]) -> list[str]:
 
 
 def check_overrides(overrides: list[str]) -> list[str]:
-    """The overrides with the usual attack; `InputError` for one that has no meaning here."""
+    """The overrides after the default attack. Raises `InputError` for a setting that `nas transfer` does not use."""
     for text in overrides:
         section, _, key = text.partition("=")[0].partition(".")
         if section == "eval" and key not in TRANSFER_SETTINGS:
             raise InputError(
                 f"Expected eval.{', eval.'.join(TRANSFER_SETTINGS)} for nas transfer but got {text!r}; leave it out."
             )
-    return [ATTACK, *overrides]
+    return [DEFAULT_ATTACK, *overrides]
 
 
 class TransferWorker(Worker):
-    """A worker that reads the networks of the run once per process."""
+    """A worker that loads the networks of the run once per process."""
 
     def __init__(
         self, settings: Settings, given: dict[str, GivenModel], folder: Path | None = None, keep: bool = True
@@ -106,7 +109,7 @@ class TransferWorker(Worker):
         self.given = given
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the data and networks, which another process reads itself."""
+        """Without the data and networks, which every process loads itself."""
         return TransferWorker, (self.settings, self.given, self.folder), {"open_store": self.open_store}
 
     @cached_property
@@ -116,9 +119,9 @@ class TransferWorker(Worker):
 
 @dataclass(frozen=True)
 class TransferTask(Task[tuple[TransferNetwork, TransferOutcomes]]):
-    """Attacks the network of this name, and shows the examples to all."""
+    """Attacks one network, and counts the adversarial examples on all networks."""
 
-    source: str
+    source: str  # the name of the attacked network
 
     def run(self, worker: Worker) -> tuple[TransferNetwork, TransferOutcomes]:
         assert isinstance(worker, TransferWorker)
@@ -134,7 +137,7 @@ class TransferTask(Task[tuple[TransferNetwork, TransferOutcomes]]):
                 done += passes
                 report(round(done), round(total), note)
 
-            shown = transfer(
+            outcomes = transfer(
                 self.source,
                 networks,
                 attacked(worker.dataset, settings.eval.n_test),
@@ -153,11 +156,11 @@ class TransferTask(Task[tuple[TransferNetwork, TransferOutcomes]]):
             normalised=model.normalised_by,
             checkpoint=worker.given[self.source].source.text,
         )
-        return network, shown
+        return network, outcomes
 
 
 def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
-    """Raises `InputError` for what would stop the run later. Decoded images go to the user's cache if `keep`."""
+    """Raise `InputError` for what would stop the run later. Decoded images go to the user's cache if `keep`."""
     worker = TransferWorker(settings, given, keep=keep)
     plan_of(settings.eval, worker.dataset.num_classes, worker.dataset.image_size)
     attacked(worker.dataset, settings.eval.n_test)
@@ -168,14 +171,14 @@ def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
 
 
 def execute(run: Run, watcher: Watcher) -> TransferResult:
-    """Attack every network, count on all, and write the matrices."""
+    """Attack every network, count the adversarial examples on all, and write the matrices."""
     settings = run.settings
     given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
     worker = TransferWorker(settings, given, run.folder.resolve())
     with run_context(run, watcher, worker=worker) as context, run.stage("transfer") as stage:
         watcher.stage("transfer", len(given))
         rows = context.all(stage, {name: TransferTask(name) for name in given})
-    matrices = matrix({name: shown for name, (_, shown) in rows.items()})
+    matrices = matrix({name: outcomes for name, (_, outcomes) in rows.items()})
     return run.finish(
         TransferResult(
             norm=settings.eval.norm,
