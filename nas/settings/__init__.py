@@ -1,1 +1,1 @@
-"""The settings of a run: their schema, what a user typed, and which key acts in which command."""
+"""The settings of a run: their schema, overrides on the command line, and which key acts in which command."""

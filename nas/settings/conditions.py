@@ -118,7 +118,7 @@ def _for_search(use: Use, key: str) -> str | None:
     if section == "search" and use.supernet:
         return f"with strategy.name={strategy}, which trains a supernet"
     if section == "search" and name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
-        return f"with strategy.name={strategy}, which asks for none"
+        return f"with strategy.name={strategy}, which uses none"
     if key == "tables.dataset" and not use.settings.tables.given():
         return "without a table (tables.robustness, tables.accuracy, ...)"
     if section == "latency" and not use.measures_latency:
@@ -146,7 +146,7 @@ def _for_networks(use: Use, key: str) -> str | None:
     if section == "scoring" and all(PROXIES.get(name).needs != "network" for name in use.proxies):
         return "without a proxy that looks at a network"
     if section == "proxies" and (name := key.split(".")[1]) not in use.proxies:
-        return f"where the proxy {name} is not asked"
+        return f"where the proxy {name} is not used"
     return None
 
 
