@@ -99,7 +99,7 @@ def _ours(case: Case, precision: str, steps: int, folder: Path) -> Callable[[], 
         task.model.train()
         task.begin_epoch(0, torch.Generator(device()).manual_seed(0))
         for batch in islice(task.batches(0), steps):
-            loop._step(batch, 0.1)
+            loop.step(batch, 0.1)
 
     return epoch
 

@@ -83,7 +83,7 @@ class Steps:
 
     def step(self) -> None:
         """One step of the loop, its batch included."""
-        self.loop._step(self.batch(), self.loop.plan.schedule.rate(0, self.task.steps_per_epoch))
+        self.loop.step(self.batch(), self.loop.plan.schedule.rate(0, self.task.steps_per_epoch))
 
 
 def bare(steps: Steps) -> Callable[[], None]:

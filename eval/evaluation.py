@@ -12,7 +12,7 @@ from torch import nn
 from nas.core.data import Dataset, attacked
 from nas.core.data.formats.class_order import other_order
 from nas.core.images import unit_range
-from nas.core.optimisation.trainer import Progress
+from nas.core.optimisation.task import Progress
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.checks import check, check_ticks

@@ -58,7 +58,7 @@ def perturbed(model: nn.Module, losses: Iterable[Tensor], gamma: float, processe
     own = [weight.detach().clone() for weight in weights]
     with torch.no_grad():
         for weight, gradient in zip(weights, gradients):
-            gradient = processes.total(gradient)
+            gradient = processes.sum(gradient)
             weight.add_(gamma * weight.norm() * gradient / gradient.norm().clamp(min=TINY))
     try:
         yield

@@ -24,7 +24,8 @@ from nas.core.optimisation.distributed import Processes
 from nas.core.optimisation.lr_schedule import Schedule
 from nas.core.optimisation.perturb import eval_mode, uniform_noise
 from nas.core.optimisation.shards import divided
-from nas.core.optimisation.trainer import Loop, LoopState, Metrics, Plan, Progress
+from nas.core.optimisation.task import LoopState, Metrics, Plan, Progress
+from nas.core.optimisation.trainer import Loop
 from nas.core.seeds import derive, seeded
 from nas.search_spaces import Network
 from nas.train.awp import kept_buffers, perturbed
@@ -203,7 +204,7 @@ class Classification:
                     x_adv = self.method.attacked(objective, x, noise, settings.step_size, settings.validation_steps)
                     with torch.no_grad():
                         right[1] += (clean & correct(self._logits(x_adv), y)).sum()
-        return {name: number / count for name, number in zip(names, self.processes.total(right).tolist())}
+        return {name: number / count for name, number in zip(names, self.processes.sum(right).tolist())}
 
     def selection(self, metrics: Metrics) -> float | None:
         return metrics.get("val_robust_accuracy", metrics["val_accuracy"])
@@ -321,4 +322,4 @@ def train(
     loop = Loop(task, plan_of(settings), folder, seed, together, about)
     with seeded(seed):
         state = loop.run(progress)
-    return loop.chosen, state
+    return loop.best, state

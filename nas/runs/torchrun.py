@@ -17,7 +17,7 @@ from nas.core.errors import NasError
 from nas.core.execution.worker_pool import mute_data_notes
 from nas.core.io.records import Json
 from nas.core.optimisation import distributed
-from nas.core.optimisation.trainer import LoopState, Progress
+from nas.core.optimisation.task import LoopState, Progress
 from nas.core.reproducibility import make_deterministic, nondeterminism_as_errors
 from nas.settings.schema import Settings
 from nas.train import TrainedNetwork, TrainSettings, train
@@ -47,7 +47,7 @@ def join_processes() -> Iterator[bool]:
     try:
         yield world.first
         if world.first:
-            world.from_first(None)
+            world.broadcast(None)
     finally:
         dist.destroy_process_group()
 
@@ -74,7 +74,7 @@ def train_on_all_processes(
     about: Json,
 ) -> tuple[Path, LoopState]:
     """`train` on all processes of `join_processes`, on the device of `settings`; `dataset` is that of `settings`."""
-    distributed.current().from_first((settings, trained, recipe, folder, seed))
+    distributed.current().broadcast((settings, trained, recipe, folder, seed))
     return train(trained, dataset, recipe, folder, seed, settings.torch_device(), progress, about)
 
 
@@ -86,7 +86,7 @@ def run_follower() -> None:
     mute_data_notes()
     while True:
         try:
-            work = distributed.current().from_first(None)
+            work = distributed.current().broadcast(None)
             if work is None:
                 return
             settings, trained, recipe, folder, seed = work

@@ -42,10 +42,10 @@ RECORDS: dict[str, dict[str, Any]] = {
         "name": "local", "workers": None, "threads": 1, "retries": 2, "deadline": None, "address": None,
         "deterministic": False, "gpus": None,
     },
-    "optimisation.trainer:Plan": {
+    "optimisation.task:Plan": {
         "ema": None, "scaled": False, "loss_limit": 1000.0, "check_steps": 50, "save_steps": None, "save_minutes": 10.0,
     },
-    "optimisation.trainer:LoopState": {"epoch": 0, "batch": 0, "best": -math.inf, "best_epoch": -1, "seconds": 0.0},
+    "optimisation.task:LoopState": {"epoch": 0, "batch": 0, "best": -math.inf, "best_epoch": -1, "seconds": 0.0},
     "optimisation.distributed:Processes": {"rank": 0, "count": 1},
 }  # fmt: skip
 

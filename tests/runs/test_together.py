@@ -29,7 +29,7 @@ class Leader:
     def __init__(self, *overrides: str) -> None:
         self.work = [None, (load("quickstart", ["device=cpu", *overrides]), None, None, None, 0)]
 
-    def from_first(self, value: object) -> Any:
+    def broadcast(self, value: object) -> Any:
         return self.work.pop()
 
 

@@ -121,8 +121,8 @@ def exact(trained: TrainedNetwork, dataset: Dataset, settings: TrainSettings, fo
         for batch in task.batches(0):
             for _ in range(task.replays):
                 loop.total.zero_()
-                loop._step(batch, 0.1)
-                losses.append(loop._sum())
+                loop.step(batch, 0.1)
+                losses.append(loop.total_loss())
         return losses
     finally:
         training.unit_range = before
@@ -250,6 +250,6 @@ def test_one_process_alone_exchanges_with_nobody() -> None:
     alone, value = current(), torch.ones(2)
     assert alone == Processes()
     assert alone.first
-    assert alone.total(value) is value
-    assert alone.gathered(3) == [3]
-    assert alone.from_first("x") == "x"
+    assert alone.sum(value) is value
+    assert alone.gather(3) == [3]
+    assert alone.broadcast("x") == "x"

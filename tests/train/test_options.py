@@ -15,7 +15,7 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError, NasError
 from nas.core.io import checkpoint
 from nas.core.optimisation.distributed import Processes
-from nas.core.optimisation.trainer import LoopState
+from nas.core.optimisation.task import LoopState
 from nas.search_spaces import Network
 from nas.train import TrainedNetwork, TrainSettings, load_trained, train
 from nas.train.awp import perturbed

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError, NasError
 from nas.core.io import checkpoint
-from nas.core.optimisation.trainer import LoopState
+from nas.core.optimisation.task import LoopState
 from nas.core.seeds import derive
 from nas.search_spaces import Network
 from nas.train import METHODS, TrainedNetwork, TrainSettings, check_recipe, load_trained, train

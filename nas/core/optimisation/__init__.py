@@ -1,1 +1,1 @@
-"""Training steps: the loop, learning rates, augmentation, perturbations, and several processes."""
+"""Training: the loop, learning rates, augmentation, perturbations, several processes."""

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device they are on.
+"""Augmentation of whole batches, on their device.
 
 Where `shard` is given, the images are those of the shard, and the random numbers are drawn for the whole batch.
 """
@@ -15,7 +15,7 @@ from nas.core.optimisation.shards import BatchShard, own_rows
 
 
 def random_crop(images: Tensor, padding: int, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
-    """Each image (B, C, H, W) moved by up to `padding` pixels in both directions, filled with 0."""
+    """Each image (B, C, H, W) shifted by up to `padding` pixels in both directions, filled with 0."""
     batch, channels, height, width = images.shape
     device = images.device
     padded = F.pad(images, (padding,) * 4)
@@ -28,7 +28,7 @@ def random_crop(images: Tensor, padding: int, generator: torch.Generator, shard:
 
 
 def random_flip(images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
-    """Half of the images mirrored left–right."""
+    """Each image mirrored left–right with probability 1/2."""
     drawn = torch.rand(_count(images, shard), generator=generator, device=images.device)
     flip = own_rows(drawn, shard) < 0.5
     return torch.where(flip[:, None, None, None], images.flip(3), images)
@@ -60,15 +60,15 @@ def resized_crop(
 ) -> Tensor:
     """A random rectangle of each image (floats), resized to `side` x `side` by bilinear interpolation.
 
-    Its area is a uniform share of the image's, its width over height log-uniform in `ratio`, both cut down to the
-    image's sides where they do not fit; its place is uniform. Source: Szegedy et al., CVPR 2015.
+    The area is a fraction of the image's, uniform in `area`; width / height is log-uniform in `ratio`; sides that
+    exceed the image are cut to its sides; the position is uniform. Source: Szegedy et al., CVPR 2015.
     """
     _, _, height, width = images.shape
     drawn = own_rows(torch.rand((_count(images, shard), 4), generator=generator, device=images.device), shard)
     size = height * width * (area[0] + drawn[:, 0] * (area[1] - area[0]))
     low, high = torch.tensor(ratio).log().tolist()
     shape = torch.exp(low + drawn[:, 1] * (high - low))
-    wide = (size * shape).sqrt().clamp(max=width) / width  # share of the image's width
+    wide = (size * shape).sqrt().clamp(max=width) / width  # fraction of the image's width
     tall = (size / shape).sqrt().clamp(max=height) / height
     centre_x = (2 * drawn[:, 2] - 1) * (1 - wide)  # in [-1, 1], the image's sides
     centre_y = (2 * drawn[:, 3] - 1) * (1 - tall)
@@ -81,11 +81,12 @@ def resized_crop(
 def color_jitter(
     images: Tensor, strength: Sequence[float], generator: torch.Generator, shard: BatchShard | None = None
 ) -> Tensor:
-    """Brightness, contrast, saturation and hue of each image (B, 3, H, W), in [0, 1], changed by random amounts.
+    """Change brightness, contrast, saturation and hue of each image (B, 3, H, W), in [0, 1], by random amounts.
 
-    `strength` is (b, c, s, h): factors are uniform in [1 - b, 1 + b] and so on, the turn of the hue in [-h, h] of a
-    full circle. In this order (torchvision's ColorJitter: a random one); cut to [0, 1] after each. Contrast is towards
-    the image's mean luma, saturation towards each pixel's luma, ITU-R BT.601.
+    `strength` is (b, c, s, h): the factor of brightness is uniform in [1 - b, 1 + b], those of contrast and saturation
+    likewise, and the hue turns by [-h, h] of a full circle. The changes are made in this order (torchvision's
+    ColorJitter: in a random order) and cut to [0, 1] after each. Contrast scales the distance to the image's mean luma,
+    saturation that to the luma of each pixel (ITU-R BT.601).
     """
     drawn = own_rows(torch.rand((_count(images, shard), 4), generator=generator, device=images.device), shard)
     limits = torch.tensor(strength, device=images.device, dtype=drawn.dtype)
@@ -107,7 +108,7 @@ def luma(images: Tensor) -> Tensor:
 
 
 def turned_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """The hue of HSV turned by `turn` (B, 1, 1) of a full circle; value and saturation stay.
+    """Turn the hue of HSV by `turn` (B, 1, 1) of a full circle; value and saturation stay.
 
     Each channel is value - chroma · max(0, min(k, 4 - k, 1)) with k = (n + 6 hue) mod 6, n = 5, 3, 1 for R, G, B.
     """

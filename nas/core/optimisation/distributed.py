@@ -1,7 +1,7 @@
-"""The processes that share one training: which of them this one is, and how they exchange values.
+"""The processes that share one training: the rank of this process, and the exchange of values.
 
-`torchrun` starts them; whoever starts a training joins them by `torch.distributed` beforehand. Where nobody did, there
-is one process, and nothing here costs anything.
+`torchrun` starts them; whoever starts a training initialises `torch.distributed` beforehand. Otherwise there is a
+single process, and nothing here takes time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import distributed as dist
 
 @dataclass(frozen=True)
 class Processes:
-    """`rank` counts from 0; the first one writes files and tells progress."""
+    """`rank` counts from 0; the first process writes files and reports progress."""
 
     rank: int = 0
     count: int = 1
@@ -24,23 +24,23 @@ class Processes:
     def first(self) -> bool:
         return self.rank == 0
 
-    def total(self, value: Tensor) -> Tensor:
+    def sum(self, value: Tensor) -> Tensor:
         """The sum of `value` over the processes."""
         if self.count > 1:
             value = value.clone()
             dist.all_reduce(value)
         return value
 
-    def gathered(self, value: Any) -> list[Any]:
-        """The value of every process, by rank."""
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all processes, by rank."""
         values = [value]
         if self.count > 1:
             values = [None] * self.count
             dist.all_gather_object(values, value)
         return values
 
-    def from_first(self, value: Any) -> Any:
-        """What the first process gives."""
+    def broadcast(self, value: Any) -> Any:
+        """The value of the first process."""
         if self.count == 1:
             return value
         values = [value]

@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, and the network under it."""
+"""The exponential moving average of a network's weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nas.core.io.checkpoint import State
 class ModelEMA:
     """w̄ ← d·w̄ + (1 - d)·w after every optimiser step, d = min(decay, (1 + t)/(10 + t)) at step t.
 
-    The bound on d keeps the random initial weights from lingering in short trainings. The running statistics of batch
-    normalisation are averaged like weights; what is no float (their counters) is copied. Source of the bound:
+    The bound on d keeps the random initial weights from dominating short trainings. The running statistics of batch
+    normalisation are averaged like weights; their counters, which are not floats, are copied. Source of the bound:
     TensorFlow's `ExponentialMovingAverage` with `num_updates`.
     """
 
@@ -39,7 +39,7 @@ class ModelEMA:
 
     @contextmanager
     def swapped_in(self) -> Iterator[None]:
-        """The model has the averaged weights within the block, and its own again afterwards."""
+        """Give the model the averaged weights during the block, and its own weights again afterwards."""
         own = {name: value.clone() for name, value in self.current.items()}
         self._put(self.average)
         try:

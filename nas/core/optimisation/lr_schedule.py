@@ -1,4 +1,4 @@
-"""Learning rates: what the optimiser's step number so-and-so is taken with."""
+"""Learning-rate schedules: the rate as a function of the optimiser step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-ONE_CYCLE_START, ONE_CYCLE_END = 25.0, 1e4  # lr over the first rate, the first rate over the last: torch's defaults
+ONE_CYCLE_START, ONE_CYCLE_END = 25.0, 1e4  # peak / first rate, first rate / last rate: torch's defaults
 
 
 def cosine(step: int, total: int, start: float, end: float) -> float:
@@ -17,13 +17,14 @@ def cosine(step: int, total: int, start: float, end: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * step / total)) / 2
 
 
-def one_cycle(step: int, total: int, peak: float, share: float) -> float:
-    """Up from peak/25 to `peak` in the first `share` of the steps, then down to peak/25/10,000, both along a cosine.
+def one_cycle(step: int, total: int, peak: float, rise: float) -> float:
+    """Up from peak/25 to `peak` during the fraction `rise` of the steps, then down to peak/25/10,000, both along a
+    cosine.
 
-    The formula of torch's `OneCycleLR`, whose rise ends at step share·total - 1. The momentum stays as it is.
+    The formula of torch's `OneCycleLR`, whose rise ends at step rise·total - 1. The momentum is not changed.
     Source: Smith and Topin 2019 (arXiv:1708.07120).
     """
-    first, top = peak / ONE_CYCLE_START, share * total - 1
+    first, top = peak / ONE_CYCLE_START, rise * total - 1
     if step <= top:
         return cosine(step, top, first, peak) if top > 0 else peak  # type: ignore[arg-type]
     return cosine(step - top, total - 1 - top, peak, first / ONE_CYCLE_END)  # type: ignore[arg-type]
@@ -31,10 +32,10 @@ def one_cycle(step: int, total: int, peak: float, share: float) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of every step of `epochs` epochs.
+    """The learning rate of every step of a training of `epochs` epochs.
 
-    `kind` is one of `KINDS`. The first `warmup` epochs rise linearly, step t of T to lr·(t+1)/T; the cosine begins
-    after them, milestones and powers count epochs from the start of the training. No rate is below `lr_min`.
+    `kind` is one of `KINDS`. During the first `warmup` epochs (T steps) the rate of step t is lr·(t+1)/T. The cosine
+    begins after them; milestones and powers count epochs from the start of the training. No rate is below `lr_min`.
     """
 
     epochs: int
@@ -42,12 +43,14 @@ class Schedule:
     lr_min: float = 0.0
     kind: str = "cosine"
     warmup: float = 0.0  # epochs
-    milestones: list[int] = field(default_factory=list)  # step: epochs from which the rate is `gamma` times smaller
+    milestones: list[int] = field(
+        default_factory=list
+    )  # step: epochs from which on the rate is multiplied by `gamma` once more
     gamma: float = 0.1
-    rise: float = 0.3  # onecycle: share of the steps up to the highest rate
+    rise: float = 0.3  # onecycle: fraction of the steps up to the highest rate
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
-        """For optimiser step `step`, counted from 0 over the whole training."""
+        """The rate of optimiser step `step`, counted from 0 over the whole training."""
         warm = round(self.warmup * steps_per_epoch)
         if step < warm:
             return max(self.lr_min, self.lr * (step + 1) / warm)
@@ -73,7 +76,7 @@ def _one_cycle(schedule: Schedule, step: int, steps_per_epoch: int, warm: int) -
 
 KINDS: dict[str, Callable[[Schedule, int, int, int], float]] = {
     "cosine": _cosine,
-    "step": _step,  # times gamma at each milestone
-    "exponential": _exponential,  # times gamma after every epoch
+    "step": _step,  # multiplied by gamma at each milestone
+    "exponential": _exponential,  # multiplied by gamma after every epoch
     "onecycle": _one_cycle,
 }

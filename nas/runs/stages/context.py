@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from nas.core.errors import NasError
 from nas.core.execution.executor import Executor, ExecutorSettings, executor_for
-from nas.core.optimisation.trainer import Progress
+from nas.core.optimisation.task import Progress
 from nas.core.reasons import failures_in_words
 from nas.core.storage.base import FactStore
 from nas.core.storage.sqlite import SqliteStore

@@ -23,7 +23,8 @@ from nas.core.execution.executor import Executor, run_task
 from nas.core.execution.local_pool import LocalPool, _serve
 from nas.core.io import checkpoint
 from nas.core.optimisation.lr_schedule import Schedule
-from nas.core.optimisation.trainer import Loop, Plan
+from nas.core.optimisation.task import Plan
+from nas.core.optimisation.trainer import Loop
 
 STEPS = 6
 

@@ -16,22 +16,22 @@ from nas.core.optimisation.shards import BatchShard, divided
 
 
 def test_the_mean_is_over_the_epoch_and_the_limit_over_what_is_new(tmp_path: Path) -> None:
-    guard = DivergenceCheck(tmp_path / "last.pt", 10.0)
-    guard.begin(0.0, 0)
-    assert guard.mean(8.0, 4, 0) == 2.0
-    assert guard.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # 10 a step since then: just at the limit
-    assert guard.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # nothing new
+    check = DivergenceCheck(tmp_path / "last.pt", 10.0)
+    check.begin(0.0, 0)
+    assert check.mean(8.0, 4, 0) == 2.0
+    assert check.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # 10 a step since then: just at the limit
+    assert check.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # nothing new
     with pytest.raises(NasError, match=r"the loss became 10\.5 in epoch 3"):
-        guard.mean(49.0, 8, 2)
+        check.mean(49.0, 8, 2)
 
 
 def test_an_epoch_goes_on_from_its_middle(tmp_path: Path) -> None:
-    guard = DivergenceCheck(tmp_path / "last.pt", 10.0)
-    guard.begin(1000.0, 50)
-    assert guard.mean(1010.0, 51, 0) == pytest.approx(1010 / 51)
-    guard.begin(0.0, 0)
+    check = DivergenceCheck(tmp_path / "last.pt", 10.0)
+    check.begin(1000.0, 50)
+    assert check.mean(1010.0, 51, 0) == pytest.approx(1010 / 51)
+    check.begin(0.0, 0)
     with pytest.raises(NasError, match="became 1010"):
-        guard.mean(1010.0, 1, 0)
+        check.mean(1010.0, 1, 0)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -40,22 +40,22 @@ def test_a_loss_that_is_no_number_is_told_with_what_is_left(bad: float, tmp_path
         last = tmp_path / "last.pt"
         if there:
             last.touch()
-        guard = DivergenceCheck(last, 1e3)
-        guard.begin(0.0, 0)
+        check = DivergenceCheck(last, 1e3)
+        check.begin(0.0, 0)
         words = rf"the last good checkpoint is {last}" if there else "there is no good checkpoint yet"
         with pytest.raises(NasError, match=rf"in epoch 1; {words}\. Lower train\.lr or set train\.clip"):
-            guard.mean(bad, 3, 0)
+            check.mean(bad, 3, 0)
 
 
 @pytest.mark.parametrize("name", ["weight", "running_var"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_ruined_weights_and_statistics_are_seen(name: str, bad: float, tmp_path: Path) -> None:
     layer = nn.BatchNorm2d(3)
-    guard = DivergenceCheck(tmp_path / "last.pt", 1e3)
-    guard.check(layer, 0)
+    check = DivergenceCheck(tmp_path / "last.pt", 1e3)
+    check.check(layer, 0)
     getattr(layer, name).data[1] = bad
     with pytest.raises(NasError, match=r"no finite numbers any more in epoch 5"):
-        guard.check(layer, 4)
+        check.check(layer, 4)
 
 
 # alone, or one of several
@@ -65,9 +65,9 @@ def test_a_process_alone_is_the_first_and_keeps_what_it_has() -> None:
     alone = current()
     assert alone == Processes(0, 1)
     value = torch.tensor([1.0, 2.0])
-    assert alone.total(value) is value
-    assert alone.gathered({"a": 1}) == [{"a": 1}]
-    assert alone.from_first((True, 3)) == (True, 3)
+    assert alone.sum(value) is value
+    assert alone.gather({"a": 1}) == [{"a": 1}]
+    assert alone.broadcast((True, 3)) == (True, 3)
     assert (Processes(0, 2).first, Processes(1, 2).first) == (True, False)
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from nas.core.errors import NasError
 from nas.core.io import checkpoint
 from nas.core.optimisation.lr_schedule import Schedule
-from nas.core.optimisation.trainer import Loop, LoopState, Plan
+from nas.core.optimisation.task import LoopState, Plan
+from nas.core.optimisation.trainer import Loop
 
 
 class Slope:
@@ -187,7 +188,7 @@ def test_the_chosen_checkpoint_is_the_epoch_of_the_rule(
     task = Slope([1.0], steps=1, values=values)
     loop = Loop(task, plan(epochs=3, select=select), tmp_path, 0)
     state = loop.run()
-    payload = checkpoint.load(loop.chosen, "network")
+    payload = checkpoint.load(loop.best, "network")
     assert payload["epoch"] == chosen + 1
     assert state.best_epoch == chosen
     assert state.best == values[chosen]
@@ -197,7 +198,7 @@ def test_the_chosen_checkpoint_is_the_epoch_of_the_rule(
 def test_the_last_epoch_is_kept_too(tmp_path: Path) -> None:
     loop = Loop(Slope([1.0], 1, [0.9, 0.1, 0.5]), plan(epochs=3, select="best"), tmp_path, 0)
     loop.run()
-    assert checkpoint.load(loop.chosen, "network")["epoch"] == 1
+    assert checkpoint.load(loop.best, "network")["epoch"] == 1
     payload = checkpoint.load(loop.final, "network")
     assert payload["epoch"] == 3
     assert payload["weight"][0, 0].item() == pytest.approx(0.7)
@@ -243,7 +244,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, select:
             task = Slope(gradients, 3, values)
             loop = Loop(task, schedule, tmp_path / folder, 4)
             if stop == 99:
-                return task, loop.run(), loop.chosen
+                return task, loop.run(), loop.best
             with pytest.raises(Stop):
                 loop.run(stop_after(stop))
         raise AssertionError
