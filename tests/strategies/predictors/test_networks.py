@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
-from nas.strategies.predictors.networks import Networks, NetworksOptions, fit_many
+from nas.strategies.predictors.networks import Networks, NetworksOptions
 
 
 def literal(x: np.ndarray, y: np.ndarray, fresh: np.ndarray, seed: int, options: NetworksOptions) -> np.ndarray:
@@ -70,25 +70,6 @@ def test_it_is_the_members_trained_one_by_one(options: NetworksOptions, t: int) 
     np.testing.assert_allclose(mean, targets.mean(axis=0) + scale * expected.mean(axis=0), atol=1e-3 * scale.min())
     np.testing.assert_allclose(sd, scale * expected.std(axis=0), atol=1e-3 * scale.min())
     assert (sd > 0).all()
-
-
-def test_many_at_once_are_the_same_one_by_one() -> None:
-    options = NetworksOptions(members=3, epochs=6)
-    sets = [data(45, seed) for seed in range(3)]
-    sets[1][0][:, 2] = 0.0
-    fresh, _ = data(20, seed=9)
-    many = fit_many(np.stack([x for x, _ in sets]), np.stack([y for _, y in sets]), [5, 6, 7], options)
-    for network, seed, (x, y) in zip(many, (5, 6, 7), sets):
-        one = Networks(seed, options).fit(x, y).predict(fresh)
-        np.testing.assert_allclose(network.predict(fresh).mean, one.mean, atol=1e-3 * y.std())
-        np.testing.assert_allclose(network.predict(fresh).sd, one.sd, atol=1e-3 * y.std())
-
-
-def test_many_need_as_many_seeds() -> None:
-    x, y = data(10)
-    for seeds in ([], [1, 2]):
-        with pytest.raises(InputError, match=f"1, 1 and {len(seeds)}"):
-            fit_many(x[None], y[None], seeds)
 
 
 def test_features_far_away_are_cut() -> None:
