@@ -72,7 +72,12 @@ def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> 
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.12), pytest.param("L2", 1.0, marks=pytest.mark.slow)])
-def test_an_honest_network_passes_all(honest: nn.Module, data: Dataset, norm: str, eps: float) -> None:
+def test_an_honest_network_passes_all(
+    honest: nn.Module, data: Dataset, norm: str, eps: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if norm == "L2":  # PGD needs its usual steps there: after 8, it leaves 12 points more than after 16
+        monkeypatch.setattr(checks, "STEPS", 20)
+        monkeypatch.setattr(checks, "MORE", 80)
     attacks = ["fgsm"] if norm == "Linf" else ["pgd5"]
     settings = EvalSettings(
         attacks=attacks, norm=norm, eps=eps, n_test=60, checks=True, checks_images=60, sweep=[0.5, 2]
