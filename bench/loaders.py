@@ -23,7 +23,7 @@ from nas.core.data import Dataset, Split
 from nas.core.optimisation.trainer import Loop
 from nas.search_spaces import SPACES, BuildSettings
 from nas.train import TrainedNetwork, TrainSettings
-from nas.train.training import Classification, plan_of
+from nas.train.training import Classification, loop_plan
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 NB201 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -93,7 +93,7 @@ def _ours(case: Case, precision: str, steps: int, folder: Path) -> Callable[[], 
     torch.manual_seed(0)
     dataset = Dataset("random", split, few, few, 10, MEAN, STD)
     task = Classification(trained.build(), dataset, settings, trained, device(), 0)
-    loop = Loop(task, plan_of(replace(settings, epochs=1)), folder, 0)
+    loop = Loop(task, loop_plan(replace(settings, epochs=1)), folder, 0)
 
     def epoch() -> None:
         task.model.train()

@@ -20,7 +20,7 @@ from nas.core.data import Dataset, Split
 from nas.core.io.records import Json
 from nas.core.optimisation.trainer import Loop
 from nas.train import TrainedNetwork, TrainSettings
-from nas.train.training import Classification, plan_of
+from nas.train.training import Classification, loop_plan
 
 FLOORS = {"standard_vs_bare": 1.0, "pgd7_vs_standard": 5.67}  # an input-only pass is 2/3: 1 + 7 · 2/3
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -70,7 +70,7 @@ class Steps:
         )  # fmt: skip
         torch.manual_seed(0)
         self.task = Classification(trained.build(), dataset, settings, trained, device(), 0)
-        self.loop = Loop(self.task, plan_of(settings), folder, 0)
+        self.loop = Loop(self.task, loop_plan(settings), folder, 0)
         self.task.model.train()
         self.generator = torch.Generator(device()).manual_seed(0)
 

@@ -20,7 +20,7 @@ from nas.eval.networks.making import from_code, keywords
 from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
 from nas.results import UsedNormalisation
 from nas.train.exported import read
-from nas.train.trained import TrainedNetwork
+from nas.train.trained_network import TrainedNetwork
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # of a TorchScript program

@@ -2,8 +2,8 @@
 
 from nas.train.methods import METHODS, adversarial
 from nas.train.settings import TrainSettings
-from nas.train.trained import TrainedNetwork, load_trained
-from nas.train.training import check_parts, check_recipe, check_selection, larger_batch, train
+from nas.train.trained_network import TrainedNetwork, load_trained
+from nas.train.training import check_parts, check_recipe, check_selection, large_batch_note, train
 
 __all__ = [
     "METHODS",
@@ -13,7 +13,7 @@ __all__ = [
     "check_parts",
     "check_recipe",
     "check_selection",
-    "larger_batch",
+    "large_batch_note",
     "load_trained",
     "train",
 ]

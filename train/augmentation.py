@@ -1,4 +1,4 @@
-"""How training images are augmented: options and what they do to a batch."""
+"""Augmentation of training images: its options, and how they change a batch."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from nas.core.images import unit_range
 from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.optimisation.shards import BatchShard
 
-LARGEST_JITTER = (1.0, 1.0, 1.0, 0.5)  # of brightness, contrast, saturation and hue
+MAX_JITTER = (1.0, 1.0, 1.0, 0.5)  # of brightness, contrast, saturation and hue
 
 
 @dataclass
 class AugmentationOptions(Section):
-    """Which random changes training images undergo."""
+    """The random changes of training images."""
 
-    crop: int = 4  # random crop after padding by so many pixels; 0 for none
+    crop: int = 4  # random crop after padding by this many pixels; 0 for none
     resized_crop: int = 0  # side of a random rectangle after resizing; 0 for none
     flip: bool = True  # mirror half of the images
     jitter: list[float] = field(default_factory=list)  # of brightness, contrast, saturation and hue: [.4,.4,.4,.2]
-    cutout: int = 0  # side of the square that is blanked; 0 for none
+    cutout: int = 0  # side of a square that is filled with the mean colour; 0 for none
 
     def check(self) -> None:
         super().check()
         self.check_between({"crop": (0, 512), "resized_crop": (0, 1024), "cutout": (0, 512)})
-        within = [0 <= value <= most for value, most in zip(self.jitter, LARGEST_JITTER)]
-        if self.jitter and (len(self.jitter) != len(LARGEST_JITTER) or not all(within)):
+        within = [0 <= value <= largest for value, largest in zip(self.jitter, MAX_JITTER)]
+        if self.jitter and (len(self.jitter) != len(MAX_JITTER) or not all(within)):
             raise InputError(
                 f"Expected {self.section}.jitter of four numbers, brightness, contrast and saturation up to 1 and hue "
                 f"up to .5, but got {self.jitter}; leave it empty for none."
             )
 
     def augmented(self, images: Tensor, fill: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
-        """Images (B, 3, H, W) of bytes as floats in [0, 1], changed; `fill` (1, 3, 1, 1) is put where one is blanked.
+        """Augment images (B, 3, H, W) of bytes and return them as floats in [0, 1].
 
-        The random numbers are drawn for the whole batch, of which the images are the `shard`.
+        `fill` (1, 3, 1, 1) is the colour of the square that cutout blanks. Random numbers are drawn for the whole
+        batch, of which the images are the `shard`.
         """
         if self.crop:
             images = random_crop(images, self.crop, generator, shard)

@@ -1,4 +1,4 @@
-"""The images of every batch: from the device's memory where they fit, else brought there batch by batch."""
+"""The images of every batch: all in the memory of the device if they fit, else copied there batch by batch."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from torch import Tensor
 from nas.core.data import Split
 from nas.core.optimisation.shards import BatchShard
 
-AHEAD = 3  # batches gathered while the device works
-ROOM = 0.5  # of the device's free memory that the images may take
+PREFETCHED_BATCHES = 3  # gathered in a thread while the device computes
+MAX_MEMORY_SHARE = 0.5  # of the device's free memory, for all images
 
 
 def fits(split: Split, device: torch.device) -> bool:
-    """Whether the images take at most half of the device's free memory; in the processor's they are or are not."""
+    """Whether the images fit in half of the free memory of a GPU; on a CPU, whether they are in memory already."""
     if device.type != "cuda":
         return not split.on_disk
     free, _ = torch.cuda.mem_get_info(device)
-    return split.images.numel() <= ROOM * free
+    return split.images.numel() <= MAX_MEMORY_SHARE * free
 
 
 class Batches:
-    """Batches of bytes and labels on `device`, the same in the same order whether `resident` or not.
+    """Batches of images as bytes, and labels, on `device`: the same, in the same order, `resident` or not.
 
-    Resident: the whole part is copied to the device once and batches are picked there. Not resident: a thread gathers
-    the next batches, from memory or from disk, in pinned memory and they are copied while the device computes. `shard`
-    is what this process takes of every batch.
+    Resident: all images are copied to the device once, and batches are picked there. Not resident: a thread gathers the
+    next batches from memory or disk in pinned memory, and they are copied while the device computes. `shard` is the
+    part of every batch that this process takes.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Batches:
         return len(self.split)
 
     def of(self, order: Tensor, batch_size: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The whole batches of `order`, positions of images, from number `start` on."""
+        """The complete batches of `order` (positions of images), beginning with the batch number `start`."""
         last = len(order) // batch_size
         if not self.resident:
-            order = order.cpu()  # one wait for the device per epoch
+            order = order.cpu()  # waits for the device once per epoch
         chosen = (order[number * batch_size : (number + 1) * batch_size] for number in range(start, last))
         own = chosen if self.shard is None else (self.shard.of(positions) for positions in chosen)
         return self._picked(own) if self.resident else self._streamed(own)
@@ -59,7 +59,7 @@ class Batches:
 
     def _streamed(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         with ThreadPoolExecutor(1) as pool:
-            waiting = deque(pool.submit(self._gathered, positions) for positions in islice(chosen, AHEAD))
+            waiting = deque(pool.submit(self._gathered, positions) for positions in islice(chosen, PREFETCHED_BATCHES))
             while waiting:
                 images, labels = waiting.popleft().result()
                 waiting.extend(pool.submit(self._gathered, positions) for positions in islice(chosen, 1))
@@ -68,6 +68,6 @@ class Batches:
     def _gathered(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         pick = self.split.picked(positions)
         images, labels = pick.images, pick.labels
-        if self.device.type == "cuda":  # only pinned memory is copied while the host goes on
+        if self.device.type == "cuda":  # only pinned memory is copied asynchronously
             images, labels = images.pin_memory(), labels.pin_memory()
         return images, labels

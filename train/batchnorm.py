@@ -1,4 +1,4 @@
-"""Batch normalisation over the images of all processes, also where torch has none for the processor."""
+"""Batch normalisation over the images of all processes, also on CPUs, for which torch has none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 
-class Summed(torch.autograd.Function):
-    """The sum of a tensor over the processes; the gradient is the sum of theirs."""
+class AllReduceSum(torch.autograd.Function):
+    """The sum of a tensor over the processes; its gradient is the sum of their gradients."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -24,12 +24,12 @@ class Summed(torch.autograd.Function):
         return gradient
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` whose batch is that of all processes together; its gradients flow through all of them.
+class SynchronisedBatchNorm(nn.BatchNorm2d):
+    """`nn.BatchNorm2d` with the statistics of the batches of all processes; gradients flow through all of them.
 
-    Mean and variance by two all-reduces, each channel's sum first and the squared distances from the mean then, so that
-    no digits are lost; the pieces need not be of one size. In eval mode it is `nn.BatchNorm2d`. torch's own
-    `SyncBatchNorm` computes the same on a GPU, and only there.
+    Two all-reduces: the sum of each channel, then the sum of squared distances from the mean, so that no digits are
+    lost. The batches of the processes may differ in size. In eval mode it is `nn.BatchNorm2d`. torch's own
+    `SyncBatchNorm` computes the same, but only on a GPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,11 +39,11 @@ class SharedBatchNorm(nn.BatchNorm2d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # float32 in lower precisions
-        count = Summed.apply(torch.tensor(x.numel() // x.shape[1], dtype=wide.dtype, device=x.device))
-        mean = Summed.apply(wide.sum((0, 2, 3))) / count
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # at least float32
+        count = AllReduceSum.apply(torch.tensor(x.numel() // x.shape[1], dtype=wide.dtype, device=x.device))
+        mean = AllReduceSum.apply(wide.sum((0, 2, 3))) / count
         centred = wide - mean.view(1, -1, 1, 1)
-        variance = Summed.apply((centred**2).sum((0, 2, 3))) / count
+        variance = AllReduceSum.apply((centred**2).sum((0, 2, 3))) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
@@ -54,16 +54,16 @@ class SharedBatchNorm(nn.BatchNorm2d):
         return y.to(x.dtype)
 
 
-def shared(model: nn.Module, device: torch.device) -> nn.Module:
-    """`model` with every batch normalisation shared by the processes; same weights, same names."""
+def synchronised(model: nn.Module, device: torch.device) -> nn.Module:
+    """`model` with all batch normalisations over the images of all processes; same weights, same names."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, part in model.named_children():
         if isinstance(part, nn.BatchNorm2d):
             assert part.running_mean is not None
-            new = SharedBatchNorm(part.num_features, part.eps, part.momentum, part.affine).to(part.running_mean)
+            new = SynchronisedBatchNorm(part.num_features, part.eps, part.momentum, part.affine).to(part.running_mean)
             new.load_state_dict(part.state_dict())
             setattr(model, name, new.train(part.training))
         else:
-            shared(part, device)
+            synchronised(part, device)
     return model

@@ -6,8 +6,8 @@ from nas.core.config.conditions import Condition, chosen, may_read
 from nas.train.methods import METHODS
 from nas.train.methods.base import OPTIONS
 
-VALIDATION = ("eps", "step_size", "validation_steps")  # of the PGD that judges an adversarial training
-OF_METHODS = (*OPTIONS, "validation_steps")  # keys that some methods leave alone
+VALIDATION_KEYS = ("eps", "step_size", "validation_steps")  # of the PGD that validates an adversarial training
+METHOD_KEYS = (*OPTIONS, "validation_steps")  # keys that some methods ignore
 CONDITIONS = {
     "milestones": chosen("train", "schedule", "step"),
     "gamma": chosen("train", "schedule", "step", "exponential"),
@@ -16,12 +16,12 @@ CONDITIONS = {
 }
 
 
-def uses(method: str, key: str, validated: bool = True) -> bool:
-    """Whether a training by this method uses the key, in its steps or, where it is `validated`, there."""
+def method_uses(method: str, key: str, validated: bool = True) -> bool:
+    """Whether the method uses the key in its training steps or, if the training is `validated`, for validation."""
     kind = METHODS.get(method)
-    return (key in OPTIONS and may_read(kind, key)) or (validated and key in VALIDATION and kind.adversarial)
+    return (key in OPTIONS and may_read(kind, key)) or (validated and key in VALIDATION_KEYS and kind.adversarial)
 
 
-def users(key: str) -> list[str]:
-    """The methods that use the key."""
-    return [method for method in METHODS.names() if uses(method, key)]
+def methods_using(key: str) -> list[str]:
+    """The names of the methods that use the key."""
+    return [method for method in METHODS.names() if method_uses(method, key)]

@@ -1,6 +1,6 @@
-"""A network as a folder of its own: weights as safetensors beside a description that builds it again.
+"""An exported network: a folder with its weights as safetensors and a description from which it is built again.
 
-Nothing in the folder is pickled, so that reading a stranger's folder runs none of the stranger's code.
+Nothing in the folder is pickled, so reading a folder from a stranger runs none of the stranger's code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nas.core.extras import optional
 from nas.core.io.files import read_text, write_atomic, write_json
 from nas.core.io.records import Json
 from nas.search_spaces import Network
-from nas.train.trained import TrainedNetwork, assembled, load_trained
+from nas.train.trained_network import TrainedNetwork, load_described, load_trained
 
 DESCRIPTION = "architecture.json"
 WEIGHTS = "weights.safetensors"
@@ -27,12 +27,12 @@ FORMAT = 1
 
 
 def is_exported(path: Path) -> bool:
-    """Whether `path` is a folder that `nas export` wrote."""
+    """Whether `path` is a folder written by `nas export`."""
     return (path / DESCRIPTION).is_file()
 
 
 def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tensor], more: Json) -> None:
-    """Write the weights (name → tensor, every one of the network's) and the description, with `more` facts in it."""
+    """Write all weights of a network (name → tensor) and its description, with `more` entries."""
     safetensors = optional("safetensors.torch", "export")
     content = safetensors.save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
     write_atomic(folder / WEIGHTS, lambda file: file.write(content))
@@ -43,7 +43,7 @@ def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tens
 def load_exported(folder: Path) -> tuple[Network, TrainedNetwork]:
     """The network of an exported folder in eval mode, and its description.
 
-    `InputError` where a file is missing or damaged; the weights must have the checksum that the description names.
+    Raises InputError if a file is missing or damaged, or if the weights do not have the checksum in the description.
     """
     description = _description(folder)
     safetensors = optional("safetensors.torch", "export")
@@ -62,13 +62,13 @@ def load_exported(folder: Path) -> tuple[Network, TrainedNetwork]:
         weights = safetensors.load(content)
     except Exception as error:  # the library has an error class of its own, which older versions hide
         raise InputError(f"Expected safetensors in {folder / WEIGHTS} but: {error}; export again.") from error
-    return assembled({**description, "weights": weights}, f"an exported network of this version but {folder}")
+    return load_described({**description, "weights": weights}, f"an exported network of this version but {folder}")
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
-    """The network of an exported folder, or of a checkpoint: in eval mode, images in [0, 1] in, logits out.
+    """The network of an exported folder or of a checkpoint, in eval mode: images in [0, 1] in, logits out.
 
-    Also what `robustbench.benchmark` takes. Raises `InputError` where there is no such network.
+    `robustbench.benchmark` takes such a network. Raises InputError if there is none at `path`.
     """
     path = Path(expanded(str(path)))
     if not path.exists():
@@ -85,7 +85,7 @@ def _description(folder: Path) -> Json:
     path = folder / DESCRIPTION
     try:
         value = json.loads(read_text(path))
-        found = value["format"]
+        version = value["format"]
         known = isinstance(value["sha256"][WEIGHTS], str) and isinstance(value["network"], dict)
     except FileNotFoundError as error:
         raise InputError(
@@ -93,6 +93,6 @@ def _description(folder: Path) -> Json:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"Expected a readable {path} but: {error}; copy or export the folder again.") from error
-    if found != FORMAT or not known:
-        raise InputError(f"Expected format {FORMAT} in {path} but got {found!r}; use the version that wrote it.")
+    if version != FORMAT or not known:
+        raise InputError(f"Expected format {FORMAT} in {path} but got {version!r}; use the version that wrote it.")
     return value

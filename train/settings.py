@@ -1,4 +1,4 @@
-"""The settings of one training; recipes in `configs/` set them."""
+"""The settings of one training, which the recipes in `configs/` set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OptimiserOptions(Section):
     method: str = "standard"  # clean images, or adversarial ones: pgd, trades, fgsm, free
     epochs: int = 200
     batch_size: int = 256  # images per step of the optimiser, over all processes
-    accumulate: int = 1  # parts that a batch goes through the network in, to save memory
+    accumulate: int = 1  # number of parts in which a batch goes through the network, to save memory
     schedule: str = "cosine"  # step, exponential, onecycle
     lr: float = 0.1
     lr_min: float = 0.0  # no rate is below it
@@ -81,7 +81,7 @@ class OptimiserOptions(Section):
 
 @dataclass
 class NetworkOptions(Section):
-    """How parts of a network are used that only some search spaces have."""
+    """Options for parts of a network that only some search spaces have."""
 
     drop_path: float = 0.0  # probability at the last epoch, rising linearly (DARTS cells)
     auxiliary_weight: float = 0.4  # of the auxiliary head's loss, where model.auxiliary is on
@@ -93,9 +93,9 @@ class NetworkOptions(Section):
 
 @dataclass
 class TrainSettings(MethodOptions, NetworkOptions, AugmentationOptions, AWPOptions, OptimiserOptions):
-    """All options of a training: those of its parts, from the last base to the first, and its own.
+    """All options of a training: those of its bases, from the last to the first, and its own.
 
-    The defaults are NAS-Bench-201's own recipe.
+    The defaults are the recipe of NAS-Bench-201.
     """
 
     section: ClassVar[str] = "train"
@@ -104,10 +104,10 @@ class TrainSettings(MethodOptions, NetworkOptions, AugmentationOptions, AWPOptio
     select: str = "best"  # "best": the epoch of the best (robust) validation accuracy; "last"
     precision: str = "fp32"  # bf16, fp16: autocast
     compile: bool = False  # torch.compile
-    resident: bool | None = None  # the training images on the device; null: where they take half of its free memory
-    save_steps: int | None = None  # checkpoints within an epoch: every so many steps of the optimiser,
-    save_minutes: float = 10.0  # or so many minutes
-    check_steps: int = 50  # batches between two looks at the loss; each waits for the device
+    resident: bool | None = None  # keep the training images on the device; null: if they fit in half of its memory
+    save_steps: int | None = None  # steps of the optimiser between checkpoints within an epoch,
+    save_minutes: float = 10.0  # or minutes between them
+    check_steps: int = 50  # batches between two checks of the loss, each of which waits for the device
     loss_limit: float = 1e3  # a mean loss above it stops the training
 
     def check(self) -> None:
@@ -120,7 +120,7 @@ class TrainSettings(MethodOptions, NetworkOptions, AugmentationOptions, AWPOptio
 
     @property
     def passes(self) -> tuple[int, int]:
-        """Passes of one image in one epoch: with the gradients of weights, and of the input alone."""
+        """Passes per image and epoch: with gradients of the weights, and with gradients of the input only."""
         method = METHODS.get(self.method)
-        steps, whole = method.replays(self), method.forwards * (2 if self.awp > 0 else 1)
-        return steps * whole, steps * method.passes(self)
+        steps, passes = method.replays(self), method.forwards * (2 if self.awp > 0 else 1)
+        return steps * passes, steps * method.passes(self)

@@ -28,25 +28,25 @@ from nas.core.optimisation.task import LoopState, Metrics, Plan, Progress
 from nas.core.optimisation.trainer import Loop
 from nas.core.seeds import derive, seeded
 from nas.search_spaces import Network
-from nas.train.awp import kept_buffers, perturbed
+from nas.train.awp import perturbed_weights, restored_buffers
 from nas.train.batches import Batches
-from nas.train.batchnorm import shared
+from nas.train.batchnorm import synchronised
 from nas.train.methods import METHODS
-from nas.train.methods.base import HALF_GAIN, Outputs
+from nas.train.methods.base import FLOAT16_GAIN, Outputs
 from nas.train.settings import TrainSettings
-from nas.train.trained import TrainedNetwork
+from nas.train.trained_network import TrainedNetwork
 
-Batch = tuple[Tensor, Tensor, Tensor]  # augmented images in [0, 1], labels, where the attack starts
+Batch = tuple[Tensor, Tensor, Tensor]  # augmented images in [0, 1], labels, starting points of the attack
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-VALIDATED = 500  # images at a time
-NEW = "forward_sync_buffers"  # than torch 2.6's name for whether buffers are made equal in every pass
-BUFFERS: dict[str, Any] = {  # equal anyway: batch normalisation is shared
-    NEW if NEW in inspect.signature(Parallel.__init__).parameters else "broadcast_buffers": False
+VALIDATION_BATCH_SIZE = 500
+NEW_NAME = "forward_sync_buffers"  # of the option that torch 2.6 calls broadcast_buffers
+UNSYNCED_BUFFERS: dict[str, Any] = {  # they are equal in all processes anyway: batch normalisation is synchronised
+    NEW_NAME if NEW_NAME in inspect.signature(Parallel.__init__).parameters else "broadcast_buffers": False
 }
 
 
-class Outputting(nn.Module):
-    """The outputs of a network on several inputs in one call, as DistributedDataParallel and torch.compile want it."""
+class OutputsOfInputs(nn.Module):
+    """The outputs of a network for several inputs in one call, as DistributedDataParallel and torch.compile need it."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -57,10 +57,10 @@ class Outputting(nn.Module):
 
 
 class Classification:
-    """Cross-entropy on augmented batches, made into what the training method wants (a `loop.Task`).
+    """Training by any method on augmented batches: the `Task` of the training loop.
 
-    Everything random is drawn for the whole batch, of which this process takes its share; a batch's mean loss is over
-    all of its images, wherever they are.
+    All random numbers are drawn for the whole batch, and this process takes its shard of them. The mean loss of a batch
+    is over all of its images, in whichever process they are.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Classification:
         trained: TrainedNetwork,
         device: torch.device,
         seed: int,
-        together: Processes | None = None,
+        processes: Processes | None = None,
     ) -> None:
-        self.processes = together or Processes()
+        self.processes = processes or Processes()
         network = network.to(device).to(memory_format=torch.channels_last)
-        self.model: Network = shared(network, device) if self.processes.count > 1 else network  # type: ignore[assignment]
+        self.model: Network = synchronised(network, device) if self.processes.count > 1 else network  # type: ignore[assignment]
         self.settings = settings
         self.trained = trained
         self.device = device
@@ -86,31 +86,31 @@ class Classification:
         self.shard = shard if shard is None else shard.on(device)
         self.train_part = Batches(dataset.train, device, settings.resident, self.shard)
         self.validation_part = dataset.validation
-        self.outputs: nn.Module = Outputting(self.model)
+        self.outputs: nn.Module = OutputsOfInputs(self.model)
         self.logits: Callable[[Tensor], Tensor] = self.model
         if settings.compile:
             self.outputs, self.logits = torch.compile(self.outputs), torch.compile(self.model)  # type: ignore[assignment]
-        self.together: nn.Module = self.outputs
+        self.synchronised_outputs: nn.Module = self.outputs
         if self.processes.count > 1:
-            self.together = Parallel(
+            self.synchronised_outputs = Parallel(
                 self.outputs,
                 device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
-                **BUFFERS,
+                **UNSYNCED_BUFFERS,
                 find_unused_parameters=self._has_unused(dataset.image_size),
             )
         self.method = METHODS.get(settings.method)(settings, self.model, self._logits)
         if settings.precision == "fp16":
-            self.method.gain = HALF_GAIN
+            self.method.gain = FLOAT16_GAIN
         self.replays = self.method.replays(settings)
         self.epoch = 0
 
     def _has_unused(self, size: int) -> bool:
-        """Whether there are weights that no output sees; a cell may hold such convolutions."""
+        """Whether no output depends on some weight: a cell may have such convolutions."""
         weights = list(self.model.parameters())
-        with kept_buffers(self.model):
+        with restored_buffers(self.model):
             ((logits, auxiliary),) = self.outputs(torch.zeros(2, 3, size, size, device=self.device))
-            seen = logits.sum() + (0 if auxiliary is None else auxiliary.sum())
-            gradients = torch.autograd.grad(seen, weights, allow_unused=True)
+            total = logits.sum() + (0 if auxiliary is None else auxiliary.sum())
+            gradients = torch.autograd.grad(total, weights, allow_unused=True)
         return any(gradient is None for gradient in gradients)
 
     # batches
@@ -130,27 +130,27 @@ class Classification:
     # a step
 
     def gradients(self, batch: Batch, scale: Callable[[Tensor], Tensor]) -> Tensor:
-        """Backward through the batch's parts, at the perturbed weights under AWP; see `loop.Task`."""
+        """Backward passes through the parts of the batch, at the perturbed weights under AWP; see `Task.gradients`."""
         pieces = zip(*(values.split(self.sizes) for values in batch))
         parts = [(x, y, self.method.examples(x, y, start)) for x, y, start in pieces]
         total = torch.zeros((), device=self.device)
         with ExitStack() as stack:
             if self.settings.awp > 0 and self.epoch >= self.settings.awp_warmup:
                 losses = (scale(self._loss(self.outputs, *part)) for part in parts)
-                stack.enter_context(perturbed(self.model, losses, self.settings.awp, self.processes))
+                stack.enter_context(perturbed_weights(self.model, losses, self.settings.awp, self.processes))
             for number, part in enumerate(parts, start=1):
-                with self._alone(number < len(parts)):
-                    loss = self._loss(self.together, *part)
+                with self._without_exchange(number < len(parts)):
+                    loss = self._loss(self.synchronised_outputs, *part)
                     scale(loss * self.processes.count).backward()  # the processes' gradients are averaged
                 total += loss.detach()
         self.method.after()
         return total
 
     def _loss(self, outputs: nn.Module, x: Tensor, y: Tensor, examples: Tensor) -> Tensor:
-        """What a part adds to the batch's mean loss."""
+        """The contribution of a part to the mean loss of the batch."""
         with self._autocast():
-            found = outputs(*self.method.inputs(x, examples))
-        return self.method.loss(found, y, self._criterion) * (len(y) / self.batch_size)
+            predictions = outputs(*self.method.inputs(x, examples))
+        return self.method.loss(predictions, y, self._criterion) * (len(y) / self.batch_size)
 
     def _criterion(self, outputs: tuple[Tensor, Tensor | None], y: Tensor) -> Tensor:
         logits, auxiliary = outputs
@@ -169,47 +169,47 @@ class Classification:
         dtype = DTYPES.get(self.settings.precision)
         return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
 
-    def _alone(self, alone: bool) -> AbstractContextManager[Any]:
-        """Gradients of all parts but the last stay with their process."""
-        together = self.together
-        return together.no_sync() if alone and isinstance(together, Parallel) else nullcontext()
+    def _without_exchange(self, without: bool) -> AbstractContextManager[Any]:
+        """Keep gradients within the process, for all parts of a batch but the last, which exchanges the sum."""
+        outputs = self.synchronised_outputs
+        return outputs.no_sync() if without and isinstance(outputs, Parallel) else nullcontext()
 
     # validation
 
     def validate(self, epoch: int) -> Metrics:
-        """Clean accuracy, and under PGD from the same random starts in every epoch where training is adversarial.
+        """Clean accuracy and, if training is adversarial, that under PGD from the same random starts in every epoch.
 
-        Each process takes some of the images' chunks; all tell the same numbers. Where no image is withheld for
-        validation, the accuracies are None.
+        Each process evaluates some of the batches; all return the same numbers. None if no image is withheld for
+        validation.
         """
         settings, adversarial = self.settings, self.method.adversarial
         names = ["val_accuracy", *(["val_robust_accuracy"] if adversarial else [])]
         count = len(self.validation_part)
         if count == 0:
             return dict.fromkeys(names)
-        right = torch.zeros(2, device=self.device)
+        counts = torch.zeros(2, device=self.device)  # correct: clean, and also under attack
         with eval_mode(self.model):
-            for number, start in enumerate(range(0, count, VALIDATED)):
+            for number, start in enumerate(range(0, count, VALIDATION_BATCH_SIZE)):
                 if number % self.processes.count != self.processes.rank:
                     continue
-                chunk = self.validation_part.picked(torch.arange(start, min(start + VALIDATED, count)))
+                chunk = self.validation_part.picked(torch.arange(start, min(start + VALIDATION_BATCH_SIZE, count)))
                 x, y = unit_range(chunk.images.to(self.device)), chunk.labels.to(self.device)
                 with torch.no_grad():
                     clean = correct(self._logits(x), y)
-                    right[0] += clean.sum()
+                    counts[0] += clean.sum()
                 if adversarial:
                     seed = derive(self.seed, "validation", number)
                     noise = uniform_noise(x, settings.eps, torch.Generator(self.device).manual_seed(seed))
                     objective = self.method.cross_entropy(y)
                     x_adv = self.method.attacked(objective, x, noise, settings.step_size, settings.validation_steps)
                     with torch.no_grad():
-                        right[1] += (clean & correct(self._logits(x_adv), y)).sum()
-        return {name: number / count for name, number in zip(names, self.processes.sum(right).tolist())}
+                        counts[1] += (clean & correct(self._logits(x_adv), y)).sum()
+        return {name: number / count for name, number in zip(names, self.processes.sum(counts).tolist())}
 
     def selection(self, metrics: Metrics) -> float | None:
         return metrics.get("val_robust_accuracy", metrics["val_accuracy"])
 
-    # what is kept
+    # checkpoints
 
     def export(self) -> State:
         return self.trained.export({name: value.cpu() for name, value in self.model.state_dict().items()})
@@ -222,7 +222,7 @@ class Classification:
 
 
 def check_recipe(settings: TrainSettings, network: Network) -> None:
-    """`InputError` where the recipe asks for something that the network does not have."""
+    """Raises InputError if the recipe needs something that the network does not have."""
     if settings.drop_path > 0 and not hasattr(network.body, "drop_path"):
         raise InputError(
             f"Expected train.drop_path=0 for networks without drop-path but got {settings.drop_path}; set it to 0."
@@ -230,7 +230,7 @@ def check_recipe(settings: TrainSettings, network: Network) -> None:
 
 
 def check_selection(settings: TrainSettings, withheld: float) -> None:
-    """`InputError` where an epoch is to be chosen by validation images of which none are `withheld`."""
+    """Raises InputError if the best epoch shall be chosen by validation images but none are `withheld`."""
     if settings.select == "best" and withheld == 0:
         raise InputError(
             f"Expected {settings.section}.select=last with data.validation=0, which withholds no images to choose the "
@@ -239,14 +239,14 @@ def check_selection(settings: TrainSettings, withheld: float) -> None:
         )
 
 
-def check_parts(settings: TrainSettings, images: int, together: int = 1) -> None:
-    """`InputError` where `accumulate` leaves parts of a batch too small for batch normalisation, or for the processes.
+def check_parts(settings: TrainSettings, images: int, processes: int = 1) -> None:
+    """Raises InputError if `accumulate` leaves parts of a batch too small for batch normalisation or the processes.
 
-    `images` is the size of the training part. Every batch is a whole one (an incomplete last one is left out), and
-    its parts, over all processes `together`, differ by at most one image.
+    `images` is the size of the training part. Every batch is complete (an incomplete last one is left out), and the
+    sizes of its parts, in all `processes`, differ by at most one image.
     """
     batch = min(settings.batch_size, images)
-    smallest = max(2, together)  # of one image alone there is no variance
+    smallest = max(2, processes)  # a single image has no variance
     if settings.accumulate > 1 and batch // settings.accumulate < smallest:
         fits = max(1, batch // smallest)
         larger = f", or raise {settings.section}.batch_size" if batch < images else ""
@@ -257,8 +257,8 @@ def check_parts(settings: TrainSettings, images: int, together: int = 1) -> None
         )
 
 
-def larger_batch(section: str, batch_size: int, images: int) -> str | None:
-    """That a batch is larger than the `images` there are to train on, in a sentence; None where it is not."""
+def large_batch_note(section: str, batch_size: int, images: int) -> str | None:
+    """A note for the user that a batch is larger than the number of training `images`; None if it is not."""
     if batch_size <= images:
         return None
     return (
@@ -267,8 +267,8 @@ def larger_batch(section: str, batch_size: int, images: int) -> str | None:
     )
 
 
-def plan_of(settings: TrainSettings) -> Plan:
-    """The part of the settings that is the loop's."""
+def loop_plan(settings: TrainSettings) -> Plan:
+    """The settings of the training loop."""
     schedule = Schedule(
         epochs=settings.epochs,
         lr=settings.lr,
@@ -305,21 +305,21 @@ def train(
     progress: Progress = lambda done, total, note: None,
     about: Json | None = None,
 ) -> tuple[Path, LoopState]:
-    """Train (or continue training) the network described by `trained`; returns the chosen checkpoint and the history.
+    """Train, or continue to train, the network that `trained` describes; returns the chosen checkpoint and the history.
 
-    `about`: where the training comes from, plain values that its checkpoints carry.
+    `about`: plain values that all checkpoints carry, such as the run that the training belongs to.
 
     The weights are initialised from `seed`; the same seed on the same machine gives the same weights, also after an
-    interruption. Where `torch.distributed` is initialised, all of its processes call this and train together.
-    Raises `InputError` where the recipe does not fit the network or the data.
+    interruption. If `torch.distributed` is initialised, all of its processes call this function and train one network.
+    Raises InputError if the recipe does not fit the network or the data, NasError if the training diverges.
     """
     check_selection(settings, len(dataset.validation))
     with seeded(derive(seed, "weights")):
         network = trained.build()
     check_recipe(settings, network)
-    together = distributed.current()
-    task = Classification(network, dataset, settings, trained, device, seed, together)
-    loop = Loop(task, plan_of(settings), folder, seed, together, about)
+    processes = distributed.current()
+    task = Classification(network, dataset, settings, trained, device, seed, processes)
+    loop = Loop(task, loop_plan(settings), folder, seed, processes, about)
     with seeded(seed):
         state = loop.run(progress)
     return loop.best, state

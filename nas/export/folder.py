@@ -31,7 +31,7 @@ from nas.runs.run_files import CONFIG, read_config, result_of
 from nas.search_spaces import SPACES, Network
 from nas.train import adversarial
 from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported
-from nas.train.trained import trained_of
+from nas.train.trained_network import network_from_payload
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
@@ -52,7 +52,7 @@ def export(source: Path, folder: Path) -> ExportResult:
     path = checkpoint_of(source).resolve()
     run = run_of(path)
     payload = checkpoint.load(path, "network")
-    network, trained = trained_of(payload, path)
+    network, trained = network_from_payload(payload, path)
     trained, weights = trained.without_auxiliary(network.state_dict())
     told = {key: trained.data[key] for key in TOLD if key in trained.data}
     data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine

@@ -10,7 +10,7 @@ from typing import Any
 from nas.core.data import Dataset
 from nas.search_spaces import SPACES, BuildSettings, Cost, Network, SearchSpace
 from nas.train import TrainedNetwork, TrainSettings, adversarial
-from nas.train.trained import without_auxiliary
+from nas.train.trained_network import without_auxiliary
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from nas.searches.percentile_ranks import percentile_ranks
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings, is_supernet
 from nas.strategies.proxies import PROXIES
-from nas.train import check_parts, larger_batch
+from nas.train import check_parts, large_batch_note
 
 SIZE = 0.10  # the random cell's weights differ from the best's by at most this share
 PEER_DRAWS = 100_000  # random cells tried for one of that size
@@ -57,7 +57,7 @@ def check(worker: Worker) -> None:
     if is_supernet(settings):
         supernet_stage.check(settings)
         supernet = supernet_stage.made(worker)  # has data to halve
-        log_warning(larger_batch("strategy", settings.strategy.batch_size, supernet.batch_size))
+        log_warning(large_batch_note("strategy", settings.strategy.batch_size, supernet.batch_size))
         _ = worker.tables  # which may be missing
     else:
         problem = SearchProblem(worker)
@@ -67,7 +67,7 @@ def check(worker: Worker) -> None:
         log_warning(problem.strategy.remark(settings.search.budget))
     if labels_of(settings):
         check_parts(settings.label, len(worker.dataset.train))
-        log_warning(larger_batch("label", settings.label.batch_size, len(worker.dataset.train)))
+        log_warning(large_batch_note("label", settings.label.batch_size, len(worker.dataset.train)))
 
 
 def depends_on_images(settings: Settings) -> bool:

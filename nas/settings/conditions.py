@@ -163,11 +163,11 @@ def _for_training(use: Use, key: str) -> str | None:
     if condition is not None and not condition.holds(settings):
         return condition.why(settings)
     methods = [settings.method] if section == "label" else use.reader.trainings(use.settings)
-    if name in of_train.OF_METHODS and not any(of_train.uses(method, name) for method in methods):
+    if name in of_train.METHOD_KEYS and not any(of_train.method_uses(method, name) for method in methods):
         where = "run.trainings" if section == "train" and use.reader.takes("run.trainings") else f"{section}.method"
-        return f"with {where}={','.join(methods)} (only with {either(of_train.users(name))})"
+        return f"with {where}={','.join(methods)} (only with {either(of_train.methods_using(name))})"
     validated = use.settings.data.validation > 0
-    if name in of_train.OF_METHODS and not any(of_train.uses(method, name, validated) for method in methods):
+    if name in of_train.METHOD_KEYS and not any(of_train.method_uses(method, name, validated) for method in methods):
         return "with data.validation=0, which leaves no images to validate on"
     if name == "drop_path" and not hasattr(use.body, "drop_path"):
         return f"with space={use.settings.space}, whose networks have no drop-path"

@@ -28,9 +28,9 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.outputs:check_outputs": {"norm": "Linf"},
     "eval.plan:Curve": {"step": None},
     "eval.networks.wrapped:Normalisation": {"by": None, "mean": (), "std": ()},
-    "train:check_parts": {"together": 1},
+    "train:check_parts": {"processes": 1},
     "train.exported:load": {"device": "cpu"},
-    "train.conditions:uses": {"validated": True},
+    "train.conditions:method_uses": {"validated": True},
 }  # fmt: skip
 LIMITS: dict[str, dict[str, Any]] = {
     "eval.attacks.auto": {"TARGETS": 9, "FORWARD": 1 / 3, "TILES": 5},
@@ -53,11 +53,11 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eval.networks.wrapped": {"CHANNELS": 3},
     "eval.plan": {"MAX_L2_EPS": 1000.0},
     "eval.attack_runner": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
-    "train.awp": {"TINY": 1e-20},
-    "train.batches": {"AHEAD": 3, "ROOM": 0.5},
+    "train.awp": {"MIN_GRADIENT_NORM": 1e-20},
+    "train.batches": {"PREFETCHED_BATCHES": 3, "MAX_MEMORY_SHARE": 0.5},
     "train.exported": {"FORMAT": 1},
-    "train.methods.base": {"HALF_GAIN": 1024.0},
-    "train.training": {"VALIDATED": 500},
+    "train.methods.base": {"FLOAT16_GAIN": 1024.0},
+    "train.training": {"VALIDATION_BATCH_SIZE": 500},
 }
 
 

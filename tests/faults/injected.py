@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nas.train.trained import TrainedNetwork
+from nas.train.trained_network import TrainedNetwork
 
 
 def memory(megabytes: float) -> None:

@@ -32,7 +32,7 @@ from nas.scoring.loop import described as score_settings
 from nas.scoring.rows import RowFile
 from nas.settings import command_line
 from nas.settings.schema import from_values
-from nas.train import TrainedNetwork, larger_batch, load_trained
+from nas.train import TrainedNetwork, large_batch_note, load_trained
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
 NAMES = [str(number) for number in range(11)]
@@ -299,8 +299,8 @@ def test_padding_is_asked_back() -> None:
 
 
 def test_a_batch_above_the_data_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    assert larger_batch("train", 10, 10) is None
-    assert "train.batch_size=11 is more than the 10 images" in str(larger_batch("train", 11, 10))
+    assert large_batch_note("train", 10, 10) is None
+    assert "train.batch_size=11 is more than the 10 images" in str(large_batch_note("train", 11, 10))
     small = ["device=cpu", "data.size=8", "model.channels=2", "model.cells_per_stage=1"]
     Train().check(from_values({}, [*small, f"arch={CELL}", "train.batch_size=1295"]))
     assert caplog.text.count("train.batch_size=1295 is more than the 1294 images") == 1

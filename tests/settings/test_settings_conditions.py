@@ -57,7 +57,7 @@ def test_what_is_declared_is_there() -> None:
     for pattern in {pattern for command in COMMANDS.components.values() for pattern in command.takes}:
         assert any(key == pattern or key.startswith(pattern.removesuffix("*")) for key in known), pattern
     fields = [field.name for field in dataclasses.fields(TrainSettings)]
-    assert set(of_train.CONDITIONS) | set(of_train.OF_METHODS) <= set(fields)
+    assert set(of_train.CONDITIONS) | set(of_train.METHOD_KEYS) <= set(fields)
     assert set(of_eval.CONDITIONS) <= {field.name for field in dataclasses.fields(EvalSettings)}
     for kind in (*STRATEGIES.components.values(), *SUPERNET_STRATEGIES.components.values()):
         assert set(vars(kind).get("conditions", {})) <= {field.name for field in dataclasses.fields(kind.Options)}
@@ -275,7 +275,7 @@ def test_a_method_reads_the_keys_that_act(method: str) -> None:
     declared = set(vars(kind)["reads"])
     if kind.adversarial:
         declared |= {"eps", "step_size", "validation_steps"}
-    assert set(of_train.OF_METHODS) - refused == declared
-    assert refused - set(of_train.OF_METHODS) == {
+    assert set(of_train.METHOD_KEYS) - refused == declared
+    assert refused - set(of_train.METHOD_KEYS) == {
         *("milestones", "gamma", "rise", "awp_warmup", "drop_path", "auxiliary_weight")
     }

@@ -15,7 +15,7 @@ from nas.core.errors import InputError
 from nas.core.execution import available_memory
 from nas.core.optimisation.shards import BatchShard, divided
 from nas.train import TrainedNetwork, TrainSettings, check_parts, train
-from nas.train.batches import AHEAD, Batches, fits
+from nas.train.batches import PREFETCHED_BATCHES, Batches, fits
 from nas.train.training import Classification
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def test_streaming_gathers_a_few_batches_ahead_and_no_more(dataset: Dataset) -> 
     stream = batches.of(torch.arange(60), 4, 0)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert batches.gathered <= AHEAD + 1
+    assert batches.gathered <= PREFETCHED_BATCHES + 1
 
 
 def test_a_training_is_the_same_streamed(tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe) -> None:
@@ -110,21 +110,21 @@ def test_a_batch_too_small_to_divide_is_told(dataset: Dataset, describe: Describ
         Classification(describe().build(), dataset, recipe(batch_size=4, accumulate=5), describe(), CPU, 0)
 
 
-@pytest.mark.parametrize("together", [1, 2, 3])
+@pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize("images", [1, 5, 12, 1000])
-def test_parts_of_one_image_are_refused_before_the_start(images: int, together: int, recipe: Recipe) -> None:
+def test_parts_of_one_image_are_refused_before_the_start(images: int, processes: int, recipe: Recipe) -> None:
     for batch_size in (2, 3, 7, 12, 13):
         for parts in range(2, 15):
             settings = recipe(batch_size=batch_size, accumulate=parts)
             whole = [len(part) for part in torch.arange(min(batch_size, images)).tensor_split(parts)]
-            if min(whole) >= max(2, together):
-                check_parts(settings, images, together)
-                divided(min(batch_size, images), parts, 0, together)
+            if min(whole) >= max(2, processes):
+                check_parts(settings, images, processes)
+                divided(min(batch_size, images), parts, 0, processes)
                 continue
             with pytest.raises(InputError, match=r"set train\.accumulate to at most (\d+)") as caught:
-                check_parts(settings, images, together)
+                check_parts(settings, images, processes)
             advised = int(re.findall(r"at most (\d+)", str(caught.value))[0])
-            check_parts(recipe(batch_size=batch_size, accumulate=advised), images, together)
+            check_parts(recipe(batch_size=batch_size, accumulate=advised), images, processes)
             assert ("train.batch_size" in str(caught.value)) == (batch_size < images)
 
 

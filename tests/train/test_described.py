@@ -65,10 +65,10 @@ def test_a_value_of_another_kind_is_refused(key: str, value: Any, describe: Desc
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("num_classes", 0, "says 0 classes"),
-        ("num_classes", 2**20 + 1, "says 1048577 classes"),
-        ("image_size", 0, "of 0 pixels"),
-        ("image_size", 2**16 + 1, "of 65537 pixels"),
+        ("num_classes", 0, "num_classes is 0 "),
+        ("num_classes", 2**20 + 1, "num_classes is 1048577 "),
+        ("image_size", 0, "image_size 0$"),
+        ("image_size", 2**16 + 1, "image_size 65537$"),
         ("mean", [0.5, 0.5], "mean is"),
         ("mean", [0.5, 0.5, math.nan], "mean is"),
         ("mean", [0.5, 0.5, "0.5"], "mean is"),
@@ -77,8 +77,8 @@ def test_a_value_of_another_kind_is_refused(key: str, value: Any, describe: Desc
         ("std", [0.5, 0.0, 0.5], "std is"),
         ("eps", math.nan, "eps nan"),
         ("eps", math.inf, "eps inf"),
-        ("classes", ["a", "b"], "3 classes and names 2"),
-        ("classes", ["a", "b", 3], "3 classes and names 3"),
+        ("classes", ["a", "b"], "num_classes is 3 but there are 2 names"),
+        ("classes", ["a", "b", 3], "num_classes is 3 but there are 3 names"),
     ],
 )
 def test_an_impossible_value_is_refused(key: str, value: Any, words: str, describe: Describe) -> None:

@@ -21,7 +21,7 @@ from nas.core.io import checkpoint
 from nas.core.optimisation.distributed import Processes, current
 from nas.core.optimisation.trainer import Loop
 from nas.train import TrainedNetwork, TrainSettings, train, training
-from nas.train.batchnorm import SharedBatchNorm, shared
+from nas.train.batchnorm import SynchronisedBatchNorm, synchronised
 from nas.train.training import Classification
 
 CPU = torch.device("cpu")
@@ -112,9 +112,9 @@ def exact(trained: TrainedNetwork, dataset: Dataset, settings: TrainSettings, fo
     try:
         torch.manual_seed(0)
         hard = dataclasses.replace(settings, lr=0.1, momentum=0.9, nesterov=True)
-        together = current()
-        task = Classification(trained.build().double(), dataset, hard, trained, CPU, 0, together)
-        loop = Loop(task, training.plan_of(hard), folder, 0, together)
+        processes = current()
+        task = Classification(trained.build().double(), dataset, hard, trained, CPU, 0, processes)
+        loop = Loop(task, training.loop_plan(hard), folder, 0, processes)
         task.model.train()
         task.begin_epoch(0, torch.Generator().manual_seed(0))
         losses = []
@@ -135,8 +135,8 @@ def whole_batch() -> torch.Tensor:
 def normalised(rank: int) -> list[Any]:
     """Outputs, input gradients and statistics on 5 or 2 of 7 images."""
     torch.manual_seed(0)
-    module = shared(nn.Sequential(nn.BatchNorm2d(4)), CPU)[0]  # type: ignore[index]
-    assert isinstance(module, SharedBatchNorm)
+    module = synchronised(nn.Sequential(nn.BatchNorm2d(4)), CPU)[0]  # type: ignore[index]
+    assert isinstance(module, SynchronisedBatchNorm)
     x = whole_batch()[:5] if rank == 0 else whole_batch()[5:]
     x.requires_grad_(True)
     y = module(x)

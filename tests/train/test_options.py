@@ -18,7 +18,7 @@ from nas.core.optimisation.distributed import Processes
 from nas.core.optimisation.task import LoopState
 from nas.search_spaces import Network
 from nas.train import TrainedNetwork, TrainSettings, load_trained, train
-from nas.train.awp import perturbed
+from nas.train.awp import perturbed_weights
 from nas.train.methods.base import Criterion
 from nas.train.methods.standard import Standard
 from nas.train.training import Classification
@@ -88,7 +88,7 @@ def test_weights_are_perturbed_along_their_gradient_by_their_own_size(dataset: D
         zip([name for name, _ in network.named_parameters()], torch.autograd.grad(loss, list(network.parameters())))
     )
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    with perturbed(network, (F.cross_entropy(network(x), y) for _ in range(1)), 0.02, Processes()):
+    with perturbed_weights(network, (F.cross_entropy(network(x), y) for _ in range(1)), 0.02, Processes()):
         for name, weight in network.named_parameters():
             w, g = before[name], slopes[name]
             expected = w + 0.02 * w.norm() * g / g.norm() if w.dim() > 1 else w
@@ -115,7 +115,7 @@ def test_awp_takes_the_gradient_at_the_perturbed_weights(dataset: Dataset, descr
     task.gradients((x, y, x), lambda loss: loss)
     network = plain.model
     network.zero_grad()
-    with perturbed(network, (F.cross_entropy(network(x), y) for _ in range(1)), 0.05, Processes()):
+    with perturbed_weights(network, (F.cross_entropy(network(x), y) for _ in range(1)), 0.05, Processes()):
         F.cross_entropy(network(x), y).backward()
     for first, second in zip(gradients(task.model), gradients(network)):
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
@@ -225,7 +225,7 @@ def test_compile_compiles_what_steps_and_attacks_call(
     assert not calls
     compiled = train(describe(), dataset, recipe(method="pgd", epochs=1, compile=True), tmp_path / "c", 0, CPU)[1]
     assert compiled.history == plain.history
-    assert calls.count("Outputting") == 3  # steps
+    assert calls.count("OutputsOfInputs") == 3  # steps
     assert calls.count("Network") == 3 * 3 + 1 + 2 + 1  # attack steps; validation: clean, its attack, attacked
 
 

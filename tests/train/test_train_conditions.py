@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.train.conditions import CONDITIONS, OF_METHODS, users, uses
+from nas.train.conditions import CONDITIONS, METHOD_KEYS, method_uses, methods_using
 from nas.train.methods import METHODS
 from nas.train.settings import TrainSettings
 
@@ -19,19 +19,19 @@ JUDGED = {"eps", "step_size", "validation_steps"}  # of the PGD on validation im
 
 
 def test_a_training_uses_what_its_steps_and_its_judge_read() -> None:
-    assert len(OF_METHODS) == 8
+    assert len(METHOD_KEYS) == 8
     assert METHODS.names() == sorted(STEPS)
     for method in METHODS.names():
         judged = JUDGED if method != "standard" else set()
-        assert {key for key in OF_METHODS if uses(method, key)} == STEPS[method] | judged
-        assert {key for key in OF_METHODS if uses(method, key, validated=True)} == STEPS[method] | judged
-        assert {key for key in OF_METHODS if uses(method, key, validated=False)} == STEPS[method]
-        assert not uses(method, "epochs", validated=False)  # which is no method's
+        assert {key for key in METHOD_KEYS if method_uses(method, key)} == STEPS[method] | judged
+        assert {key for key in METHOD_KEYS if method_uses(method, key, validated=True)} == STEPS[method] | judged
+        assert {key for key in METHOD_KEYS if method_uses(method, key, validated=False)} == STEPS[method]
+        assert not method_uses(method, "epochs", validated=False)  # which is no method's
 
 
 def test_who_uses_a_key() -> None:
-    assert users("free_alpha") == ["free"]
-    assert users("validation_steps") == [method for method in METHODS.names() if method != "standard"]
+    assert methods_using("free_alpha") == ["free"]
+    assert methods_using("validation_steps") == [method for method in METHODS.names() if method != "standard"]
 
 
 @pytest.mark.parametrize(

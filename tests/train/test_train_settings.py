@@ -14,7 +14,7 @@ from nas.core.optimisation.lr_schedule import Schedule
 from nas.core.optimisation.perturb import Walk
 from nas.search_spaces import SPACES
 from nas.train import METHODS, TrainSettings
-from nas.train.training import plan_of
+from nas.train.training import loop_plan
 
 NASBENCH201 = {  # Dong and Yang, ICLR 2020 (arXiv:2001.00326), table 1 and section 2.3
     "epochs": 200,
@@ -155,14 +155,14 @@ def test_every_option_of_the_loop_reaches_it() -> None:
         "rise": 0.4, "momentum": 0.8, "nesterov": False, "weight_decay": 0.003, "clip": 2.5, "select": "last",
         "ema": 0.99, "precision": "fp16", "loss_limit": 77.0, "check_steps": 9, "save_steps": 11, "save_minutes": 3.5,
     }  # fmt: skip
-    plan = plan_of(TrainSettings(**values))
+    plan = loop_plan(TrainSettings(**values))
     assert plan.schedule == Schedule(7, 0.3, 0.02, "step", 1.5, [2, 4], 0.25, 0.4)
     of_plan = ("momentum", "nesterov", "weight_decay", "clip", "select", "ema")
     of_plan = (*of_plan, "loss_limit", "check_steps", "save_steps", "save_minutes")
     assert {key: getattr(plan, key) for key in of_plan} == {key: values[key] for key in of_plan}
     assert plan.scaled
-    assert not plan_of(TrainSettings(precision="bf16")).scaled
-    assert not plan_of(TrainSettings()).scaled
+    assert not loop_plan(TrainSettings(precision="bf16")).scaled
+    assert not loop_plan(TrainSettings()).scaled
 
 
 def test_a_schedule_says_its_defaults() -> None:

@@ -16,7 +16,7 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train import training as module
-from nas.train.training import Classification, check_selection, larger_batch
+from nas.train.training import Classification, check_selection, large_batch_note
 
 CPU = torch.device("cpu")
 Describe = Callable[..., TrainedNetwork]
@@ -45,7 +45,7 @@ def right(task: Classification, images: Tensor, labels: Tensor) -> Tensor:
 def test_every_validation_image_counts_once(
     task: Any, dataset: Dataset, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "VALIDATED", chunk)
+    monkeypatch.setattr(module, "VALIDATION_BATCH_SIZE", chunk)
     made = task()
     x, y = dataset.validation.images.float() / 255, dataset.validation.labels
     assert made.validate(0) == {"val_accuracy": pytest.approx(right(made, x, y).sum().item() / 30)}
@@ -78,7 +78,7 @@ def test_the_attack_of_the_validation_is_the_same_in_every_epoch(
     task: Any, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PGD of validation_steps from x + U(-eps, eps) by a seed of each chunk, on the sum of the cross-entropies."""
-    monkeypatch.setattr(module, "VALIDATED", 20)
+    monkeypatch.setattr(module, "VALIDATION_BATCH_SIZE", 20)
     made = task(method="trades")
     seen: list[tuple[Tensor, Tensor, float, int, float]] = []
 
@@ -160,8 +160,8 @@ def test_the_best_epoch_needs_images_to_judge_by(select: str, withheld: float, f
 
 
 def test_a_batch_larger_than_the_data_is_said() -> None:
-    assert larger_batch("label", 10, 10) is None
-    assert larger_batch("label", 9, 10) is None
-    words = larger_batch("label", 11, 10)
+    assert large_batch_note("label", 10, 10) is None
+    assert large_batch_note("label", 9, 10) is None
+    words = large_batch_note("label", 11, 10)
     assert words is not None
     assert words.startswith("label.batch_size=11 is more than the 10 images that are trained on")

@@ -1,4 +1,4 @@
-"""How a step is trained: on clean images, or on adversarial ones made in one of several ways."""
+"""Training methods: on clean images, or on adversarial ones that are made in one of several ways."""
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.train.methods.base import Method
@@ -9,7 +9,7 @@ METHODS: Registry[type[Method]] = Registry(
 
 
 def adversarial(method: str) -> bool:
-    """Whether the training method of this name makes networks robust; unknown ones are refused."""
+    """Whether the method trains on adversarial images. Raises InputError if there is no method of this name."""
     return METHODS.get(method).adversarial
 
 

@@ -18,12 +18,12 @@ from nas.core.optimisation.shards import BatchShard
 Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`
 Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # outputs and labels to the loss
 
-HALF_GAIN = 1024.0  # of an attack's objective in float16, whose input gradients would underflow; no sign changes
+FLOAT16_GAIN = 1024.0  # factor of an attack's objective in float16, against underflow; no sign of a gradient changes
 
 
 @dataclass
 class MethodOptions(Section):
-    """The attacks of all methods; which of the keys one reads is said by its `reads`."""
+    """The options of the attacks of all methods; `Method.reads` lists those that a method reads."""
 
     eps: float = 8 / 255  # radius of the L∞ ball, images in [0, 1]
     step_size: float = 2 / 255  # pgd, trades; and the validation's PGD
@@ -43,43 +43,43 @@ OPTIONS = tuple(option.name for option in fields(MethodOptions))
 
 
 class Method:
-    """Makes the training examples of each batch and says what is minimised on them. Made once per training.
+    """Makes the training examples of each batch and computes the loss on them.
 
-    For every batch `draw` is called once, then `replays` times `examples`, `inputs`, `loss` and `after` in this order,
-    for each part of the batch (all but `after`, which follows the last part). `passes` tells the input gradients per
-    image and step, `forwards` the passes with weight gradients: what a step costs. The first line of a subclass's
-    docstring is what `nas list` says of it.
+    Lifetime: a training makes one. For every batch it calls `draw` once, then `replays` times: `examples`, `inputs` and
+    `loss` for each part of the batch, and `after` when all parts are done. `passes` (gradients of the input per image
+    and step) and `forwards` (passes with gradients of the weights) are the cost of a step. `nas list` shows the first
+    line of a subclass's docstring.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]  # in prose
     adversarial: ClassVar[bool] = True
-    reads: ClassVar[frozenset[str] | None] = None  # which of `OPTIONS` it reads; None, or not stated anew: any
+    reads: ClassVar[frozenset[str] | None] = None  # the `OPTIONS` that it reads; not inherited; None for all
     forwards: ClassVar[int] = 1
 
     def __init__(self, settings: MethodOptions, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
         self.settings = settings
         self.model = model
         self.logits = logits  # of the model, in the precision of the training
-        self.gain = 1.0  # of an attack's objective; `HALF_GAIN` where the precision of the training is float16
+        self.gain = 1.0  # factor of an attack's objective; `FLOAT16_GAIN` if training is in float16
 
     @classmethod
     def passes(cls, settings: MethodOptions) -> int:
-        """Input gradients per image and step."""
+        """The number of gradients of the input per image and step."""
         return 0
 
     @classmethod
     def walk(cls, settings: MethodOptions) -> Walk | None:
-        """The steps of its attack on an image; `None` where it does not attack."""
+        """The number and the length of the steps of its attack; None if it does not attack."""
         return None
 
     @classmethod
     def replays(cls, settings: MethodOptions) -> int:
-        """Optimiser steps on each batch."""
+        """The number of optimiser steps on each batch."""
         return 1
 
     def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
-        """Where the attack on images x starts; x itself by default."""
+        """The starting points of the attack on images x; x itself by default."""
         return x
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
@@ -87,25 +87,25 @@ class Method:
         return x
 
     def inputs(self, x: Tensor, examples: Tensor) -> tuple[Tensor, ...]:
-        """What goes through the network in train mode, one after the other."""
+        """The batches that go through the network in train mode, one after the other."""
         return (examples,)
 
     def loss(self, outputs: Outputs, y: Tensor, criterion: Criterion) -> Tensor:
-        """What is minimised, from the outputs on `inputs`."""
+        """The loss, from the outputs for `inputs`."""
         return criterion(outputs[0], y)
 
     def after(self) -> None:
-        """The gradients of a step are there; the weights have not moved yet."""
+        """Called when all gradients of a step are computed, before the optimiser moves the weights."""
 
     def state_dict(self) -> State:
-        """What the next batch depends on."""
+        """All that the next batch depends on."""
         return {}
 
     def load_state_dict(self, state: State) -> None:
         """Inverse of `state_dict`."""
 
     def attacked(self, objective: Objective, x: Tensor, start: Tensor, step: float, steps: int) -> Tensor:
-        """PGD within the ball, with the network in eval mode; `objective` is summed over the images."""
+        """PGD in the L∞ ball of radius eps, with the network in eval mode; `objective` is a sum over the images."""
         with eval_mode(self.model):
             return pgd(lambda z: self.gain * objective(z), x, self.settings.eps, step, steps, start=start)
 

@@ -29,8 +29,8 @@ class Free(Method):
 
     def __init__(self, settings: MethodOptions, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
         super().__init__(settings, model, logits)
-        self.delta: Tensor | None = None  # of the batch's images here
-        self.parts: list[Tensor] = []  # those of the step under way
+        self.delta: Tensor | None = None  # δ of this process's images of the batch
+        self.parts: list[Tensor] = []  # δ of the parts of the present step
 
     @classmethod
     def walk(cls, settings: MethodOptions) -> Walk:
@@ -43,7 +43,7 @@ class Free(Method):
     def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
         if self.delta is None:
             self.delta = torch.zeros_like(x)
-        return self.delta  # the same memory throughout: later steps on the batch see how it moves
+        return self.delta  # always the same memory: `after` changes it for the next step
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
         part = start.detach().requires_grad_(True)

@@ -1,4 +1,4 @@
-"""Training by a surrogate loss that trades accuracy for robustness."""
+"""TRADES: a loss that trades accuracy for robustness."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nas.core.optimisation.perturb import Walk, eval_mode, normal_noise
 from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Criterion, Method, MethodOptions, Outputs
 
-START = 0.001  # standard deviation of the attack's start; at x itself the divergence has no gradient
+START_DEVIATION = 0.001  # of the noise at which the attack starts; at x itself the divergence has no gradient
 
 
 def divergence(logits: Tensor, clean: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class TRADES(Method):
         return settings.steps, settings.step_size
 
     def draw(self, x: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
-        return normal_noise(x, START, generator, shard)
+        return normal_noise(x, START_DEVIATION, generator, shard)
 
     def examples(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
         with eval_mode(self.model), torch.no_grad():
@@ -60,5 +60,5 @@ class TRADES(Method):
 
     def loss(self, outputs: Outputs, y: Tensor, criterion: Criterion) -> Tensor:
         (clean, _), (attacked, _) = outputs
-        apart = divergence(attacked.float(), clean.float()) / len(y)
-        return criterion(outputs[0], y) + self.settings.trades_beta * apart
+        disagreement = divergence(attacked.float(), clean.float()) / len(y)
+        return criterion(outputs[0], y) + self.settings.trades_beta * disagreement

@@ -20,7 +20,7 @@ from nas.runs.stages.forecast import Cost, Speed, makespan, workers_of
 from nas.runs.torchrun import train_on_all_processes
 from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
-from nas.train import METHODS, check_parts, check_recipe, larger_batch
+from nas.train import METHODS, check_parts, check_recipe, large_batch_note
 
 
 def check(settings: Settings, dataset: Dataset) -> None:
@@ -28,7 +28,7 @@ def check(settings: Settings, dataset: Dataset) -> None:
     space = SPACES.get(settings.space)()
     check_parts(settings.train, len(dataset.train), distributed.current().count)
     check_recipe(settings.train, space.build(space.largest(), dataset.num_classes, **vars(settings.model)))
-    log_warning(larger_batch("train", settings.train.batch_size, len(dataset.train)))
+    log_warning(large_batch_note("train", settings.train.batch_size, len(dataset.train)))
 
 
 def check_connected(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from nas.core.io import checkpoint
 from nas.core.seeds import seeded
 from nas.search_spaces import Network
 from nas.train.exported import DESCRIPTION, FORMAT, WEIGHTS, load
-from nas.train.trained import TrainedNetwork
+from nas.train.trained_network import TrainedNetwork
 
 TRAINED = TrainedNetwork(
     *("mine", "nasbench201", CELL, {"channels": 1, "cells_per_stage": 1}, 2, 8),
