@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import device, seconds
+from nas.bench.measuring.timing import device, seconds
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
 from nas.core.io.records import Json

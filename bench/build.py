@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import forward_backward, seconds
+from nas.bench.measuring.timing import forward_backward, seconds
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES, SearchSpace
 

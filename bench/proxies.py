@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import device, forward_backward, peak_megabytes, seconds
+from nas.bench.measuring.timing import device, forward_backward, peak_megabytes, seconds
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES

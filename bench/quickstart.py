@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import seconds
+from nas.bench.measuring.timing import seconds
 from nas.core.errors import NasError
 from nas.core.io.records import Json
 

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import device, seconds
-from nas.bench.transcription import TranscribedSupernet
+from nas.bench.measuring.timing import device, seconds
+from nas.bench.measuring.transcription import TranscribedSupernet
 from nas.core.data import Dataset, Split
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import torch
 
 from nas.bench.base import Bench, Limit
-from nas.bench.growth import STORE, Mark, grown
+from nas.bench.measuring.growth import STORE, Mark, grown
+from nas.bench.measuring.spread import nap, overhead, used, used_by_search, warmed
+from nas.bench.measuring.timing import available_megabytes, device, seconds
 from nas.bench.proxies import batch, batch_size
-from nas.bench.spread import nap, overhead, used, used_by_search, warmed
-from nas.bench.timing import available_megabytes, device, seconds
 from nas.core.execution.executor import LOCAL, RAY, Executor, ExecutorSettings, executor_for
 from nas.core.io.records import Json
 from nas.scoring.loop import WINDOW

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import seconds
+from nas.bench.measuring.timing import seconds
 from nas.core.io.records import Json
 from nas.search_spaces import SPACES, SearchSpace
 from nas.search_spaces.literal import NotationError, Reader

@@ -9,7 +9,7 @@ from statistics import median
 from typing import ClassVar
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import seconds
+from nas.bench.measuring.timing import seconds
 from nas.core.io.records import Json
 
 ROUNDS = 11  # of both, in turn; their medians count

@@ -9,7 +9,7 @@ from statistics import median
 from typing import ClassVar
 
 from nas.bench.base import Bench, Limit
-from nas.bench.timing import peak_megabytes, seconds
+from nas.bench.measuring.timing import peak_megabytes, seconds
 from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.search_spaces import NASBench201

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.bench.base import Bench, Limit
-from nas.bench.loaders import throughput
-from nas.bench.timing import device, seconds
+from nas.bench.measuring.loaders import throughput
+from nas.bench.measuring.timing import device, seconds
 from nas.core.data import Dataset, Split
 from nas.core.io.records import Json
 from nas.core.optimisation.trainer import Loop

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 from clock import Clock
 
-from nas.bench import spread, timing
+from nas.bench.measuring import spread, timing
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What `nas.bench.timing.seconds` and `nas.bench.spread` read in the test; the processor works a quarter of it."""
+    """The time that `seconds` and `spread` read in the test; the processor works for a quarter of it."""
     found = Clock()
     monkeypatch.setattr(timing, "perf_counter", found)
     names = SimpleNamespace(monotonic=found, perf_counter=found, process_time=lambda: found() / 4, sleep=found.go_on)

@@ -9,7 +9,7 @@ import torch
 from clock import Clock
 
 from nas.bench import BENCHES, proxies
-from nas.bench.timing import peak_megabytes, seconds
+from nas.bench.measuring.timing import peak_megabytes, seconds
 from nas.search_spaces import NASBench201, Network
 from nas.strategies.proxies import PROXIES
 

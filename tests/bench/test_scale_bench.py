@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from clock import Clock
 
-from nas.bench import BENCHES, scale, spread
-from nas.bench.growth import STORE, Mark
+from nas.bench import BENCHES, scale
+from nas.bench.measuring import spread
+from nas.bench.measuring.growth import STORE, Mark
 from nas.core.execution.executor import Executor
 from nas.core.storage.base import TaskResult
 
@@ -90,7 +91,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> scale.ScaleBench:
 
 
 def in_this_process(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
-    from nas.bench.growth import _grown
+    from nas.bench.measuring.growth import _grown
 
     return _grown(strategy, ask, marks)
 
@@ -116,7 +117,7 @@ def test_the_memory_that_a_search_keeps_per_evaluation_is_seen(monkeypatch: pyte
         search.step = lambda: (kept.append(b"1" * 33 * 2**20), step())  # not from the heap
         return search
 
-    monkeypatch.setattr("nas.bench.growth.search_of", leaking)
+    monkeypatch.setattr("nas.bench.measuring.growth.search_of", leaking)
     first, last = in_this_process("random", 2, [2, 10])
     assert last.kept == 10
     assert last.megabytes - first.megabytes > 60

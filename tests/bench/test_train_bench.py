@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.bench import BENCHES, loaders, train
+from nas.bench import BENCHES, train
+from nas.bench.measuring import loaders
 from nas.bench.train import TrainBench
 from nas.train import TrainSettings
 

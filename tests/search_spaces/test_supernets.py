@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.bench.transcription import TranscribedSupernet
+from nas.bench.measuring.transcription import TranscribedSupernet
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.search_spaces.darts.depthwise import depthwise

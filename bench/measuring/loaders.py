@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Images
 from torchvision import transforms
 
-from nas.bench.timing import device, seconds
+from nas.bench.measuring.timing import device, seconds
 from nas.core.data import Dataset, Split
 from nas.core.optimisation.trainer import Loop
 from nas.search_spaces import SPACES, BuildSettings

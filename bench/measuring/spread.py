@@ -12,7 +12,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from nas.bench.timing import resident_megabytes
+from nas.bench.measuring.timing import resident_megabytes
 from nas.core.errors import NasError
 from nas.core.execution.executor import Executor
 from nas.core.storage.base import Metrics, Store, TaskResult

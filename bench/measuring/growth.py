@@ -11,8 +11,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from nas.bench.spread import METRIC, search_of
-from nas.bench.timing import resident_megabytes
+from nas.bench.measuring.spread import METRIC, search_of
+from nas.bench.measuring.timing import resident_megabytes
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.search_spaces import SPACES
