@@ -54,12 +54,12 @@ class _WholeRun(RunCommand):
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.forecast import measure_speed, network_of
-        from nas.searches import search_stage
+        from nas.searches import search_cost
 
         settings = worker.settings
         methods = [method for method in settings.run.trainings for _ in range(2 if settings.run.random else 1)]
-        searching = search_stage.cost(worker)
-        speed = measure_speed(settings, worker.dataset, network_of(worker, search_stage.feasible(worker)[0]))
+        searching = search_cost.cost(worker)
+        speed = measure_speed(settings, worker.dataset, network_of(worker, search_cost.feasible(worker)[0]))
         return {
             "search": searching,
             "train": train_stage.cost(settings, methods, worker.dataset, speed),

@@ -43,9 +43,9 @@ class Search(RunCommand):
         reach.warn(self.reader(), settings)
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
-        from nas.searches import search_stage
+        from nas.searches import search_cost
 
-        return {"search": search_stage.cost(worker)}
+        return {"search": search_cost.cost(worker)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.runs.stages.context import run_context

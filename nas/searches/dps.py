@@ -1,4 +1,4 @@
-"""Discrete proxy search: settings under which Eproxy ranks a few labelled architectures rightly."""
+"""Discrete proxy search: find settings under which Eproxy ranks a few labelled architectures correctly."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from nas.results import Agreement, DpsResult, HeldOut
 from nas.runs.run_folder import Run, Stage
 from nas.runs.stages.context import Watcher
 from nas.search_spaces import SPACES
-from nas.searches.dps_fitness import agreement, compared
-from nas.searches.dps_losses import PLAIN, Task, Work, changes, options_of, variants
+from nas.searches.dps_fitness import agreement, compare
+from nas.searches.dps_losses import BASELINE, LossTask, LossWorker, changes, options_of, variants
 from nas.searches.loop import Search, Unconstrained
 from nas.settings.schema import Settings
 from nas.strategies import Goal
@@ -37,14 +37,14 @@ SETTINGS_FILE = "eproxy.yaml"  # in the run's folder
 
 @dataclass(frozen=True)
 class DPSOptions:
-    """How long is searched; the first three defaults are the paper's and its release's."""
+    """The length of the search; the first three defaults are those of the paper and its release."""
 
-    evaluations: int = 200  # different settings, those of the first population among them
+    evaluations: int = 200  # different settings, with those of the first population
     population: int = 40
     tournament: int = 10
     finalists: int = 5  # the best settings, which are evaluated again
-    draws: int = 5  # so often, the first time included
-    errors: float = 1.0  # the fewest changes within so many standard errors of the best win; 0: the best wins
+    draws: int = 5  # evaluations of each of them, with the first one
+    errors: float = 1.0  # the fewest changes within so many standard errors of the best are chosen; 0: the best is
 
     def check(self) -> None:
         if self.evaluations < 1:
@@ -61,39 +61,40 @@ class DPSOptions:
 
 
 def check(settings: Settings) -> None:
-    """`InputError` for what would stop the run later, before anything is written."""
+    """Raises InputError for what would stop the run later, before anything is written."""
     settings.check_single_seed("dps")
     if not settings.proxies.eproxy.use_barrier:
         raise InputError(
             "Expected a barrier for nas dps, which searches its kernel and initialisation, but got "
             "proxies.eproxy.use_barrier=false; leave it out."
         )
-    Work(settings).losses()  # has data and a batch to draw
+    LossWorker(settings).losses()  # raises InputError if data are missing or too few for a batch
 
 
 def execute(run: Run, watcher: Watcher) -> DpsResult:
-    """Search for a setting, write its file, and say how well it ranks architectures that it did not see."""
+    """Search for a setting, write its file, and report how well it ranks architectures that the search did not see."""
     settings, extra = run.settings, run.extra
     seen: Labels = [(text, value) for text, value in extra["labels"]]
     unseen: Labels = [(text, value) for text, value in extra["held_out"]]
     _check_constant(run, [text for text, _ in [*seen, *unseen]])
-    work = Work(settings, frozenset(text for text, _ in seen))
+    work = LossWorker(settings, frozenset(text for text, _ in seen))
     with executor_for(work, settings.executor, settings.torch_device().type) as executor:
+        search = SettingsSearch(run, seen, executor, watcher)
         run.check_data_unchanged(work.worker.dataset)
         with run.stage("dps") as stage:
-            found = _search(run, seen, executor, watcher, stage)
+            best = search.search(stage)
         with run.stage("held-out") as stage:
-            report = _report(run, found.setting, unseen, executor, watcher, stage)
-    text = settings_file(settings, found, len(seen))
+            report = search.report(best.setting, unseen, stage)
+    text = settings_file(settings, best, len(seen))
     write_text(run.folder / SETTINGS_FILE, text)
     if extra["output"] is not None:
         write_text(Path(extra["output"]), text)
     return run.finish(
         DpsResult(
-            setting=found.setting,
-            options=config.plain(options_of(settings.proxies.eproxy, found.setting)),
-            labels=Agreement(len(seen), found.spearman, found.spearman_plain),
-            evaluated=found.evaluated,
+            setting=best.setting,
+            options=config.plain(options_of(settings.proxies.eproxy, best.setting)),
+            labels=Agreement(len(seen), best.spearman, best.spearman_plain),
+            evaluated=best.evaluated,
             held_out=report,
             file=extra["output"] or str(SETTINGS_FILE),
             seconds=run.seconds(),
@@ -102,9 +103,9 @@ def execute(run: Run, watcher: Watcher) -> DpsResult:
 
 
 def _check_constant(run: Run, labelled: list[str]) -> None:
-    """Say how many architectures are constant classifiers, which have no loss and come last in any ranking.
+    """Log how many architectures are constant classifiers, which have no loss and come last in any ranking.
 
-    `InputError` in a run of an older version, in which they had one.
+    Raises InputError in a run of an older version, in which they had one.
     """
     space, scored = SPACES.get(run.settings.space)(), vars(run.settings.scoring)
     constant = [text for text in labelled if not space.connected(space.parse(text), **scored)]
@@ -121,12 +122,12 @@ def _check_constant(run: Run, labelled: list[str]) -> None:
     )
 
 
-Tasks = Executor[Task, list[float | str]]
+LossExecutor = Executor[LossTask, list[float | str]]
 
 
 @dataclass(frozen=True)
-class Found:
-    """The best setting, its rho on the labelled architectures, and plain Eproxy's; kept as a fact by these names."""
+class BestSetting:
+    """The best setting, its rho on the labelled architectures, and that of plain Eproxy; a fact with these keys."""
 
     setting: str
     spearman: float
@@ -134,72 +135,117 @@ class Found:
     evaluated: int
 
 
-def _search(run: Run, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> Found:
-    kept = run.store.get("dps/found")
-    if kept is not None:
-        return Found(**kept)
-    options = DPSOptions(**run.extra["options"])
-    goal = Goal("spearman")
-    space: Any = Genes()
-    strategy = _FromStart(
-        space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
-    )
-    strategy.start = space.of(run.settings.proxies.eproxy)
-    problem = Unconstrained(space, strategy, lambda keys, tick: (_evaluated(key, seen, executor, tick) for key in keys))
-    # one setting at a time, as published: what runs in parallel are the architectures
-    looking = Search(problem, options.evaluations, 1, run.store)
-    watcher.stage("dps", options.evaluations)
-    while not looking.finished:
-        looking.step(stage.flush)
-        best = max((one.result["spearman"] for one in run.store.history() if one.result), default=0.0)
-        watcher.update(looking.evaluated, f"best rho {best:.3f}")
-        stage.flush()
-    plain = PLAIN if strategy.start is None else str(strategy.start)
-    rhos = _confirmed(run, plain, seen, executor, watcher, stage)
-    setting = preferred({text: rho for text, rho in rhos.items() if text != PLAIN}, plain, len(seen), options.errors)
-    found = Found(setting, rhos[setting], rhos[plain], looking.evaluated)
-    run.store.put("dps/found", asdict(found))
-    return found
+@dataclass(frozen=True)
+class SettingsSearch:
+    """The search of a run for the setting that ranks the labelled architectures `seen` best."""
 
+    run: Run
+    seen: Labels
+    executor: LossExecutor
+    watcher: Watcher
 
-def _confirmed(run: Run, plain: str, seen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> dict[str, float]:
-    """The rhos of the best settings and of the plain one, the mean over several draws of weights, features and batch.
-
-    One draw's rho is noisy (the training is chaotic), and the best of many by it is the luckiest; so the
-    finalists are evaluated again, with all values of the FLOPs term, which needs no training of its own.
-    """
-    options = DPSOptions(**run.extra["options"])
-    first = {one.key: one.result for one in run.store.history() if one.result is not None}
-    by_loss: dict[str, str] = {}  # settings that differ in the FLOPs term alone: the first of them
-    for text in first:
-        by_loss.setdefault(min(variants(text)), text)
-    best = sorted(by_loss.values(), key=lambda text: -max(first[text][one] for one in variants(text)))[
-        : options.finalists
-    ]
-    alike = any(min(variants(text)) == min(variants(plain)) for text in best)
-    finalists = best if alike else [*best, plain]
-    watcher.stage("again", len(finalists) * (options.draws - 1))
-    rhos: dict[str, list[float]] = {}
-    for number, text in enumerate(finalists):
-        for draw in range(options.draws):
-            key = f"again/{draw}/{text}"
-            metrics = first.get(text) if draw == 0 else run.store.get(key)
-            if metrics is None:
-                metrics = _evaluated(text, seen, executor, stage.flush, draw).result or {}
-                run.store.put(key, metrics)
-            for one in variants(text):
-                rhos.setdefault(one, []).append(metrics[one])
-            watcher.update(number * (options.draws - 1) + draw, "")
+    def search(self, stage: Stage) -> BestSetting:
+        """Search for the best setting; the stored one if the search has ended before."""
+        run, watcher = self.run, self.watcher
+        stored = run.store.get("dps/found")
+        if stored is not None:
+            return BestSetting(**stored)
+        options = DPSOptions(**run.extra["options"])
+        goal = Goal("spearman")
+        space: Any = Genes()
+        strategy = EvolutionFromStart(
+            space, (goal,), derive(run.settings.seed, "dps"), EvolutionOptions(options.population, options.tournament)
+        )
+        strategy.start = space.of(run.settings.proxies.eproxy)
+        problem = Unconstrained(space, strategy, lambda keys, tick: (self._evaluate(key, tick) for key in keys))
+        # one setting at a time, as published: what runs in parallel are the architectures
+        loop = Search(problem, options.evaluations, 1, run.store)
+        watcher.stage("dps", options.evaluations)
+        while not loop.finished:
+            loop.step(stage.flush)
+            best = max((one.result["spearman"] for one in run.store.history() if one.result), default=0.0)
+            watcher.update(loop.evaluated, f"best rho {best:.3f}")
             stage.flush()
-    return {text: sum(values) / len(values) for text, values in rhos.items()}
+        plain = BASELINE if strategy.start is None else str(strategy.start)
+        rhos = self._evaluate_finalists(plain, stage)
+        setting = preferred(
+            {text: rho for text, rho in rhos.items() if text != BASELINE}, plain, len(self.seen), options.errors
+        )
+        best_setting = BestSetting(setting, rhos[setting], rhos[plain], loop.evaluated)
+        run.store.put("dps/found", asdict(best_setting))
+        return best_setting
+
+    def _evaluate_finalists(self, plain: str, stage: Stage) -> dict[str, float]:
+        """The rhos of the best settings and the plain one, each the mean over draws of weights, features and batch.
+
+        The rho of one draw is noisy (the training is chaotic), and the best of many such values is partly luck. So the
+        finalists are evaluated again, with all values of the FLOPs term, which needs no training of its own.
+        """
+        run, watcher = self.run, self.watcher
+        options = DPSOptions(**run.extra["options"])
+        first = {one.key: one.result for one in run.store.history() if one.result is not None}
+        by_loss: dict[str, str] = {}  # settings that differ in the FLOPs term alone: the first of them
+        for text in first:
+            by_loss.setdefault(min(variants(text)), text)
+        best = sorted(by_loss.values(), key=lambda text: -max(first[text][one] for one in variants(text)))[
+            : options.finalists
+        ]
+        alike = any(min(variants(text)) == min(variants(plain)) for text in best)
+        finalists = best if alike else [*best, plain]
+        watcher.stage("again", len(finalists) * (options.draws - 1))
+        rhos: dict[str, list[float]] = {}
+        for number, text in enumerate(finalists):
+            for draw in range(options.draws):
+                key = f"again/{draw}/{text}"
+                metrics = first.get(text) if draw == 0 else run.store.get(key)
+                if metrics is None:
+                    metrics = self._evaluate(text, stage.flush, draw).result or {}
+                    run.store.put(key, metrics)
+                for one in variants(text):
+                    rhos.setdefault(one, []).append(metrics[one])
+                watcher.update(number * (options.draws - 1) + draw, "")
+                stage.flush()
+        return {text: sum(values) / len(values) for text, values in rhos.items()}
+
+    def _evaluate(self, text: str, tick: Callable[[], None], draw: int = 0) -> TaskResult[str, Metrics]:
+        """How well a setting (`spearman`) and each of its `variants` rank the labelled architectures."""
+        begun = time.perf_counter()
+        texts = variants(text)
+        losses: dict[str, list[float | None]] = {one: [None] * len(self.seen) for one in texts}
+        for done in self.executor.map(enumerate(LossTask(arch, tuple(texts), draw) for arch, _ in self.seen), tick):
+            for place, one in enumerate(texts):
+                losses[one][done.key] = _loss(done.result, place)
+        accuracies = [accuracy for _, accuracy in self.seen]
+        rhos = {one: agreement(values, accuracies) for one, values in losses.items()}
+        metrics = {"spearman": rhos[text], "failed": float(losses[text].count(None)), **rhos}
+        return TaskResult(text, metrics, None, time.perf_counter() - begun)
+
+    def report(self, setting: str, unseen: Labels, stage: Stage) -> HeldOut | None:
+        """How plain Eproxy and the best setting rank the architectures that the search did not see."""
+        if len({accuracy for _, accuracy in unseen}) < 2:
+            return None
+        store = self.run.store
+        left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
+        self.watcher.stage("held-out", len(unseen))
+        for done in self.executor.map(enumerate(LossTask(text, (BASELINE, setting)) for text in left), stage.flush):
+            losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
+            metrics = {name: loss for name, loss in losses.items() if loss is not None}
+            store.record(TaskResult(f"held-out/{left[done.key]}", metrics, done.failure, done.seconds))
+            self.watcher.update(len(unseen) - len(left) + done.key + 1, "")
+        evaluations = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
+        losses_of = {
+            name: [(one.result or {}).get(name) if one else None for one in evaluations] for name in ("plain", "dps")
+        }
+        return compare(losses_of, [accuracy for _, accuracy in unseen])
 
 
 def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) -> str:
-    """Of the settings whose rho is within so many standard errors of the best's, that with the fewest changed genes.
+    """Of the settings whose rho is within so many standard errors of the best, that with the fewest changed genes.
 
-    The FLOPs term is not counted, since it is chosen without training; of equally many changes the best rho wins. The
-    standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1), more than most settings differ by:
-    without this rule the best of many is the luckiest. It is Breiman's one-standard-error rule (CART, 1984).
+    The FLOPs term does not count, since it is chosen without training; of equally many changes the best rho is chosen.
+    The standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1), which is more than the distance
+    of most settings: without this rule, luck would decide among many. It is Breiman's one-standard-error rule (CART,
+    1984).
     """
     best = max(rhos.values())
     error = (1 - best**2) / math.sqrt(max(1, labels - 1))
@@ -207,15 +253,15 @@ def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) ->
     return min(good, key=lambda text: (changes(text, plain), -rhos[text]))
 
 
-class _FromStart(Evolution):
+class EvolutionFromStart(Evolution):
     """Evolution whose first population is the configured setting and others that differ from it in one gene.
 
-    The paper draws all of it at random; docs/eproxy.md says what that gave. The members of a tournament are drawn
-    without replacement, as in the release of DPS; its paper names regularised evolution and does not say.
+    The paper draws all of it at random; docs/eproxy.md shows the results of that. The members of a tournament are drawn
+    without replacement, as in the release of DPS; the paper names regularised evolution and does not say how.
     """
 
     draws_with_replacement = False
-    start: Any = None  # None: all of the first population is drawn
+    start: Any = None  # without it, the whole first population is drawn
 
     def _propose(self) -> Any:
         if self.start is None or len(self.population) >= self.options.population:
@@ -224,51 +270,18 @@ class _FromStart(Evolution):
         return space.neighbor(self.start, self.rng) if self.population else self.start
 
 
-def _evaluated(
-    text: str, seen: Labels, executor: Tasks, tick: Callable[[], None], draw: int = 0
-) -> TaskResult[str, Metrics]:
-    """How well the labelled architectures are ranked under a setting (`spearman`) and each of its `variants`."""
-    begun = time.perf_counter()
-    texts = variants(text)
-    losses: dict[str, list[float | None]] = {one: [None] * len(seen) for one in texts}
-    for done in executor.map(enumerate(Task(arch, tuple(texts), draw) for arch, _ in seen), tick):
-        for place, one in enumerate(texts):
-            losses[one][done.key] = _loss(done.result, place)
-    accuracies = [accuracy for _, accuracy in seen]
-    rhos = {one: agreement(values, accuracies) for one, values in losses.items()}
-    metrics = {"spearman": rhos[text], "failed": float(losses[text].count(None)), **rhos}
-    return TaskResult(text, metrics, None, time.perf_counter() - begun)
-
-
-def _report(run: Run, setting: str, unseen: Labels, executor: Tasks, watcher: Watcher, stage: Stage) -> HeldOut | None:
-    """Plain Eproxy and the setting found, on architectures that the search did not see."""
-    if len({accuracy for _, accuracy in unseen}) < 2:
-        return None
-    store = run.store
-    left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
-    watcher.stage("held-out", len(unseen))
-    for done in executor.map(enumerate(Task(text, (PLAIN, setting)) for text in left), stage.flush):
-        losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
-        metrics = {name: loss for name, loss in losses.items() if loss is not None}
-        store.record(TaskResult(f"held-out/{left[done.key]}", metrics, done.failure, done.seconds))
-        watcher.update(len(unseen) - len(left) + done.key + 1, "")
-    found = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
-    losses_of = {name: [(one.result or {}).get(name) if one else None for one in found] for name in ("plain", "dps")}
-    return compared(losses_of, [accuracy for _, accuracy in unseen])
-
-
 def _loss(values: list[float | str] | None, place: int) -> float | None:
     value = None if values is None else values[place]
     return value if isinstance(value, float) else None
 
 
-def settings_file(settings: Settings, found: Found, count: int) -> str:
-    """The YAML that `proxies.eproxy.settings` reads."""
-    values = config.plain(options_of(settings.proxies.eproxy, found.setting))
+def settings_file(settings: Settings, best: BestSetting, count: int) -> str:
+    """The YAML file that `proxies.eproxy.settings` takes."""
+    values = config.plain(options_of(settings.proxies.eproxy, best.setting))
     del values["settings"]
     scored = ", ".join(f"{key} {value}" for key, value in vars(settings.scoring).items())
     return (
-        f"# Settings of Eproxy by nas dps: the best of {found.evaluated}; Spearman's rho {found.spearman:.3f} on "
+        f"# Settings of Eproxy by nas dps: the best of {best.evaluated}; Spearman's rho {best.spearman:.3f} on "
         f"{count} accuracies.\n# Space {settings.space}, seed {settings.seed}, data {settings.data.name}, scored "
         f"network: {scored}.\n" + OmegaConf.to_yaml(values)
     )

@@ -7,30 +7,30 @@ import math
 from nas.core.statistics.ranks import spearman, spearman_difference
 from nas.results import HeldOut, Ranking, RhoDifference
 
-FRACTION = 0.1  # of the architectures: how many of the best are among those that the proxy puts first
+TOP = 0.1  # the fraction of architectures that count as the best, and as those that the proxy puts first
 
 
 def agreement(losses: list[float | None], accuracies: list[float]) -> float:
-    """Spearman's rho of -loss and accuracy. What has no loss ranks last; -1 where all rank the same."""
+    """Spearman's rho of -loss and accuracy; without a loss an architecture ranks last. -1 if all rank the same."""
     values = ranked(losses)
     return spearman(values, accuracies) if len(set(values)) > 1 else -1.0
 
 
 def ranked(losses: list[float | None]) -> list[float]:
-    """-loss, so that more is better; what has none comes last."""
+    """-loss, so that more is better; the value of an architecture without a loss is below all others."""
     last = 1 + max((loss for loss in losses if loss is not None), default=0.0)
     return [-(last if loss is None else loss) for loss in losses]
 
 
 def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
-    """Share of the best tenth of the architectures that is among the tenth of the lowest loss; ties by order."""
-    number = max(1, round(FRACTION * len(losses)))
+    """The fraction of the best tenth of the architectures that is in the tenth of the lowest loss; equals by order."""
+    number = max(1, round(TOP * len(losses)))
     best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
     first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]
     return len(set(best) & set(first)) / number
 
 
-def compared(losses: dict[str, list[float | None]], accuracies: list[float]) -> HeldOut:
+def compare(losses: dict[str, list[float | None]], accuracies: list[float]) -> HeldOut:
     """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
     plain, dps = (
         Ranking(agreement(values, accuracies), retrieval(values, accuracies), values.count(None))

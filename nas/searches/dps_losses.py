@@ -1,4 +1,4 @@
-"""Eproxy's losses of architectures under settings, in worker processes."""
+"""Eproxy's losses of architectures under its settings, computed in worker processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.passes.probe import Probe
 
-PLAIN = "plain"  # in the place of a setting: Eproxy as the configuration has it
+BASELINE = "plain"  # instead of a setting: Eproxy with the options of the configuration
 
 
 @dataclass(frozen=True)
-class Task:
-    """An architecture's losses under some settings, written as text, or `PLAIN`, with the random draws of a number."""
+class LossTask:
+    """The losses of an architecture under some settings (texts, or `BASELINE`) in one of several random draws."""
 
     arch: str
     settings: tuple[str, ...]
@@ -31,19 +31,19 @@ class Task:
 class Losses:
     """Eproxy's values of networks under one setting after the other.
 
-    What does not change is kept: the batch and its features, and the networks of the architectures in `kept` with
-    their first weights. Settings that differ in the FLOPs term alone are trained once.
+    The batch and its features are computed once, and the architectures in `cached` are built once, with their first
+    weights. Settings that differ only in the FLOPs term share one training.
     """
 
-    def __init__(self, worker: Worker, kept: frozenset[str], draw: int) -> None:
+    def __init__(self, worker: Worker, cached: frozenset[str], draw: int) -> None:
         seed = worker.settings.seed
-        self.kept = kept
+        self.cached = cached
         self.probes: dict[str, Probe] = {}
         self.base: EproxyOptions = worker.settings.proxies.eproxy
         self.scorer = worker.scorer(["eproxy"], seed if draw == 0 else derive(seed, "dps draw", draw))
 
-    def of(self, task: Task) -> list[float | str]:
-        """For each setting the loss, or why there is none."""
+    def of(self, task: LossTask) -> list[float | str]:
+        """For each setting the loss, or the reason why there is none."""
         try:
             probe = self.probes.get(task.arch) or self._probe(task.arch)
         except NasError as error:  # its logits do not depend on the image
@@ -67,29 +67,29 @@ class Losses:
         trained = self.scorer.trained
         arch = trained.space.parse(text)
         (probe,) = self.scorer.probes(arch, trained.cost(arch)).values()
-        if text in self.kept:
+        if text in self.cached:
             self.probes[text] = probe
         return probe
 
 
-class Work:
-    """What worker processes do: one `Task` after the other, with data and networks made once per process."""
+class LossWorker:
+    """Does one `LossTask` after the other in a worker process, which reads the data and builds networks once."""
 
-    def __init__(self, settings: Settings, kept: frozenset[str] = frozenset()) -> None:
+    def __init__(self, settings: Settings, cached: frozenset[str] = frozenset()) -> None:
         self.settings = settings
-        self.kept = kept
+        self.cached = cached
         self._losses: dict[int, Losses] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the data and networks, which another process makes itself."""
-        return Work, (self.settings, self.kept)
+        """Pickled without data and networks, which another process makes itself."""
+        return LossWorker, (self.settings, self.cached)
 
-    def __call__(self, task: Task) -> list[float | str]:
+    def __call__(self, task: LossTask) -> list[float | str]:
         return self.losses(task.draw).of(task)
 
     def losses(self, draw: int = 0) -> Losses:
         if draw not in self._losses:
-            self._losses[draw] = Losses(self.worker, self.kept, draw)
+            self._losses[draw] = Losses(self.worker, self.cached, draw)
         return self._losses[draw]
 
     @cached_property
@@ -98,19 +98,18 @@ class Work:
 
 
 def variants(text: str) -> list[str]:
-    """The setting with each value of its FLOPs term; the first is itself."""
-    if text == PLAIN:
+    """The setting with each value of its FLOPs term; the first is the setting itself."""
+    if text == BASELINE:
         return [text]
     setting = Genes().parse(text)
     return list(dict.fromkeys([text, *(str(replace(setting, alpha=alpha)) for alpha in SHARED["alpha"])]))
 
 
 def changes(text: str, plain: str) -> int:
-    """How many genes but the FLOPs term differ from the plain setting; a stage more or less counts with all its genes.
-
-    0 where the plain setting is no point of the space.
+    """How many genes without the FLOPs term differ from the plain setting; a stage more or less counts with all its
+    genes. 0 if the plain setting is no point of the space.
     """
-    if PLAIN in (text, plain):
+    if BASELINE in (text, plain):
         return 0
     one, other = Genes().parse(text), Genes().parse(plain)
     count = sum(getattr(one, gene) != getattr(other, gene) for gene in SHARED if gene != "alpha")
@@ -120,5 +119,5 @@ def changes(text: str, plain: str) -> int:
 
 
 def options_of(base: EproxyOptions, text: str) -> EproxyOptions:
-    """The options of a setting; what is no gene (channels of the target, iterations, ...) is as in `base`."""
-    return base if text == PLAIN else Genes().parse(text).options(base)
+    """The options of a setting; those that are no genes (channels of the target, iterations, ...) come from `base`."""
+    return base if text == BASELINE else Genes().parse(text).options(base)

@@ -1,4 +1,4 @@
-"""The search: ask a strategy, score what is new and allowed, tell it, and be able to stop at any moment."""
+"""The search: ask a strategy, evaluate what is new and allowed, tell it the metrics; it can stop at any moment."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from nas.strategies import Goal, Strategy
 from nas.strategies.pareto import undominated
 
 BEST = 5  # architectures in the result of a search for one goal
-REASONS = 100  # different ones that are told apart
-FRUITLESS = 50_000  # proposals without a new class after which the space counts as exhausted
+MAX_REASONS = 100  # different reasons of failures that are counted separately
+FRUITLESS = 50_000  # proposals without a new class, after which the space counts as exhausted
 Evaluate = Callable[[Sequence[str], Callable[[], None]], Iterable[TaskResult[str, Metrics]]]
 
 
@@ -61,10 +61,10 @@ class Unconstrained:
 class Search:
     """Runs the ask–tell strategy of a problem until `budget` different classes are evaluated.
 
-    Each class is scored once, through its representative; constraints are checked before. A step asks for `ask`
-    architectures, evaluates the new ones and tells all in the order asked; then the told evaluations and the strategy's
-    state are saved in one transaction. Evaluations are kept as they finish, so that a kill loses only those under way.
-    What was evaluated is in the store alone: memory does not grow with it.
+    Each class is evaluated once, through its representative; constraints are checked before. A step asks for `ask`
+    architectures, evaluates the new ones and tells all metrics in the order asked; then the history and the strategy's
+    state are saved in one transaction. Evaluations are stored as they finish, so that a kill loses only those that are
+    not finished. They are in the store alone: memory does not grow with their number.
     """
 
     def __init__(self, problem: Problem, budget: int, ask: int, store: Store) -> None:
@@ -118,7 +118,10 @@ class Search:
             raise self.problem.unsatisfied(FRUITLESS)
 
     def result(self, objective: str) -> SearchResult:
-        """The five best classes by the `objective` (of several goals: the Pareto front)."""
+        """The best classes by the `objective`: the first five, or the Pareto front of several goals.
+
+        Raises NasError if every evaluation failed.
+        """
         goals = self.strategy.goals
         fitness = array("d")
         for one in self._succeeded():
@@ -141,19 +144,19 @@ class Search:
         )
 
     def _succeeded(self) -> Iterator[TaskResult[str, Metrics]]:
-        """In the order told."""
+        """The evaluations with metrics, in the order of the history."""
         return (evaluation for evaluation in self.store.history() if evaluation.result is not None)
 
 
 def _best(fitness: np.ndarray) -> list[int]:
-    """The best rows first, by the first column; ties in their order. `fitness` is (n, goals)."""
+    """The numbers of the best rows of (n, goals), the best in the first column first; equals in their order."""
     if fitness.shape[1] > 1:
         return sorted(map(int, undominated(fitness)), key=lambda row: -fitness[row, 0])
     return [int(row) for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
 
 
 class Step(NamedTuple):
-    """An evaluation of a search, as the `number`th that it was told of."""
+    """The evaluation of a search with this number in its history."""
 
     number: int
     arch: str
@@ -163,9 +166,9 @@ class Step(NamedTuple):
 
 
 def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
-    """Every evaluation in the order told, with the best value so far.
+    """Every evaluation in the order of the history, with the best value so far.
 
-    Of more than `most` only every so-many-th, those that were the best so far, and the last.
+    Of more than `most` evaluations, only some at equal distances, those that were the best so far, and the last.
     """
     best = -math.inf
     rows = []
@@ -183,11 +186,11 @@ def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
 
 
 def failures(store: Store) -> dict[str, int]:
-    """How often evaluations failed for each reason; more than `REASONS` different ones are counted as one."""
+    """How often evaluations failed for each reason; beyond `MAX_REASONS` reasons, all others are counted as one."""
     counted: dict[str, int] = {}
     for evaluation in store.history():
         if evaluation.result is None:
             reason = evaluation.failure or "no reason was kept"
-            reason = reason if reason in counted or len(counted) < REASONS else "other reasons"
+            reason = reason if reason in counted or len(counted) < MAX_REASONS else "other reasons"
             counted[reason] = counted.get(reason, 0) + 1
     return counted

@@ -1,4 +1,4 @@
-"""What a run searches for: its goals and constraints, what its strategy may ask, and how candidates are evaluated."""
+"""The problem of a run: its goals and constraints, the hints of its strategy, and how candidates are evaluated."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SearchProblem:
     """The space, goals, constraints and strategy of a search, and how its candidates are evaluated.
 
     It is made in the process that leads the search. Measured latencies and the values of the cheap objective are facts
-    of its store, so that a run that goes on after a kill has the same ones.
+    of its store, so that a run that is resumed has the same ones.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class SearchProblem:
         executor: Executor[Task[Any], Any] | None = None,
         older: str | None = None,
     ) -> None:
-        """Without a store nothing is kept; without an executor nothing is evaluated.
+        """Without a store, facts last as long as this object; without an executor nothing can be evaluated.
 
-        `older`: the version that began the run, where it gave values to networks that have none now.
+        `older`: the version that began the run, if it gave values to networks that have none now.
         """
         self.worker = worker
         self.store = InMemoryStore() if store is None else store
@@ -66,7 +66,7 @@ class SearchProblem:
 
     @cached_property
     def goals(self) -> tuple[Goal, ...]:
-        """In the order of the objective; `InputError` where a metric is not to be had."""
+        """The goals in the order of the objective. Raises InputError if a metric is not available."""
         return tuple(map(self._goal, self.terms))
 
     def _goal(self, term: Term) -> Goal:
@@ -88,27 +88,26 @@ class SearchProblem:
         return tuple(term.name for term in self.terms)
 
     @property
-    def _asides(self) -> list[str]:
-        """The metrics that the strategy looks at beside the objective: features, and the cheap one."""
+    def _hint_names(self) -> list[str]:
+        """The metrics that the strategy uses beside the objective: features, and the cheap objective."""
         search = self.settings.search
         names = [name for name in search.features if name != GRAPH]
         return names + ([] if search.cheap is None else [term.name for term in parse(search.cheap)])
 
     def check(self) -> None:
-        """`InputError` for what would stop the search later."""
+        """Raises InputError for what would stop the search later, and for hints that the strategy does not use."""
         _ = self.goals, self.constraints, self.strategy
         self.worker.sources(self.names)
-        for name in self._asides:
+        for name in self._hint_names:
             self.worker.sources((name,))
         needed = self.strategy.needs(self.strategy.options)
         if self.settings.search.features != [GRAPH] and "features" not in needed:
             raise InputError(
-                f"Expected no search.features with strategy.name={self.strategy.name}, which looks at none; leave it "
-                "out."
+                f"Expected no search.features with strategy.name={self.strategy.name}, which uses none; leave it out."
             )
         if self.settings.search.cheap is not None and "cheap" not in needed:
             raise InputError(
-                f"Expected no search.cheap with strategy.name={self.strategy.name}, which asks none; leave it out."
+                f"Expected no search.cheap with strategy.name={self.strategy.name}, which uses none; leave it out."
             )
 
     @cached_property
@@ -127,8 +126,8 @@ class SearchProblem:
     def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
         """The metrics of each architecture, in the order in which they are known.
 
-        What is no candidate fails first, and nothing is built of it. Latency comes next and here, while no worker is
-        busy.
+        Architectures that are no candidates fail first, and no network of theirs is built. Latency comes next, in this
+        process, while no worker is busy.
         """
         left = [key for key in keys if self.is_candidate(key)]
         for key in keys:
@@ -150,54 +149,57 @@ class SearchProblem:
     def is_candidate(self, text: str) -> bool:
         """Whether the logits of the networks that the search is about depend on the image.
 
-        Always true where only columns of tables and short trainings are asked for, which know such a network's worth.
-        `InputError` in an older run, which would have gone on with its value.
+        Always true if all metrics are columns of tables or short trainings, which have right values of such a network.
+        Raises InputError in a run of an older version, which would have continued with its value.
         """
         return all(self._connected(text, settings, self.names) for settings in self._networks)
 
     def allow(self, arch: Any) -> bool:
-        """Whether the constraints hold; what is no candidate is not built to measure it, and fails later."""
+        """Whether the constraints hold. Nothing is built of an architecture that is no candidate; it fails later."""
         if not self.constraints.allow_unmeasured(arch):
             return False
         return not self.constraints.measured or not self.is_candidate(str(arch)) or self.constraints.allow(arch)
 
     def unsatisfied(self, draws: int) -> NasError:
-        """What to say where no architecture of so many was allowed."""
+        """The error if no architecture of so many was allowed."""
         return self.constraints.unsatisfied(draws)
 
     @cached_property
     def _networks(self) -> list[BuildSettings]:
-        """Settings of the network that would be trained, and of the one that proxies score."""
+        """The settings of the network that would be trained, and of the one that proxies score."""
         if {source_of(name) for name in self.names} <= {"table", "trained"}:
             return []
         scored = [asdict(self.settings.scoring)] if any(map(builds, self.names)) else []
         return [asdict(self.settings.model), *scored]
 
     def _connected(self, text: str, settings: BuildSettings, names: Iterable[str]) -> bool:
-        """Of the network with these settings; `names` are the metrics that it is asked for."""
-        found = self.space.connected(self.space.parse(text), **settings)
-        if not found and self.older is not None and connected.had_values(names):
+        """Whether the logits of the network with these settings depend on the image; `names` are the metrics of it.
+
+        Raises InputError in a run of an older version that gave such a network values of all of them.
+        """
+        depends = self.space.connected(self.space.parse(text), **settings)
+        if not depends and self.older is not None and connected.had_values(names):
             raise connected.refusal(str(self.worker.folder), text, self.older)
-        return found
+        return depends
 
     def check_older(self) -> None:
-        """`InputError` where an older run holds a value that it would not get now."""
+        """Raises InputError if a run of an older version holds a value that it would not have now."""
         if self.older is None:
             return
         for evaluation in self.store.evaluations():
             if evaluation.result is not None:
                 self.is_candidate(evaluation.key)
-        for name in filter(builds, self._asides):
+        for name in filter(builds, self._hint_names):
             for text, (value,) in self.store.under(f"cheap/{name}/").items():
                 if value is not None:
                     self._connected(text, asdict(self.settings.scoring), [name])
 
     def check_found(self, result: SearchResult) -> None:
-        """`InputError` where the best that an older, finished search found is no candidate now."""
+        """Raises InputError if the best that a finished search of an older version found is no candidate now."""
         self.is_candidate(result.best.arch)
 
     def sample(self, rng: Random, draws: int) -> Iterator[Any]:
-        """Of so many uniform draws the representatives that may be evaluated."""
+        """The representatives of so many uniform draws, without those that may not be evaluated."""
         for _ in range(draws):
             arch = self.space.canonical(self.space.sample(rng))
             if self.allow(arch):
@@ -210,7 +212,7 @@ class SearchProblem:
         return self.executor.map([(key, ScoreTask(key, names)) for key in keys], tick)
 
     def latency(self, text: str) -> float:
-        """Milliseconds of one forward pass, measured once."""
+        """Milliseconds of one forward pass, measured once per run."""
         key = f"latency/{text}"
         value = self.store.get(key)
         if value is None:
@@ -230,7 +232,7 @@ class SearchProblem:
         return lambda text: column(text)[name]
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
-        """(n, d): what `search.features` names, side by side; NaN where a metric has no value."""
+        """(n, d): the parts that `search.features` names, side by side; NaN where a metric has no value."""
         parts = []
         for name in self.settings.search.features:
             if name == GRAPH:
@@ -246,14 +248,14 @@ class SearchProblem:
     def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
         """The fitness that the cheap objective gives each class."""
         cheap = self.settings.search.cheap
-        assert cheap is not None  # else no strategy is handed this
+        assert cheap is not None  # without it, no strategy gets this hint
         (term,) = parse(cheap)
         goal = self._goal(term)
         values = self._metric(term.name, archs)
         return [None if value is None else goal.fitness({term.name: value}) for value in values]
 
     def _metric(self, name: str, archs: Sequence[Any]) -> list[float | None]:
-        """A metric of each class, computed once per run; None where it has none."""
+        """A metric of each class, computed once per run; None for a class without a value."""
         keys = [str(self.space.canonical(arch)) for arch in archs]
         new = [key for key in dict.fromkeys(keys) if self.store.get(f"cheap/{name}/{key}") is None]
         if self.older is not None and builds(name):

@@ -1,4 +1,4 @@
-"""The search stage of strategies that train a supernet: an epoch at a time, resumable after each."""
+"""The search stage of strategies that train a supernet; it can be resumed after each epoch."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from nas.searches.percentile_ranks import percentile_ranks
 from nas.settings.schema import SearchSettings, Settings
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
 
-METRIC = "val_robust_accuracy"  # what reports show of an epoch
+METRIC = "val_robust_accuracy"  # the metric of an epoch that reports show
 
 
 def check(settings: Settings) -> None:
-    """`InputError` for settings of other searches, which a supernet search could only ignore."""
+    """Raises InputError for settings of other searches, which a supernet search could only ignore."""
     default = vars(SearchSettings())
     changed = [f"search.{key}" for key, value in vars(settings.search).items() if value != default[key]]
     if changed:
         raise InputError(
             f"Expected no {', '.join(changed)} with strategy.name={settings.strategy.name} but got one: a supernet "
-            "search has epochs, and cannot keep to limits; leave it out."
+            "search has epochs instead of a budget, and no constraints; leave it out."
         )
 
 
-def made(worker: Worker) -> SupernetStrategy:
-    """The strategy at its start, its supernet built."""
+def new_strategy(worker: Worker) -> SupernetStrategy:
+    """The strategy of the settings at its start, with its supernet. Raises InputError if the data cannot be halved."""
     settings = worker.settings
     return SUPERNET_STRATEGIES.get(settings.strategy.name)(
         SPACES.get(settings.space)(),
@@ -52,7 +52,8 @@ def made(worker: Worker) -> SupernetStrategy:
 def search_supernet(context: RunContext) -> SearchResult:
     """Train the supernet to the end of its epochs, in this process with `executor.threads` threads.
 
-    Its peak of memory is that of this process (of the GPU).
+    The result holds the peak of memory of this process, or of the GPU. Raises NasError if the logits of the network
+    that was found do not depend on the image.
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -60,10 +61,10 @@ def search_supernet(context: RunContext) -> SearchResult:
     path = run.folder / "supernet" / "last.pt"
     device = settings.torch_device()
     torch.set_num_threads(settings.executor.threads)
-    strategy = made(context.worker)
-    kept = next(checkpoint.load_newest_valid(path, "supernet"), None)
-    if kept is not None:
-        strategy.load_state_dict(kept["state"])
+    strategy = new_strategy(context.worker)
+    newest = next(checkpoint.load_newest_valid(path, "supernet"), None)
+    if newest is not None:
+        strategy.load_state_dict(newest["state"])
     epochs = settings.strategy.epochs
     context.watcher.stage("search", epochs)
     with (
@@ -83,14 +84,14 @@ def search_supernet(context: RunContext) -> SearchResult:
             context.watcher.update(epoch.epoch, _note(epoch))
             stage.flush()
     space = SPACES.get(settings.space)()
-    found = strategy.result()
-    arch = space.parse(found.arch)
+    derived = strategy.result()
+    arch = space.parse(derived.arch)
     if not space.connected(arch, **asdict(settings.model)):
         raise NasError(
             f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
             "another seed or other epochs."
         )
-    metrics = strategy.history[found.epoch - 1].validation
+    metrics = strategy.history[derived.epoch - 1].validation
     tables = context.worker.tables
     ranks = None if tables is None else percentile_ranks(tables, str(arch))
     return SearchResult(
@@ -101,8 +102,8 @@ def search_supernet(context: RunContext) -> SearchResult:
         failed=0,
         exhausted=False,
         supernet=SupernetTraining(
-            chosen_epoch=found.epoch,
-            stopped=found.stopped,
+            chosen_epoch=derived.epoch,
+            stopped=derived.stopped,
             epochs=strategy.history,
             memory_mb=_memory(device),
         ),
@@ -110,7 +111,7 @@ def search_supernet(context: RunContext) -> SearchResult:
 
 
 def _note(epoch: SupernetEpoch) -> str:
-    """What the progress says of an epoch."""
+    """The note of an epoch beside the progress bar."""
     parts = [f"{name} {value:.3f}" for name, value in epoch.validation.items() if value is not None]
     parts += [f"{name.replace('_', ' ')} {count}" for name, count in epoch.skips.items()]
     return ", ".join([*parts, *([epoch.warning] if epoch.warning else [])])

@@ -32,11 +32,11 @@ from nas.scoring.rows import RowFile
 from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.architecture_source import ArchitectureSource
 from nas.searches import dps, supernet_stage
-from nas.searches.dps_losses import PLAIN, Task
-from nas.searches.dps_losses import Work as LossWork
+from nas.searches.dps_losses import BASELINE, LossTask, LossWorker
 from nas.searches.loop import Search
 from nas.searches.problem import SearchProblem
-from nas.searches.search_stage import FORECAST_CELLS, feasible, random_peer
+from nas.searches.search_cost import FORECAST_CELLS, feasible
+from nas.searches.search_stage import random_peer
 from nas.settings.schema import from_values
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet.base import DerivedArchitecture
@@ -386,10 +386,10 @@ def _dps() -> Any:
 
 
 def test_labelled_ones_have_no_loss(caplog: pytest.LogCaptureFixture) -> None:
-    work = LossWork(_dps(), frozenset([DEAD]))
-    assert work(Task(DEAD, (PLAIN, PLAIN))) == [REASON, REASON]
+    work = LossWorker(_dps(), frozenset([DEAD]))
+    assert work(LossTask(DEAD, (BASELINE, BASELINE))) == [REASON, REASON]
     assert not work.losses().probes
-    assert isinstance(work(Task(ALIVE, (PLAIN,)))[0], float)
+    assert isinstance(work(LossTask(ALIVE, (BASELINE,)))[0], float)
     run: Any = SimpleNamespace(settings=_dps(), folder=Path("a-run"), begun_before=lambda version: None)
     dps._check_constant(run, [ALIVE])
     assert not caplog.messages
@@ -417,7 +417,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
         result=lambda: DerivedArchitecture(NOTHING, 1, None),
         load_state_dict=lambda state: None,
     )
-    monkeypatch.setattr(supernet_stage, "made", lambda worker: done)
+    monkeypatch.setattr(supernet_stage, "new_strategy", lambda worker: done)
     tiny = ("strategy.name=rnas-uniform", "supernet.allow_none=true", f"run.dir={tmp_path / 'run'}")
     with create("search", settings(*tiny)) as run:
         for _ in range(2):

@@ -17,8 +17,8 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.objectives.labels import read_labels, split
 from nas.search_spaces.nasbench201 import NASBench201
-from nas.searches.dps import Found, _FromStart, check, preferred, settings_file
-from nas.searches.dps_losses import PLAIN, Task, Work, changes, options_of, variants
+from nas.searches.dps import BestSetting, EvolutionFromStart, check, preferred, settings_file
+from nas.searches.dps_losses import BASELINE, LossTask, LossWorker, changes, options_of, variants
 from nas.settings.schema import from_values, load
 from nas.strategies import Goal
 from nas.strategies.evolution import Evolution, EvolutionOptions
@@ -159,9 +159,9 @@ SMALL = (
 
 
 def test_kept_networks_do_not_change_a_loss() -> None:
-    fresh, kept = Work(_settings()), Work(_settings(), frozenset([A, B]))
+    fresh, kept = LossWorker(_settings()), LossWorker(_settings(), frozenset([A, B]))
     for arch in (A, B, A):
-        task = Task(arch, (SMALL, PLAIN, SMALL))
+        task = LossTask(arch, (SMALL, BASELINE, SMALL))
         first, second, third = kept(task)
         assert first == third
         assert [first, second, third] == fresh(task)
@@ -170,26 +170,26 @@ def test_kept_networks_do_not_change_a_loss() -> None:
 
 
 def test_the_flops_term_needs_no_training_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work(_settings())
+    work = LossWorker(_settings())
     texts = variants(SMALL)
     assert texts[0] == SMALL
     assert len(texts) == len(SHARED["alpha"])
-    alone = [work(Task(A, (text,)))[0] for text in texts]
+    alone = [work(LossTask(A, (text,)))[0] for text in texts]
     probe = work.losses()._probe(A)
     calls: list[int] = []
     monkeypatch.setattr(
         proxy_module, "final_losses", lambda *args, fit=proxy_module.final_losses: (calls.append(1), fit(*args))[1]
     )
-    assert work(Task(A, tuple(texts))) == alone
+    assert work(LossTask(A, tuple(texts))) == alone
     assert len(calls) == 1
     assert alone[0] == pytest.approx(eproxy(probe, options_of(_settings().proxies.eproxy, SMALL)))
-    assert work(Task(A, (SMALL,), draw=1)) != [alone[0]]
-    assert variants(PLAIN) == [PLAIN]
+    assert work(LossTask(A, (SMALL,), draw=1)) != [alone[0]]
+    assert variants(BASELINE) == [BASELINE]
 
 
 def test_the_file_holds_the_whole_setting(tmp_path: Path) -> None:
     settings = _settings()
-    found = Found(SMALL, 0.5, 0.25, 3)
+    found = BestSetting(SMALL, 0.5, 0.25, 3)
     path = tmp_path / "found.yaml"
     path.write_text(settings_file(settings, found, 20))
     expected = options_of(settings.proxies.eproxy, SMALL)
@@ -219,7 +219,7 @@ def test_tournaments_are_those_of_the_release_of_dps() -> None:
     parents: list[str] = []
     mutate = space.mutate
     space.mutate = lambda setting, rng: parents.append(str(setting)) or mutate(setting, rng)
-    strategy = _FromStart(space, (Goal("spearman"),), 0, EvolutionOptions(8, 8))
+    strategy = EvolutionFromStart(space, (Goal("spearman"),), 0, EvolutionOptions(8, 8))
     for number in range(8):
         (setting,) = strategy.ask(1)
         strategy.tell(setting, {"spearman": number / 10})
@@ -230,11 +230,11 @@ def test_tournaments_are_those_of_the_release_of_dps() -> None:
 
 def test_a_search_of_before_goes_on_to_the_same_settings() -> None:
     space: Any = Genes()
-    whole = _FromStart(space, (Goal("spearman"),), 3, EvolutionOptions(6, 3))
+    whole = EvolutionFromStart(space, (Goal("spearman"),), 3, EvolutionOptions(6, 3))
     proposals(whole, 20)
     state = whole.state_dict()
     del state["with_replacement"]  # which version 0.1 did not save
-    again = _FromStart(space, (Goal("spearman"),), 0, EvolutionOptions(6, 3))
+    again = EvolutionFromStart(space, (Goal("spearman"),), 0, EvolutionOptions(6, 3))
     again.load_state_dict(json.loads(json.dumps(state)))
     assert proposals(again, 30) == proposals(whole, 30)
 
@@ -302,7 +302,7 @@ def test_changes_counts_genes_but_not_the_flops_term() -> None:
     assert changes(genes_of(c_mid=16), plain) == 3  # of each stage
     setting = Genes().parse(plain)
     assert changes(str(replace(setting, stages=setting.stages[:2])), plain) == 5  # a stage has five genes
-    assert changes(plain, PLAIN) == 0
+    assert changes(plain, BASELINE) == 0
 
 
 def test_the_fewest_changes_within_a_standard_error_win() -> None:

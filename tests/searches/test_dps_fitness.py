@@ -7,7 +7,7 @@ import math
 import pytest
 
 from nas.results import Ranking
-from nas.searches.dps_fitness import agreement, compared, retrieval
+from nas.searches.dps_fitness import agreement, compare, retrieval
 
 
 def test_fitness() -> None:
@@ -33,11 +33,11 @@ def test_the_report_compares_both_on_the_same_architectures() -> None:
     accuracies = [float(number) for number in range(50)]
     good: list[float | None] = [-accuracy for accuracy in accuracies]
     poor: list[float | None] = [math.sin(9 * accuracy) for accuracy in accuracies]
-    report = compared({"plain": poor, "dps": good}, accuracies)
+    report = compare({"plain": poor, "dps": good}, accuracies)
     assert report.count == 50
     assert report.dps == Ranking(pytest.approx(1), 1, 0)
     assert report.difference is not None
     assert report.difference.low > 0
-    constant = compared({"plain": [1.0] * 50, "dps": good}, accuracies)
+    constant = compare({"plain": [1.0] * 50, "dps": good}, accuracies)
     assert constant.plain.spearman == -1
     assert constant.difference is None
