@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.base import Counter, Output
@@ -52,12 +52,10 @@ class Printed(Output):
             finally:
                 self.counter = Counter()
 
-    @contextmanager
-    def watching(self) -> Iterator[Watcher]:
+    def watching(self) -> AbstractContextManager[Watcher]:
         from nas.cli.progress import watching
 
-        with watching() as watcher:
-            yield watcher
+        return watching()
 
 
 @contextmanager

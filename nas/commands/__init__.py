@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nas.commands.base import COMMANDS as COMMANDS
 from nas.commands.base import RunCommand
 from nas.core.errors import InputError
-
-if TYPE_CHECKING:
-    from nas.results import Result
-    from nas.runs.run_folder import Run
-    from nas.runs.stages.context import Watcher
 
 
 def run_commands() -> dict[str, type[RunCommand]]:
@@ -33,8 +27,3 @@ def command_of(folder: Path) -> RunCommand:
     if name in COMMANDS.unusable:
         raise InputError(COMMANDS.unusable[name])
     raise InputError(f"Expected a run of {', '.join(known)} but {folder} says {name!r}; restore its config.json.")
-
-
-def execute(run: Run, watcher: Watcher) -> Result:
-    """Carry out the run's command to its end and return its result."""
-    return command_of(run.folder).finish(run, watcher)

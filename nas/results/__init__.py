@@ -8,36 +8,15 @@ classified correctly. Accuracies and scores are fractions; intervals are 95 % an
 Results of all versions since 0.1.0 can be read: a key that only later versions write has a default here.
 """
 
-from nas.results.base import (
-    NOT_COUNTED,
-    Correct,
-    Count,
-    Environment,
-    Interval,
-    Provenance,
-    Result,
-    Revision,
-    result_type,
-)
-from nas.results.corruptions import CorruptionResult, RelativeErrors
-from nas.results.dps import Agreement, DpsResult, HeldOut, Ranking, RhoDifference
-from nas.results.eval import (
-    CLEAN,
-    OUTPUT_CHECKS,
-    WORST_CASE,
-    AttackResult,
-    Check,
-    Curve,
-    EvalResult,
-    ImageFormat,
-    UsedNormalisation,
-    WorstCase,
-)
-from nas.results.export import ExportResult
-from nas.results.measures import Bin, Calibration, ClassAccuracy, Landscape, Measures, Reliability, Spread
-from nas.results.run import Difference, RunResult
-from nas.results.score import ScoreRow
-from nas.results.search import FoundArchitecture, PercentileRank, SearchResult, SupernetEpoch, SupernetTraining
-from nas.results.study import Repeated, RepeatedDifference, RepeatedModel, StudyResult
-from nas.results.train import Checkpoint, Epoch, TrainedModel, TrainResult
-from nas.results.transfer import CleanAccuracies, TransferMatrix, TransferNetwork, TransferResult
+from nas.results.base import *
+from nas.results.corruptions import *
+from nas.results.dps import *
+from nas.results.eval import *
+from nas.results.export import *
+from nas.results.measures import *
+from nas.results.run import *
+from nas.results.score import *
+from nas.results.search import *
+from nas.results.study import *
+from nas.results.train import *
+from nas.results.transfer import *

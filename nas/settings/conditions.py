@@ -36,12 +36,16 @@ def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict
     A key that a later command will take from the run has an effect.
     """
     use = Use(reader, settings)
-    reasons = (
-        (key, next(filter(None, (rule(use, key) for rule in _RULES)), None))
-        for key in keys
-        if key.partition(".")[0] not in reader.later
-    )
-    return {key: why for key, why in reasons if why is not None}
+    reasons: dict[str, str] = {}
+    for key in keys:
+        section, _, name = key.partition(".")
+        if section in reader.later:
+            continue
+        if not reader.takes(key):
+            reasons[key] = _why_not_taken(use, key)
+        elif section in _RULES and (why := _RULES[section](use, section, name)) is not None:
+            reasons[key] = why
+    return reasons
 
 
 class Use:
@@ -85,22 +89,17 @@ class Use:
             return space.build(space.largest(), **vars(self.settings.model)).body
 
 
-Rule = Callable[[Use, str], str | None]  # why the key has no effect; None if the rule does not know a reason
+Rule = Callable[[Use, str, str], str | None]  # of section and key: why it has no effect; None if no reason is known
 
 
-def _taken(use: Use, key: str) -> str | None:
-    if use.reader.takes(key):
-        return None
+def _why_not_taken(use: Use, key: str) -> str:
     instead = use.reader.instead.get(key)
     takers = either(use.reader.takers(key))
     return f"in nas {use.reader.command} (only in nas {takers}{'' if instead is None else f'; {instead}'})"
 
 
-def _for_data(use: Use, key: str) -> str | None:
-    section, _, name = key.partition(".")
+def _data(use: Use, section: str, name: str) -> str | None:
     chosen = use.settings.data.name
-    if section != "data":
-        return None
     if name in ("resize", "crop_share", "interpolation") and LOADERS.get(chosen)(use.settings.data).size is None:
         return "without data.size"
     if name == "crop_share" and use.settings.data.resize == SQUASH:
@@ -110,28 +109,34 @@ def _for_data(use: Use, key: str) -> str | None:
     return f"with data.name={chosen} (only with {either(readers(LOADERS.components, name))})"
 
 
-def _for_search(use: Use, key: str) -> str | None:
-    section, _, name = key.partition(".")
+def _search(use: Use, section: str, name: str) -> str | None:
     strategy = use.settings.strategy.name
-    if section == "supernet" and not use.supernet:
-        return f"with strategy.name={strategy} (only with {either(SUPERNET_STRATEGIES.names())})"
-    if section == "search" and use.supernet:
+    if use.supernet:
         return f"with strategy.name={strategy}, which trains a supernet"
-    if section == "search" and name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
+    if name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
         return f"with strategy.name={strategy}, which uses none"
-    if key == "tables.dataset" and not use.settings.tables.given():
-        return "without a table (tables.robustness, tables.accuracy, ...)"
-    if section == "latency" and not use.measures_latency:
-        return "without latency among the objectives or constraints"
-    if section == "predicted" and not use.predicts:
-        return "without predicted among the objectives"
     return None
 
 
-def _for_strategy(use: Use, key: str) -> str | None:
-    section, _, name = key.partition(".")
-    if section != "strategy":
-        return None
+def _supernet(use: Use, section: str, name: str) -> str | None:
+    names = either(SUPERNET_STRATEGIES.names())
+    return None if use.supernet else f"with strategy.name={use.settings.strategy.name} (only with {names})"
+
+
+def _tables(use: Use, section: str, name: str) -> str | None:
+    given = name != "dataset" or use.settings.tables.given()
+    return None if given else "without a table (tables.robustness, tables.accuracy, ...)"
+
+
+def _latency(use: Use, section: str, name: str) -> str | None:
+    return None if use.measures_latency else "without latency among the objectives or constraints"
+
+
+def _predicted(use: Use, section: str, name: str) -> str | None:
+    return None if use.predicts else "without predicted among the objectives"
+
+
+def _strategy(use: Use, section: str, name: str) -> str | None:
     options = use.settings.strategy
     kind: Any = SUPERNET_STRATEGIES if use.supernet else STRATEGIES
     condition = conditions_of(kind.get(options.name)).get(name)
@@ -141,22 +146,20 @@ def _for_strategy(use: Use, key: str) -> str | None:
     return None if condition is None or holds else condition.why(options)
 
 
-def _for_networks(use: Use, key: str) -> str | None:
-    section = key.partition(".")[0]
-    if section == "scoring" and all(PROXIES.get(name).needs != "network" for name in use.proxies):
-        return "without a proxy that looks at a network"
-    if section == "proxies" and (name := key.split(".")[1]) not in use.proxies:
-        return f"where the proxy {name} is not used"
-    return None
+def _scoring(use: Use, section: str, name: str) -> str | None:
+    needed = any(PROXIES.get(proxy).needs == "network" for proxy in use.proxies)
+    return None if needed else "without a proxy that looks at a network"
 
 
-def _for_training(use: Use, key: str) -> str | None:
-    section, _, name = key.partition(".")
-    if section not in ("train", "label"):
-        return None
+def _proxies(use: Use, section: str, name: str) -> str | None:
+    proxy = name.partition(".")[0]
+    return None if proxy in use.proxies else f"where the proxy {proxy} is not used"
+
+
+def _training(use: Use, section: str, name: str) -> str | None:
     if section == "label" and not use.labels:
         return "without a trained: objective (search.objective=trained:fgsm)"
-    if key == "train.method" and use.reader.takes("run.trainings"):
+    if (section, name) == ("train", "method") and use.reader.takes("run.trainings"):
         return "in nas run, where run.trainings says how networks are trained"
     settings = use.settings.label if section == "label" else use.settings.train
     condition = of_train.CONDITIONS.get(name)
@@ -179,10 +182,7 @@ def _for_training(use: Use, key: str) -> str | None:
     return None
 
 
-def _for_evaluation(use: Use, key: str) -> str | None:
-    section, _, name = key.partition(".")
-    if section != "eval":
-        return None
+def _evaluation(use: Use, section: str, name: str) -> str | None:
     views = [use.reader.narrowed(use.settings.eval)]
     if use.labels:
         views.append(judging(use.labels, use.settings.eval))
@@ -192,19 +192,24 @@ def _for_evaluation(use: Use, key: str) -> str | None:
     return condition.why(views[0])
 
 
-def _for_workers(use: Use, key: str) -> str | None:
-    if key in ("executor.address", "executor.gpus") and use.settings.executor.name != RAY:
+def _workers(use: Use, section: str, name: str) -> str | None:
+    if name in ("address", "gpus") and use.settings.executor.name != RAY:
         return f"with executor={use.settings.executor.name} (only with {RAY})"
     return None
 
 
-_RULES: tuple[Rule, ...] = (
-    _taken,
-    _for_data,
-    _for_search,
-    _for_strategy,
-    _for_networks,
-    _for_training,
-    _for_evaluation,
-    _for_workers,
-)
+_RULES: dict[str, Rule] = {
+    "data": _data,
+    "search": _search,
+    "supernet": _supernet,
+    "tables": _tables,
+    "latency": _latency,
+    "predicted": _predicted,
+    "strategy": _strategy,
+    "scoring": _scoring,
+    "proxies": _proxies,
+    "train": _training,
+    "label": _training,
+    "eval": _evaluation,
+    "executor": _workers,
+}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import result_factory
 
-from nas.commands import execute
+from nas.commands import command_of
 from nas.commands.train import Train
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
@@ -286,12 +286,12 @@ def test_which_version_began_a_run(
 def test_an_older_search_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version(monkeypatch, "0.1.0")
     with create("search", settings(*SEARCH, f"run.dir={tmp_path / 'whole'}")) as run:
-        whole = execute(run, Watcher())
+        whole = command_of(run.folder).finish(run, Watcher())
     with create("search", settings(*SEARCH, f"run.dir={tmp_path / 'run'}")) as run, pytest.raises(Stopped):
-        execute(run, StopAt(8))
+        command_of(run.folder).finish(run, StopAt(8))
     version(monkeypatch, "0.2.0")
     with reopen(tmp_path / "run") as run:
-        assert numbers(execute(run, Watcher())) == numbers(whole)
+        assert numbers(command_of(run.folder).finish(run, Watcher())) == numbers(whole)
 
 
 @pytest.mark.parametrize("told", [True, False])  # in a step under way nothing is told yet
@@ -308,7 +308,7 @@ def test_an_older_search_with_such_a_value_is_refused(
         reopen(tmp_path / "run") as run,
         pytest.raises(InputError, match=r"by version 0\.1\.0.* start a new run"),
     ):
-        execute(run, Watcher())
+        command_of(run.folder).finish(run, Watcher())
 
 
 def test_an_older_search_that_had_none_of_it_goes_on(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_an_older_result_whose_best_is_one_is_refused(tmp_path: Path, monkeypatc
         run.store.put("search/result", result_factory.searched(DEAD).to_json())
     version(monkeypatch, "0.2.0")
     with reopen(tmp_path / "run") as run, pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
-        execute(run, Watcher())
+        command_of(run.folder).finish(run, Watcher())
 
 
 def test_training_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -422,12 +422,12 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
     with create("search", settings(*tiny)) as run:
         for _ in range(2):
             with pytest.raises(NasError, match=r"supernet\.allow_none=false") as caught:
-                execute(run, Watcher())
+                command_of(run.folder).finish(run, Watcher())
             assert REASON in str(caught.value)
             assert caught.value.exit_code == 1
         assert not (tmp_path / "run" / "result.json").exists()
         done.result = lambda: DerivedArchitecture(ALIVE, 1, None)
-        found = execute(run, Watcher())
+        found = command_of(run.folder).finish(run, Watcher())
         assert isinstance(found, SearchResult)
         assert found.best.arch == ALIVE
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import result_factory as make
 
-from nas.commands import command_of, execute
+from nas.commands import command_of
 from nas.commands.run import Run
 from nas.report.compare import compare
 from nas.report.pages.comparison import lines, page
@@ -276,7 +276,7 @@ def test_a_finished_run_of_before_is_returned_as_it_was_written(
     folder = folder_of(tmp_path, old)
     content = (folder / "result.json").read_bytes()
     with run_folder.reopen(folder) as opened, caplog.at_level("WARNING"):
-        found = execute(opened, Watcher())
+        found = command_of(opened.folder).finish(opened, Watcher())
     assert isinstance(found, RunResult)
     assert row_of(found.differences) == row_of(old.differences)
     assert found.to_json() == json.loads(content)
@@ -291,5 +291,5 @@ def test_a_finished_run_of_before_is_returned_as_it_was_written(
 def test_a_finished_run_of_today_is_returned_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = folder_of(tmp_path, result(*LUCKY))
     with run_folder.reopen(folder) as opened, caplog.at_level("WARNING"):
-        execute(opened, Watcher())
+        command_of(opened.folder).finish(opened, Watcher())
     assert not caplog.text

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.commands import execute
+from nas.commands import command_of
 from nas.core.errors import InputError, NasError
 from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.sqlite import SqliteStore
@@ -269,7 +269,7 @@ def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, mon
     monkeypatch.setattr(Worker, "score", counted)
     run = create("search", settings)
     with run as opened:
-        result = execute(opened, Watcher())
+        result = command_of(opened.folder).finish(opened, Watcher())
         told = [one.key for one in opened.store.history()]
     assert result.evaluated == len(scored) == len(set(scored)) == 18
     assert told == scored

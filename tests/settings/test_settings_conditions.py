@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nas.commands import COMMANDS, execute
+from nas.commands import COMMANDS, command_of
 from nas.core import config
 from nas.eval import conditions as of_eval
 from nas.eval.settings import EvalSettings
@@ -174,7 +174,7 @@ def of(command: str, folder: Path, extra: dict[str, Any] | None = None) -> Comma
     def carried_out(settings: Settings, run: Path) -> Any:
         settings.run.dir = str(folder / run)
         with create(command, settings, extra) as opened:
-            return execute(opened, Watcher()).to_json()
+            return command_of(opened.folder).finish(opened, Watcher()).to_json()
 
     return carried_out
 

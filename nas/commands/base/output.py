@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,12 +40,12 @@ class Output:
     def note(self, line: str) -> None:
         """Tell a person something that is no part of the result."""
 
-    @contextmanager
-    def counting(self, name: str, total: int | None) -> Iterator[Counter]:
-        yield Counter()
+    def counting(self, name: str, total: int | None) -> AbstractContextManager[Counter]:
+        """A counter for work of this name, shown while the context lasts."""
+        return nullcontext(Counter())
 
-    @contextmanager
-    def watching(self) -> Iterator[Watcher]:
+    def watching(self) -> AbstractContextManager[Watcher]:
+        """A watcher for the stages of a run, shown while the context lasts."""
         from nas.runs.stages.context import Watcher
 
-        yield Watcher()
+        return nullcontext(Watcher())

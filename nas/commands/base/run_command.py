@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from abc import abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from nas.results import Result
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
-    from nas.runs.stages.forecast import Cost, Forecast
+    from nas.runs.stages.forecast import Cost
     from nas.settings.schema import Settings
 
 
@@ -121,6 +122,7 @@ class RunCommand(Command):
     def _start(self, output: Output, dry_run: bool, **words: Any) -> None:
         from nas.report.forecast import forecast_text
         from nas.runs.run_folder import create
+        from nas.runs.stages.forecast import forecast
         from nas.runs.torchrun import under_torchrun
 
         settings, given = self.settings(**words)
@@ -128,8 +130,8 @@ class RunCommand(Command):
         if dry_run:
             settings.data.download = False
             command.check(settings, given, keep=False)
-            forecast = command.forecast(settings, given)
-            output.emit(forecast.to_json(), forecast_text(forecast))
+            cost = forecast(command.cli_name(), settings, partial(command.costs, given=given))
+            output.emit(cost.to_json(), forecast_text(cost))
             return
         if under_torchrun() and not self.distributed:
             raise InputError(
@@ -175,9 +177,3 @@ class RunCommand(Command):
             log.warning("This run was started by version %s, this is %s.", version, current)
         run.begin()
         return self.execute(run, watcher)
-
-    def forecast(self, settings: Settings, given: Any) -> Forecast:
-        """The cost of the run, estimated from a few seconds of measurement; nothing is written."""
-        from nas.runs.stages.forecast import forecast
-
-        return forecast(self.cli_name(), settings, lambda worker: self.costs(worker, given))
