@@ -54,7 +54,7 @@ class Batches:
         return self._picked(own) if self.resident else self._streamed(own)
 
     def _picked(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        picks = map(self.split.picked, chosen)
+        picks = map(self.split.select, chosen)
         return ((pick.images, pick.labels) for pick in picks)
 
     def _streamed(self, chosen: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -66,7 +66,7 @@ class Batches:
                 yield images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
 
     def _gathered(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        pick = self.split.picked(positions)
+        pick = self.split.select(positions)
         images, labels = pick.images, pick.labels
         if self.device.type == "cuda":  # only pinned memory is copied asynchronously
             images, labels = images.pin_memory(), labels.pin_memory()

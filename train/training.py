@@ -192,7 +192,7 @@ class Classification:
             for number, start in enumerate(range(0, count, VALIDATION_BATCH_SIZE)):
                 if number % self.processes.count != self.processes.rank:
                     continue
-                chunk = self.validation_part.picked(torch.arange(start, min(start + VALIDATION_BATCH_SIZE, count)))
+                chunk = self.validation_part.select(torch.arange(start, min(start + VALIDATION_BATCH_SIZE, count)))
                 x, y = unit_range(chunk.images.to(self.device)), chunk.labels.to(self.device)
                 with torch.no_grad():
                     clean = correct(self._logits(x), y)

@@ -72,7 +72,7 @@ class Scorer:
             )
         generator = torch.Generator().manual_seed(derive(self.seed, "proxy batch"))
         chosen = torch.randperm(len(dataset.train), generator=generator)[:size]
-        batch = dataset.train.picked(chosen)
+        batch = dataset.train.select(chosen)
         return unit_range(batch.images).to(self.device), batch.labels.to(self.device)
 
     def __call__(self, text: str) -> dict[str, float]:

@@ -116,8 +116,8 @@ def test_data_checksums_see_every_pixel_and_label() -> None:
 
 
 def test_of_large_data_a_sample_is_read_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_checksum, "WHOLE", 1000)
-    monkeypatch.setattr(data_checksum, "SAMPLE", 5)
+    monkeypatch.setattr(data_checksum, "MAX_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(data_checksum, "SAMPLE_IMAGES", 5)
     before = checksums(data(count=21))  # 1008 bytes a part
     assert before.keys() == {"train_sample", "validation_sample", "test_sample"}
     for position in range(21):

@@ -1,4 +1,4 @@
-"""Images and labels: load a data set by name, split it the same way everywhere, hand out tensors."""
+"""Data sets: load one by name, split it in the same way everywhere, and return tensors."""
 
 from nas.core.data.dataset import Dataset, Split, attacked
 from nas.core.data.loading import LOADERS, load, located, shape_of

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each channel, exactly, without a float copy of the data."""
+"""The exact mean and standard deviation of each channel, without a copy of the data in floats."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from nas.core.data.formats.base import Triple
 
-SMALLEST_STD = 1e-3  # a constant channel must not divide by zero
-_CHUNK = 786_432  # bytes at a time: what fits the processor's cache
+SMALLEST_STD = 1e-3  # so that normalising a constant channel does not divide by zero
+_CHUNK_BYTES = 786_432  # at a time: what fits into the processor's cache
 
 
 class Histogram:
-    """How often each of the 256 values occurs in each channel of the images that are added, uint8 (N, 3, H, W).
+    """Counts how often each of the 256 values occurs in each channel of images, uint8 (N, 3, H, W).
 
-    Whole numbers: fast, and no rounding adds up.
+    Counting whole numbers is fast, and no rounding errors add up.
     """
 
     def __init__(self) -> None:
         self.counts = np.zeros((3, 256), dtype=np.int64)
 
     def add(self, images: np.ndarray) -> None:
-        step = max(1, _CHUNK // max(1, images[0].size)) if len(images) else 1
+        step = max(1, _CHUNK_BYTES // max(1, images[0].size)) if len(images) else 1
         for start in range(0, len(images), step):
             for channel in range(3):
-                # one thread: torch's threads wait for each other in steps as small as these
+                # numpy: for so little work torch's threads would only wait for each other
                 values = images[start : start + step, channel].ravel()
                 self.counts[channel] += np.bincount(values, minlength=256)
 

@@ -1,4 +1,4 @@
-"""A data set: three splits of images and labels and what is needed to normalise them."""
+"""A data set: three parts with images and labels, and the statistics for normalising the images."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nas.core.errors import InputError
 class Split:
     """Images, uint8 (N, 3, H, W), contiguous, and their labels, int64 (N,).
 
-    Where the images do not fit in memory they are mapped from a file and `on_disk` says so: `picked` is then the way to
-    some of them, and nobody may copy all.
+    If the images do not fit in memory, they are mapped from a file and `on_disk` is true: then use `select` to read
+    some of them, and never copy all.
     """
 
     images: torch.Tensor
@@ -31,15 +31,15 @@ class Split:
     def on_disk(self) -> bool:
         return self.pages is not None
 
-    def picked(self, index: torch.Tensor) -> Split:
-        """The images at the positions `index` (n,), in memory; `InputError` where those on disk are damaged."""
+    def select(self, index: torch.Tensor) -> Split:
+        """The images at the positions `index` (n,), in memory. Raises `InputError` if images on disk are damaged."""
         if self.pages is not None:
             self.pages.fetch(index.numpy())
         images = self.images.index_select(0, index)  # copies rows; indexing takes five times as long
         return Split(images, self.labels[index])
 
     def on(self, device: torch.device) -> Split:
-        """All images and labels on `device`; the same ones where they are there."""
+        """All images and labels on `device`; without a copy if they are there already."""
         if self.pages is not None and device.type == "cpu":
             return self
         if self.pages is not None:
@@ -49,9 +49,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`mean` and `std` are per channel, of the training images scaled to [0, 1]; of the others where there are none.
+    """`mean` and `std` are per channel, of the training images scaled to [0, 1], or of the test images without those.
 
-    `classes` are the names of the classes in the order of their labels, where the data tell them.
+    `classes` are the names of the classes in the order of their labels, if the data name them.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Dataset:
 
     @property
     def example(self) -> Split:
-        """A part that has images, to try something on: the training part where it has some, else the test part."""
+        """A part with images, for trials: the training part if it has any, otherwise the test part."""
         return self.train if len(self.train) else self.test
 
     @property
@@ -75,16 +75,16 @@ class Dataset:
 
 
 def attacked(dataset: Dataset, n: int) -> Split:
-    """The first `n` test images in a fixed order: the same images whatever the seed of the run.
+    """The first `n` test images in a fixed order, which does not depend on the seed of the run.
 
-    The images for a smaller `n` are the first of those for a larger one.
+    So a smaller `n` gives the first images of a larger one. Raises `InputError` if there are not so many.
     """
-    there = len(dataset.test)
-    if not 1 <= n <= there:
+    available = len(dataset.test)
+    if not 1 <= n <= available:
         raise InputError(
-            f"Expected between 1 and {there} images to attack but got {n}; "
-            f"the test part of {dataset.name!r} holds {there}."
+            f"Expected between 1 and {available} images to attack but got {n}; "
+            f"the test part of {dataset.name!r} holds {available}."
         )
-    order = fixed_generator("attacked").permutation(there)[:n]
+    order = fixed_generator("attacked").permutation(available)[:n]
     index = torch.from_numpy(np.ascontiguousarray(order))
-    return dataset.test.picked(index)
+    return dataset.test.select(index)

@@ -1,4 +1,4 @@
-"""Load a data set by name: find its loader, recall its images or read, resize, split, measure and keep them."""
+"""Load a data set by name: take its images from the cache, or read, resize, split and cache them."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ LOADERS: Registry[type[Loader]] = Registry(
 
 
 def located(settings: DataSettings) -> DataSettings:
-    """The same settings with an absolute `root`, so that a run resumes from any working directory."""
+    """The same settings with an absolute `root`, so that a run can be resumed from any working directory."""
     root = settings.root or LOADERS.get(settings.name).default_root
     return settings if root is None else replace(settings, root=os.path.abspath(os.path.expanduser(root)))
 
 
 def shape_of(settings: DataSettings) -> tuple[int, int] | None:
-    """Number of classes and image size of the data set, where its name tells them; no file is looked at."""
+    """Number of classes and image size of the data set if they are known without opening a file, else `None`."""
     return LOADERS.get(settings.name)(settings).shape
 
 
 def load(settings: DataSettings, keep: bool = True) -> Dataset:
-    """The data set that `settings` names: same settings and files, same tensors, on every machine.
+    """The data set that `settings` name. The same settings and files give the same tensors on every machine.
 
-    Decoded images are kept in the user's cache folder and mapped from there, unless `keep` is false; those that do not
-    fit in memory stay on disk. What the user should know of them (files that are passed over, images that are
-    squashed) is logged at every call.
+    Decoded images are kept in the user's cache folder and mapped from there, unless `keep` is false; images that do not
+    fit in memory stay on disk. What the user should know (skipped files, squashed images) is logged at every call.
+    Raises `InputError` if files are missing or damaged, or do not suit the settings.
     """
     settings.check()
     loader = LOADERS.get(settings.name)(settings)
@@ -63,12 +63,12 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
             except OSError as error:
                 reason = error.strerror or str(error)
     if stored is None:
-        told = keep and loader.cached and bool(sources)
-        dataset, seen = _in_memory(loader, read(), reason, told)
+        warn = keep and loader.cached and bool(sources)
+        dataset, seen = _in_memory(loader, read(), reason, warn)
     else:
         mean, std = _constants(loader) or (stored.mean, stored.std)
         dataset = Dataset(loader.name, *stored.parts, stored.num_classes, mean, std, loader.classes)
-        seen = stored.seen if stored.seen.levels else _looked_at(loader, stored.parts)
+        seen = stored.seen if stored.seen.levels else _inspect(loader, stored.parts)
     total = sum(map(len, (dataset.train, dataset.validation, dataset.test)))
     for note in (*loader.notes, *seen.notes(total, loader.resizing)):
         notes_log.warning("%s", note)
@@ -76,14 +76,14 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
 
 
 def _unusual(loader: Loader) -> tuple[Any, ...]:
-    """What of the settings changes images or labels, where it is not as in versions that had no choice."""
+    """Settings that change images or labels, unless they do what versions without these settings did."""
     other = other_order(loader.classes)
-    counted = () if other is None or other[0] == NUMERIC else (NUMERIC,)
-    return (*counted, *loader.resizing.key, *((ALL,) if loader.settings.test == ALL else ()))
+    order = () if other is None or other[0] == NUMERIC else (NUMERIC,)
+    return (*order, *loader.resizing.key, *((ALL,) if loader.settings.test == ALL else ()))
 
 
-def _looked_at(loader: Loader, parts: Sequence[Split]) -> Seen:
-    """Of images kept by a version that did not note what it saw."""
+def _inspect(loader: Loader, parts: Sequence[Split]) -> Seen:
+    """For images cached by a version that did not store what it noticed about them."""
     if any(part.on_disk for part in parts):
         return loader.glance()
     return replace(loader.glance(), levels=_levels([part.images.numpy() for part in parts]))
@@ -98,11 +98,11 @@ def _levels(images: Sequence[np.ndarray]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Read:
-    """What a loader read, with images of the size that is asked for."""
+    """What a loader has read, with images resized as the settings say."""
 
     raw: Raw
     parts: list[Part]
-    oblong: int  # images that were not square, of arrays
+    oblong: int  # number of images that were not square, in arrays
 
     @property
     def content(self) -> Content:
@@ -126,24 +126,24 @@ def _read(loader: Loader) -> _Read:
         )
     pictures = [raw.images, *([] if raw.test_images is None else [raw.test_images])]
     oblong = sum(len(one) for one in pictures if isinstance(one, np.ndarray) and one.shape[2] != one.shape[3])
-    test = None if raw.test_images is None else _sized(raw.test_images, loader)
-    raw = replace(raw, images=_sized(raw.images, loader), test_images=test)
+    test = None if raw.test_images is None else _resized(raw.test_images, loader)
+    raw = replace(raw, images=_resized(raw.images, loader), test_images=test)
     _check(loader, raw)
     return _Read(raw, _parts(raw, loader.settings), oblong)
 
 
-def _sized(images: Pictures, loader: Loader) -> Pictures:
+def _resized(images: Pictures, loader: Loader) -> Pictures:
     return resized(images, loader.resizing) if isinstance(images, np.ndarray) else images
 
 
 def _check(loader: Loader, raw: Raw) -> None:
-    """Raise `InputError` where the arrays are not what every later stage relies on."""
+    """Raises `InputError` if the arrays are not what all later stages rely on."""
     height, width = raw.images.shape[2:]
     shapes = {raw.images.shape[2:]} | (set() if raw.test_images is None else {raw.test_images.shape[2:]})
     if height != width or len(shapes) > 1:
-        told = " and ".join(f"{w} x {h}" for h, w in sorted(shapes))
+        sizes = " and ".join(f"{w} x {h}" for h, w in sorted(shapes))
         raise InputError(
-            f"Expected square images of one size in {loader.name!r} but got {told} pixels; set data.size=."
+            f"Expected square images of one size in {loader.name!r} but got {sizes} pixels; set data.size=."
         )
     if raw.num_classes < 2:
         raise InputError(f"Expected at least two classes in {loader.name!r} but got {raw.num_classes}.")
@@ -166,7 +166,9 @@ def _check(loader: Loader, raw: Raw) -> None:
 
 
 def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
-    """Training, validation and test part, each in its order; the second, or the first two, may be empty."""
+    """Training, validation and test part, each in its order; the validation part, or also the training part, may be
+    empty.
+    """
     if settings.test == ALL:
         none = np.empty(0, dtype=np.int64)
         order = np.arange(len(raw.labels))
@@ -179,8 +181,8 @@ def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
     return [*parts, Part(raw.test_images, np.arange(len(raw.test_labels)), raw.test_labels)]
 
 
-def _in_memory(loader: Loader, read: _Read, reason: str, told: bool) -> tuple[Dataset, Seen]:
-    """The data set without a file; `InputError` where it would not fit. `reason`: why it could not be kept."""
+def _in_memory(loader: Loader, read: _Read, reason: str, warn: bool) -> tuple[Dataset, Seen]:
+    """The data set in memory. Raises `InputError` if it does not fit. `reason`: why it could not be cached."""
     raw, parts = read.raw, read.parts
     if not isinstance(raw.images, np.ndarray) and not available_memory.fits(bytes_needed(parts)):
         raise InputError(
@@ -188,7 +190,7 @@ def _in_memory(loader: Loader, read: _Read, reason: str, told: bool) -> tuple[Da
             f"memory that is left ({in_words(available_memory.available())}) or in the cache folder but they do not "
             f"({reason}); set NAS_CACHE to a folder with room, or data.size to fewer pixels."
         )
-    if told:
+    if warn:
         log.warning(
             "The decoded data could not be cached (%s); the next start reads the originals again. "
             "Set NAS_CACHE to a folder with room to avoid that.",

@@ -1,4 +1,4 @@
-"""Bring images to one size: squashed into a square, or cut out of the middle as image libraries do it."""
+"""Resize images to a square: squash them, or crop the centre as image libraries do."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 SQUASH, CROP, SQUASH_CROP = RESIZES = ("squash", "crop", "squash-crop")  # data.resize
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")  # data.interpolation
-_CHUNK = 1000  # images at a time: float copies of a whole data set would not fit everywhere
-_ROUNDING = 1e-9  # 224/232 as a decimal must give 232 pixels
+_CHUNK_IMAGES = 1000  # at a time: a float copy of a whole data set may not fit into memory
+_ROUNDING = 1e-9  # so that the decimal of 224/232 gives 232 pixels
 
 
 @dataclass(frozen=True)
 class Resizing:
-    """How an image gets `size` x `size` pixels; `size` None leaves it as it is.
+    """How an image is brought to `size` x `size` pixels; without a `size` it is not changed.
 
-    With R = ⌊size / crop_share⌋: `crop` makes the shorter side R pixels, `squash-crop` both, and cuts size x size out
-    of the middle; `squash` makes both sides `size` pixels. Rounding is that of torchvision's `Resize` and `CenterCrop`.
+    With R = ⌊size / crop_share⌋, `crop` resizes the shorter side to R pixels and `squash-crop` both sides, and then
+    both crop the centre, size x size; `squash` resizes both sides to `size`. Rounding is that of torchvision's `Resize`
+    and `CenterCrop`.
     """
 
     size: int | None = None
@@ -33,24 +34,24 @@ class Resizing:
 
     @property
     def usual(self) -> bool:
-        """Whether images come out as in versions before 0.3.0, which had no other way."""
+        """Whether the result is that of versions before 0.3.0, which knew only this way."""
         return self.size is None or (self.how == SQUASH and self.interpolation == "bilinear")
 
     @property
     def key(self) -> tuple[str | float, ...]:
-        """What stands for it in the key of kept images; empty for the usual way."""
+        """Its part in the key of cached images; empty for the usual way."""
         if self.usual:
             return ()
         return (self.how, self.interpolation) if self.how == SQUASH else (self.how, self.interpolation, self.crop_share)
 
     @property
     def side(self) -> int:
-        """R."""
+        """The side R to which images are resized."""
         assert self.size is not None
         return self.size if self.how == SQUASH else math.floor(self.size / self.crop_share + _ROUNDING)
 
     def fits(self, width: int, height: int) -> bool:
-        """Whether such an image has the size already. Where all do, they were cut before and are left alone."""
+        """Whether such an image has the wanted size. If all have it, they were cropped before and are not changed."""
         return self.size is None or width == height == self.size
 
     def __call__(self, image: Image) -> Image:
@@ -72,7 +73,7 @@ class Resizing:
 
 
 def resized(images: np.ndarray, resizing: Resizing) -> np.ndarray:
-    """uint8 (N, 3, H, W) to uint8 (N, 3, size, size); the same array where nothing is to be done."""
+    """Resize uint8 (N, 3, H, W) to uint8 (N, 3, size, size); returns the same array if nothing has to be done."""
     height, width = images.shape[2:]
     if resizing.size is None or resizing.fits(width, height):
         return images
@@ -85,10 +86,10 @@ def resized(images: np.ndarray, resizing: Resizing) -> np.ndarray:
             picture = resizing(Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))))
             out[position] = np.asarray(picture).transpose(2, 0, 1)
         return out
-    for start in range(0, len(images), _CHUNK):
-        chunk = torch.from_numpy(images[start : start + _CHUNK]).float()
+    for start in range(0, len(images), _CHUNK_IMAGES):
+        chunk = torch.from_numpy(images[start : start + _CHUNK_IMAGES]).float()
         chunk = torch.nn.functional.interpolate(
             chunk, size=(size, size), mode="bilinear", antialias=True, align_corners=False
         )
-        out[start : start + _CHUNK] = chunk.round_().clamp_(0, 255).to(torch.uint8).numpy()
+        out[start : start + _CHUNK_IMAGES] = chunk.round_().clamp_(0, 255).to(torch.uint8).numpy()
     return out

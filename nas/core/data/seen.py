@@ -1,4 +1,4 @@
-"""What decoding images changed or left out, and whether their levels fill the bytes: told at every start."""
+"""What decoding changed or left out, and whether the levels of images use the full range; logged at every start."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import numpy as np
 from nas.core.data.resize import SQUASH, Resizing
 from nas.core.io.records import Json
 
-OBLONG, TURNED, TRANSPARENT = 1, 2, 4  # bits of what was seen of one image
-LOW = 128  # of 256 levels: photographs reach the last ones
+OBLONG, TURNED, TRANSPARENT = 1, 2, 4  # bits, for one image
+LOW = 128  # of 256 levels; photographs reach the highest
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Counts of images with a property, of `images` that were looked at, and the largest level of each part."""
+    """Among the `images` inspected, the number with each property; and the largest level of each part."""
 
     images: int = 0
     oblong: int = 0  # not square
     turned: int = 0  # with an orientation other than upright in their EXIF data
     transparent: int = 0
-    levels: tuple[int, ...] = ()  # of the training, validation and test part; -1 for a part without images
+    levels: tuple[int, ...] = ()  # largest of the training, validation and test part; -1 without images
 
     @classmethod
     def read(cls, values: Json) -> Seen:
-        """What was kept as plain values."""
+        """From plain values, as a cached file holds them."""
         return cls(**{**values, "levels": tuple(values.get("levels", ()))})
 
     @classmethod
     def of(cls, flags: Iterable[int | None]) -> Seen:
-        """The counts of the bits of each image; None of one that was not looked at."""
+        """Count the bits of each image; `None` stands for an image that was not inspected."""
         known = [flag for flag in flags if flag is not None]
         oblong, turned, transparent = (sum(bool(flag & bit) for flag in known) for bit in (OBLONG, TURNED, TRANSPARENT))
         return cls(len(known), oblong, turned, transparent)
 
     def notes(self, total: int, resizing: Resizing) -> Iterator[str]:
-        """What the user should know, in sentences; `total` is the number of images there are."""
+        """What the user should know, in sentences; `total` is the number of all images."""
         of = f"of {total:,} images" if self.images >= total else f"of the {self.images:,} images that were looked at"
         if self.oblong and resizing.size is not None and resizing.how == SQUASH:
             yield (
@@ -65,7 +65,7 @@ class Seen:
 
 
 class Levels:
-    """The largest level of each part, from chunks of images of all parts one after the other."""
+    """The largest level of each part, computed from successive chunks of the images of all parts."""
 
     def __init__(self, counts: Sequence[int]) -> None:
         self.ends = np.cumsum(counts).tolist()
@@ -73,7 +73,7 @@ class Levels:
         self.done = 0
 
     def add(self, chunk: np.ndarray) -> None:
-        """The next images."""
+        """Add the next images."""
         found = []
         for start, end, level in zip([0, *self.ends], self.ends, self.largest):
             own = chunk[max(0, start - self.done) : max(0, end - self.done)]

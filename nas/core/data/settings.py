@@ -1,4 +1,4 @@
-"""What a user says about the data: which set, where it lies, how images are sized, in what order classes come."""
+"""Settings of the data: which data set, where its files are, the size of images, the order of classes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from nas.core.registry import suggest
 
 SMALLEST, LARGEST = 4, 1024
 PART, ALL = TESTS = ("part", "all")  # data.test
-BEFORE = {"order": TEXT}  # what it means where a run or checkpoint does not say: those before 0.3.0 had one order
+BEFORE = {"order": TEXT}  # meaning of a setting that a run or checkpoint of before 0.3.0 does not have
 
 
 @dataclass
 class DataSettings:
-    """`size` resizes every image to size x size; None keeps the data set's own size (digits: 16).
+    """`size` resizes every image to size x size; `None` keeps the size of the data set (digits: 16).
 
-    `validation` says how many training images are withheld for validation: below 1 a share of the training part, from
-    1 on a count of images, so that 1, also written 1.0, is one image; 0 withholds none. A count is a whole number
-    (5000 or 5000.0). The count c of n images withholds the same images as the share c/n. The test part never depends
-    on it.
+    `validation` says how many training images are withheld for validation: a value below 1 is a share of the training
+    part, other values are a number of images (1 or 1.0 is one image, 5000.0 is 5000), and 0 withholds none. The count c
+    of n images withholds the same images as the share c/n. The test part does not depend on it.
 
-    `order` says in which order class folders are counted that are all named by whole numbers. `resize`, `crop_share`
-    and `interpolation` say how images are brought to `size` (see `Resizing`). `test=all` makes every image a test
-    image: for folders and files that hold nothing else.
+    `order` is the order of class folders whose names are all whole numbers. `resize`, `crop_share` and `interpolation`
+    say how images are brought to `size` (see `Resizing`). `test=all` makes every image a test image, for folders and
+    files that contain no others.
     """
 
     name: str = "digits"
@@ -38,21 +37,21 @@ class DataSettings:
     validation: float = 0.1
     order: str = NUMERIC  # or text
     resize: str = SQUASH  # or crop, squash-crop
-    crop_share: float = 0.875  # of the resized image's side that crop and squash-crop leave
+    crop_share: float = 0.875  # fraction of the resized image's side that crop and squash-crop keep
     interpolation: str = "bilinear"  # or bicubic, lanczos, nearest
     test: str = PART  # or all
 
     def __post_init__(self) -> None:
         if isinstance(self.validation, float) and self.validation.is_integer():
-            self.validation = int(self.validation)  # a configuration makes 5000 a 5000.0
+            self.validation = int(self.validation)  # a configuration turns 5000 into 5000.0
 
     @property
     def withheld(self) -> Fraction:
-        """`validation` as the exact decimal that was written: 1/10 for .1."""
+        """`validation` as the exact decimal number that was written: 1/10 for .1."""
         return Fraction(str(self.validation))
 
     def check(self) -> None:
-        """Raise `InputError` on values no data set can meet."""
+        """Raises `InputError` for values that suit no data set."""
         self._check_validation()
         choices = {"order": ORDERS, "resize": RESIZES, "interpolation": INTERPOLATIONS, "test": TESTS}
         for key, values in choices.items():

@@ -219,7 +219,7 @@ def test_a_corrected_file_of_the_same_path_size_and_time_gives_its_own_images(
     name: str, large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:
-        monkeypatch.setattr(base, "LARGEST_HASHED", 10)
+        monkeypatch.setattr(base, "MAX_HASHED_BYTES", 10)
     settings = BUILDERS[name](tmp_path / "files").settings
     before = checksums(load(settings))
     sources = LOADERS.get(name)(settings).sources()
@@ -253,9 +253,9 @@ def test_a_source_is_told_by_its_content_or_by_size_and_both_times(
     path.write_bytes(b"abc")
     source = Source.of(path)
     assert source.sha256 == hashlib.sha256(b"abc").hexdigest()
-    monkeypatch.setattr(base, "LARGEST_HASHED", 3)
+    monkeypatch.setattr(base, "MAX_HASHED_BYTES", 3)
     assert Source.of(path).sha256
-    monkeypatch.setattr(base, "LARGEST_HASHED", 2)
+    monkeypatch.setattr(base, "MAX_HASHED_BYTES", 2)
     large = Source.of(path)
     assert (large.sha256, large) == ("", Source.listed(str(path), path.stat()))
     keys = {key("npz", None, Fraction(1, 10), [source]), key("npz", None, Fraction(1, 10), [large])}

@@ -1,4 +1,4 @@
-"""Folders of images by class: the order of the classes, what is a class, and that nothing is passed over in silence."""
+"""Folders of images by class: the order of the classes, what is a class, and that nothing is skipped in silence."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_parts_stay_parts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     refused(of(root / "flat"), "at least two class folders")
 
 
-# what is passed over
+# skipped files
 
 
 def test_files_that_are_passed_over_are_counted_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -209,7 +209,7 @@ def test_files_that_are_passed_over_are_counted_and_said(tmp_path: Path, caplog:
         assert sum(map(len, (data.train, data.validation, data.test))) == 10
         (record,) = caplog.records
         for words in (
-            f"15 files in {root} are passed over",
+            f"15 files in {root} are skipped",
             "10 in 2 folders inside class folders",
             "4 with other suffixes (.tif 2, .txt 1, none 1)",
             "1 beside class folders",

@@ -53,8 +53,8 @@ def test_mapped_or_in_memory_they_are_the_same(name: str, tmp_path: Path, monkey
     assert later.train.on_disk
     assert all_equal(later, plain)
     index = torch.tensor([7, 0, 7, 3])
-    assert torch.equal(later.train.picked(index).images, plain.train.images[index])
-    assert torch.equal(later.validation.picked(index[1:2]).labels, plain.validation.labels[:1])
+    assert torch.equal(later.train.select(index).images, plain.train.images[index])
+    assert torch.equal(later.validation.select(index[1:2]).labels, plain.validation.labels[:1])
     assert torch.equal(attacked(later, 5).images, attacked(plain, 5).images)
     assert not attacked(later, 5).on_disk
 
@@ -107,10 +107,10 @@ def test_a_damaged_image_is_told_when_it_is_used(tmp_path: Path, cache: Path) ->
         file.write(bytes([byte ^ 1]))
     train = load(made.settings).train  # starts without reading it
     others = torch.tensor([i for i in range(len(order)) if i != 11])
-    assert torch.equal(train.picked(others).labels, order[others])
+    assert torch.equal(train.select(others).labels, order[others])
     for _ in range(2):
         with pytest.raises(InputError, match="number 11") as caught:
-            train.picked(torch.tensor([3, 11]))
+            train.select(torch.tensor([3, 11]))
         assert str(path) in str(caught.value)
     with pytest.raises(InputError, match="number 11"):
         train.on(torch.device("meta"))

@@ -104,4 +104,4 @@ def test_a_part_in_memory_goes_to_any_device() -> None:
     assert not part.on_disk
     assert part.on(torch.device("meta")).images.device.type == "meta"
     assert part.on(torch.device("cpu")).images.data_ptr() == part.images.data_ptr()
-    assert part.picked(torch.tensor([1])).labels.tolist() == [0]
+    assert part.select(torch.tensor([1])).labels.tolist() == [0]

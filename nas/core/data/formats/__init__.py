@@ -1,1 +1,1 @@
-"""The formats that data sets come in, each as one loader."""
+"""The formats of data sets, one loader each."""

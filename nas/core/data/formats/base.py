@@ -1,4 +1,4 @@
-"""What a data set must be able to do: name its files and read them into arrays."""
+"""The interface of a data set: it names its files and reads them into arrays."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ from nas.core.io.files import sha256_of
 log = logging.getLogger("nas")
 notes_log = logging.getLogger(DATA_NOTES)
 
-LARGEST_HASHED = 2**31  # bytes of a file whose content is read at every start: at most some seconds
+MAX_HASHED_BYTES = 2**31  # of a file that is read completely at every start, which takes some seconds
 
 Triple = tuple[float, float, float]
 
 
 class Source(NamedTuple):
-    """A file the arrays are read from, and what changes when the file does.
+    """A file from which arrays are read, with properties that change whenever the file does.
 
-    A program can set the time of modification, so that a corrected file has the size and time of the wrong one. It
-    cannot set the time of the last change, nor the checksum of the content.
+    Programs can set the time of modification, so that a corrected file may have the size and the time of the wrong one.
+    They cannot set the time of the last change, nor the checksum of the content.
     """
 
     path: str
     size: int
     modified: int  # nanoseconds
-    changed: int = 0  # nanoseconds; of the content or of what the system notes about the file
-    sha256: str = ""  # of the content, where that was read
+    changed: int = 0  # nanoseconds; last change of the content or of the file's metadata
+    sha256: str = ""  # of the content, if it was read
 
     @classmethod
     def of(cls, path: Path) -> Source:
         """A single file with the checksum of its content, unless it is too large to be read at every start.
 
-        `InputError` where it cannot be read.
+        Raises `InputError` if it cannot be read.
         """
         try:
             found = cls.listed(str(path.absolute()), path.stat())
-            return found if found.size > LARGEST_HASHED else found._replace(sha256=sha256_of(path))
+            return found if found.size > MAX_HASHED_BYTES else found._replace(sha256=sha256_of(path))
         except OSError as error:
             raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
 
     @classmethod
     def listed(cls, path: str, status: os.stat_result) -> Source:
-        """One of many files, whose contents would take too long to read at every start."""
+        """One of many files, which would take too long to read at every start."""
         return cls(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     @property
     def state(self) -> tuple[str | int, ...]:
-        """Equal for the same file as it is: its content where that was read, else its place, size and times."""
+        """Equal as long as the file is unchanged: its checksum if it has one, otherwise path, size and times."""
         return (self.sha256,) if self.sha256 else (self.path, self.size, self.modified, self.changed)
 
 
 class Pictures(Protocol):
-    """Images, uint8 (N, 3, H, W): an array, or what makes those asked for when they are asked for."""
+    """Images, uint8 (N, 3, H, W): an array, or an object that decodes images when they are asked for."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -71,14 +71,14 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        """Those at the positions `index`, in that order; `InputError` where one cannot be read."""
+        """The images at the positions `index`, in that order. Raises `InputError` if one cannot be read."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Images uint8 (N, 3, H, W) and labels int64 (N,) from 0; there may be no test part.
+    """Images uint8 (N, 3, H, W) and labels int64 (N,) from 0; the test part is optional.
 
-    With `data.test=all` the images are all for testing.
+    With `data.test=all`, all of `images` are test images.
     """
 
     images: Pictures
@@ -90,52 +90,52 @@ class Raw:
 
 
 class Loader(ABC):
-    """One data set. A subclass with a `name`, in a module of this package, is all it takes to add one.
+    """One data set. To add one, write a subclass with a `name` in a module of this package.
 
-    `load` makes an instance per call and asks `sources` first. Where it names files and `cached` is true,
-    images kept from an earlier call with the same files are used and `read` is not called. Both raise
-    `InputError` for what the user can mend. Data that may be larger than memory are read as `Pictures` that decode
-    what is asked for. `mean` and `std` are given where the field agrees on constants.
+    Each call of `load` makes an instance and calls `sources` first. If that names files and `cached` is true, images
+    cached by an earlier call with the same files are used, and `read` is not called. Both methods raise `InputError`
+    for errors that the user can correct. Data that may exceed memory are read as `Pictures` that decode on demand.
+    `mean` and `std` are set if the field has agreed on constants.
     """
 
     name: ClassVar[str]
     doc: ClassVar[str]
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True
-    reads: ClassVar[frozenset[str] | None] = None  # of root, download, order; None, or not stated anew: all
+    reads: ClassVar[frozenset[str] | None] = None  # which of root, download and order; None, or inherited: all
     default_size: ClassVar[int | None] = None
-    default_root: ClassVar[str | None] = None  # where it lies, or is downloaded to, if the user does not say
+    default_root: ClassVar[str | None] = None  # where the files are, or are downloaded to, by default
     mean: ClassVar[Triple | None] = None
     std: ClassVar[Triple | None] = None
 
     def __init__(self, settings: DataSettings) -> None:
         self.settings = settings
-        self.notes: list[str] = []  # what the user should know of the files, in sentences; told once they are read
+        self.notes: list[str] = []  # sentences for the user about the files, logged after reading
 
     @property
     def size(self) -> int | None:
-        """The size asked for, or this data set's own."""
+        """The size in the settings, or that of the data set."""
         return self.default_size if self.settings.size is None else self.settings.size
 
     @property
     def resizing(self) -> Resizing:
-        """How the settings want images to be brought to the size."""
+        """How images are resized according to the settings."""
         settings = self.settings
         return Resizing(self.size, settings.resize, settings.crop_share, settings.interpolation)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes in the order of their labels, where the files tell them; asked after `sources`."""
+        """The names of the classes in the order of their labels, if the files name them; used after `sources`."""
         return ()
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Number of classes and image size in pixels, where they are known without opening a file."""
+        """Number of classes and image size in pixels, if they are known without opening a file."""
         return None
 
     @property
     def root(self) -> Path:
-        """Where the user says the data lie; `InputError` where nothing is said or there."""
+        """The path that the user gave. Raises `InputError` if there is none, or nothing at that path."""
         if self.settings.root is None:
             raise InputError(f"Expected data.root for the data set {self.name!r} but got none; set data.root=PATH.")
         path = Path(os.path.expanduser(self.settings.root))
@@ -144,12 +144,12 @@ class Loader(ABC):
         return path
 
     def glance(self) -> Seen:
-        """What a look at some of the files tells of the images, where what decoding them told was not kept."""
+        """Inspect some of the files, for cached images about which nothing was stored."""
         return Seen()
 
     @abstractmethod
     def sources(self) -> list[Source]:
-        """The files that `read` will read, fetched first where the loader can; empty for embedded data."""
+        """The files that `read` will read, downloaded first if that is possible; empty for embedded data."""
 
     @abstractmethod
     def read(self) -> Raw:

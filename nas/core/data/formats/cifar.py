@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their official Python layout, downloaded by torchvision where missing."""
+"""CIFAR-10 and CIFAR-100 in their official Python format, downloaded by torchvision if they are missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas.core.data.formats.pickled_batches import PickledBatches
 from nas.core.errors import InputError
 from nas.core.io.unpack import unpack
 
-UNPACKED = 2**28  # bytes; the official archives hold 187 MB
+MAX_UNPACKED_BYTES = 2**28  # the official archives hold 187 MB
 
 
 class _Cifar(PickledBatches):
@@ -30,7 +30,7 @@ class _Cifar(PickledBatches):
         return root / self.inner
 
     def _download(self, root: Path) -> None:
-        """Fetch the archive; unpack it beside its place: half a folder must not pass for a whole one."""
+        """Download the archive and unpack it beside its place, so that an incomplete folder is never used."""
         from torchvision.datasets import CIFAR10, CIFAR100
         from torchvision.datasets.utils import download_url
 
@@ -39,15 +39,15 @@ class _Cifar(PickledBatches):
         try:
             new = not root.exists()
             root.mkdir(parents=True, exist_ok=True)
-            with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to results
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
                 download_url(official.url, str(root), official.filename, official.tgz_md5)
                 with tempfile.TemporaryDirectory(dir=root, prefix=f".{self.inner}.") as temporary:
-                    unpack(root / official.filename, Path(temporary), UNPACKED)
+                    unpack(root / official.filename, Path(temporary), MAX_UNPACKED_BYTES)
                     os.replace(Path(temporary) / self.inner, root / self.inner)
         except (OSError, RuntimeError, EOFError) as error:  # URLError is an OSError; a bad checksum a RuntimeError
             if new:
                 with contextlib.suppress(OSError):
-                    root.rmdir()  # if there is nothing in it
+                    root.rmdir()  # only if it is empty
             reason = str(error).rstrip(".")
             raise InputError(
                 f"Expected the file {missing} of {self.name!r} but it is missing and could not be "

@@ -1,4 +1,4 @@
-"""The order of classes that are named by folders, and one name for the two ways to write an accent."""
+"""The order of classes that are named by folders, and a single form of names with accents."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _WHOLE = re.compile(r"-?\d+")
 
 
 def composed(name: str) -> str:
-    """The name with its accents composed (Unicode's NFC): systems write the same name in two ways."""
+    """The name with composed accents (Unicode's NFC): systems write the same name in two ways."""
     return unicodedata.normalize("NFC", name)
 
 
 def are_numbers(names: Iterable[str]) -> bool:
-    """Whether every name is a whole number; leading zeros and a minus sign may be there."""
+    """Whether every name is a whole number, possibly with leading zeros or a minus sign."""
     return all(_WHOLE.fullmatch(name) for name in names)
 
 
 def ordered(names: Iterable[str], order: str) -> list[str]:
     """The names in the order of their labels.
 
-    `numeric`: by value where all are whole numbers (equal ones as text), else as composed text. `text`: as the system
-    writes them, character by character, which is what versions before 0.3.0 did: 10 comes before 2.
+    `numeric`: by value if all are whole numbers (equal values as text), otherwise as composed text. `text`: character
+    by character as the system writes them, as in versions before 0.3.0: 10 comes before 2.
     """
     if order == TEXT:
         return sorted(names)
@@ -33,10 +33,10 @@ def ordered(names: Iterable[str], order: str) -> list[str]:
 
 
 def other_order(classes: Sequence[str]) -> tuple[str, list[int]] | None:
-    """The other order that classes of these names, in their order, may be meant in; None where there is none.
+    """The other order in which classes with these names, which are in order, could be meant; `None` if there is none.
 
-    Returns the value of `data.order` that gives it and, for each label, the label of the same class in that order.
-    There is one where all names are whole numbers and both orders differ.
+    Returns its value of `data.order` and, for each label, the label of the same class in the other order. There is
+    another order if all names are whole numbers and both orders differ.
     """
     if not classes or not are_numbers(classes):
         return None

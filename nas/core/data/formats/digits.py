@@ -1,4 +1,4 @@
-"""Handwritten digits: 1,797 real 8 x 8 grey images that come with scikit-learn; needs no download."""
+"""Handwritten digits: 1,797 grey images of 8 x 8 pixels that come with scikit-learn; no download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from nas.core.data.formats.base import Loader, Raw, Source
 
 CLASSES = 10
-SIDE = 16  # pixels; 8 x 8 would be 2 x 2 after the two reductions of a NAS-Bench-201 network
+SIDE = 16  # pixels; a NAS-Bench-201 network would reduce 8 x 8 to 2 x 2
 
 
 class Digits(Loader):
@@ -34,7 +34,7 @@ class Digits(Loader):
 
 @cache
 def _parsed() -> tuple[np.ndarray, np.ndarray]:
-    """Grey images (N, 8, 8) from 0 to 255, and their labels; scikit-learn parses its text file at every call."""
+    """Grey images (N, 8, 8) from 0 to 255, and their labels. Cached: scikit-learn parses a text file at every call."""
     from sklearn.datasets import load_digits
 
     data = load_digits()

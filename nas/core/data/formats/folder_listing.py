@@ -1,4 +1,4 @@
-"""What lies in a folder of images by class: its parts, its classes, their files, and the files that are passed over."""
+"""A folder of images by class: its parts, its classes, their files, and the files that are skipped."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from nas.core.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 TRAIN, TEST, UNUSED = "train", "test", ("val", "valid", "validation")
-ARCHIVER = "__MACOSX"  # what the archiver of macOS adds to a .zip: no images, though their names look like it
+ARCHIVER = "__MACOSX"  # added to a .zip by macOS; its files look like images but are none
 MAX_NAMED = 5  # classes or suffixes in one sentence
 
-Listing = dict[str, list[Source]]  # class -> its files, in the order of the labels and by name
+Listing = dict[str, list[Source]]  # class -> its files sorted by name; classes in the order of their labels
 
 
 @dataclass
-class Passed:
-    """Files that lie where images are read, and are not read."""
+class SkippedFiles:
+    """Numbers of files in the folder that are not read."""
 
     suffixes: Counter[str] = field(default_factory=Counter)  # in class folders, by suffix
-    folders: int = 0  # below class folders
-    inside: int = 0  # files in those
-    beside: int = 0  # images that lie beside class folders
+    folders: int = 0  # inside class folders
+    inside: int = 0  # files in those folders
+    beside: int = 0  # images beside class folders
 
     def sentence(self, root: Path) -> str | None:
-        """How many there are, and of which kind; None where there are none."""
+        """How many files are skipped, by kind, in a sentence; `None` if there are none."""
         others = sum(self.suffixes.values())
         if not others and not self.inside and not self.beside:
             return None
@@ -41,19 +41,19 @@ class Passed:
             f"with other suffixes ({', '.join(named)}{more})": others,
             "beside class folders": self.beside,
         }
-        told = ", ".join(f"{count:,} {where}" for where, count in kinds.items() if count)
+        counts = ", ".join(f"{count:,} {where}" for where, count in kinds.items() if count)
         return (
-            f"{others + self.inside + self.beside:,} files in {root} are passed over: {told}. Read is what lies in the "
-            f"class folders themselves and ends in {', '.join(SUFFIXES)}."
+            f"{others + self.inside + self.beside:,} files in {root} are skipped: {counts}. Only files directly in "
+            f"class folders are read, with names that end in {', '.join(SUFFIXES)}."
         )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The training part and, where there is one, the test part; or, of a folder of test images, that alone."""
+    """The training part and the test part if there is one; or only the test part of a folder of test images."""
 
     parts: list[Listing]
-    notes: list[str]  # what the user should know of them, in sentences
+    notes: list[str]  # sentences for the user
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -61,33 +61,33 @@ class Layout:
 
 
 def layout(root: Path, order: str, only_tests: bool) -> Layout:
-    """What lies in `root`; `InputError` where it is no folder of images by class.
+    """The layout of the folder `root`. Raises `InputError` if it is not a folder of images by class.
 
-    `train` and `test` are parts, unless they hold images themselves and lie beside class folders: then they are
-    classes of that name.
+    `train` and `test` are parts, unless they contain images themselves and lie beside class folders: then they are
+    classes with these names.
     """
     if not root.is_dir():
         raise InputError(f"Expected data.root to be a folder of images but {root} is a file.")
-    passed = Passed()
+    skipped = SkippedFiles()
     try:
-        parts, notes = _tests(root, order, passed) if only_tests else _parts(root, order, passed)
+        parts, notes = _tests(root, order, skipped) if only_tests else _parts(root, order, skipped)
     except OSError as error:
         raise InputError(f"Expected to read {error.filename or root} but: {error.strerror}.") from error
-    if (sentence := passed.sentence(root)) is not None:
+    if (sentence := skipped.sentence(root)) is not None:
         notes.append(sentence)
     notes += _on_order(root, tuple(parts[0]))
     return Layout(parts, notes)
 
 
-def _parts(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[str]]:
+def _parts(root: Path, order: str, skipped: SkippedFiles) -> tuple[list[Listing], list[str]]:
     if not _is_part(root, TRAIN):
         if _is_part(root, TEST):
             raise InputError(
                 f"Expected a folder {root / TRAIN} beside {root / TEST} but it is missing; to evaluate on test images "
                 "alone, set data.test=all."
             )
-        return [_listing(root, order, passed)], _classes_called_parts(root)
-    train = _listing(root / TRAIN, order, passed)
+        return [_listing(root, order, skipped)], _classes_called_parts(root)
+    train = _listing(root / TRAIN, order, skipped)
     has_test = (root / TEST).is_dir()
     unused = [path for path in _folders(root) if path.name not in (TRAIN, TEST)]
     notes = [f"{path} is not used." for path in unused if has_test or path.name not in UNUSED]
@@ -98,7 +98,7 @@ def _parts(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[
     ]
     if not has_test:
         return [train], notes
-    test = _listing(root / TEST, order, passed)
+    test = _listing(root / TEST, order, skipped)
     if train.keys() != test.keys():
         odd = sorted(train.keys() ^ test.keys())
         raise InputError(
@@ -109,19 +109,19 @@ def _parts(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[
     return [train, {name: test[name] for name in train}], notes
 
 
-def _tests(root: Path, order: str, passed: Passed) -> tuple[list[Listing], list[str]]:
+def _tests(root: Path, order: str, skipped: SkippedFiles) -> tuple[list[Listing], list[str]]:
     if _is_part(root, TRAIN):
         raise InputError(
             f"Expected a folder of test images only for data.test=all but {root} has a training part; set data.root to "
             "the folder of the test images, or leave data.test out."
         )
     if _is_part(root, TEST):
-        return [_listing(root / TEST, order, passed)], []
-    return [_listing(root, order, passed)], _classes_called_parts(root)
+        return [_listing(root / TEST, order, skipped)], []
+    return [_listing(root, order, skipped)], _classes_called_parts(root)
 
 
 def _is_part(root: Path, name: str) -> bool:
-    """Whether `root` has a folder of this name that is a part and not a class."""
+    """Whether `root` has a folder with this name that is a part, not a class."""
     folder = root / name
     if not folder.is_dir():
         return False
@@ -139,7 +139,7 @@ def _classes_called_parts(root: Path) -> list[str]:
 
 
 def _on_order(root: Path, classes: tuple[str, ...]) -> list[str]:
-    """That whole numbers can be sorted in two ways, where they can."""
+    """A note on the order of classes if they are whole numbers, which can be sorted in two ways."""
     other = other_order(classes)
     if other is None:
         return []
@@ -154,17 +154,17 @@ def _on_order(root: Path, classes: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _listing(folder: Path, order: str, passed: Passed) -> Listing:
-    """The images of every class folder; folders whose names are one class in both forms of an accent are one class."""
+def _listing(folder: Path, order: str, skipped: SkippedFiles) -> Listing:
+    """The images of every class folder; folders whose names differ only in the form of accents are one class."""
     with os.scandir(folder) as entries:
         here = [entry for entry in entries if not _hidden(entry.name)]
         raw = [entry.name for entry in here if entry.is_dir()]
-        passed.beside += sum(entry.name.lower().endswith(SUFFIXES) for entry in here if not entry.is_dir())
+        skipped.beside += sum(entry.name.lower().endswith(SUFFIXES) for entry in here if not entry.is_dir())
     names = ordered(raw, order)
     listing: Listing = {}
     below: dict[str, int] = {}
     for name in names:
-        files, inside = _images(folder.absolute() / name, passed)
+        files, inside = _images(folder.absolute() / name, skipped)
         listing[composed(name)] = sorted([*listing.get(composed(name), []), *files])
         below[composed(name)] = below.get(composed(name), 0) + inside
     if len(listing) < 2:
@@ -180,36 +180,36 @@ def _listing(folder: Path, order: str, passed: Passed) -> Listing:
     return listing
 
 
-def _images(folder: Path, passed: Passed) -> tuple[list[Source], int]:
-    """The images in a class folder, and how many files lie in folders inside it."""
+def _images(folder: Path, skipped: SkippedFiles) -> tuple[list[Source], int]:
+    """The images in a class folder, and the number of files in folders inside it."""
     found, inside = [], 0
     with os.scandir(folder) as entries:
         for entry in entries:
             if _hidden(entry.name):
                 continue
             if entry.is_dir():
-                passed.folders += 1
+                skipped.folders += 1
                 inside += sum(not _hidden(name) for _, _, names in os.walk(entry.path) for name in names)
             elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
                 found.append(Source.listed(entry.path, entry.stat()))
             else:
-                passed.suffixes[Path(entry.name).suffix.lower() or "none"] += 1
-    passed.inside += inside
+                skipped.suffixes[Path(entry.name).suffix.lower() or "none"] += 1
+    skipped.inside += inside
     return sorted(found), inside
 
 
 def _hidden(name: str) -> bool:
-    """Files of the system, such as .DS_Store and the ._ doubles of macOS."""
+    """Whether it is a file of the system, such as .DS_Store and the ._ files of macOS."""
     return name.startswith(".") or name == ARCHIVER
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The folders in it, without hidden ones."""
+    """The folders in `folder` that are not hidden."""
     with os.scandir(folder) as entries:
         return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not _hidden(entry.name))
 
 
 def _has_image(folder: Path) -> bool:
-    """Whether an image lies in the folder itself."""
+    """Whether there is an image directly in the folder."""
     with os.scandir(folder) as entries:
         return any(entry.name.lower().endswith(SUFFIXES) and not _hidden(entry.name) for entry in entries)

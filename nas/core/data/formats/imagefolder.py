@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
-_CHUNK = 256  # images per task at most: a task per image would cost more than decoding a small one
-_LARGE = 16_384  # bytes a file; of 60,000 images of 900 bytes one thread decodes twice as many as two
-_PIXELS = 2**26  # of one image, before it is resized: a small file may say that it has billions
-GLANCE = 200  # images, evenly spaced
+_CHUNK_IMAGES = 256  # per task at most: a task for each image would take longer than decoding a small image
+_LARGE_FILE_BYTES = 16_384  # one thread decodes images of 900 bytes twice as fast as two threads
+MAX_PIXELS = 2**26  # of an image before it is resized: a small file can claim billions
+GLANCE_IMAGES = 200  # evenly spaced
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF
 
 
 class ImageFolder(Loader):
-    """Images become RGB and, with `data.size`, get that size while they are decoded.
+    """Images are converted to RGB and, with `data.size`, resized while they are decoded.
 
-    The pixels are taken as they are stored: an orientation in EXIF data is not applied, transparency is left out.
+    Pixels are used as they are stored: an orientation in EXIF data is not applied, and transparency is ignored.
     """
 
     name = "imagefolder"
@@ -59,16 +59,16 @@ class ImageFolder(Loader):
 
     def glance(self) -> Seen:
         files = self._files()
-        sizes = [_size(file.path) for file in files[:: -(-len(files) // GLANCE)]]
+        sizes = [_size(file.path) for file in files[:: -(-len(files) // GLANCE_IMAGES)]]
         return Seen.of(OBLONG * (width != height) for width, height in sizes)
 
     def read(self) -> Raw:
         from PIL import Image
 
-        Image.init()  # before the threads: it is not safe to run twice at once
+        Image.init()  # before the threads start, because it is not thread-safe
         files, resizing = self._files(), self.resizing
         if resizing.how != SQUASH and all(resizing.fits(*_size(file.path)) for file in files):
-            resizing = Resizing(resizing.size)  # were cut before
+            resizing = Resizing(resizing.size)  # they were cropped before
         first = Decoded(files, resizing, _decode(files[0].path, resizing)[0].shape[:2])
         counts = [[len(of_class) for of_class in part.values()] for part in self.layout.parts]
         labels = [np.repeat(np.arange(len(part), dtype=np.int64), part) for part in counts]
@@ -81,9 +81,9 @@ class ImageFolder(Loader):
 
 
 class Decoded:
-    """The images of `files`, decoded when they are asked for; all have the sides (H, W) of `example`.
+    """The images of `files`, decoded on demand; all must have the sides (H, W) of `example`.
 
-    `noted` says of each that was decoded what is to be known of it (bits of `seen`), and None of the others.
+    `noted` holds the bits of `seen` for each image that was decoded, and `None` for the others.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Decoded:
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         images = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
-        chunk = max(1, min(_CHUNK, -(-len(index) // self.workers)))
+        chunk = max(1, min(_CHUNK_IMAGES, -(-len(index) // self.workers)))
 
         def decode(start: int) -> None:
             for i in range(start, min(start + chunk, len(index))):
@@ -131,38 +131,38 @@ class Decoded:
 
 
 def _workers(files: list[Source]) -> int:
-    """Threads to decode with: small files spend their time in Python, where several are slower than one."""
+    """Number of threads for decoding: small files spend their time in Python, where several threads are slower."""
     mean_size = sum(file.size for file in files) / len(files)
-    return 1 if mean_size < _LARGE else min(os.cpu_count() or 1, 16)
+    return 1 if mean_size < _LARGE_FILE_BYTES else min(os.cpu_count() or 1, 16)
 
 
 def _decode(path: str, resizing: Resizing) -> tuple[np.ndarray, int]:
-    """uint8 (H, W, 3), and what is to be known of the image: bits of `seen`."""
-    with _told(path), _opened(path) as image:
+    """The image, uint8 (H, W, 3), and its bits of `seen`. Raises `InputError` if it cannot be read."""
+    with _image_errors_as_input_errors(path), _open(path) as image:
         if image.mode.startswith(("I", "F")):
             raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
-        if image.width * image.height > _PIXELS:
-            raise InputError(f"Expected at most {_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
+        if image.width * image.height > MAX_PIXELS:
+            raise InputError(f"Expected at most {MAX_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
         rgb = image.convert("RGB")
         flags = OBLONG * (image.width != image.height) | TURNED * _is_turned(image)
         return np.asarray(resizing(rgb)), flags | TRANSPARENT * _is_transparent(image)
 
 
 def _size(path: str) -> tuple[int, int]:
-    """Width and height, from the beginning of the file."""
-    with _told(path), _opened(path) as image:
+    """Width and height, read from the beginning of the file. Raises `InputError` if it cannot be read."""
+    with _image_errors_as_input_errors(path), _open(path) as image:
         return image.size
 
 
 def _is_turned(image: Image) -> bool:
     try:
         return image.getexif().get(ORIENTATION, UPRIGHT) not in (UPRIGHT, None)
-    except Exception:  # of damaged EXIF data, which a readable image may have
+    except Exception:  # the EXIF data of a readable image may be damaged
         return False
 
 
 def _is_transparent(image: Image) -> bool:
-    """Whether some pixels are not opaque."""
+    """Whether the image has pixels that are not opaque."""
     if image.mode not in WITH_ALPHA and "transparency" not in image.info:
         return False
     least, _ = image.convert("RGBA").getchannel("A").getextrema()
@@ -170,7 +170,7 @@ def _is_transparent(image: Image) -> bool:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[Image]:
+def _open(path: str) -> Iterator[Image]:
     from PIL import Image
 
     with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
@@ -178,8 +178,8 @@ def _opened(path: str) -> Iterator[Image]:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Turn what the library raises for a broken image into one line."""
+def _image_errors_as_input_errors(path: str) -> Iterator[None]:
+    """Turn all that the library raises for a broken image into an `InputError`."""
     from PIL import Image
 
     try:
@@ -192,7 +192,7 @@ def _told(path: str) -> Iterator[None]:
         IndexError,
         TypeError,
         OverflowError,
-        MemoryError,  # of a length in the file that is not so
+        MemoryError,  # because of a wrong length in the file
         struct.error,
         Image.DecompressionBombError,
     ) as error:

@@ -1,4 +1,4 @@
-"""Any data set in one `.npz` file: `images`, `labels` and, if wanted, `test_images`, `test_labels`."""
+"""Any data set in one `.npz` file: `images`, `labels` and, optionally, `test_images`, `test_labels`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.core.data.formats.base import Loader, Raw, Source
 from nas.core.data.formats.folder_listing import ARCHIVER
 from nas.core.errors import InputError
 
-_UNREADABLE = (  # what zipfile, zlib and numpy raise for a file that is damaged, or none of theirs
+_UNREADABLE = (  # what zipfile, zlib and numpy raise for a damaged or foreign file
     *(OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError, OverflowError, MemoryError),
     *(LookupError, struct.error, TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
@@ -120,12 +120,12 @@ class Npz(Loader):
 
 
 def _levels(images: np.ndarray) -> str:
-    """The range of the values, where there is one."""
+    """The range of the values in words, if they are numbers."""
     return f" from {images.min():.5g} to {images.max():.5g}" if images.dtype.kind in "iuf" and images.size else ""
 
 
 def _as_numbers(labels: np.ndarray, images: int) -> str:
-    """How to turn labels of a usual other form into one whole number per image."""
+    """Advice on turning labels of another common form into one whole number per image."""
     if labels.shape == (images, 1):
         return "store labels.reshape(-1)"
     if labels.ndim == 2 and len(labels) == images:
@@ -134,7 +134,7 @@ def _as_numbers(labels: np.ndarray, images: int) -> str:
 
 
 def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    """`InputError` for a file that is small to send and fills the memory when it is unpacked."""
+    """Raises `InputError` for a small file that would fill the memory when it is unpacked."""
     unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > max(FREE_BYTES, MAX_EXPANSION * path.stat().st_size):
         raise InputError(
@@ -144,7 +144,7 @@ def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """An array of the archive; the memory for it is taken only where the archive has as much for it."""
+    """An array of the archive. Raises `ValueError` before memory is allocated if the archive has fewer bytes for it."""
     with archive.open(name) as file:
         shape, dtype = _header(file)
         size = math.prod(shape) * dtype.itemsize
@@ -157,7 +157,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type that a .npy file begins with."""
+    """The shape and the type at the beginning of a .npy file."""
     version = npy.read_magic(file)
     read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
     if read is None:

@@ -1,4 +1,4 @@
-"""The layout that CIFAR and ImageNet16 share: pickled dictionaries of flat images and labels."""
+"""The format that CIFAR and ImageNet16 share: pickled dictionaries of flat images and labels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nas.core.io.unpickle import read_pickle
 
 
 class PickledBatches(Loader):
-    """Reads `train_files` and `test_files` (name to published MD5) of one folder.
+    """Reads `train_files` and `test_files` (name to published MD5) in one folder.
 
-    Each holds `data`, uint8 (n, 3 * side * side), red plane first, and under `label_key` labels from
-    `first_label` to `last_label`. Images with labels above the first `num_classes` are left out.
+    Each file holds `data`, uint8 (n, 3 * side * side), red plane first, and under `label_key` labels from `first_label`
+    to `last_label`. Only images of the first `num_classes` classes are used.
     """
 
     train_files: ClassVar[dict[str, str]]
@@ -36,7 +36,7 @@ class PickledBatches(Loader):
 
     @abstractmethod
     def folder(self) -> Path:
-        """The folder that holds the files, fetched first where the loader can."""
+        """The folder with the files, downloaded first if that is possible."""
 
     def sources(self) -> list[Source]:
         folder = self.folder()
@@ -77,8 +77,8 @@ class PickledBatches(Loader):
             got = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
             raise InputError(f"Expected images uint8 (n, {width}) in {path} but got {got}.")
         labels = self._labels(path, content[self.label_key], len(data))
-        kept = labels < self.num_classes
-        return (data, labels) if kept.all() else (data[kept], labels[kept])
+        used = labels < self.num_classes
+        return (data, labels) if used.all() else (data[used], labels[used])
 
     def _labels(self, path: Path, values: object, count: int) -> np.ndarray:
         """int64 labels counted from 0."""
