@@ -24,14 +24,14 @@ from nas.train.trained_network import TrainedNetwork
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # of a TorchScript program
-UNKNOWN = "unknown"  # how a network of somebody else was trained
+UNKNOWN = "unknown"  # the training method of a network from elsewhere
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A network as it was named, classified once.
+    """The source of a network, as it was named on the command line; it is classified once.
 
-    `text` is the path of a checkpoint or an exported folder, or the name of a foreign network, one that is not ours:
+    `text` is the path of a checkpoint or an exported folder, or the name of a foreign network, one from elsewhere:
     `timm:NAME[@WEIGHTS]`, `torchvision:NAME[@WEIGHTS]`, `package.module:factory`. `importable` is the folder whose
     modules a foreign network may import; a network of ours has none.
     """
@@ -51,7 +51,7 @@ class ModelSource:
 
     @property
     def model(self) -> str:
-        """What stands behind the colon: the library's name of the model, or the factory."""
+        """The part after the colon: the library's name of the model, or the factory."""
         name = self.text.partition(":")[2]
         return name.partition("@")[0] if self.library else name
 
@@ -68,7 +68,7 @@ class ModelSource:
         return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "network"
 
     def native_images(self, options: list[str]) -> ImageOptions:
-        """How the library wants images for its model: `size`, `resize`, `crop_share`, `interpolation` of the data.
+        """The images that the library uses for its model: `size`, `resize`, `crop_share`, `interpolation` of the data.
 
         Empty for other sources. `options` are those of the model: they may choose other weights of torchvision.
         """
@@ -78,15 +78,15 @@ class ModelSource:
         return model_info(self.library, self.model, chosen).images
 
     def within(self, folder: Path) -> ModelSource:
-        """The same, where a path is one from `folder`."""
+        """The same source, with a relative path taken from `folder`."""
         return self if self.foreign else replace(self, text=str(folder / self.text))
 
     def seen_from(self, folder: Path) -> str:
-        """The text for a file in `folder`, which may move together with the network."""
+        """The text for a file in `folder`: a relative path, as both may be moved together."""
         return self.text if self.foreign else os.path.relpath(self.text, folder)
 
     def to_json(self) -> dict[str, str]:
-        """As a run keeps it."""
+        """The form in which a run stores it."""
         return {"checkpoint": self.text, **({} if self.importable is None else {"importable": self.importable})}
 
     @classmethod
@@ -95,15 +95,15 @@ class ModelSource:
 
 
 def classify(text: str, importable: str | Path | None = None) -> ModelSource:
-    """What the text names; code is imported from the folder `importable`, by default the current one.
+    """The source that the text names; code is imported from the folder `importable`, by default the current one.
 
-    The path of a library's weights becomes absolute, so that it means the same from another folder.
+    The path of a library's weights becomes absolute, so that it is valid from another folder.
     """
     if not _is_foreign(text):
         return ModelSource(text)
     library, _, rest = text.partition(":")
     name, at, path = rest.partition("@")
-    if at and library in LIBRARIES and "\0" not in path:  # no path, and told as such where it is opened
+    if at and library in LIBRARIES and "\0" not in path:  # no path: opening it raises the error
         text = f"{library}:{name}@{os.path.abspath(os.path.expanduser(path))}"
     return ModelSource(text, str(importable or Path.cwd()))
 
@@ -125,9 +125,9 @@ class EvaluatedModel:
     architecture: str
     params: int  # weights, frozen or not, without an auxiliary head
     training: str
-    num_classes: int | None = None  # where the source says so
+    num_classes: int | None = None  # None if the source does not say it
     image_size: int | None = None
-    classes: tuple[str, ...] = ()  # their names in the order of the logits, where the source says so
+    classes: tuple[str, ...] = ()  # their names in the order of the logits; empty if the source does not say them
     normalised: Normalisation | None = None  # of a network from elsewhere: how, before it
 
     @classmethod
@@ -145,7 +145,7 @@ class EvaluatedModel:
 
     @property
     def normalised_by(self) -> UsedNormalisation | None:
-        """How it is normalised, as a result says it."""
+        """The normalisation in the form of a result."""
         return None if self.normalised is None else self.normalised.used()
 
 
@@ -153,7 +153,7 @@ def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> Evalu
     """The network of a source. `seed` is that of the run: it fixes weights that are drawn and not loaded.
 
     The model options go to the maker of a foreign network, which gets its images normalised as the options ask for.
-    Raises `InputError` where there is no such network, or where a network of ours is given options.
+    Raises `InputError` if there is no such network, or if a network of ours is given options.
     """
     if source.foreign:
         return _foreign(source, options, derive(seed, "weights"))
@@ -164,7 +164,7 @@ def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> Evalu
 
 
 def refuse_options(source: ModelSource, options: NetworkOptions) -> None:
-    """`InputError` where a network of ours is given what only a foreign one takes."""
+    """Raise `InputError` if a network of ours is given options that only a foreign one takes."""
     asked = options.normalisation.by is not None
     for key, there in (("model_options", options.model_options), ("normalise, eval.mean and eval.std", asked)):
         if there:
@@ -189,23 +189,23 @@ def _foreign(source: ModelSource, options: NetworkOptions, seed: int) -> Evaluat
 
 
 def weights_of(network: nn.Module) -> int:
-    """How many weights there are, frozen ones too; quantised ones; of a TorchScript program whose weights became
-    constants, these."""
-    found = sum(weight.numel() for weight in network.parameters())
-    found += sum(weight.numel() for part in network.modules() for weight in _packed(part))
+    """The number of weights: also frozen and quantised ones, and the constants of a TorchScript program that has only
+    those."""
+    count = sum(weight.numel() for weight in network.parameters())
+    count += sum(weight.numel() for part in network.modules() for weight in _packed(part))
     scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
-    if found or not scripts:
-        return found
+    if count or not scripts:
+        return count
     graph: Any = scripts[0].graph
     constants = [one for kind in CONSTANTS for one in graph.findAllNodes(kind) if one.output().uses()]
     return sum(one.t("value").numel() for one in constants if one.output().type().kind() == "TensorType")
 
 
 def _packed(part: nn.Module) -> Iterator[Tensor]:
-    """The weights of a quantised layer, which are no parameters: functions give them."""
+    """The weights of a quantised layer, which are no parameters: its methods return them."""
     for name in ("weight", "bias"):
         give = getattr(part, name, None)
         if callable(give) and not isinstance(give, nn.Module) and not isinstance(part, torch.jit.ScriptModule):
-            found = give()
-            if isinstance(found, Tensor):
-                yield found
+            weight = give()
+            if isinstance(weight, Tensor):
+                yield weight

@@ -9,18 +9,19 @@ from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.logits import finite
 from nas.core.reasons import reason
+from nas.eval.measures import MEASURES
 from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks import layout
-from nas.eval.networks.gradients import gradient_users
 from nas.eval.networks.logit_shapes import check_logits, check_one_image
+from nas.eval.plan import attacks_of
 from nas.eval.settings import EvalSettings
 
 
 def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: EvalSettings | None = None) -> None:
-    """`InputError` unless the network takes the images of `dataset`, tells its classes apart, and has the gradients
-    that an evaluation by `settings` needs.
+    """Raise `InputError` unless the network fits the images and classes of `dataset`, and has the gradients that an
+    evaluation by `settings` needs.
 
-    A network of somebody else is asked with two images, of the training part where there is one, and with one.
+    A network from elsewhere is called with two images (of the training part if there is one), and with one.
     """
     classes, size = model.num_classes, model.image_size
     if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
@@ -37,39 +38,48 @@ def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: Eva
     if classes is not None:
         return
     images = f"{dataset.image_size}x{dataset.image_size} images"
-    wanting = [] if settings is None else gradient_users(settings)
+    users = [] if settings is None else gradient_users(settings)
     x = unit_range(dataset.example.images[:2])
     try:
         network = layout.adapt(model.network, x)
         with torch.no_grad():
             logits = network(x)
-        without = layout.missing_gradient(network, x) if wanting else None
-    except Exception as error:  # the code of somebody else may fail in any way
+        no_gradient = layout.missing_gradient(network, x) if users else None
+    except Exception as error:  # whatever code from elsewhere may raise
         raise InputError(
             f"Expected {name} to take {images} of {dataset.name} but: {reason(error)}; set data.size."
         ) from error
     check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
-    if not bool(finite(logits).any()):  # a single image may be one that the network cannot standardise
+    if not bool(finite(logits).any()):  # one image alone may be one that the network cannot standardise
         raise InputError(
             f"Expected finite logits of {name} but got NaN or infinity; check its weights. If it masks classes by "
             "infinite logits, let them be large and finite."
         )
     check_one_image(network, x[:1], dataset.num_classes, name)
     model.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    if without is not None:
+    if no_gradient is not None:
         raise InputError(
-            f"Expected a gradient of {name} in the pixels for {', '.join(wanting)} but there is none "
-            f"({reason(without)}); leave these out, or give a network that computes gradients (not quantised, not "
+            f"Expected a gradient of {name} in the pixels for {', '.join(users)} but there is none "
+            f"({reason(no_gradient)}); leave these out, or give a network that computes gradients (not quantised, not "
             "optimised for inference, not run under no_grad). The attack square and corruptions need none."
         )
 
 
 def class_name_warning(model: EvaluatedModel, dataset: Dataset, name: str) -> str | None:
-    """That the network's classes have other names than those of the data, in a sentence; None where they have not."""
-    pairs = [(ours, theirs) for ours, theirs in zip(model.classes, dataset.classes) if ours != theirs]
+    """A warning if the network's classes have other names than those of the data; else None."""
+    pairs = [(own, of_data) for own, of_data in zip(model.classes, dataset.classes) if own != of_data]
     if not pairs:
         return None
     return (
         f"{len(pairs):,} of {len(model.classes):,} classes of {name} have other names than those of the data (as "
         f"{pairs[0][0]!r} and {pairs[0][1]!r}); they are taken to be the same in this order."
     )
+
+
+def gradient_users(settings: EvalSettings) -> list[str]:
+    """The attacks, measures and checks of the settings that need a gradient, by name."""
+    attacks = [label.partition("@")[0] for label, attack in attacks_of(settings) if attack.needs_gradient]
+    kinds = [kind(settings) for name, kind in MEASURES.items() if name in settings.measures]
+    measures = [f"eval.measures={kind.name}" for kind in kinds if kind.needs_gradient]
+    checks = ["eval.checks=true"] if settings.checks else []
+    return list(dict.fromkeys([*attacks, *measures, *checks]))

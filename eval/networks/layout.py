@@ -1,14 +1,13 @@
-"""How a network takes its images: in which memory order, and as numbers of which type.
+"""The layout in which a network takes its images: the order in memory and the type of the numbers.
 
-Attack libraries hand over float32 images in ordinary memory order and want float32 logits. A network runs channels-last
-(1.5 times faster on a CPU) where it can: not where it calls `view` on its feature maps, as LeNet does.
+Attack libraries give float32 images in ordinary memory order and expect float32 logits. A network runs channels-last
+(1.5 times faster on a CPU) unless it cannot, as LeNet, which calls `view` on its feature maps.
 """
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,11 +17,11 @@ from nas.core.optimisation.perturb import eval_mode
 from nas.core.seeds import seeded
 
 NO_DERIVATIVE = ": an autograd kernel was not registered"  # follows the name of an operation in torch's warning
-TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # tried where a network does not say its own
+TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # tried if a network has no type of its own
 
 
 class _ToChannelsLast(torch.autograd.Function):
-    """Channels-last forward, ordinary gradients backward: the libraries call `view` on what they get."""
+    """Channels-last forward, ordinary gradients backward: the libraries call `view` on the gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -34,10 +33,10 @@ class _ToChannelsLast(torch.autograd.Function):
 
 
 class InputAdapter(nn.Module):
-    """`network` on images in ordinary memory order: they are put into its own order and number type here.
+    """`network` on images in ordinary memory order, which are put into its own order and number type here.
 
-    Its logits come out in the type of the images, the weights stay as they are; without a type, nothing is cast. What
-    is not a tensor of logits comes out as it is.
+    Its logits get the type of the images; without a type (`dtype`), nothing is cast. The weights stay as they are, and
+    an output that is no tensor too.
     """
 
     order: str
@@ -50,7 +49,7 @@ class InputAdapter(nn.Module):
 
     @abstractmethod
     def ordered(self, x: Tensor) -> Tensor:
-        """The images in the order of the network, as a copy: a network may change what it is given."""
+        """The images in the order of the network, as a copy: a network may change its input."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.dtype is None:
@@ -60,7 +59,7 @@ class InputAdapter(nn.Module):
 
 
 class ChannelsLast(InputAdapter):
-    """The channels of a pixel beside each other in memory."""
+    """The channels of a pixel are neighbours in memory."""
 
     order = "channels_last"
     memory_format = torch.channels_last
@@ -70,7 +69,7 @@ class ChannelsLast(InputAdapter):
 
 
 class Ordinary(InputAdapter):
-    """The pixels of a channel beside each other in memory."""
+    """The pixels of a channel are neighbours in memory."""
 
     order = "ordinary"
     memory_format = torch.contiguous_format
@@ -82,19 +81,22 @@ class Ordinary(InputAdapter):
 ADAPTERS: dict[str, type[InputAdapter]] = {kind.order: kind for kind in (ChannelsLast, Ordinary)}
 
 
-def layout_of(door: InputAdapter) -> dict[str, str | None]:
-    """The kind of door in plain values, for a run to keep."""
-    return {"order": door.order, "type": None if door.dtype is None else str(door.dtype).removeprefix("torch.")}
+def layout_of(adapter: InputAdapter) -> dict[str, str | None]:
+    """The layout as plain values, which a run stores."""
+    return {
+        "order": adapter.order,
+        "type": None if adapter.dtype is None else str(adapter.dtype).removeprefix("torch."),
+    }
 
 
-OLD_LAYOUT: dict[str, str | None] = {"order": ChannelsLast.order, "type": None}  # of runs that kept no kind of door
+OLD_LAYOUT: dict[str, str | None] = {"order": ChannelsLast.order, "type": None}  # of runs that did not store it
 USUAL_LAYOUTS = (OLD_LAYOUT, {"order": ChannelsLast.order, "type": "float32"})
 
 
-def with_layout(network: nn.Module, kept: dict[str, str | None]) -> InputAdapter:
-    """The door of which `layout_of` told, before this network."""
-    name = kept["type"]
-    return _adapted(network, ADAPTERS[str(kept["order"])], None if name is None else getattr(torch, name))
+def with_layout(network: nn.Module, layout: dict[str, str | None]) -> InputAdapter:
+    """The network with a layout that `layout_of` gave."""
+    name = layout["type"]
+    return _adapted(network, ADAPTERS[str(layout["order"])], None if name is None else getattr(torch, name))
 
 
 def _adapted(network: nn.Module, kind: type[InputAdapter], dtype: torch.dtype | None) -> InputAdapter:
@@ -102,41 +104,41 @@ def _adapted(network: nn.Module, kind: type[InputAdapter], dtype: torch.dtype | 
 
 
 def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
-    """The first door through which a few images `x` pass, and a gradient comes back where the network has one.
+    """The network in the first layout in which it takes a few images `x`, with a gradient if it has one in any layout.
 
-    Raises what the network raises in ordinary order where none will do.
+    Raises the network's own error in ordinary order if it takes them in no layout.
     """
     types = types_of(network)
     failure: Exception | None = None
-    without: InputAdapter | None = None
+    no_gradient: InputAdapter | None = None
     for dtype in _types_to_try(types, x.dtype):
         for kind in ADAPTERS.values():
             try:
-                door = _adapted(network, kind, dtype)
+                adapter = _adapted(network, kind, dtype)
                 with seeded(0), torch.no_grad(), eval_mode(network):
-                    door(x)
+                    adapter(x)
             except torch.OutOfMemoryError:
                 raise
-            except Exception as error:  # the code of somebody else may fail in any way
+            except Exception as error:  # whatever code from elsewhere may raise
                 if failure is None or (kind is Ordinary and dtype in types[:1]):
                     failure = error
                 continue
-            if missing_gradient(door, x) is None:
-                return door
-            without = without or door
-    if without is not None:
-        return with_layout(network, layout_of(without))  # with its weights in that order
+            if missing_gradient(adapter, x) is None:
+                return adapter
+            no_gradient = no_gradient or adapter
+    if no_gradient is not None:
+        return with_layout(network, layout_of(no_gradient))  # with its weights in that order
     assert failure is not None
     raise failure
 
 
 def missing_gradient(network: nn.Module, x: Tensor) -> Exception | None:
-    """Why the logits of a few images have no gradient in the pixels; None where they have one, be it 0.
+    """Why the logits of a few images have no gradient in the pixels; None if they have one, even if it is 0.
 
-    Of an operation without a derivative, such as a quantised one, torch may take 0 and only warn: that is none either.
+    For an operation without a derivative, such as a quantised one, torch may only warn and take 0: that is no gradient.
     """
     try:
-        with seeded(0), torch.enable_grad(), eval_mode(network), warnings.catch_warnings(record=True) as said:
+        with seeded(0), torch.enable_grad(), eval_mode(network), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             x = x.detach().clone().requires_grad_(True)
             torch.autograd.grad(network(x).sum(), x)
@@ -144,27 +146,23 @@ def missing_gradient(network: nn.Module, x: Tensor) -> Exception | None:
         raise
     except Exception as error:  # no graph, an operation without a derivative, ...
         return error
-    operations = [str(one.message).partition(NO_DERIVATIVE)[0] for one in said if NO_DERIVATIVE in str(one.message)]
+    operations = [str(one.message).partition(NO_DERIVATIVE)[0] for one in caught if NO_DERIVATIVE in str(one.message)]
     return NotImplementedError(f"{operations[0]} has no derivative") if operations else None
 
 
 def types_of(network: nn.Module) -> list[torch.dtype]:
-    """The types of the network's numbers, in their order, weights first; none for a program without either."""
-    return list(dict.fromkeys(tensor.dtype for tensor in _tensors(network) if tensor.is_floating_point()))
+    """The types of the network's weights and buffers, in their order; none for a program without either."""
+    tensors = (*network.parameters(), *network.buffers())
+    return list(dict.fromkeys(tensor.dtype for tensor in tensors if tensor.is_floating_point()))
 
 
 def _types_to_try(types: list[torch.dtype], given: torch.dtype) -> list[torch.dtype]:
-    """The types to try: that of the images, those of the network, and any where it has others or none to tell."""
+    """The types to try: that of the images; unless the network has that one alone, also its own and all of `TYPES`."""
     return [given] if types == [given] else list(dict.fromkeys([given, *types, *TYPES]))
 
 
-def _tensors(network: nn.Module) -> Iterator[Tensor]:
-    yield from network.parameters()
-    yield from network.buffers()
-
-
 class OneMode(nn.Module):
-    """A network that cannot be told to train or to evaluate, as a part of others that are."""
+    """A network without train and eval modes, as a part of networks that have them."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -187,6 +185,6 @@ def in_eval_mode(network: nn.Module) -> nn.Module:
 
 
 def freeze(network: nn.Module) -> None:
-    """Leave the weights out of every gradient, one by one: a TorchScript module cannot do it at once."""
+    """Leave the weights out of every gradient, one by one: a TorchScript module cannot do it for all at once."""
     for parameter in network.parameters():
         parameter.requires_grad_(False)

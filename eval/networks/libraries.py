@@ -1,4 +1,4 @@
-"""Networks of timm and torchvision, and what these state of them."""
+"""Networks of timm and torchvision, and what the libraries say about their images and weights."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from nas.eval.networks.wrapped import NONE, SETTINGS, Normalisation
 
 LIBRARIES = ("timm", "torchvision")
 OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from
-INSIDE = "transform_input"  # of googlenet and inception_v3: they normalise once more, by themselves
+INSIDE = "transform_input"  # option of googlenet and inception_v3: they normalise once more, by themselves
 PUBLISHED = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # the beginning of a file's SHA-256 in its name
 ImageOptions = dict[str, int | float | str]  # keys of `data`: size, resize, crop_share, interpolation
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a library says of one of its models."""
+    """What a library says about one of its models."""
 
     images: ImageOptions
     mean: list[float]
@@ -36,9 +36,9 @@ class ModelInfo:
 
 
 def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
-    """What `library` says of its model `name`; of torchvision's with the `chosen` weights, by default its newest.
+    """What `library` says about its model `name`; of torchvision's with the `chosen` weights, by default the newest.
 
-    `InputError` where it has none of this name.
+    Raises `InputError` if the library has no model of this name.
     """
     if library == "timm":
         timm = optional("timm", "zoo")
@@ -60,7 +60,7 @@ def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
 
 
 def _images_of_timm(config: Any) -> ImageOptions:
-    """`resize` is left to the user where timm pads images, which `data.resize` cannot."""
+    """Without `resize` if timm pads images, which `data.resize` cannot do: then the user sets it."""
     images: ImageOptions = {"size": config.input_size[-1], "interpolation": config.interpolation}
     if config.crop_mode == "center":
         return images | _cut(config.crop_pct)
@@ -83,7 +83,8 @@ def from_library(
     """The library's model on images in [0, 1], and how these are normalised: by the library's own constants unless
     others are `asked` for.
 
-    The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`.
+    The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`. Raises
+    `InputError` if the options or the weights do not fit the model.
     """
     about = model_info(library, name, keywords.get("weights"))
     for key in OTHER_PLACES & keywords.keys():
@@ -121,7 +122,10 @@ def from_library(
 
 
 def _normalises_inside(name: str, weights: Path, keywords: Keywords) -> bool:
-    """Whether a model that can normalise once more is to do so with the weights of this file, which do not tell."""
+    """Whether a model that can normalise once more must do so with these weights, of which the file says nothing.
+
+    Raises `InputError` if the option `transform_input` is needed and not given.
+    """
     given = keywords.get(INSIDE)
     if isinstance(given, bool):
         return given
@@ -136,7 +140,7 @@ def _normalises_inside(name: str, weights: Path, keywords: Keywords) -> bool:
 
 
 def published(name: str) -> list[str]:
-    """The beginnings of the SHA-256 of torchvision's own files of weights for its model, as their names have them."""
+    """The first digits of the SHA-256 of torchvision's own files of weights for a model, as the names have them."""
     from torchvision import models
 
     urls = [str(weights.url) for weights in models.get_model_weights(name)]  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Whether a network of somebody else gives one logit per class for each image, and what to do where it does not."""
+"""Whether a network from elsewhere gives one logit per class for each image, and what to do if it does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas.core.errors import InputError
 
 
 def check_logits(outputs: Any, classes: int, name: str, images: str) -> None:
-    """`InputError` unless the `outputs` of two images, which `images` describes, are logits of so many classes."""
+    """Raise `InputError` unless the `outputs` for two images, which `images` describes, are logits of all `classes`."""
     expected = (2, classes)
     if not isinstance(outputs, Tensor) or tuple(outputs.shape) != expected:
         got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
@@ -22,15 +22,15 @@ def check_logits(outputs: Any, classes: int, name: str, images: str) -> None:
 
 
 def check_one_image(network: nn.Module, x: Tensor, classes: int, name: str) -> None:
-    """`InputError` where the network drops the dimension of the batch of the single image `x`.
+    """Raise `InputError` if the network drops the batch dimension of the single image `x`.
 
-    Attacks see what is left of a batch, which may be one image. A network that fails on a single image is another
-    matter: its logits depend on the rest of the batch.
+    Attacks get the rest of a batch, which may be one image. A network that fails on a single image passes here: another
+    check finds that its logits depend on the rest of the batch.
     """
     try:
         with torch.no_grad():
             shape = tuple(network(x).shape)
-    except Exception:  # the code of somebody else may fail in any way
+    except Exception:  # whatever code from elsewhere may raise
         return
     if shape != (1, classes):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Call the maker of a network, with options that were typed."""
+"""Make a network by calling a function of a library or of the user, with options from the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Keywords = dict[str, object]
 
 
 def make_network(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
-    """The network that `make` returns; weights that it draws are those of the seed. `InputError` where it fails."""
+    """The network that `make` returns, with random weights drawn by the seed. Raises `InputError` if `make` fails."""
     try:
         with seeded(seed):
             network = make()
@@ -36,23 +36,26 @@ def make_network(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
 
 
 def from_code(text: str, keywords: Keywords, importable: str | None, seed: int) -> nn.Module:
-    """What the user's own factory returns; importing its module runs the user's code."""
+    """The network that the user's own factory returns; importing its module runs the user's code.
+
+    Raises `InputError` if it cannot be imported or makes no network.
+    """
     module_name, _, path = text.partition(":")
     if importable is not None and importable not in sys.path:
         sys.path.insert(0, importable)
     try:
-        found: Any = importlib.import_module(module_name)
+        factory: Any = importlib.import_module(module_name)
         for part in path.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # a module may fail in any way
+            factory = getattr(factory, part)
+    except Exception as error:  # whatever the user's module may raise
         raise InputError(
             f"Expected to import {text} but: {reason(error)}; run in the folder that holds the module, or install it."
         ) from error
-    if not callable(found):
-        raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(found).__name__}.")
-    if isinstance(found, nn.Module):
+    if not callable(factory):
+        raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(factory).__name__}.")
+    if isinstance(factory, nn.Module):
         raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
-    return make_network(text, lambda: found(**keywords), seed)
+    return make_network(text, lambda: factory(**keywords), seed)
 
 
 def _hint(thing: Any) -> str:
@@ -60,17 +63,17 @@ def _hint(thing: Any) -> str:
 
 
 def keywords(options: list[str]) -> Keywords:
-    """`["num_classes=10", "pretrained=false"]` as values; each is read as YAML."""
-    found: Keywords = {}
+    """`["num_classes=10", "pretrained=false"]` as values, each read as YAML. Raises `InputError` for another form."""
+    values: Keywords = {}
     for text in options:
         key, equals, value = str(text).partition("=")
         if not equals or not key.isidentifier():
             raise InputError(f"Expected eval.model_options as key=value,key=value but got {text!r}.")
         try:
             check_size(value)
-            found[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
+            values[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
         except Exception as error:  # of the YAML library
             raise InputError(
                 f"Expected a YAML value in eval.model_options but got {text!r}: {explained(error)}."
             ) from error
-    return found
+    return values

@@ -1,7 +1,7 @@
-"""Files of weights, as training scripts save them, put into a network that is there already.
+"""Load files of weights, as training scripts save them, into a network.
 
-A state stands alone or in a dictionary under a name such as `state_dict` or `net`; its keys may carry what wrappers put
-in front of them: `module.` (data parallel), `_orig_mod.` (a compiled network), the name of an attribute, or several.
+A file holds a state, or a dictionary with a state under a name such as `state_dict` or `net`. The keys of the state may
+have prefixes of wrappers: `module.` (data parallel), `_orig_mod.` (a compiled network), an attribute, or several.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from nas.core.extras import optional
 from nas.core.io.states import difference
 from nas.core.reasons import FILE, reason
 
-WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # under which scripts save a state
-COMPILED = "_orig_mod"  # stands wherever a part was compiled
+WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # keys under which scripts save a state
+COMPILED = "_orig_mod"  # in the key wherever a part was compiled
 PARALLEL = "module"  # also of single parts
-COUNTERS = ("n_averaged",)  # what torch's averaged models count besides
+COUNTERS = ("n_averaged",)  # entries of torch's averaged models that are no weights
 AGAIN = "torch.save(network.state_dict(), 'weights.pth')"
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Put the weights of a .safetensors or .pth file into the network, every one of them.
+    """Load the weights of a .safetensors or .pth file into the network, every one of them.
 
-    `InputError` where the file holds anything but tensors under the network's own names: it says which.
+    Raises `InputError` if the file holds anything but tensors under the network's own names, and names the difference.
     """
     if not os.path.isfile(path):
         raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")
@@ -55,12 +55,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
         )
     try:
         network.load_state_dict(state)
-    except Exception as error:  # a network may refuse its own names in any way
+    except Exception as error:  # whatever code from elsewhere may raise
         raise InputError(f"{expected} {reason(error)}; save the state of the same network again: {AGAIN}.") from error
 
 
 def find_state(content: Any) -> Any:
-    """What is saved under the names of `WRAPPED`, however deep; else the content itself."""
+    """The state under the names `WRAPPED`, however deep; else the content itself."""
     while isinstance(content, Mapping):
         inner = [content[key] for key in WRAPPED if isinstance(content.get(key), Mapping)]
         if not inner:
@@ -70,9 +70,9 @@ def find_state(content: Any) -> Any:
 
 
 def unwrap_names(state: Any, own: Mapping[str, Any]) -> Any:
-    """The state under the names `own` of the network, where taking off what wrappers put in front gives them.
+    """The state with as many prefixes of wrappers removed as give the names `own` of the network.
 
-    Otherwise under those names among them that share most with the network's.
+    If none gives them, the names that have most in common with the network's.
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         return state
@@ -91,7 +91,7 @@ def unwrap_names(state: Any, own: Mapping[str, Any]) -> Any:
 
 
 def _unwrapped(state: dict[str, object]) -> dict[str, object] | None:
-    """The state without one wrapper's part of its names; None where there is none, or where two names become one."""
+    """The state without one wrapper's part of its names; None without such a part, or if two names would become one."""
     first = {name.partition(".")[0] for name in state}
     if len(first) == 1 and all("." in name for name in state):
         found = {name.partition(".")[2]: value for name, value in state.items()}

@@ -1,4 +1,4 @@
-"""A network that wants normalised images, made to take images in [0, 1] as the networks here do."""
+"""Normalisation in front of a network from elsewhere, so that it takes images in [0, 1] like all networks here."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Normalized(nn.Module):
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What stands between images in [0, 1] and a network from elsewhere; `by` says whose constants those are.
+    """The normalisation of images in [0, 1] for a network from elsewhere; `by` says whose constants are used.
 
-    As it is asked for, `by` may be open (None, by default: the library's where there is one) or `library`; as it was
-    used, it is the library's name, `settings` or `none`.
+    In a request `by` is None (the default: the library's constants if there is a library), `library`, `settings` or
+    `none`; once it is used it is the library's name, `settings` or `none`.
     """
 
     by: str | None = None
@@ -52,7 +52,7 @@ class Normalisation:
         return Normalized(network, self.mean, self.std) if self.mean else network
 
     def used(self) -> UsedNormalisation:
-        """As a result says it."""
+        """Its form in a result."""
         return UsedNormalisation(self.by or NONE, list(self.mean) or None, list(self.std) or None)
 
 
@@ -61,7 +61,7 @@ class NetworkOptions(Section):
     """How a network from elsewhere is made and which images it takes."""
 
     model_options: list[str] = field(default_factory=list)  # key=value for the maker of a network that is not ours
-    normalise: str | None = None  # library or none, of such a network; by default its library's where it has one
+    normalise: str | None = None  # library or none, for such a network; by default its library's if it has one
     mean: list[float] = field(default_factory=list)  # or by these, of images in [0, 1]: one or one per channel
     std: list[float] = field(default_factory=list)
 
@@ -90,7 +90,7 @@ class NetworkOptions(Section):
 
     @property
     def normalisation(self) -> Normalisation:
-        """What is asked for of a network from elsewhere."""
+        """The normalisation that is asked for, for a network from elsewhere."""
         if self.mean:
             channels = max(len(self.mean), len(self.std))
             mean, std = ([*one * channels] if len(one) == 1 else one for one in (self.mean, self.std))

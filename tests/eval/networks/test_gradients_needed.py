@@ -10,8 +10,7 @@ from opening import opened
 from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.eval import EvalSettings
-from nas.eval.networks.fitting import check_fits
-from nas.eval.networks.gradients import gradient_users
+from nas.eval.networks.fitting import check_fits, gradient_users
 
 WITHOUT = (
     "import torch\nfrom torch import nn\n"
