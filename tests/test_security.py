@@ -22,7 +22,7 @@ from nas.core.errors import LONGEST, InputError, NasError, printable
 from nas.core.io import checkpoint
 from nas.eval import EvalSettings
 from nas.eval.model_source import classify, load_model
-from nas.report.text import table
+from nas.report.text import accuracy_table
 from nas.results import ScoreRow
 from nas.runs import torchrun
 from nas.scoring.rows import line_of
@@ -253,7 +253,7 @@ def test_what_is_printed_gives_a_terminal_no_orders(capfd: pytest.CaptureFixture
 @pytest.mark.parametrize("name", ["[red]x[/red]", "[/nothing]", "[link=file:///]x", ":smile:"])
 def test_names_are_no_markup(name: str) -> None:
     entry = result_factory.evaluation({"clean": 2, name: 1}, 4, name=name)
-    assert table([entry]).count(name) == 3  # the row, its attack's accuracy and its score
+    assert accuracy_table([entry]).count(name) == 3  # the row, its attack's accuracy and its score
 
 
 # who may connect

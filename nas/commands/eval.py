@@ -109,16 +109,23 @@ class Eval(RunCommand):
         return run.finish(replace(result, seconds=run.seconds()))
 
     def summary(self, folder: Path, result: EvalResult) -> list[str]:
-        from nas.report.text import checked_lines, corruption_lines, measured_lines, remark_lines, report_line, table
-        from nas.report.wording import non_finite, taken
+        from nas.report.notes import input_notes, non_finite_notes
+        from nas.report.text import (
+            accuracy_table,
+            check_lines,
+            corruption_lines,
+            measure_lines,
+            remark_lines,
+            report_line,
+        )
 
         return [
-            table([result]),
-            *taken(result),
-            *non_finite(result),
+            accuracy_table([result]),
+            *input_notes(result),
+            *non_finite_notes(result),
             *remark_lines(result),
             *corruption_lines(result),
-            *checked_lines(result.checks),
-            *measured_lines(result, folder),
+            *check_lines(result.checks),
+            *measure_lines(result, folder),
             report_line(folder),
         ]

@@ -109,11 +109,11 @@ class Run(_WholeRun):
         return run.finish(replace(result, seconds=run.seconds()))
 
     def summary(self, folder: Path, result: RunResult) -> list[str]:
-        from nas.report.text import report_line, table
+        from nas.report.text import accuracy_table, report_line
         from nas.runs.difference_wording import correction
         from nas.runs.differences import corrected
 
-        lines = [table(result.models), ""]
+        lines = [accuracy_table(result.models), ""]
         for model in result.models:
             lines += [f"{model.name} {line}" for line in _notes_on(model)]
         rows = corrected(result).differences
@@ -141,10 +141,10 @@ def _models(context: RunContext, searched: SearchResult) -> list[Model]:
 
 def _notes_on(model: EvalResult) -> list[str]:
     """What is to be said about one network below the table of all."""
-    from nas.report.text import checked_lines, corruption_lines, remark_lines
-    from nas.report.wording import non_finite
+    from nas.report.notes import non_finite_notes
+    from nas.report.text import check_lines, corruption_lines, remark_lines
 
-    return [*non_finite(model), *remark_lines(model), *corruption_lines(model)[:1], *checked_lines(model.checks)]
+    return [*non_finite_notes(model), *remark_lines(model), *corruption_lines(model)[:1], *check_lines(model.checks)]
 
 
 class Study(_WholeRun):
@@ -166,7 +166,7 @@ class Study(_WholeRun):
     def summary(self, folder: Path, result: StudyResult) -> list[str]:
         from rich.table import Table
 
-        from nas.report.text import rendered, report_line
+        from nas.report.text import report_line, table_text
         from nas.report.wording import metric as metric_title
         from nas.report.wording import probability_of_few, signed_points, spread
 
@@ -178,7 +178,7 @@ class Study(_WholeRun):
             lines.add_column(metric_title(metric), justify="right")
         for model in result.models:
             lines.add_row(model.name, *(spread(model.metrics[metric]) for metric in metrics))
-        texts = [rendered(lines)]
+        texts = [table_text(lines)]
         for row in result.tests:
             values = ", ".join(signed_points(value) for value in row.values)
             texts.append(

@@ -80,25 +80,27 @@ class Transfer(RunCommand):
         return execute(run, watcher)
 
     def summary(self, folder: Path, result: TransferResult) -> list[str]:
-        from nas.report.text import checked_lines
-        from nas.report.wording import taken
+        from nas.report.notes import input_notes
+        from nas.report.text import check_lines
 
-        takes = [f"{network.name}: {line}" for network in result.networks for line in taken(network)]
-        return [*(_matrix(result, attack) for attack in result.attacks), *takes, *checked_lines(result.checks)]
+        takes = [f"{network.name}: {line}" for network in result.networks for line in input_notes(network)]
+        return [*(_matrix(result, attack) for attack in result.attacks), *takes, *check_lines(result.checks)]
 
 
 def _matrix(result: TransferResult, attack: str) -> str:
     """The table of one attack: accuracy of each target (column) under examples of each source (row)."""
     from rich.table import Table
 
-    from nas.report.text import rendered, share
+    from nas.report.text import short_accuracy, table_text
 
     names = [network.name for network in result.networks]
     lines = Table(title=f"{attack}, {result.n_test} test images, {result.norm} eps {result.eps:.4g}")
     lines.add_column("source \\ target", no_wrap=True)
     for name in names:
         lines.add_column(name, justify="right")
-    lines.add_row("(clean)", *(share(result.clean.accuracy[name], result.clean.intervals[name]) for name in names))
+    lines.add_row(
+        "(clean)", *(short_accuracy(result.clean.accuracy[name], result.clean.intervals[name]) for name in names)
+    )
     for name, row, bounds in zip(names, result.attacks[attack].accuracy, result.attacks[attack].intervals):
-        lines.add_row(name, *map(share, row, bounds))
-    return rendered(lines)
+        lines.add_row(name, *map(short_accuracy, row, bounds))
+    return table_text(lines)

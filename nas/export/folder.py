@@ -24,7 +24,7 @@ from nas.core.io.files import os_errors_as_input_errors, write_atomic, write_jso
 from nas.core.io.records import Json
 from nas.core.provenance import versions
 from nas.export.card import Evaluation, Facts, card
-from nas.report.facts import evaluations_of
+from nas.report.run_data import evaluations_of
 from nas.results import ExportResult
 from nas.runs.given_model import checkpoint_of, config_or_warning, run_of
 from nas.runs.run_files import CONFIG, read_config, result_of

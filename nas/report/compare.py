@@ -15,9 +15,9 @@ from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.core.storage.sqlite import SqliteStore
-from nas.report.facts import evaluations_of, training_of
 from nas.report.identity import Identity, identities
 from nas.report.palette import CHECKPOINTS, marker
+from nas.report.run_data import evaluations_of, trained_models
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
 from nas.runs.given_model import config_or_warning, run_of
@@ -157,10 +157,10 @@ def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
         own = split[entry.name]
         cell = name if len(entries) == 1 else f"{name}: {own.cell}"
         number = before + cells.index(own.cell)
-        identity = Identity(cell, own.training, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
+        identity = Identity(cell, own.method, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
         found.append(
             Checkpoint(
-                f"{cell} ({identity.method})",
+                f"{cell} ({identity.method_label})",
                 str(folder),
                 entry,
                 _data(settings["data"]),
@@ -192,7 +192,7 @@ def _record(folder: Path, entry: EvalResult) -> TrainedModel | None:
         return None
     config_or_warning(run, "The curves of its training are taken from its store.")
     with SqliteStore(run / STORE) as store:
-        record = training_of(store).get(path.parent.name)
+        record = trained_models(store).get(path.parent.name)
     return record if record and record.history else None
 
 

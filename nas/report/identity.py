@@ -1,60 +1,57 @@
-"""How each model is named and drawn: colour and marker tell the cell, the line style tells the training."""
+"""How each model is named and drawn: colour and marker stand for the cell, the line style for the training method."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, marker
 from nas.train.methods import METHODS
 
-# As in the settings -> as in prose.
-TRAININGS = {
+# By the name in the settings; those that are not adversarial come first.
+METHOD_LABELS = {
     name: method.label for name, method in sorted(METHODS.components.items(), key=lambda item: item[1].adversarial)
 }
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One model: the cell it was built from and its training."""
+    """The cell from which a model was built, and the method by which it was trained."""
 
     cell: str
-    training: str
+    method: str  # as in the settings
     colour: str
     marker: str  # of matplotlib
 
     @property
-    def method(self) -> str:
-        """Its training in prose."""
-        return TRAININGS.get(self.training, self.training)
+    def method_label(self) -> str:
+        return METHOD_LABELS.get(self.method, self.method)
 
     @property
     def label(self) -> str:
-        return f"{self.cell}, {self.method}"
+        return f"{self.cell}, {self.method_label}"
 
     @property
     def dashes(self) -> tuple[float, ...]:
-        """On and off lengths of its line in points; empty for a full line."""
-        return DASHES.get(self.training, OTHER_DASHES)
+        """Lengths in points along its line, drawn and left out by turns; empty for a solid line."""
+        return DASHES.get(self.method, OTHER_DASHES)
 
     @property
     def marker_path(self) -> str:
-        """Its marker in the middle of a swatch, as a path of SVG."""
+        """The marker in the middle of a swatch, as a path of SVG."""
         return MARKERS[self.marker]
 
 
-def identities(trainings: dict[str, str | None]) -> dict[str, Identity]:
-    """Identities by model name, from each model's name and (where known) its training.
+def identities(methods: Mapping[str, str | None]) -> dict[str, Identity]:
+    """The identities of models by name, from the method of each (None if it is unknown).
 
-    A run calls its models `<cell>-<training>`; any other name stands for itself.
+    A run calls its models `<cell>-<method>`; any other name is taken for that of a cell.
     """
     split = {}
-    for name, training in trainings.items():
+    for name, method in methods.items():
         cell, _, suffix = name.rpartition("-")
-        if cell and suffix in TRAININGS:
-            split[name] = (cell, suffix)
-        else:
-            split[name] = (name, training or "standard")
+        split[name] = (cell, suffix) if cell and suffix in METHOD_LABELS else (name, method or "standard")
     cells = list(dict.fromkeys([*CELLS, *(cell for cell, _ in split.values())]))
     colours = [*CELLS.values(), *(OTHER_CELLS[number % len(OTHER_CELLS)] for number in range(len(cells) - len(CELLS)))]
     looks = {cell: (colour, marker(number)) for number, (cell, colour) in enumerate(zip(cells, colours))}
-    return {name: Identity(cell, training, *looks[cell]) for name, (cell, training) in split.items()}
+    return {name: Identity(cell, method, *looks[cell]) for name, (cell, method) in split.items()}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nas.report import palette, wording
+from nas.report import notes, palette, wording
 from nas.runs import difference_wording
 
 Item = TypeVar("Item", bound=Hashable)
@@ -30,6 +30,9 @@ ENVIRONMENT.filters |= {
         difference_wording.correction,
         difference_wording.disagreement,
         difference_wording.verdict,
+        notes.input_notes,
+        notes.non_finite_notes,
+        notes.remarks,
         wording.attack,
         wording.compared_probability,
         wording.duration,
@@ -37,7 +40,6 @@ ENVIRONMENT.filters |= {
         wording.interval_of,
         wording.listed,
         wording.metric,
-        wording.non_finite,
         wording.norm,
         wording.one_decimal,
         wording.percent,
@@ -45,10 +47,8 @@ ENVIRONMENT.filters |= {
         wording.probability,
         wording.probability_of_few,
         wording.radius,
-        wording.remarks,
         wording.signed_points,
         wording.spread,
-        wording.taken,
         wording.thousands,
         wording.three_digits,
         wording.value,

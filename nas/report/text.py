@@ -1,4 +1,4 @@
-"""What a terminal shows of networks that were evaluated: tables, and lines of remarks below them."""
+"""Evaluated networks in the text of a terminal: tables, and lines below them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.eval.corruptions import SAME
-from nas.report.wording import picture_name, remarks
+from nas.report.notes import remarks
+from nas.report.wording import picture_name
 from nas.results import (
     CLEAN,
     OUTPUT_CHECKS,
@@ -23,11 +24,11 @@ from nas.results import (
 
 
 def report_line(folder: Path) -> str:
-    """Where the report of a run is."""
+    """The line that says where the report of a run is."""
     return f"report: {folder / 'report.html'}"
 
 
-def rendered(lines: Table, width: int = 160) -> str:
+def table_text(lines: Table, width: int = 160) -> str:
     """The table as text."""
     console = Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)  # names as they are
     with console.capture() as capture:
@@ -41,10 +42,10 @@ def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     Columns for which the terminal is too narrow follow in further tables, each with the first column.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
-    room = shutil.get_terminal_size((120, 24)).columns - widths[0]
+    space = shutil.get_terminal_size((120, 24)).columns - widths[0]
     parts: list[list[int]] = [[]]
     for at in range(1, len(widths)):
-        if parts[-1] and sum(widths[other] + 2 for other in [*parts[-1], at]) > room:
+        if parts[-1] and sum(widths[other] + 2 for other in [*parts[-1], at]) > space:
             parts.append([])
         parts[-1].append(at)
     lines = []
@@ -54,17 +55,17 @@ def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
             table.add_column(rows[0][at], justify="left" if at == 0 else "right", no_wrap=True)
         for row in rows[1:]:
             table.add_row(row[0], *(row[at] for at in part))
-        lines += ["", *(line.rstrip() for line in rendered(table, sum(widths) + 2 * len(widths)).splitlines())]
+        lines += ["", *(line.rstrip() for line in table_text(table, sum(widths) + 2 * len(widths)).splitlines())]
     return lines[1:]
 
 
 def remark_lines(entry: EvalResult) -> list[str]:
-    """What makes the numbers mean less than they say."""
+    """The remarks of an evaluation on its own numbers, line by line."""
     return [f"note: {sentence}" for sentence in remarks(entry)]
 
 
 def corruption_lines(entry: EvalResult) -> list[str]:
-    """Accuracies under common corruptions: the mean, groups, and a line for each type."""
+    """Accuracies under common corruptions: the mean, those of groups, and a line for each type."""
     found = entry.corruptions
     if found is None:
         return []
@@ -90,8 +91,8 @@ def corruption_lines(entry: EvalResult) -> list[str]:
     return lines
 
 
-def measured_lines(entry: EvalResult, folder: Path) -> list[str]:
-    """What was measured of a network besides its accuracies, a line each."""
+def measure_lines(entry: EvalResult, folder: Path) -> list[str]:
+    """Measures of a network, one line for each; `folder` is that of its run."""
     found = entry.measures
     lines = []
     if calibration := found.calibration:
@@ -126,35 +127,32 @@ def _error(part: Reliability) -> str:
     return "unknown (no finite logits)" if part.ece is None else f"{100 * part.ece:.1f} %"
 
 
-def table(entries: list[EvalResult]) -> str:
+def accuracy_table(entries: list[EvalResult]) -> str:
     """Accuracies in percent with their uncorrected 95 % intervals, and the harmonic robustness score."""
     first = entries[0]
     about = f"{first.n_test} test images, {first.norm} eps {first.eps:.4g}"
     lines = Table(title=f"{about}, uncorrected 95 % intervals")
     lines.add_column("model", no_wrap=True)
     lines.add_column("weights", justify="right")
-    metrics = [CLEAN, *first.attacks]
-    for metric in metrics:
-        lines.add_column(metric, justify="right")
-    several = all(entry.worst_of_several for entry in entries)
-    if several:
-        lines.add_column("worst case", justify="right")
-    for attack in first.attacks:
-        lines.add_column(f"HRS {attack}", justify="right")
+    metrics = {name: name for name in (CLEAN, *first.attacks)}
+    if all(entry.worst_of_several for entry in entries):
+        metrics[WORST_CASE] = "worst case"
+    for title in (*metrics.values(), *(f"HRS {attack}" for attack in first.attacks)):
+        lines.add_column(title, justify="right")
     for entry in entries:
-        cells = [share(*entry.accuracy(metric)) for metric in [*metrics, *([WORST_CASE] if several else [])]]
+        cells = [short_accuracy(*entry.accuracy(metric)) for metric in metrics]
         scores = [f"{100 * one.hrs:.1f}" for one in entry.attacks.values()]
         lines.add_row(entry.name, f"{entry.params:,}", *cells, *scores)
-    return rendered(lines)
+    return table_text(lines)
 
 
-def share(accuracy: float, bounds: Interval) -> str:
+def short_accuracy(accuracy: float, bounds: Interval) -> str:
     """An accuracy in percent, with its interval."""
     return f"{100 * accuracy:.1f} [{100 * bounds.low:.0f}-{100 * bounds.high:.0f}]"
 
 
-def checked_lines(checks: list[Check]) -> list[str]:
-    """Whether the numbers mean anything: one line per check; of those made by default, one for all that pass."""
+def check_lines(checks: list[Check]) -> list[str]:
+    """The checks of an evaluation, line by line; those that pass share a line if only the default ones were made."""
     by_default = all(one.name in OUTPUT_CHECKS for one in checks)
     passed = [one.name for one in checks if one.ok == "pass"] if by_default else []
     lines = [f"{one.ok:<7} {one.name}: {one.reason}" for one in checks if one.name not in passed]

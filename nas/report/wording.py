@@ -7,16 +7,11 @@ from collections.abc import Sequence
 
 from nas.core.statistics.repetitions import TTest
 from nas.results import (
-    NOT_COUNTED,
     WORST_CASE,
     Difference,
-    EvalResult,
     Interval,
-    Provenance,
     Repeated,
     RepeatedDifference,
-    TransferNetwork,
-    UsedNormalisation,
 )
 from nas.runs.difference_wording import in_points
 from nas.runs.repetitions import SCORE
@@ -39,25 +34,6 @@ _NORMS = {"Linf": "L\u221e", "L2": "L2"}
 
 def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}%"
-
-
-def origin(provenance: Provenance) -> dict[str, str]:
-    """What a result says of the machine, the source and the data behind it, as lines of a table."""
-    found = {name.replace("_gib", ", GiB").replace("_", " "): value for name, value in provenance.hardware.items()}
-    if provenance.source is not None:
-        found["source"] = provenance.source.commit + (" with changes" if provenance.source.changed else "")
-    found["SHA-256 of the settings"] = provenance.settings_sha256
-    for part, digest in (provenance.data_sha256 or {}).items():
-        found[f"SHA-256 of the {part.replace('_', ' ')} images"] = digest
-    found["kernels"] = "deterministic ones alone" if provenance.deterministic else "as fast as they come"
-    if provenance.earlier:
-        found["other sessions"] = f"{len(provenance.earlier)}, elsewhere or with other versions: see result.json"
-    return {name: "unknown" if value is None else str(value) for name, value in found.items()}
-
-
-def remarks(entry: EvalResult) -> list[str]:
-    """What an evaluation says of its own numbers, in sentences."""
-    return [*entry.remarks, *(entry.corruptions.remarks if entry.corruptions else [])]
 
 
 def interval(bounds: Interval) -> str:
@@ -187,56 +163,6 @@ def rough_duration(seconds: float) -> str:
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def non_finite(entry: EvalResult) -> list[str]:
-    """Sentences on the images of an evaluation that had a NaN or infinite logit; none where there was no such image."""
-    counts = dict(entry.non_finite)
-    for kind, each in (entry.corruptions.non_finite if entry.corruptions else {}).items():
-        known = [count for count in each if count is not None]
-        counts[kind] = sum(known) if len(known) == len(each) else None
-    if calibration := entry.measures.calibration:
-        counts["calibration, clean"] = calibration.clean.non_finite
-        counts["calibration, attacked"] = calibration.attacked.non_finite
-    if landscape := entry.measures.landscape:
-        counts["the loss landscape"] = landscape.non_finite
-    told = [f"{name} {count:,}" for name, count in counts.items() if count and count != NOT_COUNTED]
-    unknown = [name for name, count in counts.items() if count is None]
-    sentences = []
-    if told:
-        sentences.append(f"Images with a NaN or infinite logit, each counted as wrong: {', '.join(told)}.")
-    if unknown:
-        sentences.append(
-            f"Images with a NaN or infinite logit are not known for {listed(unknown)}: an earlier version, which took "
-            "NaN for the largest logit, finished a part."
-        )
-    return sentences
-
-
-def taken(entry: EvalResult | TransferNetwork) -> list[str]:
-    """How a network from elsewhere took its images, as sentences; nothing for a network of ours, channels-last."""
-    found = []
-    source, fed = (entry.source, entry.fed) if isinstance(entry, EvalResult) else (None, None)
-    if (used := entry.normalised) is not None:
-        found.append(f"Images {_normalised(used)}.")
-        if used.by not in ("none", "settings") and "@" in str(source or entry.checkpoint):
-            found.append(
-                "If these weights were trained on images that were normalised otherwise, the accuracies are wrong: "
-                "give eval.normalise=none, or eval.mean with eval.std."
-            )
-    if fed is not None:
-        order = "ordinary memory order" if fed.order == "ordinary" else "channels-last order"
-        of_type = "" if fed.type in (None, "float32") else f" of type {fed.type}"
-        found.append(f"The network ran on images{of_type} in {order}.")
-    return found
-
-
-def _normalised(used: UsedNormalisation) -> str:
-    if used.mean is None or used.std is None:
-        return "in [0, 1], not normalised"
-    mean, std = (", ".join(f"{value:g}" for value in values) for values in (used.mean, used.std))
-    whose = "eval.mean and eval.std" if used.by == "settings" else used.by
-    return f"normalised by {whose}: mean {mean}, standard deviation {std}"
 
 
 def picture_name(model: str) -> str:

@@ -28,8 +28,8 @@ from nas.eval.non_finite import total
 from nas.eval.plan import make_attack
 from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
-from nas.report.text import measured_lines
-from nas.report.wording import non_finite
+from nas.report.notes import non_finite_notes
+from nas.report.text import measure_lines
 from nas.results import CorruptionResult, EvalResult, Landscape, Measures
 
 CPU = torch.device("cpu")
@@ -91,7 +91,7 @@ def test_a_blank_image_of_class_0_is_wrong_where_the_network_standardises(data: 
     assert found["attacks"]["fgsm"] == (N - BLANK) / N
     assert sum(map(int, found["correct"]["clean"])) == N - BLANK
     assert found["non_finite"] == {"clean": BLANK, "fgsm": 0}
-    assert non_finite(EvalResult.from_json(found)) == [
+    assert non_finite_notes(EvalResult.from_json(found)) == [
         f"Images with a NaN or infinite logit, each counted as wrong: clean {BLANK}."
     ]
 
@@ -131,7 +131,7 @@ def test_corrupted_images_are_judged_in_the_same_way(data: Dataset) -> None:
     assert found["non_finite"] == {"gaussian_noise": [3], "contrast": [0]}
     assert found["accuracy"]["gaussian_noise"] == [0]
     whole = make.evaluation({"clean": 3}, 3, corruptions=CorruptionResult.from_json(found))
-    assert non_finite(whole) == ["Images with a NaN or infinite logit, each counted as wrong: gaussian_noise 3."]
+    assert non_finite_notes(whole) == ["Images with a NaN or infinite logit, each counted as wrong: gaussian_noise 3."]
 
 
 def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Dataset) -> None:
@@ -175,7 +175,7 @@ def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
     found = measure(Standardised(), images, labels, settings, 3, CPU, InMemoryStore(), {}).to_json()
     assert found["calibration"]["clean"]["ece"] is None
     whole = make.evaluation({"clean": 3}, 3, measures=Measures.from_json(found))
-    assert "unknown (no finite logits) clean" in measured_lines(whole, Path())[0]
+    assert "unknown (no finite logits) clean" in measure_lines(whole, Path())[0]
 
 
 def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> None:
@@ -223,9 +223,9 @@ def test_finished_parts_of_an_earlier_version_are_taken_and_said_to_be_unknown(d
     del older.facts["pgd2/pgd/2/robust-nas" if "pgd2/pgd/2/robust-nas" in older.facts else "pgd2/pgd/2"]
     found = evaluated(Standardised(), bright_half(data), settings, older)
     assert found == {**whole, "non_finite": {"clean": 0, "fgsm": None, "pgd2": None}}
-    assert "not known for fgsm and pgd2" in non_finite(EvalResult.from_json(found))[0]
+    assert "not known for fgsm and pgd2" in non_finite_notes(EvalResult.from_json(found))[0]
     assert older.facts["clean/0/non-finite"] == 0, "counted once"
-    assert non_finite(make.evaluation({"clean": 3}, 3)) == []
+    assert non_finite_notes(make.evaluation({"clean": 3}, 3)) == []
 
 
 def bright_half(data: Dataset) -> Dataset:

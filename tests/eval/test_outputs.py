@@ -18,7 +18,7 @@ from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module
 from nas.eval.attack_runner import AttackRunner
 from nas.eval.outputs import NAMES, check_outputs
-from nas.report.text import checked_lines
+from nas.report.text import check_lines
 from nas.results import Check
 
 CPU = torch.device("cpu")
@@ -251,7 +251,7 @@ def test_few_passes_over_one_batch(data: Dataset) -> None:
 
 def test_they_are_said_in_the_text_for_people(data: Dataset) -> None:
     entry = replace(evaluate(Wrapped(lambda x: (x * 8).round() / 8), data, SETTINGS, 3, CPU, InMemoryStore()), name="x")
-    lines = checked_lines(entry.checks)
+    lines = check_lines(entry.checks)
     assert lines[0].startswith("warn    zero-gradients: the gradient is zero on 20 of 20 images")
     assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true attacks further)"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import result_factory as make
 
-from nas.report.facts import Facts
 from nas.report.identity import identities
 from nas.report.pages.run import page
+from nas.report.run_data import RunData
 from nas.results import EvalResult
 
 
@@ -20,7 +20,7 @@ def page_of(*entries: EvalResult) -> str:
     models = identities({entry.name: entry.training for entry in entries})
     settings = {"name": "some run", "seed": 1, "data": {"name": "digits"}, "space": "nasbench201"}
     result = make.whole_run(list(entries))
-    return page(Facts(settings, "run", {}, result, [], {}, {}, models, ("nas run some-run", False)))
+    return page(RunData(settings, "run", {}, result, [], {}, {}, models, ("nas run some-run", False)))
 
 
 def section(html: str, title: str) -> str:

@@ -9,8 +9,9 @@ from report_pages import page_of, section
 
 from nas.report.figures import curves
 from nas.report.identity import identities
-from nas.report.text import checked_lines, table
-from nas.report.wording import attack, taken
+from nas.report.notes import input_notes
+from nas.report.text import accuracy_table, check_lines
+from nas.report.wording import attack
 from nas.results import Check, Curve, EvalResult, ImageFormat, TransferNetwork, UsedNormalisation
 from nas.runs.differences import differences
 
@@ -46,14 +47,14 @@ def test_checks_are_shown_with_their_reasons() -> None:
     page = section(page_of(entry(checks=found)), "Do these numbers mean anything?")
     assert "black-box" in page
     assert "Square leaves 1.0 %, PGD 9.0 %" in page
-    assert checked_lines(found) == ["warn    black-box: Square leaves 1.0 %, PGD 9.0 %"]
-    assert checked_lines([]) == []
+    assert check_lines(found) == ["warn    black-box: Square leaves 1.0 %, PGD 9.0 %"]
+    assert check_lines([]) == []
 
 
 def test_the_worst_case_is_a_column_where_there_are_several_attacks() -> None:
-    assert "37.0 [28-47]" in table([entry()])
+    assert "37.0 [28-47]" in accuracy_table([entry()])
     alone = make.evaluation({"clean": 90, "pgd20": 50}, 100)
-    assert "worst case" not in table([alone])
+    assert "worst case" not in accuracy_table([alone])
     page, other = (section(page_of(one), "Results") for one in (entry(), alone))
     assert page.count("worst case") == 2  # accuracy and HRS
     assert "37.0" in page
@@ -92,14 +93,14 @@ def test_names_of_attacks() -> None:
 
 def test_what_stands_before_a_network_from_elsewhere_is_said() -> None:
     library = UsedNormalisation("timm", [0.5, 0.25, 0.125], [0.5, 0.5, 0.5])
-    first, second = taken(entry(normalised=library, source="timm:resnet18@/w.pth"))
+    first, second = input_notes(entry(normalised=library, source="timm:resnet18@/w.pth"))
     assert first == "Images normalised by timm: mean 0.5, 0.25, 0.125, standard deviation 0.5, 0.5, 0.5."
     assert "eval.normalise=none" in second
-    assert taken(entry(normalised=library, source="timm:resnet18")) == [first], "the library's own weights"
+    assert input_notes(entry(normalised=library, source="timm:resnet18")) == [first], "the library's own weights"
     shown = TransferNetwork("a", "x", 1, "unknown", library, checkpoint="timm:resnet18@/w.pth")
-    assert taken(shown) == [first, second]
+    assert input_notes(shown) == [first, second]
     none = UsedNormalisation("none", None, None)
-    assert taken(entry(normalised=none, source="timm:resnet18@/w.pth")) == ["Images in [0, 1], not normalised."]
+    assert input_notes(entry(normalised=none, source="timm:resnet18@/w.pth")) == ["Images in [0, 1], not normalised."]
     fed = entry(fed=ImageFormat("channels_last", "float16"))
-    assert taken(fed) == ["The network ran on images of type float16 in channels-last order."]
-    assert taken(entry()) == [], "ours, and results of before"
+    assert input_notes(fed) == ["The network ran on images of type float16 in channels-last order."]
+    assert input_notes(entry()) == [], "ours, and results of before"

@@ -9,7 +9,7 @@ import pytest
 
 import nas.report
 from nas.report import palette, wording
-from nas.report.identity import TRAININGS, identities
+from nas.report.identity import METHOD_LABELS, identities
 
 ROOT = Path(nas.report.__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ def test_colours_are_written_in_the_palette_alone() -> None:
 def test_no_two_curves_differ_in_colour_alone() -> None:
     looks = [palette.series(number) for number in range(20)]
     assert len({(str(look["linestyle"]), look["marker"]) for look in looks}) == len(looks)
-    models = identities({f"{cell}-{training}": None for cell in "abcdefg" for training in TRAININGS}).values()
+    models = identities({f"{cell}-{training}": None for cell in "abcdefg" for training in METHOD_LABELS}).values()
     assert len({(model.dashes, model.marker) for model in models}) == len(models)
     assert all(palette.MARKERS[model.marker] == model.marker_path for model in models)
 

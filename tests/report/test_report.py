@@ -21,8 +21,8 @@ from result_factory import BEST, RANDOM
 from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
-from nas.report.facts import Facts, gather
 from nas.report.figures import cells
+from nas.report.run_data import RunData, read_run_data
 from nas.report.wording import duration, percent, points, probability, radius
 from nas.results import EvalResult, RunResult
 from nas.runs import run_folder
@@ -89,8 +89,8 @@ def make(tmp_path: Path) -> Make:
     return made
 
 
-def gathered(folder: Path, content: dict[str, Any]) -> Facts:
-    return gather(folder, content, command_of(folder).repeat)
+def data_of(folder: Path, content: dict[str, Any]) -> RunData:
+    return read_run_data(folder, content, command_of(folder).repeat)
 
 
 def write_report(folder: Path, content: dict[str, Any]) -> Path:
@@ -294,8 +294,8 @@ def test_the_command_repeats_the_run(make: Make) -> None:
         "run.random=false",
         "train.eps=8/255",
     ]
-    facts = gathered(make(*overrides), result())
-    line, needs_file = facts.repeated
+    run = data_of(make(*overrides), result())
+    line, needs_file = run.repeated
     assert not needs_file
     words = line.split()
     assert words[:3] == ["nas", "run", "quickstart"]
@@ -317,7 +317,7 @@ def test_a_run_from_a_file_says_to_save_the_settings(make: Make) -> None:
 
 def test_an_evaluation_is_repeated_with_its_attacks(make: Make) -> None:
     folder = make(command="eval", extra={"checkpoint": "some folder/best.pt", "name": "best-pgd"})
-    line, _ = gathered(folder, entry("best-pgd", BEST)).repeated
+    line, _ = data_of(folder, entry("best-pgd", BEST)).repeated
     assert line.startswith("nas eval 'some folder/best.pt' seed=7 eval.attacks=fgsm,pgd20,autoattack eval.eps=0.15")
 
 
@@ -333,7 +333,7 @@ def test_the_command_that_repeats_a_run_names_what_acts_alone(make: Make, comman
     more = {"train": [f"arch={BEST}"], "eval": ["eval.attacks=fgsm", "eval.sweep=[]"]}.get(command, [])
     extra = {"checkpoint": "best.pt", "name": "best-pgd"} if command == "eval" else None
     folder = make(*idle, *more, "eval.n_test=20", command=command, extra=extra)
-    line, needs_file = gathered(folder, entry("best-pgd", BEST) if command == "eval" else result()).repeated
+    line, needs_file = data_of(folder, entry("best-pgd", BEST) if command == "eval" else result()).repeated
     assert not needs_file
     _, _, source, *words = shlex.split(line)
     for text in idle:
@@ -354,7 +354,7 @@ def test_numbers_are_written_alike() -> None:
 
 def test_colour_and_marker_tell_the_cell_and_line_style_the_training(make: Make) -> None:
     folder, content = make(), result()
-    models = gathered(folder, content).models
+    models = data_of(folder, content).models
     assert models["best-pgd"].colour == models["best-standard"].colour != models["random-pgd"].colour
     assert models["best-pgd"].marker == models["best-standard"].marker != models["random-pgd"].marker
     assert models["best-pgd"].dashes == models["random-pgd"].dashes != models["best-standard"].dashes

@@ -311,8 +311,8 @@ def test_a_batch_above_the_data_is_said(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_remarks_and_clean_images_stand_in_the_text_and_the_page() -> None:
+    from nas.report.notes import remarks
     from nas.report.text import corruption_lines, remark_lines
-    from nas.report.wording import remarks
 
     def entry(**more: Any) -> EvalResult:
         corrupted = result_factory.corrupted({"fog": [0.5]}, 0.5, **more)

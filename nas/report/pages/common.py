@@ -50,12 +50,12 @@ def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) 
     pairs = []
     for (first, second), rows in groupby(differences, key=lambda row: (row.first, row.second)):
         a, b = models.get(first), models.get(second)
-        if a is None or b is None or (a.cell != b.cell and a.training != b.training):
+        if a is None or b is None or (a.cell != b.cell and a.method != b.method):
             pairs.append(Pair(first, second, list(rows)))
         elif a.cell == b.cell:
-            pairs.append(Pair(a.method, b.method, list(rows), f", {a.cell} cell"))
+            pairs.append(Pair(a.method_label, b.method_label, list(rows), f", {a.cell} cell"))
         else:
-            pairs.append(Pair(a.cell, b.cell, list(rows), f", {a.method} training"))
+            pairs.append(Pair(a.cell, b.cell, list(rows), f", {a.method_label} training"))
     return pairs
 
 

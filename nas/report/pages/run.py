@@ -7,12 +7,12 @@ import base64
 from omegaconf import OmegaConf
 
 from nas.core.io.records import Json
-from nas.report.facts import Facts
 from nas.report.figures import cells, curves
 from nas.report.figures.landscapes import picture
+from nas.report.notes import provenance_table
 from nas.report.pages import common, sentences
 from nas.report.render import distinct, render
-from nas.report.wording import origin
+from nas.report.run_data import RunData
 from nas.results import WORST_CASE, AttackResult, EvalResult, RunResult, TransferResult, WorstCase
 
 ROOMY = 600  # a cell wider than this gets a row of its own
@@ -26,7 +26,7 @@ EPOCH = {  # of the log of a supernet search: key → title
 }
 
 
-def page(run: Facts) -> str:
+def page(run: RunData) -> str:
     name = str(run.settings["name"])
     goal = {} if run.goal is None else {"objective": run.goal.name}
     return render(
@@ -38,10 +38,10 @@ def page(run: Facts) -> str:
         **sentences.summary(run),
         **_accuracies(run),
         **_corruptions(run),
-        **common.measured(run.entries, run.models),
+        **common.measured(run.evaluations, run.models),
         landscapes=_landscapes(run),
         **_search(run),
-        **common.training(run.training, run.models),
+        **common.training(run.trained, run.models),
         **_cells(run),
         **_origin(run),
     )
@@ -53,10 +53,11 @@ def _attacked(entry: EvalResult) -> dict[str, AttackResult | WorstCase]:
     return {**entry.attacks, **({} if worst is None else {WORST_CASE: worst})}
 
 
-def _accuracies(run: Facts) -> Json:
-    results = [_attacked(entry) for entry in run.entries]
+def _accuracies(run: RunData) -> Json:
+    results = [_attacked(entry) for entry in run.evaluations]
     attacks = distinct(name for one in results for name in one)
-    swept = distinct(curve.attack for entry in run.entries for curve in entry.sweep)
+    swept = [entry for entry in run.evaluations if entry.sweep]
+    sweep_attacks = distinct(curve.attack for entry in swept for curve in entry.sweep)
     transfer = run.result if isinstance(run.result, TransferResult) else None
     return {
         "attacks": attacks,
@@ -64,13 +65,13 @@ def _accuracies(run: Facts) -> Json:
         "pairs": common.pairs_of(run.differences, run.models),
         "x": common.interval_axis(run.differences),
         "transfer": transfer and [(*one, check) for one, check in zip(transfer.attacks.items(), transfer.checks)],
-        "sweep_attacks": swept,
-        "sweeps": [curves.robustness([one for one in run.entries if one.sweep], run.models, name) for name in swept],
+        "sweep_attacks": sweep_attacks,
+        "sweeps": [curves.robustness(swept, run.models, name) for name in sweep_attacks],
     }
 
 
-def _corruptions(run: Facts) -> Json:
-    corrupted = [(run.models[entry.name], entry.corruptions) for entry in run.entries if entry.corruptions]
+def _corruptions(run: RunData) -> Json:
+    corrupted = [(run.models[entry.name], entry.corruptions) for entry in run.evaluations if entry.corruptions]
     found = [one for _, one in corrupted]
     return {
         "corrupted": corrupted,
@@ -81,13 +82,13 @@ def _corruptions(run: Facts) -> Json:
     }
 
 
-def _landscapes(run: Facts) -> list[tuple[str, str]]:
+def _landscapes(run: RunData) -> list[tuple[str, str]]:
     """The name of each network whose loss landscape was measured, and its picture in base64."""
-    found = [(run.models[entry.name].label, entry.measures.landscape) for entry in run.entries]
+    found = [(run.models[entry.name].label, entry.measures.landscape) for entry in run.evaluations]
     return [(label, base64.b64encode(picture(one)).decode()) for label, one in found if one]
 
 
-def _search(run: Facts) -> Json:
+def _search(run: RunData) -> Json:
     found, goal = run.search, run.goal
     if not found or goal is None:
         return {}
@@ -100,11 +101,11 @@ def _search(run: Facts) -> Json:
         ],
         "epochs": epochs,
         "epoch_columns": {key: EPOCH.get(key, key.replace("_", " ")) for key in keys},
-        "search_curve": curves.search(run.evaluations, goal, found.exhausted) if run.evaluations else None,
+        "search_curve": curves.search(run.steps, goal, found.exhausted) if run.steps else None,
     }
 
 
-def _cells(run: Facts) -> Json:
+def _cells(run: RunData) -> Json:
     drawn, every_edge = [], []
     for name, arch in run.cells().items():
         graphs = run.edges(arch)
@@ -121,12 +122,12 @@ def _cells(run: Facts) -> Json:
     }
 
 
-def _origin(run: Facts) -> Json:
+def _origin(run: RunData) -> Json:
     result = run.result
     sides = {
         "Seeds": result.seeds if isinstance(result, RunResult) else {},
         "Versions": result.versions,
-        "Where it was computed": origin(result.provenance) if result.provenance else {},
+        "Where it was computed": provenance_table(result.provenance) if result.provenance else {},
     }
     return {
         "settings": OmegaConf.to_yaml(OmegaConf.create(run.settings)),

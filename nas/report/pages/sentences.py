@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from nas.core.io.records import Json
 from nas.eval.corruptions import SAME
-from nas.report.facts import Facts
-from nas.report.identity import TRAININGS
+from nas.report.identity import METHOD_LABELS
+from nas.report.run_data import RunData
 from nas.report.wording import attack, listed, norm, radius, value
 from nas.results import CorruptionResult, EvalResult
 
 
-def summary(run: Facts) -> Json:
+def summary(run: RunData) -> Json:
     """What was done, and what the first paragraph says of the strongest attack."""
     done = [sentence for sentence in (_searched(run), _trained(run), _attacked(run)) if sentence]
-    if not run.entries:
+    if not run.evaluations:
         return {"done": done}
-    by = strongest(run.entries)
-    robust = [entry for entry in run.entries if run.models[entry.name].training != "standard"] or run.entries
+    by = strongest(run.evaluations)
+    robust = [entry for entry in run.evaluations if run.models[entry.name].method != "standard"] or run.evaluations
     rows = [
         row for row in run.differences if row.first == robust[0].name and row.metric == by and row.second in run.models
     ]
@@ -34,7 +34,7 @@ def strongest(entries: list[EvalResult]) -> str:
     return min(reversed(list(entries[0].attacks)), key=left)
 
 
-def _searched(run: Facts) -> str:
+def _searched(run: RunData) -> str:
     found, goal = run.search, run.goal
     if not found or goal is None:
         return ""
@@ -56,13 +56,13 @@ def _searched(run: Facts) -> str:
     return f"{text}." if best is None else f"{text}; the best {by}reached {value(best)}."
 
 
-def _trained(run: Facts) -> str:
-    models = [run.models[name] for name in run.training]
+def _trained(run: RunData) -> str:
+    models = [run.models[name] for name in run.trained]
     if not models:
         return ""
     cells = list(dict.fromkeys(model.cell for model in models))
-    used = {model.training for model in models}
-    methods = [label for training, label in TRAININGS.items() if training in used]
+    used = {model.method for model in models}
+    methods = [label for training, label in METHOD_LABELS.items() if training in used]
     names = {"best": "the best cell", "random": "a random cell of about the same size"}
     subject = listed([names.get(cell, cell) for cell in cells])
     return (
@@ -71,17 +71,17 @@ def _trained(run: Facts) -> str:
     )
 
 
-def _without_validation(run: Facts) -> str:
+def _without_validation(run: RunData) -> str:
     if run.settings["data"].get("validation") != 0:  # runs of before have no such setting and withheld a tenth
         return ""
     return " on all training images, none withheld for validation; the weights are those of the last epoch"
 
 
-def _attacked(run: Facts) -> str:
-    if not run.entries:
+def _attacked(run: RunData) -> str:
+    if not run.evaluations:
         return ""
-    first = run.entries[0]
-    subject = "Each network" if len(run.entries) > 1 else "The network"
+    first = run.evaluations[0]
+    subject = "Each network" if len(run.evaluations) > 1 else "The network"
     return (
         f"{subject} was attacked by {listed([attack(name) for name in first.attacks])} within "
         f"ε = {radius(first.eps)} ({norm(first.norm)}) on {first.n_test:,} test images."

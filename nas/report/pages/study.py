@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nas.report.facts import Facts
+from nas.report.notes import provenance_table
 from nas.report.render import render
-from nas.report.wording import origin
+from nas.report.run_data import RunData
 from nas.results import StudyResult
 
 
-def page(run: Facts) -> str:
+def page(run: RunData) -> str:
     name, result = str(run.settings["name"]), run.result
     assert isinstance(result, StudyResult)
     best = next((model for model in result.models if model.name.startswith("best")), result.models[0])
@@ -20,5 +20,5 @@ def page(run: Facts) -> str:
         run=run,
         result=result,
         cells=list(zip(result.runs, best.archs)),
-        origin=origin(result.provenance) if result.provenance else {},
+        origin=provenance_table(result.provenance) if result.provenance else {},
     )

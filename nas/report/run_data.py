@@ -1,4 +1,4 @@
-"""What a report is made of: the result of a run and what its folder knows besides."""
+"""What the report of a run shows: its result, and what its folder holds besides."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ from nas.results import (
     TransferResult,
 )
 from nas.runs.differences import corrected
-from nas.runs.run_files import read_config
+from nas.runs.run_files import STORE, read_config
 from nas.search_spaces import SPACES
 from nas.searches.loop import Step, failures, trajectory
 
 STAGES = {"search": "search", "train": "training", "eval": "attacks"}
-Repeat = Callable[[Json, Json], tuple[str, bool]]  # settings, extra → line, whether it needs a file
-Edges = dict[str, list[tuple[str, str, str]]]
+# From the settings of a run and the inputs of its command: the command line that repeats the run, and whether the
+# settings are needed as a file.
+Repeat = Callable[[Json, Json], tuple[str, bool]]
+Edges = dict[str, list[tuple[str, str, str]]]  # by cell: from node, to node, operation
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything the page shows; a part that the run does not have is empty (or `None`)."""
+class RunData:
+    """Everything that a page shows of a run; a part that the run does not have is empty or None."""
 
     settings: Json
     command: str  # of the command line that made the run
     extra: Json
     result: Result
-    evaluations: list[Step]  # of the search
-    failures: dict[str, int]  # of the search, by reason
-    training: dict[str, TrainedModel]  # by model
-    models: dict[str, Identity]
-    repeated: tuple[str, bool]  # the command line that repeats the run, and whether it needs the settings as a file
+    steps: list[Step]  # of the search
+    failures: dict[str, int]  # of the search: how many there were of each reason
+    trained: dict[str, TrainedModel]  # by the name of the model
+    models: dict[str, Identity]  # by name
+    repeated: tuple[str, bool]  # what `Repeat` gives for this run
 
     @property
     def search(self) -> SearchResult | None:
@@ -55,7 +57,7 @@ class Facts:
         return self.search.goals[0] if self.search else None
 
     @property
-    def entries(self) -> list[EvalResult]:
+    def evaluations(self) -> list[EvalResult]:
         return evaluations_of(self.result)
 
     @property
@@ -64,7 +66,7 @@ class Facts:
 
     @property
     def stages(self) -> dict[str, float]:
-        """Seconds by the title of each stage; that of writing this very report is left out."""
+        """Seconds by the title of each stage, without the time that it took to write the report."""
         seconds = {"train": self.result.seconds} if isinstance(self.result, TrainResult) else self.result.seconds
         others = sorted(seconds.keys() - STAGES.keys() - {"total", "report"})
         return {STAGES.get(name, name): seconds[name] for name in (*STAGES, *others) if name in seconds}
@@ -81,30 +83,30 @@ class Facts:
             return self.result.data
         return self.settings["data"]["name"]
 
-    def models_of(self, entries: list[EvalResult]) -> list[Identity]:
-        return [self.models[entry.name] for entry in entries]
+    def models_of(self, evaluations: list[EvalResult]) -> list[Identity]:
+        return [self.models[evaluation.name] for evaluation in evaluations]
 
     def cells(self) -> dict[str, str]:
-        """Architecture by the name of its cell: `best`, `random`, or the name of a single model."""
-        found = {}
+        """Architectures by the name of the cell: `best`, `random`, or the name of a single model.
+
+        An architecture that has several names goes by the first of them.
+        """
+        archs = {}
         if isinstance(self.result, RunResult):
-            found["best"] = self.result.arch
+            archs["best"] = self.result.arch
             if self.result.random_arch is not None:
-                found["random"] = self.result.random_arch
+                archs["random"] = self.result.random_arch
         elif self.search and self.search.top:
-            found["best"] = self.search.best.arch
-        for entry in self.entries:
-            found.setdefault(self.models[entry.name].cell, entry.arch)
-        for name, record in self.training.items():
-            found.setdefault(self.models[name].cell, record.arch)
-        unique: dict[str, str] = {}
-        for name, arch in found.items():
-            if arch not in unique.values():
-                unique[name] = arch
-        return unique
+            archs["best"] = self.search.best.arch
+        for evaluation in self.evaluations:
+            archs.setdefault(self.models[evaluation.name].cell, evaluation.arch)
+        for name, record in self.trained.items():
+            archs.setdefault(self.models[name].cell, record.arch)
+        first_names = {arch: name for name, arch in reversed(archs.items())}
+        return {name: arch for name, arch in archs.items() if first_names[arch] == name}
 
     def edges(self, arch: str) -> Edges:
-        """The cells of `arch` as graphs; none where the run's space cannot read it (it is of another space)."""
+        """The cells of an architecture as graphs; none if it is not of the run's space."""
         try:
             space = SPACES.get(self.space)()
             return space.edges(space.parse(arch))
@@ -112,24 +114,27 @@ class Facts:
             return {}
 
 
-def gather(folder: Path, result: Result, repeat: Repeat) -> Facts:
-    """Read what the folder of a run knows; takes no lock, so that it works inside the run and after it."""
-    begun = read_config(folder)
+def read_run_data(folder: Path, result: Result, repeat: Repeat) -> RunData:
+    """The data of a run, from its folder and its result.
+
+    Takes no lock, so a run can be read while it is open.
+    """
+    config = read_config(folder)
     result = corrected(result)
-    evaluations, failed = [], {}
-    training: dict[str, TrainedModel] = {}
-    path = folder / "store.sqlite"
-    if path.exists():
-        with SqliteStore(path) as store:
-            training = training_of(store)
+    steps: list[Step] = []
+    failed: dict[str, int] = {}
+    trained: dict[str, TrainedModel] = {}
+    if (folder / STORE).exists():
+        with SqliteStore(folder / STORE) as store:
+            trained = trained_models(store)
             search = search_of(result)
             if search and search.supernet is None:
-                evaluations, failed = trajectory(store, search.goals[0]), failures(store)
-    known = {entry.name: entry.training for entry in evaluations_of(result)}
-    models = identities({**known, **{name: known.get(name) for name in training}})
-    training = {name: training[name] for name in models if name in training}
-    line = repeat(begun.settings, begun.extra)
-    return Facts(begun.settings, begun.command, begun.extra, result, evaluations, failed, training, models, line)
+                steps, failed = trajectory(store, search.goals[0]), failures(store)
+    methods = {evaluation.name: evaluation.training for evaluation in evaluations_of(result)}
+    models = identities({**methods, **{name: methods.get(name) for name in trained}})
+    trained = {name: trained[name] for name in models if name in trained}
+    repeated = repeat(config.settings, config.extra)
+    return RunData(config.settings, config.command, config.extra, result, steps, failed, trained, models, repeated)
 
 
 def search_of(result: Result) -> SearchResult | None:
@@ -145,6 +150,6 @@ def evaluations_of(result: Result) -> list[EvalResult]:
     return result.models if isinstance(result, RunResult) else []
 
 
-def training_of(store: SqliteStore) -> dict[str, TrainedModel]:
+def trained_models(store: SqliteStore) -> dict[str, TrainedModel]:
     """The networks that a run trained, by name."""
     return {name: TrainedModel.from_json(one) for name, one in (store.get("training") or {}).items()}
