@@ -18,7 +18,7 @@ from torch import nn
 
 from nas.cli.main import run_command
 from nas.cli.output import output
-from nas.core.errors import LONGEST, InputError, NasError, printable
+from nas.core.errors import MAX_CHARACTERS, InputError, NasError, printable
 from nas.core.io import checkpoint
 from nas.eval import EvalSettings
 from nas.eval.model_source import classify, load_model
@@ -234,7 +234,7 @@ def test_an_error_is_one_printable_line() -> None:
 
 def test_a_long_error_keeps_its_beginning_and_its_advice() -> None:
     message = str(InputError(f"Expected a name but got {'x' * 100_000}; shorten it."))
-    assert len(message) <= LONGEST
+    assert len(message) <= MAX_CHARACTERS
     assert message.startswith("Expected a name but got xxx")
     assert message.endswith("xxx; shorten it.")
 
