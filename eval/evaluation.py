@@ -77,7 +77,7 @@ def evaluate(
         advice = f"repeat the evaluation with data.order={other[0]} if the network was trained so"
         sentence = order_remark(flags, part.labels, other[1], "clean images", advice)
         remarks = [] if sentence is None else [sentence]
-    fed = layout.layout_of(runner.network)
+    image_format = layout.layout_of(runner.network)
     result = EvalResult(
         norm=settings.norm,
         eps=settings.eps,
@@ -93,7 +93,7 @@ def evaluate(
         sweep=_sweep(settings, correct),
         non_finite=runner.non_finite,
         remarks=remarks,
-        fed=None if fed in layout.USUAL_LAYOUTS else ImageFormat.from_json(fed),
+        image_format=None if image_format in layout.USUAL_LAYOUTS else ImageFormat.from_json(image_format),
         providers=runner.providers,
     )
     if settings.measures:

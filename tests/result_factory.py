@@ -245,7 +245,7 @@ def corrupted(accuracy: Mapping[str, Sequence[float]], clean: float, **more: Any
         interval=Interval(mean - 0.04, mean + 0.04),
         accuracy={kind: list(values) for kind, values in accuracy.items()},
         left_out={},
-        right=[1, 2],
+        correct_counts=[1, 2],
         clean_images="the same images",
     )
     return replace(found, **more)

@@ -36,7 +36,7 @@ def full_evaluation() -> EvalResult:
         outside={"cw2": 1},
         non_finite={"clean": 0, "fgsm": None},
         remarks=["a sentence"],
-        fed=results.ImageFormat("ordinary", "float16"),
+        image_format=results.ImageFormat("ordinary", "float16"),
         providers={"fgsm": "torchattacks"},
         measures=make.measured(),
         corruptions=corrupted,

@@ -83,7 +83,7 @@ def corrupted(
         interval=Interval(*clustered_interval(count, len(counted))),
         accuracy=accuracy,
         left_out=source.left_out,
-        right=count,
+        correct_counts=count,
         non_finite={kind: [found[kind, severity][1] for severity in source.severities] for kind in source.kinds},
         remarks=remarks,
         relative=None if baseline is None else relative_errors(accuracy, clean, baseline),

@@ -37,7 +37,7 @@ def non_finite_notes(entry: EvalResult) -> list[str]:
 
 def input_notes(network: EvalResult | TransferNetwork) -> list[str]:
     """How the images were normalised, in which memory order and type; nothing for a network that was trained here."""
-    source, form = (network.source, network.fed) if isinstance(network, EvalResult) else (None, None)
+    source, form = (network.source, network.image_format) if isinstance(network, EvalResult) else (None, None)
     notes = []
     if (used := network.normalised) is not None:
         notes.append(f"Images {_normalisation(used)}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nas.core.io.records import Record, flat
+from nas.core.io.records import Record, flat, key
 from nas.results.base import Count, Interval
 
 
@@ -34,7 +34,9 @@ class CorruptionResult(Record):
     interval: Interval  # of the mean; the sample are the images
     accuracy: dict[str, list[float]]  # by type, one value per severity
     left_out: dict[str, str]  # the reason, by type
-    right: list[int]  # for each image, how many of its corrupted versions in the mean are classified correctly
+    correct_counts: list[int] = field(
+        metadata=key("right")
+    )  # for each image, how many of its corrupted versions in the mean are classified correctly
     non_finite: dict[str, list[Count]] = field(default_factory=dict)  # number of images, like `accuracy`
     remarks: list[str] = field(default_factory=list)
     relative: RelativeErrors | None = field(default=None, metadata=flat())  # if there is a baseline

@@ -104,7 +104,7 @@ class EvalResult(Result):
     sweep: list[Curve]
     non_finite: dict[str, Count] = field(default_factory=dict)  # by metric: images with non-finite logits
     remarks: list[str] = field(default_factory=list)  # reasons why the numbers mean less than they seem to
-    fed: ImageFormat | None = None  # if it is not how the project's networks get their images
+    image_format: ImageFormat | None = field(default=None, metadata=key("fed"))  # if it is not the usual one
     providers: dict[str, str] = field(default_factory=dict)  # by attack: the library that made it, if several can
     measures: Measures = field(default_factory=Measures)
     corruptions: CorruptionResult | None = None

@@ -101,6 +101,6 @@ def test_what_stands_before_a_network_from_elsewhere_is_said() -> None:
     assert input_notes(shown) == [first, second]
     none = UsedNormalisation("none", None, None)
     assert input_notes(entry(normalised=none, source="timm:resnet18@/w.pth")) == ["Images in [0, 1], not normalised."]
-    fed = entry(fed=ImageFormat("channels_last", "float16"))
-    assert input_notes(fed) == ["The network ran on images of type float16 in channels-last order."]
+    unusual = entry(image_format=ImageFormat("channels_last", "float16"))
+    assert input_notes(unusual) == ["The network ran on images of type float16 in channels-last order."]
     assert input_notes(entry()) == [], "ours, and results of before"

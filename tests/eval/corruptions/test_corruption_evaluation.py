@@ -50,7 +50,7 @@ def test_accuracies_are_those_of_a_plain_loop(network: nn.Module, images: torch.
             assert result.accuracy[kind][position] == torch.cat(right).sum().item() / 23
             if kind != "speckle_noise":
                 counts += torch.cat(right)
-    assert result.right == counts.tolist()
+    assert result.correct_counts == counts.tolist()
     assert 0.2 < result.mean < 1
     assert result.mean == pytest.approx(counts.sum().item() / (23 * 6))
     assert result.mean_of == KINDS[:3]
