@@ -54,7 +54,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "objectives/test_objectives.py",
     "report/test_report.py",
     "runs/test_definitions.py",
-    "scoring/test_score_many.py",
+    "scoring/test_score_loop.py",
     "searches/test_search_loop.py",
     "settings/test_data_settings.py",
     "studies/test_correlate.py",

@@ -61,7 +61,7 @@ class Score(Command):
     ) -> None:
         with _interruptible(to):
             from nas.results import ScoreRow
-            from nas.scoring.loop import Work, counted_for, default_values, described, score
+            from nas.scoring.loop import ScoreWorker, counted_for, default_row_settings, row_settings, score
             from nas.scoring.rows import JsonArray, RowFile, line_of
             from nas.search_spaces import SPACES
             from nas.search_spaces.architecture_source import ArchitectureSource
@@ -87,7 +87,7 @@ class Score(Command):
             with ExitStack() as stack:
                 rows = None
                 if to is not None:
-                    values, defaults = described(settings, names), default_values(settings, names)
+                    values, defaults = row_settings(settings, names), default_row_settings(settings, names)
                     rows = stack.enter_context(RowFile(to, names, values, defaults))
                 counter = stack.enter_context(output.counting("score", candidates.total))
                 show: Callable[[ScoreRow], None] | None = None
@@ -95,7 +95,7 @@ class Score(Command):
                     show = stack.enter_context(JsonArray(output.write)).add
                 elif rows is None:
                     show = lambda row: output.write(line_of(row))  # noqa: E731
-                counts = score(candidates, Work(settings, names), rows, show, counter.update)
+                counts = score(candidates, ScoreWorker(settings, names), rows, show, counter.update)
             output.note(f"score: {counts}{counted_for(settings, names)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from nas.core.errors import NasError
@@ -13,7 +14,7 @@ from nas.tables.collection import SCORES
 
 
 class TableColumns:
-    """The values of an architecture in some columns; `InputError` where the tables have no such column, or are none."""
+    """The values of an architecture in some columns. Raises InputError if there are no tables, or not such a column."""
 
     def __init__(self, tables: Collection | None, names: Sequence[str]) -> None:
         for name in names:
@@ -27,11 +28,11 @@ class TableColumns:
     def __call__(self, text: str) -> Metrics:
         metrics = self.tables.metrics(text, self.names)
         for name in self.names:
-            if not metrics[name] == metrics[name]:
+            if math.isnan(metrics[name]):
                 raise NasError(f"The tables have no {name} of {text}.")
         return metrics
 
     def higher_is_better(self, name: str) -> bool:
-        """The direction of a column; that of a score is its proxy's, where it is the score of one."""
+        """The direction of a column; for the scores of a proxy, that of the proxy."""
         proxy = PROXIES.components.get(name.rpartition(":")[2]) if name.startswith(SCORES) else None
         return self.tables.higher_is_better(name) if proxy is None else proxy.higher_is_better

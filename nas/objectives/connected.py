@@ -1,4 +1,4 @@
-"""Networks whose logits do not depend on the image: why they have no value, and what older runs made of them."""
+"""Networks whose logits do not depend on the image: why they have no value, and what older versions did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def had_values(names: Iterable[str]) -> bool:
 
 
 def refusal(what: str, arch: str, version: str) -> InputError:
-    """For what an older `version` began and this one would go on with to other numbers; `arch` is an example."""
+    """The error for a run of an older `version` that would continue to other numbers; `arch` is an example."""
     return InputError(
         f"Expected a run without values of networks whose logits do not depend on the image but {what} was begun by "
         f"version {version}, which gave them values like all others, such as that of {arch}; since {SINCE} they have "

@@ -1,4 +1,4 @@
-"""Limits on the size, the latency or any table column of architectures, checked before anything expensive."""
+"""Constraints on the size, the latency or any table column of architectures, checked before anything expensive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str, others: bool = False) -> Constraint:
-        """The constraint written as `text`; `others` says whether there are tables, whose columns it may be about."""
+        """The constraint written as `text`, with `others` also one on a column of tables.
+
+        Raises InputError for any other text.
+        """
         match = _FORM.fullmatch(text)
         if match is None or not (others or match[1] in (*_QUANTITY, LATENCY)):
             raise InputError(
@@ -51,7 +54,7 @@ class Constraint:
         return cls(match[1], match[2], limit, match[4] == "%")
 
     def holds(self, value: float, largest: float = math.nan) -> bool:
-        """Whether the quantity of an architecture is within the limit; `largest` is that of the largest one."""
+        """Whether a value satisfies the constraint; `largest` is the value of the largest architecture."""
         limit = self.limit / 100 * largest if self.percent else self.limit
         return _COMPARE[self.comparison](value, limit)
 
@@ -60,10 +63,10 @@ class Constraint:
 
 
 class Constraints:
-    """All constraints of a search. Weights and MACs are held against the network that would be trained.
+    """All constraints of a search. Weights and MACs are those of the network that would be trained.
 
-    `quantity` gives any other quantity by name, as a function of the architecture's string. Size is looked at first,
-    measured latency last.
+    `quantity` gives any other quantity by name, as a function of the architecture's string. Size is checked first,
+    measured latency last. Raises InputError for a quantity that is not available.
     """
 
     def __init__(
@@ -83,11 +86,11 @@ class Constraints:
                 self._others[one.quantity] = quantity(one.quantity)
 
     def allow(self, arch: Any) -> bool:
-        """Whether all constraints hold; one on a quantity that the architecture has no value of does not."""
+        """Whether all constraints hold; a constraint does not if the architecture has no value of its quantity."""
         return all(self._holds(one, arch) for one in self.parts)
 
     def allow_unmeasured(self, arch: Any) -> bool:
-        """The same without what has to be measured: latency on this machine."""
+        """The same without the constraints on what has to be measured: latency on this machine."""
         return all(self._holds(one, arch) for one in self.parts if one.quantity != LATENCY)
 
     @property
@@ -105,7 +108,7 @@ class Constraints:
             return False
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.parts)) or "no limits"
+        return ", ".join(map(str, self.parts)) or "no constraints"
 
     def unsatisfied(self, draws: int) -> InputError:
         return InputError(

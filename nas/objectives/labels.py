@@ -1,4 +1,4 @@
-"""Labelled architectures: a CSV of architectures and accuracies, and which of them a search may see."""
+"""Labelled architectures: a CSV file of architectures and accuracies, and their split for a search."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Labels = list[tuple[str, float]]  # architectures and their accuracies
 def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     """The architectures of a CSV file with a column arch or arch_str, and their accuracies.
 
-    `column` names the accuracies; without it there must be one column of numbers besides. An architecture with several
-    rows has their mean, as in the tables; one without any number is refused. `InputError` says in which line something
-    is wrong.
+    `column` names the accuracies; without it, the file must have one other column of numbers. An architecture with
+    several rows has their mean, as in the tables. Raises InputError with the line that is wrong, for example if an
+    architecture has no number.
     """
     try:
         rows = list(csv.reader(io.StringIO(read_text(path))))
@@ -100,7 +100,8 @@ def _number(text: str) -> float | None:
 def split(labels: Labels, space: SearchSpace, count: int, held_out: int | None, seed: int) -> tuple[Labels, Labels]:
     """`count` labelled architectures to search with, and `held_out` (None: all) of the others to report on.
 
-    Drawn by the seed. What is isomorphic to one of the first is not among the second.
+    Drawn by the seed. No architecture of the second is isomorphic to one of the first. Raises InputError if there are
+    too few labels, or all accuracies of the first are equal.
     """
     if count < 3:
         raise InputError(f"Expected --count of at least 3 architectures to rank but got {count}.")

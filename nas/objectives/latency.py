@@ -19,7 +19,7 @@ from nas.objectives.network_spec import NetworkSpec
 class LatencySettings:
     """How latency is measured: the median of `repeats` forward passes in eval mode, on device and threads of the run.
 
-    A value is measured once per class and run, and kept.
+    It is measured once per class and run.
     """
 
     batch_size: int = 1
@@ -35,7 +35,7 @@ class LatencySettings:
 class Latency:
     """Milliseconds of one forward pass of the network that would be trained; lower is better.
 
-    It has to run while nothing else of the run does, so in the process of the search and not in its workers.
+    It has to run while nothing else of the run does: in the process of the search, not in its workers.
     """
 
     def __init__(self, settings: LatencySettings, trained: NetworkSpec, device: torch.device, threads: int) -> None:

@@ -1,4 +1,4 @@
-"""A kind of network of one search space, and what its members cost."""
+"""A kind of network of one search space: how to build its members, and their cost."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class NetworkSpec:
         return self.space.connected(arch, **self.settings)
 
     def build(self, arch: Any, **more: Any) -> Network:
-        """Its network with fresh weights."""
+        """Its network, with new weights."""
         return self.space.build(arch, self.num_classes, **self.settings, **more)
 
     def cost(self, arch: Any) -> Cost:
-        """Weights and MACs, as the field counts them: without an auxiliary head."""
+        """Weights and MACs, counted as in the literature: without an auxiliary head."""
         settings = without_auxiliary(self.settings)
         return self.space.cost(arch, self.num_classes, image_size=self.image_size, **settings)
 
     @cached_property
     def largest(self) -> Cost:
-        """That of the largest architecture of the space."""
+        """The cost of the largest architecture of the space."""
         return self.cost(self.space.largest())
 
     def trained_by(

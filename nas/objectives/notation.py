@@ -18,14 +18,17 @@ DIRECTIONS = {"max": True, "min": False}
 
 @dataclass(frozen=True)
 class Term:
-    """One goal: a metric, and its direction where it is given (None: the metric's own)."""
+    """One goal: a metric, and its direction if it is given (None: the metric's own)."""
 
     name: str
     higher_is_better: bool | None = None
 
 
 def parse(text: str) -> list[Term]:
-    """The goals of `a+b:min`: metrics joined by +, each with `:min` or `:max` where its own direction is not meant."""
+    """The goals of `a+b:min`: metrics joined by +, each with `:min` or `:max` if not its own direction is meant.
+
+    Raises InputError for an empty or repeated metric, and for a wrong direction.
+    """
     terms = []
     for part in text.split("+"):
         name, colon, direction = part.strip().rpartition(":")
@@ -41,7 +44,10 @@ def parse(text: str) -> list[Term]:
 
 
 def source_of(name: str) -> str:
-    """Where a metric comes from: `proxy`, `latency`, `predicted`, `trained`, or `table` for what is none of these."""
+    """The source of a metric: `proxy`, `latency`, `predicted`, `trained`, or `table` for all others.
+
+    Raises InputError for `trained:` with a metric that does not exist.
+    """
     if name.startswith(TRAINED):
         metric = name.removeprefix(TRAINED)
         if metric.removeprefix("hrs:") != "clean":
@@ -60,7 +66,7 @@ def builds(name: str) -> bool:
 
 
 def unknown(name: str) -> InputError:
-    """For a name that can only be a column while no table is given."""
+    """The error for a name that can only be a column if no table is given."""
     near = suggest(name, [*PROXIES.components, LATENCY, PREDICTED])
     return InputError(
         f"Expected an objective but got {name!r}{near}; it is a proxy (`nas list proxies`), {LATENCY}, {PREDICTED}, "

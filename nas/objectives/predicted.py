@@ -1,4 +1,4 @@
-"""What a predictor says that was fitted on labelled architectures."""
+"""The prediction of a predictor that was fitted on labelled architectures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nas.strategies.predictors import PREDICTORS, Predictor
 
 @dataclass
 class PredictedSettings:
-    """Which predictor `predicted` asks, and what it learns from."""
+    """The predictor behind the objective `predicted`, and its labelled architectures."""
 
     model: str = "auto"  # `nas list predictors`
     labels: str | None = path_field()  # CSV of architectures (column arch or arch_str) and their metric
@@ -28,7 +28,10 @@ class PredictedSettings:
 
 
 class Predicted:
-    """The metric of an architecture as a predictor has it from the space's graph features; higher is better."""
+    """The metric of an architecture that a predictor computes from graph features; higher is better.
+
+    Raises InputError if no labelled architectures are given.
+    """
 
     def __init__(self, settings: PredictedSettings, space: str, seed: int) -> None:
         if settings.labels is None:

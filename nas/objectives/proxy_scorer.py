@@ -20,7 +20,7 @@ from nas.search_spaces import Cost
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.passes.probe import Probe
 
-SHORT = "memory ran out"
+OUT_OF_MEMORY = "memory ran out"
 
 
 class Scorer:
@@ -30,11 +30,12 @@ class Scorer:
     architecture, so a value does not depend on what was scored before or where. Proxies of the same batch size share
     a `Probe`. Channels are last in memory.
 
-    A proxy for which memory runs out is tried once more, alone and, on a GPU, with what the backward pass needs kept on
-    the host: the same value from less memory. (Smaller parts of the batch would give another one, as batch
-    normalisation looks at the whole of it.) If that is too much, it has none.
+    If memory runs out, the proxy is tried once more, alone and, on a GPU, with the tensors of the backward pass on the
+    host: the same value from less memory. (Smaller parts of the batch would give another value, as batch normalisation
+    depends on the whole batch.) If memory runs out again, the proxy has no value.
 
-    A network whose logits do not depend on the image has no value of a proxy that needs one: some would like it best.
+    A network whose logits do not depend on the image has no value of a proxy that builds it: some proxies would rank it
+    first.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Scorer:
         self.mean, self.std = dataset.mean, dataset.std
         self.seed = seed
         self.device = device
-        self.wanted: dict[int, set[str]] = {}  # by batch size, what the proxies of that size use
+        self.wanted: dict[int, set[str]] = {}  # by batch size, the quantities that its proxies use
         self.batches: dict[int, int] = {}
         for proxy in self.proxies:
             if proxy.needs == "network":
@@ -76,27 +77,27 @@ class Scorer:
         return unit_range(batch.images).to(self.device), batch.labels.to(self.device)
 
     def __call__(self, text: str) -> dict[str, float]:
-        """Value of each proxy for the architecture written as `text`; `NasError` where one has none."""
-        scores, failures = self.attempt(text)
+        """The value of each proxy for the architecture written as `text`. Raises NasError if one has none."""
+        scores, failures = self.try_score(text)
         for name, reason in failures.items():
             raise NasError(f"The proxy {name} has no value for {text}: {reason}")
         return scores
 
-    def attempt(self, text: str) -> tuple[dict[str, float], dict[str, str]]:
-        """The values of the proxies that have one for the architecture written as `text`, and why others have none."""
+    def try_score(self, text: str) -> tuple[dict[str, float], dict[str, str]]:
+        """The values of the proxies for the architecture written as `text`, and the reasons of those that have none."""
         arch = self.scored.space.parse(text)
         cost = self.trained.cost(arch)
         scores, failures = {}, {}
         probes: dict[int, Probe] = {}
         for proxy in self.proxies:
-            value, reason = self._tried(proxy, arch, cost, probes)
-            if reason is SHORT:
+            value, reason = self._value(proxy, arch, cost, probes)
+            if reason is OUT_OF_MEMORY:
                 probes.clear()
                 release(self.device)
                 with on_host(self.device):
-                    value, reason = self._tried(proxy, arch, cost, {}, alone=True)
+                    value, reason = self._value(proxy, arch, cost, {}, alone=True)
                 release(self.device)
-            if reason is SHORT:
+            if reason is OUT_OF_MEMORY:
                 reason = f"Memory ran out, also without other proxies; lower proxies.{proxy.name}.batch_size."
             if reason is None:
                 scores[proxy.name] = value
@@ -104,10 +105,10 @@ class Scorer:
                 failures[proxy.name] = reason
         return scores, failures
 
-    def _tried(
+    def _value(
         self, proxy: Proxy, arch: Any, cost: Cost, probes: dict[int, Probe], alone: bool = False
     ) -> tuple[float, str | None]:
-        """The proxy's value, or why it has none; `probes` are made where they are missing, for all or for it alone."""
+        """The value of a proxy, or why it has none; missing `probes` are made, for all proxies or for it alone."""
         options = self.options[proxy.name]
         try:
             if proxy.needs == "network" and not probes:
@@ -119,13 +120,13 @@ class Scorer:
         except (MemoryError, RuntimeError) as error:
             if not is_shortage(error):
                 raise
-            return math.nan, SHORT
+            return math.nan, OUT_OF_MEMORY
         return value, None
 
     def probes(self, arch: Any, cost: Cost, wanted: dict[int, set[str]] | None = None) -> dict[int, Probe]:
-        """One probe of the architecture's network for each batch size, with what is `wanted` of it.
+        """One probe of the architecture's network for each batch size, for the `wanted` quantities.
 
-        `NasError` where the network's logits do not depend on the image: whatever a proxy makes of it is no score.
+        Raises NasError if the network's logits do not depend on the image: no value of a proxy would mean anything.
         """
         if not self.scored.connected(arch):
             raise NasError(connected.REASON)

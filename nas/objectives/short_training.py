@@ -28,9 +28,9 @@ from nas.train import TrainSettings, load_trained, train
 
 @dataclass
 class LabelSettings(TrainSettings):
-    """The short training behind `trained:` objectives, and on how many validation images it is judged.
+    """The short training behind `trained:` objectives, and the number of validation images that judge it.
 
-    Keys and defaults are those of `train` but for these.
+    All other keys and defaults are those of `train`.
     """
 
     section: ClassVar[str] = "label"
@@ -45,7 +45,7 @@ class LabelSettings(TrainSettings):
 
 
 def check_judged(names: Sequence[str], withheld: float) -> None:
-    """`InputError` where one of the metrics `names` is judged on validation images of which none are `withheld`."""
+    """Raises InputError if a metric of `names` is judged on validation images and none are `withheld`."""
     judged = [name for name in names if name.startswith(TRAINED)]
     if judged and withheld == 0:
         raise InputError(
@@ -55,7 +55,7 @@ def check_judged(names: Sequence[str], withheld: float) -> None:
 
 
 def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
-    """The evaluation behind `trained:` metrics: their attacks and nothing else, otherwise as `eval` says."""
+    """The evaluation behind `trained:` metrics: only their attacks, with the other settings of `eval`."""
     metrics = [name.removeprefix(TRAINED).removeprefix("hrs:") for name in names]
     return replace(
         attack,
@@ -73,8 +73,8 @@ class ShortTraining:
     """Trains an architecture for a few epochs and attacks it on validation images; never sees the test part.
 
     Metrics `trained:clean`, `trained:ATTACK` (with the radius of `eval`) and `trained:hrs:ATTACK`, fractions. The
-    networks are those of `model`; a training that was stopped continues, a finished one leaves nothing behind.
-    `InputError` where there are no validation images.
+    networks are those of `model`; a training that was stopped continues, a finished one leaves no files. Raises
+    InputError if there are no validation images.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class ShortTraining:
         recipe = TrainSettings(
             **{key: value for key, value in asdict(self.settings).items() if key in TrainSettings.__dataclass_fields__}
         )
-        described = self.trained.trained_by(recipe, "label", text, self.dataset, self.data)
-        checkpoint, _ = train(described, self.dataset, recipe, folder, seed, self.device)
+        network_spec = self.trained.trained_by(recipe, "label", text, self.dataset, self.data)
+        checkpoint, _ = train(network_spec, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
         result = evaluate(network, self.judged, self.attack, seed, self.device, InMemoryStore(), outputs=False)
         shutil.rmtree(folder, ignore_errors=True)

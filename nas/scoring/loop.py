@@ -1,4 +1,4 @@
-"""Score many architectures: in order, in parallel, in constant memory, going on where an earlier call stopped."""
+"""Score many architectures: in order, in parallel, in constant memory, from where an earlier call stopped."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from nas.search_spaces.architecture_source import ArchitectureSource, Candidate,
 from nas.settings.schema import Settings, from_values
 from nas.strategies.proxies import PROXIES
 
-WINDOW = 32  # architectures per worker that are taken ahead of the first that is not scored yet
-WORTHWHILE = 16  # architectures per worker that make up for starting it
-LONGEST = 300  # characters of a reason
+WINDOW = 32  # architectures per worker that may be taken beyond the first that is not scored yet
+WORTHWHILE = 16  # architectures for which starting a worker pays off
+MAX_REASON = 300  # characters of a reason
 
 
 class Scored(NamedTuple):
-    """The values of the proxies that gave one, why the others did not, and the time both took."""
+    """The values of the proxies, the reasons of those that have none, and the seconds of all."""
 
     scores: dict[str, float]
     reasons: dict[str, str]
     seconds: float
 
 
-class Work:
-    """Scores one architecture after the other; data and batch are made once per process, at its first architecture."""
+class ScoreWorker:
+    """Scores one architecture after the other; a process reads data and batch once, for its first architecture."""
 
     def __init__(self, settings: Settings, proxies: list[str]) -> None:
         self.settings = settings
         self.proxies = proxies
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the data and batch, which another process makes itself."""
-        return Work, (self.settings, self.proxies)
+        """Pickled without data and batch, which another process makes itself."""
+        return ScoreWorker, (self.settings, self.proxies)
 
     def __call__(self, arch: str) -> Scored:
         scorer = self.scorer
         start = time.perf_counter()
-        scores, reasons = scorer.attempt(arch)
+        scores, reasons = scorer.try_score(arch)
         return Scored(scores, reasons, time.perf_counter() - start)
 
     @cached_property
@@ -66,11 +66,11 @@ class Work:
 
     @property
     def immediate(self) -> bool:
-        """Whether a score takes less time than handing it out."""
+        """Whether computing a score takes less time than sending it to a worker."""
         return all(PROXIES.get(name).needs == "cost" for name in self.proxies)
 
-    def most(self, left: int | None) -> int | None:
-        """How many workers so many architectures are worth: one each if asked for, else what makes up for a start."""
+    def max_workers(self, left: int | None) -> int | None:
+        """How many workers so many architectures justify: one each if a number is set, else as many as pay off."""
         executor = self.settings.executor
         if executor.workers is not None or executor.name != LOCAL:
             return left
@@ -84,8 +84,8 @@ def dataset_of(settings: Settings) -> Dataset:
     return load_once(tuple(vars(settings.data).items()), True)
 
 
-def described(settings: Settings, proxies: list[str]) -> config.Values:
-    """All that a row's values depend on, and nothing else: not the number of workers."""
+def row_settings(settings: Settings, proxies: list[str]) -> config.Values:
+    """All settings and definitions that the values of a row depend on; not, for example, the number of workers."""
     dataset = dataset_of(settings)
     return {
         **_settings_of(settings, proxies, other_order(dataset.classes) is not None),
@@ -93,14 +93,14 @@ def described(settings: Settings, proxies: list[str]) -> config.Values:
     }
 
 
-def default_values(settings: Settings, proxies: list[str]) -> config.Values:
-    """What `described` says where a user sets nothing but the space: of a file that does not tell it."""
+def default_row_settings(settings: Settings, proxies: list[str]) -> config.Values:
+    """`row_settings` of a user who sets nothing but the space: those of an older file that does not have a setting."""
     defaults = from_values(with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}}), [])
     return {**_settings_of(defaults, proxies, True), **EARLIER_DEFINITIONS}
 
 
 def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> config.Values:
-    """Of the settings those that values depend on; the order of classes only where they can be in two."""
+    """The settings that values depend on; the order of classes only if they can be in two orders."""
     values = config.plain(settings)
     unread = {"download"} if has_orders else {"download", "order"}
     return {
@@ -118,7 +118,7 @@ def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> co
 
 
 def counted_for(settings: Settings, proxies: list[str]) -> str:
-    """What network `params` and `flops` are about, to stand behind a summary; empty where neither is asked for."""
+    """For which network `params` and `flops` are counted, as the end of a summary; empty without these proxies."""
     names = [name for name in ("params", "flops") if name in proxies]
     if not names:
         return ""
@@ -129,34 +129,37 @@ def counted_for(settings: Settings, proxies: list[str]) -> str:
 
 @dataclass
 class Counts:
-    """What became of the architectures."""
+    """How many architectures were scored."""
 
-    scored: int = 0  # tried by this call
+    scored: int = 0  # by this call
     failed: int = 0  # of those, without the value of some proxy
-    kept: int = 0  # in the file before
+    before: int = 0  # in the file before this call
 
     def __str__(self) -> str:
         text = f"{self.scored:,} {'architecture' if self.scored == 1 else 'architectures'} scored"
         text += f", {self.failed:,} of them with failures" if self.failed else ""
-        return text + (f"; {self.kept:,} were there already" if self.kept else "")
+        return text + (f"; {self.before:,} were there already" if self.before else "")
 
 
 def score(
     candidates: ArchitectureSource,
-    work: Work,
+    work: ScoreWorker,
     file: RowFile | None = None,
     show: Callable[[ScoreRow], None] | None = None,
     watch: Callable[[int, int], None] = lambda done, failed: None,
 ) -> Counts:
     """Score each candidate once, in their order, and give each row to the file and to `show` as it comes.
 
-    The rows are the same for any number of workers, seconds aside. A failure is a row with its reason. `watch` is told
-    how many candidates are done, repetitions and those of earlier calls counted, and how many failed. At most
-    `WINDOW` candidates per worker are taken ahead.
+    The rows are the same for any number of workers, without their seconds. A failure is a row with its reason. `watch`
+    is called with the number of candidates that are done (with repetitions and those of earlier calls), and the number
+    that failed. At most `WINDOW` candidates per worker are taken ahead.
+
+    Raises InputError for missing data and the like before anything is written, and for a file of an older version with
+    the value of a network whose logits do not depend on the image.
     """
     space = candidates.space
     seen: set[bytes] = set()
-    for text, valued in file.kept() if file is not None else ():
+    for text, valued in file.rows() if file is not None else ():
         arch = space.parse(text)
         if any(map(builds, valued)) and not space.connected(arch, **asdict(work.settings.scoring)):
             assert file is not None
@@ -166,12 +169,12 @@ def score(
                 "to a reason), or choose another --output."
             )
         seen.add(digest(str(arch)))
-    counts = Counts(kept=len(seen))
+    counts = Counts(before=len(seen))
     new = candidates.new(seen)
     first = next(new, None)
     if first is None:
         return counts
-    _ = work.scorer  # what would stop the work (missing data, too large a batch) stops it before anything is written
+    _ = work.scorer  # raises InputError before anything is written if data are missing or the batch is too large
     if file is not None:
         file.begin()
     left = None if candidates.total is None else candidates.total - first.number + 1
@@ -185,18 +188,18 @@ def score(
     how = settings.executor
     if how.name != LOCAL and work.immediate:
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
-    chosen = executor_for(work, how, settings.torch_device().type, work.most(left))
+    chosen = executor_for(work, how, settings.torch_device().type, work.max_workers(left))
     waiting: deque[Candidate] = deque()
 
-    def handed_out() -> Iterator[str]:
+    def architectures() -> Iterator[str]:
         for candidate in chain([first], new):
             waiting.append(candidate)
             yield str(candidate.arch)
 
-    with _own_words(), chosen as executor:
-        for outcome in _in_order(executor.map(enumerate(handed_out()), tick, WINDOW * executor.workers)):
+    with _messages_without_runs(), chosen as executor:
+        for result in _in_order(executor.map(enumerate(architectures()), tick, WINDOW * executor.workers)):
             candidate = waiting.popleft()
-            row = _row(candidate, str(space.canonical(candidate.arch)), outcome)
+            row = _row(candidate, str(space.canonical(candidate.arch)), result)
             if file is not None:
                 file.add(row)
             if show is not None:
@@ -208,31 +211,31 @@ def score(
     return counts
 
 
-def _in_order(outcomes: Iterable[TaskResult[int, Scored]]) -> Iterator[TaskResult[int, Scored]]:
-    """Outcomes in the order of their items: each as soon as those before it are there."""
+def _in_order(results: Iterable[TaskResult[int, Scored]]) -> Iterator[TaskResult[int, Scored]]:
+    """Results in the order of their tasks, each as soon as all before it are there."""
     early: dict[int, TaskResult[int, Scored]] = {}
     index = 0
-    for outcome in outcomes:
-        early[outcome.key] = outcome
+    for result in results:
+        early[result.key] = result
         while index in early:
             yield early.pop(index)
             index += 1
 
 
-def _row(candidate: Candidate, canonical: str, outcome: TaskResult[int, Scored]) -> ScoreRow:
-    scored = outcome.result if outcome.result is not None else Scored({}, {}, outcome.seconds)
+def _row(candidate: Candidate, canonical: str, result: TaskResult[int, Scored]) -> ScoreRow:
+    scored = result.result if result.result is not None else Scored({}, {}, result.seconds)
     names_of: dict[str, list[str]] = {}
     for name, why in scored.reasons.items():
         names_of.setdefault(why, []).append(name)
     reasons = [f"{', '.join(names)}: {why}" for why, names in names_of.items()]
-    reasons += [outcome.failure] if outcome.failure is not None else []
-    reason = "; ".join(" ".join(reason.split())[:LONGEST] for reason in reasons) if reasons else None
+    reasons += [result.failure] if result.failure is not None else []
+    reason = "; ".join(" ".join(reason.split())[:MAX_REASON] for reason in reasons) if reasons else None
     return ScoreRow(candidate.text, canonical, scored.scores, round(scored.seconds, 4), reason)
 
 
 @contextmanager
-def _own_words() -> Iterator[None]:
-    """The executor speaks of runs, which are resumed by another command."""
+def _messages_without_runs() -> Iterator[None]:
+    """Messages of the executor name `nas resume`; here the same command continues."""
     try:
         yield
     except NasError as error:

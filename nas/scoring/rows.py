@@ -1,4 +1,4 @@
-"""The rows of `nas score`: as lines, as a JSON array, and in a CSV or JSONL file that a later call goes on with."""
+"""The rows of `nas score`: as lines, as a JSON array, and in a CSV or JSONL file that a later call continues."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from nas.results import ScoreRow
 from nas.version import __version__
 
 SUFFIXES = (".csv", ".jsonl")
-ENVIRONMENT = "environment"  # in the file of settings: what the rows were begun with, which may change between calls
+ENVIRONMENT = "environment"  # a key of the settings file: the versions at its beginning, which may change later
 
 
 def write_all(descriptor: int, text: str) -> None:
-    """Hand the whole text to the operating system: what is written so survives a kill."""
+    """Give the whole text to the operating system: it survives a kill of this process."""
     data = text.encode()
     while data:
         data = data[os.write(descriptor, data) :]
 
 
 def line_of(row: ScoreRow) -> str:
-    """A row for people."""
+    """A row as people read it."""
     parts = [f"{name} {value:.8g}" for name, value in row.scores.items()]
     parts += [f"failed: {row.reason}"] if row.reason is not None else []
     return printable(f"{row.arch}\n    {'  '.join(parts)}  ({row.seconds:.2f} s)\n")
 
 
 class JsonArray:
-    """One JSON array, written element by element, and valid also where an interruption ends it early.
+    """One JSON array, written element by element; it is valid even if an interruption ends it early.
 
-    Where an error comes before the first element, nothing is written.
+    Nothing is written if an error comes before the first element.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
@@ -65,9 +65,9 @@ class JsonArray:
 class RowFile:
     """A file of rows and, beside it, `FILE.settings.json`: the settings that its values depend on.
 
-    Opened again, whole rows are kept and a torn last line is cut off, where the settings are the same; `InputError`
-    says what differs otherwise. Settings that did not exist yet when the file was begun count there as in `defaults`.
-    Nothing is written before `begin`. One process at a time has the file.
+    Whole rows of an earlier call stay, and an incomplete last line is cut off. Raises InputError if the settings of the
+    file differ from those of this call, or another process has it open; a setting that did not exist yet when the file
+    was begun has its value in `defaults`. Nothing is written before `begin`.
     """
 
     def __init__(self, path: Path, proxies: list[str], settings: Values, defaults: Values | None = None) -> None:
@@ -81,7 +81,7 @@ class RowFile:
         self.end = 0  # bytes of whole lines
         self.file: BinaryIO | None = None
         if path.exists():
-            with _told(path):
+            with _os_errors_as_input_errors(path):
                 self.file = path.open("r+b", buffering=0)
             lock(self.file, path, "writes to")
             if path.stat().st_size:
@@ -98,8 +98,11 @@ class RowFile:
     def columns(self) -> list[str]:
         return ["arch", "canonical", *self.proxies, "seconds", "reason"]
 
-    def kept(self) -> Iterator[tuple[str, list[str]]]:
-        """The architecture of each row that is there, as it was written, and the proxies of which it has a value."""
+    def rows(self) -> Iterator[tuple[str, list[str]]]:
+        """The architecture of each row in the file, as it was written, and the proxies with a value there.
+
+        Raises InputError for a damaged line.
+        """
         if self.file is None:
             return
         self.end = 0
@@ -107,7 +110,7 @@ class RowFile:
             file.seek(0)
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
-                    return  # torn by a kill in the middle of writing it
+                    return  # incomplete: a kill came while it was written
                 try:
                     row = self._row(line.decode("utf-8-sig" if number == 1 else "utf-8"), number)
                 except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
@@ -120,12 +123,12 @@ class RowFile:
                     yield row
 
     def begin(self) -> None:
-        """Make the file ready for more rows, after `kept` has gone through those that are there."""
+        """Prepare the file for more rows, after `rows` has read those that are there."""
         if self.end == 0:
-            with _told(self.sidecar):
+            with _os_errors_as_input_errors(self.sidecar):
                 about = environment(torch.device(self.settings.get("device", "cpu")))
                 write_json(self.sidecar, {"version": __version__, **self.settings, ENVIRONMENT: about})
-        with _told(self.path):
+        with _os_errors_as_input_errors(self.path):
             if self.file is None:
                 self.file = self.path.open("x+b", buffering=0)
                 lock(self.file, self.path, "writes to")
@@ -143,7 +146,7 @@ class RowFile:
 
     def _write(self, line: str) -> None:
         assert self.file is not None
-        with _told(self.path):
+        with _os_errors_as_input_errors(self.path):
             write_all(self.file.fileno(), line)
 
     def _row(self, line: str, number: int) -> tuple[str, list[str]] | None:
@@ -158,7 +161,7 @@ class RowFile:
         return None if number == 1 else (cells[0], [name for name, cell in zip(self.proxies, cells[2:]) if cell])
 
     def _compare(self) -> None:
-        """`InputError` where the rows that are there were made with other settings."""
+        """Raises InputError if the rows in the file were computed with other settings."""
         try:
             before = json.loads(read_text(self.sidecar))
             version = before.pop("version")
@@ -174,7 +177,7 @@ class RowFile:
         known = {key: value for key, value in _leaves(self.defaults) if key in now}
         old = {**known, **dict(_leaves(before))}
         differences = [
-            f"{key} is {_said(old, key)} there and {_said(now, key)} here"
+            f"{key} is {_as_text(old, key)} there and {_as_text(now, key)} here"
             for key in {**now, **old}
             if old.get(key) != now.get(key)
         ]
@@ -196,14 +199,14 @@ def _leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{key}", value
 
 
-def _said(values: Values, key: str) -> str:
+def _as_text(values: Values, key: str) -> str:
     value = values.get(key)
     return ",".join(map(str, value)) if isinstance(value, list) else "unset" if value is None else str(value)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into one line that says what to do about an `--output`."""
+def _os_errors_as_input_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into an InputError that says what to do about an `--output`."""
     try:
         yield
     except (OSError, InputError) as error:

@@ -27,7 +27,7 @@ from nas.results import SearchResult
 from nas.runs import run_folder as run_module
 from nas.runs.run_folder import create, reopen
 from nas.runs.stages.context import Watcher, Worker
-from nas.scoring.loop import Scored, Work, score
+from nas.scoring.loop import Scored, ScoreWorker, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.architecture_source import ArchitectureSource
@@ -337,7 +337,7 @@ def test_which_proxies_gave_such_networks_no_value_before(monkeypatch: pytest.Mo
     names = [name for name in PROXIES.names() if builds(name)]
     scorer = Worker(values, None).scorer(names)
     dead_end = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|none~2|"
-    failed = [set(scorer.attempt(text)[1]) for text in (DEAD, NOTHING, dead_end)]
+    failed = [set(scorer.try_score(text)[1]) for text in (DEAD, NOTHING, dead_end)]
     assert set.intersection(*failed) == NEVER_VALUED
 
 
@@ -435,7 +435,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
 # files of scores
 
 
-class Before(Work):
+class Before(ScoreWorker):
     """Scores as an older version gave them, and as this one does."""
 
     def __init__(self, dead: bool) -> None:
@@ -449,7 +449,7 @@ class Before(Work):
         return Scored({"params": 1.0}, {"croze": REASON}, 0.1)
 
 
-def scored(path: Path, work: Work, *archs: str) -> None:
+def scored(path: Path, work: ScoreWorker, *archs: str) -> None:
     with RowFile(path, work.proxies, {"space": "nasbench201"}) as file:
         score(ArchitectureSource(SPACE, archs), work, file)
 

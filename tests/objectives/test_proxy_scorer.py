@@ -192,7 +192,7 @@ def test_a_network_without_a_path_has_no_value_and_is_not_built(
     rng = Random(0)
     dead = [arch for arch in cut(space, space.sample(rng), rng) if not scored.connected(arch)]
     for arch in [none, *dead]:
-        scores, reasons = scorer.attempt(str(arch))
+        scores, reasons = scorer.try_score(str(arch))
         assert set(reasons) == {name for name in names if PROXIES.get(name).needs == "network"}
         assert set(reasons.values()) == {connected.REASON}
         cost = full.cost(arch)
@@ -206,13 +206,15 @@ def test_what_decides_is_the_network_that_is_scored() -> None:
     data, options = _digits(), {"grad_norm": PROXIES.get("grad_norm").Options(batch_size=4)}
     for cells in (5, 8):
         sized = NetworkSpec("darts", {"channels": 2, "cells": cells}, data.num_classes, data.image_size)
-        scores, reasons = Scorer(["grad_norm"], options, data, sized, sized, 0, torch.device("cpu")).attempt(genotype)
+        scores, reasons = Scorer(["grad_norm"], options, data, sized, sized, 0, torch.device("cpu")).try_score(genotype)
         assert (set(scores), set(reasons)) == (({"grad_norm"}, set()) if cells == 5 else (set(), {"grad_norm"}))
 
 
 def test_poolings_and_identities_are_paths_enough() -> None:
     for name in ("skip_connect", "avg_pool_3x3"):
-        scores, _ = _scorer(names=("grad_norm", "croze")).attempt(f"|none~0|+|none~0|none~1|+|{name}~0|none~1|none~2|")
+        scores, _ = _scorer(names=("grad_norm", "croze")).try_score(
+            f"|none~0|+|none~0|none~1|+|{name}~0|none~1|none~2|"
+        )
         assert set(scores) == {"grad_norm", "croze"}
 
 
@@ -222,9 +224,9 @@ def test_one_failure_leaves_the_others_their_values() -> None:
         scorer.images[1] = scorer.images[0]  # the same ReLU codes, so nwot's kernel is singular
         return scorer
 
-    alone = twins("l2_norm", "fisher").attempt(CELLS[0])
+    alone = twins("l2_norm", "fisher").try_score(CELLS[0])
     assert alone[1] == {}
-    together = twins("l2_norm", "nwot", "fisher").attempt(CELLS[0])
+    together = twins("l2_norm", "nwot", "fisher").try_score(CELLS[0])
     assert together[0] == alone[0]
     assert set(together[1]) == {"nwot"}
 
@@ -244,7 +246,7 @@ def test_what_left_the_range_of_floats_is_a_failure(value: float, monkeypatch: p
     scorer = _scorer(names=("params",))
     scorer.proxies.append(extreme)
     scorer.options["extreme"] = extreme.Options()
-    scores, reasons = scorer.attempt(CELLS[0])
+    scores, reasons = scorer.try_score(CELLS[0])
     assert set(scores) == {"params"}
     assert str(value) in reasons["extreme"]
 
@@ -258,12 +260,12 @@ def test_other_errors_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Probe, "quantity", broken)
     with pytest.raises(RuntimeError, match="a defect"):
-        scorer.attempt(CELLS[0])
+        scorer.try_score(CELLS[0])
 
 
 def test_what_is_no_architecture_is_told() -> None:
     with pytest.raises(InputError):
-        _scorer().attempt("|none~0|")
+        _scorer().try_score("|none~0|")
 
 
 def test_darts_is_scored_at_its_scoring_size() -> None:

@@ -62,7 +62,7 @@ def test_alone_each_proxy_has_the_value_that_it_has_in_company(
 
 def test_what_does_not_fit_at_all_is_a_failure_of_those_proxies_only(monkeypatch: pytest.MonkeyPatch) -> None:
     Short(monkeypatch, MemoryError(), limit=0)
-    scores, failures = _scorer().attempt(CELL)
+    scores, failures = _scorer().try_score(CELL)
     assert set(scores) == {"params"}
     assert set(failures) == {"grad_norm", "fisher", "jacov"}
     assert "lower proxies.fisher.batch_size" in failures["fisher"]
@@ -73,7 +73,7 @@ def test_a_network_for_which_there_is_no_memory_is_a_failure_too(monkeypatch: py
         raise RuntimeError(FULL)
 
     monkeypatch.setattr(NASBench201, "build", full)
-    scores, failures = _scorer().attempt(CELL)
+    scores, failures = _scorer().try_score(CELL)
     assert set(scores) == {"params"}
     assert all("Memory ran out" in reason for reason in failures.values())
 
@@ -81,7 +81,7 @@ def test_a_network_for_which_there_is_no_memory_is_a_failure_too(monkeypatch: py
 def test_other_errors_are_no_shortage(monkeypatch: pytest.MonkeyPatch) -> None:
     Short(monkeypatch, RuntimeError("a defect"), limit=0)
     with pytest.raises(RuntimeError, match="a defect"):
-        _scorer().attempt(CELL)
+        _scorer().try_score(CELL)
     assert not is_shortage(ValueError("can't allocate memory"))
 
 

@@ -27,8 +27,7 @@ from nas.runs.run_files import read_config
 from nas.runs.run_folder import create, reopen
 from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, PLACES, provenance_of
 from nas.runs.stages.transfer import combine
-from nas.scoring.loop import default_values
-from nas.scoring.loop import described as score_settings
+from nas.scoring.loop import default_row_settings, row_settings
 from nas.scoring.rows import RowFile
 from nas.settings import command_line
 from nas.settings.schema import from_values
@@ -199,14 +198,14 @@ def test_networks_of_two_orders_do_not_meet(numbers: Path, tmp_path: Path, caplo
 
 def test_score_files_of_before_go_on_where_the_labels_are_the_same(numbers: Path, tmp_path: Path) -> None:
     def begun(settings: Any, name: str) -> None:
-        kept = score_settings(settings, ["params"])
+        kept = row_settings(settings, ["params"])
         for key in NEW:
             kept["data"].pop(key, None)
         (tmp_path / f"{name}.csv").write_text("arch\n")
         (tmp_path / f"{name}.csv.settings.json").write_text(json.dumps({"version": "0.2.0", **kept}))
 
     def opened(settings: Any, name: str) -> None:
-        values = score_settings(settings, ["params"]), default_values(settings, ["params"])
+        values = row_settings(settings, ["params"]), default_row_settings(settings, ["params"])
         with RowFile(tmp_path / f"{name}.csv", ["params"], *values):
             pass
 

@@ -16,7 +16,7 @@ from nas.eval import conditions as of_eval
 from nas.eval.settings import EvalSettings
 from nas.runs.run_folder import create
 from nas.runs.stages.context import Watcher
-from nas.scoring.loop import Work
+from nas.scoring.loop import ScoreWorker
 from nas.search_spaces import SPACES
 from nas.settings.conditions import ineffective
 from nas.settings.reader import Reader
@@ -180,7 +180,7 @@ def of(command: str, folder: Path, extra: dict[str, Any] | None = None) -> Comma
 
 
 def scored(settings: Settings, run: Path) -> Any:
-    return Work(settings, ["croze", "params"])(CELL)._replace(seconds=0)
+    return ScoreWorker(settings, ["croze", "params"])(CELL)._replace(seconds=0)
 
 
 def other(settings: Settings, key: str) -> Any:
