@@ -136,13 +136,13 @@ def test_another_strategy_drops_the_options_of_the_recipe() -> None:
         "\0",
     ],
 )
-def test_a_file_that_is_no_configuration_is_told(folder: Path, text: str) -> None:
+def test_a_file_that_is_no_configuration_is_reported(folder: Path, text: str) -> None:
     Path("mine.yaml").write_text(text)
     Path("other.yaml").write_text("extends: mine.yaml")
     refusal("mine.yaml", [])
 
 
-def test_a_file_that_is_not_text_is_told(folder: Path) -> None:
+def test_a_file_that_is_not_text_is_reported(folder: Path) -> None:
     Path("mine.yaml").write_bytes(b"\xff\xfe\x00")
     assert "mine.yaml" in refusal("mine.yaml", [])
 
@@ -177,7 +177,7 @@ def test_empty_files_and_extends_are_the_defaults(folder: Path) -> None:
     ],
     ids=lambda name: repr(name[:20]),
 )
-def test_a_name_of_nothing_is_told(folder: Path, name: str) -> None:
+def test_a_name_of_nothing_is_reported(folder: Path, name: str) -> None:
     refusal(name, [])
 
 

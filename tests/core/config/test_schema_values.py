@@ -102,7 +102,7 @@ def test_an_architecture_of_darts_survives_the_override() -> None:
         ("seed=!!python/name:os.system", "seed"),
     ],
 )
-def test_a_wrong_type_is_told_with_its_key(override: str, key: str) -> None:
+def test_a_wrong_type_is_reported_with_its_key(override: str, key: str) -> None:
     assert key in refusal("quickstart", [override])
 
 
@@ -156,7 +156,7 @@ def test_a_wrong_type_is_told_with_its_key(override: str, key: str) -> None:
         ("arch=|none~0|", "|none~0|"),
     ],
 )
-def test_an_impossible_value_is_told_with_its_key(override: str, key: str) -> None:
+def test_an_impossible_value_is_reported_with_its_key(override: str, key: str) -> None:
     assert key in refusal("quickstart", [override])
 
 
@@ -213,7 +213,7 @@ def test_a_key_of_other_strategies_names_all_of_them() -> None:
         from_values({"strategy": {"name": "random", "tournament": 5}}, [])
 
 
-def test_a_key_below_a_single_value_is_told() -> None:
+def test_a_key_below_a_single_value_is_reported() -> None:
     assert "train.lr is a single value" in refusal("quickstart", ["train.lr.start=1"])
 
 

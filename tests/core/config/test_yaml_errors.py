@@ -54,7 +54,7 @@ def test_the_line_and_the_reason_are_told(text: str, place: str, reason: str, tm
         ("arch: | nor_conv_3x3~0 |\n", "line 1, column 9"),
     ],
 )
-def test_an_architecture_without_quotes_is_told_to_have_some(text: str, place: str, tmp_path: Path) -> None:
+def test_an_architecture_without_quotes_is_reported_to_have_some(text: str, place: str, tmp_path: Path) -> None:
     message = told(text, tmp_path)
     assert place in message
     assert message.endswith("; put the value in quotes.")
