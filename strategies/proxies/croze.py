@@ -121,20 +121,24 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     )
 
     reduce = torch.sum if options.reduction == "sum" else torch.mean
-    feature_terms = torch.zeros(len(weights), dtype=torch.float64, device=x_adv.device)
+    feature_terms = [x_adv.new_zeros(())] * len(weights)  # Z_m
 
     def compare(m: int, z_r: Tensor) -> None:
         z, features[m] = features[m], None  # freed at once
         assert z is not None  # the same layers are used
         feature_terms[m] = reduce(1 + cosines(z, z_r.detach(), options.features, scaled=not options.batch_norm))
 
+    def moved(w: Tensor, g: Tensor) -> Tensor:
+        return w - options.gamma * g if options.gamma else w
+
     robust_grads = probe.run(robust_weights, x_adv, batch_norm=bn, each=compare)
-    total = torch.zeros((), dtype=torch.float64, device=x_adv.device)
-    for m, (w, w_r, g, g_r) in enumerate(zip(weights, robust_weights, grads, robust_grads)):
-        parameter_term = reduce(1 + cosines(w - options.gamma * g, w_r - options.gamma * g_r, options.weights))
-        gradient_term = reduce(cosines(g, g_r, options.gradients).abs())
-        total += feature_terms[m] * parameter_term.double() * gradient_term.double()
-    return total.item()
+    parameter_terms = [
+        reduce(1 + cosines(moved(w, g), moved(w_r, g_r), options.weights))
+        for w, w_r, g, g_r in zip(weights, robust_weights, grads, robust_grads)
+    ]
+    gradient_terms = [reduce(cosines(g, g_r, options.gradients).abs()) for g, g_r in zip(grads, robust_grads)]
+    z, p, g = (torch.stack(terms).double() for terms in (feature_terms, parameter_terms, gradient_terms))
+    return (z * p * g).sum().item()
 
 
 def perturbed(w: Tensor, g: Tensor, beta: float) -> Tensor:

@@ -25,5 +25,6 @@ def check_finite(what: str, values: Tensor | Sequence[Tensor | None]) -> None:
     Comparisons, signs and clamps further on would make an ordinary number of it.
     """
     tensors = [values] if isinstance(values, Tensor) else values
-    if not bool(torch.stack([tensor.isfinite().all() for tensor in tensors if tensor is not None]).all()):
+    extremes = [extreme for tensor in tensors if tensor is not None for extreme in tensor.aminmax()]  # NaN is both
+    if not bool(torch.stack(extremes).isfinite().all()):
         raise NasError(f"The {what} is not finite (NaN or infinite): its values left the range of floats.")

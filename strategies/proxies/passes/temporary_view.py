@@ -32,40 +32,44 @@ def temporary_view(
     modes = [(module, module.training) for module in body.modules()]
     norms = [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
     tracked = [norm.track_running_stats for norm in norms]
-    tensors = [*body.parameters(), *body.buffers()]
-    own = [tensor.data for tensor in tensors]
-    learning = [(layer.weight, layer.weight.requires_grad) for layer in layers]
+    weights = () if weights is None else weights
+    replaced = [*body.parameters(), *body.buffers()] if owned or dtype is not None else []
+    replaced += [layer.weight for layer, _ in zip(layers, weights)]
+    own = [tensor.data for tensor in replaced]
+    frozen = [layer.weight for layer in layers if not layer.weight.requires_grad]
     drop_path = getattr(body, "drop_path", 0.0)
     try:
-        body.train()
+        if not all(training for _, training in modes):
+            body.train()
         if drop_path:
             body.drop_path = 0.0  # type: ignore[assignment]
         for norm in norms:
             norm.track_running_stats = False
             _normalise(norm, batch_norm)
-        for layer in layers:
-            layer.weight.requires_grad_(True)
-        for layer, weight in zip(layers, weights if weights is not None else ()):
+        for weight in frozen:
+            weight.requires_grad_(True)
+        for layer, weight in zip(layers, weights):
             layer.weight.data = weight
         if dtype is not None:
-            for tensor in tensors:
+            for tensor in [*body.parameters(), *body.buffers()]:
                 tensor.data = tensor.data.to(dtype)
         if owned:
             for parameter in body.parameters():
                 parameter.data = parameter.data.clone(memory_format=torch.preserve_format)
         yield
     finally:
-        for tensor, data in zip(tensors, own):
+        for tensor, data in zip(replaced, own):
             tensor.data = data
-        for weight, learns in learning:
-            weight.requires_grad_(learns)
+        for weight in frozen:
+            weight.requires_grad_(False)
         for norm, track in zip(norms, tracked):
             norm.track_running_stats = track
             norm.__dict__.pop("forward", None)
         if drop_path:
             body.drop_path = drop_path  # type: ignore[assignment]
         for module, training in modes:
-            module.training = training
+            if module.training != training:
+                module.training = training
 
 
 def _normalise(norm: nn.BatchNorm2d, batch_norm: BatchNorm) -> None:
