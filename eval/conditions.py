@@ -11,7 +11,7 @@ from nas.eval.settings import EvalSettings
 
 
 def attacks(settings: EvalSettings, key: str) -> list[str]:
-    """The attacks of an evaluation, by name, that are made with the settings' step_size or restarts (`key`)."""
+    """The attacks of an evaluation, by name, for which the settings' step_size or restarts (`key`) may be used."""
     own_step = key == "step_size"
     curves = [curve.attack for curve in curves_of(settings) if curve.step is None or not own_step]
     measured = [settings.measure_attack] if "calibration" in settings.measures else []

@@ -1,4 +1,4 @@
-"""Whether two evaluations saw the same images, told from the images themselves."""
+"""A fingerprint of the images of an evaluation: two evaluations with the same one saw the same images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from nas.core.data.checksum import digest
 
 
 def fingerprint(part: Split) -> str:
-    """64 bits of the SHA-256 of images and labels, in hexadecimal: equal where (and, in practice, only where) both are.
+    """64 bits of the SHA-256 of images and labels, in hexadecimal: in practice equal only if both are the same.
 
-    Two runs may be paired image by image where their fingerprints are equal, whatever their settings say.
+    Two runs may be paired image by image if their fingerprints are equal, whatever their settings are.
     """
     return digest(part)[:16]

@@ -1,4 +1,4 @@
-"""Which attacks an evaluation runs, at which radii: what is asked for by name, and the curves over eps."""
+"""The attacks of an evaluation and their radii: those that are asked for by name, and the curves over eps."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nas.core.registry import suggest
 from nas.eval.attacks import ATTACKS, Attack, parse_attack
 from nas.eval.attacks.base import NORMS
 
-Plan = list[tuple[str, Attack]]  # with the name under which an attack's outcomes are kept
+Plan = list[tuple[str, Attack]]  # each attack with the name under which its outcomes are stored
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One attack at several radii; `step` is PGD's step over the radius, None the usual one."""
+    """One attack at several radii; `step` is PGD's step divided by the radius, None for the default."""
 
     attack: str
     radii: tuple[float, ...]
@@ -38,7 +38,7 @@ PRESETS = {  # eval.sweep_preset
 }
 
 
-MAX_L2_EPS = 1000.0  # a radius beyond the diagonal of any image here: 388 of 3×224×224 pixels
+MAX_L2_EPS = 1000.0  # more than the diagonal of any image here: that of 3×224×224 pixels is 388
 
 
 @dataclass
@@ -52,11 +52,11 @@ class AttackOptions(Section):
     norm: str = "Linf"  # or L2
     step_size: float | None = None  # of pgd and mifgsm; by default eps/4 and eps/steps
     restarts: int = 1  # of pgd, apgd-ce, apgd-dlr, fab and square; those of autoattack are part of its protocol
-    cascade: bool = False  # each attack only on what those before it left: the worst case alone is known, but sooner
+    cascade: bool = False  # each attack only on images that are still correct: faster, gives the worst case alone
     n_test: int = 1000  # the first so many images of a fixed permutation of the test part
-    batch_size: int = 250  # images attacked at once; outcomes are kept per batch
+    batch_size: int = 250  # images attacked at once; outcomes are stored after each batch
     sweep: list[float] = field(default_factory=list)  # radii of the robustness curve, as multiples of eps
-    sweep_attack: list[str] = field(default_factory=lambda: ["pgd20"])  # a curve for each
+    sweep_attack: list[str] = field(default_factory=lambda: ["pgd20"])  # one curve for each
     sweep_preset: str | None = None  # published attacks and radii instead: robustness-dataset
 
     def check(self) -> None:
@@ -99,9 +99,9 @@ class AttackOptions(Section):
 
 
 def make_attack(name: str, settings: AttackOptions, eps: float | None = None, step: float | None = None) -> Attack:
-    """The attack of this name, at the settings' radius where none is given; `step` is its step over the radius.
+    """The attack of this name, by default at the settings' radius; `step` is its step divided by the radius.
 
-    `InputError` where there is no such attack, or not for the settings' norm.
+    Raises `InputError` if there is no such attack, or not for the settings' norm.
     """
     eps = settings.eps if eps is None else eps
     if step is None and settings.step_size is not None:
@@ -125,7 +125,7 @@ def point_name(curve: Curve, eps: float) -> str:
 
 
 def plan_of(settings: AttackOptions, num_classes: int, image_size: int) -> Plan:
-    """Every attack to run, those of the curves last; `InputError` where one cannot finish on such data."""
+    """Every attack to run, those of the curves last. Raises `InputError` if one cannot finish on such data."""
     plan = attacks_of(settings)
     for _, attack in plan:
         attack.check(num_classes, image_size)
@@ -133,7 +133,7 @@ def plan_of(settings: AttackOptions, num_classes: int, image_size: int) -> Plan:
 
 
 def attacks_of(settings: AttackOptions) -> Plan:
-    """`plan_of` whatever the classes and the image size."""
+    """`plan_of` without its check of the classes and the image size."""
     plan = [(name, make_attack(name, settings)) for name in settings.attacks]
     for curve in curves_of(settings):
         plan += [(point_name(curve, eps), make_attack(curve.attack, settings, eps, curve.step)) for eps in curve.radii]

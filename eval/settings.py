@@ -1,4 +1,4 @@
-"""The settings of an evaluation: the options of its parts, under one section."""
+"""The settings of an evaluation: the options of all its parts in one section."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AutoAttack and its parts, from the authors' package where it is installed, else from pyautoattack."""
+"""AutoAttack and its parts, from the authors' package if it is installed, else from pyautoattack."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nas.core.errors import InputError
 from nas.eval.attacks import library
 from nas.eval.attacks.base import NORMS, Attack
 
-TARGETS = 9  # of the targeted parts, whatever the number of classes: this is what `standard` means
+TARGETS = 9  # of the targeted parts, for any number of classes, as in the version `standard`
 FORWARD = 1 / 3  # of a forward+backward pass
-TILES = 5  # that Square lays along a side, at least, for its first step in L2
+TILES = 5  # the smallest number of tiles along a side in the first step of Square in L2
 
 
 class FromAutoAttack(Attack):
@@ -25,7 +25,7 @@ class FromAutoAttack(Attack):
 
     norms: ClassVar[tuple[str, ...]] = NORMS
     version: ClassVar[str] = "standard"
-    classes: ClassVar[int] = 2  # that the attack needs at least
+    classes: ClassVar[int] = 2  # the smallest number that the attack can be used with
 
     def check(self, num_classes: int, image_size: int) -> None:
         if num_classes < self.classes:
@@ -37,7 +37,7 @@ class FromAutoAttack(Attack):
             check_square_fits(self.name, image_size)
 
     def adjust(self, adversary: Any, num_classes: int) -> None:
-        """Set what differs from the package's `standard` version."""
+        """Set the options that differ from the package's `standard` version."""
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         with contextlib.redirect_stdout(io.StringIO()), _without_targeted_loss(stage):  # both packages print
@@ -147,7 +147,7 @@ class Square(FromAutoAttack):
 
 
 def square_fits(image_size: int) -> bool:
-    """Whether the tiles of Square's first step in L2 fit into images of so many pixels a side.
+    """Whether the tiles of Square's first step in L2 fit into images of `image_size` pixels a side.
 
     Tiles of side s = ⌊n/5⌋ are laid from ⌊(n - 5s)/2⌋ on, ⌊n/s⌋ of them in each direction. The package fails where the
     last sticks out (n = 12, 14, 18, 19, 24), but for tiles of one pixel, and where s is 0 (n < 5).
@@ -159,7 +159,7 @@ def square_fits(image_size: int) -> bool:
 
 
 def check_square_fits(name: str, image_size: int) -> None:
-    """`InputError` unless Square, as a part of the attack `name`, can start in L2."""
+    """Raise `InputError` unless Square, as a part of the attack `name`, can start in L2."""
     if not square_fits(image_size):
         larger = next(size for size in range(image_size + 1, 2 * image_size + TILES) if square_fits(size))
         raise InputError(

@@ -25,16 +25,16 @@ class Attack(ABC):
     """Looks for misclassified images in the ball ‖x' - x‖ ≤ eps around images in [0, 1].
 
     An evaluation makes one per radius and calls `perturb` once per stage and batch, in `stages` order, on images that
-    the network still classifies rightly (`nas transfer` also on others). The network is in eval mode and its weights
+    the network still classifies correctly (`nas transfer` also on others). The network is in eval mode and its weights
     need no gradient. Torch's global generators are seeded before each call with `seed`, and put back after it.
     """
 
     name: ClassVar[str]
     norms: ClassVar[tuple[str, ...]] = ("Linf",)
-    bounded: ClassVar[bool] = True  # False: looks for small perturbations, and what lies outside the ball is no success
-    default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, sets the steps; None: no such
+    bounded: ClassVar[bool] = True  # False: looks for small perturbations, which outside the ball are no success
+    default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, sets the steps; None: it may not
     needs_gradient: bool = True  # of the network in its pixels; False: the attack asks for logits alone
-    reads: ClassVar[frozenset[str] | None] = None  # of step_size, restarts; None, or not stated anew: both
+    reads: ClassVar[frozenset[str] | None] = None  # which of step_size and restarts it uses; None: both
     example: ClassVar[str | None] = None  # a name that works, where `name` is a pattern such as `library:NAME`
 
     def __init__(
@@ -61,20 +61,20 @@ class Attack(ABC):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Parts that are run one after the other, each on what the previous ones left standing."""
+        """Parts that are run one after the other, each on the images that are correct after the previous ones."""
         return (self.name,)
 
     def check(self, num_classes: int, image_size: int) -> None:  # noqa: B027
-        """`InputError` where the attack cannot finish on so many classes or images of so many pixels a side, or needs
-        a package that is not installed; by default it always can. Called before anything is written.
+        """Raise `InputError` if the attack cannot finish with this number of classes or images of this size (pixels a
+        side), or needs a package that is not installed. By default it always can. Called before anything is written.
         """
 
     def provider(self, x: Tensor) -> str | None:
-        """Who attacks images like `x`, where this can be one of several and may change the numbers; else None."""
+        """The library that attacks images like `x`, if it is one of several and may change the numbers; else None."""
         return None
 
     def kept_as(self, key: str, x: Tensor) -> str:
-        """The key under which an outcome on images like `x` is kept: outcomes of two providers are never mixed."""
+        """The key under which an outcome on images like `x` is stored: outcomes of two providers are never mixed."""
         return f"{key}/{OWN}" if self.provider(x) == OWN else key
 
     @abstractmethod
@@ -86,13 +86,13 @@ class Attack(ABC):
         """Forward+backward passes of all stages for an image that survives them, for forecasts."""
 
     def walk(self) -> Walk | None:
-        """Its steps and their size; `None` where it does not go in steps of a given size."""
+        """The number of steps and their size; `None` if it does not go in steps of a given size."""
         return None
 
     def admitted(self, x_adv: Tensor, x: Tensor) -> Tensor:
-        """(B,) whether each perturbed image lies in the ball and in [0, 1]; only such count as successes.
+        """(B,) whether each perturbed image lies in the ball and in [0, 1]; only such images count as successes.
 
-        `NasError` where a bounded attack left them: its library is broken then.
+        Raises `NasError` if a bounded attack left them: then its library is broken.
         """
         inside = distance(x_adv, x, self.norm) <= self.eps * (1 + ROUNDING) + ROUNDING
         inside &= (x_adv.clamp(0, 1) == x_adv).flatten(1).all(1)
@@ -110,9 +110,10 @@ def distance(a: Tensor, b: Tensor, norm: str) -> Tensor:
 
 
 def parse_attack(attacks: Registry[type[Attack]], text: str) -> tuple[type[Attack], Options]:
-    """The attack class that `text` names, and what the name says besides: `pgd20` → (PGD, {"steps": 20}).
+    """The attack class that `text` names, and the options in the name: `pgd20` → (PGD, {"steps": 20}).
 
-    `library:NAME` goes to the class of that pattern, whose `read` says what the rest means.
+    `library:NAME` gives the class of that pattern, whose `read` parses the rest. Raises `InputError` if there is no
+    such attack.
     """
     prefix, colon, rest = text.partition(":")
     pattern = f"{prefix}:NAME"

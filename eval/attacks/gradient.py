@@ -1,4 +1,4 @@
-"""FGSM, PGD and MI-FGSM of torchattacks where it is installed, else the project's own; CW of torchattacks alone."""
+"""FGSM, PGD and MI-FGSM of torchattacks if it is installed, else the project's own; CW of torchattacks alone."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ from nas.eval.attacks.base import NORMS, OWN, Attack
 
 
 class GradientAttack(Attack):
-    """An attack along gradients, by torchattacks where it is installed and by the project itself elsewhere.
+    """An attack along gradients, by torchattacks if it is installed and by the project itself if not.
 
     On a CPU in float32 both give the same bits for the same seed.
     """
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        found = library.torchattacks()
-        if found is not None:
-            moved = self.theirs(found, network)(x, y)
-        else:
-            moved = self.ours(lambda z: functional.cross_entropy(network(z), y), x.detach().clone())
-        return moved
+        torchattacks = library.torchattacks()
+        if torchattacks is not None:
+            return self.theirs(torchattacks, network)(x, y)
+        return self.ours(lambda z: functional.cross_entropy(network(z), y), x.detach().clone())
 
     def provider(self, x: Tensor) -> str | None:
         if x.device.type == "cpu" and x.dtype == torch.float32:
@@ -103,7 +101,7 @@ class MIFGSM(GradientAttack):
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         x_adv = super().perturb(network, x, y, stage, seed)
-        return torch.where(x_adv.isnan(), x, x_adv)  # where a gradient is 0 both divide 0 by 0
+        return torch.where(x_adv.isnan(), x, x_adv)  # if a gradient is 0, both divide 0 by 0
 
     def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         return torchattacks.MIFGSM(network, eps=self.eps, alpha=self.step_size, steps=self.steps)

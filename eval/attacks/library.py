@@ -1,4 +1,4 @@
-"""torchattacks, an optional package: whether it is there, and whether its version may attack."""
+"""torchattacks, an optional package: whether it is installed, and whether its version can be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OLDEST = (3, 5, 1)  # 3.3.0 brings a copy of AutoAttack under the name of the au
 
 
 def torchattacks() -> ModuleType | None:
-    """The package, where it is installed and not too old; an older one is said once and not used."""
+    """The package if it is installed and not too old, else None. A warning names an older one once."""
     try:
         found = importlib.import_module(NAME)
     except ImportError:
@@ -29,7 +29,7 @@ def torchattacks() -> ModuleType | None:
 
 
 def required() -> ModuleType:
-    """The package; `InputError` where it is not installed or too old."""
+    """The package. Raises `InputError` if it is not installed or too old."""
     found = optional(NAME, NAME)
     if _version(found) < OLDEST:
         wanted = ".".join(map(str, OLDEST))
@@ -38,7 +38,10 @@ def required() -> ModuleType:
 
 
 def ships(module: str) -> bool:
-    """Whether the top-level `module` comes with torchattacks, as `autoattack` does with old versions; said once."""
+    """Whether the top-level `module` comes with torchattacks, as `autoattack` does with old versions.
+
+    A warning says so once.
+    """
     if module not in modules():
         return False
     warn_once(f"The package {module} here comes with an old torchattacks, not from its authors, and is not used.")

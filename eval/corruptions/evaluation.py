@@ -1,4 +1,4 @@
-"""Accuracy under common corruptions, kept batch by batch so that a stopped evaluation continues exactly."""
+"""Accuracy under common corruptions; outcomes are stored batch by batch, so that a stopped evaluation continues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def evaluate_corruptions(
     """Accuracies of a network that takes images in [0, 1] on corrupted versions of clean images (N, 3, H, W).
 
     `corruptions` are types, groups, `all` or `extra`; `frost` is a folder of photographs; `baseline` an earlier result
-    (or its JSON file) for the mCE. The network stays where it is.
+    (or its JSON file) for the mCE. The network stays on its device. Raises `InputError` for images, names or files that
+    do not fit.
     """
     source = Computed(images, labels, corruptions, severities, batch_size, seed, frost)
     device = next((parameter.device for parameter in network.parameters()), images.device)
@@ -56,48 +57,48 @@ def corrupted(
 ) -> CorruptionResult:
     """Accuracies by type and severity, their means, and with a baseline the mCE.
 
-    `clean` is the accuracy on clean images, for the HRS and the relative mCE; where it is not given it is measured on
-    the images of the source, `InputError` where those are not known uncorrupted. A NaN or infinite logit counts as
-    wrong; a remark says where the classes seem to be counted in another order.
+    `clean` is the accuracy on clean images, for the HRS and the relative mCE; by default it is measured on the images
+    of the source, and `InputError` is raised if those are not known uncorrupted. A NaN or infinite logit counts as
+    wrong; a remark warns if the classes seem to be counted in another order.
     """
     if clean is None and not source.has_clean:
         raise InputError("Expected the accuracy on clean images but the source has none; give it.")
-    found = {
+    outcome = {
         (kind, severity): _flags(network, source, f"{kind}/{severity}", device, outcomes, tick)
         for kind in source.kinds
         for severity in source.severities
     }
-    right = {which: flags for which, (flags, _) in found.items()}
+    flags = {which: text for which, (text, _) in outcome.items()}
     if clean is None:
         clean = _accuracy(_flags(network, source, "clean", device, outcomes, tick)[0])
-    accuracy = {kind: [_accuracy(right[kind, severity]) for severity in source.severities] for kind in source.kinds}
-    counted = [right[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
-    count = [sum(flag == "1" for flag in image) for image in zip(*counted)]
-    remarks = _remarks(source, list(right.values()))
+    accuracy = {kind: [_accuracy(flags[kind, severity]) for severity in source.severities] for kind in source.kinds}
+    counted = [flags[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
+    correct = [sum(flag == "1" for flag in image) for image in zip(*counted)]  # of each image, how many versions
+    remarks = _remarks(source, list(flags.values()))
     return CorruptionResult(
         images=source.described,
         n_test=source.n,
         severities=source.severities,
         clean=clean,
         **summary(accuracy, clean)._asdict(),
-        interval=Interval(*clustered_interval(count, len(counted))),
+        interval=Interval(*clustered_interval(correct, len(counted))),
         accuracy=accuracy,
         left_out=source.left_out,
-        correct_counts=count,
-        non_finite={kind: [found[kind, severity][1] for severity in source.severities] for kind in source.kinds},
+        correct_counts=correct,
+        non_finite={kind: [outcome[kind, severity][1] for severity in source.severities] for kind in source.kinds},
         remarks=remarks,
         relative=None if baseline is None else relative_errors(accuracy, clean, baseline),
     )
 
 
 def _remarks(source: CorruptedImages, flags: Sequence[str]) -> list[str]:
-    """That the labels seem to count the classes in another order; `flags` are of all types and severities."""
+    """A warning if the labels seem to count the classes in another order; `flags` has all types and severities."""
     if source.other_order is None:
         return []
     labels = torch.cat([source.labels[: source.n]] * len(flags))
     advice = "the network or the labels of the files may count them so (data.order)"
-    found = [int(flag) for text in flags for flag in text]
-    sentence = order_remark(found, labels, source.other_order.tolist(), "corrupted images", advice)
+    numbers = [int(flag) for text in flags for flag in text]
+    sentence = order_remark(numbers, labels, source.other_order.tolist(), "corrupted images", advice)
     return [] if sentence is None else [sentence]
 
 
@@ -115,7 +116,7 @@ def _flags(
 ) -> tuple[str, Count]:
     """One character per image, 1 if it is classified correctly (see `flags_of`), and the number of images of which a
     logit is not finite."""
-    kept, counts = [], []
+    parts, counts = [], []
     for number in range(source.batches):
         key = f"{source.key}/{which}/{number}"
         flags, count = once_with_count(
@@ -123,10 +124,10 @@ def _flags(
             key,
             lambda number=number: _classified(network, source, which, number, device),  # type: ignore[misc]
         )
-        kept.append(flags)
+        parts.append(flags)
         counts.append(count)
         tick(1, which.split("/")[0])
-    return "".join(kept), total(which, counts)
+    return "".join(parts), total(which, counts)
 
 
 def _classified(

@@ -1,4 +1,4 @@
-"""Which corruptions a list of names stands for: types, groups, `all` (the benchmark's fifteen) and `extra`."""
+"""The types of corruption that a list of names means: types, groups, `all` (the benchmark's fifteen), `extra`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALL, EXTRA = "all", "extra"
 
 
 def types_of(name: str) -> list[str]:
-    """The types that one name stands for; a group holds those of the benchmark only."""
+    """The types that one name means; a group has those of the benchmark only. Raises `InputError` for another name."""
     known = sorted(CORRUPTIONS.components.values(), key=lambda kind: (_place(kind.group), kind.name))
     if name in (ALL, EXTRA):
         return [kind.name for kind in known if kind.extra == (name == EXTRA)]
@@ -33,12 +33,12 @@ def _place(group: str) -> int:
 
 
 def select_types(names: Sequence[str]) -> list[str]:
-    """The types that the names stand for, each once, in the order of the names."""
+    """The types that the names mean, each once, in the order of the names."""
     return list(dict.fromkeys(kind for name in names for kind in types_of(name)))
 
 
 def check_severities(severities: Sequence[int]) -> None:
-    """`InputError` unless there is at least one severity, each from 1 to 5 and given once."""
+    """Raise `InputError` unless there is at least one severity, each is from 1 to 5, and none is there twice."""
     if not severities or len(set(severities)) != len(severities) or not set(severities) <= set(SEVERITIES):
         raise InputError(
             f"Expected severities from 1 to 5, each once, but got {', '.join(map(str, severities)) or 'none'}; "

@@ -1,4 +1,4 @@
-"""Corruptions as the settings of an evaluation ask for them."""
+"""The corruptions of an evaluation, by its settings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OTHERS = "the attacked images, which are not those of the files"
 
 @dataclass
 class CorruptionOptions(AttackOptions):
-    """Which corruptions, how severe, of the images that are attacked or of published files."""
+    """Which corruptions, at which severities, of the images that are attacked or of published files."""
 
     corruptions: list[str] = field(default_factory=list)  # types, groups (noise, blur, weather, digital), all, extra
     severities: list[int] = field(default_factory=lambda: list(SEVERITIES))
     corruption_data: str | None = path_field()  # folder of CIFAR-10-C or CIFAR-100-C: n_test rows of each severity
     corruption_baseline: str | None = path_field()  # result (JSON) of the network whose errors the mCE divides by
-    frost: str | None = path_field()  # folder of photographs, where the imagecorruptions wheel is not installed
+    frost: str | None = path_field()  # folder of photographs; not needed if the imagecorruptions wheel is installed
 
     def check(self) -> None:
         super().check()
@@ -51,7 +51,7 @@ class CorruptionOptions(AttackOptions):
 
 
 class CorruptionPlan:
-    """The corruptions of one evaluation: everything is checked when it is made, nothing is computed before `run`."""
+    """The corruptions of one evaluation: checked when the plan is made, computed in `run`."""
 
     def __init__(self, settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> None:
         self.source: CorruptedImages | None = None
@@ -63,7 +63,7 @@ class CorruptionPlan:
 
     @property
     def ticks(self) -> int:
-        """How often `run` tells of a finished batch."""
+        """The number of batches that `run` reports to its `tick`."""
         if self.source is None:
             return 0
         return self.source.steps + (self.source.batches if self._measures_clean else 0)
@@ -75,11 +75,11 @@ class CorruptionPlan:
     def run(
         self, network: nn.Module, device: torch.device, outcomes: FactStore, clean: float, tick: Tick
     ) -> CorruptionResult | None:
-        """What `corrupted` returns; None where none were asked for.
+        """The result of `corrupted`; None if no corruptions were asked for.
 
-        `clean` is the accuracy on the attacked images. Files hold the test images in another order; the accuracy on
-        those very images, uncorrupted, is measured where their labels tell that they are the test part's, else
-        `clean_images` says that `clean` is of others.
+        `clean` is the accuracy on the attacked images. Published files hold the test images in another order. If their
+        labels show that they are the images of the test part, the accuracy on those images, uncorrupted, is measured;
+        else `clean_images` says that `clean` is that of other images.
         """
         if self.source is None:
             return None

@@ -1,4 +1,4 @@
-"""What is reported of accuracies under corruption: means, groups, an interval, errors relative to a baseline."""
+"""Summaries of accuracies under corruption: means, groups, and errors relative to a baseline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Accuracies = Mapping[str, Sequence[float]]  # by type, one per severity
 
 
 class Means(NamedTuple):
-    """The accuracy by type, by group, and over the types `mean_of`, each of which counts the same."""
+    """The accuracy by type, by group, and the mean over the types `mean_of`, which all have the same weight."""
 
     mean: float
     mean_of: list[str]
@@ -36,7 +36,7 @@ class Baseline(NamedTuple):
 
 
 def in_mean(kinds: Sequence[str]) -> list[str]:
-    """The types that count in means: those of the benchmark, or all where there are only extra ones."""
+    """The types that count in means: those of the benchmark, or all if there are only extra ones."""
     return [kind for kind in kinds if not CORRUPTIONS.get(kind).extra] or list(kinds)
 
 
@@ -53,8 +53,8 @@ def relative_errors(accuracy: Accuracies, clean: float, baseline: Baseline) -> R
     """mCE and relative mCE in percent; lower is better, the baseline itself has 100.
 
     CE_c = Σ_s E_{s,c} / Σ_s E'_{s,c} with the errors E of the network and E' of the baseline; relative CE_c is the same
-    of E_{s,c} - E_clean. Means over the types that count in the mean accuracy. A type whose denominator is not positive
-    has no value (`None`), and then there is no mean. Source: Hendrycks and Dietterich, ICLR 2019, section 4.2.
+    of E_{s,c} - E_clean. The means are over the types that count in the mean accuracy. A type whose denominator is not
+    positive has no value (`None`), and then there is no mean. Source: Hendrycks and Dietterich, ICLR 2019, section 4.2.
     """
     ce: dict[str, float | None] = {}
     relative: dict[str, float | None] = {}
@@ -83,26 +83,26 @@ def read_baseline(
     """The accuracies of an earlier result, cut to these types and severities.
 
     `baseline` is what `evaluate_corruptions` returned, or a JSON file of it, of `nas eval --json` or of a run with a
-    single model. Raises `InputError` where it lacks a type or a severity.
+    single model. Raises `InputError` if it lacks a type or a severity.
     """
     given = baseline.to_json() if isinstance(baseline, CorruptionResult) else baseline
-    found = _corruptions(_read(given) if isinstance(given, str) else given)
-    if found is None:
+    result = _corruptions(_read(given) if isinstance(given, str) else given)
+    if result is None:
         raise InputError(
             "Expected a baseline with the accuracies under corruption of one model but found none (or several models); "
             "give the result of `nas eval … --json` with eval.corruptions."
         )
-    there = list(found.get("severities", range(1, 6)))
-    missing = [kind for kind in in_mean(kinds) if len(found["accuracy"].get(kind, ())) != len(there)]
+    there = list(result.get("severities", range(1, 6)))
+    missing = [kind for kind in in_mean(kinds) if len(result["accuracy"].get(kind, ())) != len(there)]
     missing += [f"severity {severity}" for severity in severities if severity not in there]
     if missing:
         raise InputError(f"Expected a baseline that has {', '.join(missing)} too; evaluate it with the same settings.")
     at = [there.index(severity) for severity in severities]
-    accuracy = {kind: [float(found["accuracy"][kind][i]) for i in at] for kind in in_mean(kinds)}
-    for value in (found["clean"], *(value for values in accuracy.values() for value in values)):
+    accuracy = {kind: [float(result["accuracy"][kind][i]) for i in at] for kind in in_mean(kinds)}
+    for value in (result["clean"], *(value for values in accuracy.values() for value in values)):
         if not 0 <= value <= 1:
             raise InputError(f"Expected a baseline of accuracies in [0, 1] but got {value}; divide percents by 100.")
-    return Baseline(float(found["clean"]), accuracy)
+    return Baseline(float(result["clean"]), accuracy)
 
 
 def _read(path: str) -> Any:
@@ -113,7 +113,7 @@ def _read(path: str) -> Any:
 
 
 def _corruptions(result: Any) -> Mapping[str, Any] | None:
-    """The part about corruptions of a result of any form; none where it is missing or not of one model."""
+    """The part about corruptions of a result of any form; None if there is none, or if there are several models."""
     if not isinstance(result, Mapping):
         return None
     if isinstance(result.get("accuracy"), Mapping) and "clean" in result:

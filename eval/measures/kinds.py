@@ -1,4 +1,4 @@
-"""What can be measured of a trained network on test images, and the options of it."""
+"""The measures of a trained network on test images, and their options."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class MeasureOptions(AttackOptions):
     """What is measured, on how many images, and how far each measure goes."""
 
     measures: list[str] = field(default_factory=list)  # calibration, hessian, jacobian, classes, landscape
-    measure_images: int = 200  # the first so many of the n_test images are measured; classes takes them all
-    measure_attack: str = "pgd20"  # under which calibration is measured
+    measure_images: int = 200  # of the n_test images, the first ones; the measure classes takes all
+    measure_attack: str = "pgd20"  # the attack of the measure calibration
     landscape_points: int = 21  # of the grid in each direction, odd
-    landscape_reach: float = 2.0  # how far the grid goes, as a multiple of eps
+    landscape_reach: float = 2.0  # half the side of the grid, as a multiple of eps
 
     def check(self) -> None:
         super().check()
@@ -66,7 +66,7 @@ class MeasureOptions(AttackOptions):
 
 
 class Measure(ABC):
-    """One thing to measure; made once per network, `batch` called on each batch and `result` once on all of them.
+    """One measure. An object is made for each network; `batch` is called for each batch, then `result` once.
 
     The network is in eval mode and its weights need no gradient; torch's global generators are seeded per batch.
     """
@@ -82,16 +82,16 @@ class Measure(ABC):
         return True
 
     def kept_as(self, key: str, x: Tensor) -> str:
-        """The key under which what was measured on a batch like `x` is kept."""
+        """The key under which the values of a batch like `x` are stored."""
         return key
 
     @abstractmethod
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
-        """What to keep of one batch, as JSON can write it."""
+        """The values of one batch, in a form that JSON can write."""
 
     @abstractmethod
     def result(self, batches: list[Any], images: int) -> Record:
-        """What is reported of all batches, which have so many images."""
+        """The result over all batches, which have this number of images together."""
 
     @abstractmethod
     def passes(self, num_classes: int) -> float:
@@ -101,8 +101,8 @@ class Measure(ABC):
 class CalibrationMeasure(Measure):
     """Expected calibration error of the clean images and of the same images under `eval.measure_attack`.
 
-    An image with a NaN or infinite logit is wrong, but says no confidence: it counts for the accuracy and is left out
-    of the error, its bins and the mean confidence. `non_finite` is the number of such images.
+    An image with a NaN or infinite logit is wrong and has no confidence: it counts for the accuracy, but not for the
+    error, its bins and the mean confidence. `non_finite` is the number of such images.
     """
 
     name = "calibration"
@@ -115,11 +115,11 @@ class CalibrationMeasure(Measure):
         return make_attack(self.settings.measure_attack, self.settings).kept_as(key, x)
 
     def batch(self, network: nn.Module, x: Tensor, y: Tensor, seed: int) -> Any:
-        moved = attacked_images(network, x, y, make_attack(self.settings.measure_attack, self.settings), seed)
-        found = {"clean": confidences(network, x, y), "attacked": confidences(network, moved, y)}
+        x_adv = attacked_images(network, x, y, make_attack(self.settings.measure_attack, self.settings), seed)
+        answers = {"clean": confidences(network, x, y), "attacked": confidences(network, x_adv, y)}
         return {
             key: [[None if math.isnan(one) else one for one in confidence.tolist()], right.int().tolist()]
-            for key, (confidence, right) in found.items()
+            for key, (confidence, right) in answers.items()
         }
 
     def result(self, batches: list[Any], images: int) -> Calibration:
@@ -189,23 +189,23 @@ NAMES = (*MEASURES, CLASSES)
 
 
 def _reliability(batches: list[list[list[float | None]]]) -> Reliability:
-    """Of the confidences and outcomes of all batches."""
+    """The reliability from the confidences and outcomes of all batches."""
     confidence, right = (
         np.concatenate([np.array(part, dtype=np.float64) for part in parts]) for parts in zip(*batches)
     )
     answered = ~np.isnan(confidence)
-    found = calibration(confidence[answered], right[answered]) if answered.any() else None
+    calibrated = calibration(confidence[answered], right[answered]) if answered.any() else None
     return Reliability(
-        ece=None if found is None else found.ece,
+        ece=None if calibrated is None else calibrated.ece,
         accuracy=float(np.mean(right * answered)),  # earlier versions took NaN for the largest logit
-        confidence=None if found is None else float(np.mean(confidence[answered])),
-        bins=[] if found is None else found.bins,
+        confidence=None if calibrated is None else float(np.mean(confidence[answered])),
+        bins=[] if calibrated is None else calibrated.bins,
         non_finite=int((~answered).sum()),
     )
 
 
 def _spread(name: str, values: list[float]) -> Spread:
-    """Mean and quantiles over images."""
+    """Mean and quantiles over images. Raises `NasError` if a value is not finite."""
     if not all(map(math.isfinite, values)):
         raise NasError(f"The measure {name} is not finite for some test images; leave it out of eval.measures.")
     quantiles = np.percentile(values, QUANTILES)

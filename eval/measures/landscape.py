@@ -16,18 +16,20 @@ from nas.core.optimisation.perturb import input_gradient
 from nas.eval.non_finite import total
 from nas.results import Count, Landscape
 
-EXAMPLE_SURFACES = 3  # single images whose own surfaces are kept: a mean over images looks smooth where none is
+EXAMPLE_SURFACES = 3  # images whose own surfaces are stored: a mean over images looks smooth even if none is
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSums(Record):
-    """Of a batch of images at every point of the plane, P rows of P: the loss, how many are classified correctly; and
-    the loss of the first images one by one, None where it is not finite."""
+    """Sums over a batch of images at every point of the plane, P rows of P: the loss, and the correct images.
+
+    Beside them the loss of the first images one by one, None if it is not finite.
+    """
 
     images: int
     loss: list[list[float]]  # of the images with finite logits
-    answered: list[list[int]] | None = None  # how many these are; None of an earlier version, which took all
-    non_finite: Count = None  # how many images have others somewhere
+    answered: list[list[int]] | None = None  # the number of these images; None of an earlier version, which took all
+    non_finite: Count = None  # the number of images with a non-finite logit somewhere on the plane
     right: list[list[int]]
     examples: list[list[list[float | None]]]
 
@@ -41,9 +43,9 @@ def axis(eps: float, reach: float, points: int) -> list[float]:
 def surfaces(
     network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf"
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy (nats) and whether the prediction is right, both (P, P, B), at clip(x + a·g + b·r, 0, 1).
+    """Cross-entropy (nats) and whether the prediction is correct, both (P, P, B), at clip(x + a·g + b·r, 0, 1).
 
-    Where a logit is not finite the prediction is wrong and the cross-entropy is NaN.
+    If a logit is not finite, the prediction is wrong and the cross-entropy is NaN.
 
     g = sign(∂loss/∂x) and r, of random signs, both of norm 1 (for L2 divided by the root of the number of pixels), so
     that a and b are radii; a runs along the first axis. The random signs come from torch's global generator. Costs
@@ -68,7 +70,7 @@ def surfaces(
 
 
 def batch_sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> BatchSums:
-    """The landscape's part of a batch of images."""
+    """The sums over one batch of images."""
     loss, right = surfaces(network, x, y, coordinates, norm)
     missing = loss.isnan()
     return BatchSums(
@@ -84,8 +86,8 @@ def batch_sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float
 def merge(batches: list[BatchSums], coordinates: list[float], eps: float, norm: str) -> Landscape:
     """The landscape over all batches: mean `loss`, `accuracy`, and the `examples` of the first batch.
 
-    The mean loss is over the images whose logits are finite at a point, None where there is none; `accuracy` is over
-    all. `non_finite` is None where an earlier version, which did not count such images, measured a batch.
+    The mean loss is over the images whose logits are finite at a point, None if there is none; `accuracy` is over all
+    images. `non_finite` is None if an earlier version, which did not count such images, measured a batch.
     """
     n = sum(batch.images for batch in batches)
     loss = torch.tensor([batch.loss for batch in batches], dtype=torch.float64).sum(0)

@@ -1,4 +1,4 @@
-"""Measure a trained network on the first test images, batch by batch, each batch kept as soon as it is done."""
+"""Measure a trained network on the first test images; the values of each batch are stored as soon as they are known."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def measure(
     correct: Mapping[str, Correct],
     tick: Tick = lambda passes, note: None,
 ) -> Measures:
-    """What `settings.measures` names.
+    """The measures that `settings.measures` names.
 
-    `images` (N, C, H, W) in [0, 1] and `labels` (N,) are those that were attacked, `correct` what came out. All but
-    `classes`, which counts every image, take the first `measure_images` of them.
-    `NasError` where a network's gradients are not finite.
+    `images` (N, C, H, W) in [0, 1] and `labels` (N,) are those that were attacked, `correct` has the outcomes. All
+    measures but `classes`, which counts every image, take the first `measure_images` of them. Raises `NasError` if a
+    network's gradients are not finite.
     """
     count = min(settings.measure_images, len(labels))
     xs = images[:count].to(device).contiguous().split(settings.batch_size)
     ys = labels[:count].to(device).split(settings.batch_size)
-    found: dict[str, Record | list[ClassAccuracy]] = {}
+    measures: dict[str, Record | list[ClassAccuracy]] = {}
     num_classes = _classes(network, xs[0])
     for name in settings.measures:
         if name == CLASSES:
-            found[name] = by_class(correct, labels.tolist())
+            measures[name] = by_class(correct, labels.tolist())
             continue
         kind = MEASURES[name](settings)
-        kept = []
+        batches = []
         for number, (x, y) in enumerate(zip(xs, ys)):
             key = kind.kept_as(f"measure/{name}/{number}", x)
             part = outcomes.get(key)
@@ -54,10 +54,10 @@ def measure(
                 with seeded(each), eval_mode(network):
                     part = kind.batch(network, x, y, each)
                 outcomes.put(key, part)
-            kept.append(part)
+            batches.append(part)
             tick(kind.passes(num_classes), name)
-        found[name] = kind.result(kept, count)
-    return Measures.of(found)
+        measures[name] = kind.result(batches, count)
+    return Measures.of(measures)
 
 
 def measure_passes(settings: MeasureOptions, num_classes: int) -> float:
@@ -66,13 +66,13 @@ def measure_passes(settings: MeasureOptions, num_classes: int) -> float:
 
 
 def measure_ticks(settings: MeasureOptions, n: int, num_classes: int) -> float:
-    """The sum of what `measure` tells its `tick` on `n` images."""
+    """The sum of the passes that `measure` gives to its `tick` on `n` images."""
     batches = -(-min(settings.measure_images, n) // settings.batch_size)
     return batches * measure_passes(settings, num_classes)
 
 
 def check_measures(settings: MeasureOptions, num_classes: int, image_size: int) -> None:
-    """`InputError` where a measure is impossible on such data."""
+    """Raise `InputError` if a measure is impossible on such data."""
     if "calibration" in settings.measures:
         make_attack(settings.measure_attack, settings).check(num_classes, image_size)
 

@@ -1,4 +1,4 @@
-"""What is reported: accuracies by class, calibration, the harmonic robustness score, the worst case over attacks."""
+"""Metrics: accuracies, also by class, calibration, the harmonic robustness score, the worst case over attacks."""
 
 from nas.eval.metrics.classes import by_class
 from nas.eval.metrics.confidence import Calibration, calibration

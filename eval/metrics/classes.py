@@ -1,4 +1,4 @@
-"""Accuracies class by class: a mean can hide a class that an attack takes whole."""
+"""Accuracies class by class: a mean can hide that an attack breaks every image of one class."""
 
 from __future__ import annotations
 

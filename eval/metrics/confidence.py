@@ -1,4 +1,4 @@
-"""Whether a network is as often right as it says it is: the expected calibration error."""
+"""Whether a network is correct as often as its confidence says: the expected calibration error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Calibration:
-    """The expected calibration error (a fraction, lower is better) and the bins it comes from (0 where empty)."""
+    """The expected calibration error (a fraction, lower is better) and its bins (with means of 0 if they are empty)."""
 
     ece: float
     bins: list[Bin]
