@@ -77,7 +77,7 @@ def test_an_honest_network_passes_all(
 ) -> None:
     if norm == "L2":  # PGD needs its usual steps there: after 8, it leaves 12 points more than after 16
         monkeypatch.setattr(checks, "STEPS", 20)
-        monkeypatch.setattr(checks, "MORE", 80)
+        monkeypatch.setattr(checks, "MORE_STEPS", 80)
     attacks = ["fgsm"] if norm == "Linf" else ["pgd5"]
     settings = EvalSettings(
         attacks=attacks, norm=norm, eps=eps, n_test=60, checks=True, checks_images=60, sweep=[0.5, 2]
