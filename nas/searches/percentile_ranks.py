@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import percentileofscore
 
 from nas.results import PercentileRank
 from nas.tables import Collection
@@ -25,6 +24,8 @@ def percentile_ranks(tables: Collection, architecture: str, columns: Sequence[st
     The rank is the percentage of classes that are worse; those with the same value count half. None where the tables
     have no value.
     """
+    from scipy.stats import percentileofscore  # here: slow to import, and every search imports this module
+
     ranks: dict[str, PercentileRank] = {}
     for name in columns or default_columns(tables):
         values = tables.values(name, tables.classes([name]))
