@@ -41,5 +41,5 @@ def test_nothing_else_takes_the_largest_logit_for_an_answer() -> None:
         if pattern.search(path.read_text())
     }
     colours = "nas/core/optimisation/augment.py"  # the largest of three
-    noise = "eval/attacks/passed.py"  # the labels of noise, under a small network of its own
+    noise = "eval/attacks/from_torchattacks.py"  # the labels of noise, under a small network of its own
     assert found - {colours, noise} == {"nas/core/logits.py"}

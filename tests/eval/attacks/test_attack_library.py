@@ -9,7 +9,7 @@ import pytest
 
 from nas.eval.attacks import library
 from nas.eval.attacks.base import Attack
-from nas.eval.attacks.passed import FromTorchattacks
+from nas.eval.attacks.from_torchattacks import FromTorchattacks
 
 
 def test_a_module_of_an_old_library_is_named_once(
