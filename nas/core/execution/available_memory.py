@@ -8,10 +8,13 @@ from pathlib import Path
 MAX_DATA_SHARE = 0.5  # of the available memory, for the images of a data set
 
 
-def available() -> int:
-    """Bytes that can be allocated without swapping, including what the page cache would give back."""
-    found = [value for value in (_machine(), _container()) if value is not None]
-    return min(found, default=2**63 - 1)
+def available(root: Path = Path("/")) -> int:
+    """Bytes that can be allocated without swapping, including what the page cache would give back.
+
+    `root` is where the files of the system are.
+    """
+    limits = (_machine(root / "proc/meminfo"), _container(root / "sys/fs/cgroup"))
+    return min((limit for limit in limits if limit is not None), default=2**63 - 1)
 
 
 def fits(size: int) -> bool:
@@ -27,9 +30,9 @@ def in_words(size: int) -> str:
     return f"{size} bytes"
 
 
-def _machine() -> int | None:
+def _machine(meminfo: Path) -> int | None:
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except OSError:  # not Linux
@@ -40,7 +43,7 @@ def _machine() -> int | None:
         return None
 
 
-def _container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+def _container(folder: Path) -> int | None:
     """What the memory limit of the control group (version 2) leaves; file pages are freed before it is reached."""
     try:
         limit = (folder / "memory.max").read_text().strip()

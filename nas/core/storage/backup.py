@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -48,29 +48,35 @@ def renew_copy(store: SqliteStore) -> None:
 class BackupSchedule:
     """Renews the good copy, rarely enough to take at most `MAX_COPY_SHARE` of the time."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        renew: Callable[[SqliteStore], None] = renew_copy,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.store = store
-        self._due = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES  # next copy while a stage runs
+        self._renew_copy, self._clock = renew, clock
+        self._due = clock() + 60 * MINUTES_BETWEEN_COPIES  # next copy while a stage runs
         self._allowed = 0.0  # next copy at the end of a stage
 
     def renew_if_due(self) -> None:
         """Call it while a stage runs, as often as you like, but never within a transaction."""
-        if time.monotonic() >= self._due:
+        if self._clock() >= self._due:
             self._renew()
 
     def end_of_stage(self) -> None:
-        if time.monotonic() >= self._allowed:
+        if self._clock() >= self._allowed:
             self._renew()
 
     def _renew(self) -> None:
-        start = time.monotonic()
+        start = self._clock()
         try:
-            renew_copy(self.store)
+            self._renew_copy(self.store)
         except DamagedError:
             raise
         except (InputError, OSError) as error:  # a run can continue without a copy
             logging.getLogger("nas").warning("The good copy of %s could not be renewed: %s", self.store.path, error)
-        end = time.monotonic()
+        end = self._clock()
         self._allowed = end + (end - start) / MAX_COPY_SHARE
         self._due = max(self._allowed, end + 60 * MINUTES_BETWEEN_COPIES)
 

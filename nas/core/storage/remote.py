@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,8 +26,10 @@ class StoreActor:
 class RemoteStore(FactStore):
     """The facts of a store that an actor owns."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, answer: Callable[[Any], Any] | None = None) -> None:
+        """`answer` waits for the answer of a remote call; by default, Ray does."""
         self._actor = actor
+        self._answer = answer or _ray_answer
 
     def get(self, key: str, default: Any = None) -> Any:
         return self._call("get", key, default)
@@ -38,7 +41,7 @@ class RemoteStore(FactStore):
         return self._call("under", prefix)
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        return answer_of(optional("ray", "ray"), self._actor.call.remote(method, *arguments))
+        return self._answer(self._actor.call.remote(method, *arguments))
 
 
 def answer_of(ray: ModuleType, answer: Any) -> Any:
@@ -49,3 +52,7 @@ def answer_of(ray: ModuleType, answer: Any) -> Any:
         if isinstance(error.cause, Exception):
             raise error.cause from None
         raise
+
+
+def _ray_answer(reference: Any) -> Any:
+    return answer_of(optional("ray", "ray"), reference)

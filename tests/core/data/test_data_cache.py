@@ -64,7 +64,7 @@ def test_second_start_reads_no_original(name: str, tmp_path: Path, monkeypatch: 
 
 def test_no_file_is_opened_on_a_hit(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     load(made.settings)
-    monkeypatch.setattr("nas.core.data.formats.imagefolder._decode", lambda path, size: 1 / 0)
+    monkeypatch.setattr("PIL.Image.open", lambda file, formats: 1 / 0)
     load(made.settings)
 
 

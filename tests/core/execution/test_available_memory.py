@@ -10,53 +10,45 @@ import torch
 
 from nas.core.data import Split
 from nas.core.execution import available_memory
-
-
-class Elsewhere:
-    """Takes the place of `Path`: what is asked for is looked up below `root`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __call__(self, path: str) -> Path:
-        return self.root / path.lstrip("/")
+from nas.core.execution.available_memory import available
 
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A system without a file that says anything."""
-    monkeypatch.setattr(available_memory, "Path", Elsewhere(tmp_path))
-    monkeypatch.setattr(available_memory, "_container", lambda: None)
+    """The root of a system without a file that says anything."""
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 700, "SC_PAGE_SIZE": 4096}.__getitem__)
     (tmp_path / "proc").mkdir()
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
     return tmp_path
 
 
 def test_linux_says_what_is_available(system: Path) -> None:
     lines = ["MemTotal:       16000 kB", "MemFree:         1000 kB", "MemAvailable:    9000 kB", "Buffers:   20 kB"]
     (system / "proc/meminfo").write_text("\n".join(lines))
-    assert available_memory.available() == 9000 * 1024
+    assert available(system) == 9000 * 1024
 
 
 def test_another_unix_says_how_much_there_is(system: Path) -> None:
-    assert available_memory.available() == 700 * 4096
+    assert available(system) == 700 * 4096
     (system / "proc/meminfo").write_text("MemTotal: 16000 kB")
-    assert available_memory.available() == 700 * 4096
+    assert available(system) == 700 * 4096
 
 
-def test_a_container_may_have_less(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_may_have_less(system: Path) -> None:
+    group = system / "sys/fs/cgroup"
+    (group / "memory.current").write_text("0\n")
+    (group / "memory.stat").write_text("anon 0\n")
     for limit, expected in ((1000, 1000), (10**9, 700 * 4096)):
-        monkeypatch.setattr(available_memory, "_container", lambda limit=limit: limit)
-        assert available_memory.available() == expected
+        (group / "memory.max").write_text(f"{limit}\n")
+        assert available(system) == expected
 
 
-@pytest.mark.usefixtures("system")
-def test_where_nothing_says_anything_everything_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_says_anything_everything_fits(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(name: str) -> int:
         raise ValueError(name)
 
     monkeypatch.setattr(os, "sysconf", unknown)
-    assert available_memory.available() == 9_223_372_036_854_775_807  # the largest number of bytes that a system counts
+    assert available(system) == 9_223_372_036_854_775_807  # the largest number of bytes that a system counts
 
 
 def test_data_may_take_half(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,10 +69,10 @@ def test_data_may_take_half(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, None),
     ],
 )
-def test_what_a_control_group_leaves(files: dict[str, str], expected: int | None, tmp_path: Path) -> None:
+def test_what_a_control_group_leaves(files: dict[str, str], expected: int | None, system: Path) -> None:
     for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    assert available_memory._container(tmp_path) == expected
+        (system / "sys/fs/cgroup" / name).write_text(text)
+    assert available(system) == (700 * 4096 if expected is None else expected)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,9 @@ from typing import Any
 import pytest
 
 from nas.core.io.files import DamagedError
-from nas.core.storage import backup
 from nas.core.storage.backup import BackupSchedule, copy_of, open_verified, renew_copy
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.sqlite"
 
 
 def fill(store: SqliteStore, start: int = 0, count: int = 300) -> None:
@@ -200,17 +194,15 @@ def test_a_copy_is_whole_while_others_write(path: Path) -> None:
         assert content(store) == expected
 
 
-def test_copies_take_a_small_share_of_the_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_take_a_small_share_of_the_time(path: Path) -> None:
     clock, made = [1000.0], []
 
     def keep(store: SqliteStore) -> None:
         made.append(clock[0])
         clock[0] += 8.0
 
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(backup, "renew_copy", keep)
     with SqliteStore(path) as store:
-        copies = BackupSchedule(store)
+        copies = BackupSchedule(store, keep, lambda: clock[0])
         for _ in range(20_000):
             clock[0] += 0.5
             copies.renew_if_due()
@@ -232,7 +224,7 @@ def test_no_room_for_a_copy_is_a_warning_alone(
     with open_verified(path) as store:
         before = copy_of(path).read_bytes()
         store.put("a", 1)
-        monkeypatch.setattr(backup, "_move_into_place", full)
+        monkeypatch.setattr(os, "replace", full)
         with caplog.at_level(logging.WARNING, "nas"):
             BackupSchedule(store).end_of_stage()
         assert "could not be renewed" in caplog.text

@@ -18,11 +18,6 @@ from nas.core.storage.sqlite import SqliteStore
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.sqlite"
-
-
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     """A process of its own that runs `script`."""
     return subprocess.Popen(

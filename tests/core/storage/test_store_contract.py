@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from nas.core.storage import remote
 from nas.core.storage.base import FactStore, PrefixedFacts, Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
 from nas.core.storage.remote import RemoteStore, StoreActor
@@ -37,13 +36,11 @@ def behind_an_actor(folder: Path) -> FactStore:
     def call(*words: Any) -> Any:
         return pickle.loads(pickle.dumps(actor.call(*pickle.loads(pickle.dumps(words)))))
 
-    return RemoteStore(SimpleNamespace(call=SimpleNamespace(remote=call)))
+    return RemoteStore(SimpleNamespace(call=SimpleNamespace(remote=call)), lambda answer: answer)
 
 
 @pytest.fixture(params=[sqlite, memory, prefixed, behind_an_actor], ids=lambda make: make.__name__)
-def facts(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FactStore]:
-    monkeypatch.setattr(remote, "optional", lambda package, extra: None)
-    monkeypatch.setattr(remote, "answer_of", lambda ray, answer: answer)
+def facts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FactStore]:
     with request.param(tmp_path) as opened:
         yield opened
 
