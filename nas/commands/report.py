@@ -35,7 +35,7 @@ class Report(Command):
     )
 
     def call(self, output: Output, folders: list[Path], out: Path | None) -> None:
-        from nas.report.compare import compare, evaluated
+        from nas.report.compare import compare, count_checkpoints
         from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
         from nas.runs.run_files import finished, malformed_as_input_error
@@ -53,7 +53,7 @@ class Report(Command):
             line = f"report: {path}"
             texts.append(text if line in text.splitlines() else f"{text}\n{line}")
         compared: Json | None = None
-        if out is not None or (len(folders) > 1 and evaluated(folders) > 1):
+        if out is not None or (len(folders) > 1 and count_checkpoints(folders) > 1):
             comparison = compare(folders)
             page = write_comparison(out or Path(os.path.relpath(folders[0].resolve().parent / PAGE)), comparison)
             compared = {**comparison.to_json(), "page": str(page)}

@@ -1,4 +1,4 @@
-"""Compare evaluated checkpoints of several runs: which is better under which attack, and is that significant."""
+"""Evaluated checkpoints of several runs against each other: paired differences, and which of them are significant."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from nas.runs.given_model import config_or_warning, run_of
 from nas.runs.run_files import STORE, finished, read_config
 from nas.strategies.pareto import undominated
 
-STRENGTH = ("step_size", "restarts", "cascade")  # what makes an attack of one name and radius another one
+ATTACK_SETTINGS = ("step_size", "restarts", "cascade")  # attacks of one name and radius are equal if these are
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One evaluated network: what is said of it, which images it saw, and how it was trained where that is known."""
+    """One evaluated network of a comparison."""
 
-    label: str  # unique among those compared
+    label: str  # unique in the comparison
     run: str
     entry: EvalResult
     data: str
-    strength: tuple[Any, ...]  # equal where attacks of one name are the same attack
+    attack_settings: tuple[Any, ...]  # attacks of one name are the same attack if these are equal
     identity: Identity
-    record: TrainedModel | None  # of its training
+    record: TrainedModel | None  # of its training, if its run has one
 
     def to_json(self) -> Json:
         return {"label": self.label, "run": self.run, "data": self.data, **self.entry.to_json()}
@@ -55,7 +55,7 @@ class ComparedDifference(Difference):
     bootstrap: float  # the p-value of resamples of the images
 
     def to_json(self) -> Json:
-        """There `p` is that of the bootstrap."""
+        """In JSON `p` is that of the bootstrap, and `exact` that of McNemar's test."""
         return {
             "first": self.first,
             "second": self.second,
@@ -74,7 +74,7 @@ class ComparedDifference(Difference):
 class Comparison:
     checkpoints: list[Checkpoint]
     differences: list[ComparedDifference]
-    notes: list[str]  # what could not be compared, and why
+    notes: list[str]  # which checkpoints cannot be compared, and why
 
     def to_json(self) -> Json:
         return {
@@ -87,27 +87,29 @@ class Comparison:
 def compare(folders: Sequence[Path]) -> Comparison:
     """Every evaluated checkpoint of finished runs (`nas run`, `nas eval`) against every other.
 
-    A folder that is given twice counts once. `InputError` where fewer than two checkpoints were evaluated.
+    A folder that is given twice counts once. Raises InputError if fewer than two checkpoints were evaluated.
     """
     runs = single_runs(folders)
-    short = {folder: _name(folder) for folder in runs}
-    names = short if len(set(short.values())) == len(runs) else {folder: str(folder) for folder in runs}
-    found: list[Checkpoint] = []
+    short_names = {folder: _name(folder) for folder in runs}
+    unique = len(set(short_names.values())) == len(runs)
+    checkpoints: list[Checkpoint] = []
     notes = []
     for folder in runs:
-        of_run = _checkpoints(folder, names[folder], len(found))
+        name = short_names[folder] if unique else str(folder)
+        of_run = _checkpoints(folder, name, len(checkpoints))
         if not of_run:
-            notes.append(f"{names[folder]} has no attacked network and is left out.")
-        found += of_run
-    if len(found) < 2:
+            notes.append(f"{name} has no attacked network and is left out.")
+        checkpoints += of_run
+    if len(checkpoints) < 2:
         raise InputError(
-            f"Expected at least two evaluated checkpoints to compare but got {len(found)}; evaluate with `nas eval`."
+            f"Expected at least two evaluated checkpoints to compare but got {len(checkpoints)}; "
+            "evaluate with `nas eval`."
         )
-    return Comparison(found, _differences(found), notes + _reasons(found))
+    return Comparison(checkpoints, _differences(checkpoints), notes + _unpaired_notes(checkpoints))
 
 
 def single_runs(folders: Sequence[Path]) -> list[Path]:
-    """The runs of the folders, each once: a study of several seeds stands for the run of each seed."""
+    """The runs of these folders, each once; of a study, the runs of its seeds."""
     runs: dict[Path, Path] = {}
     for folder in folders:
         result = finished(folder)
@@ -116,60 +118,64 @@ def single_runs(folders: Sequence[Path]) -> list[Path]:
     return list(runs.values())
 
 
-def evaluated(folders: Sequence[Path]) -> int:
-    """How many evaluated checkpoints the runs hold."""
+def count_checkpoints(folders: Sequence[Path]) -> int:
+    """How many evaluated checkpoints these runs hold."""
     return sum(len(evaluations_of(finished(folder))) for folder in single_runs(folders))
 
 
 def _name(folder: Path) -> str:
-    """A run's own name; that of a study's run with the study's."""
+    """The name of a run's folder, for a run of a study after that of the study."""
     path = folder.resolve()
     return f"{path.parent.name}/{path.name}" if re.fullmatch(r"seed-\d+", path.name) else path.name
 
 
-def metrics(a: Checkpoint, b: Checkpoint) -> list[str]:
+def paired_metrics(a: Checkpoint, b: Checkpoint) -> list[str]:
     """The metrics on which two checkpoints can be paired image by image."""
     if a.entry.fingerprint != b.entry.fingerprint:
         return []
-    if a.strength != b.strength:
+    if a.attack_settings != b.attack_settings:
         return [CLEAN]
-    shared = [name for name in a.entry.correct if name in b.entry.correct]
-    worst = a.entry.worst_of_several is not None and _worst(a) == _worst(b)
-    return shared + ([WORST_CASE] if worst else [])
+    common = [name for name in a.entry.correct if name in b.entry.correct]
+    same_worst_case = a.entry.worst_of_several is not None and _worst_attacks(a) == _worst_attacks(b)
+    return common + ([WORST_CASE] if same_worst_case else [])
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The points that no other beats: none is at least as high in both and higher in one. By the first coordinate."""
+    """The numbers of the points that no other dominates (at least as high in both coordinates, and higher in one).
+
+    In the order of the first coordinate.
+    """
     return sorted(map(int, undominated(np.array(points))), key=lambda index: points[index])
 
 
-def _worst(one: Checkpoint) -> list[str]:
+def _worst_attacks(one: Checkpoint) -> list[str]:
     return sorted(one.entry.worst_case.attacks)
 
 
-def _checkpoints(folder: Path, name: str, before: int) -> list[Checkpoint]:
+def _checkpoints(folder: Path, name: str, first: int) -> list[Checkpoint]:
+    """Those of one run, of this name in the comparison; `first` is the number of checkpoints before them."""
     entries = evaluations_of(finished(folder))
     settings = read_config(folder).settings
-    split = identities({entry.name: entry.training for entry in entries})
-    cells = list(dict.fromkeys(one.cell for one in split.values()))
-    found = []
+    own = identities({entry.name: entry.training for entry in entries})
+    cells = list(dict.fromkeys(identity.cell for identity in own.values()))
+    checkpoints = []
     for entry in entries:
-        own = split[entry.name]
-        cell = name if len(entries) == 1 else f"{name}: {own.cell}"
-        number = before + cells.index(own.cell)
-        identity = Identity(cell, own.method, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
-        found.append(
+        cell, method = own[entry.name].cell, own[entry.name].method
+        number = first + cells.index(cell)
+        label = name if len(entries) == 1 else f"{name}: {cell}"
+        identity = Identity(label, method, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
+        checkpoints.append(
             Checkpoint(
-                f"{cell} ({identity.method_label})",
+                f"{label} ({identity.method_label})",
                 str(folder),
                 entry,
                 _data(settings["data"]),
-                _strength(settings, entry),
+                _attack_settings(settings, entry),
                 identity,
                 _record(folder, entry),
             )
         )
-    return found
+    return checkpoints
 
 
 def _data(settings: Json) -> str:
@@ -177,9 +183,9 @@ def _data(settings: Json) -> str:
     return f"{settings['name']} at {size} pixels" if size else str(settings["name"])
 
 
-def _strength(settings: Json, entry: EvalResult) -> tuple[Any, ...]:
+def _attack_settings(settings: Json, entry: EvalResult) -> tuple[Any, ...]:
     chosen = settings.get("eval") or {}
-    return (entry.norm, entry.eps, *(chosen.get(key) for key in STRENGTH))
+    return (entry.norm, entry.eps, *(chosen.get(key) for key in ATTACK_SETTINGS))
 
 
 def _record(folder: Path, entry: EvalResult) -> TrainedModel | None:
@@ -196,35 +202,38 @@ def _record(folder: Path, entry: EvalResult) -> TrainedModel | None:
     return record if record and record.history else None
 
 
-def _differences(found: list[Checkpoint]) -> list[ComparedDifference]:
-    rows = []
-    for a, b in combinations(found, 2):
-        for metric in metrics(a, b):
+def _differences(checkpoints: list[Checkpoint]) -> list[ComparedDifference]:
+    rows: list[tuple[str, str, str, list[bool], list[bool]]] = []
+    for a, b in combinations(checkpoints, 2):
+        for metric in paired_metrics(a, b):
             first, second = (one.entry.outcomes()[metric].tolist() for one in (a, b))
-            rows.append((a.label, b.label, metric, paired_bootstrap(first, second), mcnemar(first, second), len(first)))
-    corrected = holm([row[4] for row in rows])
-    return [
-        ComparedDifference(
-            first=first,
-            second=second,
-            metric=metric,
-            n=n,
-            difference=drawn.difference,
-            interval=Interval(drawn.low, drawn.high),
-            bootstrap=drawn.p,
-            p=exact,
-            corrected=p,
-            significant=p < SIGNIFICANCE,
-            text="",
+            rows.append((a.label, b.label, metric, first, second))
+    p_values = [mcnemar(first, second) for *_, first, second in rows]
+    differences = []
+    for (a_label, b_label, metric, first, second), p, corrected in zip(rows, p_values, holm(p_values)):
+        resampled = paired_bootstrap(first, second)
+        differences.append(
+            ComparedDifference(
+                first=a_label,
+                second=b_label,
+                metric=metric,
+                n=len(first),
+                difference=resampled.difference,
+                interval=Interval(resampled.low, resampled.high),
+                bootstrap=resampled.p,
+                p=p,
+                corrected=corrected,
+                significant=corrected < SIGNIFICANCE,
+                text="",
+            )
         )
-        for (first, second, metric, drawn, exact, n), p in zip(rows, corrected)
-    ]
+    return differences
 
 
-def _reasons(found: list[Checkpoint]) -> list[str]:
-    """Plain sentences about the checkpoints that cannot be paired."""
+def _unpaired_notes(checkpoints: list[Checkpoint]) -> list[str]:
+    """Sentences on the checkpoints that cannot be paired, or on clean images alone."""
     groups: dict[str, list[Checkpoint]] = {}
-    for one in found:
+    for one in checkpoints:
         groups.setdefault(one.entry.fingerprint, []).append(one)
     notes = []
     if len(groups) > 1:
@@ -236,11 +245,14 @@ def _reasons(found: list[Checkpoint]) -> list[str]:
             f"Not attacked on the same images: {'; '.join(texts)}. Between these groups no difference is paired."
         )
     for group in groups.values():
-        strengths: dict[tuple[Any, ...], list[Checkpoint]] = {}
+        attacked_alike: dict[tuple[Any, ...], list[Checkpoint]] = {}
         for one in group:
-            strengths.setdefault(one.strength, []).append(one)
-        if len(strengths) > 1:
-            texts = [f"{listed([one.label for one in same])} ({_described(key)})" for key, same in strengths.items()]
+            attacked_alike.setdefault(one.attack_settings, []).append(one)
+        if len(attacked_alike) > 1:
+            texts = [
+                f"{listed([one.label for one in alike])} ({_in_words(settings)})"
+                for settings, alike in attacked_alike.items()
+            ]
             notes.append(
                 f"Attacked on the same images but not by the same attacks: {'; '.join(texts)}. Between these groups "
                 "only the clean accuracies are paired."
@@ -248,7 +260,9 @@ def _reasons(found: list[Checkpoint]) -> list[str]:
     return notes
 
 
-def _described(strength: tuple[Any, ...]) -> str:
-    reach, eps, *rest = strength
-    more = [f"{key.replace('_', ' ')} {value:g}" for key, value in zip(STRENGTH, rest) if value is not None]
-    return ", ".join([ball(reach, eps), *more])
+def _in_words(attack_settings: tuple[Any, ...]) -> str:
+    norm, eps, *others = attack_settings
+    named = zip(ATTACK_SETTINGS, others)
+    return ", ".join(
+        [ball(norm, eps), *(f"{key.replace('_', ' ')} {value:g}" for key, value in named if value is not None)]
+    )

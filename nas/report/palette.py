@@ -26,12 +26,12 @@ MARKERS = {  # of matplotlib → the same shape around (16, 6) as a path of SVG
 HATCHES = ("", "////", "....", "xxxx", "----")  # of bars
 
 GREY = "#555555"
-MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette; for checkpoints beyond the first six
+MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette
 CHECKPOINTS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, *MUTED, GREY)
-CELLS = {"best": BLUE, "random": VERMILION}  # of a run, by name
+CELLS = {"best": BLUE, "random": VERMILION}  # cells of a run, by name
 OTHER_CELLS = (GREEN, PURPLE, SKY, ORANGE, GREY)
 
-DASHES: dict[str, tuple[float, ...]] = {  # on and off lengths of a line in points, by training
+DASHES: dict[str, tuple[float, ...]] = {  # by training method: lengths in points, drawn and left out by turns
     "standard": (4, 2.5),
     "pgd": (),
     "trades": (8, 2),
@@ -53,15 +53,16 @@ OPERATIONS = {
     "concat": "#A0A0A0",
 }
 OTHER_OPERATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
-NODE = "#23303d"  # of a cell
+NODE = "#23303d"  # nodes of a cell
 
 DIVERGING = ("#7f3b08", VERMILION, "#f8f9fa", BLUE, "#053560")  # from -1 over 0 to 1
 EMPTY = "#eceff1"  # where there is no value
 
 INK = "#1b2733"  # words
-SOFT = "#56616c"  # words of less weight
-AXIS = "#8a949e"  # axes, and what stands back
-GRID, GRID_OF_STUDY = "#e6e9ec", "#e3e7ea"
+SOFT = "#56616c"  # words of less importance
+AXIS = "#8a949e"  # axes, and points in the background
+GRID = "#e6e9ec"
+STUDY_GRID = "#e3e7ea"
 HRS_LINE = "#c3cad0"
 PAPER = "#f5f7f8"
 RULE, STRONG_RULE = "#dfe4e8", "#aeb7bf"

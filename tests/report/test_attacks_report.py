@@ -15,7 +15,7 @@ from nas.report.wording import attack
 from nas.results import Check, Curve, EvalResult, ImageFormat, TransferNetwork, UsedNormalisation
 from nas.runs.differences import differences
 
-MODELS = identities({"best-pgd": "pgd"})
+(MODEL,) = identities({"best-pgd": "pgd"}).values()
 
 
 def entry(**more: Any) -> EvalResult:
@@ -30,15 +30,15 @@ def curve(name: str, *radii: float) -> Curve:
 
 
 def test_each_attack_has_a_figure_with_its_norm() -> None:
-    one = entry(sweep=[curve("pgd20", 0.25, 1.0), curve("apgd-ce", 0.25)])
-    first, second = (curves.robustness([one], MODELS, name) for name in ("pgd20", "apgd-ce"))
+    swept = [curve("pgd20", 0.25, 1.0), curve("apgd-ce", 0.25)]
+    first, second = (curves.robustness("one", one.attack, [(entry(), one, MODEL)]) for one in swept)
     assert "robust accuracy, PGD-20 (%)" in first
     assert "robust accuracy, APGD-CE (%)" in second
     assert "L2 (images" in first
 
 
 def test_radii_that_differ_a_lot_are_all_named() -> None:
-    drawn = curves.robustness([entry(sweep=[curve("fgsm", 0.1 / 255, 8 / 255, 1.0)])], MODELS, "fgsm")
+    drawn = curves.robustness("one", "fgsm", [(entry(), curve("fgsm", 0.1 / 255, 8 / 255, 1.0), MODEL)])
     assert all(f"{level}/255" in drawn for level in ("0.1", "8", "255"))
 
 

@@ -18,7 +18,7 @@ from nas.core.errors import InputError
 from nas.core.statistics.paired import holm
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval import mcnemar, paired_bootstrap
-from nas.report.compare import Comparison, compare, evaluated, front
+from nas.report.compare import Comparison, compare, count_checkpoints, front
 from nas.report.figures import comparison as drawn
 from nas.report.pages.comparison import lines, page, write_comparison
 from nas.results import EvalResult, Result
@@ -137,7 +137,7 @@ def test_what_was_not_attacked_is_left_out_and_named(make: Maker) -> None:
 
 def test_a_folder_counts_once_and_a_study_stands_for_its_runs(make: Maker) -> None:
     folder = make.single("a", entry("a", 0.8, 1))
-    assert evaluated([folder, folder]) == 1
+    assert count_checkpoints([folder, folder]) == 1
     seeds = [make_result.whole_run([entry("best-pgd", 0.8, seed)], seeds={"run": seed}) for seed in (0, 1)]
     study = make.single("study", summarise(seeds), command="study")
     for seed in (0, 1):

@@ -14,16 +14,18 @@ from nas.report.wording import minus
 
 Edge = tuple[str, str, str]  # from node, to node, operation
 
-NODE_W, NODE_H = 46, 32
-GAP = 94  # between nodes; wider than a label, so that no vertical track meets one
-LANE = 29  # between lanes; higher than a label
-LABEL_W, LABEL_H = 74, 21
-CORNER = 9
-PORT = 9  # between the tracks that enter or leave a node on one side
+NODE_WIDTH = 46
+NODE_HEIGHT = 32
+NODE_GAP = 94  # more than the width of a label, so that no vertical track crosses a label
+LANE_GAP = 29  # more than the height of a label
+LABEL_WIDTH = 74
+LABEL_HEIGHT = 21
+CORNER_RADIUS = 9
+PORT_GAP = 9  # between the tracks that enter or leave a node on one side
 MARGIN = 8
 
 JOIN = "concat"  # edges of this operation into one node share a lane
-SHORT = (
+SHORT_NAMES = (
     ("nor_conv", "conv"),
     ("sep_conv", "sep"),
     ("dil_conv", "dil"),
@@ -34,7 +36,7 @@ SHORT = (
 
 @dataclass(frozen=True)
 class Track:
-    """Where one edge runs: above (side -1) or below (1) the nodes on a lane, or straight (0)."""
+    """The way of one edge: on a lane above the nodes (side -1) or below them (1), or straight between two (0)."""
 
     source: int
     target: int
@@ -46,7 +48,7 @@ class Track:
 def short(operation: str) -> str:
     """`nor_conv_3x3` → `conv 3×3`."""
     text = operation.removesuffix("_connect")
-    for prefix, word in SHORT:
+    for prefix, word in SHORT_NAMES:
         if text.startswith(prefix):
             text = word + text[len(prefix) :]
     return re.sub(r"(\d)x(\d)", "\\1\u00d7\\2", text).replace("_", " ")
@@ -63,7 +65,7 @@ def legend(operations: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def order(edges: list[Edge]) -> list[str]:
-    """The nodes from input to output: inputs first, then every node after those it needs."""
+    """The nodes from input to output: each stands after those from which an edge comes to it."""
     nodes = list(dict.fromkeys(node for source, target, _ in edges for node in (source, target)))
     needs = {node: {source for source, target, _ in edges if target == node} for node in nodes}
     placed = [node for node in nodes if not needs[node]]
@@ -73,7 +75,7 @@ def order(edges: list[Edge]) -> list[str]:
 
 
 def tracks(edges: list[Edge], nodes: list[str]) -> list[Track]:
-    """A lane for each edge, short ones next to the nodes, so that no two share a stretch of a lane."""
+    """A lane for each edge, short edges nearest to the nodes, so that no two share a stretch of a lane."""
     rank = {node: index for index, node in enumerate(nodes)}
     spans = sorted(((rank[b], rank[a], name) for a, b, name in edges), key=lambda span: (span[0] - span[1], span))
     taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -86,7 +88,7 @@ def tracks(edges: list[Edge], nodes: list[str]) -> list[Track]:
             straight.add(source)
             placed.append(Track(source, target, name, 0, 0))
             continue
-        sides = [(_free(taken, side, source, target), _load(taken, side), side) for side in (-1, 1)]
+        sides = [(_free_lane(taken, side, source, target), _lanes_taken(taken, side), side) for side in (-1, 1)]
         lane, _, side = min(sides)
         taken.setdefault((side, lane), []).append((source, target))
         placed.append(Track(source, target, name, side, lane))
@@ -98,20 +100,20 @@ def tracks(edges: list[Edge], nodes: list[str]) -> list[Track]:
     return placed
 
 
-def _free(taken: dict[tuple[int, int], list[tuple[int, int]]], side: int, source: int, target: int) -> int:
+def _free_lane(taken: dict[tuple[int, int], list[tuple[int, int]]], side: int, source: int, target: int) -> int:
     lane = 1
     while any(max(source, s) < min(target, t) for s, t in taken.get((side, lane), [])):
         lane += 1
     return lane
 
 
-def _load(taken: dict[tuple[int, int], list[tuple[int, int]]], side: int) -> int:
+def _lanes_taken(taken: dict[tuple[int, int], list[tuple[int, int]]], side: int) -> int:
     return sum(len(spans) for (where, _), spans in taken.items() if where == side)
 
 
 def width(edges: list[Edge]) -> int:
     nodes = len(order(edges))
-    return 2 * MARGIN + nodes * NODE_W + (nodes - 1) * GAP
+    return 2 * MARGIN + nodes * NODE_WIDTH + (nodes - 1) * NODE_GAP
 
 
 def drawing(edges: list[Edge], title: str) -> Markup:
@@ -120,8 +122,8 @@ def drawing(edges: list[Edge], title: str) -> Markup:
     placed = tracks(edges, nodes)
     above = max([track.lane for track in placed if track.side == -1], default=0)
     below = max([track.lane for track in placed if track.side == 1], default=0)
-    middle = MARGIN + above * LANE + LABEL_H / 2 + NODE_H / 2
-    height = middle + NODE_H / 2 + below * LANE + LABEL_H / 2 + MARGIN
+    middle = MARGIN + above * LANE_GAP + LABEL_HEIGHT / 2 + NODE_HEIGHT / 2
+    height = middle + NODE_HEIGHT / 2 + below * LANE_GAP + LABEL_HEIGHT / 2 + MARGIN
     ports = _ports(placed, len(nodes))
     joins_first = sorted(placed, key=lambda track: (track.operation != JOIN, -track.lane))  # under everything else
     return render(
@@ -130,9 +132,9 @@ def drawing(edges: list[Edge], title: str) -> Markup:
         width=width(edges),
         height=f"{height:g}",
         lines=[(colour(track.operation), *_line(track, ports, middle)) for track in joins_first],
-        label_size=(LABEL_W, LABEL_H),
+        label_size=(LABEL_WIDTH, LABEL_HEIGHT),
         labels=[_label(track, middle) for track in {(t.target, t.side, t.lane): t for t in placed}.values()],
-        node_size=(NODE_W, NODE_H),
+        node_size=(NODE_WIDTH, NODE_HEIGHT),
         node_colour=NODE,
         nodes=[(_left(index), *_subscripted(name)) for index, name in enumerate(nodes)],
         middle=middle,
@@ -140,7 +142,7 @@ def drawing(edges: list[Edge], title: str) -> Markup:
 
 
 def _left(node: int) -> int:
-    return MARGIN + node * (NODE_W + GAP)
+    return MARGIN + node * (NODE_WIDTH + NODE_GAP)
 
 
 def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], float]:
@@ -152,9 +154,9 @@ def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], f
             arriving = sorted({track.lane for track in mine if track.target == node})
             leaving = sorted({track.lane for track in mine if track.source == node}, reverse=True)
             ends = [(lane, 0) for lane in arriving] + [(lane, 1) for lane in leaving]
-            step = min(PORT, (NODE_W - 12) / max(1, len(ends) - 1))
+            step = min(PORT_GAP, (NODE_WIDTH - 12) / max(1, len(ends) - 1))
             for index, (lane, end) in enumerate(ends):
-                x = _left(node) + NODE_W / 2 + (index - (len(ends) - 1) / 2) * step
+                x = _left(node) + NODE_WIDTH / 2 + (index - (len(ends) - 1) / 2) * step
                 found[node, side, lane, end] = x
     return found
 
@@ -162,24 +164,24 @@ def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], f
 def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: float) -> tuple[str, str]:
     """The paths of a track and of its head."""
     if track.side == 0:
-        start, end = _left(track.source) + NODE_W, _left(track.target)
+        start, end = _left(track.source) + NODE_WIDTH, _left(track.target)
         return f"M{start} {middle:g}H{end - 6}", f"M{end} {middle:g}l-8 -4.5v9z"
     start_x = ports[track.source, track.side, track.lane, 1]
     end_x = ports[track.target, track.side, track.lane, 0]
-    edge = middle + track.side * NODE_H / 2
-    level = edge + track.side * track.lane * LANE
-    turn = level - track.side * CORNER
+    edge = middle + track.side * NODE_HEIGHT / 2
+    level = edge + track.side * track.lane * LANE_GAP
+    turn = level - track.side * CORNER_RADIUS
     path = (
-        f"M{start_x:g} {edge:g}V{turn:g}Q{start_x:g} {level:g} {start_x + CORNER:g} {level:g}"
-        f"H{end_x - CORNER:g}Q{end_x:g} {level:g} {end_x:g} {turn:g}V{edge + track.side * 6:g}"
+        f"M{start_x:g} {edge:g}V{turn:g}Q{start_x:g} {level:g} {start_x + CORNER_RADIUS:g} {level:g}"
+        f"H{end_x - CORNER_RADIUS:g}Q{end_x:g} {level:g} {end_x:g} {turn:g}V{edge + track.side * 6:g}"
     )
     return path, f"M{end_x:g} {edge:g}l-4.5 {track.side * 8}h9z"
 
 
 def _label(track: Track, middle: float) -> tuple[float, float, str, str]:
     """Where the middle of a label is, its colour and its text."""
-    y = middle + (track.side * (NODE_H / 2 + track.lane * LANE) if track.side else 0)
-    x = _left(track.target) - GAP / 2 - (3 if track.side == 0 else 0)
+    y = middle + (track.side * (NODE_HEIGHT / 2 + track.lane * LANE_GAP) if track.side else 0)
+    x = _left(track.target) - NODE_GAP / 2 - (3 if track.side == 0 else 0)
     return x, y, colour(track.operation), short(track.operation)
 
 

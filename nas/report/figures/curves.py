@@ -1,11 +1,11 @@
-"""The curves of a report, drawn by matplotlib as inline SVG that is the same whenever it is drawn."""
+"""The curves of a report: matplotlib draws them as inline SVG, with the same bytes each time."""
 
 from __future__ import annotations
 
 import io
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -21,7 +21,7 @@ from nas.core.statistics.proportions import wilson
 from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius
-from nas.results import CorruptionResult, EvalResult, TrainedModel
+from nas.results import CorruptionResult, Curve, EvalResult, TrainedModel
 from nas.searches.loop import Step
 
 STYLE: dict[str, str | float] = {
@@ -46,11 +46,11 @@ STYLE: dict[str, str | float] = {
 }
 WIDE = (7.6, 4.2)  # inches of 72 units
 NARROW = (4.5, 3.5)
-RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
-WIDELY = 50  # largest radius over smallest from which the axis is logarithmic
-MARKED = 8  # epochs of a training that have a marker, about
-MANY = 2000  # dots; more of them are drawn as one picture
-SPREAD = 1000  # largest value over smallest from which an axis is logarithmic
+SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+LOG_RADII = 50  # an axis is logarithmic if the largest radius is more than so many times the smallest
+LOG_VALUES = 1000  # the same for the values of a search
+MARKED_EPOCHS = 8  # of a training curve, about
+MAX_VECTOR_DOTS = 2000  # more dots are drawn as one picture
 
 
 def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
@@ -84,65 +84,57 @@ def _percent(axes: Axes, label: str) -> None:
 
 
 def _power(values: list[float]) -> int:
-    """The power of ten to take out of an axis of large or tiny values; 0 for handy ones."""
+    """The power of ten by which the values of an axis are divided if they are very large or small; else 0."""
     largest = max((abs(value) for value in values), default=0.0)
     return 0 if largest == 0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
 
 
-def robustness(entries: list[EvalResult], models: Mapping[str, Identity], name: str) -> Markup:
+def robustness(name: str, attacked_by: str, sweeps: Sequence[tuple[EvalResult, Curve, Identity]]) -> Markup:
     """Robust accuracy against the radius of one attack, each model with its 95% Wilson band.
 
-    Radii that differ a lot stand on an axis that is logarithmic from the smallest.
+    The axis is logarithmic, from the smallest radius on, if the radii differ a lot.
     """
-    drawn = [(entry, curve) for entry in entries for curve in entry.sweep if curve.attack == name]
-    radii = sorted({eps for _, curve in drawn for eps in curve.eps if eps > 0})
+    radii = sorted({eps for _, curve, _ in sweeps for eps in curve.eps if eps > 0})
 
     def draw(axes: Axes) -> None:
-        for entry, sweep in drawn:
-            model, n = models[entry.name], entry.n_test
-            curve = dict(zip(sweep.eps, sweep.accuracy))
-            if name in entry.attacks:
-                curve.setdefault(entry.eps, entry.attacks[name].accuracy)
-            eps = sorted(curve)
-            accuracy = [curve[at] for at in eps]
-            bounds = [wilson(round(share * n), n) for share in accuracy]
-            axes.fill_between(
-                eps,
-                [low for low, _ in bounds],
-                [high for _, high in bounds],
-                color=model.colour,
-                alpha=0.13,
-                lw=0,
-            )
-            axes.plot(eps, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5)
-        for limit in sorted({entry.eps for entry in entries}):
+        for entry, curve, model in sweeps:
+            accuracy = dict(zip(curve.eps, curve.accuracy))
+            if attacked_by in entry.attacks:
+                accuracy.setdefault(entry.eps, entry.attacks[attacked_by].accuracy)
+            eps = sorted(accuracy)
+            low, high = zip(*(wilson(round(accuracy[at] * entry.n_test), entry.n_test) for at in eps))
+            axes.fill_between(eps, low, high, color=model.colour, alpha=0.13, lw=0)
+            axes.plot(
+                eps, [accuracy[at] for at in eps],
+                color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5,
+            )  # fmt: skip
+        for limit in sorted({entry.eps for entry, _, _ in sweeps}):
             axes.axvline(limit, color=SOFT, lw=1, ls=":")
             axes.annotate(
-                f"\u03b5 = {radius(limit)}", (limit, 1.01), xycoords=("data", "axes fraction"),
+                f"ε = {radius(limit)}", (limit, 1.01), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", color=SOFT,
             )  # fmt: skip
-        if radii[-1] > WIDELY * radii[0]:
+        if radii and radii[-1] > LOG_RADII * radii[0]:
             axes.set_xscale("symlog", linthresh=radii[0])
             axes.set_xticks([0, *radii], ["0", *(f"{255 * eps:.3g}/255" for eps in radii)], rotation=60)
             axes.minorticks_off()
         axes.set_xlim(left=0)
-        axes.set_xlabel(f"attack radius \u03b5, {norm(drawn[0][0].norm)} (images in [0, 1])")
-        _percent(axes, f"robust accuracy, {attack(name)} (%)")
+        axes.set_xlabel(f"attack radius ε, {norm(sweeps[0][0].norm)} (images in [0, 1])")
+        _percent(axes, f"robust accuracy, {attack(attacked_by)} (%)")
 
-    return figure(f"robustness-{name}", f"Robust accuracy against the radius of {attack(name)}", WIDE, draw)
+    return figure(name, f"Robust accuracy against the radius of {attack(attacked_by)}", WIDE, draw)
 
 
 def search(rows: list[Step], goal: Goal, exhausted: bool) -> Markup:
-    """Every evaluation of the search and the best so far; failures as crosses on the lower edge."""
-
-    last = rows[-1].number  # of a long search not every one has a row
+    """Every evaluation of the search and the best so far; failures are crosses on the lower edge."""
+    last = rows[-1].number  # in a long search not every evaluation has a row
 
     def draw(axes: Axes) -> None:
         scored = {row.number: row.value for row in rows if row.value is not None}
         values = list(scored.values())
         axes.plot(
             list(scored), values, "o",
-            color=AXIS, alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MANY,
+            color=AXIS, alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MAX_VECTOR_DOTS,
         )  # fmt: skip
         best = {row.number: row.best for row in rows if row.best is not None}
         axes.plot(list(best), list(best.values()), color=CELLS["best"], drawstyle="steps-post")
@@ -162,11 +154,11 @@ def search(rows: list[Step], goal: Goal, exhausted: bool) -> Markup:
                 color=SOFT,
             )
         label = goal.name
-        if values and min(values) > 0 and max(values) > SPREAD * min(values):
+        if values and min(values) > 0 and max(values) > LOG_VALUES * min(values):
             axes.set_yscale("log")
         elif power := _power(values):
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.4g}"))
-            label += f" / 10{str(power).translate(RAISED)}"
+            label += f" / 10{str(power).translate(SUPERSCRIPTS)}"
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlim(0, last + 1)
         axes.set_xlabel("evaluation (a class of isomorphic cells)")
@@ -191,7 +183,7 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
             curve = record.curve(key)
             axes.plot(
                 list(curve), list(curve.values()), color=model.colour, dashes=model.dashes,
-                marker=model.marker, markersize=3.5, markevery=max(1, len(curve) // MARKED),
+                marker=model.marker, markersize=3.5, markevery=max(1, len(curve) // MARKED_EPOCHS),
             )  # fmt: skip
             chosen = [epoch for epoch in curve if epoch == record.chosen_epoch]
             axes.plot(
@@ -210,7 +202,7 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
 
 
 def corruption(found: list[tuple[Identity, CorruptionResult]]) -> Markup:
-    """Mean accuracy of the types in the mean against the severity, the clean accuracy at 0."""
+    """The mean accuracy over the types of corruption against the severity; at 0 the clean accuracy."""
 
     def draw(axes: Axes) -> None:
         for model, one in found:

@@ -1,4 +1,4 @@
-"""Draw a loss landscape: the mean surface, the accuracy, and the loss around single images."""
+"""The picture of a loss landscape: the mean loss, the accuracy, and the loss around single images."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nas.report.wording import radius
 from nas.results import Landscape
 
 SIZE = (12.6, 3.7)  # inches
-DOTS = 130  # per inch
-LEVELS = 12
-CONTOURS = 4  # lines with numbers, about
+DPI = 130
+SHADES = 12
+LABELLED_LINES = 4  # about
 COLOURS = "viridis"
 
 
@@ -36,7 +36,7 @@ def picture(found: Landscape) -> bytes:
         _map(middle.add_subplot(), found)
         _examples(right, found)
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
+        figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
     return file.getvalue()
 
 
@@ -79,7 +79,7 @@ def _examples(panel: Any, found: Landscape) -> None:
     grids = [np.array(grid, dtype=float) for grid in found.examples]
     parts = panel.subplots(1, len(grids), squeeze=False)[0]
     for axes, grid in zip(parts, grids):
-        axes.contourf(units, units, grid, levels=LEVELS, cmap=COLOURS)
+        axes.contourf(units, units, grid, levels=SHADES, cmap=COLOURS)
         _contours(axes, units, grid)
         _ball(axes, found.norm)
         axes.set_aspect("equal")
@@ -90,10 +90,10 @@ def _examples(panel: Any, found: Landscape) -> None:
 
 
 def _contours(axes: Axes, units: np.ndarray, grid: np.ndarray) -> None:
-    """Lines of equal values with their numbers, as a colour alone says nothing to some readers and on some paper."""
+    """Lines of equal values with their numbers, for readers and paper without colours."""
     finite = grid[np.isfinite(grid)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    levels = [level for level in MaxNLocator(CONTOURS).tick_values(low, high) if low < level < high]
+    levels = [level for level in MaxNLocator(LABELLED_LINES).tick_values(low, high) if low < level < high]
     if levels:
         lines = axes.contour(units, units, grid, levels=levels, colors="white", linewidths=0.6)
         labels = axes.clabel(lines, fontsize=6.5, fmt="%.3g")
@@ -102,7 +102,7 @@ def _contours(axes: Axes, units: np.ndarray, grid: np.ndarray) -> None:
 
 
 def _ball(axes: Axes, norm: str) -> None:
-    """Where the perturbation is in the attack's ball.
+    """The boundary of the attack's ball.
 
     A pixel moves by up to |a| + |b| (L∞); the directions are almost at right angles, so the length is √(a² + b²) (L2).
     """

@@ -24,7 +24,7 @@ class Pair:
     first: str
     second: str
     rows: Sequence[Difference]
-    shared: str = ""  # what the two have in common
+    common: str = ""  # to both, in words
     numbers: tuple[str, str] = ("", "")  # of the two in the page's figures
 
     def verdict(self, row: Difference) -> str:

@@ -12,6 +12,7 @@ from nas.core.io.files import write_text
 from nas.core.statistics.paired import SIGNIFICANCE
 from nas.report.compare import Checkpoint, Comparison
 from nas.report.figures import comparison as figures
+from nas.report.figures import curves
 from nas.report.identity import Identity
 from nas.report.pages import common
 from nas.report.render import distinct, render
@@ -34,6 +35,7 @@ def page(comparison: Comparison) -> str:
     title = f"{len(rows)} checkpoints compared"
     attacks = distinct(name for _, one in rows for name in one.entry.attacks)
     models = {one.label: one.identity for _, one in rows}
+    by_attack = figures.sweeps_by_attack(comparison.checkpoints)
     return render(
         "comparison.html",
         title=title,
@@ -46,13 +48,8 @@ def page(comparison: Comparison) -> str:
         accuracies=[[*map(one.entry.attacks.get, attacks), one.entry.worst_case] for _, one in rows],
         fronts=_fronts(rows),
         sweeps=[
-            (
-                norm,
-                attack,
-                [one.identity for _, one, _ in group],
-                figures.curves(f"curves{number}", attack, norm, group),
-            )
-            for number, ((norm, attack), group) in enumerate(figures.curves_by_attack(rows).items())
+            (norm, attack, [model for *_, model in sweeps], curves.robustness(f"curves{number}", attack, sweeps))
+            for number, ((norm, attack), sweeps) in enumerate(by_attack.items())
         ],
         pairs=_pairs(comparison),
         x=common.interval_axis(comparison.differences),

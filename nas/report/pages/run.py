@@ -56,8 +56,8 @@ def _attacked(entry: EvalResult) -> dict[str, AttackResult | WorstCase]:
 def _accuracies(run: RunData) -> Json:
     results = [_attacked(entry) for entry in run.evaluations]
     attacks = distinct(name for one in results for name in one)
-    swept = [entry for entry in run.evaluations if entry.sweep]
-    sweep_attacks = distinct(curve.attack for entry in swept for curve in entry.sweep)
+    swept = [(entry, curve, run.models[entry.name]) for entry in run.evaluations for curve in entry.sweep]
+    sweep_attacks = distinct(curve.attack for _, curve, _ in swept)
     transfer = run.result if isinstance(run.result, TransferResult) else None
     return {
         "attacks": attacks,
@@ -66,7 +66,10 @@ def _accuracies(run: RunData) -> Json:
         "x": common.interval_axis(run.differences),
         "transfer": transfer and [(*one, check) for one, check in zip(transfer.attacks.items(), transfer.checks)],
         "sweep_attacks": sweep_attacks,
-        "sweeps": [curves.robustness(swept, run.models, name) for name in sweep_attacks],
+        "sweeps": [
+            curves.robustness(f"robustness-{name}", name, [one for one in swept if one[1].attack == name])
+            for name in sweep_attacks
+        ],
     }
 
 

@@ -16,16 +16,17 @@ from nas.studies.correlate import SAME, SIZE, Correlations, ProxyCorrelation
 from nas.studies.plots.drawing import new_figure, picture_file
 from nas.tables import CORRUPTIONS, GROUPS
 
-CELL_W, CELL_H = 0.58, 0.36  # inches
-WIDTH = 7.4  # at least, for the words around it
-GAP = 0.3  # between families of columns, in cells
-LONG = 8  # letters of a column's label from which all are slanted
+CELL_WIDTH = 0.58  # inches
+CELL_HEIGHT = 0.36
+MIN_WIDTH = 7.4  # inches, for the words around the map
+FAMILY_GAP = 0.3  # between families of columns, in cells
+MAX_UPRIGHT = 8  # letters of a column's label; if one is longer, all are slanted
 COLOURS = LinearSegmentedColormap.from_list("tau", DIVERGING)
 SCALE = Normalize(-1, 1)
-DARK = 0.36  # |tau| from which the number is white
+DARK_FROM = 0.36  # of |tau|: the number in such a cell is white
 BENCHMARKS = {"robbench": "NAS-RobBench-201, adversarially trained", "accuracy": "NAS-Bench-201"}
-SHORT = {BENCHMARKS["robbench"]: "RobBench", BENCHMARKS["accuracy"]: "NB201"}  # over less than
-FEW = 5  # columns
+SHORT_BENCHMARKS = {BENCHMARKS["robbench"]: "RobBench", BENCHMARKS["accuracy"]: "NB201"}
+MIN_COLUMNS = 5  # of a family; a smaller one has the short name of its benchmark
 
 
 class _Column(NamedTuple):
@@ -35,9 +36,9 @@ class _Column(NamedTuple):
 
 
 def heat_map(result: Correlations, dataset: str, kind: str) -> bytes:
-    """The picture of a result of `correlate`, as a file of this kind. Blue is positive, orange negative.
+    """The heat map of correlations, as a file of this kind: a row per proxy, a column per accuracy; blue is positive.
 
-    Proxies stand in the order of their mean tau. A number in brackets is of a ranking that size may explain.
+    Proxies are in the order of their mean tau. Brackets mean that the size of the networks may explain the ranking.
     """
     return picture_file(lambda: _figure(result, dataset), kind, "tau")
 
@@ -47,15 +48,17 @@ def _figure(result: Correlations, dataset: str) -> Figure:
     columns = [_column(name) for name in result.columns]
     names = sorted(proxies, key=lambda name: -sum(cell.kendall or 0 for cell in proxies[name].values()))
     families = [list(family) for _, family in groupby(columns, key=lambda column: column.family)]
-    slanted = max(len(column.label) for column in columns) > LONG
-    cells_wide = len(columns) + GAP * (len(families) - 1)
+    slanted = max(len(column.label) for column in columns) > MAX_UPRIGHT
+    cells_wide = len(columns) + FAMILY_GAP * (len(families) - 1)
     labels = [_row(name, result.rho_with_params[name]) for name in names]
     left, right, top = 0.3 + 0.085 * max(map(len, labels)), 0.25, 1.15
     bottom = 0.75 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
-    width, height = max(left + cells_wide * CELL_W + right, WIDTH), top + len(names) * CELL_H + bottom
+    width, height = max(left + cells_wide * CELL_WIDTH + right, MIN_WIDTH), top + len(names) * CELL_HEIGHT + bottom
 
     figure = new_figure(width, height)
-    axes = figure.add_axes((left / width, bottom / height, cells_wide * CELL_W / width, len(names) * CELL_H / height))
+    axes = figure.add_axes(
+        (left / width, bottom / height, cells_wide * CELL_WIDTH / width, len(names) * CELL_HEIGHT / height)
+    )
     axes.set_xlim(0, cells_wide)
     axes.set_ylim(len(names), 0)
     axes.spines[:].set_visible(False)
@@ -69,9 +72,9 @@ def _figure(result: Correlations, dataset: str) -> Figure:
                 axes.text(start + offset + 0.5, row + 0.52, _number(cell), color=_ink(cell), ha="center", va="center")
         if family[0].family:
             axes.plot([start + 0.08, start + len(family) - 0.08], [-0.18] * 2, color=SOFT, lw=0.8, clip_on=False)
-            heading = SHORT.get(family[0].family) if len(family) < FEW else None
+            heading = SHORT_BENCHMARKS.get(family[0].family) if len(family) < MIN_COLUMNS else None
             axes.text(start + len(family) / 2, -0.36, heading or family[0].family, color=INK, ha="center", va="bottom")
-        start += len(family) + GAP
+        start += len(family) + FAMILY_GAP
     slant: Any = {"rotation": 38, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(middles, [column.label for column in columns], color=INK, **slant)
     axes.set_yticks([row + 0.5 for row in range(len(names))], labels, color=INK)
@@ -86,7 +89,7 @@ def _figure(result: Correlations, dataset: str) -> Figure:
 
 
 def _column(name: str) -> _Column:
-    """Under which heading a column stands, and what it is called there."""
+    """A column with its heading and its label."""
     benchmark, _, inner = name.rpartition(":") if name.startswith(tuple(BENCHMARKS)) else ("", "", name)
     if benchmark:
         prefix, _, score = benchmark.partition(":")
@@ -133,4 +136,4 @@ def _colour(cell: ProxyCorrelation) -> Any:
 
 
 def _ink(cell: ProxyCorrelation) -> str:
-    return "white" if cell.kendall is not None and abs(cell.kendall) > DARK else INK
+    return "white" if cell.kendall is not None and abs(cell.kendall) > DARK_FROM else INK

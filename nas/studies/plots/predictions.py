@@ -6,13 +6,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nas.core.errors import InputError
-from nas.report.palette import BLUE, GREEN, GRID_OF_STUDY, HATCHES, INK, SOFT, VERMILION, series
+from nas.report.palette import BLUE, GREEN, HATCHES, INK, SOFT, STUDY_GRID, VERMILION, series
 from nas.report.wording import metric
 from nas.studies.plots.drawing import new_figure, picture_file, plain_axes
 from nas.studies.prediction_result import Fit, PredictionResult
 
-MOST = 15  # features in a panel
-BAR, PANEL, ACROSS = 0.32, 4.3, 2  # inches per feature, per panel; panels in a row
+MAX_FEATURES = 15  # in a panel
+FEATURE_HEIGHT = 0.256  # inches
+PANEL_WIDTH = 4.3
+PANELS_PER_ROW = 2
 
 
 def picture(result: PredictionResult, kind: str) -> bytes:
@@ -36,34 +38,37 @@ def _label(target: str) -> str:
     return " + ".join(map(metric, target.split("+")))
 
 
-def _how(result: PredictionResult) -> str:
+def _about(result: PredictionResult) -> str:
     splits = "the paper's split" if result.splits == "paper" else f"mean of {result.splits} random splits"
     return f"{result.n:,} classes, {result.model} on {result.features} features, {splits}"
 
 
 def _importances(result: PredictionResult) -> Figure:
-    """A panel for each target of several columns (or each target), its features in the order of their importance, with
-    the bars of its parts beside its own; with `study` a second column without the most important feature."""
+    """A panel for each target of several accuracies, or for each target if there is none such.
+
+    Its features are in the order of their importance; beside its bars are those of the single accuracies. A result with
+    a `study` has a second panel for each target: the importances without the most important feature.
+    """
     everything = result.importances
     if not everything:
         raise InputError(
             f"Expected importances to draw but {result.model} tells none; draw --curves, or take --model forest."
         )
     joint = [target for target in everything if "+" in target] or list(everything)
-    study = result.study
+    reduced = result.study
     panels: list[tuple[str, dict[str, dict[str, float]]]] = []
     for target in joint:
         parts = [part for part in target.split("+") if part in everything and part != target] + [target]
         panels.append((_label(target), {name: everything[name] for name in parts}))
-        if study:
-            without = {target: study[target].importances_without}
-            panels.append((f"{_label(target)}, without {study[target].top}", without))
-    across = min(ACROSS, len(panels))
+        if reduced:
+            without = {target: reduced[target].importances_without}
+            panels.append((f"{_label(target)}, without {reduced[target].top}", without))
+    across = min(PANELS_PER_ROW, len(panels))
     down = -(-len(panels) // across)
-    bars = min(MOST, max(len(shares) for _, group in panels for shares in group.values()))
-    height = down * (bars * BAR * 0.8 + 0.75) + 0.75
+    bars = min(MAX_FEATURES, max(len(importances) for _, group in panels for importances in group.values()))
+    height = down * (bars * FEATURE_HEIGHT + 0.75) + 0.75
     title = f"What predicts accuracy under attack on {result.dataset}: importance of features"
-    figure = _figure(across * PANEL + 1.2, height, title, f"Gini importance; {_how(result)}")
+    figure = _figure(across * PANEL_WIDTH + 1.2, height, title, f"Gini importance; {_about(result)}")
     grid = figure.subplots(down, across, squeeze=False).flatten()
     colour = dict.fromkeys(everything, VERMILION) | {"clean": BLUE}
     colour |= {target: GREEN for target in everything if "+" in target}
@@ -71,16 +76,16 @@ def _importances(result: PredictionResult) -> Figure:
         axes.set_visible(False)
     for axes, (heading, group) in zip(grid, panels):
         *_, last = group
-        names = list(group[last])[:MOST]
+        names = list(group[last])[:MAX_FEATURES]
         places = np.arange(len(names))
         thick = 0.8 / len(group)
-        for number, (target, shares) in enumerate(group.items()):
-            values = [shares[name] for name in names]
+        for number, (target, importances) in enumerate(group.items()):
+            values = [importances[name] for name in names]
             axes.barh(places + (number - (len(group) - 1) / 2) * thick, values, thick * 0.92, color=colour[target],
                       hatch=HATCHES[number % len(HATCHES)], edgecolor="white", lw=0, label=_label(target))  # fmt: skip
         axes.set_yticks(places, names)
         axes.invert_yaxis()
-        axes.grid(axis="x", color=GRID_OF_STUDY)
+        axes.grid(axis="x", color=STUDY_GRID)
         axes.set_title(heading, loc="left", size=10.5, color=INK)
         plain_axes(axes)
         if len(group) > 1:
@@ -89,12 +94,12 @@ def _importances(result: PredictionResult) -> Figure:
 
 
 def _curves(result: PredictionResult, curves: dict[str, Fit]) -> Figure:
-    """R² and Kendall's tau over the number of labelled architectures, with the band of one standard deviation."""
+    """R² and Kendall's tau against the number of labelled architectures, with a band of one standard deviation."""
     targets = [target for target in result.targets if "+" not in target] or list(result.targets)
     sizes = [int(size) for size in curves]
     title = f"Accuracy on {result.dataset} from few labelled architectures"
     note = f"{result.n:,} classes, {result.model} on {result.features} features; mean and sd of 20 draws"
-    figure = _figure(2 * PANEL + 0.6, 4.2, title, note)
+    figure = _figure(2 * PANEL_WIDTH + 0.6, 4.2, title, note)
     for axes, key, name in zip(figure.subplots(1, 2), ("r2", "kendall"), ("R²", "Kendall's \u03c4")):
         for number, target in enumerate(targets):
             entries = [fit.spread(key, target) for fit in curves.values()]
@@ -106,7 +111,7 @@ def _curves(result: PredictionResult, curves: dict[str, Fit]) -> Figure:
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
         axes.set_ylim(0, 1)
-        axes.grid(color=GRID_OF_STUDY)
+        axes.grid(color=STUDY_GRID)
         axes.set_title(name, loc="left", size=10.5, color=INK)
         axes.set_xlabel("labelled architectures", color=INK)
         plain_axes(axes)

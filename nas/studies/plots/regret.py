@@ -8,26 +8,29 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from nas.report.palette import GRID_OF_STUDY, INK, SOFT, series
+from nas.report.palette import INK, SOFT, STUDY_GRID, series
 from nas.studies.plots.drawing import new_figure, picture_file
 from nas.studies.table_search_result import StrategyResult, TableSearchResult
 
-PANEL, HEIGHT = 4.6, 3.9  # inches
-ACROSS = 3  # panels in a row
-MARKED = 0.12  # of the panel between two markers of a curve
+PANEL_WIDTH = 4.6  # inches
+PANEL_HEIGHT = 3.9
+PANELS_PER_ROW = 3
+MARKER_GAP = 0.12  # along a curve, in parts of the panel
 
 
 def regret_curves(result: TableSearchResult, kind: str) -> bytes:
-    """The picture of a result of `table_search`, as a file of this kind: mean over seeds, and the band that holds the
-    middle half of them. Both axes are logarithmic; where all found the best, a curve has left the picture."""
+    """The regret of each strategy on the tables, as a file of this kind: the mean over seeds and their middle half.
+
+    Both axes are logarithmic; a curve ends where every seed has found the best.
+    """
     return picture_file(lambda: _figure(result), kind, "regret")
 
 
 def _figure(result: TableSearchResult) -> Figure:
     objectives = result.objectives
-    across = min(len(objectives), ACROSS)
+    across = min(len(objectives), PANELS_PER_ROW)
     down = -(-len(objectives) // across)
-    figure = new_figure(PANEL * across + 0.6, HEIGHT * down + 0.5, layout="constrained")
+    figure = new_figure(PANEL_WIDTH * across + 0.6, PANEL_HEIGHT * down + 0.5, layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flatten()
     for axes in panels[len(objectives) :]:
         axes.set_visible(False)
@@ -45,14 +48,14 @@ def _figure(result: TableSearchResult) -> Figure:
 
 
 def _spaced(number: int) -> tuple[float, float]:
-    """Where a curve has its markers, in parts of the panel: neighbours begin elsewhere, so that none hides another."""
-    return 0.03 * (number % 4), MARKED
+    """Where the markers of a curve begin, and their distance; neighbouring curves begin elsewhere."""
+    return 0.03 * (number % 4), MARKER_GAP
 
 
 def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], result: TableSearchResult) -> None:
     several = "+" in objective
     best = result.optimum.get(objective.removesuffix(":max").removesuffix(":min"))
-    points = best is not None and 0 < best <= 1  # accuracies are shares, their differences percentage points
+    points = best is not None and 0 < best <= 1  # accuracies are fractions, their differences percentage points
     scale = 100.0 if several or points else 1.0
     queries = np.arange(1, result.queries + 1)
     means = np.array([one.regret for one in strategies.values()]) * scale
@@ -78,7 +81,7 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
     axes.set_title(objective, loc="left", size=10.5, color=INK)
     axes.set_xlabel("queries", color=INK)
     axes.set_ylabel(f"regret, {unit}", color=INK)
-    axes.grid(True, which="major", color=GRID_OF_STUDY, lw=0.8)
+    axes.grid(True, which="major", color=STUDY_GRID, lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=SOFT)
     for side in ("top", "right"):
