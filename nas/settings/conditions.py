@@ -60,21 +60,12 @@ class Use:
         names = [term.name for text in (search.objective, search.cheap) if text for term in parse(text)]
         names += [name for name in search.features if name != GRAPH]
         self.metrics = {name: source_of(name) for name in names} if measures_candidates else {}
-        self.limited = (
-            {Constraint.parse(text, True).quantity for text in search.constraints} if measures_candidates else set()
-        )
+        constraints = search.constraints if measures_candidates else []
+        self.constrained = {Constraint.parse(text, True).quantity for text in constraints}
         self.proxies = {*reader.proxies, *self._of("proxy")}
 
     def _of(self, source: str) -> list[str]:
         return [name for name, its in self.metrics.items() if its == source]
-
-    @property
-    def measures_latency(self) -> bool:
-        return LATENCY in self.limited or bool(self._of("latency"))
-
-    @property
-    def predicts(self) -> bool:
-        return bool(self._of("predicted"))
 
     @property
     def labels(self) -> list[str]:
@@ -129,11 +120,12 @@ def _tables(use: Use, section: str, name: str) -> str | None:
 
 
 def _latency(use: Use, section: str, name: str) -> str | None:
-    return None if use.measures_latency else "without latency among the objectives or constraints"
+    measured = LATENCY in use.constrained or "latency" in use.metrics.values()
+    return None if measured else "without latency among the objectives or constraints"
 
 
 def _predicted(use: Use, section: str, name: str) -> str | None:
-    return None if use.predicts else "without predicted among the objectives"
+    return None if "predicted" in use.metrics.values() else "without predicted among the objectives"
 
 
 def _strategy(use: Use, section: str, name: str) -> str | None:
