@@ -1,4 +1,4 @@
-"""The contract of a table: named columns of numbers, one row per architecture, found by string or by class."""
+"""The contract of a table: named columns of numbers, with one row per architecture, found by string or by class."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ DIGITS = 12  # averages of accuracies are rounded to so many decimals, so that e
 
 
 class Table(ABC):
-    """Numbers of many architectures. Reading is lazy; what was read stays in memory.
+    """Numbers of many architectures. A column is read when it is needed, and stays in memory.
 
-    `architectures` are the strings of the rows. A column is called by name; it has one or several levels (a corruption
-    has one per severity), and its value is the mean of its levels. NaN stands for a value that the table lacks.
+    `architectures` are the strings of the rows. A column has a name and one or several levels (a corruption has one per
+    severity), and its value is the mean of its levels. NaN is a value that the table does not have.
     `hrs:NAME` is the harmonic robustness score 2AR / (A + R) of the columns `clean` and NAME, 0 where both are 0.
     """
 
     def __init__(self, source: str, architectures: Sequence[str], space: SearchSpace[Any] | None = None) -> None:
-        self.source = source  # what messages call it
+        self.source = source  # its name in messages
         self.architectures = tuple(architectures)
         self.space = space if space is not None else NASBench201()
 
@@ -37,7 +37,7 @@ class Table(ABC):
 
     @abstractmethod
     def _levels(self, name: str) -> np.ndarray:
-        """(rows, levels) of one column other than `hrs:`; `InputError` for an unknown name."""
+        """(rows, levels) of one column other than `hrs:`. Raises InputError for an unknown name."""
 
     def levels(self, name: str) -> np.ndarray:
         """(rows, levels) of a column, float64."""
@@ -58,7 +58,7 @@ class Table(ABC):
         return True
 
     def rows(self, architectures: Iterable[object]) -> np.ndarray:
-        """The row of each architecture: of its own string, else of its class, else -1."""
+        """The row of each architecture: that of its own string, else that of its class, else -1."""
         return np.array([self._row(str(arch)) for arch in architectures], dtype=np.int64)
 
     def values(self, name: str, architectures: Iterable[object]) -> np.ndarray:
@@ -78,7 +78,7 @@ class Table(ABC):
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The class of each row, by the string of its representative; `InputError` where a row is no architecture."""
+        """The class of each row, by the string of its representative. Raises InputError if a row is no architecture."""
         try:
             return tuple(map(self._class_of, self.architectures))
         except InputError as error:
@@ -98,10 +98,10 @@ class Table(ABC):
     @cached_property
     def _first(self) -> dict[str, int]:
         """Representative of each class → its own row where it has one, else the first row of the class."""
-        found: dict[str, int] = {}
+        first: dict[str, int] = {}
         for row, name in enumerate(self.classes):
-            found.setdefault(name, row)
-        return {name: self._own.get(name, row) for name, row in found.items()}
+            first.setdefault(name, row)
+        return {name: self._own.get(name, row) for name, row in first.items()}
 
 
 def in_short(names: Sequence[str]) -> str:
@@ -111,7 +111,7 @@ def in_short(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=2**15)  # several tables have the same 15,625 strings
 def _own_string(space: type[SearchSpace[Any]], text: str) -> str:
-    """The space's own string of an architecture; what is none stays as it is, for `Table.classes` to tell."""
+    """The space's own string of an architecture; another text as it is, for which `Table.classes` raises the error."""
     try:
         return str(space().parse(text))
     except InputError:
@@ -119,10 +119,10 @@ def _own_string(space: type[SearchSpace[Any]], text: str) -> str:
 
 
 class ArrayTable(Table):
-    """A table whose columns are at hand.
+    """A table whose columns are in memory.
 
-    An architecture may be written in any notation that its space reads. Of rows that repeat one the first is kept, or,
-    with `mean`, their mean. `beside` are columns that can be read but are not listed.
+    An architecture may be written in any notation of its space. Of several rows of one architecture, the first counts
+    or, with `mean`, their mean. `unlisted` are columns that can be read but are not among `names()`.
     """
 
     def __init__(
@@ -131,30 +131,29 @@ class ArrayTable(Table):
         architectures: Sequence[str],
         columns: Mapping[str, np.ndarray],
         space: SearchSpace[Any] | None = None,
-        beside: Mapping[str, np.ndarray] | None = None,
+        unlisted: Mapping[str, np.ndarray] | None = None,
         mean: bool = False,
     ) -> None:
         kind = NASBench201 if space is None else type(space)
         texts = [_own_string(kind, text) for text in architectures]
-        given = {**columns, **(beside or {})}
+        given = {**columns, **(unlisted or {})}
         if mean:
-            found, values = averaged(source, texts, given)
+            different, values = averaged(source, texts, given)
         else:
-            first: dict[str, int] = {}
-            for row, text in enumerate(texts):
-                first.setdefault(text, row)
-            found, kept = list(first), list(first.values())
-            values = {name: np.asarray(column, dtype=np.float64)[kept] for name, column in given.items()}
-        super().__init__(source, found, space)
-        self.repeated = len(texts) - len(found)
+            rows = dict(zip(reversed(texts), reversed(range(len(texts)))))  # the first of each
+            different = list(dict.fromkeys(texts))
+            first = [rows[text] for text in different]
+            values = {name: np.asarray(column, dtype=np.float64)[first] for name, column in given.items()}
+        super().__init__(source, different, space)
+        self.repeated = len(texts) - len(different)
         self.columns = {name: values[name] for name in columns}
-        self.beside = {name: values[name] for name in beside or {}}
+        self.unlisted = {name: values[name] for name in unlisted or {}}
 
     def names(self) -> list[str]:
         return list(self.columns)
 
     def _levels(self, name: str) -> np.ndarray:
-        found = self.columns.get(name, self.beside.get(name))
-        if found is None:
+        column = self.columns.get(name, self.unlisted.get(name))
+        if column is None:
             raise self.unknown(name)
-        return found[:, None]
+        return column[:, None]

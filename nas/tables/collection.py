@@ -28,9 +28,9 @@ DEFAULTS = (
 
 @dataclass
 class Collection:
-    """Tables by the prefix of their columns; the robustness dataset's have none.
+    """Tables by the prefix of their columns; those of the robustness dataset have none.
 
-    `unprefixed` are more tables whose columns have no prefix, as their names are their own: the latencies.
+    `unprefixed` are further tables whose columns need no prefix, as no other table has such names: the latencies.
     """
 
     tables: dict[str, Table]
@@ -53,19 +53,22 @@ class Collection:
         self._metrics: dict[tuple[str, ...], dict[str, dict[str, float]]] = {}
 
     def chosen(self, columns: Sequence[str]) -> list[str]:
-        """The columns asked for (`all`, names, patterns such as fgsm@*), without repetition."""
-        found: list[str] = [] if columns else list(self.default_columns)
+        """The columns that are asked for (`all`, names, patterns such as fgsm@*), each once; else the default ones.
+
+        Raises InputError if no column matches a pattern.
+        """
+        names: list[str] = [] if columns else list(self.default_columns)
         for column in columns:
             if column == "all":
-                found += self.labels
+                names += self.labels
             elif any(sign in column for sign in "*?["):
                 matching = fnmatch.filter(self.labels, column)
                 if not matching:
                     raise InputError(f"Expected columns like {column!r} but there are only {in_short(self.labels)}.")
-                found += matching
+                names += matching
             else:
-                found.append(column)
-        return list(dict.fromkeys(found))
+                names.append(column)
+        return list(dict.fromkeys(names))
 
     def levels(self, column: str) -> tuple[Table, np.ndarray]:
         """The table of a column, and its (rows, levels) there."""
@@ -80,9 +83,9 @@ class Collection:
         return self._columns[name]
 
     def higher_is_better(self, name: str) -> bool:
-        """The direction of a column: lower for latencies and energies.
+        """The direction of a column: lower is better for latencies and energies.
 
-        What a proxy's score says is for the registry of proxies to know; here `scores:NAME` counts as higher.
+        Higher is better for all `scores:NAME` here; only the registry of proxies knows their directions.
         """
         table, own = self._owner(name)
         return table.higher_is_better(own)
@@ -93,9 +96,10 @@ class Collection:
         return table.values(own, architectures)
 
     def classes(self, columns: Sequence[str]) -> list[str]:
-        """Representatives of the classes that have a value in each of the columns, in the order of the first's table.
+        """Representatives of the classes with a value in each of the columns, in the order of the table of the first.
 
-        The value is that of `values` and `metrics`: of the representative's own row where the table has one.
+        The value is that of `values` and `metrics`: of the representative's own row if the table has one. Raises
+        InputError without columns.
         """
         if not columns:
             raise InputError("Expected columns of the tables but got none.")
@@ -104,23 +108,23 @@ class Collection:
         return [name for name, there in zip(names, known) if there]
 
     def metrics(self, architecture: object, columns: Sequence[str]) -> dict[str, float]:
-        """The architecture's value in each column, NaN where there is none; looked up once and then remembered."""
+        """The value of an architecture in each column, NaN if there is none; it is looked up once."""
         text = str(architecture)
         known = self._metrics.setdefault(tuple(columns), {})
         if text not in known:
             row_of: dict[int, int] = {}
-            found = {}
+            metrics = {}
             for name in columns:
                 table, values = self.column(name)
                 if id(table) not in row_of:
                     row_of[id(table)] = int(table.rows([text])[0])
                 row = row_of[id(table)]
-                found[name] = float(values[row]) if row >= 0 else float("nan")
-            known[text] = found
+                metrics[name] = float(values[row]) if row >= 0 else float("nan")
+            known[text] = metrics
         return dict(known[text])
 
     def _owner(self, column: str) -> tuple[Table, str]:
-        """The table of a column, and its name there; the table says whether it has it."""
+        """The table of a column, and its name there, which may be unknown. Raises InputError if there is no table."""
         for prefix, table in self.tables.items():
             if prefix and column.startswith(prefix):
                 return table, column.removeprefix(prefix)
@@ -137,7 +141,7 @@ class Collection:
 
 @dataclass
 class TableSettings:
-    """Paths of the tables to use, of which at least one is needed; by each, what its columns are called."""
+    """Paths of the tables to use, of which at least one is needed; beside each, names of its columns."""
 
     robustness: str | None = path_field()  # the robustness dataset's folder: clean, fgsm@8, ...
     dataset: str = "cifar10"
@@ -147,11 +151,11 @@ class TableSettings:
     scores: list[str] = field(default_factory=list, metadata={PATH: True})  # scores:nwot; of several, scores:FILE:nwot
 
     def given(self) -> bool:
-        """Whether any table is."""
+        """Whether any table is given."""
         return any([self.robustness, self.accuracy, self.robbench, self.latency, self.scores])
 
     def open(self) -> Collection:
-        """The tables; `InputError` where none is given, or one is missing or damaged."""
+        """The tables. Raises InputError if none is given, or one is missing or damaged."""
         tables: dict[str, Table] = {}
         if self.robustness is not None:
             tables[""] = RobustnessDataset(Path(self.robustness), self.dataset)

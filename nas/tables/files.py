@@ -1,4 +1,4 @@
-"""Read the files of tables; whatever is wrong with one is told in one line that names it and where to get it."""
+"""Read the files of tables. Raises InputError in one line that names the file, the error, and where to get it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings m
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No search for cycles while a file is parsed: there are none, and looking for them takes a third of the time."""
+    """Without garbage collection while a file is parsed: it would take a third of the time and find nothing."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -36,7 +36,7 @@ def uncollected() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a file is, in words, and where users get it."""
+    """The name of a kind of file, and where users get it."""
 
     what: str
     where: str
@@ -48,7 +48,7 @@ class Origin:
         return InputError(f"Expected {self.what} but {path} is damaged: {why}; {self.where}.")
 
     def dataset(self, name: str, known: Iterable[str], path: Path) -> str:
-        """The data set as the file spells it, whatever the case of `name`."""
+        """The data set as the file spells it, for a `name` in any case. Raises InputError if it is not there."""
         names = sorted(known)
         for spelt in names:
             if spelt.lower() == name.lower():
@@ -73,7 +73,7 @@ class Origin:
 
     @uncollected()
     def json(self, path: Path, text: str | None = None) -> Any:
-        """What the file, or its `text` where that was read before, has as JSON."""
+        """The JSON of the file, or of its `text` if that has been read before."""
         try:
             return json.loads(self.text(path) if text is None else text)
         except (ValueError, RecursionError) as error:
@@ -90,9 +90,10 @@ class Rows:
 
 @uncollected()
 def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
-    """A CSV file with a column `arch` or `arch_str`; its other columns of numbers are read, those of text passed over.
+    """The columns of numbers of a CSV file with a column `arch` or `arch_str`; columns of text are ignored.
 
-    An empty cell is NaN. A column with both numbers and words is damaged.
+    An empty cell is NaN. Raises InputError for a file that is missing or damaged, and for a column with both numbers
+    and words.
     """
     try:
         lines = [line for line in csv.reader(io.StringIO(origin.text(path)), strict=True) if line]

@@ -1,4 +1,4 @@
-"""HW-NAS-Bench: latencies and energies of NAS-Bench-201's cells on six devices, of each string its own.
+"""HW-NAS-Bench: latencies and energies of the cells of NAS-Bench-201 on six devices, measured for every string.
 
 Source: Li et al., ICLR 2021 (arXiv:2103.10584).
 """
@@ -31,9 +31,10 @@ class LatencyTable(ArrayTable):
 
 
 def read_latencies(path: Path, dataset: str) -> LatencyTable:
-    """Columns as the file calls them; a latency or energy that is not above 0 marks a failed measurement: NaN.
+    """The columns of the file; a latency or energy that is not above 0 is a failed measurement, and NaN here.
 
-    A pickle has several data sets; a CSV is taken to be of `dataset`. Of several rows of a string, the mean.
+    A pickle has several data sets; a CSV file counts as one of `dataset`. Of several rows of a string, the mean. Raises
+    InputError for a file that is missing or damaged.
     """
     rows = _from_pickle(path, dataset) if path.suffix.lower() in PICKLES else read_csv(path, ORIGIN, ("index",))
     if not any(name.endswith(COSTS) for name in rows.columns):
@@ -74,5 +75,5 @@ def _from_pickle(path: Path, dataset: str) -> Rows:
 
 
 def _listed(values: Any) -> list[Any]:
-    """A list or array, or a dictionary by index, as a list."""
+    """A list, an array, or a dictionary with indices as keys, as a list."""
     return [values[index] for index in range(len(values))] if isinstance(values, dict) else list(values)

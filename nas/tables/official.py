@@ -1,7 +1,7 @@
 """Accuracies from the official files of NATS-Bench and NAS-Bench-201, read through their own packages.
 
-The packages would unpickle whatever a file asks for; here they get this project's reader, which admits plain values
-and arrays only.
+The packages would unpickle any object that a file names; here they use the reader of this project, which admits plain
+values and arrays only.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from nas.core.data.formats.base import log
 from nas.core.errors import InputError
 from nas.core.io.unpickle import read_compressed
 from nas.search_spaces import NASBench201
+from nas.tables.archive_cache import cached
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows
-from nas.tables.kept import kept
 
 NATS = Origin(
     "NATS-Bench (the folder NATS-tss-v1_0-3ffb9-simple, or NATS-tss-v1_0-3ffb9.pickle.pbz2)",
@@ -41,9 +41,10 @@ def is_official(path: Path) -> bool:
 
 
 def read_official(path: Path, dataset: str) -> ArrayTable:
-    """DATASET_test_acc and DATASET_valid_acc in percent after 200 epochs, mean over seeds, of each string its own.
+    """DATASET_test_acc and DATASET_valid_acc in percent after 200 epochs: of each string, the mean over seeds.
 
-    The validation accuracy of CIFAR-10 is that of the networks trained on half of the training images.
+    The validation accuracy of CIFAR-10 is that of the networks trained on half of the training images. Raises
+    InputError if the file is missing or damaged, or its package is not installed.
     """
     origin, package, pip, opened = (
         (NB201, "nas_201_api", "nas-bench-201", _nas_bench_201)
@@ -64,7 +65,7 @@ def read_official(path: Path, dataset: str) -> ArrayTable:
                 f"Expected the package {package} to read {path} but it is not there ({error}); `pip install {pip}`, "
                 f"or give a CSV with the columns arch_str and {name}_test_acc."
             ) from error
-        log.warning("Reading %s can take an hour the first time; its numbers are then kept in the cache folder.", path)
+        log.warning("Reading %s can take an hour the first time; its numbers are cached then.", path)
         try:
             return _rows(opened(module, path), name)
         except (InputError, MemoryError):
@@ -73,7 +74,7 @@ def read_official(path: Path, dataset: str) -> ArrayTable:
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise origin.damaged(path, f"{package} could not read it ({why[:200].rstrip('.')})") from error
 
-    rows = kept(path, f"{package} {name}", read)
+    rows = cached(path, f"{package} {name}", read)
     try:
         NASBench201().parse(rows.architectures[0])
     except (InputError, IndexError) as error:
@@ -89,7 +90,7 @@ def _nats_bench(module: Any, path: Path) -> Any:
 
 
 def _pickle_load(path: str, ext: str = ".pbz2") -> Any:
-    """In the place of the package's function of this name."""
+    """Replaces the function of this name in the package."""
     return read_compressed(Path(path) if Path(path).is_file() else Path(path + ext))
 
 
@@ -116,7 +117,7 @@ def _rows(api: Any, dataset: str) -> Rows:
             info = api.get_more_info(index, selecting, hp=EPOCHS, is_random=False)
         valid[index] = info.get("valid-accuracy", math.nan)
         if getattr(api, "fast_mode", False):
-            api.arch2infos_dict.pop(index, None)  # what it has loaded; all 15,625 would fill the memory
+            api.arch2infos_dict.pop(index, None)  # the loaded part; all 15,625 would fill the memory
     columns = {f"{dataset}_test_acc": test, f"{dataset}_valid_acc": valid}
     measured = {name: values for name, values in columns.items() if not np.isnan(values).all()}
     if not measured:

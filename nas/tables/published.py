@@ -22,10 +22,11 @@ _METRIC = re.compile(r"val_(\w+?)_(\d+(?:\.\d+)?)_acc")
 
 
 def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
-    """Accuracies of the strings themselves (members of a class differ); the mean, where a string has several rows.
+    """Accuracies of every string (members of a class differ); the mean, if a string has several rows.
 
-    A CSV has its columns as the file calls them, whatever their data set. Of NATS-Bench's folder or file and of
-    NAS-Bench-201's .pth, read through their own packages, there are `DATASET_test_acc` and `DATASET_valid_acc`.
+    A CSV file has its own columns, of any data set. The folder or file of NATS-Bench and the .pth of NAS-Bench-201,
+    read through their own packages, have `DATASET_test_acc` and `DATASET_valid_acc`. Raises InputError for a file that
+    is missing or damaged, or without such columns.
     """
     if is_official(path):
         return read_official(path, dataset)
@@ -38,7 +39,8 @@ def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
 def read_robbench(path: Path, dataset: str) -> ArrayTable:
     """Validation accuracies after adversarial training: `clean`, `fgsm@3`, `pgd@8`, ..., `autoattack`.
 
-    Of columns named `DATASET#METRIC` those of `dataset` are read; of several rows of a string, the mean.
+    Of columns named `DATASET#METRIC`, those of `dataset` are read; of several rows of a string, the mean. Raises
+    InputError for a file that is missing or damaged, or without the data set.
     """
     rows = read_csv(path, ROBBENCH, ("index",))
     columns, others = {}, set()

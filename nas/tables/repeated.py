@@ -1,4 +1,4 @@
-"""Several rows of one architecture, as from several trainings of it: their mean, counted and said."""
+"""Several rows of one architecture, for example from several trainings: their mean, and a line in the log."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ def averaged(
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """Each architecture once, in the order of its first row, with the mean of its rows in each column.
 
-    Rows without a finite number in a column do not count there; an architecture with none of them has NaN. The strings
-    are compared, not the classes of isomorphic cells. A log line says how many architectures had several rows; scores
-    of proxies, of which the first row counts, do not come here.
+    Rows without a finite number in a column do not count there; an architecture without any has NaN. Isomorphic cells
+    with different strings are different. A log line says how many architectures had several rows. It is not for scores
+    of proxies, of which the first row counts.
     """
     if len(set(architectures)) == len(architectures):
         return list(architectures), {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
     rows: dict[str, list[int]] = {}
     for row, text in enumerate(architectures):
         rows.setdefault(text, []).append(row)
-    several = {place: found for place, found in enumerate(rows.values()) if len(found) > 1}
-    first = [found[0] for found in rows.values()]
+    several = {place: own for place, own in enumerate(rows.values()) if len(own) > 1}
+    first = [own[0] for own in rows.values()]
     means = {}
     for name, values in columns.items():
         means[name] = np.asarray(values, dtype=np.float64)[first]
-        for place, found in several.items():
-            means[name][place] = _mean([float(values[row]) for row in found])
+        for place, own in several.items():
+            means[name][place] = _mean([float(values[row]) for row in own])
     who = "1 architecture" if len(several) == 1 else f"{len(several):,} architectures"
     _say(f"{source}: {who} had several rows; their mean is used.")
     return list(rows), means
 
 
 def _mean(values: list[float]) -> float:
-    """Exact before it is rounded, so that it depends neither on the order nor on how often equal values stand there."""
+    """Computed exactly and then rounded, so that it does not depend on the order, nor on the number of equal values."""
     finite = [value for value in values if math.isfinite(value)]
     return statistics.mean(finite) if finite else math.nan
 
 
 @cache
 def _say(message: str) -> None:
-    """Once, and by the process that was started, not by its workers too."""
+    """Log the message once, in the first process and not in its workers."""
     if multiprocessing.parent_process() is None:
         logging.getLogger("nas").warning(message)

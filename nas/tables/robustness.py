@@ -16,7 +16,7 @@ from nas.tables.files import Origin
 
 ORIGIN = Origin("the robustness dataset", "get it (meta.zip, <dataset>-accuracies.zip) from http://robustness.vision")
 ATTACKS = {"fgsm": "fgsm@Linf", "pgd": "pgd@Linf", "apgd": "aa_apgd-ce@Linf", "square": "aa_square@Linf"}
-GROUPS = {  # as CRoZe's release groups them, in which elastic_transform and pixelate have no place
+GROUPS = {  # those of the release of CRoZe, without elastic_transform and pixelate
     "weather": ("snow", "fog", "frost"),
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
     "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
@@ -24,17 +24,17 @@ GROUPS = {  # as CRoZe's release groups them, in which elastic_transform and pix
 }
 CORRUPTIONS = tuple(sorted({kind for group in GROUPS.values() for kind in group} | {"elastic_transform", "pixelate"}))
 SEVERITIES = 5
-OPTIONAL = "brightness"  # its group does without it where the folder has none
+OPTIONAL = "brightness"  # left out of its group if the folder does not have it
 
 
 class RobustnessDataset(Table):
     """One data set of the release: `meta.json` in the folder, `<key>_accuracy.json` files in its subfolder.
 
     Columns: `clean`; an attack and its epsilon in 1/255 (`fgsm@8`, `pgd@1`, `apgd@0.5`, `square@2`); a corruption
-    type (`fog`) and a group (`weather`, `noise`, `blur`, `digital`), both of one level per severity, a group being the
-    mean of its types at each; types joined by + as a group of one's own (`fog+snow`); one severity of them (`fog@3`,
-    `weather@5`); `each:GROUP`, of one level per type and severity; `corruptions`, the mean over all 15 types and
-    severities. Only the files that a column needs are read.
+    type (`fog`) and a group (`weather`, `noise`, `blur`, `digital`), both of one level per severity, where a group is
+    the mean of its types; types joined by + as another group (`fog+snow`); one severity of them (`fog@3`, `weather@5`);
+    `each:GROUP`, of one level per type and severity; `corruptions`, the mean over all 15 types and severities. Only the
+    files that a column needs are read. Raises InputError for a folder that is missing or damaged.
     """
 
     def __init__(self, folder: Path, dataset: str) -> None:
@@ -119,7 +119,7 @@ class RobustnessDataset(Table):
         return np.round(sum(self._accuracies(kind, SEVERITIES) for kind in kinds) / len(kinds), DIGITS)
 
     def _accuracies(self, key: str, width: int | None) -> np.ndarray:
-        """(rows, levels) of one file, in which an architecture has a list of `width` numbers, or a number (None)."""
+        """(rows, levels) of one file, in which an architecture has a list of `width` numbers, or one number (None)."""
         if key not in self._read:
             self._read[key] = self._from_file(key, width)
         return self._read[key]
@@ -128,10 +128,10 @@ class RobustnessDataset(Table):
         path = self._path(key)
         value = ORIGIN.json(path)
         try:
-            (by_key,) = value.values()  # the data set, as the release spells it
-            found = by_key[key]["accuracy"]
-            rows = [row for row, name in enumerate(self._ids) if name in found]
-            measured = np.array([found[self._ids[row]] for row in rows], dtype=np.float64)
+            (by_key,) = value.values()  # its key is the data set
+            accuracy_of = by_key[key]["accuracy"]
+            rows = [row for row, name in enumerate(self._ids) if name in accuracy_of]
+            measured = np.array([accuracy_of[self._ids[row]] for row in rows], dtype=np.float64)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ORIGIN.damaged(path, f"no accuracies of {key} as expected ({error!r})") from error
         if not rows or measured.shape != ((len(rows),) if width is None else (len(rows), width)):
@@ -144,5 +144,5 @@ class RobustnessDataset(Table):
 
 
 def _subfolder(folder: Path, dataset: str) -> Path:
-    """The folder of a data set, whatever the case of its name."""
+    """The folder of a data set, with its name in any case."""
     return folder / ORIGIN.dataset(dataset, (path.name for path in folder.iterdir() if path.is_dir()), folder)

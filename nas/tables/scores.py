@@ -1,4 +1,4 @@
-"""Files of proxy scores: as published (CSV or JSON), and as `nas score` writes them (CSV, JSON lines, a JSON list)."""
+"""Files of proxy scores: published ones (CSV or JSON), and those of `nas score` (CSV, JSON lines, a JSON list)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ ORIGIN = Origin(
     "`nas score --output FILE` writes one, and NAS-Bench-Suite-Zero has zc_nasbench201.json "
     "(https://github.com/automl/NASLib, branch zerocost)",
 )
-NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns that say something about a row
+NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns about a row, not of a proxy
 
 
 def read_scores(path: Path, dataset: str | None = None) -> ArrayTable:
-    """One column per proxy, NaN where it failed; the kind of file is told by its ending (.jsonl, .json, else CSV).
+    """One column per proxy, NaN where it failed; the name of the file says its kind (.jsonl, .json, else CSV).
 
-    A .json may be a list of rows or NAS-Bench-Suite-Zero's own file, which needs a `dataset`; other files have one.
+    A .json file is a list of rows, or the file of NAS-Bench-Suite-Zero, of which `dataset` is read; other files have
+    one data set. Raises InputError for a file that is missing or damaged, or without the data set.
     """
     kind = path.suffix.lower()
     if kind == ".jsonl":

@@ -26,7 +26,7 @@ ORIGIN = Origin(
     "NAS-Bench-Suite-Zero's scores",
     "get zc_nasbench201.json as https://github.com/automl/NASLib (branch zerocost) says",
 )
-ACCURACY = "val_accuracy"  # of the trained network: no score of an untrained one
+ACCURACY = "val_accuracy"  # of the trained network, so it is not the score of a proxy
 
 
 def is_suite_zero(text: str) -> bool:
@@ -38,7 +38,7 @@ def is_suite_zero(text: str) -> bool:
 def parse(path: Path, text: str, dataset: str | None) -> ArrayTable:
     """One column per proxy, NaN where it has no number; `val_accuracy` can be read but is not among `names()`.
 
-    Only the part of `dataset` is decoded.
+    Only the part of `dataset` is decoded. Raises InputError for a damaged file, and without a data set of the file.
     """
     entries = _part(path, text, dataset)
     architectures: list[str] = []
@@ -59,8 +59,8 @@ def parse(path: Path, text: str, dataset: str | None) -> ArrayTable:
                     raise ORIGIN.damaged(path, f"{codes} has a number out of range for {name!r}") from error
             elif value is not None:
                 raise ORIGIN.damaged(path, f"{codes} has {value!r} for {name!r}, no number")
-    beside = {ACCURACY: columns.pop(ACCURACY)} if ACCURACY in columns else {}
-    return ArrayTable(str(path), architectures, columns, beside=beside)
+    unlisted = {ACCURACY: columns.pop(ACCURACY)} if ACCURACY in columns else {}
+    return ArrayTable(str(path), architectures, columns, unlisted=unlisted)
 
 
 def _cell(path: Path, codes: str) -> str:
@@ -73,10 +73,10 @@ def _cell(path: Path, codes: str) -> str:
 
 def _part(path: Path, text: str, dataset: str | None) -> Json:
     """Operation codes → proxy → number of one data set."""
-    found = re.search(rf'"{re.escape(dataset)}"\s*:\s*(?=\{{)', text, re.IGNORECASE) if dataset is not None else None
-    if found is not None:
+    match = re.search(rf'"{re.escape(dataset)}"\s*:\s*(?=\{{)', text, re.IGNORECASE) if dataset is not None else None
+    if match is not None:
         try:
-            return json.JSONDecoder(object_hook=_unwrapped).raw_decode(text, found.end())[0]
+            return json.JSONDecoder(object_hook=_unwrapped).raw_decode(text, match.end())[0]
         except (ValueError, RecursionError) as error:
             raise ORIGIN.damaged(path, f"it is not JSON ({error})") from error
     known = ORIGIN.json(path, text)

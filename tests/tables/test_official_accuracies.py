@@ -161,7 +161,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
     monkeypatch.setenv("NAS_CACHE", str(file(tmp_path, "a-file")))
     with caplog.at_level(logging.WARNING, "nas"):
         assert len(read_accuracies(folder, "cifar10").architectures) == 3
-    assert "could not be kept" in caplog.text
+    assert "could not be cached" in caplog.text
 
 
 @pytest.mark.parametrize(

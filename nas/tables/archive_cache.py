@@ -1,6 +1,6 @@
-"""Keep what took minutes to read from an official archive as a small `.npz` in the user's cache folder.
+"""A cache of the numbers of official archives, which take minutes to read: small `.npz` files in the cache folder.
 
-The folder is that of `nas.core.data.cache`. CSV and JSON files are read in less than a second and are not kept.
+The folder is that of `nas.core.data.cache`. CSV and JSON files are read in less than a second and are not cached.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from nas.core.errors import InputError
 from nas.core.io.files import write_atomic
 from nas.tables.files import Rows
 
-_FORMAT = 2  # raise it when what is kept changes its meaning, or the key
+_FORMAT = 2  # raise it if the content of cached files or the key changes its meaning
 _DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError, MemoryError),
     *(TokenError, zipfile.BadZipFile, zlib.error),
 )
 
 
-def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
-    """`read()`, or what it gave when the file (or the files of the folder) was the same, as `Source.state` tells it."""
+def cached(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
+    """The result of `read()`; the cached one if the file, or all files of the folder, have the same `Source.state`."""
     try:
         place = cache.folder() / "tables" / f"{cache.format_mark(_FORMAT)}{_key(path, what)}.npz"
     except (InputError, OSError):
@@ -48,12 +48,12 @@ def kept(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
         write_atomic(place, lambda file: np.savez_compressed(file, architectures=archs, names=columns, values=values))
         cache.name_outdated(place.parent, _FORMAT)
     except (InputError, OSError) as error:
-        log.warning("The numbers of %s could not be kept (%s); set NAS_CACHE to a folder with room.", path, error)
+        log.warning("The numbers of %s could not be cached (%s); set NAS_CACHE to a folder with room.", path, error)
     return rows
 
 
 def _key(path: Path, what: str) -> str:
-    """SHA-256 over what is read and the state of the file, or of all files of the folder."""
+    """SHA-256 of `what` is read and of the state of the file, or of all files of the folder."""
     digest = hashlib.sha256(repr((_FORMAT, what)).encode())
     path = path.resolve()
     files = sorted(Source.listed(e.path, e.stat()) for e in os.scandir(path)) if path.is_dir() else [Source.of(path)]
