@@ -24,23 +24,23 @@ from nas.eval.attacks.base import NORMS, Attack, Options
 from nas.eval.attacks.library import required
 from nas.eval.attacks.library import torchattacks as module
 
-OWN = {"CW": "L2", "PGDL2": "L2", "PGDRSL2": "L2", "DeepFool": "L2", "EADEN": "L2"}  # the norm of classes without `eps`
-RADII = ("eps", "max_epsilon")  # what the radius is called
-GIVEN = ("self", "model", "norm", "seed", "n_classes", "verbose", *RADII)  # by the evaluation
+NORM_OF = {"CW": "L2", "PGDL2": "L2", "PGDRSL2": "L2", "DeepFool": "L2", "EADEN": "L2"}  # of classes without `norm`
+RADII = ("eps", "max_epsilon")  # names of the radius
+GIVEN = ("self", "model", "norm", "seed", "n_classes", "verbose", *RADII)  # set by the evaluation
 FEWEST = {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}  # classes: the targeted DLR ranks 4; JSMA aims at the next of ten
 DLR = {("APGD", "loss", "dlr"), ("AutoAttack", "version", "rand")}  # rank 3 logits
-COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # make it long
+COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # make it slow
 COSTS |= {"n_restarts", "restarts"}
 BLACK_BOX = ("GN", "OnePixel", "Pixle", "SPSA", "Square", "VANILA")  # ask for logits alone, or for nothing
-AT_MOST = 10  # of each of them in a trial; some classes divide by a tenth of it
-LONG = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # take long on large images all the same: only made, not tried
+AT_MOST = 10  # of each of `COSTS` in a trial; some classes divide by a tenth of it
+LONG = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # slow on large images even so: only made, not tried
 
 
 class FromTorchattacks(Attack):
     """Any class of torchattacks, as `torchattacks:DIFGSM(steps=20,decay=1)`; options are those of its constructor.
 
-    It gets the radius, the norm, a seed and the number of classes where it takes them; a step size `alpha` that is not
-    given keeps the library's ratio to the radius. Whatever it returns counts only inside the ball of the evaluation.
+    It gets the radius, the norm, a seed and the number of classes if it has such options. A step size `alpha` that is
+    not given keeps the library's ratio to the radius. What it returns counts only inside the ball of the evaluation.
     """
 
     name: ClassVar[str] = "torchattacks:NAME"
@@ -54,7 +54,7 @@ class FromTorchattacks(Attack):
         self.library = library
         self.needs_gradient = library not in BLACK_BOX
         self.options = options
-        own, parameters = OWN.get(library), _parameters(library)
+        own, parameters = NORM_OF.get(library), _parameters(library)
         if own is None and "norm" not in parameters and any(key in parameters for key in RADII):
             own = "Linf"
         if own not in (None, self.norm):
@@ -65,9 +65,9 @@ class FromTorchattacks(Attack):
 
     @staticmethod
     def read(text: str) -> Options:
-        """The class and options of `NAME(key=value,...)`; `InputError` where torchattacks has no such.
+        """The class and options of `NAME(key=value,...)`. Raises `InputError` if torchattacks does not have them.
 
-        Where torchattacks is not installed every name and option is taken: `check` asks for it.
+        If torchattacks is not installed, every name and option is accepted here, and refused by `check`.
         """
         match = re.fullmatch(r"(\w+)(?:\((.*)\))?", text)
         if match is None:
@@ -113,10 +113,10 @@ class FromTorchattacks(Attack):
                 ) from error
 
     def _try(self, num_classes: int, image_size: int) -> None:
-        """Attack two images of noise under a small network in few steps; `InputError` where it fails."""
+        """Attack two images of noise under a small network in few steps. Raises `InputError` if that fails."""
         short = dict(self.options)
         for key in COSTS & _parameters(self.library).keys():
-            if isinstance(self._used()[key], int):  # what is no number shall fail as it is
+            if isinstance(self._used()[key], int):  # another value stays, and fails by itself
                 short[key] = min(self._used()[key], AT_MOST)
         trial = FromTorchattacks(self.eps, norm=self.norm, library=self.library, options=short)
         try:
@@ -145,20 +145,19 @@ class FromTorchattacks(Attack):
 
     def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> Options:
         parameters = _parameters(self.library)
-        found = self._sized()
         known = {"norm": self.norm, "seed": seed % 2**32, "n_classes": network(x[:1]).shape[1]}
-        return found | {key: value for key, value in known.items() if key in parameters}
+        return self._sized() | {key: value for key, value in known.items() if key in parameters}
 
     def _sized(self) -> Options:
-        """The options, with the radius, and with the step in the library's ratio to it where none is given."""
+        """The options with the radius, and with the step in the library's ratio to it if none is given."""
         parameters = _parameters(self.library)
-        found = dict(self.options)
+        options = dict(self.options)
         for key in RADII:
             if key in parameters:
-                found[key] = self.eps
-                if "alpha" in parameters and "alpha" not in found:
-                    found["alpha"] = parameters["alpha"].default * self.eps / parameters[key].default
-        return found
+                options[key] = self.eps
+                if "alpha" in parameters and "alpha" not in options:
+                    options["alpha"] = parameters["alpha"].default * self.eps / parameters[key].default
+        return options
 
     def passes(self) -> float:
         used = self._used()
@@ -176,7 +175,8 @@ class FromTorchattacks(Attack):
 
 
 def _parameters(library: str) -> dict[str, inspect.Parameter]:
-    """What the constructor takes; `InputError` where torchattacks has no such attack, empty where it is not there."""
+    """The parameters of the constructor; none if torchattacks is not installed. Raises `InputError` if it has no such
+    attack."""
     torchattacks = module()
     if torchattacks is None:
         return {}

@@ -1,4 +1,4 @@
-"""Where corrupted images come from: computed from clean ones, or read from the published files."""
+"""Corrupted images: computed from clean ones, or read from the published files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from nas.eval.corruptions.names import check_severities, select_types
 class CorruptedImages(ABC):
     """`n` images in fixed batches of `size`, each at every severity of every type.
 
-    `batch` may be called in any order and any number of times with the same answer, so that an evaluation can be
-    continued. `key` stands in front of the names under which outcomes are kept.
+    `batch` gives the same images whenever it is called, so that an evaluation can be continued. The keys under which
+    outcomes are stored begin with `key`.
     """
 
     key: str
@@ -30,7 +30,7 @@ class CorruptedImages(ABC):
     n: int
     size: int
     labels: Tensor  # (n,) or more
-    left_out: dict[str, str]  # type of corruption: why it is not there although `all` was asked for
+    left_out: dict[str, str]  # by type of corruption: why it is missing although `all` was asked for
     other_order: Tensor | None = None  # the label of each class in its other order, if there are two
 
     @property
@@ -39,13 +39,13 @@ class CorruptedImages(ABC):
 
     @property
     def steps(self) -> int:
-        """How many batches an evaluation takes."""
+        """The number of batches of an evaluation."""
         return self.batches * len(self.kinds) * len(self.severities)
 
     @property
     @abstractmethod
-    def described(self) -> str:
-        """Where the images are from, for the result."""
+    def origin(self) -> str:
+        """The origin of the images in words, for the result."""
 
     @abstractmethod
     def batch(self, kind: str, severity: int, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -53,12 +53,12 @@ class CorruptedImages(ABC):
 
     @property
     def has_clean(self) -> bool:
-        """Whether the images are known uncorrupted."""
+        """Whether the same images are known without corruption."""
         return True
 
     @abstractmethod
     def clean(self, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The same images uncorrupted; only where they are known."""
+        """The same images and labels without corruption; only if `has_clean`."""
 
     def rows(self, number: int) -> slice:
         return slice(number * self.size, min((number + 1) * self.size, self.n))
@@ -68,7 +68,7 @@ class Computed(CorruptedImages):
     """Clean images (N, 3, H, W), bytes or floats in [0, 1], corrupted batch by batch.
 
     The random numbers of a batch depend on (seed, type, severity, batch) and on the kind of device, on nothing else.
-    A group or `all` leaves frost out, and says so, where there are no photographs; asked for by name it is an error.
+    Without photographs, a group or `all` leaves out frost and says so (`left_out`); frost by name is an `InputError`.
     """
 
     key = "corruption"
@@ -104,7 +104,7 @@ class Computed(CorruptedImages):
         check_batches(self.kinds, size)
 
     @property
-    def described(self) -> str:
+    def origin(self) -> str:
         side = min(self.images.shape[-2:])
         if side in (SMALL, LARGE):
             return f"computed with the parameters for {side}x{side}"
@@ -127,11 +127,10 @@ class Computed(CorruptedImages):
 class Published(CorruptedImages):
     """The files of CIFAR-10-C or CIFAR-100-C: `<type>.npy` (5·m, H, W, 3) bytes, severity s in rows m(s-1) … ms-1.
 
-    `labels.npy` holds 5·m labels (or m, for one severity). Evaluated are the first `n` rows of each severity, in the
-    order of the files, with their labels. Where the labels of the clean test images in their original order, `test`,
-    agree with all m of the file, its images count as the clean ones of the rows; otherwise those are unknown. With
-    `other`, the label of each class in another order, the file's labels may agree in that order; they are then taken
-    as those of `test`.
+    `labels.npy` holds 5·m labels (or m, for one severity). The first `n` rows of each severity are evaluated, in the
+    order of the files, with their labels. `test` are the clean test images and labels in their original order: if these
+    labels are equal to all m of the file, the clean images of the rows are known. `other` has the label of each class
+    in another order, in which the file's labels may agree with those of `test`, which are then used.
     """
 
     key = "published"
@@ -199,7 +198,7 @@ class Published(CorruptedImages):
         return self.folder / f"{name}.npy"
 
     def _array(self, name: str) -> np.ndarray:
-        """One file, mapped into memory, not read."""
+        """One file, mapped into memory, not read. Raises `InputError` if it is missing or no array."""
         path = self._path(name)
         if not path.is_file():
             raise InputError(f"Expected the file {path} but there is none; name the types that are there.")
@@ -209,7 +208,7 @@ class Published(CorruptedImages):
             raise InputError(f"Expected an array in {path} but it cannot be read ({error}); fetch it again.") from None
 
     @property
-    def described(self) -> str:
+    def origin(self) -> str:
         how = ", their labels, which count the classes in the other order, renumbered" if self.renumbered else ""
         rows = f"rows 1 to {self.n} of {self.total} of each severity, in their order"
         return f"published files in {self.folder}, {rows}{how}"

@@ -76,7 +76,7 @@ def corrupted(
     correct = [sum(flag == "1" for flag in image) for image in zip(*counted)]  # of each image, how many versions
     remarks = _remarks(source, list(flags.values()))
     return CorruptionResult(
-        images=source.described,
+        images=source.origin,
         n_test=source.n,
         severities=source.severities,
         clean=clean,

@@ -1,4 +1,4 @@
-"""The model card of an exported network: what it is, how it was trained, its numbers, how to load it."""
+"""The model card of an exported network: its data and architecture, training, numbers, and how to load it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from nas.train import METHODS, TrainedNetwork
 
 @dataclass(frozen=True)
 class Facts:
-    """What a description says besides the network's own."""
+    """What the description of an exported network has besides the network's own description."""
 
     params: int
     macs: int
-    epoch: int | None  # after which the weights are
-    recipe: Json | None  # settings of the training; None where its run is not there
+    epoch: int | None  # the weights are those after this epoch
+    recipe: Json | None  # settings of the training; None if its run is not there
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A finished evaluation of the network: on which data, and in which run."""
+    """A finished evaluation of the network, with its data and the name of its run."""
 
     result: EvalResult
     data: Json
@@ -77,7 +77,7 @@ def _training(trained: TrainedNetwork, facts: Facts) -> str:
 
 
 def _withheld(data: Json) -> str:
-    """How many training images were not trained on; before 0.2.0 that was a tenth, and no checkpoint says so."""
+    """The part of the training images that was withheld; before 0.2.0 a tenth, which checkpoints do not say."""
     settings = DataSettings(validation=data.get("validation", 0.1))
     settings.check()  # a checkpoint may say anything
     value = settings.validation
@@ -93,16 +93,16 @@ def _numbers(metrics: list[Evaluation]) -> str:
     return "\n\n".join(_evaluation(entry) for entry in metrics)
 
 
-def _evaluation(one: Evaluation) -> str:
-    entry = one.result
+def _evaluation(evaluation: Evaluation) -> str:
+    entry = evaluation.result
     rows = [["none (clean)", with_interval(entry.clean, entry.clean_interval), ""]]
-    for name, found in entry.attacks.items():
-        rows.append([attack(name), with_interval(found.accuracy, found.interval), percent(found.hrs)])
+    for name, one in entry.attacks.items():
+        rows.append([attack(name), with_interval(one.accuracy, one.interval), percent(one.hrs)])
     if corrupted := entry.corruptions:
         title = f"mean of {len(corrupted.mean_of)} types of common corruption"
         rows.append([title, with_interval(corrupted.mean, corrupted.interval), percent(corrupted.hrs)])
     about = (
-        f"{entry.n_test:,} test images of {one.data['name']}, {norm(entry.norm)} attacks of "
+        f"{entry.n_test:,} test images of {evaluation.data['name']}, {norm(entry.norm)} attacks of "
         f"ε = {radius(entry.eps)}; uncorrected 95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
     )
     return f"{about}\n\n{_table(['attack', 'accuracy', 'HRS'], rows)}"

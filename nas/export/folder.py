@@ -35,13 +35,14 @@ from nas.train.trained_network import network_from_payload
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
-TOLD = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions had none
+LATER_KEYS = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; not in earlier versions
 
 
 def export(source: Path, folder: Path) -> ExportResult:
-    """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; returns what was written.
+    """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; returns a summary.
 
-    The folder appears whole or not at all. `InputError` where it exists and is not empty.
+    The folder appears whole or not at all. Raises `InputError` if it exists and is not empty, or if there is no such
+    network.
     """
     if is_exported(source):
         raise InputError(f"Expected a checkpoint or a run but {source} is an exported folder already; copy it.")
@@ -54,8 +55,8 @@ def export(source: Path, folder: Path) -> ExportResult:
     payload = checkpoint.load(path, "network")
     network, trained = network_from_payload(payload, path)
     trained, weights = trained.without_auxiliary(network.state_dict())
-    told = {key: trained.data[key] for key in TOLD if key in trained.data}
-    data = {**{key: trained.data.get(key) for key in ("name", "size")}, **told}  # no paths of this machine
+    data = {key: trained.data.get(key) for key in ("name", "size")}  # no paths of this machine
+    data |= {key: trained.data[key] for key in LATER_KEYS if key in trained.data}
     trained = replace(trained, data=data)
     space = SPACES.get(trained.space)()
     cost = space.cost(space.parse(trained.arch), trained.num_classes, image_size=trained.image_size, **trained.settings)
@@ -91,21 +92,19 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
     onnx = optional("onnx", "export")
     images = torch.rand(2, 3, image_size, image_size)
     with torch.no_grad():
-        network(images)  # fills the caches of constants, which else would keep the exporter's placeholders
-    given, taken = ["images"], ["logits"]  # their names
+        network(images)  # fills the caches of constants, in which the exporter would else leave its placeholders
+    names: Any = {"input_names": ["images"], "output_names": ["logits"]}
     file = io.BytesIO()
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # both exporters are talkative
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # both exporters print and warn
         warnings.simplefilter("ignore")
         if inspect.signature(torch.onnx.export).parameters["dynamo"].default:
             shapes = ({0: torch.export.Dim("batch")},)
-            program: Any = torch.onnx.export(
-                network, (images,), dynamic_shapes=shapes, input_names=given, output_names=taken
-            )
+            program: Any = torch.onnx.export(network, (images,), dynamic_shapes=shapes, **names)
             file.write(program.model_proto.SerializeToString())
         else:
             axes = {"images": {0: "batch"}, "logits": {0: "batch"}}
             traced: Any = file  # the older signature takes a buffer
-            torch.onnx.export(network, (images,), traced, dynamic_axes=axes, input_names=given, output_names=taken)
+            torch.onnx.export(network, (images,), traced, dynamic_axes=axes, **names)
     model = onnx.load_from_string(file.getvalue())
     for part in (model.graph, *model.graph.node, *model.graph.value_info):  # where in the sources each node was made
         part.ClearField("doc_string")
@@ -116,7 +115,7 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `folder` at the end; a kill before that leaves nothing under this name."""
+    """A new folder that is renamed to `folder` at the end of the block: after a kill there is none of that name."""
     with os_errors_as_input_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -140,12 +139,10 @@ def _recipe(run: Path, training: str) -> Json | None:
 
 
 def _metrics(run: Path, path: Path) -> list[Evaluation]:
-    """Every finished evaluation of the checkpoint: in its own run, and in runs of `nas eval` beside that."""
-    found = []
-    for folder in [
-        run,
-        *sorted(other for other in run.parent.iterdir() if other != run and (other / CONFIG).is_file()),
-    ]:
+    """Every finished evaluation of the checkpoint: in its own run, and in runs of `nas eval` beside that run."""
+    metrics = []
+    others = sorted(other for other in run.parent.iterdir() if other != run and (other / CONFIG).is_file())
+    for folder in [run, *others]:
         try:
             result = result_of(folder)
         except InputError:
@@ -153,8 +150,8 @@ def _metrics(run: Path, path: Path) -> list[Evaluation]:
         for entry in [] if result is None else evaluations_of(result):
             if entry.checkpoint is not None and (folder / entry.checkpoint).resolve() == path:
                 data = read_config(folder).settings["data"]
-                found.append(Evaluation(entry, {key: data.get(key) for key in ("name", "size")}, folder.name))
-    return found
+                metrics.append(Evaluation(entry, {key: data.get(key) for key in ("name", "size")}, folder.name))
+    return metrics
 
 
 def _installed(*packages: str) -> dict[str, str]:

@@ -118,8 +118,8 @@ def test_frost_is_left_out_of_groups_and_said_so(images: torch.Tensor, labels: t
 )
 def test_the_parameters_of_computed_images_are_said(shape: tuple[int, int], words: str) -> None:
     source = Computed(torch.zeros(1, 3, *shape, dtype=torch.uint8), torch.zeros(1), ["fog"])
-    assert source.described.startswith(words)
-    assert source.described.endswith("ImageNet-C") == ("not comparable" in words)
+    assert source.origin.startswith(words)
+    assert source.origin.endswith("ImageNet-C") == ("not comparable" in words)
 
 
 def test_batches_hold_every_image_once(images: torch.Tensor, labels: torch.Tensor) -> None:

@@ -43,7 +43,7 @@ def test_published_files_are_read_by_severity(tmp_path: Path, repeat: int) -> No
             expected = base + 6 * (severity - 1) + torch.arange(5)
             assert torch.equal((x * 255).round()[:, 0, 0, 0], expected.float())
             assert y.tolist() == labels[:5].tolist()
-    assert "rows 1 to 5 of 6" in source.described
+    assert "rows 1 to 5 of 6" in source.origin
 
 
 def test_rows_and_columns_of_published_images_stay_what_they_are(tmp_path: Path) -> None:
