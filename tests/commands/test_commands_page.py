@@ -21,6 +21,7 @@ from nas.commands.base import Command, Output, RunCommand
 from nas.commands.transfer import Transfer
 from nas.core import registry
 from nas.core.errors import InputError
+from nas.runs import run_files
 from nas.search_spaces import NASBench201
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
@@ -88,6 +89,9 @@ def test_a_command_of_a_broken_package_stops_no_other(
     assert sentence in " ".join(capfd.readouterr().out.split())
     assert main.run_command(["list", "strategies"]) == 0
     assert "evolution" in capfd.readouterr().out
+    monkeypatch.setattr(run_files, "read_config", lambda folder: SimpleNamespace(command="cost"))
+    with pytest.raises(InputError, match="of the package robust-cost to be importable"):
+        nas.commands.command_of(Path("a-run-of-it"))
 
 
 def test_a_command_without_costs_says_so() -> None:
