@@ -35,15 +35,17 @@ class Cost(NamedTuple):
 
 
 class Points(ABC, Generic[A]):
-    """What can be searched: a set of points, their notation and their neighbourhood. Strategies use this alone."""
+    """A set that can be searched: its points, their notation and their neighbourhood. Strategies use nothing else."""
 
     @abstractmethod
     def parse(self, text: str) -> A:
-        """The architecture written as `text`; `InputError` says what is wrong with it. Inverse of `str`."""
+        """The architecture written as `text`: the inverse of `str`. Raises InputError with what is wrong in it."""
 
     def label(self, text: str, arch: A) -> str:
-        """What results call `arch`, which was written as `text`: the field's string; where a space has published ones
-        by name, their name, spelled in one way. `parse` reads it."""
+        """The name in results of `arch`, which was written as `text`; `parse` reads it.
+
+        It is the field's string, or the official spelling of a published architecture's name if `text` is one.
+        """
         return str(arch)
 
     @abstractmethod
@@ -52,15 +54,15 @@ class Points(ABC, Generic[A]):
 
     @abstractmethod
     def mutate(self, arch: A, rng: Random) -> A:
-        """A copy of `arch` with one elementary change (never equal to `arch`, which stays as it is)."""
+        """A copy of `arch` with one elementary change, never equal to `arch`, which is left unchanged."""
 
 
 class SearchSpace(Points[A]):
-    """A space of architectures and the networks built from them. It holds no state: two instances are interchangeable.
+    """A space of architectures and the networks built from them. It has no state: all instances are interchangeable.
 
-    The methods on networks take `settings`, the keyword arguments of `build` listed with their types and defaults in
-    the dataclass `Settings` (for example channels and depth); `ScoringSettings` holds the defaults of the smaller
-    network that proxies score. A space with a `supernet` lists the keyword arguments of that in `SupernetSettings`.
+    The methods on networks take `settings`, the keyword arguments of `build`, for example channels and depth. The
+    dataclass `Settings` lists them with types and defaults, `ScoringSettings` those of the smaller network that proxies
+    score, and `SupernetSettings` those of `supernet` if the space has one.
     """
 
     name: ClassVar[str]
@@ -76,18 +78,18 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def canonical(self, arch: A) -> A:
-        """The representative of all cells isomorphic to `arch`: equal for two cells exactly if they are isomorphic.
+        """The representative of the class of cells isomorphic to `arch`: equal for two cells iff they are isomorphic.
 
-        It is the class's member with the fewest weights, ties broken by the order of the strings.
+        It is the member of the class with the fewest weights; of several, the first in the order of their strings.
         """
 
     @abstractmethod
     def connected(self, arch: A, **settings: Any) -> bool:
-        """Whether the logits of `build(arch, **settings)` depend on the image, for all weights but special ones.
+        """Whether the logits of `build(arch, **settings)` depend on the image, except for special weights.
 
-        A cell of poolings and identities is connected. Where no path leads from the image to the logits, the network
-        is one constant classifier. The answer is the same for isomorphic cells, needs no tensors, and is about the
-        given size: in some spaces it depends on the depth.
+        A cell of poolings and identities is connected. If no path leads from the image to the logits, the network is a
+        constant classifier. The answer is the same for isomorphic cells and needs no tensors; in some spaces it depends
+        on the depth in `settings`.
         """
 
     @abstractmethod
@@ -96,17 +98,17 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many architectures there are, isomorphic ones counted apart."""
+        """The number of architectures; isomorphic ones count separately."""
 
     @abstractmethod
     def largest(self) -> A:
-        """An architecture of the most weights; size limits in percent refer to it."""
+        """An architecture with the most weights, to which size limits in percent refer."""
 
     # networks
 
     @abstractmethod
     def build(self, arch: A, num_classes: int = 10, **settings: Any) -> Network:
-        """The network of `arch`, initialised from torch's global generator; only its own operations are made."""
+        """The network of `arch`, with no operations but its own, initialised from torch's global generator."""
 
     @abstractmethod
     def cost(self, arch: A, num_classes: int = 10, *, image_size: int = 32, **settings: Any) -> Cost:
@@ -120,7 +122,10 @@ class SearchSpace(Points[A]):
         std: RGB = (1.0, 1.0, 1.0),
         **settings: Any,
     ) -> Supernet:
-        """All architectures in one network, initialised from torch's global generator; `InputError` without one."""
+        """All architectures in one network, initialised from torch's global generator.
+
+        Raises InputError if the space has no supernet.
+        """
         raise InputError(f"Expected a space with a supernet but {self.name} has none; take another strategy.")
 
     @abstractmethod

@@ -11,24 +11,24 @@ RGB = tuple[float, float, float]
 
 
 class Body(nn.Module, ABC):
-    """A network without its normalisation. Subclasses give `stages`, `pooled` and `classifier`; `forward` follows."""
+    """A network without the normalisation of images. Subclasses define `stages`, `pooled` and `classifier`."""
 
     @abstractmethod
     def stages(self, x: Tensor) -> list[Tensor]:
-        """Outputs of the stem and of each stage, in order; the last one is what `head` takes."""
+        """The outputs of the stem and of each stage, in order; `head` takes the last one."""
 
     @abstractmethod
     def pooled(self, last: Tensor) -> Tensor:
-        """What the global pooling takes, (B, C, H, W), from the last stage's output."""
+        """The input of the global pooling, (B, C, H, W), from the output of the last stage."""
 
-    classifier: nn.Linear  # of every body: from the pooled features to the logits
+    classifier: nn.Linear  # from the pooled features to the logits
 
     def head(self, last: Tensor) -> Tensor:
         """Logits (B, classes) from the last stage's output."""
         return self.classifier(self.pooled(last).mean((2, 3)))
 
     def features(self, x: Tensor) -> Tensor:
-        """What the global pooling takes, (B, C, H, W)."""
+        """The input of the global pooling, (B, C, H, W)."""
         return self.pooled(self.stages(x)[-1])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Network(nn.Module):
         return self.body(self.normalize(x))
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits, and those of the auxiliary head where the body has one (`None` otherwise)."""
+        """The logits, and those of the auxiliary head; None if the body has no such head."""
         with_auxiliary = getattr(self.body, "with_auxiliary", None)
         if with_auxiliary is None:
             return self(x), None

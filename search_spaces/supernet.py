@@ -1,4 +1,4 @@
-"""What every supernet is: all operations on all edges, mixed by architecture parameters α that are learned."""
+"""The contract of a supernet: all operations on all edges, mixed by architecture parameters α that are learned."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ M = TypeVar("M", bound=nn.Module)
 def batch_norm(x: Tensor, scale: Tensor | None = None) -> Tensor:
     """`scale` (a scalar, 1 by default) times x normalised by the mean and variance of this batch, per channel.
 
-    No running averages in any mode. The scale rides along as the affine weight of the normalisation, so it costs
-    nothing, forward or backward.
+    There are no running averages in any mode. The scale is the affine weight of the normalisation, so it costs nothing,
+    forward or backward.
     """
     if scale is None:
         return functional.batch_norm(x, None, None, training=True)
@@ -29,7 +29,7 @@ def batch_norm(x: Tensor, scale: Tensor | None = None) -> Tensor:
 
 
 def batch_statistics(module: M) -> M:
-    """Makes every BN in `module` use the statistics of the batch in every mode and keep no running averages."""
+    """Make every BN in `module` use the statistics of the batch in all modes, without running averages."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.track_running_stats = False
@@ -58,16 +58,16 @@ def differentiate_only(network: nn.Module, wanted: Iterable[nn.Parameter]) -> It
 class Supernet(nn.Module, ABC):
     """All operations of a space on all edges; an edge is their sum, weighted by softmax(α) over the operations.
 
-    Takes images (B, 3, H, W) in [0, 1], gives logits (B, classes); its normalisation is inside, as in `Network`.
+    Takes images (B, 3, H, W) in [0, 1] and returns logits (B, classes); it normalises images itself, as `Network` does.
 
     Every batch normalisation uses the statistics of its batch, in train and in eval mode, and there are no running
-    averages. So a pass leaves nothing behind, whatever it is fed, and two passes of the same images give the same
-    logits: a disagreement f(m(x), m(x)) is 0. Inside the cells the normalisations have no affine weights (they would
-    undo the scale of the mixture); those around the cells are as in the network that is trained in the end.
+    averages. So a pass changes nothing, and two passes of the same images give the same logits: a disagreement
+    f(m(x), m(x)) is 0. Inside the cells the normalisations have no affine weights, which would undo the scale of the
+    mixture; those around the cells are as in the final network.
 
-    `none` is not computed, its zeros only need not be added; it takes part in the softmax.
+    `none` takes part in the softmax but is not computed: its zeros need not be added.
 
-    With `precision` set to a half-precision type the passes run under autocast; the logits are of the images' type.
+    If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images.
 
     α starts at 10⁻³·N(0, 1), as in the release of DARTS, and the weights as usual, from torch's global generator.
     """
@@ -89,11 +89,11 @@ class Supernet(nn.Module, ABC):
 
     @abstractmethod
     def logits(self, x: Tensor, probabilities: dict[str, Tensor]) -> Tensor:
-        """Logits of normalised images in the mixture that `probabilities` gives for each cell."""
+        """Logits of normalised images, with the operations of each cell mixed by its `probabilities`."""
 
     @abstractmethod
     def derive(self) -> Any:
-        """The architecture of the space that α stands for now (what would be chosen if the search ended here)."""
+        """The architecture that α chooses now: the result if the search ended here."""
 
     @abstractmethod
     def skips(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Whether the logits of a DARTS network depend on the image: which ways its two cells and their chain leave."""
+"""Whether the logits of a DARTS network depend on the image, through its two cells and the chain of cells."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from nas.search_spaces.darts.genotype import NODES, Edges, Genotype, pair, reduc
 
 
 def inputs_used(edges: Edges) -> frozenset[int]:
-    """Which of the cell's two inputs its output depends on: those with a way of operations to an intermediate node.
+    """The inputs of a cell, of its two, that its output depends on: those with a path to an intermediate node.
 
-    All four nodes are in the output, so a way to any of them will do.
+    All four nodes are part of the output, so a path to any of them is enough.
     """
-    origins = {0: frozenset({0}), 1: frozenset({1})}  # node -> the inputs that it depends on
+    origins = {0: frozenset({0}), 1: frozenset({1})}  # node → the inputs that it depends on
     for node in NODES:
         sources = [source for operation, source in pair(edges, node) if operation != "none"]
         origins[node] = frozenset().union(*(origins[source] for source in sources))
@@ -18,12 +18,12 @@ def inputs_used(edges: Edges) -> frozenset[int]:
 
 
 def is_connected(genotype: Genotype, cells: int) -> bool:
-    """Whether the last of so many cells depends on the image.
+    """Whether the last of `cells` cells depends on the image.
 
-    Cell k has the outputs of cells k-2 and k-1 as its inputs 0 and 1, the first one the stem's, which depend on the
-    image. So a cell whose output is constant can be passed over, where the next one looks at its input 0. Hence the
-    depth matters: a normal cell that uses its input 0 only reaches every second cell back, and whether a reduction
-    cell of `none` is among these is a question of where the reductions are.
+    Inputs 0 and 1 of cell k are the outputs of cells k-2 and k-1; those of the first cell are the stem's, which depends
+    on the image. So the network can bypass a cell with constant output if the next cell uses its input 0. This is why
+    the depth matters: a normal cell that only uses its input 0 is connected to every second cell before it, and the
+    depth decides whether a reduction cell of `none` is one of these.
     """
     normal, reduce = inputs_used(genotype.normal), inputs_used(genotype.reduce)
     before = last = True  # whether the outputs of cells k-2 and k-1 depend on the image

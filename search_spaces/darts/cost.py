@@ -1,4 +1,4 @@
-"""What a DARTS network costs, in closed form."""
+"""The cost of a DARTS network in closed form."""
 
 from __future__ import annotations
 

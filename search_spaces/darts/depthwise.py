@@ -14,16 +14,16 @@ _gradients = torch.ops.aten.convolution_backward
 def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
     """`conv2d(x, weight)` of each channel by itself, padded so that a side of n pixels becomes ⌈n/stride⌉.
 
-    x (B, C, H, W), weight (C, 1, k, k) with odd k. On a CPU torch's backward takes 4 to 10 times as long as needed with
-    dilation 2 and stride 2, and up to 3 times with 5×5 kernels or dilation 2 at stride 1 (a step of the weights of the
-    search network: 1.4 times), so there
+    x (B, C, H, W), weight (C, 1, k, k) with odd k. On a CPU torch's backward pass takes 4 to 10 times longer than
+    necessary with dilation 2 and stride 2, and up to 3 times with 5×5 kernels or dilation 2 at stride 1 (for a step of
+    the weights of the search network: 1.4 times). So on a CPU
 
-    - dilation 2 with stride 2 only ever sees every other pixel: it is an ordinary convolution of those;
+    - dilation 2 with stride 2, which only uses every other pixel, is an ordinary convolution of those pixels;
     - dilation 2 with stride 1 is an ordinary convolution of the four phases of the image (even or odd rows, even or
-      odd columns), stacked in the batch; the sides must be even;
+      odd columns), stacked in the batch; height and width must be even;
     - ordinary convolutions have the gradients of `Depthwise`.
 
-    Everything else, and all under autocast, is `conv2d`. The result is the same up to rounding, and can be
+    All other cases, and all cases under autocast, are `conv2d`. The result is the same up to rounding and can be
     differentiated any number of times.
     """
     if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
@@ -38,7 +38,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
 
 
 class Depthwise(torch.autograd.Function):
-    """Stride 1, dilation 1. The input's gradient is a forward convolution with the kernel turned by 180°."""
+    """Stride 1, dilation 1. The gradient of the input is a convolution with the kernel turned by 180°."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:

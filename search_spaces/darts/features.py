@@ -1,4 +1,4 @@
-"""Graph features of a DARTS genotype: what stands on the edges, which paths it leaves, what it computes."""
+"""Graph features of a DARTS genotype: operations on the edges, paths to the output, and the function it computes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from nas.search_spaces import graph
 from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edges, Genotype, canonical_edges
 
-_KIND_OF = {  # like operations count as one in paths, or there would be 127 subsets of allowed ones
+_KIND_OF = {  # similar operations are one kind: paths under 127 subsets of operations would be too many features
     "skip_connect": "skip",
     "max_pool_3x3": "pool",
     "avg_pool_3x3": "pool",
@@ -21,7 +21,7 @@ _KIND_OF = {  # like operations count as one in paths, or there would be 127 sub
 _KINDS = graph.Kinds(("skip", "pool", "sep", "dil"), identities=frozenset({"skip"}), learned=frozenset({"sep", "dil"}))
 _LABELS = [f"edge {position}" for position in range(8)]
 _OUTPUT = 6
-MAX_CHARACTERS = 2  # of sequences of kinds on a path
+LONGEST_SEQUENCE = 2  # of kinds of operations on a path
 
 
 @cache
@@ -30,10 +30,12 @@ def feature_names() -> list[str]:
 
 
 def features(genotype: Genotype) -> np.ndarray:
-    """float32 vector of the canonical cells, one after the other: operation counts, one-hot of each edge, its
-    input, edges (other than `none`) out of each node; for every subset of kinds of operations and each of the cell's
-    inputs the number, shortest and longest length of paths to the output made of them (0: none); and of what the
-    cell computes the live edges of each kind and the paths by the sequence of kinds on them.
+    """Features of the two canonical cells, one after the other, as a float32 vector; `feature_names` names them.
+
+    For each cell: counts of operations; the operation of each edge as one-hot, and its input; the number of edges
+    (other than `none`) out of each node; for every subset of kinds of operations and each input of the cell the number,
+    the shortest and the longest length of the paths to the output with these kinds only (0 if there are none); and for
+    the function that the cell computes the live edges of each kind and the paths by their sequence of kinds.
     """
     cells = [_cell_features(canonical_edges(getattr(genotype, cell))) for cell in CELLS]
     return np.array([value for cell in cells for value in cell.values()], dtype=np.float32)
@@ -50,6 +52,6 @@ def _cell_features(edges: Edges) -> dict[str, float]:
         {f"input of edge {position}": float(source) for position, (_, source) in enumerate(edges)},
         {f"edges from node {node}": float(sum(source == node for source, _, _ in arrows)) for node in range(5)},
         graph.by_subset(written, _KINDS, degrees=False),
-        graph.by_sequence(flow, _KINDS, inputs=2, longest=MAX_CHARACTERS),
+        graph.by_sequence(flow, _KINDS, inputs=2, longest=LONGEST_SEQUENCE),
         graph.live(flow, _KINDS),
     )

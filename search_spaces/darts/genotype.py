@@ -1,4 +1,4 @@
-"""A DARTS genotype: the eight edges of each of its two cells, what makes them valid, their canonical form."""
+"""A DARTS genotype: the eight edges of each of its two cells, when they are valid, and their canonical form."""
 
 from __future__ import annotations
 
@@ -17,12 +17,7 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-NODES = (
-    2,
-    3,
-    4,
-    5,
-)  # the intermediate nodes; 0 and 1 are the cell's inputs, the output concatenates all 4
+NODES = (2, 3, 4, 5)  # the intermediate nodes; 0 and 1 are the cell's inputs, the output concatenates all 4
 CELLS = ("normal", "reduce")
 
 Edge = tuple[str, int]  # operation, input node
@@ -36,7 +31,7 @@ def brief(value: object, length: int = 80) -> str:
 
 
 class EdgeError(InputError):
-    """What is wrong with edge number `edge` of a cell, from 0; `edge` is their number where one is missing."""
+    """Edge number `edge` of a cell, counted from 0, is wrong; `edge` is the number of edges if one is missing."""
 
     def __init__(self, message: str, cell: str = "normal", edge: int = 0) -> None:
         super().__init__(message)
@@ -45,7 +40,7 @@ class EdgeError(InputError):
 
 
 def check_edges(cell: str, edges: Edges) -> None:
-    """`EdgeError` unless each node has two edges with known operations and different earlier inputs."""
+    """Raises EdgeError unless each node has two edges with known operations and two different earlier inputs."""
     if len(edges) != 2 * len(NODES):
         raise EdgeError(
             f"Expected 8 edges in the {cell} cell but got {len(edges)}; give two for each of nodes 2 to 5.",
@@ -80,7 +75,7 @@ def check_edges(cell: str, edges: Edges) -> None:
 
 
 def reductions(cells: int) -> tuple[int, int]:
-    """The places of the two reduction cells among so many cells: a third and two thirds of the depth."""
+    """The positions of the two reduction cells in a network of `cells` cells: at one and two thirds of the depth."""
     return cells // 3, 2 * cells // 3
 
 
@@ -93,8 +88,8 @@ def pair(edges: Edges, node: int) -> Edges:
 class Genotype:
     """Edges of the normal and of the reduction cell; edges 2i and 2i+1 lead into node i+2.
 
-    A node is the sum of its two edges, the cell's output the concatenation of nodes 2 to 5. An impossible
-    genotype raises `EdgeError`, an `InputError`.
+    A node is the sum of its two edges, the cell's output the concatenation of nodes 2 to 5. Raises EdgeError, which is
+    an InputError, if an edge is impossible.
     """
 
     normal: Edges
@@ -119,12 +114,12 @@ class Genotype:
 
 
 def canonical_edges(edges: Edges) -> Edges:
-    """The smallest of all valid renumberings of the intermediate nodes, each node's two edges sorted.
+    """The smallest of all valid renumberings of the intermediate nodes, with the two edges of each node sorted.
 
-    A renumbering is valid if every edge, also a `none`, still comes from an earlier node; nothing is
-    contracted. Tuples compare like the genotype's text: no operation's name begins another's, and a node is
-    one digit. Found by giving each number in turn to that of the possible nodes whose two edges are smallest;
-    only where several are, each is tried.
+    A renumbering is valid if every edge, even a `none`, still comes from an earlier node; nothing is contracted. Tuples
+    compare like the genotype's text, because no operation's name is the beginning of another's and a node is one
+    digit. The algorithm gives each number in turn to the possible node with the smallest edges; if several nodes have
+    the same edges, it tries each of them.
     """
 
     def numbered(found: Edges, number: dict[int, int]) -> Edges:

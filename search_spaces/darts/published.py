@@ -84,26 +84,27 @@ PUBLISHED: dict[str, Published] = {
     "RNAS_H": Published(
         "dil5-0 dil5-1 dil5-0 dil3-1 dil5-3 sep5-0 dil5-0 dil3-2",
         "avg-1 dil5-0 dil5-2 sep5-0 sep3-3 skip-0 sep5-0 sep5-4",
-        "RNAS beyond DARTS, which is not the RNAS of `strategies/rnas`",
+        "RNAS beyond DARTS, which is not the RNAS of `strategies/supernet`",
     ),
     "RNAS_L": Published(
         "dil5-0 dil5-1 skip-2 dil5-0 sep5-0 sep3-1 avg-0 skip-2",
         "sep5-0 sep3-1 sep5-2 sep3-1 dil3-3 dil5-2 sep5-3 sep3-2",
-        "RNAS beyond DARTS, which is not the RNAS of `strategies/rnas`",
+        "RNAS beyond DARTS, which is not the RNAS of `strategies/supernet`",
     ),
 }
 
 
 @cache
 def _spellings() -> dict[str, str]:
-    """A name's letters and digits alone, in lower case → the name."""
+    """Letters and digits of each name in lower case → the name."""
     return {_letters(name): name for name in PUBLISHED}
 
 
 def official(text: str) -> str | None:
-    """The name in `PUBLISHED` that `text` is but for case, for hyphens, dots and spaces within it and spaces around it.
+    """The name in `PUBLISHED` that `text` is, whatever its case and its hyphens, dots and spaces.
 
-    None where the text could not be a name; `InputError` with the names that it may mean where it is none of them.
+    None if the text does not look like a name. Raises InputError, with the names that it may mean, if it looks like a
+    name but is none of these.
     """
     name = text.strip()
     if not _NAME.fullmatch(name):
@@ -117,9 +118,9 @@ def official(text: str) -> str | None:
 
 
 def _meant(name: str) -> str:
-    """The names that begin as `name` does, in words; the nearest one where none does."""
+    """For a message: the names that begin with `name`, or the nearest name if there are none."""
     letters = _letters(name)
-    longer = [one for one in PUBLISHED if letters and _letters(one).startswith(letters)]
+    longer = [known for known in PUBLISHED if letters and _letters(known).startswith(letters)]
     if len(longer) > 1:
         return f", which may mean {either(longer)}"
     return f" (did you mean {longer[0]!r}?)" if longer else suggest(name.upper(), list(PUBLISHED))

@@ -33,7 +33,7 @@ from nas.search_spaces.darts.published import official, published
 from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
 
-CHOICES = OPERATIONS[1:]  # what a search may place; `none` is read, built and costed, but never drawn
+CHOICES = OPERATIONS[1:]  # what a search may choose; `none` can be parsed, built and costed but is never drawn
 STEMS = ("cifar", "imagenet")
 
 
@@ -52,12 +52,12 @@ def _check(channels: int, cells: int, stem: str) -> None:
 
 @dataclass
 class DARTSSettings:
-    """The network that is trained; by default the paper's for CIFAR (ImageNet: 48 channels, 14 cells)."""
+    """The network that is trained, by default the paper's for CIFAR (for ImageNet: 48 channels, 14 cells)."""
 
     channels: int = 36  # C of the first cells; doubled at each reduction
     cells: int = 20
     auxiliary: bool = False  # the second classifier at 2/3 of the depth, for training
-    stem: str = "cifar"  # or "imagenet": an eighth of the image's size
+    stem: str = "cifar"  # or "imagenet": reduces the image to an eighth of its size
 
     def check(self) -> None:
         _check(self.channels, self.cells, self.stem)
@@ -95,12 +95,12 @@ class DARTS(SearchSpace[Genotype]):
     SupernetSettings: ClassVar[type] = DARTSSupernetSettings
 
     def parse(self, text: str) -> Genotype:
-        """Also the name of a published genotype, such as PC_DARTS, in any case; pc-darts and PCDARTS mean the same."""
+        """Also reads the name of a published genotype such as PC_DARTS, in any spelling: pc-darts, PCDARTS."""
         name = official(text)
         return parse_genotype(text) if name is None else published(name)
 
     def label(self, text: str, arch: Genotype) -> str:
-        """The published name in its one official spelling; else the field's string."""
+        """The published name in its official spelling if `text` is one; else the field's string."""
         return official(text) or str(arch)
 
     def sample(self, rng: Random) -> Genotype:
@@ -121,7 +121,7 @@ class DARTS(SearchSpace[Genotype]):
         return arch.replace(cell, position, rng.choice(inputs if change_input else operations))
 
     def neighbors(self, arch: Genotype) -> list[Genotype]:
-        """Each edge with each other operation, then with each input its node does not use: 120 of them."""
+        """Each edge with each other operation, then with each input that its node does not use: 120 genotypes."""
         return [
             arch.replace(cell, position, edge)
             for cell in CELLS
@@ -131,7 +131,7 @@ class DARTS(SearchSpace[Genotype]):
 
     @staticmethod
     def _changes(edges: Edges, position: int) -> tuple[list[Edge], list[Edge]]:
-        """What edge `position` can become by a change of operation, and of input."""
+        """The edges that edge `position` becomes by a change of its operation, and by a change of its input."""
         node = 2 + position // 2
         operation, source = edges[position]
         used = {s for _, s in pair(edges, node)}
@@ -147,7 +147,7 @@ class DARTS(SearchSpace[Genotype]):
     def connected(  # type: ignore[override]
         self, arch: Genotype, *, channels: int = 36, cells: int = 20, auxiliary: bool = False, stem: str = "cifar"
     ) -> bool:
-        """It may depend on the number of cells, which says where the reductions are; not on the other settings."""
+        """Of the settings only the number of cells matters, because it decides where the reduction cells are."""
         _check(channels, cells, stem)
         return is_connected(arch, cells)
 

@@ -26,18 +26,18 @@ class Cell:
     def connected(self) -> bool:
         """Whether operations other than `none` lead from node 0 to node 3."""
         reached = {0}
-        for (source, target), operation in zip(EDGES, self.operations):  # every edge comes after those to its source
+        for (source, target), operation in zip(EDGES, self.operations):  # after all edges that lead to `source`
             if source in reached and operation != "none":
                 reached.add(target)
         return 3 in reached
 
     def expression(self) -> str:
-        """What the output node computes, written so that isomorphic cells have the same expression.
+        """The function of the output node, written so that isomorphic cells have the same expression.
 
-        A node is the sorted sum of its inputs, `skip_connect` stands for its input, and an edge that is `none` or
-        leaves an all-zero node 1 is written `#`. Such zeros stay in the sum: this is the partition into 6,466 classes
-        that the robustness dataset (Jung et al., ICLR 2023) and NAS-Bench-201's own `to_unique_str` use; it does not
-        merge cells that only differ in how many zeros a deeper node adds up.
+        A node is the sorted sum of its inputs, `skip_connect` is its input, and an edge that is `none` or comes from a
+        node 1 that is always zero is written `#`. These zeros stay in the sum. So this is the partition into 6,466
+        classes of the robustness dataset (Jung et al., ICLR 2023) and of NAS-Bench-201's own `to_unique_str`, which
+        keeps cells apart that only differ in the number of zeros that a deeper node adds.
         """
         nodes = ["0"]
         for node in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""Graph features of a NAS-Bench-201 cell: what stands on the edges, which paths it leaves, what it computes."""
+"""Graph features of a NAS-Bench-201 cell: operations on the edges, paths, and the function that it computes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def feature_names() -> list[str]:
 
 
 def features(cell: Cell) -> np.ndarray:
-    """float32 vector: of the cell as written the one-hot of each edge, counts, and paths and degrees under every
-    subset of operations; then of the function it computes all blocks of `nas.search_spaces.graph`, which the members
-    of an isomorphism class share. See `feature_names`.
+    """Features of a cell as a float32 vector; `feature_names` names them.
+
+    Of the cell as it is written: the operation of each edge as one-hot, counts of operations, and paths and degrees
+    under every subset of operations. Of the function that it computes: all blocks of `nas.search_spaces.graph`, which
+    are equal for isomorphic cells.
     """
     return np.fromiter(_features(cell).values(), dtype=np.float32)
 

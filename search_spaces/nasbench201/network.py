@@ -16,7 +16,8 @@ from nas.search_spaces.network import Body
 class CellModule(nn.Module):
     """One cell: node 0 is the input, node j the sum of its incoming edges, the output is node 3.
 
-    Every non-`none` edge of the string is there, also one that only ever sees zeros: trained networks keep those.
+    Every edge of the string other than `none` has a module, even if its input is always zero, as in the networks that
+    the benchmark trained.
     """
 
     def __init__(self, cell: Cell, channels: int) -> None:
@@ -87,14 +88,14 @@ def network_cost(cell: Cell, num_classes: int, channels: int, cells_per_stage: i
 
 @lru_cache
 def _edge_cost(name: str, channels: int, cells_per_stage: int, image_size: int) -> Cost:
-    """Of one edge of the cell, in all cells."""
+    """The cost of one edge of the cell, in all cells together."""
     parts = [operation_cost(name, width, size) for width, size in _stages(channels, image_size)]
     return Cost(*(cells_per_stage * sum(column) for column in zip(*parts)))
 
 
 @lru_cache
 def _frame_cost(num_classes: int, channels: int, image_size: int) -> Cost:
-    """Of everything that is no cell."""
+    """The cost of all parts of the network that are not cells."""
     parts = [conv_bn_cost(3, channels, 3, image_size)]
     for width, size in _stages(channels, image_size)[1:]:
         parts += [

@@ -1,4 +1,4 @@
-"""The operations of NAS-Bench-201 as modules, with the cost of each beside it."""
+"""The operations of NAS-Bench-201 as modules, and their costs."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class AveragePool(nn.Module):
 
 @cache
 def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
-    """One over the number of pixels inside the image under a 3×3 window at each position."""
-    with torch.inference_mode(False):  # what is kept must also serve passes with gradients
+    """1 / (number of pixels of the image under a 3×3 window), for each position of the window."""
+    with torch.inference_mode(False):  # the cached tensor must also work in passes with gradients
         rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))
         rows[[0, -1]] = columns[[0, -1]] = 2.0
         return 1 / (rows[:, None] * columns)
@@ -59,7 +59,7 @@ def conv_bn_cost(c_in: int, c_out: int, kernel: int, out_size: int) -> Cost:
 
 
 def operation(name: str, channels: int) -> nn.Module:
-    """The module of one edge at `channels` channels; `none` has no module and must not be asked for."""
+    """The module of one edge with `channels` channels. Raises KeyError for `none`, which has no module."""
     match name:
         case "skip_connect":
             return nn.Identity()

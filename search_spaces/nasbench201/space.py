@@ -39,16 +39,16 @@ class NASBench201Settings:
 
 @dataclass
 class NASBench201SupernetSettings(NASBench201Settings):
-    """Size of the supernet, by default the benchmark's own, and what may be chosen in it."""
+    """Size of the supernet, by default the benchmark's own, and the operations that may be chosen in it."""
 
     allow_none: bool = False  # whether an edge of the derived cell may be `none`; DARTS's rule never takes it
 
 
 @cache
 def _representatives() -> dict[str, Cell]:
-    """Expression of each of the 6,466 classes → its member with the fewest weights, ties by string order.
+    """Expression of each of the 6,466 classes → its member with the fewest weights (ties: the first string).
 
-    Fewest at the benchmark's own size (C=16, N=5).
+    The weights are counted at the benchmark's own size (C=16, N=5).
     """
     best: dict[str, tuple[int, str, Cell]] = {}
     for cell in NASBench201():
@@ -95,7 +95,7 @@ class NASBench201(SearchSpace[Cell]):
         return _canonical(arch)
 
     def connected(self, arch: Cell, **settings: Any) -> bool:
-        """The same at every size: all cells are equal, and nothing leads past one."""
+        """The same at every size: all cells of the network are equal, and no path bypasses a cell."""
         return arch.connected()
 
     def __iter__(self) -> Iterator[Cell]:

@@ -1,4 +1,4 @@
-"""The two halves of the training images, and the batches that a level takes from its own."""
+"""The two halves of the training images, one for each level of the search, and their batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 
 
 def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
-    """The weights' half and α's half: disjoint, class by class, the same in every run; both copies in memory."""
+    """The half of the weights and that of α, copied: disjoint, equal shares of every class, the same in every run.
+
+    Raises InputError if the images do not fit in memory.
+    """
     if split.on_disk:
         raise InputError(
             f"Expected training images that fit in memory for a supernet but the {len(split)} of "
@@ -30,7 +33,7 @@ def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
 def half_batches(
     half: Split, steps: int, size: int, crop: int, flip: bool, generator: torch.Generator
 ) -> Iterator[Batch]:
-    """`steps` batches of `size` images in a random order, augmented; a half that is too small begins again."""
+    """`steps` batches of `size` augmented images in a random order, which starts again if the half is too small."""
     device = half.images.device
     order = torch.randperm(len(half), generator=generator, device=device)
     positions = torch.arange(steps * size, device=device) % len(half)

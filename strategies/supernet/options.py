@@ -36,15 +36,15 @@ CONDITIONS = {  # of the options below
 class BilevelOptions(Section):
     """Both levels minimise CE + λ·f; the weights by SGD with a cosine learning rate, α by Adam.
 
-    The paper does not say whether the steps of the warm-up carry λ·f. Here they do: its eq. 4 and both algorithms
-    define the weights w*(α) with that term, so α then meets the weights that it will be judged with.
+    The paper does not say whether the steps of the warm-up minimise λ·f. Here they do: eq. 4 and both algorithms
+    define the weights w*(α) with that term.
     """
 
     section: ClassVar[str] = "strategy"
 
     epochs: int = 50
     warm_up: int = 15  # first epochs, in which only the weights learn
-    warm_up_regularised: bool = True  # whether the weights minimise λ·f there too
+    warm_up_regularised: bool = True  # whether the weights minimise λ·f in the warm-up too
     batch_size: int = 64
     coefficient: float = 1.0  # λ; 0 is DARTS
     regulariser: str = "correlation"  # f
@@ -52,7 +52,7 @@ class BilevelOptions(Section):
     eps: float = 0.031  # radius of the L∞ ball, images in [0, 1]
     steps: int = 10  # of PGD
     step_size: float = 0.003
-    second_order: bool = False  # α's gradient through one step of the weights
+    second_order: bool = False  # differentiate by α through one step of the weights
     lr: float = 0.025  # of the weights
     lr_min: float = 0.001
     momentum: float = 0.9
@@ -62,12 +62,12 @@ class BilevelOptions(Section):
     alpha_beta1: float = 0.5
     alpha_beta2: float = 0.999
     alpha_weight_decay: float = 1e-3
-    crop: int = 4  # random crop after padding by so many pixels; 0 for none
+    crop: int = 4  # random crop after padding by this many pixels; 0 for none
     flip: bool = True  # mirror half of the images
-    precision: str = "fp32"  # bf16: autocast, on a GPU that has it; weights, α and losses stay in fp32
-    validation_images: int = 1000  # of the held-out part, for the accuracies after each epoch; 0 for none
-    stop_skips: int | None = None  # end when the normal cell has so many skip connections (DARTS+: 2)
-    stop_eigenvalue: bool = False  # end when the validation loss grows sharp in α (Zela et al. 2020)
+    precision: str = "fp32"  # bf16: autocast, on GPUs that support it; weights, α and losses stay in fp32
+    validation_images: int = 1000  # held-out images for the accuracies after each epoch; 0 for none
+    stop_skips: int | None = None  # end if the normal cell has this many skip connections (DARTS+: 2)
+    stop_eigenvalue: bool = False  # end if the validation loss becomes sharp in α (Zela et al. 2020)
 
     def check(self) -> None:
         super().check()

@@ -14,7 +14,7 @@ from nas.core.registry import Registry
 
 @dataclass(frozen=True)
 class Budget:
-    """How far and how long an attack may go; images are in [0, 1]."""
+    """The size of the ball, and the steps, of an attack; images are in [0, 1]."""
 
     eps: float
     step_size: float
@@ -26,10 +26,10 @@ Compute = Callable[[Objective, Tensor, Budget, torch.Generator | None], Tensor]
 
 @dataclass(frozen=True)
 class Perturbation:
-    """x' for a batch of images x. `objective(x') -> scalar` is what attacks raise; noise does not look at it.
+    """Makes x' for a batch of images x. Attacks increase `objective(x') -> scalar`; noise does not use it.
 
     Attacks start at x + U(-eps, eps), because a disagreement with x has no gradient at x itself. The result carries no
-    gradient. `passes(budget)` says how often the objective is evaluated and differentiated (for the input only).
+    gradient. `passes(budget)` is the number of times that the objective is evaluated and differentiated by the input.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Perturbation:
 
 
 def perturbation(name: str, *, passes: Callable[[Budget], int]) -> Callable[[Compute], Perturbation]:
-    """Attach the metadata to a function `(objective, x, budget, generator) -> x'`; its docstring says what it does."""
+    """Make a perturbation of a function `(objective, x, budget, generator) -> x'`, whose docstring describes it."""
     return lambda compute: Perturbation(name, compute, passes)
 
 

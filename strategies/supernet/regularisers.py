@@ -1,4 +1,4 @@
-"""How far two outputs disagree: the f of RNAS, small where clean and perturbed images are answered alike."""
+"""The disagreement f of RNAS: small if the outputs for clean and perturbed images are alike."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.nn import functional
 
 from nas.core.registry import Registry
 
-EPSILON = 1e-8  # added to the squared norm of centred logits, so that equal logits for all classes have no 0/0
+EPSILON = 1e-8  # added to the squared norm of centred logits: no 0/0 if all classes have the same logit
 
 
 @dataclass(frozen=True)
 class Regulariser:
-    """f(clean logits, perturbed logits) -> a scalar: 0 for equal logits, else more (up to rounding), at most `largest`.
+    """f(clean logits, perturbed logits), both (B, classes): a scalar, 0 for equal logits and otherwise up to `largest`.
 
-    Both are (B, classes). f and its gradient are 0 where the logits are equal, so an attack on f must start elsewhere.
+    The gradient of f is 0 as well if the logits are equal, so an attack on f must start at other images.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Regulariser:
 def regulariser(
     name: str, *, largest: float, source: str
 ) -> Callable[[Callable[[Tensor, Tensor], Tensor]], Regulariser]:
-    """Attach the metadata to a function of clean and perturbed logits; its docstring gives the formula."""
+    """Make a regulariser of a function of clean and perturbed logits, whose docstring gives the formula."""
     return lambda compute: Regulariser(name, compute, largest, source)
 
 
