@@ -12,6 +12,9 @@ PURPLE = "#CC79A7"
 SKY = "#56B4E9"
 ORANGE = "#E69F00"
 BLACK = "#000000"
+GREY = "#555555"
+MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette
+
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # curves of a study, in this order
 SERIES_DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)))
 MARKERS = {  # of matplotlib → the same shape around (16, 6) as a path of SVG
@@ -25,9 +28,7 @@ MARKERS = {  # of matplotlib → the same shape around (16, 6) as a path of SVG
 }
 HATCHES = ("", "////", "....", "xxxx", "----")  # of bars
 
-GREY = "#555555"
-MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette
-CHECKPOINTS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, *MUTED, GREY)
+CHECKPOINTS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, *MUTED, GREY)  # of a comparison
 CELLS = {"best": BLUE, "random": VERMILION}  # cells of a run, by name
 OTHER_CELLS = (GREEN, PURPLE, SKY, ORANGE, GREY)
 
@@ -55,8 +56,8 @@ OPERATIONS = {
 OTHER_OPERATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 NODE = "#23303d"  # nodes of a cell
 
-DIVERGING = ("#7f3b08", VERMILION, "#f8f9fa", BLUE, "#053560")  # from -1 over 0 to 1
-EMPTY = "#eceff1"  # where there is no value
+DIVERGING = ("#7f3b08", VERMILION, "#f8f9fa", BLUE, "#053560")  # of a heat map, from -1 over 0 to 1
+EMPTY = "#eceff1"  # cells of a heat map without a value
 
 INK = "#1b2733"  # words
 SOFT = "#56616c"  # words of less importance
@@ -65,18 +66,19 @@ GRID = "#e6e9ec"
 STUDY_GRID = "#e3e7ea"
 HRS_LINE = "#c3cad0"
 PAPER = "#f5f7f8"
-RULE, STRONG_RULE = "#dfe4e8", "#aeb7bf"
+RULE = "#dfe4e8"  # lines of tables
+STRONG_RULE = "#aeb7bf"
 INSIGNIFICANT_BAR = "#a5aeb6"  # of a difference
 METER = "#9fb6c8"
 
 
 def marker(number: int) -> str:
-    """That of the cell or series of this number: no two have colour and marker in common."""
+    """The marker of the cell, checkpoint or series with this number."""
     return list(MARKERS)[number % len(MARKERS)]
 
 
 def series(number: int) -> dict[str, object]:
-    """How a curve of a study is drawn. Line and marker tell it from the other curves also without its colour."""
+    """The look of the curve of a study with this number; no two of the first 35 have the same line and marker."""
     return {
         "color": SERIES[number % len(SERIES)],
         "linestyle": SERIES_DASHES[number % len(SERIES_DASHES)],
@@ -85,7 +87,7 @@ def series(number: int) -> dict[str, object]:
     }
 
 
-PAGE = {  # of the style sheet, by the names that they have there
+PAGE = {  # colours of the style sheet, by their names there
     "ink": INK, "soft": SOFT, "paper": PAPER, "rule": RULE, "strong-rule": STRONG_RULE, "axis": AXIS, "meter": METER,
     "insignificant-bar": INSIGNIFICANT_BAR, "blue": BLUE, "vermilion": VERMILION,
 }  # fmt: skip

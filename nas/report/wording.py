@@ -1,4 +1,4 @@
-"""How numbers and names are written, the same everywhere in the report."""
+"""How numbers and names are written: the same in every page, picture and text."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def points(row: Difference) -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p-value on a page; nothing where there is none."""
+    """A p-value on a page; nothing for None."""
     if p is None:
         return ""
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
@@ -65,7 +65,7 @@ def compared_probability(p: float) -> str:
 
 
 def probability_of_few(p: float | None) -> str:
-    """A p-value of a test on a few seeds, in three decimals; a dash where the differences are all the same."""
+    """A p-value of a test on a few seeds, in three decimals; a dash for None (all differences are the same)."""
     if p is None:
         return "–"
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
@@ -77,7 +77,7 @@ def spread(row: Repeated | RepeatedDifference) -> str:
 
 
 def signed_points(fraction: float | None) -> str:
-    """A difference of fractions in points; a dash where there is none."""
+    """A difference of fractions in points; a dash for None."""
     return "–" if fraction is None else minus(f"{100 * fraction:+.1f}")
 
 
@@ -92,7 +92,7 @@ def minus(text: str) -> str:
 
 
 def radius(eps: float) -> str:
-    """An attack's ε: as n/255 where it is that, else as a decimal number."""
+    """The ε of an attack: as n/255 if n is a whole number, else as a decimal number."""
     levels = 255 * eps
     if abs(levels - round(levels)) < 1e-6 and 0 < levels < 255:
         return f"{round(levels)}/255"
@@ -110,7 +110,7 @@ def ball(name: str, eps: float) -> str:
 
 
 def attack(name: str) -> str:
-    """`pgd20` → `PGD-20`; a name that is not known stays as it is, without the library that it comes from."""
+    """`pgd20` → `PGD-20`; an unknown name stays as it is, but without the name of its library."""
     if name == WORST_CASE:
         return "worst case"
     match = re.fullmatch(r"([a-z-]+)(\d*)", name)
@@ -134,7 +134,7 @@ def three_digits(number: float) -> str:
 
 
 def one_decimal(number: float | None) -> str:
-    """Nothing where there is no number."""
+    """Nothing for None."""
     return "" if number is None else f"{number:.1f}"
 
 
@@ -166,6 +166,6 @@ def listed(words: Sequence[str]) -> str:
 
 
 def picture_name(model: str) -> str:
-    """The file of a network's loss landscape in its run's folder."""
+    """The name of the file of a network's loss landscape, in the folder of its run."""
     plain = re.sub(r"[^\w.-]", "_", model)
     return f"landscape-{plain}.png"

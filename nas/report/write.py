@@ -17,8 +17,8 @@ REPORT = "report.html"
 def write_report(folder: Path, result: Result, page: Callable[[RunData], str], repeat: Repeat) -> Path:
     """Write `report.html` into a run's folder and return its path.
 
-    What the run did not do is left out of the page. Loss landscapes are written beside it too, as PNG files. `repeat`
-    is that of the run's command. The same folder and result give the same bytes.
+    The page leaves out what the run did not do. Loss landscapes are also written beside it, as PNG files. `repeat` is
+    that of the run's command. The same folder and result give the same bytes.
     """
     path = folder / REPORT
     run = read_run_data(folder, result, repeat)

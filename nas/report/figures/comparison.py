@@ -1,4 +1,4 @@
-"""The figures of a comparison: clean against robust accuracy, and whose accuracies over the radius are compared."""
+"""The figures of a comparison: clean against robust accuracy, and the curves over the radius attack by attack."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HRS_POINTS = 100  # of such a line
 
 
 def judged_by(entries: list[EvalResult]) -> str | None:
-    """By which robust accuracy evaluations are compared: the worst case if all have it of the same attacks.
+    """The metric for the robust accuracy of all these evaluations: the worst case if it is of the same attacks in all.
 
-    Else that under the attack, among those of all, which leaves the least accuracy on average; None if there is none.
+    Otherwise the attack that leaves the least accuracy on average, of those that all have; None if there is none.
     """
     first, *others = [sorted(entry.worst_case.attacks) for entry in entries]
     if all(one == first for one in others):

@@ -25,7 +25,7 @@ COLOURS = "viridis"
 
 
 def picture(found: Landscape) -> bytes:
-    """A PNG file of the landscape that an evaluation reports; the same for the same numbers."""
+    """The landscape of an evaluation as a PNG file, with the same bytes for the same numbers."""
     style: Any = {"font.size": 9, "text.parse_math": False, "axes.labelcolor": INK, "axes.titlesize": 9.5}
     with rc_context(style):
         figure = Figure(figsize=SIZE, facecolor="white", layout="constrained")

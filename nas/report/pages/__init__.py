@@ -1,1 +1,1 @@
-"""What each kind of page shows; how it looks stands in the templates."""
+"""The values that each kind of page shows; the templates say how they look."""

@@ -1,4 +1,4 @@
-"""What the pages of runs and of comparisons share: paired differences, training curves, measures."""
+"""Parts of the pages of runs and of comparisons: paired differences, training curves, measures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pair:
 
 
 def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
-    """The place of a number along the drawings of these intervals, all of which and 0 are on them."""
+    """A function from a number to its place along the drawings of these intervals; 0 and every interval fit."""
     low = min([0.0, *(row.interval.low for row in rows)])
     high = max([0.0, *(row.interval.high for row in rows)])
     margin = 0.04 * (high - low) or 1.0
@@ -46,7 +46,7 @@ def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
 
 
 def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) -> list[Pair]:
-    """The differences of a run pair by pair, each named by what is different in its two networks."""
+    """The differences of a run pair by pair; if only the cell or only the method differs, that names the two."""
     pairs = []
     for (first, second), rows in groupby(differences, key=lambda row: (row.first, row.second)):
         a, b = models.get(first), models.get(second)

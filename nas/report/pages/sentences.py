@@ -1,4 +1,4 @@
-"""What a run did and found, in plain sentences."""
+"""Plain sentences on what a run did and found."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from nas.results import CorruptionResult, EvalResult
 
 
 def summary(run: RunData) -> Json:
-    """What was done, and what the first paragraph says of the strongest attack."""
+    """Sentences on what was done; the strongest attack, and the network and the differences that are told of it."""
     done = [sentence for sentence in (_searched(run), _trained(run), _attacked(run)) if sentence]
     if not run.evaluations:
         return {"done": done}
-    by = strongest(run.evaluations)
+    attacked_by = strongest_attack(run.evaluations)
     robust = [entry for entry in run.evaluations if run.models[entry.name].method != "standard"] or run.evaluations
     rows = [
-        row for row in run.differences if row.first == robust[0].name and row.metric == by and row.second in run.models
+        row
+        for row in run.differences
+        if row.first == robust[0].name and row.metric == attacked_by and row.second in run.models
     ]
-    return {"done": done, "strongest": by, "top": robust[0], "findings": rows}
+    return {"done": done, "strongest": attacked_by, "top": robust[0], "findings": rows}
 
 
-def strongest(entries: list[EvalResult]) -> str:
-    """The attack that leaves the models the least accuracy on average; of equals the one listed last."""
+def strongest_attack(entries: list[EvalResult]) -> str:
+    """The attack that leaves the networks the least accuracy on average; of equal ones the last in the list."""
 
     def left(name: str) -> float:
         return sum(entry.attacks[name].accuracy if name in entry.attacks else 1.0 for entry in entries)
@@ -72,7 +74,7 @@ def _trained(run: RunData) -> str:
 
 
 def _without_validation(run: RunData) -> str:
-    if run.settings["data"].get("validation") != 0:  # runs of before have no such setting and withheld a tenth
+    if run.settings["data"].get("validation") != 0:  # earlier versions had no such setting and withheld a tenth
         return ""
     return " on all training images, none withheld for validation; the weights are those of the last epoch"
 
@@ -89,7 +91,7 @@ def _attacked(run: RunData) -> str:
 
 
 def corruption_notes(found: Sequence[CorruptionResult]) -> list[str]:
-    """Where the images are from, what the means are over, what was left out."""
+    """Sentences on the images, on the types and severities in the means, and on the types that are left out."""
     first = found[0]
     counts = ", ".join(f"{n:,}" for n in dict.fromkeys(one.n_test for one in found))
     sources = dict.fromkeys(one.images for one in found)

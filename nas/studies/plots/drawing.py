@@ -1,4 +1,4 @@
-"""What the pictures of studies have in common: their style, and files that are the same whenever they are drawn."""
+"""The style of the pictures of studies, and their files: the same bytes each time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def new_figure(width: float, height: float, **settings: Any) -> Figure:
 
 
 def picture_file(draw: Callable[[], Figure], kind: str, name: str) -> bytes:
-    """The figure as a file of one of `SUFFIXES`; `name` is that of the sort of picture."""
+    """A figure as a file of this kind, one of `SUFFIXES`; `name` says which sort of picture it is."""
     style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": name}
     with rc_context(style):
         file = io.BytesIO()
@@ -34,7 +34,7 @@ def picture_file(draw: Callable[[], Figure], kind: str, name: str) -> bytes:
 
 
 def plain_axes(axes: Any) -> None:
-    """Axes of which only the lower one is drawn, below what they show."""
+    """Leave of the axes only the lower one, behind the bars or curves."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(SOFT)
     axes.tick_params(length=0, colors=INK)

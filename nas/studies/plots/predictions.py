@@ -18,7 +18,7 @@ PANELS_PER_ROW = 2
 
 
 def picture(result: PredictionResult, kind: str) -> bytes:
-    """Learning curves where the result has them, else importances, as a file of this kind.
+    """The learning curves of a result, or its importances if it has none, as a file of this kind.
 
     Raises InputError if it has neither: some models have no importances.
     """
