@@ -34,6 +34,12 @@ class Cost(NamedTuple):
     macs: int
 
 
+def conv_bn_cost(c_in: int, c_out: int, kernel: int, out_size: int) -> Cost:
+    """The cost of a convolution without bias and its batch normalisation, for an output of out_size × out_size."""
+    weights = c_in * c_out * kernel * kernel
+    return Cost(params=weights + 2 * c_out, macs=weights * out_size * out_size)
+
+
 class Points(ABC, Generic[A]):
     """A set that can be searched: its points, their notation and their neighbourhood. Strategies use nothing else."""
 

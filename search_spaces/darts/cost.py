@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nas.search_spaces.base import Cost
+from nas.search_spaces.base import Cost, conv_bn_cost
 from nas.search_spaces.darts.genotype import Edges, Genotype, reductions
-from nas.search_spaces.darts.operations import conv_bn_cost, operation_cost
+from nas.search_spaces.darts.operations import operation_cost
 
 
 def network_cost(

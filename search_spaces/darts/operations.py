@@ -1,4 +1,4 @@
-"""The operations of DARTS as modules, with the cost of each beside it."""
+"""The operations of DARTS as modules, and their costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.search_spaces.base import Cost
+from nas.search_spaces.base import Cost, conv_bn_cost
 
 
 class FactorizedReduce(nn.Module):
@@ -48,9 +48,9 @@ def separable(channels: int, kernel: int, stride: int, dilation: int, affine: bo
 
 
 def operation(name: str, channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """The module of one edge; `none` has no module and must not be asked for.
+    """The module of one edge. Raises KeyError for `none`, which has no module.
 
-    No BN follows a pooling: this is the network that is trained, not the one that is searched.
+    No BN follows a pooling: this is for the final network, not for the supernet.
     """
     match name:
         case "max_pool_3x3":
@@ -69,16 +69,10 @@ def operation(name: str, channels: int, stride: int = 1, affine: bool = True) ->
     raise KeyError(name)
 
 
-def conv_bn_cost(c_in: int, c_out: int, kernel: int, out_size: int) -> Cost:
-    """A convolution without bias and its BN. `FactorizedReduce` costs as much as one with kernel 1."""
-    weights = c_in * c_out * kernel * kernel
-    return Cost(params=weights + 2 * c_out, macs=weights * out_size * out_size)
-
-
 def operation_cost(name: str, channels: int, out_size: int, stride: int) -> Cost:
     """Weights and MACs of one edge whose output is (channels, out_size, out_size)."""
     match name:
-        case "skip_connect" if stride == 2:
+        case "skip_connect" if stride == 2:  # `FactorizedReduce` costs as much as a 1×1 convolution
             return conv_bn_cost(channels, channels, 1, out_size)
         case "sep_conv_3x3" | "sep_conv_5x5" | "dil_conv_3x3" | "dil_conv_5x5":
             times = 2 if name.startswith("sep") else 1

@@ -7,9 +7,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nas.search_spaces.base import Cost
+from nas.search_spaces.base import Cost, conv_bn_cost
 from nas.search_spaces.nasbench201.cell import EDGES, Cell
-from nas.search_spaces.nasbench201.operations import conv_bn_cost, operation, operation_cost, relu_conv_bn
+from nas.search_spaces.nasbench201.operations import operation, operation_cost, relu_conv_bn
 from nas.search_spaces.network import Body
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.search_spaces.base import Cost
+from nas.search_spaces.base import Cost, conv_bn_cost
 
 
 def relu_conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -51,11 +51,6 @@ def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
         rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))
         rows[[0, -1]] = columns[[0, -1]] = 2.0
         return 1 / (rows[:, None] * columns)
-
-
-def conv_bn_cost(c_in: int, c_out: int, kernel: int, out_size: int) -> Cost:
-    weights = c_in * c_out * kernel * kernel
-    return Cost(params=weights + 2 * c_out, macs=weights * out_size * out_size)
 
 
 def operation(name: str, channels: int) -> nn.Module:
