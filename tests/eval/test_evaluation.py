@@ -19,6 +19,7 @@ from nas.core.images import unit_range
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, evaluate, hrs, wilson
 from nas.eval.plan import curves_of, plan_of
+from nas.results import EvalResult
 from nas.search_spaces import NASBench201, Network
 from nas.settings.schema import from_values
 
@@ -57,9 +58,9 @@ SETTINGS = EvalSettings(
 )
 
 
-def _evaluate(network: Network, data: Dataset, settings: EvalSettings = SETTINGS, **more: Any) -> dict[str, Any]:
+def _evaluate(network: Network, data: Dataset, settings: EvalSettings = SETTINGS, **more: Any) -> EvalResult:
     outcomes = more.pop("outcomes", InMemoryStore())
-    return evaluate(network, data, settings, 3, torch.device("cpu"), outcomes, **more).to_json()
+    return evaluate(network, data, settings, 3, torch.device("cpu"), outcomes, **more)
 
 
 def test_fgsm_accuracy_is_that_of_a_plain_loop(network: Network, data: Dataset) -> None:
@@ -74,51 +75,52 @@ def test_fgsm_accuracy_is_that_of_a_plain_loop(network: Network, data: Dataset) 
         clean.append(int(logits.argmax() == label))
         robust.append(int(clean[-1] and after.argmax() == label))
     result = _evaluate(network, data)
-    assert result["correct"]["clean"] == "".join(map(str, clean))
-    assert result["correct"]["fgsm"] == "".join(map(str, robust))
+    assert result.correct["clean"].tolist() == clean
+    assert result.correct["fgsm"].tolist() == robust
     assert 0 < sum(robust) < sum(clean) < 50
-    assert result["clean"] == sum(clean) / 50
-    assert result["attacks"]["fgsm"] == sum(robust) / 50
-    assert result["hrs"]["fgsm"] == hrs(sum(clean) / 50, sum(robust) / 50)
-    assert result["intervals"]["fgsm"] == list(wilson(sum(robust), 50))
-    assert result["n_test"] == 50
+    assert result.clean == sum(clean) / 50
+    fgsm = result.attacks["fgsm"]
+    assert fgsm.accuracy == sum(robust) / 50
+    assert fgsm.hrs == hrs(sum(clean) / 50, sum(robust) / 50)
+    assert fgsm.interval == wilson(sum(robust), 50)
+    assert result.n_test == 50
 
 
 def test_sweep_falls_and_has_the_evaluation_at_factor_1(network: Network, data: Dataset) -> None:
     settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=50, sweep=[0.2, 1.0, 3.0], sweep_attack=["fgsm", "pgd3"])
     result = _evaluate(network, data, settings)
-    sweep, other = result["sweep"]
-    assert (sweep["attack"], other["attack"]) == ("fgsm", "pgd3")
-    assert sweep["eps"] == other["eps"] == pytest.approx([0.0, 0.01, 0.05, 0.15])
-    assert sweep["correct"][2] == result["correct"]["fgsm"]
-    assert other["accuracy"] != sweep["accuracy"]
-    assert sweep["accuracy"][0] == result["clean"]
-    assert sweep["accuracy"][2] == result["attacks"]["fgsm"]
-    assert sweep["accuracy"] == sorted(sweep["accuracy"], reverse=True)
+    sweep, other = result.sweep
+    assert (sweep.attack, other.attack) == ("fgsm", "pgd3")
+    assert sweep.eps == other.eps == pytest.approx([0.0, 0.01, 0.05, 0.15])
+    assert sweep.correct[2].tolist() == result.correct["fgsm"].tolist()
+    assert other.accuracy != sweep.accuracy
+    assert sweep.accuracy[0] == result.clean
+    assert sweep.accuracy[2] == result.attacks["fgsm"].accuracy
+    assert sweep.accuracy == sorted(sweep.accuracy, reverse=True)
 
 
 def test_a_stopped_evaluation_continues_to_the_same_end(network: Network, data: Dataset) -> None:
     settings, whole = replace(SETTINGS, n_test=10, batch_size=4), InMemoryStore()
-    expected = _evaluate(network, data, settings, outcomes=whole)
+    expected = _evaluate(network, data, settings, outcomes=whole).to_json()
     for stop in range(1, len(whole.facts), 3):
         kept = InMemoryStore(dict(list(whole.facts.items())[:stop]))
         before = dict(kept.facts)
-        assert _evaluate(network, data, settings, outcomes=kept) == expected
+        assert _evaluate(network, data, settings, outcomes=kept).to_json() == expected
         assert {key: kept.facts[key] for key in before} == before
 
 
 def test_finished_parts_are_not_done_again(network: Network, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = InMemoryStore()
-    expected = _evaluate(network, data, outcomes=kept)
+    expected = _evaluate(network, data, outcomes=kept).to_json()
     monkeypatch.setattr(ATTACKS.get("fgsm"), "perturb", None)
     monkeypatch.setattr(ATTACKS.get("pgd"), "perturb", None)
-    assert _evaluate(network, data, outcomes=kept) == expected
+    assert _evaluate(network, data, outcomes=kept).to_json() == expected
 
 
 def test_batch_size_does_not_change_deterministic_attacks(network: Network, data: Dataset) -> None:
     settings = [EvalSettings(attacks=["fgsm"], eps=0.05, n_test=30, batch_size=size) for size in (30, 7)]
-    first, second = (_evaluate(network, data, one)["correct"] for one in settings)
-    assert first == second
+    first, second = (_evaluate(network, data, one).correct["fgsm"] for one in settings)
+    assert first.tolist() == second.tolist()
 
 
 class Careless(Attack):
@@ -146,8 +148,8 @@ def test_an_attack_that_changes_the_mode_changes_no_number(
 ) -> None:
     settings = EvalSettings(attacks=["careless", "fgsm"], eps=0.05, n_test=50, batch_size=20)
     result = _evaluate(network, data, settings)
-    assert result["correct"]["careless"] == result["correct"]["clean"]
-    assert result["correct"]["fgsm"] == _evaluate(network, data)["correct"]["fgsm"]
+    assert result.correct["careless"].tolist() == result.correct["clean"].tolist()
+    assert result.correct["fgsm"].tolist() == _evaluate(network, data).correct["fgsm"].tolist()
     assert not network.training
 
 
@@ -202,12 +204,12 @@ def test_a_killed_evaluation_continues_exactly_with_every_attack(
         batch_size=4,
         restarts=2,
     )
-    expected = _evaluate(network, data, settings)
+    expected = _evaluate(network, data, settings).to_json()
     kept, deaths = Dying(), 0
     while True:
         kept.left = 3
         try:
-            assert _evaluate(network, data, settings, outcomes=kept) == expected
+            assert _evaluate(network, data, settings, outcomes=kept).to_json() == expected
         except Stopped:
             deaths += 1
         else:
@@ -217,40 +219,40 @@ def test_a_killed_evaluation_continues_exactly_with_every_attack(
 
 def test_restarts_can_only_break_more_and_only_what_stood(network: Network, data: Dataset) -> None:
     settings = EvalSettings(attacks=["pgd2"], eps=0.06, n_test=50, batch_size=50)
-    one = _evaluate(network, data, settings)["correct"]["pgd2"]
+    one = _evaluate(network, data, settings).correct["pgd2"]
     kept = InMemoryStore()
-    five = _evaluate(network, data, replace(settings, restarts=5), outcomes=kept)["correct"]["pgd2"]
-    assert kept.facts["pgd2/pgd/0"] == [*map(int, one)]
+    five = _evaluate(network, data, replace(settings, restarts=5), outcomes=kept).correct["pgd2"]
+    assert kept.facts["pgd2/pgd/0"] == one.tolist()
     stages = [kept.facts[f"pgd2/{stage}/0"] for stage in ("pgd", "pgd-2", "pgd-3", "pgd-4", "pgd-5")]
     assert all(b <= a for first, second in pairwise(stages) for a, b in zip(first, second))
-    assert five == "".join(map(str, stages[-1]))
+    assert five.tolist() == stages[-1]
 
 
 def test_the_worst_case_is_what_stands_every_attack(network: Network, data: Dataset) -> None:
     result = _evaluate(network, data)
-    a, b = (result["correct"][name] for name in SETTINGS.attacks)
-    both = "".join(str(int(x == y == "1")) for x, y in zip(a, b))
-    worst = result["worst_case"]
-    assert worst["correct"] == both
-    assert worst["accuracy"] == both.count("1") / 50
-    assert worst["interval"] == list(wilson(both.count("1"), 50))
-    assert worst["hrs"] == hrs(result["clean"], worst["accuracy"])
-    assert worst["attacks"] == SETTINGS.attacks
-    assert result["cascade"] is None
+    a, b = (result.correct[name].tolist() for name in SETTINGS.attacks)
+    both = [x and y for x, y in zip(a, b)]
+    worst = result.worst_case
+    assert worst.correct.tolist() == both
+    assert worst.accuracy == sum(both) / 50
+    assert worst.interval == wilson(sum(both), 50)
+    assert worst.hrs == hrs(result.clean, worst.accuracy)
+    assert worst.attacks == SETTINGS.attacks
+    assert result.cascade is None
 
 
 def test_a_cascade_attacks_only_what_stands_and_reports_only_what_it_knows(network: Network, data: Dataset) -> None:
     usual = _evaluate(network, data)
     kept = InMemoryStore()
     result = _evaluate(network, data, replace(SETTINGS, cascade=True), outcomes=kept)
-    assert list(result["attacks"]) == list(result["hrs"]) == ["fgsm"]
-    assert result["attacks"]["fgsm"] == usual["attacks"]["fgsm"]
-    assert set(result["intervals"]) == set(result["correct"]) == {"clean", "fgsm"}
+    assert result.attacks == {"fgsm": usual.attacks["fgsm"]}
+    assert set(result.correct) == {"clean", "fgsm"}
     after = [flag for batch in range(3) for flag in kept.facts[f"pgd3/pgd/{batch}"]]
-    assert all(b <= int(a) for a, b in zip(result["correct"]["fgsm"], after))
-    assert result["worst_case"]["correct"] == "".join(map(str, after))
-    assert result["cascade"] == {"fgsm": usual["attacks"]["fgsm"], "pgd3": result["worst_case"]["accuracy"]}
-    assert result["sweep"] == usual["sweep"], "a curve sees every image that is right"
+    assert all(b <= int(a) for a, b in zip(result.correct["fgsm"], after))
+    assert result.worst_case.correct.tolist() == after
+    assert result.cascade == {"fgsm": usual.attacks["fgsm"].accuracy, "pgd3": result.worst_case.accuracy}
+    curves = [[one.to_json() for one in each.sweep] for each in (result, usual)]
+    assert curves[0] == curves[1], "a curve sees every image that is right"
 
 
 class Far(Attack):
@@ -278,18 +280,17 @@ def test_an_unbounded_attack_succeeds_within_the_radius_only(
     small, large = (
         _evaluate(network, data, EvalSettings(attacks=["far"], norm="L2", eps=eps, n_test=20)) for eps in (0.5, 100.0)
     )
-    right = small["correct"]["clean"].count("1")
-    assert small["correct"]["far"] == small["correct"]["clean"]
-    assert small["outside"] == {"far": right}
-    assert large["attacks"]["far"] == 0
-    assert large["outside"] == {"far": 0}
+    assert small.correct["far"].tolist() == small.correct["clean"].tolist()
+    assert small.outside == {"far": small.correct["clean"].sum()}
+    assert large.attacks["far"].accuracy == 0
+    assert large.outside == {"far": 0}
 
 
 def test_l2_is_measured_per_image(network: Network, data: Dataset) -> None:
     settings = EvalSettings(attacks=["pgd5"], norm="L2", eps=1.0, n_test=20)
     result = _evaluate(network, data, settings)
-    assert result["norm"] == "L2"
-    assert result["attacks"]["pgd5"] < result["clean"]
+    assert result.norm == "L2"
+    assert result.attacks["pgd5"].accuracy < result.clean
 
 
 def test_the_preset_is_that_of_the_robustness_dataset(data: Dataset) -> None:

@@ -30,7 +30,7 @@ from nas.eval.transfer import matrix, transfer
 from nas.report.figures.landscapes import picture
 from nas.report.notes import non_finite_notes
 from nas.report.text import measure_lines
-from nas.results import CorruptionResult, EvalResult, Landscape, Measures
+from nas.results import Calibration, EvalResult
 
 CPU = torch.device("cpu")
 N, BLANK = 12, 4
@@ -81,19 +81,17 @@ def bright(level: int) -> Dataset:
     return Dataset("made", part, part, part, 2, (0.5,) * 3, (0.2,) * 3)
 
 
-def evaluated(network: nn.Module, data: Dataset, settings: EvalSettings = SETTINGS, kept: Any = None) -> Any:
-    return evaluate(network, data, settings, 3, CPU, InMemoryStore() if kept is None else kept).to_json()
+def evaluated(network: nn.Module, data: Dataset, settings: EvalSettings = SETTINGS, kept: Any = None) -> EvalResult:
+    return evaluate(network, data, settings, 3, CPU, InMemoryStore() if kept is None else kept)
 
 
 def test_a_blank_image_of_class_0_is_wrong_where_the_network_standardises(data: Dataset) -> None:
     found = evaluated(Standardised(), data)
-    assert found["clean"] == (N - BLANK) / N
-    assert found["attacks"]["fgsm"] == (N - BLANK) / N
-    assert sum(map(int, found["correct"]["clean"])) == N - BLANK
-    assert found["non_finite"] == {"clean": BLANK, "fgsm": 0}
-    assert non_finite_notes(EvalResult.from_json(found)) == [
-        f"Images with a NaN or infinite logit, each counted as wrong: clean {BLANK}."
-    ]
+    assert found.clean == (N - BLANK) / N
+    assert found.attacks["fgsm"].accuracy == (N - BLANK) / N
+    assert found.correct["clean"].sum() == N - BLANK
+    assert found.non_finite == {"clean": BLANK, "fgsm": 0}
+    assert non_finite_notes(found) == [f"Images with a NaN or infinite logit, each counted as wrong: clean {BLANK}."]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -101,9 +99,9 @@ def test_an_attack_that_reaches_a_logit_that_is_not_finite_succeeds(value: float
     """Images of level .78 fall below .75 by FGSM of .05; their class is 0, which `argmax` says of NaN and infinity."""
     settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=N, batch_size=5, sweep=[0.1], sweep_attack=["fgsm"])
     found = evaluated(Brittle(value, 0.75), bright(200), settings)
-    assert found["clean"] == 1
-    assert found["attacks"] == {"fgsm": 0}
-    assert found["non_finite"] == {"clean": 0, "fgsm": N, "fgsm@0.005": 0}
+    assert found.clean == 1
+    assert found.attacks["fgsm"].accuracy == 0
+    assert found.non_finite == {"clean": 0, "fgsm": N, "fgsm@0.005": 0}
 
 
 class Blackens(FGSM):
@@ -126,20 +124,21 @@ def test_a_logit_that_is_not_finite_outside_the_ball_is_not_counted(eps: float, 
 
 def test_corrupted_images_are_judged_in_the_same_way(data: Dataset) -> None:
     images, labels = torch.full((3, 3, 16, 16), 0.5), torch.zeros(3, dtype=torch.int64)
-    found = evaluate_corruptions(Brittle(math.nan), images, labels, ["gaussian_noise", "contrast"], [5]).to_json()
-    assert found["clean"] == 1 or found["clean"] == 0
-    assert found["non_finite"] == {"gaussian_noise": [3], "contrast": [0]}
-    assert found["accuracy"]["gaussian_noise"] == [0]
-    whole = make.evaluation({"clean": 3}, 3, corruptions=CorruptionResult.from_json(found))
+    found = evaluate_corruptions(Brittle(math.nan), images, labels, ["gaussian_noise", "contrast"], [5])
+    assert found.clean in (0, 1)
+    assert found.non_finite == {"gaussian_noise": [3], "contrast": [0]}
+    assert found.accuracy["gaussian_noise"] == [0]
+    whole = make.evaluation({"clean": 3}, 3, corruptions=found)
     assert non_finite_notes(whole) == ["Images with a NaN or infinite logit, each counted as wrong: gaussian_noise 3."]
 
 
 def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Dataset) -> None:
     settings = EvalSettings(measures=["calibration"], measure_images=N, measure_attack="fgsm", eps=0.01, batch_size=5)
 
-    def measured(part: Split, kept: InMemoryStore) -> Any:
-        found = measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {})
-        return found.to_json()["calibration"]
+    def measured(part: Split, kept: InMemoryStore) -> Calibration:
+        found = measure(Standardised(), part.images / 255, part.labels, settings, 3, CPU, kept, {}).calibration
+        assert found is not None
+        return found
 
     confidence, right = confidences(Standardised(), data.test.images / 255, data.test.labels)
     assert (right.tolist(), confidence.isnan().tolist()) == (
@@ -149,17 +148,17 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
     kept = InMemoryStore()
     found = measured(data.test, kept)
     alone = measured(Split(data.test.images[BLANK:], data.test.labels[BLANK:]), InMemoryStore())
-    for key in ("clean", "attacked"):
-        assert found[key]["ece"] == pytest.approx(alone[key]["ece"])
-        assert found[key]["confidence"] == pytest.approx(alone[key]["confidence"])
-        assert found[key]["accuracy"] == (N - BLANK) / N
-        assert (found[key]["non_finite"], alone[key]["non_finite"]) == (BLANK, 0)
+    for one, other in ((found.clean, alone.clean), (found.attacked, alone.attacked)):
+        assert one.ece == pytest.approx(other.ece)
+        assert one.confidence == pytest.approx(other.confidence)
+        assert one.accuracy == (N - BLANK) / N
+        assert (one.non_finite, other.non_finite) == (BLANK, 0)
     before = {  # by an earlier version: NaN is the confidence, and class 0 right
         key: {part: [[math.nan if one is None else one for one in batch[part][0]], [1] * len(batch[part][1])]
               for part in ("clean", "attacked")}
         for key, batch in kept.facts.items()
     }  # fmt: skip
-    assert measured(data.test, InMemoryStore(before))["clean"] == found["clean"]
+    assert measured(data.test, InMemoryStore(before)).clean == found.clean
 
 
 def test_images_without_an_answer_are_not_attacked(data: Dataset) -> None:
@@ -172,9 +171,10 @@ def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
     settings = EvalSettings(measures=["calibration"], measure_images=BLANK, measure_attack="pgd2", norm="L2")
     images = data.test.images[:BLANK] / 255
     labels = data.test.labels[:BLANK]
-    found = measure(Standardised(), images, labels, settings, 3, CPU, InMemoryStore(), {}).to_json()
-    assert found["calibration"]["clean"]["ece"] is None
-    whole = make.evaluation({"clean": 3}, 3, measures=Measures.from_json(found))
+    found = measure(Standardised(), images, labels, settings, 3, CPU, InMemoryStore(), {})
+    assert found.calibration is not None
+    assert found.calibration.clean.ece is None
+    whole = make.evaluation({"clean": 3}, 3, measures=found)
     assert "unknown (no finite logits) clean" in measure_lines(whole, Path())[0]
 
 
@@ -183,19 +183,19 @@ def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> N
     x[0] = 0.31  # falls below .3 where it is moved far enough
     line = [-0.1, 0.0, 0.1]
     batch = batch_sums(Brittle(math.nan), x, y, line)
-    found = merge([batch], line, 0.1, "Linf").to_json()
-    assert found["non_finite"] == 1
+    found = merge([batch], line, 0.1, "Linf")
+    assert found.non_finite == 1
     assert batch.answered is not None
     assert batch.answered[1][1] == 3
     assert batch.answered[2][0] == 2  # a step along the gradient, which darkens
     loss, right = surfaces(Brittle(math.nan), x, y, line)
     assert loss[2, 0].isnan().tolist() == [True, False, False]
-    assert found["loss"][1][1] == pytest.approx(loss[1, 1].mean().item())
-    assert found["loss"][2][0] == pytest.approx(batch.loss[2][0] / 2)
+    assert found.loss[1][1] == pytest.approx(loss[1, 1].mean().item())
+    assert found.loss[2][0] == pytest.approx(batch.loss[2][0] / 2)
     assert not right[2, 0, 0]
     assert right[1, 1].tolist() == [False, True, True]
-    assert found["examples"][0][2][0] is None
-    assert picture(Landscape.from_json(found)).startswith(b"\x89PNG")
+    assert found.examples[0][2][0] is None
+    assert picture(found).startswith(b"\x89PNG")
     nothing = merge([batch_sums(Brittle(math.nan, 2.0), x, y, line)], line, 0.1, "Linf")
     assert nothing.loss == [[None] * 3] * 3
     assert picture(nothing).startswith(b"\x89PNG")
@@ -222,8 +222,9 @@ def test_finished_parts_of_an_earlier_version_are_taken_and_said_to_be_unknown(d
     older = as_before(kept)
     del older.facts["pgd2/pgd/2/robust-nas" if "pgd2/pgd/2/robust-nas" in older.facts else "pgd2/pgd/2"]
     found = evaluated(Standardised(), bright_half(data), settings, older)
-    assert found == {**whole, "non_finite": {"clean": 0, "fgsm": None, "pgd2": None}}
-    assert "not known for fgsm and pgd2" in non_finite_notes(EvalResult.from_json(found))[0]
+    assert found.non_finite == {"clean": 0, "fgsm": None, "pgd2": None}
+    assert replace(found, non_finite=whole.non_finite).to_json() == whole.to_json()
+    assert "not known for fgsm and pgd2" in non_finite_notes(found)[0]
     assert older.facts["clean/0/non-finite"] == 0, "counted once"
     assert non_finite_notes(make.evaluation({"clean": 3}, 3)) == []
 

@@ -20,6 +20,7 @@ from nas.eval.measures import MEASURES, measure, measure_passes, measure_ticks
 from nas.eval.measures.curvature import input_hessian
 from nas.eval.measures.jacobian import jacobian_norms
 from nas.eval.metrics import calibration
+from nas.results import Measures
 
 CPU = torch.device("cpu")
 
@@ -32,36 +33,39 @@ def _settings(**more: Any) -> EvalSettings:
     return EvalSettings(**{**values, **more})
 
 
-def _measured(
-    images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: InMemoryStore, **more: Any
-) -> dict[str, Any]:
+def _measured(images: Tensor, labels: Tensor, settings: EvalSettings, outcomes: InMemoryStore, **more: Any) -> Measures:
     network = more.pop("network", None) or small(nn.ReLU())
     correct = {"clean": np.array([1, 1, 0, 1, 1, 1]) == 1, "fgsm": np.array([1, 0, 0, 1, 0, 0]) == 1}
-    return measure(network, images, labels, settings, 3, CPU, outcomes, correct, **more).to_json()
+    return measure(network, images, labels, settings, 3, CPU, outcomes, correct, **more)
 
 
 def test_every_measure_reports_what_its_parts_compute(images: Tensor, labels: Tensor) -> None:
     network = small(nn.ReLU())
     result = _measured(images, labels, _settings(), InMemoryStore(), network=network)
-    assert list(result) == [*MEASURES, "classes"]
-    assert result["jacobian"]["mean"] == pytest.approx(jacobian_norms(network, images[:5]).mean().item(), rel=1e-5)
-    assert list(result["jacobian"]["quantiles"]) == ["5", "25", "50", "75", "95"]
+    assert list(result.to_json()) == [*MEASURES, "classes"]
+    jacobian, hessian, reliability, landscape = result.jacobian, result.hessian, result.calibration, result.landscape
+    assert jacobian is not None
+    assert hessian is not None
+    assert reliability is not None
+    assert landscape is not None
+    assert jacobian.mean == pytest.approx(jacobian_norms(network, images[:5]).mean().item(), rel=1e-5)
+    assert list(jacobian.quantiles) == ["5", "25", "50", "75", "95"]
     median = jacobian_norms(network, images[:5]).median().item()
-    assert result["jacobian"]["quantiles"]["50"] == pytest.approx(median, rel=1e-5)
+    assert jacobian.quantiles["50"] == pytest.approx(median, rel=1e-5)
     start = torch.randn(5, 3 * SIDE**2)
     values, _ = largest_eigenvalue(input_hessian(network, images[:5], labels[:5]), start)
-    assert result["hessian"]["mean"] == pytest.approx(values.mean().item(), rel=1e-3)
-    assert result["hessian"]["largest_error"] < 1e-2 * result["hessian"]["quantiles"]["95"]
+    assert hessian.mean == pytest.approx(values.mean().item(), rel=1e-3)
+    assert (hessian.largest_error or 0) < 1e-2 * hessian.quantiles["95"]
     confidence, predicted = network(images[:5]).softmax(1).max(1)
     expected = calibration(confidence, (predicted == labels[:5]).int())
-    assert result["calibration"]["clean"]["ece"] == pytest.approx(expected.ece, abs=1e-6)
-    assert result["calibration"]["attacked"]["accuracy"] <= result["calibration"]["clean"]["accuracy"]
+    assert reliability.clean.ece == pytest.approx(expected.ece, abs=1e-6)
+    assert reliability.attacked.accuracy <= reliability.clean.accuracy
     losses = F.cross_entropy(network(images[:5]), labels[:5])
-    assert result["landscape"]["loss"][1][1] == pytest.approx(losses.item(), rel=1e-4)
-    assert result["landscape"]["accuracy"][1][1] == result["calibration"]["clean"]["accuracy"]
-    assert np.shape(result["landscape"]["examples"]) == (3, 3, 3)
-    assert [row["n"] for row in result["classes"]] == [2, 2, 1, 1]  # of all images, not only the first five
-    assert {result[name]["images"] for name in MEASURES} == {5}
+    assert landscape.loss[1][1] == pytest.approx(losses.item(), rel=1e-4)
+    assert landscape.accuracy[1][1] == reliability.clean.accuracy
+    assert np.shape(landscape.examples) == (3, 3, 3)
+    assert [row.n for row in result.classes or []] == [2, 2, 1, 1]  # of all images, not only the first five
+    assert {getattr(result, name).images for name in MEASURES} == {5}
 
 
 def test_a_stopped_measurement_continues_to_the_same_end(images: Tensor, labels: Tensor) -> None:
@@ -114,13 +118,15 @@ def test_quantiles_and_steps_are_those_that_are_said(images: Tensor, labels: Ten
     norms = sorted(jacobian_norms(small(nn.ReLU()), images[:5]).tolist())
     quantiles = {"5": 0.8 * norms[0] + 0.2 * norms[1], "25": norms[1], "50": norms[2], "75": norms[3]}
     quantiles["95"] = 0.2 * norms[3] + 0.8 * norms[4]
-    assert result["jacobian"]["quantiles"] == pytest.approx(quantiles, rel=1e-5)
-    assert result["jacobian"]["mean"] == pytest.approx(sum(norms) / 5, rel=1e-5)
-    assert result["hessian"]["steps"] == 20
+    assert result.jacobian is not None
+    assert result.hessian is not None
+    assert result.jacobian.quantiles == pytest.approx(quantiles, rel=1e-5)
+    assert result.jacobian.mean == pytest.approx(sum(norms) / 5, rel=1e-5)
+    assert result.hessian.steps == 20
 
 
 def test_only_what_is_asked_for_is_measured(images: Tensor, labels: Tensor) -> None:
-    assert set(_measured(images, labels, _settings(measures=["jacobian"]), InMemoryStore())) == {"jacobian"}
+    assert set(_measured(images, labels, _settings(measures=["jacobian"]), InMemoryStore()).to_json()) == {"jacobian"}
 
 
 class TwoStages(Attack):
@@ -149,14 +155,15 @@ def test_later_stages_of_an_attack_take_what_is_still_right(
     monkeypatch.setattr(TwoStages, "seen", [])
     network = small(nn.ReLU())
     settings = _settings(measures=["calibration"], measure_attack="two-stages", measure_images=6, batch_size=6)
-    result = _measured(images, labels, settings, InMemoryStore(), network=network)["calibration"]
+    result = _measured(images, labels, settings, InMemoryStore(), network=network).calibration
+    assert result is not None
     dark = (images - 0.1).clamp(0, 1)
     left = network(dark).argmax(1) == labels
     bright = (images + 0.1).clamp(0, 1)
     final = torch.where(left[:, None, None, None], bright, dark)
     assert TwoStages.seen == [6, int(left.sum())]
-    assert result["attacked"]["accuracy"] == pytest.approx((network(final).argmax(1) == labels).double().mean().item())
-    assert result["attacked"]["confidence"] == pytest.approx(network(final).softmax(1).amax(1).mean().item(), rel=1e-5)
+    assert result.attacked.accuracy == pytest.approx((network(final).argmax(1) == labels).double().mean().item())
+    assert result.attacked.confidence == pytest.approx(network(final).softmax(1).amax(1).mean().item(), rel=1e-5)
     assert not any(part.training for part in network.modules())
 
 

@@ -27,6 +27,7 @@ from nas.eval.networks.layout import (
     with_layout,
 )
 from nas.eval.transfer import transfer
+from nas.results import EvalResult, ImageFormat
 
 SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.1, n_test=20, batch_size=12)
 CPU = torch.device("cpu")
@@ -108,9 +109,9 @@ class Straight(nn.Module):
         return self.last(BackwardView.apply(self.conv(x))).flatten(1)
 
 
-def evaluated(network: nn.Module, data: Dataset, outcomes: Any = None) -> dict[str, Any]:
+def evaluated(network: nn.Module, data: Dataset, outcomes: Any = None) -> EvalResult:
     outcomes = InMemoryStore() if outcomes is None else outcomes
-    return evaluate(deepcopy(network), data, SETTINGS, 3, CPU, outcomes).to_json()
+    return evaluate(deepcopy(network), data, SETTINGS, 3, CPU, outcomes)
 
 
 @pytest.mark.parametrize("kind", [LeNet, Images, StandardisedWeights, Volume, Straight])
@@ -124,16 +125,16 @@ def test_what_cannot_run_channels_last_runs_in_ordinary_order(kind: type[nn.Modu
     after = network((x + 0.1 * gradient.sign()).clamp(0, 1))
     clean, stands = logits.argmax(1) == y, (logits.argmax(1) == y) & (after.argmax(1) == y)
     found = evaluated(network, data)
-    assert found["fed"] == {"order": "ordinary", "type": "float32"}
-    assert found["correct"]["clean"] == "".join(map(str, clean.int().tolist()))
-    assert found["correct"]["fgsm"] == "".join(map(str, stands.int().tolist()))
+    assert found.image_format == ImageFormat("ordinary", "float32")
+    assert found.correct["clean"].tolist() == clean.tolist()
+    assert found.correct["fgsm"].tolist() == stands.tolist()
 
 
 def test_what_can_runs_channels_last_as_before(data: Dataset) -> None:
     network = LeNet("reshape").eval()
     kept: Any = InMemoryStore()
     found = evaluated(network, data, kept)
-    assert "fed" not in found
+    assert found.image_format is None, "it is the usual one"
     assert kept.get("door") == {"order": "channels_last", "type": "float32"}
     seen = []
     network.conv.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -217,8 +218,8 @@ def test_a_half_network_is_evaluated(data: Dataset) -> None:
     part = attacked(data, 20)
     right = network((part.images.float() / 255).half()).argmax(1) == part.labels
     found = evaluated(network, data)
-    assert found["fed"] == {"order": "channels_last", "type": "float16"}
-    assert found["correct"]["clean"] == "".join(map(str, right.int().tolist()))
+    assert found.image_format == ImageFormat("channels_last", "float16")
+    assert found.correct["clean"].tolist() == right.tolist()
 
 
 def test_a_network_of_several_types_gets_the_one_it_takes() -> None:
@@ -264,8 +265,8 @@ def scripted() -> dict[str, nn.Module]:
 def test_torchscript_is_attacked_as_the_network_that_it_was(data: Dataset) -> None:
     expected = evaluated(half(torch.float32).eval(), data)
     for name, network in scripted().items():
-        found = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
-        assert found["correct"] == expected["correct"], name
+        found = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())
+        assert found.to_json()["correct"] == expected.to_json()["correct"], name
         assert not any(weight.requires_grad for weight in network.parameters()), name
 
 
@@ -285,8 +286,8 @@ def test_what_cannot_change_its_mode_is_attacked(data: Dataset) -> None:
     one = in_eval_mode(program)
     assert isinstance(one, OneMode)
     assert nn.Sequential(one).eval()[0] is one
-    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
-    assert found["correct"] == evaluated(network, data)["correct"]
+    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore())
+    assert found.to_json()["correct"] == evaluated(network, data).to_json()["correct"]
 
 
 @pytest.mark.slow
@@ -294,8 +295,8 @@ def test_a_program_of_torch_export_is_attacked(data: Dataset) -> None:
     network = half(torch.float32).eval()
     batch = torch.export.Dim("batch", min=1, max=64)
     program: Any = torch.export.export(deepcopy(network), (X,), dynamic_shapes=({0: batch},)).module()
-    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore()).to_json()
-    assert found["correct"] == evaluated(network, data)["correct"]
+    found = evaluate(program, data, SETTINGS, 3, CPU, InMemoryStore())
+    assert found.to_json()["correct"] == evaluated(network, data).to_json()["correct"]
 
 
 class NoGrad(nn.Module):

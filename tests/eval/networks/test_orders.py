@@ -20,6 +20,7 @@ from nas.eval.corruptions import Published
 from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits, class_name_warning
 from nas.eval.networks.orders import order_remark
+from nas.results import EvalResult
 
 CPU = torch.device("cpu")
 NAMES = [str(number) for number in range(12)]
@@ -47,9 +48,9 @@ def dataset(order: str, names: list[str] = NAMES) -> Dataset:
     return Dataset("folder", part, part, part, len(classes), (0.5,) * 3, (0.25,) * 3, tuple(classes))
 
 
-def evaluated(network: nn.Module, data: Dataset, kept: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def evaluated(network: nn.Module, data: Dataset, kept: dict[str, Any] | None = None, **more: Any) -> EvalResult:
     settings = EvalSettings(attacks=["fgsm"], n_test=48, batch_size=20, **more)
-    return evaluate(network, data, settings, 0, CPU, InMemoryStore(kept)).to_json()
+    return evaluate(network, data, settings, 0, CPU, InMemoryStore(kept))
 
 
 @pytest.mark.parametrize("order", ["numeric", "text"])
@@ -57,30 +58,30 @@ def test_the_other_order_is_said_where_it_fits_better(order: str) -> None:
     other = {"numeric": "text", "text": "numeric"}[order]
     data = dataset(order)
     right = evaluated(Reads(order), data)
-    assert (right["clean"], "remarks" in right) == (1, False)
+    assert (right.clean, right.remarks) == (1, [])
     kept: dict[str, Any] = {}
     wrong = evaluated(Reads(other), data, kept)
     same = [ordered(NAMES, order)[k] == ordered(NAMES, other)[k] for k in range(12)]
-    assert wrong["clean"] == sum(same) / 12
-    (sentence,) = wrong["remarks"]
+    assert wrong.clean == sum(same) / 12
+    (sentence,) = wrong.remarks
     assert sentence.startswith(f"{100 * sum(same) / 12:.1f} % of the clean images are right, but 100.0 % would be")
     assert f"data.order={other}" in sentence
-    assert set(wrong["correct"]["clean"]) == {"0", "1"}
-    assert wrong["attacks"]["fgsm"] <= wrong["clean"]
+    assert set(wrong.correct["clean"].tolist()) == {False, True}
+    assert wrong.attacks["fgsm"].accuracy <= wrong.clean
     again = Reads(other)
-    assert evaluated(again, data, dict(kept)) == wrong
+    assert evaluated(again, data, dict(kept)).to_json() == wrong.to_json()
     assert again.calls == 0, "what is kept tells it too"
 
 
 def test_nothing_is_said_where_there_is_one_order() -> None:
     names = [f"class {name}" for name in NAMES]
-    assert "remarks" not in evaluated(Reads("text"), dataset("numeric", names))
-    assert "remarks" not in evaluated(Reads("text"), dataset("numeric", NAMES[:10]))
+    assert evaluated(Reads("text"), dataset("numeric", names)).remarks == []
+    assert evaluated(Reads("text"), dataset("numeric", NAMES[:10])).remarks == []
 
 
 def test_flags_of_before_are_read() -> None:
     kept: dict[str, Any] = {f"clean/{batch}": [1, 0] * size for batch, size in enumerate((10, 10, 4))}
-    assert evaluated(Reads("numeric"), dataset("numeric"), kept)["clean"] == 0.5
+    assert evaluated(Reads("numeric"), dataset("numeric"), kept).clean == 0.5
 
 
 def test_more_than_twice_is_exact() -> None:
@@ -118,14 +119,16 @@ def test_files_that_count_in_the_other_order_are_renumbered(order: str, tmp_path
     _, elsewhere = other_order(data.classes) or ("", [])
     files(tmp_path, torch.tensor(elsewhere)[data.test.labels], data.test.images)
     more = {"corruptions": ["fog"], "corruption_data": str(tmp_path)}
-    found = evaluated(Reads(order), data, **more)["corruptions"]
-    assert (found["mean"], found["clean"], found["clean_images"]) == (1, 1, "the same images")
-    assert "which count the classes in the other order, renumbered" in found["images"]
-    assert "remarks" not in found
+    found = evaluated(Reads(order), data, **more).corruptions
+    assert found is not None
+    assert (found.mean, found.clean, found.clean_images) == (1, 1, "the same images")
+    assert "which count the classes in the other order, renumbered" in found.images
+    assert found.remarks == []
     np.save(tmp_path / "labels.npy", np.tile(data.test.labels.numpy(), 5))
-    found = evaluated(Reads(order), data, **more)["corruptions"]
-    assert found["mean"] == 1
-    assert "renumbered" not in found["images"]
+    found = evaluated(Reads(order), data, **more).corruptions
+    assert found is not None
+    assert found.mean == 1
+    assert "renumbered" not in found.images
 
 
 def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None:
@@ -135,12 +138,13 @@ def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None
     rows = torch.randperm(48, generator=torch.Generator().manual_seed(0))
     files(tmp_path, torch.tensor(elsewhere)[data.test.labels[rows]], data.test.images[rows])
     more = {"corruptions": ["fog"], "corruption_data": str(tmp_path)}
-    found = evaluated(Reads("text"), data, **more)["corruptions"]
-    assert found["mean"] < 0.3
-    (sentence,) = found["remarks"]
+    found = evaluated(Reads("text"), data, **more).corruptions
+    assert found is not None
+    assert found.mean < 0.3
+    (sentence,) = found.remarks
     assert "of the corrupted images are right, but 100.0 % would be" in sentence
-    assert "attacked images" in found["clean_images"]
-    assert all(count <= 5 for count in found["right"])
+    assert "attacked images" in found.clean_images
+    assert all(count <= 5 for count in found.correct_counts)
     plain = Published(str(tmp_path), ["fog"], 12, 4, test=(data.test.images, data.test.labels))
     assert plain.other_order is None
 
