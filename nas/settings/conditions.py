@@ -35,20 +35,20 @@ def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict
 
     A key that a later command will take from the run has an effect.
     """
-    use = Use(reader, settings)
+    needs = Needs(reader, settings)
     reasons: dict[str, str] = {}
     for key in keys:
         section, _, name = key.partition(".")
         if section in reader.later:
             continue
         if not reader.takes(key):
-            reasons[key] = _why_not_taken(use, key)
-        elif section in _RULES and (why := _RULES[section](use, section, name)) is not None:
+            reasons[key] = _why_not_taken(needs, key)
+        elif section in _RULES and (why := _RULES[section](needs, section, name)) is not None:
             reasons[key] = why
     return reasons
 
 
-class Use:
+class Needs:
     """What a command needs with these settings."""
 
     def __init__(self, reader: Reader, settings: Settings) -> None:
@@ -80,113 +80,113 @@ class Use:
             return space.build(space.largest(), **vars(self.settings.model)).body
 
 
-Rule = Callable[[Use, str, str], str | None]  # of section and key: why it has no effect; None if no reason is known
+Rule = Callable[[Needs, str, str], str | None]  # of section and key: why it has no effect; None if no reason is known
 
 
-def _why_not_taken(use: Use, key: str) -> str:
-    instead = use.reader.instead.get(key)
-    takers = either(use.reader.takers(key))
-    return f"in nas {use.reader.command} (only in nas {takers}{'' if instead is None else f'; {instead}'})"
+def _why_not_taken(needs: Needs, key: str) -> str:
+    instead = needs.reader.instead.get(key)
+    takers = either(needs.reader.takers(key))
+    return f"in nas {needs.reader.command} (only in nas {takers}{'' if instead is None else f'; {instead}'})"
 
 
-def _data(use: Use, section: str, name: str) -> str | None:
-    chosen = use.settings.data.name
-    if name in ("resize", "crop_share", "interpolation") and LOADERS.get(chosen)(use.settings.data).size is None:
+def _data(needs: Needs, section: str, name: str) -> str | None:
+    chosen = needs.settings.data.name
+    if name in ("resize", "crop_share", "interpolation") and LOADERS.get(chosen)(needs.settings.data).size is None:
         return "without data.size"
-    if name == "crop_share" and use.settings.data.resize == SQUASH:
+    if name == "crop_share" and needs.settings.data.resize == SQUASH:
         return f"with data.resize={SQUASH}"
     if name not in ("root", "download", "order") or may_read(LOADERS.get(chosen), name):
         return None
     return f"with data.name={chosen} (only with {either(readers(LOADERS.components, name))})"
 
 
-def _search(use: Use, section: str, name: str) -> str | None:
-    strategy = use.settings.strategy.name
-    if use.supernet:
+def _search(needs: Needs, section: str, name: str) -> str | None:
+    strategy = needs.settings.strategy.name
+    if needs.supernet:
         return f"with strategy.name={strategy}, which trains a supernet"
     if name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
         return f"with strategy.name={strategy}, which uses none"
     return None
 
 
-def _supernet(use: Use, section: str, name: str) -> str | None:
+def _supernet(needs: Needs, section: str, name: str) -> str | None:
     names = either(SUPERNET_STRATEGIES.names())
-    return None if use.supernet else f"with strategy.name={use.settings.strategy.name} (only with {names})"
+    return None if needs.supernet else f"with strategy.name={needs.settings.strategy.name} (only with {names})"
 
 
-def _tables(use: Use, section: str, name: str) -> str | None:
-    given = name != "dataset" or use.settings.tables.given()
+def _tables(needs: Needs, section: str, name: str) -> str | None:
+    given = name != "dataset" or needs.settings.tables.given()
     return None if given else "without a table (tables.robustness, tables.accuracy, ...)"
 
 
-def _latency(use: Use, section: str, name: str) -> str | None:
-    measured = LATENCY in use.constrained or "latency" in use.metrics.values()
+def _latency(needs: Needs, section: str, name: str) -> str | None:
+    measured = LATENCY in needs.constrained or "latency" in needs.metrics.values()
     return None if measured else "without latency among the objectives or constraints"
 
 
-def _predicted(use: Use, section: str, name: str) -> str | None:
-    return None if "predicted" in use.metrics.values() else "without predicted among the objectives"
+def _predicted(needs: Needs, section: str, name: str) -> str | None:
+    return None if "predicted" in needs.metrics.values() else "without predicted among the objectives"
 
 
-def _strategy(use: Use, section: str, name: str) -> str | None:
-    options = use.settings.strategy
-    kind: Any = SUPERNET_STRATEGIES if use.supernet else STRATEGIES
+def _strategy(needs: Needs, section: str, name: str) -> str | None:
+    options = needs.settings.strategy
+    kind: Any = SUPERNET_STRATEGIES if needs.supernet else STRATEGIES
     condition = conditions_of(kind.get(options.name)).get(name)
-    if use.supernet and name == "validation_images" and use.settings.data.validation == 0:
+    if needs.supernet and name == "validation_images" and needs.settings.data.validation == 0:
         return "with data.validation=0, which withholds none"
-    holds = condition is None or condition.holds(options, SPACES.get(use.settings.space)())
+    holds = condition is None or condition.holds(options, SPACES.get(needs.settings.space)())
     return None if condition is None or holds else condition.why(options)
 
 
-def _scoring(use: Use, section: str, name: str) -> str | None:
-    needed = any(PROXIES.get(proxy).needs == "network" for proxy in use.proxies)
+def _scoring(needs: Needs, section: str, name: str) -> str | None:
+    needed = any(PROXIES.get(proxy).needs == "network" for proxy in needs.proxies)
     return None if needed else "without a proxy that looks at a network"
 
 
-def _proxies(use: Use, section: str, name: str) -> str | None:
+def _proxies(needs: Needs, section: str, name: str) -> str | None:
     proxy = name.partition(".")[0]
-    return None if proxy in use.proxies else f"where the proxy {proxy} is not used"
+    return None if proxy in needs.proxies else f"where the proxy {proxy} is not used"
 
 
-def _training(use: Use, section: str, name: str) -> str | None:
-    if section == "label" and not use.labels:
+def _training(needs: Needs, section: str, name: str) -> str | None:
+    if section == "label" and not needs.labels:
         return "without a trained: objective (search.objective=trained:fgsm)"
-    if (section, name) == ("train", "method") and use.reader.takes("run.trainings"):
+    if (section, name) == ("train", "method") and needs.reader.takes("run.trainings"):
         return "in nas run, where run.trainings says how networks are trained"
-    settings = use.settings.label if section == "label" else use.settings.train
+    settings = needs.settings.label if section == "label" else needs.settings.train
     condition = of_train.CONDITIONS.get(name)
     if condition is not None and not condition.holds(settings):
         return condition.why(settings)
-    methods = [settings.method] if section == "label" else use.reader.trainings(use.settings)
+    methods = [settings.method] if section == "label" else needs.reader.trainings(needs.settings)
     if name in of_train.METHOD_KEYS and not any(of_train.method_uses(method, name) for method in methods):
-        where = "run.trainings" if section == "train" and use.reader.takes("run.trainings") else f"{section}.method"
+        where = "run.trainings" if section == "train" and needs.reader.takes("run.trainings") else f"{section}.method"
         return f"with {where}={','.join(methods)} (only with {either(of_train.methods_using(name))})"
-    validated = use.settings.data.validation > 0
+    validated = needs.settings.data.validation > 0
     if name in of_train.METHOD_KEYS and not any(of_train.method_uses(method, name, validated) for method in methods):
         return "with data.validation=0, which leaves no images to validate on"
-    if name == "drop_path" and not hasattr(use.body, "drop_path"):
-        return f"with space={use.settings.space}, whose networks have no drop-path"
+    if name == "drop_path" and not hasattr(needs.body, "drop_path"):
+        return f"with space={needs.settings.space}, whose networks have no drop-path"
     if name == "auxiliary_weight":
-        if not hasattr(use.body, "with_auxiliary"):
-            return f"with space={use.settings.space}, whose networks have no auxiliary head"
-        if getattr(use.settings.model, "auxiliary", None) is False:
+        if not hasattr(needs.body, "with_auxiliary"):
+            return f"with space={needs.settings.space}, whose networks have no auxiliary head"
+        if getattr(needs.settings.model, "auxiliary", None) is False:
             return "without model.auxiliary=true"
     return None
 
 
-def _evaluation(use: Use, section: str, name: str) -> str | None:
-    views = [use.reader.narrowed(use.settings.eval)]
-    if use.labels:
-        views.append(judging(use.labels, use.settings.eval))
+def _evaluation(needs: Needs, section: str, name: str) -> str | None:
+    views = [needs.reader.narrowed(needs.settings.eval)]
+    if needs.labels:
+        views.append(judging(needs.labels, needs.settings.eval))
     condition = of_eval.CONDITIONS.get(name)
     if condition is None or any(condition.holds(view) for view in views):
         return None
     return condition.why(views[0])
 
 
-def _workers(use: Use, section: str, name: str) -> str | None:
-    if name in ("address", "gpus") and use.settings.executor.name != RAY:
-        return f"with executor={use.settings.executor.name} (only with {RAY})"
+def _workers(needs: Needs, section: str, name: str) -> str | None:
+    if name in ("address", "gpus") and needs.settings.executor.name != RAY:
+        return f"with executor={needs.settings.executor.name} (only with {RAY})"
     return None
 
 

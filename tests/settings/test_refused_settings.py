@@ -219,5 +219,5 @@ def test_the_network_is_looked_at_only_where_a_key_needs_it(monkeypatch: pytest.
     def refused(self: Any) -> Any:
         raise AssertionError("no key asks for it")
 
-    monkeypatch.setattr(conditions.Use, "body", property(refused))
+    monkeypatch.setattr(conditions.Needs, "body", property(refused))
     command_line.load(reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])
