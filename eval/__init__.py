@@ -1,7 +1,7 @@
 """Attack evaluation: attacks from the field's libraries, accuracies with intervals, the harmonic robustness score."""
 
+from nas.core.statistics.intervals import wilson
 from nas.core.statistics.paired import Paired, mcnemar, paired_bootstrap, paired_difference
-from nas.core.statistics.proportions import wilson
 from nas.eval.attacks import ATTACKS, Attack
 from nas.eval.evaluation import evaluate
 from nas.eval.metrics import hrs, worst_case

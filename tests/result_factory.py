@@ -15,7 +15,7 @@ import numpy as np
 
 from nas import results
 from nas.core.goal import Goal
-from nas.core.statistics.proportions import wilson
+from nas.core.statistics.intervals import wilson
 from nas.eval.metrics import hrs
 from nas.results import AttackResult, EvalResult, FoundArchitecture, Interval, RunResult, SearchResult
 

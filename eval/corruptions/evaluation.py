@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.core.errors import InputError
 from nas.core.logits import finite
 from nas.core.optimisation.perturb import eval_mode
-from nas.core.statistics.proportions import clustered_interval
+from nas.core.statistics.intervals import clustered_interval
 from nas.core.storage.base import FactStore
 from nas.core.storage.memory import InMemoryStore
 from nas.eval.attack_runner import Tick, flags_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nas.core.statistics.proportions import wilson
+from nas.core.statistics.intervals import wilson
 from nas.results import Correct, Interval
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 MAX_CHARACTERS = 500  # of a reason
 COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)")  # escape sequences of terminals
-ENDS = ".!?"
+SENTENCE_ENDS = ".!?"
 FORBIDDEN = re.compile(r"Unsupported (?:global: GLOBAL|class) (\S+)")  # torch's message about objects in a file
 FILE = "it"  # how a reason refers to the file that could not be read
 SCRIPT = "TorchScript"
@@ -23,7 +23,7 @@ def plain(text: str) -> str:
 def sentence(text: str) -> str:
     """`text` on one line with a mark at its end, so that another sentence can follow."""
     line = plain(text)
-    return line if line.endswith(tuple(ENDS)) else f"{line.rstrip(':;,')}."
+    return line if line.endswith(tuple(SENTENCE_ENDS)) else f"{line.rstrip(':;,')}."
 
 
 def failures_in_words(failures: Iterable[tuple[str, str | None]], folder: Path) -> str:
@@ -61,5 +61,5 @@ def _shortened(text: str) -> str:
     """The first sentences of `text` that fit; if not even one fits, its first words."""
     if len(text) <= MAX_CHARACTERS:
         return text
-    end = max(text.rfind(f"{mark} ", 0, MAX_CHARACTERS) for mark in ENDS)
+    end = max(text.rfind(f"{mark} ", 0, MAX_CHARACTERS) for mark in SENTENCE_ENDS)
     return text[: end + 1] if end > 0 else f"{text[:MAX_CHARACTERS].rpartition(' ')[0]} …"

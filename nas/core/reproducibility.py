@@ -11,15 +11,18 @@ import torch
 
 from nas.core.errors import InputError
 
-WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-FIXED = ":4096:8"  # eight buffers of 4 MiB; cuBLAS is deterministic with buffers of a fixed size
-WORDS = "deterministic implementation"  # part of torch's message about an operation without one
+WORKSPACE_VARIABLE = "CUBLAS_WORKSPACE_CONFIG"
+FIXED_WORKSPACE = ":4096:8"  # eight buffers of 4 MiB; cuBLAS is deterministic with buffers of a fixed size
+NO_SUCH_KERNEL = "deterministic implementation"  # part of torch's message about an operation without one
 
 
 def make_deterministic() -> None:
     """Make this process use only deterministic kernels. Call it before the first use of a GPU."""
-    if os.environ.get(WORKSPACE) not in (FIXED, ":16:8"):  # the two values with which cuBLAS is deterministic
-        os.environ[WORKSPACE] = FIXED
+    if os.environ.get(WORKSPACE_VARIABLE) not in (
+        FIXED_WORKSPACE,
+        ":16:8",
+    ):  # the two values with which cuBLAS is deterministic
+        os.environ[WORKSPACE_VARIABLE] = FIXED_WORKSPACE
     torch.use_deterministic_algorithms(True)
 
 
@@ -29,7 +32,7 @@ def nondeterminism_as_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if WORDS not in str(error):
+        if NO_SUCH_KERNEL not in str(error):
             raise
         operation = str(error).split()[0]
         raise InputError(

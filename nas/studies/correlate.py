@@ -18,6 +18,7 @@ from nas.core.io.files import csv_text
 from nas.core.io.records import Record
 from nas.core.registry import suggest
 from nas.core.statistics import ranks
+from nas.core.statistics.intervals import percentile_interval
 from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, Collection
 
@@ -168,7 +169,7 @@ class _Rankings:
         """Of a row with a column, in the order of `NUMBERS`."""
         kendall = float(np.mean([ranks.kendall(self.rows[row], level) for level in self.columns[column]]))
         spearman, partial = (
-            [measure(self.point, row, column), *ranks.percentile_interval(measure(self.draws, row, column))]
+            [measure(self.point, row, column), *percentile_interval(measure(self.draws, row, column))]
             for measure in (self._spearman, self._partial)
         )
         return list(map(_number, [*spearman, kendall, *partial]))
@@ -184,7 +185,7 @@ class _Rankings:
                 self._spearman(matrix, row, column) - self._spearman(matrix, beside, column)
                 for matrix in (self.point, self.draws)
             )
-            by_column[name] = RhoDifference(*map(_number, (value, *ranks.percentile_interval(draws))))
+            by_column[name] = RhoDifference(*map(_number, (value, *percentile_interval(draws))))
         return by_column
 
     def _spearman(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:

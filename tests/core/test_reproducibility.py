@@ -11,21 +11,27 @@ import torch
 
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings, executor_for
-from nas.core.reproducibility import FIXED, WORKSPACE, Deterministic, make_deterministic, nondeterminism_as_errors
+from nas.core.reproducibility import (
+    FIXED_WORKSPACE,
+    WORKSPACE_VARIABLE,
+    Deterministic,
+    make_deterministic,
+    nondeterminism_as_errors,
+)
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(WORKSPACE, raising=False)
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
     threads = torch.get_num_threads()
     yield
-    os.environ.pop(WORKSPACE, None)
+    os.environ.pop(WORKSPACE_VARIABLE, None)
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
 
 
 def state(item: int) -> tuple[int, bool, str | None]:
-    return os.getpid(), torch.are_deterministic_algorithms_enabled(), os.environ.get(WORKSPACE)
+    return os.getpid(), torch.are_deterministic_algorithms_enabled(), os.environ.get(WORKSPACE_VARIABLE)
 
 
 def without_kernel(item: int) -> None:
@@ -42,7 +48,7 @@ def test_it_is_in_force_where_the_work_is_done(workers: int, asked: bool) -> Non
     settings = ExecutorSettings(workers=workers, deterministic=asked)
     with executor_for(state, settings, "cpu") as executor:
         found = [done.result for done in executor.map(enumerate([0, 1]))]
-    assert [one[1:] for one in found if one] == [(asked, FIXED if asked else None)] * 2
+    assert [one[1:] for one in found if one] == [(asked, FIXED_WORKSPACE if asked else None)] * 2
     assert all((one is not None and one[0] == os.getpid()) == (workers == 1) for one in found)
     assert torch.are_deterministic_algorithms_enabled() == asked  # this process computes too
 
@@ -65,10 +71,10 @@ def test_other_failures_stay_what_they_are() -> None:
 
 
 def test_a_choice_of_the_user_is_kept_where_it_is_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
-    for before, after in ((":16:8", ":16:8"), (":0:0", FIXED)):
-        monkeypatch.setenv(WORKSPACE, before)
+    for before, after in ((":16:8", ":16:8"), (":0:0", FIXED_WORKSPACE)):
+        monkeypatch.setenv(WORKSPACE_VARIABLE, before)
         make_deterministic()
-        assert os.environ[WORKSPACE] == after
+        assert os.environ[WORKSPACE_VARIABLE] == after
 
 
 def test_nothing_else_changes() -> None:

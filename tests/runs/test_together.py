@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from nas.core.errors import InputError
-from nas.core.reproducibility import WORKSPACE
+from nas.core.reproducibility import WORKSPACE_VARIABLE
 from nas.runs import torchrun
 from nas.settings.schema import load
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(WORKSPACE, raising=False)
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
     yield
-    os.environ.pop(WORKSPACE, None)
+    os.environ.pop(WORKSPACE_VARIABLE, None)
     torch.use_deterministic_algorithms(False)
 
 
@@ -42,7 +42,7 @@ def test_followers_use_deterministic_kernels_where_asked(monkeypatch: pytest.Mon
     monkeypatch.setattr(torchrun, "train", lambda *_: seen.append(torch.are_deterministic_algorithms_enabled()))
     torchrun.run_follower()
     assert seen == [asked]
-    assert (WORKSPACE in os.environ) == asked
+    assert (WORKSPACE_VARIABLE in os.environ) == asked
 
 
 def test_an_operation_without_such_a_kernel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

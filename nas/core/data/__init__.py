@@ -2,6 +2,17 @@
 
 from nas.core.data.dataset import Dataset, Split, attacked
 from nas.core.data.loading import LOADERS, load, located, shape_of
-from nas.core.data.settings import ALL, BEFORE, DataSettings
+from nas.core.data.settings import ALL, EARLIER_DEFAULTS, DataSettings
 
-__all__ = ["ALL", "BEFORE", "LOADERS", "DataSettings", "Dataset", "Split", "attacked", "load", "located", "shape_of"]
+__all__ = [
+    "ALL",
+    "EARLIER_DEFAULTS",
+    "LOADERS",
+    "DataSettings",
+    "Dataset",
+    "Split",
+    "attacked",
+    "load",
+    "located",
+    "shape_of",
+]

@@ -11,7 +11,7 @@ from nas.core.data.resize import SQUASH, Resizing
 from nas.core.io.records import Json
 
 OBLONG, TURNED, TRANSPARENT = 1, 2, 4  # bits, for one image
-LOW = 128  # of 256 levels; photographs reach the highest
+LOW_LEVEL = 128  # of 256 levels; photographs reach the highest
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Seen:
         if not self.levels:
             return
         for name, level in (("training", max(self.levels[:2])), ("test", self.levels[2])):
-            if 0 <= level < LOW:
+            if 0 <= level < LOW_LEVEL:
                 yield (
                     f"The largest level of the {name} images is {level}, of 255: nearly black. Where levels were "
                     f"stored as 0..{level}, scale them to 0..255 before they are saved."

@@ -12,9 +12,10 @@ from nas.core.data.resize import INTERPOLATIONS, RESIZES, SQUASH
 from nas.core.errors import InputError
 from nas.core.registry import suggest
 
-SMALLEST, LARGEST = 4, 1024
+SMALLEST_SIZE = 4
+LARGEST_SIZE = 1024
 PART, ALL = TESTS = ("part", "all")  # data.test
-BEFORE = {"order": TEXT}  # meaning of a setting that a run or checkpoint of before 0.3.0 does not have
+EARLIER_DEFAULTS = {"order": TEXT}  # meaning of a setting that a run or checkpoint of before 0.3.0 does not have
 
 
 @dataclass
@@ -67,9 +68,9 @@ class DataSettings:
             return
         if isinstance(self.size, bool) or not isinstance(self.size, int):
             raise InputError(f"Expected data.size to be a whole number of pixels but got {self.size!r}.")
-        if not SMALLEST <= self.size <= LARGEST:
+        if not SMALLEST_SIZE <= self.size <= LARGEST_SIZE:
             raise InputError(
-                f"Expected data.size between {SMALLEST} and {LARGEST} pixels but got {self.size}; "
+                f"Expected data.size between {SMALLEST_SIZE} and {LARGEST_SIZE} pixels but got {self.size}; "
                 "choose another or leave it out."
             )
 

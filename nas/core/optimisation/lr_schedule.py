@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-ONE_CYCLE_START, ONE_CYCLE_END = 25.0, 1e4  # peak / first rate, first rate / last rate: torch's defaults
+ONE_CYCLE_START = 25.0  # peak / first rate, torch's default
+ONE_CYCLE_END = 1e4  # first rate / last rate, torch's default
 
 
 def cosine(step: int, total: int, start: float, end: float) -> float:

@@ -24,7 +24,9 @@ from nas.core.optimisation.ema import ModelEMA
 from nas.core.optimisation.task import LoopState, Metrics, Plan, Progress, TrainingTask
 from nas.core.seeds import derive
 
-BEST, FINAL, LAST = "best.pt", "final.pt", "last.pt"  # files in the folder of a training
+BEST = "best.pt"  # these files are in the folder of a training
+FINAL = "final.pt"
+LAST = "last.pt"
 FORMAT = 2  # of last.pt; raise it if the content changes its meaning
 
 

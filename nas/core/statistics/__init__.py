@@ -1,1 +1,1 @@
-"""Statistics of every kind: intervals of proportions, paired tests, tests over repetitions, rank correlations."""
+"""Statistics: confidence intervals, paired tests, tests over repetitions, rank correlations."""

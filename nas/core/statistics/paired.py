@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.core.statistics.proportions import wilson
+from nas.core.statistics.intervals import percentile_interval, wilson
 
-TAIL = 2.5  # percent of the resamples on either side of a 95 % interval
 SIGNIFICANCE = 0.05  # a difference is significant if its p-value, corrected by `holm`, is below this level
 
 
@@ -98,10 +97,10 @@ def paired_bootstrap(a: Sequence[bool], b: Sequence[bool], seed: int = 0, resamp
     shares = [pairs.only_a / n, pairs.only_b / n, (pairs.both + pairs.neither) / n]
     drawn = np.random.default_rng(seed).multinomial(n, shares, size=resamples)  # (resamples, 3)
     differences = drawn[:, 0] - drawn[:, 1]  # in images
-    low, high = np.percentile(differences, (TAIL, 100 - TAIL)) / n
+    low, high = percentile_interval(differences)
     tail = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
     p = min(1.0, 2 * (1 + int(tail)) / (resamples + 1))
-    return Bootstrapped((pairs.only_a - pairs.only_b) / n, float(low), float(high), p)
+    return Bootstrapped((pairs.only_a - pairs.only_b) / n, float(low) / n, float(high) / n, p)
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:

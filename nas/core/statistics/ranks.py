@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-LEVEL = 0.95
+from nas.core.statistics.intervals import percentile_interval
+
 DEGENERATE = 1e-10  # smallest 1 - r**2 at which something of the ranking is left once the third variable is given
 
 
@@ -79,14 +80,6 @@ def bootstrap_spearman(
         times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)[member]
         found[number] = _pearson(first.ranks(times), second.ranks(times), times)
     return found
-
-
-def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of the 95 % percentile interval along the first axis; NaN where every draw is NaN."""
-    tail = 50 * (1 - LEVEL)
-    nothing = np.isnan(draws).all(axis=0)
-    low, high = np.nanpercentile(np.where(nothing, 0.0, draws), (tail, 100 - tail), axis=0)
-    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
 
 
 def spearman_difference(

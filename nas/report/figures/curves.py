@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.core.goal import Goal
-from nas.core.statistics.proportions import wilson
+from nas.core.statistics.intervals import wilson
 from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
+from nas.core.statistics.intervals import wilson
 from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap, paired_difference
-from nas.core.statistics.proportions import wilson
 
 RESAMPLES = 200_000
 

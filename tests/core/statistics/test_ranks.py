@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from nas.core.statistics.intervals import percentile_interval
 from nas.core.statistics.ranks import (
     Estimate,
     bootstrap_spearman,
     kendall,
     partial,
-    percentile_interval,
     spearman,
     spearman_difference,
     spearman_matrix,
@@ -147,13 +147,6 @@ def test_the_interval_covers_the_truth(rng: np.random.Generator) -> None:
         assert found.low <= found.value <= found.high
         covered += found.low <= truth <= found.high
     assert 0.88 <= covered / 150 <= 0.99
-
-
-def test_percentiles_are_taken_along_the_resamples() -> None:
-    draws = np.stack([np.arange(1001.0), np.full(1001, np.nan)], axis=1)
-    low, high = percentile_interval(draws)
-    np.testing.assert_allclose([low[0], high[0]], [25, 975])
-    assert np.isnan([low[1], high[1]]).all()
 
 
 def test_a_paired_difference_is_sharper_than_two_intervals(rng: np.random.Generator) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
-from nas.core.statistics.proportions import clustered_interval
+from nas.core.statistics.intervals import clustered_interval
 from nas.eval import wilson
 from nas.eval.corruptions.scores import Baseline, read_baseline, relative_errors, summary
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 NUMERIC, TEXT = ORDERS = ("numeric", "text")  # data.order
-_WHOLE = re.compile(r"-?\d+")
+_WHOLE_NUMBER = re.compile(r"-?\d+")
 
 
 def composed(name: str) -> str:
@@ -17,7 +17,7 @@ def composed(name: str) -> str:
 
 def are_numbers(names: Iterable[str]) -> bool:
     """Whether every name is a whole number, possibly with leading zeros or a minus sign."""
-    return all(_WHOLE.fullmatch(name) for name in names)
+    return all(_WHOLE_NUMBER.fullmatch(name) for name in names)
 
 
 def ordered(names: Iterable[str], order: str) -> list[str]:

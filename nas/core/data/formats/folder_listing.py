@@ -12,7 +12,9 @@ from nas.core.data.formats.class_order import TEXT, composed, ordered, other_ord
 from nas.core.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
-TRAIN, TEST, UNUSED = "train", "test", ("val", "valid", "validation")
+TRAIN = "train"
+TEST = "test"
+UNUSED = ("val", "valid", "validation")
 ARCHIVER = "__MACOSX"  # added to a .zip by macOS; its files look like images but are none
 MAX_NAMED = 5  # classes or suffixes in one sentence
 

@@ -28,7 +28,8 @@ _LARGE_FILE_BYTES = 16_384  # one thread decodes images of 900 bytes twice as fa
 MAX_PIXELS = 2**26  # of an image before it is resized: a small file can claim billions
 GLANCE_IMAGES = 200  # evenly spaced
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF
+ORIENTATION = 0x0112  # tag of EXIF
+UPRIGHT = 1
 
 
 class ImageFolder(Loader):

@@ -1,5 +1,7 @@
-"""Confidence intervals of accuracies. Their formulas stand here: SciPy's module of statistics takes half a second to
-import, and every evaluation needs an interval.
+"""Confidence intervals of 95 %: of a proportion, of the mean of clustered outcomes, and from resamples.
+
+The formulas are written out: SciPy's module of statistics takes half a second to import, and every evaluation needs an
+interval.
 """
 
 from __future__ import annotations
@@ -8,7 +10,10 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist, fmean, stdev
 
-Z = NormalDist().inv_cdf(0.975)  # 1.96: an interval of ±Z standard errors covers 95 %
+import numpy as np
+
+LEVEL = 0.95
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)  # 1.96
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
@@ -38,3 +43,11 @@ def clustered_interval(correct: Sequence[int], versions: int) -> tuple[float, fl
         return wilson(round(mean * n), n)
     half = Z * stdev(shares) / math.sqrt(n)
     return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of the 95 % percentile interval along the first axis; NaN where every draw is NaN."""
+    tail = 50 * (1 - LEVEL)
+    nothing = np.isnan(draws).all(axis=0)
+    low, high = np.nanpercentile(np.where(nothing, 0.0, draws), (tail, 100 - tail), axis=0)
+    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
