@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.core import config
-from nas.core.data import EARLIER_DEFAULTS
+from nas.core.data import EARLIER_DATA_DEFAULTS
 from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
@@ -67,7 +67,7 @@ def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tupl
     begun = None if run is None else config_or_warning(run, "The attacks are the default ones, not those of that run.")
     values = {} if begun is None else begun.settings_elsewhere()
     values = config.merge(
-        values, {"space": trained.space, "model": trained.settings, "data": {**EARLIER_DEFAULTS, **trained.data}}
+        values, {"space": trained.space, "model": trained.settings, "data": {**EARLIER_DATA_DEFAULTS, **trained.data}}
     )
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"

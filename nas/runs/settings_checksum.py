@@ -7,7 +7,7 @@ from typing import Any
 from nas.core import config, provenance
 from nas.core.config import Values
 from nas.core.config.conditions import may_read
-from nas.core.data import EARLIER_DEFAULTS, LOADERS
+from nas.core.data import EARLIER_DATA_DEFAULTS, LOADERS
 from nas.core.io.records import Json
 from nas.settings.schema import Settings
 
@@ -18,7 +18,7 @@ CHANGEABLE = (  # nothing that a result depends on
 PLACES = ("name", "run.dir", "data.download")  # settings about where files are; no number depends on them
 EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the value that they used
     "data.validation": 0.1,
-    "data.order": EARLIER_DEFAULTS["order"],
+    "data.order": EARLIER_DATA_DEFAULTS["order"],
     "data.resize": "squash",
     "data.crop_share": 0.875,
     "data.interpolation": "bilinear",
@@ -40,7 +40,7 @@ def provenance_of(settings: Settings) -> Json:
     """
     values = config.plain(settings)
     left_out = [key for key, before in EARLIER_DEFAULTS.items() if _value(values, key) == before]
-    left_out += [f"data.{key}" for key in EARLIER_DEFAULTS if not may_read(LOADERS.get(settings.data.name), key)]
+    left_out += [f"data.{key}" for key in EARLIER_DATA_DEFAULTS if not may_read(LOADERS.get(settings.data.name), key)]
     return {
         "seed": settings.seed,
         "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *left_out)),
@@ -59,5 +59,5 @@ def with_earlier_defaults(settings: Values) -> Values:
     data = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(data, dict):
         return settings
-    missing = {key: value for key, value in EARLIER_DEFAULTS.items() if key not in data}
+    missing = {key: value for key, value in EARLIER_DATA_DEFAULTS.items() if key not in data}
     return {**settings, "data": {**data, **missing}}

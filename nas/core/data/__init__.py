@@ -2,11 +2,11 @@
 
 from nas.core.data.dataset import Dataset, Split, attacked
 from nas.core.data.loading import LOADERS, load, located, shape_of
-from nas.core.data.settings import ALL, EARLIER_DEFAULTS, DataSettings
+from nas.core.data.settings import ALL, EARLIER_DATA_DEFAULTS, DataSettings
 
 __all__ = [
     "ALL",
-    "EARLIER_DEFAULTS",
+    "EARLIER_DATA_DEFAULTS",
     "LOADERS",
     "DataSettings",
     "Dataset",

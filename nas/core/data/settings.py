@@ -15,7 +15,7 @@ from nas.core.registry import suggest
 SMALLEST_SIZE = 4
 LARGEST_SIZE = 1024
 PART, ALL = TESTS = ("part", "all")  # data.test
-EARLIER_DEFAULTS = {"order": TEXT}  # meaning of a setting that a run or checkpoint of before 0.3.0 does not have
+EARLIER_DATA_DEFAULTS = {"order": TEXT}  # meaning of a setting that a run or checkpoint of before 0.3.0 does not have
 
 
 @dataclass
