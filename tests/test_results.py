@@ -197,3 +197,23 @@ def test_results_with_arrays_are_equal_where_all_is() -> None:
     assert make.evaluation(RIGHT) != make.evaluation({**RIGHT, "fgsm": "1000"})
     assert make.evaluation(RIGHT) != 1
     assert make.whole_run([make.evaluation(RIGHT)]) != make.whole_run([make.evaluation(RIGHT, name="random-pgd")])
+
+
+def test_a_trained_network_knows_its_accuracies_after_each_epoch() -> None:
+    history = [{"epoch": epoch, "train_loss": 2.0, "val_clean_accuracy": epoch / 10} for epoch in (1, 2, 3)]
+    trained = results.TrainedModel(
+        checkpoint="best.pt",
+        final_checkpoint="final.pt",
+        arch="a",
+        epochs=3,
+        chosen_epoch=2,
+        history=history,
+        seconds=1.0,
+    )
+    assert [trained.validation(epoch) for epoch in (1, 2, 3)] == [
+        {"val_clean_accuracy": value} for value in (0.1, 0.2, 0.3)
+    ]
+
+
+def test_what_stands_for_no_count_is_no_count() -> None:
+    assert results.NOT_COUNTED < 0

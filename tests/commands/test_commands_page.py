@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import result_factory
 
 import nas.commands
 from nas.cli import main
@@ -21,6 +22,7 @@ from nas.commands.base import Command, Output, RunCommand
 from nas.commands.transfer import Transfer
 from nas.core import registry
 from nas.core.errors import InputError
+from nas.results import FoundArchitecture, PercentileRank
 from nas.runs import run_files
 from nas.search_spaces import NASBench201
 
@@ -112,3 +114,16 @@ def test_every_command_is_given_what_it_declares(name: str) -> None:
         inspect.signature(kind.call).bind(kind(), Output(), **given)
     assert (inspect.getdoc(kind) or "").strip()
     assert f"`nas {kind.cli_name()}" in (sys.modules[kind.__module__].__doc__ or "")
+
+
+def test_every_command_has_a_place_of_its_own_in_the_help() -> None:
+    places = [command.place for command in COMMANDS.components.values()]
+    assert len(set(places)) == len(places)
+
+
+def test_the_summary_of_a_search_says_where_the_best_stands_in_tables() -> None:
+    ranks = {"clean": PercentileRank(0.75, 62.5), "fgsm@8": PercentileRank(None, None)}
+    top = [FoundArchitecture(CELL, CELL, {"croze": 1.0}, ranks)]
+    lines = COMMANDS.get("search")().summary(Path("runs/a"), result_factory.searched(top=top))
+    assert any("clean 0.75 (62.5)" in line for line in lines)
+    assert not any("fgsm" in line for line in lines)

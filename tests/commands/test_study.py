@@ -54,6 +54,9 @@ def test_means_deviations_and_tests() -> None:
     assert metrics["clean"].sd == pytest.approx(0.05)
     assert metrics["hrs:pgd20"].values[1] == pytest.approx(2 * 0.85 * 0.5 / 1.35)
     assert (found.seeds, found.runs) == ([0, 1, 2], ["seed-0", "seed-1", "seed-2"])
+    entries = [one.models[0] for one in results()]
+    assert found.models[0].archs == [one.arch for one in entries]
+    assert found.models[0].params == [one.params for one in entries]
     assert found.seconds == {"search": 6.0, "total": 15.0}
     tests = {row.metric: row for row in found.tests}
     assert set(tests) == {"clean", "pgd20", "hrs:pgd20"}

@@ -16,6 +16,7 @@ from names_and_types import TRANSFER, wrong
 from nas.cli.main import run_command
 from nas.core.data import DataSettings
 from nas.core.io import checkpoint
+from nas.core.storage.sqlite import SqliteStore
 from nas.eval.model_source import ModelSource
 from nas.results import TransferResult
 from nas.runs.given_model import GivenModel
@@ -108,6 +109,9 @@ def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: p
     assert result["norm"] == "Linf"
     assert [check["name"] for check in result["checks"]] == ["transfer", "transfer"]
     assert json.loads((run / "result.json").read_text()) == result
+    with SqliteStore(run / "store.sqlite") as store:
+        progress = [store.get(f"progress/{name}")[:2] for name in called]
+    assert all(done == total > 1 for done, total in progress)
 
     (run / "result.json").unlink()
     again = printed(capfd, "resume", str(run))

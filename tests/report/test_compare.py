@@ -14,6 +14,7 @@ import result_factory as make_result
 from markupsafe import escape
 from report_pages import check_well_formed, text_of
 
+from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.core.statistics.paired import holm
 from nas.core.storage.sqlite import SqliteStore
@@ -253,3 +254,15 @@ def test_json_has_the_comparison(make: Maker) -> None:
     assert {"first", "second", "metric", "difference", "interval", "p", "exact", "corrected", "shown"} <= set(
         plain["differences"][0]
     )
+
+
+def test_the_report_of_one_run_compares_nothing_unless_that_is_asked_for(
+    make: Maker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make.whole("whole", [entry("best-pgd", 0.9, 1), entry("random-pgd", 0.8, 2)])
+    assert run_command(["report", str(run)]) == 0
+    assert "comparison" not in capfd.readouterr().out
+    assert not (tmp_path / "comparison.html").exists()
+    assert run_command(["report", str(run), "--out", str(tmp_path / "mine.html")]) == 0
+    assert "comparison: " in capfd.readouterr().out
+    assert (tmp_path / "mine.html").exists()

@@ -1,6 +1,6 @@
 """`nas run CONFIG seeds=N`: the whole run once per seed, and a summary of the repetitions.
 
-Each repetition is a run of its own in `seed-<seed>` of the study's folder; a failures_in_words study goes on with `nas
+Each repetition is a run of its own in `seed-<seed>` of the study's folder; a stopped study goes on with `nas
 resume`.
 """
 
