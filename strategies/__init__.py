@@ -1,4 +1,4 @@
-"""How to look: ask–tell search strategies, and the proxies that tell what an untrained network promises."""
+"""Ask–tell search strategies, and the proxies that score untrained networks."""
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.strategies.base import Goal, Hints, Strategy

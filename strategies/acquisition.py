@@ -1,11 +1,11 @@
-"""Acquisition functions: what a candidate is worth by its prediction (mean, sd); the larger, the sooner it is asked."""
+"""Acquisition functions of the prediction (mean, sd) of a candidate; the larger the value, the sooner it is asked."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.special import erfcx, ndtr
 
-FAR = 100.0  # standard deviations below the best from which the series of the logarithm is exact to 1e-13
+FAR = 100.0  # standard deviations below the best, from which on the series of the logarithm is exact to 1e-13
 
 ACQUISITIONS = ("ei", "mean", "thompson", "ucb")
 
@@ -13,15 +13,15 @@ ACQUISITIONS = ("ei", "mean", "thompson", "ucb")
 def acquisition(
     name: str, mean: np.ndarray, sd: np.ndarray, best: float, kappa: float, noise: np.random.Generator
 ) -> np.ndarray:
-    """The worth (m,) of candidates by the acquisition function of that name; `best` is the largest fitness told.
+    """The values (m,) of the acquisition function of that name; `best` is the largest observed fitness.
 
     mean: the mean itself.
     ucb: mean + kappa·sd. Source: Srinivas et al., ICML 2010 (arXiv:0912.3995), with a constant kappa.
     thompson: a draw from N(mean, sd) for each. Source: independent sampling of White et al., AAAI 2021
     (arXiv:1910.11858).
-    ei: log E max(0, N(mean, sd) − best), the expected improvement by its logarithm: itself it is 0 in floats from about
-    38 sd below the best on, and all those candidates would be equal. Where sd is 0 it is -inf, and the larger mean
-    comes first.
+    ei: log E max(0, N(mean, sd) − best), the logarithm of the expected improvement: in floats the improvement itself is
+    0 from about 38 sd below the best on, so all such candidates would be equal. If sd is 0, it is -inf, and the larger
+    mean comes first.
     """
     if name == "ucb":
         return mean + kappa * sd
@@ -36,12 +36,12 @@ def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> n
     """log E max(0, N(mean, sd) − best) = log sd + log h(z), h(z) = φ(z) + z·Φ(z), z = (mean − best) / sd.
 
     For z = -t below -1, h = φ(t)·(1 − t·R(t)) with Mills' ratio R(t) = √(π/2)·erfcx(t/√2), and for large t
-    1 − t·R(t) = 1/t² − 3/t⁴ + 15/t⁶ − 105/t⁸ + … (Abramowitz and Stegun 26.2.12). -inf where sd is 0 and the mean no
+    1 − t·R(t) = 1/t² − 3/t⁴ + 15/t⁶ − 105/t⁸ + … (Abramowitz and Stegun 26.2.12). -inf if sd is 0 and the mean not
     better than the best. The idea: Ament et al., NeurIPS 2023 (arXiv:2310.20708).
     """
     gain = np.asarray(mean, dtype=np.float64) - best
     sd = np.broadcast_to(np.asarray(sd, dtype=np.float64), gain.shape)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # parts that are not chosen below
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # in parts that `where` does not choose
         t = np.where(gain < 0, -gain / sd, 0.0)
         density = -(t**2) / 2 - np.log(2 * np.pi) / 2
         near = np.log1p(-t * np.sqrt(np.pi / 2) * erfcx(t / np.sqrt(2)))
@@ -52,7 +52,7 @@ def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> n
 
 
 def ranks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The order of pairs by their first number, of equal ones by their second: 0 for the least, equal for equal."""
+    """The ranks of pairs by their first number, then by their second: 0 for the least, equal ranks for equal pairs."""
     return np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
 
 
@@ -60,6 +60,6 @@ def expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.nd
     """E max(0, N(mean, sd) − best) = (mean − best)·Φ(z) + sd·φ(z), z = (mean − best) / sd; 0 far below the best."""
     gain = mean - best
     z = gain / np.maximum(sd, 1e-300)
-    with np.errstate(over="ignore"):  # z² of a sure answer; its density is 0
+    with np.errstate(over="ignore"):  # of z² where sd is 0; the density is 0
         density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     return gain * ndtr(z) + sd * density

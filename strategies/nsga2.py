@@ -26,12 +26,12 @@ class NSGA2Options:
 
 
 class NSGA2(Strategy[Any]):
-    """Of N parents and N children the N of the best fronts survive, in the last front those of least crowded places.
+    """Of N parents and N children, the N of the best fronts survive, and of the last front the least crowded.
 
     Source: Deb et al., IEEE TEVC 2002, section III.C. Parents win a binary tournament by front, then by crowding
-    distance. Mutation only: a search space offers no crossover. A generation is N children told with metrics, whatever
-    the size of `ask`; infeasible and failed ones do not enter. Where the paper is silent: of members of one class the
-    first is kept, and the distances of the tournament are those among the survivors.
+    distance. There is no crossover, which search spaces do not have. A generation is N children with metrics, whatever
+    the size of `ask`; infeasible and failed children do not count. Where the paper is silent: of members of one class
+    the first survives, and the distances of the tournament are those among the survivors.
     """
 
     name: ClassVar[str] = "nsga2"
@@ -63,14 +63,14 @@ class NSGA2(Strategy[Any]):
             self.children = []
 
     def _survive(self, members: list[Member]) -> None:
-        """Fill the places front by front; the last front that finds room, by crowding distance."""
+        """Fill the places front by front; of the last front, the members with the largest crowding distance."""
         fitness = np.array([fit for _, fit in members])
-        kept: list[int] = []
+        survivors: list[int] = []
         for front in fronts(fitness):
-            left = self.options.population - len(kept)
+            left = self.options.population - len(survivors)
             least_crowded = np.argsort(-crowding(fitness[front]), kind="stable")
-            kept += front if len(front) <= left else [front[at] for at in least_crowded[:left]]
-        self._become([members[row] for row in kept])
+            survivors += front if len(front) <= left else [front[at] for at in least_crowded[:left]]
+        self._become([members[row] for row in survivors])
 
     def _become(self, parents: list[Member]) -> None:
         self.parents = parents

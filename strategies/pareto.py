@@ -8,36 +8,36 @@ import numpy as np
 def fronts(fitness: np.ndarray) -> list[list[int]]:
     """Rows of (n, goals) by front: the first is dominated by none, the next only by the fronts before it.
 
-    A row dominates another that is nowhere better and somewhere worse; more is better. Rows of a front stand in the
-    order given. Source: the fast non-dominated sort of Deb et al., IEEE TEVC 2002 (NSGA-II), section III.A.
+    A row dominates another that is nowhere better and somewhere worse; more is better. Rows of a front are in the order
+    given. Source: the fast non-dominated sort of Deb et al., IEEE TEVC 2002 (NSGA-II), section III.A.
     """
     better_or_equal = (fitness[:, None, :] >= fitness[None, :, :]).all(axis=2)
     dominates = better_or_equal & ~better_or_equal.T
     left = dominates.sum(axis=0)  # by how many each is dominated
-    found: list[list[int]] = []
+    by_front: list[list[int]] = []
     while (front := np.flatnonzero(left == 0)).size:
-        found.append(front.tolist())
+        by_front.append(front.tolist())
         left = left - dominates[front].sum(axis=0)
         left[front] = -1
-    return found
+    return by_front
 
 
 def undominated(fitness: np.ndarray) -> np.ndarray:
     """The rows of (n, goals) that no other dominates, in the order given: the first of `fronts`, for many rows."""
-    kept: list[int] = []
+    rows: list[int] = []
     for row in np.argsort(-fitness.sum(axis=1), kind="stable"):  # what dominates a row has a larger sum
-        others = fitness[kept]
+        others = fitness[rows]
         if not ((others >= fitness[row]).all(axis=1) & (others > fitness[row]).any(axis=1)).any():
-            kept.append(int(row))
-    return np.sort(np.array(kept, dtype=np.int64))
+            rows.append(int(row))
+    return np.sort(np.array(rows, dtype=np.int64))
 
 
 def crowding(fitness: np.ndarray) -> np.ndarray:
-    """Crowding distance (n,) of the rows of one front (n, goals): how far apart the neighbours of each stand.
+    """Crowding distance (n,) of the rows of one front (n, goals): how far apart the neighbours of each are.
 
-    The sum over goals of the difference between the next better and the next worse row, in shares of the front's
-    range; infinite for the best and the worst in a goal. A goal in which all rows are equal adds nothing. Source: Deb
-    et al., IEEE TEVC 2002 (NSGA-II), section III.B.
+    The sum over goals of the difference between the next better and the next worse row, as a fraction of the range of
+    the front; infinite for the best and the worst in a goal. A goal in which all rows are equal adds nothing. Source:
+    Deb et al., IEEE TEVC 2002 (NSGA-II), section III.B.
     """
     distance = np.zeros(len(fitness))
     for values in fitness.T:

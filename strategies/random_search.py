@@ -23,4 +23,4 @@ class RandomSearch(Strategy[Any]):
         return [self.space.sample(self.rng) for _ in range(n)]
 
     def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
-        """Nothing is learnt."""
+        """Random search does not use metrics."""

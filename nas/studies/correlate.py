@@ -22,7 +22,7 @@ from nas.core.statistics.intervals import percentile_interval
 from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, Collection
 
-SAME = 0.95  # |rho| with params from which a ranking counts as that of size
+SAME = 0.95  # |rho| with params, from which on a ranking counts as that of size
 SIZE = "params"
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
@@ -64,7 +64,7 @@ class RhoDifference(Record):
 
 @dataclass(frozen=True)
 class Correlations(Record):
-    """What `correlate` finds; `proxies` and `size` by column, the first by proxy before."""
+    """The result of `correlate`: `proxies` by proxy and column, `size` by column."""
 
     n: int
     every_string: bool
@@ -95,13 +95,15 @@ def correlate(
 
     A column of several levels (a corruption or group: one per severity) has the mean of the correlations at each. The
     resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
-    Proxies of which lower is better are turned: positive is good. `params` is the number of weights of the string
-    that was scored; `size` has what it reaches by itself. With `every_string` isomorphic strings count one by one, and
-    the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
+    Proxies of which lower is better are turned: a positive rho is good. `params` is the number of weights of the string
+    that was scored; `size` has the correlations of that number itself. With `every_string` isomorphic strings count one
+    by one, and the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
 
     `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and
-    a column where the interval of a proxy's rho lies on one side of 0 and that of its partial rho given `params` does
-    not lie on the same side (it contains 0, or the sign has turned).
+    a column for which the interval of a proxy's rho lies on one side of 0, and that of its partial rho given `params`
+    does not lie on the same side (it contains 0, or the sign is another).
+
+    Raises InputError if there are no columns, a proxy is unknown, or too few architectures are left.
     """
     names = accuracies.chosen(columns)
     if not names:
@@ -140,7 +142,7 @@ def correlate(
 
 
 def table_rows(result: Correlations) -> str:
-    """The cells of a result as CSV, one row per proxy and column; empty where a correlation is undefined."""
+    """The result as CSV, one row per proxy and column; an empty cell if a correlation is undefined."""
     rows = [
         [proxy, column, result.n, *(getattr(cell, key) for key in NUMBERS)]
         for proxy, cells in result.proxies.items()

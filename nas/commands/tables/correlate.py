@@ -1,4 +1,4 @@
-"""`nas tables correlate`: how well scores rank published accuracies."""
+"""`nas tables correlate`: rank correlations of proxy scores with published accuracies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST = 100_000  # resamples
 class Correlate(Command):
     """Rank correlations of proxy scores with published accuracies, and what is left of them given size.
 
-    Several files are joined on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
+    Several files are aligned on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
     given `params`, with bootstrap intervals of 95 % that are not corrected for their number. A corruption or group has
     the mean of its correlations at each severity (of the mean accuracy of its types). Proxies of which lower is better
     are turned. A warning names the proxies that rank as size does: |rho| with `params` at least .95, or an interval of

@@ -1,4 +1,4 @@
-"""What the commands of tables have in common: their options, and the files that they read and write."""
+"""What the commands on tables have in common: their options, and the files that they read and write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPREAD = (
 
 
 def benchmarks(columns: str) -> tuple[Option, ...]:
-    """The options that every one of them takes; `columns` is what it calls the columns of a table."""
+    """The options of all of them; `columns` is the word of a command for the columns of a table."""
     accuracies = f"NAS-Bench-201 accuracies (CSV, or NATS-Bench's own); {columns} accuracy:NAME."
     return (
         Option("robustness", "The robustness dataset (Jung et al. 2023): its folder.", "DIR", Path),
@@ -35,19 +35,19 @@ def benchmarks(columns: str) -> tuple[Option, ...]:
 
 
 def written(csv: str, plot: str) -> tuple[Option, ...]:
-    """The options of the files that are written; `csv` and `plot` say what goes into them."""
+    """The options of the files that are written; `csv` and `plot` are the contents in words."""
     return Option("csv", f"Write {csv} as CSV.", "FILE", Path), Option(
         "plot", f"{plot} (.png, .svg, .pdf).", "FILE", Path
     )
 
 
 def words(text: str) -> list[str]:
-    """Those between the commas."""
+    """The words between the commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def spread(workers: int | None, executor: str, address: str | None) -> ExecutorSettings:
-    """Where the work is done, checked; `InputError` where the options do not fit together."""
+    """The settings of the executor. Raises InputError if the options do not fit together."""
     from nas.core.execution.executor import ExecutorSettings
 
     how = ExecutorSettings(name=executor, workers=workers, address=address)
@@ -69,7 +69,7 @@ class Files:
     plot: Path | None
 
     def check(self, purpose: str) -> None:
-        """`InputError` where there is no table (for that purpose), or a file cannot be written."""
+        """Raises InputError if there is no table (for that purpose), or a file cannot be written."""
         from nas.studies.plots.drawing import SUFFIXES
 
         if not any(self.tables.values()):
@@ -85,7 +85,7 @@ class Files:
                 raise InputError(f"Expected another file to write than {path}, which is to be read.")
 
     def opened(self, dataset: str, with_scores: bool = False) -> Collection:
-        """The tables, and the scores as columns of them too where that is asked."""
+        """The tables; with `with_scores` the scores are columns of them, too."""
         from nas.tables import TableSettings
 
         paths = {name: str(path) for name, path in self.tables.items() if path is not None}
@@ -93,7 +93,7 @@ class Files:
         return TableSettings(dataset=dataset, scores=scores, **paths).open()
 
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
-        """The rows as CSV, and the picture, which is asked for by the kind of its file, where they are wanted."""
+        """Write the CSV file and the picture that are asked for; `picture` gets the kind of its file."""
         from nas.core.io.files import write_atomic, write_text
 
         if self.csv is not None:
@@ -103,7 +103,7 @@ class Files:
             write_atomic(self.plot, lambda file: file.write(drawn))
 
     def note(self, output: Output) -> None:
-        """Say what was written."""
+        """Note the files that were written."""
         for path in (self.csv, self.plot):
             if path is not None:
                 output.note(f"written: {path}")

@@ -1,4 +1,4 @@
-"""`nas tables predict`: how well accuracies are predicted from proxies, from the graph, or from both."""
+"""`nas tables predict`: predict accuracies from proxies, from the graph, or from both."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TOP = 5  # importances shown
 class Predict(Command):
     """R² of predicted clean and robust accuracies on architectures left out: mean and standard deviation over splits.
 
-    There is one architecture of each class of isomorphic cells; where nearly all scores are of the very strings that
-    were measured, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
+    There is one architecture of each class of isomorphic cells; if nearly all scores are of the very strings that were
+    measured, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
     `--features proxies --splits paper --study`; the project's own predictor needs the cell alone. Examples:
     `nas tables predict --robustness robustness-dataset --scores scores.csv --splits paper --study --plot gini.png`;
     `nas tables predict --robustness robustness-dataset --features graph --curves --plot curves.png`.

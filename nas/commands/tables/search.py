@@ -1,4 +1,4 @@
-"""`nas tables search`: what search strategies find on a published table."""
+"""`nas tables search`: compare search strategies on published tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class TableSearch(Command):
     """Search strategies on published tables: mean and standard deviation, over seeds, of the best that each finds.
 
-    Runs differ in their seed only; a class of isomorphic cells is looked up once, and what the tables lack costs
-    nothing. Of several goals at once, the best is that of the largest mean of the goals, each scaled to the table's
-    range, and regret is the share of the Pareto front's hypervolume that is missing. Examples:
+    Runs differ only in their seed; a class of isomorphic cells is looked up once, and one that the tables do not have
+    costs nothing. Of several goals at once, the best has the largest mean of the goals, each scaled to the range of the
+    table, and regret is the fraction of the Pareto front's hypervolume that is missing. Examples:
     `nas tables search --robustness robustness-dataset --objective clean,fgsm@1 --plot regret.png`;
     `nas tables search --robustness robustness-dataset --objective clean+params:min --strategy nsga2`.
     """
