@@ -26,8 +26,8 @@ class GradientAttack(Attack):
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         torchattacks = library.torchattacks()
         if torchattacks is not None:
-            return self.theirs(torchattacks, network)(x, y)
-        return self.ours(lambda z: functional.cross_entropy(network(z), y), x.detach().clone())
+            return self.library_attack(torchattacks, network)(x, y)
+        return self.own_attack(lambda z: functional.cross_entropy(network(z), y), x.detach().clone())
 
     def provider(self, x: Tensor) -> str | None:
         if x.device.type == "cpu" and x.dtype == torch.float32:
@@ -35,11 +35,11 @@ class GradientAttack(Attack):
         return OWN if library.torchattacks() is None else library.NAME
 
     @abstractmethod
-    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+    def library_attack(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         """The library's attack on this network, to be called with images and labels."""
 
     @abstractmethod
-    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+    def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
         """The perturbed images of the project's own attack, which raises the mean loss of the batch."""
 
 
@@ -49,10 +49,10 @@ class FGSM(GradientAttack):
     name: ClassVar[str] = "fgsm"
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
-    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+    def library_attack(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         return torchattacks.FGSM(network, eps=self.eps)
 
-    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+    def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
         return perturb.fgsm(loss, x, self.eps)
 
     def passes(self) -> float:
@@ -72,11 +72,11 @@ class PGD(GradientAttack):
     def stages(self) -> tuple[str, ...]:
         return (self.name, *(f"{self.name}-{number}" for number in range(2, self.restarts + 1)))
 
-    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+    def library_attack(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         kind = torchattacks.PGD if self.norm == "Linf" else torchattacks.PGDL2
         return kind(network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=self.random_start)
 
-    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+    def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
         attack: Callable[..., Tensor] = perturb.pgd if self.norm == "Linf" else perturb.pgd_l2
         noise: Callable[..., Tensor] = perturb.uniform_noise if self.norm == "Linf" else perturb.ball_noise
         start = noise(x, self.eps) if self.random_start else None
@@ -103,10 +103,10 @@ class MIFGSM(GradientAttack):
         x_adv = super().perturb(network, x, y, stage, seed)
         return torch.where(x_adv.isnan(), x, x_adv)  # if a gradient is 0, both divide 0 by 0
 
-    def theirs(self, torchattacks: ModuleType, network: nn.Module) -> Any:
+    def library_attack(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         return torchattacks.MIFGSM(network, eps=self.eps, alpha=self.step_size, steps=self.steps)
 
-    def ours(self, loss: Objective, x: Tensor) -> Tensor:
+    def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
         return perturb.mifgsm(loss, x, self.eps, self.step_size, self.steps or 0)
 
     def passes(self) -> float:

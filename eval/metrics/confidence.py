@@ -26,14 +26,14 @@ def calibration(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> Ca
     `confidence` (n,) is the softmax probability of the predicted class, `right` (n,) whether that class is the true
     one. Source: Guo et al., ICML 2017 (arXiv:1706.04599), eq. 3, with their 15 bins.
     """
-    said, true = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    if said.ndim != 1 or said.shape != true.shape or not len(said) or not ((said >= 0) & (said <= 1)).all():
-        raise ValueError(f"Expected n > 0 confidences in [0, 1] and outcomes but got {said.shape} and {true.shape}.")
-    member = np.clip(np.ceil(said * bins).astype(int) - 1, 0, bins - 1)
+    conf, correct = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    if conf.ndim != 1 or conf.shape != correct.shape or not len(conf) or not ((conf >= 0) & (conf <= 1)).all():
+        raise ValueError(f"Expected n > 0 confidences in [0, 1] and outcomes but got {conf.shape} and {correct.shape}.")
+    member = np.clip(np.ceil(conf * bins).astype(int) - 1, 0, bins - 1)
     counts = np.bincount(member, minlength=bins)
-    mean_said, mean_true = (
-        np.bincount(member, weights=values, minlength=bins) / np.maximum(counts, 1) for values in (said, true)
+    mean_conf, acc = (
+        np.bincount(member, weights=values, minlength=bins) / np.maximum(counts, 1) for values in (conf, correct)
     )
-    ece = float((counts / len(said) * np.abs(mean_true - mean_said)).sum())
-    rows = [Bin(int(n), float(s), float(t)) for n, s, t in zip(counts, mean_said, mean_true)]
+    ece = float((counts / len(conf) * np.abs(acc - mean_conf)).sum())
+    rows = [Bin(int(n), float(c), float(a)) for n, c, a in zip(counts, mean_conf, acc)]
     return Calibration(ece, rows)

@@ -56,13 +56,13 @@ class Eval(RunCommand):
 
         reader = self.reader()
         data = config.flat(settings["data"], "data.")
-        if "importable" in extra:  # a network that is not ours brings no data
-            kept = acting(reader, settings, data)
-        elif settings["data"].get("test") == ALL:  # its own data are others
-            kept = {key: data[key] for key in ("data.root", "data.test")}
+        if "importable" in extra:  # a network from elsewhere has no data of its own
+            values = acting(reader, settings, data)
+        elif settings["data"].get("test") == ALL:  # the data of the network's run are others
+            values = {key: data[key] for key in ("data.root", "data.test")}
         else:
-            kept = {}
-        words = [f"{key}={written(value)}" for key, value in kept.items() if value is not None]
+            values = {}
+        words = [f"{key}={written(value)}" for key, value in values.items() if value is not None]
         words += overrides(reader, settings, config.flat(settings["eval"], "eval."))
         return shlex.join(["nas", self.name, str(extra["checkpoint"]), f"seed={settings['seed']}", *words]), False
 
@@ -84,7 +84,7 @@ class Eval(RunCommand):
         train_stage.log_warning(class_name_warning(model, dataset, given.source.text))
 
     def costs(self, worker: Worker, given: GivenModel) -> dict[str, Cost]:
-        """A network that is not ours is taken for a robust one."""
+        """A network from elsewhere is assumed to be a robust one."""
         from nas.runs.stages import eval_stage
         from nas.runs.stages.forecast import Cost, measure_speed, network_of, start_up_seconds, workers_of
 
