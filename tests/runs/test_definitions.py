@@ -17,7 +17,7 @@ from nas.runs.definitions import EARLIER_DEFINITIONS, check_run
 from nas.runs.metric_sources import load_once
 from nas.runs.run_folder import create, reopen
 from nas.runs.stages.context import Watcher, Worker, run_context
-from nas.scoring.loop import Work, counted_for, dataset_of, default_values, described, score
+from nas.scoring.loop import ScoreWorker, counted_for, dataset_of, default_row_settings, row_settings, score
 from nas.scoring.rows import RowFile
 from nas.search_spaces import NASBench201
 from nas.search_spaces.architecture_source import ArchitectureSource
@@ -53,13 +53,13 @@ def on(folder: Path, classes: int, side: int, *overrides: str) -> Any:
 
 def opened(path: Path, of: Any, *proxies: str) -> RowFile:
     names = list(proxies)
-    return RowFile(path, names, described(of, names), default_values(of, names))
+    return RowFile(path, names, row_settings(of, names), default_row_settings(of, names))
 
 
 def of_before(path: Path, of: Any, *proxies: str) -> None:
     """A score file as version 0.1 left it: one row, and settings without what was not said then."""
     with opened(path, of, *proxies) as file:
-        score(ArchitectureSource(SPACE, [CELL]), Work(of, list(proxies)), file)
+        score(ArchitectureSource(SPACE, [CELL]), ScoreWorker(of, list(proxies)), file)
     beside = path.with_name(f"{path.name}.settings.json")
     values = json.loads(beside.read_text())
     for key in EARLIER_DEFINITIONS:
@@ -77,7 +77,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
     of = on(tmp_path, classes, side)
     cost = SPACE.cost(SPACE.parse(CELL), classes, image_size=side, **asdict(of.model))
     expected = {"params": cost.params, "flops": cost.macs}
-    assert Work(of, ["params", "flops"])(CELL).scores == expected
+    assert ScoreWorker(of, ["params", "flops"])(CELL).scores == expected
     ours = Worker(of, None)
     assert ours.score(CELL, ["params", "flops"]) == expected
     assert ours.trained.cost(SPACE.parse(CELL)) == cost
@@ -87,7 +87,7 @@ def test_weights_and_macs_are_counted_on_the_data_as_in_a_search(classes: int, s
 
 def test_the_flops_term_of_eproxy_is_that_of_a_search(tmp_path: Path) -> None:
     of = on(tmp_path, 3, 8, "proxies.eproxy.alpha=-0.5")
-    assert Work(of, ["eproxy"])(CELL).scores == Worker(of, None).score(CELL, ["eproxy"])
+    assert ScoreWorker(of, ["eproxy"])(CELL).scores == Worker(of, None).score(CELL, ["eproxy"])
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_the_flops_term_of_eproxy_is_that_of_a_search(tmp_path: Path) -> None:
 def test_only_what_values_depend_on_is_said(
     proxies: list[str], extra: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    found = described(on(tmp_path, 3, 8, *extra), proxies)
+    found = row_settings(on(tmp_path, 3, 8, *extra), proxies)
     assert {key: found[key] for key in EARLIER_DEFINITIONS if key in found} == expected
 
 
 @pytest.mark.parametrize(("classes", "said"), [(100, False), (101, True)])
 def test_the_definition_of_epe_nas_is_said_above_a_hundred_classes(classes: int, said: bool, tmp_path: Path) -> None:
-    assert ("definition" in described(on(tmp_path, classes, 8), ["epe_nas"])) == said
+    assert ("definition" in row_settings(on(tmp_path, classes, 8), ["epe_nas"])) == said
 
 
 # score files of before
@@ -134,10 +134,10 @@ def test_a_file_of_before_goes_on_to_the_same_numbers(
     of, path = on(tmp_path, classes, side, *extra), tmp_path / "rows.jsonl"
     of_before(path, of, proxy)
     with opened(path, of, proxy) as file:
-        counts = score(ArchitectureSource(SPACE, [CELL, OTHER]), Work(of, [proxy]), file)
-    assert (counts.kept, counts.scored, counts.failed) == (1, 1, 0)
+        counts = score(ArchitectureSource(SPACE, [CELL, OTHER]), ScoreWorker(of, [proxy]), file)
+    assert (counts.before, counts.scored, counts.failed) == (1, 1, 0)
     values = [json.loads(line)["scores"] for line in path.read_text().splitlines()]
-    assert values == [Work(of, [proxy])(text).scores for text in (CELL, OTHER)]
+    assert values == [ScoreWorker(of, [proxy])(text).scores for text in (CELL, OTHER)]
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_a_file_of_this_version_goes_on_and_other_data_are_refused(tmp_path: Pat
     path = tmp_path / "rows.csv"
     of = on(tmp_path, 3, 8)
     with opened(path, of, "flops") as file:
-        score(ArchitectureSource(SPACE, [CELL]), Work(of, ["flops"]), file)
+        score(ArchitectureSource(SPACE, [CELL]), ScoreWorker(of, ["flops"]), file)
     with opened(path, of, "flops") as file:
-        assert score(ArchitectureSource(SPACE, [CELL, OTHER]), Work(of, ["flops"]), file).scored == 1
+        assert score(ArchitectureSource(SPACE, [CELL, OTHER]), ScoreWorker(of, ["flops"]), file).scored == 1
     with pytest.raises(InputError, match=r"counted_for\.image_size is 8 there and 16 here"):
         opened(path, on(tmp_path, 3, 16), "flops")
 
@@ -184,9 +184,9 @@ def test_data_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     load_once.cache_clear()
     monkeypatch.setattr(metric_sources, "load_data", noted)
-    described(of, ["flops"])
+    row_settings(of, ["flops"])
     counted_for(of, ["flops"])
-    assert Work(of, ["flops"]).scorer.trained.image_size == 8
+    assert ScoreWorker(of, ["flops"]).scorer.trained.image_size == 8
     assert len(loads) == 1
     load_once.cache_clear()
 
