@@ -83,7 +83,7 @@ class Model:
 
     name: str
     arch: str
-    training: str
+    method: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class TrainTask(Task[TrainedModel]):
         assert worker.folder is not None
         assert worker.open_store is not None
         settings, dataset, model = worker.settings, worker.dataset, self.model
-        recipe = replace(settings.train, method=model.training)
+        recipe = replace(settings.train, method=model.method)
         network = worker.trained.trained_by(recipe, model.name, model.arch, dataset, asdict(settings.data))
         folder = worker.folder / "models" / model.name
         seed = derive(settings.seed, "train", model.name)
@@ -122,7 +122,7 @@ class TrainTask(Task[TrainedModel]):
 
 def train_all(context: RunContext, models: list[Model]) -> dict[str, TrainedModel]:
     """Train every model, and store the results. Adversarial trainings take longest and start first."""
-    order = sorted(models, key=lambda model: model.training == "standard")
+    order = sorted(models, key=lambda model: model.method == "standard")
     context.watcher.stage("train", len(models))
     with context.run.stage("train") as stage:
         trained: dict[str, TrainedModel] = context.all(stage, {model.name: TrainTask(model) for model in order})
