@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Dps(RunCommand):
-    """Discrete proxy search: evolve Eproxy's settings until it ranks a few labelled architectures rightly.
+    """Discrete proxy search: evolve Eproxy's settings until it ranks a few labelled architectures correctly.
 
-    Writes the best settings as a file that `proxies.eproxy.settings` takes, and says how well they rank the labelled
-    architectures that were not searched with. The networks are those of the configuration's `scoring`. Examples:
+    Writes the best settings as a file that `proxies.eproxy.settings` takes, and reports how well they rank the labelled
+    architectures that the search did not see. The networks are those of the configuration's `scoring`. Examples:
     `nas dps cifar10-nb201-eproxy --labels accuracies.csv --output mine.yaml`, then
     `nas search cifar10-nb201-eproxy objective.settings=mine.yaml`.
     """
@@ -34,7 +34,7 @@ class Dps(RunCommand):
         Option("accuracy", "The accuracies' column, where there are several.", "COLUMN"),
         Option("count", "Architectures to search with, drawn from the CSV by the seed.", type=int, default=20),
         Option("held_out", "Report on N of the others, not on all of them.", "N", int),
-        Option("evaluations", "Settings tried, those of the first population among them.", type=int, default=200),
+        Option("evaluations", "Settings to try, with those of the first population.", type=int, default=200),
         Option("population", "Of the evolution.", type=int, default=40),
         Option("tournament", "Of the evolution.", type=int, default=10),
         Option(
@@ -43,14 +43,19 @@ class Dps(RunCommand):
             type=int,
             default=5,
         ),
-        Option("draws", "How often, the first time included; 1 takes the best by one evaluation.", type=int, default=5),
+        Option(
+            "draws",
+            "Evaluations of each of these; 1 takes the best of one evaluation.",
+            type=int,
+            default=5,
+        ),
         Option(
             "errors",
-            "Of all within so many standard errors of the best, the fewest changes win; 0 takes the best.",
+            "Of all within so many standard errors of the best, take that with the fewest changes; 0 takes the best.",
             type=float,
             default=1.0,
         ),
-        Option("to", "Where the settings shall be, too.", "FILE.yaml", Path, flag="--output"),
+        Option("to", "A copy of the settings file.", "FILE.yaml", Path, flag="--output"),
     )
     takes = ("name", "run.dir", "model.*", "scoring.*", "proxies.*")
 

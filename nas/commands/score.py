@@ -15,9 +15,9 @@ from nas.core.errors import InputError, Interrupted, Terminated
 class Score(Command):
     """Score architectures by zero-cost proxies, on digits unless data.name says otherwise.
 
-    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). A proxy
-    without a value leaves its cell empty and says why in `reason`. With --output, rows go to the file, those that are
-    there are not scored again, and --json prints what was added.
+    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). The cell of
+    a proxy without a value is empty, and `reason` says why. With --output, rows go to the file, architectures in the
+    file are not scored again, and --json prints the new rows.
 
     `params` and `flops` are those of the network that would be trained on the data: for its classes and image size
     (digits: 10 classes, 16x16), as in `nas search`. Examples:
@@ -30,7 +30,7 @@ class Score(Command):
         Argument(
             "words", "Architectures (docs/architectures.md), and settings.", "ARCH|KEY=VALUE", list[str], default=None
         ),
-        Option("file", "More of them: one a line, a CSV with a column arch or arch_str, a .jsonl; - is stdin.", "FILE"),
+        Option("file", "More of them: one per line, a CSV with a column arch or arch_str, .jsonl; - is stdin.", "FILE"),
         Option("sample", "More of them: N different ones, drawn uniformly.", "N", int),
         Option("seed", "Of the sample alone (0); weights and batch are drawn by the setting seed=S.", "S", int),
         Option("everything", "All of the space.", type=bool, default=False, flag="--all"),
@@ -41,7 +41,7 @@ class Score(Command):
             "Names from `nas list proxies`, separated by commas; or all.",
             default="croze,params,flops",
         ),
-        Option("to", "A .csv or .jsonl for the rows; the same command goes on with it.", "FILE", Path, flag="--output"),
+        Option("to", "A .csv or .jsonl for the rows; the same command continues it.", "FILE", Path, flag="--output"),
     )
     takes = ("model.*", "scoring.*", "proxies.*")
     instead: ClassVar[dict[str, str]] = {"arch": "give it without arch="}
@@ -101,7 +101,7 @@ class Score(Command):
 
 @contextmanager
 def _interruptible(to: Path | None) -> Iterator[None]:
-    """What an interruption leaves is no run: the command itself goes on with its file."""
+    """There is no run folder to resume: an interrupted command continues its file when it is given again."""
     hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
     try:
         yield

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Search(RunCommand):
-    """Search only; prints the best architectures and keeps the run, which `nas train RUN` takes.
+    """Search only: print the best architectures; `nas train RUN` trains them.
 
     Examples: `nas search quickstart`;
     `nas search cifar10-darts-croze-small search.budget=500 'search.constraints=params<=4e6'`.

@@ -19,7 +19,7 @@ from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.memory import InMemoryStore
 from nas.objectives.notation import GRAPH
 from nas.search_spaces import NASBench201
-from nas.searches.loop import Search
+from nas.searches.loop import Search, Unconstrained
 from nas.strategies import STRATEGIES, Hints, Strategy
 from nas.strategies.pareto import hypervolume
 from nas.studies.table_search_settings import TableSearchSettings
@@ -57,11 +57,17 @@ class SearchRuns:
         metrics = {arch: dict(zip(names, row)) for arch, row in zip(self.view.classes, values)}
         rows = {arch: row for row, arch in enumerate(self.view.classes)}
         fitness = self.view.fitness(job.objective)
+
+        def look_up(keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
+            return (TaskResult(key, metrics[key], None, 0.0) for key in keys)
+
         traces = []
         for seed in job.seeds:
             strategy = self.strategy(job.objective, job.strategy, derive(self.settings.seed, "table search", seed))
             store = InMemoryStore()
-            search = Search(_Lookups(strategy, metrics), self.settings.queries, self.settings.ask, store)
+            search = Search(
+                _Lookups(strategy.space, strategy, look_up, metrics), self.settings.queries, self.settings.ask, store
+            )
             while not search.finished:
                 search.step()
             history = np.array([rows[evaluation.key] for evaluation in store.history()])
@@ -109,21 +115,13 @@ class SearchRuns:
 
 
 @dataclass(frozen=True)
-class _Lookups:
+class _Lookups(Unconstrained):
     """The problem of such a search: an evaluation is a look at the table, and only what stands there is allowed."""
 
-    strategy: Strategy[Any]
     metrics: dict[str, Metrics]
-
-    @property
-    def space(self) -> Any:
-        return self.strategy.space
 
     def allow(self, arch: Any) -> bool:
         return str(arch) in self.metrics
-
-    def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
-        return (TaskResult(key, self.metrics[key], None, 0.0) for key in keys)
 
     def unsatisfied(self, draws: int) -> NasError:
         return NasError(f"Expected architectures that the table has but {draws:,} proposals had none.")
