@@ -11,6 +11,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,13 @@ def text_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
 
 
 def html_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
-    """Tags and the texts between them; of embedded images only that they are there."""
+    """Tags and the texts between them, however characters are escaped; of embedded images only that they are there."""
     text = re.sub(r"data:[\w/+-]+;base64,[\w+/=]+", THERE, text)
     text = TABLE.sub(_without_measured_columns, METER.sub(r"\1", SESSIONS.sub("", text)))
-    yield TEXT, [plain for part in re.findall(r"<[^>]*>|[^<]+", text) if (plain := " ".join(masks(part).split()))]
+    yield (
+        TEXT,
+        [plain for part in re.findall(r"<[^>]*>|[^<]+", text) if (plain := " ".join(masks(unescape(part)).split()))],
+    )
 
 
 def _without_measured_columns(match: re.Match[str]) -> str:
