@@ -56,21 +56,21 @@ def cause(
         folder.mkdir(parents=True, exist_ok=True)
         with Forks(folder / "commands") as forks:
             sandbox = Sandbox(folder.resolve(), forks, seed, quick)
-            whole = run_reference(sandbox, (1,) if quick else (1, 2))
-            report("the run alone: " + ", ".join(f"{s:.1f} s by {n} worker(s)" for n, s in whole.seconds.items()))
+            reference = run_reference(sandbox, (1,) if quick else (1, 2))
+            report("the run alone: " + ", ".join(f"{s:.1f} s by {n} worker(s)" for n, s in reference.seconds.items()))
 
             def late() -> bool:
                 return time.monotonic() - start > 60 * minutes
 
-            for trial in kill_at_random(sandbox, whole, kills, stages, tuple(trials), seed, late):
+            for trial in kill_at_random(sandbox, reference, kills, stages, tuple(trials), seed, late):
                 record.add_trial(seed, trial)
                 trials.append(trial)
                 report(line(trial))
             for fault in causes:
                 if fault.__name__ not in cases and not late():
-                    cases[fault.__name__] = faults.cause_one(sandbox, whole, quick, fault, report)
+                    cases[fault.__name__] = faults.cause_one(sandbox, reference, quick, fault, report)
                     record.add_cases(fault.__name__, cases[fault.__name__])
-    return summary(trials, [case for group in cases.values() for case in group], whole.seconds, seed)
+    return summary(trials, [case for group in cases.values() for case in group], reference.seconds, seed)
 
 
 def line(trial: Trial) -> str:

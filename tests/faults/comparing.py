@@ -1,4 +1,4 @@
-"""Whether a run came to the same as another one, to the bit."""
+"""Whether two runs ended with the same result, report and weights, to the bit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 NETWORKS = ("best.pt", "final.pt", "last.pt")
-IGNORED_KEYS = {"seconds", "memory_mb"}  # which differ between two runs that are the same
+IGNORED_KEYS = {"seconds", "memory_mb"}  # differ between two runs that are otherwise the same
 
 
 def differences(run: Path, reference: Path) -> list[str]:
-    """What of a finished run is not as in the reference, times aside: result, report, any weight of any checkpoint."""
+    """What differs between a finished run and the reference, times aside: result, report, weights of any checkpoint."""
     found = []
     if not (run / "result.json").is_file():
         return ["there is no result"]
@@ -38,7 +38,7 @@ def differences(run: Path, reference: Path) -> list[str]:
 
 
 def comparable_page(run: Path) -> str:
-    """The report without its times, where the run is and was, and the number of workers."""
+    """The report without times, without the paths of the run now and at its start, without the number of workers."""
     began = json.loads((run / "config.json").read_text())["settings"]["run"]["dir"]
     text = (run / "report.html").read_text()
     for place in (began, str(run), Path(began).name, run.name):
@@ -48,7 +48,7 @@ def comparable_page(run: Path) -> str:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are equal to the bit, but for the values under `IGNORED_KEYS`."""
+    """Whether two values are equal to the bit; values under `IGNORED_KEYS` may differ."""
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, dict):

@@ -1,4 +1,4 @@
-"""Damage to the files of a run: cut short, or with one bit turned over at a random place."""
+"""Damage to the files of a run: the file is truncated, or one bit at a random place is flipped."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from workload import Sandbox
 
 from nas.core.errors import NasError
 
-TRIES = 8  # of each kind of damage to each file
-PIXELS, CLASSES, EACH = 8, 10, 12  # of the folder of images behind the cache
+DAMAGES_PER_KIND = 8  # times that each kind of damage is done to each file
+PIXELS = 8  # side of the images in the folder behind the cache
+CLASSES = 10
+IMAGES_PER_CLASS = 12
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
 def flipped(path: Path, rng: np.random.Generator) -> str:
-    """Turn one bit over."""
+    """Flip one bit; returns which one."""
     content = bytearray(path.read_bytes())
     place, bit = int(rng.integers(len(content))), int(rng.integers(8))
     content[place] ^= 1 << bit
@@ -33,7 +35,7 @@ def flipped(path: Path, rng: np.random.Generator) -> str:
 
 
 def truncated(path: Path, rng: np.random.Generator) -> str:
-    """Cut the file short."""
+    """Truncate the file; returns to what length."""
     content = path.read_bytes()
     size = int(rng.integers(len(content)))
     path.write_bytes(content[:size])
@@ -44,9 +46,9 @@ KINDS: tuple[Callable[[Path, np.random.Generator], str], ...] = (flipped, trunca
 
 
 def judge(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[str, bool]:
-    """What became of a command on damaged files, and whether that is right.
+    """What a command on damaged files ended with, and whether that is as promised.
 
-    Right is the same result as ever, or one line that names the file where nothing good is left.
+    Promised is the same result as without damage, or one line that names the file if no good copy of it is left.
     """
     if ended.code == 0:
         found = problems()
@@ -55,58 +57,58 @@ def judge(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[s
     return "refused, named" if good else f"exit code {ended.code}: {last_line(ended)}", good
 
 
-def damaged_search(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+def damaged_search(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
     """Store and configuration of a run that was stopped in its search."""
     if quick:
         return
     run = sandbox.stopped("healthy", evaluated(2))
     for name in ("store.sqlite", "store.sqlite-wal", "config.json"):
-        yield from _damaged(sandbox, whole, quick, run, name, "in the search")
+        yield from _damaged(sandbox, reference, quick, run, name, "in the search")
 
 
-def damaged_training(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+def damaged_training(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
     """Store and checkpoints of a run that was stopped in a training."""
     run = sandbox.stopped("healthy", _second_epoch)
     for name in ("store.sqlite-wal", "last.pt", "best.pt"):
-        yield from _damaged(sandbox, whole, quick, run, name, "in a training")
+        yield from _damaged(sandbox, reference, quick, run, name, "in a training")
 
 
-def damaged_finished(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+def damaged_finished(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
     """Result, configuration and store of a finished run."""
     for name in ("result.json",) if quick else ("result.json", "config.json", "store.sqlite"):
-        yield from _damaged(sandbox, whole, quick, whole.run, name, "when finished")
+        yield from _damaged(sandbox, reference, quick, reference.run, name, "when finished")
 
 
 def _second_epoch(run: Path) -> bool:
-    """When a training has chosen a network and goes on."""
+    """Whether a training has chosen a best network and continues."""
     return training(run) and any(run.glob("models/*/best.pt"))
 
 
-def _damaged(sandbox: Sandbox, whole: Reference, quick: bool, run: Path, name: str, moment: str) -> Iterator[Case]:
+def _damaged(sandbox: Sandbox, reference: Reference, quick: bool, run: Path, name: str, moment: str) -> Iterator[Case]:
     for kind in KINDS[: 1 if quick else None]:
         counts: dict[str, int] = {}
         bad = []
-        for _ in range(1 if quick else TRIES):
+        for _ in range(1 if quick else DAMAGES_PER_KIND):
             copy = sandbox.copy(run, "damaged")
             path = next(copy.rglob(name))
             where = kind(path, sandbox.rng)
             ended = sandbox.resume(copy).wait()
-            found, good = judge(ended, lambda: differences(copy, whole.run), name)  # noqa: B023
+            found, good = judge(ended, lambda: differences(copy, reference.run), name)  # noqa: B023
             counts[found] = counts.get(found, 0) + 1
             bad += [] if good else [f"{where}: {found}"]
         yield _case(f"{name} {kind.__name__}, {moment}", counts, bad)
 
 
-def damaged_network(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """A network of a finished run that is attacked again: refused, or the same outcomes where the bit means nothing."""
-    result = json.loads((whole.run / "result.json").read_text())["models"][0]
+def damaged_network(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """A finished run's network is attacked again: it is refused, or the bit means nothing and changes no outcome."""
+    result = json.loads((reference.run / "result.json").read_text())["models"][0]
     path = sandbox.new("networks") / "best.pt"
     path.parent.mkdir()
     for kind in KINDS[: 1 if quick else None]:
         counts: dict[str, int] = {}
         bad = []
-        for _ in range(1 if quick else TRIES):
-            shutil.copy(whole.run / result["checkpoint"], path)
+        for _ in range(1 if quick else DAMAGES_PER_KIND):
+            shutil.copy(reference.run / result["checkpoint"], path)
             where = kind(path, sandbox.rng)
             data = (f"data.root={sandbox.folder / 'digits.npz'}", "data.name=npz")
             attack = (f"eval.n_test={result['n_test']}", "eval.attacks=[fgsm]")
@@ -128,8 +130,8 @@ def _case(fault: str, counts: dict[str, int], bad: list[str]) -> Case:
     return Case(fault, text if not bad else f"{text} ({bad[0]})", not bad)
 
 
-def damaged_cache(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """Decoded images in the user's cache: read again from the originals, to the same values."""
+def damaged_cache(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """Decoded images in the user's cache are damaged: they are read from the originals again, with the same values."""
     images, cache = sandbox.folder / "images", sandbox.folder / "cache"
     write_images(images)
     first = _scored(sandbox, images, cache)
@@ -140,7 +142,7 @@ def damaged_cache(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[C
         content = file.read_bytes()
         for kind in KINDS:
             bad, warned = [], 0
-            for _ in range(1 if quick else TRIES):
+            for _ in range(1 if quick else DAMAGES_PER_KIND):
                 file.write_bytes(content)
                 where = kind(file, sandbox.rng)
                 ended, values = _scored_with(sandbox, images, cache)
@@ -166,13 +168,13 @@ def _scored_with(sandbox: Sandbox, images: Path, cache: Path) -> tuple[Ended, An
 
 
 def write_images(folder: Path) -> None:
-    """A folder of random images by class."""
+    """Write random images into one folder per class."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
     for label in range(CLASSES):
         (folder / f"class{label}").mkdir(parents=True)
-        for number in range(EACH):
+        for number in range(IMAGES_PER_CLASS):
             pixels = rng.integers(0, 256, (PIXELS, PIXELS, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
 

@@ -24,14 +24,14 @@ from workload import OVERRIDES, Sandbox
 
 from nas.core.errors import NasError
 
-DISK_MEGABYTES = 16  # of the small disk
+DISK_MEGABYTES = 16  # size of the small disk
 EVALUATION_TIME_LIMIT = 10  # seconds, more than any evaluation here takes
 FAILED = "SELECT COUNT(*) FROM evaluations WHERE reason IS NOT NULL"
 
 
 @dataclass
 class Case:
-    """One fault: what was done when, what came of it, and whether that is what is promised."""
+    """One fault: what was done and when, what came of it, and whether that is as promised."""
 
     fault: str
     found: str
@@ -53,14 +53,14 @@ def ended_clearly(ended: Ended, *codes: int) -> bool:
     return ended.code in codes and len(lines) == 1 and "Traceback" not in ended.err
 
 
-def resumed(sandbox: Sandbox, whole: Reference, run: Path) -> list[str]:
-    """What is not as it should be once the run has been resumed to its end."""
+def resumed(sandbox: Sandbox, reference: Reference, run: Path) -> list[str]:
+    """Resume a run to its end; what then differs from the reference."""
     ended = sandbox.resume(run).wait()
-    return differences(run, whole.run) if ended.code == 0 else [f"exit code {ended.code}: {last_line(ended)}"]
+    return differences(run, reference.run) if ended.code == 0 else [f"exit code {ended.code}: {last_line(ended)}"]
 
 
-def _after(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> tuple[str, bool]:
-    """What a command that was stopped by a fault and its resumption came to."""
+def _stopped_and_resumed(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> tuple[str, bool]:
+    """What a command that a fault stopped ended with, what its resumption did, and whether both are as promised."""
     found = f"exit code {ended.code}, “{last_line(ended)}”; resumed: {'; '.join(problems) or 'identical'}"
     return found, ended_clearly(ended, *codes) and not problems
 
@@ -68,8 +68,8 @@ def _after(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> 
 # signals
 
 
-def signals(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """Preemption and interruption: the exit code says which, the line says how to go on, a training saves its step."""
+def signals(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """A signal ends a run: the exit code tells which, a line tells how to go on, a training saves its step."""
     moments: list[tuple[str, Callable[[Path], bool], int]] = [
         ("in a training's epoch", training, 1),
         ("in an attack", attacked(6), 1),
@@ -85,7 +85,7 @@ def signals(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
             ended = command.wait()
             good = f"nas resume {run}" in last_line(ended)
             step = _step(run) if moment is training else ""
-            found, clean = _after(ended, resumed(sandbox, whole, run), (128 + number,))
+            found, clean = _stopped_and_resumed(ended, resumed(sandbox, reference, run), (128 + number,))
             yield Case(f"{number.name} {name}", found + step, good and clean)
 
 
@@ -105,7 +105,7 @@ class Disk:
         self.filler = folder / "filler"
 
     def fill(self) -> None:
-        """Leave no room."""
+        """Fill the disk until nothing can be written."""
         with self.filler.open("wb", buffering=0) as file:
             for size in (2**20, 2**12):
                 try:
@@ -140,9 +140,9 @@ def small_disk(sandbox: Sandbox) -> Iterator[Disk | None]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def full_disk(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """No room for the store, a checkpoint, the report: said in one line; with room the run goes on."""
-    last = rows(whole.run, "SELECT COUNT(*) FROM facts WHERE key LIKE 'outcome/%'")
+def full_disk(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """No room for the store, a checkpoint or the report: one line says so; with room the run goes on."""
+    last = rows(reference.run, "SELECT COUNT(*) FROM facts WHERE key LIKE 'outcome/%'")
     moments: dict[str, Callable[[Path], bool]] = {
         "in the search": evaluated(1),
         "in a training": training,
@@ -151,7 +151,7 @@ def full_disk(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]
     }
     with small_disk(sandbox) as disk:
         if disk is None:
-            yield from _limited(sandbox, whole, quick)
+            yield from _limited(sandbox, reference, quick)
             return
         for name, moment in list(moments.items())[slice(1, 2) if quick else slice(None)]:
             run = disk.folder / f"run-{len(list(disk.folder.iterdir()))}"
@@ -160,27 +160,27 @@ def full_disk(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]
             disk.fill()
             ended = command.wait()
             disk.free()
-            found, good = _after(ended, resumed(sandbox, whole, run))
+            found, good = _stopped_and_resumed(ended, resumed(sandbox, reference, run))
             yield Case(f"disk full {name}", found, good)
 
 
-def _limited(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """The same by a limit on the size of files."""
+def _limited(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """As `full_disk`, by a limit on the size of files, where no small disk can be mounted."""
     for kilobytes in (100,) if quick else (20, 50, 100):
         run = sandbox.new("limited")
         ended = sandbox.start(run, inject={"file_size": kilobytes}).wait()
-        problems = resumed(sandbox, whole, run) if run.exists() else []
-        found, good = _after(ended, problems)
+        problems = resumed(sandbox, reference, run) if run.exists() else []
+        found, good = _stopped_and_resumed(ended, problems)
         yield Case(f"no room for files beyond {kilobytes} kB", found, good)
 
 
-def read_only(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """A run that may not be written any more is refused, and goes on when it may."""
+def read_only(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """A run whose folder became read-only is refused; it goes on once the folder is writable again."""
     moments: dict[str, Callable[[Path], bool]] = {"in the search": evaluated(1), "in a training": training}
     for name, moment in list(moments.items())[: 1 if quick else None]:
         with small_disk(sandbox) as disk:
             if disk is None and os.geteuid() == 0:
-                return  # nothing is read-only to root but a disk
+                return  # for root only a disk can be read-only
             run = sandbox.stopped("readable", moment)
             if disk is not None:
                 run = sandbox.move(run, disk.folder)
@@ -189,7 +189,7 @@ def read_only(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]
                 _allow(run, False)
             ended = sandbox.resume(run).wait()
             disk.writable(True) if disk is not None else _allow(run, True)
-            found, good = _after(ended, resumed(sandbox, whole, run))
+            found, good = _stopped_and_resumed(ended, resumed(sandbox, reference, run))
             yield Case(f"folder read-only since a kill {name}", found, good)
 
 
@@ -201,14 +201,14 @@ def _allow(run: Path, allowed: bool) -> None:
 # users
 
 
-def two_processes(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+def two_processes(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
     """The second process on a run is refused; the first does not notice."""
     run = sandbox.new("shared")
     first = sandbox.start(run)
     first.until(lambda: evaluated(1)(run))
     second = sandbox.resume(run).wait()
     ended = first.wait()
-    problems = differences(run, whole.run) if ended.code == 0 else [last_line(ended)]
+    problems = differences(run, reference.run) if ended.code == 0 else [last_line(ended)]
     found = (
         f"the second: exit code {second.code}, “{last_line(second)}”; the first: {'; '.join(problems) or 'identical'}"
     )
@@ -218,8 +218,8 @@ def two_processes(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[C
 # memory
 
 
-def short_memory(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """A batch for which there is no memory: the architectures fail with the reason, the search says so and ends."""
+def short_memory(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """A batch does not fit into memory: its architectures fail with that reason, and the search ends and says so."""
     run = sandbox.new("starved")
     others = [text for text in OVERRIDES if not re.match(r"strategy\.[wpt]|search\.cheap|label|proxies|run\.", text)]
     others += [f"data.root={sandbox.folder / 'digits.npz'}", f"run.dir={run}", "executor.workers=1", "search.budget=2"]
@@ -234,8 +234,8 @@ def short_memory(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Ca
 # values that are no numbers
 
 
-def diverging(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """A training that diverges stops, says so, and keeps its last good checkpoint."""
+def diverging(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """A training that diverges stops with a message and keeps its last good checkpoint."""
     run = sandbox.new("diverged")
     ended = sandbox.start(
         run, "train.schedule=step", "train.milestones=[2]", "train.gamma=900000", "train.save_steps=null"
@@ -243,13 +243,13 @@ def diverging(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]
     states = [torch.load(path, weights_only=True)["state"] for path in run.glob("models/*/last.pt")]
     kept = bool(states) and all(state["epoch"] == 2 for state in states)
     finite = all(_finite(torch.load(path, weights_only=True)) for path in run.glob("models/*/*.pt"))
-    told = all(word in last_line(ended) for word in ("diverged", "last.pt"))
-    good = ended_clearly(ended, 1) and told and kept and finite
+    explained = all(word in last_line(ended) for word in ("diverged", "last.pt"))
+    good = ended_clearly(ended, 1) and explained and kept and finite
     yield Case("learning rate of 90000 from the third epoch on", f"exit code {ended.code}, “{last_line(ended)}”", good)
 
 
-def poisoned_label(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """One label's training begins with a weight that is no number: a failure row, and the search goes on."""
+def poisoned_label(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """The training of one label starts with a NaN weight: it becomes a failure row, and the search goes on."""
     run = sandbox.new("poisoned")
     ended = sandbox.start(run, inject={"poison": 3}).wait()
     failed = rows(run, FAILED)
@@ -273,8 +273,8 @@ def _reason(run: Path) -> str:
 # workers
 
 
-def hung_worker(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """An evaluation that does not come back: its worker is ended at the deadline, the architecture fails."""
+def hung_worker(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """An evaluation hangs: its worker is ended at the time limit, and the architecture fails."""
     run = sandbox.new("hung")
     command = sandbox.start(run, f"executor.deadline={EVALUATION_TIME_LIMIT}", workers=1)
     if command.until(lambda: any(run.glob("labels/*"))):
@@ -286,17 +286,17 @@ def hung_worker(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Cas
     yield Case("a worker that stands still", f"exit code {ended.code}; failed: {reason}", good)
 
 
-def killed_worker(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
-    """What the system's killer does when memory runs out: the evaluation is tried again in another worker."""
+def killed_worker(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
+    """A worker is killed, as the system does when memory runs out: its evaluation is tried again in another worker."""
     if quick:
-        return  # the kills have it
+        return  # kills of workers are among the random kills
     run = sandbox.new("worker")
     command = sandbox.start(run, workers=2)
     ended: Ended | None = None
     if command.until(lambda: any(run.glob("labels/*"))):
         os.kill(command.workers()[0], signal.SIGKILL)
         ended = command.wait()
-    problems = differences(run, whole.run) if ended is not None and ended.code == 0 else ["it did not end well"]
+    problems = differences(run, reference.run) if ended is not None and ended.code == 0 else ["it did not end well"]
     yield Case("SIGKILL to a worker", "; ".join(problems) or "identical", not problems)
 
 
@@ -314,13 +314,13 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def cause_one(
-    sandbox: Sandbox, whole: Reference, quick: bool, fault: Fault, report: Callable[[str], None]
+    sandbox: Sandbox, reference: Reference, quick: bool, fault: Fault, report: Callable[[str], None]
 ) -> list[Case]:
-    """What came of a fault; one that cannot be caused at all is a bad case."""
+    """The cases of one fault; a fault that cannot be caused at all is a bad case."""
     sandbox.rng = np.random.default_rng([sandbox.seed, zlib.crc32(fault.__name__.encode())])
     cases = []
     try:
-        for case in fault(sandbox, whole, quick):
+        for case in fault(sandbox, reference, quick):
             cases.append(replace(case, found=_impersonal(case.found, sandbox.folder)))
             report(f"{'ok ' if case.good else 'BAD'} {case.fault}: {case.found}")
     except NasError as error:
@@ -330,6 +330,6 @@ def cause_one(
 
 
 def _impersonal(text: str, folder: Path) -> str:
-    """A text without the paths of this machine and without bars, which would end a cell of a table."""
+    """A text without paths of this machine, and without bars, which would end a cell of a Markdown table."""
     text = re.sub(rf"{re.escape(str(folder))}/(disk-\d+/)?[\w-]+", "RUN", text)
     return re.sub(r"\|\S+\|", "CELL", text).replace("\n", " ")

@@ -1,7 +1,8 @@
-"""Runs `nas` commands in forks of one process that has imported everything: real processes, without the wait.
+"""Runs `nas` commands in forks of one process that has imported everything: real processes, but no wait for imports.
 
-The server (this file, as a script) reads a line of JSON per command and forks twice: a keeper that waits, and the
-command itself, in a process group and session of its own. It computes nothing, so that no thread is lost in a fork.
+The server (this file, as a script) reads a line of JSON per command and forks twice: a supervisor that waits for the
+command, and the command itself, in a process group and session of its own. The server computes nothing and so has no
+threads, which a fork would lose.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ IMPORTED = (
     *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard"),
     "torch._dynamo",  # which making an optimiser imports
 )
-POLL_SECONDS = 0.005  # between two looks
+POLL_SECONDS = 0.005  # between two checks of a condition
 TIME_LIMIT = 600.0  # seconds after which a command counts as hung
 
 
 class Ended(NamedTuple):
-    """The exit code (minus the signal's number where one ended it) and what was printed."""
+    """The exit code (minus the signal's number if a signal ended the command) and what was printed."""
 
     code: int
     out: str
@@ -50,7 +51,7 @@ class Ended(NamedTuple):
 
 
 class Command:
-    """A command under way."""
+    """A running command; `place` is the folder in which its supervisor writes down its number, output and end."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -61,7 +62,7 @@ class Command:
         return (self.place / "code").exists()
 
     def wait(self, time_limit: float = TIME_LIMIT) -> Ended:
-        """Its end; one that does not come is a `NasError`, after the whole group has been killed."""
+        """Wait for its end. `NasError` if it hangs, after its whole process group has been killed."""
         try:
             code = int(_awaited(self.place / "code", time_limit))
         except NasError:
@@ -72,7 +73,7 @@ class Command:
     def until(
         self, condition: Callable[[], bool], time_limit: float = TIME_LIMIT, poll_seconds: float = POLL_SECONDS
     ) -> bool:
-        """Wait for `condition`; whether it came before the end of the command."""
+        """Wait for `condition`; returns whether it became true before the command ended."""
         end = time.monotonic() + time_limit
         while not condition():
             if self.ended or time.monotonic() > end:
@@ -81,7 +82,7 @@ class Command:
         return not self.ended
 
     def send(self, number: int, whole_group: bool = False) -> None:
-        """A signal to the command, or to all of its processes; none is left is no error."""
+        """Send a signal to the command, or to all of its processes; nothing happens if there is none left."""
         try:
             (os.killpg if whole_group else os.kill)(self.pid, number)
         except ProcessLookupError:
@@ -91,7 +92,7 @@ class Command:
         self.send(signal.SIGKILL, whole_group=True)
 
     def workers(self) -> list[int]:
-        """Its worker processes, which the server that it started for them forks."""
+        """The numbers of its worker processes, which are forks of the server that the command started for them."""
         parents: dict[int, int] = {}
         servers = set()
         for status in Path("/proc").glob("[0-9]*/stat"):
@@ -107,7 +108,7 @@ class Command:
 
 
 class Forks:
-    """A server and the commands that it started; leaving the block ends the server."""
+    """The server of commands, as a context; leaving it ends the server."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -125,7 +126,7 @@ class Forks:
         self.server.wait()
 
     def start(self, arguments: Sequence[str], cwd: Path, inject: dict[str, Any] | None = None) -> Command:
-        """Start `nas ARGUMENTS` in `cwd`, with faults of `injected` by name."""
+        """Start `nas ARGUMENTS` in the folder `cwd`; `inject` names faults of `injected.py` and their values."""
         assert self.server.stdin is not None
         self.count += 1
         place = self.place / f"{self.count:05d}"
@@ -157,7 +158,7 @@ def _write_note(path: Path, text: str) -> None:
 
 
 def _supervise(request: dict[str, Any]) -> NoReturn:
-    """Start the command and write down its number and its end."""
+    """Start the command; write its process number and, at its end, its exit code into files."""
     os.setsid()
     place = Path(request["place"])
     child = os.fork()
@@ -191,7 +192,7 @@ def _serve() -> None:
     library.torchattacks()  # where it is installed
     classes = SPACES.get("nasbench201")()
     classes.canonical(classes.largest())  # a table of all classes, made once per process
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave nothing behind
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors that have ended leave no zombies
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

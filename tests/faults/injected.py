@@ -1,4 +1,4 @@
-"""What a command is started with: faults that are put into its process before it begins, and are no part of it."""
+"""Faults that are put into the process of a command before the command starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas.train.trained_network import TrainedNetwork
 
 
 def memory(megabytes: float) -> None:
-    """So much address space more than the process has now; beyond it, allocations fail."""
+    """Limit the address space to what the process has now and so much more; beyond it, allocations fail."""
     with open("/proc/self/statm") as file:
         used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limit = used + int(megabytes * 2**20)
@@ -21,12 +21,12 @@ def memory(megabytes: float) -> None:
 
 
 def file_size(kilobytes: int) -> None:
-    """No file grows beyond it: what a full disk does, where no small disk can be mounted."""
+    """Limit the size of files, which has the effect of a full disk where no small disk can be mounted."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, 1024 * kilobytes))
 
 
 def poison(number: int) -> None:
-    """The `number`-th network that is built to be trained or attacked (from 1) has weights that are no numbers."""
+    """Fill weights of the `number`-th network that is built to be trained or attacked (from 1) with NaN."""
     build = TrainedNetwork.build
     count = 0
 
@@ -43,7 +43,7 @@ def poison(number: int) -> None:
 
 
 def cache(folder: str) -> None:
-    """Decoded data are kept in this folder."""
+    """Use this folder as the cache of decoded data."""
     os.environ["NAS_CACHE"] = folder
 
 
@@ -51,6 +51,6 @@ FAULTS: dict[str, Callable[[Any], None]] = {"memory": memory, "file_size": file_
 
 
 def inject(faults: dict[str, Any]) -> None:
-    """Put the named faults with their values into this process."""
+    """Cause the named faults, with their values, in this process."""
     for name, value in faults.items():
         FAULTS[name](value)

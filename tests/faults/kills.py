@@ -1,4 +1,4 @@
-"""Kill a run at random moments of every stage, resume it, and compare it with one that was never stopped."""
+"""Kill runs at random moments of every stage, resume them, and compare them with a run that was never stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AIMS = (*STAGES, ANYWHERE)
 TWO_WORKERS_EVERY = 2  # of the runs that are killed anywhere every so many has two workers
 KILLED_AGAIN = 0.3  # probability that a resumed run is killed once more, anywhere
 MAX_MISSES = 30  # kills in a row that fall into another stage than the one aimed at
-AIMING_SECONDS = 0.0005  # between two looks at the store: clean images take a few milliseconds
+AIMING_POLL_SECONDS = 0.0005  # between two reads of the store: the stage of clean images takes 5 ms
 GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
 GOES_ON = "one worker alone; the run goes on"
 STARTING = "a resumed run, before anything more was finished"
@@ -32,12 +32,12 @@ STARTING = "a resumed run, before anything more was finished"
 
 @dataclass
 class Kill:
-    """One kill: in which stage, after how many seconds, of what."""
+    """One kill: the stage it fell into, after how many seconds, and what was killed."""
 
     stage: str
     seconds: float
     target: str
-    results: int  # finished evaluations, outcomes and trainings that were there
+    results: int  # finished evaluations, outcomes and trainings at that moment
 
 
 @dataclass
@@ -52,13 +52,13 @@ class Trial:
 
     @property
     def hit(self) -> bool:
-        """Whether the first kill fell where it was to fall."""
+        """Whether the first kill fell into the stage it was aimed at."""
         return bool(self.kills) and self.aim in (ANYWHERE, self.kills[0].stage.split(":")[0])
 
 
 @dataclass
 class Reference:
-    """The run that nothing happened to, the seconds that it takes by number of workers, and its parts with one."""
+    """The run that nothing happened to; the seconds it takes, by number of workers; its parts with one worker."""
 
     run: Path
     seconds: dict[int, float]
@@ -67,7 +67,7 @@ class Reference:
 
 
 def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
-    """Carry out the run once with each number of workers, first one; they must be the same already."""
+    """Do the run once with each number of workers, the first of which is 1. `NasError` if they do not end the same."""
     seconds: dict[int, float] = {}
     runs: list[Path] = []
     times: list[dict[str, float]] = []
@@ -85,25 +85,25 @@ def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
 
 
 def _times(command: Command, run: Path) -> dict[str, float]:
-    """When a run reached its milestones, in their order; the first, an empty text, is that it has a folder."""
+    """When a run reached its milestones, in their order. The first, an empty text, stands for the run's folder."""
     times: dict[str, float] = {}
     live = LiveMilestones(run)
 
-    def look() -> bool:
+    def record_times() -> bool:
         if not times and (run / "config.json").exists():
             times[""] = time.monotonic()
         for key in live.read():
             times.setdefault(key, time.monotonic())
         return False
 
-    command.until(look, poll_seconds=AIMING_SECONDS)
+    command.until(record_times, poll_seconds=AIMING_POLL_SECONDS)
     live.close()
     return times
 
 
 def kill_at_random(
     sandbox: Sandbox,
-    whole: Reference,
+    reference: Reference,
     kills: int,
     stages: Sequence[str] = AIMS,
     before: Sequence[Trial] = (),
@@ -115,7 +115,7 @@ def kill_at_random(
     Stages that this run lacks are left out. The trials `before` count. Kills that miss their stage, and those of
     resumed runs, come on top of `kills`. `NasError` if a stage cannot be hit.
     """
-    stages = [aim for aim in stages if aim == ANYWHERE or any(part.stage == aim for part in whole.parts)]
+    stages = [aim for aim in stages if aim == ANYWHERE or any(part.stage == aim for part in reference.parts)]
     number = 1 + max((trial.number for trial in before), default=0)
     left = {aim: kills // len(stages) + (place < kills % len(stages)) for place, aim in enumerate(stages)}
     for trial in before:
@@ -126,7 +126,7 @@ def kill_at_random(
         for aim in remaining:
             if late():
                 return
-            trial = _trial(sandbox, whole, number, aim, seed)
+            trial = _trial(sandbox, reference, number, aim, seed)
             yield trial
             number += 1
             left[aim] -= trial.hit
@@ -135,46 +135,46 @@ def kill_at_random(
                 raise NasError(f"None of {MAX_MISSES} kills that were aimed at the stage {aim} fell into it.")
 
 
-def _trial(sandbox: Sandbox, whole: Reference, number: int, aim: str, seed: int) -> Trial:
-    """One run, killed at moments that depend on the number of the trial and on the seed alone."""
+def _trial(sandbox: Sandbox, reference: Reference, number: int, aim: str, seed: int) -> Trial:
+    """One run that is killed; the moments depend only on the seed and on the number of the trial."""
     rng = np.random.default_rng([seed, number])
     run = sandbox.new("killed")
-    workers = 2 if aim == ANYWHERE and number % TWO_WORKERS_EVERY == 0 and 2 in whole.seconds else 1
+    workers = 2 if aim == ANYWHERE and number % TWO_WORKERS_EVERY == 0 and 2 in reference.seconds else 1
     trial = Trial(number, aim, workers)
     there: dict[str, tuple[Any, ...]] = {}
     while not trial.kills or rng.random() < KILLED_AGAIN:
         resumed = (run / "config.json").exists()
         command = sandbox.resume(run) if resumed else sandbox.start(run, workers=workers)
         if trial.kills or aim == ANYWHERE:
-            killed = _kill_anywhere(rng, command, whole.seconds[workers], workers)
+            killed = _kill_anywhere(rng, command, reference.seconds[workers], workers)
         else:
-            killed = _kill_in(rng, command, run, [part for part in whole.parts if part.stage == aim])
+            killed = _kill_in(rng, command, run, [part for part in reference.parts if part.stage == aim])
         if killed is None:
             break
         seconds, target, problems = killed
         trial.problems += problems
         before, there = there, finished_work(run)
         trial.problems += _lost(before, there)
-        where = stage(run, whole.milestones)
+        where = stage(run, reference.milestones)
         if resumed and there == before and target != WORKER:
             where = STARTING
         trial.kills.append(Kill(GOES_ON if target == WORKER else where, round(seconds, 3), target, len(there)))
     command = sandbox.resume(run) if (run / "config.json").exists() else sandbox.start(run, workers=workers)
     ended = command.wait()
     if ended.code == 0:
-        trial.problems += _lost(there, finished_work(run)) + differences(run, whole.run)
+        trial.problems += _lost(there, finished_work(run)) + differences(run, reference.run)
     else:
         trial.problems.append(f"exit code {ended.code}: {ended.err[-500:]}")
     return trial
 
 
-Killed = tuple[float, str, list[str]]  # the moment, what was killed, and what went wrong
+Killed = tuple[float, str, list[str]]  # after how many seconds, what was killed, what went wrong
 
 
 def _kill_anywhere(rng: np.random.Generator, command: Command, duration: float, workers: int) -> Killed | None:
-    """Kill it at a moment uniform over the duration, or a worker of it, after which it must come to its end.
+    """Kill a command, or one of its workers, at a moment uniform over its usual duration.
 
-    None where the command had ended before.
+    A command whose worker was killed must come to its end. None if the command ended before that moment.
     """
     target = GROUP if workers == 1 else str(rng.choice([GROUP, MAIN, WORKER]))
     moment = float(rng.uniform(0, duration))
@@ -192,7 +192,7 @@ def _kill_anywhere(rng: np.random.Generator, command: Command, duration: float, 
 
 
 def _kill_in(rng: np.random.Generator, command: Command, run: Path, parts: Sequence[Part]) -> Killed | None:
-    """Kill it in one of the parts, at a moment uniform over the time that the part usually takes."""
+    """Kill a command in one of these parts of its run, at a moment uniform over the usual duration of that part."""
     part = parts[int(rng.integers(len(parts)))]
     delay = float(rng.uniform(0, part.seconds))
     start = time.monotonic()
@@ -201,7 +201,7 @@ def _kill_in(rng: np.random.Generator, command: Command, run: Path, parts: Seque
     def begun() -> bool:
         return part.after in live.read() if part.after else (run / "config.json").exists()
 
-    came = command.until(begun, poll_seconds=AIMING_SECONDS)
+    came = command.until(begun, poll_seconds=AIMING_POLL_SECONDS)
     live.close()
     if not came:
         command.wait()
@@ -225,7 +225,7 @@ def _end(pid: int) -> None:
 
 
 def _lost(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> list[str]:
-    """What was finished before and is missing or was done again."""
+    """The work that was finished before and is now missing or was done again."""
     return [f"{key} was done again" for key, row in before.items() if after.get(key) != row]
 
 

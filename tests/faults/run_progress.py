@@ -1,4 +1,4 @@
-"""How far a run is: moments to wait for, what of it is finished, and which stage it was killed in."""
+"""The progress of a run: moments to wait for, work that is finished, and the stage it was killed in."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from workload import EPOCHS
 
-SEARCHED = "evaluations"  # the table of a search
-OUTCOMES = "outcome/"  # how the keys of attacked batches begin
+SEARCHED = "evaluations"  # the table of the store with the evaluations of a search
+OUTCOMES = "outcome/"  # the keys of attacked batches begin with it
 
 
 def rows(run: Path, query: str) -> Any:
-    """The value that a query gives from the store of a run under way; 0 while there is none."""
+    """The first value that a query gives from the store of a running command; 0 if there is no store or no row yet."""
     try:
         connection = sqlite3.connect(f"file:{run / 'store.sqlite'}?mode=ro", uri=True, timeout=1)
     except sqlite3.Error:
@@ -34,24 +34,24 @@ def rows(run: Path, query: str) -> Any:
 
 
 def evaluated(count: int) -> Callable[[Path], bool]:
-    """When so many evaluations of the search are kept."""
+    """The moment at which the store has so many evaluations of the search."""
     return lambda run: rows(run, f"SELECT COUNT(*) FROM {SEARCHED}") >= count
 
 
 def attacked(count: int) -> Callable[[Path], bool]:
-    """When so many batches are attacked."""
+    """The moment at which the store has the outcomes of so many attacked batches."""
     return lambda run: rows(run, f"SELECT COUNT(*) FROM facts WHERE key LIKE '{OUTCOMES}%'") >= count
 
 
 def training(run: Path) -> bool:
-    """When a training has a checkpoint."""
+    """Whether a training has a checkpoint."""
     return any(run.glob("models/*/last.pt"))
 
 
 def finished_work(run: Path) -> dict[str, tuple[Any, ...]]:
-    """What is never done again: rows of the store by key, each with its number in the table, and finished trainings.
+    """The work that must never be done again: rows of the store by their keys, and finished trainings.
 
-    A row that is written again gets another number.
+    A row is given with its number in the table, as a row that is written again gets another number.
     """
     work = {}
     for row in _copied_rows(run, f"SELECT rowid, * FROM {SEARCHED}"):
@@ -62,9 +62,9 @@ def finished_work(run: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def _copied_rows(run: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a query gives from a copy of the store; nothing where the run was killed before its tables were made.
+    """The rows that a query gives from a copy of the store; none if the run was killed before the tables were made.
 
-    The recovery of a store that was killed is left to the one who resumes it.
+    It is a copy because opening the store itself would recover it, which is the task of the resumed run.
     """
     with tempfile.TemporaryDirectory() as place:
         for file in run.glob("store.sqlite*"):
@@ -79,7 +79,7 @@ def _copied_rows(run: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def finished_trainings(run: Path) -> dict[str, tuple[Any, ...]]:
-    """When the last checkpoint of every finished training was written."""
+    """The time at which the last checkpoint of each finished training was written."""
     found = {}
     for path in run.glob("models/*/last.pt"):
         if torch.load(path, weights_only=True)["state"]["epoch"] == EPOCHS:
@@ -92,14 +92,14 @@ MILESTONES = "key LIKE 'outcome/%' OR key IN ('search/result', 'training', 'seco
 
 
 class LiveMilestones:
-    """The milestones of a run under way, read over one connection that stays open until `close`."""
+    """The milestones of a running command, read over one connection that stays open until `close`."""
 
     def __init__(self, run: Path) -> None:
         self.store = run / "store.sqlite"
         self.connection: sqlite3.Connection | None = None
 
     def read(self) -> list[str]:
-        """Those that are reached, in their order; none while there is no store."""
+        """The milestones that are reached, in their order; none while there is no store."""
         try:
             if self.connection is None:
                 self.connection = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=1)
@@ -131,7 +131,7 @@ def stage_of(milestone: str) -> str:
 
 
 def stage(run: Path, order: Sequence[str]) -> str:
-    """Which stage a run was killed in: that of the first milestone that it has not reached, of all in their `order`."""
+    """The stage in which a run was killed: that of the first milestone in `order` that the run has not reached."""
     if not (run / "config.json").exists():
         return "before the run folder"
     if (run / "result.json").exists():
@@ -153,7 +153,7 @@ class Part:
 
 
 def parts(times: dict[str, float]) -> list[Part]:
-    """The parts of a run that reached its milestones at these times; the first stands for its folder."""
+    """The parts of a run that reached its milestones at these times; the first milestone stands for its folder."""
     (before, start), *rest = times.items()
     found: list[Part] = []
     for (name, _), group in groupby(rest, key=lambda item: (stage_of(item[0]), item[0].split("/")[1:2])):

@@ -34,13 +34,13 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def whole(sandbox: Sandbox) -> Reference:
+def reference(sandbox: Sandbox) -> Reference:
     pytest.importorskip("torchattacks", reason="torchattacks, a class of which attacks in this run, is not installed")
     return run_reference(sandbox, [1])
 
 
-def test_kills_in_a_stage_and_anywhere_lose_nothing(sandbox: Sandbox, whole: Reference) -> None:
-    trials = list(kill_at_random(sandbox, whole, 2, AIMS))
+def test_kills_in_a_stage_and_anywhere_lose_nothing(sandbox: Sandbox, reference: Reference) -> None:
+    trials = list(kill_at_random(sandbox, reference, 2, AIMS))
     assert {trial.aim for trial in trials if trial.hit} == set(AIMS)
     assert [trial.problems for trial in trials] == [[] for _ in trials]
 
@@ -48,15 +48,15 @@ def test_kills_in_a_stage_and_anywhere_lose_nothing(sandbox: Sandbox, whole: Ref
 @pytest.mark.parametrize(
     "fault", [*FAST, *(pytest.param(fault, marks=pytest.mark.slow) for fault in SLOW)], ids=lambda fault: fault.__name__
 )
-def test_a_fault_comes_out_as_promised(fault: Fault, sandbox: Sandbox, whole: Reference) -> None:
-    for case in faults.cause_one(sandbox, whole, True, fault, print):
+def test_a_fault_comes_out_as_promised(fault: Fault, sandbox: Sandbox, reference: Reference) -> None:
+    for case in faults.cause_one(sandbox, reference, True, fault, print):
         assert case.good, case.found
 
 
-def test_what_is_other_than_in_the_reference_is_noticed(sandbox: Sandbox, whole: Reference, tmp_path: Path) -> None:
+def test_what_is_other_than_in_the_reference_is_noticed(sandbox: Sandbox, reference: Reference, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(whole.run, copy)
-    assert differences(copy, whole.run) == []
+    shutil.copytree(reference.run, copy)
+    assert differences(copy, reference.run) == []
     page = copy / "report.html"
     page.write_text(page.read_text().replace("eps", "epsilon", 1))
     result = json.loads((copy / "result.json").read_text())
@@ -69,16 +69,16 @@ def test_what_is_other_than_in_the_reference_is_noticed(sandbox: Sandbox, whole:
     weights.view(-1)[0] = torch.nextafter(weights.view(-1)[0], torch.tensor(1e9))
     torch.save(payload, best)
     name = best.relative_to(copy)
-    assert differences(copy, whole.run) == ["the result differs", "the report differs", f"{name} differs"]
+    assert differences(copy, reference.run) == ["the result differs", "the report differs", f"{name} differs"]
     next(copy.glob("models/*/final.pt")).unlink()
-    assert "there is no" in differences(copy, whole.run)[-1]
+    assert "there is no" in differences(copy, reference.run)[-1]
     (copy / "result.json").unlink()
-    assert differences(copy, whole.run) == ["there is no result"]
+    assert differences(copy, reference.run) == ["there is no result"]
 
 
-def test_an_evaluation_that_is_written_again_is_noticed(whole: Reference, tmp_path: Path) -> None:
+def test_an_evaluation_that_is_written_again_is_noticed(reference: Reference, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(whole.run, copy)
+    shutil.copytree(reference.run, copy)
     before = finished_work(copy)
     assert {key.partition("/")[0] for key in before} == {"evaluations", "outcome", "cheap", "trained"}
     with sqlite3.connect(copy / "store.sqlite") as connection:
@@ -92,13 +92,13 @@ def test_an_evaluation_that_is_written_again_is_noticed(whole: Reference, tmp_pa
     assert sum(after[key] != before[key] for key in before) == 1
 
 
-def test_stages_are_told_apart(whole: Reference, tmp_path: Path) -> None:
-    assert stage(tmp_path, whole.milestones) == "before the run folder"
-    assert stage(whole.run, whole.milestones) == "after the result"
+def test_stages_are_told_apart(reference: Reference, tmp_path: Path) -> None:
+    assert stage(tmp_path, reference.milestones) == "before the run folder"
+    assert stage(reference.run, reference.milestones) == "after the result"
     copy = tmp_path / "copy"
-    shutil.copytree(whole.run, copy)
+    shutil.copytree(reference.run, copy)
     (copy / "result.json").unlink()
-    assert stage(copy, whole.milestones) == "report"
+    assert stage(copy, reference.milestones) == "report"
     for query, expected in (
         ("DELETE FROM facts WHERE key LIKE 'outcome/%/autoattack/apgd-t/0'", "autoattack"),
         ("DELETE FROM facts WHERE key LIKE 'outcome/%/fgsm/fgsm/0'", "fgsm"),
@@ -110,24 +110,24 @@ def test_stages_are_told_apart(whole: Reference, tmp_path: Path) -> None:
         with connection:
             connection.execute(query)
         connection.close()
-        assert stage(copy, whole.milestones) == expected
+        assert stage(copy, reference.milestones) == expected
     (copy / "labels" / "one").mkdir()
-    assert stage(copy, whole.milestones) == "search: labelling"
+    assert stage(copy, reference.milestones) == "search: labelling"
 
 
-def test_the_reference_knows_its_parts_by_stage(whole: Reference) -> None:
+def test_the_reference_knows_its_parts_by_stage(reference: Reference) -> None:
     found = ["search", "training", "opening a network", "clean", "fgsm", "torchattacks:DIFGSM", "autoattack"]
-    assert [part.stage for part in whole.parts] == [*found, "checks of the outputs", "report"]
-    assert [part.after for part in whole.parts[:3]] == ["", "search/result", "training"]
-    assert all(part.seconds > 0 for part in whole.parts)
+    assert [part.stage for part in reference.parts] == [*found, "checks of the outputs", "report"]
+    assert [part.after for part in reference.parts[:3]] == ["", "search/result", "training"]
+    assert all(part.seconds > 0 for part in reference.parts)
 
 
-def test_a_fault_that_cannot_be_caused_is_bad(sandbox: Sandbox, whole: Reference) -> None:
-    def impossible(sandbox: Sandbox, whole: Reference, quick: bool) -> Iterator[Case]:
+def test_a_fault_that_cannot_be_caused_is_bad(sandbox: Sandbox, reference: Reference) -> None:
+    def impossible(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
         yield Case("once", "", True)
         raise NasError("its moment never came")
 
-    cases = faults.cause_one(sandbox, whole, True, impossible, print)
+    cases = faults.cause_one(sandbox, reference, True, impossible, print)
     assert [case.good for case in cases] == [True, False]
     assert "never came" in cases[1].found
 

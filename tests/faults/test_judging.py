@@ -56,7 +56,7 @@ def test_a_study_goes_on_from_its_record(tmp_path: Path) -> None:
 
 def test_kills_that_were_recorded_are_not_repeated() -> None:
     """As no run is started, the sandbox is never looked at."""
-    whole = Reference(Path(), {}, [Part("search", "", 1.0), Part("training", "search/result", 1.0)], [])
+    reference = Reference(Path(), {}, [Part("search", "", 1.0), Part("training", "search/result", 1.0)], [])
     sandbox = cast(Sandbox, None)
     asked = []
 
@@ -65,11 +65,11 @@ def test_kills_that_were_recorded_are_not_repeated() -> None:
         return True
 
     stages = ("search", "training", "anywhere")
-    assert not list(kill_at_random(sandbox, whole, 3, stages, TRIALS, late=late))
+    assert not list(kill_at_random(sandbox, reference, 3, stages, TRIALS, late=late))
     assert not asked
-    assert not list(kill_at_random(sandbox, whole, 4, stages, TRIALS, late=late))  # one more into the search
+    assert not list(kill_at_random(sandbox, reference, 4, stages, TRIALS, late=late))  # one more into the search
     assert asked
-    assert not list(kill_at_random(sandbox, whole, 1, ("pgd",), TRIALS))  # the run has no such stage
+    assert not list(kill_at_random(sandbox, reference, 1, ("pgd",), TRIALS))  # the run has no such stage
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The small run that faults are caused in: every stage of a real one, in seconds, on real digits."""
+"""The small run in which faults are caused: it has every stage of a real run and takes seconds, on real digits."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ OVERRIDES = (
     *("eval.attacks=[fgsm,pgd3,mifgsm,torchattacks:DIFGSM,autoattack]", "eval.eps=0.3"),
     *("eval.corruptions=[gaussian_noise,contrast,motion_blur,pixelate]", "eval.severities=[1,3,5]"),
 )
-QUICK = (  # besides those, for the least that still has every stage
+QUICK = (  # more overrides, for the smallest run that still has every kind of work
     *("search.budget=2", "strategy.warmup=3", "strategy.pool=2", "strategy.tournament=1", "label.epochs=1"),
     *("train.batch_size=64", "train.save_steps=3", "run.random=false", "eval.n_test=4"),
     *("eval.attacks=[fgsm,torchattacks:DIFGSM,autoattack]", "eval.sweep=[]", "eval.corruptions=[]"),
 )
-UNUSED = ("eval.sweep_attack", "eval.severities")  # without sweep and corruptions
+UNUSED = ("eval.sweep_attack", "eval.severities")  # refused if there is no sweep and no corruption
 
 
 def write_digits(path: Path) -> None:
-    """The first of scikit-learn's handwritten digits, 8 by 8, as an .npz file."""
+    """Write the first of scikit-learn's handwritten digits, 8 by 8 pixels, as an .npz file."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -43,10 +43,10 @@ def write_digits(path: Path) -> None:
 
 
 class Sandbox:
-    """A folder in which runs are started, stopped, damaged, and compared with one that nothing happened to."""
+    """A folder in which runs are started, stopped, damaged and resumed."""
 
     def __init__(self, folder: Path, forks: Forks, seed: int, quick: bool = False) -> None:
-        """`quick`: runs of the least size."""
+        """`quick`: runs are as small as possible."""
         self.folder = folder
         used = tuple(text for text in OVERRIDES if not (quick and text.startswith(UNUSED)))
         self.overrides = used + QUICK if quick else used
@@ -57,12 +57,12 @@ class Sandbox:
         write_digits(folder / "digits.npz")
 
     def new(self, name: str) -> Path:
-        """A path for a new run."""
+        """An unused path, for a new run."""
         self.count += 1
         return self.folder / f"{name}-{self.count:04d}"
 
     def start(self, run: Path, *overrides: str, workers: int = 1, inject: dict[str, Any] | None = None) -> Command:
-        """The whole run from its beginning."""
+        """Start the whole run from its beginning."""
         arguments = ("run", "quickstart", *self.overrides, f"data.root={self.folder / 'digits.npz'}")
         arguments += (f"executor.workers={workers}", *overrides, f"run.dir={run}")
         return self.forks.start(arguments, self.folder, inject)
@@ -71,7 +71,7 @@ class Sandbox:
         return self.forks.start(("resume", str(run), *overrides), self.folder)
 
     def stopped(self, name: str, moment: Callable[[Path], bool], *overrides: str, workers: int = 1) -> Path:
-        """A run that was killed at a moment."""
+        """A run that was killed at this moment. `NasError` if the moment never came."""
         run = self.new(name)
         command = self.start(run, *overrides, workers=workers)
         if not command.until(lambda: moment(run)):
@@ -81,11 +81,11 @@ class Sandbox:
         return run
 
     def copy(self, run: Path, name: str) -> Path:
-        """A copy to damage."""
+        """A copy of a run, to be damaged."""
         copied = self.new(name)
         shutil.copytree(run, copied)
         return copied
 
     def move(self, run: Path, folder: Path) -> Path:
-        """The run in another folder."""
+        """Move a run into another folder; returns its new path."""
         return Path(shutil.move(run, folder / run.name))
