@@ -52,8 +52,8 @@ class Search(RunCommand):
         from nas.searches.search_stage import depends_on_images, search
 
         with run_context(run, watcher, depends_on_images(run.settings)) as context:
-            found = search(context)
-        return run.finish(replace(found, seconds=run.seconds()))
+            result = search(context)
+        return run.finish(replace(result, seconds=run.seconds()))
 
     def presented(self, folder: Path, result: SearchResult) -> Json:
         return {**result.to_json(), "run": str(folder)}
@@ -74,8 +74,8 @@ class Search(RunCommand):
         return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
 
 
-def _metrics(found: FoundArchitecture) -> str:
-    return " ".join(f"{name}={value:.6g}" for name, value in found.metrics.items() if value is not None)
+def _metrics(one: FoundArchitecture) -> str:
+    return " ".join(f"{name}={value:.6g}" for name, value in one.metrics.items() if value is not None)
 
 
 def _percentile_ranks(columns: dict[str, PercentileRank]) -> list[str]:

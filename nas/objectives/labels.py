@@ -77,16 +77,16 @@ def _no_number(path: Path, column: str, line: int, got: str) -> InputError:
 
 def _only_numbers(path: Path, header: list[str], where: str, rows: list[list[str]]) -> str:
     """The one column of numbers, in which cells may be empty."""
-    found = []
+    columns = []
     for place, name in enumerate(header):
         values = [_number(row[place]) for row in rows]
         if name != where and None not in values and any(math.isfinite(value or 0) for value in values):
-            found.append(name)
-    if len(found) != 1:
+            columns.append(name)
+    if len(columns) != 1:
         raise InputError(
-            f"Expected one column of numbers in {path} but got {', '.join(found) or 'none'}; name it with --accuracy."
+            f"Expected one column of numbers in {path} but got {', '.join(columns) or 'none'}; name it with --accuracy."
         )
-    return found[0]
+    return columns[0]
 
 
 def _number(text: str) -> float | None:

@@ -201,25 +201,25 @@ class _Rankings:
 
 
 def _warnings(aligned: Aligned, rankings: _Rankings, cells: dict[str, dict[str, ProxyCorrelation]]) -> list[str]:
-    found = [f"{name}: left out, as it has no value at all." for name in aligned.empty if name not in cells]
+    warnings = [f"{name}: left out, as it has no value at all." for name in aligned.empty if name not in cells]
     for name, levels in zip(rankings.names, rankings.columns):
         if (np.ptp(levels, axis=1) == 0).any():
-            found.append(f"{name}: the same for all {aligned.n:,} architectures, so no ranking is defined.")
+            warnings.append(f"{name}: the same for all {aligned.n:,} architectures, so no ranking is defined.")
     for name, one in aligned.proxies.items():
         if np.ptp(one.values) == 0:
-            found.append(f"{name}: the same for all {aligned.n:,} architectures, so it ranks nothing.")
+            warnings.append(f"{name}: the same for all {aligned.n:,} architectures, so it ranks nothing.")
     for name, rho in rankings.rho_with_params.items():
         columns = [column for column, cell in cells[name].items() if cell.explained_by_size]
         if rho is not None and abs(rho) >= SAME:
-            found.append(
+            warnings.append(
                 f"{name}: ranks nearly as size does (rho {rho:.3f} with params); its partial rho says what is left."
             )
         elif columns:
-            found.append(
+            warnings.append(
                 f"{name}: size may be all that it ranks by for {', '.join(columns)} (the uncorrected interval of its "
                 f"partial rho given params contains 0 or has turned its sign, on {aligned.n:,} architectures)."
             )
-    return found
+    return warnings
 
 
 def _number(value: Any) -> float | None:

@@ -45,8 +45,8 @@ class StrategyResult(Record):
 
     def to_json(self) -> Json:
         """The columns come first."""
-        found = super().to_json()
-        return {name: found[name] for name in (*self.columns, *found)}
+        entries = super().to_json()
+        return {name: entries[name] for name in (*self.columns, *entries)}
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class TableSearchSettings:
     features: tuple[str, ...] = (GRAPH,)  # what predictors see: the cell's graph, and columns
 
     def check(self) -> None:
-        """`InputError` for settings that do not fit together."""
+        """Raises InputError for settings that contradict each other."""
         for key in ("queries", "seeds", "ask"):
             if not 1 <= getattr(self, key) <= MAX_COUNT:
                 raise InputError(f"Expected --{key} between 1 and {MAX_COUNT:,} but got {getattr(self, key)}.")

@@ -115,7 +115,7 @@ def _text(result: Correlations, files: int) -> str:
             ("partial_given_params", "partial_low", "partial_high"),
         ),
     ]
-    for other in dict.fromkeys(other for found in result.differences.values() for other in found):
+    for other in dict.fromkeys(other for by_other in result.differences.values() for other in by_other):
         pairs = [(name, result.differences[name][other]) for name in order if other in result.differences[name]]
         blocks.append(
             (
@@ -126,7 +126,7 @@ def _text(result: Correlations, files: int) -> str:
         )
     for title, named, keys in blocks:
         note = "" if len(keys) == 1 else "; in brackets where the interval contains 0"
-        cells = [[name, *(_cell(found[column], keys) for column in columns)] for name, found in named]
+        cells = [[name, *(_cell(of_name[column], keys) for column in columns)] for name, of_name in named]
         lines += ["", f"{title}{note}", *table_lines([["", *columns], *cells])]
     return "\n".join([*lines, "", *(f"warning: {line}" for line in result.warnings)]).rstrip()
 

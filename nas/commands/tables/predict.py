@@ -98,8 +98,8 @@ class Predict(Command):
                 counter.total = total
                 counter.update(done, 0)
 
-            found = predict(data, wanted, protocol, how, tick)
-        result = replace(found, dataset=dataset, features=features)
+            result = predict(data, wanted, protocol, how, tick)
+        result = replace(result, dataset=dataset, features=features)
         files.write(lambda: csv_rows(result), lambda kind: picture(result, kind))
         output.emit(result.to_json(), _text(result))
         files.note(output)

@@ -93,8 +93,8 @@ class TableSearch(Command):
         opened = files.opened(dataset, with_scores=True)
         total = len(settings.objectives) * len(settings.strategies) * seeds
         with output.counting("search", total) as counter:
-            found = table_search(opened, settings, how, lambda runs: counter.update(runs, 0))
-        result = replace(found, dataset=dataset)
+            result = table_search(opened, settings, how, lambda runs: counter.update(runs, 0))
+        result = replace(result, dataset=dataset)
         files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, kind))
         output.emit(result.to_json(), _text(result))
         files.note(output)
@@ -110,14 +110,14 @@ def _text(result: TableSearchResult) -> str:
     tail = []
     for objective, entry in result.objectives.items():
         rows.append([objective, *([""] * len(columns))])
-        for name, found in entry.strategies.items():
-            values = [_cell(found.columns[c].mean, found.columns[c].sd, c in percent) for c in columns]
+        for name, one in entry.strategies.items():
+            values = [_cell(one.columns[c].mean, one.columns[c].sd, c in percent) for c in columns]
             rows.append([f"  {name}", *values])
-            reached = found.queries_to_optimum
+            reached = one.queries_to_optimum
             after = "" if reached.median is None else f", in the median after {reached.median:g} queries"
             tail.append(
                 f"{objective}, {name}: optimum found by {reached.found:.0%} of runs{after}; "
-                f"{found.seconds:.1f} s of computing"
+                f"{one.seconds:.1f} s of computing"
             )
     head = (
         f"{result.n_classes:,} classes of {result.dataset}; {result.seeds} runs of {result.queries} "
