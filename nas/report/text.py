@@ -66,43 +66,43 @@ def remark_lines(entry: EvalResult) -> list[str]:
 
 def corruption_lines(entry: EvalResult) -> list[str]:
     """Accuracies under common corruptions: the mean, those of groups, and a line for each type."""
-    found = entry.corruptions
-    if found is None:
+    result = entry.corruptions
+    if result is None:
         return []
-    low, high = found.interval
-    groups = ", ".join(f"{group} {100 * accuracy:.1f}" for group, accuracy in found.groups.items())
+    low, high = result.interval
+    groups = ", ".join(f"{group} {100 * accuracy:.1f}" for group, accuracy in result.groups.items())
     lines = [
-        f"accuracy under {len(found.mean_of)} types of corruption: {100 * found.mean:.1f} % "
-        f"[{100 * low:.1f}-{100 * high:.1f}] (clean {100 * found.clean:.1f}, HRS {100 * found.hrs:.1f}; {groups})"
+        f"accuracy under {len(result.mean_of)} types of corruption: {100 * result.mean:.1f} % "
+        f"[{100 * low:.1f}-{100 * high:.1f}] (clean {100 * result.clean:.1f}, HRS {100 * result.hrs:.1f}; {groups})"
     ]
-    if found.relative is not None:
-        for title, value in (("mCE", found.relative.mce), ("relative mCE", found.relative.relative_mce)):
+    if result.relative is not None:
+        for title, value in (("mCE", result.relative.mce), ("relative mCE", result.relative.relative_mce)):
             lines += [] if value is None else [f"{title}: {value:.1f} % of the baseline's error"]
-    width = max(map(len, found.accuracy))
-    severities = " ".join(f"{severity:>5}" for severity in found.severities)
+    width = max(map(len, result.accuracy))
+    severities = " ".join(f"{severity:>5}" for severity in result.severities)
     lines.append(f"  {'severity':<{width}} {severities}  mean")
-    for kind, accuracies in found.accuracy.items():
+    for kind, accuracies in result.accuracy.items():
         values = " ".join(f"{100 * accuracy:5.1f}" for accuracy in accuracies)
-        lines.append(f"  {kind:<{width}} {values} {100 * found.types[kind]:5.1f}")
-    lines += [f"  left out: {kind}. {reason}" for kind, reason in found.left_out.items()]
-    lines.append(f"  {found.n_test} images per type and severity, {found.images}")
-    if found.clean_images not in ("", SAME):
-        lines.append(f"  the clean accuracy is of {found.clean_images}")
+        lines.append(f"  {kind:<{width}} {values} {100 * result.types[kind]:5.1f}")
+    lines += [f"  left out: {kind}. {reason}" for kind, reason in result.left_out.items()]
+    lines.append(f"  {result.n_test} images per type and severity, {result.images}")
+    if result.clean_images not in ("", SAME):
+        lines.append(f"  the clean accuracy is of {result.clean_images}")
     return lines
 
 
 def measure_lines(entry: EvalResult, folder: Path) -> list[str]:
     """Measures of a network, one line for each; `folder` is that of its run."""
-    found = entry.measures
+    measures = entry.measures
     lines = []
-    if calibration := found.calibration:
+    if calibration := measures.calibration:
         lines.append(
             f"expected calibration error: {_error(calibration.clean)} clean, "
             f"{_error(calibration.attacked)} under {calibration.attack} ({calibration.images} images)"
         )
     spreads = (
-        ("largest eigenvalue of the input Hessian", found.hessian),
-        ("Frobenius norm of the Jacobian", found.jacobian),
+        ("largest eigenvalue of the input Hessian", measures.hessian),
+        ("Frobenius norm of the Jacobian", measures.jacobian),
     )
     for title, part in spreads:
         if part is not None:
@@ -111,14 +111,14 @@ def measure_lines(entry: EvalResult, folder: Path) -> list[str]:
                 f"{title}: mean {part.mean:.3g}, median {middle:.3g}, 5 % to 95 % {low:.3g} to {high:.3g} "
                 f"({part.images} images)"
             )
-    if classes := found.classes:
+    if classes := measures.classes:
         for metric in classes[0].accuracy:
             worst = min(classes, key=lambda row: row.accuracy[metric])
             lines.append(
                 f"lowest accuracy of a class, {metric}: {100 * worst.accuracy[metric]:.1f} % "
                 f"(class {worst.label}, {worst.n} images)"
             )
-    if found.landscape is not None:
+    if measures.landscape is not None:
         lines.append(f"loss landscape: {folder / picture_name(entry.name)}")
     return lines
 

@@ -31,8 +31,8 @@ def write_landscapes(folder: Path, entries: list[EvalResult]) -> list[Path]:
     """Write the loss landscape of each network that has one as a PNG file into the run's folder."""
     paths = []
     for entry in entries:
-        if (found := entry.measures.landscape) is not None:
+        if (landscape := entry.measures.landscape) is not None:
             paths.append(folder / picture_name(entry.name))
-            content = picture(found)
+            content = picture(landscape)
             write_atomic(paths[-1], lambda file, content=content: file.write(content))  # type: ignore[misc]
     return paths

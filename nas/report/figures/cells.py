@@ -147,7 +147,7 @@ def _left(node: int) -> int:
 
 def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], float]:
     """The x of each track's ends by (node, side, lane, 0 arriving or 1 leaving), ordered so that none cross."""
-    found = {}
+    places = {}
     for node in range(nodes):
         for side in (-1, 1):
             mine = [track for track in placed if track.side == side]
@@ -157,8 +157,8 @@ def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], f
             step = min(PORT_GAP, (NODE_WIDTH - 12) / max(1, len(ends) - 1))
             for index, (lane, end) in enumerate(ends):
                 x = _left(node) + NODE_WIDTH / 2 + (index - (len(ends) - 1) / 2) * step
-                found[node, side, lane, end] = x
-    return found
+                places[node, side, lane, end] = x
+    return places
 
 
 def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: float) -> tuple[str, str]:

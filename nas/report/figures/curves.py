@@ -201,11 +201,11 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
     return figure(key, f"{CURVES[key]} against the epoch", NARROW, draw)
 
 
-def corruption(found: list[tuple[Identity, CorruptionResult]]) -> Markup:
+def corruption(results: list[tuple[Identity, CorruptionResult]]) -> Markup:
     """The mean accuracy over the types of corruption against the severity; at 0 the clean accuracy."""
 
     def draw(axes: Axes) -> None:
-        for model, one in found:
+        for model, one in results:
             points = [(0, one.clean)]
             for position, severity in enumerate(one.severities):
                 points.append((severity, fmean(one.accuracy[kind][position] for kind in one.mean_of)))

@@ -24,7 +24,7 @@ LABELLED_LINES = 4  # about
 COLOURS = "viridis"
 
 
-def picture(found: Landscape) -> bytes:
+def picture(landscape: Landscape) -> bytes:
     """The landscape of an evaluation as a PNG file, with the same bytes for the same numbers."""
     style: Any = {"font.size": 9, "text.parse_math": False, "axes.labelcolor": INK, "axes.titlesize": 9.5}
     with rc_context(style):
@@ -32,21 +32,21 @@ def picture(found: Landscape) -> bytes:
         FigureCanvasAgg(figure)
         panels: Any = figure.subfigures(1, 3, width_ratios=(1, 1, 1.5))
         left, middle, right = panels
-        _surface(left.add_subplot(projection="3d"), found)
-        _map(middle.add_subplot(), found)
-        _examples(right, found)
+        _surface(left.add_subplot(projection="3d"), landscape)
+        _map(middle.add_subplot(), landscape)
+        _examples(right, landscape)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
     return file.getvalue()
 
 
-def _units(found: Landscape) -> np.ndarray:
+def _units(landscape: Landscape) -> np.ndarray:
     """The coordinates in multiples of the attack's radius."""
-    return np.array(found.axis) / found.eps
+    return np.array(landscape.axis) / landscape.eps
 
 
-def _surface(axes: Any, found: Landscape) -> None:
-    units, loss = _units(found), np.array(found.loss, dtype=float)
+def _surface(axes: Any, landscape: Landscape) -> None:
+    units, loss = _units(landscape), np.array(landscape.loss, dtype=float)
     across, along = np.meshgrid(units, units)  # rows run along the gradient
     axes.plot_surface(
         along, across, loss, cmap=COLOURS, rcount=len(units), ccount=len(units), lw=0.2, edgecolor="white"
@@ -57,31 +57,31 @@ def _surface(axes: Any, found: Landscape) -> None:
     axes.view_init(elev=28, azim=-128)
     for coordinate in (axes.xaxis, axes.yaxis, axes.zaxis):
         coordinate.set_major_locator(MaxNLocator(4))
-    axes.set_title(f"mean loss (nats), {found.images:,} images")
+    axes.set_title(f"mean loss (nats), {landscape.images:,} images")
     axes.set_box_aspect(None, zoom=0.9)
 
 
-def _map(axes: Axes, found: Landscape) -> None:
-    units = _units(found)
-    accuracy = 100 * np.array(found.accuracy)
+def _map(axes: Axes, landscape: Landscape) -> None:
+    units = _units(landscape)
+    accuracy = 100 * np.array(landscape.accuracy)
     shades = axes.pcolormesh(units, units, accuracy, cmap="magma", vmin=0, vmax=100)
     _contours(axes, units, accuracy)
-    _ball(axes, found.norm)
+    _ball(axes, landscape.norm)
     axes.set_xlabel("random sign (ε)")
     axes.set_ylabel("gradient's sign (ε)")
     axes.set_aspect("equal")
-    axes.set_title(f"accuracy (%), ε = {radius(found.eps)}")
+    axes.set_title(f"accuracy (%), ε = {radius(landscape.eps)}")
     axes.figure.colorbar(shades, ax=axes, shrink=0.75)
 
 
-def _examples(panel: Any, found: Landscape) -> None:
-    units = _units(found)
-    grids = [np.array(grid, dtype=float) for grid in found.examples]
+def _examples(panel: Any, landscape: Landscape) -> None:
+    units = _units(landscape)
+    grids = [np.array(grid, dtype=float) for grid in landscape.examples]
     parts = panel.subplots(1, len(grids), squeeze=False)[0]
     for axes, grid in zip(parts, grids):
         axes.contourf(units, units, grid, levels=SHADES, cmap=COLOURS)
         _contours(axes, units, grid)
-        _ball(axes, found.norm)
+        _ball(axes, landscape.norm)
         axes.set_aspect("equal")
         axes.set_title(f"{grid.min():.2g} to {grid.max():.2g}", color=SOFT, fontsize=8)
         axes.tick_params(labelsize=7, colors=SOFT)

@@ -72,7 +72,7 @@ def training(records: Mapping[str, TrainedModel], models: Mapping[str, Identity]
 def measured(entries: Sequence[EvalResult], models: Mapping[str, Identity]) -> Json:
     """The networks whose calibration or curvature was measured, each with how it is named."""
     parts = [(models[entry.name], entry.measures) for entry in entries]
-    calibrations = [found.calibration for _, found in parts if found.calibration]
+    calibrations = [measures.calibration for _, measures in parts if measures.calibration]
     return {
         "measured": [one for one in parts if one[1].calibration or one[1].hessian or one[1].jacobian],
         "calibration_attacks": distinct(f"{attack(one.attack)}, {ball(one.norm, one.eps)}" for one in calibrations),

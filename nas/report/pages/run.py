@@ -75,36 +75,36 @@ def _accuracies(run: RunData) -> Json:
 
 def _corruptions(run: RunData) -> Json:
     corrupted = [(run.models[entry.name], entry.corruptions) for entry in run.evaluations if entry.corruptions]
-    found = [one for _, one in corrupted]
+    results = [one for _, one in corrupted]
     return {
         "corrupted": corrupted,
-        "corruption_groups": distinct(group for one in found for group in one.groups),
-        "with_baseline": any(one.relative for one in found),
-        "corruption_curve": any(len(one.severities) > 1 for one in found) and curves.corruption(corrupted),
-        "corruption_notes": sentences.corruption_notes(found) if found else [],
+        "corruption_groups": distinct(group for one in results for group in one.groups),
+        "with_baseline": any(one.relative for one in results),
+        "corruption_curve": any(len(one.severities) > 1 for one in results) and curves.corruption(corrupted),
+        "corruption_notes": sentences.corruption_notes(results) if results else [],
     }
 
 
 def _landscapes(run: RunData) -> list[tuple[str, str]]:
     """The name of each network whose loss landscape was measured, and its picture in base64."""
-    found = [(run.models[entry.name].label, entry.measures.landscape) for entry in run.evaluations]
-    return [(label, base64.b64encode(picture(one)).decode()) for label, one in found if one]
+    landscapes = [(run.models[entry.name].label, entry.measures.landscape) for entry in run.evaluations]
+    return [(label, base64.b64encode(picture(one)).decode()) for label, one in landscapes if one]
 
 
 def _search(run: RunData) -> Json:
-    found, goal = run.search, run.goal
-    if not found or goal is None:
+    search, goal = run.search, run.goal
+    if not search or goal is None:
         return {}
-    epochs = [epoch.to_json() for epoch in found.supernet.epochs] if found.supernet else []
+    epochs = [epoch.to_json() for epoch in search.supernet.epochs] if search.supernet else []
     keys = [key for key in EPOCH if any(row.get(key) is not None for row in epochs)]
     keys[-1:-1] = [key for row in epochs[-1:] for key in row if key.startswith(("entropy_", "skips_"))]
     return {
         "scores": [
-            one.name for one in found.goals if any(cell.metrics.get(one.name) is not None for cell in found.top)
+            one.name for one in search.goals if any(cell.metrics.get(one.name) is not None for cell in search.top)
         ],
         "epochs": epochs,
         "epoch_columns": {key: EPOCH.get(key, key.replace("_", " ")) for key in keys},
-        "search_curve": curves.search(run.steps, goal, found.exhausted) if run.steps else None,
+        "search_curve": curves.search(run.steps, goal, search.exhausted) if run.steps else None,
     }
 
 

@@ -37,24 +37,24 @@ def strongest_attack(entries: list[EvalResult]) -> str:
 
 
 def _searched(run: RunData) -> str:
-    found, goal = run.search, run.goal
-    if not found or goal is None:
+    search, goal = run.search, run.goal
+    if not search or goal is None:
         return ""
-    if found.supernet is not None:
+    if search.supernet is not None:
         return (
-            f"A supernet of {run.space} was trained by {found.objective} for {found.evaluated:,} epochs; the "
-            f"architecture is that of epoch {found.supernet.chosen_epoch}."
+            f"A supernet of {run.space} was trained by {search.objective} for {search.evaluated:,} epochs; the "
+            f"architecture is that of epoch {search.supernet.chosen_epoch}."
         )
     goals = " and ".join(
-        f"{one.name} ({'higher' if one.higher_is_better else 'lower'} is better)" for one in found.goals
+        f"{one.name} ({'higher' if one.higher_is_better else 'lower'} is better)" for one in search.goals
     )
-    text = f"The search scored {found.evaluated:,} different cells of {run.space} by {goals}"
-    if found.failed:
-        text += f", of which {found.failed:,} failed"
-    if found.exhausted:
+    text = f"The search scored {search.evaluated:,} different cells of {run.space} by {goals}"
+    if search.failed:
+        text += f", of which {search.failed:,} failed"
+    if search.exhausted:
         text += ", and found no further ones within its limits"
-    by = f"by {goal.name} " if len(found.goals) > 1 else ""
-    best = found.best.metrics[goal.name]
+    by = f"by {goal.name} " if len(search.goals) > 1 else ""
+    best = search.best.metrics[goal.name]
     return f"{text}." if best is None else f"{text}; the best {by}reached {value(best)}."
 
 
@@ -90,23 +90,23 @@ def _attacked(run: RunData) -> str:
     )
 
 
-def corruption_notes(found: Sequence[CorruptionResult]) -> list[str]:
+def corruption_notes(results: Sequence[CorruptionResult]) -> list[str]:
     """Sentences on the images, on the types and severities in the means, and on the types that are left out."""
-    first = found[0]
-    counts = ", ".join(f"{n:,}" for n in dict.fromkeys(one.n_test for one in found))
-    sources = dict.fromkeys(one.images for one in found)
+    first = results[0]
+    counts = ", ".join(f"{n:,}" for n in dict.fromkeys(one.n_test for one in results))
+    sources = dict.fromkeys(one.images for one in results)
     severities = listed([str(severity) for severity in first.severities])
     notes = [
         f"Accuracy on {counts} test images: {'; '.join(sources)}.",
         f"Means over {len(first.mean_of)} types, each at severity {severities}; in brackets the 95% interval of the "
         "mean, with images as the sample.",
     ]
-    left_out = dict.fromkeys(kind for one in found for kind in one.left_out)
+    left_out = dict.fromkeys(kind for one in results for kind in one.left_out)
     if left_out:
         notes.append(f"Left out: {listed(list(left_out))}.")
-    others = [one.clean_images for one in found if one.clean_images not in ("", SAME)]
+    others = [one.clean_images for one in results if one.clean_images not in ("", SAME)]
     if others:
         notes.append(f"The clean accuracy is of {others[0]}.")
-    if any(one.relative for one in found):
+    if any(one.relative for one in results):
         notes.append("mCE: the mean error relative to that of the baseline, in percent; lower is better.")
     return notes
