@@ -1,10 +1,10 @@
-"""Features of any cell graph: what stands on its edges, which paths it leaves, and what function it computes.
+"""Features of any cell graph: the operations on its edges, its paths, and the function that it computes.
 
 A cell is a directed acyclic graph with operations on its edges; a node adds (or concatenates) what arrives. Each block
 of features is a function from the graph to a dict name → number whose keys depend on the kinds of operations only, so
-names and values cannot part. `by_subset` looks at the graph as it is written. All other blocks look at `Flow`, what is
-left of it as a function: edges that no input reaches or that do not reach the output are gone, identities are wires.
-They are equal for cells that differ in the numbering of nodes, in dead edges, or in how identities are laid.
+names and values always agree. `by_subset` uses the graph as it is written. All other blocks use `Flow`, the function
+of the cell: edges that no input reaches, or that do not reach the output, are removed, and identities are wires. So
+they are equal for cells that differ only in the numbering of nodes, in dead edges, or in the placement of identities.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from itertools import combinations, product
 
 PLACES = ("edge ", "edges from node ", "degree of node ")  # in names of features that depend on the numbering of nodes
 WIRE = ""  # the kind of an edge that is no operation, such as one into a concatenation
-ABSENT = -1.0  # least and most of nothing
+ABSENT = -1.0  # the minimum and the maximum of an empty set
 
 
 @dataclass(frozen=True)
 class Graph:
     """Edges (from node, to node, kind of operation) between nodes numbered in topological order.
 
-    The first `inputs` nodes are the cell's inputs, the last is its output. Operations that pass nothing on (`none`)
-    are no edges.
+    The first `inputs` nodes are the cell's inputs, the last is its output. An operation that passes nothing on (`none`)
+    is not an edge.
     """
 
     edges: tuple[tuple[int, int, str], ...]
@@ -38,7 +38,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Kinds:
-    """The vocabulary: kinds of operations, and which of them return what they get or have weights."""
+    """The kinds of operations, which of them return their input unchanged, and which have weights."""
 
     names: tuple[str, ...]
     identities: frozenset[str] = frozenset()
@@ -46,12 +46,12 @@ class Kinds:
 
     @cached_property
     def active(self) -> tuple[str, ...]:
-        """Those that change what they get."""
+        """The kinds that change their input."""
         return tuple(name for name in self.names if name not in self.identities)
 
     @cached_property
     def groups(self) -> dict[str, frozenset[str]]:
-        """Sets of active kinds to count together: each, each pair and all of them."""
+        """Sets of active kinds that are counted together: each kind, each pair, and all of them."""
         sets = [group for size in {1, 2, len(self.active)} for group in combinations(self.active, size)]
         return {"+".join(group): frozenset(group) for group in sorted(sets, key=len)}
 
@@ -60,11 +60,11 @@ class Kinds:
 
 
 class Flow:
-    """The function of a cell: its live active operations in topological order and what each of them is fed.
+    """The function of a cell: its live active operations in topological order, and the input of each of them.
 
-    An operation is fed a sum of inputs of the cell and results of earlier operations, each with how often it
-    is in there. `sequences[i]` counts the paths from the cell's inputs up to and with operation i by (input, kinds on
-    the path), `onward[i]` those from behind it to the output by kinds; `paths` those all the way.
+    The input of an operation is a sum of inputs of the cell and results of earlier operations, each with the number of
+    times that it occurs. `sequences[i]` counts the paths from the cell's inputs to operation i, included, by (input,
+    kinds on the path); `onward[i]` counts the paths after it to the output by kinds; `paths` counts the whole paths.
     """
 
     def __init__(self, graph: Graph, kinds: Kinds) -> None:
@@ -109,7 +109,7 @@ class Flow:
                     for way, count in self.onward[later].items():
                         longer = (self.kinds[later], *way)
                         self.onward[number][longer] += times * count
-            self.onward[number] += Counter()  # without zeros
+            self.onward[number] += Counter()  # removes zeros
 
     def _arriving(self, feed: Counter[int]) -> Counter[tuple[int, tuple[str, ...]]]:
         ways: Counter[tuple[int, tuple[str, ...]]] = Counter()
@@ -124,16 +124,19 @@ class Flow:
 
 @cache
 def _subsets(kinds: Kinds) -> tuple[tuple[str, int], ...]:
-    """Label and bits of every non-empty subset of kinds."""
+    """The label and the bits of every non-empty subset of kinds."""
     numbered = [(name, 1 << bit) for bit, name in enumerate(kinds.names)]
     sizes = range(1, len(numbered) + 1)
-    some = [subset for size in sizes for subset in combinations(numbered, size)]
-    return tuple(("+".join(name for name, _ in subset), sum(bit for _, bit in subset)) for subset in some)
+    subsets = [subset for size in sizes for subset in combinations(numbered, size)]
+    return tuple(("+".join(name for name, _ in subset), sum(bit for _, bit in subset)) for subset in subsets)
 
 
 def by_subset(graph: Graph, kinds: Kinds, degrees: bool = True) -> dict[str, float]:
-    """For every subset of kinds: number, shortest and longest length of the paths made of it alone, identities counted
-    (0: none), from each input of the cell, and the degree of each node in the graph of these edges."""
+    """For every subset of kinds: the paths that consist of it from each input of the cell, and the degree of each node.
+
+    Of the paths it is their number, and their shortest and longest length with identities counted (0 if there is none);
+    the degree of a node is in the graph of the edges of these kinds.
+    """
     bits = {name: 1 << number for number, name in enumerate(kinds.names)} | {WIRE: 0}
     edges = sorted(graph.edges, key=lambda edge: edge[1])
     ends: list[list[tuple[int, int]]] = []  # per input: of each path its bits and its length
@@ -169,8 +172,10 @@ def _sequences(kinds: Kinds, longest: int) -> tuple[tuple[str, tuple[str, ...]],
 
 
 def by_sequence(flow: Flow, kinds: Kinds, inputs: int = 1, longest: int = 3) -> dict[str, float]:
-    """The number of paths whose active operations are exactly these in this order, for every sequence up to
-    `longest`, from each input of the cell."""
+    """The number of paths from each input of the cell whose active operations are a given sequence.
+
+    For every sequence of kinds up to the length `longest`.
+    """
     tails = [""] if inputs == 1 else [f" from {start}" for start in range(inputs)]
     return {
         f"ways {label}{tail}": flow.paths[start, way]
@@ -180,13 +185,16 @@ def by_sequence(flow: Flow, kinds: Kinds, inputs: int = 1, longest: int = 3) -> 
 
 
 def live(flow: Flow, kinds: Kinds) -> dict[str, float]:
-    """How many operations of each active kind matter: reached from an input and reaching the output."""
+    """The number of live operations of each active kind: those on a path from an input to the output."""
     return {f"live {kind}": flow.kinds.count(kind) for kind in kinds.active}
 
 
 def extremes(flow: Flow, kinds: Kinds) -> dict[str, float]:
-    """By group of active kinds: how many of them stand on a path (least, most, sum, mean over all paths), and number,
-    least and most length of the paths that have no other active operation."""
+    """For each group of active kinds: how many of its operations are on a path, and the paths within the group.
+
+    The first as minimum, maximum, sum and mean over all paths. Paths within the group have no other active operation:
+    their number, and their shortest and longest length.
+    """
     found: dict[str, float] = {}
     ways = [(way, count) for (_, way), count in flow.paths.items()]
     total = sum(count for _, count in ways)
@@ -205,9 +213,12 @@ def extremes(flow: Flow, kinds: Kinds) -> dict[str, float]:
 
 
 def roles(flow: Flow, kinds: Kinds) -> dict[str, float]:
-    """Where the operations of each active kind stand (sum, most and least over them): how many paths lead into and out
-    of one, how many learned and other operations lie at most before and behind it, how often the cell's input itself
-    is added into what it gets, and its result into the cell's output."""
+    """The places of the operations of each active kind, as sum, maximum and minimum over the operations of the kind.
+
+    For each operation: the number of paths into it and out of it; the largest number of learned operations, and of
+    others, on a path before it and after it; how often the cell's input is a term of its input; and how often its
+    result is a term of the cell's output.
+    """
     of_kind: dict[str, list[list[float]]] = {kind: [] for kind in kinds.active}
     for number, kind in enumerate(flow.kinds):
         before = [way[:-1] for _, way in flow.sequences[number]]
@@ -236,17 +247,17 @@ _ROLES = (
 
 
 def one_hot(kinds: Sequence[str], choices: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
-    """Which of `choices` stands at each of the places called `labels`."""
+    """For each place in `labels` and each of `choices`: 1 if that choice is at that place."""
     return {f"{label} is {choice}": float(kind == choice) for label, kind in zip(labels, kinds) for choice in choices}
 
 
 def counts(kinds: Sequence[str], choices: Sequence[str]) -> dict[str, float]:
-    """How often each of `choices` is there, dead edges included."""
+    """The number of occurrences of each of `choices`, on dead edges too."""
     return {f"count {choice}": float(kinds.count(choice)) for choice in choices}
 
 
 def merged(*blocks: Mapping[str, float]) -> dict[str, float]:
-    """All blocks as one; a name that two of them have would be a mistake."""
+    """All blocks as one; no name may be in two of them."""
     found: dict[str, float] = {}
     for block in blocks:
         found |= block
@@ -255,5 +266,5 @@ def merged(*blocks: Mapping[str, float]) -> dict[str, float]:
 
 
 def without_places(names: Sequence[str]) -> list[int]:
-    """The numbers of the features that do not depend on how nodes are numbered: equal cells are equal in them."""
+    """The positions of the features that do not depend on the numbering of nodes, which are equal for equal cells."""
     return [number for number, name in enumerate(names) if not any(place in name for place in PLACES)]

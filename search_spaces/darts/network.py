@@ -12,7 +12,7 @@ from nas.search_spaces.network import Body
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
-    """Zeroes samples with `probability` and scales the others to keep the mean (Larsson et al., 2017)."""
+    """Set samples to zero with `probability` and scale the others to keep the mean (Larsson et al., 2017)."""
     keep = 1.0 - probability
     return x * (x.new_empty((x.shape[0], 1, 1, 1)).bernoulli_(keep) / keep)
 
@@ -42,7 +42,7 @@ class CellModule(nn.Module):
     def forward(self, before: Tensor, x: Tensor, dropped: float = 0.0) -> Tensor:
         """(B, c_before, ·, ·), (B, c_in, H, W) → (B, 4C, ⌈H/stride⌉, ⌈W/stride⌉).
 
-        `dropped` is the probability of drop-path, which spares identities.
+        `dropped` is the probability of drop-path, which never drops identities.
         """
         nodes = [self.preprocess0(before), self.preprocess1(x)]
         for node in NODES:
@@ -64,8 +64,8 @@ class CellModule(nn.Module):
 class AuxiliaryHead(nn.Module):
     """A second classifier on the features at 2/3 of the depth, used in training only.
 
-    The published pooling (5×5, stride 3 on CIFAR's 8×8 features, stride 2 on ImageNet's 7×7) leaves 2×2
-    pixels; for image sizes where it does not, the features are pooled adaptively to 2×2.
+    The published pooling (5×5, stride 3 on CIFAR's 8×8 features, stride 2 on ImageNet's 7×7) results in 2×2 pixels. For
+    image sizes for which it does not, the features are pooled adaptively to 2×2.
     """
 
     def __init__(self, channels: int, num_classes: int, stride: int) -> None:
@@ -133,7 +133,7 @@ class DARTSBody(Body):
         self.classifier = nn.Linear(c_in, num_classes)
 
     def outputs(self, x: Tensor) -> list[Tensor]:
-        """The stem's output and that of every cell."""
+        """The outputs of the stem and of every cell."""
         before = self.stem0(x)
         outputs = [self.stem1(before)]
         for cell in self.cells:
@@ -142,7 +142,7 @@ class DARTSBody(Body):
         return outputs
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """Stem, then the last cell at each of the three resolutions."""
+        """The outputs of the stem and of the last cell at each of the three resolutions."""
         outputs = self.outputs(x)
         return [outputs[0], *(outputs[layer] for layer in self.thirds), outputs[-1]]
 
@@ -150,7 +150,7 @@ class DARTSBody(Body):
         return last
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits and, in training mode, those of the auxiliary head where there is one; x is normalised."""
+        """Logits of normalised images and, in training mode, those of the auxiliary head if there is one."""
         if self.auxiliary is None or not self.training:
             return self(x), None
         outputs = self.outputs(x)

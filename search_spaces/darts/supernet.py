@@ -1,8 +1,8 @@
 """The supernet of DARTS: 14 edges with 8 operations each in the normal and in the reduction cell.
 
-Two things make it cheaper than computing every operation of every edge by itself: what all edges that leave a state
-have in common is computed once (`State`), and the weight of an operation that ends in a batch normalisation is folded
-into it (`batch_norm`).
+Two things make it cheaper than computing every operation of every edge separately: the part that all edges from a
+state have in common is computed once (`State`), and the weight of an operation that ends in a batch normalisation is
+folded into that normalisation (`batch_norm`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EDGES = tuple((source, node) for node in NODES for source in range(node))  # the
 
 
 class State:
-    """A state of a cell and what the edges that leave it (all with the same stride) need of it, computed once."""
+    """A state of a cell, and the tensors that all edges from it (of the same stride) need, computed once."""
 
     def __init__(self, x: Tensor, stride: int) -> None:
         self.x = x  # (B, C, H, W)
@@ -81,7 +81,7 @@ class MixedEdge(nn.Module):
                 Separable(channels, 3, stride, dilation=2),
                 Separable(channels, 5, stride, dilation=2),
             ]
-        )  # without the ReLU before them and the BN after them
+        )  # their first ReLU and last BN are in `forward`
 
     def forward(self, state: State, probabilities: Tensor) -> Tensor:
         """`probabilities`: (8,), in the order of `OPERATIONS`."""
@@ -154,10 +154,10 @@ class DARTSSupernet(Supernet):
         return self.classifier(x.mean((2, 3)))
 
     def derive(self) -> Genotype:
-        """Per node the two incoming edges whose best operation has the largest weight, that operation on each.
+        """For each node the two incoming edges whose best operation has the largest weight, with that operation.
 
-        `none` is never chosen, though its weight counts in the softmax. Of equal weights the first wins; the two edges
-        are written in the order of their inputs.
+        `none` is never chosen, but its weight is part of the softmax. Of equal weights the first is chosen. The two
+        edges are in the order of their inputs.
         """
         cells = {name: derive_edges(weights.tolist()) for name, weights in self.probabilities().items()}
         return Genotype(**cells)
@@ -168,7 +168,7 @@ class DARTSSupernet(Supernet):
 
 
 def derive_edges(weights: list[list[float]]) -> Edges:
-    """The eight edges that the softmax weights of a cell's 14 edges stand for (`DARTSSupernet.derive`)."""
+    """The eight edges that the softmax weights of a cell's 14 edges choose; see `DARTSSupernet.derive`."""
     chosen: list[Edge] = []
     for node in NODES:
         best = {}  # input → its best operation and that one's weight

@@ -17,7 +17,7 @@ from nas.search_spaces.supernet import Supernet, batch_norm, batch_statistics
 
 
 class State:
-    """A node of a cell and what the edges that leave it need of it, computed once."""
+    """A node of a cell, and the tensors that all edges from it need, computed once."""
 
     def __init__(self, x: Tensor, pool: AveragePool) -> None:
         self.x = x  # (B, C, H, W)
@@ -101,7 +101,7 @@ class NASBench201Supernet(Supernet):
         return self.classifier(self.last(x).mean((2, 3)))
 
     def derive(self) -> Cell:
-        """On each edge the operation of the largest weight; `none` only where `allow_none`. Of equal ones the first."""
+        """The operation with the largest weight of each edge, the first of equal ones; `none` only if `allow_none`."""
         choices = range(0 if self.allow_none else 1, len(OPERATIONS))  # column 0 is `none`
         rows = self.probabilities()["cell"].tolist()
         return Cell(tuple(OPERATIONS[max(choices, key=row.__getitem__)] for row in rows))  # type: ignore[arg-type]
