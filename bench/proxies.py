@@ -40,9 +40,9 @@ class ProxiesBench(Bench):
 
     name: ClassVar[str] = "proxies"
     limits: ClassVar[tuple[Limit, ...]] = (
-        Limit("ratios.croze", at_most=3.5),
-        Limit("ratios.suite13", at_most=7),
-        Limit("ratios.eproxy", at_most=13.5, target=12, reason="its barriers are convolutions at full speed already"),
+        Limit("ratios.croze", at_most=3.3),
+        Limit("ratios.suite13", at_most=6.4),
+        Limit("ratios.eproxy", at_most=13.5, target=11.5, reason="its barriers are convolutions at full speed already"),
         *(Limit(f"memory.{group}", at_most=1.5) for group in LIGHT if group not in ("croze", "croze_official")),
         Limit("memory.croze", at_most=1.7, target=1.5, reason="the clean outputs of all layers are held during FGSM"),
         Limit(
