@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from nas.core.config import Section
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.eval.attacks import ATTACKS, Attack, parse_attack
 from nas.eval.attacks.base import NORMS
 

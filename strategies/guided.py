@@ -12,7 +12,7 @@ import numpy as np
 from nas.core.config.conditions import Condition, chosen
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.acquisition import ACQUISITIONS, acquisition, expected_improvement
 from nas.strategies.model_based import ModelBasedStrategy

@@ -8,7 +8,7 @@ from typing import ClassVar
 from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.optimisation.lr_schedule import KINDS
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.train.augmentation import AugmentationOptions
 from nas.train.awp import AWPOptions
 from nas.train.methods import METHODS

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.core.optimisation.perturb import Walk
-from nas.core.registry import suggest
 from nas.core.seeds import seeded
+from nas.core.suggestions import suggest
 from nas.eval.attacks.auto import check_square_fits
 from nas.eval.attacks.base import NORMS, Attack, Options
 from nas.eval.attacks.library import required

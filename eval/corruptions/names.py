@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES
 
 GROUPS = ("noise", "blur", "weather", "digital")  # as in the benchmark, brightness with weather

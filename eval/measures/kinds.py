@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nas.core.eigenvalues import LANCZOS_STEPS, largest_eigenvalue
 from nas.core.errors import InputError, NasError
 from nas.core.io.records import Record
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.eval.measures.curvature import input_hessian
 from nas.eval.measures.jacobian import jacobian_norms
 from nas.eval.measures.landscape import BatchSums, axis, batch_sums, merge

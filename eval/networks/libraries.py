@@ -13,7 +13,7 @@ from nas.core.data.resize import CROP, SQUASH, SQUASH_CROP
 from nas.core.errors import InputError
 from nas.core.extras import optional
 from nas.core.io.files import sha256_of
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.eval.networks.making import Keywords, make_network
 from nas.eval.networks.weights import load_weights
 from nas.eval.networks.wrapped import NONE, SETTINGS, Normalisation

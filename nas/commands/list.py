@@ -8,7 +8,8 @@ from typing import Any
 
 from nas.commands.base import Argument, Command, Output
 from nas.core.errors import InputError
-from nas.core.registry import Registry, suggest
+from nas.core.registry import Registry
+from nas.core.suggestions import suggest
 
 
 @dataclass(frozen=True)

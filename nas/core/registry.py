@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -12,14 +11,9 @@ from types import GenericAlias
 from typing import Any, Generic, TypeVar
 
 from nas.core.errors import InputError
+from nas.core.suggestions import suggest
 
 T = TypeVar("T")
-
-
-def suggest(name: str, known: list[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest known name, or nothing."""
-    near = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 class Registry(Generic[T]):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.core.errors import InputError, NasError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import LATENCY
 

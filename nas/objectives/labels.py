@@ -12,8 +12,8 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.io.files import read_text
-from nas.core.registry import suggest
 from nas.core.seeds import derive
+from nas.core.suggestions import suggest
 from nas.search_spaces import SearchSpace
 from nas.search_spaces.architecture_source import COLUMNS
 from nas.tables.repeated import averaged

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.eval.attacks import ATTACKS, parse_attack
 from nas.strategies.proxies import PROXIES
 from nas.tables.collection import SCORES

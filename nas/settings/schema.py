@@ -13,8 +13,8 @@ from nas.core import config
 from nas.core.data import DataSettings, located
 from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings
-from nas.core.registry import suggest
 from nas.core.statistics.repetitions import MAX_REPETITIONS
+from nas.core.suggestions import suggest
 from nas.eval.settings import EvalSettings
 from nas.objectives.constraints import Constraint
 from nas.objectives.latency import LatencySettings

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.strategies.proxies import PROXIES
 from nas.tables import ArrayTable, Table
 

@@ -16,9 +16,9 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.io.files import csv_text
 from nas.core.io.records import Record
-from nas.core.registry import suggest
 from nas.core.statistics import ranks
 from nas.core.statistics.intervals import percentile_interval
+from nas.core.suggestions import suggest
 from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, Collection
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces.graph import without_places
 from nas.studies.align import align
 from nas.tables import ArrayTable, Collection, Table

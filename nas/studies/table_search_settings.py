@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.core import config
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.objectives.notation import GRAPH
 from nas.strategies import STRATEGIES
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces import NASBench201, SearchSpace
 from nas.tables.repeated import averaged
 

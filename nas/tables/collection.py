@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.core.config import PATH, path_field
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.tables.base import Table, in_short
 from nas.tables.latencies import read_latencies
 from nas.tables.published import read_accuracies, read_robbench

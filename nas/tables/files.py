@@ -17,7 +17,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.io.files import EncodingError, read_text
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 
 OPERATIONS = (
     "none",

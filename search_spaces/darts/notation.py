@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edge, EdgeError, Genotype, brief
 from nas.search_spaces.literal import NotationError, Reader, Value, excerpt, known_spelling
 

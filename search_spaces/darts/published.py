@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nas.core.config.conditions import either
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces.darts.genotype import Edges, Genotype
 
 _SHORT = {

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces.base import Cost, SearchSpace
 from nas.search_spaces.darts.connection import is_connected
 from nas.search_spaces.darts.cost import network_cost

@@ -9,7 +9,7 @@ from itertools import product
 from random import Random
 
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.search_spaces.literal import SCALAR_TYPE, NotationError, Reader, Value, excerpt, known_spelling
 from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
 

@@ -15,7 +15,7 @@ from nas.bench import BENCHES
 from nas.core import registry as module
 from nas.core.data import LOADERS
 from nas.core.errors import InputError
-from nas.core.registry import Registry, is_concrete_subclass, suggest
+from nas.core.registry import Registry, is_concrete_subclass
 from nas.eval.attacks import ATTACKS
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.search_spaces import SPACES
@@ -82,12 +82,6 @@ def test_an_unknown_name_suggests_the_near_one_and_lists_all(shapes: Registry[An
         shapes.get("onne")
     with pytest.raises(InputError, match=r"got 'zzzzz'; available: a-two, one\."):
         shapes.get("zzzzz")
-
-
-def test_suggest_is_silent_where_nothing_is_near() -> None:
-    assert suggest("epoch", ["epochs", "lr"]) == " (did you mean 'epochs'?)"
-    assert suggest("qqq", ["epochs", "lr"]) == ""
-    assert suggest("x", []) == ""
 
 
 def test_entry_points_of_third_parties_are_added(shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch) -> None:

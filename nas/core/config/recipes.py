@@ -18,7 +18,7 @@ from nas.core.config.yaml_numbers import check_numbers
 from nas.core.config.yaml_size import check_size
 from nas.core.errors import InputError
 from nas.core.io.files import read_text
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 
 
 def shipped() -> list[str]:

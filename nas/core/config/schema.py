@@ -17,7 +17,7 @@ from nas.core.config.yaml_errors import explained
 from nas.core.config.yaml_numbers import check_numbers
 from nas.core.config.yaml_size import check_size
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 
 T = TypeVar("T")
 Values = dict[str, Any]  # plain values by their keys; those of a section are under its name

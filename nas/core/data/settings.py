@@ -10,7 +10,7 @@ from nas.core.config import path_field
 from nas.core.data.formats.class_order import NUMERIC, ORDERS, TEXT
 from nas.core.data.resize import INTERPOLATIONS, RESIZES, SQUASH
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 
 SMALLEST_SIZE = 4
 LARGEST_SIZE = 1024

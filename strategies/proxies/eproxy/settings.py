@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from nas.core import config
 from nas.core.errors import InputError
-from nas.core.registry import suggest
+from nas.core.suggestions import suggest
 from nas.strategies.proxies.base import BatchOptions
 
 FEATURES = ("net", "sine_low", "sine_mid", "sine_high", "dot")
