@@ -15,7 +15,7 @@ from nas.bench.measuring.timing import device, seconds
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.images import unit_range
 from nas.core.io.records import Json
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.images import check_unit_range
 from nas.core.logits import correct, finite
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from nas.core.io.records import Json
 from nas.core.logits import finite
-from nas.core.optimisation.perturb import SMALLEST_NORM, eval_mode, input_gradient
+from nas.core.optimisation.attack_steps import SMALLEST_NORM, eval_mode, input_gradient
 from nas.core.reasons import reason
 from nas.core.seeds import derive, seeded
 from nas.eval.attack_runner import AttackRunner

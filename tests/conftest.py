@@ -45,7 +45,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "core/execution/test_executor.py",
     "core/test_logits.py",
     "core/optimisation/test_trainer.py",
-    "core/optimisation/test_perturb.py",
+    "core/optimisation/test_attack_steps.py",
     "core/data/test_resize.py",
     "core/storage/test_sqlite.py",
     "export/test_export.py",

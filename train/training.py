@@ -20,9 +20,9 @@ from nas.core.io.checkpoint import State
 from nas.core.io.records import Json
 from nas.core.logits import correct
 from nas.core.optimisation import distributed
+from nas.core.optimisation.attack_steps import eval_mode, uniform_noise
 from nas.core.optimisation.distributed import Processes
 from nas.core.optimisation.lr_schedule import Schedule
-from nas.core.optimisation.perturb import eval_mode, uniform_noise
 from nas.core.optimisation.shards import divided
 from nas.core.optimisation.task import LoopState, Metrics, Plan, Progress
 from nas.core.optimisation.trainer import Loop

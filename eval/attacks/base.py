@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError, NasError
-from nas.core.optimisation.perturb import Walk
+from nas.core.optimisation.attack_steps import Walk
 
 if TYPE_CHECKING:
     from nas.core.registry import Registry

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.errors import InputError
-from nas.core.optimisation.perturb import Walk
+from nas.core.optimisation.attack_steps import Walk
 from nas.core.seeds import seeded
 from nas.core.suggestions import suggest
 from nas.eval.attacks.auto import check_square_fits

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.core.optimisation import perturb
-from nas.core.optimisation.perturb import Objective, Walk
+from nas.core.optimisation import attack_steps
+from nas.core.optimisation.attack_steps import Objective, Walk
 from nas.eval.attacks import library
 from nas.eval.attacks.base import NORMS, OWN, Attack
 
@@ -53,7 +53,7 @@ class FGSM(GradientAttack):
         return torchattacks.FGSM(network, eps=self.eps)
 
     def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
-        return perturb.fgsm(loss, x, self.eps)
+        return attack_steps.fgsm(loss, x, self.eps)
 
     def passes(self) -> float:
         return 1
@@ -77,8 +77,8 @@ class PGD(GradientAttack):
         return kind(network, eps=self.eps, alpha=self.step_size, steps=self.steps, random_start=self.random_start)
 
     def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
-        attack: Callable[..., Tensor] = perturb.pgd if self.norm == "Linf" else perturb.pgd_l2
-        noise: Callable[..., Tensor] = perturb.uniform_noise if self.norm == "Linf" else perturb.ball_noise
+        attack: Callable[..., Tensor] = attack_steps.pgd if self.norm == "Linf" else attack_steps.pgd_l2
+        noise: Callable[..., Tensor] = attack_steps.uniform_noise if self.norm == "Linf" else attack_steps.ball_noise
         start = noise(x, self.eps) if self.random_start else None
         return attack(loss, x, self.eps, self.step_size, self.steps or 0, start=start)
 
@@ -107,7 +107,7 @@ class MIFGSM(GradientAttack):
         return torchattacks.MIFGSM(network, eps=self.eps, alpha=self.step_size, steps=self.steps)
 
     def own_attack(self, loss: Objective, x: Tensor) -> Tensor:
-        return perturb.mifgsm(loss, x, self.eps, self.step_size, self.steps or 0)
+        return attack_steps.mifgsm(loss, x, self.eps, self.step_size, self.steps or 0)
 
     def passes(self) -> float:
         return self.steps or 0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.core.errors import InputError
 from nas.core.logits import finite
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.statistics.intervals import clustered_interval
 from nas.core.storage.base import FactStore
 from nas.core.storage.memory import InMemoryStore

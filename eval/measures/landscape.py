@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.io.records import Record
 from nas.core.logits import correct, finite
-from nas.core.optimisation.perturb import input_gradient
+from nas.core.optimisation.attack_steps import input_gradient
 from nas.eval.non_finite import total
 from nas.results import Count, Landscape
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.io.records import Record
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import Tick

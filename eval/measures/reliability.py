@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.logits import correct, finite
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.seeds import derive, seeded
 from nas.eval.attacks import Attack
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.seeds import seeded
 
 NO_DERIVATIVE = ": an autograd kernel was not registered"  # follows the name of an operation in torch's warning

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nas.core.errors import InputError
-from nas.core.optimisation.perturb import eval_mode
+from nas.core.optimisation.attack_steps import eval_mode
 from nas.core.seeds import seeded
 from nas.objectives.network_spec import NetworkSpec
 

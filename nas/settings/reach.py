@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nas.core.optimisation.perturb import Walk, is_short
+from nas.core.optimisation.attack_steps import Walk, is_short
 from nas.eval.attacks import Attack
 from nas.eval.checks import STEPS
 from nas.eval.plan import attacks_of, make_attack

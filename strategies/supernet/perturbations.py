@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas.core.optimisation.perturb import Objective, pgd, uniform_noise
+from nas.core.optimisation.attack_steps import Objective, pgd, uniform_noise
 from nas.core.registry import Registry
 
 

@@ -39,7 +39,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "data.seen": {"OBLONG": 1, "TURNED": 2, "TRANSPARENT": 4, "LOW_LEVEL": 128},
     "execution.executor": {"TICK_SECONDS": 0.5},
     "optimisation.trainer": {"FORMAT": 2},
-    "optimisation.perturb": {"SMALLEST_NORM": 1e-10},
+    "optimisation.attack_steps": {"SMALLEST_NORM": 1e-10},
     "provenance": {"TIMEOUT_SECONDS": 10},
     "storage.backup": {"MAX_COPY_SHARE": 0.01, "MINUTES_BETWEEN_COPIES": 5.0},
     "statistics.intervals": {"LEVEL": 0.95},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typed_again import found
 
-from nas.core.optimisation.perturb import SMALLEST_NORM
+from nas.core.optimisation.attack_steps import SMALLEST_NORM
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "eval.attacks.base:Attack.__init__": {"step_size": None, "steps": None, "norm": "Linf", "restarts": 1},

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.core.data import Dataset, Split
-from nas.core.optimisation.perturb import pgd_l2
+from nas.core.optimisation.attack_steps import pgd_l2
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, evaluate, outputs
 from nas.eval import checks as checks_module

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nas.cli.main import main
 from nas.commands import COMMANDS
 from nas.commands.search import Search
-from nas.core.optimisation.perturb import is_short
+from nas.core.optimisation.attack_steps import is_short
 from nas.eval.attacks import ATTACKS
 from nas.eval.plan import make_attack
 from nas.eval.settings import EvalSettings

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from nas.core.errors import InputError
+from nas.core.optimisation.attack_steps import Walk
 from nas.core.optimisation.lr_schedule import Schedule
-from nas.core.optimisation.perturb import Walk
 from nas.search_spaces import SPACES
 from nas.train import METHODS, TrainSettings
 from nas.train.training import loop_plan

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.config import Section
 from nas.core.io.checkpoint import State
-from nas.core.optimisation.perturb import Objective, Walk, eval_mode, pgd
+from nas.core.optimisation.attack_steps import Objective, Walk, eval_mode, pgd
 from nas.core.optimisation.shards import BatchShard
 
 Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`

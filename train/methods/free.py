@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.core.io.checkpoint import State
-from nas.core.optimisation.perturb import Walk
+from nas.core.optimisation.attack_steps import Walk
 from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Method, MethodOptions
 

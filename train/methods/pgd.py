@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nas.core.optimisation.perturb import Walk, uniform_noise
+from nas.core.optimisation.attack_steps import Walk, uniform_noise
 from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Method, MethodOptions
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.core.optimisation.perturb import Walk, eval_mode, normal_noise
+from nas.core.optimisation.attack_steps import Walk, eval_mode, normal_noise
 from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Criterion, Method, MethodOptions, Outputs
 

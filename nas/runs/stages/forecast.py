@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from nas.core.data import Dataset
 from nas.core.images import unit_range
 from nas.core.io.records import Json
-from nas.core.optimisation.perturb import eval_mode, input_gradient
+from nas.core.optimisation.attack_steps import eval_mode, input_gradient
 from nas.runs.stages.context import Worker
 from nas.settings.schema import Settings
 

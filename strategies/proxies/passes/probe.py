@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.core.errors import NasError
-from nas.core.optimisation.perturb import input_gradient, signed_step
+from nas.core.optimisation.attack_steps import input_gradient, signed_step
 from nas.core.seeds import derive
 from nas.search_spaces.network import Network
 from nas.strategies.proxies.passes.autograd import check_finite, grads_of

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas.core.errors import InputError
 from nas.core.images import check_unit_range, unit_range
-from nas.core.optimisation.perturb import fgsm, pgd, uniform_noise
+from nas.core.optimisation.attack_steps import fgsm, pgd, uniform_noise
 from nas.core.seeds import seeded
 from nas.eval import ATTACKS
 from nas.eval.attacks import parse_attack

@@ -10,7 +10,7 @@ import torch
 from attack_making import attack_of, needs_library
 
 from nas.core.errors import InputError
-from nas.core.optimisation.perturb import uniform_noise
+from nas.core.optimisation.attack_steps import uniform_noise
 from nas.core.seeds import seeded
 from nas.eval import ATTACKS
 from nas.eval.attacks import parse_attack

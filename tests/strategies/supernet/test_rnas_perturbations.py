@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.core.optimisation.perturb import input_gradient, project, uniform_noise
+from nas.core.optimisation.attack_steps import input_gradient, project, uniform_noise
 from nas.search_spaces import NASBench201
 from nas.search_spaces.supernet import Supernet, differentiate_only
 from nas.strategies.supernet.perturbations import PERTURBATIONS, Budget

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.core.optimisation.perturb import (
+from nas.core.optimisation.attack_steps import (
     Bounds,
     ball_noise,
     eval_mode,
