@@ -21,12 +21,14 @@ from result_factory import BEST, RANDOM
 from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
+from nas.core.storage.sqlite import SqliteStore
 from nas.report.figures import cells
 from nas.report.run_data import RunData, read_run_data
 from nas.report.wording import duration, percent, points, probability, radius
 from nas.results import EvalResult, RunResult
 from nas.runs import run_folder
 from nas.runs.differences import differences
+from nas.runs.run_files import STORE
 from nas.search_spaces import SPACES
 from nas.settings import command_line, schema
 
@@ -377,3 +379,13 @@ def test_a_supernet_search_without_accuracies(metrics: dict[str, None], tmp_path
     assert page.count(BEST) >= 2
     assert "validation accuracy" not in page
     assert "None" not in re.sub(r"<style.*?</style>|none~", "", page, flags=re.S)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_method_of_a_package_that_is_not_installed_is_named_by_its_setting(make: Make) -> None:
+    folder = make()
+    with SqliteStore(folder / STORE) as store:
+        store.put("training", {"best-theirs": make_result.training_record(history(True), arch=BEST).to_json()})
+    models = [replace(entry("best-pgd", BEST), name="best-theirs", training="theirs")]
+    page = write_report(folder, make_result.whole_run(models, [], space="nasbench201")).read_text()
+    assert "by theirs training" in page

@@ -63,8 +63,9 @@ def _trained(run: RunData) -> str:
     if not models:
         return ""
     cells = list(dict.fromkeys(model.cell for model in models))
-    used = {model.method for model in models}
-    methods = [label for training, label in METHOD_LABELS.items() if training in used]
+    labels = {model.method_label for model in models}
+    methods = [label for label in METHOD_LABELS.values() if label in labels]
+    methods += sorted(labels.difference(methods))  # of a package that is not installed here
     names = {"best": "the best cell", "random": "a random cell of about the same size"}
     subject = listed([names.get(cell, cell) for cell in cells])
     return (
