@@ -25,7 +25,9 @@ from nas.results import EvalResult
 from nas.search_spaces import NASBench201, Network
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
-CHANNELS, STEPS, BATCH = 8, 300, 64  # of the network and its short standard training
+CHANNELS = 8  # of the network
+STEPS = 300  # of its short standard training
+BATCH = 64
 SETTINGS = EvalSettings(attacks=["fgsm", "pgd20", "autoattack"], eps=0.15, n_test=32, batch_size=32)
 ROUNDS = 3
 

@@ -25,7 +25,8 @@ from nas.train.training import Classification, loop_plan
 FLOORS = {"standard_vs_bare": 1.0, "pgd7_vs_standard": 5.67}  # an input-only pass is 2/3: 1 + 7 · 2/3
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 SIZE = {"channels": 16, "cells_per_stage": 5}
-BATCH, GPU_BATCH = 16, 256
+BATCH = 16
+GPU_BATCH = 256
 ROUNDS = 15
 
 

@@ -25,7 +25,8 @@ from nas.search_spaces import SPACES, BuildSettings
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train.training import Classification, loop_plan
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
 NB201 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 STEPS = 40  # a measurement
 ROUNDS = 5

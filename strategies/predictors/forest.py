@@ -13,7 +13,8 @@ from nas.strategies.predictors.base import Prediction, Predictor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-SMALL_FEATURE, SMALL_TARGET = 1e-4, 1e-6  # below these scikit-learn would see no differences
+SMALL_FEATURE = 1e-4  # scikit-learn takes smaller features for equal
+SMALL_TARGET = 1e-6  # and targets of a smaller deviation
 
 
 @dataclass

@@ -17,9 +17,10 @@ from nas.strategies.predictors.base import Prediction, Predictor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-MOST = 20_000  # architectures: the exact solution takes n² memory and n³ time
+MAX_ARCHITECTURES = 20_000  # the exact solution takes n² memory and n³ time
 JITTER = 1e-4  # of the variance of the targets, added to the fitted noise
-FIRST_NOISE, FIRST_LINEAR = 0.05, 0.1
+FIRST_NOISE = 0.05  # at the start of the fit, as a part of the targets' variance
+FIRST_LINEAR = 0.1
 
 
 @dataclass
@@ -91,8 +92,10 @@ class Kernel(Predictor):
 
     def fit(self, features: np.ndarray, targets: np.ndarray) -> Self:
         x, y = self._checked(features, targets)
-        if len(x) > MOST:
-            raise InputError(f"Expected at most {MOST:,} architectures but got {len(x):,}; fit extra-trees instead.")
+        if len(x) > MAX_ARCHITECTURES:
+            raise InputError(
+                f"Expected at most {MAX_ARCHITECTURES:,} architectures but got {len(x):,}; fit extra-trees instead."
+            )
         self._scores = [_normal_scores(column) for column in x.T]
         spread = self._transformed(x)
         self._centre, deviation = spread.mean(axis=0), spread.std(axis=0)
@@ -101,7 +104,7 @@ class Kernel(Predictor):
         self._x = self._standardised(x)
         self._offset, self._scale = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 0.0)
         self._y = torch.from_numpy((y - self._offset) / np.where(self._scale > 0, self._scale, 1.0))
-        p = _Parameters(*(found.double() for found in self._likely(self._x.float(), self._y.float())))
+        p = _Parameters(*(parameter.double() for parameter in self._fit_kernel(self._x.float(), self._y.float())))
         self._parameters = p
         self._root = _root(_gram(p, self._x, self._x), p.noise.exp())
         self._weights = torch.cholesky_solve(self._y, self._root)  # K⁻¹y, (n, t)
@@ -126,8 +129,8 @@ class Kernel(Predictor):
         diagonal = torch.cholesky_inverse(self._root).diagonal()
         return (self._y - self._weights / diagonal[:, None]).numpy() * self._scale + self._offset
 
-    def _likely(self, x: Tensor, y: Tensor) -> _Parameters:
-        """The kernel's parameters of highest posterior found."""
+    def _fit_kernel(self, x: Tensor, y: Tensor) -> _Parameters:
+        """The parameters of the kernel with the highest posterior that Adam finds."""
         (n, d), t = x.shape, y.shape[1]
         start = -0.5 * math.log(d)
         p = _Parameters(

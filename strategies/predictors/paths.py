@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
 
 LONGEST = 3  # operations of the longest path that has a column
-DRAWS = 500  # architectures drawn to learn what cells of a space have in common
+SAMPLES = 500  # architectures drawn to learn what cells of a space have in common
 
 
 class Path(NamedTuple):
@@ -81,7 +81,7 @@ def _from(node: str, edges: list[tuple[str, str, str]], frame: Frame) -> Iterato
 def _frames(kind: type[SearchSpace[Any]]) -> dict[str, Frame]:
     """By a few hundred random architectures, since `none` hides edges of a single one."""
     space, rng = kind(), Random(0)
-    drawn = [space.edges(space.sample(rng)) for _ in range(DRAWS)]
+    drawn = [space.edges(space.sample(rng)) for _ in range(SAMPLES)]
     frames = {}
     for cell in drawn[0]:
         cells = [set(edges[cell]) for edges in drawn]

@@ -16,7 +16,7 @@ from nas.strategies.predictors.kernel import Kernel
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-USUAL = 0.99  # of the architectures: those that the weights are found on
+WEIGHED_SHARE = 0.99  # of the architectures, those predicted best: the weights are chosen on them
 
 
 @dataclass
@@ -71,6 +71,6 @@ class StackedPredictor(Predictor):
 def _weight(y: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     """The w for which w·p + (1 - w)·q is nearest to y; one half where they do not differ."""
     error = np.maximum(np.abs(y - p), np.abs(y - q))
-    usual = error <= np.quantile(error, USUAL)
+    usual = error <= np.quantile(error, WEIGHED_SHARE)
     apart = ((p - q)[usual] ** 2).sum()
     return float(np.clip(((y - q) * (p - q))[usual].sum() / apart, 0, 1)) if apart > 0 else 0.5

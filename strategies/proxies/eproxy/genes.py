@@ -13,7 +13,7 @@ from nas.search_spaces.base import Points
 from nas.strategies.proxies.eproxy.settings import FEATURES, INITS, STAGES, EproxyOptions
 
 P = TypeVar("P")
-PROBABILITY = 0.2  # that a gene is resampled
+RESAMPLING = 0.2  # probability that a gene is drawn anew
 KERNELS = (1, 3, 7)
 SUBSETS = tuple("+".join(some) for size in range(1, len(FEATURES) + 1) for some in combinations(FEATURES, size))
 SHARED: dict[str, tuple[Any, ...]] = {  # gene -> its values
@@ -33,7 +33,7 @@ OF_A_STAGE: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class StageGenes:
-    """How one stage's output is learnt from."""
+    """What a network learns at the output of one stage."""
 
     transform: int
     barrier: int
@@ -42,7 +42,7 @@ class StageGenes:
     coefficient: float
 
     def __str__(self) -> str:
-        return _written(self)
+        return _to_text(self)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Setting:
         return " | ".join([shared, *map(str, self.stages)])
 
     def options(self, base: EproxyOptions) -> EproxyOptions:
-        """The same as options of the proxy; what is no gene is as in `base`."""
+        """This setting as options of the proxy; options that are no gene are those of `base`."""
         genes = {name: getattr(self, name) for name in SHARED}
         genes |= {name: [getattr(stage, name) for stage in self.stages] for name in OF_A_STAGE}
         return replace(base, stages=len(self.stages), **genes)
@@ -83,33 +83,33 @@ class Genes(Points[Setting]):
         first, *others = [part.strip() for part in text.split("|")]
         if not 1 <= len(others) <= STAGES:
             raise InputError(f"Expected 1 to {STAGES} stages behind the first | but got {len(others)} in {text!r}.")
-        stages = tuple(_read(StageGenes, part, OF_A_STAGE) for part in others)
-        return _read(Setting, first, SHARED, stages=stages)
+        stages = tuple(_from_text(StageGenes, part, OF_A_STAGE) for part in others)
+        return _from_text(Setting, first, SHARED, stages=stages)
 
     def sample(self, rng: Random) -> Setting:
         shared = {name: rng.choice(values) for name, values in SHARED.items()}
         return Setting(**shared, stages=tuple(_stage(rng) for _ in range(rng.randint(1, STAGES))))
 
     def mutate(self, arch: Setting, rng: Random) -> Setting:
-        """Each gene is drawn anew with probability .2, again until one is another.
+        """A copy in which each gene was drawn anew with probability .2, repeated until one of them differs.
 
-        A new number of stages cuts the last ones off or draws more.
+        With a smaller number of stages the last ones are left out, with a larger one further ones are drawn.
         """
         while True:
             child = _resampled(arch, SHARED, rng)
             stages = tuple(_resampled(stage, OF_A_STAGE, rng) for stage in arch.stages)
-            if rng.random() < PROBABILITY:
-                stages = _cut(stages, rng.randint(1, STAGES), rng)
+            if rng.random() < RESAMPLING:
+                stages = _resized(stages, rng.randint(1, STAGES), rng)
             child = replace(child, stages=stages)
             if child != arch:
                 return child
 
     def neighbor(self, setting: Setting, rng: Random) -> Setting:
-        """A copy with another value of one gene; all kinds of genes alike, then all stages that have one."""
+        """A copy in which one gene has another value: a random kind of gene, then a random stage that has it."""
         kind = rng.choice([*SHARED, *OF_A_STAGE, "stages"])
         if kind == "stages":
             number = rng.choice([other for other in range(1, STAGES + 1) if other != len(setting.stages)])
-            return replace(setting, stages=_cut(setting.stages, number, rng))
+            return replace(setting, stages=_resized(setting.stages, number, rng))
         if kind in SHARED:
             return _other(setting, kind, SHARED[kind], rng)
         stages = list(setting.stages)
@@ -118,7 +118,7 @@ class Genes(Points[Setting]):
         return replace(setting, stages=tuple(stages))
 
     def of(self, options: EproxyOptions) -> Setting | None:
-        """The point that has these options; None where one of them is no value of its gene."""
+        """The setting with these options; None if one of them is not among the values of its gene."""
         stages = tuple(
             StageGenes(**{name: options.of_stage(getattr(options, name), stage) for name in OF_A_STAGE})
             for stage in range(options.stages)
@@ -138,8 +138,8 @@ def _stage(rng: Random) -> StageGenes:
     return StageGenes(**{name: rng.choice(values) for name, values in OF_A_STAGE.items()})
 
 
-def _cut(stages: tuple[StageGenes, ...], number: int, rng: Random) -> tuple[StageGenes, ...]:
-    """The first `number` stages; what is missing is drawn."""
+def _resized(stages: tuple[StageGenes, ...], number: int, rng: Random) -> tuple[StageGenes, ...]:
+    """The first `number` stages; missing ones are drawn."""
     return stages[:number] + tuple(_stage(rng) for _ in range(number - len(stages)))
 
 
@@ -148,22 +148,22 @@ def _other(point: Any, name: str, values: tuple[Any, ...], rng: Random) -> Any:
 
 
 def _resampled(point: Any, genes: dict[str, tuple[Any, ...]], rng: Random) -> Any:
-    return replace(point, **{name: rng.choice(values) for name, values in genes.items() if rng.random() < PROBABILITY})
+    return replace(point, **{name: rng.choice(values) for name, values in genes.items() if rng.random() < RESAMPLING})
 
 
-def _written(point: Any) -> str:
+def _to_text(point: Any) -> str:
     return " ".join(f"{field.name}={value}" for field, value in zip(fields(point), astuple(point)))
 
 
-def _read(kind: type[P], text: str, genes: dict[str, tuple[Any, ...]], **more: Any) -> P:
+def _from_text(kind: type[P], text: str, genes: dict[str, tuple[Any, ...]], **more: Any) -> P:
     """A point with the values of the genes written as `name=value ...`, and with `more`."""
     written = dict(re.findall(r"(\S+?)=(\S+)", text))
     if set(written) != set(genes):
         raise InputError(f"Expected {', '.join(genes)} but got {text!r}.")
-    found = {}
+    point = {}
     for name, values in genes.items():
         by_text = {str(value): value for value in values}
         if written[name] not in by_text:
             raise InputError(f"Expected {name}= one of {', '.join(by_text)} but got {written[name]!r}.")
-        found[name] = by_text[written[name]]
-    return kind(**found, **more)
+        point[name] = by_text[written[name]]
+    return kind(**point, **more)

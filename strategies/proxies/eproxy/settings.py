@@ -14,7 +14,7 @@ from nas.strategies.proxies.base import BatchOptions
 
 FEATURES = ("net", "sine_low", "sine_mid", "sine_high", "dot")
 INITS = ("kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform")
-STAGES = 3  # at most so many stages' outputs are learnt from
+STAGES = 3  # at most, whose outputs are compared with features
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class EproxyOptions(BatchOptions):
             self._check_without_barrier()
 
     def _check_without_barrier(self) -> None:
-        """Nothing may be set that only a barrier reads, and the transform has to make what the target has."""
+        """Raises InputError if an option is set that only a barrier uses, or the channels differ from the target's."""
         for key in ("barrier", "barrier_init"):
             if getattr(self, key) != getattr(EproxyOptions(), key):
                 raise InputError(
@@ -104,29 +104,30 @@ class EproxyOptions(BatchOptions):
             )
 
     def resolved(self) -> EproxyOptions:
-        """With the values of the file that `settings` names, which says nothing any more.
+        """A copy with the values of the file that `settings` names, and without that name.
 
-        So a run keeps what it found there and goes on without the file.
+        A run keeps this copy, so it does not need the file later. Raises InputError if the file is damaged, or if an
+        option is given both there and here.
         """
         if self.settings is None:
             return self
         file, keys = _read(self.settings)
-        found = {key: getattr(file, key) for key in keys}
-        for key, value in found.items():
+        values = {key: getattr(file, key) for key in keys}
+        for key, value in values.items():
             if getattr(self, key) not in (getattr(EproxyOptions(), key), value):
                 raise InputError(
                     f"Expected proxies.eproxy.{key} from proxies.eproxy.settings={self.settings} or by itself but got "
                     f"both ({value} and {getattr(self, key)}); leave one out, or change the file."
                 )
-        return dataclasses.replace(self, **found, settings=None)
+        return dataclasses.replace(self, **values, settings=None)
 
     def of_stage(self, values: list[T], stage: int) -> T:
-        """The value for a stage, 0 being the last."""
+        """The value for a stage; 0 is the last stage."""
         return values[stage] if len(values) > 1 else values[0]
 
 
 def _read(name: str) -> tuple[EproxyOptions, list[str]]:
-    """The checked values of a settings file, and which of them it has."""
+    """The checked options of a settings file, and the keys that it has."""
     try:
         values = config.compose(name)
         if "settings" in values:

@@ -1,4 +1,4 @@
-"""What Eproxy's networks shall learn: features of the batch that need no labels, the same for all architectures."""
+"""What networks learn in Eproxy: features of the batch that need no labels and are the same for all architectures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nas.strategies.proxies.passes.probe import Probe
 SIDE = 8  # features are compared at 8x8 pixels
 FREQUENCIES = {"sine_low": (0.0, 0.125), "sine_mid": (0.125, 0.375), "sine_high": (0.375, 0.5)}  # cycles per pixel
 WIDTHS = (64, 128, 256, 512, 1024)  # of the untrained network's first five layers
-BATCHES = 4  # whose features are kept
+MAX_BATCHES = 4  # the least recently used one makes room for another
 
-_kept: OrderedDict[tuple[object, ...], tuple[Tensor, dict[tuple[str, int], Tensor]]] = OrderedDict()
+_features: OrderedDict[tuple[object, ...], tuple[Tensor, dict[tuple[str, int], Tensor]]] = OrderedDict()
 
 
 def target(probe: Probe, options: EproxyOptions, stage: int) -> Tensor:
-    """What a stage shall learn, (B, c_out, 8, 8): the sum of its features, multiplied with its coefficient."""
+    """What a stage has to learn, (B, c_out, 8, 8): the sum of its features, multiplied by its coefficient."""
     names = options.of_stage(options.features, stage).split("+")
     features = torch.stack([feature(probe, name, options.c_out) for name in names])
     return options.of_stage(options.coefficient, stage) * features.sum(0)
@@ -34,8 +34,8 @@ def feature(probe: Probe, name: str, channels: int) -> Tensor:
     `net`: the output of an untrained network of six convolutions. `sine_*`: sin(2π·f·p + φ) for each image and
     channel, p the pixel's row or column (by chance), f uniform in the range, φ in (0, 2π). `dot`: each ±1 by chance.
     """
-    kept = _of(probe)
-    if (name, channels) not in kept:
+    features = _features_of_batch(probe)
+    if (name, channels) not in features:
         generator = probe.generator(f"eproxy {name}")
         with torch.no_grad():
             if name == "net":
@@ -44,8 +44,8 @@ def feature(probe: Probe, name: str, channels: int) -> Tensor:
                 value = 2 * torch.randint(2, (len(probe.images), channels, SIDE, SIDE), generator=generator) - 1
             else:
                 value = _sines(len(probe.images), channels, FREQUENCIES[name], generator)
-            kept[name, channels] = value.to(probe.images).to(memory_format=torch.channels_last)
-    return kept[name, channels]
+            features[name, channels] = value.to(probe.images).to(memory_format=torch.channels_last)
+    return features[name, channels]
 
 
 def resized(features: Tensor) -> Tensor:
@@ -53,16 +53,16 @@ def resized(features: Tensor) -> Tensor:
     return features if features.shape[2:] == (SIDE, SIDE) else F.interpolate(features, (SIDE, SIDE))
 
 
-def _of(probe: Probe) -> dict[tuple[str, int], Tensor]:
-    """The features that are kept of the probe's seed and batch; the least recently used batch makes room."""
+def _features_of_batch(probe: Probe) -> dict[tuple[str, int], Tensor]:
+    """The features made so far for the seed and batch of the probe."""
     images = probe.images
     key = (probe.seed, tuple(images.shape), images.dtype, images.device)
-    if key not in _kept or not torch.equal(_kept[key][0], images):
-        _kept[key] = images, {}
-    _kept.move_to_end(key)
-    if len(_kept) > BATCHES:
-        _kept.popitem(last=False)
-    return _kept[key][1]
+    if key not in _features or not torch.equal(_features[key][0], images):
+        _features[key] = images, {}
+    _features.move_to_end(key)
+    if len(_features) > MAX_BATCHES:
+        _features.popitem(last=False)
+    return _features[key][1]
 
 
 def _untrained(images: Tensor, channels: int, generator: torch.Generator) -> Tensor:

@@ -191,7 +191,7 @@ def test_without_a_barrier_there_is_none(tiny: Tiny, batch: Batch, monkeypatch: 
     monkeypatch.setattr(targets, "draw", noted)
     found = {}
     for use_barrier in (True, False):
-        monkeypatch.setattr(targets, "_kept", type(targets._kept)())
+        monkeypatch.setattr(targets, "_features", type(targets._features)())
         probe, passes = Probe(tiny(space, space.parse(CONV)), *batch), Passes()
         drawn.clear()
         with passes:
@@ -249,7 +249,7 @@ def test_features_are_the_same_for_all_architectures_and_made_once(
 ) -> None:
     space = NASBench201()
     first, second = (Probe(tiny(space, space.parse(arch), seed), *batch) for seed, arch in enumerate((NONE, CONV)))
-    monkeypatch.setattr(targets, "_kept", type(targets._kept)())
+    monkeypatch.setattr(targets, "_features", type(targets._features)())
     net = targets.feature(first, "net", 5)
     monkeypatch.setattr(targets, "_untrained", None)  # not needed any more
     assert targets.feature(second, "net", 5) is net
@@ -262,11 +262,11 @@ def test_features_are_the_same_for_all_architectures_and_made_once(
 
 
 def test_only_the_features_of_a_few_batches_are_kept(tiny: Tiny, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "_kept", type(targets._kept)())
+    monkeypatch.setattr(targets, "_features", type(targets._features)())
     space = NASBench201()
     for seed in range(9):
         targets.feature(Probe(tiny(space, space.parse(NONE)), *batch, seed=seed), "dot", 2)
-    assert len(targets._kept) == targets.BATCHES
+    assert len(targets._features) == targets.MAX_BATCHES
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("sine_low", 0, 8), ("sine_mid", 8, 24), ("sine_high", 24, 32)])
