@@ -26,9 +26,9 @@ LIMITS: dict[str, dict[str, Any]] = {
     "data.cache": {"MAX_NAMED": 20},
     "data.checksum": {"MAX_WHOLE_BYTES": 1024 * MIB, "SAMPLE_IMAGES": 1024},
     "data.formats.cifar": {"MAX_UNPACKED_BYTES": 256 * MIB},
-    "data.formats.imagefolder": {
+    "data.formats.imagefolder": {"GLANCE_IMAGES": 200},
+    "data.formats.image_files": {
         "MAX_PIXELS": 64 * MIB,
-        "GLANCE_IMAGES": 200,
         "ORIENTATION": 274,  # EXIF 2.3, tag 274
         "UPRIGHT": 1,
     },

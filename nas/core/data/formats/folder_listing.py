@@ -9,9 +9,9 @@ from pathlib import Path
 
 from nas.core.data.formats.base import Source
 from nas.core.data.formats.class_order import TEXT, composed, ordered, other_order
+from nas.core.data.formats.image_files import SUFFIXES
 from nas.core.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 TRAIN = "train"
 TEST = "test"
 UNUSED = ("val", "valid", "validation")

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nas.core.data.formats.base import Loader, Raw, Source
 from nas.core.data.formats.folder_listing import Layout, layout
+from nas.core.data.formats.image_files import decode, size_of
 from nas.core.data.resize import SQUASH, Resizing
-from nas.core.data.seen import OBLONG, TRANSPARENT, TURNED, Seen
+from nas.core.data.seen import OBLONG, Seen
 from nas.core.data.settings import ALL
 from nas.core.errors import InputError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
 _CHUNK_IMAGES = 256  # per task at most: a task for each image would take longer than decoding a small image
 _LARGE_FILE_BYTES = 16_384  # one thread decodes images of 900 bytes twice as fast as two threads
-MAX_PIXELS = 2**26  # of an image before it is resized: a small file can claim billions
 GLANCE_IMAGES = 200  # evenly spaced
-WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-ORIENTATION = 0x0112  # tag of EXIF
-UPRIGHT = 1
 
 
 class ImageFolder(Loader):
@@ -60,7 +50,7 @@ class ImageFolder(Loader):
 
     def glance(self) -> Seen:
         files = self._files()
-        sizes = [_size(file.path) for file in files[:: -(-len(files) // GLANCE_IMAGES)]]
+        sizes = [size_of(file.path) for file in files[:: -(-len(files) // GLANCE_IMAGES)]]
         return Seen.of(OBLONG * (width != height) for width, height in sizes)
 
     def read(self) -> Raw:
@@ -68,9 +58,9 @@ class ImageFolder(Loader):
 
         Image.init()  # before the threads start, because it is not thread-safe
         files, resizing = self._files(), self.resizing
-        if resizing.how != SQUASH and all(resizing.fits(*_size(file.path)) for file in files):
+        if resizing.how != SQUASH and all(resizing.fits(*size_of(file.path)) for file in files):
             resizing = Resizing(resizing.size)  # they were cropped before
-        first = Decoded(files, resizing, _decode(files[0].path, resizing)[0].shape[:2])
+        first = Decoded(files, resizing, decode(files[0].path, resizing)[0].shape[:2])
         counts = [[len(of_class) for of_class in part.values()] for part in self.layout.parts]
         labels = [np.repeat(np.arange(len(part), dtype=np.int64), part) for part in counts]
         count = len(self.classes)
@@ -108,20 +98,20 @@ class Decoded:
         images = np.empty((len(index), *self.shape[1:]), dtype=np.uint8)
         chunk = max(1, min(_CHUNK_IMAGES, -(-len(index) // self.workers)))
 
-        def decode(start: int) -> None:
+        def decode_chunk(start: int) -> None:
             for i in range(start, min(start + chunk, len(index))):
                 images[i], self.noted[index[i]] = self._decoded(self.files[index[i]].path)
 
         pool = ThreadPoolExecutor(self.workers)
         try:
-            for _ in pool.map(decode, range(0, len(index), chunk)):
+            for _ in pool.map(decode_chunk, range(0, len(index), chunk)):
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
         return images
 
     def _decoded(self, path: str) -> tuple[np.ndarray, int]:
-        image, flags = _decode(path, self.resizing)
+        image, flags = decode(path, self.resizing)
         if image.shape[:2] != self.sides:
             height, width = self.sides
             raise InputError(
@@ -135,68 +125,3 @@ def _workers(files: list[Source]) -> int:
     """Number of threads for decoding: small files spend their time in Python, where several threads are slower."""
     mean_size = sum(file.size for file in files) / len(files)
     return 1 if mean_size < _LARGE_FILE_BYTES else min(os.cpu_count() or 1, 16)
-
-
-def _decode(path: str, resizing: Resizing) -> tuple[np.ndarray, int]:
-    """The image, uint8 (H, W, 3), and its bits of `seen`. Raises `InputError` if it cannot be read."""
-    with _image_errors_as_input_errors(path), _open(path) as image:
-        if image.mode.startswith(("I", "F")):
-            raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
-        if image.width * image.height > MAX_PIXELS:
-            raise InputError(f"Expected at most {MAX_PIXELS:,} pixels but {path} has {image.size}; make it smaller.")
-        rgb = image.convert("RGB")
-        flags = OBLONG * (image.width != image.height) | TURNED * _is_turned(image)
-        return np.asarray(resizing(rgb)), flags | TRANSPARENT * _is_transparent(image)
-
-
-def _size(path: str) -> tuple[int, int]:
-    """Width and height, read from the beginning of the file. Raises `InputError` if it cannot be read."""
-    with _image_errors_as_input_errors(path), _open(path) as image:
-        return image.size
-
-
-def _is_turned(image: Image) -> bool:
-    try:
-        return image.getexif().get(ORIENTATION, UPRIGHT) not in (UPRIGHT, None)
-    except Exception:  # the EXIF data of a readable image may be damaged
-        return False
-
-
-def _is_transparent(image: Image) -> bool:
-    """Whether the image has pixels that are not opaque."""
-    if image.mode not in WITH_ALPHA and "transparency" not in image.info:
-        return False
-    least, _ = image.convert("RGBA").getchannel("A").getextrema()
-    return least < 255  # type: ignore[operator]
-
-
-@contextmanager
-def _open(path: str) -> Iterator[Image]:
-    from PIL import Image
-
-    with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-        yield image
-
-
-@contextmanager
-def _image_errors_as_input_errors(path: str) -> Iterator[None]:
-    """Turn all that the library raises for a broken image into an `InputError`."""
-    from PIL import Image
-
-    try:
-        yield
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        TypeError,
-        OverflowError,
-        MemoryError,  # because of a wrong length in the file
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
-        raise InputError(
-            f"Expected an image in {path} but it cannot be read ({error}); replace or remove it."
-        ) from error
