@@ -20,8 +20,9 @@ import torch
 from nas.core.errors import InputError, NasError
 from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
 from nas.core.extras import optional
+from nas.core.io.records import Json
 from nas.core.storage.base import FactStore, TaskResult
-from nas.core.storage.remote import RemoteStore, StoreActor, answer_of
+from nas.core.storage.sqlite import SqliteStore
 from nas.version import __version__
 
 LOOPBACK = "127.0.0.1"
@@ -216,6 +217,45 @@ def _in_words(found: dict[str, str]) -> str:
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
+
+
+class StoreActor:
+    """Owns the store of a run, on the leading machine; Ray calls its methods one after another."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = SqliteStore(path)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return getattr(self.store, method)(*arguments)
+
+
+class RemoteStore(FactStore):
+    """The facts of a store that an actor owns; all workers ask the actor."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._call("get", key, default)
+
+    def put(self, key: str, value: Any) -> None:
+        self._call("put", key, value)
+
+    def under(self, prefix: str) -> Json:
+        return self._call("under", prefix)
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        return answer_of(optional("ray", "ray"), self._actor.call.remote(method, *arguments))
+
+
+def answer_of(ray: ModuleType, answer: Any) -> Any:
+    """The answer of an actor; an exception that the actor raised is raised here."""
+    try:
+        return ray.get(answer)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, Exception):
+            raise error.cause from None
+        raise
 
 
 class _Actor:

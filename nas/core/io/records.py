@@ -62,7 +62,6 @@ class Record:
 
     def to_json(self) -> Json:
         """The record as an object of JSON."""
-        """The record as an object of JSON."""
         written: Json = {}
         itself: Any = type(self)
         for one, _ in _fields(itself):

@@ -7,14 +7,12 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, os_errors_as_input_errors, put_aside
-from nas.core.storage.sqlite import SqliteStore, sidecar_files
+from nas.core.storage.sqlite import SqliteStore, sidecar_files, temporary_store
 
 MAX_COPY_SHARE = 0.01  # of the time is spent on copies at most
 MINUTES_BETWEEN_COPIES = 5.0  # while a stage runs, at least
@@ -31,13 +29,12 @@ def renew_copy(store: SqliteStore) -> None:
     Raises `DamagedError` if a row is wrong: the store itself is damaged then, and the previous copy stays.
     """
     path = copy_of(store.path)
-    with _temporary(path) as temporary:
-        with store.sqlite_errors_as_input_errors():
-            target = sqlite3.connect(temporary, isolation_level=None)
-            try:
-                store.connection.backup(target)
-            finally:
-                target.close()
+    with temporary_store(path) as temporary:
+        with (
+            store.sqlite_errors_as_input_errors(),
+            closing(sqlite3.connect(temporary, isolation_level=None)) as target,
+        ):
+            store.connection.backup(target)
         try:
             _verify(temporary)
         except DamagedError as error:
@@ -48,35 +45,29 @@ def renew_copy(store: SqliteStore) -> None:
 class BackupSchedule:
     """Renews the good copy, rarely enough to take at most `MAX_COPY_SHARE` of the time."""
 
-    def __init__(
-        self,
-        store: SqliteStore,
-        renew: Callable[[SqliteStore], None] = renew_copy,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, store: SqliteStore) -> None:
         self.store = store
-        self._renew_copy, self._clock = renew, clock
-        self._due = clock() + 60 * MINUTES_BETWEEN_COPIES  # next copy while a stage runs
+        self._due = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES  # next copy while a stage runs
         self._allowed = 0.0  # next copy at the end of a stage
 
     def renew_if_due(self) -> None:
         """Call it while a stage runs, as often as you like, but never within a transaction."""
-        if self._clock() >= self._due:
+        if time.monotonic() >= self._due:
             self._renew()
 
     def end_of_stage(self) -> None:
-        if self._clock() >= self._allowed:
+        if time.monotonic() >= self._allowed:
             self._renew()
 
     def _renew(self) -> None:
-        start = self._clock()
+        start = time.monotonic()
         try:
-            self._renew_copy(self.store)
+            renew_copy(self.store)
         except DamagedError:
             raise
         except (InputError, OSError) as error:  # a run can continue without a copy
             logging.getLogger("nas").warning("The good copy of %s could not be renewed: %s", self.store.path, error)
-        end = self._clock()
+        end = time.monotonic()
         self._allowed = end + (end - start) / MAX_COPY_SHARE
         self._due = max(self._allowed, end + 60 * MINUTES_BETWEEN_COPIES)
 
@@ -117,7 +108,7 @@ def _restore(path: Path, why: str) -> None:
             "it from a copy of your own, or start the run anew in another folder.",
             why,
         )
-    with _temporary(copy) as temporary:
+    with temporary_store(copy) as temporary:
         with os_errors_as_input_errors(path):
             shutil.copyfile(copy, temporary)
         try:
@@ -143,17 +134,6 @@ def _restore(path: Path, why: str) -> None:
 def _verify(file: Path) -> None:
     with SqliteStore(file) as store:
         store.verify()
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        yield temporary
-    finally:
-        for name in (temporary, *sidecar_files(temporary)):
-            with suppress(OSError):
-                name.unlink(missing_ok=True)
 
 
 def _move_into_place(temporary: Path, path: Path) -> None:

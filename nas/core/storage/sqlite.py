@@ -7,7 +7,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -209,17 +209,13 @@ class SqliteStore(Store):
 
 def _create(path: Path) -> None:
     """Create an empty store, completely or not at all; another process may do the same at the same time."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        connection = sqlite3.connect(temporary, isolation_level=None)
-        try:
+    with temporary_store(path) as temporary:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA application_id={APPLICATION}")
             connection.execute(f"PRAGMA user_version={FORMAT}")
             for name, columns in _TABLES.items():
                 connection.execute(f"CREATE TABLE {name} ({columns}, checksum INTEGER NOT NULL)")
-        finally:
-            connection.close()
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -227,6 +223,14 @@ def _create(path: Path) -> None:
         except OSError:  # the disk has no links
             if not path.exists():
                 os.replace(temporary, path)
+
+
+@contextmanager
+def temporary_store(path: Path) -> Iterator[Path]:
+    """The path of a new file beside `path`; it is deleted after the block, with what SQLite leaves beside it."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        yield temporary
     finally:
         for left in (temporary, *sidecar_files(temporary)):
             with suppress(OSError):

@@ -7,11 +7,13 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from nas.core.io.files import DamagedError
+from nas.core.storage import backup
 from nas.core.storage.backup import BackupSchedule, copy_of, open_verified, renew_copy
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
@@ -194,7 +196,7 @@ def test_a_copy_is_whole_while_others_write(path: Path) -> None:
         assert content(store) == expected
 
 
-def test_copies_take_a_small_share_of_the_time(path: Path) -> None:
+def test_copies_take_a_small_share_of_the_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, made = [1000.0], []
 
     def keep(store: SqliteStore) -> None:
@@ -202,7 +204,9 @@ def test_copies_take_a_small_share_of_the_time(path: Path) -> None:
         clock[0] += 8.0
 
     with SqliteStore(path) as store:
-        copies = BackupSchedule(store, keep, lambda: clock[0])
+        monkeypatch.setattr(backup, "renew_copy", keep)
+        monkeypatch.setattr(backup, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        copies = BackupSchedule(store)
         for _ in range(20_000):
             clock[0] += 0.5
             copies.renew_if_due()

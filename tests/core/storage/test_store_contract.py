@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from nas.core.execution import ray_pool
+from nas.core.execution.ray_pool import RemoteStore, StoreActor
 from nas.core.storage.base import FactStore, PrefixedFacts, Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
-from nas.core.storage.remote import RemoteStore, StoreActor
 from nas.core.storage.sqlite import SqliteStore
 
 
@@ -36,11 +37,12 @@ def behind_an_actor(folder: Path) -> FactStore:
     def call(*words: Any) -> Any:
         return pickle.loads(pickle.dumps(actor.call(*pickle.loads(pickle.dumps(words)))))
 
-    return RemoteStore(SimpleNamespace(call=SimpleNamespace(remote=call)), lambda answer: answer)
+    return RemoteStore(SimpleNamespace(call=SimpleNamespace(remote=call)))
 
 
 @pytest.fixture(params=[sqlite, memory, prefixed, behind_an_actor], ids=lambda make: make.__name__)
-def facts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FactStore]:
+def facts(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FactStore]:
+    monkeypatch.setattr(ray_pool, "optional", lambda *names: SimpleNamespace(get=lambda answer: answer))
     with request.param(tmp_path) as opened:
         yield opened
 
