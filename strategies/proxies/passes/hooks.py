@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 
@@ -55,23 +54,3 @@ def sum_saliencies(layers: Sequence[nn.Conv2d | nn.Linear], images: Tensor, hook
 
     on_output(layers, hooks, watch)
     return saliencies
-
-
-def sum_relu_kernels(body: nn.Module, images: Tensor, hooks: ExitStack) -> Tensor:
-    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where something passes; (B, B), whole numbers.
-
-    NaN if a ReLU puts out NaN: it is no larger than 0 and would count as nothing.
-    """
-    kernel = torch.zeros((len(images), len(images)), dtype=torch.float64, device=images.device)
-
-    def add(number: int, output: Tensor) -> None:
-        if output.dim() == 4:
-            output = output.detach().permute(0, 2, 3, 1)  # no copy where channels are last
-        codes = (output > 0).to(torch.float32).reshape(len(output), -1)
-        ones = codes.sum(1)
-        # (1-c)(1-c)ᵀ = positions - Σc - Σcᵀ + c cᵀ; float32 holds whole numbers up to 2^24 exactly
-        kernel.add_((2 * codes @ codes.T - ones[:, None] - ones[None, :] + codes.shape[1]).double())
-        kernel.masked_fill_(output.detach().sum().isnan(), torch.nan)
-
-    on_output([module for module in body.modules() if isinstance(module, nn.ReLU)], hooks, add)
-    return kernel

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from nas.strategies.proxies.passes.autograd import grads_of
 from nas.strategies.proxies.passes.double_backward import Products, double_backward
-from nas.strategies.proxies.passes.hooks import keep_outputs, sum_relu_kernels, sum_saliencies
+from nas.strategies.proxies.passes.hooks import keep_outputs, sum_saliencies
+from nas.strategies.proxies.passes.relu_codes import sum_relu_kernels
 
 Value = Tensor | Sequence[Tensor | None]  # of the whole network, or one for each layer
 

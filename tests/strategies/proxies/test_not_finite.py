@@ -16,8 +16,8 @@ from nas.core.errors import NasError
 from nas.search_spaces import NASBench201, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
-from nas.strategies.proxies.passes.hooks import sum_relu_kernels
 from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.passes.relu_codes import sum_relu_kernels
 
 NETWORK = [name for name, proxy in PROXIES.components.items() if proxy.needs == "network"]
 OF_SPACES = ("croze_official",)  # which looks at networks of the search spaces alone
