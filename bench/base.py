@@ -25,10 +25,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Limit:
-    """A bound of a figure, above or below.
+    """An upper or lower bound of a figure.
 
-    `figure` is its path in the result, with dots between keys. `target` is what it was meant to keep to where it misses
-    that; `reason` says why it does.
+    `figure` is its path in the result, with dots between keys. If a figure misses the bound that was planned
+    for it, that one is its `target`, and `reason` says why.
     """
 
     figure: str
@@ -38,7 +38,7 @@ class Limit:
     reason: str = ""
 
     def judged(self, result: Mapping[str, Any]) -> Judged | None:
-        """The figure beside its limit; None where the result lacks it."""
+        """The figure beside its limit; None if the result does not have it."""
         value: Any = result
         for key in self.figure.split("."):
             if not isinstance(value, Mapping) or key not in value:
@@ -53,8 +53,8 @@ class Limit:
 class Bench(ABC):
     """One benchmark: made without arguments and run once by `nas bench NAME`.
 
-    The first line of a subclass's docstring is what `nas list benchmarks` says of it. `limits` are what its figures
-    keep to on a quiet machine.
+    The first line of a subclass's docstring is what `nas list benchmarks` prints. `limits` hold on a machine without
+    other work.
     """
 
     name: ClassVar[str]
@@ -66,15 +66,15 @@ class Bench(ABC):
 
     def judged(self, result: Mapping[str, Any]) -> list[Judged]:
         """The figures of a result that have a limit, each beside it."""
-        return [found for limit in self.limits if (found := limit.judged(result)) is not None]
+        return [judged for limit in self.limits if (judged := limit.judged(result)) is not None]
 
     def missed(self, result: Mapping[str, Any]) -> list[str]:
         """The names of the figures that are beyond their limits."""
-        return [found.figure for found in self.judged(result) if not found.kept]
+        return [judged.figure for judged in self.judged(result) if not judged.kept]
 
 
 def text(judged: Judged) -> str:
-    """A line for people: `ratios.eproxy: 12.4, at most 13 (target 12 missed: its barriers ...)`."""
+    """A line for people: `ratios.eproxy: 12.4, at most 13 (the target was 12: its barriers ...)`."""
     bounds = {"at least": judged.at_least, "at most": judged.at_most}
     said = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
     line = f"{judged.figure}: {judged.value:g}, {said}"

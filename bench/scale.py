@@ -1,4 +1,4 @@
-"""What it costs to search with many workers and for long: `nas bench scale`."""
+"""What a search with many workers, or of many evaluations, costs: `nas bench scale`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from nas.strategies.proxies import PROXIES
 from nas.strategies.proxies.passes.probe import Probe
 
 PROXY = "croze"
-ATTEMPTS = 3  # of each measurement of an evaluation, of which the least counts
-SHARE = 0.8  # of the memory that is left which workers may take
-ASKED = (1, 4)  # proposals of a search's step, per worker
+ATTEMPTS = 3  # measurements of each evaluation; the shortest counts
+MEMORY_SHARE = 0.8  # of the available memory, which workers may take
+PROPOSALS = (1, 4)  # of a step of a search, per worker
 SEARCHES = ("random", "evolution")
 AT_MOST = {
     "overhead_local_ms": 2.0,
@@ -69,11 +69,11 @@ class ScaleBench(Bench):
         self.note("evaluation_seconds", median(durations))
         names = [LOCAL, *([RAY] if importlib.util.find_spec("ray") is not None else [])]
         for name in names:
-            self.hand_out(name)
-            self.spread(name, durations)
+            self.measure_overhead(name)
+            self.measure_utilisation(name, durations)
         if RAY not in names:
             report("ray is not installed: left out; `pip install 'robust-nas[ray]'`")
-        self.keep()
+        self.measure_storage()
         limits = {**AT_MOST, **AT_LEAST}
         return {
             "figures": self.figures,
@@ -87,15 +87,15 @@ class ScaleBench(Bench):
         self.figures[name] = float(f"{value:.4g}")
         self.report(f"{name}: {self.figures[name]:g}")
 
-    def hand_out(self, name: str) -> None:
-        with of(name, 2) as executor:
+    def measure_overhead(self, name: str) -> None:
+        with sleeping_workers(name, 2) as executor:
             self.note(f"worker_{name}_mb", warmed(executor))
-            found = overhead(executor, self.items, self.rounds)
-        self.note(f"overhead_{name}_ms", found.lost)
-        self.note(f"handed_{name}_ms", found.handed)
-        self.note(f"driver_{name}_ms", found.busy)
+            measured = overhead(executor, self.items, self.rounds)
+        self.note(f"overhead_{name}_ms", measured.lost)
+        self.note(f"handed_{name}_ms", measured.handed)
+        self.note(f"driver_{name}_ms", measured.busy)
 
-    def spread(self, name: str, durations: list[float]) -> None:
+    def measure_utilisation(self, name: str, durations: list[float]) -> None:
         workers = affordable(self.workers, self.figures[f"worker_{name}_mb"])
         if workers < self.workers:
             self.report(
@@ -104,19 +104,20 @@ class ScaleBench(Bench):
             )
         durations = [workers / self.workers * one for one in durations]
         count = workers * self.each
-        with of(name, workers) as executor:
+        with sleeping_workers(name, workers) as executor:
             self.note(f"workers_{name}", workers)
             self.note(f"start_{name}_seconds", seconds(warmed, executor))
             self.note(f"driver_{name}_many_ms", overhead(executor, self.items, self.rounds).busy)
-            found = used(executor, durations, count)
-            self.note(f"efficiency_steady_{name}", found.steady)
-            self.note(f"efficiency_map_{name}", found.whole)
+            share = used(executor, durations, count)
+            self.note(f"efficiency_steady_{name}", share.steady)
+            self.note(f"efficiency_map_{name}", share.whole)
             self.note(f"efficiency_score_{name}", used(executor, durations, count, WINDOW * workers).whole)
-            for times in ASKED:
-                share = used_by_search(executor, durations, count, times * workers)
-                self.note(f"efficiency_search_{times}_{name}", share)
+            for times in PROPOSALS:
+                self.note(
+                    f"efficiency_search_{times}_{name}", used_by_search(executor, durations, count, times * workers)
+                )
 
-    def keep(self) -> None:
+    def measure_storage(self) -> None:
         first, last = grown(STORE, 1, list(self.recorded))
         self.note("store_per_second", rate(first, last))
         self.note("growth_store_mb", last.megabytes - first.megabytes)
@@ -126,14 +127,14 @@ class ScaleBench(Bench):
             self.note(f"growth_{strategy}_mb", last.megabytes - first.megabytes)
 
 
-def of(name: str, workers: int) -> Executor[Any, float]:
+def sleeping_workers(name: str, workers: int) -> Executor[Any, float]:
     return executor_for(nap, ExecutorSettings(name, workers=workers), "cpu")
 
 
 def evaluation_seconds(cells: int, seed: int = 0) -> list[float]:
-    """Seconds of CRoZe, building included, of random DARTS cells at the size at which they are scored.
+    """Seconds that CRoZe takes, building included, on random DARTS cells at the size at which they are scored.
 
-    On a GPU where there is one; else on a core that does nothing else: seconds of the processor.
+    Seconds of wall time on a GPU; without one seconds of the processor, on one thread.
     """
     timed = seconds if torch.cuda.is_available() else processor_seconds
     threads = torch.get_num_threads()
@@ -164,8 +165,8 @@ def processor_seconds(action: Callable[..., object], *arguments: object) -> floa
 
 
 def affordable(workers: int, megabytes: float) -> int:
-    """How many workers of that size the memory has room for, up to the number asked for, but two in any case."""
-    return max(2, min(workers, int(SHARE * available_megabytes() / megabytes)))
+    """How many workers of that size the memory has room for: at most the number asked for, and at least two."""
+    return max(2, min(workers, int(MEMORY_SHARE * available_megabytes() / megabytes)))
 
 
 def rate(first: Mark, last: Mark) -> float:

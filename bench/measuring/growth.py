@@ -1,4 +1,4 @@
-"""What a search keeps: evaluations per second into the store, and memory of the process that leads it."""
+"""What it costs to keep evaluations: how many per second the store takes, and the memory of the leading process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.search_spaces import SPACES
 
-STORE = "store"  # in the place of a strategy: evaluations are recorded and no more
+STORE = "store"  # instead of a strategy: evaluations are only recorded
 
 
 class Mark(NamedTuple):
-    """So many evaluations are kept: memory of the process, and seconds from its first."""
+    """Memory of the process when `kept` evaluations are in the store, and seconds since the first."""
 
     kept: int
     megabytes: float
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 
 
 def grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
-    """What a fresh process has come to at each of `marks` evaluations of DARTS cells.
+    """Memory and time of a fresh process at each of `marks` evaluations of DARTS cells.
 
     It leads a search by `strategy` with `ask` proposals per step, whose evaluations give a random number at once; or,
     for `STORE`, puts them one by one into a store. The last mark is when the search has also made its result.
@@ -42,11 +42,11 @@ def _grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
     with TemporaryDirectory() as folder, SqliteStore(Path(folder, "store.sqlite")) as store:
         advance = _recording(store) if strategy == STORE else _searching(store, strategy, ask, marks[-1])
         start = time.perf_counter()
-        found = []
+        reached = []
         for count in marks:
             advance(count)
-            found.append(Mark(count, resident_megabytes(), time.perf_counter() - start))
-        return found
+            reached.append(Mark(count, resident_megabytes(), time.perf_counter() - start))
+        return reached
 
 
 def _recording(store: Store) -> Callable[[int], None]:

@@ -1,4 +1,4 @@
-"""What handing out costs: time lost per evaluation, and the share of many workers' time that is used."""
+"""What the distribution to workers costs: time lost per evaluation, and the share of the workers' time in use."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from nas.search_spaces import SPACES
 from nas.searches.loop import Evaluate, Search, Unconstrained
 from nas.strategies import STRATEGIES, Goal
 
-POLL = 0.5  # seconds between two looks at who has come
+POLL = 0.5  # seconds between two looks at how many workers have come
 METRIC = "value"
 
 
 @dataclass(frozen=True)
 class Gathering:
-    """An item that is done when `count` workers are at it: after it all of them are there, and none works."""
+    """An item that is done when `count` workers have begun one: afterwards all workers are there, and idle."""
 
     folder: str
     count: int
@@ -41,7 +41,7 @@ class Gathering:
 
 
 def nap(item: float | Gathering) -> float:
-    """In the place of an evaluation: sleeps for `item` seconds, and says when it began (on the machine's clock)."""
+    """Instead of an evaluation: sleeps for `item` seconds and returns when it began, by the clock of the machine."""
     if isinstance(item, Gathering):
         return item.wait()
     start = time.monotonic()
@@ -51,7 +51,7 @@ def nap(item: float | Gathering) -> float:
 
 
 def warmed(executor: Executor[Any, float]) -> float:
-    """Start all workers; the median of their own memory, in megabytes."""
+    """Starts all workers. Returns the median of their own memory, in megabytes."""
     with TemporaryDirectory() as folder:
         items = [Gathering(folder, executor.workers)] * executor.workers
         return median(_began(done) for done in executor.map(enumerate(items)))
@@ -66,8 +66,8 @@ def _began(done: TaskResult[Any, float]) -> float:
 class Overhead(NamedTuple):
     """Milliseconds per evaluation that does nothing, while `workers` do as many as they can.
 
-    `lost`: of a worker's time. `handed`: between two of them, over all workers. `busy`: of the processor, used by the
-    process that hands out; the least time between two, however many workers there are.
+    `lost` of the time of a worker; `handed` between two evaluations, over all workers; `busy` of the processor, in the
+    process that hands out: two evaluations cannot be closer, however many workers there are.
     """
 
     lost: float
@@ -89,7 +89,7 @@ def overhead(executor: Executor[Any, float], items: int, rounds: int) -> Overhea
 
 
 class Used(NamedTuple):
-    """The share of the workers' time in which they evaluated: while all had work, and from beginning to end."""
+    """The share of the workers' time in which they evaluated: while all of them had work, and over the whole run."""
 
     steady: float
     whole: float
@@ -108,7 +108,7 @@ def used(executor: Executor[Any, float], durations: list[float], count: int, ahe
 
 
 def _steady(spans: list[tuple[float, float]], workers: int) -> float:
-    """From when every worker has begun to when the first has nothing more to begin."""
+    """The share from the time when every worker has begun to the time when the last evaluation begins."""
     begun = sorted(start for start, _ in spans)
     first, last = begun[workers - 1], begun[-1]
     busy = sum(max(0.0, min(end, last) - max(start, first)) for start, end in spans)
@@ -118,8 +118,8 @@ def _steady(spans: list[tuple[float, float]], workers: int) -> float:
 def used_by_search(executor: Executor[Any, float], durations: list[float], count: int, ask: int) -> float:
     """The share of the workers' time that a random search of DARTS cells uses, with `ask` proposals per step.
 
-    Everything of a search is in it but what its evaluations do: proposals, the store, and the wait for the last
-    evaluation of each step.
+    The rest is what a search costs beside its evaluations: proposals, the store, and the wait for the last evaluation
+    of each step.
     """
     lengths = cycle(durations)
     asleep = 0.0

@@ -22,7 +22,7 @@ def device() -> torch.device:
 
 
 def seconds(action: Callable[..., object], *arguments: object) -> float:
-    """Seconds that `action(*arguments)` takes, until a GPU has finished too."""
+    """Seconds that `action(*arguments)` takes; on a GPU until it has finished."""
     _wait()
     start = perf_counter()
     action(*arguments)
@@ -41,11 +41,12 @@ def forward_backward(network: nn.Module, images: Tensor, labels: Tensor) -> None
 
 
 def peak_megabytes(prepare: Callable[..., Callable[[], object]], *arguments: object, on_host: bool = False) -> float:
-    """How much memory `prepare(*arguments)()` adds at its peak, in a fresh process.
+    """Megabytes that `prepare(*arguments)()` adds at its peak, in a fresh process.
 
-    Where there is a GPU it is that of the GPU, unless `on_host`.
+    Memory of the GPU if there is one, unless `on_host`.
 
-    `prepare` is a function of a module; what it allocates itself does not count.
+    `prepare` is a function of a module; what it allocates itself does not count. Raises InputError if memory cannot be
+    measured: without a GPU only Linux gives the peak of a period.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_peak, torch.get_num_threads(), prepare, arguments, on_host).result()
@@ -62,7 +63,9 @@ def _peak(
         action()
         return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     if not sys.platform.startswith("linux"):
-        raise InputError("Expected Linux or a GPU to measure memory on; other systems do not tell a new peak.")
+        raise InputError(
+            "Expected Linux or a GPU to measure memory on; other systems do not give the peak of a period."
+        )
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is resident now
     before = _status("VmRSS")
     action()
@@ -70,12 +73,12 @@ def _peak(
 
 
 def resident_megabytes() -> float:
-    """Memory that this process has for itself (no files): what it holds now."""
+    """Memory that this process holds now for itself alone, without files."""
     return _status("RssAnon")
 
 
 def available_megabytes() -> float:
-    """Memory of the machine that new processes can have."""
+    """Memory of the machine that is free for new processes."""
     return _entry("/proc/meminfo", "MemAvailable")
 
 
@@ -85,9 +88,9 @@ def _status(key: str) -> float:
 
 
 def _entry(path: str, key: str) -> float:
-    """Megabytes of an entry of a file that the system keeps; `InputError` where there is none."""
+    """Megabytes of an entry of a file of the system. Raises InputError if the system has no such files."""
     if not sys.platform.startswith("linux"):
-        raise InputError("Expected Linux to measure memory on; other systems do not tell it.")
+        raise InputError("Expected Linux to measure memory on; other systems do not give it.")
     for line in Path(path).read_text().splitlines():
         if line.startswith(key + ":"):
             return int(line.split()[1]) / 2**10
