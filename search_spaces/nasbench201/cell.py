@@ -23,14 +23,6 @@ class Cell:
         operations[edge] = operation
         return Cell(tuple(operations))  # type: ignore[arg-type]
 
-    def connected(self) -> bool:
-        """Whether operations other than `none` lead from node 0 to node 3."""
-        reached = {0}
-        for (source, target), operation in zip(EDGES, self.operations):  # after all edges that lead to `source`
-            if source in reached and operation != "none":
-                reached.add(target)
-        return 3 in reached
-
     def expression(self) -> str:
         """The function of the output node, written so that isomorphic cells have the same expression.
 

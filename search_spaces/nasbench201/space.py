@@ -14,6 +14,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.search_spaces.base import Cost, SearchSpace
 from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
+from nas.search_spaces.nasbench201.connection import is_connected
 from nas.search_spaces.nasbench201.features import feature_names, features
 from nas.search_spaces.nasbench201.network import NASBench201Body, network_cost
 from nas.search_spaces.nasbench201.notation import parse_cell
@@ -96,7 +97,7 @@ class NASBench201(SearchSpace[Cell]):
 
     def connected(self, arch: Cell, **settings: Any) -> bool:
         """The same at every size: all cells of the network are equal, and no path bypasses a cell."""
-        return arch.connected()
+        return is_connected(arch)
 
     def __iter__(self) -> Iterator[Cell]:
         return (Cell(operations) for operations in product(OPERATIONS, repeat=6))  # type: ignore[arg-type]

@@ -1,0 +1,14 @@
+"""Whether the logits of a NAS-Bench-201 network depend on the image. All cells are equal, so one tells."""
+
+from __future__ import annotations
+
+from nas.search_spaces.nasbench201.cell import EDGES, Cell
+
+
+def is_connected(cell: Cell) -> bool:
+    """Whether operations other than `none` lead from node 0 to node 3."""
+    reached = {0}
+    for (source, target), operation in zip(EDGES, cell.operations):  # after all edges that lead to `source`
+        if source in reached and operation != "none":
+            reached.add(target)
+    return 3 in reached
