@@ -14,7 +14,7 @@ from nas.core.errors import InputError, NasError
 from nas.core.execution.out_of_memory import is_shortage, on_host, release
 from nas.core.images import unit_range
 from nas.core.seeds import derive, seeded
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.objectives.network_spec import NetworkSpec
 from nas.search_spaces import Cost
 from nas.strategies.proxies import PROXIES, Proxy
@@ -129,7 +129,7 @@ class Scorer:
         Raises NasError if the network's logits do not depend on the image: no value of a proxy would mean anything.
         """
         if not self.scored.connected(arch):
-            raise NasError(connected.REASON)
+            raise NasError(constant_logits.REASON)
         with seeded(derive(self.seed, "proxy weights", arch)):
             network = self.scored.build(arch, mean=self.mean, std=self.std)
         network.to(self.device).to(memory_format=torch.channels_last)

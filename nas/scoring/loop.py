@@ -17,7 +17,7 @@ from nas.core.data.formats.class_order import other_order
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.storage.base import TaskResult
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.objectives.notation import builds
 from nas.objectives.proxy_scorer import Scorer
 from nas.results import ScoreRow
@@ -165,8 +165,8 @@ def score(
             assert file is not None
             raise InputError(
                 f"Expected no value in {file.path} of a network whose logits do not depend on the image but there is "
-                f"one of {text}, from a version before {connected.SINCE}; take out such lines (they are scored again, "
-                "to a reason), or choose another --output."
+                f"one of {text}, from a version before {constant_logits.SINCE}; take out such lines (they are "
+                "scored again, to a reason), or choose another --output."
             )
         seen.add(digest(str(arch)))
     counts = Counts(before=len(seen))

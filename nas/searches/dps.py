@@ -18,7 +18,7 @@ from nas.core.execution.executor import Executor, executor_for
 from nas.core.io.files import write_text
 from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, TaskResult
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.objectives.labels import Labels
 from nas.results import Agreement, DpsResult, HeldOut
 from nas.runs.run_folder import Run, Stage
@@ -111,14 +111,14 @@ def _check_constant(run: Run, labelled: list[str]) -> None:
     constant = [text for text in labelled if not space.connected(space.parse(text), **scored)]
     if not constant:
         return
-    if (older := run.begun_before(connected.SINCE)) is not None:
-        raise connected.refusal(str(run.folder), constant[0], older)
+    if (older := run.begun_before(constant_logits.SINCE)) is not None:
+        raise constant_logits.refusal(str(run.folder), constant[0], older)
     logging.getLogger("nas").warning(
         "%d of the %d labelled architectures have no loss and rank last, such as %s. %s",
         len(constant),
         len(labelled),
         constant[0],
-        connected.REASON,
+        constant_logits.REASON,
     )
 
 

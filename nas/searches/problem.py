@@ -16,7 +16,7 @@ from nas.core.execution.executor import Executor
 from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.objectives.constraints import Constraints
 from nas.objectives.latency import Latency
 from nas.objectives.notation import GRAPH, LATENCY, Term, builds, parse, source_of
@@ -132,7 +132,7 @@ class SearchProblem:
         left = [key for key in keys if self.is_candidate(key)]
         for key in keys:
             if key not in left:
-                yield TaskResult(key, None, connected.REASON, 0.0)
+                yield TaskResult(key, None, constant_logits.REASON, 0.0)
         measured: dict[str, Metrics] = {}
         if LATENCY in self.names:
             for key in left:
@@ -178,8 +178,8 @@ class SearchProblem:
         Raises InputError in a run of an older version that gave such a network values of all of them.
         """
         depends = self.space.connected(self.space.parse(text), **settings)
-        if not depends and self.older is not None and connected.had_values(names):
-            raise connected.refusal(str(self.worker.folder), text, self.older)
+        if not depends and self.older is not None and constant_logits.had_values(names):
+            raise constant_logits.refusal(str(self.worker.folder), text, self.older)
         return depends
 
     def check_older(self) -> None:

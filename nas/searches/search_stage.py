@@ -8,7 +8,7 @@ from random import Random
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.objectives.notation import source_of
 from nas.objectives.short_training import check_judged
 from nas.results import SearchResult
@@ -67,7 +67,9 @@ def depends_on_images(settings: Settings) -> bool:
 
 def problem_of(context: RunContext) -> SearchProblem:
     """What the run searches for."""
-    return SearchProblem(context.worker, context.run.store, context.executor, context.run.begun_before(connected.SINCE))
+    return SearchProblem(
+        context.worker, context.run.store, context.executor, context.run.begun_before(constant_logits.SINCE)
+    )
 
 
 def search(context: RunContext) -> SearchResult:
@@ -120,7 +122,7 @@ def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> s
         if not (alive or older) or not constraints.allow(arch):  # in this order: `allow` may build it
             continue
         if older is not None and not alive:
-            raise connected.refusal(f"{folder}, whose random cell it is,", str(arch), older)
+            raise constant_logits.refusal(f"{folder}, whose random cell it is,", str(arch), older)
         return str(arch)
     raise InputError(
         f"Expected a random cell within {PEER_SIZE:.0%} of the {size} weights of the best but {MAX_PEER_DRAWS} draws "

@@ -14,7 +14,7 @@ from nas.core.io import checkpoint
 from nas.core.io.files import os_errors_as_input_errors
 from nas.core.reproducibility import nondeterminism_as_errors
 from nas.core.seeds import derive
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
 from nas.runs.stages.context import RunContext, Worker
 from nas.search_spaces import SPACES
@@ -88,8 +88,8 @@ def search_supernet(context: RunContext) -> SearchResult:
     arch = space.parse(derived.arch)
     if not space.connected(arch, **asdict(settings.model)):
         raise NasError(
-            f"The search ended with {arch}. {connected.REASON} Start a new run with supernet.allow_none=false, or with "
-            "another seed or other epochs."
+            f"The search ended with {arch}. {constant_logits.REASON} Start a new run with supernet.allow_none=false, "
+            "or with another seed or other epochs."
         )
     metrics = strategy.history[derived.epoch - 1].validation
     tables = context.worker.tables

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from nas.cli import progress
 from nas.cli.main import run_command
-from nas.objectives.connected import REASON
+from nas.objectives.constant_logits import REASON
 from nas.search_spaces import NASBench201
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"

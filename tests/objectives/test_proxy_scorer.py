@@ -15,7 +15,7 @@ from cutting import cut, nothing
 
 from nas.core.data import Dataset, DataSettings, load
 from nas.core.errors import InputError, NasError
-from nas.objectives import connected, proxy_scorer
+from nas.objectives import constant_logits, proxy_scorer
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.proxy_scorer import Scorer
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
@@ -194,7 +194,7 @@ def test_a_network_without_a_path_has_no_value_and_is_not_built(
     for arch in [none, *dead]:
         scores, reasons = scorer.try_score(str(arch))
         assert set(reasons) == {name for name in names if PROXIES.get(name).needs == "network"}
-        assert set(reasons.values()) == {connected.REASON}
+        assert set(reasons.values()) == {constant_logits.REASON}
         cost = full.cost(arch)
         assert scores == {"params": cost.params, "flops": cost.macs}
 

@@ -13,7 +13,7 @@ from nas.commands import command_of
 from nas.core.errors import InputError
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
-from nas.objectives.connected import REASON, SINCE
+from nas.objectives.constant_logits import REASON, SINCE
 from nas.runs import run_folder as run_module
 from nas.runs.run_folder import create, reopen
 from nas.runs.stages.context import Watcher

@@ -13,7 +13,7 @@ from unconnected import ALIVE, DEAD, NOTHING, SPACE, built, outcomes, problem
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.core.storage.memory import InMemoryStore
-from nas.objectives.connected import REASON
+from nas.objectives.constant_logits import REASON
 from nas.runs.stages.context import Worker
 from nas.search_spaces import DARTS
 from nas.searches.loop import Search

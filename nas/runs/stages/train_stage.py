@@ -12,7 +12,7 @@ from nas.core.optimisation import distributed
 from nas.core.optimisation.trainer import FINAL
 from nas.core.provenance import environment
 from nas.core.seeds import derive
-from nas.objectives import connected
+from nas.objectives import constant_logits
 from nas.results import TrainedModel
 from nas.runs.settings_checksum import provenance_of
 from nas.runs.stages.context import RunContext, Task, Worker
@@ -38,10 +38,12 @@ def check_connected(settings: Settings) -> None:
         return
     if METHODS.get(settings.train.method).adversarial:
         raise InputError(
-            f"Expected an architecture that can be attacked but got {settings.arch}. {connected.REASON} Train another, "
-            "or this one with train.method=standard."
+            f"Expected an architecture that can be attacked but got {settings.arch}. {constant_logits.REASON} Train "
+            "another, or this one with train.method=standard."
         )
-    logging.getLogger("nas").warning("%s: %s Its training can only end at chance.", settings.arch, connected.REASON)
+    logging.getLogger("nas").warning(
+        "%s: %s Its training can only end at chance.", settings.arch, constant_logits.REASON
+    )
 
 
 def one_image(settings: Settings, trains: bool, labels: list[str]) -> str | None:

@@ -13,7 +13,7 @@ from unconnected import ALIVE, DEAD, NOTHING, SMALL, SPACE, settings
 from nas.commands import command_of
 from nas.commands.train import Train
 from nas.core.errors import InputError, NasError
-from nas.objectives.connected import NEVER_VALUED, REASON
+from nas.objectives.constant_logits import NEVER_VALUED, REASON
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import builds
 from nas.results import SearchResult
