@@ -1,8 +1,12 @@
-"""HTML from the templates: every value is escaped, and a name that a template does not know is an error."""
+"""HTML from the templates: every value is escaped, and a name that a template does not know is an error.
+
+The functions of `notes`, `wording` and `difference_wording` are filters of the templates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from inspect import getmembers, isfunction
 from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,38 +27,9 @@ ENVIRONMENT = Environment(
     loader=PackageLoader("nas.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 ENVIRONMENT.globals["page_colours"] = palette.PAGE
-ENVIRONMENT.filters |= {
-    function.__name__: function
-    for function in (
-        distinct,
-        difference_wording.correction,
-        difference_wording.disagreement,
-        difference_wording.verdict,
-        notes.input_notes,
-        notes.non_finite_notes,
-        notes.remarks,
-        wording.attack,
-        wording.compared_probability,
-        wording.duration,
-        wording.interval,
-        wording.interval_of,
-        wording.listed,
-        wording.metric,
-        wording.norm,
-        wording.one_decimal,
-        wording.percent,
-        wording.points,
-        wording.probability,
-        wording.probability_of_few,
-        wording.radius,
-        wording.signed_points,
-        wording.spread,
-        wording.thousands,
-        wording.three_digits,
-        wording.value,
-        wording.with_interval,
-    )
-}
+ENVIRONMENT.filters["distinct"] = distinct
+for module in (notes, wording, difference_wording):
+    ENVIRONMENT.filters |= getmembers(module, isfunction)
 
 
 def render(template: str, **values: Any) -> Markup:

@@ -12,7 +12,6 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -58,7 +57,6 @@ def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axe
     style: Any = {**STYLE, "svg.hashsalt": name}
     with rc_context(style):
         canvas = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(canvas)
         draw(canvas.add_subplot())
         file = io.StringIO()
         canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})

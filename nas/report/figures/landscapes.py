@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
@@ -29,7 +28,6 @@ def picture(landscape: Landscape) -> bytes:
     style: Any = {"font.size": 9, "text.parse_math": False, "axes.labelcolor": INK, "axes.titlesize": 9.5}
     with rc_context(style):
         figure = Figure(figsize=SIZE, facecolor="white", layout="constrained")
-        FigureCanvasAgg(figure)
         panels: Any = figure.subfigures(1, 3, width_ratios=(1, 1, 1.5))
         left, middle, right = panels
         _surface(left.add_subplot(projection="3d"), landscape)

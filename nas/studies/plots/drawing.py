@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nas.report.palette import INK, SOFT
@@ -17,19 +16,12 @@ DATES = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
 SUFFIXES = tuple(DATES)
 
 
-def new_figure(width: float, height: float, **settings: Any) -> Figure:
-    """An empty figure of this size in inches."""
-    figure = Figure(figsize=(width, height), facecolor="white", **settings)
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def picture_file(draw: Callable[[], Figure], kind: str, name: str) -> bytes:
     """A figure as a file of this kind, one of `SUFFIXES`; `name` says which sort of picture it is."""
     style: Any = {"font.size": 9.5, "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": name}
     with rc_context(style):
         file = io.BytesIO()
-        draw().savefig(file, format=kind[1:], dpi=200, metadata={DATES[kind]: None})
+        draw().savefig(file, format=kind[1:], dpi=200, facecolor="white", metadata={DATES[kind]: None})
     return file.getvalue()
 
 

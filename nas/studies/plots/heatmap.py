@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from nas.report.palette import DIVERGING, EMPTY, INK, SOFT
 from nas.report.wording import ATTACKS, attack
 from nas.studies.correlate import SAME, SIZE, Correlations, ProxyCorrelation
-from nas.studies.plots.drawing import new_figure, picture_file
+from nas.studies.plots.drawing import picture_file
 from nas.tables import CORRUPTIONS, GROUPS
 
 CELL_WIDTH = 0.58  # inches
@@ -55,7 +55,7 @@ def _figure(result: Correlations, dataset: str) -> Figure:
     bottom = 0.75 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
     width, height = max(left + cells_wide * CELL_WIDTH + right, MIN_WIDTH), top + len(names) * CELL_HEIGHT + bottom
 
-    figure = new_figure(width, height)
+    figure = Figure(figsize=(width, height))
     axes = figure.add_axes(
         (left / width, bottom / height, cells_wide * CELL_WIDTH / width, len(names) * CELL_HEIGHT / height)
     )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from nas.core.errors import InputError
 from nas.report.palette import BLUE, GREEN, HATCHES, INK, SOFT, STUDY_GRID, VERMILION, series
 from nas.report.wording import metric
-from nas.studies.plots.drawing import new_figure, picture_file, plain_axes
+from nas.studies.plots.drawing import picture_file, plain_axes
 from nas.studies.prediction_result import Fit, PredictionResult
 
 MAX_FEATURES = 15  # in a panel
@@ -28,7 +28,7 @@ def picture(result: PredictionResult, kind: str) -> bytes:
 
 
 def _figure(width: float, height: float, title: str, note: str) -> Figure:
-    figure = new_figure(width, height, layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(f"{title}\n", x=0.01, ha="left", size=12.5, weight="bold", color=INK)
     figure.text(0.0105, 1 - 0.36 / height, note, va="top", color=SOFT)
     return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from nas.report.palette import INK, SOFT, STUDY_GRID, series
-from nas.studies.plots.drawing import new_figure, picture_file
+from nas.studies.plots.drawing import picture_file
 from nas.studies.table_search_result import StrategyResult, TableSearchResult
 
 PANEL_WIDTH = 4.6  # inches
@@ -30,7 +30,7 @@ def _figure(result: TableSearchResult) -> Figure:
     objectives = result.objectives
     across = min(len(objectives), PANELS_PER_ROW)
     down = -(-len(objectives) // across)
-    figure = new_figure(PANEL_WIDTH * across + 0.6, PANEL_HEIGHT * down + 0.5, layout="constrained")
+    figure = Figure(figsize=(PANEL_WIDTH * across + 0.6, PANEL_HEIGHT * down + 0.5), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flatten()
     for axes in panels[len(objectives) :]:
         axes.set_visible(False)
@@ -45,11 +45,6 @@ def _figure(result: TableSearchResult) -> Figure:
         color=INK,
     )
     return figure
-
-
-def _spaced(number: int) -> tuple[float, float]:
-    """Where the markers of a curve begin, and their distance; neighbouring curves begin elsewhere."""
-    return 0.03 * (number % 4), MARKER_GAP
 
 
 def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], result: TableSearchResult) -> None:
@@ -67,7 +62,8 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
             queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=look["color"], alpha=0.15, lw=0
         )
         mean = means[number]
-        axes.plot(queries, np.where(mean > 0, mean, np.nan), **look, lw=1.8, markevery=_spaced(number), label=name)
+        marked = 0.03 * (number % 4), MARKER_GAP  # where the markers begin, not where those of a neighbour do
+        axes.plot(queries, np.where(mean > 0, mean, np.nan), **look, lw=1.8, markevery=marked, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(1, max(result.queries, 2))
