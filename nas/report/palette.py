@@ -85,9 +85,3 @@ def series(number: int) -> dict[str, object]:
         "marker": marker(number),
         "markersize": 4,
     }
-
-
-PAGE = {  # colours of the style sheet, by their names there
-    "ink": INK, "soft": SOFT, "paper": PAPER, "rule": RULE, "strong-rule": STRONG_RULE, "axis": AXIS, "meter": METER,
-    "insignificant-bar": INSIGNIFICANT_BAR, "blue": BLUE, "vermilion": VERMILION,
-}  # fmt: skip

@@ -26,7 +26,7 @@ def distinct(items: Iterable[Item]) -> list[Item]:
 ENVIRONMENT = Environment(
     loader=PackageLoader("nas.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-ENVIRONMENT.globals["page_colours"] = palette.PAGE
+ENVIRONMENT.globals["palette"] = palette
 ENVIRONMENT.filters["distinct"] = distinct
 for module in (notes, wording, difference_wording):
     ENVIRONMENT.filters |= getmembers(module, isfunction)
