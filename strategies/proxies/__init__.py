@@ -1,4 +1,4 @@
-"""Zero-cost proxies: what an untrained network tells about the trained one."""
+"""Zero-cost proxies: scores of an untrained network that predict how good it is after training."""
 
 from nas.core.registry import Registry
 from nas.strategies.proxies.base import Proxy

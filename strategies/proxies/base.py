@@ -15,7 +15,7 @@ NoOptions = make_dataclass("NoOptions", [])
 
 @dataclass
 class BatchOptions:
-    """Options of a proxy that looks at one batch; the default is that of the published score tables."""
+    """Options of a proxy that uses one batch, by default as large as for the published score tables."""
 
     batch_size: int = 64  # images of the training part
 
@@ -33,15 +33,15 @@ class BatchOptions:
 class Proxy:
     """A zero-cost proxy.
 
-    `needs="network"`: `compute(probe, options)` looks at an initialised network and a batch, by way of a `Probe`.
-    `needs="cost"`: `compute(cost, options)` only needs weights and MACs of the network that would be trained.
-    The value is a finite float in `domain` ("linear", or "log" where raw values explode); where the definition gives
-    none for a network, `compute` raises `NasError` with the reason. What it would make of a network whose logits do not
-    depend on the image does not matter: no such network is scored.
+    `needs="network"`: `compute(probe, options)` gets a `Probe` of an initialised network and a batch.
+    `needs="cost"`: `compute(cost, options)` gets the number of weights and MACs of the network that would be trained.
+    The value is a finite float in `domain` ("linear", or "log" if raw values explode). If a network has no value by the
+    definition, `compute` raises `NasError` with the reason. Networks whose logits do not depend on the image never come
+    to a proxy: they are not scored.
 
     `uses(options)` names the quantities of the probe's shared pass (`passes/quantities.py`), so that one pass can serve
     all proxies that are asked for together. `passes(options)` is what the proxy costs alone, in forward and backward
-    passes (F+B) of its batch. `batches` is 2 where it also looks at `probe.second`. All randomness comes from
+    passes (F+B) of its batch. `batches` is 2 if it also uses `probe.second`. All randomness comes from
     `probe.generator`.
     """
 
@@ -60,9 +60,9 @@ class Proxy:
     batches: int
 
     def __call__(self, subject: Any, options: Any = None) -> float:
-        """The value for a `Probe`, or for a `Cost` where only that is needed.
+        """The value for a `Probe`, or for a `Cost` if the proxy only needs that.
 
-        Raises `NasError` where there is none: `compute` says why, or what it computes is no finite number.
+        Raises NasError if the network has no value, or the value is not finite.
         """
         options = options if options is not None else self.Options()
         if self.needs == "network":

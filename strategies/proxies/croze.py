@@ -55,8 +55,8 @@ class CRoZeOptions(BatchOptions):
 def cosines(a: Tensor, b: Tensor, axis: str, scaled: bool = True) -> Tensor:
     """Cosine similarities of `a` and `b` (2 or 4 dimensions) along an axis of `AXES`, one for each position left.
 
-    A zero vector has cosine 0 with everything. Vectors are scaled before they are squared, as squares of tiny numbers
-    vanish; `scaled=False` saves that for numbers that are of ordinary size.
+    The cosine of a zero vector is 0. Vectors are scaled before they are squared, since squares of tiny numbers vanish;
+    `scaled=False` leaves that out for numbers of ordinary size.
     """
     if scaled:
         a, b = _scaled(a), _scaled(b)
@@ -97,9 +97,9 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
 
     θʳ_m = θ_m + β·‖θ_m‖·g_m/‖g_m‖ (eq. 3), x' = x + ε·sign(∇ₓCE(θʳ)) (eq. 4);
     Z_m = Σ(1 + cos(z_m, zʳ_m)), P_m = Σ(1 + cos(θ_m - γg_m, θʳ_m - γgʳ_m)), G_m = Σ|cos(g_m, gʳ_m)| (eq. 5, 8, 9),
-    z, g from (θ, x) and zʳ, gʳ from (θʳ, x'); z_m is the output of layer m itself,
-    before normalisation. A network through which no gradient flows back to the image scores the minimum, 0.
-    The sums run over the cosines of a layer. Costs 2.67 F+B: two passes and one that only needs the input's gradient.
+    z, g from (θ, x) and zʳ, gʳ from (θʳ, x'); z_m is the output of layer m itself, before normalisation. The sums run
+    over the cosines of a layer. If no gradient reaches a weight, the score is the minimum, 0. Costs 2.67 F+B: two
+    passes, and one with only the gradient of the images.
     """
     bn = "batch" if options.batch_norm else "off"
     weights = [weight.abs() for weight in probe.weights] if options.absolute_weights else probe.weights

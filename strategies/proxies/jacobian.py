@@ -14,15 +14,15 @@ from nas.strategies.proxies.base import BatchOptions, proxy
 from nas.strategies.proxies.passes.probe import Probe
 from nas.strategies.proxies.passes.quantities import jacobian, logits, projections
 
-K = 1e-5  # added to eigenvalues and correlations
+K = 1e-5  # added to eigenvalues and correlations, as in the papers
 MANY_CLASSES = 100  # above, EPE-NAS compares classes with each other
 
 
 def jacobian_of(probe: Probe) -> Tensor:
-    """∂Σlogits/∂x, (B, pixels); `NasError` where it is 0 but for rounding.
+    """∂Σlogits/∂x, (B, pixels). Raises NasError if it is 0 but for rounding.
 
-    Σ over the batch of what a batch normalisation puts out is fixed. So Σlogits depends on no image where all that the
-    global pooling takes comes straight from normalisations, as in DARTS networks whose last cell pools nowhere.
+    The sum over the batch of the output of a batch normalisation is constant. So Σlogits depends on no image if the
+    global pooling only takes outputs of normalisations, as in DARTS networks whose last cell has no pooling.
     """
     rows = probe.quantity(jacobian)
     through = probe.body.classifier.weight.detach().double().sum(0).norm()  # ∂Σlogits/∂ what is pooled
@@ -35,7 +35,7 @@ def jacobian_of(probe: Probe) -> Tensor:
 
 
 def correlations(rows: Tensor) -> Tensor:
-    """Pearson correlations of the rows (n, D), (n, n) in double precision; `NasError` where a row is constant."""
+    """Pearson correlations of the rows (n, D): (n, n), in double precision. Raises NasError if a row is constant."""
     centred = rows.double() - rows.double().mean(1, keepdim=True)
     largest = centred.abs().amax(1, keepdim=True)
     if not bool((largest > 0).all()):

@@ -22,8 +22,8 @@ from nas.strategies.proxies.passes.quantities import relu_kernel
 def nwot(probe: Probe, options: Any) -> float:
     """How different the linear regions of the images are: log|det K|, K = Σ_ReLU (c cᵀ + (1-c)(1-c)ᵀ).
 
-    c (B, positions) is 1 where a ReLU lets something pass; log|det K| is the sum of the logarithms of its eigenvalues.
-    Two images of the same codes make K singular, which is an error with that reason.
+    c (B, positions) is 1 where a ReLU is active; log|det K| is the sum of the logarithms of the eigenvalues of K. If
+    two images have the same codes, K is singular, and the network has no value.
     """
     eigenvalues = torch.linalg.eigvalsh(probe.quantity(relu_kernel))
     rounding = len(eigenvalues) * torch.finfo(eigenvalues.dtype).eps * eigenvalues[-1]

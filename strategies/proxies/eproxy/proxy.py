@@ -31,9 +31,8 @@ def eproxy(probe: Probe, options: EproxyOptions) -> float:
     MSE_i = mean (G_i(T_i(z_i)) - Y)²: z_i the output of the last stage, of the one before, ... at 8x8 pixels, T_i a
     trained convolution, ReLU and normalisation, G_i the barrier, a frozen random convolution (the identity with
     `use_barrier=false`), Y a feature of the batch.
-    Network and T learn Σ_i MSE_i by SGD on the one batch; the value is of the last iteration, before its step (which
-    nobody needs: n iterations cost n - 2/3 F+B). G, T's start and Y are the same for all architectures. A network
-    whose paths are all none has a value: its best constant answer.
+    Network and T minimise Σ_i MSE_i by SGD on the one batch. The value is that of the last iteration, whose step is
+    left out: n iterations cost n - 2/3 F+B. G, T's start and Y are the same for all architectures.
     """
     options = options.resolved()
     with trainable_copy(probe, options.init):

@@ -1,6 +1,7 @@
-"""What hooks gather while a pass runs; each holds no more than its own result.
+"""What hooks gather while a pass runs.
 
-Hooks are put up until an `ExitStack` closes. What a function returns is filled by the passes that run until then.
+The hooks stay until an `ExitStack` closes; the passes that run before fill what a function has returned. Each keeps no
+more than its result.
 """
 
 from __future__ import annotations

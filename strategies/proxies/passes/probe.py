@@ -1,4 +1,4 @@
-"""A network and a batch, looked at without leaving a trace: passes whose quantities several proxies share."""
+"""A network and a batch, and passes of them for proxies, after which the network is as before."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 
 
 class Probe:
-    """Looks at `network` with one batch: `images` (B, 3, H, W) in [0, 1], `labels` (B,).
+    """Passes of one batch through `network`: `images` (B, 3, H, W) in [0, 1], `labels` (B,).
 
     Layers are the `Conv2d` and `Linear` modules of the network, weights are theirs (biases and batch normalisation
     apart); an auxiliary head does not count. Passes run in train mode, without drop-path; batch normalisation uses the
     batch's statistics and leaves the running ones alone. After every method the network's weights, buffers, modes and
     the random state are exactly as before.
 
-    The shared pass is one forward of the batch and the backwards that the quantities need, for which it is made (see
-    `quantities.py`): those asked for and those `wanted` (that the other proxies at hand use), each once.
+    The shared pass is one forward of the batch and a few backwards of it. It computes the quantity that is asked for
+    (see `quantities.py`) together with those `wanted`, which the other proxies at hand use, and each only once.
 
     `second` is another batch, `relative_flops` the MACs of the trained network as a share of the largest one's; both
     only for proxies that ask for them. `seed` decides all draws (`generator`): it is the run's, the same for all
@@ -73,7 +73,7 @@ class Probe:
 
     @property
     def second(self) -> Batch:
-        """Normalised images and labels of another batch."""
+        """Normalised images and labels of another batch. Raises NasError if the probe was made without one."""
         if self._second is None:
             raise NasError("Expected a second batch for this proxy but the probe has one; make it with second=.")
         images, labels = self._second
@@ -86,7 +86,7 @@ class Probe:
         return self._relative_flops
 
     def generator(self, label: str) -> torch.Generator:
-        """A fresh generator on the CPU for what a proxy draws; the same for the same seed and label."""
+        """A new generator on the CPU for the draws of a proxy; equal for equal seeds and labels."""
         return torch.Generator().manual_seed(derive(self.seed, "proxy", label))
 
     # the shared pass
@@ -137,9 +137,10 @@ class Probe:
         batch_norm: BatchNorm = "batch",
         each: Callable[[int, Tensor], None] | None = None,
     ) -> list[Tensor]:
-        """∂CE/∂w per layer at other `weights` or normalised `inputs`; `NasError` where it is not finite. One F+B.
+        """∂CE/∂w per layer, also at other `weights` or normalised `inputs`. Costs one F+B.
 
-        `each(layer's number, output)` is called with what each layer puts out, as it does.
+        `each(number of the layer, output)` is called with the output of each layer during the forward. Raises NasError
+        if a gradient is not finite.
         """
         with self.view(weights, batch_norm), torch.enable_grad(), ExitStack() as hooks:
             if each is not None:
@@ -159,9 +160,10 @@ class Probe:
         ascend: bool = True,
         bounds: tuple[float, float] | None = None,
     ) -> Tensor:
-        """x ± eps·sign(∂CE/∂x) of the normalised images at other `weights`. One forward, one input-only backward.
+        """x ± eps·sign(∂CE/∂x) of the normalised images, also at other `weights`.
 
-        `NasError` where that gradient is not finite: the sign of NaN is 0, and x would stay where it is.
+        Costs a forward and an input-only backward. Raises NasError if that gradient is not finite: the sign of NaN is
+        0, and would leave x as it is.
         """
         sign = 1.0 if ascend else -1.0
         with self.view(weights, batch_norm):

@@ -1,4 +1,4 @@
-"""A network as a proxy wants to see it for a while, and as it was afterwards."""
+"""A network in train mode with other weights or another batch normalisation for a while, and then as before."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def temporary_view(
     dtype: torch.dtype | None,
     owned: bool,
 ) -> Iterator[None]:
-    """`body` in train mode without drop-path at `weights` of its `layers`; everything put back at the end.
+    """For a while, `body` is in train mode, without drop-path, with these `weights` of its `layers`.
 
     `batch_norm`: "batch" (the batch's statistics, not recorded), "off" (the identity), a predicate (the identity where
     it is false), or the fixed statistics to normalise with. `dtype` casts all parameters and buffers, `owned` copies
@@ -76,7 +76,7 @@ def _normalise(norm: nn.BatchNorm2d, batch_norm: BatchNorm) -> None:
     if batch_norm == "batch":
         return
     if isinstance(batch_norm, Mapping):
-        if norm not in batch_norm:  # the pass does not come by it
+        if norm not in batch_norm:  # a module that the pass does not use
             return
         mean, variance = batch_norm[norm]
         norm.forward = partial(  # type: ignore[method-assign]
