@@ -12,7 +12,7 @@ from nas.core import config
 from nas.core.data import ALL
 from nas.core.errors import InputError
 from nas.settings import schema as schema
-from nas.settings.conditions import ineffective
+from nas.settings.no_effect import ineffective
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings
 

@@ -9,7 +9,7 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.settings import command_line
-from nas.settings.conditions import ineffective
+from nas.settings.no_effect import ineffective
 from nas.settings.reader import Reader
 from nas.settings.schema import from_values, load
 

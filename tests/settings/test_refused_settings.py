@@ -11,7 +11,7 @@ from nas.commands import COMMANDS
 from nas.core import config
 from nas.core.errors import InputError
 from nas.objectives.short_training import LabelSettings
-from nas.settings import command_line, conditions
+from nas.settings import command_line, no_effect
 from nas.settings.reader import Reader
 from nas.settings.schema import from_values, load
 from nas.strategies import STRATEGIES
@@ -219,5 +219,5 @@ def test_the_network_is_looked_at_only_where_a_key_needs_it(monkeypatch: pytest.
     def refused(self: Any) -> Any:
         raise AssertionError("no key asks for it")
 
-    monkeypatch.setattr(conditions.Needs, "body", property(refused))
+    monkeypatch.setattr(no_effect.Needs, "body", property(refused))
     command_line.load(reader("run"), "quickstart", ["seed=3", "train.epochs=2", "eval.eps=.1"])

@@ -18,7 +18,7 @@ from nas.runs.run_folder import create
 from nas.runs.stages.context import Watcher
 from nas.scoring.loop import ScoreWorker
 from nas.search_spaces import SPACES
-from nas.settings.conditions import ineffective
+from nas.settings.no_effect import ineffective
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values, schema
 from nas.strategies import STRATEGIES
