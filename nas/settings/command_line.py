@@ -12,7 +12,7 @@ from nas.core import config
 from nas.core.data import ALL
 from nas.core.errors import InputError
 from nas.settings import schema as schema
-from nas.settings.no_effect import ineffective
+from nas.settings.no_effect import refuse_ineffective
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings
 
@@ -45,13 +45,7 @@ def from_values(reader: Reader, values: config.Values, words: Sequence[str] | No
     reset = {key for key in given if now[key] == default[key] != before.get(key, default[key])}  # to its default
     if any(text.startswith("objective.") for text in overrides):
         reset.add("search.objective")  # it only names the proxy whose option is set
-    reasons = ineffective(reader, settings, [key for key in given if key not in reset])
-    if reasons:
-        listed = "; ".join(f"{key} has no effect {why}" for key, why in reasons.items())
-        raise InputError(
-            f"Expected only settings that act in this call but {listed}; leave out what has no effect, or set what it "
-            "needs."
-        )
+    refuse_ineffective(reader, settings, [key for key in given if key not in reset])
     return settings
 
 

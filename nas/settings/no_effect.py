@@ -15,6 +15,7 @@ from typing import Any
 from nas.core.config.conditions import conditions_of, either, may_read, readers
 from nas.core.data import LOADERS
 from nas.core.data.resize import SQUASH
+from nas.core.errors import InputError
 from nas.core.execution.executor import RAY
 from nas.core.seeds import seeded
 from nas.eval import conditions as of_eval
@@ -46,6 +47,17 @@ def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict
         elif section in _RULES and (why := _RULES[section](needs, section, name)) is not None:
             reasons[key] = why
     return reasons
+
+
+def refuse_ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> None:
+    """Raises InputError if one of the dotted keys has no effect with these settings; it names all of them."""
+    reasons = ineffective(reader, settings, keys)
+    if reasons:
+        listed = "; ".join(f"{key} has no effect {why}" for key, why in reasons.items())
+        raise InputError(
+            f"Expected only settings that act in this call but {listed}; leave out what has no effect, or set what it "
+            "needs."
+        )
 
 
 class Needs:
