@@ -26,7 +26,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -35,12 +35,11 @@ import numpy as np
 import torch
 
 from nas.core.data.channel_statistics import Histogram
-from nas.core.data.dataset import Split
+from nas.core.data.dataset import MappedImages, Split
 from nas.core.data.formats.base import Pictures, Triple
-from nas.core.data.mapped_images import MappedImages
 from nas.core.data.seen import Levels, Seen
 from nas.core.execution import available_memory
-from nas.core.io.records import Json, Record
+from nas.core.io.records import Record
 
 MAGIC = b"nas-img2"
 CHUNK = 16 * 2**20  # bytes decoded, written and checked at a time
@@ -58,7 +57,7 @@ class Description(Record):
     mean: Triple
     std: Triple
     table: int  # CRC-32 of labels and CRCs
-    seen: Json = field(default_factory=dict)  # missing in files written before 0.3.0
+    seen: Seen = field(default_factory=Seen)  # missing in files written before 0.3.0
 
 
 class Part(NamedTuple):
@@ -82,10 +81,7 @@ class ImageStore:
     """The content of an open file; the images of the parts are mapped, not read."""
 
     parts: tuple[Split, Split, Split]
-    num_classes: int
-    mean: Triple
-    std: Triple
-    seen: Seen  # empty for files written before 0.3.0
+    description: Description
 
 
 # writing
@@ -134,7 +130,7 @@ class ImageStoreWriter:
             mean=mean,
             std=std,
             table=zlib.crc32(table),
-            seen=asdict(replace(content.seen(), levels=levels.largest)),
+            seen=replace(content.seen(), levels=levels.largest),
         )
         text = json.dumps(description.to_json()).encode()
         self.images.write(table + text + _TAIL.pack(len(text), zlib.crc32(text), MAGIC))
@@ -209,8 +205,7 @@ def open_store(path: Path) -> ImageStore:
         source = None if in_memory else MappedImages(path, pages, first * size, size, sums[own])
         parts.append(Split(images[own], torch.from_numpy(labels[own].copy()), source))
         first += count
-    seen = Seen.read(description.seen)
-    return ImageStore((parts[0], parts[1], parts[2]), description.num_classes, description.mean, description.std, seen)
+    return ImageStore((parts[0], parts[1], parts[2]), description)
 
 
 def _read_description(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,16 +59,17 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
         stored = cache.find(loader.name, key)
         if stored is None and keep:
             try:
-                stored = cache.store(loader.name, key, lambda: read().content)
+                stored = cache.store(loader.name, key, read)
             except OSError as error:
                 reason = error.strerror or str(error)
     if stored is None:
         warn = keep and loader.cached and bool(sources)
         dataset, seen = _in_memory(loader, read(), reason, warn)
     else:
-        mean, std = _constants(loader) or (stored.mean, stored.std)
-        dataset = Dataset(loader.name, *stored.parts, stored.num_classes, mean, std, loader.classes)
-        seen = stored.seen if stored.seen.levels else _inspect(loader, stored.parts)
+        about = stored.description
+        mean, std = _constants(loader) or (about.mean, about.std)
+        dataset = Dataset(loader.name, *stored.parts, about.num_classes, mean, std, loader.classes)
+        seen = about.seen if about.seen.levels else _inspect(loader, stored.parts)
     total = sum(map(len, (dataset.train, dataset.validation, dataset.test)))
     for note in (*loader.notes, *seen.notes(total, loader.resizing)):
         notes_log.warning("%s", note)
@@ -96,28 +97,8 @@ def _levels(images: Sequence[np.ndarray]) -> tuple[int, ...]:
     return levels.largest
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What a loader has read, with images resized as the settings say."""
-
-    raw: Raw
-    parts: list[Part]
-    oblong: int  # number of images that were not square, in arrays
-
-    @property
-    def content(self) -> Content:
-        return Content(self.parts, self.raw.num_classes, self.seen)
-
-    def seen(self) -> Seen:
-        """What was noticed about the images decoded so far."""
-        pictures = [one for one in (self.raw.images, self.raw.test_images) if one is not None]
-        flags = [flag for one in pictures for flag in getattr(one, "noted", ())]
-        if flags:
-            return Seen.of(flags)
-        return Seen(sum(map(len, pictures)), oblong=self.oblong)
-
-
-def _read(loader: Loader) -> _Read:
+def _read(loader: Loader) -> Content:
+    """What the loader has read, with images resized as the settings say."""
     raw = loader.read()
     if loader.settings.test == ALL and raw.test_images is not None:
         raise InputError(
@@ -129,7 +110,14 @@ def _read(loader: Loader) -> _Read:
     test = None if raw.test_images is None else _resized(raw.test_images, loader)
     raw = replace(raw, images=_resized(raw.images, loader), test_images=test)
     _check(loader, raw)
-    return _Read(raw, _parts(raw, loader.settings), oblong)
+    pictures = [raw.images, *([] if test is None else [test])]
+
+    def seen() -> Seen:
+        """What was noticed about the images decoded so far."""
+        flags = [flag for one in pictures for flag in getattr(one, "noted", ())]
+        return Seen.of(flags) if flags else Seen(sum(map(len, pictures)), oblong=oblong)
+
+    return Content(_parts(raw, loader.settings), raw.num_classes, seen)
 
 
 def _resized(images: Pictures, loader: Loader) -> Pictures:
@@ -181,10 +169,10 @@ def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
     return [*parts, Part(raw.test_images, np.arange(len(raw.test_labels)), raw.test_labels)]
 
 
-def _in_memory(loader: Loader, read: _Read, reason: str, warn: bool) -> tuple[Dataset, Seen]:
+def _in_memory(loader: Loader, content: Content, reason: str, warn: bool) -> tuple[Dataset, Seen]:
     """The data set in memory. Raises `InputError` if it does not fit. `reason`: why it could not be cached."""
-    raw, parts = read.raw, read.parts
-    if not isinstance(raw.images, np.ndarray) and not available_memory.fits(bytes_needed(parts)):
+    parts = content.parts
+    if not isinstance(parts[0].pictures, np.ndarray) and not available_memory.fits(bytes_needed(parts)):
         raise InputError(
             f"Expected the decoded images of {loader.name!r} ({in_words(bytes_needed(parts))}) to fit in half of the "
             f"memory that is left ({in_words(available_memory.available())}) or in the cache folder but they do not "
@@ -199,8 +187,8 @@ def _in_memory(loader: Loader, read: _Read, reason: str, warn: bool) -> tuple[Da
     images = [np.ascontiguousarray(part.pictures[part.order]) for part in parts]
     mean, std = _constants(loader) or channel_statistics(next(filter(len, images)))
     splits = [Split(torch.from_numpy(x), torch.from_numpy(part.labels)) for x, part in zip(images, parts)]
-    dataset = Dataset(loader.name, splits[0], splits[1], splits[2], raw.num_classes, mean, std, loader.classes)
-    return dataset, replace(read.seen(), levels=_levels(images))
+    dataset = Dataset(loader.name, splits[0], splits[1], splits[2], content.num_classes, mean, std, loader.classes)
+    return dataset, replace(content.seen(), levels=_levels(images))
 
 
 def _constants(loader: Loader) -> tuple[Triple, Triple] | None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.core.data.resize import SQUASH, Resizing
-from nas.core.io.records import Json
+from nas.core.io.records import Record
 
 OBLONG, TURNED, TRANSPARENT = 1, 2, 4  # bits, for one image
 LOW_LEVEL = 128  # of 256 levels; photographs reach the highest
 
 
 @dataclass(frozen=True)
-class Seen:
+class Seen(Record):
     """Among the `images` inspected, the number with each property; and the largest level of each part."""
 
     images: int = 0
@@ -23,11 +23,6 @@ class Seen:
     turned: int = 0  # with an orientation other than upright in their EXIF data
     transparent: int = 0
     levels: tuple[int, ...] = ()  # largest of the training, validation and test part; -1 without images
-
-    @classmethod
-    def read(cls, values: Json) -> Seen:
-        """From plain values, as a cached file holds them."""
-        return cls(**{**values, "levels": tuple(values.get("levels", ()))})
 
     @classmethod
     def of(cls, flags: Iterable[int | None]) -> Seen:
