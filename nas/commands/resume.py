@@ -1,4 +1,4 @@
-"""`nas resume`: continue a run that was stopped."""
+"""`nas resume`: continue a run that was stopped; for one that is finished, see `base/finished_run.py`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.commands.base.arguments import CONFIG, OVERRIDES, Argument, Option
 from nas.commands.base.command import Command
+from nas.commands.base.finished_run import result_of_finished
 from nas.commands.base.output import Output
 from nas.core.errors import InputError, Terminated
 
@@ -158,22 +159,12 @@ class RunCommand(Command):
     def finish(self, run: Run, watcher: Watcher) -> Result:
         """The result of the run: the one in its folder if it is finished, otherwise that of `execute`."""
         from nas.core.provenance import versions
-        from nas.runs.differences import uncorrected
-        from nas.runs.run_files import RESULT, read_config
+        from nas.runs.run_files import read_config
 
-        log = logging.getLogger("nas")
-        done = run.result()
-        if done is not None:
-            if uncorrected(done):
-                log.warning(
-                    "%s was written by an earlier version: `shown` there is the verdict of an uncorrected interval. "
-                    "`nas report %s` corrects it for the number of differences.",
-                    run.folder / RESULT,
-                    run.folder,
-                )
-            return done
+        if (result := result_of_finished(run)) is not None:
+            return result
         version = read_config(run.folder).version
         if version != (current := versions()["robust-nas"]):
-            log.warning("This run was started by version %s, this is %s.", version, current)
+            logging.getLogger("nas").warning("This run was started by version %s, this is %s.", version, current)
         run.begin()
         return self.execute(run, watcher)

@@ -1,0 +1,29 @@
+"""What a command does with a run that is finished already, as with `nas resume`: it takes the result that is there."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nas.results import Result
+    from nas.runs.run_folder import Run
+
+
+def result_of_finished(run: Run) -> Result | None:
+    """The result of a finished run, of which nothing is changed; None if the run is not finished.
+
+    Logs a warning if an earlier version wrote it with verdicts that are drawn otherwise today.
+    """
+    from nas.runs.differences import uncorrected
+    from nas.runs.run_files import RESULT
+
+    result = run.result()
+    if result is not None and uncorrected(result):
+        logging.getLogger("nas").warning(
+            "%s was written by an earlier version: `shown` there is the verdict of an uncorrected interval. "
+            "`nas report %s` corrects it for the number of differences.",
+            run.folder / RESULT,
+            run.folder,
+        )
+    return result
