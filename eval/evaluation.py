@@ -44,11 +44,14 @@ def evaluate(
 
     An image is robust if it is classified correctly before and after the attack; an attack that looks for the smallest
     perturbation succeeds only with one of at most `eps`. A NaN or infinite logit, of a clean image or of one that an
-    attack moved, counts as wrong. `checks` are those of the `outputs` or, if `settings.checks` is true, all.
+    attack moved, counts as wrong. The result has all checks if `settings.checks` is true, else only those of the
+    network's outputs, and without `outputs` none.
 
-    With `cascade`, each attack sees only the images that are correct after all attacks before it. Then the accuracy
-    under one attack is known for the first only; `cascade` has the accuracy under each attack and all before it
-    together, of which the last is the worst case.
+    With `settings.cascade`, each attack sees only the images that are correct after all attacks before it. The accuracy
+    under an attack alone is then known only for the first attack; the result's `cascade` has for each attack the
+    accuracy under it and all before it together, so that its last entry is the worst case.
+
+    Raises InputError if the settings do not suit the network or the data.
     """
     part = attacked(dataset, settings.n_test)
     plan = plan_of(settings, dataset.num_classes, dataset.image_size)
@@ -108,7 +111,7 @@ def evaluate(
 
 
 def _attack(runner: AttackRunner, plan: Plan, settings: AttackOptions, clean: Flags, tick: Tick) -> dict[str, Flags]:
-    """The flags after each attack of the plan; those of the curves see every correct image, cascade or not."""
+    """The flags after each attack of the plan. Attacks that are only for curves see every correct image."""
     robust: dict[str, Flags] = {}
     left = clean
     for label, attack in plan:

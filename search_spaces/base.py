@@ -48,9 +48,9 @@ class Points(ABC, Generic[A]):
         """The architecture written as `text`: the inverse of `str`. Raises InputError with what is wrong in it."""
 
     def label(self, text: str, arch: A) -> str:
-        """The name in results of `arch`, which was written as `text`; `parse` reads it.
+        """The text that stands for `arch` in results, if the user wrote `text`; `parse` reads it.
 
-        It is the field's string, or the official spelling of a published architecture's name if `text` is one.
+        It is the field's string or, if `text` is the name of a published architecture, the official spelling of that.
         """
         return str(arch)
 
@@ -114,7 +114,7 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def build(self, arch: A, num_classes: int = 10, **settings: Any) -> Network:
-        """The network of `arch`, with no operations but its own, initialised from torch's global generator."""
+        """The network that has only the operations of `arch`, initialised from torch's global generator."""
 
     @abstractmethod
     def cost(self, arch: A, num_classes: int = 10, *, image_size: int = 32, **settings: Any) -> Cost:

@@ -37,10 +37,10 @@ class Strategy(ABC, Generic[A]):
     """Proposes architectures and learns from their metrics.
 
     Lifetime: the search makes one per run, then alternates `ask(n)` and one `tell` per architecture asked, in the
-    order asked. The search itself takes care of isomorphic cells and of constraints: it tells metrics that it knows at
-    once, and `None` for an architecture that is not allowed or failed. Between two `tell`s the search may save
-    `state_dict()`; a new strategy with the same options that loads it makes the same proposals. All randomness comes
-    from `self.rng`.
+    order asked. The search itself takes care of isomorphic cells and of constraints: it tells metrics without a new
+    evaluation if it has them, and `None` for an architecture that is not allowed or failed. Between two `tell`s the
+    search may save `state_dict()`; a new strategy with the same options that loads it makes the same proposals. All
+    randomness comes from `self.rng`.
 
     `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`); `conditions`
     says which of them act only together with others. `uses` names the hints that it can use, `needs` those without

@@ -57,7 +57,7 @@ class OutputsOfInputs(nn.Module):
 
 
 class Classification:
-    """Training by any method on augmented batches: the `Task` of the training loop.
+    """Training by any method on augmented batches: the `TrainingTask` of the training loop.
 
     All random numbers are drawn for the whole batch, and this process takes its shard of them. The mean loss of a batch
     is over all of its images, in whichever process they are.
@@ -105,7 +105,7 @@ class Classification:
         self.epoch = 0
 
     def _has_unused(self, size: int) -> bool:
-        """Whether no output depends on some weight: a cell may have such convolutions."""
+        """Whether the network has weights on which no output depends; some cells have convolutions of that kind."""
         weights = list(self.model.parameters())
         with restored_buffers(self.model):
             ((logits, auxiliary),) = self.outputs(torch.zeros(2, 3, size, size, device=self.device))
@@ -130,7 +130,7 @@ class Classification:
     # a step
 
     def gradients(self, batch: Batch, scale: Callable[[Tensor], Tensor]) -> Tensor:
-        """Backward passes through the parts of the batch, at the perturbed weights under AWP; see `Task.gradients`."""
+        """Backward passes of all parts of the batch, with AWP at perturbed weights: see `TrainingTask.gradients`."""
         pieces = zip(*(values.split(self.sizes) for values in batch))
         parts = [(x, y, self.method.examples(x, y, start)) for x, y, start in pieces]
         total = torch.zeros((), device=self.device)

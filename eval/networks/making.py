@@ -54,7 +54,10 @@ def from_code(text: str, keywords: Keywords, importable: str | None, seed: int) 
     if not callable(factory):
         raise InputError(f"Expected {text} to be a function that makes a network but it is a {type(factory).__name__}.")
     if isinstance(factory, nn.Module):
-        raise InputError(f"Expected {text} to be a function that makes a network but it is one; write a function.")
+        raise InputError(
+            f"Expected {text} to be a function that makes a network but it is a network; write a function that returns "
+            "it."
+        )
     return make_network(text, lambda: factory(**keywords), seed)
 
 

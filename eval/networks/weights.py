@@ -20,8 +20,8 @@ from nas.core.io.states import difference
 from nas.core.reasons import FILE, reason
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # keys under which scripts save a state
-COMPILED = "_orig_mod"  # in the key wherever a part was compiled
-PARALLEL = "module"  # also of single parts
+COMPILED = "_orig_mod"  # stands in a key before the names inside a compiled part
+PARALLEL = "module"  # stands in a key before the names inside a part that was wrapped by DataParallel
 COUNTERS = ("n_averaged",)  # entries of torch's averaged models that are no weights
 AGAIN = "torch.save(network.state_dict(), 'weights.pth')"
 
@@ -60,7 +60,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def find_state(content: Any) -> Any:
-    """The state under the names `WRAPPED`, however deep; else the content itself."""
+    """The state, however deep it is nested under names of `WRAPPED`; if there is no such name, the content itself."""
     while isinstance(content, Mapping):
         inner = [content[key] for key in WRAPPED if isinstance(content.get(key), Mapping)]
         if not inner:
@@ -70,9 +70,9 @@ def find_state(content: Any) -> Any:
 
 
 def unwrap_names(state: Any, own: Mapping[str, Any]) -> Any:
-    """The state with as many prefixes of wrappers removed as give the names `own` of the network.
+    """The state with so many prefixes of wrappers removed that its names are those of the network, `own`.
 
-    If none gives them, the names that have most in common with the network's.
+    If that is not possible, the state whose names have the most in common with the network's.
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         return state
@@ -91,7 +91,7 @@ def unwrap_names(state: Any, own: Mapping[str, Any]) -> Any:
 
 
 def _unwrapped(state: dict[str, object]) -> dict[str, object] | None:
-    """The state without one wrapper's part of its names; None without such a part, or if two names would become one."""
+    """The state without one wrapper's prefix; None if there is no prefix, or if two names would become the same."""
     first = {name.partition(".")[0] for name in state}
     if len(first) == 1 and all("." in name for name in state):
         found = {name.partition(".")[2]: value for name, value in state.items()}

@@ -68,7 +68,7 @@ class Search(RunCommand):
             lines += [f"warning: {warning}"] if warning else []
         else:
             failed = f", {result.failed} of them without a value" if result.failed else ""
-            note = " (no further class found within the limits)" if result.exhausted else ""
+            note = " (no further class found that satisfies the constraints)" if result.exhausted else ""
             lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
             lines += [f"why: nas report {shlex.quote(str(folder))}"] if failed else []
         return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
@@ -79,10 +79,11 @@ def _metrics(one: FoundArchitecture) -> str:
 
 
 def _percentile_ranks(columns: dict[str, PercentileRank]) -> list[str]:
-    """Those of the best architecture, in one line."""
+    """The percentile ranks of the best architecture, in one line; no line if it has none."""
     texts = [f"{name} {one.value:.4g} ({one.percentile:.1f})" for name, one in columns.items() if one.value is not None]
     if not texts:
         return []
     return [
-        f"the first in the tables (and percent of all classes that are worse, equals counted half): {', '.join(texts)}"
+        "the first architecture in the tables (in brackets: percentage of all classes that are worse, equal ones "
+        f"counting half): {', '.join(texts)}"
     ]

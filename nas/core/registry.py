@@ -20,8 +20,8 @@ class Registry(Generic[T]):
     """All components of one kind, keyed by their own `name` attribute.
 
     Every module of `package` is imported on first use and the objects that satisfy `is_component` are collected;
-    importing a component therefore has no side effect. Third parties add theirs in the entry-point group `group`,
-    whose name does not change where the package moves.
+    importing a component therefore has no side effect. Third parties add theirs in the entry-point group `group`, which
+    keeps its name even if the package moves.
     """
 
     def __init__(self, kind: str, package: str, group: str, is_component: Callable[[Any], bool]) -> None:
@@ -46,7 +46,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def unusable(self) -> dict[str, str]:
-        """Why a third party's component cannot be used and what to do, in one sentence, by its name."""
+        """By name of a third party's component that cannot be used: a sentence that says why, and what to do."""
         loaded, reasons = self._third_party
         for value in loaded:
             missing = sorted(getattr(value, "__abstractmethods__", ()))
@@ -54,7 +54,7 @@ class Registry(Generic[T]):
             if missing and isinstance(name, str):
                 reasons[name] = (
                     f"Expected the {self.kind} {name!r} of an installed package to have {', '.join(missing)} but it "
-                    "does not; update that package: the base class asks for it now."
+                    "does not; update that package: this version requires it."
                 )
         return reasons
 
@@ -81,7 +81,8 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The component called `name`.
 
-        Raises InputError if there is none, with the most similar name, or if a third party's cannot be used.
+        Raises InputError if there is none (and suggests the most similar name), or if it is a third party's and cannot
+        be used.
         """
         if name in self.components:
             return self.components[name]

@@ -34,8 +34,10 @@ class Scorer:
     host: the same value from less memory. (Smaller parts of the batch would give another value, as batch normalisation
     depends on the whole batch.) If memory runs out again, the proxy has no value.
 
-    A network whose logits do not depend on the image has no value of a proxy that builds it: some proxies would rank it
-    first.
+    A proxy that needs a network has no value for one whose logits do not depend on the image: some proxies would rank
+    such a network first.
+
+    Raises InputError if a proxy does not exist, or needs a batch of more images than the training part has.
     """
 
     def __init__(
@@ -77,14 +79,20 @@ class Scorer:
         return unit_range(batch.images).to(self.device), batch.labels.to(self.device)
 
     def __call__(self, text: str) -> dict[str, float]:
-        """The value of each proxy for the architecture written as `text`. Raises NasError if one has none."""
+        """The value of each proxy for the architecture written as `text`.
+
+        Raises NasError if a proxy has no value, InputError if `text` is no architecture.
+        """
         scores, failures = self.try_score(text)
         for name, reason in failures.items():
             raise NasError(f"The proxy {name} has no value for {text}: {reason}")
         return scores
 
     def try_score(self, text: str) -> tuple[dict[str, float], dict[str, str]]:
-        """The values of the proxies for the architecture written as `text`, and the reasons of those that have none."""
+        """The values of the proxies for the architecture written as `text`, and the reasons of those that have none.
+
+        Raises InputError if `text` is no architecture.
+        """
         arch = self.scored.space.parse(text)
         cost = self.trained.cost(arch)
         scores, failures = {}, {}
@@ -108,7 +116,10 @@ class Scorer:
     def _value(
         self, proxy: Proxy, arch: Any, cost: Cost, probes: dict[int, Probe], alone: bool = False
     ) -> tuple[float, str | None]:
-        """The value of a proxy, or why it has none; missing `probes` are made, for all proxies or for it alone."""
+        """The value of a proxy and None, or NaN and the reason why there is none.
+
+        If `probes` is empty, it is filled: with the quantities of all proxies or, if `alone`, with those of this proxy.
+        """
         options = self.options[proxy.name]
         try:
             if proxy.needs == "network" and not probes:

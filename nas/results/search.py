@@ -34,7 +34,7 @@ class FoundArchitecture(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class SupernetEpoch(Record):
-    """An epoch of a supernet's training. The keys of its dictionaries are keys of the epoch in JSON."""
+    """An epoch of a supernet's training. In JSON, each entry of its dictionaries is a key by itself: `skips_normal`."""
 
     epoch: int
     warm_up: bool  # whether α was not trained yet
@@ -62,7 +62,7 @@ class SupernetTraining(Record):
 
 @dataclass(frozen=True)
 class SearchResult(Result):
-    """Of `nas search`: the best architectures, or the Pareto front of several goals."""
+    """The result of `nas search`: the best architectures, or the Pareto front of several goals."""
 
     command = "search"
 

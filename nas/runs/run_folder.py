@@ -29,7 +29,7 @@ from nas.runs.settings_checksum import CHANGEABLE, provenance_of
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
 
-FLUSH_SECONDS = 2  # at least, between two times that a stage writes its wall time
+FLUSH_SECONDS = 2  # the shortest time between two writes of a stage's wall time
 R = TypeVar("R", bound=Result)
 
 
@@ -38,7 +38,7 @@ class Run:
     """An opened run."""
 
     folder: Path
-    command: str  # that began the run, and that `nas resume` goes on with
+    command: str  # the command that began the run and that `nas resume` continues
     settings: Settings
     extra: Json  # what the command was given besides the settings (a checkpoint, a list of architectures)
     store: SqliteStore
@@ -105,14 +105,15 @@ class Run:
     def result(self) -> Result | None:
         """The result that `finish` wrote; None if it did not, or if the file is damaged.
 
-        A warning names a damaged file, which is renamed: the command makes the result again from the store.
+        A damaged file is renamed and a warning says so; the command then makes the result again from the store.
         """
         try:
             return result_of(self.folder)
         except DamagedError as error:
             aside = put_aside(self.folder / RESULT)
             logging.getLogger("nas").warning(
-                "The result %s was damaged (%s). It is %s now, and is made again from the run's store.",
+                "The result %s was damaged (%s). The file is renamed to %s, and the result is made again from the "
+                "run's store.",
                 self.folder / RESULT,
                 error.reason,
                 aside.name,
@@ -126,10 +127,10 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 class Stage:
-    """A block of work of a run, whose wall time is added to that of the stage.
+    """A `with` block of a run's work, whose wall time is added to that of the stage `name`.
 
-    At its end, and in calls of `flush` now and then, the time is stored and the good copy of the store is renewed if it
-    is due, so that a kill loses little of either.
+    `flush` stores the time so far and renews the good copy of the store if it is old; so does the end of the block. It
+    is called now and then, so that a kill loses little.
     """
 
     def __init__(self, run: Run, name: str) -> None:
@@ -160,8 +161,8 @@ class Stage:
 def create(command: str, settings: Settings, extra: Json | None = None) -> Iterator[Run]:
     """A new run in the folder `run.dir`, or by default in the next free `runs/<name>-<n>`.
 
-    The folder appears with its configuration, an empty store and a good copy of that in it, or not at all. Raises
-    `InputError` if `run.dir` exists.
+    The folder appears with its configuration, a new store and the good copy of the store, or it does not appear at
+    all. Raises `InputError` if `run.dir` exists or the folder cannot be made.
     """
     wanted = Path(settings.run.dir) if settings.run.dir is not None else None
     if wanted is not None and (wanted.exists() or wanted.is_symlink()):
@@ -191,7 +192,7 @@ def create(command: str, settings: Settings, extra: Json | None = None) -> Itera
 
 
 def _move_into_place(temporary: Path, wanted: Path | None, parent: Path, name: str) -> Path:
-    """Rename the folder to `wanted`, else to the next free name; returns where it is."""
+    """Rename the folder to `wanted`, or by default to the next free name; return the new path."""
     number = 1
     while True:
         folder = wanted or parent / f"{name}-{number}"
@@ -211,8 +212,8 @@ def _move_into_place(temporary: Path, wanted: Path | None, parent: Path, name: s
 def reopen(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
     """An existing run, locked for this process.
 
-    Raises `InputError` if an override could change its result (only the settings in `CHANGEABLE` cannot), or if another
-    process works on it.
+    Raises `InputError` if an override could change the result (only the settings in `CHANGEABLE` cannot), if another
+    process works on the run, or if the folder holds no run.
     """
     for text in overrides or []:
         if text.partition("=")[0] not in ("executor", *CHANGEABLE):

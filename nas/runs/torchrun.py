@@ -95,5 +95,5 @@ def run_follower() -> None:
                 make_deterministic()
             with nondeterminism_as_errors():
                 train(trained, load(settings.data), recipe, folder, seed, settings.torch_device())
-        except RuntimeError as error:  # torch's word for a process that is gone
+        except RuntimeError as error:  # torch raises it if another process is gone
             raise NasError(f"Another process of this training stopped ({str(error).splitlines()[0]}).") from error

@@ -36,7 +36,7 @@ MAX_REASON = 300  # characters of a reason
 
 
 class Scored(NamedTuple):
-    """The values of the proxies, the reasons of those that have none, and the seconds of all."""
+    """The values of the proxies, the reasons of those that have none, and the seconds that they took together."""
 
     scores: dict[str, float]
     reasons: dict[str, str]
@@ -70,7 +70,10 @@ class ScoreWorker:
         return all(PROXIES.get(name).needs == "cost" for name in self.proxies)
 
     def max_workers(self, left: int | None) -> int | None:
-        """How many workers so many architectures justify: one each if a number is set, else as many as pay off."""
+        """The most workers that are worth starting for `left` architectures; None if that is not limited.
+
+        If the user sets the number of workers or a cluster, it is one worker per architecture, else as many as pay off.
+        """
         executor = self.settings.executor
         if executor.workers is not None or executor.name != LOCAL:
             return left
@@ -94,7 +97,7 @@ def row_settings(settings: Settings, proxies: list[str]) -> config.Values:
 
 
 def default_row_settings(settings: Settings, proxies: list[str]) -> config.Values:
-    """`row_settings` of a user who sets nothing but the space: those of an older file that does not have a setting."""
+    """The row settings if only the space is set. They are assumed where an older file does not hold a setting."""
     defaults = from_values(with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}}), [])
     return {**_settings_of(defaults, proxies, True), **EARLIER_DEFINITIONS}
 
@@ -150,12 +153,12 @@ def score(
 ) -> Counts:
     """Score each candidate once, in their order, and give each row to the file and to `show` as it comes.
 
-    The rows are the same for any number of workers, without their seconds. A failure is a row with its reason. `watch`
-    is called with the number of candidates that are done (with repetitions and those of earlier calls), and the number
-    that failed. At most `WINDOW` candidates per worker are taken ahead.
+    The rows are the same for any number of workers, except for their seconds. A failure is a row with its reason.
+    `watch` is called with the number of candidates that are done (with repetitions and those of earlier calls), and the
+    number that failed. At most `WINDOW` candidates per worker are taken ahead.
 
-    Raises InputError for missing data and the like before anything is written, and for a file of an older version with
-    the value of a network whose logits do not depend on the image.
+    Raises InputError before anything is written, for example if data are missing, or if an older version wrote into the
+    file the value of a network whose logits do not depend on the image.
     """
     space = candidates.space
     seen: set[bytes] = set()
@@ -165,8 +168,8 @@ def score(
             assert file is not None
             raise InputError(
                 f"Expected no value in {file.path} of a network whose logits do not depend on the image but there is "
-                f"one of {text}, from a version before {constant_logits.SINCE}; take out such lines (they are "
-                "scored again, to a reason), or choose another --output."
+                f"one of {text}, from a version before {constant_logits.SINCE}; remove such lines (these architectures "
+                "then get a reason in place of a value), or choose another --output."
             )
         seen.add(digest(str(arch)))
     counts = Counts(before=len(seen))

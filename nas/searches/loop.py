@@ -24,7 +24,7 @@ Evaluate = Callable[[Sequence[str], Callable[[], None]], Iterable[TaskResult[str
 
 
 class Problem(Protocol):
-    """What is searched: a space by a strategy, which of its architectures are allowed, and what each is worth."""
+    """What a search needs: a space, a strategy, which architectures are allowed, and how they are evaluated."""
 
     @property
     def space(self) -> Any: ...
@@ -36,7 +36,7 @@ class Problem(Protocol):
         """Whether an architecture may be evaluated."""
 
     def unsatisfied(self, draws: int) -> NasError:
-        """What to raise where none of so many proposals was allowed."""
+        """The error to raise if none of `draws` proposals was allowed."""
 
     @property
     def evaluate(self) -> Evaluate:
@@ -55,7 +55,7 @@ class Unconstrained:
         return True
 
     def unsatisfied(self, draws: int) -> NasError:
-        return NasError(f"Expected new architectures but {draws:,} proposals had none.")
+        return NasError(f"Expected new architectures but none of {draws:,} proposals was new.")
 
 
 class Search:
@@ -64,7 +64,7 @@ class Search:
     Each class is evaluated once, through its representative; constraints are checked before. A step asks for `ask`
     architectures, evaluates the new ones and tells all metrics in the order asked; then the history and the strategy's
     state are saved in one transaction. Evaluations are stored as they finish, so that a kill loses only those that are
-    not finished. They are in the store alone: memory does not grow with their number.
+    not finished. Only the store holds them, so memory does not grow with their number.
     """
 
     def __init__(self, problem: Problem, budget: int, ask: int, store: Store) -> None:
@@ -149,14 +149,17 @@ class Search:
 
 
 def _best(fitness: np.ndarray) -> list[int]:
-    """The numbers of the best rows of (n, goals), the best in the first column first; equals in their order."""
+    """The indices of the best rows of `fitness` (n, goals), sorted by the first goal; equal rows keep their order.
+
+    With several goals, the best rows are those of the Pareto front.
+    """
     if fitness.shape[1] > 1:
         return sorted(map(int, undominated(fitness)), key=lambda row: -fitness[row, 0])
     return [int(row) for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
 
 
 class Step(NamedTuple):
-    """The evaluation of a search with this number in its history."""
+    """One evaluation of a search; `number` is its position in the history, from 1."""
 
     number: int
     arch: str
@@ -168,7 +171,7 @@ class Step(NamedTuple):
 def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
     """Every evaluation in the order of the history, with the best value so far.
 
-    Of more than `most` evaluations, only some at equal distances, those that were the best so far, and the last.
+    If there are more than `most`, only every k-th is listed, each that was the best so far, and the last.
     """
     best = -math.inf
     rows = []
@@ -190,7 +193,7 @@ def failures(store: Store) -> dict[str, int]:
     counted: dict[str, int] = {}
     for evaluation in store.history():
         if evaluation.result is None:
-            reason = evaluation.failure or "no reason was kept"
+            reason = evaluation.failure or "no reason was stored"
             reason = reason if reason in counted or len(counted) < MAX_REASONS else "other reasons"
             counted[reason] = counted.get(reason, 0) + 1
     return counted

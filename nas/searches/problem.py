@@ -41,8 +41,8 @@ class ScoreTask(Task[Metrics]):
 class SearchProblem:
     """The space, goals, constraints and strategy of a search, and how its candidates are evaluated.
 
-    It is made in the process that leads the search. Measured latencies and the values of the cheap objective are facts
-    of its store, so that a run that is resumed has the same ones.
+    It is made in the process that leads the search. Measured latencies and the values of the cheap objective are kept
+    in its store, so that a resumed run uses the same ones.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SearchProblem:
     ) -> None:
         """Without a store, facts last as long as this object; without an executor nothing can be evaluated.
 
-        `older`: the version that began the run, if it gave values to networks that have none now.
+        `older`: the version that began the run, if that version gave values to networks to which this one gives none.
         """
         self.worker = worker
         self.store = InMemoryStore() if store is None else store
@@ -89,7 +89,7 @@ class SearchProblem:
 
     @property
     def _hint_names(self) -> list[str]:
-        """The metrics that the strategy uses beside the objective: features, and the cheap objective."""
+        """The metrics that the strategy uses besides the objective: its features, and the cheap objective."""
         search = self.settings.search
         names = [name for name in search.features if name != GRAPH]
         return names + ([] if search.cheap is None else [term.name for term in parse(search.cheap)])
@@ -112,6 +112,7 @@ class SearchProblem:
 
     @cached_property
     def strategy(self) -> Strategy[Any]:
+        """The strategy of the settings, at its beginning. Raises InputError if it cannot work with goals or hints."""
         settings = self.settings
         kind = STRATEGIES.get(settings.strategy.name)
         cheap = None if settings.search.cheap is None else self._cheap
@@ -124,10 +125,10 @@ class SearchProblem:
         )
 
     def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
-        """The metrics of each architecture, in the order in which they are known.
+        """The metrics of each architecture, in the order in which they become known.
 
-        Architectures that are no candidates fail first, and no network of theirs is built. Latency comes next, in this
-        process, while no worker is busy.
+        An architecture that is no candidate fails first, and its network is not built. Latency is measured next, in
+        this process, while no worker is busy.
         """
         left = [key for key in keys if self.is_candidate(key)]
         for key in keys:
@@ -147,21 +148,24 @@ class SearchProblem:
             yield done if done.result is None else replace(done, result={**measured.get(done.key, {}), **done.result})
 
     def is_candidate(self, text: str) -> bool:
-        """Whether the logits of the networks that the search is about depend on the image.
+        """Whether the logits of this architecture's networks, the trained and the scored one, depend on the image.
 
-        Always true if all metrics are columns of tables or short trainings, which have right values of such a network.
-        Raises InputError in a run of an older version, which would have continued with its value.
+        Always true if every metric is a column of a table or a short training: their values are right for any network.
+        Raises InputError if the answer is no and the older version that began the run gave such networks values.
         """
         return all(self._connected(text, settings, self.names) for settings in self._networks)
 
     def allow(self, arch: Any) -> bool:
-        """Whether the constraints hold. Nothing is built of an architecture that is no candidate; it fails later."""
+        """Whether the constraints hold.
+
+        Constraints that have to be measured are skipped for an architecture that is no candidate: `evaluate` fails it.
+        """
         if not self.constraints.allow_unmeasured(arch):
             return False
         return not self.constraints.measured or not self.is_candidate(str(arch)) or self.constraints.allow(arch)
 
     def unsatisfied(self, draws: int) -> NasError:
-        """The error if no architecture of so many was allowed."""
+        """The error to raise if none of `draws` architectures was allowed."""
         return self.constraints.unsatisfied(draws)
 
     @cached_property
@@ -173,9 +177,9 @@ class SearchProblem:
         return [asdict(self.settings.model), *scored]
 
     def _connected(self, text: str, settings: BuildSettings, names: Iterable[str]) -> bool:
-        """Whether the logits of the network with these settings depend on the image; `names` are the metrics of it.
+        """Whether the logits of the network with these settings depend on the image; `names` are its metrics.
 
-        Raises InputError in a run of an older version that gave such a network values of all of them.
+        Raises InputError if they do not but the older version that began the run computed these metrics nevertheless.
         """
         depends = self.space.connected(self.space.parse(text), **settings)
         if not depends and self.older is not None and constant_logits.had_values(names):
@@ -183,7 +187,7 @@ class SearchProblem:
         return depends
 
     def check_older(self) -> None:
-        """Raises InputError if a run of an older version holds a value that it would not have now."""
+        """Raises InputError if an older version began the run and stored a value that this version would not give."""
         if self.older is None:
             return
         for evaluation in self.store.evaluations():
@@ -195,11 +199,11 @@ class SearchProblem:
                     self._connected(text, asdict(self.settings.scoring), [name])
 
     def check_found(self, result: SearchResult) -> None:
-        """Raises InputError if the best that a finished search of an older version found is no candidate now."""
+        """Raises InputError if an older version finished the search and its best architecture is no candidate."""
         self.is_candidate(result.best.arch)
 
     def sample(self, rng: Random, draws: int) -> Iterator[Any]:
-        """The representatives of so many uniform draws, without those that may not be evaluated."""
+        """Draw `draws` architectures uniformly and yield the representative of each that may be evaluated."""
         for _ in range(draws):
             arch = self.space.canonical(self.space.sample(rng))
             if self.allow(arch):

@@ -42,7 +42,7 @@ class SearchSettings(config.Section):
     features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
     budget: int = 100  # different classes scored
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
-    ask: int = 8  # proposals per step, evaluated in parallel; part of the result, unlike the number of workers
+    ask: int = 8  # proposals per step, evaluated in parallel; it changes the result, the number of workers does not
 
     def metrics(self) -> list[str]:
         """All metrics that the search needs: those of its objective, the cheap one, and its features."""
@@ -69,16 +69,19 @@ class RunSettings:
     random: bool = True  # also train and attack a random cell of the same size, of another class
 
     def check(self) -> None:
+        """Raises InputError if a method is unknown or repeated, there is none, or the folder has no name."""
         if not self.trainings:
-            raise InputError("Expected training methods for run.trainings but got none; name some, as standard,pgd.")
+            raise InputError(
+                "Expected training methods for run.trainings but got none; name some, such as standard,pgd."
+            )
         for method in self.trainings:
             if method not in METHODS.components:
                 raise InputError(
-                    f"Expected run.trainings of {', '.join(METHODS.names())} but got {method!r}"
+                    f"Expected run.trainings to be of {', '.join(METHODS.names())} but got {method!r}"
                     f"{suggest(method, METHODS.names())}."
                 )
         if len(set(self.trainings)) != len(self.trainings):
-            raise InputError(f"Expected each training once in run.trainings but got {self.trainings!r}.")
+            raise InputError(f"Expected each method once in run.trainings but got {self.trainings!r}.")
         if self.dir == "":
             raise InputError("Expected a folder for run.dir but got an empty text; leave it out for the next free one.")
 
@@ -105,6 +108,7 @@ class Common:
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
 
     def check(self) -> None:
+        """Raises InputError if a value is impossible, or the objective or a constraint needs tables but none is set."""
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected seed between 0 and 2^63 but got {self.seed}.")
         if not 1 <= self.seeds <= MAX_REPETITIONS:
@@ -301,7 +305,8 @@ def _space_and_strategy(values: config.Values, overrides: list[str]) -> tuple[st
             space = value
         if key == "strategy":
             raise InputError(
-                "Expected single settings of the strategy; write strategy.name=... strategy.population=..."
+                f"Expected each setting of the strategy by itself but got {text!r}; write strategy.name=... "
+                "strategy.population=..."
             )
         if key == "strategy.name":
             strategy = value

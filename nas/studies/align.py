@@ -39,17 +39,17 @@ class ProxyValues:
 
 @dataclass(frozen=True)
 class Aligned:
-    """The n architectures that all files and tables have in common, and what each has of them."""
+    """The n architectures that all files and tables have in common, and the values of each file and table for them."""
 
     n: int
-    classes: list[str]  # (n,) their classes; different ones unless every string counts
+    classes: list[str]  # (n,) the class of each; they all differ, unless every string counts
     rows: int  # of all files: n for each file, and the dropped ones
     dropped: dict[str, int]  # by reason
     failed: dict[str, int]  # rows without a value, by proxy
     empty: list[str]  # proxies without any value, left out
     proxies: dict[str, ProxyValues]
     columns: list[np.ndarray]  # per column (levels, n)
-    sizes: np.ndarray  # (files, n): weights of the string that the file scored
+    sizes: np.ndarray  # (files, n): number of weights of the architecture, as the file writes it
 
 
 def in_words(dropped: dict[str, int], failed: dict[str, int]) -> str:
@@ -69,10 +69,10 @@ def align(
 
     There is one of each class of isomorphic cells: where a file has several members of a class, a member that all files
     have is preferred, then one with a row of its own in the first table, then the representative of the class. With
-    `every_string` each string counts, also beside others of its class. Without names of `proxies`, all of the files
-    are used.
+    `every_string`, each string counts as an architecture of its own. If `proxies` is empty, every proxy of the files is
+    used.
 
-    Raises InputError if a proxy is unknown or fewer than `FEWEST` architectures are left.
+    Raises InputError if a proxy is unknown, a file is given twice, or fewer than `FEWEST` architectures are left.
     """
     chosen, empty = _chosen_proxies(scores, proxies)
     used = list(dict.fromkeys(file for file, _ in chosen.values()))
@@ -136,7 +136,7 @@ def _values(table: Table, column: str, strings: list[str], file: int) -> ProxyVa
 
 
 def _pick(name: str, strings: list[dict[str, int]], table: Table) -> list[str]:
-    """Of one class and per file, the string whose scores are taken."""
+    """For each file, the string of this class whose scores are taken."""
 
     def preference(text: str) -> tuple[bool, bool, str]:
         return not table.has(text), text != name, text

@@ -26,7 +26,7 @@ class Path(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What all cells called by one name have in common: their ends, and what can stand between."""
+    """What all cells of one name have in common: their input and output nodes, and the operations between these."""
 
     inputs: tuple[str, ...]
     outputs: frozenset[str]
@@ -41,7 +41,9 @@ def encode(space: SearchSpace[Any], archs: Sequence[Any], longest: int = LONGEST
     operations have no column. NAS-Bench-201 has none longer than 3 and 4 + 16 + 64 = 84 columns (the release has 155,
     because `none` counts as an operation there; here a path through `none` is no path). DARTS has 4·(7 + 49 + 343) =
     1,596 of them, a quarter for each input of each cell; only its paths of four operations are left out.
-    Isomorphic cells can differ in their paths (by a skip): encode the representatives of classes.
+    Isomorphic cells can differ in their paths, as skip connections count: encode the representatives of classes.
+
+    Raises InputError if `longest` is less than 1.
     """
     encoded = np.zeros((len(archs), len(vocabulary(space, longest))), dtype=np.float32)
     for row, arch in enumerate(archs):
@@ -50,12 +52,15 @@ def encode(space: SearchSpace[Any], archs: Sequence[Any], longest: int = LONGEST
 
 
 def vocabulary(space: SearchSpace[Any], longest: int = LONGEST) -> dict[Path, int]:
-    """The column of each path of at most `longest` operations: by cell, input node, length, operations."""
+    """The column of each path of at most `longest` operations; they are sorted by cell, input node and length.
+
+    Raises InputError if `longest` is less than 1.
+    """
     return _vocabulary(type(space), longest)
 
 
 def paths(space: SearchSpace[Any], arch: Any) -> set[Path]:
-    """All paths of an architecture, however long, from input to output nodes; fixed edges are not written."""
+    """All paths of an architecture, however long, from input to output nodes; fixed edges add no operation."""
     return {
         Path(cell, start, operations)
         for cell, edges in space.edges(arch).items()
@@ -79,7 +84,7 @@ def _from(node: str, edges: list[tuple[str, str, str]], frame: Frame) -> Iterato
 
 @cache
 def _frames(kind: type[SearchSpace[Any]]) -> dict[str, Frame]:
-    """By a few hundred random architectures, since `none` hides edges of a single one."""
+    """The frame of each cell, found from `DRAWS` random architectures: in a single one, `none` hides some edges."""
     space, rng = kind(), Random(0)
     drawn = [space.edges(space.sample(rng)) for _ in range(SAMPLES)]
     frames = {}

@@ -22,6 +22,7 @@ class BatchOptions:
     section: ClassVar[str] = "proxies.NAME"  # under which the user sets them
 
     def check(self) -> None:
+        """Raises InputError if the batch is too small or too large."""
         if not 2 <= self.batch_size <= 65536:
             raise InputError(
                 f"Expected {self.section}.batch_size between 2 and 65536 but got {self.batch_size}; batch "
@@ -69,7 +70,7 @@ class Proxy:
             subject.want(self.uses(options))
         value = self.compute(subject, options)
         if not math.isfinite(value):
-            raise NasError(f"It is {value}; its values left the range of floats.")
+            raise NasError(f"The value is {value}: its computation left the range of floats.")
         return value
 
 

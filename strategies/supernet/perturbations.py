@@ -29,7 +29,7 @@ class Perturbation:
     """Makes x' for a batch of images x. Attacks increase `objective(x') -> scalar`; noise does not use it.
 
     Attacks start at x + U(-eps, eps), because a disagreement with x has no gradient at x itself. The result carries no
-    gradient. `passes(budget)` is the number of times that the objective is evaluated and differentiated by the input.
+    gradient. `passes(budget)` counts how often the objective is evaluated and differentiated with respect to the input.
     """
 
     name: str

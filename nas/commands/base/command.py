@@ -1,4 +1,4 @@
-"""A command is one object in one file: `nas.cli` parses the command line for it and prints what it returns."""
+"""A command is one object in one file; `nas.cli` parses the command line and gives it an `Output` for its result."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ class Command(ABC):
     name: ClassVar[str]  # on the command line: `train`; a name of two words, `tables search`, belongs to a group
     place: ClassVar[int] = 100  # position in `nas --help`, in ascending order
     arguments: ClassVar[tuple[Argument | Option, ...]] = ()  # the keywords of `call`
-    takes: ClassVar[
-        tuple[str, ...]
-    ] = ()  # patterns of settings, `train.*`; a setting that no command takes acts in all
-    later: ClassVar[tuple[str, ...]] = ()  # sections that other commands will take from its run
-    instead: ClassVar[dict[str, str]] = {}  # advice, by setting that only other commands take
+    # patterns of the settings that it reads, such as `train.*`; every command reads a setting that is in no pattern
+    takes: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[tuple[str, ...]] = ()  # sections of settings that later commands read from its run
+    instead: ClassVar[dict[str, str]] = {}  # what to do instead of a setting that only other commands read
     needs_training_images: ClassVar[bool] = True
 
     @classmethod
     def cli_name(cls) -> str:
-        """What the user types; it is the name, except for a command that another one starts."""
+        """The command that the user types: `name`, unless another command starts this one, as `nas run` a study."""
         return cls.name
 
     @abstractmethod
@@ -42,7 +41,7 @@ class Command(ABC):
         """
 
     def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
-        """This command as a reader of settings; it computes the `proxies` whatever the settings say."""
+        """Which settings this command reads; `proxies` are those that it computes whatever the settings say."""
         others = sorted(COMMANDS.components.values(), key=lambda other: other.place)
         patterns = {other.cli_name(): other.takes for other in others if other.takes}
         patterns.setdefault(self.cli_name(), self.takes)

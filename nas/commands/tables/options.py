@@ -19,12 +19,12 @@ LATENCY = Option("latency", "HW-NAS-Bench (CSV, pickle); columns edgegpu_latency
 SPREAD = (
     Option("workers", "Processes, by default one per core; the results are the same.", type=int),
     Option("executor", "local: this machine; ray: a cluster.", default="local"),
-    Option("address", "Of the Ray cluster, or auto; else one is started here.", "HOST:PORT"),
+    Option("address", "Address of the Ray cluster, or auto; by default one is started here.", "HOST:PORT"),
 )
 
 
 def benchmarks(columns: str) -> tuple[Option, ...]:
-    """The options of all of them; `columns` is the word of a command for the columns of a table."""
+    """The options that name tables; `columns` is what the command calls the columns of a table."""
     accuracies = f"NAS-Bench-201 accuracies (CSV, or NATS-Bench's own); {columns} accuracy:NAME."
     return (
         Option("robustness", "The robustness dataset (Jung et al. 2023): its folder.", "DIR", Path),
@@ -42,7 +42,7 @@ def written(csv: str, plot: str) -> tuple[Option, ...]:
 
 
 def words(text: str) -> list[str]:
-    """The words between the commas."""
+    """The parts of a text between its commas, without surrounding spaces; empty parts are left out."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
@@ -69,7 +69,10 @@ class Files:
     plot: Path | None
 
     def check(self, purpose: str) -> None:
-        """Raises InputError if there is no table (for that purpose), or a file cannot be written."""
+        """Raises InputError if no table is given, or a file to write is a folder, an input, or no kind of picture.
+
+        `purpose` says in the message what the table is for.
+        """
         from nas.studies.plots.drawing import SUFFIXES
 
         if not any(self.tables.values()):
@@ -85,7 +88,7 @@ class Files:
                 raise InputError(f"Expected another file to write than {path}, which is to be read.")
 
     def opened(self, dataset: str, with_scores: bool = False) -> Collection:
-        """The tables; with `with_scores` the scores are columns of them, too."""
+        """The tables; with `with_scores`, the scores are further columns. Raises InputError if one cannot be read."""
         from nas.tables import TableSettings
 
         paths = {name: str(path) for name, path in self.tables.items() if path is not None}
@@ -93,7 +96,7 @@ class Files:
         return TableSettings(dataset=dataset, scores=scores, **paths).open()
 
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
-        """Write the CSV file and the picture that are asked for; `picture` gets the kind of its file."""
+        """Write the CSV file and the picture that are asked for; `picture` gets the suffix of its file, as `.png`."""
         from nas.core.io.files import write_atomic, write_text
 
         if self.csv is not None:

@@ -19,8 +19,8 @@ TOP = 5  # importances shown
 class Predict(Command):
     """R² of predicted clean and robust accuracies on architectures left out: mean and standard deviation over splits.
 
-    There is one architecture of each class of isomorphic cells; if nearly all scores are of the very strings that were
-    measured, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
+    One architecture of each class of isomorphic cells is used. If the scored architecture is the measured one in nearly
+    all classes, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
     `--features proxies --splits paper --study`; the project's own predictor needs the cell alone. Examples:
     `nas tables predict --robustness robustness-dataset --scores scores.csv --splits paper --study --plot gini.png`;
     `nas tables predict --robustness robustness-dataset --features graph --curves --plot curves.png`.
@@ -43,10 +43,10 @@ class Predict(Command):
             "clean with each.",
             default="",
         ),
-        Option("splits", "Random 80/20 splits, or paper: the one of seed 42.", default="10"),
-        Option("curves", "Also from 10, 20, 50, ..., 500 labels, 20 seeds each.", type=bool, default=False),
+        Option("splits", "Number of random 80/20 splits, or paper: the paper's single split.", default="10"),
+        Option("curves", "Also predict from 10, 20, 50, ..., 500 labels, 20 seeds each.", type=bool, default=False),
         Option("study", "Also without the most important feature, and with it alone.", type=bool, default=False),
-        Option("seed", "Of the splits and models; the paper's split has its own.", type=int, default=0),
+        Option("seed", "Seed of the splits and models; the paper's split has its own.", type=int, default=0),
         *SPREAD,
         *written("R², tau and importances", "Draw importances, or learning curves"),
     )

@@ -34,7 +34,7 @@ def describe(name: str) -> str:
 
 
 def compose(name: str, above: tuple[str, ...] = ()) -> Values:
-    """The values of a shipped recipe, or of a file if `name` ends in .yaml, laid over those of what it `extends`.
+    """The values of a shipped recipe, or of a file if `name` ends in .yaml; they replace those of what it `extends`.
 
     A file that another file extends is looked up in the same folder. `above` are the recipes that extend this one.
     Raises InputError if one of them is missing or is no YAML, or if they extend each other in a circle.

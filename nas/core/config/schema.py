@@ -37,7 +37,7 @@ class UnknownKey(InputError):
         super().__init__(f"Unknown key {key!r}{suggest(key, known)}; possible here: {self.listed}.")
 
     def elsewhere(self, of: str, chosen: str, others: list[str]) -> InputError:
-        """The error for a key that not the chosen component has but `others`, whose names follow the prefix `of`."""
+        """The error if `others` have the key but `chosen` does not; `of`, as `space=`, stands before their names."""
         return InputError(
             f"Unknown key: {self.key} is a key of {of}{', '.join(others)}, not of {chosen}; possible here: "
             f"{self.listed}."
@@ -89,7 +89,7 @@ def override(values: Values, overrides: list[str], schema: type) -> Values:
 
 
 def checked(values: Values, schema: type[T]) -> T:
-    """The values as an instance of the dataclass `schema`, with its defaults for the others.
+    """The values as an instance of the dataclass `schema`; keys without a value get their defaults.
 
     Floats may be written as fractions (`8/255`), lists of text as `a,b`. `check()` is called on every (nested)
     dataclass that has it. Raises InputError if a key is unknown, a type is wrong or a value is impossible.
@@ -127,7 +127,7 @@ def _instance(values: Any, schema: Any, path: str) -> Any:
 
 
 def _converted(value: Any, hint: Any, key: str) -> Any:
-    """The value in the type of the hint: `8/255` becomes a float, `a,b` a list. Raises InputError if it has another."""
+    """The value in the type of the hint: `8/255` becomes a float, `a,b` a list. Raises InputError for another type."""
     kind = _unwrapped(hint)
     if value == "???":  # to omegaconf, a value that will be given later
         raise InputError(f"Expected a value for {key} but got '???'; leave the key out for its default.")
@@ -261,7 +261,7 @@ def _check_references(value: Any, key: str) -> None:
 def _check_text(value: Any, key: str) -> None:
     if isinstance(value, str) and ("\0" in value or len(value) > MAX_TEXT_LENGTH):
         raise InputError(
-            f"Expected a text of at most {MAX_TEXT_LENGTH} characters, none of them zero, for {key} but got {value!r}; "
+            f"Expected a text of at most {MAX_TEXT_LENGTH} characters without zero bytes for {key} but got {value!r}; "
             "shorten it."
         )
 

@@ -32,13 +32,19 @@ LOADERS: Registry[type[Loader]] = Registry(
 
 
 def located(settings: DataSettings) -> DataSettings:
-    """The same settings with an absolute `root`, so that a run can be resumed from any working directory."""
+    """The same settings with an absolute `root`, so that a run can be resumed from any working directory.
+
+    Raises `InputError` if no data set has the name in the settings.
+    """
     root = settings.root or LOADERS.get(settings.name).default_root
     return settings if root is None else replace(settings, root=os.path.abspath(os.path.expanduser(root)))
 
 
 def shape_of(settings: DataSettings) -> tuple[int, int] | None:
-    """Number of classes and image size of the data set if they are known without opening a file, else `None`."""
+    """Number of classes and image size of the data set if they are known without opening a file, else `None`.
+
+    Raises `InputError` if no data set has the name in the settings.
+    """
     return LOADERS.get(settings.name)(settings).shape
 
 
@@ -77,14 +83,17 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
 
 
 def _unusual(loader: Loader) -> tuple[Any, ...]:
-    """Settings that change images or labels, unless they do what versions without these settings did."""
+    """The settings that change images or labels, without those whose value gives what earlier versions always gave.
+
+    They are part of the cache's key, so a data set that an earlier version cached is still found.
+    """
     other = other_order(loader.classes)
     order = () if other is None or other[0] == NUMERIC else (NUMERIC,)
     return (*order, *loader.resizing.key, *((ALL,) if loader.settings.test == ALL else ()))
 
 
 def _inspect(loader: Loader, parts: Sequence[Split]) -> Seen:
-    """For images cached by a version that did not store what it noticed about them."""
+    """What there is to notice about images that a version cached which did not store it."""
     if any(part.on_disk for part in parts):
         return loader.glance()
     return replace(loader.glance(), levels=_levels([part.images.numpy() for part in parts]))
@@ -154,9 +163,7 @@ def _check(loader: Loader, raw: Raw) -> None:
 
 
 def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
-    """Training, validation and test part, each in its order; the validation part, or also the training part, may be
-    empty.
-    """
+    """The training, validation and test part, each in its order; with `test: all`, the first two are empty."""
     if settings.test == ALL:
         none = np.empty(0, dtype=np.int64)
         order = np.arange(len(raw.labels))

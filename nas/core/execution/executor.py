@@ -39,6 +39,7 @@ class ExecutorSettings:
     gpus: float | None = None  # ray: GPUs of each worker, or a fraction of one; by default 1 if `device` is a GPU
 
     def check(self) -> None:
+        """Raises InputError if a value is impossible, or acts only on a cluster and none is chosen."""
         if self.name not in EXECUTORS:
             raise InputError(f"Expected executor={' or '.join(EXECUTORS)} but got {self.name!r}.")
         for key in ("address", "gpus"):
@@ -47,7 +48,7 @@ class ExecutorSettings:
         if self.address == "":
             raise InputError("Expected executor.address=host:port or auto but got an empty text; leave it out.")
         if self.gpus is not None and not (0 < self.gpus < 1 or (self.gpus >= 0 and self.gpus == int(self.gpus))):
-            raise InputError(f"Expected executor.gpus as a whole number or a share below 1 but got {self.gpus}.")
+            raise InputError(f"Expected executor.gpus as a whole number or a fraction below 1 but got {self.gpus}.")
         if not 1 <= self.threads <= 1024:
             raise InputError(f"Expected executor.threads between 1 and 1024 but got {self.threads}.")
         if self.workers is not None and not 1 <= self.workers <= 4096:
@@ -119,7 +120,7 @@ class MapState:
 
 
 class Executor(Generic[Item, Result]):
-    """Applies `function` to items. With several workers it must be picklable; each worker gets it once.
+    """Applies `function` to items. With several workers the function must be picklable; it is sent to each worker once.
 
     A task fails if its item raises an exception, if it exceeds the time limit, or if its worker dies and so do
     `retries` further workers that try it again. An `InputError` (full disk, missing data) or `ResourceError` (no
@@ -156,7 +157,7 @@ class Executor(Generic[Item, Result]):
             (self._pool.close_after_saving if isinstance(error[1], Terminated) else self._pool.close)()
 
     def store_factory(self, path: Path) -> Callable[[], FactStore]:
-        """How workers open the store at `path` of this machine; it can be pickled. Call this before `map`."""
+        """A picklable function by which workers open the store at `path` of this machine. Call this before `map`."""
         return partial(SqliteStore, path) if self._pool is None else self._pool.store_factory(path)
 
     def map(
@@ -207,7 +208,11 @@ class Executor(Generic[Item, Result]):
             pool.start()
 
     def _may_submit(self, pool: WorkerPool, state: MapState) -> bool:
-        """The last try of a task runs alone on its machine, so that no other task takes the memory it needs."""
+        """Whether the next task may start now.
+
+        The last try of a task waits until it can run alone on its machine, so that no other task takes the memory that
+        it needs.
+        """
         if pool.on_several_machines:
             return True
 
@@ -282,8 +287,8 @@ def executor_for(
 ) -> Executor[Item, Result]:
     """The executor that the settings ask for, with at most `max_workers` workers.
 
-    `device` is where this process would do the work. Workers of `zero_resources` only wait for other workers of the
-    same cluster: they occupy none of its cores, so there may be more of them than its `capacity` for other workers.
+    `device` is where this process would do the work. With `zero_resources`, the workers of a cluster only wait for its
+    other workers: they occupy no cores, so there may be more of them than its `capacity`.
     """
     if settings.deterministic:
         function = Deterministic(function)

@@ -26,7 +26,7 @@ _deferring = 0  # number of nested blocks that defer signals
 
 
 def listen(numbers: Sequence[int] = SIGNALS, act: Callable[[int], None] | None = None) -> None:
-    """Handle these signals as described from now on; `act` is called with the signal's number before `Terminated`.
+    """From now on, handle these signals as this module describes; `act` gets the number before `Terminated` is raised.
 
     SIGINT stays ignored if it is ignored now: that is how a shell starts background jobs.
     """

@@ -286,12 +286,13 @@ class Loop:
                 return payload
             state = payload["state"]
             epoch, best = state["epoch"], state["best_epoch"]
-            later = best < 0 or (self.plan.select == "last" and epoch < self.plan.schedule.epochs)  # it will be written
+            # whether the training from this checkpoint on will write the best network anyway
+            later = best < 0 or (self.plan.select == "last" and epoch < self.plan.schedule.epochs)
             if damage is None or later or (best == epoch - 1 and state["batch"] == 0):
                 return payload
             logging.getLogger("nas").warning(
-                "The network %s, of epoch %d, was damaged (%s). It is trained again from before that epoch, to the "
-                "same result.",
+                "The network %s, of epoch %d, was damaged (%s). The training continues from an earlier checkpoint and "
+                "comes to the same result.",
                 self.best,
                 best + 1,
                 damage,
@@ -299,7 +300,7 @@ class Loop:
         return None
 
     def _restore_networks(self) -> None:
-        """Write a damaged `best.pt` or `final.pt` again, if it was that of the epoch that `last.pt` is of."""
+        """Write a damaged `best.pt` or `final.pt` again if it held the same network as `last.pt` does."""
         epoch = self.state.epoch - 1
         if not self.processes.first or self.state.batch > 0 or epoch < 0:
             return

@@ -19,10 +19,10 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
 
 @dataclass(frozen=True)
 class TTest:
-    """Test of the hypothesis that the true mean difference is 0: the mean d̄ with its 95 % interval, t = d̄ / (s / √n)
-    and its two-sided p-value.
+    """Test of the hypothesis that the true mean difference is 0.
 
-    The last four are `None` if all differences are equal or there is only one: their spread is unknown then.
+    `low` and `high` bound the 95 % interval of the mean d̄, `t` is d̄ / (s / √n), and `p` its two-sided p-value. All four
+    are `None` if all differences are equal or there is only one: the spread is unknown then.
     """
 
     mean: float

@@ -78,7 +78,7 @@ class Store(FactStore):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
-        """All writes of the block take effect, or none; if the store is not durable, those before an error do."""
+        """All writes of the block take effect, or none; in a store that is not durable, writes before an error stay."""
 
     @abstractmethod
     def record(self, evaluation: TaskResult[str, Metrics]) -> None:

@@ -64,7 +64,7 @@ class SqliteStore(Store):
             self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
         if kind != (APPLICATION, FORMAT):
-            raise self.damaged("its header is that of another file, or of another version's")
+            raise self.damaged("it does not begin with the header of a store of this version")
 
     def close(self) -> None:
         self.connection.close()
@@ -107,7 +107,7 @@ class SqliteStore(Store):
         for row in self._fetch(query):
             position, key = self._checked("history", row[:3])
             if row[3] is None:
-                raise self.damaged(f"evaluation {key!r}, told as number {position}, is missing")
+                raise self.damaged(f"evaluation {key!r}, number {position} of the search's history, is missing")
             yield _evaluation(self._checked("evaluations", row[3:]))
 
     def evaluations(self) -> Iterator[TaskResult[str, Metrics]]:
@@ -154,13 +154,13 @@ class SqliteStore(Store):
                 raise
             raise self.damaged(str(error)) from error
         if missing is not None:
-            raise self.damaged(f"evaluation {missing[0]!r}, of which the search was told, is missing")
+            raise self.damaged(f"evaluation {missing[0]!r} of the search's history is missing")
 
     def damaged(self, why: str) -> DamagedError:
         """An error that says that the store is damaged."""
         return DamagedError(
-            f"Expected a run's store but {self.path} is damaged ({why}); `nas resume RUN` puts it aside and goes on "
-            "from the last good copy, where there is one.",
+            f"Expected a run's store but {self.path} is damaged ({why}); `nas resume RUN` puts it aside and continues "
+            "from the last good copy if there is one.",
             why,
         )
 
@@ -220,7 +220,7 @@ def _create(path: Path) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return
-        except OSError:  # the disk has no links
+        except OSError:  # the file system has no hard links
             if not path.exists():
                 os.replace(temporary, path)
 

@@ -24,7 +24,7 @@ from nas.runs.torchrun import under_torchrun
 from nas.settings.schema import Settings
 
 R = TypeVar("R")
-REPORT_SECONDS = 0.3  # at least, between two reports of progress
+REPORT_SECONDS = 0.3  # the shortest time between two reports of progress
 
 
 class Watcher:
@@ -38,7 +38,7 @@ class Watcher:
 
 
 class Task(ABC, Generic[R]):
-    """Work of a stage that a worker process can do; it is sent there, so it holds little."""
+    """A part of a stage's work, for a worker process. It is sent there, so its attributes are small."""
 
     @abstractmethod
     def run(self, worker: Worker) -> R:
@@ -46,17 +46,17 @@ class Task(ABC, Generic[R]):
 
 
 class Worker(MetricSources):
-    """Does one task after the other with the settings of a run; every process makes its data and batch itself."""
+    """Does one task after the other with the settings of a run. Each process reads the data and draws the batch."""
 
     def __init__(self, settings: Settings, folder: Path | None = None, keep: bool = True) -> None:
         super().__init__(settings, folder, keep)
-        self.open_store: Callable[[], FactStore] | None = None  # of the run, if it has a folder
+        self.open_store: Callable[[], FactStore] | None = None  # opens the store of the run, if the run has a folder
         if folder is not None:
             self.open_store = partial(SqliteStore, folder / STORE)
-        self.tick: Callable[[], None] = lambda: None  # called after progress; only in the process that made this
+        self.tick: Callable[[], None] = lambda: None  # called after each report of progress; never pickled
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the data and batch, which another process makes itself."""
+        """Pickle without data and batch, which the other process reads and draws itself."""
         return type(self), (self.settings, self.folder), {"open_store": self.open_store}
 
     def __call__(self, task: Task[Any]) -> Any:
@@ -86,7 +86,7 @@ class RunContext:
         self.watcher = watcher
 
     def all(self, stage: Stage, tasks: Mapping[str, Task[R]]) -> dict[str, R]:
-        """The results of named tasks. Raises `NasError` after all of them if one failed; the other results are kept."""
+        """The results of named tasks. If one fails, the others are still finished; then `NasError` is raised."""
 
         def tick() -> None:
             stage.flush()

@@ -46,7 +46,10 @@ def cost(settings: Settings, methods: list[str], dataset: Dataset, speed: Speed)
 
 
 def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
-    """Passes of the evaluation of one network; with the libraries' work each costs about as much as in training."""
+    """How many passes the evaluation of one network takes.
+
+    One pass takes about as long as in training, including the overhead of the libraries that attack.
+    """
     survivors = SURVIVORS["adversarial" if adversarial(method) else "standard"]
     own = settings.eval
     total = min(own.checks_images, own.n_test) * survivors * check_passes(own, dataset.image_size)

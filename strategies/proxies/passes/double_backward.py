@@ -1,13 +1,13 @@
-"""Convolutions and batch normalisation that can be differentiated twice at the cost of the products they need.
+"""Convolutions and batch normalisation whose double backward computes only the products that it needs.
 
 torch's own double backward of batch normalisation is made of some thirty element-wise operations, and that of a
 convolution exchanges images and channels, for which there is no fast kernel on a CPU; together they take most of
 GraSP's time. Here a convolution's double backward is two convolutions and one ordinary backward.
 
 Both follow one pattern. A backward maps the gradient g of an output to gradients of the inputs. It is itself a
-function, of g and of the inputs, and the second backward gives its gradients: for cotangents u, v, ... of what the
-backward gave, those of the scalar S = ⟨u, first result⟩ + ⟨v, second result⟩ + ... The classes below say what S is, and
-how its gradients follow.
+function of g and of the inputs. Given cotangents u, v, ... of its results, the second backward gives the gradients of
+the scalar S = ⟨u, first result⟩ + ⟨v, second result⟩ + ... The classes below say what S is, and how its gradients
+follow.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from nas.search_spaces.nasbench201.operations import AveragePool
 
 
 class Products:
-    """Which gradients the backwards of convolutions compute: those to the images alone leave out the weight's."""
+    """Which gradients the backward of a convolution computes: those of the weights only if `to_weights` is true."""
 
     to_weights = True
 
 
 @contextmanager
 def double_backward(body: nn.Module) -> Iterator[Products]:
-    """For a while, `body` computes convolutions and normalisations (in train mode) with the functions of this module.
+    """During the block, `body` computes convolutions and normalisations (in train mode) with the functions below.
 
-    A module whose `forward` was replaced before (by a view of the network) keeps that one.
+    A module whose `forward` is already replaced (by a view of the network) keeps its replacement.
     """
     products = Products()
     changed: list[nn.Module] = []
@@ -68,7 +68,7 @@ def _convolve(layer: nn.Conv2d, products: Products, x: Tensor) -> Tensor:
 
 
 def _total(ones: Tensor, products: Products, x: Tensor) -> Tensor:
-    """What an average pooling does by a depthwise convolution with ones."""
+    """The sums that an average pooling divides, as a depthwise convolution with ones."""
     return _Convolution.apply(x, ones, ((1, 1), (1, 1), (1, 1), x.shape[1]), products)
 
 
@@ -150,7 +150,7 @@ class _BatchNorm(torch.autograd.Function):
 
 
 class _BatchNormBackward(torch.autograd.Function):
-    """The gradient to x of a normalisation, γr·P(g), and for a cotangent u its own gradients.
+    """The gradient of a normalisation with respect to x, γr·P(g), and for a cotangent u the gradients of that.
 
     Per channel: x̂ = (x - m(x))·r, r = 1/σ, m the mean over the n entries of batch and pixels, γ the scale;
     P(v) = v - m(v) - x̂·m(v·x̂). P is symmetric, so S = ⟨u, γr·P(g)⟩ = ⟨γr·P(u), g⟩ and
