@@ -124,7 +124,7 @@ def test_a_file_with_such_a_value_is_refused_until_its_line_is_taken_out(suffix:
     path = tmp_path / f"scores{suffix}"
     scored(path, Before(dead=True), ALIVE, DEAD)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="take out such lines") as caught:
+    with pytest.raises(InputError, match="remove such lines") as caught:
         scored(path, Before(dead=False), ALIVE, DEAD, NOTHING)
     assert DEAD in str(caught.value)
     assert path.read_bytes() == before

@@ -64,7 +64,7 @@ class SqliteStore(Store):
             self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
         if kind != (APPLICATION, FORMAT):
-            raise self.damaged("it does not begin with the header of a store of this version")
+            raise self.damaged("it has the header of another file or of another version")
 
     def close(self) -> None:
         self.connection.close()
