@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
-from nas.core.errors import InputError, NasError
-from nas.core.execution.executor import ExecutorSettings, executor_for
+from nas.core.errors import InputError
+from nas.core.execution.executor import ExecutorSettings, results_of
 from nas.core.seeds import derive
 from nas.core.statistics.ranks import kendall
 from nas.strategies.predictors import PREDICTORS
@@ -48,9 +50,8 @@ class Protocol:
 
 @dataclass(frozen=True)
 class FitJob:
-    """One fit for each of `targets`, and what it is for."""
+    """One fit for each of `targets`."""
 
-    part: str
     seed: int
     size: int | None = None  # labelled architectures; by default 80 % of all
     targets: tuple[str, ...] = ()  # all, unless some are named
@@ -134,24 +135,29 @@ def predict(
 
     Raises InputError if the model has no importances for a `study`, and NasError if a fit fails.
     """
-    how = how or ExecutorSettings(workers=1)
     if protocol.study and (len(data.names) < 2 or not hasattr(PREDICTORS.get(protocol.model), "importances")):
         raise InputError(
             f"Expected a model that tells importances, and two features, for --study but got {protocol.model} and "
             f"{len(data.names)}; --model forest tells them."
         )
     fits = Fits(data, targets, protocol.model)
-    jobs = [FitJob("splits", seed) for seed in protocol.seeds()]
+    splits = [FitJob(seed) for seed in protocol.seeds()]
     sizes = [size for size in CURVE if protocol.curves and size <= len(data.classes) // 2]
-    jobs += [FitJob("curves", protocol.seed + number, size) for size in sizes for number in range(CURVE_SEEDS)]
-    total = len(jobs) + (2 * len(targets) * len(protocol.seeds()) if protocol.study else 0)
-    scores = _done(fits, jobs, how, lambda count: tick(count, total))
-    of_splits = [one for job, one in zip(jobs, scores) if job.part == "splits"]
+    by_size = {size: [FitJob(protocol.seed + number, size) for number in range(CURVE_SEEDS)] for size in sizes}
+    jobs = [*splits, *chain(*by_size.values())]
+    total = len(jobs) + (2 * len(targets) * len(splits) if protocol.study else 0)
+
+    def scores_of(jobs: list[FitJob], before: int) -> dict[FitJob, _Scores]:
+        done = results_of(fits, jobs, how, "A prediction", lambda finished: tick(before + len(finished), total))
+        return {job: scores for job, (scores, _) in done.items()}
+
+    scores = scores_of(jobs, 0)
+    of_splits = [scores[job] for job in splits]
     importances = _importances(of_splits, data.names)
-    curves = {str(size): _averaged([one for job, one in zip(jobs, scores) if job.size == size]) for size in sizes}
+    curves = {str(size): _averaged([scores[job] for job in of_size]) for size, of_size in by_size.items()}
     tops = None
     if protocol.study:
-        tops = _without_and_alone(fits, protocol, importances, how, lambda count: tick(len(jobs) + count, total))
+        tops = _without_and_alone(data.names, protocol, importances, partial(scores_of, before=len(jobs)))
     return PredictionResult(
         n=len(data.classes),
         rows=data.rows,
@@ -168,48 +174,26 @@ def predict(
 
 
 def _without_and_alone(
-    fits: Fits,
+    names: Sequence[str],
     protocol: Protocol,
     importances: dict[str, dict[str, float]],
-    how: ExecutorSettings,
-    tick: Callable[[int], None],
+    scores_of: Callable[[list[FitJob]], dict[FitJob, _Scores]],
 ) -> dict[str, TopFeature]:
     """For each target, R² without its most important feature and with it alone."""
-    top_of = {
-        target: max(of_features, key=lambda name: of_features[name]) for target, of_features in importances.items()
-    }
-    jobs = [
-        job
-        for target, top in top_of.items()
-        for job in (
-            *(FitJob("without", seed, targets=(target,), without=top) for seed in protocol.seeds()),
-            *(FitJob("alone", seed, targets=(target,), alone=top) for seed in protocol.seeds()),
-        )
-    ]
-    scores = _done(fits, jobs, how, tick)
+    jobs: dict[str, tuple[str, list[FitJob], list[FitJob]]] = {}
+    for target, of_features in importances.items():
+        top = max(of_features, key=lambda name: of_features[name])
+        without = [FitJob(seed, targets=(target,), without=top) for seed in protocol.seeds()]
+        jobs[target] = top, without, [FitJob(seed, targets=(target,), alone=top) for seed in protocol.seeds()]
+    scores = scores_of([job for _, without, alone in jobs.values() for job in (*without, *alone)])
     tops = {}
-    for target, top in top_of.items():
-        without, alone = (
-            [one for job, one in zip(jobs, scores) if job.part == part and job.targets == (target,)]
-            for part in ("without", "alone")
-        )
-        others = _importances(without, [name for name in fits.data.names if name != top])[target]
+    for target, (top, *parts) in jobs.items():
+        of_others, of_top = ([scores[job] for job in part] for part in parts)
+        remaining = _importances(of_others, [name for name in names if name != top])[target]
         tops[target] = TopFeature(
-            top, *_averaged(without).spread("r2", target), others, *_averaged(alone).spread("r2", target)
+            top, *_averaged(of_others).spread("r2", target), remaining, *_averaged(of_top).spread("r2", target)
         )
     return tops
-
-
-def _done(fits: Fits, jobs: list[FitJob], how: ExecutorSettings, tick: Callable[[int], None]) -> list[_Scores]:
-    """The scores of all jobs, in their order."""
-    scores: dict[int, _Scores] = {}
-    with executor_for(fits, how, "cpu", len(jobs)) as executor:
-        for done in executor.map(enumerate(jobs)):
-            if done.result is None:
-                raise NasError(f"A prediction failed: {done.failure}")
-            scores[done.key] = done.result
-            tick(len(scores))
-    return [scores[number] for number in range(len(jobs))]
 
 
 def _averaged(scores: Sequence[_Scores]) -> Fit:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nas.core.errors import InputError, NasError
-from nas.core.execution.executor import ExecutorSettings, executor_for
-from nas.core.storage.base import TaskResult
+from nas.core.errors import InputError
+from nas.core.execution.executor import ExecutorSettings, results_of
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.table_search_result import (
     ObjectiveResult,
@@ -55,14 +54,8 @@ def table_search(
         for objective, name in pairs
         for start in range(0, settings.seeds, SEEDS_OF_A_JOB)
     ]
-    finished: dict[int, TaskResult[int, list[SearchTrace]]] = {}
-    with executor_for(runs, how or ExecutorSettings(workers=1), "cpu", len(jobs)) as executor:
-        for done in executor.map(enumerate(jobs)):
-            if done.failure is not None:
-                raise NasError(f"A search failed: {done.failure}")
-            finished[done.key] = done
-            tick(sum(len(jobs[index].seeds) for index in finished))
-    parts = {pair: [finished[index] for index, job in enumerate(jobs) if job[:2] == pair] for pair in pairs}
+    results = results_of(runs, jobs, how, "A search", lambda finished: tick(sum(len(job.seeds) for job in finished)))
+    parts = {pair: [results[job] for job in jobs if job[:2] == pair] for pair in pairs}
     objectives = {
         objective: ObjectiveResult({name: _summary(view, parts[objective, name]) for name in settings.strategies})
         for objective in settings.objectives
@@ -87,9 +80,9 @@ def _largest(fitness: np.ndarray) -> float:
     return volume
 
 
-def _summary(view: TableView, parts: list[TaskResult[int, list[SearchTrace]]]) -> StrategyResult:
-    """Over the seeds, in their order."""
-    traces = [trace for part in parts for trace in part.result or []]
+def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]]) -> StrategyResult:
+    """Over the seeds, in their order; the parts are traces, and the seconds that they took."""
+    traces = [trace for traces, _ in parts for trace in traces]
     best = [trace.best for trace in traces]
     regret = np.stack([trace.regret for trace in traces])  # (seeds, queries)
     low, high = np.percentile(regret, (25, 75), axis=0)
@@ -99,7 +92,7 @@ def _summary(view: TableView, parts: list[TaskResult[int, list[SearchTrace]]]) -
         Reached(median if math.isfinite(median) else None, float(np.isfinite(reached).mean())),
         regret.mean(axis=0).tolist(),
         Quartiles(low.tolist(), high.tolist()),
-        round(sum(part.seconds for part in parts), 3),
+        round(sum(seconds for _, seconds in parts), 3),
         {name: _spread(view.values[name][best]) for name in view.shown},
     )
 

@@ -78,7 +78,7 @@ def test_test_labels_are_not_looked_at(data: PredictionData, model: str, monkeyp
 
     monkeypatch.setitem(PREDICTORS.components, model, Watched)
     fits = Fits(data, TARGETS, model)
-    _, test = fits.split(FitJob("splits", 3))
+    _, test = fits.split(FitJob(3))
     shuffled = data.values.copy()
     shuffled[test] = np.random.default_rng(1).permutation(shuffled[test])
     first = predict(data, TARGETS, Protocol(model, "1", seed=3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -303,3 +303,24 @@ def executor_for(
     executor = Executor(function, workers, settings.threads, settings.retries, settings.deadline, pool)
     executor.capacity = capacity
     return executor
+
+
+def results_of(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    settings: ExecutorSettings | None,
+    task: str,
+    tick: Callable[[Collection[Item]], None],
+) -> dict[Item, tuple[Result, float]]:
+    """The result of each item and its seconds, by default from this process; `tick` is called with the finished items.
+
+    Raises NasError if an item fails; `task` names it in the message.
+    """
+    results: dict[Item, tuple[Result, float]] = {}
+    with executor_for(function, settings or ExecutorSettings(workers=1), "cpu", len(items)) as executor:
+        for done in executor.map(zip(items, items)):
+            if done.result is None:
+                raise NasError(f"{task} failed: {done.failure}")
+            results[done.key] = done.result, done.seconds
+            tick(results)
+    return results
