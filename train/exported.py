@@ -77,7 +77,10 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
 
 
 def read(path: Path) -> tuple[Network, TrainedNetwork]:
-    """The network of an exported folder or of a checkpoint, in eval mode, and its description."""
+    """The network of an exported folder or of a checkpoint, in eval mode, and its description.
+
+    Raises InputError if it cannot be read.
+    """
     return load_exported(path) if path.is_dir() else load_trained(path)
 
 

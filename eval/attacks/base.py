@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NORMS = ("Linf", "L2")
 ROUNDING = 1e-5  # of the distance, absolute and relative
-Options = dict[str, Any]  # keyword arguments of an attack, those of a library by whatever name they have there
+Options = dict[str, Any]  # keyword arguments of an attack; those of a library's attack have the library's names
 OWN = "robust-nas"  # provider of an attack: this project itself, not a library
 
 
@@ -26,14 +26,16 @@ class Attack(ABC):
 
     An evaluation makes one per radius and calls `perturb` once per stage and batch, in `stages` order, on images that
     the network still classifies correctly (`nas transfer` also on others). The network is in eval mode and its weights
-    need no gradient. Torch's global generators are seeded before each call with `seed`, and put back after it.
+    need no gradient. Torch's global generators are seeded before each call with `seed`, and restored after it.
+
+    Raises `InputError` if the attack is not defined for `norm`.
     """
 
     name: ClassVar[str]
     norms: ClassVar[tuple[str, ...]] = ("Linf",)
-    bounded: ClassVar[bool] = True  # False: looks for small perturbations, which outside the ball are no success
-    default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, sets the steps; None: it may not
-    needs_gradient: bool = True  # of the network in its pixels; False: the attack asks for logits alone
+    bounded: ClassVar[bool] = True  # False: it looks for the smallest perturbation, which may be outside the ball
+    default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, replaces it; None: no number may
+    needs_gradient: bool = True  # whether it needs gradients with respect to the image; False: it only needs logits
     reads: ClassVar[frozenset[str] | None] = None  # which of step_size and restarts it uses; None: both
     example: ClassVar[str | None] = None  # a name that works, where `name` is a pattern such as `library:NAME`
 
@@ -70,7 +72,7 @@ class Attack(ABC):
         """
 
     def provider(self, x: Tensor) -> str | None:
-        """The library that attacks images like `x`, if it is one of several and may change the numbers; else None."""
+        """The library that attacks images like `x`, if several could and their numbers may differ; else None."""
         return None
 
     def kept_as(self, key: str, x: Tensor) -> str:
@@ -86,7 +88,7 @@ class Attack(ABC):
         """Forward+backward passes of all stages for an image that survives them, for forecasts."""
 
     def walk(self) -> Walk | None:
-        """The number of steps and their size; `None` if it does not go in steps of a given size."""
+        """The number of steps and their size; `None` if the attack has no steps of a fixed size."""
         return None
 
     def admitted(self, x_adv: Tensor, x: Tensor) -> Tensor:

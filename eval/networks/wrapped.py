@@ -20,7 +20,7 @@ CHANNELS = 3  # of every image here
 class Normalized(nn.Module):
     """`network((x - mean) / std)`: x is (B, 3, H, W) in [0, 1], mean and std are per channel.
 
-    Normalised in float32, or better where x is; the network gets its images in the type of x.
+    It computes in float32, or in the type of x if that is more exact; the network gets images in the type of x.
     """
 
     mean: Tensor
@@ -40,8 +40,8 @@ class Normalized(nn.Module):
 class Normalisation:
     """The normalisation of images in [0, 1] for a network from elsewhere; `by` says whose constants are used.
 
-    In a request `by` is None (the default: the library's constants if there is a library), `library`, `settings` or
-    `none`; once it is used it is the library's name, `settings` or `none`.
+    In a request, `by` is None (the default: the library's constants if there is a library), `library`, `settings` or
+    `none`. In what `load_model` returns, it is the name of the library, `settings` or `none`.
     """
 
     by: str | None = None
@@ -60,15 +60,16 @@ class Normalisation:
 class NetworkOptions(Section):
     """How a network from elsewhere is made and which images it takes."""
 
-    model_options: list[str] = field(default_factory=list)  # key=value for the maker of a network that is not ours
-    normalise: str | None = None  # library or none, for such a network; by default its library's if it has one
-    mean: list[float] = field(default_factory=list)  # or by these, of images in [0, 1]: one or one per channel
+    model_options: list[str] = field(default_factory=list)  # key=value, for the function that makes such a network
+    normalise: str | None = None  # by constants of its library, or none; by default library if it has constants
+    mean: list[float] = field(default_factory=list)  # own constants of images in [0, 1]: one, or one for each channel
     std: list[float] = field(default_factory=list)
 
     def check(self) -> None:
+        """Raises InputError if a value is impossible, or two ways to normalise are named."""
         super().check()
         if self.normalise not in (None, *WAYS):
-            raise InputError(f"Expected eval.normalise of {', '.join(WAYS)} but got {self.normalise!r}.")
+            raise InputError(f"Expected eval.normalise={' or '.join(WAYS)} but got {self.normalise!r}.")
         if not self.mean and not self.std:
             return
         if self.normalise is not None:

@@ -34,7 +34,7 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str, others: bool = False) -> Constraint:
-        """The constraint written as `text`, with `others` also one on a column of tables.
+        """The constraint written as `text`; with `others`, its quantity may also be a column of tables.
 
         Raises InputError for any other text.
         """
@@ -65,8 +65,8 @@ class Constraint:
 class Constraints:
     """All constraints of a search. Weights and MACs are those of the network that would be trained.
 
-    `quantity` gives any other quantity by name, as a function of the architecture's string. Size is checked first,
-    measured latency last. Raises InputError for a quantity that is not available.
+    `quantity(name)` is a function from the string of an architecture to any other quantity. Size is checked first,
+    measured latency last. Raises InputError if a quantity is not available or a text is no constraint.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Constraints:
                 self._others[one.quantity] = quantity(one.quantity)
 
     def allow(self, arch: Any) -> bool:
-        """Whether all constraints hold; a constraint does not if the architecture has no value of its quantity."""
+        """Whether all constraints hold. A constraint does not hold if the architecture has no value of its quantity."""
         return all(self._holds(one, arch) for one in self.parts)
 
     def allow_unmeasured(self, arch: Any) -> bool:
-        """The same without the constraints on what has to be measured: latency on this machine."""
+        """Whether all constraints hold that need no measurement: all but those on latency on this machine."""
         return all(self._holds(one, arch) for one in self.parts if one.quantity != LATENCY)
 
     @property
@@ -112,5 +112,6 @@ class Constraints:
 
     def unsatisfied(self, draws: int) -> InputError:
         return InputError(
-            f"Expected an architecture that satisfies {self} but {draws} proposals had none; loosen search.constraints."
+            f"Expected an architecture that satisfies {self} but none of {draws} proposals did; loosen "
+            "search.constraints."
         )

@@ -49,7 +49,7 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
         )
     place = header.index(column)
     texts, values = [], []
-    lines: dict[str, int] = {}  # the first of each architecture
+    lines: dict[str, int] = {}  # number of the first line of each architecture
     for number, row in table.items():
         try:
             text = str(space.parse(row[header.index(where)]))
@@ -100,8 +100,8 @@ def _number(text: str) -> float | None:
 def split(labels: Labels, space: SearchSpace, count: int, held_out: int | None, seed: int) -> tuple[Labels, Labels]:
     """`count` labelled architectures to search with, and `held_out` (None: all) of the others to report on.
 
-    Drawn by the seed. No architecture of the second is isomorphic to one of the first. Raises InputError if there are
-    too few labels, or all accuracies of the first are equal.
+    Both are drawn by the seed. No architecture to report on is isomorphic to one to search with. Raises InputError if a
+    number is impossible, there are too few labels, or all accuracies to search with are equal.
     """
     if count < 3:
         raise InputError(f"Expected --count of at least 3 architectures to rank but got {count}.")
@@ -113,7 +113,7 @@ def split(labels: Labels, space: SearchSpace, count: int, held_out: int | None, 
     Random(derive(seed, "dps labels")).shuffle(shuffled)
     seen = shuffled[:count]
     if len({accuracy for _, accuracy in seen}) == 1:
-        raise InputError(f"Expected different accuracies to rank but all {count} are {seen[0][1]}; take more, --count.")
+        raise InputError(f"Expected different accuracies to rank but all {count} are {seen[0][1]}; raise --count.")
     classes = {space.canonical(space.parse(text)) for text, _ in seen}
     unseen = [(text, value) for text, value in shuffled[count:] if space.canonical(space.parse(text)) not in classes]
     return seen, unseen[:held_out]

@@ -77,12 +77,12 @@ class Landscape(Record):
     loss: list[list[float | None]]
     accuracy: list[list[float]]
     examples: list[list[list[float | None]]]
-    non_finite: Count = NOT_COUNTED  # images that have other logits at some point
+    non_finite: Count = NOT_COUNTED  # images whose logits are not finite at some point
 
 
 @dataclass(frozen=True)
 class Measures(Record):
-    """Everything that was measured besides accuracies; in JSON it is in `order`, as the user asked for it."""
+    """Everything that was measured besides accuracies. In JSON, it stands in the `order` in which the user named it."""
 
     calibration: Calibration | None = None
     hessian: Spread | None = None  # largest eigenvalue, nats per squared unit

@@ -38,7 +38,7 @@ def is_suite_zero(text: str) -> bool:
 def parse(path: Path, text: str, dataset: str | None) -> ArrayTable:
     """One column per proxy, NaN where it has no number; `val_accuracy` can be read but is not among `names()`.
 
-    Only the part of `dataset` is decoded. Raises InputError for a damaged file, and without a data set of the file.
+    Only the part of `dataset` is decoded. Raises InputError if the file is damaged, or `dataset` is None or not in it.
     """
     entries = _part(path, text, dataset)
     architectures: list[str] = []
@@ -72,7 +72,7 @@ def _cell(path: Path, codes: str) -> str:
 
 
 def _part(path: Path, text: str, dataset: str | None) -> Json:
-    """Operation codes → proxy → number of one data set."""
+    """The scores of one data set: operation codes → proxy → number."""
     match = re.search(rf'"{re.escape(dataset)}"\s*:\s*(?=\{{)', text, re.IGNORECASE) if dataset is not None else None
     if match is not None:
         try:
@@ -81,11 +81,11 @@ def _part(path: Path, text: str, dataset: str | None) -> Json:
             raise ORIGIN.damaged(path, f"it is not JSON ({error})") from error
     known = ORIGIN.json(path, text)
     if dataset is None:
-        raise InputError(f"Expected a dataset for {path}; say which one, there are {', '.join(known)}.")
+        raise InputError(f"Expected a data set to read from {path} but got none; name one of {', '.join(known)}.")
     ORIGIN.dataset(dataset, known, path)
     raise ORIGIN.damaged(path, f"{dataset} has no scores")
 
 
 def _unwrapped(entry: Json) -> Any:
-    """{"score": number, "time": seconds} as the number: a tenth of the memory."""
+    """{"score": number, "time": seconds} as the number, which takes a tenth of the memory."""
     return entry.get("score", entry)

@@ -6,7 +6,7 @@ from nas.search_spaces.darts.genotype import NODES, Edges, Genotype, pair, reduc
 
 
 def inputs_used(edges: Edges) -> frozenset[int]:
-    """The inputs of a cell, of its two, that its output depends on: those with a path to an intermediate node.
+    """Those of the two inputs of a cell on which its output depends: they have a path to an intermediate node.
 
     All four nodes are part of the output, so a path to any of them is enough.
     """

@@ -1,4 +1,4 @@
-"""The contract of a predictor: from features of architectures to what a metric of theirs will be."""
+"""The contract of a predictor, which predicts a metric of architectures from their features."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Predictor(ABC):
 
     Lifetime: made with a seed, fitted once or again (a fit forgets the one before), then asked any number of times.
     Scale-free: features and targets come in whatever units they have, and a predictor standardises as it needs. A
-    pure function of (seed, options, data): no global generator is read or moved. `InputError` where the data are not
-    finite (or their variance is not), do not fit together or are empty.
+    pure function of (seed, options, data): no global generator is read or changed. `fit` and `predict` raise
+    `InputError` if data are empty, not finite (or their variance is not), or do not fit together.
 
     `Options` is a dataclass of the settings with their defaults (and an optional `check()`).
     """
@@ -37,8 +37,8 @@ class Predictor(ABC):
     def __init__(self, seed: int = 0, options: Any = None) -> None:
         self.seed = seed
         self.options = options if options is not None else self.Options()
-        self._columns: int | None = None  # of the features fitted to
-        self._single = True  # targets were (n,), not (n, t)
+        self._columns: int | None = None  # number of features in `fit`
+        self._single = True  # whether the targets in `fit` were (n,), not (n, t)
 
     @abstractmethod
     def fit(self, features: np.ndarray, targets: np.ndarray) -> Self:
@@ -67,7 +67,7 @@ class Predictor(ABC):
         for name, values in (("features", x), ("targets", y)):
             with np.errstate(over="ignore", invalid="ignore"):
                 spread = np.isfinite(values.var(axis=0)).all()
-            if not spread:  # by which they are divided: all would be 0
+            if not spread:  # dividing by it would make all values 0
                 raise InputError(
                     f"Expected {name} with a finite variance but got values up to {np.abs(values).max():.3g}; give "
                     "them in larger units."
@@ -76,21 +76,21 @@ class Predictor(ABC):
         return x, y.reshape(len(x), -1)
 
     def _known(self, features: np.ndarray) -> np.ndarray:
-        """Features to predict for, as float64 (m, d) of the width fitted to."""
+        """Features to predict for, as float64 (m, d) with as many columns as in `fit`."""
         if self._columns is None:
             raise InputError(f"Expected a fitted predictor but {self.name} was not; call fit before predict.")
         x = _matrix(features)
         if x.shape[1] != self._columns:
             raise InputError(
-                f"Expected {self._columns} features, as many as fitted to, but got {x.shape[1]}; describe both in the "
-                "same way."
+                f"Expected {self._columns} features, as in fit, but got {x.shape[1]}; describe all architectures in "
+                "the same way."
             )
         return x
 
     def _shaped(self, mean: np.ndarray, sd: np.ndarray) -> Prediction:
-        """A prediction in the shape of the targets from (m, t) arrays; `NasError` where it is not finite.
+        """A prediction in the shape of the targets, from (m, t) arrays.
 
-        What is ranked by NaN stands in the order in which it came.
+        Raises `NasError` if it is not finite: sorting by NaN would silently leave architectures in their old order.
         """
         if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
             raise NasError(

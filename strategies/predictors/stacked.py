@@ -1,4 +1,4 @@
-"""The project's own predictor: a Gaussian process and extra trees, mixed as the training data say."""
+"""The project's own predictor: a Gaussian process and extra trees, with weights found from the training data."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class StackedOptions:
     trees: int = 200
 
     def check(self) -> None:
+        """Raises InputError if there is no tree."""
         if self.trees < 1:
             raise InputError(f"Expected trees >= 1 but got {self.trees}; the default is 200.")
 
@@ -31,15 +32,15 @@ class StackedOptions:
 class StackedPredictor(Predictor):
     """w·kernel + (1 - w)·extra trees, for each target the w in [0, 1] of least squared error in cross-validation.
 
-    Only the training data are looked at: the kernel's errors are those of leaving out one (in closed form), the trees'
-    those of the trees that did not see an architecture (out of bag). With p, q these predictions of the targets y,
-    w = Σ(y - q)(p - q) / Σ(p - q)², without the one in a hundred where a prediction is farthest off (untrainable cells
-    are like no others, and would decide alone). sd is that of the mixture.
+    Only the training data are used. The kernel predicts each architecture from all others (in closed form), the trees
+    predict it by those trees that did not see it (out of bag). With p, q these predictions of the targets y,
+    w = Σ(y - q)(p - q) / Σ(p - q)², without the 1 % of architectures that have the largest errors (cells that cannot be
+    trained are unlike all others and would decide alone). sd is that of the mixture.
     """
 
     name: ClassVar[str] = "auto"
     Options: ClassVar[type] = StackedOptions
-    together: ClassVar[bool] = True  # one fit to all targets; each is predicted better for it
+    together: ClassVar[bool] = True  # one fit to all targets, because that predicts each of them better
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:
         super().__init__(seed, options)

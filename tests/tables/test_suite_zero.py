@@ -96,7 +96,7 @@ def test_the_published_scores_in_this_layout_read_back(data_dir: Path, tmp_path:
 
 def test_a_data_set_is_needed(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL)
-    with pytest.raises(InputError, match=r"zc_nasbench201\.json; say which one, there are cifar10, ImageNet16-120"):
+    with pytest.raises(InputError, match=r"zc_nasbench201\.json but got none; name one of cifar10, ImageNet16-120"):
         read_scores(path)
     with pytest.raises(InputError, match=r"'cifar1' in .*zc_nasbench201\.json .*did you mean 'cifar10'.*NASLib"):
         read_scores(path, "cifar1")

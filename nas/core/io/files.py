@@ -61,7 +61,10 @@ def read_text(path: Path) -> str:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    """The same, opened for reading line by line, with unchanged line ends, as `csv` expects."""
+    """A user's text file, opened for reading line by line, with unchanged line ends, as `csv` expects.
+
+    Raises the same errors as `read_text`.
+    """
     with path.open("rb") as file:
         check_encoding(file.peek(4), str(path))
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
@@ -99,7 +102,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], Any], previous: Path | 
 
 
 def _link(path: Path, previous: Path) -> None:
-    """Link the file to `previous` too; if the disk has no links, move it there."""
+    """Link the file to `previous` too; if the file system has no hard links, move it there."""
     linked = previous.with_name(f".{previous.name}.link")
     linked.unlink(missing_ok=True)  # left by a process that was killed here
     try:
@@ -118,10 +121,12 @@ def _umask() -> int:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically. Raises `InputError` if the file cannot be written."""
     write_text(path, _json_text(value))
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, atomically. Raises `InputError` if the file cannot be written."""
     write_atomic(path, lambda file: file.write(text.encode()))
 
 
@@ -135,7 +140,8 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 def put_aside(path: Path, *companions: Path) -> Path:
     """Rename a damaged file to the next free NAME.damaged-N.SUFFIX beside it; returns the new path.
 
-    Those of `companions` that exist are renamed first and get the same number.
+    Those of `companions` that exist are renamed first and get the same number. Raises `InputError` if the folder cannot
+    be written.
     """
 
     def moved(file: Path) -> Path:
@@ -162,7 +168,10 @@ def sha256_of(path: Path) -> str:
 
 
 def write_with_checksum(path: Path, value: Any) -> None:
-    """`write_json`, and beside the file NAME.sha256 in the format of `sha256sum -c`."""
+    """Write a value as JSON, and its checksum beside it as NAME.sha256, in the format of `sha256sum -c`.
+
+    Raises `InputError` if a file cannot be written.
+    """
     text = _json_text(value)
     write_text(_checksum_file(path), f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
     write_text(path, text)

@@ -13,7 +13,7 @@ MAX_FILES = 100_000
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int) -> None:
-    """Write the files of a (compressed) tar archive into `folder`, at most `max_bytes` bytes.
+    """Write the files of a (compressed) tar archive into `folder`: at most `MAX_FILES` files of `max_bytes` in all.
 
     Raises `InputError` for names that lead out of the folder (absolute, or with ..), for links, devices and pipes, and
     for an archive that is too large or damaged; files written before the error stay. Modes and owners are ignored.
@@ -32,7 +32,8 @@ def unpack(archive: Path, folder: Path, max_bytes: int) -> None:
                 written += member.size
                 if written > max_bytes or number >= MAX_FILES:
                     raise InputError(
-                        f"Expected at most {max_bytes:,} bytes in {archive} but it has more; fetch it again."
+                        f"Expected at most {max_bytes:,} bytes and {MAX_FILES:,} files in {archive} but it has more; "
+                        "fetch it again."
                     )
                 target = folder / name
                 if member.isdir():

@@ -17,14 +17,14 @@ from nas.results import WORST_CASE, Curve, EvalResult
 
 Numbered = list[tuple[int, Checkpoint]]
 Sweeps = list[tuple[EvalResult, Curve, Identity]]
-HRS_LINES = (0.2, 0.4, 0.6, 0.8)  # curves of equal score
-HRS_POINTS = 100  # of such a line
+HRS_LINES = (0.2, 0.4, 0.6, 0.8)  # scores; for each, a line joins the points that have it
+HRS_POINTS = 100  # points of such a line
 
 
 def judged_by(entries: list[EvalResult]) -> str | None:
-    """The metric for the robust accuracy of all these evaluations: the worst case if it is of the same attacks in all.
+    """The metric by which these evaluations are compared: the worst case if all used the same attacks.
 
-    Otherwise the attack that leaves the least accuracy on average, of those that all have; None if there is none.
+    Otherwise it is the strongest attack on average among those that all used; None if they have no attack in common.
     """
     first, *others = [sorted(entry.worst_case.attacks) for entry in entries]
     if all(one == first for one in others):
