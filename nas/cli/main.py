@@ -29,18 +29,19 @@ def main() -> NoReturn:
 def run_command(arguments: list[str]) -> int:
     """Run a command and return its exit code.
 
-    0: finished; 2: an error that the user can correct; 1: a stage failed; 128 + N: stopped by signal N, so that the
-    run can be resumed: 130 (SIGINT), 143 (SIGTERM), 138 (SIGUSR1).
+    0: finished; 2: an error that the user can correct; 1: a stage failed; 128 + N: stopped by signal N, so that a run,
+    if there is one, can be resumed: 130 (SIGINT), 143 (SIGTERM), 138 (SIGUSR1).
     """
     try:
         code = app([with_home(word) for word in arguments], standalone_mode=False)
     except NasError as error:
         code = _print_error(str(error), error.exit_code)
     except KeyboardInterrupt:
-        code = _print_error("interrupted; a run continues with `nas resume RUN`.", 130)
+        code = _print_error("interrupted; `nas resume` continues a run, if one was begun.", 130)
     except Terminated as error:
         name = signal.Signals(error.number).name
-        code = _print_error(f"stopped by {name}; the run continues with `nas resume {error.run}`.", 128 + error.number)
+        hint = "" if error.run is None else f"; the run continues with `nas resume {error.run}`"
+        code = _print_error(f"stopped by {name}{hint}.", 128 + error.number)
     except BrokenPipeError:
         code = 1
     except OSError as error:
@@ -58,7 +59,7 @@ def run_command(arguments: list[str]) -> int:
         elif hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
             code = _print_error(f"{error.format_message()} See `nas --help`.", 2)
         elif type(error).__name__ == "Abort":
-            code = _print_error("interrupted; a run continues with `nas resume RUN`.", 130)
+            code = _print_error("interrupted; `nas resume` continues a run, if one was begun.", 130)
         else:
             traceback.print_exc()
             code = 1

@@ -50,10 +50,10 @@ class Interrupted(NasError):
 class Terminated(BaseException):
     """A signal asked the process to end; as an exception it lets the current work clean up.
 
-    `run` is the folder of the stopped run, as the user would write it.
+    `run` is the folder of the stopped run, as the user would write it; None if the command has no run.
     """
 
-    def __init__(self, number: int, run: str = "RUN") -> None:
+    def __init__(self, number: int, run: str | None = None) -> None:
         super().__init__(number)
         self.number = number
         self.run = run

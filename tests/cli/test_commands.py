@@ -11,6 +11,7 @@ from commands import nas, nas_json
 
 from nas import __version__
 from nas.cli.main import run_command
+from nas.core.errors import Terminated
 from nas.search_spaces import SPACES, NASBench201
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -160,3 +161,18 @@ def test_the_versions(capfd: pytest.CaptureFixture[str]) -> None:
 def test_nas_alone_prints_its_help(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command([]) in (0, 2)
     assert "Commands:" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("run", "line"),
+    [(None, "stopped by SIGTERM."), ("runs/a", "stopped by SIGTERM; the run continues with `nas resume runs/a`.")],
+)
+def test_only_a_command_with_a_run_can_be_resumed(
+    run: str | None, line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise Terminated(15, run)
+
+    monkeypatch.setattr("nas.cli.main.app", stop)
+    assert run_command(["tables"]) == 143
+    assert capfd.readouterr().err == f"nas: {line}\n"

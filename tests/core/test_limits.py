@@ -79,7 +79,7 @@ def test_a_message_is_one_printable_line() -> None:
 def test_errors_end_a_command_with_their_code() -> None:
     assert (NasError.exit_code, InputError.exit_code, ResourceError.exit_code) == (1, 2, 1)
     assert not issubclass(Terminated, Exception)
-    assert (Terminated(15).number, Terminated(15).run, Terminated(2, "runs/a").run) == (15, "RUN", "runs/a")
+    assert (Terminated(15).number, Terminated(15).run, Terminated(2, "runs/a").run) == (15, None, "runs/a")
 
 
 def test_a_reason_of_more_than_500_characters_is_shortened() -> None:

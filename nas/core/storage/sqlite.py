@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -159,8 +160,9 @@ class SqliteStore(Store):
     def damaged(self, why: str) -> DamagedError:
         """An error that says that the store is damaged."""
         return DamagedError(
-            f"Expected a run's store but {self.path} is damaged ({why}); `nas resume RUN` puts it aside and continues "
-            "from the last good copy if there is one.",
+            f"Expected a run's store but {self.path} is damaged ({why}); `nas resume "
+            f"{shlex.quote(str(self.path.parent))}` puts it aside and continues from the last good copy if there is "
+            "one.",
             why,
         )
 

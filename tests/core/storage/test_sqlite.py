@@ -225,6 +225,7 @@ def test_damage_is_told_with_the_file(path: Path, damage: str) -> None:
     with pytest.raises(InputError, match="damaged") as caught:
         read()
     assert str(path) in str(caught.value)
+    assert f"`nas resume {path.parent}`" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
