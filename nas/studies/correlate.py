@@ -36,6 +36,11 @@ class Correlation(Record):
     high: float | None
     kendall: float | None
 
+    @property
+    def contains_zero(self) -> bool:
+        """Whether the interval of rho contains 0, so that there may be no correlation."""
+        return self.low is not None and self.high is not None and self.low <= 0 <= self.high
+
 
 @dataclass(frozen=True)
 class ProxyCorrelation(Correlation):

@@ -20,9 +20,10 @@ from result_factory import BEST, RANDOM
 
 from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
+from nas.core.goal import Goal
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
-from nas.report.figures import cells
+from nas.report.figures import cells, curves
 from nas.report.run_data import RunData, read_run_data
 from nas.report.wording import duration, percent, points, probability, radius
 from nas.results import EvalResult, RunResult
@@ -30,6 +31,7 @@ from nas.runs import run_folder
 from nas.runs.differences import differences
 from nas.runs.run_files import STORE
 from nas.search_spaces import SPACES
+from nas.searches.loop import Step
 from nas.settings import command_line, schema
 
 N = 60
@@ -238,6 +240,13 @@ def test_the_report_can_be_written_inside_the_run(make: Make) -> None:
     folder = make()
     with run_folder.reopen(folder):
         assert write_report(folder, result()).exists()
+
+
+def test_a_logarithmic_axis_has_plain_numbers() -> None:
+    steps = [Step(number, "a", value, value, None) for number, value in enumerate((2.0, 30.0, 5000.0), start=1)]
+    drawn = curves.search(steps, Goal("synflow", True), False)
+    assert "$" not in drawn
+    assert ">1000<" in drawn
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

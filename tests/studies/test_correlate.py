@@ -124,6 +124,18 @@ def test_a_ranking_by_size_alone_is_warned_of(result: Correlations) -> None:
     assert not result.proxies["nothing"]["clean"].explained_by_size, "nothing is there to be explained"
 
 
+def test_a_heat_map_puts_in_brackets_what_the_table_puts_in_brackets() -> None:
+    """The weakest cells do not look like the soundest ones."""
+    cells = {"weak": (-0.1, 0.1, -0.3, 0.3), "sized": (0.2, 0.4, -0.1, 0.1), "sound": (0.2, 0.4, 0.1, 0.3)}
+    found = {name: {"clean": ProxyCorrelation(0.3, low, high, 0.2, 0.0, *partial)} for name, (low, high, *partial) in
+             cells.items()}  # fmt: skip
+    rho: dict[str, float | None] = dict.fromkeys(found, 0.1)
+    result = Correlations(9, False, 9, {}, {}, ["clean"], found, {}, rho, [], [], {}, [])
+    text = heat_map(result, "cifar10", ".svg").decode()
+    assert [text.count(f">{number}<") for number in ("(.20)", ".20\u2020", ".20")] == [1, 1, 1]
+    assert "In brackets: the uncorrected 95 % interval of Spearman" in text
+
+
 @pytest.mark.parametrize(
     ("cell", "explained"),
     [
@@ -326,7 +338,7 @@ def test_heat_maps(result: Correlations, kind: str, start: bytes) -> None:
         for words in ("noisy_size", "only_size \u2248 size", "clean", "cifar10", "400 classes"):
             assert words in text
         tau = result.proxies["noisy_size"]["clean"].kendall
-        assert f"({tau:.2f})".replace("0.", ".") in text
+        assert f"{tau:.2f}\u2020".replace("0.", ".") in text
 
 
 def test_every_registered_proxy_has_a_direction() -> None:

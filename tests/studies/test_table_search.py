@@ -22,7 +22,7 @@ from nas.search_spaces import NASBench201
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.plots.regret import regret_curves
 from nas.studies.table_search import table_search
-from nas.studies.table_search_result import Spread, TableSearchResult, csv_rows
+from nas.studies.table_search_result import ObjectiveResult, Quartiles, Spread, TableSearchResult, csv_rows
 from nas.studies.table_search_runs import SearchRuns, scaled
 from nas.studies.table_search_settings import TableSearchSettings, strategy_options
 from nas.studies.table_view import table_view
@@ -272,6 +272,17 @@ def test_csv_and_picture(tables: Collection) -> None:
     for word in ("tiny", "random", "queries", "percentage points", "units of the column"):
         assert word in text
     assert text == regret_curves(shown, ".svg").decode()
+
+
+def test_an_axis_within_one_decade_has_plain_numbers(tables: Collection) -> None:
+    """Where no power of ten lies on an axis its small ticks are labelled, and not as formulas."""
+    result = table_search(tables, compared(objectives=["clean"], seeds=4))
+    narrow = replace(result.strategies["random"], regret=[0.6 - 0.03 * at for at in range(result.queries)])
+    narrow = replace(narrow, regret_quartiles=Quartiles(narrow.regret, narrow.regret))
+    objectives = {"clean": ObjectiveResult({"random": narrow})}
+    text = regret_curves(replace(result, dataset="tiny", objectives=objectives), ".svg").decode()
+    assert "$" not in text
+    assert ">20<" in text
 
 
 def test_what_a_feature_of_the_table_lacks_is_not_asked_by_a_predictor(

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.core.goal import Goal
 from nas.core.statistics.intervals import wilson
+from nas.report.figures.log_axis import log_axis
 from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius
@@ -153,7 +154,7 @@ def search(rows: list[Step], goal: Goal, exhausted: bool) -> Markup:
             )
         label = goal.name
         if values and min(values) > 0 and max(values) > LOG_VALUES * min(values):
-            axes.set_yscale("log")
+            log_axis(axes, "y")
         elif power := _power(values):
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.4g}"))
             label += f" / 10{str(power).translate(SUPERSCRIPTS)}"

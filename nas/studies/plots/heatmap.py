@@ -38,7 +38,8 @@ class _Column(NamedTuple):
 def heat_map(result: Correlations, dataset: str, kind: str) -> bytes:
     """The heat map of correlations, as a file of this kind: a row per proxy, a column per accuracy; blue is positive.
 
-    Proxies are in the order of their mean tau. Brackets mean that the size of the networks may explain the ranking.
+    Proxies are in the order of their mean tau. As in the table for the terminal, brackets mean that the interval of
+    Spearman's rho contains 0. A dagger means that the size of the networks may explain the ranking.
     """
     return picture_file(lambda: _figure(result, dataset), kind, "tau")
 
@@ -52,7 +53,7 @@ def _figure(result: Correlations, dataset: str) -> Figure:
     cells_wide = len(columns) + FAMILY_GAP * (len(families) - 1)
     labels = [_row(name, result.rho_with_params[name]) for name in names]
     left, right, top = 0.3 + 0.085 * max(map(len, labels)), 0.25, 1.15
-    bottom = 0.75 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
+    bottom = 0.95 + (0.045 * max(len(column.label) for column in columns) if slanted else 0.0)
     width, height = max(left + cells_wide * CELL_WIDTH + right, MIN_WIDTH), top + len(names) * CELL_HEIGHT + bottom
 
     figure = Figure(figsize=(width, height))
@@ -83,7 +84,10 @@ def _figure(result: Correlations, dataset: str) -> Figure:
     title = f"Kendall's \u03c4 of zero-cost proxies with accuracy, {dataset}"
     figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
     figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
-    note = "in brackets: size may explain it; given the number of weights its interval (uncorrected) reaches 0"
+    note = (
+        "In brackets: the uncorrected 95 % interval of Spearman's \u03c1 contains 0.\n\u2020: it does not, but given "
+        "the number of weights it does or has the other sign: size may explain it."
+    )
     figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
     return figure
 
@@ -128,7 +132,7 @@ def _number(cell: ProxyCorrelation) -> str:
         return "\u2013"
     text = f"{cell.kendall:.2f}".replace("0.", ".", 1).replace("-", "\u2212")
     text = ".00" if text == "\u2212.00" else text
-    return f"({text})" if cell.explained_by_size else text
+    return f"({text})" if cell.contains_zero else f"{text}\u2020" if cell.explained_by_size else text
 
 
 def _colour(cell: ProxyCorrelation) -> Any:

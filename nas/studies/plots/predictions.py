@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nas.core.errors import InputError
+from nas.report.figures.log_axis import log_axis
 from nas.report.palette import BLUE, GREEN, HATCHES, INK, SOFT, STUDY_GRID, VERMILION, series
 from nas.report.wording import metric
 from nas.studies.plots.drawing import picture_file, plain_axes
@@ -107,7 +108,7 @@ def _curves(result: PredictionResult, curves: dict[str, Fit]) -> Figure:
             look = series(number)
             axes.plot(sizes, mean, **look, label=_label(target))
             axes.fill_between(sizes, mean - sd, mean + sd, color=look["color"], alpha=0.13, linewidth=0)
-        axes.set_xscale("log")
+        log_axis(axes, "x")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
         axes.set_ylim(0, 1)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
+from nas.report.figures.log_axis import log_axis
 from nas.report.palette import INK, SOFT, STUDY_GRID, series
 from nas.studies.plots.drawing import picture_file
 from nas.studies.table_search_result import StrategyResult, TableSearchResult
@@ -64,13 +64,10 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
         mean = means[number]
         marked = 0.03 * (number % 4), MARKER_GAP  # where the markers begin, not where those of a neighbour do
         axes.plot(queries, np.where(mean > 0, mean, np.nan), **look, lw=1.8, markevery=marked, label=name)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    log_axis(axes, "x")
+    log_axis(axes, "y")
     axes.set_xlim(1, max(result.queries, 2))
     axes.set_ylim(bottom=floor)
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_major_formatter(plain)
-    axes.yaxis.set_major_formatter(plain)
     unit = (
         "% of the Pareto front's hypervolume" if several else "percentage points" if points else "units of the column"
     )
