@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nas.runs.stages.forecast import Cost
     from nas.settings.schema import Settings
 
+PRINTED_REASONS = 3  # of failed evaluations that the text of a search names
+
 
 class Search(RunCommand):
     """Search only: print the best architectures; `nas train RUN` trains them.
@@ -70,7 +72,7 @@ class Search(RunCommand):
             failed = f", {result.failed} of them without a value" if result.failed else ""
             note = " (no further class found that satisfies the constraints)" if result.exhausted else ""
             lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
-            lines += [f"why: nas report {shlex.quote(str(folder))}"] if failed else []
+            lines += _reasons(folder) if failed else []
         return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
 
 
@@ -87,3 +89,19 @@ def _percentile_ranks(columns: dict[str, PercentileRank]) -> list[str]:
         "the first architecture in the tables (in brackets: percentage of all classes that are worse, equal ones "
         f"counting half): {', '.join(texts)}"
     ]
+
+
+def _reasons(folder: Path) -> list[str]:
+    """Why evaluations of a search failed: the most frequent reasons with their counts, from the store of the run."""
+    from nas.core.storage.sqlite import SqliteStore
+    from nas.runs.run_files import STORE
+    from nas.searches.loop import failures
+
+    if not (folder / STORE).exists():
+        return []
+    with SqliteStore(folder / STORE) as store:
+        counted = sorted(failures(store).items(), key=lambda item: -item[1])
+    lines = [f"why: {count:,}× {reason}" for reason, count in counted[:PRINTED_REASONS]]
+    more = len(counted) - PRINTED_REASONS
+    page = f"{more} more reasons are on the page of nas report {shlex.quote(str(folder))}"
+    return [*lines, page] if more > 0 else lines

@@ -1,0 +1,36 @@
+"""The text of a search says why evaluations failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from result_factory import searched
+
+from nas.commands.search import PRINTED_REASONS, Search
+from nas.core.storage.base import TaskResult
+from nas.core.storage.sqlite import SqliteStore
+from nas.runs.run_files import STORE
+
+
+def _fill(folder: Path, reasons: list[str]) -> list[str]:
+    with SqliteStore(folder / STORE) as store, store.transaction():
+        for number, reason in enumerate(reasons):
+            store.record(TaskResult(f"key-{number}", None, reason, 0.0))
+            store.append_history(f"key-{number}")
+    return Search().summary(folder, searched(failed=len(reasons)))
+
+
+def test_the_most_frequent_reasons_with_their_counts(tmp_path: Path) -> None:
+    lines = _fill(tmp_path, ["no luck", "too large", "no luck"])
+    assert [line for line in lines if line.startswith("why: ")] == ["why: 2× no luck", "why: 1× too large"]
+    assert not any("nas report" in line for line in lines), "the command that prints these lines"
+
+
+def test_further_reasons_are_on_the_page(tmp_path: Path) -> None:
+    lines = _fill(tmp_path, [f"reason {number}" for number in range(PRINTED_REASONS + 2)])
+    assert sum(line.startswith("why: ") for line in lines) == PRINTED_REASONS
+    assert f"2 more reasons are on the page of nas report {tmp_path}" in lines
+
+
+def test_a_run_without_its_store_has_a_text(tmp_path: Path) -> None:
+    assert "12 classes evaluated, 2 of them without a value" in Search().summary(tmp_path, searched())
