@@ -37,7 +37,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
     "commands/test_supernet_search.py",
     "commands/test_transfer_command.py",
     "commands/test_command_checks.py",
-    "core/optimisation/test_augment.py",
+    "core/optimisation/test_image_augmentations.py",
     "core/io/test_checkpoint.py",
     "core/config/test_config.py",
     "core/data/test_data_contract.py",

@@ -9,7 +9,7 @@ from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.optimisation.lr_schedule import KINDS
 from nas.core.suggestions import suggest
-from nas.train.augmentation import AugmentationOptions
+from nas.train.augmentation_options import AugmentationOptions
 from nas.train.awp import AWPOptions
 from nas.train.methods import METHODS
 from nas.train.methods.base import MethodOptions

@@ -11,7 +11,7 @@ from nas.core.data import Split
 from nas.core.data.splits import HALF, take
 from nas.core.errors import InputError
 from nas.core.images import unit_range
-from nas.core.optimisation.augment import random_crop, random_flip
+from nas.core.optimisation.image_augmentations import random_crop, random_flip
 
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 

@@ -15,7 +15,8 @@ from nas.core.execution.executor import ExecutorSettings
 
 UNIT = (0.0, 1.0)  # images lie in [0, 1]
 FUNCTIONS: dict[str, dict[str, Any]] = {
-    "optimisation.augment:resized_crop": {"area": (0.08, 1.0), "ratio": (0.75, 4 / 3)},  # Szegedy et al., CVPR 2015
+    # Szegedy et al., CVPR 2015
+    "optimisation.image_augmentations:resized_crop": {"area": (0.08, 1.0), "ratio": (0.75, 4 / 3)},
     "eigenvalues:largest_eigenvalue": {"steps": 20},
     "data.loading:load": {"keep": True},
     "optimisation.attack_steps:project": {"bounds": UNIT},

@@ -40,6 +40,6 @@ def test_nothing_else_takes_the_largest_logit_for_an_answer() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if pattern.search(path.read_text())
     }
-    colours = "nas/core/optimisation/augment.py"  # the largest of three
+    colours = "nas/core/optimisation/image_augmentations.py"  # the largest of three
     noise = "eval/attacks/from_torchattacks.py"  # the labels of noise, under a small network of its own
     assert found - {colours, noise} == {"nas/core/logits.py"}

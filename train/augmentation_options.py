@@ -1,4 +1,4 @@
-"""Augmentation of training images: its options, and how they change a batch."""
+"""Options of the augmentation of training images, and the order in which they change a batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.core.images import unit_range
-from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
+from nas.core.optimisation.image_augmentations import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.optimisation.shards import BatchShard
 
 MAX_JITTER = (1.0, 1.0, 1.0, 0.5)  # of brightness, contrast, saturation and hue

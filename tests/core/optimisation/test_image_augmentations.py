@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import functional as reference
 
-from nas.core.optimisation.augment import color_jitter, cutout, random_crop, random_flip, resized_crop
+from nas.core.optimisation.image_augmentations import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.optimisation.shards import BatchShard
 
 
