@@ -61,7 +61,14 @@ def test_on_paper_nothing_is_cut() -> None:
     assert rules["h2"]["break-after"] == "avoid"
     assert rules[".scroll"]["overflow"] == "visible"
     assert rules["pre"]["white-space"] == "pre-wrap"
+    assert rules["details::details-content"]["content-visibility"] == "visible", "what is folded on a screen is printed"
     assert ".legend code" not in rules  # what is so on a screen too stands outside
+
+
+def test_on_a_phone_a_figure_is_whole_and_a_wide_table_says_that_it_goes_on() -> None:
+    assert "min-width" not in in_group("@media (max-width: 820px)").get(".beside .plot", {})
+    (scroll,) = [rules for selector, rules in parsed(CSS) if selector == ".scroll"]
+    assert {word for word in ("local", "scroll") if f"no-repeat {word}" in scroll["background"]} == {"local", "scroll"}
 
 
 def test_every_colour_of_the_style_sheet_is_used_and_none_is_missing() -> None:
