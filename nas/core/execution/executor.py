@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from nas.core.config.section import Section
 from nas.core.errors import InputError, NasError, ResourceError, Terminated
 from nas.core.execution.local_pool import LocalPool
 from nas.core.execution.out_of_memory import is_shortage
@@ -28,7 +29,9 @@ TICK_SECONDS = 0.5  # between two ticks at most
 
 
 @dataclass
-class ExecutorSettings:
+class ExecutorSettings(Section):
+    section: ClassVar[str] = "executor"
+
     name: str = "local"  # processes of this machine; or ray, workers on a cluster (`executor=ray` for short)
     workers: int | None = None  # by default one per `threads` cores, or one on a GPU; on a cluster, as many as fit
     threads: int = 1  # of torch in each worker; results may depend on the number of threads, never on that of workers
@@ -49,12 +52,7 @@ class ExecutorSettings:
             raise InputError("Expected executor.address=host:port or auto but got an empty text; leave it out.")
         if self.gpus is not None and not (0 < self.gpus < 1 or (self.gpus >= 0 and self.gpus == int(self.gpus))):
             raise InputError(f"Expected executor.gpus as a whole number or a fraction below 1 but got {self.gpus}.")
-        if not 1 <= self.threads <= 1024:
-            raise InputError(f"Expected executor.threads between 1 and 1024 but got {self.threads}.")
-        if self.workers is not None and not 1 <= self.workers <= 4096:
-            raise InputError(f"Expected executor.workers between 1 and 4096 but got {self.workers}.")
-        if not 0 <= self.retries <= 100:
-            raise InputError(f"Expected executor.retries between 0 and 100 but got {self.retries}.")
+        self.check_between({"threads": (1, 1024), "workers": (1, 4096), "retries": (0, 100)})
         if self.deadline is not None and not 0 < self.deadline < float("inf"):
             raise InputError(f"Expected executor.deadline > 0 seconds or null but got {self.deadline}.")
 

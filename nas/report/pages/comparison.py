@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from nas.core.io.files import write_text
 from nas.core.statistics.paired import SIGNIFICANCE
-from nas.report.compare import Checkpoint, Comparison
+from nas.report.compare import Comparison
 from nas.report.figures import comparison as figures
 from nas.report.figures import curves
+from nas.report.figures.comparison import Numbered
 from nas.report.identity import Identity
 from nas.report.pages import common
 from nas.report.render import distinct, render
@@ -21,7 +22,6 @@ from nas.results import WORST_CASE
 from nas.runs.difference_wording import difference_text, disagreement
 
 PAGE = "comparison.html"
-Numbered = list[tuple[int, Checkpoint]]
 
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:

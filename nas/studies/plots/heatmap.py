@@ -69,8 +69,10 @@ def _figure(result: Correlations, dataset: str) -> Figure:
             middles.append(start + offset + 0.5)
             for row, name in enumerate(names):
                 cell = proxies[name][column.name]
-                axes.add_patch(Rectangle((start + offset, row), 1, 1, facecolor=_colour(cell), ec="white", lw=1.2))
-                axes.text(start + offset + 0.5, row + 0.52, _number(cell), color=_ink(cell), ha="center", va="center")
+                colour = EMPTY if cell.kendall is None else COLOURS(SCALE(cell.kendall))
+                ink = "white" if abs(cell.kendall or 0) > DARK_FROM else INK
+                axes.add_patch(Rectangle((start + offset, row), 1, 1, facecolor=colour, ec="white", lw=1.2))
+                axes.text(start + offset + 0.5, row + 0.52, _number(cell), color=ink, ha="center", va="center")
         if family[0].family:
             axes.plot([start + 0.08, start + len(family) - 0.08], [-0.18] * 2, color=SOFT, lw=0.8, clip_on=False)
             heading = SHORT_BENCHMARKS.get(family[0].family) if len(family) < MIN_COLUMNS else None
@@ -133,11 +135,3 @@ def _number(cell: ProxyCorrelation) -> str:
     text = f"{cell.kendall:.2f}".replace("0.", ".", 1).replace("-", "\u2212")
     text = ".00" if text == "\u2212.00" else text
     return f"({text})" if cell.contains_zero else f"{text}\u2020" if cell.explained_by_size else text
-
-
-def _colour(cell: ProxyCorrelation) -> Any:
-    return EMPTY if cell.kendall is None else COLOURS(SCALE(cell.kendall))
-
-
-def _ink(cell: ProxyCorrelation) -> str:
-    return "white" if cell.kendall is not None and abs(cell.kendall) > DARK_FROM else INK

@@ -77,6 +77,5 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
     axes.grid(True, which="major", color=STUDY_GRID, lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=SOFT)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left", labelcolor=INK)
