@@ -25,6 +25,7 @@ TWO_WORKERS_EVERY = 2  # of the runs that are killed anywhere every so many has 
 KILLED_AGAIN = 0.3  # probability that a resumed run is killed once more, anywhere
 MAX_MISSES = 30  # kills in a row that fall into another stage than the one aimed at
 AIMING_POLL_SECONDS = 0.0005  # between two reads of the store: the stage of clean images takes 5 ms
+MAX_SLOWER = 4.0  # times that the machine is taken to be slower, or faster, than during the reference
 GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
 GOES_ON = "one worker alone; the run goes on"
 STARTING = "a resumed run, before anything more was finished"
@@ -70,18 +71,21 @@ def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
     """Do the run once with each number of workers, the first of which is 1. `NasError` if they do not end the same."""
     seconds: dict[int, float] = {}
     runs: list[Path] = []
-    times: list[dict[str, float]] = []
+    found: list[Part] = []
+    order: list[str] = []
     for workers in counts:
         run = sandbox.new("reference")
         runs.append(run)
         start = time.monotonic()
         command = sandbox.start(run, workers=workers)
-        times.append(_times(command, run))
+        times = _times(command, run)
         ended = command.wait()
         seconds[workers] = time.monotonic() - start
         if ended.code != 0 or differences(run, runs[0]):
             raise NasError(f"The run {run} that nothing happened to failed: {differences(run, runs[0])} {ended.err}")
-    return Reference(runs[0], seconds, parts(times[0]), [key for key in times[0] if key])
+        if not found:
+            found, order = parts(times, start), [key for key in times if key]
+    return Reference(runs[0], seconds, found, order)
 
 
 def _times(command: Command, run: Path) -> dict[str, float]:
@@ -192,7 +196,10 @@ def _kill_anywhere(rng: np.random.Generator, command: Command, duration: float, 
 
 
 def _kill_in(rng: np.random.Generator, command: Command, run: Path, parts: Sequence[Part]) -> Killed | None:
-    """Kill a command in one of these parts of its run, at a moment uniform over the usual duration of that part."""
+    """Kill a command in one of these parts of its run, at a moment uniform over the usual duration of that part.
+
+    The duration is that in the reference, times how much slower the machine is now, as seen until the part begins.
+    """
     part = parts[int(rng.integers(len(parts)))]
     delay = float(rng.uniform(0, part.seconds))
     start = time.monotonic()
@@ -206,7 +213,8 @@ def _kill_in(rng: np.random.Generator, command: Command, run: Path, parts: Seque
     if not came:
         command.wait()
         return None
-    time.sleep(delay)
+    slower = (time.monotonic() - start) / part.begins
+    time.sleep(delay * min(max(slower, 1 / MAX_SLOWER), MAX_SLOWER))
     return _kill(command, GROUP, time.monotonic() - start)
 
 

@@ -145,19 +145,23 @@ def stage(run: Path, order: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """An uninterrupted part of a run in one stage: the milestone that it comes after, and its usual length."""
+    """An uninterrupted part of a run in one stage: the milestone that it comes after, and its usual length.
+
+    `begins` is after how many seconds of the run.
+    """
 
     stage: str
     after: str  # empty where it begins with the run's folder
+    begins: float
     seconds: float
 
 
-def parts(times: dict[str, float]) -> list[Part]:
-    """The parts of a run that reached its milestones at these times; the first milestone stands for its folder."""
+def parts(times: dict[str, float], started: float) -> list[Part]:
+    """The parts of a run that `started` and reached its milestones at these times; the first stands for its folder."""
     (before, start), *rest = times.items()
     found: list[Part] = []
     for (name, _), group in groupby(rest, key=lambda item: (stage_of(item[0]), item[0].split("/")[1:2])):
         last, end = list(group)[-1]
-        found.append(Part(name, before, end - start))
+        found.append(Part(name, before, start - started, end - start))
         before, start = last, end
     return found

@@ -56,7 +56,7 @@ def test_a_study_goes_on_from_its_record(tmp_path: Path) -> None:
 
 def test_kills_that_were_recorded_are_not_repeated() -> None:
     """As no run is started, the sandbox is never looked at."""
-    reference = Reference(Path(), {}, [Part("search", "", 1.0), Part("training", "search/result", 1.0)], [])
+    reference = Reference(Path(), {}, [Part("search", "", 0.0, 1.0), Part("training", "search/result", 1.0, 1.0)], [])
     sandbox = cast(Sandbox, None)
     asked = []
 
@@ -90,11 +90,11 @@ def test_a_milestone_tells_its_stage(milestone: str, expected: str) -> None:
 
 def test_parts_of_a_run_follow_each_other() -> None:
     times = {"": 1.0, "search/result": 4.0, "training": 6.0, "outcome/a/clean/0": 6.5, "outcome/a/clean/1": 7.0}
-    assert parts(times | {"outcome/b/clean/0": 9.0}) == [
-        Part("search", "", 3.0),
-        Part("training", "search/result", 2.0),
-        Part("clean", "training", 1.0),
-        Part("clean", "outcome/a/clean/1", 2.0),  # of the other network
+    assert parts(times | {"outcome/b/clean/0": 9.0}, 0.5) == [
+        Part("search", "", 0.5, 3.0),
+        Part("training", "search/result", 3.5, 2.0),
+        Part("clean", "training", 5.5, 1.0),
+        Part("clean", "outcome/a/clean/1", 6.5, 2.0),  # of the other network
     ]
 
 
