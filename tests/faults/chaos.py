@@ -19,11 +19,13 @@ from typing import Any
 
 import damage
 import faults
+from comparing import differences
 from forks import Forks
 from kills import AIMS, Trial, kill_at_random, run_reference, table
 from record import Record
 from workload import Sandbox
 
+from nas.core.errors import NasError
 from nas.eval.attacks import library
 
 KILLS = 100
@@ -45,7 +47,8 @@ def cause(
 
     `quick`: a smaller run, one worker, each fault once. `folder` keeps all runs. What is in the `record` is not done
     again; after so many `minutes` nothing new is begun. In the result `kills` has a row per stage, `faults` a row each,
-    and `lost` is how many of both came out otherwise than promised.
+    and `lost` is how many of both came out otherwise than promised. `NasError` if a run without any fault does not
+    give the same numbers twice.
     """
     library.required()  # one attack of the run is a class of torchattacks
     record = record or Record(None)
@@ -63,9 +66,14 @@ def cause(
                 return time.monotonic() - start > 60 * minutes
 
             for trial in kill_at_random(sandbox, reference, kills, stages, tuple(trials), seed, late):
+                report(line(trial))
+                if trial.problems and differences(run_reference(sandbox, (1,)).run, reference.run):
+                    raise NasError(
+                        "Expected a run that nothing happens to to be reproducible but it differs now from the reference "
+                        "of this study too, so the last trial does not count; start the study again."
+                    )
                 record.add_trial(seed, trial)
                 trials.append(trial)
-                report(line(trial))
             for fault in causes:
                 if fault.__name__ not in cases and not late():
                     cases[fault.__name__] = faults.cause_one(sandbox, reference, quick, fault, report)
