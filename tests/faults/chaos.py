@@ -69,8 +69,8 @@ def cause(
                 report(line(trial))
                 if trial.problems and differences(run_reference(sandbox, (1,)).run, reference.run):
                     raise NasError(
-                        "Expected a run that nothing happens to to be reproducible but it differs now from the reference "
-                        "of this study too, so the last trial does not count; start the study again."
+                        "Expected a run without any fault to give the same numbers twice but it differs now "
+                        "from the reference, so the last trial does not count; start the same command again."
                     )
                 record.add_trial(seed, trial)
                 trials.append(trial)
