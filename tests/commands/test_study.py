@@ -18,6 +18,8 @@ from nas.core import config
 from nas.core.errors import InputError
 from nas.core.io.files import write_json
 from nas.report.forecast import forecast_text
+from nas.report.pages.study import page
+from nas.report.run_data import RunData
 from nas.report.wording import probability_of_few
 from nas.results import CorruptionResult, EvalResult, RunResult, StudyResult
 from nas.runs import given_model, repetitions
@@ -154,3 +156,16 @@ def test_a_forecast_says_how_often() -> None:
 def test_a_number_of_seeds_has_limits(seeds: int) -> None:
     with pytest.raises(InputError, match="seeds between 1 and 20"):
         from_values({}, [f"seeds={seeds}"])
+
+
+def test_the_page_gives_each_test_its_own_p() -> None:
+    found = repetitions.summarise(results())
+    settings = {"name": "some study", "seed": 0, "data": {"name": "digits"}, "space": "nasbench201"}
+    html = page(RunData(settings, "run", {}, found, [], {}, {}, {}, ("nas run some-study", False)))
+    row = next(one for one in found.tests if one.images is not None and one.images.p is not None)
+    assert row.images is not None
+    expected = [probability_of_few(p) for p in (row.seeds.p, row.p_flip, row.images.p)]
+    assert len(set(expected)) == 3
+    cells = re.findall(r"<td>(.*?)</td>", html[html.index("Best minus random") :])
+    at = 9 * found.tests.index(row)
+    assert [unescape(cells[at + number]) for number in (5, 6, 8)] == expected

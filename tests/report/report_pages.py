@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -12,14 +13,14 @@ import result_factory as make
 from nas.report.identity import identities
 from nas.report.pages.run import page
 from nas.report.run_data import RunData
-from nas.results import EvalResult
+from nas.results import Difference, EvalResult
 
 
-def page_of(*entries: EvalResult) -> str:
+def page_of(*entries: EvalResult, differences: Sequence[Difference] = ()) -> str:
     """The page of a run that evaluated these networks, as far as they are concerned."""
     models = identities({entry.name: entry.training for entry in entries})
     settings = {"name": "some run", "seed": 1, "data": {"name": "digits"}, "space": "nasbench201"}
-    result = make.whole_run(list(entries))
+    result = make.whole_run(list(entries), differences)
     return page(RunData(settings, "run", {}, result, [], {}, {}, models, ("nas run some-run", False)))
 
 

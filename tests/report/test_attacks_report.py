@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import result_factory as make
-from report_pages import page_of, section
+from report_pages import page_of, section, text_of
 
 from nas.report.figures import curves
 from nas.report.identity import identities
 from nas.report.notes import input_notes
+from nas.report.pages.run import page
+from nas.report.pages.sentences import strongest_attack
+from nas.report.run_data import RunData
 from nas.report.text import accuracy_table, check_lines
 from nas.report.wording import attack
-from nas.results import Check, Curve, EvalResult, ImageFormat, TransferNetwork, UsedNormalisation
+from nas.results import Check, Curve, EvalResult, ImageFormat, Result, TransferNetwork, UsedNormalisation
 from nas.runs.differences import differences
 
 (MODEL,) = identities({"best-pgd": "pgd"}).values()
@@ -104,3 +110,32 @@ def test_what_stands_before_a_network_from_elsewhere_is_said() -> None:
     unusual = entry(image_format=ImageFormat("channels_last", "float16"))
     assert input_notes(unusual) == ["The network ran on images of type float16 in channels-last order."]
     assert input_notes(entry()) == [], "ours, and results of before"
+
+
+def page_of_result(result: Result) -> str:
+    settings = {"name": "some run", "seed": 1, "data": {"name": "digits"}, "space": "nasbench201"}
+    return page(RunData(settings, "transfer", {}, result, [], {}, {}, {}, ("nas transfer", False)))
+
+
+def test_each_row_of_a_transfer_is_an_attacked_network() -> None:
+    found = make.transferred()
+    matrix = replace(found.attacks["pgd20"], accuracy=[[0.1, 0.2], [0.3, 0.4]])
+    text = text_of(section(page_of_result(replace(found, attacks={"pgd20": matrix})), "Transfer"))
+    shares = [share for share in re.findall(r"[\d.]+%", text) if share != "50.0%"]
+    assert shares == ["10.0%", "20.0%", "30.0%", "40.0%"]
+
+
+def test_of_equally_strong_attacks_the_last_is_told_of() -> None:
+    equal = make.evaluation({"clean": 90, "fgsm": 50, "pgd20": 50, "mifgsm": 70}, 100)
+    assert strongest_attack([equal]) == "pgd20"
+
+
+@pytest.mark.parametrize(("robust", "word"), [(80, "raises"), (5, "lowers")])
+def test_the_summary_says_in_which_direction_the_training_changed_the_accuracy(robust: int, word: str) -> None:
+    entries = [
+        make.evaluation({"clean": 90, "fgsm": 85, "pgd20": left}, 100, name=f"best-{method}")
+        for method, left in (("pgd", robust), ("standard", 40))
+    ]
+    text = text_of(page_of(*entries, differences=differences(entries)))
+    assert text.count("Adversarial training of this cell") == 1, "of the strongest attack alone"
+    assert f"Adversarial training of this cell {word} it" in text

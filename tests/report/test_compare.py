@@ -21,8 +21,9 @@ from nas.core.storage.sqlite import SqliteStore
 from nas.eval import mcnemar, paired_bootstrap
 from nas.report.compare import Comparison, compare, count_checkpoints, front
 from nas.report.figures import comparison as drawn
+from nas.report.pages.common import Pair
 from nas.report.pages.comparison import lines, page, write_comparison
-from nas.results import EvalResult, Result
+from nas.results import Difference, EvalResult, Interval, Result
 from nas.runs import run_folder
 from nas.runs.repetitions import summarise
 from nas.settings import schema
@@ -266,3 +267,20 @@ def test_the_report_of_one_run_compares_nothing_unless_that_is_asked_for(
     assert run_command(["report", str(run), "--out", str(tmp_path / "mine.html")]) == 0
     assert "comparison: " in capfd.readouterr().out
     assert (tmp_path / "mine.html").exists()
+
+
+@pytest.mark.parametrize(("difference", "better"), [(0.2, "no. 1 is better"), (-0.2, "no. 2 is better")])
+def test_the_verdict_names_the_better_of_the_two(difference: float, better: str) -> None:
+    low, high = sorted((0.5 * difference, 1.5 * difference))
+    row = Difference(
+        first="a",
+        second="b",
+        metric="fgsm",
+        difference=difference,
+        interval=Interval(low, high),
+        p=0.001,
+        corrected=0.001,
+        significant=True,
+        text="",
+    )
+    assert Pair("a", "b", [row], numbers=("1", "2")).verdict(row) == better

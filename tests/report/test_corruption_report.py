@@ -18,6 +18,7 @@ from nas.eval import EvalSettings
 from nas.eval.corruptions.scores import Baseline, relative_errors, summary
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.short_training import LabelSettings, ShortTraining
+from nas.report.notes import non_finite_notes
 from nas.report.text import corruption_lines
 from nas.results import EvalResult, Interval, RelativeErrors
 from nas.settings.schema import from_values
@@ -102,3 +103,11 @@ def test_a_short_training_inside_a_search_meets_no_corruption(tmp_path: Path) ->
     sized = NetworkSpec("nasbench201", {"channels": 4, "cells_per_stage": 1}, data.num_classes, data.image_size)
     judge = ShortTraining(["trained:fgsm"], LabelSettings(), asked, data, {}, sized, folder, 1, torch.device("cpu"))
     assert judge.attack.corruptions == []
+
+
+def test_a_corruption_with_an_uncounted_severity_has_no_sum_of_non_finite_images() -> None:
+    found = make.corrupted({"fog": (0.5, 0.4), "snow": (0.5, 0.4)}, 0.9, non_finite={"fog": [1, None], "snow": [2, 3]})
+    counted, unknown = non_finite_notes(make.evaluation({"clean": 9, "fgsm": 5}, 10, corruptions=found))
+    assert "snow 5" in counted
+    assert "fog" not in counted
+    assert "not known for fog:" in unknown

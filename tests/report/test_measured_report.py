@@ -74,3 +74,10 @@ def test_names_are_escaped_beside_what_was_measured() -> None:
     for title in ("Measured on test images", "Accuracy by class", "Loss landscape"):
         assert EVIL not in section(html, title)
         assert escape(EVIL) in section(html, title)
+
+
+def test_a_network_that_lacks_a_measure_has_empty_cells() -> None:
+    uncalibrated = entry("random-pgd", measures=replace(make.measured(), calibration=None))
+    html = section(page_of(measured_entry(), uncalibrated), "Measured on test images")
+    heads, *rows = re.findall(r"<tr>(.*?)</tr>", html, re.S)
+    assert [row.count("<td") + row.count("<th") for row in rows] == [heads.count("<th")] * 2

@@ -398,3 +398,7 @@ def test_a_method_of_a_package_that_is_not_installed_is_named_by_its_setting(mak
     models = [replace(entry("best-pgd", BEST), name="best-theirs", training="theirs")]
     page = write_report(folder, make_result.whole_run(models, [], space="nasbench201")).read_text()
     assert "by theirs training" in page
+
+
+def test_a_cell_of_two_names_is_shown_once_by_the_first(make: Make) -> None:
+    assert data_of(make(), result(random=BEST)).cells() == {"best": BEST}

@@ -390,3 +390,30 @@ def test_published_scores_of_two_files(robustness: Table, data_dir: Path) -> Non
     release = found.differences["score_init0"]["params"]["clean"]
     assert release.low < 0 < release.high, "the release is level with size"
     assert any(line.startswith("score_init0: ranks nearly as size does") for line in found.warnings)
+
+
+def test_a_proxy_that_ranks_against_size_is_warned_of_too(
+    cells: list[str], numbers: dict[str, np.ndarray], accuracies: Collection
+) -> None:
+    scores = ArrayTable("s", cells, {"small": -numbers["only_size"], "x": numbers["insight"]})
+    (line,) = correlate([scores], accuracies, ["clean"], resamples=40).warnings
+    assert line.startswith("small: ranks nearly as size does (rho -1.000")
+
+
+def test_a_column_with_one_constant_level_is_warned_of(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
+    known = Collection({"": Levels("t", cells, {"clean": numbers["clean"], "severe": np.zeros(N)})})
+    scores = ArrayTable("s", cells, {"x": numbers["insight"]})
+    found = correlate([scores], known, ["fog"], resamples=40)
+    assert "fog: the same for all 400 architectures, so no ranking is defined." in found.warnings
+
+
+def test_strings_of_one_class_are_drawn_together() -> None:
+    """Two classes whose members agree: every resample of both has a rho of 1, and none draws a part of one."""
+    members = [twins(CHAIN.replace("OP", op))[:6] for op in ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")]
+    texts = [text for group in members for text in group]
+    value = np.repeat([0.0, 1.0, 2.0], 6)
+    other = np.repeat([0.0, 2.0, 1.0], 6)
+    known = Collection({"": ArrayTable("t", texts, {"clean": value})})
+    scores = ArrayTable("s", texts, {"x": other})
+    found = correlate([scores], known, ["clean"], resamples=200, every_string=True).proxies["x"]["clean"]
+    assert (found.low, found.high) == (pytest.approx(-1), pytest.approx(1))

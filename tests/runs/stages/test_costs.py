@@ -6,7 +6,7 @@ import pytest
 
 from nas.core.data import Dataset, load
 from nas.runs.stages import eval_stage, train_stage
-from nas.runs.stages.forecast import SURVIVORS, Speed
+from nas.runs.stages.forecast import SURVIVORS, Speed, makespan
 from nas.settings.schema import Settings, from_values
 
 SPEED = Speed(step=0.3, attack_step=0.2, batch=10)
@@ -48,3 +48,8 @@ def test_an_evaluation_costs_the_passes_of_its_attacks(attacks: str, passes: flo
 def test_later_attacks_of_a_cascade_attack_what_is_left(digits: Dataset) -> None:
     cost = eval_stage.cost(settings_of("eval.attacks=fgsm,pgd4", "eval.cascade=true"), ["standard"], digits, SPEED)
     assert cost.passes == pytest.approx(20 * (1 + 4 * SURVIVORS["standard"]))
+
+
+def test_the_longest_task_starts_first() -> None:
+    assert makespan([1, 1, 2], 2) == 2
+    assert makespan([1, 1, 2], 1) == 4
