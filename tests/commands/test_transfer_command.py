@@ -15,6 +15,7 @@ from names_and_types import TRANSFER, wrong
 
 from nas.cli.main import run_command
 from nas.core.data import DataSettings
+from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval.model_source import ModelSource
@@ -159,3 +160,9 @@ def test_what_makes_no_sense_is_refused(
     assert said in error
     assert len(error.strip().splitlines()) == 1
     assert not list(here.iterdir())
+
+
+def test_networks_for_images_of_different_sizes_are_refused() -> None:
+    network = GivenModel(ModelSource("a/net.pt"), "net")
+    with pytest.raises(InputError, match=r"same data but got .*16.*8"):
+        combine([(load("quickstart", [f"data.size={size}"]), network) for size in (8, 16)])

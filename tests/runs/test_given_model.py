@@ -17,6 +17,8 @@ from torch import nn
 
 from nas.cli.main import run_command
 from nas.commands.eval import Eval
+from nas.core.data import EARLIER_DATA_DEFAULTS
+from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.runs import given_model, run_folder
 from nas.runs.given_model import evaluation_settings, run_of
@@ -107,3 +109,29 @@ def test_the_network_that_was_checked_is_gone_when_the_evaluation_begins(
     torch.manual_seed(0)
     assert run_command(["eval", str(saved(tmp_path / "net.pt")), *FAST, "--json"]) == 0, capfd.readouterr().err
     assert json.loads(capfd.readouterr().out)["n_test"] == 8
+
+
+def test_a_checkpoint_of_before_data_had_an_order_has_the_one_of_then(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt")
+    settings, _ = evaluation_settings(str(path), [], Eval().reader())
+    assert settings.data.order == EARLIER_DATA_DEFAULTS["order"]
+
+
+def test_options_of_networks_from_elsewhere_are_refused_for_one_of_ours(trained: Path) -> None:
+    with pytest.raises(InputError, match=r"no eval\.normalise"):
+        evaluation_settings(str(trained), ["eval.normalise=none"], Eval().reader())
+
+
+def test_a_study_is_not_the_run_of_a_checkpoint(tmp_path: Path) -> None:
+    with run_folder.create("study", schema.load("quickstart", [f"run.dir={tmp_path / 'study'}"])):
+        path = saved(tmp_path / "study" / "models" / "best.pt")
+    assert run_of(path) is None
+
+
+@pytest.mark.parametrize(("folders", "found"), [("a/b/c", True), ("a/b/c/d", False)])
+def test_a_run_is_looked_for_three_folders_above_that_of_the_checkpoint(
+    folders: str, found: bool, tmp_path: Path
+) -> None:
+    with run_folder.create("run", schema.load("quickstart", [f"run.dir={tmp_path / 'run'}"])):
+        path = saved(tmp_path / "run" / folders / "net.pt")
+    assert run_of(path) == (tmp_path / "run" if found else None)

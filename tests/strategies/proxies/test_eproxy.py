@@ -394,3 +394,11 @@ def test_missing_files_and_values_from_two_places(tmp_path: Path) -> None:
     path.write_text("lr: 0.7\n")
     with pytest.raises(InputError, match="got both"):
         read(settings=str(path), lr=0.9)
+
+
+def test_a_frozen_parameter_is_frozen_again(tiny: Tiny, batch: Batch) -> None:
+    network = tiny(NASBench201(), NASBench201().parse(CONV))
+    network.body.classifier.bias.requires_grad_(False)
+    before = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
+    eproxy(Probe(network, *batch), EproxyOptions(iterations=1, alpha=0.0))
+    assert {name: parameter.requires_grad for name, parameter in network.named_parameters()} == before

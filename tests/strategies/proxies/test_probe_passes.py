@@ -157,8 +157,10 @@ def test_quantities_are_made_once(watched: Watched, batch: Batch) -> None:
 def test_what_is_handed_over_is_made_anew(watched: Watched, batch: Batch) -> None:
     probe = Probe(watched.network, *batch, wanted=("outputs",))
     first = probe.pop_quantity("outputs")
+    probe.quantity("weight_grads")
+    assert "outputs" not in probe.wanted, "no later pass makes it unasked"
     second = probe.quantity("outputs")
-    assert len(watched.inputs) == 2
+    assert len(watched.inputs) == 3
     assert first is not second
     assert all(map(torch.equal, first, second))
     croze = PROXIES.get("croze")

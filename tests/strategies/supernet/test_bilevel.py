@@ -158,3 +158,9 @@ def test_without_held_out_images_there_are_no_accuracies_and_the_last_epoch_is_t
         assert row.weight["weight_loss"] == other.weight["weight_loss"]
     assert run.result().epoch == run.options.epochs
     assert search(data=data, validation_images=0).validation() == {}
+
+
+def test_the_sharpness_of_the_warm_up_is_not_measured() -> None:
+    """Its eigenvalues would count among those that end the search."""
+    run = search(stop_eigenvalue=True)
+    assert [run.step().eigenvalue is None for _ in range(2)] == [True, False]
