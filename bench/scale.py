@@ -27,8 +27,8 @@ from nas.strategies.proxies.passes.probe import Probe
 
 PROXY = "croze"
 ATTEMPTS = 3  # measurements of each evaluation; the shortest counts
-MEMORY_SHARE = 0.8  # of the available memory, which workers may take
-PROPOSALS = (1, 4)  # of a step of a search, per worker
+MEMORY_SHARE = 0.8  # the part of the available memory that workers may take
+PROPOSALS = (1, 4)  # proposals per worker in a step of a search
 SEARCHES = ("random", "evolution")
 AT_MOST = {
     "overhead_local_ms": 2.0,
@@ -42,7 +42,7 @@ AT_LEAST = {
 
 
 class ScaleBench(Bench):
-    """Overhead per evaluation, evaluations kept per second, the driver's memory, the share of many workers' time used.
+    """Overhead per evaluation, evaluations stored per second, memory of the driver, and how busy many workers are.
 
     An evaluation that does nothing is handed to two workers; one that sleeps as long as CRoZe of a DARTS cell takes on
     this machine is handed to 64. All of them, and the driver, are processes of this machine.
@@ -57,9 +57,9 @@ class ScaleBench(Bench):
     rounds: int = 5
     workers: int = 64
     each: int = 40  # evaluations that sleep, per worker
-    cells: int = 10  # of which the time of an evaluation is measured
-    recorded: tuple[int, int] = (100_000, 1_000_000)  # evaluations between which memory must not grow: the store's
-    searched: tuple[int, int] = (10_000, 60_000)  # a search's
+    cells: int = 10  # cells on which the time of an evaluation is measured
+    recorded: tuple[int, int] = (100_000, 1_000_000)  # evaluations in a store, between which memory must not grow
+    searched: tuple[int, int] = (10_000, 60_000)  # evaluations of a search, between which memory must not grow
 
     def run(self, report: Callable[[str], None]) -> Json:
         self.figures: dict[str, float] = {}
@@ -134,7 +134,7 @@ def sleeping_workers(name: str, workers: int) -> Executor[Any, float]:
 def evaluation_seconds(cells: int, seed: int = 0) -> list[float]:
     """Seconds that CRoZe takes, building included, on random DARTS cells at the size at which they are scored.
 
-    Seconds of wall time on a GPU; without one seconds of the processor, on one thread.
+    On a GPU they are wall time; without a GPU they are processor time, on one thread.
     """
     timed = seconds if torch.cuda.is_available() else processor_seconds
     threads = torch.get_num_threads()

@@ -52,9 +52,10 @@ def summary(accuracy: Accuracies, clean: float) -> Means:
 def relative_errors(accuracy: Accuracies, clean: float, baseline: Baseline) -> RelativeErrors:
     """mCE and relative mCE in percent; lower is better, the baseline itself has 100.
 
-    CE_c = Σ_s E_{s,c} / Σ_s E'_{s,c} with the errors E of the network and E' of the baseline; relative CE_c is the same
-    of E_{s,c} - E_clean. The means are over the types that count in the mean accuracy. A type whose denominator is not
-    positive has no value (`None`), and then there is no mean. Source: Hendrycks and Dietterich, ICLR 2019, section 4.2.
+    CE_c = Σ_s E_{s,c} / Σ_s E'_{s,c} with the errors E of the network and E' of the baseline; in relative CE_c,
+    E_{s,c} - E_clean replaces E_{s,c}. The means are over the types that count in the mean accuracy. A type whose
+    denominator is not positive has no value (`None`), and then there is no mean. Source: Hendrycks and Dietterich,
+    ICLR 2019, section 4.2.
     """
     ce: dict[str, float | None] = {}
     relative: dict[str, float | None] = {}
@@ -83,7 +84,7 @@ def read_baseline(
     """The accuracies of an earlier result, cut to these types and severities.
 
     `baseline` is what `evaluate_corruptions` returned, or a JSON file of it, of `nas eval --json` or of a run with a
-    single model. Raises `InputError` if it lacks a type or a severity.
+    single model. Raises `InputError` if it cannot be read, lacks a type or a severity, or has percentages.
     """
     given = baseline.to_json() if isinstance(baseline, CorruptionResult) else baseline
     result = _corruptions(_read(given) if isinstance(given, str) else given)

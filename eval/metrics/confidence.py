@@ -25,6 +25,8 @@ def calibration(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> Ca
 
     `confidence` (n,) is the softmax probability of the predicted class, `right` (n,) whether that class is the true
     one. Source: Guo et al., ICML 2017 (arXiv:1706.04599), eq. 3, with their 15 bins.
+
+    Raises ValueError if a confidence is not in [0, 1], or the two arrays do not fit together.
     """
     conf, correct = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if conf.ndim != 1 or conf.shape != correct.shape or not len(conf) or not ((conf >= 0) & (conf <= 1)).all():

@@ -24,7 +24,7 @@ def hrs(clean: float, robust: float) -> float:
 
 
 def worst_case(correct: Mapping[str, Correct]) -> Correct:
-    """Which images are correct after every attack; `correct` has those that are correct after each of them.
+    """Which images are correct after every attack; `correct` says by attack which images are correct after it.
 
     Their share is the robust accuracy against an attacker who chooses the attack for each image; it is never above
     the accuracy under a single attack. Raises `ValueError` without outcomes, or if they are of different images.

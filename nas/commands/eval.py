@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Eval(RunCommand):
     """Attack a trained network: accuracies with 95 % intervals and the harmonic robustness score.
 
-    Data are those of the checkpoint, attacks those of its run. Examples: `nas eval runs/quickstart-2`;
+    By default it uses the data of the checkpoint and the attacks of its run. Examples: `nas eval runs/quickstart-2`;
     `nas eval runs/quickstart-1/models/best-pgd/best.pt eval.eps=8/255 eval.attacks=fgsm,pgd20`.
 
     A network that is not ours needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
@@ -58,7 +58,7 @@ class Eval(RunCommand):
         data = config.flat(settings["data"], "data.")
         if "importable" in extra:  # a network from elsewhere has no data of its own
             values = acting(reader, settings, data)
-        elif settings["data"].get("test") == ALL:  # the data of the network's run are others
+        elif settings["data"].get("test") == ALL:  # not the data of the network's run
             values = {key: data[key] for key in ("data.root", "data.test")}
         else:
             values = {}

@@ -37,7 +37,7 @@ class Checkpoint:
     data: str
     attack_settings: tuple[Any, ...]  # attacks of one name are the same attack if these are equal
     identity: Identity
-    record: TrainedModel | None  # of its training, if its run has one
+    record: TrainedModel | None  # the history of its training, if its run has stored that
 
     def to_json(self) -> Json:
         return {"label": self.label, "run": self.run, "data": self.data, **self.entry.to_json()}
@@ -47,8 +47,8 @@ class Checkpoint:
 class ComparedDifference(Difference):
     """The paired difference of two checkpoints on one accuracy.
 
-    Corrected for all differences of the comparison: every pair of checkpoints on every accuracy on which it can be
-    paired. The interval is 95 %, uncorrected.
+    `corrected` is the p-value after correction for all differences of the comparison: every pair of checkpoints, on
+    every accuracy on which it can be paired. The interval is 95 % and not corrected.
     """
 
     n: int  # images
@@ -109,7 +109,10 @@ def compare(folders: Sequence[Path]) -> Comparison:
 
 
 def single_runs(folders: Sequence[Path]) -> list[Path]:
-    """The runs of these folders, each once; of a study, the runs of its seeds."""
+    """The runs in these folders, each once; a study stands for the runs of its seeds.
+
+    Raises InputError if a folder holds no finished run.
+    """
     runs: dict[Path, Path] = {}
     for folder in folders:
         result = finished(folder)
@@ -124,7 +127,7 @@ def count_checkpoints(folders: Sequence[Path]) -> int:
 
 
 def _name(folder: Path) -> str:
-    """The name of a run's folder, for a run of a study after that of the study."""
+    """The name of a run's folder; if the run is part of a study, STUDY/RUN."""
     path = folder.resolve()
     return f"{path.parent.name}/{path.name}" if re.fullmatch(r"seed-\d+", path.name) else path.name
 
@@ -141,9 +144,9 @@ def paired_metrics(a: Checkpoint, b: Checkpoint) -> list[str]:
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The numbers of the points that no other dominates (at least as high in both coordinates, and higher in one).
+    """The indices of the points that no other dominates (at least as high in both coordinates, and higher in one).
 
-    In the order of the first coordinate.
+    They are sorted by the first coordinate.
     """
     return sorted(map(int, undominated(np.array(points))), key=lambda index: points[index])
 
@@ -153,7 +156,7 @@ def _worst_attacks(one: Checkpoint) -> list[str]:
 
 
 def _checkpoints(folder: Path, name: str, first: int) -> list[Checkpoint]:
-    """Those of one run, of this name in the comparison; `first` is the number of checkpoints before them."""
+    """The checkpoints of a run that the comparison calls `name`; `first` is the number of checkpoints before them."""
     entries = evaluations_of(finished(folder))
     settings = read_config(folder).settings
     own = identities({entry.name: entry.training for entry in entries})
@@ -231,7 +234,7 @@ def _differences(checkpoints: list[Checkpoint]) -> list[ComparedDifference]:
 
 
 def _unpaired_notes(checkpoints: list[Checkpoint]) -> list[str]:
-    """Sentences on the checkpoints that cannot be paired, or on clean images alone."""
+    """Sentences that name the checkpoints which cannot be paired, or can be paired only on clean images."""
     groups: dict[str, list[Checkpoint]] = {}
     for one in checkpoints:
         groups.setdefault(one.entry.fingerprint, []).append(one)

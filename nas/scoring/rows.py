@@ -23,7 +23,7 @@ from nas.results import ScoreRow
 from nas.version import __version__
 
 SUFFIXES = (".csv", ".jsonl")
-ENVIRONMENT = "environment"  # a key of the settings file: the versions at its beginning, which may change later
+ENVIRONMENT = "environment"  # a key of the settings file: hardware and versions when it was begun; they may differ now
 
 
 def write_all(descriptor: int, text: str) -> None:
@@ -66,8 +66,8 @@ class RowFile:
     """A file of rows and, beside it, `FILE.settings.json`: the settings that its values depend on.
 
     Whole rows of an earlier call stay, and an incomplete last line is cut off. Raises InputError if the settings of the
-    file differ from those of this call, or another process has it open; a setting that did not exist yet when the file
-    was begun has its value in `defaults`. Nothing is written before `begin`.
+    file differ from those of this call, or another process has it open. `defaults` are the values of settings that did
+    not exist yet when the file was begun. Nothing is written before `begin`.
     """
 
     def __init__(self, path: Path, proxies: list[str], settings: Values, defaults: Values | None = None) -> None:
@@ -106,7 +106,8 @@ class RowFile:
         if self.file is None:
             return
         self.end = 0
-        with os.fdopen(os.dup(self.file.fileno()), "rb") as file:  # Windows lets no other opening of it be read
+        # not opened again: Windows only lets the descriptor that locked a file read it
+        with os.fdopen(os.dup(self.file.fileno()), "rb") as file:
             file.seek(0)
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
@@ -123,7 +124,10 @@ class RowFile:
                     yield row
 
     def begin(self) -> None:
-        """Prepare the file for more rows, after `rows` has read those that are there."""
+        """Prepare the file for more rows, after `rows` has read those that are there.
+
+        Raises InputError if the file cannot be written.
+        """
         if self.end == 0:
             with _os_errors_as_input_errors(self.sidecar):
                 about = environment(torch.device(self.settings.get("device", "cpu")))
@@ -185,7 +189,7 @@ class RowFile:
             more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
             raise InputError(
                 f"Expected the settings that {self.path} was begun with but {'; '.join(differences[:4])}{more}. Use "
-                "the same to go on with it, or choose another --output."
+                "the same settings to continue the file, or choose another --output."
             )
         if version != __version__:
             logging.getLogger("nas").warning("%s was begun by version %s, this is %s.", self.path, version, __version__)
@@ -215,6 +219,6 @@ def _os_errors_as_input_errors(path: Path) -> Iterator[None]:
             raise
         if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise InputError(
-                f"Expected room for {path} but the disk is full; free some space, then the same command goes on."
+                f"Expected room for {path} but the disk is full; free some space, then run the same command again."
             ) from error
         raise InputError(f"Expected to write {path} but: {reason.strerror}; choose another --output.") from error

@@ -39,14 +39,15 @@ SETTINGS_FILE = "eproxy.yaml"  # in the run's folder
 class DPSOptions:
     """The length of the search; the first three defaults are those of the paper and its release."""
 
-    evaluations: int = 200  # different settings, with those of the first population
+    evaluations: int = 200  # different settings, including those of the first population
     population: int = 40
     tournament: int = 10
     finalists: int = 5  # the best settings, which are evaluated again
-    draws: int = 5  # evaluations of each of them, with the first one
-    errors: float = 1.0  # the fewest changes within so many standard errors of the best are chosen; 0: the best is
+    draws: int = 5  # evaluations of each of them, including the first one
+    errors: float = 1.0  # among settings within so many standard errors of the best, the one with fewest changes wins
 
     def check(self) -> None:
+        """Raises InputError if a value is impossible."""
         if self.evaluations < 1:
             raise InputError(f"Expected --evaluations of at least 1 but got {self.evaluations}.")
         if not 1 <= self.tournament <= self.population:
@@ -105,7 +106,7 @@ def execute(run: Run, watcher: Watcher) -> DpsResult:
 def _check_constant(run: Run, labelled: list[str]) -> None:
     """Log how many architectures are constant classifiers, which have no loss and come last in any ranking.
 
-    Raises InputError in a run of an older version, in which they had one.
+    Raises InputError if an older version began the run, because it gave such networks a loss.
     """
     space, scored = SPACES.get(run.settings.space)(), vars(run.settings.scoring)
     constant = [text for text in labelled if not space.connected(space.parse(text), **scored)]
@@ -127,7 +128,7 @@ LossExecutor = Executor[LossTask, list[float | str]]
 
 @dataclass(frozen=True)
 class BestSetting:
-    """The best setting, its rho on the labelled architectures, and that of plain Eproxy; a fact with these keys."""
+    """The best setting, its rho on the labelled architectures, and that of plain Eproxy; the store has these keys."""
 
     setting: str
     spearman: float
@@ -240,12 +241,11 @@ class SettingsSearch:
 
 
 def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) -> str:
-    """Of the settings whose rho is within so many standard errors of the best, that with the fewest changed genes.
+    """Of the settings whose rho is within `errors` standard errors of the best, the one with the fewest changed genes.
 
-    The FLOPs term does not count, since it is chosen without training; of equally many changes the best rho is chosen.
-    The standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1), which is more than the distance
-    of most settings: without this rule, luck would decide among many. It is Breiman's one-standard-error rule (CART,
-    1984).
+    The FLOPs term does not count, since it is chosen without training; if several have as few changes, the best rho
+    decides. The standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1). Most settings differ by
+    less: without this rule, luck would decide among many. It is Breiman's one-standard-error rule (CART, 1984).
     """
     best = max(rhos.values())
     error = (1 - best**2) / math.sqrt(max(1, labels - 1))

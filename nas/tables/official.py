@@ -96,7 +96,7 @@ def _pickle_load(path: str, ext: str = ".pbz2") -> Any:
 
 def _nas_bench_201(module: Any, path: Path) -> Any:
     before = os.environ.get(TENSORS_ONLY)
-    os.environ[TENSORS_ONLY] = "1"  # the package calls torch.load, for versions that unpickled anything
+    os.environ[TENSORS_ONLY] = "1"  # otherwise the package's call of torch.load could unpickle anything
     try:
         return module.NASBench201API(str(path), verbose=False)
     finally:

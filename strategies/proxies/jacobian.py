@@ -15,11 +15,11 @@ from nas.strategies.proxies.passes.probe import Probe
 from nas.strategies.proxies.passes.quantities import jacobian, logits, projections
 
 K = 1e-5  # added to eigenvalues and correlations, as in the papers
-MANY_CLASSES = 100  # above, EPE-NAS compares classes with each other
+MANY_CLASSES = 100  # with more classes, EPE-NAS compares classes with each other
 
 
 def jacobian_of(probe: Probe) -> Tensor:
-    """∂Σlogits/∂x, (B, pixels). Raises NasError if it is 0 but for rounding.
+    """∂Σlogits/∂x, (B, pixels). Raises NasError if it is 0, apart from rounding errors.
 
     The sum over the batch of the output of a batch normalisation is constant. So Σlogits depends on no image if the
     global pooling only takes outputs of normalisations, as in DARTS networks whose last cell has no pooling.
@@ -28,8 +28,8 @@ def jacobian_of(probe: Probe) -> Tensor:
     through = probe.body.classifier.weight.detach().double().sum(0).norm()  # ∂Σlogits/∂ what is pooled
     if not bool(rows.double().norm(dim=1).max() > math.sqrt(torch.finfo(rows.dtype).eps) * through):
         raise NasError(
-            "The sum of the batch's logits does not depend on the image (no path leads to them, or batch normalisation "
-            "fixes it), so Jacobians have no correlation."
+            "The sum of the batch's logits does not depend on the images (no path leads from them to the logits, or "
+            "batch normalisation makes the sum constant), so Jacobians have no correlation."
         )
     return rows
 
@@ -61,10 +61,10 @@ def jacov(probe: Probe, options: Any) -> float:
 def epe_nas(probe: Probe, options: Any) -> float:
     """How alike the Jacobians of one class are: Σ_c |s_c|, s_c = Σ log(|correlations of class c| + 1e-5).
 
-    Above 100 classes as in the code in circulation, about which the paper is silent: s_c is divided by the number of
-    images of the class, and the result is Σ_{c,c'} |s_c - s_c'| / number of classes seen. Whether there are so many
-    is a matter of the data set (of the logits); seen are those classes that have two images or more in the batch. A
-    class of one image is left out there; up to 100 classes it counts with log(1 + 1e-5).
+    If the data set (the logits) has more than 100 classes, the published code does something that the paper does not
+    mention, and so does this function: s_c is divided by the number of images of the class, classes with one image in
+    the batch are left out, and the result is Σ_{c,c'} |s_c - s_c'| / number of classes left. Up to 100 classes, a class
+    with one image counts with log(1 + 1e-5).
     """
     rows, labels = jacobian_of(probe), probe.labels
     many = probe.quantity(logits).shape[1] > MANY_CLASSES
@@ -89,6 +89,7 @@ class JacobianOptions(BatchOptions):
     projections: int = 1  # random directions per image; the estimate has no bias for any number
 
     def check(self) -> None:
+        """Raises InputError if a value is impossible."""
         super().check()
         if not 1 <= self.projections <= 10_000:
             raise InputError(
@@ -108,7 +109,7 @@ def jacob_fro(probe: Probe, options: JacobianOptions) -> float:
     """‖∂logits/∂x‖_F² = K·E_v‖vᵀJ‖², the mean over the batch; lower means less sensitive. Never below 0.
 
     K logits, v uniform on the unit sphere, x the normalised image; one input-only backward per projection. With batch
-    statistics an image's row also holds what it does to the others of the batch.
+    statistics, the row of an image also contains its effect on the logits of the other images.
     """
     rows = probe.quantity(projections(options.projections))
     classes = probe.quantity(logits).shape[1]

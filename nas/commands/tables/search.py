@@ -17,8 +17,8 @@ class TableSearch(Command):
     """Search strategies on published tables: mean and standard deviation, over seeds, of the best that each finds.
 
     Runs differ only in their seed; a class of isomorphic cells is looked up once, and one that the tables do not have
-    costs nothing. Of several goals at once, the best has the largest mean of the goals, each scaled to the range of the
-    table, and regret is the fraction of the Pareto front's hypervolume that is missing. Examples:
+    costs nothing. With several goals at once, the best architecture has the largest mean of the goals, each scaled to
+    its range in the table; regret is the missing fraction of the Pareto front's hypervolume. Examples:
     `nas tables search --robustness robustness-dataset --objective clean,fgsm@1 --plot regret.png`;
     `nas tables search --robustness robustness-dataset --objective clean+params:min --strategy nsga2`.
     """
@@ -37,12 +37,12 @@ class TableSearch(Command):
         Option("strategy", "Names from `nas list strategies`.", default="random,evolution,local"),
         Option("queries", "Classes of isomorphic cells that a run may look up.", type=int, default=300),
         Option("seeds", "Runs of each strategy.", type=int, default=100),
-        Option("seed", "Of all runs; each has its own from it.", type=int, default=0),
+        Option("seed", "Seed from which the seed of each run is derived.", type=int, default=0),
         Option("ask", "Architectures that a strategy proposes at once.", type=int, default=1),
         *SPREAD,
         Option("columns", "Columns to show of the best found, as in `nas tables correlate`.", default=""),
-        Option("cheap", "The cheap objective of warm-up and moves: params, a column.", "NAME"),
-        Option("features", "What predictors see: graph (of the cell), and columns: scores:nwot.", default="graph"),
+        Option("cheap", "The cheap objective of warm-up and moves: params or a column.", "NAME"),
+        Option("features", "What predictors see: graph (of the cell), columns such as scores:nwot.", default="graph"),
         Option("options", "An option; may be repeated.", "STRATEGY.KEY=VALUE", list[str], (), flag="--set"),
         *written("the table", "Write the regret over queries"),
     )

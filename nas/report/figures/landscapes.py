@@ -102,7 +102,8 @@ def _contours(axes: Axes, units: np.ndarray, grid: np.ndarray) -> None:
 def _ball(axes: Axes, norm: str) -> None:
     """The boundary of the attack's ball.
 
-    A pixel moves by up to |a| + |b| (L∞); the directions are almost at right angles, so the length is √(a² + b²) (L2).
+    At the point (a, b) of the plane, a pixel has moved by up to |a| + |b| (L∞). The two directions are almost at right
+    angles, so the length of the whole move is √(a² + b²) (L2).
     """
     angles = np.linspace(0, 2 * np.pi, 5 if norm == "Linf" else 90)
     for colour, style in ((INK, "-"), ("white", ":")):

@@ -21,7 +21,7 @@ from nas.strategies.proxies.passes.probe import Probe
 @proxy(
     "eproxy",
     higher_is_better=False,
-    source="Li et al., ICCV 2023, section 2.1, listing 1; what it leaves open as in the release (see docs/eproxy.md)",
+    source="Li et al., ICCV 2023, section 2.1, listing 1; details it does not give: the release (see docs/eproxy.md)",
     options=EproxyOptions,
     passes=lambda options: options.iterations - 2 / 3,
 )
@@ -66,7 +66,7 @@ def final_losses(probe: Probe, options: EproxyOptions) -> Tensor:
 
 
 def stage_outputs(arch: Body, img: Tensor, number: int) -> list[Tensor]:
-    """What the last `number` stages put out, the last one first.
+    """The outputs of the last `number` stages, the last stage first.
 
     Raises NasError if the network has fewer stages.
     """

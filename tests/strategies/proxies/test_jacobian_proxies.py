@@ -213,7 +213,7 @@ def test_normalisation_that_fixes_the_sum_of_the_logits_is_told(batch: Batch) ->
 
     for proxy in (JACOV, EPE_NAS):
         for probe in (double(ending(), batch), Probe(ending(), *batch)):
-            with pytest.raises(NasError, match="batch normalisation fixes it"):
+            with pytest.raises(NasError, match="batch normalisation makes the sum constant"):
                 proxy(probe)
         assert math.isfinite(proxy(Probe(ending(nn.ReLU()), *batch)))
 
@@ -232,7 +232,7 @@ def test_darts_cells_that_pool_nowhere_fix_the_sum(pools: bool, dtype: torch.dty
         if pools:
             assert math.isfinite(proxy(probe))
         else:
-            with pytest.raises(NasError, match="batch normalisation fixes it"):
+            with pytest.raises(NasError, match="batch normalisation makes the sum constant"):
                 proxy(probe)
 
 

@@ -30,7 +30,7 @@ class _Cifar(PickledBatches):
         return root / self.inner
 
     def _download(self, root: Path) -> None:
-        """Download the archive and unpack it beside its place, so that an incomplete folder is never used."""
+        """Download the archive, unpack it into a temporary folder, and rename that only when it is complete."""
         from torchvision.datasets import CIFAR10, CIFAR100
         from torchvision.datasets.utils import download_url
 

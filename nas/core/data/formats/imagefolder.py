@@ -19,7 +19,7 @@ from nas.core.errors import InputError
 
 _CHUNK_IMAGES = 256  # per task at most: a task for each image would take longer than decoding a small image
 _LARGE_FILE_BYTES = 16_384  # one thread decodes images of 900 bytes twice as fast as two threads
-GLANCE_IMAGES = 200  # evenly spaced
+GLANCE_IMAGES = 200  # how many images are looked at, at equal distances in the list
 
 
 class ImageFolder(Loader):
