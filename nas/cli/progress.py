@@ -56,9 +56,11 @@ class Lines:
 class StageLines(Watcher):
     """A line when a stage begins, and lines while it lasts."""
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, done: float = 0) -> None:
         self.lines, self.total = Lines(name), total
-        print(f"{name}: {total} to do", file=sys.stderr, flush=True)
+        before = int(done)
+        note = f" ({before} of {total} done before)" if before else ""
+        print(f"{name}: {total - before} to do{note}", file=sys.stderr, flush=True)
 
     def update(self, done: float, note: str) -> None:
         self.lines.update(done, self.total, note)
@@ -71,9 +73,9 @@ class StageBars(Watcher):
         self.progress = progress
         self.task: TaskID | None = None
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, done: float = 0) -> None:
         self.fill()
-        self.task = self.progress.add_task(name, total=total, note="")
+        self.task = self.progress.add_task(name, total=total, completed=done, note="")
 
     def update(self, done: float, note: str) -> None:
         if self.task is not None:

@@ -161,7 +161,7 @@ class SettingsSearch:
         problem = Unconstrained(space, strategy, lambda keys, tick: (self._evaluate(key, tick) for key in keys))
         # one setting at a time, as published: what runs in parallel are the architectures
         loop = Search(problem, options.evaluations, 1, run.store)
-        watcher.stage("dps", options.evaluations)
+        watcher.stage("dps", options.evaluations, loop.evaluated)
         while not loop.finished:
             loop.step(stage.flush)
             best = max((one.result["spearman"] for one in run.store.history() if one.result), default=0.0)
@@ -227,7 +227,7 @@ class SettingsSearch:
             return None
         store = self.run.store
         left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
-        self.watcher.stage("held-out", len(unseen))
+        self.watcher.stage("held-out", len(unseen), len(unseen) - len(left))
         for done in self.executor.map(enumerate(LossTask(text, (BASELINE, setting)) for text in left), stage.flush):
             losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
             metrics = {name: loss for name, loss in losses.items() if loss is not None}

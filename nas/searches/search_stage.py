@@ -91,7 +91,7 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
     problem.check_older()
     with run.stage("search") as stage:
         loop = Search(problem, settings.search.budget, settings.search.ask, run.store)
-        context.watcher.stage("search", settings.search.budget)
+        context.watcher.stage("search", settings.search.budget, loop.evaluated)
         while not loop.finished:
             loop.step(stage.flush)
             context.watcher.update(loop.evaluated, "")

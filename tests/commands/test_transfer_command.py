@@ -111,7 +111,7 @@ def test_matrices_resume_and_report(checkpoints: list[str], here: Path, capfd: p
     assert [check["name"] for check in result["checks"]] == ["transfer", "transfer"]
     assert json.loads((run / "result.json").read_text()) == result
     with SqliteStore(run / "store.sqlite") as store:
-        progress = [store.get(f"progress/{name}")[:2] for name in called]
+        progress = [store.get(f"progress/transfer/{name}")[:2] for name in called]
     assert all(done == total > 1 for done, total in progress)
 
     (run / "result.json").unlink()

@@ -30,8 +30,8 @@ REPORT_SECONDS = 0.3  # the shortest time between two reports of progress
 class Watcher:
     """Shows progress; the command line has one that draws bars. This one is silent."""
 
-    def stage(self, name: str, total: int) -> None:
-        """A stage of `total` parts begins."""
+    def stage(self, name: str, total: int, done: float = 0) -> None:
+        """A stage of `total` parts begins; earlier sessions of the run have finished `done` of them."""
 
     def update(self, done: float, note: str) -> None:
         """`done` parts of the stage are finished."""
@@ -63,7 +63,10 @@ class Worker(MetricSources):
         return task.run(self)
 
     def reporter(self, store: FactStore, name: str) -> Progress:
-        """Writes the progress of the task `name` into the store, where the process that shows it looks for it."""
+        """Writes the progress of the task `name` into the store, where the process that shows it looks for it.
+
+        The name begins with that of the stage: `train/best-pgd`.
+        """
         last = 0.0
 
         def report(done: int, total: int, note: str) -> None:
@@ -85,19 +88,27 @@ class RunContext:
         self.executor = executor
         self.watcher = watcher
 
-    def all(self, stage: Stage, tasks: Mapping[str, Task[R]]) -> dict[str, R]:
-        """The results of named tasks. If one fails, the others are still finished; then `NasError` is raised."""
+    def all(self, stage: Stage, tasks: Mapping[str, Task[R]], title: str) -> dict[str, R]:
+        """The results of named tasks. If one fails, the others are still finished; then `NasError` is raised.
+
+        The watcher shows the stage under its `title`, from what earlier sessions of the run have done.
+        """
+        results: dict[str, R] = {}
+        prefix = f"progress/{stage.name}/"
+
+        def progress() -> dict[str, tuple[float, float, str]]:
+            written = self.run.store.under(prefix)
+            return {name: (1, 1, "") if name in results else written.get(name, (0, 1, "")) for name in tasks}
 
         def tick() -> None:
             stage.flush()
-            written = self.run.store.under("progress/")
-            progress = {name: written[name] for name in tasks if name in written}
-            self.watcher.update(sum(done / total for done, total, _ in progress.values()), join_notes(progress))
+            now = progress()
+            self.watcher.update(share_done(now), join_notes(now))
 
         self.worker.tick = tick
-        for name in tasks:
-            self.run.store.put(f"progress/{name}", [0, 1, ""])
-        results: dict[str, R] = {}
+        for name, (done, total, _) in (earlier := progress()).items():
+            self.run.store.put(prefix + name, [done, total, ""])
+        self.watcher.stage(title, len(tasks), share_done(earlier))
         failures = []
         for done in self.executor.map(tasks.items(), tick):
             if done.result is None:
@@ -132,6 +143,11 @@ def run_context(
             run.check_data_unchanged(worker.dataset)
             check_run(run, worker.dataset)
         yield RunContext(run, worker, executor, watcher)
+
+
+def share_done(progress: Mapping[str, tuple[float, float, str]]) -> float:
+    """How many tasks are done, with parts of unfinished ones; each is (done, total, note) under its name."""
+    return sum(done / total for done, total, _ in progress.values())
 
 
 def join_notes(progress: Mapping[str, tuple[float, float, str]]) -> str:

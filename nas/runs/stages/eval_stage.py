@@ -83,7 +83,7 @@ class AttackTask(Task[EvalResult]):
                 derive(settings.seed, "attack"),
                 settings.torch_device(),
                 PrefixedFacts(store, f"outcome/{self.name}/"),
-                worker.reporter(store, self.name),
+                worker.reporter(store, f"eval/{self.name}"),
             )
         path = source.seen_from(worker.folder)
         return replace(
@@ -101,6 +101,5 @@ class AttackTask(Task[EvalResult]):
 def evaluate_all(context: RunContext, sources: dict[str, ModelSource]) -> dict[str, EvalResult]:
     """Attack every network; robust networks take longest and start first."""
     order = sorted(sources, key=lambda name: name.endswith("standard"))
-    context.watcher.stage("attack", len(order))
     with context.run.stage("eval") as stage:
-        return context.all(stage, {name: AttackTask(name, sources[name]) for name in order})
+        return context.all(stage, {name: AttackTask(name, sources[name]) for name in order}, "attack")

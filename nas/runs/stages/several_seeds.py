@@ -35,8 +35,8 @@ class _OfSeed(Watcher):
         self.watcher = watcher
         self.seed = seed
 
-    def stage(self, name: str, total: int) -> None:
-        self.watcher.stage(f"seed {self.seed}: {name}", total)
+    def stage(self, name: str, total: int, done: float = 0) -> None:
+        self.watcher.stage(f"seed {self.seed}: {name}", total, done)
 
     def update(self, done: float, note: str) -> None:
         self.watcher.update(done, note)

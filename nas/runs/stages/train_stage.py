@@ -109,7 +109,7 @@ class TrainTask(Task[TrainedModel]):
             **environment(settings.torch_device()),
         }
         with worker.open_store() as store:
-            report = worker.reporter(store, model.name)
+            report = worker.reporter(store, f"train/{model.name}")
             checkpoint, state = train_on_all_processes(settings, network, dataset, recipe, folder, seed, report, about)
         return TrainedModel(
             checkpoint=checkpoint.relative_to(worker.folder).as_posix(),
@@ -125,8 +125,9 @@ class TrainTask(Task[TrainedModel]):
 def train_all(context: RunContext, models: list[Model]) -> dict[str, TrainedModel]:
     """Train every model, and store the results. Adversarial trainings take longest and start first."""
     order = sorted(models, key=lambda model: model.method == "standard")
-    context.watcher.stage("train", len(models))
     with context.run.stage("train") as stage:
-        trained: dict[str, TrainedModel] = context.all(stage, {model.name: TrainTask(model) for model in order})
+        trained: dict[str, TrainedModel] = context.all(
+            stage, {model.name: TrainTask(model) for model in order}, "train"
+        )
     context.run.store.put("training", {name: one.to_json() for name, one in trained.items()})
     return trained

@@ -129,7 +129,7 @@ class TransferTask(Task[tuple[TransferNetwork, TransferOutcomes]]):
         settings = worker.settings
         networks: dict[str, nn.Module] = {name: model.network for name, model in worker.models.items()}
         with worker.open_store() as store:
-            report = worker.reporter(store, self.source)
+            report = worker.reporter(store, f"transfer/{self.source}")
             total, done = transfer_ticks(settings.eval, len(networks)), 0.0
 
             def tick(passes: float, note: str) -> None:
@@ -176,8 +176,7 @@ def execute(run: Run, watcher: Watcher) -> TransferResult:
     given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
     worker = TransferWorker(settings, given, run.folder.resolve())
     with run_context(run, watcher, worker=worker) as context, run.stage("transfer") as stage:
-        watcher.stage("transfer", len(given))
-        rows = context.all(stage, {name: TransferTask(name) for name in given})
+        rows = context.all(stage, {name: TransferTask(name) for name in given}, "transfer")
     matrices = matrix({name: outcomes for name, (_, outcomes) in rows.items()})
     return run.finish(
         TransferResult(
