@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from nas.studies import predict as driver
 from nas.studies.plots.predictions import picture
 from nas.studies.predict import FitJob, Fits, Protocol, predict
 from nas.studies.prediction_data import PredictionData, chosen_targets, prediction_data
-from nas.studies.prediction_result import csv_rows
+from nas.studies.prediction_result import Fit, PredictionResult, TopFeature, csv_rows
 from nas.tables import ArrayTable, Collection, TableSettings, read_scores
 
 TARGETS = {"clean": ("clean",), "fgsm": ("fgsm@1",), "clean+fgsm": ("clean", "fgsm@1")}
@@ -214,3 +215,22 @@ def test_the_graph_tells_more_than_the_proxies(data_dir: Path) -> None:
 def test_the_default_predictors_exist() -> None:
     for model in driver.MODELS.values():
         assert issubclass(PREDICTORS.get(model), Predictor)
+
+
+def test_the_rows_of_the_most_important_feature_are_its_own() -> None:
+    one: dict[str, float | None] = {"clean": 0.5}
+    found = PredictionResult(
+        n=10,
+        rows=10,
+        dropped={},
+        model="forest",
+        splits="fixed",
+        feature_count=2,
+        targets={"clean": ["clean"]},
+        fit=Fit(one, one, one, one),
+        importances={"clean": {"x": 0.75, "y": 0.25}},
+        study={"clean": TopFeature("x", 0.125, 0.25, {"y": 1.0}, 0.375, 0.625)},
+    )
+    rows = {row[0]: row for row in csv.reader(csv_rows(found).splitlines())}
+    assert rows["without"] == ["without", "clean", "", "x", "0.125", "0.25", "", "", ""]
+    assert rows["alone"] == ["alone", "clean", "", "x", "0.375", "0.625", "", "", ""]

@@ -82,3 +82,11 @@ def test_features_far_away_are_cut() -> None:
 def test_impossible_options_are_told(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
         NetworksOptions(**options).check()
+
+
+def test_features_are_scaled_by_the_range_seen_and_cut_one_range_outside_of_it() -> None:
+    """A constant feature counts by its own size, so that its unit does not matter."""
+    model = Networks(0, NetworksOptions(members=1, layers=0, epochs=1))
+    model.fit(np.array([[0.0, 50.0], [10.0, 50.0], [4.0, 50.0]]), np.array([0.0, 1.0, 2.0]))
+    inputs = model._inputs(np.array([[5.0, 75.0], [-5.0, 25.0], [15.0, 50.0], [-90.0, -90.0], [90.0, 900.0]]))
+    assert inputs.tolist() == [[0.5, 0.5], [-0.5, -0.5], [1.5, 0.0], [-1.0, -1.0], [2.0, 2.0]]
