@@ -87,7 +87,7 @@ class RunData:
         return [self.models[evaluation.name] for evaluation in evaluations]
 
     def cells(self) -> dict[str, str]:
-        """Architectures by the name of the cell: `best`, `random`, or the name of a single model.
+        """Architectures by the name of the cell: `best`, `random`, `first of the front`, or the name of a single model.
 
         An architecture that has several names goes by the first of them.
         """
@@ -97,7 +97,7 @@ class RunData:
             if self.result.random_arch is not None:
                 archs["random"] = self.result.random_arch
         elif self.search and self.search.top:
-            archs["best"] = self.search.best.arch
+            archs["best" if len(self.search.goals) == 1 else "first of the front"] = self.search.best.arch
         for evaluation in self.evaluations:
             archs.setdefault(self.models[evaluation.name].cell, evaluation.arch)
         for name, record in self.trained.items():

@@ -26,7 +26,7 @@ from nas.core.storage.sqlite import SqliteStore
 from nas.report.figures import cells, curves
 from nas.report.run_data import RunData, read_run_data
 from nas.report.wording import duration, percent, points, probability, radius
-from nas.results import EvalResult, RunResult
+from nas.results import EvalResult, FoundArchitecture, RunResult
 from nas.runs import run_folder
 from nas.runs.differences import differences
 from nas.runs.run_files import STORE
@@ -402,3 +402,35 @@ def test_a_method_of_a_package_that_is_not_installed_is_named_by_its_setting(mak
 
 def test_a_cell_of_two_names_is_shown_once_by_the_first(make: Make) -> None:
     assert data_of(make(), result(random=BEST)).cells() == {"best": BEST}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_search_with_several_goals_found_a_front_and_not_a_best(make: Make) -> None:
+    goals = [Goal("croze"), Goal("params", higher_is_better=False)]
+    top = [FoundArchitecture(one, one, {"params": 20.0, "croze": 1.0}) for one in (BEST, RANDOM)]
+    found = make_result.searched(goals=goals, top=top, seconds={"search": 3.0, "total": 3.0})
+    text = text_of(write_report(make(), found).read_text())
+    assert "objectives croze and params" in text
+    assert "2 form the Pareto front" in text
+    assert "take the first of the front, the best by croze" in text
+    assert "best so far by croze" in text
+    assert "the best reached" not in text
+    assert "rank croze" not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_transfer_says_by_which_attack(make: Make) -> None:
+    text = text_of(
+        write_report(make(command="transfer", extra={"networks": {}}), make_result.transferred()).read_text()
+    )
+    assert "Each of 2 networks was attacked by PGD-20 within L∞ ε = " in text
+    assert "4 test images; PGD-20, L∞ ε = " in text
+    assert "White-box, black-box" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_page_without_differences_explains_none(make: Make) -> None:
+    page = write_report(make(), replace(entry("best-pgd", BEST), seconds={"total": 3.0})).read_text()
+    assert "Wilson's score interval" in page
+    assert "Newcombe" not in page
+    assert "McNemar" not in page

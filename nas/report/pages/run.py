@@ -13,6 +13,7 @@ from nas.report.notes import provenance_table
 from nas.report.pages import common, sentences
 from nas.report.render import distinct, render
 from nas.report.run_data import RunData
+from nas.report.wording import listed
 from nas.results import WORST_CASE, AttackResult, EvalResult, RunResult, TransferResult, WorstCase
 
 ROOMY = 600  # a cell wider than this gets a row of its own
@@ -28,7 +29,8 @@ EPOCH = {  # of the log of a supernet search: key → title
 
 def page(run: RunData) -> str:
     name = str(run.settings["name"])
-    goal = {} if run.goal is None else {"objective": run.goal.name}
+    goals = [goal.name for goal in run.search.goals] if run.search else []
+    goal = {"objective" if len(goals) == 1 else "objectives": listed(goals)} if goals else {}
     return render(
         "run.html",
         title=f"{name}: robust architecture search",
@@ -104,6 +106,7 @@ def _search(run: RunData) -> Json:
         ],
         "epochs": epochs,
         "epoch_columns": {key: EPOCH.get(key, key.replace("_", " ")) for key in keys},
+        "front": len(search.goals) > 1,
         "search_curve": curves.search(run.steps, goal, search.exhausted) if run.steps else None,
     }
 

@@ -8,13 +8,13 @@ from nas.core.io.records import Json
 from nas.eval.corruptions import SAME
 from nas.report.identity import METHOD_LABELS
 from nas.report.run_data import RunData
-from nas.report.wording import attack, listed, norm, radius, value
-from nas.results import CorruptionResult, EvalResult
+from nas.report.wording import attack, ball, listed, norm, radius, value
+from nas.results import CorruptionResult, EvalResult, TransferResult
 
 
 def summary(run: RunData) -> Json:
     """Sentences on what was done; the strongest attack, and the network and the differences that are told of it."""
-    done = [sentence for sentence in (_searched(run), _trained(run), _attacked(run)) if sentence]
+    done = [sentence for sentence in (_searched(run), _trained(run), _attacked(run), _transferred(run)) if sentence]
     if not run.evaluations:
         return {"done": done}
     attacked_by = strongest_attack(run.evaluations)
@@ -53,9 +53,25 @@ def _searched(run: RunData) -> str:
         text += f", of which {search.failed:,} failed"
     if search.exhausted:
         text += ", and found no further ones within its limits"
-    by = f"by {goal.name} " if len(search.goals) > 1 else ""
+    if len(search.goals) > 1:
+        return (
+            f"{text}; {len(search.top):,} form the Pareto front: no cell is better than one of them by one score "
+            "without being worse by another. nas train and nas run take the first of the front, the best by "
+            f"{goal.name}."
+        )
     best = search.best.metrics[goal.name]
-    return f"{text}." if best is None else f"{text}; the best {by}reached {value(best)}."
+    return f"{text}." if best is None else f"{text}; the best reached {value(best)}."
+
+
+def _transferred(run: RunData) -> str:
+    result = run.result
+    if not isinstance(result, TransferResult):
+        return ""
+    return (
+        f"Each of {len(result.networks)} networks was attacked by {listed(list(map(attack, result.attacks)))} within "
+        f"{ball(result.norm, result.eps)} on {result.n_test:,} test images of {result.data}, and all networks "
+        "classified the images that came of it."
+    )
 
 
 def _trained(run: RunData) -> str:
