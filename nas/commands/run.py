@@ -113,13 +113,14 @@ class Run(_WholeRun):
         from nas.runs.difference_wording import correction
         from nas.runs.differences import corrected
 
-        lines = [accuracy_table(result.models), ""]
+        lines = [f"found: {result.arch}", accuracy_table(result.models), ""]
         for model in result.models:
             lines += [f"{model.name} {line}" for line in _notes_on(model)]
         rows = corrected(result).differences
-        for row in rows:
-            if row.first.startswith("best") and row.second.startswith("random"):
-                lines.append(f"{row.first} minus {row.second}, {row.metric}: {row.text}")
+        printed = [row for row in rows if row.first.startswith("best") and row.second.startswith("random")]
+        lines += [f"{row.first} minus {row.second}, {row.metric}: {row.text}" for row in printed]
+        more = len(rows) - len(printed)
+        lines += [f"({more} more differences are on the page)"] if more else []
         lines += [correction(len(rows), "of the result")] if rows else []
         return [*lines, report_line(folder)]
 

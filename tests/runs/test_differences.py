@@ -36,6 +36,15 @@ def text_of(folder: Path, result: RunResult) -> str:
     return "\n".join(Run().summary(folder, result))
 
 
+def test_the_text_names_the_found_cell_and_counts_the_differences_that_it_leaves_to_the_page(tmp_path: Path) -> None:
+    found = result(*CLEAR)
+    lines = text_of(tmp_path, found).splitlines()
+    assert lines[0] == f"found: {found.arch}"
+    printed = sum(" minus " in line for line in lines)
+    assert 0 < printed < len(found.differences)
+    assert f"({len(found.differences) - printed} more differences are on the page)" in lines
+
+
 def write_report(folder: Path, found: RunResult) -> Path:
     return command_of(folder).report(folder, found)
 
