@@ -215,6 +215,8 @@ def _warnings(aligned: Aligned, rankings: _Rankings, cells: dict[str, dict[str, 
             warnings.append(f"{name}: the same for all {aligned.n:,} architectures, so it ranks nothing.")
     for name, rho in rankings.rho_with_params.items():
         columns = [column for column, cell in cells[name].items() if cell.explained_by_size]
+        if name == SIZE:
+            continue
         if rho is not None and abs(rho) >= SAME:
             warnings.append(
                 f"{name}: ranks nearly as size does (rho {rho:.3f} with params); its partial rho says what is left."

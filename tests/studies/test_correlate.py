@@ -124,6 +124,13 @@ def test_a_ranking_by_size_alone_is_warned_of(result: Correlations) -> None:
     assert not result.proxies["nothing"]["clean"].explained_by_size, "nothing is there to be explained"
 
 
+def test_size_itself_is_not_warned_of(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
+    columns = Collection({"": Levels("accuracies", cells, {"clean": numbers["clean"]})})
+    scores = table(cells, {**numbers, "params": sizes(cells)}, "params", "only_size")
+    found = correlate([scores], columns, ["clean"], resamples=50)
+    assert [line.partition(":")[0] for line in found.warnings] == ["only_size"]
+
+
 def test_a_heat_map_puts_in_brackets_what_the_table_puts_in_brackets() -> None:
     """The weakest cells do not look like the soundest ones."""
     cells = {"weak": (-0.1, 0.1, -0.3, 0.3), "sized": (0.2, 0.4, -0.1, 0.1), "sound": (0.2, 0.4, 0.1, 0.3)}
