@@ -48,11 +48,11 @@ def export(source: Path, folder: Path) -> ExportResult:
         raise InputError(f"Expected a checkpoint or a run but {source} is an exported folder already; copy it.")
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise InputError(f"Expected a new or empty folder to export to but {folder} exists; choose another.")
+    path = checkpoint_of(source).resolve()
+    payload = checkpoint.load(path, "network")  # before the packages: a wrong path is told first
     for module in ("safetensors", "onnx", "onnxscript"):
         optional(module, "export")
-    path = checkpoint_of(source).resolve()
     run = run_of(path)
-    payload = checkpoint.load(path, "network")
     network, trained = network_from_payload(payload, path)
     trained, weights = trained.without_auxiliary(network.state_dict())
     data = {key: trained.data.get(key) for key in ("name", "size")}  # no paths of this machine

@@ -207,6 +207,8 @@ def test_a_missing_package_is_one_line(
     assert "pip install 'robust-nas[export]'" in printed
     assert len(printed.strip().splitlines()) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
+    assert run_command(["export", str(tmp_path / "missing.pt"), str(tmp_path / "net")]) == 2
+    assert "no such file" in capfd.readouterr().err, "a wrong path is told before a missing package"
 
 
 def test_the_command(
