@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from nas.cli.app import build_app
 from nas.cli.arguments import with_home
 from nas.core.errors import NasError, Terminated, printable
 from nas.core.execution.signals import listen
+from nas.core.suggestions import suggest
 
 app = build_app()
 
@@ -57,13 +58,26 @@ def run_command(arguments: list[str]) -> int:
             print(error.format_message() if hasattr(error, "format_message") else error)
             code = 2
         elif hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
-            code = _print_error(f"{error.format_message()} See `nas --help`.", 2)
+            code = _print_error(_usage(error), 2)
         elif type(error).__name__ == "Abort":
             code = _print_error("interrupted; `nas resume` continues a run, if one was begun.", 130)
         else:
             traceback.print_exc()
             code = 1
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> str:
+    """The message of a usage error of the command line, and which command's help to read."""
+    context, message, words = error.ctx, error.format_message(), []
+    if context is not None and type(error).__name__ == "NoSuchOption":
+        known = [word for one in context.command.params for word in one.opts if word.startswith("--")]
+        message = f"No such option {error.option_name!r}{suggest(error.option_name, known)}."
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name)
+        context = context.parent
+    end = "" if message.endswith((".", "?")) else "."
+    return f"{message}{end} See `{' '.join(['nas', *words, '--help'])}`."
 
 
 def _print_error(message: str, code: int) -> int:

@@ -113,6 +113,11 @@ def test_list(tmp_path: Path) -> None:
         (["run", "quickstart", "train.accumulate=33", "model.channels=4"], "train.accumulate=33"),
         (["search", "quickstart", "objective=trained:clean", "label.accumulate=129"], "label.accumulate=129"),
         (["serach", "quickstart"], "serach"),
+        (["run", "quickstart", "eval.sweep="], "[] for the empty list"),
+        (["search", "quickstart", "search.constraints="], "[] for the empty list"),
+        (["tables", "predict", "--train", "20"], "See `nas tables predict --help`."),
+        (["search", "--dry-rum"], "No such option '--dry-rum' (did you mean '--dry-run'?). See `nas search --help`."),
+        (["tables", "foo"], "No such command 'foo'. See `nas tables --help`."),
         (["run"], "Missing argument"),
     ],
 )

@@ -272,7 +272,7 @@ def _items(value: Any, kind: type, key: str) -> list[Any]:
         value = [item.strip() for item in re.split(r",(?![^(]*\))", value) if item.strip()]  # not those of f(a,b)
     items = value if isinstance(value, list) else [value]
     if any(item is None or isinstance(item, dict | list) for item in items):
-        raise InputError(f"Expected a list such as a,b for {key} but got {value!r}.")
+        raise InputError(f"Expected a list such as a,b, or [] for the empty list, for {key} but got {value!r}.")
     return [_number(item, key) if kind is float else item for item in items]
 
 
