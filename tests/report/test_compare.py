@@ -284,3 +284,18 @@ def test_the_verdict_names_the_better_of_the_two(difference: float, better: str)
         text="",
     )
     assert Pair("a", "b", [row], numbers=("1", "2")).verdict(row) == better
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_page_explains_only_what_it_shows(make: Maker) -> None:
+    """One attack has no worst case of several, and one network that beats the other no line along a front."""
+    pair = [
+        make_result.evaluation({"clean": clean, "fgsm": fgsm}, N, name=name, training="pgd")
+        for name, clean, fgsm in (("best-pgd", 70, 50), ("random-pgd", 60, 30))
+    ]
+    text = text_of(page(compare([make.whole("one", pair)])))
+    assert "worst case" not in text.lower()
+    assert "dashed line" not in text
+    crossed = [pair[0], make_result.evaluation({"clean": 75, "fgsm": 30, "pgd20": 20}, N, name="b", training="pgd")]
+    assert "The dashed line" in text_of(page(compare([make.whole("two", crossed)])))
+    assert "Worst case" in text_of(page(_two(make)))

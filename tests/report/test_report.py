@@ -27,7 +27,7 @@ from nas.report.figures import cells, curves
 from nas.report.run_data import RunData, read_run_data
 from nas.report.wording import duration, percent, points, probability, radius
 from nas.results import EvalResult, FoundArchitecture, RunResult
-from nas.runs import run_folder
+from nas.runs import repetitions, run_folder
 from nas.runs.differences import differences
 from nas.runs.run_files import STORE
 from nas.search_spaces import SPACES
@@ -434,3 +434,15 @@ def test_a_page_without_differences_explains_none(make: Make) -> None:
     assert "Wilson's score interval" in page
     assert "Newcombe" not in page
     assert "McNemar" not in page
+
+
+def test_the_page_of_several_seeds_leads_with_what_came_out_and_has_its_settings(make: Make) -> None:
+    models = [entry(name, BEST) for name in ("best-pgd", "random-pgd")]
+    together = repetitions.summarise([make_result.whole_run(models, seeds={"run": seed}) for seed in range(2)])
+    found = replace(together, versions=make_result.VERSIONS, runs=["a", "b"])
+    text = text_of(write_report(make("name=mine", command="study"), found).read_text())
+    assert "were made 2 times" in text
+    assert "Under PGD-20, best, adversarial keeps 61.7 ± 0.0% robust accuracy" in text
+    assert "random, adversarial" in text
+    assert "best-pgd" not in text.partition("All settings")[0]
+    assert text.index("budget:") < text.index("Save the settings above as mine.yaml")

@@ -38,9 +38,14 @@ def _percent(axes: Axes, label: str, which: str) -> None:
     getattr(axes, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
 
 
+def accuracy_pairs(rows: Numbered, judged: str) -> list[tuple[float, float]]:
+    """The clean and the robust accuracy of each checkpoint."""
+    return [(one.entry.clean, one.entry.accuracy(judged)[0]) for _, one in rows]
+
+
 def pareto(name: str, rows: Numbered, judged: str) -> Markup:
     """Each checkpoint at its clean and robust accuracy, with intervals; a dashed line joins the Pareto front."""
-    points = [(one.entry.clean, one.entry.accuracy(judged)[0]) for _, one in rows]
+    points = accuracy_pairs(rows, judged)
 
     def draw(axes: Axes) -> None:
         ends = []

@@ -34,6 +34,7 @@ def page(comparison: Comparison) -> str:
     rows: Numbered = list(enumerate(comparison.checkpoints, start=1))
     title = f"{len(rows)} checkpoints compared"
     attacks = distinct(name for _, one in rows for name in one.entry.attacks)
+    worst = any(one.entry.worst_of_several for _, one in rows)
     models = {one.label: one.identity for _, one in rows}
     by_attack = figures.sweeps_by_attack(comparison.checkpoints)
     return render(
@@ -44,8 +45,11 @@ def page(comparison: Comparison) -> str:
         finding=_count(comparison) if comparison.differences else "No two of them can be paired image by image.",
         notes=comparison.notes,
         rows=rows,
-        attacks=[*attacks, WORST_CASE],
-        accuracies=[[*map(one.entry.attacks.get, attacks), one.entry.worst_case] for _, one in rows],
+        attacks=[*attacks, *([WORST_CASE] if worst else [])],
+        accuracies=[
+            [*map(one.entry.attacks.get, attacks), *([one.entry.worst_of_several] if worst else [])] for _, one in rows
+        ],
+        worst=worst,
         fronts=_fronts(rows),
         sweeps=[
             (norm, attack, [model for *_, model in sweeps], curves.robustness(f"curves{number}", attack, sweeps))
@@ -58,8 +62,11 @@ def page(comparison: Comparison) -> str:
     )
 
 
-def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup]]:
-    """A figure for each protocol: only there are accuracies of different checkpoints on one scale."""
+def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup, bool]]:
+    """A figure for each protocol: only there are accuracies of different checkpoints on one scale.
+
+    The last item says whether the front has several points, which a line joins.
+    """
     groups: dict[str, Numbered] = {}
     for number, one in rows:
         groups.setdefault(f"{one.data}, {ball(one.entry.norm, one.entry.eps)}", []).append((number, one))
@@ -68,7 +75,8 @@ def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup]]:
         judged_by = figures.judged_by([one.entry for _, one in group])
         if judged_by is not None:
             drawn = figures.pareto(f"pareto{number}", group, judged_by)
-            fronts.append((protocol, judged_by, [one.identity for _, one in group], drawn))
+            joined = len(figures.front(figures.accuracy_pairs(group, judged_by))) > 1
+            fronts.append((protocol, judged_by, [one.identity for _, one in group], drawn, joined))
     return fronts
 
 
