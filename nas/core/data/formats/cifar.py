@@ -29,6 +29,14 @@ class _Cifar(PickledBatches):
             self._download(root)
         return root / self.inner
 
+    def advice(self) -> str:
+        if self.settings.download:
+            return super().advice()
+        return (
+            "with --dry-run or data.download=false nothing is downloaded; the command without them downloads it. Or "
+            f"{super().advice()}"
+        )
+
     def _download(self, root: Path) -> None:
         """Download the archive, unpack it into a temporary folder, and rename that only when it is complete."""
         from torchvision.datasets import CIFAR10, CIFAR100
