@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import Signals
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.commands.base import Argument, Command, Option, Output
 from nas.core.errors import InputError, Interrupted, Terminated
+
+if TYPE_CHECKING:
+    from nas.search_spaces.base import SearchSpace
 
 
 class Score(Command):
@@ -81,9 +84,11 @@ class Score(Command):
                 )
             settings = from_values(self.reader(tuple(names)), {"space": space, "name": "score"}, overrides)
             settings.check_single_seed(self.name)
-            candidates = ArchitectureSource(
-                SPACES.get(settings.space)(), texts, file, sample, seed or 0, everything, unique
-            )
+            own = SPACES.get(settings.space)()
+            try:
+                candidates = ArchitectureSource(own, texts, file, sample, seed or 0, everything, unique)
+            except InputError as error:
+                raise InputError(f"{error}{_hint(own, texts)}") from error
             with ExitStack() as stack:
                 rows = None
                 if to is not None:
@@ -97,6 +102,25 @@ class Score(Command):
                     show = lambda row: output.write(line_of(row))  # noqa: E731
                 counts = score(candidates, ScoreWorker(settings, names), rows, show, counter.update)
             output.note(f"score: {counts}{counted_for(settings, names)}")
+
+
+def _hint(own: SearchSpace[Any], texts: list[str]) -> str:
+    """For a message: the space to which a text belongs that is no architecture of the given space; or nothing."""
+    from nas.search_spaces import SPACES
+
+    foreign = [text for text in texts if not _reads(own, text)]
+    for name in SPACES.names() if foreign else ():
+        if _reads(SPACES.get(name)(), foreign[0]):
+            return f" It is an architecture of another space: give --space {name}."
+    return ""
+
+
+def _reads(space: SearchSpace[Any], text: str) -> bool:
+    try:
+        space.parse(text)
+    except InputError:
+        return False
+    return True
 
 
 @contextmanager

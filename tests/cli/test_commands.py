@@ -117,6 +117,8 @@ def test_list(tmp_path: Path) -> None:
         (["search", "quickstart", "search.constraints="], "[] for the empty list"),
         (["tables", "predict", "--train", "20"], "See `nas tables predict --help`."),
         (["search", "--dry-rum"], "No such option '--dry-rum' (did you mean '--dry-run'?). See `nas search --help`."),
+        (["score", "PC_DARTS"], "It is an architecture of another space: give --space darts."),
+        (["run", "cifar10-nb201", "--dry-run"], "the command without them downloads it"),
         (["tables", "foo"], "No such command 'foo'. See `nas tables --help`."),
         (["run"], "Missing argument"),
     ],
