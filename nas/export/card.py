@@ -103,7 +103,7 @@ def _evaluation(evaluation: Evaluation) -> str:
         rows.append([title, with_interval(corrupted.mean, corrupted.interval), percent(corrupted.hrs)])
     about = (
         f"{entry.n_test:,} test images of {evaluation.data['name']}, {norm(entry.norm)} attacks of "
-        f"ε = {radius(entry.eps)}; uncorrected 95% Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
+        f"ε = {radius(entry.eps)}; uncorrected 95 % Wilson intervals; HRS is the harmonic robustness score 2AR/(A + R)."
     )
     return f"{about}\n\n{_table(['attack', 'accuracy', 'HRS'], rows)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -37,7 +38,7 @@ def percent(fraction: float) -> str:
 
 
 def interval(bounds: Interval) -> str:
-    """A 95% interval of a fraction, in percent."""
+    """A 95 % interval of a fraction, in percent."""
     return f"[{100 * bounds.low:.1f}, {100 * bounds.high:.1f}]"
 
 
@@ -127,6 +128,16 @@ def metric(name: str) -> str:
 def value(number: float) -> str:
     """A score of a search, in about five digits."""
     return minus(f"{number:,.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.5g}")
+
+
+def value_in_column(number: float, column: Sequence[float]) -> str:
+    """A score of a search with as many decimals as the others of its column, if these are of similar size."""
+    sizes = [abs(one) for one in column if one]
+    if not sizes or not 1e-3 <= max(sizes) < min(1e15, 1000 * min(sizes)):
+        return value(number)
+    whole = all(float(one).is_integer() for one in column)
+    decimals = 0 if whole else max(0, 4 - math.floor(math.log10(max(sizes))))
+    return minus(f"{number:,.{decimals}f}" if max(sizes) >= 1e4 else f"{number:.{decimals}f}")
 
 
 def three_digits(number: float) -> str:

@@ -25,7 +25,7 @@ from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.figures import cells, curves
 from nas.report.run_data import RunData, read_run_data
-from nas.report.wording import duration, percent, points, probability, radius
+from nas.report.wording import duration, percent, points, probability, radius, value_in_column
 from nas.results import EvalResult, FoundArchitecture, RunResult
 from nas.runs import repetitions, run_folder
 from nas.runs.differences import differences
@@ -361,6 +361,20 @@ def test_numbers_are_written_alike() -> None:
     assert radius(8 / 255) == "8/255"
     assert radius(0.15) == "0.15"
     assert [duration(s) for s in (6.52, 119.6, 3725)] == ["6.5 s", "2 min 00 s", "1 h 02 min"]
+
+
+def test_numbers_of_a_column_have_the_same_decimals() -> None:
+    column = [185.499, 188.491, 527.5]
+    assert [value_in_column(one, column) for one in column] == ["185.50", "188.49", "527.50"]
+    assert [value_in_column(one, [0.61499, 7.2124295]) for one in (0.61499, 7.2124295)] == ["0.6150", "7.2124"]
+    assert [value_in_column(one, [850, 20194]) for one in (850, 20194)] == ["850", "20,194"]
+    assert value_in_column(0.001234, [0.001234, 20194.0]) == "0.001234", "of another size"
+
+
+def test_an_interval_is_of_95_percent_in_one_spelling(make: Make) -> None:
+    page = write_report(make(), result()).read_text()
+    assert "95 %" in page
+    assert "95%" not in re.sub(r"<style>.*?</style>", "", page, flags=re.S)
 
 
 def test_colour_and_marker_tell_the_cell_and_line_style_the_training(make: Make) -> None:

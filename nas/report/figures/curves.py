@@ -89,7 +89,7 @@ def _power(values: list[float]) -> int:
 
 
 def robustness(name: str, attacked_by: str, sweeps: Sequence[tuple[EvalResult, Curve, Identity]]) -> Markup:
-    """Robust accuracy against the radius of one attack, each model with its 95% Wilson band.
+    """Robust accuracy against the radius of one attack, each model with its 95 % Wilson band.
 
     The axis is logarithmic, from the smallest radius on, if the radii differ a lot.
     """

@@ -100,10 +100,13 @@ def _search(run: RunData) -> Json:
     epochs = [epoch.to_json() for epoch in search.supernet.epochs] if search.supernet else []
     keys = [key for key in EPOCH if any(row.get(key) is not None for row in epochs)]
     keys[-1:-1] = [key for row in epochs[-1:] for key in row if key.startswith(("entropy_", "skips_"))]
+    columns = {
+        one.name: [number for cell in search.top if (number := cell.metrics.get(one.name)) is not None]
+        for one in search.goals
+    }
     return {
-        "scores": [
-            one.name for one in search.goals if any(cell.metrics.get(one.name) is not None for cell in search.top)
-        ],
+        "scores": [name for name, column in columns.items() if column],
+        "score_columns": columns,
         "epochs": epochs,
         "epoch_columns": {key: EPOCH.get(key, key.replace("_", " ")) for key in keys},
         "front": len(search.goals) > 1,

@@ -115,7 +115,7 @@ def corruption_notes(results: Sequence[CorruptionResult]) -> list[str]:
     severities = listed([str(severity) for severity in first.severities])
     notes = [
         f"Accuracy on {counts} test images: {'; '.join(sources)}.",
-        f"Means over {len(first.mean_of)} types, each at severity {severities}; in brackets the 95% interval of the "
+        f"Means over {len(first.mean_of)} types, each at severity {severities}; in brackets the 95 % interval of the "
         "mean, with images as the sample.",
     ]
     left_out = dict.fromkeys(kind for one in results for kind in one.left_out)
