@@ -69,7 +69,8 @@ def run_command(arguments: list[str]) -> int:
 
 def _usage(error: Any) -> str:
     """The message of a usage error of the command line, and which command's help to read."""
-    context, message, words = error.ctx, error.format_message(), []
+    context, message = error.ctx, error.format_message()
+    words: list[str] = []
     if context is not None and type(error).__name__ == "NoSuchOption":
         known = [word for one in context.command.params for word in one.opts if word.startswith("--")]
         message = f"No such option {error.option_name!r}{suggest(error.option_name, known)}."

@@ -75,7 +75,8 @@ class StageBars(Watcher):
 
     def stage(self, name: str, total: int, done: float = 0) -> None:
         self.fill()
-        self.task = self.progress.add_task(name, total=total, completed=done, note="")
+        self.task = self.progress.add_task(name, total=total, note="")
+        self.update(done, "")
 
     def update(self, done: float, note: str) -> None:
         if self.task is not None:

@@ -106,8 +106,8 @@ class RunContext:
             self.watcher.update(share_done(now), join_notes(now))
 
         self.worker.tick = tick
-        for name, (done, total, _) in (earlier := progress()).items():
-            self.run.store.put(prefix + name, [done, total, ""])
+        for name, (part, total, _) in (earlier := progress()).items():
+            self.run.store.put(prefix + name, [part, total, ""])
         self.watcher.stage(title, len(tasks), share_done(earlier))
         failures = []
         for done in self.executor.map(tasks.items(), tick):
