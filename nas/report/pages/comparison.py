@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from nas.core.io.files import write_text
 from nas.core.statistics.paired import SIGNIFICANCE
-from nas.report.compare import Comparison
+from nas.report.compare import Comparison, front
 from nas.report.figures import comparison as figures
 from nas.report.figures import curves
 from nas.report.figures.comparison import Numbered
@@ -75,7 +75,7 @@ def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup, bool
         judged_by = figures.judged_by([one.entry for _, one in group])
         if judged_by is not None:
             drawn = figures.pareto(f"pareto{number}", group, judged_by)
-            joined = len(figures.front(figures.accuracy_pairs(group, judged_by))) > 1
+            joined = len(front(figures.accuracy_pairs(group, judged_by))) > 1
             fronts.append((protocol, judged_by, [one.identity for _, one in group], drawn, joined))
     return fronts
 
