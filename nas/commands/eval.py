@@ -73,10 +73,10 @@ class Eval(RunCommand):
         from nas.eval.networks.fitting import check_fits, class_name_warning
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker
-        from nas.settings import reach
+        from nas.settings import attack_warnings
 
         settings.check_single_seed(self.name)
-        reach.warn(self.reader(), settings)
+        attack_warnings.warn(self.reader(), settings)
         dataset = Worker(settings, None, keep).dataset
         eval_stage.check(settings, dataset)
         model = given.load(settings)

@@ -34,7 +34,7 @@ class _WholeRun(RunCommand):
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker
         from nas.searches import search_stage
-        from nas.settings import reach
+        from nas.settings import attack_warnings
         from nas.train import check_selection
 
         eval_stage.refuse_options_of_foreign_networks(self.cli_name(), settings)
@@ -47,7 +47,7 @@ class _WholeRun(RunCommand):
         worker = Worker(settings, None, keep)
         search_stage.check(worker)
         train_stage.log_warning(train_stage.one_image(settings, True, search_stage.labels_of(settings)))
-        reach.warn(self.reader(), settings)
+        attack_warnings.warn(self.reader(), settings)
         eval_stage.check(settings, worker.dataset)
         train_stage.check(settings, worker.dataset)
 

@@ -35,14 +35,14 @@ class Search(RunCommand):
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker
         from nas.searches import search_stage
-        from nas.settings import reach
+        from nas.settings import attack_warnings
 
         settings.check_single_seed(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         search_stage.check_settings(self.name, settings)
         search_stage.check(Worker(settings, None, keep))
         train_stage.log_warning(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
-        reach.warn(self.reader(), settings)
+        attack_warnings.warn(self.reader(), settings)
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         from nas.searches import search_cost

@@ -55,14 +55,14 @@ class Train(RunCommand):
     def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker
-        from nas.settings import reach
+        from nas.settings import attack_warnings
         from nas.train import check_selection
 
         settings.check_single_seed(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         check_selection(settings.train, settings.data.validation)
         train_stage.log_warning(train_stage.one_image(settings, True, []))
-        reach.warn(self.reader(), settings)
+        attack_warnings.warn(self.reader(), settings)
         train_stage.check(settings, Worker(settings, None, keep).dataset)
 
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:

@@ -68,11 +68,11 @@ class Transfer(RunCommand):
 
     def check(self, settings: Settings, given: dict[str, GivenModel], keep: bool = True) -> None:
         from nas.runs.stages.transfer import check
-        from nas.settings import reach
+        from nas.settings import attack_warnings
 
         settings.check_single_seed(self.name)
         check(settings, given, keep)
-        reach.warn(self.reader(), settings)
+        attack_warnings.warn(self.reader(), settings)
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.runs.stages.transfer import execute

@@ -16,7 +16,7 @@ from nas.core.config import shipped
 from nas.core.errors import InputError
 from nas.eval.plan import attacks_of
 from nas.search_spaces import SPACES
-from nas.settings import reach
+from nas.settings import attack_warnings
 from nas.settings.schema import load
 from nas.train import METHODS
 
@@ -276,7 +276,7 @@ def test_what_the_header_says_of_test_images_holds(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_recipe_is_warned_about(name: str) -> None:
     for command in ("run", "search", "train", "eval"):
-        assert reach.warnings(COMMANDS.get(command)().reader(), recipe(name)) == []
+        assert attack_warnings.warnings(COMMANDS.get(command)().reader(), recipe(name)) == []
 
 
 def header(name: str) -> str:

@@ -20,7 +20,7 @@ from nas.core.optimisation.attack_steps import is_short
 from nas.eval.attacks import ATTACKS
 from nas.eval.plan import make_attack
 from nas.eval.settings import EvalSettings
-from nas.settings import reach
+from nas.settings import attack_warnings
 from nas.settings.schema import load
 from nas.train import METHODS, TrainSettings
 
@@ -71,7 +71,7 @@ CASES: list[tuple[str, list[str], list[str]]] = [  # command, settings, the begi
 
 
 def warnings(command: str, overrides: list[str]) -> list[str]:
-    return reach.warnings(COMMANDS.get(command)().reader(), load("quickstart", overrides))
+    return attack_warnings.warnings(COMMANDS.get(command)().reader(), load("quickstart", overrides))
 
 
 @pytest.mark.parametrize(("command", "overrides", "expected"), CASES)
