@@ -27,7 +27,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "data.checksum": {"MAX_WHOLE_BYTES": 1024 * MIB, "SAMPLE_IMAGES": 1024},
     "data.formats.cifar": {"MAX_UNPACKED_BYTES": 256 * MIB},
     "data.formats.imagefolder": {"GLANCE_IMAGES": 200},
-    "data.formats.image_files": {
+    "data.formats.image_decoding": {
         "MAX_PIXELS": 64 * MIB,
         "ORIENTATION": 274,  # EXIF 2.3, tag 274
         "UPRIGHT": 1,

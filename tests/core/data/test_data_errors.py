@@ -370,8 +370,8 @@ def test_every_class_keeps_a_training_image(seed: int) -> None:
 def test_an_image_may_have_as_many_pixels_as_the_limit_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = imagefolder(tmp_path)
     height, width = load(made.settings, keep=False).train.images.shape[-2:]
-    monkeypatch.setattr("nas.core.data.formats.image_files.MAX_PIXELS", height * width)
+    monkeypatch.setattr("nas.core.data.formats.image_decoding.MAX_PIXELS", height * width)
     load(made.settings, keep=False)
-    monkeypatch.setattr("nas.core.data.formats.image_files.MAX_PIXELS", height * width - 1)
+    monkeypatch.setattr("nas.core.data.formats.image_decoding.MAX_PIXELS", height * width - 1)
     with pytest.raises(InputError, match="make it smaller"):
         load(made.settings, keep=False)

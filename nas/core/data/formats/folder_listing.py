@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nas.core.data.formats.base import Source
 from nas.core.data.formats.class_order import TEXT, composed, ordered, other_order
-from nas.core.data.formats.image_files import SUFFIXES
+from nas.core.data.formats.image_types import SUFFIXES
 from nas.core.errors import InputError
 
 TRAIN = "train"

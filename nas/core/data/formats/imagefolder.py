@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.core.data.formats.base import Loader, Raw, Source
 from nas.core.data.formats.folder_listing import Layout, layout
-from nas.core.data.formats.image_files import decode, size_of
+from nas.core.data.formats.image_decoding import decode, size_of
 from nas.core.data.resize import SQUASH, Resizing
 from nas.core.data.seen import OBLONG, Seen
 from nas.core.data.settings import ALL

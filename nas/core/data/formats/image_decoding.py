@@ -1,4 +1,4 @@
-"""Image files in any of the formats that are read: their suffixes, and how one is opened and decoded."""
+"""Image files of any of the types that are read: how one is opened and decoded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.core.data.formats.image_types import FORMATS
 from nas.core.data.resize import Resizing
 from nas.core.data.seen import OBLONG, TRANSPARENT, TURNED
 from nas.core.errors import InputError
@@ -16,15 +17,6 @@ from nas.core.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = {  # suffix of a file → format of Pillow, in the order in which Pillow tries them
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".bmp": "BMP",
-    ".webp": "WEBP",
-    ".ppm": "PPM",
-}
-SUFFIXES = tuple(FORMATS)
 MAX_PIXELS = 2**26  # of an image before it is resized: a small file can claim billions
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 ORIENTATION = 0x0112  # tag of EXIF
