@@ -23,6 +23,7 @@ from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
 from nas.search_spaces import SPACES, SearchSpace
 from nas.search_spaces.architecture_source import point
+from nas.settings.unknown_key import known_elsewhere
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
@@ -241,7 +242,7 @@ def from_values(values: config.Values, overrides: list[str]) -> Settings:
     try:
         settings = config.checked(config.override(values, overrides, kind), kind)
     except config.UnknownKey as error:
-        raise _where_known(error, *chosen) or error from None
+        raise known_elsewhere(error, *chosen, schema) or error from None
     settings.data = located(settings.data)
     return settings
 
@@ -249,16 +250,6 @@ def from_values(values: config.Values, overrides: list[str]) -> Settings:
 def is_supernet(settings: Settings) -> bool:
     """Whether the strategy trains a supernet."""
     return settings.strategy.name in SUPERNET_STRATEGIES.components
-
-
-def _where_known(error: config.UnknownKey, space: str, strategy: str) -> InputError | None:
-    """The error that names other strategies or spaces which have the unknown key; None if none has it."""
-    strategies = [*STRATEGIES.names(), *SUPERNET_STRATEGIES.names()]
-    names = [name for name in strategies if config.has_key(schema(space, name), error.key)]
-    if names:
-        return error.elsewhere("strategy.name=", strategy, names)
-    names = [name for name in SPACES.names() if config.has_key(schema(name, strategy), error.key)]
-    return error.elsewhere("space=", space, names) if names else None
 
 
 def with_full_keys(values: config.Values, overrides: list[str]) -> list[str]:

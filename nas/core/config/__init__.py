@@ -4,7 +4,6 @@ from nas.core.config.recipes import compose, describe, shipped
 from nas.core.config.schema import (
     OVERRIDE,
     PATH,
-    UnknownKey,
     Values,
     checked,
     expanded,
@@ -16,6 +15,7 @@ from nas.core.config.schema import (
     plain,
 )
 from nas.core.config.section import Section
+from nas.core.config.unknown_key import UnknownKey
 
 __all__ = [
     "OVERRIDE",

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from nas.core.config.unknown_key import UnknownKey
 from nas.core.config.yaml_errors import explained
 from nas.core.config.yaml_numbers import check_numbers
 from nas.core.config.yaml_size import check_size
 from nas.core.errors import InputError
-from nas.core.suggestions import suggest
 
 T = TypeVar("T")
 Values = dict[str, Any]  # plain values by their keys; those of a section are under its name
@@ -26,22 +26,6 @@ MAX_TEXT_LENGTH = 10_000  # of a single value; a genotype has 500 characters, a 
 SCALARS = (int, float, str, bool)  # a value that has such a type already needs no conversion
 PATH = "path"  # marks, in its field's metadata, a setting that is a path or a list of paths
 REFERENCE = re.compile(r"[^$\\]*\$\{[\w.]+\}[^$\\]*")
-
-
-class UnknownKey(InputError):
-    """The schema has no such `key`; `listed` names the possible ones in words."""
-
-    def __init__(self, key: str, known: list[str]) -> None:
-        self.key = key
-        self.listed = ", ".join(known) if known else "nothing: it has no settings"
-        super().__init__(f"Unknown key {key!r}{suggest(key, known)}; possible here: {self.listed}.")
-
-    def elsewhere(self, of: str, chosen: str, others: list[str]) -> InputError:
-        """The error if `others` have the key but `chosen` does not; `of`, as `space=`, stands before their names."""
-        return InputError(
-            f"Unknown key: {self.key} is a key of {of}{', '.join(others)}, not of {chosen}; possible here: "
-            f"{self.listed}."
-        )
 
 
 def path_field() -> Any:

@@ -1,0 +1,22 @@
+"""The error about a key that the schema does not have: what was probably meant, and who else has the key."""
+
+from __future__ import annotations
+
+from nas.core.errors import InputError
+from nas.core.suggestions import suggest
+
+
+class UnknownKey(InputError):
+    """The schema has no such `key`; `listed` names the possible ones in words."""
+
+    def __init__(self, key: str, known: list[str]) -> None:
+        self.key = key
+        self.listed = ", ".join(known) if known else "nothing: it has no settings"
+        super().__init__(f"Unknown key {key!r}{suggest(key, known)}; possible here: {self.listed}.")
+
+    def elsewhere(self, of: str, chosen: str, others: list[str]) -> InputError:
+        """The error if `others` have the key but `chosen` does not; `of`, as `space=`, stands before their names."""
+        return InputError(
+            f"Unknown key: {self.key} is a key of {of}{', '.join(others)}, not of {chosen}; possible here: "
+            f"{self.listed}."
+        )
