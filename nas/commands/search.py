@@ -95,7 +95,7 @@ def _reasons(folder: Path) -> list[str]:
     """Why evaluations of a search failed: the most frequent reasons with their counts, from the store of the run."""
     from nas.core.storage.sqlite import SqliteStore
     from nas.runs.run_files import STORE
-    from nas.searches.loop import failures
+    from nas.searches.history import failures
 
     if not (folder / STORE).exists():
         return []

@@ -25,7 +25,7 @@ from nas.results import (
 from nas.runs.differences import corrected
 from nas.runs.run_files import STORE, read_config
 from nas.search_spaces import SPACES
-from nas.searches.loop import Step, failures, trajectory
+from nas.searches.history import Step, failures, trajectory
 
 STAGES = {"search": "search", "train": "training", "eval": "attacks"}
 # From the settings of a run and the inputs of its command: the command line that repeats the run, and whether the

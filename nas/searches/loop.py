@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,11 +13,10 @@ from nas.core.errors import NasError
 from nas.core.io.checkpoint import State
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.results import FoundArchitecture, SearchResult
-from nas.strategies import Goal, Strategy
+from nas.strategies import Strategy
 from nas.strategies.pareto import undominated
 
 BEST = 5  # architectures in the result of a search for one goal
-MAX_REASONS = 100  # different reasons of failures that are counted separately
 FRUITLESS = 50_000  # proposals without a new class, after which the space counts as exhausted
 Evaluate = Callable[[Sequence[str], Callable[[], None]], Iterable[TaskResult[str, Metrics]]]
 
@@ -156,44 +154,3 @@ def _best(fitness: np.ndarray) -> list[int]:
     if fitness.shape[1] > 1:
         return sorted(map(int, undominated(fitness)), key=lambda row: -fitness[row, 0])
     return [int(row) for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]
-
-
-class Step(NamedTuple):
-    """One evaluation of a search; `number` is its position in the history, from 1."""
-
-    number: int
-    arch: str
-    value: float | None  # of the goal; None where it failed
-    best: float | None  # so far
-    reason: str | None  # why it failed
-
-
-def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
-    """Every evaluation in the order of the history, with the best value so far.
-
-    If there are more than `most`, only every k-th is listed, each that was the best so far, and the last.
-    """
-    best = -math.inf
-    rows = []
-    count = store.history_length()
-    step = math.ceil(count / most)
-    for number, evaluation in enumerate(store.history(), start=1):
-        fitness = -math.inf if evaluation.result is None else goal.fitness(evaluation.result)
-        if fitness <= best and number % step and number < count:
-            continue
-        best = max(best, fitness)
-        value = None if evaluation.result is None else evaluation.result[goal.name]
-        so_far = None if math.isinf(best) else best if goal.higher_is_better else -best
-        rows.append(Step(number, evaluation.key, value, so_far, evaluation.failure))
-    return rows
-
-
-def failures(store: Store) -> dict[str, int]:
-    """How often evaluations failed for each reason; beyond `MAX_REASONS` reasons, all others are counted as one."""
-    counted: dict[str, int] = {}
-    for evaluation in store.history():
-        if evaluation.result is None:
-            reason = evaluation.failure or "no reason was stored"
-            reason = reason if reason in counted or len(counted) < MAX_REASONS else "other reasons"
-            counted[reason] = counted.get(reason, 0) + 1
-    return counted

@@ -31,7 +31,7 @@ from nas.runs import repetitions, run_folder
 from nas.runs.differences import differences
 from nas.runs.run_files import STORE
 from nas.search_spaces import SPACES
-from nas.searches.loop import Step
+from nas.searches.history import Step
 from nas.settings import command_line, schema
 
 N = 60

@@ -22,7 +22,8 @@ from nas.results import SearchResult
 from nas.runs.run_folder import create
 from nas.runs.stages.context import Watcher, Worker
 from nas.search_spaces import DARTS, SPACES, NASBench201
-from nas.searches.loop import Search, Unconstrained, failures, trajectory
+from nas.searches.history import failures, trajectory
+from nas.searches.loop import Search, Unconstrained
 from nas.settings.schema import load
 from nas.strategies import STRATEGIES, Goal, Hints
 from nas.strategies.evolution import EvolutionOptions

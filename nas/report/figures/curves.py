@@ -22,7 +22,7 @@ from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
 from nas.report.wording import attack, norm, radius
 from nas.results import CorruptionResult, Curve, EvalResult, TrainedModel
-from nas.searches.loop import Step
+from nas.searches.history import Step
 
 STYLE: dict[str, str | float] = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
