@@ -19,7 +19,7 @@ def command_of(folder: Path) -> RunCommand:
 
     Raises InputError if there is no such command.
     """
-    from nas.runs.run_files import read_config
+    from nas.runs.run_config import read_config
 
     name, known = read_config(folder).command, run_commands()
     if name in known:

@@ -38,7 +38,7 @@ class Train(RunCommand):
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """The settings of a configuration, which names an `arch`, or those of a run with its best architecture."""
         from nas.runs.given_model import best_of, refuse_study
-        from nas.runs.run_files import read_config
+        from nas.runs.run_config import read_config
         from nas.runs.stages.train_stage import check_connected
         from nas.settings import command_line
 

@@ -27,7 +27,8 @@ from nas.export.card import Evaluation, Facts, card
 from nas.report.run_data import evaluations_of
 from nas.results import ExportResult
 from nas.runs.given_model import checkpoint_of, config_or_warning, run_of
-from nas.runs.run_files import CONFIG, read_config, result_of
+from nas.runs.run_config import CONFIG, read_config
+from nas.runs.run_files import result_of
 from nas.search_spaces import SPACES, Network
 from nas.train import adversarial
 from nas.train.exported import DESCRIPTION, WEIGHTS, is_exported, load_exported, save_exported

@@ -21,7 +21,8 @@ from nas.report.run_data import evaluations_of, trained_models
 from nas.report.wording import ball, listed
 from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
 from nas.runs.given_model import config_or_warning, run_of
-from nas.runs.run_files import STORE, finished, read_config
+from nas.runs.run_config import read_config
+from nas.runs.run_files import STORE, finished
 from nas.strategies.pareto import undominated
 
 ATTACK_SETTINGS = ("step_size", "restarts", "cascade")  # attacks of one name and radius are equal if these are

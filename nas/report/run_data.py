@@ -23,7 +23,8 @@ from nas.results import (
     TransferResult,
 )
 from nas.runs.differences import corrected
-from nas.runs.run_files import STORE, read_config
+from nas.runs.run_config import read_config
+from nas.runs.run_files import STORE
 from nas.search_spaces import SPACES
 from nas.searches.history import Step, failures, trajectory
 

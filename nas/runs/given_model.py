@@ -13,7 +13,8 @@ from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
 from nas.results import EvalResult, RunResult, SearchResult, StudyResult, TrainResult
-from nas.runs.run_files import CONFIG, STORE, RunConfig, finished, read_config, result_of
+from nas.runs.run_config import CONFIG, RunConfig, read_config
+from nas.runs.run_files import STORE, finished, result_of
 from nas.runs.run_folder import reopen
 from nas.settings import command_line
 from nas.settings.reader import Reader

@@ -24,7 +24,8 @@ from nas.core.io.records import Json
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.results import Provenance, Result
-from nas.runs.run_files import CONFIG, RESULT, STORE, RunConfig, read_config, result_of
+from nas.runs.run_config import CONFIG, RunConfig, read_config, read_or_restore_config
+from nas.runs.run_files import RESULT, STORE, result_of
 from nas.runs.settings_checksum import CHANGEABLE, provenance_of
 from nas.settings.schema import Settings, from_values
 from nas.version import __version__
@@ -239,24 +240,6 @@ def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
     with file:
         lock(file, folder, "works on")
         with backup.open_verified(folder / STORE) as store:
-            begun = _configuration(folder, store)
+            begun = read_or_restore_config(folder, store)
             settings = from_values(begun.settings, overrides or [])
             yield Run(folder, begun.command, settings, begun.extra, store)
-
-
-def _configuration(folder: Path, store: SqliteStore) -> RunConfig:
-    """The content of `config.json`. If the file is damaged or gone it is written anew from the copy in the store."""
-    try:
-        return read_config(folder)
-    except InputError as error:
-        copy = store.get("config")
-        if copy is None or isinstance(error, ChangedError):
-            raise
-        path = folder / CONFIG
-        why = "it is gone" if not path.exists() else getattr(error, "reason", "it cannot be read")
-        logging.getLogger("nas").warning(
-            "The configuration %s was damaged (%s) and is written anew from the run's store.", path, why
-        )
-        put_aside(path)
-        write_with_checksum(path, copy)
-        return RunConfig.from_json(copy).with_earlier_defaults()

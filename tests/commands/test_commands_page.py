@@ -23,7 +23,7 @@ from nas.commands.transfer import Transfer
 from nas.core import registry
 from nas.core.errors import InputError
 from nas.results import FoundArchitecture, PercentileRank
-from nas.runs import run_files
+from nas.runs import run_config
 from nas.search_spaces import NASBench201
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
@@ -91,7 +91,7 @@ def test_a_command_of_a_broken_package_stops_no_other(
     assert sentence in " ".join(capfd.readouterr().out.split())
     assert main.run_command(["list", "strategies"]) == 0
     assert "evolution" in capfd.readouterr().out
-    monkeypatch.setattr(run_files, "read_config", lambda folder: SimpleNamespace(command="cost"))
+    monkeypatch.setattr(run_config, "read_config", lambda folder: SimpleNamespace(command="cost"))
     with pytest.raises(InputError, match="of the package robust-cost to be importable"):
         nas.commands.command_of(Path("a-run-of-it"))
 

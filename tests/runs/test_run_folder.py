@@ -17,7 +17,8 @@ from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, write_with_checksum
 from nas.core.storage import backup
 from nas.results import Provenance, Result
-from nas.runs.run_files import read_config, result_of
+from nas.runs.run_config import read_config
+from nas.runs.run_files import result_of
 from nas.runs.run_folder import create, reopen
 from nas.searches.search_stage import depends_on_images
 from nas.settings.schema import load

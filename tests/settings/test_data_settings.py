@@ -23,7 +23,7 @@ from nas.core.io import checkpoint
 from nas.core.io.files import write_with_checksum
 from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
-from nas.runs.run_files import read_config
+from nas.runs.run_config import read_config
 from nas.runs.run_folder import create, reopen
 from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, PLACES, provenance_of
 from nas.runs.stages.transfer import combine

@@ -159,7 +159,7 @@ class RunCommand(Command):
     def finish(self, run: Run, watcher: Watcher) -> Result:
         """The result of the run: the one in its folder if it is finished, otherwise that of `execute`."""
         from nas.core.provenance import versions
-        from nas.runs.run_files import read_config
+        from nas.runs.run_config import read_config
 
         if (result := result_of_finished(run)) is not None:
             return result

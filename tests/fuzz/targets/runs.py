@@ -11,7 +11,8 @@ from targets.notations import CELL
 from nas.core import config
 from nas.core.goal import Goal
 from nas.results import FoundArchitecture, Result, SearchResult
-from nas.runs.run_files import CONFIG, RESULT, read_config, result_of
+from nas.runs.run_config import CONFIG, read_config
+from nas.runs.run_files import RESULT, result_of
 from nas.runs.run_folder import reopen
 from nas.settings.schema import load
 
