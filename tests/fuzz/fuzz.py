@@ -13,6 +13,8 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -83,8 +85,27 @@ def main() -> None:
         return
     if unknown := [name for name in arguments.target if name not in known]:
         parser.error(f"Expected a target but got {unknown[0]!r}; `--list` names them.")
-    logging.getLogger("nas").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
+    with quiet():
+        findings = _fuzz_all(arguments, known)
+    sys.exit(1 if findings else 0)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings, of which invalid inputs cause many; as before afterwards, as tests call `main` too."""
+    log = logging.getLogger("nas")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _fuzz_all(arguments: argparse.Namespace, known: dict[str, Target]) -> int:
+    """How many of the targets had a finding."""
     findings = 0
     for name in arguments.target or known:
         warm(known[name])
@@ -96,7 +117,7 @@ def main() -> None:
         if found is not None:
             (arguments.found / f"found-{name}").write_bytes(found)
             findings += 1
-    sys.exit(1 if findings else 0)
+    return findings
 
 
 if __name__ == "__main__":

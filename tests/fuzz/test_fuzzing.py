@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,7 @@ def test_the_script_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SystemExit) as ended:
         fuzz.main()
     assert ended.value.code == 1
+    assert logging.getLogger("nas").isEnabledFor(logging.WARNING)  # later tests look at what is logged
     assert [path.name for path in tmp_path.iterdir()] == ["found-mine"]
     with pytest.raises(KeyError):
         check(target, (tmp_path / "found-mine").read_bytes())

@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_told(cluster: Any, tmp_path: Path) -> None:
     for wrong in ({"address": "auto"}, {"gpus": 0.5}):
         with pytest.raises(InputError, match="executor=ray only"):
             ExecutorSettings(**wrong).check()
-    with pytest.raises(InputError, match="a whole number or a share"):
+    with pytest.raises(InputError, match="a whole number or a fraction"):
         ExecutorSettings("ray", gpus=1.5).check()
     with pytest.raises(InputError, match="executor=local or ray"):
         ExecutorSettings("slurm").check()

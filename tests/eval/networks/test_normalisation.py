@@ -54,7 +54,7 @@ def test_code_of_the_users_own_is_normalised_only_where_that_is_asked_for(module
     ("keys", "words"),
     [
         ({"normalise": "none", "mean": [0.5], "std": [0.5]}, "leave one out"),
-        ({"normalise": "imagenet"}, "library, none"),
+        ({"normalise": "imagenet"}, "library or none"),
         ({"mean": [0.5]}, "1 and 0"),
         ({"std": [0.5]}, "0 and 1"),
         ({"mean": [0.5, 0.5], "std": [0.5, 0.5]}, "of 3 numbers"),
