@@ -18,7 +18,7 @@ from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import Attack
 from nas.eval.checks import transfer_check
-from nas.eval.measures.reliability import attacked_images
+from nas.eval.measures.attacked_confidence import attacked_images
 from nas.eval.metrics import accuracy
 from nas.eval.non_finite import total
 from nas.eval.plan import AttackOptions, make_attack

@@ -15,10 +15,10 @@ from nas.core.eigenvalues import LANCZOS_STEPS, largest_eigenvalue
 from nas.core.errors import InputError, NasError
 from nas.core.io.records import Record
 from nas.core.suggestions import suggest
+from nas.eval.measures.attacked_confidence import attacked_images, confidences
 from nas.eval.measures.curvature import input_hessian
 from nas.eval.measures.jacobian import jacobian_norms
 from nas.eval.measures.landscape import BatchSums, axis, batch_sums, merge
-from nas.eval.measures.reliability import attacked_images, confidences
 from nas.eval.metrics import calibration
 from nas.eval.plan import AttackOptions, make_attack
 from nas.results import Calibration, Landscape, Reliability, Spread

@@ -23,7 +23,7 @@ from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
 from nas.search_spaces import SPACES, SearchSpace
 from nas.search_spaces.architecture_source import point
-from nas.settings.unknown_key import known_elsewhere
+from nas.settings.known_elsewhere import known_elsewhere
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES

@@ -20,8 +20,8 @@ from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks.gradient import FGSM
 from nas.eval.corruptions import evaluate_corruptions
 from nas.eval.measures import measure
+from nas.eval.measures.attacked_confidence import attacked_images, confidences
 from nas.eval.measures.landscape import batch_sums, merge, surfaces
-from nas.eval.measures.reliability import attacked_images, confidences
 from nas.eval.model_source import EvaluatedModel
 from nas.eval.networks.fitting import check_fits
 from nas.eval.non_finite import total
