@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from briefly_trained import briefly_trained
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, load
-from nas.core.images import unit_range
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import EvalSettings, checks, evaluate
 from nas.eval.checks import transfer_check
 from nas.eval.outputs import NAMES
 from nas.results import Curve
-from nas.search_spaces import NASBench201
 
 SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=60, batch_size=60, checks=True, checks_images=60)
 
@@ -30,19 +28,9 @@ def data() -> Dataset:
 
 @pytest.fixture(scope="module")
 def honest(data: Dataset) -> nn.Module:
-    space = NASBench201()
-    torch.manual_seed(1)
-    cell = space.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|")
-    network = space.build(cell, channels=4, cells_per_stage=1, mean=data.mean, std=data.std)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    x, y = unit_range(data.train.images), data.train.labels
-    for _ in range(150):
-        chosen = torch.randperm(len(y))[:64]
-        loss = F.cross_entropy(network(x[chosen]), y[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return network.eval()
+    return briefly_trained(
+        data, "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|", seed=1, steps=150
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from briefly_trained import briefly_trained
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.core.data import Dataset, DataSettings, attacked, load
 from nas.core.errors import InputError, NasError
-from nas.core.images import unit_range
 from nas.core.storage.memory import InMemoryStore
 from nas.eval import ATTACKS, Attack, EvalSettings, evaluate, hrs, wilson
 from nas.eval.plan import curves_of, plan_of
 from nas.results import EvalResult
-from nas.search_spaces import NASBench201, Network
+from nas.search_spaces import Network
 from nas.settings.schema import from_values
 
 
@@ -38,19 +38,9 @@ def network(trained: Network) -> Network:
 @pytest.fixture(scope="module")
 def trained(data: Dataset) -> Network:
     """Briefly trained, with running statistics that differ a lot from a batch's."""
-    space = NASBench201()
-    torch.manual_seed(1)
-    cell = space.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|")
-    network = space.build(cell, channels=4, cells_per_stage=1, mean=data.mean, std=data.std)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    x, y = unit_range(data.train.images), data.train.labels
-    for _ in range(60):
-        chosen = torch.randperm(len(y))[:64]
-        loss = F.cross_entropy(network(x[chosen]), y[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return network.eval()
+    return briefly_trained(
+        data, "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|", seed=1, steps=60
+    )
 
 
 SETTINGS = EvalSettings(

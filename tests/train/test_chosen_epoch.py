@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from training_states import CPU, Describe, Recipe, Stop, accuracy, same, state_of
 
 from nas.core.data import Dataset, Split
 from nas.core.errors import InputError, NasError
 from nas.core.io import checkpoint
-from nas.search_spaces import Network
-from nas.train import METHODS, TrainedNetwork, TrainSettings, load_trained, train
+from nas.train import METHODS, load_trained, train
 from nas.train.methods.base import Criterion
 from nas.train.methods.standard import Standard
 from nas.train.training import Classification
-
-CPU = torch.device("cpu")
-Describe = Callable[..., TrainedNetwork]
-Recipe = Callable[..., TrainSettings]
-
-
-class Stop(Exception):
-    """What interrupts the runs below."""
-
-
-def state_of(folder: Path) -> dict[str, Tensor]:
-    return checkpoint.load(folder / "last.pt", "training")["model"]
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def accuracy(network: Network, split: Split) -> float:
-    with torch.no_grad():
-        return (network(split.images / 255).argmax(1) == split.labels).double().mean().item()
 
 
 def noise(count: int = 90) -> Tensor:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional as F
+from briefly_trained import briefly_trained
 
 from nas.core.data import DataSettings, load
 from nas.core.images import unit_range
 from nas.eval import ATTACKS, Attack
 from nas.eval.attacks import library
-from nas.search_spaces import NASBench201, Network
+from nas.search_spaces import Network
 
 
 @pytest.fixture(autouse=True)
@@ -30,19 +30,9 @@ def _forget() -> Iterator[None]:
 def trained() -> tuple[Network, torch.Tensor, torch.Tensor]:
     """A small network that classifies digits, with 12 images it gets right."""
     data = load(DataSettings(size=8))
-    space = NASBench201()
-    torch.manual_seed(0)
-    cell = space.parse("|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")
-    network = space.build(cell, channels=4, cells_per_stage=1, mean=data.mean, std=data.std)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    x, y = unit_range(data.train.images), data.train.labels
-    for _ in range(120):
-        chosen = torch.randperm(len(y))[:64]
-        loss = F.cross_entropy(network(x[chosen]), y[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    network.eval().requires_grad_(False).zero_grad(set_to_none=True)
+    cell = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+    network = briefly_trained(data, cell, seed=0, steps=120)
+    network.requires_grad_(False).zero_grad(set_to_none=True)
     x, y = unit_range(data.test.images[:60]).contiguous(), data.test.labels[:60]
     right = network(x).argmax(1) == y
     assert right.sum() > 30
