@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,19 @@ import torch
 
 NETWORKS = ("best.pt", "final.pt", "last.pt")
 IGNORED_KEYS = {"seconds", "memory_mb"}  # differ between two runs that are otherwise the same
+MAX_NAMED = 5  # differences of a file that are named
 
 
 def differences(run: Path, reference: Path) -> list[str]:
-    """What differs between a finished run and the reference, times aside: result, report, weights of any checkpoint."""
-    found = []
+    """What differs between a finished run and the reference: result, report, weights of any checkpoint.
+
+    Times are ignored, and so is the state of the checkout: a study that keeps its record in there changes it.
+    """
     if not (run / "result.json").is_file():
         return ["there is no result"]
-    results = [json.loads((folder / "result.json").read_text()) for folder in (run, reference)]
-    if not same(*results):
-        found.append("the result differs")
+    found = _differing(
+        "result.json", *(json.loads((folder / "result.json").read_text()) for folder in (run, reference))
+    )
     if comparable_page(run) != comparable_page(reference):
         found.append("the report differs")
     names = [
@@ -31,33 +34,57 @@ def differences(run: Path, reference: Path) -> list[str]:
     if missing:
         return [*found, f"there is no {', '.join(missing)}"]
     for name in names:
-        one, other = (torch.load(folder / name, weights_only=True) for folder in (run, reference))
-        if not same(one, other):
-            found.append(f"{name} differs")
+        found += _differing(name, *(torch.load(folder / name, weights_only=True) for folder in (run, reference)))
     return found
 
 
+def _differing(name: str, one: Any, other: Any) -> list[str]:
+    """A text that names the places in which two contents of a file differ; none if they are the same."""
+    places = [place.lstrip(".") for place in _places(_without_checkout(one), _without_checkout(other))]
+    more = ", ..." if len(places) > MAX_NAMED else ""
+    return [f"{name} differs in {', '.join(places[:MAX_NAMED])}{more}"] if places else []
+
+
+def _places(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """The places at which two values differ; tensors, numbers and texts must be equal to the bit."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted((one.keys() | other.keys()) - IGNORED_KEYS, key=str):
+            if key in one and key in other:
+                yield from _places(one[key], other[key], f"{place}.{key}")
+            else:
+                yield f"{place}.{key}"
+    elif not isinstance(one, str) and isinstance(one, Sequence) and isinstance(other, Sequence):
+        if len(one) != len(other):
+            yield place
+        for position, (a, b) in enumerate(zip(one, other)):
+            yield from _places(a, b, f"{place}[{position}]")
+    elif isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        if one.dtype != other.dtype or not torch.equal(one, other):
+            yield place
+    elif isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor) or one != other:
+        yield place
+
+
+def _without_checkout(content: Any) -> Any:
+    """The content of a file without the state of the checkout, which is part of its provenance."""
+    if not isinstance(content, dict) or not isinstance(content.get("provenance"), dict):
+        return content
+    kept = {key: value for key, value in content["provenance"].items() if key != "source"}
+    kept["earlier"] = [one for one in kept.get("earlier", []) if one["hardware"] != kept["hardware"]]
+    return {**content, "provenance": kept}
+
+
 def comparable_page(run: Path) -> str:
-    """The report without times, without the paths of the run now and at its start, without the number of workers."""
+    """The report without times, paths of the run now and at its start, number of workers and state of the checkout."""
     began = json.loads((run / "config.json").read_text())["settings"]["run"]["dir"]
     text = (run / "report.html").read_text()
     for place in (began, str(run), Path(began).name, run.name):
         text = text.replace(place, "RUN")
     text = re.sub(r"<section><h2>Time per stage</h2>.*?</section>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<tr><th class="name">(source|other sessions)</th>.*?</tr>', "", text, flags=re.DOTALL)
     return re.sub(r"\b(workers: )\d+", r"\1N", text)
 
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values are equal to the bit; values under `IGNORED_KEYS` may differ."""
-    if isinstance(one, torch.Tensor):
-        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        keys = one.keys() - IGNORED_KEYS
-        return (
-            isinstance(other, dict)
-            and keys == other.keys() - IGNORED_KEYS
-            and all(same(one[key], other[key]) for key in keys)
-        )
-    if isinstance(one, Sequence) and not isinstance(one, str):
-        return isinstance(other, Sequence) and len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
+    return next(_places(one, other), None) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +11,7 @@ import damage
 import numpy as np
 import pytest
 import torch
-from comparing import same
+from comparing import differences, same
 from faults import Case
 from forks import Ended
 from kills import Kill, Reference, Trial, kill_at_random, table
@@ -134,3 +135,29 @@ def test_tensors_are_the_same_to_the_bit_only() -> None:
     assert not same({"a": x}, {"a": x + 1e-7})
     assert not same({"a": x}, {"a": x.double()})
     assert not same({"a": x}, {"b": x})
+
+
+def finished_run(folder: Path, accuracy: float, changed: bool, weights: torch.Tensor) -> Path:
+    """What the comparison reads of a finished run; `changed`: whether its checkout had changes."""
+    provenance = {"seed": 1, "hardware": {"cpu": "x"}, "source": {"commit": "a", "changed": changed}, "earlier": []}
+    (folder / "models" / "best").mkdir(parents=True)
+    torch.save({"weights": weights, "provenance": provenance}, folder / "models" / "best" / "best.pt")
+    provenance["earlier"] = [{"hardware": {"cpu": "x"}, "versions": {}, "source": None}] if changed else []
+    result = {"clean": accuracy, "attacks": [{"fgsm": 0.5}], "provenance": provenance, "seconds": {"total": accuracy}}
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "config.json").write_text(json.dumps({"settings": {"run": {"dir": str(folder)}}}))
+    rows = f'<tr><th class="name">source</th><td>a{" with changes" * changed}</td></tr>'
+    rows += '<tr><th class="name">other sessions</th><td>1</td></tr>' * changed
+    (folder / "report.html").write_text(f"<table>{rows}</table>{accuracy}")
+    return folder
+
+
+def test_only_a_change_of_the_checkout_is_no_difference(tmp_path: Path) -> None:
+    """The record of the study is a file of the checkout: its first row changes the provenance of all later runs."""
+    reference = finished_run(tmp_path / "run-1", 0.5, False, torch.ones(2))
+    assert differences(finished_run(tmp_path / "run-2", 0.5, True, torch.ones(2)), reference) == []
+    assert differences(finished_run(tmp_path / "run-3", 0.25, False, torch.zeros(2)), reference) == [
+        "result.json differs in clean",
+        "the report differs",
+        "models/best/best.pt differs in weights",
+    ]
