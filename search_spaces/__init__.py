@@ -1,4 +1,4 @@
-"""What can be built: search spaces with their points, networks, costs and plain features."""
+"""Search spaces: their architectures, networks, costs and graph features."""
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.search_spaces.base import Architecture, BuildSettings, Cost, SearchSpace

@@ -1,4 +1,4 @@
-"""The architectures that `nas score` takes: by name, from a file, a random sample or the whole space; each one once."""
+"""The architectures that `nas score` scores: arguments, a file, a random sample or the whole space; each one once."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from nas.core.io.files import check_encoding, open_text
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 
-COLUMNS = ("arch", "arch_str")  # of a CSV file: the first of these holds the architectures
+COLUMNS = ("arch", "arch_str")  # of a CSV file; the first one that it has holds the architectures
 MAX_ENUMERATED = 100_000  # size up to which all architectures of a space are enumerated to count its classes
-MAX_FRUITLESS_DRAWS = 1_000_000  # draws without a new architecture after which a sample is given up
+MAX_FRUITLESS_DRAWS = 1_000_000  # consecutive draws without a new architecture that end a sample
 
 Point = tuple[str, Any]  # the name of an architecture in results, and the architecture
 
 
 def digest(text: str) -> bytes:
-    """128 bits of the hash of an architecture's string: a quarter of its size, to remember which ones were seen."""
+    """A 128-bit hash of an architecture's string, a quarter of its size: enough to remember which ones were seen."""
     return blake2b(text.encode(), digest_size=16).digest()
 
 
@@ -43,10 +43,10 @@ class ArchitectureSource:
     """All sources one after the other: arguments, file, sample, space.
 
     With `unique` each architecture is replaced by the representative of its class of isomorphic cells. `total` is the
-    number of architectures in all sources, with repetitions between them; None if it is not known.
+    number of architectures in all sources, repetitions included; None if it is not known.
 
-    Raises InputError if an argument or a line of a regular file is no architecture, or if the sample is larger than
-    the space. Standard input and pipes are only read, and their lines checked, while `new` runs.
+    Raises InputError if an argument or a line of a regular file is not an architecture, or if the sample is larger than
+    the space. Standard input and pipes are read, and their lines checked, only while `new` runs.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ArchitectureSource:
         self.given: list[Point] = [point(text, space) for text in texts]
         if not self.given and file is None and sample is None and not everything:
             raise InputError(
-                "Expected at least one architecture but got none; give some (quoted, as they have | or brackets), "
+                "Expected at least one architecture but got none; give some (in quotes, for they have | or brackets), "
                 "--file FILE, --sample N or --all."
             )
         size = self._size() if sample is not None or everything else 0
@@ -79,32 +79,32 @@ class ArchitectureSource:
                 f"Expected --sample of at most {size} but got {sample}: {space.name} has no more "
                 f"{'classes' if unique else 'architectures'}; take --all."
             )
-        listed, swept = self._lines(), size if everything else 0
+        listed, enumerated = self._lines(), size if everything else 0
         self.total: int | None = None
-        if listed is not None and swept is not None:
-            self.total = len(self.given) + listed + (sample or 0) + swept
+        if listed is not None and enumerated is not None:
+            self.total = len(self.given) + listed + (sample or 0) + enumerated
 
     def new(self, seen: set[bytes]) -> Iterator[Candidate]:
-        """Each architecture once, without those whose `digest` is in `seen`.
+        """Each architecture once, except those whose `digest` is in `seen`.
 
         The digests of arguments, files and samples are added to `seen`. Those of a whole space are not: its strings
         are distinct anyway.
         """
         number = 0
-        listed = (self._chosen(text, arch) for text, arch in chain(self.given, self._read()))
+        listed = (self._unified(text, arch) for text, arch in chain(self.given, self._read()))
         for text, arch in chain(listed, self._drawn()):
             number += 1
             key = digest(str(arch))
             if key not in seen:
                 seen.add(key)
                 yield Candidate(text, arch, number)
-        for arch in self._swept():
+        for arch in self._enumerated():
             number += 1
             text = str(arch)
             if digest(text) not in seen:
                 yield Candidate(text, arch, number)
 
-    def _chosen(self, text: str, arch: Any) -> Point:
+    def _unified(self, text: str, arch: Any) -> Point:
         if not self.unique:
             return text, arch
         representative = self.space.canonical(arch)
@@ -125,7 +125,7 @@ class ArchitectureSource:
             return None
         lines = sum(1 for _ in self._read())
         if lines == 0:
-            raise InputError(f"Expected architectures in {self.file} but it has none; write one a line.")
+            raise InputError(f"Expected architectures in {self.file} but it has none; write one per line.")
         return lines
 
     def _read(self) -> Iterator[Point]:
@@ -139,24 +139,24 @@ class ArchitectureSource:
                     empty = False
                     yield point
                 if empty:
-                    raise InputError("Expected architectures on standard input but it has none; write one a line.")
+                    raise InputError("Expected architectures on standard input but it has none; write one per line.")
             else:
                 with open_text(Path(self.file)) as file:
                     yield from parsed(file, name, self.space)
         except OSError as error:
-            raise InputError(f"Expected a readable file of architectures but {name}: {error.strerror}.") from error
+            raise InputError(f"Expected a readable file of architectures but got {name}: {error.strerror}.") from error
         except (csv.Error, UnicodeError) as error:
             if isinstance(error, UnicodeDecodeError):
                 check_encoding(error.object, name)
-            raise InputError(f"Expected lines of text in {name} but: {error}.") from error
+            raise InputError(f"Expected lines of text in {name} but got an error: {error}.") from error
 
     def _drawn(self) -> Iterator[Point]:
-        """Distinct uniform draws; a smaller sample is the beginning of a larger one."""
+        """Distinct architectures drawn uniformly; a smaller sample is the beginning of a larger one."""
         rng = Random(derive(self.seed, "sample"))
         drawn: set[bytes] = set()
         fruitless = 0
         while len(drawn) < (self.sample or 0):
-            _, arch = self._chosen("", self.space.sample(rng))
+            _, arch = self._unified("", self.space.sample(rng))
             text = str(arch)
             key = digest(text)
             fruitless = fruitless + 1 if key in drawn else 0
@@ -169,13 +169,13 @@ class ArchitectureSource:
                 drawn.add(key)
                 yield text, arch
 
-    def _swept(self) -> Iterator[Any]:
+    def _enumerated(self) -> Iterator[Any]:
         if not self.everything:
             return
         if not self.unique:
             yield from self.space
             return
-        yielded: set[bytes] = set()  # a class's representative need not be among the architectures that are enumerated
+        yielded: set[bytes] = set()  # the representative of a class may itself not be enumerated
         for arch in self.space:
             representative = self.space.canonical(arch)
             key = digest(str(representative))

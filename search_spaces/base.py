@@ -25,7 +25,7 @@ BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword argumen
 
 
 class Cost(NamedTuple):
-    """What a network costs: trainable weights, and multiply-accumulates of one forward pass of one image.
+    """The cost of a network: its trainable weights, and the multiply-accumulates of one forward pass of one image.
 
     `macs` counts convolutions and linear layers only, as the field does.
     """
@@ -41,16 +41,16 @@ def conv_bn_cost(c_in: int, c_out: int, kernel: int, out_size: int) -> Cost:
 
 
 class Points(ABC, Generic[A]):
-    """A set that can be searched: its points, their notation and their neighbourhood. Strategies use nothing else."""
+    """A set of architectures that a strategy can search: it reads, draws and mutates them."""
 
     @abstractmethod
     def parse(self, text: str) -> A:
-        """The architecture written as `text`: the inverse of `str`. Raises InputError with what is wrong in it."""
+        """The architecture written as `text`: the inverse of `str`. Raises InputError if there is none."""
 
     def label(self, text: str, arch: A) -> str:
-        """The text that stands for `arch` in results, if the user wrote `text`; `parse` reads it.
+        """The name of `arch` in results if the user wrote it as `text`; `parse` can read it.
 
-        It is the field's string or, if `text` is the name of a published architecture, the official spelling of that.
+        It is the field's string or, if `text` names a published architecture, the official spelling of that name.
         """
         return str(arch)
 
@@ -91,7 +91,7 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def connected(self, arch: A, **settings: Any) -> bool:
-        """Whether the logits of `build(arch, **settings)` depend on the image, except for special weights.
+        """Whether the logits of `build(arch, **settings)` depend on the image, for all but special weights.
 
         A cell of poolings and identities is connected. If no path leads from the image to the logits, the network is a
         constant classifier. The answer is the same for isomorphic cells and needs no tensors; in some spaces it depends
@@ -108,13 +108,13 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def largest(self) -> A:
-        """An architecture with the most weights, to which size limits in percent refer."""
+        """An architecture with the most weights; constraints in percent refer to its size."""
 
     # networks
 
     @abstractmethod
     def build(self, arch: A, num_classes: int = 10, **settings: Any) -> Network:
-        """The network that has only the operations of `arch`, initialised from torch's global generator."""
+        """The network of `arch`, with weights drawn from torch's global generator."""
 
     @abstractmethod
     def cost(self, arch: A, num_classes: int = 10, *, image_size: int = 32, **settings: Any) -> Cost:
@@ -128,7 +128,7 @@ class SearchSpace(Points[A]):
         std: RGB = (1.0, 1.0, 1.0),
         **settings: Any,
     ) -> Supernet:
-        """All architectures in one network, initialised from torch's global generator.
+        """All architectures in one network, with weights drawn from torch's global generator.
 
         Raises InputError if the space has no supernet.
         """
@@ -136,7 +136,7 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def features(self, arch: A) -> np.ndarray:
-        """Plain graph features of the cell (float32, one fixed length), named by `feature_names`."""
+        """Graph features of `arch` (float32, the same length for all); `feature_names` names them."""
 
     @abstractmethod
     def feature_names(self) -> list[str]:

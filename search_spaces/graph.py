@@ -2,9 +2,10 @@
 
 A cell is a directed acyclic graph with operations on its edges; a node adds (or concatenates) what arrives. Each block
 of features is a function from the graph to a dict name → number whose keys depend on the kinds of operations only, so
-names and values always agree. `by_subset` uses the graph as it is written. All other blocks use `Flow`, the function
-of the cell: edges that no input reaches, or that do not reach the output, are removed, and identities are wires. So
-they are equal for cells that differ only in the numbering of nodes, in dead edges, or in the placement of identities.
+names and values always agree. `one_hot`, `counts` and `by_subset` use the graph as it is written. The other blocks
+use `Flow`, the function of the cell: edges that no input reaches, or that do not reach the output, are removed, and
+identities are wires. So these blocks are equal for cells that differ only in the numbering of nodes, in dead edges, or
+in the placement of identities.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations, product
 
-PLACES = ("edge ", "edges from node ", "degree of node ")  # in names of features that depend on the numbering of nodes
+PLACES = ("edge ", "edges from node ", "degree of node ")  # in names of features that depend on how nodes are numbered
 WIRE = ""  # the kind of an edge that is no operation, such as one into a concatenation
 ABSENT = -1.0  # the minimum and the maximum of an empty set
 
@@ -63,8 +64,8 @@ class Flow:
     """The function of a cell: its live active operations in topological order, and the input of each of them.
 
     The input of an operation is a sum of inputs of the cell and results of earlier operations, each with the number of
-    times that it occurs. `sequences[i]` counts the paths from the cell's inputs to operation i, included, by (input,
-    kinds on the path); `onward[i]` counts the paths after it to the output by kinds; `paths` counts the whole paths.
+    times that it occurs. `sequences[i]` counts the paths from the cell's inputs up to and including operation i by
+    (input, kinds on the path), `onward[i]` those from there to the output by their kinds, and `paths` the whole paths.
     """
 
     def __init__(self, graph: Graph, kinds: Kinds) -> None:
@@ -78,7 +79,7 @@ class Flow:
                 useful.add(source)
         live = [edge for edge in graph.edges if edge[0] in reached and edge[1] in useful]
         self.kinds: list[str] = []
-        self.feeds: list[Counter[int]] = []  # producers: -1 - i is input i of the cell, i the result of operation i
+        self.feeds: list[Counter[int]] = []  # by producer: -1 - i is input i of the cell, i the result of operation i
         at: list[Counter[int]] = [
             Counter({-1 - node: 1}) if node < graph.inputs else Counter() for node in range(graph.nodes)
         ]
@@ -132,14 +133,14 @@ def _subsets(kinds: Kinds) -> tuple[tuple[str, int], ...]:
 
 
 def by_subset(graph: Graph, kinds: Kinds, degrees: bool = True) -> dict[str, float]:
-    """For every subset of kinds: the paths that consist of it from each input of the cell, and the degree of each node.
+    """For every subset of kinds: the paths with only these kinds from each input, and the degree of each node.
 
-    Of the paths it is their number, and their shortest and longest length with identities counted (0 if there is none);
-    the degree of a node is in the graph of the edges of these kinds.
+    Paths give three features: their number, and the length of the shortest and of the longest with identities counted
+    (0 if there are none). The degree of a node counts its edges of these kinds.
     """
     bits = {name: 1 << number for number, name in enumerate(kinds.names)} | {WIRE: 0}
     edges = sorted(graph.edges, key=lambda edge: edge[1])
-    ends: list[list[tuple[int, int]]] = []  # per input: of each path its bits and its length
+    ends: list[list[tuple[int, int]]] = []  # per input: the bits and the length of each path
     for start in range(graph.inputs):
         arriving: list[list[tuple[int, int]]] = [[] for _ in range(graph.nodes)]
         arriving[start] = [(0, 0)]
@@ -151,18 +152,18 @@ def by_subset(graph: Graph, kinds: Kinds, degrees: bool = True) -> dict[str, flo
     for source, target, kind in edges:
         touching[source].append(bits[kind])
         touching[target].append(bits[kind])
-    found: dict[str, float] = {}
+    features: dict[str, float] = {}
     for label, allowed in _subsets(kinds):
         for start, paths in enumerate(ends):
             tail = label if graph.inputs == 1 else f"{label} from {start}"
             lengths = [length for used, length in paths if not used & ~allowed]
-            found[f"paths {tail}"] = len(lengths)
-            found[f"shortest path {tail}"] = min(lengths, default=0)
-            found[f"longest path {tail}"] = max(lengths, default=0)
+            features[f"paths {tail}"] = len(lengths)
+            features[f"shortest path {tail}"] = min(lengths, default=0)
+            features[f"longest path {tail}"] = max(lengths, default=0)
         if degrees:
             for node, at in enumerate(touching):
-                found[f"degree of node {node} {label}"] = sum(1 for bit in at if bit & allowed)
-    return found
+                features[f"degree of node {node} {label}"] = sum(1 for bit in at if bit & allowed)
+    return features
 
 
 @cache
@@ -172,10 +173,7 @@ def _sequences(kinds: Kinds, longest: int) -> tuple[tuple[str, tuple[str, ...]],
 
 
 def by_sequence(flow: Flow, kinds: Kinds, inputs: int = 1, longest: int = 3) -> dict[str, float]:
-    """The number of paths from each input of the cell whose active operations are a given sequence.
-
-    For every sequence of kinds up to the length `longest`.
-    """
+    """For every sequence of at most `longest` active kinds: the number of paths from each input that have it."""
     tails = [""] if inputs == 1 else [f" from {start}" for start in range(inputs)]
     return {
         f"ways {label}{tail}": flow.paths[start, way]
@@ -190,30 +188,30 @@ def live(flow: Flow, kinds: Kinds) -> dict[str, float]:
 
 
 def extremes(flow: Flow, kinds: Kinds) -> dict[str, float]:
-    """For each group of active kinds: how many of its operations are on a path, and the paths within the group.
+    """For each group of active kinds: the number of its operations on a path, and the paths within the group.
 
-    The first as minimum, maximum, sum and mean over all paths. Paths within the group have no other active operation:
-    their number, and their shortest and longest length.
+    The number is given as minimum, maximum, sum and mean over all paths. Paths within the group have no other active
+    operation; their number and their shortest and longest length are given.
     """
-    found: dict[str, float] = {}
+    features: dict[str, float] = {}
     ways = [(way, count) for (_, way), count in flow.paths.items()]
     total = sum(count for _, count in ways)
     for label, group in kinds.groups.items():
         hits = [sum(kind in group for kind in way) for way, _ in ways]
-        weighed = sum(hit * count for hit, (_, count) in zip(hits, ways))
-        found[f"least {label} on a path"] = min(hits, default=ABSENT)
-        found[f"most {label} on a path"] = max(hits, default=ABSENT)
-        found[f"sum of {label} on paths"] = weighed
-        found[f"mean {label} on a path"] = weighed / total if total else ABSENT
+        weighted = sum(hit * count for hit, (_, count) in zip(hits, ways))
+        features[f"least {label} on a path"] = min(hits, default=ABSENT)
+        features[f"most {label} on a path"] = max(hits, default=ABSENT)
+        features[f"sum of {label} on paths"] = weighted
+        features[f"mean {label} on a path"] = weighted / total if total else ABSENT
         inside = [(len(way), count) for hit, (way, count) in zip(hits, ways) if hit == len(way)]
-        found[f"ways within {label}"] = sum(count for _, count in inside)
-        found[f"shortest within {label}"] = min((length for length, _ in inside), default=ABSENT)
-        found[f"longest within {label}"] = max((length for length, _ in inside), default=ABSENT)
-    return found
+        features[f"ways within {label}"] = sum(count for _, count in inside)
+        features[f"shortest within {label}"] = min((length for length, _ in inside), default=ABSENT)
+        features[f"longest within {label}"] = max((length for length, _ in inside), default=ABSENT)
+    return features
 
 
 def roles(flow: Flow, kinds: Kinds) -> dict[str, float]:
-    """The places of the operations of each active kind, as sum, maximum and minimum over the operations of the kind.
+    """Where in the cell the operations of each active kind are, as sum, maximum and minimum over these operations.
 
     For each operation: the number of paths into it and out of it; the largest number of learned operations, and of
     others, on a path before it and after it; how often the cell's input is a term of its input; and how often its
@@ -222,22 +220,22 @@ def roles(flow: Flow, kinds: Kinds) -> dict[str, float]:
     of_kind: dict[str, list[list[float]]] = {kind: [] for kind in kinds.active}
     for number, kind in enumerate(flow.kinds):
         before = [way[:-1] for _, way in flow.sequences[number]]
-        behind = list(flow.onward[number])
+        after = list(flow.onward[number])
         values: list[float] = [flow.sequences[number].total(), flow.onward[number].total()]
-        for ways in (before, behind):
+        for ways in (before, after):
             deep = [sum(kind in kinds.learned for kind in way) for way in ways]
             values += [max(deep), max(len(way) - count for way, count in zip(ways, deep))]
         fed = flow.feeds[number]
         values += [sum(times for producer, times in fed.items() if producer < 0), flow.output[number]]
         of_kind[kind].append(values)
-    found: dict[str, float] = {}
+    features: dict[str, float] = {}
     for kind, rows in of_kind.items():
         for place, label in enumerate(_ROLES):
             column = [row[place] for row in rows]
-            found[f"{label} {kind} sum"] = sum(column)
-            found[f"{label} {kind} most"] = max(column, default=ABSENT)
-            found[f"{label} {kind} least"] = min(column, default=ABSENT)
-    return found
+            features[f"{label} {kind} sum"] = sum(column)
+            features[f"{label} {kind} most"] = max(column, default=ABSENT)
+            features[f"{label} {kind} least"] = min(column, default=ABSENT)
+    return features
 
 
 _ROLES = (
@@ -252,19 +250,19 @@ def one_hot(kinds: Sequence[str], choices: Sequence[str], labels: Sequence[str])
 
 
 def counts(kinds: Sequence[str], choices: Sequence[str]) -> dict[str, float]:
-    """The number of occurrences of each of `choices`, on dead edges too."""
+    """How often each of `choices` occurs; dead edges count too."""
     return {f"count {choice}": float(kinds.count(choice)) for choice in choices}
 
 
 def merged(*blocks: Mapping[str, float]) -> dict[str, float]:
     """All blocks as one; no name may be in two of them."""
-    found: dict[str, float] = {}
+    features: dict[str, float] = {}
     for block in blocks:
-        found |= block
-    assert len(found) == sum(map(len, blocks))
-    return found
+        features |= block
+    assert len(features) == sum(map(len, blocks))
+    return features
 
 
 def without_places(names: Sequence[str]) -> list[int]:
-    """The positions of the features that do not depend on the numbering of nodes, which are equal for equal cells."""
+    """The positions of the features that do not depend on the numbering of nodes."""
     return [number for number, name in enumerate(names) if not any(place in name for place in PLACES)]

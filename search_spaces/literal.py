@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_NESTING = 40  # levels of brackets within brackets
-MAX_DIGITS = 9  # of a whole number
+MAX_DIGITS = 9  # in a whole number
 MAX_FLOAT_CHARACTERS = 40
 EXCERPT_BEFORE = 30  # characters of an excerpt before the place
 EXCERPT_AFTER = 40
@@ -39,7 +39,7 @@ def known_spelling(name: str, known: Sequence[str]) -> str:
 class NotationError(Exception):
     """A text is not in the expected notation.
 
-    `why` is a noun phrase that says what was found instead, `place` the number of its character, counted from 0.
+    `why` is a noun phrase that says what was found instead; `place` is where it begins, as a character counted from 0.
     """
 
     def __init__(self, why: str, place: int) -> None:
@@ -49,7 +49,7 @@ class NotationError(Exception):
 
 
 def excerpt(text: str, place: int) -> str:
-    """A place in a text for an error message: the number of the character and the text around it."""
+    """Names a place in a text for an error message: the number of the character and the text around it."""
     start, end = max(0, place - EXCERPT_BEFORE), place + EXCERPT_AFTER
     part = " ".join(text[start:end].split())
     return f"at character {place + 1}, in `{'...' * (start > 0)}{part}{'...' * (end < len(text))}`"
@@ -64,7 +64,7 @@ class Value:
 
     @property
     def plain(self) -> Any:
-        """The value without places, down to the innermost."""
+        """The value as plain Python values, without places."""
         if isinstance(self.content, list):
             return [item.plain for item in self.content]
         if isinstance(self.content, dict):
@@ -82,7 +82,7 @@ class Reader:
     def __init__(self, text: str, start: int = 0) -> None:
         self.text = text
         self.end = start
-        self.unclosed: int | None = None  # place of the last token if it is a text with brackets: its quote may be open
+        self.unclosed: int | None = None  # place of the last token if it is a text with brackets: may lack a quote
         self.look()
 
     def value(self, level: int = 0) -> Value:
@@ -119,10 +119,10 @@ class Reader:
                 self._advance()
                 self._take("=")
                 if word in named:
-                    raise NotationError(f"{word[:40]!r} again, which may stand once,", place)
+                    raise NotationError(f"{word[:40]!r} a second time", place)
                 named[word] = self.value(level + 1)
             elif named:
-                raise NotationError("an argument without a name after one with", place)
+                raise NotationError("an argument without a name after one with a name", place)
             else:
                 positional.append(self.value(level + 1))
             if self.token != ")":
@@ -158,7 +158,7 @@ class Reader:
             key = _unquoted(self.token)
             self._advance()
             if key in entries:
-                raise NotationError(f"{key[:40]!r} again, which may stand once,", place)
+                raise NotationError(f"{key[:40]!r} a second time", place)
             self._take(":")
             entries[key] = self.value(level + 1)
             if self.token != "}":
@@ -195,7 +195,7 @@ class Reader:
         """The error for a token that is not the `wanted` one."""
         if self.unclosed is not None or self.token in ("'", '"'):
             return NotationError("a quote that is not closed", self.place if self.unclosed is None else self.unclosed)
-        found = "its end" if self.kind == "end" else repr(self.token[:40])
+        found = "the end" if self.kind == "end" else repr(self.token[:40])
         return NotationError(f"{found} where {wanted} should be", self.place)
 
     def _advance(self) -> None:
@@ -206,7 +206,7 @@ class Reader:
         self.look()
 
     def look(self) -> None:
-        """Find the next token. Text that is no token is an error only when it is read: it may follow the last value."""
+        """Find the next token. Other text is an error only when it is read: it may follow the last value."""
         skipped = _SKIPPED.match(self.text, self.end)
         self.place = self.end if skipped is None else skipped.end()
         match = _TOKEN.match(self.text, self.place)
@@ -233,7 +233,7 @@ def _spread(value: Value, place: int) -> list[Value]:
         return [Value(number, place) for number in value.content]
     if isinstance(value.content, list):
         return value.content
-    raise NotationError("'*' before what is no list", place)
+    raise NotationError("'*' before something that is not a list", place)
 
 
 def _unquoted(token: str) -> str:

@@ -1,4 +1,4 @@
-"""The network every space builds: images in [0, 1] in, logits out, its normalisation inside."""
+"""The network that every space builds: it takes images in [0, 1], normalises them itself and returns logits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Body(nn.Module, ABC):
     classifier: nn.Linear  # from the pooled features to the logits
 
     def head(self, last: Tensor) -> Tensor:
-        """Logits (B, classes) from the last stage's output."""
+        """Logits (B, classes) from the output of the last stage."""
         return self.classifier(self.pooled(last).mean((2, 3)))
 
     def features(self, x: Tensor) -> Tensor:
@@ -54,14 +54,14 @@ class Network(nn.Module):
         return (x - self.mean) / self.std
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """Intermediate outputs for images in [0, 1]: stem, then one per stage."""
+        """The outputs of the stem and of each stage, in order, for images in [0, 1]."""
         return self.body.stages(self.normalize(x))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(self.normalize(x))
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The logits, and those of the auxiliary head; None if the body has no such head."""
+        """The logits, and those of the auxiliary head; None if there is no such head or in eval mode."""
         with_auxiliary = getattr(self.body, "with_auxiliary", None)
         if with_auxiliary is None:
             return self(x), None

@@ -41,8 +41,7 @@ def batch_statistics(module: M) -> M:
 def differentiate_only(network: nn.Module, wanted: Iterable[nn.Parameter]) -> Iterator[None]:
     """Run a block in which, of all parameters of `network`, only `wanted` require gradients.
 
-    Other gradients are then not computed, and what only they would need is not kept in memory. Afterwards every
-    parameter is as before.
+    Other gradients are not computed, and nothing is kept in memory for them. Afterwards every parameter is as before.
     """
     before = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     ids = {id(parameter) for parameter in wanted}
@@ -61,19 +60,19 @@ class Supernet(nn.Module, ABC):
     Takes images (B, 3, H, W) in [0, 1] and returns logits (B, classes); it normalises images itself, as `Network` does.
 
     Every batch normalisation uses the statistics of its batch, in train and in eval mode, and there are no running
-    averages. So a pass changes nothing, and two passes of the same images give the same logits: a disagreement
-    f(m(x), m(x)) is 0. Inside the cells the normalisations have no affine weights, which would undo the scale of the
+    averages. So a pass changes nothing, and two passes of the same images give the same logits: their
+    disagreement is 0. Inside the cells the normalisations have no affine weights, which would undo the scale of the
     mixture; those around the cells are as in the final network.
 
     `none` takes part in the softmax but is not computed: its zeros need not be added.
 
     If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images.
 
-    α starts at 10⁻³·N(0, 1), as in the release of DARTS, and the weights as usual, from torch's global generator.
+    α starts at 10⁻³·N(0, 1), as in the release of DARTS, and the weights as torch draws them, by its global generator.
     """
 
     operations: ClassVar[tuple[str, ...]]  # the columns of every α
-    derived_edges: ClassVar[int]  # edges of a derived cell
+    derived_edges: ClassVar[int]  # number of edges of a derived cell
     mean: Tensor
     std: Tensor
 
@@ -109,7 +108,7 @@ class Supernet(nn.Module, ABC):
         return {name: alpha.softmax(1) for name, alpha in self.alphas.items()}
 
     def entropy(self) -> dict[str, float]:
-        """Cell name → mean over the edges of the entropy of softmax(α), in nats: ln(operations) where undecided."""
+        """Cell name → mean over the edges of the entropy of softmax(α), in nats: ln(operations) if all are equal."""
         with torch.no_grad():
             return {
                 name: torch.special.entr(probability).sum(1).mean().item()
@@ -121,5 +120,5 @@ class Supernet(nn.Module, ABC):
         return list(self.alphas.values())
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters but the α."""
+        """All parameters except the α."""
         return [parameter for name, parameter in self.named_parameters() if not name.startswith("alphas.")]

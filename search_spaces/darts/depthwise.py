@@ -15,8 +15,8 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
     """`conv2d(x, weight)` of each channel by itself, padded so that a side of n pixels becomes ⌈n/stride⌉.
 
     x (B, C, H, W), weight (C, 1, k, k) with odd k. On a CPU torch's backward pass takes 4 to 10 times longer than
-    necessary with dilation 2 and stride 2, and up to 3 times with 5×5 kernels or dilation 2 at stride 1 (for a step of
-    the weights of the search network: 1.4 times). So on a CPU
+    necessary with dilation 2 and stride 2, and up to 3 times with 5×5 kernels or dilation 2 at stride 1 (for a
+    step of the weights of the search network: 1.4 times). So on a CPU
 
     - dilation 2 with stride 2, which only uses every other pixel, is an ordinary convolution of those pixels;
     - dilation 2 with stride 1 is an ordinary convolution of the four phases of the image (even or odd rows, even or
@@ -38,7 +38,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
 
 
 class Depthwise(torch.autograd.Function):
-    """Stride 1, dilation 1. The gradient of the input is a convolution with the kernel turned by 180°."""
+    """`depthwise` at stride 1 and dilation 1. Its gradient for x is a convolution with the kernel turned by 180°."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
@@ -48,15 +48,15 @@ class Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:  # type: ignore[override]
         x, weight = ctx.saved_tensors
-        of_x, of_weight = ctx.needs_input_grad
+        needs_x, needs_weight = ctx.needs_input_grad
         return (
-            Depthwise.apply(gradient, weight.flip(2, 3)) if of_x else None,
-            _weight_gradient(x, gradient, weight) if of_weight else None,
+            Depthwise.apply(gradient, weight.flip(2, 3)) if needs_x else None,
+            _weight_gradient(x, gradient, weight) if needs_weight else None,
         )
 
 
 def _weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
-    """∂/∂weight; of a 5×5 kernel in four overlapping 3×3 corners, each the gradient of a 3×3 convolution."""
+    """The gradient for the weight: for a 5×5 kernel by its four 3×3 corners, each as that of a 3×3 convolution."""
     kernel = weight.shape[-1]
     if kernel != 5:
         return _conv_weight_gradient(x, gradient, weight, kernel // 2)

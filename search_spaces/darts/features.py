@@ -1,4 +1,4 @@
-"""Graph features of a DARTS genotype: operations on the edges, paths to the output, and the function it computes."""
+"""Graph features of a DARTS genotype: operations on the edges, paths, and the function that each cell computes."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def features(genotype: Genotype) -> np.ndarray:
     """Features of the two canonical cells, one after the other, as a float32 vector; `feature_names` names them.
 
     For each cell: counts of operations; the operation of each edge as one-hot, and its input; the number of edges
-    (other than `none`) out of each node; for every subset of kinds of operations and each input of the cell the number,
-    the shortest and the longest length of the paths to the output with these kinds only (0 if there are none); and for
-    the function that the cell computes the live edges of each kind and the paths by their sequence of kinds.
+    (other than `none`) out of each node; for every subset of kinds of operations and each input of the cell, the paths
+    to the output with these kinds only: their number, shortest and longest length (0 if there are none); and, for the
+    function that the cell computes, the live edges of each kind and the paths by their sequence of kinds.
     """
     cells = [_cell_features(canonical_edges(getattr(genotype, cell))) for cell in CELLS]
     return np.array([value for cell in cells for value in cell.values()], dtype=np.float32)

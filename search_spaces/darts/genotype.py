@@ -1,4 +1,4 @@
-"""A DARTS genotype: the eight edges of each of its two cells, when they are valid, and their canonical form."""
+"""A DARTS genotype: the eight edges of each of its two cells, the check of these edges, and their canonical form."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NODES = (2, 3, 4, 5)  # the intermediate nodes; 0 and 1 are the cell's inputs, t
 CELLS = ("normal", "reduce")
 
 Edge = tuple[str, int]  # operation, input node
-Edges = tuple[Edge, ...]  # eight: the two of node 2, of node 3, of node 4, of node 5
+Edges = tuple[Edge, ...]  # eight: two into each of the nodes 2, 3, 4, 5, in this order
 
 
 def brief(value: object, length: int = 80) -> str:
-    """`repr(value)` on one line, cut to `length` characters: for error messages."""
+    """`repr(value)` cut to `length` characters, for error messages."""
     text = repr(value)
     return text if len(text) <= length else text[: length - 3] + "..."
 
@@ -118,8 +118,8 @@ def canonical_edges(edges: Edges) -> Edges:
 
     A renumbering is valid if every edge, even a `none`, still comes from an earlier node; nothing is contracted. Tuples
     compare like the genotype's text, because no operation's name is the beginning of another's and a node is one
-    digit. The algorithm gives each number in turn to the possible node with the smallest edges; if several nodes have
-    the same edges, it tries each of them.
+    digit. The algorithm gives each number in turn to the node with the smallest edges among those whose inputs have
+    numbers; if several nodes have the same edges, it tries each of them.
     """
 
     def numbered(found: Edges, number: dict[int, int]) -> Edges:

@@ -64,8 +64,8 @@ class CellModule(nn.Module):
 class AuxiliaryHead(nn.Module):
     """A second classifier on the features at 2/3 of the depth, used in training only.
 
-    The published pooling (5×5, stride 3 on CIFAR's 8×8 features, stride 2 on ImageNet's 7×7) results in 2×2 pixels. For
-    image sizes for which it does not, the features are pooled adaptively to 2×2.
+    The published pooling (5×5, stride 3 on CIFAR's 8×8 features, stride 2 on ImageNet's 7×7) results in 2×2 pixels. At
+    image sizes where it would not, the features are pooled adaptively to 2×2.
     """
 
     def __init__(self, channels: int, num_classes: int, stride: int) -> None:

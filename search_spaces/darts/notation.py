@@ -1,4 +1,4 @@
-"""Read a genotype: the field's text, alone or in a line of a log, a dict, or JSON."""
+"""Read a genotype, written as the field's text (alone or in a line of a log), as a dict, or as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nas.search_spaces.literal import NotationError, Reader, Value, excerpt, kno
 
 _FORM = "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)"
 _KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")  # in the order of the field's named tuple
-MAX_CHARACTERS = 10_000  # characters; a genotype has about 500
+MAX_CHARACTERS = 10_000  # a genotype has about 500
 _CALL = re.compile(r"(?<!\w)Genotype\s*\(")
 _CALL_IN_ANY_CASE = re.compile(r"(?<!\w)Genotype\s*\((?=\s*(?:(?:normal|reduce)\w*\s*=|[\[(]))", re.IGNORECASE)
 _DICT = re.compile(r"\{|(?<!\w)(?:OrderedDict|dict)\s*\(")
@@ -31,12 +31,12 @@ Cell = list[tuple[Edge, int]]  # each edge, and its place in the text
 
 
 def parse_genotype(text: str) -> Genotype:
-    """The genotype written as `text`. Raises InputError with what is wrong, and where, if it is none.
+    """The genotype written as `text`. Raises InputError, which says what is wrong and where, if there is none.
 
-    The keys may be in any order, or left out in the order of the field's named tuple, and the concat keys may be
-    missing. The two edges of a node may be in a list of their own. Other text may stand beside a call Genotype(...) or
-    a dict, such as the time in a line of a log, but no second genotype. A dict may have other keys, such as a name or
-    the space, but none that starts with `normal` or `reduce`: that would be a spelling mistake.
+    The keys may be in any order, or left out if the values are in the order of the field's named tuple. The concat keys
+    may be missing. The two edges of a node may be in a list of their own. Other text may stand beside a call
+    Genotype(...) or a dict, such as the time in a line of a log, but no second genotype. A dict may have other keys,
+    such as a name or the space, but none that starts with `normal` or `reduce`: that would be a spelling mistake.
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"Expected a DARTS genotype but got {len(text)} characters; give one of the form {_FORM}.")
@@ -70,7 +70,7 @@ def _fields(text: str) -> dict[str, Value]:
     if not calls and key is None:
         calls = list(_CALL_IN_ANY_CASE.finditer(text))
     if len(calls) > 1:
-        raise NotationError(f"{len(calls)} of them, the second", calls[1].start())
+        raise NotationError(f"{len(calls)} genotypes, the second", calls[1].start())
     if calls:
         start = calls[0].start()
         if key is not None:
@@ -82,7 +82,7 @@ def _fields(text: str) -> dict[str, Value]:
     else:
         raise NotationError("neither 'Genotype(' nor '{'", 0)
     if _CHANGED.match(text, end):
-        raise NotationError("a genotype that is changed", end)
+        raise NotationError("a call that changes the genotype", end)
     for cell in CELLS:
         if cell not in fields:
             raise NotationError(f"no {cell!r}", start)
@@ -96,7 +96,7 @@ def _fields(text: str) -> dict[str, Value]:
 
 def _of_call(text: str, start: int) -> tuple[dict[str, Value], int]:
     """The fields of the call that begins at `start`, and where it ends."""
-    text = re.sub(r"\\(['\"])", r" \1", text)  # a text within a text; the number of characters stays
+    text = re.sub(r"\\(['\"])", r" \1", text)  # quotes escaped within a text; positions stay the same
     reader = Reader(text, text.index("(", start))
     positional, named = reader.arguments()
     if len(positional) > len(_KEYS):
@@ -104,7 +104,7 @@ def _of_call(text: str, start: int) -> tuple[dict[str, Value], int]:
     fields = dict(zip(_KEYS, positional))
     for key, value in named.items():
         if key in fields:
-            raise NotationError(f"{key!r} again, which may stand once,", value.place)
+            raise NotationError(f"{key!r} a second time", value.place)
         if key not in _KEYS and (value.content is not None or key.startswith(CELLS)):
             raise _no_key(key, value.place)
         fields[key] = value
@@ -122,7 +122,7 @@ def _of_dict(text: str, start: int) -> tuple[dict[str, Value], int]:
         for pair in positional[0].content if len(positional) == 1 and isinstance(positional[0].content, list) else []:
             key, value = pair.content if isinstance(pair.content, list) and len(pair.content) == 2 else (pair, pair)
             if not isinstance(key.content, str) or key.content in fields:
-                raise NotationError("no pair of a new key and a value", pair.place)
+                raise NotationError("something other than a pair of a new key and a value", pair.place)
             fields[key.content] = value
     another = text.find("{", reader.end)
     if another >= 0:
@@ -134,7 +134,7 @@ def _of_dict(text: str, start: int) -> tuple[dict[str, Value], int]:
 
 
 def _no_key(key: str, place: int) -> NotationError:
-    return NotationError(f"the key {brief(key, 40)}{suggest(key, list(_KEYS))} with the value", place)
+    return NotationError(f"the unknown key {brief(key, 40)}{suggest(key, list(_KEYS))} with the value", place)
 
 
 def _edges(field: Value, cell: str) -> Cell:
@@ -157,7 +157,7 @@ def _edge(value: Value, cell: str) -> tuple[Edge, int]:
     """(operation, input node) and its place; a third number, the weight of the edge, must be written as a fraction."""
     parts = [part.content for part in value.content] if _is_list(value) else []
     if [type(part) for part in parts] not in ([str, int], [str, int, float]):
-        raise NotationError(f"no edge (operation, input node) in the {cell} cell", value.place)
+        raise NotationError(f"something other than an edge (operation, input node) in the {cell} cell", value.place)
     return (known_spelling(parts[0].strip(), OPERATIONS), parts[1]), value.place
 
 

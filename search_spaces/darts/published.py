@@ -24,11 +24,11 @@ _SHORT = {
 
 
 _NAME = re.compile(r"[\w .-]{1,40}")
-_BETWEEN = " ._-"  # what may be between the letters of a name, and may be missing
+_BETWEEN = " ._-"  # may stand between the letters of a name, or be left out
 
 
 class Published(NamedTuple):
-    """Each cell as its eight edges, `operation-input`."""
+    """A published genotype: the eight edges of each cell as `operation-input`, and its source."""
 
     normal: str
     reduce: str
@@ -101,10 +101,10 @@ def _spellings() -> dict[str, str]:
 
 
 def official(text: str) -> str | None:
-    """The name in `PUBLISHED` that `text` is, whatever its case and its hyphens, dots and spaces.
+    """The name in `PUBLISHED` that `text` spells, whatever its case and its hyphens, dots and spaces.
 
-    None if the text does not look like a name. Raises InputError, with the names that it may mean, if it looks like a
-    name but is none of these.
+    None if the text does not look like a name. Raises InputError, which lists similar names, if it looks like a
+    name but is not in `PUBLISHED`.
     """
     name = text.strip()
     if not _NAME.fullmatch(name):

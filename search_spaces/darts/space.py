@@ -33,7 +33,7 @@ from nas.search_spaces.darts.published import official, published
 from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
 
-CHOICES = OPERATIONS[1:]  # what a search may choose; `none` can be parsed, built and costed but is never drawn
+CHOICES = OPERATIONS[1:]  # what a search may choose; cells with `none` can be read and built, but are not proposed
 STEMS = ("cifar", "imagenet")
 
 
@@ -52,7 +52,7 @@ def _check(channels: int, cells: int, stem: str) -> None:
 
 @dataclass
 class DARTSSettings:
-    """The network that is trained, by default the paper's for CIFAR (for ImageNet: 48 channels, 14 cells)."""
+    """Size of the network that is trained, by default the paper's for CIFAR (for ImageNet: 48 channels, 14 cells)."""
 
     channels: int = 36  # C of the first cells; doubled at each reduction
     cells: int = 20
@@ -65,7 +65,7 @@ class DARTSSettings:
 
 @dataclass
 class DARTSScoringSettings:
-    """The smaller network that proxies score: as large as the paper's search network, no auxiliary head."""
+    """Size of the smaller network that proxies score: that of the paper's search network, without auxiliary head."""
 
     channels: int = 16
     cells: int = 8
@@ -77,7 +77,7 @@ class DARTSScoringSettings:
 
 @dataclass
 class DARTSSupernetSettings:
-    """The network that is searched; by default the paper's."""
+    """Size of the supernet, by default the paper's."""
 
     channels: int = 16
     cells: int = 8
@@ -131,7 +131,7 @@ class DARTS(SearchSpace[Genotype]):
 
     @staticmethod
     def _changes(edges: Edges, position: int) -> tuple[list[Edge], list[Edge]]:
-        """The edges that edge `position` becomes by a change of its operation, and by a change of its input."""
+        """What edge `position` can become: edges with another operation, and edges with another input."""
         node = 2 + position // 2
         operation, source = edges[position]
         used = {s for _, s in pair(edges, node)}
@@ -141,7 +141,7 @@ class DARTS(SearchSpace[Genotype]):
         )
 
     def canonical(self, arch: Genotype) -> Genotype:
-        """The first in string order of all isomorphic genotypes; they all have the same weights."""
+        """The first in string order of all isomorphic genotypes; they all have equally many weights."""
         return Genotype(canonical_edges(arch.normal), canonical_edges(arch.reduce))
 
     def connected(  # type: ignore[override]

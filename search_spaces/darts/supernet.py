@@ -24,7 +24,7 @@ EDGES = tuple((source, node) for node in NODES for source in range(node))  # the
 
 
 class State:
-    """A state of a cell, and the tensors that all edges from it (of the same stride) need, computed once."""
+    """An input or node of a cell, and the tensors that all edges from it (of the same stride) need, computed once."""
 
     def __init__(self, x: Tensor, stride: int) -> None:
         self.x = x  # (B, C, H, W)
@@ -49,7 +49,7 @@ class Separable(nn.Module):
     def __init__(self, channels: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
         self.stride, self.dilation = stride, dilation
-        self.depth = nn.Conv2d(channels, channels, kernel, groups=channels, bias=False)  # holds the weights
+        self.depth = nn.Conv2d(channels, channels, kernel, groups=channels, bias=False)  # only its weights are used
         self.point = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class MixedEdge(nn.Module):
 
 
 class MixedCell(nn.Module):
-    """Two inputs brought to C channels, four nodes that sum all edges from the states before, concatenated to 4C."""
+    """Two inputs brought to C channels, four nodes that sum the edges from all states before, concatenated to 4C."""
 
     def __init__(self, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ def derive_edges(weights: list[list[float]]) -> Edges:
     """The eight edges that the softmax weights of a cell's 14 edges choose; see `DARTSSupernet.derive`."""
     chosen: list[Edge] = []
     for node in NODES:
-        best = {}  # input → its best operation and that one's weight
+        best = {}  # input → the weight and the name of its best operation
         for (source, target), row in zip(EDGES, weights):
             if target == node:
                 column = max(range(1, len(row)), key=row.__getitem__)  # column 0 is `none`

@@ -47,7 +47,7 @@ class Reduction(nn.Module):
         self.conv_a = relu_conv_bn(channels, 2 * channels, 3, stride=2)
         self.conv_b = relu_conv_bn(2 * channels, 2 * channels, 3)
         self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, stride=2, ceil_mode=True),  # ceil_mode: odd sizes fit the strided convolution
+            nn.AvgPool2d(2, stride=2, ceil_mode=True),  # ceil_mode: as large as the convolution's output
             nn.Conv2d(channels, 2 * channels, 1, bias=False),
         )
 

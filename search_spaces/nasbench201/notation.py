@@ -19,7 +19,7 @@ NODES = tuple(dict.fromkeys(node for _, node in EDGES))  # the nodes that have i
 NASLIB_EDGES = tuple(sorted(EDGES))  # by their source: 0→1, 0→2, 0→3, 1→2, 1→3, 2→3
 
 _FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-MAX_CHARACTERS = 10_000  # characters; a cell has about 100, a line of a log some more
+MAX_CHARACTERS = 10_000  # a cell has about 100, a line of a log some more
 _OPERATION = r"[^|~+ ]*"
 _SIGNS = _FORM.replace("op", " op ").replace("~", "~ ").replace("|", " | ").replace("+", " + ").split()
 _STRING = re.compile(" ?".join(f"({_OPERATION})" if sign == "op" else re.escape(sign) for sign in _SIGNS))
@@ -30,14 +30,14 @@ _NUMBERS = re.compile(r"[0-9]+(?: ?[, ] ?[0-9]+){5}")
 
 
 def parse_cell(text: str) -> Cell:
-    """The cell written as `text`. Raises InputError with what is wrong, and where, if it is none.
+    """The cell written as `text`. Raises InputError, which says what is wrong and where, if there is none.
 
     The field's string may have spaces around its signs. Other text may stand beside it, as in a line of a log, but no
     second cell. Otherwise the whole text must be one of
 
     * an index, also in a call such as np.int64(5);
     * NASLib's numbers, as `naslib:(4, 0, 3, 1, 4, 3)`;
-    * a list of the names of the operations in the order of the string;
+    * a list of the names of the operations, in the order of the string;
     * a list of the pairs (operation, input), all six in that order or in a list for each node.
 
     Operations may be in upper or lower case.
@@ -65,7 +65,7 @@ def of_index(index: int) -> Cell:
 
 
 def of_naslib(numbers: Sequence[int]) -> Cell:
-    """The cell of NASLib's six numbers: of the operations, of edges in the order of their sources."""
+    """The cell of NASLib's six numbers: one for the operation of each edge, edges in the order of their sources."""
     names = {edge: NASLIB_OPERATIONS[number] for edge, number in zip(NASLIB_EDGES, numbers, strict=True)}
     return _cell([names[edge] for edge in EDGES])
 
@@ -101,7 +101,7 @@ def _read(text: str) -> Cell:
     if _CALL.match(text):
         value = _whole(text, 0)
         if type(value.content) is not int:
-            raise NotationError("a call that is no index", 0)
+            raise NotationError("a call that is not an index", 0)
         return _indexed(value.content, 0)
     raise NotationError("neither '|' nor an index nor a list", 0)
 
@@ -136,7 +136,7 @@ def _departure(text: str) -> NotationError:
         if match is None:
             break
         place = match.end()
-    found = repr(text[place]) if place < len(text) else "its end"
+    found = repr(text[place]) if place < len(text) else "the end"
     return NotationError(f"{found} where {sign!r} should be", place)
 
 
@@ -151,7 +151,7 @@ def _operation(name: object, place: int) -> str:
 def _list(text: str, place: int) -> Value:
     """The rest of the text, which must be a list or tuple."""
     if text[place : place + 1] not in ("(", "["):
-        raise NotationError("no list", place)
+        raise NotationError("something other than a list", place)
     return _whole(text, place)
 
 
@@ -167,10 +167,10 @@ def _whole(text: str, place: int) -> Value:
 def _of_naslib(value: Value) -> Cell:
     numbers = value.plain
     if not isinstance(numbers, list) or len(numbers) != len(EDGES):
-        raise NotationError("other than six numbers", value.place)
+        raise NotationError("something other than six numbers", value.place)
     for one in value.content:
         if type(one.content) is not int or not 0 <= one.content < len(OPERATIONS):
-            raise NotationError(f"a number of NASLib's that is not between 0 and {len(OPERATIONS) - 1}", one.place)
+            raise NotationError(f"a NASLib number that is not between 0 and {len(OPERATIONS) - 1}", one.place)
     return of_naslib(numbers)
 
 
@@ -183,7 +183,7 @@ def _of_list(value: Value) -> Cell:
         items = [edge for node, part in enumerate(items, start=1) for edge in _of_node(part, node)]
         kinds = {str}
     if len(items) != len(EDGES) or kinds not in ({str}, {int}):
-        raise NotationError("no list of six operations", value.place)
+        raise NotationError("something other than a list of six operations", value.place)
     if kinds == {int}:
         raise _unnamed(", ".join(str(one.content) for one in items), value.place)
     return _cell([_operation(one.content, one.place) for one in items])
@@ -210,12 +210,12 @@ def _of_node(value: Value, node: int) -> list[Value]:
     for pair in value.content:
         parts = pair.content if isinstance(pair.content, list) else []
         if len(parts) != 2 or type(parts[1].content) is not int or parts[1].content in operations:
-            raise NotationError("no pair of an operation and another input", pair.place)
+            raise NotationError("something other than a pair of an operation and a new input", pair.place)
         operations[parts[1].content] = parts[0]
     if sorted(map(str, operations)) != [str(source) for source in range(node)]:
-        raise NotationError(f"other inputs than 0 to {node - 1} of node {node}", value.place)
+        raise NotationError(f"inputs of node {node} other than 0 to {node - 1}", value.place)
     return [operations[source] for source in range(node)]
 
 
 def _unnamed(numbers: str, place: int) -> NotationError:
-    return NotationError(f"six numbers, which are NASLib's only if written as naslib:({numbers}),", place)
+    return NotationError(f"six numbers (NASLib's must be written as naslib:({numbers}))", place)

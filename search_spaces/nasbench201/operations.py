@@ -37,7 +37,7 @@ class AveragePool(nn.Module):
         height, width = x.shape[2:]
         if x.device.type != "cpu" or min(height, width) < 8:
             return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-        return self.total(x) * _shares(height, width, x.dtype)
+        return self.total(x) * _inverse_counts(height, width, x.dtype)
 
     def total(self, x: Tensor) -> Tensor:
         """The sum under the window, zeros outside the image."""
@@ -45,7 +45,7 @@ class AveragePool(nn.Module):
 
 
 @cache
-def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
+def _inverse_counts(height: int, width: int, dtype: torch.dtype) -> Tensor:
     """1 / (number of pixels of the image under a 3×3 window), for each position of the window."""
     with torch.inference_mode(False):  # the cached tensor must also work in passes with gradients
         rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))

@@ -47,7 +47,7 @@ class NASBench201SupernetSettings(NASBench201Settings):
 
 @cache
 def _representatives() -> dict[str, Cell]:
-    """Expression of each of the 6,466 classes → its member with the fewest weights (ties: the first string).
+    """Expression of each of the 6,466 classes → its cell with the fewest weights (of several, the first string).
 
     The weights are counted at the benchmark's own size (C=16, N=5).
     """

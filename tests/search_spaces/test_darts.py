@@ -124,7 +124,7 @@ def test_every_published_genotype_is_read_built_and_written(data_dir: Path) -> N
         (TEXT.replace("reduce_concat=[2, 3, 4, 5]", "reduce_concat=[4, 5]"), "reduce_concat=[2, 3, 4, 5]"),
         (TEXT.replace("[2, 3, 4, 5]", "range(2, 999999999999)"), "Expected a DARTS genotype"),
         (TEXT.replace("reduce_concat", "reduce_konkat"), "did you mean 'reduce_concat'"),
-        (TEXT.replace("reduce=", "normal="), "once"),
+        (TEXT.replace("reduce=", "normal="), "a second time"),
         (TEXT.split(", reduce=")[0] + ")", "no 'reduce'"),
         (TEXT[:-1], "Expected a DARTS genotype"),
         (TEXT.replace("2)]", "2])"), "Expected a DARTS genotype"),

@@ -71,9 +71,9 @@ def test_what_numpy_and_python_print(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "why", "at"),
     [
-        ("[*range(2, 100)]", "'*' before what is no list", 1),  # a range of any length would be written out
+        ("[*range(2, 100)]", "'*' before something that is not a list", 1),  # any range would be written out
         ("[1, interval(3)]", "a call of 'interval'", 4),
-        ("[1, 2", "its end where ',' should be", 5),
+        ("[1, 2", "the end where ',' should be", 5),
         ("[1 2]", "'2' where ',' should be", 3),
         ("[1,, 2]", "',' where a value should be", 3),
         ("[a, 2]", "the word 'a'", 1),
@@ -81,7 +81,7 @@ def test_what_numpy_and_python_print(text: str, value: Any) -> None:
         ("[range(1, 2, 0)]", "a call of 'range'", 1),
         ("[07]", "begins with 0", 1),
         ("[1234567890]", "a number of 10 digits", 1),
-        ("{'a': 1, 'a': 2}", "'a' again", 9),
+        ("{'a': 1, 'a': 2}", "'a' a second time", 9),
         ("{1: 2}", "'1' where a key in quotes should be", 1),
         ("['a, (1), 2]", "a quote that is not closed", 1),
         ("['a, (1), 'b']", "a quote that is not closed", 1),
@@ -142,7 +142,7 @@ def test_a_place_is_shown_with_what_is_around_it() -> None:
         ("[" * 41 + "]" * 41, "[" * 42 + "]" * 42, "more than 40 levels"),
         ("9" * 9, "9" * 10, "a number of 10 digits"),
         ("1." + "5" * 38, "1." + "5" * 39, "a number of 41 digits"),
-        ("[*range(40)]", "[*range(41)]", "no list"),
+        ("[*range(40)]", "[*range(41)]", "not a list"),
     ],
     ids=["levels", "digits", "float", "range"],
 )
