@@ -14,7 +14,7 @@ from nas.tables.collection import SCORES
 
 
 class TableColumns:
-    """The values of an architecture in some columns. Raises InputError if there are no tables, or not such a column."""
+    """The values of an architecture in some columns. Raises InputError if no tables are given or they lack a column."""
 
     def __init__(self, tables: Collection | None, names: Sequence[str]) -> None:
         for name in names:
@@ -29,10 +29,10 @@ class TableColumns:
         metrics = self.tables.metrics(text, self.names)
         for name in self.names:
             if math.isnan(metrics[name]):
-                raise NasError(f"The tables have no {name} of {text}.")
+                raise NasError(f"The tables have no {name} for {text}.")
         return metrics
 
     def higher_is_better(self, name: str) -> bool:
-        """The direction of a column; for the scores of a proxy, that of the proxy."""
+        """Whether higher is better in a column. A column of proxy scores has the direction of its proxy."""
         proxy = PROXIES.components.get(name.rpartition(":")[2]) if name.startswith(SCORES) else None
         return self.tables.higher_is_better(name) if proxy is None else proxy.higher_is_better

@@ -21,10 +21,10 @@ _FORM = re.compile(r"\s*([\w.:@-]+?)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*(%?)\s*")
 
 @dataclass(frozen=True)
 class Constraint:
-    """`params<=1e6` or `params<=85%`: weights or MACs of the network that would be trained; percent of the largest.
+    """A bound such as `params<=1e6` or `flops<=85%` (of the largest), counted on the network that would be trained.
 
-    Any other quantity is a metric: `latency<=5` (milliseconds on this machine), `edgegpu_latency<=5`
-    (a column of the given tables, in its unit).
+    Any quantity besides weights and MACs is a metric: `latency<=5` (milliseconds on this machine) or a column of the
+    given tables, in its unit (`edgegpu_latency<=5`).
     """
 
     quantity: str
@@ -34,7 +34,7 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str, others: bool = False) -> Constraint:
-        """The constraint written as `text`; with `others`, its quantity may also be a column of tables.
+        """The constraint written as `text`; if `others`, its quantity may also be a column of tables.
 
         Raises InputError for any other text.
         """
@@ -65,8 +65,8 @@ class Constraint:
 class Constraints:
     """All constraints of a search. Weights and MACs are those of the network that would be trained.
 
-    `quantity(name)` is a function from the string of an architecture to any other quantity. Size is checked first,
-    measured latency last. Raises InputError if a quantity is not available or a text is no constraint.
+    `quantity(name)` returns the function that gives any other quantity of an architecture's string. Size is checked
+    first, measured latency last. Raises InputError if a quantity is not available or a text is no constraint.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Constraints:
         return all(self._holds(one, arch) for one in self.parts)
 
     def allow_unmeasured(self, arch: Any) -> bool:
-        """Whether all constraints hold that need no measurement: all but those on latency on this machine."""
+        """Whether all constraints hold except those on latency, which has to be measured on this machine."""
         return all(self._holds(one, arch) for one in self.parts if one.quantity != LATENCY)
 
     @property
     def measured(self) -> bool:
-        """Whether there is a constraint on what has to be measured."""
+        """Whether a constraint is on latency, which has to be measured."""
         return any(one.quantity == LATENCY for one in self.parts)
 
     def _holds(self, one: Constraint, arch: Any) -> bool:

@@ -25,7 +25,7 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     """The architectures of a CSV file with a column arch or arch_str, and their accuracies.
 
     `column` names the accuracies; without it, the file must have one other column of numbers. An architecture with
-    several rows has their mean, as in the tables. Raises InputError with the line that is wrong, for example if an
+    several rows gets their mean, as in the tables. Raises InputError that names the wrong line, for example if an
     architecture has no number.
     """
     try:
@@ -76,7 +76,7 @@ def _no_number(path: Path, column: str, line: int, got: str) -> InputError:
 
 
 def _only_numbers(path: Path, header: list[str], where: str, rows: list[list[str]]) -> str:
-    """The one column of numbers, in which cells may be empty."""
+    """The only column of numbers besides the architectures; its cells may be empty."""
     columns = []
     for place, name in enumerate(header):
         values = [_number(row[place]) for row in rows]
@@ -90,7 +90,7 @@ def _only_numbers(path: Path, header: list[str], where: str, rows: list[list[str
 
 
 def _number(text: str) -> float | None:
-    """NaN for an empty cell, None for a word."""
+    """The number in a cell: NaN if the cell is empty, None if it holds a word."""
     try:
         return float(text) if text.strip() else math.nan
     except ValueError:
@@ -100,8 +100,8 @@ def _number(text: str) -> float | None:
 def split(labels: Labels, space: SearchSpace, count: int, held_out: int | None, seed: int) -> tuple[Labels, Labels]:
     """`count` labelled architectures to search with, and `held_out` (None: all) of the others to report on.
 
-    Both are drawn by the seed. No architecture to report on is isomorphic to one to search with. Raises InputError if a
-    number is impossible, there are too few labels, or all accuracies to search with are equal.
+    Both are drawn with the seed. No architecture to report on is isomorphic to one to search with. Raises InputError if
+    `count` or `held_out` is impossible, labels are too few, or all accuracies to search with are equal.
     """
     if count < 3:
         raise InputError(f"Expected --count of at least 3 architectures to rank but got {count}.")

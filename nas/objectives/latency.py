@@ -1,4 +1,4 @@
-"""Seconds of a forward pass on this machine."""
+"""The objective `latency`: the time of a forward pass on this machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nas.objectives.network_spec import NetworkSpec
 
 @dataclass
 class LatencySettings:
-    """How latency is measured: the median of `repeats` forward passes in eval mode, on device and threads of the run.
+    """How latency is measured: the median of `repeats` forward passes in eval mode, with the run's device and threads.
 
     It is measured once per class and run.
     """
 
     batch_size: int = 1
     repeats: int = 20
-    warm_up: int = 3  # passes before
+    warm_up: int = 3  # passes before those that count
 
     def check(self) -> None:
         for key, low in (("batch_size", 1), ("repeats", 1), ("warm_up", 0)):
@@ -35,7 +35,7 @@ class LatencySettings:
 class Latency:
     """Milliseconds of one forward pass of the network that would be trained; lower is better.
 
-    It has to run while nothing else of the run does: in the process of the search, not in its workers.
+    Measure only while nothing else of the run computes: in the process of the search, not in its workers.
     """
 
     def __init__(self, settings: LatencySettings, trained: NetworkSpec, device: torch.device, threads: int) -> None:

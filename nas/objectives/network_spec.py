@@ -1,4 +1,4 @@
-"""A kind of network of one search space: how to build its members, and their cost."""
+"""The networks of a search space at one size: how to build them, and their cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nas.train.trained_network import without_auxiliary
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A kind of network of one space: its settings, and the data it is made for."""
+    """The networks of one space with the same `settings`, for images of one size and a number of classes."""
 
     space_name: str
     settings: BuildSettings
@@ -27,11 +27,11 @@ class NetworkSpec:
         return SPACES.get(self.space_name)()
 
     def connected(self, arch: Any) -> bool:
-        """Whether the logits of its network depend on the image."""
+        """Whether the logits of the architecture's network depend on the image."""
         return self.space.connected(arch, **self.settings)
 
     def build(self, arch: Any, **more: Any) -> Network:
-        """Its network, with new weights."""
+        """The architecture's network, with new weights."""
         return self.space.build(arch, self.num_classes, **self.settings, **more)
 
     def cost(self, arch: Any) -> Cost:
@@ -47,9 +47,9 @@ class NetworkSpec:
     def trained_by(
         self, recipe: TrainSettings, name: str, text: str, dataset: Dataset, data: Mapping[str, Any]
     ) -> TrainedNetwork:
-        """The network of the architecture written as `text`, called `name`, as the recipe trains it on the data set.
+        """The network called `name` of the architecture `text`, as the recipe trains it on the data set.
 
-        `data` are the settings of that.
+        `data` are the settings of the data set.
         """
         return TrainedNetwork(
             name,

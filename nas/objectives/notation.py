@@ -11,21 +11,23 @@ from nas.eval.attacks import ATTACKS, parse_attack
 from nas.strategies.proxies import PROXIES
 from nas.tables.collection import SCORES
 
-LATENCY, PREDICTED, TRAINED = "latency", "predicted", "trained:"
-GRAPH = "graph"  # among features: the search space's own
+LATENCY = "latency"
+PREDICTED = "predicted"
+TRAINED = "trained:"
+GRAPH = "graph"  # in search.features: the features that the search space computes
 DIRECTIONS = {"max": True, "min": False}
 
 
 @dataclass(frozen=True)
 class Term:
-    """One goal: a metric, and its direction if it is given (None: the metric's own)."""
+    """One goal: a metric, and the direction that is written with it (None: the metric's own direction)."""
 
     name: str
     higher_is_better: bool | None = None
 
 
 def parse(text: str) -> list[Term]:
-    """The goals of `a+b:min`: metrics joined by +, each with `:min` or `:max` if not its own direction is meant.
+    """The goals of `a+b:min`: metrics joined by +, each with `:min` or `:max` unless its own direction is meant.
 
     Raises InputError for an empty or repeated metric, and for a wrong direction.
     """
@@ -33,13 +35,13 @@ def parse(text: str) -> list[Term]:
     for part in text.split("+"):
         name, colon, direction = part.strip().rpartition(":")
         term = Term(name, DIRECTIONS[direction]) if colon and direction in DIRECTIONS else Term(part.strip())
-        if re.search(r":m\w{0,4}$", term.name) and not term.name.startswith(SCORES):  # where a column may be `mean`
-            raise InputError(f"Expected :min or :max behind an objective but got {part.strip()!r}.")
+        if re.search(r":m\w{0,4}$", term.name) and not term.name.startswith(SCORES):  # scores:mean is allowed
+            raise InputError(f"Expected :min or :max after a metric of an objective but got {part.strip()!r}.")
         if not term.name:
             raise InputError(f"Expected objectives such as croze or fgsm@1+params:min but got {text!r}.")
         terms.append(term)
     if len({term.name for term in terms}) < len(terms):
-        raise InputError(f"Expected each objective once but got {text!r}.")
+        raise InputError(f"Expected each metric once in an objective but got {text!r}.")
     return terms
 
 
@@ -51,9 +53,9 @@ def source_of(name: str) -> str:
     if name.startswith(TRAINED):
         metric = name.removeprefix(TRAINED)
         if metric.removeprefix("hrs:") != "clean":
-            parse_attack(ATTACKS, metric.removeprefix("hrs:"))  # `InputError` where there is no such attack
+            parse_attack(ATTACKS, metric.removeprefix("hrs:"))  # raises InputError if there is no such attack
         elif metric != "clean":
-            raise InputError(f"Expected hrs: of an attack but got {name!r}; write trained:hrs:fgsm, for example.")
+            raise InputError(f"Expected an attack after hrs: but got {name!r}; write trained:hrs:fgsm, for example.")
         return "trained"
     if name in (LATENCY, PREDICTED):
         return name
@@ -61,15 +63,15 @@ def source_of(name: str) -> str:
 
 
 def builds(name: str) -> bool:
-    """Whether it is a proxy that builds a network."""
+    """Whether the metric is a proxy that needs a network."""
     return name in PROXIES.components and PROXIES.get(name).needs == "network"
 
 
 def unknown(name: str) -> InputError:
-    """The error for a name that can only be a column if no table is given."""
+    """The error for a name that could only be a column, although no table is given."""
     near = suggest(name, [*PROXIES.components, LATENCY, PREDICTED])
     return InputError(
-        f"Expected an objective but got {name!r}{near}; it is a proxy (`nas list proxies`), {LATENCY}, {PREDICTED}, "
+        f"Expected an objective but got {name!r}{near}; take a proxy (`nas list proxies`), {LATENCY}, {PREDICTED}, "
         f"{TRAINED}clean, {TRAINED}ATTACK (`nas list attacks`), or a column of the tables given in tables.robustness, "
         "tables.latency, ..."
     )

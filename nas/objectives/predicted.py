@@ -1,4 +1,4 @@
-"""The prediction of a predictor that was fitted on labelled architectures."""
+"""The objective `predicted`: what a predictor that learned from labelled architectures says of others."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class PredictedSettings:
 
     model: str = "auto"  # `nas list predictors`
     labels: str | None = path_field()  # CSV of architectures (column arch or arch_str) and their metric
-    accuracy: str | None = None  # the metric's column, where there are several
+    accuracy: str | None = None  # the metric's column, if the file has several
 
 
 class Predicted:
-    """The metric of an architecture that a predictor computes from graph features; higher is better.
+    """Predicts the metric of an architecture from its graph features; higher is better.
 
     Raises InputError if no labelled architectures are given.
     """

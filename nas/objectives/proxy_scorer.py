@@ -1,4 +1,4 @@
-"""Score architectures by proxies: the objective of a search and the work of `nas score`."""
+"""Score architectures by proxies, as the objective of a search and for `nas score`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Scorer:
 
     The batch is drawn from the training part by the run's seed; each network's weights by the seed and its
     architecture, so a value does not depend on what was scored before or where. Proxies of the same batch size share
-    a `Probe`. Channels are last in memory.
+    a `Probe`. Images and weights are in channels-last layout.
 
     If memory runs out, the proxy is tried once more, alone and, on a GPU, with the tensors of the backward pass on the
     host: the same value from less memory. (Smaller parts of the batch would give another value, as batch normalisation
@@ -57,8 +57,8 @@ class Scorer:
         self.mean, self.std = dataset.mean, dataset.std
         self.seed = seed
         self.device = device
-        self.wanted: dict[int, set[str]] = {}  # by batch size, the quantities that its proxies use
-        self.batches: dict[int, int] = {}
+        self.wanted: dict[int, set[str]] = {}  # by batch size, the quantities that proxies use
+        self.batches: dict[int, int] = {}  # by batch size, the number of batches that proxies need
         for proxy in self.proxies:
             if proxy.needs == "network":
                 size, its = options[proxy.name].batch_size, options[proxy.name]
@@ -106,7 +106,7 @@ class Scorer:
                     value, reason = self._value(proxy, arch, cost, {}, alone=True)
                 release(self.device)
             if reason is OUT_OF_MEMORY:
-                reason = f"Memory ran out, also without other proxies; lower proxies.{proxy.name}.batch_size."
+                reason = f"Memory ran out, even for this proxy alone; lower proxies.{proxy.name}.batch_size."
             if reason is None:
                 scores[proxy.name] = value
             else:
@@ -118,7 +118,7 @@ class Scorer:
     ) -> tuple[float, str | None]:
         """The value of a proxy and None, or NaN and the reason why there is none.
 
-        If `probes` is empty, it is filled: with the quantities of all proxies or, if `alone`, with those of this proxy.
+        If `probes` is empty, it is filled, for the quantities of all proxies or, if `alone`, for those of this proxy.
         """
         options = self.options[proxy.name]
         try:

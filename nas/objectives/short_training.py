@@ -1,4 +1,4 @@
-"""Accuracies after a short training: the label of an architecture where no table has it."""
+"""Accuracies after a short training: labels of architectures that no table has."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LabelSettings(TrainSettings):
 
     epochs: int = 5
     select: str = "last"
-    n_val: int = 500  # the first so many images of the validation part; all where it has fewer
+    n_val: int = 500  # at most so many images, the first ones of the validation part
 
     def check(self) -> None:
         super().check()
@@ -45,17 +45,17 @@ class LabelSettings(TrainSettings):
 
 
 def check_judged(names: Sequence[str], withheld: float) -> None:
-    """Raises InputError if a metric of `names` is judged on validation images and none are `withheld`."""
+    """Raises InputError if a metric in `names` is measured on validation images and none are `withheld`."""
     judged = [name for name in names if name.startswith(TRAINED)]
     if judged and withheld == 0:
         raise InputError(
-            f"Expected data.validation above 0 with {judged[0]}, which is judged on validation images, but got 0; set "
-            "data.validation=.1, or another objective."
+            f"Expected data.validation above 0 with {judged[0]}, which is measured on validation images, but got 0; "
+            "set data.validation=.1, or another objective."
         )
 
 
 def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
-    """The evaluation behind `trained:` metrics: only their attacks, with the other settings of `eval`."""
+    """The evaluation settings behind `trained:` metrics: those of `eval` with the attacks of these metrics only."""
     metrics = [name.removeprefix(TRAINED).removeprefix("hrs:") for name in names]
     return replace(
         attack,
@@ -72,8 +72,8 @@ def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
 class ShortTraining:
     """Trains an architecture for a few epochs and attacks it on validation images; never sees the test part.
 
-    Metrics `trained:clean`, `trained:ATTACK` (with the radius of `eval`) and `trained:hrs:ATTACK`, fractions. The
-    networks are those of `model`; a training that was stopped continues, a finished one leaves no files. Raises
+    Its metrics are fractions: `trained:clean`, `trained:ATTACK` (with the radius of `eval`) and `trained:hrs:ATTACK`.
+    Networks have the size in `model`. A training that was stopped continues; a finished one leaves no files. Raises
     InputError if there are no validation images.
     """
 

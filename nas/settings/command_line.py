@@ -22,7 +22,7 @@ _GENOTYPE = re.compile(r"(?!arch=)\w+=\s*Genotype\s*\(", re.IGNORECASE)
 def load(reader: Reader, recipe: str, words: Sequence[str] | None) -> Settings:
     """`schema.load` for the overrides that a user typed for a command.
 
-    Raises InputError if a word is no override or has no effect in the command, and as `schema.load` does.
+    Raises InputError if `schema.load` does, or if a word is no override or has no effect in the command.
     """
     return from_values(reader, schema.values_of(recipe), words)
 
@@ -30,21 +30,21 @@ def load(reader: Reader, recipe: str, words: Sequence[str] | None) -> Settings:
 def from_values(reader: Reader, values: config.Values, words: Sequence[str] | None) -> Settings:
     """`schema.from_values` for the overrides that a user typed for a command.
 
-    Raises InputError if a word is no override or has no effect in the command, and as `schema.from_values` does.
+    Raises InputError if `schema.from_values` does, or if a word is no override or has no effect in the command.
     """
     overrides = only_overrides(words)
     settings = schema.from_values(values, overrides)
     if settings.data.test == ALL and reader.needs_training_images:
         raise InputError(
             f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; "
-            "only nas eval and nas transfer can do without."
+            "only nas eval and nas transfer need none."
         )
     given = config.flat(config.override({}, schema.with_full_keys(values, overrides), type(settings)))
     before, default = config.flat(values), config.flat(config.plain(type(settings)()))
     now = config.flat(config.plain(settings))
-    reset = {key for key in given if now[key] == default[key] != before.get(key, default[key])}  # to its default
+    reset = {key for key in given if now[key] == default[key] != before.get(key, default[key])}  # to their defaults
     if any(text.startswith("objective.") for text in overrides):
-        reset.add("search.objective")  # it only names the proxy whose option is set
+        reset.add("search.objective")  # here it only tells which proxy has the option
     refuse_ineffective(reader, settings, [key for key in given if key not in reset])
     return settings
 
@@ -52,8 +52,7 @@ def from_values(reader: Reader, values: config.Values, words: Sequence[str] | No
 def sorted_words(words: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The words of a command line in two lists: overrides (`key=value`), and others such as architectures.
 
-    `Genotype(normal=...)` is no override, with a name before it neither: `MINE=Genotype(normal=...)`, as in a file of
-    architectures.
+    `Genotype(normal=...)` is no override, nor is `MINE=Genotype(normal=...)`, as written in a file of architectures.
     """
     overrides: list[str] = []
     others: list[str] = []
@@ -63,7 +62,7 @@ def sorted_words(words: Sequence[str] | None) -> tuple[list[str], list[str]]:
 
 
 def only_overrides(words: Sequence[str] | None) -> list[str]:
-    """The words as overrides. Raises InputError if one of them is none."""
+    """The words, all of which are overrides. Raises InputError if one is not."""
     overrides, others = sorted_words(words)
     if others:
         raise InputError(f"Expected overrides of the form key=value but got {others[0]!r}.")

@@ -14,9 +14,9 @@ from nas.strategies.supernet import SUPERNET_STRATEGIES
 def known_elsewhere(
     error: config.UnknownKey, space: str, strategy: str, schema: Callable[[str, str], type]
 ) -> InputError | None:
-    """The error that names other strategies or spaces which have the unknown key; None if none has it.
+    """The error that names the other strategies or spaces that have the unknown key; None if none has it.
 
-    `schema` gives the settings of a space and a strategy.
+    `schema` returns the class of settings for a space and a strategy.
     """
     strategies = [*STRATEGIES.names(), *SUPERNET_STRATEGIES.names()]
     names = [name for name in strategies if config.has_key(schema(space, name), error.key)]

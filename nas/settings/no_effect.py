@@ -1,8 +1,8 @@
 """Which settings have an effect in which command.
 
-Declared elsewhere are the keys that act in a command (in the command itself), the other settings of its section that a
-key needs (`train/conditions.py`, `eval/conditions.py`, the `conditions` of a strategy), and the keys that a training
-method, an attack or a data set `reads`. The rules here join these, and add conditions between sections. A key of which
+A command declares the keys that act in it; `train/conditions.py`, `eval/conditions.py` and the `conditions` of a
+strategy declare which settings of its own section a key needs; a training method, an attack and a data set declare the
+keys that they read (`reads`). The rules here combine these, and add conditions between sections. A key about which
 nothing is declared has an effect.
 """
 
@@ -32,7 +32,7 @@ from nas.train import conditions as of_train
 
 
 def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict[str, str]:
-    """Those of the dotted keys that cannot change what the command does with these settings; the reason by key.
+    """The dotted keys that cannot change what the command does with these settings, each with the reason.
 
     A key that a later command will take from the run has an effect.
     """
@@ -50,7 +50,7 @@ def ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> dict
 
 
 def refuse_ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) -> None:
-    """Raises InputError if one of the dotted keys has no effect with these settings; it names all of them."""
+    """Raises InputError if one of the dotted keys has no effect with these settings; it names all such keys."""
     reasons = ineffective(reader, settings, keys)
     if reasons:
         listed = "; ".join(f"{key} has no effect {why}" for key, why in reasons.items())
@@ -61,7 +61,7 @@ def refuse_ineffective(reader: Reader, settings: Settings, keys: Iterable[str]) 
 
 
 class Needs:
-    """What a command needs with these settings."""
+    """The metrics, proxies, constraints and networks that a command needs with these settings."""
 
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self.reader = reader
@@ -92,7 +92,7 @@ class Needs:
             return space.build(space.largest(), **vars(self.settings.model)).body
 
 
-Rule = Callable[[Needs, str, str], str | None]  # of section and key: why it has no effect; None if no reason is known
+Rule = Callable[[Needs, str, str], str | None]  # (needs, section, key) → why the key has no effect, if so
 
 
 def _why_not_taken(needs: Needs, key: str) -> str:
@@ -145,19 +145,19 @@ def _strategy(needs: Needs, section: str, name: str) -> str | None:
     kind: Any = SUPERNET_STRATEGIES if needs.supernet else STRATEGIES
     condition = conditions_of(kind.get(options.name)).get(name)
     if needs.supernet and name == "validation_images" and needs.settings.data.validation == 0:
-        return "with data.validation=0, which withholds none"
+        return "with data.validation=0, which withholds no images"
     holds = condition is None or condition.holds(options, SPACES.get(needs.settings.space)())
     return None if condition is None or holds else condition.why(options)
 
 
 def _scoring(needs: Needs, section: str, name: str) -> str | None:
     needed = any(PROXIES.get(proxy).needs == "network" for proxy in needs.proxies)
-    return None if needed else "without a proxy that looks at a network"
+    return None if needed else "without a proxy that needs a network"
 
 
 def _proxies(needs: Needs, section: str, name: str) -> str | None:
     proxy = name.partition(".")[0]
-    return None if proxy in needs.proxies else f"where the proxy {proxy} is not used"
+    return None if proxy in needs.proxies else f"because the proxy {proxy} is not used"
 
 
 def _training(needs: Needs, section: str, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Which settings a command reads. Every command declares this, so this file imports nothing that takes time."""
+"""Which settings a command reads. Every command imports this file to declare them, so it imports nothing slow."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Reader:
     """One command as a reader of settings."""
 
     command: str  # its name on the command line
-    patterns: Mapping[str, tuple[str, ...]]  # by command, of all: the keys that act in it, as `train.*`
+    patterns: Mapping[str, tuple[str, ...]]  # for every command, the keys that act in it, as `train.*`
     later: tuple[str, ...] = ()  # sections that other commands will take from its run
     needs_training_images: bool = True
-    instead: Mapping[str, str] = field(default_factory=dict)  # advice, by key that only other commands take
-    proxies: tuple[str, ...] = ()  # that it computes whatever the settings say
+    instead: Mapping[str, str] = field(default_factory=dict)  # what to set instead of a key that others take
+    proxies: tuple[str, ...] = ()  # those that it computes whatever the settings say
     narrowed: Callable[[Any], Any] = lambda settings: settings  # the part of `eval` that it uses
 
     def takes(self, key: str) -> bool:

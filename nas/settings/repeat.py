@@ -15,7 +15,7 @@ from nas.settings.schema import from_values, load
 
 
 def overrides(reader: Reader, settings: Json, keys: Mapping[str, Any]) -> list[str]:
-    """`key=value` for each of the flat `keys` that acts in the command and has a value."""
+    """`key=value` for each of the dotted `keys` that acts in the command and has a value."""
     given = acting(reader, settings, keys)
     return [f"{key}={written(value)}" for key, value in given.items() if value is not None and value != []]
 
@@ -30,7 +30,7 @@ def acting(reader: Reader, settings: Json, flat: Mapping[str, Any]) -> Json:
 
 
 def changes(reader: Reader, recipe: str, settings: Json) -> list[str] | None:
-    """The overrides that turn a shipped recipe into `settings`; None if there are none that do.
+    """The overrides that turn a shipped recipe into `settings`; None if no overrides can.
 
     The run's folder and settings that do not act in the command are ignored.
     """

@@ -34,14 +34,14 @@ from nas.train.settings import TrainSettings
 
 @dataclass
 class SearchSettings(config.Section):
-    """The objective of a search, and how long it searches."""
+    """What a search optimises, and for how long."""
 
     section: ClassVar[str] = "search"
 
     objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
     cheap: str | None = None  # a cheap metric, for strategies that rank many architectures before they evaluate some
     features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
-    budget: int = 100  # different classes scored
+    budget: int = 100  # classes to evaluate
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
     ask: int = 8  # proposals per step, evaluated in parallel; it changes the result, the number of workers does not
 
@@ -78,7 +78,7 @@ class RunSettings:
         for method in self.trainings:
             if method not in METHODS.components:
                 raise InputError(
-                    f"Expected run.trainings to be of {', '.join(METHODS.names())} but got {method!r}"
+                    f"Expected run.trainings to be among {', '.join(METHODS.names())} but got {method!r}"
                     f"{suggest(method, METHODS.names())}."
                 )
         if len(set(self.trainings)) != len(self.trainings):
@@ -132,7 +132,7 @@ class Common:
     def check_single_seed(self, command: str) -> None:
         """Raises InputError if the settings ask for repetitions, which this command does not make."""
         if self.seeds != 1:
-            raise InputError(f"Expected no seeds= for nas {command}; only `nas run` repeats a whole study.")
+            raise InputError(f"Expected no seeds= for nas {command}; only `nas run` is repeated with several seeds.")
 
     @property
     def one_arch(self) -> str:
@@ -219,7 +219,7 @@ def load(name: str, overrides: list[str]) -> Settings:
 
 
 def values_of(name: str) -> config.Values:
-    """The values of a shipped recipe or a file, with its name. Raises InputError if there is none."""
+    """The values of a shipped recipe or a file, with its name. Raises InputError if there is no such recipe or file."""
     values = config.compose(name)
     values.setdefault("name", name.rsplit("/", 1)[-1].removesuffix(".yaml").removesuffix(".yml"))
     return values
@@ -263,7 +263,7 @@ def with_full_keys(values: config.Values, overrides: list[str]) -> list[str]:
             name = value
     if any(text.startswith("objective.") for text in overrides):
         proxies = [term.name for term in parse(name) if source_of(term.name) == "proxy"]
-        name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # which refuses a misspelt name
+        name = proxies[0] if len(proxies) == 1 else PROXIES.get(name).name  # raises InputError for a misspelt name
     short = {
         r"^objective\.": f"proxies.{name}.",
         r"^objective(?==)": "search.objective",

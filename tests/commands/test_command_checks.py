@@ -19,8 +19,8 @@ TINY = ("device=cpu", "data.size=8", "eval.n_test=4", "label.epochs=1")
     [
         ("train", ["data.validation=1"], "the best epoch is chosen by it"),
         ("run", ["data.validation=1.0"], "the best epoch is chosen by it"),
-        ("search", ["data.validation=1", LABEL], "trained:fgsm is judged on it"),
-        ("run", ["data.validation=1", "train.select=last", LABEL], "trained:fgsm is judged on it"),
+        ("search", ["data.validation=1", LABEL], "trained:fgsm is measured on it"),
+        ("run", ["data.validation=1", "train.select=last", LABEL], "trained:fgsm is measured on it"),
         ("train", ["data.validation=1", "train.select=last"], None),
         ("search", ["data.validation=1"], None),
         ("train", ["data.validation=2"], None),

@@ -26,7 +26,7 @@ STANDARD = tuple(text for text in TRAIN if not text.startswith(IDLE))
     ("command", "arguments", "words"),
     [
         ("train", ("data.validation=0",), "set train.select=last"),
-        ("run", (*NONE, "objective=trained:fgsm"), "judged on validation images"),
+        ("run", (*NONE, "objective=trained:fgsm"), "measured on validation images"),
         ("train", ("data.validation=240",), "leave images to train on but got 240 of 240"),
     ],
 )

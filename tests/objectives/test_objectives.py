@@ -369,7 +369,7 @@ def test_no_labels_by_training_without_validation_images(
 
 
 def test_a_label_is_never_judged_on_other_images() -> None:
-    with pytest.raises(InputError, match="judged on validation images"):
+    with pytest.raises(InputError, match="measured on validation images"):
         worker("data.validation=0").score(A, ("trained:clean",))
     assert worker("data.validation=9", "label.n_val=40").score(A, ("trained:clean",))["trained:clean"] * 9 % 1 == 0
 

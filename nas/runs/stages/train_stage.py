@@ -56,7 +56,7 @@ def one_image(settings: Settings, trains: bool, labels: list[str]) -> str | None
     if trains and settings.train.select == "best":
         use = "the best epoch is chosen by it"
     elif labels:
-        use = f"{labels[0]} is judged on it"
+        use = f"{labels[0]} is measured on it"
     else:
         return None
     return f"data.validation=1 withholds one image, not all of them, and {use}; write .1 to withhold 10 %."
