@@ -1,11 +1,11 @@
-"""Acquisition functions of the prediction (mean, sd) of a candidate; the larger the value, the sooner it is asked."""
+"""Acquisition functions: how promising a candidate is, from the mean and sd of its prediction; larger is better."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.special import erfcx, ndtr
 
-FAR = 100.0  # standard deviations below the best, from which on the series of the logarithm is exact to 1e-13
+FAR = 100.0  # standard deviations below the best; beyond, the series for the logarithm is exact to 1e-13
 
 ACQUISITIONS = ("ei", "mean", "thompson", "ucb")
 
@@ -19,9 +19,9 @@ def acquisition(
     ucb: mean + kappa·sd. Source: Srinivas et al., ICML 2010 (arXiv:0912.3995), with a constant kappa.
     thompson: a draw from N(mean, sd) for each. Source: independent sampling of White et al., AAAI 2021
     (arXiv:1910.11858).
-    ei: log E max(0, N(mean, sd) − best), the logarithm of the expected improvement: in floats the improvement itself is
-    0 from about 38 sd below the best on, so all such candidates would be equal. If sd is 0, it is -inf, and the larger
-    mean comes first.
+    ei: the ranks by log E max(0, N(mean, sd) − best), the logarithm of the expected improvement; of equal values (-inf
+    where sd is 0), the larger mean is better. In floats the improvement itself is 0 from about 38 sd below the best on,
+    so all such candidates would be equal.
     """
     if name == "ucb":
         return mean + kappa * sd
@@ -36,12 +36,12 @@ def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> n
     """log E max(0, N(mean, sd) − best) = log sd + log h(z), h(z) = φ(z) + z·Φ(z), z = (mean − best) / sd.
 
     For z = -t below -1, h = φ(t)·(1 − t·R(t)) with Mills' ratio R(t) = √(π/2)·erfcx(t/√2), and for large t
-    1 − t·R(t) = 1/t² − 3/t⁴ + 15/t⁶ − 105/t⁸ + … (Abramowitz and Stegun 26.2.12). -inf if sd is 0 and the mean not
-    better than the best. The idea: Ament et al., NeurIPS 2023 (arXiv:2310.20708).
+    1 − t·R(t) = 1/t² − 3/t⁴ + 15/t⁶ − 105/t⁸ + … (Abramowitz and Stegun 26.2.12). -inf if sd is 0 and the mean is
+    not better than the best. The idea: Ament et al., NeurIPS 2023 (arXiv:2310.20708).
     """
     gain = np.asarray(mean, dtype=np.float64) - best
     sd = np.broadcast_to(np.asarray(sd, dtype=np.float64), gain.shape)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # in parts that `where` does not choose
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # in values that `where` discards
         t = np.where(gain < 0, -gain / sd, 0.0)
         density = -(t**2) / 2 - np.log(2 * np.pi) / 2
         near = np.log1p(-t * np.sqrt(np.pi / 2) * erfcx(t / np.sqrt(2)))

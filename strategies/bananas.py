@@ -17,12 +17,12 @@ from nas.strategies.predictors.paths import LONGEST, encode
 
 @dataclass
 class BananasOptions:
-    """The release's settings."""
+    """The settings of the authors' release, naszilla."""
 
     init: int = 10  # random architectures at the start
-    batch: int = 10  # k, asked between two fits
-    candidates: int = 100  # mutations of each parent, and how many different ones are enough
-    parents: int = 5  # at most, the best observed first
+    batch: int = 10  # k, proposed between two fits
+    candidates: int = 100  # mutations of each parent; with so many new ones, no further parent is mutated
+    parents: int = 5  # how many at most; the best observed first
     random: int = 0  # further candidates, drawn at random
     longest: int = LONGEST  # operations of the longest path that is encoded
     members: int = 5  # networks of the ensemble
@@ -43,11 +43,11 @@ class BananasOptions:
 
 
 class Bananas(ModelBasedStrategy[Any]):
-    """Mutates the best observed and asks for the mutations that do best in a draw from N(mean, sd) of an ensemble.
+    """Mutates the best observed and proposes the mutations with the best draws from N(mean, sd) of an ensemble.
 
     Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), algorithm 1: path encoding, ensemble of
     networks, independent Thompson sampling; candidates and settings as in the authors' release (naszilla): 100
-    mutations of the best, or of the next best too (up to five) where fewer than 100 new ones came of them. A mutation
+    mutations of the best and, while fewer than 100 of them are new, of the next best (up to five). A mutation
     is one elementary change of the space (the release changes each edge of NAS-Bench-201 with probability 1/4).
     """
 

@@ -36,16 +36,16 @@ class Hints:
 class Strategy(ABC, Generic[A]):
     """Proposes architectures and learns from their metrics.
 
-    Lifetime: the search makes one per run, then alternates `ask(n)` and one `tell` per architecture asked, in the
-    order asked. The search itself takes care of isomorphic cells and of constraints: it tells metrics without a new
-    evaluation if it has them, and `None` for an architecture that is not allowed or failed. Between two `tell`s the
-    search may save `state_dict()`; a new strategy with the same options that loads it makes the same proposals. All
-    randomness comes from `self.rng`.
+    Lifetime: the search makes one per run, then alternates `ask(n)` and one `tell` per architecture asked, in the order
+    asked. The search itself takes care of isomorphic cells and of constraints: it tells metrics without a new
+    evaluation if it has them, and `None` for an architecture that is not allowed or whose evaluation failed. Between
+    two `tell`s the search may save `state_dict()`; a new strategy with the same options that loads it makes the same
+    proposals. All randomness comes from `self.rng`.
 
     `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`); `conditions`
-    says which of them act only together with others. `uses` names the hints that it can use, `needs` those without
-    which it cannot work; `several` says whether it takes more than one goal. Raises InputError if there are too many
-    goals or a hint is missing that it needs.
+    says which of them have an effect only with certain values of others. `uses` names the hints that it can use,
+    `needs` those without which it cannot work; `several` says whether it takes more than one goal. Raises InputError if
+    there are too many goals or a hint that it needs is missing.
     """
 
     name: ClassVar[str]
@@ -66,7 +66,7 @@ class Strategy(ABC, Generic[A]):
         self.options = options if options is not None else self.Options()
         needed = self.needs(self.options)
         if "features" in needed and self.hints.features is None:
-            raise InputError(f"Expected features of architectures for strategy.name={self.name} but none are at hand.")
+            raise InputError(f"Expected features of architectures for strategy.name={self.name} but there are none.")
         if "cheap" in needed and self.hints.cheap is None:
             raise InputError(
                 f"Expected a cheap objective for strategy.name={self.name} but there is none; set search.cheap, for "
@@ -82,7 +82,7 @@ class Strategy(ABC, Generic[A]):
 
     @classmethod
     def needs(cls, options: Any) -> frozenset[str]:
-        """The hints without which it cannot work with these options."""
+        """The hints that the strategy cannot do without, given these options."""
         return cls.uses
 
     def remark(self, budget: int) -> str | None:

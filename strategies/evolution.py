@@ -71,4 +71,4 @@ class Evolution(Strategy[Any]):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])
-        self.with_replacement = state.get("with_replacement", False)  # versions before 0.2.0 did not say
+        self.with_replacement = state.get("with_replacement", False)  # not saved by versions before 0.2.0

@@ -1,4 +1,4 @@
-"""Predictor-guided search: any predictor over the features of architectures."""
+"""Predictor-guided search, with any predictor from features of architectures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nas.strategies.model_based import ModelBasedStrategy
 from nas.strategies.predictors import PREDICTORS, Predictor
 
 Features = Callable[[Sequence[Any]], np.ndarray]
-RULES = 2  # the version of how proposals are made; 1 is that of versions before 0.2.0
+RULES = 2  # version of the rules by which proposals are made; 1 is that before 0.2.0
 
 
 @dataclass
@@ -28,10 +28,10 @@ class GuidedOptions:
     acquisition: str = "ucb"  # or ei, mean, thompson
     kappa: float = 0.5  # of ucb: mean + kappa · sd
     init: int = 20  # random architectures at the start
-    batch: int = 10  # asked between two fits
-    whole: int = 20_000  # all architectures are candidates in a space of at most so many
+    batch: int = 10  # proposed between two fits
+    whole: int = 20_000  # in a space of at most so many architectures, all are candidates
     candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
-    parents: int = 10  # the best observed, which are mutated
+    parents: int = 10  # how many of the best observed are mutated
 
     def check(self) -> None:
         PREDICTORS.get(self.predictor)
@@ -46,7 +46,7 @@ class GuidedOptions:
 
 
 def _is_enumerated(space: Any, options: GuidedOptions) -> bool:
-    """Whether the space is small enough to be a candidate as a whole."""
+    """Whether the space is so small that all its architectures are candidates."""
     return hasattr(space, "__len__") and len(space) <= options.whole
 
 
@@ -65,11 +65,11 @@ _sampled = Condition(
 
 
 class Guided(ModelBasedStrategy[Any]):
-    """Asks for the candidates that a predictor, fitted to the features and fitness of all observations, prefers.
+    """Proposes the candidates that a predictor, fitted to the features and fitness of all observations, prefers.
 
     In a small space every class not asked yet is a candidate; in a larger one, mutations of the best observed and
     random architectures. `nas.strategies.acquisition` has the acquisition functions of a prediction (mean, sd). An
-    architecture with a feature without a value (NaN) is no candidate, and the predictor does not learn from it.
+    architecture that lacks the value of a feature (NaN) is no candidate, and the predictor does not learn from it.
     Source: after White et al., NeurIPS 2021 (arXiv:2104.01177), who compare predictors inside such a search; the
     defaults were chosen on the robustness dataset.
 
@@ -90,7 +90,7 @@ class Guided(ModelBasedStrategy[Any]):
     def begin(self) -> None:
         super().begin()
         self.rules = RULES
-        self._vectors: dict[str, np.ndarray] = {}  # by class; a cache, no part of the state
+        self._vectors: dict[str, np.ndarray] = {}  # by class; a cache, not part of the state
 
     def _candidates(self) -> tuple[list[Any], np.ndarray]:
         every = self._enumerated()
@@ -120,7 +120,7 @@ class Guided(ModelBasedStrategy[Any]):
         return self._filled(np.stack([self._vectors[key] for key in keys]))
 
     def _filled(self, features: np.ndarray) -> np.ndarray:
-        """Features by the rules of this search: a missing one is NaN, or 0 in a search of an older version."""
+        """Features by the rules of this search: a missing value is NaN, or 0 in a search of an older version."""
         return features if self.rules > 1 else np.nan_to_num(features)
 
     def _enumerated(self) -> EnumeratedSpace | None:
@@ -144,12 +144,12 @@ class Guided(ModelBasedStrategy[Any]):
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
-        self.rules = state.get("rules", 1)  # versions before 0.2.0 did not say
+        self.rules = state.get("rules", 1)  # not saved by versions before 0.2.0
 
 
 @lru_cache(maxsize=2)
 def _classes(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
-    """The representatives of a space and their numbers."""
+    """The representatives of the classes of a space, and the row of each."""
     space = kind()
     archs = list({space.canonical(arch): None for arch in space})
     return archs, {str(arch): row for row, arch in enumerate(archs)}
@@ -157,6 +157,6 @@ def _classes(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
 
 @lru_cache(maxsize=2)
 def _enumerate(kind: type[SearchSpace[Any]], features: Features) -> EnumeratedSpace:
-    """Computed once per process for the same function of features: spaces have no state, and features are pure."""
+    """Computed once per process: spaces have no state, and the function of features is pure."""
     archs, rows = _classes(kind)
     return EnumeratedSpace(archs, rows, features(archs))

@@ -11,7 +11,7 @@ from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Strategy
 
-MAX_DRAWS = 20  # attempts to find a random architecture of a class not asked yet
+MAX_DRAWS = 20  # attempts to find a random architecture of a class not proposed yet
 
 
 @dataclass
@@ -20,12 +20,12 @@ class LocalSearchOptions:
 
 
 class LocalSearch(Strategy[Any]):
-    """From a random start to the best neighbour as long as it is better; at a local optimum, a new random start.
+    """Moves from a random start to the best neighbour while that is better; at a local optimum it starts again.
 
     Source: White, Nolen and Savani, UAI 2021 (arXiv:2005.02960), algorithm 1: every neighbour is evaluated before the
     move. The paper stops at the optimum; here a new climb begins, as in its authors' experiments with a fixed budget.
-    No class is asked twice, and an architecture that is infeasible or failed is worse than all others. If all
-    neighbours are asked but some not evaluated yet (in one large `ask`), random starts of later climbs are asked too.
+    No class is proposed twice, and an architecture that is infeasible or failed is worse than all others. If all
+    neighbours are proposed but not all evaluated (in one large `ask`), random starts of later climbs are proposed too.
     """
 
     name: ClassVar[str] = "local"
@@ -34,9 +34,9 @@ class LocalSearch(Strategy[Any]):
 
     def begin(self) -> None:
         self.current: Any | None = None
-        self.starts: deque[Any] = deque()  # where the next climbs begin, in the order asked
+        self.starts: deque[Any] = deque()  # where the next climbs begin, in the order proposed
         self.known: dict[str, float | None] = {}  # fitness of each evaluated class
-        self.asked: dict[str, None] = {}  # classes that are not evaluated yet
+        self.asked: dict[str, None] = {}  # classes that are proposed but not evaluated yet
 
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]
@@ -51,7 +51,7 @@ class LocalSearch(Strategy[Any]):
         return arch
 
     def _climbed(self) -> bool:
-        """Move to the best neighbour or to a new start if enough is known for it; whether it was."""
+        """Move to the best neighbour or to a new start, if what decides is evaluated; returns whether it was."""
         if self.current is None:
             if not self.starts or self._class(self.starts[0]) not in self.known:
                 return False
@@ -66,7 +66,7 @@ class LocalSearch(Strategy[Any]):
         return True
 
     def _start(self) -> Any:
-        """A random architecture; of a new class if a few draws have one."""
+        """A random architecture, of a new class if `MAX_DRAWS` draws find one."""
         for _ in range(MAX_DRAWS):
             arch = self.space.sample(self.rng)
             if self._new(self._class(arch)):

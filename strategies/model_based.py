@@ -1,4 +1,4 @@
-"""The base of strategies that ask for what a model, fitted to all observations, predicts to be best."""
+"""The base of strategies that propose what a model, fitted to all observations, predicts to be best."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from nas.core.io.checkpoint import State
 from nas.strategies.base import A, Strategy
 from nas.strategies.predictors.base import Predictor
 
-MAX_DRAWS = 100  # attempts to find a random architecture of a class not asked yet
+MAX_DRAWS = 100  # attempts to find a random architecture of a class not proposed yet
 
 
 class ModelBasedStrategy(Strategy[A]):
-    """Random classes until `init` have a fitness; from then on, the `batch` best candidates by the model.
+    """Proposes random classes until `init` have a fitness, and then the `batch` candidates that the model finds best.
 
-    The model is fitted again when the batch before it is used up, whatever the sizes of `ask`; an `ask` for more than
-    are left of a batch takes as many as it needs from one fit. No class is asked twice as long as a new one is found.
+    The model is fitted again when a batch is used up, whatever the sizes of `ask`; if an `ask` then still needs more
+    than `batch`, one fit provides them all. No class is proposed twice as long as a new one is found.
     The model does not learn from architectures that are infeasible, failed, or have a feature without a value.
     """
 
     def begin(self) -> None:
         self.observed: dict[str, tuple[A, float]] = {}  # class -> an architecture and its fitness
         self.asked: dict[str, None] = {}  # classes
-        self.queue: list[A] = []  # chosen, not asked yet; the best first
+        self.queue: list[A] = []  # chosen, not proposed yet; the best first
         self._class: Callable[[A], A] = getattr(self.space, "canonical", lambda arch: arch)
-        self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, no part of the state
+        self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, not part of the state
 
     def ask(self, n: int) -> list[A]:
         proposed: list[A] = []
@@ -47,7 +47,7 @@ class ModelBasedStrategy(Strategy[A]):
             self.observed[self._key(arch)] = (arch, self.goals[0].fitness(metrics))
 
     def _choose(self, count: int) -> list[A]:
-        """The best candidates by the model, filled up with random ones where there are fewer."""
+        """The best candidates by the model, filled up with random architectures if there are too few."""
         candidates, features = self._candidates()
         usable = np.array(self._allowed(candidates), dtype=bool) & _known(features)
         candidates, features = [arch for arch, good in zip(candidates, usable) if good], features[usable]
@@ -69,7 +69,7 @@ class ModelBasedStrategy(Strategy[A]):
 
     @abstractmethod
     def _candidates(self) -> tuple[list[A], np.ndarray]:
-        """Architectures of different classes not asked yet, and their features (m, d)."""
+        """Architectures of different classes not proposed yet, and their features (m, d)."""
 
     @abstractmethod
     def _features(self, archs: list[A]) -> np.ndarray:
@@ -77,7 +77,7 @@ class ModelBasedStrategy(Strategy[A]):
 
     @abstractmethod
     def _model(self, seed: int) -> Predictor:
-        """A predictor to fit."""
+        """A new predictor, which is not fitted yet."""
 
     @abstractmethod
     def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
@@ -97,7 +97,7 @@ class ModelBasedStrategy(Strategy[A]):
         return [self._within[key] for key in keys]
 
     def _random(self, taken: dict[str, None]) -> A:
-        """A random architecture of a class that is not taken; any if `MAX_DRAWS` draws have none."""
+        """A random architecture of a class that is not in `taken`, or of any class if `MAX_DRAWS` draws find none."""
         for _ in range(MAX_DRAWS):
             arch = self.space.sample(self.rng)
             if self._key(arch) not in taken:
@@ -105,7 +105,7 @@ class ModelBasedStrategy(Strategy[A]):
         return arch
 
     def _mutations(self, parents: list[A], tries: int, count: int) -> dict[str, A]:
-        """Classes not asked yet, among `tries` mutations of one parent after the other, until there are `count`."""
+        """Mutations of classes not proposed yet: from `tries` of each parent in turn, until there are `count`."""
         mutations: dict[str, A] = {}
         for parent in parents:
             if len(mutations) >= count:
@@ -118,7 +118,7 @@ class ModelBasedStrategy(Strategy[A]):
         return mutations
 
     def _ranking(self) -> list[A]:
-        """The observed architectures, the best first; equals in the order observed."""
+        """The observed architectures, the best first; those of equal fitness in the order observed."""
         return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
 
     def state_dict(self) -> State:

@@ -26,12 +26,12 @@ class NSGA2Options:
 
 
 class NSGA2(Strategy[Any]):
-    """Of N parents and N children, the N of the best fronts survive, and of the last front the least crowded.
+    """Of N parents and N children, N survive: the best fronts and, of the last one, the least crowded members.
 
     Source: Deb et al., IEEE TEVC 2002, section III.C. Parents win a binary tournament by front, then by crowding
-    distance. There is no crossover, which search spaces do not have. A generation is N children with metrics, whatever
-    the size of `ask`; infeasible and failed children do not count. Where the paper is silent: of members of one class
-    the first survives, and the distances of the tournament are those among the survivors.
+    distance. There is no crossover, because search spaces do not define one. A generation is N children with metrics,
+    whatever the size of `ask`; infeasible and failed children do not count. Where the paper is silent: of members of
+    one class the first survives, and the distances of the tournament are those among the survivors.
     """
 
     name: ClassVar[str] = "nsga2"
@@ -70,9 +70,9 @@ class NSGA2(Strategy[Any]):
             left = self.options.population - len(survivors)
             least_crowded = np.argsort(-crowding(fitness[front]), kind="stable")
             survivors += front if len(front) <= left else [front[at] for at in least_crowded[:left]]
-        self._become([members[row] for row in survivors])
+        self._set_parents([members[row] for row in survivors])
 
-    def _become(self, parents: list[Member]) -> None:
+    def _set_parents(self, parents: list[Member]) -> None:
         self.parents = parents
         fitness = np.array([fit for _, fit in parents])
         self.order = [(0, 0.0)] * len(parents)
@@ -81,7 +81,7 @@ class NSGA2(Strategy[Any]):
                 self.order[row] = (rank, -float(distance))
 
     def _different(self, members: list[Member]) -> list[Member]:
-        """The first of each class."""
+        """The first member of each class."""
         first: dict[str, Member] = {}
         for member in members:
             first.setdefault(str(self.space.canonical(member[0])), member)
@@ -98,5 +98,5 @@ class NSGA2(Strategy[Any]):
             return [(self.space.parse(text), tuple(fit)) for text, fit in members]
 
         super().load_state_dict(state)
-        self._become(read(state["parents"]))
+        self._set_parents(read(state["parents"]))
         self.children = read(state["children"])

@@ -13,7 +13,7 @@ def fronts(fitness: np.ndarray) -> list[list[int]]:
     """
     better_or_equal = (fitness[:, None, :] >= fitness[None, :, :]).all(axis=2)
     dominates = better_or_equal & ~better_or_equal.T
-    left = dominates.sum(axis=0)  # by how many each is dominated
+    left = dominates.sum(axis=0)  # by how many rows each row is dominated
     by_front: list[list[int]] = []
     while (front := np.flatnonzero(left == 0)).size:
         by_front.append(front.tolist())
@@ -23,7 +23,7 @@ def fronts(fitness: np.ndarray) -> list[list[int]]:
 
 
 def undominated(fitness: np.ndarray) -> np.ndarray:
-    """The rows of (n, goals) that no other dominates, in the order given: the first of `fronts`, for many rows."""
+    """The rows of (n, goals) that no other dominates, in the order given: the first of `fronts`, but faster."""
     rows: list[int] = []
     for row in np.argsort(-fitness.sum(axis=1), kind="stable"):  # what dominates a row has a larger sum
         others = fitness[rows]
@@ -33,7 +33,7 @@ def undominated(fitness: np.ndarray) -> np.ndarray:
 
 
 def crowding(fitness: np.ndarray) -> np.ndarray:
-    """Crowding distance (n,) of the rows of one front (n, goals): how far apart the neighbours of each are.
+    """Crowding distance (n,) of the rows of one front (n, goals): how far apart the neighbours of each row are.
 
     The sum over goals of the difference between the next better and the next worse row, as a fraction of the range of
     the front; infinite for the best and the worst in a goal. A goal in which all rows are equal adds nothing. Source:
@@ -53,8 +53,8 @@ def crowding(fitness: np.ndarray) -> np.ndarray:
 def hypervolume(fitness: np.ndarray, reference: np.ndarray) -> float:
     """The volume that rows of (n, goals) dominate above the reference point; more is better.
 
-    By slices along the last goal: between two neighbouring values of it, the volume in the other goals of the rows
-    that reach the slice.
+    The sum over slices between neighbouring values of the last goal: the thickness of the slice times the volume, in
+    the other goals, of the rows that reach it.
     """
     rows = fitness[(fitness > reference).all(axis=1)]
     if not len(rows):

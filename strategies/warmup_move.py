@@ -19,12 +19,12 @@ MAX_DRAWS = 100  # attempts to find a random architecture of a new class that is
 
 @dataclass
 class WarmupMoveOptions:
-    ranked_by: str = "cheap"  # search.cheap ranks; or "objective": every network that is ranked is a scored one
+    ranked_by: str = "cheap"  # by search.cheap; or "objective": each network that is ranked is evaluated
     warmup: int = 3000  # random architectures that are ranked
-    pool: int = 64  # the best of them, the first population; also its size
+    pool: int = 64  # how many of the best of them form the first population; also the size of later ones
     tournament: int = 10
     probability: float = 0.75  # of a move to the neighbour that is ranked best, else to a random one
-    neighbours: int | None = None  # of a winner that a move ranks, drawn at random; null: all
+    neighbours: int | None = None  # of a winner, drawn at random, that a move ranks; null: all
 
     def check(self) -> None:
         if self.ranked_by not in RANKINGS:
@@ -44,10 +44,10 @@ class WarmupMoveOptions:
 
 @dataclass
 class ScoredGroup:
-    """Networks of which the best enter the population once all are scored; held as strings, so that it can be saved."""
+    """Networks of which the best enter the population once all are scored; held as strings, which can be saved."""
 
     to_ask: list[str]
-    asked: list[str] = field(default_factory=list)  # classes without an answer yet
+    asked: list[str] = field(default_factory=list)  # classes without a result yet
     best: list[tuple[str, float]] = field(default_factory=list)  # the best first
 
     @property
@@ -55,7 +55,7 @@ class ScoredGroup:
         return not self.to_ask and not self.asked
 
     def add(self, arch: str, fitness: float, count: int) -> None:
-        """Add one and keep the best `count`; of equals the first."""
+        """Add a network and keep the best `count`; of equal ones, the first."""
         self.best = sorted([*self.best, (arch, fitness)], key=itemgetter(1), reverse=True)[:count]
 
 
@@ -66,11 +66,11 @@ class WarmupMove(Strategy[Any]):
     ageing evolution. A move goes from the winner of a tournament to its best neighbour by the cheap objective, or
     with probability 1 - p to a random one. Where the paper is silent: the cheap objective sees the representative of a
     class, as the evaluation does; a class that was asked is not proposed again while the parent has another neighbour;
-    the next of the ranking replace members of the pool that are infeasible or failed.
+    members of the pool that are infeasible or failed are replaced by the next in the ranking.
 
     With `ranked_by=objective` the objective itself ranks, for example where it is a proxy: the networks of the warm-up
-    and the neighbours of a move are evaluated, each counts as one, and the best of them enter the population. The
-    warm-up ends with `warmup` scored networks and those that the same `ask` has proposed beside them.
+    and the neighbours of a move are evaluated, each counts in the budget, and the best of them enter the population.
+    The warm-up ends with `warmup` scored networks and any others that the same `ask` has proposed.
     """
 
     name: ClassVar[str] = "warmup-move"
@@ -79,12 +79,12 @@ class WarmupMove(Strategy[Any]):
     space: SearchSpace[Any]
 
     def begin(self) -> None:
-        self.ranking: deque[Any] | None = None  # of the warm-up, the best first, without those asked
-        self.left = self.options.warmup if self._by_objective else self.options.pool  # of the warm-up, still to ask
+        self.ranking: deque[Any] | None = None  # of the warm-up, the best first, without those proposed
+        self.left = self.options.warmup if self._by_objective else self.options.pool  # of the warm-up, not proposed yet
         self.population: deque[tuple[Any, float]] = deque()
         self.asked: dict[str, None] = {}  # classes
-        self.groups = [ScoredGroup([])]  # ranked by the objective: the warm-up until it is over, then moves under way
-        self._worth: dict[Any, float | None] = {}  # by class; a cache, no part of the state
+        self.groups = [ScoredGroup([])]  # with ranked_by=objective: the warm-up or, after it, the moves under way
+        self._worth: dict[Any, float | None] = {}  # by class; a cache, not part of the state
 
     @classmethod
     def needs(cls, options: Any) -> frozenset[str]:
@@ -124,7 +124,7 @@ class WarmupMove(Strategy[Any]):
             return
         self._enter(arch, fitness)
         if len(self.population) == size and self.left <= 0:
-            self.ranking = deque()  # the rest of it will not be asked
+            self.ranking = deque()  # the rest of the ranking will not be proposed
 
     def _enter(self, arch: Any, fitness: float) -> None:
         self.population.append((arch, fitness))
@@ -190,7 +190,7 @@ class WarmupMove(Strategy[Any]):
         return arch
 
     def _draw(self) -> Any:
-        """A random network of a new class that is allowed; any if none is drawn."""
+        """A random network of a new class that is allowed; any network if `MAX_DRAWS` draws find none."""
         for _ in range(MAX_DRAWS):
             arch = self.space.sample(self.rng)
             if self._is_new(arch):
@@ -204,7 +204,7 @@ class WarmupMove(Strategy[Any]):
         return self.hints.allowed is None or self.hints.allowed([arch])[0]
 
     def _new_move(self) -> ScoredGroup:
-        """New neighbours of a winner, one or several; if none is new, others that are allowed."""
+        """One or several new neighbours of a winner as a move; if none is new, others that are allowed."""
         around = list(self.space.neighbors(self._winner()))
         count = self.options.neighbours if self.rng.random() < self.options.probability else 1
         if count is not None:
@@ -215,7 +215,7 @@ class WarmupMove(Strategy[Any]):
         return self.groups[-1]
 
     def _first(self, archs: list[Any], count: int, good: Callable[[Any], bool]) -> list[Any]:
-        """The first `count` good ones of different classes."""
+        """The first `count` architectures of different classes that are `good`."""
         first: dict[Any, Any] = {}
         for arch in archs:
             if len(first) == count:

@@ -1,4 +1,4 @@
-"""What a few measured architectures tell about the others."""
+"""Predictors, which learn a metric from a few measured architectures and predict it for others."""
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.strategies.predictors.base import Prediction, Predictor

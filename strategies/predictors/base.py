@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """What a predictor says of m architectures, in the units of the targets it was fitted to."""
+    """The prediction for m architectures, in the units of the targets that the predictor was fitted to."""
 
     mean: np.ndarray  # (m,) or (m, t), like the targets
     sd: np.ndarray  # the model's own uncertainty, same shape
@@ -23,10 +23,10 @@ class Prediction(NamedTuple):
 class Predictor(ABC):
     """Learns a metric (or t of them together) from a few measured architectures and predicts it for others.
 
-    Lifetime: made with a seed, fitted once or again (a fit forgets the one before), then asked any number of times.
-    Scale-free: features and targets come in whatever units they have, and a predictor standardises as it needs. A
+    Lifetime: made with a seed, fitted once or again (a fit forgets the one before), then used any number of times.
+    Features and targets may have any units: a predictor standardises them if it needs to. A
     pure function of (seed, options, data): no global generator is read or changed. `fit` and `predict` raise
-    `InputError` if data are empty, not finite (or their variance is not), or do not fit together.
+    `InputError` if data are empty, not finite (or their variance is not), or of shapes that do not match.
 
     `Options` is a dataclass of the settings with their defaults (and an optional `check()`).
     """
@@ -82,8 +82,8 @@ class Predictor(ABC):
         x = _matrix(features)
         if x.shape[1] != self._columns:
             raise InputError(
-                f"Expected {self._columns} features, as in fit, but got {x.shape[1]}; describe all architectures in "
-                "the same way."
+                f"Expected {self._columns} features, as in fit, but got {x.shape[1]}; compute the same features "
+                "for all architectures."
             )
         return x
 
@@ -94,8 +94,8 @@ class Predictor(ABC):
         """
         if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
             raise NasError(
-                f"The predictor {self.name} answers with numbers that are not finite; take another, or targets and "
-                "features of ordinary size."
+                f"The predictions of {self.name} are not finite; take another predictor, or targets and features "
+                "of ordinary size."
             )
         return Prediction(mean[:, 0], sd[:, 0]) if self._single else Prediction(mean, sd)
 
@@ -103,7 +103,7 @@ class Predictor(ABC):
 def _matrix(features: np.ndarray) -> np.ndarray:
     x = np.asarray(features, dtype=np.float64)
     if x.ndim != 2 or x.size == 0:
-        raise InputError(f"Expected features of shape (n, d), neither of them 0, but got {x.shape}; give a matrix.")
+        raise InputError(f"Expected features of shape (n, d) with n and d above 0 but got {x.shape}; give a matrix.")
     if not np.isfinite(x).all():
         raise InputError(
             f"Expected finite features but got {np.count_nonzero(~np.isfinite(x))} that are not; leave out the "

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ExtraTreesOptions:
     trees: int = 200
     smallest_leaf: int = 1
-    share: float = 1 / 3  # of the features that each split looks at
-    bootstrap: bool = False  # also draw each tree's architectures; needed for `out_of_bag`
+    share: float = 1 / 3  # of the features, drawn at random, that each split considers
+    bootstrap: bool = False  # also draw the architectures of each tree; needed for `out_of_bag`
 
     def check(self) -> None:
         if self.trees < 1 or self.smallest_leaf < 1 or not 0 < self.share <= 1:
@@ -69,8 +69,10 @@ class ExtraTrees(Predictor):
         return self._shaped(mean * self._scale + self._offset, sd * self._scale)
 
     def out_of_bag(self) -> np.ndarray:
-        """(n, t) for the architectures fitted to, each by the trees that were grown without it; the mean of all
-        targets where no such tree is. Needs `bootstrap`."""
+        """Predictions (n, t) for the architectures of the fit, each by the trees that were grown without it.
+
+        Where there is no such tree, the mean of all targets. Needs `bootstrap`.
+        """
         x, y = self._fitted
         total, times = np.zeros_like(y), np.zeros((len(y), 1))
         for tree, drawn in zip(self._trees.estimators_, self._trees.estimators_samples_):

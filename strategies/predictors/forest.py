@@ -13,8 +13,8 @@ from nas.strategies.predictors.base import Prediction, Predictor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-SMALL_FEATURE = 1e-4  # scikit-learn takes smaller features for equal
-SMALL_TARGET = 1e-6  # and targets of a smaller deviation
+SMALL_FEATURE = 1e-4  # features up to this are scaled up, as scikit-learn would treat them as equal
+SMALL_TARGET = 1e-6  # so are targets whose standard deviation is smaller
 
 
 @dataclass
@@ -23,17 +23,17 @@ class ForestOptions:
 
     def check(self) -> None:
         if self.trees < 1:
-            raise InputError(f"Expected trees >= 1 but got {self.trees}; set trees=100 for the paper's.")
+            raise InputError(f"Expected trees >= 1 but got {self.trees}; set trees=100 as in the paper.")
 
 
 class Forest(Predictor):
     """The mean of 100 regression trees, each grown on a bootstrap sample; sd is that of the trees' answers.
 
     Source: Jung et al., "Zero-cost proxies for robustness": scikit-learn's `RandomForestRegressor(n_estimators=100,
-    random_state=42)` and otherwise its defaults. Several targets share the trees and their variances add up as they
-    stand, as in the paper: give them in like units. scikit-learn takes features closer than 1e-7, and targets of a
-    variance below 1e-16, for equal; features below 1e-4 and targets whose deviation is below 1e-6 are therefore
-    brought to about 1 first. All others are as given, and the answers are scikit-learn's own.
+    random_state=42)` and otherwise its defaults. Several targets share the trees, and their variances are added
+    unscaled, as in the paper: give them in similar units. scikit-learn treats features closer than 1e-7, and targets of
+    a variance below 1e-16, as equal; features below 1e-4 and targets whose deviation is below 1e-6 are therefore scaled
+    to about 1 first. All others are left as they are, and the predictions are scikit-learn's own.
     """
 
     name: ClassVar[str] = "forest"
@@ -70,12 +70,12 @@ class Forest(Predictor):
 
 
 def _power_of_two(size: np.ndarray) -> np.ndarray:
-    """The next one above each size; 1 for 0."""
+    """The next power of two above each size; 1 for 0."""
     return np.ldexp(1.0, np.frexp(size)[1])
 
 
 def _single_precision(features: np.ndarray) -> np.ndarray:
-    """float32, in which trees split."""
+    """Features as float32, in which trees split them."""
     with np.errstate(over="ignore"):
         single = features.astype(np.float32)
     if not np.isfinite(single).all():

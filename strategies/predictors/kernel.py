@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MAX_ARCHITECTURES = 20_000  # the exact solution takes n² memory and n³ time
-JITTER = 1e-4  # of the variance of the targets, added to the fitted noise
+JITTER = 1e-4  # as a part of the targets' variance; added to the fitted noise
 FIRST_NOISE = 0.05  # at the start of the fit, as a part of the targets' variance
 FIRST_LINEAR = 0.1
 
@@ -26,9 +26,9 @@ FIRST_LINEAR = 0.1
 @dataclass
 class KernelOptions:
     steps: int = 60  # of Adam on the kernel's parameters
-    subset: int = 600  # architectures that each step looks at
+    subset: int = 600  # architectures that each step draws
     lr: float = 0.1  # falls linearly to a hundredth
-    spread: float = 0.5  # of the log length scales around their common start, a normal prior
+    spread: float = 0.5  # sd of the normal prior on the log length scales, around their common start
 
     def check(self) -> None:
         if self.steps < 0 or self.subset < 2 or self.lr <= 0 or self.spread <= 0:
@@ -39,7 +39,7 @@ class KernelOptions:
 
 
 class _Parameters(NamedTuple):
-    """In logarithms, relative to the variance of the targets."""
+    """The logarithms of the kernel's parameters, relative to the variance of the targets."""
 
     inverse_lengths: Tensor  # (2, d): of the smooth and of the rough part
     amplitudes: Tensor  # (2,)
@@ -49,7 +49,7 @@ class _Parameters(NamedTuple):
 
 def _squares(x: Tensor, z: Tensor) -> Tensor:
     distances = (x * x).sum(1)[:, None] + (z * z).sum(1) - 2 * x @ z.T
-    return distances.clamp_min(1e-12)  # the root below has a gradient
+    return distances.clamp_min(1e-12)  # so that the root in `_gram` has a gradient
 
 
 def _gram(p: _Parameters, x: Tensor, z: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def _gram(p: _Parameters, x: Tensor, z: Tensor) -> Tensor:
 
 
 def _root(gram: Tensor, noise: Tensor) -> Tensor:
-    """Cholesky root of gram + noise, with as much jitter as rounding asks for where architectures repeat."""
+    """Cholesky root of gram + noise, with more jitter if rounding requires it, as where architectures repeat."""
     eye = torch.eye(len(gram), dtype=gram.dtype)
     for jitter in (JITTER, 10 * JITTER, 100 * JITTER):
         root, failed = torch.linalg.cholesky_ex(gram + (noise + jitter) * eye)
@@ -74,17 +74,18 @@ def _root(gram: Tensor, noise: Tensor) -> Tensor:
 class Kernel(Predictor):
     """Gaussian process with k(x, z) = a·exp(-|u(x-z)|²/2) + b·exp(-|v(x-z)|) + c·x·z/d + noise·[x is z].
 
-    u and v hold one inverse length per feature. All parameters maximise the posterior: the log marginal likelihood,
-    each target's own scale maximised out and the targets' mean taken, on random subsets of the training data (Adam),
-    with a normal prior on log u and log v that keeps features alike while data are few. The targets share the kernel
-    and nothing else. Given it the prediction is exact (Rasmussen and Williams 2006, alg. 2.1).
+    u and v hold one inverse length per feature. Adam maximises the posterior of all parameters on random
+    subsets of the training data: the log marginal likelihood, averaged over the targets, each at its best scale, with a
+    normal prior on log u and log v that keeps features alike while data are few. The targets share the kernel and
+    nothing else. Given the kernel, the prediction is exact (Rasmussen and Williams 2006, alg. 2.1).
 
-    Features are standardised; those with fractions go through their normal scores before, so heavy tails do no harm.
+    Features are standardised; those with many distinct values are replaced by their normal scores before, so that
+    heavy tails do no harm.
     """
 
     name: ClassVar[str] = "kernel"
     Options: ClassVar[type] = KernelOptions
-    together: ClassVar[bool] = True  # one fit to all targets; each is predicted better for it
+    together: ClassVar[bool] = True  # one fit to all targets, which predicts each of them better
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:
         super().__init__(seed, options)
@@ -97,9 +98,9 @@ class Kernel(Predictor):
                 f"Expected at most {MAX_ARCHITECTURES:,} architectures but got {len(x):,}; fit extra-trees instead."
             )
         self._scores = [_normal_scores(column) for column in x.T]
-        spread = self._transformed(x)
-        self._centre, deviation = spread.mean(axis=0), spread.std(axis=0)
-        self._use = (np.ptp(spread, axis=0) > 0) & (deviation > 0)
+        scored = self._transformed(x)
+        self._centre, deviation = scored.mean(axis=0), scored.std(axis=0)
+        self._use = (np.ptp(scored, axis=0) > 0) & (deviation > 0)
         self._deviation = np.where(self._use, deviation, 1.0)
         self._x = self._standardised(x)
         self._offset, self._scale = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 0.0)
@@ -122,7 +123,7 @@ class Kernel(Predictor):
         return self._shaped(mean, variance.sqrt().numpy() * self._scale)
 
     def leave_one_out(self) -> np.ndarray:
-        """(n, t) for the architectures fitted to, each from all others under the same kernel: y - K⁻¹y / diag K⁻¹.
+        """Predictions (n, t) for the architectures of the fit, each from all others: y - K⁻¹y / diag K⁻¹, same kernel.
 
         Source: Rasmussen and Williams 2006, eq. 5.12.
         """
@@ -146,10 +147,10 @@ class Kernel(Predictor):
         with torch.enable_grad():
             for step in range(options.steps):
                 optimiser.param_groups[0]["lr"] = options.lr * (1.01 - step / options.steps)
-                some = torch.randperm(n, generator=generator)[: options.subset]
-                m = len(some)
-                root = _root(_gram(p, x[some], x[some]), p.noise.exp())
-                white = torch.linalg.solve_triangular(root, y[some], upper=False)
+                rows = torch.randperm(n, generator=generator)[: options.subset]
+                m = len(rows)
+                root = _root(_gram(p, x[rows], x[rows]), p.noise.exp())
+                white = torch.linalg.solve_triangular(root, y[rows], upper=False)
                 unlikely = t * root.diagonal().log().sum() + m / 2 * (white.square().mean(dim=0) + 1e-9).log().sum()
                 prior = (p.inverse_lengths - start).square().sum() / (2 * options.spread**2) * m / n
                 optimiser.zero_grad()
@@ -158,7 +159,7 @@ class Kernel(Predictor):
         return _Parameters(*(parameter.detach() for parameter in p))
 
     def _transformed(self, x: np.ndarray) -> np.ndarray:
-        """Columns of fractions through the normal scores of the training data, others as they are."""
+        """The features, as normal scores where `fit` found such scores, else as they are."""
         columns = [
             column if scores is None else np.interp(column, *scores) for column, scores in zip(x.T, self._scores)
         ]
@@ -170,7 +171,7 @@ class Kernel(Predictor):
 
 
 def _normal_scores(column: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Distinct values and the normal quantile of each one's mean rank; None for a column of few values (a count)."""
+    """Distinct values and the normal quantile of the mean rank of each; None for a column of few values (a count)."""
     from scipy.special import ndtri
 
     values, times = np.unique(column, return_counts=True)

@@ -23,10 +23,10 @@ EPSILON = 1e-7  # of Adam, Keras' default
 
 @dataclass
 class NetworksOptions:
-    """The release's settings."""
+    """The settings of the authors' release."""
 
     members: int = 5  # M
-    layers: int = 10  # hidden ones
+    layers: int = 10  # hidden layers
     width: int = 20
     epochs: int = 150
     batch_size: int = 32
@@ -41,13 +41,13 @@ class NetworksOptions:
 
 
 class Networks(Predictor):
-    """Mean and standard deviation of M multilayer perceptrons that differ in their weights at the start.
+    """Mean and standard deviation of M multilayer perceptrons that differ in initial weights and order of the data.
 
-    Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), with the settings of the authors'
-    release (naszilla, `params.py` "standard"): 10 hidden layers of 20 ReLUs, Adam with lr .01 and betas (.9, .99), 150
-    epochs of batches of 32, mean absolute error, Glorot-uniform weights. Released are raw accuracies in per cent and
-    0/1 features; here targets are standardised, and features brought to [0, 1] by the range seen (which leaves 0/1
-    features as they are), so that units do not matter. Later ones are cut at one range outside of it.
+    Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), with the settings of the authors' release
+    (naszilla, `params.py` "standard"): 10 hidden layers of 20 ReLUs, Adam with lr .01 and betas (.9, .99), 150 epochs
+    of batches of 32, mean absolute error, Glorot-uniform weights. The release takes accuracies in per cent and 0/1
+    features as they are; here targets are standardised, and features scaled to [0, 1] by their range in `fit` (which
+    leaves 0/1 features as they are), so that units do not matter. `predict` clips features to [-1, 2].
     """
 
     name: ClassVar[str] = "networks"
@@ -107,7 +107,7 @@ def _train(x: Tensor, y: Tensor, seed: int, options: Any) -> list[Layer]:
 
 
 def _answers(layers: list[Layer], x: Tensor) -> Tensor:
-    """What each member answers to its own rows: (M, B, t) from x (M, B, d)."""
+    """The outputs of each member for its own rows: (M, B, t) from x (M, B, d)."""
     *below, (weight, bias) = layers
     for w, b in below:
         x = torch.baddbmm(b, x, w).relu_()

@@ -18,7 +18,7 @@ SAMPLES = 500  # architectures drawn to learn what cells of a space have in comm
 
 
 class Path(NamedTuple):
-    """One way through a cell."""
+    """A path through a cell, from an input to an output."""
 
     cell: str
     start: str  # the input node
@@ -31,7 +31,7 @@ class Frame(NamedTuple):
     inputs: tuple[str, ...]
     outputs: frozenset[str]
     operations: tuple[str, ...]  # of edges that have a choice
-    fixed: frozenset[tuple[str, str]]  # edges that are there in every cell with the same operation (a concat)
+    fixed: frozenset[tuple[str, str]]  # edges that every cell has with the same operation (a concat)
 
 
 def encode(space: SearchSpace[Any], archs: Sequence[Any], longest: int = LONGEST) -> np.ndarray:
@@ -84,7 +84,7 @@ def _from(node: str, edges: list[tuple[str, str, str]], frame: Frame) -> Iterato
 
 @cache
 def _frames(kind: type[SearchSpace[Any]]) -> dict[str, Frame]:
-    """The frame of each cell, found from `DRAWS` random architectures: in a single one, `none` hides some edges."""
+    """The frame of each cell, found from `SAMPLES` random architectures: in a single one, `none` hides some edges."""
     space, rng = kind(), Random(0)
     drawn = [space.edges(space.sample(rng)) for _ in range(SAMPLES)]
     frames = {}
@@ -118,6 +118,6 @@ def _vocabulary(kind: type[SearchSpace[Any]], longest: int) -> dict[Path, int]:
 
 @lru_cache(maxsize=50_000)
 def _columns(kind: type[SearchSpace[Any]], arch: Any, longest: int) -> tuple[int, ...]:
-    """The columns of an architecture's paths, sorted; too long paths have none."""
+    """The columns of an architecture's paths, sorted; paths that are too long have none."""
     known = _vocabulary(kind, longest)
     return tuple(sorted(known[path] for path in paths(kind(), arch) if path in known))

@@ -16,7 +16,7 @@ from nas.strategies.predictors.kernel import Kernel
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-WEIGHED_SHARE = 0.99  # of the architectures, those predicted best: the weights are chosen on them
+WEIGHED_SHARE = 0.99  # of the architectures, those with the smallest errors, on which the weights are chosen
 
 
 @dataclass
@@ -30,17 +30,17 @@ class StackedOptions:
 
 
 class StackedPredictor(Predictor):
-    """w·kernel + (1 - w)·extra trees, for each target the w in [0, 1] of least squared error in cross-validation.
+    """w·kernel + (1 - w)·extra trees, with the w in [0, 1] of least squared error in cross-validation for each target.
 
-    Only the training data are used. The kernel predicts each architecture from all others (in closed form), the trees
-    predict it by those trees that did not see it (out of bag). With p, q these predictions of the targets y,
+    Only the training data are used. The kernel predicts each architecture from all others (in closed form), of
+    the trees, those predict it that did not see it (out of bag). With p and q these predictions of the targets y,
     w = Σ(y - q)(p - q) / Σ(p - q)², without the 1 % of architectures that have the largest errors (cells that cannot be
     trained are unlike all others and would decide alone). sd is that of the mixture.
     """
 
     name: ClassVar[str] = "auto"
     Options: ClassVar[type] = StackedOptions
-    together: ClassVar[bool] = True  # one fit to all targets, because that predicts each of them better
+    together: ClassVar[bool] = True  # one fit to all targets, which predicts each of them better
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:
         super().__init__(seed, options)

@@ -106,7 +106,7 @@ def test_an_answer_that_is_not_finite_is_told(kind: type[Predictor], new: Callab
     x, y = data(60, 0)
     predictor = new(0).fit(x, y)
     for mean, sd in ((np.nan, 1.0), (1.0, np.inf)):
-        with pytest.raises(NasError, match=f"The predictor {kind.name} answers with numbers that are not finite"):
+        with pytest.raises(NasError, match=f"The predictions of {kind.name} are not finite"):
             predictor._shaped(np.array([[0.0], [mean]]), np.array([[1.0], [sd]]))
 
 
