@@ -1,4 +1,4 @@
-"""What values of proxies depend on besides the settings: the counted network, and definitions that have changed."""
+"""What proxy values depend on besides the settings: the size of the counted network, and changed definitions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ EARLIER_DEFINITIONS: Definitions = {  # those of earlier versions, whose files d
 
 
 def definitions(proxies: Sequence[str], options: Mapping[str, object], dataset: Dataset) -> Definitions:
-    """What the values of these proxies depend on, under their `options` and on these data; nothing else.
+    """Exactly what the values of these proxies depend on, with their `options` and on these data.
 
-    `counted_for`: the classes that weights depend on, and the image size that MACs do. `definition`: of EPE-NAS above
-    100 classes.
+    `counted_for` holds the number of classes if weights are counted, and the image size if MACs are. `definition` is
+    that of EPE-NAS if there are more than 100 classes.
     """
     eproxy = options["eproxy"] if "eproxy" in proxies else None
     flops = "flops" in proxies or (isinstance(eproxy, EproxyOptions) and eproxy.alpha != 0)
@@ -41,8 +41,8 @@ def check_run(run: Run, dataset: Dataset) -> None:
         return
     if _changed_epe_nas(run.settings.search.metrics(), dataset):
         raise InputError(
-            f"Expected a search by epe_nas on more than {MANY_CLASSES} classes that version {CHANGED_IN} or a later "
-            f"one began but {run.folder} was begun by {older}, whose epe_nas gave other values there; start a new run."
+            f"Expected version {CHANGED_IN} or later to have begun a search by epe_nas on more than {MANY_CLASSES} "
+            f"classes but {run.folder} was begun by {older}, whose epe_nas gave other values there; start a new run."
         )
 
 

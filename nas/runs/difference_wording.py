@@ -10,7 +10,7 @@ UNTESTED = "not tested, as the result has no outcomes of its images"
 
 
 def correction(count: int, where: str) -> str:
-    """A sentence on how `count` differences were tested, and that their intervals are not corrected."""
+    """Sentences that say how `count` differences were tested, and that their intervals are not corrected."""
     return (
         "The intervals are uncorrected: each is that of a single comparison. A difference is called shown where p "
         f"of McNemar's exact test, paired on the same images, is below {SIGNIFICANCE:g} after Holm's correction for "
@@ -32,7 +32,7 @@ def disagreement(row: Difference) -> str:
 
 
 def verdict(row: Difference, better: str) -> str:
-    """Whether a difference is significant, in words; `better` is said if it is."""
+    """Whether a difference is significant, in words: `better` if it is."""
     if row.corrected is None:
         return UNTESTED
     return ", ".join(filter(None, (better if row.significant else NOT_SIGNIFICANT, disagreement(row))))

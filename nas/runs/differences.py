@@ -1,7 +1,7 @@
 """Paired differences between the networks of one run, and which of them are significant.
 
-The family of a run's verdicts is its whole table `differences`: each p-value of McNemar's exact test is corrected by
-Holm for the number of all rows. Intervals are 95 % and uncorrected.
+All rows of a run's table `differences` are one family of tests: Holm's method corrects each p-value of McNemar's exact
+test for the number of rows. Intervals are 95 % and uncorrected.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def differences(entries: Sequence[EvalResult]) -> list[Difference]:
 
 
 def corrected(result: R) -> R:
-    """A result of `nas run` whose differences have their verdicts after correction; any other result as it is.
+    """A result of `nas run` with verdicts on its differences after correction; any other result unchanged.
 
     Results of version 0.1 called a difference significant if its uncorrected interval leaves out 0. Their rows are
     tested from the outcomes that the result holds. A row whose outcomes are missing counts in the correction of the
@@ -66,7 +66,7 @@ def uncorrected(result: Result) -> bool:
 
 
 def _judged(rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Correct]]) -> list[Difference]:
-    """The rows with `p`, `corrected`, `significant` and their text; the family is all of them.
+    """The rows with `p`, `corrected`, `significant` and their text filled in; all rows are one family.
 
     An unknown p counts as 1: that can only raise the corrected p-values of the others.
     """

@@ -21,13 +21,13 @@ from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
 from nas.train.exported import is_exported, read
 
-EVAL_SECTIONS = ("eval", "data", "seed", "device", "executor", "run", "name")  # of the settings that `nas eval` takes
-MAX_DEPTH = 4  # folders between a checkpoint and the folder of its run, that one included
+EVAL_SECTIONS = ("eval", "data", "seed", "device", "executor", "run", "name")  # settings that `nas eval` takes
+MAX_DEPTH = 4  # the run's folder is at most so many levels above a checkpoint
 
 
 @dataclass(frozen=True)
 class GivenModel:
-    """The network that a command was given: its source and its name, and the loaded network if there is one already."""
+    """The network that a command was given: its source, its name, and the network itself if it is loaded already."""
 
     source: ModelSource
     name: str
@@ -86,8 +86,8 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
     images = source.native_images(from_values({}, overrides).eval.model_options)
     if images and "resize" not in images and not any(text.startswith("data.resize=") for text in overrides):
         raise InputError(
-            f"Expected data.resize={' or '.join(RESIZES)} for {source.text}, for which the library pads images, but "
-            "got none; set the nearest."
+            f"Expected data.resize={' or '.join(RESIZES)} for {source.text}, whose library pads images, but got none; "
+            "set the one that is nearest to padding."
         )
     return command_line.from_values(reader, {"name": f"eval-{source.label}", "data": images}, overrides)
 
@@ -99,7 +99,7 @@ def run_of(checkpoint: Path) -> Path | None:
             if read_config(folder).command != StudyResult.command:
                 return folder
         except InputError:
-            if (folder / STORE).is_file():  # else it is no run, or the config.json is somebody else's
+            if (folder / STORE).is_file():  # otherwise it is no run, and any config.json is of something else
                 return folder
     return None
 

@@ -20,11 +20,11 @@ from nas.objectives.short_training import ShortTraining
 from nas.settings.schema import Settings
 from nas.tables import Collection
 
-MetricSource = Callable[[str], Metrics]  # of an architecture, written as text
+MetricSource = Callable[[str], Metrics]  # from the string of an architecture
 
 
 class MetricSources:
-    """The sources of metrics under the settings of a run; data and batch are made once per process.
+    """The sources of metrics under the settings of a run; each process reads the data and draws the batch once.
 
     Checkpoints of short trainings go into the run's `folder`. Decoded images go to the user's cache if `keep` is true.
     """
@@ -46,13 +46,13 @@ class MetricSources:
 
     @cached_property
     def trained(self) -> NetworkSpec:
-        """The network that is trained: limits on size refer to it. Images are read only if their size is not known."""
+        """The networks to train; constraints on size refer to them. Reads images only if their size is unknown."""
         settings = self.settings
         classes, size = shape_of(settings.data) or (self.dataset.num_classes, self.dataset.image_size)
         return NetworkSpec(settings.space, asdict(settings.model), classes, size)
 
     def score(self, text: str, names: Sequence[str]) -> Metrics:
-        """The metrics of the architecture written as `text`, without latency; `NasError` if one has no value."""
+        """The metrics of the architecture `text`, except latency. Raises `NasError` if one has no value."""
         scores: Metrics = {}
         for source in self.sources(tuple(names)):
             scores |= source(text)
@@ -79,7 +79,7 @@ class MetricSources:
         return TableColumns(self.tables, names)
 
     def scorer(self, proxies: list[str], seed: int | None = None) -> Scorer:
-        """Scores by proxies on the networks of `scoring`; by default with the draws of the run's seed."""
+        """A scorer by proxies on networks of the size in `scoring`; by default it draws with the run's seed."""
         settings, dataset = self.settings, self.dataset
         scored = NetworkSpec(settings.space, asdict(settings.scoring), dataset.num_classes, dataset.image_size)
         seed = settings.seed if seed is None else seed

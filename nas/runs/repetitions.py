@@ -16,7 +16,7 @@ SCORE = "hrs:"  # before the name of an attack: the harmonic robustness score un
 def summarise(results: Sequence[RunResult]) -> StudyResult:
     """Mean and deviation of every model's numbers over the repetitions, and paired tests of best against random.
 
-    `results` are one per seed. Accuracies and scores are fractions.
+    `results` has one result per seed. Accuracies and scores are fractions.
     """
     by_name = [{entry.name: entry for entry in result.models} for result in results]
     models, tests = [], []
@@ -47,7 +47,7 @@ def summarise(results: Sequence[RunResult]) -> StudyResult:
 
 
 def metrics_of(entry: EvalResult) -> list[str]:
-    """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, and their scores."""
+    """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, their hrs."""
     corrupted = [CORRUPTIONS] if entry.corruptions else []
     return [CLEAN, *entry.attacks, *corrupted, *(SCORE + name for name in [*entry.attacks, *corrupted])]
 

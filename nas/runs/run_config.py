@@ -26,7 +26,7 @@ class RunConfig(Record):
     settings: Values
 
     def with_earlier_defaults(self) -> RunConfig:
-        """With the defaults of the version that began the run for settings that it did not have yet."""
+        """The configuration in which settings newer than the run have the value that its version used."""
         return replace(self, settings=with_earlier_defaults(self.settings))
 
     def settings_elsewhere(self) -> Values:
@@ -35,7 +35,7 @@ class RunConfig(Record):
 
 
 def read_config(folder: Path) -> RunConfig:
-    """The configuration of a run; settings that its version did not have yet have the default that it used.
+    """The configuration of a run; settings newer than the run have the value that its version used.
 
     Raises `InputError` if the folder is no run, `DamagedError` if the file is damaged, `ChangedError` if it was edited.
     """
@@ -47,7 +47,7 @@ def read_config(folder: Path) -> RunConfig:
     except ChangedError as error:
         raise ChangedError(
             f"Expected {path} as the run wrote it but it was changed, by hand or by damage: a run keeps the settings "
-            f"that it began with. Start a new run for others; to go on with this one, remove {CONFIG} and "
+            f"that it began with. Start a new run for other settings; to go on with this one, remove {CONFIG}: "
             f"`nas resume {folder}` writes it anew.",
             error.reason,
         ) from error

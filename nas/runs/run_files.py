@@ -1,4 +1,4 @@
-"""The files of a run that others read: its result and its store."""
+"""The files of a run that other modules read: its result and its store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def result_of(folder: Path) -> Result | None:
             f"Expected a readable {path} but {error.reason}; `nas resume {folder}` makes it again.", error.reason
         ) from error
     except OSError as error:
-        raise InputError(f"Expected a readable {path} but: {error}; check the file's rights.") from error
+        raise InputError(f"Expected a readable {path} but: {error}; check the file's permissions.") from error
     if not isinstance(value, dict):
         raise DamagedError(f"Expected a result in {path} but got {value!r}.", "it holds something else")
     with malformed_as_input_error(folder):

@@ -98,7 +98,7 @@ class Run:
         return {**stages, "total": round(sum(stages.values()), 3)}
 
     def finish(self, result: R) -> R:
-        """Write `result.json`, the mark of a finished run; returns its content."""
+        """Add the provenance, write `result.json`, which marks a run as finished, and return the result."""
         result = self.with_provenance(result)
         write_with_checksum(self.folder / RESULT, result.to_json())
         return result
@@ -130,8 +130,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 class Stage:
     """A `with` block of a run's work, whose wall time is added to that of the stage `name`.
 
-    `flush` stores the time so far and renews the good copy of the store if it is old; so does the end of the block. It
-    is called now and then, so that a kill loses little.
+    `flush` and the end of the block store the time so far and renew the good copy of the store if it is old. Call
+    `flush` now and then, so that a kill loses little.
     """
 
     def __init__(self, run: Run, name: str) -> None:

@@ -11,7 +11,7 @@ from nas.core.data import EARLIER_DATA_DEFAULTS, LOADERS
 from nas.core.io.records import Json
 from nas.settings.schema import Settings
 
-CHANGEABLE = (  # nothing that a result depends on
+CHANGEABLE = (  # settings that no result depends on
     *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
     "data.root",
 )
@@ -55,7 +55,7 @@ def _value(values: Json, key: str) -> Any:
 
 
 def with_earlier_defaults(settings: Values) -> Values:
-    """The settings of a run of any version, with the value that an earlier version used for settings that it lacks."""
+    """The settings of a run of any version; those that it lacks get the value that earlier versions used."""
     data = settings.get("data") if isinstance(settings, dict) else None
     if not isinstance(data, dict):
         return settings

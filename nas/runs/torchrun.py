@@ -32,7 +32,7 @@ def under_torchrun() -> bool:
 
 @contextmanager
 def join_processes() -> Iterator[bool]:
-    """Connect the processes that torchrun started, for a block; yields whether this is the first or the only one.
+    """Connect the processes that torchrun started during a block; yield whether this is the first or only process.
 
     The first does what it would do alone; the others call `run_follower`, which ends when the first leaves the block.
     """
@@ -40,7 +40,7 @@ def join_processes() -> Iterator[bool]:
         yield True
         return
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # device=cuda is this one from now on
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # from now on device=cuda means this GPU
     _bind_to_loopback()
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PROCESS_TIMEOUT)
     world = distributed.current()

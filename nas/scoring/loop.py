@@ -30,7 +30,7 @@ from nas.search_spaces.architecture_source import ArchitectureSource, Candidate,
 from nas.settings.schema import Settings, from_values
 from nas.strategies.proxies import PROXIES
 
-WINDOW = 32  # architectures per worker that may be taken beyond the first that is not scored yet
+WINDOW = 32  # architectures per worker that may be handed out beyond the first unscored one
 WORTHWHILE = 16  # architectures for which starting a worker pays off
 MAX_REASON = 300  # characters of a reason
 
@@ -51,7 +51,7 @@ class ScoreWorker:
         self.proxies = proxies
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled without data and batch, which another process makes itself."""
+        """Pickle without data and batch, which the other process reads and draws itself."""
         return ScoreWorker, (self.settings, self.proxies)
 
     def __call__(self, arch: str) -> Scored:
@@ -97,13 +97,13 @@ def row_settings(settings: Settings, proxies: list[str]) -> config.Values:
 
 
 def default_row_settings(settings: Settings, proxies: list[str]) -> config.Values:
-    """The row settings if only the space is set. They are assumed where an older file does not hold a setting."""
+    """The row settings if only the space is set. They are assumed for settings that an older file lacks."""
     defaults = from_values(with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}}), [])
     return {**_settings_of(defaults, proxies, True), **EARLIER_DEFINITIONS}
 
 
 def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> config.Values:
-    """The settings that values depend on; the order of classes only if they can be in two orders."""
+    """The settings that values depend on; they include the order of classes only if two orders are possible."""
     values = config.plain(settings)
     unread = {"download"} if has_orders else {"download", "order"}
     return {
@@ -135,7 +135,7 @@ class Counts:
     """How many architectures were scored."""
 
     scored: int = 0  # by this call
-    failed: int = 0  # of those, without the value of some proxy
+    failed: int = 0  # of these, in at least one proxy
     before: int = 0  # in the file before this call
 
     def __str__(self) -> str:
@@ -151,11 +151,11 @@ def score(
     show: Callable[[ScoreRow], None] | None = None,
     watch: Callable[[int, int], None] = lambda done, failed: None,
 ) -> Counts:
-    """Score each candidate once, in their order, and give each row to the file and to `show` as it comes.
+    """Score each candidate once, in order, and pass each row to the file and to `show` as soon as it is known.
 
     The rows are the same for any number of workers, except for their seconds. A failure is a row with its reason.
-    `watch` is called with the number of candidates that are done (with repetitions and those of earlier calls), and the
-    number that failed. At most `WINDOW` candidates per worker are taken ahead.
+    `watch` is called with the number of candidates that are done (including repeated ones and those of earlier calls)
+    and the number that failed. At most `WINDOW` candidates per worker are handed out ahead.
 
     Raises InputError before anything is written, for example if data are missing, or if an older version wrote into the
     file the value of a network whose logits do not depend on the image.
@@ -238,7 +238,7 @@ def _row(candidate: Candidate, canonical: str, result: TaskResult[int, Scored]) 
 
 @contextmanager
 def _messages_without_runs() -> Iterator[None]:
-    """Messages of the executor name `nas resume`; here the same command continues."""
+    """Errors of the executor advise `nas resume`; replace that, because here the same command continues."""
     try:
         yield
     except NasError as error:

@@ -106,12 +106,12 @@ class RowFile:
         if self.file is None:
             return
         self.end = 0
-        # not opened again: Windows only lets the descriptor that locked a file read it
+        # not opened again: on Windows only the descriptor that locked a file can read it
         with os.fdopen(os.dup(self.file.fileno()), "rb") as file:
             file.seek(0)
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
-                    return  # incomplete: a kill came while it was written
+                    return  # incomplete: the process was killed while it wrote
                 try:
                     row = self._row(line.decode("utf-8-sig" if number == 1 else "utf-8"), number)
                 except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
@@ -192,7 +192,7 @@ class RowFile:
                 "the same settings to continue the file, or choose another --output."
             )
         if version != __version__:
-            logging.getLogger("nas").warning("%s was begun by version %s, this is %s.", self.path, version, __version__)
+            logging.getLogger("nas").warning("%s was begun by version %s; this is %s.", self.path, version, __version__)
 
 
 def _leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:

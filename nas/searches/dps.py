@@ -43,7 +43,7 @@ class DPSOptions:
     population: int = 40
     tournament: int = 10
     finalists: int = 5  # the best settings, which are evaluated again
-    draws: int = 5  # evaluations of each of them, including the first one
+    draws: int = 5  # evaluations of each finalist, including the first one
     errors: float = 1.0  # among settings within so many standard errors of the best, the one with fewest changes wins
 
     def check(self) -> None:
@@ -128,7 +128,7 @@ LossExecutor = Executor[LossTask, list[float | str]]
 
 @dataclass(frozen=True)
 class BestSetting:
-    """The best setting, its rho on the labelled architectures, and that of plain Eproxy; the store has these keys."""
+    """The best setting, its rho on the labelled architectures, and plain Eproxy's; stored under these names."""
 
     setting: str
     spearman: float
@@ -159,7 +159,7 @@ class SettingsSearch:
         )
         strategy.start = space.of(run.settings.proxies.eproxy)
         problem = Unconstrained(space, strategy, lambda keys, tick: (self._evaluate(key, tick) for key in keys))
-        # one setting at a time, as published: what runs in parallel are the architectures
+        # one setting at a time, as published; workers score its architectures in parallel
         loop = Search(problem, options.evaluations, 1, run.store)
         watcher.stage("dps", options.evaluations, loop.evaluated)
         while not loop.finished:
@@ -185,7 +185,7 @@ class SettingsSearch:
         run, watcher = self.run, self.watcher
         options = DPSOptions(**run.extra["options"])
         first = {one.key: one.result for one in run.store.history() if one.result is not None}
-        by_loss: dict[str, str] = {}  # settings that differ in the FLOPs term alone: the first of them
+        by_loss: dict[str, str] = {}  # of settings that differ in the FLOPs term alone, the first
         for text in first:
             by_loss.setdefault(min(variants(text)), text)
         best = sorted(by_loss.values(), key=lambda text: -max(first[text][one] for one in variants(text)))[
@@ -222,7 +222,7 @@ class SettingsSearch:
         return TaskResult(text, metrics, None, time.perf_counter() - begun)
 
     def report(self, setting: str, unseen: Labels, stage: Stage) -> HeldOut | None:
-        """How plain Eproxy and the best setting rank the architectures that the search did not see."""
+        """How plain Eproxy and the best setting rank unseen architectures; None if all their accuracies are equal."""
         if len({accuracy for _, accuracy in unseen}) < 2:
             return None
         store = self.run.store
@@ -256,8 +256,8 @@ def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) ->
 class EvolutionFromStart(Evolution):
     """Evolution whose first population is the configured setting and others that differ from it in one gene.
 
-    The paper draws all of it at random; docs/eproxy.md shows the results of that. The members of a tournament are drawn
-    without replacement, as in the release of DPS; the paper names regularised evolution and does not say how.
+    The paper draws the whole first population at random; docs/eproxy.md shows the results of that. The members of a
+    tournament are drawn without replacement, as in the release of DPS; the paper does not say how.
     """
 
     draws_with_replacement = False

@@ -17,13 +17,13 @@ def agreement(losses: list[float | None], accuracies: list[float]) -> float:
 
 
 def ranked(losses: list[float | None]) -> list[float]:
-    """-loss, so that more is better; the value of an architecture without a loss is below all others."""
+    """The negated losses, so that higher is better; an architecture without a loss gets a value below all others."""
     last = 1 + max((loss for loss in losses if loss is not None), default=0.0)
     return [-(last if loss is None else loss) for loss in losses]
 
 
 def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
-    """The fraction of the best tenth of the architectures that is in the tenth of the lowest loss; equals by order."""
+    """The fraction of the best tenth of architectures that is in the tenth with the lowest loss; ties keep order."""
     number = max(1, round(TOP * len(losses)))
     best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
     first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]
@@ -31,7 +31,7 @@ def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
 
 
 def compare(losses: dict[str, list[float | None]], accuracies: list[float]) -> HeldOut:
-    """Spearman's rho and the retrieval of both, and the difference of the rhos with its paired 95 % interval."""
+    """Rho and retrieval of plain Eproxy and of the best setting, and the rhos' difference with its 95 % interval."""
     plain, dps = (
         Ranking(agreement(values, accuracies), retrieval(values, accuracies), values.count(None))
         for values in (losses["plain"], losses["dps"])

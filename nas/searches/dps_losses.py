@@ -25,7 +25,7 @@ class LossTask:
 
     arch: str
     settings: tuple[str, ...]
-    draw: int = 0  # 0: those of the run's seed
+    draw: int = 0  # 0: the draw of the run's seed
 
 
 class Losses:
@@ -81,7 +81,7 @@ class LossWorker:
         self._losses: dict[int, Losses] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled without data and networks, which another process makes itself."""
+        """Pickle without data and networks, which the other process makes itself."""
         return LossWorker, (self.settings, self.cached)
 
     def __call__(self, task: LossTask) -> list[float | str]:
@@ -106,8 +106,8 @@ def variants(text: str) -> list[str]:
 
 
 def changes(text: str, plain: str) -> int:
-    """How many genes without the FLOPs term differ from the plain setting; a stage more or less counts with all its
-    genes. 0 if the plain setting is no point of the space.
+    """How many genes besides the FLOPs term differ from the plain setting; an added or missing stage counts with all
+    its genes. 0 if the plain setting is no point of the space.
     """
     if BASELINE in (text, plain):
         return 0

@@ -38,7 +38,7 @@ class Problem(Protocol):
 
     @property
     def evaluate(self) -> Evaluate:
-        """The metrics of architectures, in the order in which they are known; `tick` is called now and then."""
+        """The metrics of architectures, in the order in which they become known; `tick` is called now and then."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Unconstrained:
 class Search:
     """Runs the ask–tell strategy of a problem until `budget` different classes are evaluated.
 
-    Each class is evaluated once, through its representative; constraints are checked before. A step asks for `ask`
-    architectures, evaluates the new ones and tells all metrics in the order asked; then the history and the strategy's
-    state are saved in one transaction. Evaluations are stored as they finish, so that a kill loses only those that are
-    not finished. Only the store holds them, so memory does not grow with their number.
+    Each class is evaluated once, through its representative, if the constraints allow it. A step asks for `ask`
+    architectures, evaluates the new ones and tells the strategy all metrics in the order asked; then the history and
+    the strategy's state are saved in one transaction. Evaluations are stored as they finish, so that a kill loses only
+    unfinished ones. Only the store holds them, so memory does not grow with their number.
     """
 
     def __init__(self, problem: Problem, budget: int, ask: int, store: Store) -> None:
@@ -108,7 +108,7 @@ class Search:
                 self.store.append_history(key)
             for arch, key in zip(asked, keys):
                 self.strategy.tell(arch, metrics.get(key))
-            if new and self.store.durable:  # a fruitless step is repeated after a kill, to the same end
+            if new and self.store.durable:  # after a kill, a fruitless step is repeated with the same outcome
                 self.store.put("search/state", self.state_dict())
         self.evaluated += len(new)
         self.fruitless = 0 if new else self.fruitless + len(asked)

@@ -13,18 +13,18 @@ COLUMNS = ("clean", "fgsm@1", "pgd@1", "apgd@1", "square@1", "corruptions", "hrs
 
 
 def default_columns(tables: Collection) -> list[str]:
-    """Of `COLUMNS` those that the tables have."""
+    """Those of `COLUMNS` that the tables have."""
     columns = {*tables.labels, *(f"hrs:{name}" for name in tables.labels if "clean" in tables.labels)}
     return [name for name in COLUMNS if name in columns]
 
 
 def percentile_ranks(tables: Collection, architecture: str, columns: Sequence[str] = ()) -> dict[str, PercentileRank]:
-    """By column the value of the architecture, and its percentile rank among all classes of the table.
+    """For each column, the value of the architecture and its percentile rank among all classes of the table.
 
-    The rank is the percentage of classes that are worse; those with the same value count half. None where the tables
-    have no value.
+    The rank is the percentage of classes that are worse; those with the same value count half. Both are None if the
+    tables have no value.
     """
-    from scipy.stats import percentileofscore  # here: slow to import, and every search imports this module
+    from scipy.stats import percentileofscore  # imported here because it is slow
 
     ranks: dict[str, PercentileRank] = {}
     for name in columns or default_columns(tables):

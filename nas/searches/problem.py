@@ -1,4 +1,4 @@
-"""The problem of a run: its goals and constraints, the hints of its strategy, and how candidates are evaluated."""
+"""The search problem of a run: goals, constraints, hints for the strategy, and how candidates are evaluated."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class SearchProblem:
 
     @cached_property
     def strategy(self) -> Strategy[Any]:
-        """The strategy of the settings, at its beginning. Raises InputError if it cannot work with goals or hints."""
+        """The strategy of the settings, newly made. Raises InputError if it cannot use these goals or hints."""
         settings = self.settings
         kind = STRATEGIES.get(settings.strategy.name)
         cheap = None if settings.search.cheap is None else self._cheap
@@ -127,8 +127,8 @@ class SearchProblem:
     def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
         """The metrics of each architecture, in the order in which they become known.
 
-        An architecture that is no candidate fails first, and its network is not built. Latency is measured next, in
-        this process, while no worker is busy.
+        Architectures that are no candidates fail first; their networks are not built. Latency is measured next, in this
+        process, while no worker is busy.
         """
         left = [key for key in keys if self.is_candidate(key)]
         for key in keys:
@@ -158,7 +158,7 @@ class SearchProblem:
     def allow(self, arch: Any) -> bool:
         """Whether the constraints hold.
 
-        Constraints that have to be measured are skipped for an architecture that is no candidate: `evaluate` fails it.
+        Constraints that have to be measured are skipped for an architecture that is no candidate: it will fail anyway.
         """
         if not self.constraints.allow_unmeasured(arch):
             return False

@@ -20,7 +20,7 @@ from nas.settings.schema import is_supernet
 from nas.strategies.proxies import PROXIES
 
 FORECAST_CELLS = 24  # random feasible cells of a forecast
-MAX_DRAWS = 20_000  # attempts to find so many
+MAX_DRAWS = 20_000  # attempts to find that many
 
 
 def cost(worker: Worker) -> Cost:
@@ -67,9 +67,9 @@ def _of_supernet(worker: Worker) -> Cost:
 
 
 def _of_candidate(worker: Worker) -> Cost:
-    """The cost of one candidate, without its cheap values.
+    """The cost of one candidate, without the cheap metric.
 
-    That of a short training follows from single steps; the rest is measured on three cells.
+    The cost of a short training is computed from single steps; the rest is measured on three cells.
     """
     settings = worker.settings
     seconds = passes = 0.0

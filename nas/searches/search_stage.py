@@ -21,7 +21,7 @@ from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings, is_supernet
 from nas.train import check_parts, large_batch_note
 
-PEER_SIZE = 0.10  # the random cell may have so much more or fewer weights than the best, as a fraction
+PEER_SIZE = 0.10  # how much the weights of the random cell may differ from those of the best, as a fraction
 MAX_PEER_DRAWS = 100_000  # attempts to find a random cell of that size
 MAX_DRAWS = 50_000  # attempts to find a cell that the constraints allow
 
@@ -61,12 +61,12 @@ def check(worker: Worker) -> None:
 
 
 def depends_on_images(settings: Settings) -> bool:
-    """Whether the result depends on the images: not if only tables, latency or labels of others decide."""
+    """Whether the result depends on the images: it does not if only tables, latency or a predictor decide."""
     return is_supernet(settings) or any(source_of(name) in ("proxy", "trained") for name in settings.search.metrics())
 
 
 def problem_of(context: RunContext) -> SearchProblem:
-    """What the run searches for."""
+    """The search problem of the run."""
     return SearchProblem(
         context.worker, context.run.store, context.executor, context.run.begun_before(constant_logits.SINCE)
     )
@@ -119,10 +119,10 @@ def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> s
         if str(arch) == best or abs(trained.cost(arch).params - size) > PEER_SIZE * size:
             continue
         alive, older = trained.connected(arch), problem.older
-        if not (alive or older) or not constraints.allow(arch):  # in this order: `allow` may build it
+        if not (alive or older) or not constraints.allow(arch):  # `allow` last: it may build the network
             continue
         if older is not None and not alive:
-            raise constant_logits.refusal(f"{folder}, whose random cell it is,", str(arch), older)
+            raise constant_logits.refusal(str(folder), f"{arch}, its random cell", older)
         return str(arch)
     raise InputError(
         f"Expected a random cell within {PEER_SIZE:.0%} of the {size} weights of the best but {MAX_PEER_DRAWS} draws "

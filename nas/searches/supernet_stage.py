@@ -52,8 +52,8 @@ def new_strategy(worker: Worker) -> SupernetStrategy:
 def search_supernet(context: RunContext) -> SearchResult:
     """Train the supernet to the end of its epochs, in this process with `executor.threads` threads.
 
-    The result holds the peak of memory of this process, or of the GPU. Raises NasError if the logits of the network
-    that was found do not depend on the image.
+    The result holds the peak memory of this process, or of the GPU. Raises NasError if the logits of the network that
+    was found do not depend on the image.
     """
     from torch.utils.tensorboard import SummaryWriter
 

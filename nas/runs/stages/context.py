@@ -38,7 +38,7 @@ class Watcher:
 
 
 class Task(ABC, Generic[R]):
-    """A part of a stage's work, for a worker process. It is sent there, so its attributes are small."""
+    """A part of a stage's work for a worker process. It is sent to that process, so its attributes must be small."""
 
     @abstractmethod
     def run(self, worker: Worker) -> R:
@@ -63,7 +63,7 @@ class Worker(MetricSources):
         return task.run(self)
 
     def reporter(self, store: FactStore, name: str) -> Progress:
-        """Writes the progress of the task `name` into the store, where the process that shows it looks for it.
+        """A function that writes the progress of the task `name` into the store, from where another process shows it.
 
         The name begins with that of the stage: `train/best-pgd`.
         """
@@ -91,7 +91,7 @@ class RunContext:
     def all(self, stage: Stage, tasks: Mapping[str, Task[R]], title: str) -> dict[str, R]:
         """The results of named tasks. If one fails, the others are still finished; then `NasError` is raised.
 
-        The watcher shows the stage under its `title`, from what earlier sessions of the run have done.
+        The watcher shows the stage under its `title`, starting from what earlier sessions of the run have done.
         """
         results: dict[str, R] = {}
         prefix = f"progress/{stage.name}/"
@@ -127,10 +127,10 @@ class RunContext:
 def run_context(
     run: Run, watcher: Watcher, depends_on_images: bool = True, worker: Worker | None = None
 ) -> Iterator[RunContext]:
-    """The run with its workers, of which each has a copy of `worker` (by default a plain one).
+    """The run with its workers, each of which has a copy of `worker` (by default a plain one).
 
-    Raises `InputError` if the run's numbers depend on images (`depends_on_images`) and these are not those that it was
-    begun with.
+    Raises `InputError` if the run's numbers depend on images (`depends_on_images`) and the images have changed since
+    the run was begun.
     """
     settings = run.settings
     worker = worker or Worker(settings, run.folder.resolve())
@@ -146,7 +146,7 @@ def run_context(
 
 
 def share_done(progress: Mapping[str, tuple[float, float, str]]) -> float:
-    """How many tasks are done, with parts of unfinished ones; each is (done, total, note) under its name."""
+    """How many tasks are done, counting parts of unfinished ones; each is (done, total, note) under its name."""
     return sum(done / total for done, total, _ in progress.values())
 
 

@@ -23,7 +23,7 @@ from nas.train import adversarial
 
 
 def refuse_options_of_foreign_networks(command: str, settings: Settings) -> None:
-    """Raise `InputError` for settings that only a network from elsewhere can need."""
+    """Raise `InputError` for settings that only a foreign network can need."""
     for key in ("model_options", "normalise", "mean", "std"):
         if getattr(settings.eval, key):
             raise InputError(

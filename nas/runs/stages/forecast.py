@@ -38,7 +38,7 @@ class Speed:
     """Seconds of one training step and of one attack step (input gradient, eval mode) on a batch of images."""
 
     step: float
-    attack_step: float  # 0 if there are none
+    attack_step: float  # 0 without attacks
     batch: int  # images
 
 
@@ -88,7 +88,7 @@ def network_of(worker: Worker, arch: str) -> nn.Module:
 
 
 def measure_speed(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
-    """How fast the network is trained and, if there are `attacks`, attacked; without them it may have no gradient."""
+    """How fast the network is trained and, if `attacks`, attacked, for which its logits must depend on the image."""
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
     part = dataset.example
     batch = min(settings.train.batch_size, len(part))
@@ -122,7 +122,7 @@ def median_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
 
 
 def makespan(tasks: list[float], workers: int) -> float:
-    """Seconds until independent tasks of so many seconds are done by so many workers, the longest task first."""
+    """Seconds that `workers` need for independent `tasks`, given in seconds, if the longest ones start first."""
     ends = [0.0] * workers
     for seconds in sorted(tasks, reverse=True):
         ends[ends.index(min(ends))] += seconds

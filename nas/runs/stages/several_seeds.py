@@ -43,7 +43,7 @@ class _OfSeed(Watcher):
 
 
 def execute(run: Run, watcher: Watcher, finish: Finish, report: Callable[[Path, StudyResult], Any]) -> StudyResult:
-    """Do (or finish) the run of every seed by `finish`, compare them, write the `report` and `result.json`."""
+    """Do or continue the run of every seed by `finish`, compare the runs, write the `report` and `result.json`."""
     settings = run.settings
     seeds = list(range(settings.seed, settings.seed + settings.seeds))
     if settings.executor.name == LOCAL:
@@ -95,7 +95,7 @@ class _Repetition:
     def __call__(self, seed: int) -> RunResult:
         folder = self.study / f"seed-{seed}"
         done: Result | None = None
-        with suppress(DamagedError):  # going on with that run mends it
+        with suppress(DamagedError):  # continuing the run writes the result anew
             done = result_of(folder) if folder.exists() else None
         if done is None:
             with self._opened(folder, seed) as run:

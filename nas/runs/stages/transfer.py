@@ -1,4 +1,4 @@
-"""The run of `nas transfer`: adversarial examples of each network, counted on all of them."""
+"""The run of `nas transfer`: adversarial examples made against each network, tried on all networks."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def combine(evaluations: list[tuple[Settings, GivenModel]]) -> tuple[Settings, d
     if len(orders) > 1 and may_read(LOADERS.get(settings.data.name), "order"):
         raise InputError(
             "Expected networks whose classes are in the same order but some have data.order=text (as all of versions "
-            "before 0.3.0) and some numeric; set data.order: where both orders are the same, to either."
+            "before 0.3.0) and some numeric; set data.order (to either, if both orders are the same)."
         )
     ways = {(one.data.resize, one.data.crop_share, one.data.interpolation) for one, _ in evaluations}
     if len(ways) > 1:
         logging.getLogger("nas").warning(
-            "The networks want images resized in %d ways (%s); all are shown those of the first: data.resize=%s, "
+            "The networks want images resized in %d ways (%s); all get images as the first wants them: data.resize=%s, "
             "data.crop_share=%.4g, data.interpolation=%s.",
             len(ways),
             "; ".join(
@@ -75,7 +75,7 @@ def combine(evaluations: list[tuple[Settings, GivenModel]]) -> tuple[Settings, d
 
 
 def distinct_names(networks: list[GivenModel]) -> list[str]:
-    """The names of the networks; for networks of one name, the last part of their paths in which they all differ."""
+    """The names of the networks; networks that share a name get the last part of their paths in which all differ."""
     names = [one.name for one in networks]
     paths = [Path(one.source.text).with_suffix("").parts for one in networks]
     for name in {name for name in names if names.count(name) > 1}:
@@ -109,7 +109,7 @@ class TransferWorker(Worker):
         self.given = given
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the data and networks, which every process loads itself."""
+        """Pickle without data and networks, which every process loads itself."""
         return TransferWorker, (self.settings, self.given, self.folder), {"open_store": self.open_store}
 
     @cached_property
@@ -119,7 +119,7 @@ class TransferWorker(Worker):
 
 @dataclass(frozen=True)
 class TransferTask(Task[tuple[TransferNetwork, TransferOutcomes]]):
-    """Attacks one network, and counts the adversarial examples on all networks."""
+    """Attacks one network, and tries the adversarial examples on all networks."""
 
     source: str  # the name of the attacked network
 
@@ -171,7 +171,7 @@ def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
 
 
 def execute(run: Run, watcher: Watcher) -> TransferResult:
-    """Attack every network, count the adversarial examples on all, and write the matrices."""
+    """Attack every network, try the examples on all networks, and write the matrices."""
     settings = run.settings
     given = {name: GivenModel.from_json(one) for name, one in run.extra["networks"].items()}
     worker = TransferWorker(settings, given, run.folder.resolve())
