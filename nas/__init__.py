@@ -12,7 +12,7 @@ from nas.version import __version__ as __version__
 if _TYPE_CHECKING:
     from nas.train.exported import load as load
 
-# If Python runs in a checkout, `./nas` comes before the installed package; its parts are the folders beside it.
+# In a checkout, Python imports `./nas`, not the installed package; the parts of the package are the folders beside it.
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
     __path__.append(str(_root))

@@ -1,3 +1,3 @@
-"""The version of the project, which `setup.cfg` reads and results carry."""
+"""The version of the project; `setup.cfg` reads it, and results contain it."""
 
 __version__ = "0.3.0"

@@ -1,1 +1,1 @@
-"""The ground floor: knows data, configuration, storage and training steps, and nothing of architecture search."""
+"""What all else rests on: data, configuration, storage and training steps; nothing here knows architecture search."""

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 LANCZOS_STEPS = 20  # exact for networks of ReLUs with up to 20 classes: their input Hessian has a rank < classes
-BREAKDOWN = 1e-6  # of the scale: a next vector that is shorter is rounding error, and the Krylov space is complete
+BREAKDOWN = 1e-6  # relative: a new vector shorter than this is rounding error, and the Krylov space is complete
 
 Product = Callable[[Tensor], Tensor]
 
 
 def largest_eigenvalue(product: Product, start: Tensor, steps: int = LANCZOS_STEPS) -> tuple[Tensor, Tensor]:
-    """The largest (not the largest absolute) eigenvalue of B symmetric matrices, and a bound of its error, both (B,).
+    """The largest (not the largest absolute) eigenvalue of B symmetric matrices, and a bound on its error, both (B,).
 
     Lanczos' method from `start` (B, d), reorthogonalised against all previous vectors. The largest eigenvalue θ of the
     tridiagonal T is never above the true one, and the matrix has an eigenvalue within β·|s_last| of θ, where s is T's
@@ -33,9 +33,9 @@ def largest_eigenvalue(product: Product, start: Tensor, steps: int = LANCZOS_STE
     for _ in range(steps):
         w = product(basis[-1])
         alpha = (w * basis[-1]).sum(1)
-        alphas.append(torch.where(alive, alpha, alphas[0] if alphas else alpha))  # a repeat is never the largest
+        alphas.append(torch.where(alive, alpha, alphas[0] if alphas else alpha))  # a repeat adds no larger eigenvalue
         known = torch.stack(basis, 1)  # (B, k, d)
-        for _ in range(2):  # a single time leaves rounding errors
+        for _ in range(2):  # once would leave rounding errors
             w = w - torch.einsum("bk,bkd->bd", torch.einsum("bkd,bd->bk", known, w), known)
         beta = w.norm(dim=1)
         scale = torch.maximum(scale, alpha.abs() + beta)
@@ -52,7 +52,7 @@ def dominant_eigenvalue(product: Product, start: Tensor, products: int, toleranc
     """The eigenvalue of largest magnitude, with its sign, of B symmetric matrices: (B,).
 
     Power iteration from `start` (B, d): v ← v/‖v‖, λ = vᵀHv, v ← Hv, with `products` products at most. It ends earlier
-    once every λ changes by no more than `tolerance` of itself; with a tolerance of 0 no step waits for the device.
+    once every λ changes by no more than `tolerance`·|λ|; with a tolerance of 0 no step waits for the device.
     """
     vector, value = start, torch.zeros(len(start), dtype=start.dtype, device=start.device)
     for _ in range(products):
@@ -66,6 +66,6 @@ def dominant_eigenvalue(product: Product, start: Tensor, products: int, toleranc
 
 
 def unit(v: Tensor) -> Tensor:
-    """Each row's v/‖v‖, 0 for 0 and NaN if the norm is not finite."""
+    """v/‖v‖ of each row v: 0 if v is 0, NaN if its norm is not finite."""
     norms = v.norm(dim=1, keepdim=True)
     return torch.where(norms.isfinite(), torch.where(norms == 0, 0.0, v / norms), torch.nan)

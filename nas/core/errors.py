@@ -1,14 +1,14 @@
-"""The errors of the project; each message says what was expected, what it was instead, and what to do."""
+"""The errors of the project; each message says what was expected, what was found instead, and what to do."""
 
 from __future__ import annotations
 
-MAX_CHARACTERS = 2000  # of a message: the wrong value may be the content of a whole file
+MAX_CHARACTERS = 2000  # of a message: a wrong value that it quotes may be the content of a whole file
 
 
 def printable(text: str) -> str:
-    """`text` with characters that a terminal would obey or cannot show replaced by escapes such as \\x1b.
+    """`text` with escapes such as \\x1b in place of characters that a terminal would obey or cannot show.
 
-    Names in foreign files may contain such characters. Line ends stay.
+    Names in foreign files may contain such characters. Line ends are not replaced.
     """
     if text.replace("\n", "").isprintable():
         return text

@@ -9,7 +9,7 @@ from nas.core.errors import InputError
 
 
 def optional(module: str, extra: str) -> ModuleType:
-    """Import the module of an optional package. Raises `InputError`, which says what to install."""
+    """Import the module of an optional package. If that fails, raises `InputError`, which says what to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

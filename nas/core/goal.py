@@ -1,4 +1,4 @@
-"""A goal of the optimisation."""
+"""A goal of a search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images as networks take them, floats in [0, 1], and a check of that."""
+"""Images as networks take them: convert bytes to floats in [0, 1], and check that images are such floats."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def check_unit_range(images: Tensor) -> None:
     low, high = (images.min().item(), images.max().item()) if images.numel() else (0.0, 0.0)
     if not (low >= 0 and high <= 1):
         raise InputError(
-            f"Expected images in [0, 1] but got values from {low:.4g} to {high:.4g}; give them un-normalised "
-            "(the networks normalise inside), divided by 255 where they are bytes."
+            f"Expected images in [0, 1] but got values from {low:.4g} to {high:.4g}; do not normalise "
+            "them (the networks do), and divide bytes by 255."
         )

@@ -31,8 +31,8 @@ PACKAGES = (
     "ray",
     "timm",
 )
-TIMEOUT_SECONDS = 10  # for answers of git and of the system
-Hardware = dict[str, str | float | None]  # properties of a machine; None for unknown ones
+TIMEOUT_SECONDS = 10  # for an answer of git or of the system
+Hardware = dict[str, str | float | None]  # properties of a machine by name; None for an unknown one
 
 
 class Revision(TypedDict):
@@ -52,13 +52,13 @@ class Environment(TypedDict):
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    found = {"robust-nas": __version__, "python": platform.python_version()}
+    installed = {"robust-nas": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def versions() -> dict[str, str]:
@@ -67,21 +67,21 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: torch.device) -> Hardware:
-    """The machine of this process, and its GPU if `device` is one; cores as the system counts them."""
-    found: Hardware = {
+    """The machine of this process, with its GPU if `device` is one; `cores` are those that the system counts."""
+    machine: Hardware = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "instructions": torch.backends.cpu.get_cpu_capability(),  # of torch's kernels; rounding may depend on them
         "memory_gib": _memory(),
     }
-    if device.type == "cuda" and torch.cuda.is_available():  # otherwise it is a GPU of a cluster
+    if device.type == "cuda" and torch.cuda.is_available():  # if it is not available, the GPU is on a cluster
         properties = torch.cuda.get_device_properties(device)
-        found["gpu"] = properties.name
-        found["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)
-        found["cuda"] = torch.version.cuda
-        found["cudnn"] = torch.backends.cudnn.version()
-    return found
+        machine["gpu"] = properties.name
+        machine["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)
+        machine["cuda"] = torch.version.cuda
+        machine["cudnn"] = torch.backends.cudnn.version()
+    return machine
 
 
 @lru_cache(maxsize=1)
@@ -117,10 +117,10 @@ def revision() -> Revision | None:
 
 def _answer(*command: str) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeError):
         return None
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def environment(device: torch.device) -> Environment:
@@ -129,10 +129,10 @@ def environment(device: torch.device) -> Environment:
 
 def settings_checksum(settings: Json, without: Iterable[str]) -> str:
     """SHA-256 of settings as JSON with sorted keys, in hexadecimal; the dotted keys in `without` are left out."""
-    left = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    remaining = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
     for key in without:
         section, _, name = key.partition(".")
-        part = left[section] if name else left
+        part = remaining[section] if name else remaining
         part.pop(name or section, None)
-    text = json.dumps(left, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(remaining, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -46,7 +46,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def unusable(self) -> dict[str, str]:
-        """By name of a third party's component that cannot be used: a sentence that says why, and what to do."""
+        """Third-party components that cannot be used: name to a sentence that says why, and what to do."""
         loaded, reasons = self._third_party
         for value in loaded:
             missing = sorted(getattr(value, "__abstractmethods__", ()))
@@ -54,13 +54,13 @@ class Registry(Generic[T]):
             if missing and isinstance(name, str):
                 reasons[name] = (
                     f"Expected the {self.kind} {name!r} of an installed package to have {', '.join(missing)} but it "
-                    "does not; update that package: this version requires it."
+                    "does not; update that package to suit this version."
                 )
         return reasons
 
     @cached_property
     def _third_party(self) -> tuple[list[Any], dict[str, str]]:
-        """What the entry points of the group give, and why some of them cannot be imported, by their names."""
+        """What the entry points of the group give; and by name, why others cannot be imported."""
         loaded: list[Any] = []
         reasons: dict[str, str] = {}
         for entry in entry_points(group=self.group):
@@ -81,8 +81,8 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The component called `name`.
 
-        Raises InputError if there is none (and suggests the most similar name), or if it is a third party's and cannot
-        be used.
+        Raises InputError if there is none (and suggests the most similar name), or if it is third-party and cannot be
+        used.
         """
         if name in self.components:
             return self.components[name]
@@ -96,7 +96,7 @@ class Registry(Generic[T]):
 
 
 def is_concrete_subclass(base: type) -> Callable[[Any], bool]:
-    """A test for `Registry`: concrete subclasses of `base` that carry a name."""
+    """An `is_component` for `Registry`: it accepts concrete subclasses of `base` that have a name."""
 
     def check(value: Any) -> bool:
         return (

@@ -1,4 +1,4 @@
-"""Deterministic kernels, which give the same bits each time, or an error if an operation has none."""
+"""Deterministic kernels: the same bits each time, or an error if an operation has no such kernel."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ import torch
 from nas.core.errors import InputError
 
 WORKSPACE_VARIABLE = "CUBLAS_WORKSPACE_CONFIG"
-FIXED_WORKSPACE = ":4096:8"  # eight buffers of 4 MiB; cuBLAS is deterministic with buffers of a fixed size
-NO_SUCH_KERNEL = "deterministic implementation"  # part of torch's message about an operation without one
+FIXED_WORKSPACE = ":4096:8"  # eight buffers of 4 MiB
+DETERMINISTIC_WORKSPACES = (FIXED_WORKSPACE, ":16:8")  # with which cuBLAS is deterministic
+NO_SUCH_KERNEL = "deterministic implementation"  # part of torch's message about an operation that has none
 
 
 def make_deterministic() -> None:
     """Make this process use only deterministic kernels. Call it before the first use of a GPU."""
-    if os.environ.get(WORKSPACE_VARIABLE) not in (
-        FIXED_WORKSPACE,
-        ":16:8",
-    ):  # the two values with which cuBLAS is deterministic
+    if os.environ.get(WORKSPACE_VARIABLE) not in DETERMINISTIC_WORKSPACES:
         os.environ[WORKSPACE_VARIABLE] = FIXED_WORKSPACE
     torch.use_deterministic_algorithms(True)
 
 
 @contextmanager
 def nondeterminism_as_errors() -> Iterator[None]:
-    """Turn torch's error about an operation without such a kernel into an `InputError` that says what to do."""
+    """Turn torch's error about an operation with no deterministic kernel into an `InputError`; say what to do."""
     try:
         yield
     except RuntimeError as error:
@@ -37,7 +35,7 @@ def nondeterminism_as_errors() -> Iterator[None]:
         operation = str(error).split()[0]
         raise InputError(
             f"Expected deterministic kernels (executor.deterministic=true) but {operation} has none on this device; "
-            "start a new run without that, or with device=cpu."
+            "start a new run without this setting, or with device=cpu."
         ) from error
 
 

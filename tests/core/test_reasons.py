@@ -72,4 +72,4 @@ def test_what_torch_says_of_files_of_objects_is_which_object_it_is() -> None:
     assert message_of(RuntimeError("weights_only: this is a TorchScript archive")) == (
         "it is a TorchScript archive, which holds a program"
     )
-    assert message_of(RuntimeError("Weights only load failed: weights_only")) == "it is no file of tensors"
+    assert message_of(RuntimeError("Weights only load failed: weights_only")) == "it is not a file of tensors"

@@ -1,4 +1,4 @@
-"""Conditions under which settings have an effect: declared beside the code that reads them, checked for user input."""
+"""Conditions under which settings have an effect: declared beside the code that reads the settings."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Condition:
-    """When one key of a section has an effect. A key without a condition always has one.
+    """When one key of a section has an effect. A key without a condition always has an effect.
 
-    `holds` takes the section's settings; for an option of a strategy, these options and the search space. `words` say
-    what is missing, as in "has no effect without eval.sweep", or make such words from the settings.
+    `holds` takes the section's settings; for an option of a strategy, it takes the strategy's options and the search
+    space. `words` is what follows "has no effect", such as "without eval.sweep", or a function of the settings that
+    returns it.
     """
 
     holds: Callable[..., bool]
     words: str | Callable[[Any], str]
 
     def why(self, section: Any) -> str:
-        """What is missing, in words."""
+        """Why the key has no effect, in words that follow "has no effect"."""
         return self.words if isinstance(self.words, str) else self.words(section)
 
 
 def chosen(section: str, key: str, *values: str) -> Condition:
-    """The condition of a key that only some values of another key use, as `gamma` is used by the schedule `step`."""
+    """The condition of a key that needs one of some values of another key, as `gamma` needs the schedule `step`."""
 
     def words(settings: Any) -> str:
         name = getattr(settings, "section", section)

@@ -34,10 +34,10 @@ def describe(name: str) -> str:
 
 
 def compose(name: str, above: tuple[str, ...] = ()) -> Values:
-    """The values of a shipped recipe, or of a file if `name` ends in .yaml; they replace those of what it `extends`.
+    """The values of a shipped recipe or, if `name` ends in .yaml, of a file; they replace those of what it `extends`.
 
     A file that another file extends is looked up in the same folder. `above` are the recipes that extend this one.
-    Raises InputError if one of them is missing or is no YAML, or if they extend each other in a circle.
+    Raises InputError if one of them is missing or is not YAML, or if they extend each other in a circle.
     """
     text, where = _read(name)
     own = copy.deepcopy(_parsed(text, where))
@@ -45,18 +45,18 @@ def compose(name: str, above: tuple[str, ...] = ()) -> Values:
     parents = own.pop("extends", None) or []
     for parent in parents if isinstance(parents, list) else [parents]:
         if not isinstance(parent, str):
-            raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
-        beside = parent.endswith((".yaml", ".yml")) and name.endswith((".yaml", ".yml"))
-        extended = str(Path(name).parent / expanded(parent)) if beside else parent
+            raise InputError(f"Expected names of recipes in extends of {where} but got {parent!r}.")
+        in_same_folder = parent.endswith((".yaml", ".yml")) and name.endswith((".yaml", ".yml"))
+        extended = str(Path(name).parent / expanded(parent)) if in_same_folder else parent
         if extended in (*above, name):
-            raise InputError(f"Expected other recipes in extends of {where} but got {parent!r}.")
+            raise InputError(f"Expected recipes that do not extend {where} in its extends but got {parent!r}.")
         merged = _merged_by_name(merged, compose(extended, (*above, name)))
     return _merged_by_name(merged, own)
 
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str, where: str) -> Any:
-    """The keys and values of a file. Raises InputError if its text is no YAML of keys and values."""
+    """The keys and values of a file. Raises InputError if its text is not YAML with keys and values."""
     try:
         check_size(text)
         check_numbers(text)
@@ -64,9 +64,9 @@ def _parsed(text: str, where: str) -> Any:
         if not isinstance(loaded, DictConfig):
             raise _no_section(where)
         return OmegaConf.to_container(loaded, resolve=False)
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:  # ValueError: a number with thousands of digits
         raise InputError(f"Expected readable YAML in {where} but: {explained(error, text)}.") from error
-    except AssertionError as error:  # omegaconf's answer to a single number
+    except AssertionError as error:  # omegaconf raises it for a single number
         raise _no_section(where) from error
 
 

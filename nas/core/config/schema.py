@@ -20,11 +20,11 @@ from nas.core.config.yaml_size import check_size
 from nas.core.errors import InputError
 
 T = TypeVar("T")
-Values = dict[str, Any]  # plain values by their keys; those of a section are under its name
-OVERRIDE = re.compile(r"^[\w.]+=")  # `key=value`, but no architecture such as Genotype(normal=...)
+Values = dict[str, Any]  # plain values by key; a section is such a dictionary under its name
+OVERRIDE = re.compile(r"^[\w.]+=")  # `key=value`, but not an architecture such as Genotype(normal=...)
 MAX_TEXT_LENGTH = 10_000  # of a single value; a genotype has 500 characters, a path at most 4,096
 SCALARS = (int, float, str, bool)  # a value that has such a type already needs no conversion
-PATH = "path"  # marks, in its field's metadata, a setting that is a path or a list of paths
+PATH = "path"  # marks a setting that is a path or a list of paths, in the metadata of its field
 REFERENCE = re.compile(r"[^$\\]*\$\{[\w.]+\}[^$\\]*")
 
 
@@ -42,7 +42,7 @@ def expanded(text: str) -> str:
 
 
 def merge(below: Values, above: Values) -> Values:
-    """The keys of both, section by section; those of `above` replace those of `below`."""
+    """The keys and values of both, section by section; the values of `above` replace those of `below`."""
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
@@ -51,9 +51,9 @@ def merge(below: Values, above: Values) -> Values:
 
 
 def override(values: Values, overrides: list[str], schema: type) -> Values:
-    """The values after each `key=value`. A value is text if the schema says so, else YAML.
+    """The values with each override `key=value` applied. A value is text if the schema says so, else YAML.
 
-    Raises InputError if there is no such key or the value is no YAML.
+    Raises InputError if there is no such key or the value is not YAML.
     """
     for text in overrides:
         key, _, value = text.partition("=")
@@ -180,7 +180,7 @@ def _check(instance: Any) -> None:
 @functools.cache
 def _hints(schema: type) -> dict[str, object]:
     hints = typing.get_type_hints(schema)
-    return {field.name: hints[field.name] for field in dataclasses.fields(schema)}  # not the class's own variables
+    return {field.name: hints[field.name] for field in dataclasses.fields(schema)}  # without class variables
 
 
 def _unwrapped(kind: Any) -> Any:
@@ -227,7 +227,7 @@ def _dereferenced(values: Values) -> Values:
 
 
 def _check_references(value: Any, key: str) -> None:
-    """Raises InputError if a text refers to anything but one other key: to the environment, or to several keys."""
+    """Raises InputError if a text refers to the environment or to several keys, and not to one other key."""
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_references(inner, f"{key}.{name}" if key else name)
@@ -238,7 +238,7 @@ def _check_references(value: Any, key: str) -> None:
         _check_text(value, key)
         if REFERENCE.fullmatch(value) is None:
             raise InputError(
-                f"Expected a value for {key} that refers to one other key, as ${{seed}}, but got {value!r}."
+                f"Expected a value for {key} that refers to one other key, such as ${{seed}}, but got {value!r}."
             )
 
 
@@ -253,7 +253,7 @@ def _check_text(value: Any, key: str) -> None:
 def _items(value: Any, kind: type, key: str) -> list[Any]:
     """The items of a list, of `a,b` or of a single value."""
     if isinstance(value, str):
-        value = [item.strip() for item in re.split(r",(?![^(]*\))", value) if item.strip()]  # not those of f(a,b)
+        value = [item.strip() for item in re.split(r",(?![^(]*\))", value) if item.strip()]  # but not within f(a,b)
     items = value if isinstance(value, list) else [value]
     if any(item is None or isinstance(item, dict | list) for item in items):
         raise InputError(f"Expected a list such as a,b, or [] for the empty list, for {key} but got {value!r}.")
@@ -269,9 +269,9 @@ def _number(value: Any, key: str) -> Any:
         raise _not_bool(value, float, key)
     if not isinstance(value, str | int):
         return value
-    top, slash, bottom = str(value).partition("/")
+    numerator, slash, denominator = str(value).partition("/")
     try:
-        return float(top) / float(bottom) if slash else float(value)
+        return float(numerator) / float(denominator) if slash else float(value)
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"Expected a number such as 0.031 or 8/255 for {key} but got {value!r}.") from error
 

@@ -28,20 +28,20 @@ class Section:
                 )
 
     def check_between(self, limits: dict[str, tuple[float, float]]) -> None:
-        """Raises InputError unless each key is None or between its lowest and highest value."""
+        """Raises InputError unless the value of each key is None or between its lowest and highest value."""
         for key, (low, high) in limits.items():
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
                 raise InputError(f"Expected {self.section}.{key} between {low} and {high} but got {value}.")
 
     def check_at_least_one(self, *keys: str) -> None:
-        """Raises InputError unless each key is 1 or more."""
+        """Raises InputError unless the value of each key is 1 or more."""
         for key in keys:
             if getattr(self, key) < 1:
                 raise InputError(f"Expected {self.section}.{key} >= 1 but got {getattr(self, key)}.")
 
     def check_positive(self, *keys: str) -> None:
-        """Raises InputError unless each key is above 0 and below a million."""
+        """Raises InputError unless the value of each key is above 0 and below a million."""
         for key in keys:
             if not 0 < getattr(self, key) < 1e6:
                 raise InputError(f"Expected {self.section}.{key} > 0 but got {getattr(self, key)}.")

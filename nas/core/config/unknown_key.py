@@ -1,4 +1,4 @@
-"""The error about a key that the schema does not have: what was probably meant, and who else has the key."""
+"""The error about a key that the schema does not have: which key was probably meant, and what else has this key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nas.core.suggestions import suggest
 
 
 class UnknownKey(InputError):
-    """The schema has no such `key`; `listed` names the possible ones in words."""
+    """The schema has no such `key`; `listed` names the possible keys in words."""
 
     def __init__(self, key: str, known: list[str]) -> None:
         self.key = key
@@ -15,7 +15,7 @@ class UnknownKey(InputError):
         super().__init__(f"Unknown key {key!r}{suggest(key, known)}; possible here: {self.listed}.")
 
     def elsewhere(self, of: str, chosen: str, others: list[str]) -> InputError:
-        """The error if `others` have the key but `chosen` does not; `of`, as `space=`, stands before their names."""
+        """The error if `others` have the key but `chosen` does not; `of`, such as `space=`, precedes their names."""
         return InputError(
             f"Unknown key: {self.key} is a key of {of}{', '.join(others)}, not of {chosen}; possible here: "
             f"{self.listed}."

@@ -1,4 +1,4 @@
-"""Explains in one line why a text is no YAML: the place, the reason, and what to do."""
+"""Explain in one line why a text is not YAML: the place, the reason, and what to do."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 def check_numbers(text: str) -> None:
     """Raises MarkedYAMLError at the first unquoted number with a leading zero or with colons.
 
-    Raises another YAMLError if `text` is no YAML.
-
+    Raises another YAMLError if `text` is not YAML.
     Source: the types int and float of YAML 1.1, https://yaml.org/type/int.html and https://yaml.org/type/float.html.
     """
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -24,6 +23,6 @@ def check_numbers(text: str) -> None:
         if base is not None:
             read = yaml.safe_load(event.value)
             problem = (
-                f"YAML reads {event.value} as {read} (a number to the base {base}); write {read}, or put it in quotes"
+                f"YAML reads {event.value} as {read} (in base {base}); write {read}, or put {event.value} in quotes"
             )
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)

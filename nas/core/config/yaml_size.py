@@ -16,14 +16,14 @@ class TooLarge(yaml.YAMLError):
 def check_size(text: str) -> None:
     """Raises TooLarge if `text` has more characters, values or levels than settings can have.
 
-    Raises another YAMLError if it is no YAML. An alias may repeat a list of aliases of lists of aliases ..., so that
+    Raises another YAMLError if it is not YAML. An alias may repeat a list of aliases of lists of aliases ..., so that
     ten lines can stand for a billion values. The size of an anchored value is known at its end, so one pass over the
     parser's events is enough to add up the values that the whole text stands for.
     """
     if len(text) > MAX_CHARACTERS:
         raise TooLarge(f"it has {len(text):,} characters, more than {MAX_CHARACTERS:,}")
-    sizes: dict[str, int] = {}  # values behind each anchor
-    unfinished: list[tuple[str | None, int]] = []  # anchor of each list or section, values before it
+    sizes: dict[str, int] = {}  # number of values that each anchor stands for
+    unfinished: list[tuple[str | None, int]] = []  # of each open list or section: anchor, values before it
     total = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):

@@ -153,7 +153,7 @@ def test_files_of_other_kinds_are_named(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
     assert "it is a TorchScript archive" in refusal(Small(), path)
     path.write_bytes(b"<!DOCTYPE html><html>")
-    assert "it is no file of tensors" in refusal(Small(), path)
+    assert "it is not a file of tensors" in refusal(Small(), path)
     path.write_bytes(b"")
     assert "it cannot be read (EOFError)" in refusal(Small(), path)
     torch.save(state(), path)
