@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_told(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="room for a worker of 1 cores and 1 GPUs"):
         executor_for(Work(tmp_path), ExecutorSettings("ray", gpus=1), "cpu")
     for wrong in ({"address": "auto"}, {"gpus": 0.5}):
-        with pytest.raises(InputError, match="executor=ray only"):
+        with pytest.raises(InputError, match="only with executor=ray"):
             ExecutorSettings(**wrong).check()
     with pytest.raises(InputError, match="a whole number or a fraction"):
         ExecutorSettings("ray", gpus=1.5).check()

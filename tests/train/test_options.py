@@ -274,7 +274,7 @@ def test_ruined_weights_are_never_saved(
         return loss
 
     monkeypatch.setattr(Classification, "gradients", ruins)
-    with pytest.raises(NasError, match=r"no finite numbers .* in epoch 2; the last good checkpoint is .*last\.pt"):
+    with pytest.raises(NasError, match=r"not finite .* in epoch 2; the last good checkpoint is .*last\.pt"):
         train(describe(), dataset, recipe(clip=None), tmp_path, 0, CPU)
     assert all(value.isfinite().all() for value in model_of(tmp_path).values())
     assert checkpoint.load(tmp_path / "best.pt", "network")["epoch"] == 1

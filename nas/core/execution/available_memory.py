@@ -11,7 +11,7 @@ MAX_DATA_SHARE = 0.5  # of the available memory, for the images of a data set
 def available(root: Path = Path("/")) -> int:
     """Bytes that can be allocated without swapping, including what the page cache would give back.
 
-    `root` is where the files of the system are.
+    `root` is the folder that contains `proc` and `sys`.
     """
     limits = (_machine(root / "proc/meminfo"), _container(root / "sys/fs/cgroup"))
     return min((limit for limit in limits if limit is not None), default=2**63 - 1)
@@ -23,7 +23,7 @@ def fits(size: int) -> bool:
 
 
 def in_words(size: int) -> str:
-    """`size` bytes in words for people, such as 3.4 MB."""
+    """`size` bytes in a unit for people, such as 3.4 MB."""
     for unit, name in ((10**9, "GB"), (10**6, "MB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
@@ -44,12 +44,12 @@ def _machine(meminfo: Path) -> int | None:
 
 
 def _container(folder: Path) -> int | None:
-    """What the memory limit of the control group (version 2) leaves; file pages are freed before it is reached."""
+    """What is left below the memory limit of the control group (version 2); pages of files count as free."""
     try:
         limit = (folder / "memory.max").read_text().strip()
         if limit == "max":
             return None
-        pages = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        return max(0, int(limit) - int((folder / "memory.current").read_text()) + int(pages.get("file", 0)))
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, int(limit) - int((folder / "memory.current").read_text()) + int(statistics.get("file", 0)))
     except (OSError, ValueError):
         return None

@@ -25,29 +25,29 @@ from nas.core.storage.sqlite import SqliteStore
 Item = TypeVar("Item")
 
 LOCAL, RAY = EXECUTORS = ("local", "ray")
-TICK_SECONDS = 0.5  # between two ticks at most
+TICK_SECONDS = 0.5  # at most, between two calls of `tick`
 
 
 @dataclass
 class ExecutorSettings(Section):
     section: ClassVar[str] = "executor"
 
-    name: str = "local"  # processes of this machine; or ray, workers on a cluster (`executor=ray` for short)
+    name: str = "local"  # local: processes of this machine; ray: workers on a cluster (`executor=ray` for short)
     workers: int | None = None  # by default one per `threads` cores, or one on a GPU; on a cluster, as many as fit
-    threads: int = 1  # of torch in each worker; results may depend on the number of threads, never on that of workers
+    threads: int = 1  # of torch in each worker; results may depend on this number, never on that of workers
     retries: int = 2  # how often a task is tried again after its worker died
-    deadline: float | None = None  # time limit of a task in seconds; then its worker is stopped and the task has failed
+    deadline: float | None = None  # time limit of a task in seconds; a task that exceeds it is stopped and fails
     address: str | None = None  # ray: host:port of a cluster; auto finds one on this machine; null starts one here
     deterministic: bool = False  # use only kernels that give the same bits each time; slower on a GPU
     gpus: float | None = None  # ray: GPUs of each worker, or a fraction of one; by default 1 if `device` is a GPU
 
     def check(self) -> None:
-        """Raises InputError if a value is impossible, or acts only on a cluster and none is chosen."""
+        """Raises InputError if a value is impossible, or has an effect only on a cluster and none is chosen."""
         if self.name not in EXECUTORS:
             raise InputError(f"Expected executor={' or '.join(EXECUTORS)} but got {self.name!r}.")
         for key in ("address", "gpus"):
             if self.name == LOCAL and getattr(self, key) is not None:
-                raise InputError(f"Expected executor.{key} with executor=ray only; add that, or leave it out.")
+                raise InputError(f"Expected executor.{key} only with executor=ray; set that or leave this out.")
         if self.address == "":
             raise InputError("Expected executor.address=host:port or auto but got an empty text; leave it out.")
         if self.gpus is not None and not (0 < self.gpus < 1 or (self.gpus >= 0 and self.gpus == int(self.gpus))):
@@ -90,17 +90,17 @@ class _Task:
 
 @dataclass
 class MapState:
-    """What is left to do in a `map`. Tasks are taken from `source` only when a worker can have them."""
+    """What is left to do in a `map`. A task is taken from `source` only when a worker can take it."""
 
     source: Iterator[tuple[Any, Any]]
     ahead: int | None  # how many tasks may be taken beyond the first unfinished one
     waiting: deque[_Task] = field(default_factory=deque)
     busy: dict[int, _Task] = field(default_factory=dict)  # by worker
     taken: int = 0
-    exhausted: bool = False  # whether the source is
+    exhausted: bool = False  # whether `source` is
 
     def take(self, count: int) -> None:
-        """Take tasks until `count` are waiting, as far as there are tasks and `ahead` allows."""
+        """Take tasks until `count` are waiting, `source` is exhausted or `ahead` forbids another."""
         while len(self.waiting) < count and not self.exhausted:
             first = min([task.position for task in (*self.waiting, *self.busy.values())], default=self.taken)
             if self.ahead is not None and self.taken - first >= self.ahead:
@@ -120,7 +120,7 @@ class MapState:
 class Executor(Generic[Item, Result]):
     """Applies `function` to items. With several workers the function must be picklable; it is sent to each worker once.
 
-    A task fails if its item raises an exception, if it exceeds the time limit, or if its worker dies and so do
+    A task fails if the function raises an exception, if it exceeds the time limit, or if its worker dies and so do
     `retries` further workers that try it again. An `InputError` (full disk, missing data) or `ResourceError` (no
     memory) is raised instead and stops everything: it says nothing about the task, and a resumed run tries again.
     """
@@ -248,7 +248,7 @@ class Executor(Generic[Item, Result]):
         return task.failed(f"Its worker process was killed {times} (out of memory?).")
 
     def _seconds_to_wait(self, state: MapState) -> float:
-        """Until the next tick or the end of the next time limit."""
+        """Seconds until the next tick or the next end of a time limit."""
         if self.time_limit is None or not state.busy:
             return TICK_SECONDS
         first = min(task.started for task in state.busy.values()) + self.time_limit - time.monotonic()
@@ -270,7 +270,7 @@ def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[
         if isinstance(error, OSError) or is_shortage(error):
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ResourceError(
-                f"The machine ran out of something ({reason}); continue with `nas resume RUN executor.workers=1`."
+                f"The machine ran out of a resource ({reason}); continue with `nas resume RUN executor.workers=1`."
             ) from error
         result, failure = None, str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
     return TaskResult(key, result, failure, time.perf_counter() - start)
@@ -286,7 +286,8 @@ def executor_for(
     """The executor that the settings ask for, with at most `max_workers` workers.
 
     `device` is where this process would do the work. With `zero_resources`, the workers of a cluster only wait for its
-    other workers: they occupy no cores, so there may be more of them than its `capacity`.
+    other workers: they occupy no cores, so there may be more of them than `capacity`. Raises `InputError` if the
+    cluster is missing or has no room.
     """
     if settings.deterministic:
         function = Deterministic(function)
@@ -310,15 +311,15 @@ def results_of(
     task: str,
     tick: Callable[[Collection[Item]], None],
 ) -> dict[Item, tuple[Result, float]]:
-    """The result of each item and its seconds, by default from this process; `tick` is called with the finished items.
+    """The result of each item and its seconds, by default in this process; `tick` is called with the finished items.
 
-    Raises NasError if an item fails; `task` names it in the message.
+    Raises NasError if an item fails; its message names the failed `task`.
     """
     results: dict[Item, tuple[Result, float]] = {}
     with executor_for(function, settings or ExecutorSettings(workers=1), "cpu", len(items)) as executor:
-        for done in executor.map(zip(items, items)):
-            if done.result is None:
-                raise NasError(f"{task} failed: {done.failure}")
-            results[done.key] = done.result, done.seconds
+        for outcome in executor.map(zip(items, items)):
+            if outcome.result is None:
+                raise NasError(f"{task} failed: {outcome.failure}")
+            results[outcome.key] = outcome.result, outcome.seconds
             tick(results)
     return results

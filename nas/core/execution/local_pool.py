@@ -19,7 +19,7 @@ from nas.core.execution import signals
 from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
 from nas.core.storage.base import TaskResult
 
-GRACE_SECONDS = 20.0  # for a training step and its checkpoint
+GRACE_SECONDS = 20.0  # to finish a training step and save a checkpoint
 # imported by torch's optimisers and deterministic kernels, which takes a second
 SLOW_IMPORTS = ("torch._dynamo", "torch._inductor.config")
 
@@ -27,8 +27,8 @@ SLOW_IMPORTS = ("torch._dynamo", "torch._inductor.config")
 class LocalPool(WorkerPool):
     """Processes of this machine, which end when this process ends, however it ends.
 
-    On Linux they are forked by a server process that has imported the modules of the project that this process had when
-    it started its first worker, and that does nothing else. So a worker starts without the seconds that imports take.
+    On Linux, a server process forks them. It does nothing else, and it has imported those modules of the project that
+    this process had imported when it started its first worker. So a worker starts without waiting for imports.
     """
 
     def __init__(self, work: Work, threads: int) -> None:
@@ -75,7 +75,7 @@ class LocalPool(WorkerPool):
         connection.close()
 
     def close_after_saving(self) -> None:
-        """A training saves after its current step, within `GRACE_SECONDS`; other tasks end at once."""
+        """Stop all workers; a training saves after its current step, within `GRACE_SECONDS`; others end at once."""
         for process, _ in self._started.values():
             process.terminate()
         end = time.monotonic() + GRACE_SECONDS
@@ -97,12 +97,12 @@ def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context
 
 
 def to_preload(imported: Iterable[str]) -> list[str]:
-    """The modules that the fork server imports once for all workers: those of the package and of `SLOW_IMPORTS`."""
+    """Those of `imported` that the fork server imports once for all workers: of the package and in `SLOW_IMPORTS`."""
     return [name for name in imported if name.split(".")[0] == "nas" or name in SLOW_IMPORTS]
 
 
 def _serve(connection: Connection, pickled: bytes, threads: int, environment: dict[str, str]) -> None:
-    os.environ.clear()  # the fork server may have been started with another one
+    os.environ.clear()  # the fork server may have another environment
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     if hasattr(signal, "SIGUSR1"):
@@ -139,7 +139,7 @@ def _do_tasks(connection: Connection, pickled: bytes) -> None:
         key, item = connection.recv()
         try:
             answer: Any = work(key, item)
-        except Exception as error:  # `work` turns the errors of a task into its failure
+        except Exception as error:  # not an error of the task: `work` returns that as a failure
             answer = error
         try:
             connection.send(answer)

@@ -1,4 +1,4 @@
-"""What to do if memory runs out: recognise the error, free what is not needed, and need less."""
+"""What to do if memory runs out: recognise the error, free unused memory, and use less."""
 
 from __future__ import annotations
 

@@ -49,13 +49,14 @@ class RayPool(WorkerPool):
         workers: int | None = None,
         zero_resources: bool = False,
     ) -> None:
-        """Connect to the cluster at `address`; without an address, start a cluster of this machine for `workers`.
+        """Connect to the cluster at `address`; without an address, start one on this machine for `workers`.
 
-        `capacity` is the number of workers that the cluster has room for. Workers of `zero_resources` do not count:
-        they occupy no cores, because they only wait for others.
+        `capacity` is the number of workers that the cluster has room for. With `zero_resources`, workers occupy no
+        cores, because they only wait for others; then `capacity` does not limit their number. Raises `InputError` if
+        there is no such cluster, or no room for one worker.
         """
         self._ray, self._started = connect(address, None if workers is None else workers * threads)
-        self.capacity = workers or self._room(threads, gpus)
+        self.capacity = workers or self._current_capacity(threads, gpus)
         self.max_failed_starts += self.capacity  # all workers of a machine may die together
         cores, gpus = (0, 0.0) if zero_resources else (threads, gpus)
         self._actor_class = self._ray.remote(_Actor).options(
@@ -70,19 +71,19 @@ class RayPool(WorkerPool):
         self._count = 0
         self._stores: list[Any] = []
 
-    def _room(self, threads: int, gpus: float) -> int:
+    def _current_capacity(self, threads: int, gpus: float) -> int:
         """How many workers the cluster has room for now. Raises `InputError` if there is no room for one."""
         resources = self._ray.cluster_resources()
-        room = int(resources.get("CPU", 0) // threads)
+        capacity = int(resources.get("CPU", 0) // threads)
         if gpus > 0:
-            room = min(room, int(resources.get("GPU", 0) / gpus))
-        if room < 1:
+            capacity = min(capacity, int(resources.get("GPU", 0) / gpus))
+        if capacity < 1:
             raise InputError(
                 f"Expected a Ray cluster with room for a worker of {threads} cores and {gpus:g} GPUs but it has "
                 f"{resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}; lower executor.threads or "
-                "executor.gpus, or say with executor.workers how many there will be."
+                "executor.gpus, or set executor.workers to the number of workers that there will be."
             )
-        return room
+        return capacity
 
     def start(self) -> int:
         if self._sent is None:
@@ -103,7 +104,7 @@ class RayPool(WorkerPool):
             time.sleep(timeout)
             return []
         finished, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=timeout)
-        if finished:  # and all other answers that have come by now
+        if finished:  # take all other answers that have come by now as well
             finished, _ = self._ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)
         return [self._event(answer) for answer in finished]
 
@@ -111,7 +112,7 @@ class RayPool(WorkerPool):
         worker = self._pending.pop(answer)
         try:
             message = answer_of(self._ray, answer)
-        except self._ray.exceptions.RayError as error:  # the actor died, or its machine
+        except self._ray.exceptions.RayError as error:  # the actor or its machine died
             if "creation task" in str(error):
                 raise NasError(
                     f"A worker could not start on the cluster ({_last_line(error)}); install this project on all of "
@@ -126,7 +127,7 @@ class RayPool(WorkerPool):
         if message != versions():
             raise InputError(
                 f"Expected workers with {_in_words(versions())} but one of the cluster has {_in_words(message)}, and "
-                "results would differ; install the same on all machines."
+                "results would differ; install the same versions on all machines."
             )
         return WorkerEvent(worker, ready=True)
 
@@ -166,13 +167,13 @@ class RayPool(WorkerPool):
 
 
 def connect(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
-    """Ray, connected to the cluster at `address` or to a new one of this machine; and whether this call connected it.
+    """Ray, connected to the cluster at `address` or to a new one on this machine; and whether this call connected it.
 
-    A cluster of this machine listens on the loopback interface only. Raises `InputError` if there is no such cluster.
+    A cluster on this machine listens on the loopback interface only. Raises `InputError` if there is no such cluster.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address is None or address.startswith(f"{LOOPBACK}:")
-    if local:  # makes Ray use loopback addresses
+    if local:  # with this variable Ray uses loopback addresses
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     ray = optional("ray", "ray")
     if ray.is_initialized():
@@ -195,7 +196,7 @@ def connect(address: str | None, cores: int | None) -> tuple[ModuleType, bool]:
 
 @contextmanager
 def _signal_handlers_kept() -> Iterator[None]:
-    """Restore the signal handlers after the block: Ray installs its own, but a run ends in its own way."""
+    """Restore the signal handlers after the block: Ray installs its own, but a run handles signals itself."""
     handlers = [signal.getsignal(number) for number in SIGNALS]
     try:
         yield
@@ -272,12 +273,12 @@ class _Actor:
         return versions()
 
     def acknowledge(self) -> None:
-        """Called right before each task: if a worker died without an answer, it had not started the task."""
+        """Called right before each task: if a worker dies before it answers, it has not started the task."""
 
     def run_task(self, key: Any, item: bytes) -> TaskResult[Any, Any]:
         result = self.work(key, pickle.loads(item))
         try:
             pickle.dumps(result.result)
-        except Exception as error:  # classes may raise anything
+        except Exception as error:  # the code with which a class pickles itself may raise anything
             return TaskResult(key, None, f"{type(error).__name__}: {error}", result.seconds)
         return result

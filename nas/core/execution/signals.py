@@ -69,5 +69,5 @@ def deferred() -> Iterator[None]:
 
 
 def raise_received() -> NoReturn:
-    """Raise the signal as `Terminated`; SIGTERM if only another process received one."""
+    """Raise the received signal as `Terminated`; raise SIGTERM if only another process has received one."""
     raise Terminated(_number or signal.SIGTERM)

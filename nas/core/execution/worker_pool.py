@@ -16,7 +16,7 @@ from nas.core.storage.sqlite import SqliteStore
 
 DATA_NOTES = "nas.data"  # logger of what users should know about their data
 
-Work = Callable[[Any, Any], TaskResult[Any, Any]]  # of the key and the item of a task
+Work = Callable[[Any, Any], TaskResult[Any, Any]]  # does a task, given its key and its item
 
 
 class WorkerEvent(NamedTuple):
@@ -69,12 +69,12 @@ class WorkerPool(ABC):
 
 
 def make_repeatable(threads: int) -> None:
-    """Set what results may depend on, in the same way in every process."""
+    """Set the threads of torch and the mode of cuDNN, on which results may depend, alike in every process."""
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
 
 def mute_data_notes() -> None:
-    """Stop notes about the data in a worker: the leading process has logged them."""
+    """Log no notes about the data in a worker: the leading process has logged them."""
     logging.getLogger(DATA_NOTES).setLevel(logging.CRITICAL)

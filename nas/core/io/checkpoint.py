@@ -21,7 +21,8 @@ State = dict[str, Any]  # content of a checkpoint: tensors, plain values, and li
 def save(path: Path, payload: State, previous: Path | None = None) -> None:
     """Write tensors and plain values; a kill at any moment leaves either the old file or the new one.
 
-    The file that was at `path` before is kept at `previous`, if that is given. Raises `InputError` if the disk is full.
+    The file that was at `path` before is kept at `previous`, if that is given. Raises `InputError` if the disk is full
+    or the folder cannot be written.
     """
     buffer = io.BytesIO()  # on a full disk torch.save would raise other errors
     torch.save(payload, buffer)
@@ -32,7 +33,7 @@ def load(path: Path, kind: str) -> State:
     """Read a checkpoint whose entry "kind" is `kind`.
 
     The CRC of every part is verified, and unpickling is restricted to tensors and plain values (`weights_only`). Raises
-    `DamagedError` if the file is damaged and `InputError` if it is missing or something else.
+    `DamagedError` if the file is damaged and `InputError` if it is missing or is something else.
     """
     if not path.is_file():
         raise InputError(f"Expected a checkpoint at {path} but there is no such file; check the path.")
@@ -52,15 +53,15 @@ def load(path: Path, kind: str) -> State:
 
 
 def save_rotating(path: Path, payload: State) -> None:
-    """`save` the state to resume from; the state before it stays beside `last.pt` as `last.previous.pt`."""
+    """`save` the state to resume from; keep the previous one, of `last.pt` as `last.previous.pt`."""
     save(path, payload, _previous(path))
 
 
 def load_newest_valid(path: Path, kind: str) -> Iterator[State]:
     """Yield the checkpoints of `save_rotating` that can be read, the newest first.
 
-    A warning names each damaged one, which is renamed to `last.damaged-N.pt`. The work then resumes from the checkpoint
-    before it, or starts from the beginning; it comes to the same result.
+    A warning names each damaged checkpoint, which is renamed to `last.damaged-N.pt`. The work then resumes from the
+    previous checkpoint, or starts from the beginning; it comes to the same result.
     """
     files = [file for file in (path, _previous(path)) if file.is_file()]
     for file, earlier in zip(files, [*files[1:], None]):
@@ -68,7 +69,7 @@ def load_newest_valid(path: Path, kind: str) -> Iterator[State]:
             yield load(file, kind)
         except DamagedError as error:
             logging.getLogger("nas").warning(
-                "The checkpoint %s was damaged (%s). It is %s now; the work goes on from %s, to the same result.",
+                "The checkpoint %s was damaged (%s). It is now %s; the work continues from %s, to the same result.",
                 file,
                 error.reason,
                 put_aside(file).name,

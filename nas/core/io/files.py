@@ -35,9 +35,7 @@ class EncodingError(InputError):
 
 
 class DamagedError(InputError):
-    """A file is not as it was written: truncated, overwritten, or with a flipped bit. `reason` says which in a few
-    words.
-    """
+    """A file is not as it was written: truncated, overwritten, or with a flipped bit. `reason` says briefly why."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
@@ -51,8 +49,8 @@ class ChangedError(DamagedError):
 def read_text(path: Path) -> str:
     """The text of a user's file in UTF-8, without a byte order mark and with "\\n" at the end of lines.
 
-    Raises `EncodingError` if the file begins with the mark of another encoding, and `OSError` and `UnicodeDecodeError`,
-    which the caller explains to the user.
+    Raises `EncodingError` if the file begins with the mark of another encoding. It also raises `OSError` and
+    `UnicodeDecodeError`; the caller explains those to the user.
     """
     content = path.read_bytes()
     check_encoding(content, str(path))
@@ -131,7 +129,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows of cells as CSV; the cell of a None is empty."""
+    """Rows of cells as CSV; a None becomes an empty cell."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
@@ -159,7 +157,7 @@ def put_aside(path: Path, *companions: Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content in hexadecimal; the file is never in memory as a whole."""
+    """The SHA-256 of a file's content in hexadecimal; the file is read in chunks. Raises `OSError`."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(READ_BYTES):
@@ -192,7 +190,7 @@ def read_with_checksum(path: Path) -> Any:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DamagedError(
-            f"Expected a readable {path} but: {error}; restore it from a copy.", f"it is no JSON: {error}"
+            f"Expected a readable {path} but: {error}; restore it from a copy.", f"it is not JSON: {error}"
         ) from error
     if wanted is not None and wanted.split(b" ")[0] != hashlib.sha256(content).hexdigest().encode():
         raise ChangedError(

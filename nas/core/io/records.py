@@ -22,20 +22,20 @@ def key(name: str) -> dict[str, str]:
 
 
 def flat(prefix: str | None = None) -> dict[str, bool | str | None]:
-    """Metadata of a field whose own keys are written on the level of the other fields.
+    """Metadata of a field whose value is written not under one key but as several, beside those of the other fields.
 
-    A record writes its keys, None writes none; a dictionary has those keys that begin with `prefix`.
+    A record writes its keys and None writes none; a dictionary has the keys that begin with `prefix`.
     """
     return {"flat": True, "prefix": prefix}
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A frozen dataclass with `to_json` and `from_json`. Records of one class are equal if their JSON is.
+    """A frozen dataclass with `to_json` and `from_json`. Records of one class are equal if their JSON is equal.
 
     A field holds a value of JSON, a record or another dataclass, a tuple (a list in JSON), an array of bool (a text of
     0 and 1), or a list or dictionary of these; its annotation decides how it is read. A field with a default may be
-    missing in JSON, and is not written if it has that value. Keys without a field, such as those of a later version,
+    missing in JSON, and is not written if it has its default. Keys without a field, such as those of a later version,
     are stored in `more` and written after the others.
     """
 
@@ -61,7 +61,7 @@ class Record:
         return cls(**values, more=more)
 
     def to_json(self) -> Json:
-        """The record as an object of JSON."""
+        """The record as a JSON object."""
         written: Json = {}
         itself: Any = type(self)
         for one, _ in _fields(itself):

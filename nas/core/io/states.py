@@ -19,15 +19,15 @@ def difference(state: Any, own: Mapping[str, Any]) -> str | None:
         if missing:
             parts.append(f"{missing[0]} is missing")
         if unexpected:
-            parts.append(f"{str(unexpected[0])!r:.200} is none of its keys")
+            parts.append(f"{str(unexpected[0])!r:.200} is not one of its keys")
         return (
             f"{' and '.join(parts)} ({len(missing)} of {len(own)} keys are missing, {len(unexpected)} are unexpected)"
         )
     for name, value in state.items():
-        if not isinstance(own[name], Tensor):  # extra state of the network's own
+        if not isinstance(own[name], Tensor):  # extra state that the network itself defines
             continue
         if not isinstance(value, Tensor):
             return f"{name} is a {type(value).__name__}, not a tensor"
         if value.shape != own[name].shape:
-            return f"{name} has the shape {tuple(value.shape)}, that of this network {tuple(own[name].shape)}"
+            return f"{name} has the shape {tuple(value.shape)}, but {tuple(own[name].shape)} in this network"
     return None

@@ -26,7 +26,7 @@ def unpack(archive: Path, folder: Path, max_bytes: int) -> None:
                 inside = not name.is_absolute() and not {"..", "\\", ":", "\0"} & {*name.parts, *member.name}
                 if not inside or not (member.isfile() or member.isdir()):
                     raise InputError(
-                        f"Expected files and folders in {archive} but it has {member.name!r}, which could write "
+                        f"Expected only files and folders in {archive} but it has {member.name!r}, which could write "
                         "elsewhere; fetch it from its official source."
                     )
                 written += member.size

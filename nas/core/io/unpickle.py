@@ -30,8 +30,8 @@ KINDS = NUMBERS + "SU"  # and text; arrays of objects could contain anything
 def read_pickle(path: Path, md5: str | None = None) -> Any:
     """The plain containers and numpy arrays in a pickle file; strings of Python 2 are decoded as latin-1 text.
 
-    Raises `InputError`, which names the file, if the file is missing or damaged or asks for anything else. If its MD5
-    is not the published one, the file is still read, with a warning.
+    Raises `InputError`, which names the file, if the file is missing or damaged or asks for other objects. If its
+    MD5 is not the published one, the file is still read, with a warning.
     """
     try:
         content = path.read_bytes()
@@ -57,7 +57,7 @@ def read_compressed(path: Path) -> Any:
 
 
 def plain(content: bytes, path: Path) -> Any:
-    """The value of the pickle `content` of the file `path`. Raises `InputError` if it is damaged or asks for more."""
+    """The value of the pickle `content` of the file `path`. Raises `InputError` if it is damaged or asks for others."""
     try:
         return _Unpickler(content).load()
     except _Foreign as error:
@@ -106,7 +106,7 @@ class _Unpickler(_Machine):
         raise _Foreign(f"{module}.{name}")
 
     def load_build(self) -> None:
-        """Set the contents of an array or the byte order of a type; refuse a state for anything else."""
+        """Set the contents of an array or the byte order of a type; refuse the state of anything else."""
         state = self.stack.pop()
         value = self.stack[-1]
         if isinstance(value, np.dtype):
@@ -151,11 +151,11 @@ class _Unpickler(_Machine):
 
 
 def _check_keys(keys: list[Any]) -> None:
-    """Refuse keys of dictionaries and sets that are nested: hashing a deeply nested tuple would crash the process."""
+    """Refuse nested tuples as keys of dictionaries and in sets: hashing a very deep one would crash the process."""
     for key in keys:
         flat = key if type(key) is tuple else (key,)
         if not all(isinstance(part, (str, bytes, int, float)) for part in flat):
-            raise pickle.UnpicklingError(f"a dictionary with a {type(key).__name__} for a key")
+            raise pickle.UnpicklingError(f"a dictionary with a {type(key).__name__} as a key")
 
 
 def _dtype(text: Any, *flags: Any) -> np.dtype:
@@ -167,7 +167,7 @@ def _dtype(text: Any, *flags: Any) -> np.dtype:
 
 
 def _check_type_state(dtype: np.dtype, state: Any) -> None:
-    """Admit a byte order only: numpy does not check a type's state, which could turn numbers into addresses.
+    """Accept only a byte order: numpy does not check a type's state, which could turn numbers into addresses.
 
     The state is (version, byte order, subtype, names, fields, size, alignment, flags).
     """
@@ -197,7 +197,7 @@ def _empty_array(kind: Any, *unused: Any) -> np.ndarray:
 def _scalar(dtype: Any, content: Any) -> Any:
     """A numpy number or text, made from its bytes."""
     if not isinstance(dtype, np.dtype) or dtype.kind not in KINDS:
-        raise _Foreign("a numpy value that is no number")
+        raise _Foreign("a numpy value that is neither a number nor text")
     data = codecs.encode(content, "latin1") if isinstance(content, str) else content
     return np.frombuffer(data, dtype, count=1)[0]
 
@@ -213,7 +213,7 @@ def _set(items: Any = ()) -> set[Any]:
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Encode text as Python 3 writes bytes in protocol 2; no other codec is needed."""
+    """Encode text to bytes, which Python 3 writes as latin-1 text in protocol 2; no other codec is needed."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"unexpected encoding {encoding!r}")
     return codecs.encode(text, "latin1")

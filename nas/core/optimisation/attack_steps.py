@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nas.core.optimisation.shards import BatchShard, own_rows
 
 Objective = Callable[[Tensor], Tensor]
-Walk = tuple[float, float]  # of an attack: the number of steps, and the length of each in the norm of its ball
+Walk = tuple[float, float]  # of an attack: the number of steps, and the length of a step in the norm of the ball
 Bounds = tuple[float, float] | None
 SMALLEST_NORM = 1e-10  # added to the norm of a gradient before dividing by it
 
@@ -88,8 +88,8 @@ def _whole(x: Tensor, shard: BatchShard | None) -> Tensor:
     """An uninitialised whole batch in the memory format of x: random numbers are drawn in memory order."""
     if shard is None:
         return torch.empty_like(x)
-    last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    memory_format = torch.channels_last if last else torch.contiguous_format
+    channels_last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
     return torch.empty((shard.total, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=memory_format)
 
 
@@ -110,7 +110,7 @@ def fgsm(objective: Objective, x: Tensor, eps: float, bounds: Bounds = (0.0, 1.0
 
 
 def signed_step(x: Tensor, gradient: Tensor, eps: float, bounds: Bounds = (0.0, 1.0)) -> Tensor:
-    """x + eps·sign(gradient), in `bounds`; the sign of NaN is 0."""
+    """x + eps·sign(gradient), clipped to `bounds`; the sign of NaN is 0."""
     x_adv = x + eps * gradient.sign()
     return x_adv if bounds is None else x_adv.clamp(*bounds)
 

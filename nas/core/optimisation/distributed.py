@@ -1,7 +1,7 @@
 """The processes that share one training: the rank of this process, and the exchange of values.
 
-`torchrun` starts them; whoever starts a training initialises `torch.distributed` beforehand. Otherwise there is a
-single process, and nothing here takes time.
+`torchrun` starts them; the caller of a training initialises `torch.distributed` beforehand. Otherwise there is a single
+process, and nothing here takes time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import distributed as dist
 
 @dataclass(frozen=True)
 class Processes:
-    """`rank` counts from 0; the first process writes files and reports progress."""
+    """All processes of a training; `rank` is that of this one, from 0. The first writes files and reports progress."""
 
     rank: int = 0
     count: int = 1

@@ -26,7 +26,7 @@ class DivergenceCheck:
         self._checked = (total, steps)
 
     def mean(self, total: float, steps: int, epoch: int) -> float:
-        """The mean loss so far. Raises `NasError` if it is not finite, or above the limit since the last check."""
+        """The mean loss so far. Raises `NasError` if it is not finite, or above `limit` since the last check."""
         earlier_total, earlier_steps = self._checked
         recent = (total - earlier_total) / max(1, steps - earlier_steps)
         self._checked = (total, steps)
@@ -38,7 +38,7 @@ class DivergenceCheck:
         """Raises `NasError` if weights or running statistics are not finite, which the loss may not show yet."""
         values = [value for value in model.state_dict().values() if value.is_floating_point()]
         if not nn.utils.get_total_norm(values).isfinite().item():
-            raise self._diverged("weights or running statistics are no finite numbers any more", epoch)
+            raise self._diverged("weights or running statistics are not finite any more", epoch)
 
     def _diverged(self, what: str, epoch: int) -> NasError:
         saved = f"the last good checkpoint is {self.last}" if self.last.is_file() else "there is no good checkpoint yet"

@@ -68,9 +68,9 @@ def resized_crop(
     size = height * width * (area[0] + drawn[:, 0] * (area[1] - area[0]))
     low, high = torch.tensor(ratio).log().tolist()
     shape = torch.exp(low + drawn[:, 1] * (high - low))
-    wide = (size * shape).sqrt().clamp(max=width) / width  # fraction of the image's width
+    wide = (size * shape).sqrt().clamp(max=width) / width  # as a fraction of the image's width
     tall = (size / shape).sqrt().clamp(max=height) / height
-    centre_x = (2 * drawn[:, 2] - 1) * (1 - wide)  # in [-1, 1], the image's sides
+    centre_x = (2 * drawn[:, 2] - 1) * (1 - wide)  # -1 and 1 are the sides of the image
     centre_y = (2 * drawn[:, 3] - 1) * (1 - tall)
     zero = torch.zeros_like(wide)
     theta = torch.stack([torch.stack([wide, zero, centre_x], 1), torch.stack([zero, tall, centre_y], 1)], 1)

@@ -19,8 +19,7 @@ def cosine(step: int, total: int, start: float, end: float) -> float:
 
 
 def one_cycle(step: int, total: int, peak: float, rise: float) -> float:
-    """Up from peak/25 to `peak` during the fraction `rise` of the steps, then down to peak/25/10,000, both along a
-    cosine.
+    """Up from peak/25 to `peak` in the fraction `rise` of the steps, then down to peak/25/10,000, each along a cosine.
 
     The formula of torch's `OneCycleLR`, whose rise ends at step rise·total - 1. The momentum is not changed.
     Source: Smith and Topin 2019 (arXiv:1708.07120).
@@ -36,7 +35,8 @@ class Schedule:
     """The learning rate of every step of a training of `epochs` epochs.
 
     `kind` is one of `KINDS`. During the first `warmup` epochs (T steps) the rate of step t is lr·(t+1)/T. The cosine
-    begins after them; milestones and powers count epochs from the start of the training. No rate is below `lr_min`.
+    begins after the warmup; milestones and powers count epochs from the start of the training. `lr_min` is the lowest
+    rate.
     """
 
     epochs: int
@@ -44,11 +44,9 @@ class Schedule:
     lr_min: float = 0.0
     kind: str = "cosine"
     warmup: float = 0.0  # epochs
-    milestones: list[int] = field(
-        default_factory=list
-    )  # step: epochs from which on the rate is multiplied by `gamma` once more
+    milestones: list[int] = field(default_factory=list)  # step: epochs after which the rate is multiplied by gamma
     gamma: float = 0.1
-    rise: float = 0.3  # onecycle: fraction of the steps up to the highest rate
+    rise: float = 0.3  # onecycle: fraction of the steps before the highest rate
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """The rate of optimiser step `step`, counted from 0 over the whole training."""

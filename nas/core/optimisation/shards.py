@@ -37,9 +37,9 @@ def own_rows(drawn: Tensor, shard: BatchShard | None) -> Tensor:
 def divided(total: int, parts: int, rank: int, processes: int) -> tuple[BatchShard | None, list[int]]:
     """The shard of process `rank` in a batch of `total` images, and the size of the shard in each of the `parts`.
 
-    The batch is cut into `parts`, and each part into one piece per process, so that the pieces of part k of all
-    processes are part k of a single process. Pieces differ by at most one image. The shard is `None` if there is one
-    process. Raises `InputError` if a piece would be empty.
+    The batch is cut into `parts`, and each part into one piece per process, so that the pieces of part k together are
+    the part k that a single process would have. Pieces differ by at most one image. The shard is `None` if there is
+    one process. Raises `InputError` if a piece would be empty.
     """
     if total < parts * processes:
         raise InputError(

@@ -14,7 +14,7 @@ from nas.core.io.checkpoint import State
 from nas.core.optimisation.lr_schedule import Schedule
 
 Metrics = dict[str, float | None]  # of an epoch; None for what cannot be measured
-Progress = Callable[[int, int, str], None]  # called with the finished part, the total, and a note
+Progress = Callable[[int, int, str], None]  # called with the amount done, the total amount, and a note
 
 
 class TrainingTask(Protocol):
@@ -24,8 +24,8 @@ class TrainingTask(Protocol):
     followed by a step of the optimiser; and at the end `validate`. All random numbers of an epoch must be drawn from
     the generator given to `begin_epoch` or from torch's global ones, and only during `begin_epoch`, `batches` and
     `gradients`. The loop seeds these generators from the run's seed and the epoch and saves their state in every
-    checkpoint, so that an epoch can be resumed in its middle exactly. All else that outlives a batch is in
-    `state_dict`.
+    checkpoint, so that an epoch can be resumed in its middle exactly. Everything else that outlives a
+    batch is in `state_dict`.
     """
 
     steps_per_epoch: int  # batches in an epoch
@@ -42,13 +42,13 @@ class TrainingTask(Protocol):
         """Yield the batches of this epoch from number `start` on; a batch is drawn only when it is asked for."""
 
     def gradients(self, batch: Any, scale: Callable[[Tensor], Tensor]) -> Tensor:
-        """Add the gradient of `scale(loss)`, the mean over processes, to the gradients of the weights.
+        """Add the gradient of `scale(loss)`, averaged over the processes, to the gradients of the weights.
 
         Returns the detached loss; the losses of all processes add up to the loss of the batch.
         """
 
     def validate(self, epoch: int) -> Metrics:
-        """Metrics on the validation part, `None` if it has no images; never on the test part."""
+        """Metrics on the validation part, each `None` if the part has no images; never on the test part."""
 
     def selection(self, metrics: Metrics) -> float | None:
         """The value by which the best epoch is chosen; higher is better. `None` if there is no such value."""
@@ -74,11 +74,11 @@ class Plan:
     clip: float | None  # largest L2 norm of the gradient
     select: str  # "best" or "last": the epoch whose network is saved as `best.pt`
     ema: float | None = None  # decay of a moving average of the weights, which is validated and exported instead
-    scaled: bool = False  # scale the loss against underflow (float16)
+    scaled: bool = False  # scale the loss, against the underflow of float16
     loss_limit: float = 1e3  # a mean loss above it counts as divergence
     check_steps: int = 50  # batches between two checks of the loss; a check waits for the device
     save_steps: int | None = None  # optimiser steps between two checkpoints within an epoch
-    save_minutes: float = 10.0  # minutes between two checkpoints, compared every `check_steps`
+    save_minutes: float = 10.0  # minutes between two checkpoints; checked every `check_steps` batches
 
 
 @dataclass

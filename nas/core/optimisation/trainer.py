@@ -31,11 +31,11 @@ FORMAT = 2  # of last.pt; raise it if the content changes its meaning
 
 
 class Loop:
-    """Trains `task.model`. If there is a `folder/last.pt`, `run` resumes from it, to the same bits.
+    """Trains `task.model`. If there is a `folder/last.pt`, `run` resumes from it and gives the same bits.
 
     `last.pt` is written after every epoch and within long epochs, but never with weights or a loss that are not finite.
-    The one before it is kept in case the newest is damaged. `best.pt` is the network that the selection rule picks,
-    `final.pt` that of the last epoch; both contain `about`, plain values. Only the first of several processes writes.
+    The previous one is kept in case the newest is damaged. `best.pt` is the network that the selection rule picks,
+    `final.pt` that of the last epoch; both contain the plain values `about`. Only the first process writes.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class Loop:
     def run(self, progress: Progress = lambda done, total, note: None) -> LoopState:
         """Train to the end of the last epoch.
 
-        Raises `NasError` if the training diverges, and `InputError` if `last.pt` is of another version or of another
-        number of processes.
+        Raises `NasError` if the training diverges, and `InputError` if `last.pt` was written by another version or by
+        another number of processes.
         """
         self._resume()
         self._restore_networks()
@@ -136,7 +136,7 @@ class Loop:
         return {"train_loss": mean, "lr": rate, **metrics}
 
     def _begin(self, epoch: int) -> None:
-        """Seed the generators of the epoch, or restore their state within it."""
+        """Seed the generators of the epoch or, within an epoch, restore their state."""
         seed = derive(self.seed, "epoch", epoch)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         torch.manual_seed(seed if self.processes.first else derive(seed, "process", self.processes.rank))
@@ -168,7 +168,7 @@ class Loop:
             self.ema.update()
 
     def _check_and_save(self, progress: Progress) -> None:
-        """Every `check_steps` batches and after a signal: check the loss, save if it is time to."""
+        """Every `check_steps` batches and after a signal: check the loss, and save if it is time to."""
         batch, replays = self.state.batch, self.task.replays
         before = (self.state.epoch * self.task.steps_per_epoch + batch - 1) * replays
         every = self.plan.save_steps
@@ -257,7 +257,7 @@ class Loop:
         if payload.get("format") != FORMAT:
             raise InputError(
                 f"Expected a stopped training of this version but {self.last} was written by another; start the "
-                "training anew or finish it with the version that began it."
+                "training again or finish it with the version that began it."
             )
         if len(payload["processes"]) != self.processes.count:
             raise InputError(
@@ -277,8 +277,8 @@ class Loop:
     def _newest_usable(self) -> State | None:
         """The newest checkpoint to resume from; `None` to start from the first epoch.
 
-        Skip a checkpoint if it names a best network whose file is damaged and cannot be written again from it: that
-        network can only be recovered by training again from an earlier checkpoint.
+        Skip a checkpoint if it names a best network whose file is damaged and cannot be written again from this
+        checkpoint: that network can only be recovered by training again from an earlier checkpoint.
         """
         damage = checkpoint.validate(self.best, "network")
         for payload in checkpoint.load_newest_valid(self.last, "training"):
@@ -286,7 +286,7 @@ class Loop:
                 return payload
             state = payload["state"]
             epoch, best = state["epoch"], state["best_epoch"]
-            # whether the training from this checkpoint on will write the best network anyway
+            # whether a training that resumes from this checkpoint writes the best network anyway
             later = best < 0 or (self.plan.select == "last" and epoch < self.plan.schedule.epochs)
             if damage is None or later or (best == epoch - 1 and state["batch"] == 0):
                 return payload
@@ -309,7 +309,7 @@ class Loop:
         for path in wanted:
             damage = checkpoint.validate(path, "network")
             if damage is not None:
-                logging.getLogger("nas").warning("The network %s was damaged (%s) and is written anew.", path, damage)
+                logging.getLogger("nas").warning("The network %s was damaged (%s) and is written again.", path, damage)
                 self._export([path], epoch)
 
 

@@ -48,6 +48,6 @@ def clustered_interval(correct: Sequence[int], versions: int) -> tuple[float, fl
 def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both ends of the 95 % percentile interval along the first axis; NaN where every draw is NaN."""
     tail = 50 * (1 - LEVEL)
-    nothing = np.isnan(draws).all(axis=0)
-    low, high = np.nanpercentile(np.where(nothing, 0.0, draws), (tail, 100 - tail), axis=0)
-    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+    undefined = np.isnan(draws).all(axis=0)
+    low, high = np.nanpercentile(np.where(undefined, 0.0, draws), (tail, 100 - tail), axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)

@@ -40,7 +40,7 @@ class Bootstrapped(Paired):
 
 
 class Pairs(NamedTuple):
-    """Number of images that both models, only the first, only the second, and neither classify correctly."""
+    """Numbers of images that both models, only the first, only the second or neither of them classifies correctly."""
 
     both: int
     only_a: int
@@ -49,6 +49,7 @@ class Pairs(NamedTuple):
 
     @classmethod
     def of(cls, a: Sequence[bool], b: Sequence[bool]) -> Pairs:
+        """Count the images. Raises `ValueError` unless both models have outcomes of the same images."""
         if len(a) != len(b) or not a:
             raise ValueError(f"Expected outcomes on the same images but got {len(a)} and {len(b)}.")
         both = sum(bool(x and y) for x, y in zip(a, b))
@@ -66,10 +67,10 @@ def paired_difference(a: Sequence[bool], b: Sequence[bool]) -> Paired:
     """
     both, only_a, only_b, neither = Pairs.of(a, b)
     n = len(a)
-    right_a, right_b = both + only_a, both + only_b
-    p_a, p_b = right_a / n, right_b / n
-    (low_a, high_a), (low_b, high_b) = wilson(right_a, n), wilson(right_b, n)
-    margins = math.sqrt(right_a * (only_b + neither) * right_b * (only_a + neither))
+    correct_a, correct_b = both + only_a, both + only_b
+    p_a, p_b = correct_a / n, correct_b / n
+    (low_a, high_a), (low_b, high_b) = wilson(correct_a, n), wilson(correct_b, n)
+    margins = math.sqrt(correct_a * (only_b + neither) * correct_b * (only_a + neither))
     agreement: float = both * neither - only_a * only_b
     if agreement > 0:
         agreement = max(agreement - n / 2, 0)
@@ -104,14 +105,13 @@ def paired_bootstrap(a: Sequence[bool], b: Sequence[bool], seed: int = 0, resamp
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
-    """Exact two-sided p-value of equal accuracies: of the images on which only one model is correct, it is `a` with
-    probability 1/2.
+    """Exact two-sided p-value of equal accuracies: where only one model is correct, it is `a` with probability 1/2.
 
     That is the binomial test of the images on which the outcomes differ; p is 1 if there are none. Raises `ValueError`
     unless both have outcomes of the same images.
     Source: McNemar 1947, Psychometrika 12, 153-157, in its exact form.
     """
-    from scipy.stats import binomtest  # here: slow to import, and every evaluation imports this module
+    from scipy.stats import binomtest  # imported here: it is slow, and every evaluation imports this module
 
     pairs = Pairs.of(a, b)
     differing = pairs.only_a + pairs.only_b
@@ -119,8 +119,8 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number: if only those below α are called significant, the chance of one or more
-    wrong claims is at most α.
+    """p-values corrected for their number: if only those below α count as significant, the chance of any wrong claim
+    is at most α.
 
     In ascending order p̃₍ᵢ₎ = max over j ≤ i of min(1, (m - j + 1)·p₍ⱼ₎), j from 1. Source: Holm 1979.
     """

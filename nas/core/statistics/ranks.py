@@ -1,7 +1,7 @@
 """Rank correlations: how well one ranking of architectures predicts another, and how certain that is.
 
-Ties get average ranks. A correlation with a constant is undefined and comes back as NaN, without a warning. Functions
-that rank raise `ValueError` for values of different lengths, fewer than two values, and values that are not finite.
+Ties get average ranks. A correlation with a constant is undefined: it is NaN, without a warning. Functions that rank
+raise `ValueError` for values of different lengths, fewer than two values, and values that are not finite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from nas.core.statistics.intervals import percentile_interval
 
-DEGENERATE = 1e-10  # smallest 1 - r**2 at which something of the ranking is left once the third variable is given
+DEGENERATE = 1e-10  # if 1 - r**2 is not above this, the third variable determines the ranking
 
 
 class Estimate(NamedTuple):
@@ -31,7 +31,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 def spearman_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Spearman's rho of every row of `x` (a, n) with every row of `y` (b, n): (a, b)."""
-    from scipy import stats  # here, as below: slow to import, and not every user of this module needs it
+    from scipy import stats  # imported here, as below: it is slow, and not every user of this module needs it
 
     rows, columns = _matched(x, y)
     return _pearson(stats.rankdata(rows, axis=1), stats.rankdata(columns, axis=1), np.ones(rows.shape[1]))
@@ -53,10 +53,10 @@ def partial(r_xy: ArrayLike, r_xz: ArrayLike, r_yz: ArrayLike) -> np.ndarray:
     NaN where x or y has the ranking of z or its reverse.
     """
     xy, xz, yz = (np.asarray(value, dtype=np.float64) for value in (r_xy, r_xz, r_yz))
-    left = np.minimum(1 - xz**2, 1 - yz**2)
+    undetermined = np.minimum(1 - xz**2, 1 - yz**2)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
-    return np.where(left > DEGENERATE, np.clip(value, -1, 1), np.nan)
+    return np.where(undetermined > DEGENERATE, np.clip(value, -1, 1), np.nan)
 
 
 def bootstrap_spearman(
@@ -64,22 +64,22 @@ def bootstrap_spearman(
 ) -> np.ndarray:
     """`spearman_matrix` of resamples of the n architectures, drawn with replacement: (resamples, a, b).
 
-    `groups` (n,) gives architectures that are not independent observations (isomorphic cells, which share their
-    accuracy) the same number; architectures with the same number are drawn together.
+    Architectures with the same number in `groups` (n,) are drawn together: they are not independent observations but,
+    for example, isomorphic cells, which share their accuracy.
 
     Every resample is ranked again. All rows use the same resamples, so differences along the first axis are paired.
-    The draws depend only on `seed` and n (or `groups`), not on the rows. An architecture that is drawn k times holds k
-    tied places; the values are sorted once for all resamples.
+    The draws depend only on `seed` and n (or `groups`), not on the rows. An architecture that is drawn k times counts
+    as k tied ones; the values are sorted once for all resamples.
     """
     rows, columns = _matched(x, y)
     first, second = _Codes(rows), _Codes(columns)
     member = np.arange(rows.shape[1]) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     rng, n = np.random.default_rng(seed), int(member.max()) + 1
-    found = np.empty((resamples, len(rows), len(columns)))
+    correlations = np.empty((resamples, len(rows), len(columns)))
     for number in range(resamples):
         times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)[member]
-        found[number] = _pearson(first.ranks(times), second.ranks(times), times)
-    return found
+        correlations[number] = _pearson(first.ranks(times), second.ranks(times), times)
+    return correlations
 
 
 def spearman_difference(

@@ -21,8 +21,8 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
 class TTest:
     """Test of the hypothesis that the true mean difference is 0.
 
-    `low` and `high` bound the 95 % interval of the mean d̄, `t` is d̄ / (s / √n), and `p` its two-sided p-value. All four
-    are `None` if all differences are equal or there is only one: the spread is unknown then.
+    `low` and `high` bound the 95 % interval of the mean d̄, `t` is d̄ / (s / √n), and `p` is the two-sided p-value. All
+    four are `None` if all differences are equal or there is only one: the spread is unknown then.
     """
 
     mean: float
@@ -37,7 +37,7 @@ def t_test(differences: Sequence[float]) -> TTest:
 
     Exact if the differences are normally distributed. Source: Student 1908, Biometrika 6, 1-25.
     """
-    from scipy.stats import ttest_1samp  # here: every command and worker imports this module
+    from scipy.stats import ttest_1samp  # imported here: it is slow, and every command and worker imports this module
 
     mean, deviation = mean_and_deviation(differences)
     if deviation is None or deviation <= ROUNDING * max(map(abs, differences)):

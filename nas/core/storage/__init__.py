@@ -1,1 +1,1 @@
-"""The store of a run: in a file, in memory, and the way back to a good copy."""
+"""The store of a run: in a file or in memory, and how it is restored from a good copy."""

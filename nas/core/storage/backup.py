@@ -14,8 +14,8 @@ from nas.core.errors import InputError
 from nas.core.io.files import DamagedError, os_errors_as_input_errors, put_aside
 from nas.core.storage.sqlite import SqliteStore, sidecar_files, temporary_store
 
-MAX_COPY_SHARE = 0.01  # of the time is spent on copies at most
-MINUTES_BETWEEN_COPIES = 5.0  # while a stage runs, at least
+MAX_COPY_SHARE = 0.01  # largest share of the time that may be spent on copies
+MINUTES_BETWEEN_COPIES = 5.0  # at least, while a stage runs
 
 
 def copy_of(path: Path) -> Path:
@@ -43,15 +43,15 @@ def renew_copy(store: SqliteStore) -> None:
 
 
 class BackupSchedule:
-    """Renews the good copy, rarely enough to take at most `MAX_COPY_SHARE` of the time."""
+    """Renews the good copy so rarely that this takes at most `MAX_COPY_SHARE` of the time."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
-        self._due = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES  # next copy while a stage runs
-        self._allowed = 0.0  # next copy at the end of a stage
+        self._due = time.monotonic() + 60 * MINUTES_BETWEEN_COPIES  # earliest next copy while a stage runs
+        self._allowed = 0.0  # earliest next copy at the end of a stage
 
     def renew_if_due(self) -> None:
-        """Call it while a stage runs, as often as you like, but never within a transaction."""
+        """Call this while a stage runs, as often as you like, but never within a transaction."""
         if time.monotonic() >= self._due:
             self._renew()
 
@@ -75,8 +75,9 @@ class BackupSchedule:
 def open_verified(path: Path) -> SqliteStore:
     """The store at `path`, verified, or a new store if there is none; in either case there is a good copy afterwards.
 
-    A warning names a damaged or lost store; it is renamed to `store.damaged-N.sqlite` and the good copy takes its
-    place. Raises `DamagedError` if that copy is missing or damaged too. No one else may use the store meanwhile.
+    A warning names a damaged or lost store. A damaged one is renamed to `store.damaged-N.sqlite`, and the good copy
+    takes its place. Raises `DamagedError` if that copy is missing or damaged too. No other process may use the store
+    meanwhile.
     """
     try:
         store = _verified(path)
@@ -119,11 +120,11 @@ def _restore(path: Path, why: str) -> None:
                 f"({error.reason}); restore one of them, or start the run anew in another folder.",
                 why,
             ) from error
-        # SQLite would apply the log of the damaged store to the copy
+        # the log is put aside too: SQLite would apply it to the copy
         aside = put_aside(path, *sidecar_files(path))
         _move_into_place(temporary, path)
     logging.getLogger("nas").warning(
-        "The store %s was damaged (%s). It is %s now; the run goes on from the good copy of %s, to the same result.",
+        "The store %s was damaged (%s). It is now %s; the run continues from the good copy of %s, to the same result.",
         path,
         why,
         aside.name if aside.exists() else "gone",

@@ -18,7 +18,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class TaskResult(Generic[Key, Result]):
-    """The outcome of the task `key`: its result, or the reason of its failure; and how many seconds it took."""
+    """The outcome of the task `key`: its result, or the reason for its failure; and the seconds that it took."""
 
     key: Key
     result: Result | None
@@ -27,7 +27,7 @@ class TaskResult(Generic[Key, Result]):
 
 
 class FactStore(ABC):
-    """Facts: a JSON value under each key. Workers and evaluations see only this part of a store; `with` closes it."""
+    """Facts: a JSON value under each key. Workers use only this part of a store; a `with` block closes the store."""
 
     @abstractmethod
     def get(self, key: str, default: Any = None) -> Any:
@@ -35,7 +35,7 @@ class FactStore(ABC):
 
     @abstractmethod
     def put(self, key: str, value: Any) -> None:
-        """Store a value under `key`, replacing an earlier one; it is stored when this returns."""
+        """Store a value under `key`, replacing an earlier one; when this returns, it is stored."""
 
     @abstractmethod
     def under(self, prefix: str) -> Json:
@@ -69,7 +69,7 @@ class PrefixedFacts(FactStore):
 
 
 class Store(FactStore):
-    """Facts, evaluations, and the history of a search: the evaluations its strategy has received, in that order.
+    """Facts, evaluations, and the history of a search: the evaluations that its strategy has received, in order.
 
     Evaluations that are not in the history belong to the current step.
     """
@@ -78,7 +78,7 @@ class Store(FactStore):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
-        """All writes of the block take effect, or none; in a store that is not durable, writes before an error stay."""
+        """All writes of the block take effect, or none; a store that is not durable keeps writes before an error."""
 
     @abstractmethod
     def record(self, evaluation: TaskResult[str, Metrics]) -> None:

@@ -11,7 +11,7 @@ from nas.core.storage.base import Metrics, Store, TaskResult
 
 
 class InMemoryStore(Store):
-    """For work that is never resumed, such as thousands of searches on a table; `facts` are there from the start."""
+    """For work that is never resumed, such as thousands of searches on a table; it begins with `facts`."""
 
     durable = False
 

@@ -1,4 +1,4 @@
-"""The store of a run in one SQLite file: all finished evaluations, outcomes and states of the strategy."""
+"""The store of a run in one SQLite file: finished evaluations, the history of the search, and facts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.core.io.files import DamagedError
 from nas.core.io.records import Json
 from nas.core.storage.base import Metrics, Store, TaskResult
 
-APPLICATION = 0x6E617373  # "nass", in the header of the file: an empty or foreign database is no store
+APPLICATION = 0x6E617373  # "nass", in the header of the file: an empty or foreign database is not a store
 FORMAT = 2  # raise it if the tables change
 _TABLES = {
     "evaluations": "key TEXT PRIMARY KEY, metrics TEXT, reason TEXT, seconds REAL NOT NULL",
@@ -30,13 +30,13 @@ _BATCH_ROWS = 1000  # in memory at a time
 
 
 class SqliteStore(Store):
-    """Several processes may write. What a method has written survives a kill of the processes at any later moment.
+    """A store that several processes may write. What is written survives a kill of the processes at any later moment.
 
     After a power cut or a crash of the operating system, the last commits may be missing: those since SQLite last moved
     its log into the file. The file is then a complete store of an earlier moment, from which a run comes to the same
     result. Waiting for the disk at each commit would take longer than many evaluations.
 
-    Each row has the CRC-32 of the name of its table and of its columns, which is compared whenever the row is read: a
+    Each row has a CRC-32 of the name of its table and of its columns, which is checked whenever the row is read: a
     `DamagedError` names the file and the row. `verify` reads everything; `nas.core.storage.backup` keeps the copy from
     which a damaged store is restored.
     """
@@ -65,7 +65,7 @@ class SqliteStore(Store):
             self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
         if kind != (APPLICATION, FORMAT):
-            raise self.damaged("it has the header of another file or of another version")
+            raise self.damaged("its header is that of another kind of file or of another version")
 
     def close(self) -> None:
         self.connection.close()
@@ -141,9 +141,9 @@ class SqliteStore(Store):
         try:
             self._check_kind()
             with self.sqlite_errors_as_input_errors():
-                (found,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if found != "ok":
-                raise self.damaged(" ".join(str(found).split()))
+                (finding,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if finding != "ok":
+                raise self.damaged(" ".join(str(finding).split()))
             for table in _TABLES:
                 for _ in self._rows(table, ""):
                     pass
@@ -158,7 +158,7 @@ class SqliteStore(Store):
             raise self.damaged(f"evaluation {missing[0]!r} of the search's history is missing")
 
     def damaged(self, why: str) -> DamagedError:
-        """An error that says that the store is damaged."""
+        """The error that says that the store is damaged, and why."""
         return DamagedError(
             f"Expected a run's store but {self.path} is damaged ({why}); `nas resume "
             f"{shlex.quote(str(self.path.parent))}` puts it aside and continues from the last good copy if there is "
@@ -166,14 +166,14 @@ class SqliteStore(Store):
             why,
         )
 
-    def _write(self, how: str, table: str, *columns: Any) -> None:
+    def _write(self, insert: str, table: str, *columns: Any) -> None:
         places = ", ".join("?" * (len(columns) + 1))
         with self.sqlite_errors_as_input_errors():
-            self.connection.execute(f"{how} INTO {table} VALUES ({places})", (*columns, _checksum(table, columns)))
+            self.connection.execute(f"{insert} INTO {table} VALUES ({places})", (*columns, _checksum(table, columns)))
 
-    def _rows(self, table: str, which: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows of a table without their checksums, which have been compared."""
-        return (self._checked(table, row) for row in self._fetch(f"SELECT * FROM {table} {which}", *values))
+    def _rows(self, table: str, condition: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of a table, checked, without their checksums."""
+        return (self._checked(table, row) for row in self._fetch(f"SELECT * FROM {table} {condition}", *values))
 
     def _fetch(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with self.sqlite_errors_as_input_errors():
@@ -203,7 +203,7 @@ class SqliteStore(Store):
                     "continue with `nas resume`."
                 ) from error
             if "readonly" in text or "unable to open" in text:
-                raise InputError(f"Expected to write {self.path} but: {text}; check the folder's rights.") from error
+                raise InputError(f"Expected to write {self.path} but: {text}; check its permissions.") from error
             if any(word in text for word in _DAMAGE):
                 raise self.damaged(text) from error
             raise

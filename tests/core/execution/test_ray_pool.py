@@ -13,7 +13,7 @@ from nas.core.execution.ray_pool import RayPool
 
 def places(there: dict[str, float], threads: int, gpus: float) -> int:
     pool: Any = SimpleNamespace(_ray=SimpleNamespace(cluster_resources=lambda: there))
-    return RayPool._room(pool, threads, gpus)
+    return RayPool._current_capacity(pool, threads, gpus)
 
 
 def test_workers_have_their_cores_and_their_share_of_the_gpus() -> None:

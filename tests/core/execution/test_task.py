@@ -53,7 +53,7 @@ def test_an_error_of_the_item_is_its_failure(error: Exception, failure: str) -> 
     ],
 )
 def test_what_ran_out_stops_everything(error: Exception) -> None:
-    with pytest.raises(ResourceError, match=r"ran out of something \(.+\); continue with `nas resume RUN"):
+    with pytest.raises(ResourceError, match=r"ran out of a resource \(.+\); continue with `nas resume RUN"):
         run_task(raising(error), 0, None)
 
 

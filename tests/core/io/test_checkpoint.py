@@ -209,14 +209,14 @@ def test_a_damaged_one_is_named_and_put_aside(tmp_path: Path, caplog: pytest.Log
     assert kept(path) == [0]
     (warning,) = caplog.records
     assert str(path) in warning.getMessage()
-    assert "goes on from last.previous.pt" in warning.getMessage()
+    assert "continues from last.previous.pt" in warning.getMessage()
     assert sorted(os.listdir(tmp_path)) == ["last.damaged-1.pt", "last.previous.pt"]
     checkpoint.save_rotating(path, number(2))
     assert kept(path) == [2, 0]  # the damaged one is never the one before
     path.write_bytes(b"")
     (tmp_path / "last.previous.pt").write_bytes(b"PK")
     assert kept(path) == []
-    assert "goes on from the start" in caplog.records[-1].getMessage()
+    assert "continues from the start" in caplog.records[-1].getMessage()
 
 
 def test_another_kind_is_not_passed_over(tmp_path: Path) -> None:

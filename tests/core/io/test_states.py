@@ -26,15 +26,15 @@ OWN: dict[str, Any] = {"a.weight": torch.zeros(2, 3), "a.bias": torch.zeros(2), 
         ),
         (
             {**OWN, "b": 1, "c": 2},
-            "'b' is none of its keys (0 of 3 keys are missing, 2 are unexpected)",
+            "'b' is not one of its keys (0 of 3 keys are missing, 2 are unexpected)",
         ),
         (
             {"a.bias": OWN["a.bias"], "version": 1, "b": 1},
-            "a.weight is missing and 'b' is none of its keys (1 of 3 keys are missing, 1 are unexpected)",
+            "a.weight is missing and 'b' is not one of its keys (1 of 3 keys are missing, 1 are unexpected)",
         ),
         ({**OWN, "a.bias": [0.0, 0.0]}, "a.bias is a list, not a tensor"),
-        ({**OWN, "a.bias": torch.zeros(3)}, "a.bias has the shape (3,), that of this network (2,)"),
-        ({**OWN, "a.weight": torch.zeros(3, 2)}, "a.weight has the shape (3, 2), that of this network (2, 3)"),
+        ({**OWN, "a.bias": torch.zeros(3)}, "a.bias has the shape (3,), but (2,) in this network"),
+        ({**OWN, "a.weight": torch.zeros(3, 2)}, "a.weight has the shape (3, 2), but (2, 3) in this network"),
     ],
 )
 def test_the_difference_in_words(state: Any, words: str | None) -> None:

@@ -54,7 +54,7 @@ def test_ruined_weights_and_statistics_are_seen(name: str, bad: float, tmp_path:
     check = DivergenceCheck(tmp_path / "last.pt", 1e3)
     check.check(layer, 0)
     getattr(layer, name).data[1] = bad
-    with pytest.raises(NasError, match=r"no finite numbers any more in epoch 5"):
+    with pytest.raises(NasError, match=r"not finite any more in epoch 5"):
         check.check(layer, 4)
 
 

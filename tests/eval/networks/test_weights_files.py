@@ -101,23 +101,26 @@ def without(*names: str) -> dict[str, Any]:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "missing": (without("features.1.bias", "model.bias"), "features.1.bias is missing (2 of 9 keys are missing"),
-    "unexpected": ({**state(), "head.weight": torch.zeros(2)}, "'head.weight' is none of its keys"),
+    "unexpected": ({**state(), "head.weight": torch.zeros(2)}, "'head.weight' is not one of its keys"),
     "both": (
         {**without("features.0.weight"), "conv1.weight": torch.zeros(2)},
-        "features.0.weight is missing and 'conv1.weight' is none of its keys (1 of 9 keys are missing, 1 are unexp",
+        "features.0.weight is missing and 'conv1.weight' is not one of its keys (1 of 9 keys are missing, 1 are unexp",
     ),
     "both, wrapped": (
         {"net": {**{f"module.{name}": value for name, value in without("model.bias").items()}}},
         "model.bias is missing (1 of 9 keys are missing, 0 are unexpected)",
     ),
-    "two forms of a name": ({**state(), "module.model.bias": torch.ones(2)}, "'module.model.bias' is none of its keys"),
-    "a weight called module": ({**state(), "model.module": torch.ones(2)}, "'model.module' is none of its keys"),
-    "other names": ({"body.one": torch.ones(2), "body.two": torch.ones(2)}, "'body.one' is none of its keys"),
-    "another width": (Small(4).state_dict(), "features.0.weight has the shape (4, 3, 1, 1), that of this network (3"),
+    "two forms of a name": (
+        {**state(), "module.model.bias": torch.ones(2)},
+        "'module.model.bias' is not one of its keys",
+    ),
+    "a weight called module": ({**state(), "model.module": torch.ones(2)}, "'model.module' is not one of its keys"),
+    "other names": ({"body.one": torch.ones(2), "body.two": torch.ones(2)}, "'body.one' is not one of its keys"),
+    "another width": (Small(4).state_dict(), "features.0.weight has the shape (4, 3, 1, 1), but (3"),
     "no tensor": ({**state(), "model.bias": 3.0}, "model.bias is a float, not a tensor"),
     "a list": ([torch.zeros(2)], "it holds a list"),
     "nothing": ({}, "features.0.weight is missing"),
-    "a number key": ({1: torch.zeros(2)}, "'1' is none of its keys"),
+    "a number key": ({1: torch.zeros(2)}, "'1' is not one of its keys"),
     "a whole network": (Whole(), "it holds Python objects ("),
     "an array": ({"net": state(), "acc": np.float64(95.2)}, "it holds Python objects (numpy"),
     "arguments": ({"net": state(), "args": argparse.Namespace(lr=0.1)}, "it holds Python objects (argparse.Namespace)"),
