@@ -1,1 +1,1 @@
-"""What all else rests on: data, configuration, storage and training steps; nothing here knows architecture search."""
+"""Data, configuration, storage and training steps: the part of the project that knows nothing of architectures."""
