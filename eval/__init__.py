@@ -1,4 +1,4 @@
-"""Attack evaluation: attacks from the field's libraries, accuracies with intervals, the harmonic robustness score."""
+"""Evaluation of networks: accuracies under attacks, with intervals, and the harmonic robustness score (HRS)."""
 
 from nas.core.statistics.intervals import wilson
 from nas.core.statistics.paired import Paired, mcnemar, paired_bootstrap, paired_difference

@@ -1,4 +1,4 @@
-"""One network on fixed batches of images: which images it classifies correctly, clean and after an attack."""
+"""Which images of fixed batches a network classifies correctly, clean and after an attack."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from nas.eval.non_finite import count_key, once_with_count, refusal, total
 from nas.results import Count
 
 Flags = list[int]  # of each image: 1 if it is classified correctly, else 0 or one of the values below
-OUTSIDE = 2  # the image is correct within the ball; what the attack found lies outside the ball
-OTHER_ORDER = 3  # the clean image would be correct if the classes were counted in their other order
-LAYOUT_KEY = "door"  # the fact that holds the layout in which the network takes its images
-Tick = Callable[[float, str], None]  # called with the passes that are done and the name of what is done
+OUTSIDE = 2  # the image counts as correct, because the adversarial example that the attack found is outside the ball
+OTHER_ORDER = 3  # the clean image is wrong, but would be correct if the classes were numbered in their other order
+LAYOUT_KEY = "door"  # the layout in which the network takes its images is stored under this key
+Tick = Callable[[float, str], None]  # called after each piece of work with its number of passes and its name
 
 
 def flags_of(logits: Tensor, y: Tensor, other_labels: Tensor | None = None) -> Flags:
-    """The flag of each image: 1 if its logits (B, classes) give its label `y`, OTHER_ORDER if they give the other one.
+    """The flag of each image: 1 if its logits (B, classes) predict its label in `y`.
 
-    An image with a NaN or infinite logit has the flag 0.
+    The flag is OTHER_ORDER if they predict its label in `other_labels`, and 0 if a logit is NaN or infinite.
     """
     is_correct = correct(logits, y)
     flags = is_correct.int()
@@ -38,10 +38,10 @@ def flags_of(logits: Tensor, y: Tensor, other_labels: Tensor | None = None) -> F
 
 
 class AttackRunner:
-    """One network and its fixed batches.
+    """Runs attacks on one network and fixed batches of images.
 
     The outcome of every attack, stage and batch is written to `outcomes` as soon as it is known, so that an evaluation
-    that was stopped continues there.
+    that was stopped can continue from there.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class AttackRunner:
         outcomes: FactStore,
         prefix: str = "",
     ) -> None:
-        """`size`: images in a batch; `prefix`: what the keys of the outcomes begin with."""
+        """`size`: the number of images in a batch; `prefix`: the beginning of all keys in `outcomes`."""
         check_unit_range(images)
         self.images = images.to(device).contiguous().split(size)
         self.labels = labels.to(device).split(size)
@@ -65,13 +65,13 @@ class AttackRunner:
         self.prefix = prefix
         self.network = network if isinstance(network, layout.InputAdapter) else self._adapted(network.to(device))
         self.network.eval()
-        self.outside: dict[str, int] = {}  # by unbounded attack: images for which it found nothing within the ball
+        self.outside: dict[str, int] = {}  # by unbounded attack: number of images with the flag OUTSIDE
         self.providers: dict[str, str] = {}  # by attack: the library that made it, if that may change the numbers
-        self.non_finite: dict[str, Count] = {}  # "clean" and by attack: images with a NaN or infinite logit
-        self.left_after: dict[tuple[str, str], int] = {}  # by attack and stage: images that are still correct
+        self.non_finite: dict[str, Count] = {}  # by attack, and for "clean": number of images with a non-finite logit
+        self.left_after: dict[tuple[str, str], int] = {}  # by attack and stage: number of images still correct
 
     def _adapted(self, network: nn.Module) -> layout.InputAdapter:
-        """The network in the layout with which the run began; a new run takes the first one that fits, and keeps it."""
+        """The network in the layout with which the run began; a new run stores the first layout that fits."""
         network = layout.in_eval_mode(network)
         layout.freeze(network)
         known = self.outcomes.get(self.prefix + LAYOUT_KEY)
@@ -86,13 +86,13 @@ class AttackRunner:
     def first(self, count: int, prefix: str) -> AttackRunner:
         """The same network on the first `count` images, in batches of the same size."""
         size = len(self.labels[0])
-        batches = -(-count // size)  # no more: all images together may fill the memory
+        batches = -(-count // size)  # copy no other batch: all images together may fill the memory
         images, labels = torch.cat(self.images[:batches])[:count], torch.cat(self.labels[:batches])[:count]
         device = images.device
         return AttackRunner(self.network, images, labels, size, self.seed, device, self.outcomes, prefix)
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
-        """The outcome under `key`; it is computed and stored if there is none."""
+        """The outcome under `key`; if there is none, it is computed and stored."""
         outcome = self.outcomes.get(self.prefix + key)
         if outcome is None:
             outcome = compute()
@@ -100,7 +100,7 @@ class AttackRunner:
         return outcome
 
     def once_with_count(self, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
-        """The same for an outcome and its number of images that have a NaN or infinite logit."""
+        """Like `once`, for an outcome and its number of images that have a NaN or infinite logit."""
         return once_with_count(self.outcomes, self.prefix + key, compute)
 
     def classify(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +110,7 @@ class AttackRunner:
         return correct(logits, y), finite(logits)
 
     def clean(self, tick: Tick, other_order: Tensor | None = None) -> Flags:
-        """The flags of the clean images; `other_order` (classes,) has the label of each class in its other order.
+        """The flags of the clean images; `other_order` (classes,) has the label of each class in the other order.
 
         Raises `InputError` if an earlier version counted an image as correct whose logits are not finite.
         """
@@ -139,13 +139,16 @@ class AttackRunner:
         _, is_finite = self.classify(self.images[batch], self.labels[batch])
         wrongly = sum(flag == 1 and not fine for flag, fine in zip(flags, is_finite.tolist()))
         if wrongly:
-            raise refusal(f"it took {wrongly} clean images with such logits for correct")
+            raise refusal(f"it counted {wrongly} clean images with such logits as correct")
         count = _missing(is_finite)
         self.outcomes.put(count_key(f"{self.prefix}clean/{batch}"), count)
         return count
 
     def robust(self, label: str, attack: Attack, before: Flags, tick: Tick) -> Flags:
-        """Which images are still correct after the attack. Only those that were correct `before` are attacked."""
+        """The flag of each image after the attack: 1 if it is still correct, else 0.
+
+        Only images that were correct `before` are attacked. Raises NasError if the attack's library is broken.
+        """
         flags: Flags = []
         left_after = dict.fromkeys(attack.stages, 0)
         counts = []
@@ -171,14 +174,14 @@ class AttackRunner:
     def _stage(self, label: str, attack: Attack, stage: str, batch: int, left: Flags) -> tuple[Flags, int]:
         """The flags of a batch after one stage, which attacks the images that are `left`.
 
-        The number is that of images that the attack moved to where a logit is not finite.
+        Also returns the number of images for which the attack made a logit NaN or infinite.
         """
         if not any(left):
             return left, 0
         attacked = torch.tensor(left, dtype=torch.bool, device=self.labels[batch].device)
         x, y = self.images[batch][attacked], self.labels[batch][attacked]
         seed = derive(self.seed, self.prefix + label, stage, batch)
-        with seeded(seed), eval_mode(self.network):  # torchattacks changes modes
+        with seeded(seed), eval_mode(self.network):  # torchattacks changes the network's mode
             x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
         inside = attack.admitted(x_adv, x)
         is_correct, is_finite = self.classify(x_adv, y)

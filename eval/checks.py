@@ -1,6 +1,6 @@
-"""Does an accuracy under attack mean anything? Further attacks on a few images, and what should hold between them.
+"""Whether an accuracy under attack can be trusted: further attacks on a few images must agree in certain ways.
 
-An attack that fails because gradients vanish, and not because the network is robust, shows in at least one of them.
+If an attack fails because gradients vanish, and not because the network is robust, at least one check should warn.
 Sources: Athalye et al., ICML 2018 (arXiv:1802.00420); Carlini et al. 2019 (arXiv:1902.06705); the flags of AutoAttack.
 """
 
@@ -28,18 +28,18 @@ RESTARTS = 5
 SQUARE_QUERIES = 1000
 NOISE_DRAWS = 10
 RADII = (0.25, 0.5, 1.0, 2.0)  # as multiples of eps
-MAX_GAIN = 0.03  # accuracy that more steps or restarts may take
-MAX_LEFT = 0.05  # accuracy that may be left under a radius that reaches every image
+MAX_GAIN = 0.03  # largest drop of the accuracy by more steps or restarts
+MAX_LEFT = 0.05  # largest accuracy at a radius that reaches every image
 WHITE_BOX = ("pgd", "more", "restarts")
-MAX_SQUARE_GAIN = 0.002  # accuracy that Square may take after AutoAttack's other parts: AutoAttack's own limit
+MAX_SQUARE_GAIN = 0.002  # largest drop of the accuracy by Square after AutoAttack's other parts: AutoAttack's own limit
 
 
 @dataclass
 class CheckOptions(AttackOptions):
     """Whether the attacks are checked, and on how many images."""
 
-    checks: bool = False  # further attacks on the first images, to see whether the accuracies mean anything
-    checks_images: int = 100  # the first so many of the n_test images
+    checks: bool = False  # further attacks on the first images, to see whether the accuracies can be trusted
+    checks_images: int = 100  # number of images for the checks, the first of the n_test images
 
     def check(self) -> None:
         super().check()
@@ -48,7 +48,7 @@ class CheckOptions(AttackOptions):
 
 @dataclass(frozen=True)
 class CheckResults:
-    """Which images are correct after each attack, and the radii of the accuracy over eps."""
+    """Which images are correct after each attack, and the radii of the curve of accuracy over eps."""
 
     correct: dict[str, Flags]
     radii: tuple[float, ...]
@@ -58,11 +58,11 @@ class CheckResults:
 
 
 def check(runner: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick: Tick) -> list[Check]:
-    """Every check on the first `checks_images` images; `sweep` is that of the evaluation."""
+    """Make every check on the first `checks_images` images; `sweep` has the evaluation's curves over eps."""
     few = runner.first(settings.checks_images, "check/")
     clean = few.clean(tick)
     if not any(clean):
-        nothing = Check("clean", "skipped", f"none of {len(clean)} images is classified rightly")
+        nothing = Check("clean", "skipped", f"none of {len(clean)} images is correct without an attack")
         return [nothing, *check_outputs(few, settings.norm), _dynamic(few)]
     whole = _whole(settings, few)
     radii = _radii(settings, whole)
@@ -87,7 +87,7 @@ def check(runner: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick
 
 
 def transfer_check(attack: str, names: list[str], correct: list[list[Correct]]) -> Check:
-    """Adversarial examples of another network must not break more images than those of a network's own.
+    """Adversarial examples made on another network must not break more images than those made on the network itself.
 
     `correct` has a row per source and a column per target, in the order of `names`.
     """
@@ -98,22 +98,22 @@ def transfer_check(attack: str, names: list[str], correct: list[list[Correct]]) 
             other = correct[source][target].tolist()
             if source != target and _beats(other, own):
                 warnings.append(
-                    f"{attack} on {names[source]} leaves {name} {_percent(sum(other) / len(other))}, on itself "
+                    f"{attack} on {names[source]} leaves {name} {_percent(sum(other) / len(other))}, on {name} itself "
                     f"{_percent(sum(own) / len(own))}"
                 )
-    fine = f"no example of another network breaks more than {attack} on the network itself (uncorrected 95 % interval)"
+    fine = f"{attack} on another network breaks no more images than on the network itself (uncorrected 95 % interval)"
     return Check("transfer", verdict(bool(warnings)), "; ".join(warnings) or fine)
 
 
 def check_passes(settings: CheckOptions, image_size: int) -> float:
-    """Forward+backward passes per checked image that stays correct under every attack."""
+    """The number of forward+backward passes for a checked image that stays correct under every attack."""
     if not settings.checks:
         return 0.0
     return 1 + sum(attack.passes() for attack in _plan(settings, _radii(settings, math.inf), image_size).values())
 
 
 def check_ticks(settings: CheckOptions, image_size: int) -> float:
-    """The sum of the passes that `check` gives to its `tick`."""
+    """The sum of the passes with which `check` calls its `tick`."""
     return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings, image_size)
 
 
@@ -143,7 +143,7 @@ def _plan(settings: CheckOptions, radii: tuple[float, ...], image_size: int) -> 
         "more": make_attack(f"pgd{MORE_STEPS}", once),
         "restarts": make_attack(name, replace(settings, restarts=RESTARTS)),
         "one-step": make_attack("fgsm", once) if settings.norm == "Linf" else step,
-        "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=NOISE_DRAWS),  # starts alone
+        "noise": ATTACKS.get("pgd")(settings.eps, steps=0, norm=settings.norm, restarts=NOISE_DRAWS),  # only starts
     }
     if settings.norm == "Linf" or square_fits(image_size):
         plan["square"] = make_attack(f"square{SQUARE_QUERIES}", once)
@@ -157,7 +157,7 @@ def _at(eps: float) -> str:
 def _beats(first: Flags, second: Flags) -> bool:
     """Whether fewer images are correct after the first attack, by the uncorrected 95 % interval of the difference.
 
-    The interval is not corrected for the number of checks: a check should rather warn too often than too rarely.
+    The interval is not corrected for the number of checks, so a check warns too often rather than too rarely.
     """
     return paired_difference([bool(flag) for flag in second], [bool(flag) for flag in first]).low > 0
 
@@ -167,7 +167,7 @@ def _percent(share: float) -> str:
 
 
 def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
-    """A larger ball holds the smaller one, so accuracy can only fall; a rise is an attack that fails."""
+    """A larger ball contains the smaller one, so the accuracy can only fall; if it rises, the attack fails."""
     labels = [_at(eps) if _at(eps) in results.correct else "pgd" for eps in results.radii]
     curves = {f"PGD-{STEPS}": (results.radii, [results.correct[label] for label in labels])}
     for one in sweep:
@@ -192,7 +192,7 @@ def _reaches_zero(results: CheckResults, whole: float) -> Check:
 
 
 def _weaker(results: CheckResults, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
-    """The weaker attack, which knows less of the network, must not break more images than the stronger one."""
+    """The weaker attack, which uses less of the network, must not break more images than the stronger one."""
     reason = f"{title} leaves {_percent(results.accuracy(weak))}, {strong_title} {_percent(results.accuracy(strong))}"
     return Check(name, verdict(_beats(results.correct[weak], results.correct[strong])), reason)
 
@@ -215,22 +215,22 @@ def _converged(results: CheckResults, name: str, title: str, label: str) -> Chec
 
 def _noise(results: CheckResults, one_draw: float) -> Check:
     reason = (
-        f"random noise within eps leaves {_percent(one_draw)} of {_percent(results.accuracy('clean'))}, the worst of "
-        f"{NOISE_DRAWS} draws {_percent(results.accuracy('noise'))}, PGD {_percent(results.accuracy('white-box'))}"
+        f"random noise within eps leaves {_percent(one_draw)} of {_percent(results.accuracy('clean'))}, {NOISE_DRAWS} "
+        f"draws together {_percent(results.accuracy('noise'))}, PGD {_percent(results.accuracy('white-box'))}"
     )
     return Check("random-noise", verdict(_beats(results.correct["noise"], results.correct["white-box"])), reason)
 
 
 def _dynamic(few: AttackRunner) -> Check:
-    """Whether the forward pass itself computes gradients, which AutoAttack sees by the functions that it calls."""
+    """Whether the forward pass itself computes gradients; AutoAttack looks at the functions that the pass calls."""
 
     def messages() -> list[str]:
         collector, library = WarningCollector(), autoattack_checks()
-        library.funcs.update(dict.fromkeys(library.funcs, 0))  # it counts calls over the whole process
+        library.funcs.update(dict.fromkeys(library.funcs, 0))  # the library counts calls over the whole process
         tracer = sys.gettrace()
         with torch.no_grad():
             library.check_dynamic(few.network, few.images[0], False, logger=collector)
-        sys.settrace(tracer)  # which the library takes away
+        sys.settrace(tracer)  # the library removes it
         return collector.messages
 
     collector = WarningCollector(few.once("dynamic", messages))

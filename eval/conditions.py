@@ -1,4 +1,4 @@
-"""When the keys of `eval` have an effect."""
+"""The conditions under which the keys of `eval` have an effect."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nas.eval.settings import EvalSettings
 
 
 def attacks(settings: EvalSettings, key: str) -> list[str]:
-    """The attacks of an evaluation, by name, for which the settings' step_size or restarts (`key`) may be used."""
+    """The names of an evaluation's attacks to which the setting `key` (step_size or restarts) may apply."""
     own_step = key == "step_size"
     curves = [curve.attack for curve in curves_of(settings) if curve.step is None or not own_step]
     measured = [settings.measure_attack] if "calibration" in settings.measures else []
-    checked = ["pgd"] if settings.checks and own_step else []  # the restarts of the checks are their own
+    checked = ["pgd"] if settings.checks and own_step else []  # the checks have restarts of their own
     return [*settings.attacks, *curves, *measured, *checked]
 
 

@@ -1,4 +1,4 @@
-"""Evaluate one network: attack it on fixed batches of test images, and measure and check what is asked for."""
+"""Evaluate one network: attack it on fixed batches of test images, then measure and check what the settings ask for."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def evaluate(
     """Clean and robust accuracy, HRS and 95 % Wilson intervals on the first `n_test` images of the fixed permutation.
 
     An image is robust if it is classified correctly before and after the attack; an attack that looks for the smallest
-    perturbation succeeds only with one of at most `eps`. A NaN or infinite logit, of a clean image or of one that an
-    attack moved, counts as wrong. The result has all checks if `settings.checks` is true, else only those of the
-    network's outputs, and without `outputs` none.
+    perturbation succeeds only with one of at most `eps`. An image, clean or attacked, counts as wrong if one of its
+    logits is NaN or infinite. The result has all checks if `settings.checks` is true, else only those of the network's
+    outputs, and none without `outputs`.
 
     With `settings.cascade`, each attack sees only the images that are correct after all attacks before it. The accuracy
     under an attack alone is then known only for the first attack; the result's `cascade` has for each attack the
@@ -77,7 +77,7 @@ def evaluate(
     clean_accuracy, clean_interval = accuracy(correct[CLEAN])
     remarks: list[str] = []
     if other is not None:
-        advice = f"repeat the evaluation with data.order={other[0]} if the network was trained so"
+        advice = f"repeat the evaluation with data.order={other[0]} if the network was trained with that order"
         sentence = order_remark(flags, part.labels, other[1], "clean images", advice)
         remarks = [] if sentence is None else [sentence]
     image_format = layout.layout_of(runner.network)

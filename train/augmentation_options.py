@@ -13,7 +13,7 @@ from nas.core.images import unit_range
 from nas.core.optimisation.image_augmentations import color_jitter, cutout, random_crop, random_flip, resized_crop
 from nas.core.optimisation.shards import BatchShard
 
-MAX_JITTER = (1.0, 1.0, 1.0, 0.5)  # of brightness, contrast, saturation and hue
+MAX_JITTER = (1.0, 1.0, 1.0, 0.5)  # for brightness, contrast, saturation and hue
 
 
 @dataclass
@@ -21,7 +21,7 @@ class AugmentationOptions(Section):
     """The random changes of training images."""
 
     crop: int = 4  # random crop after padding by this many pixels; 0 for none
-    resized_crop: int = 0  # side of a random rectangle after resizing; 0 for none
+    resized_crop: int = 0  # side in pixels to which a random rectangle is resized; 0 for none
     flip: bool = True  # mirror half of the images
     jitter: list[float] = field(default_factory=list)  # of brightness, contrast, saturation and hue: [.4,.4,.4,.2]
     cutout: int = 0  # side of a square that is filled with the mean colour; 0 for none
@@ -39,8 +39,8 @@ class AugmentationOptions(Section):
     def augmented(self, images: Tensor, fill: Tensor, generator: torch.Generator, shard: BatchShard | None) -> Tensor:
         """Augment images (B, 3, H, W) of bytes and return them as floats in [0, 1].
 
-        `fill` (1, 3, 1, 1) is the colour of the square that cutout blanks. Random numbers are drawn for the whole
-        batch, of which the images are the `shard`.
+        `fill` (1, 3, 1, 1) is the colour of the square that cutout blanks. If the images are only a `shard` of a batch,
+        random numbers are drawn for the whole batch.
         """
         if self.crop:
             images = random_crop(images, self.crop, generator, shard)

@@ -17,10 +17,10 @@ MIN_GRADIENT_NORM = 1e-20  # a weight whose gradient is 0 stays as it is
 
 @dataclass
 class AWPOptions(Section):
-    """The size of the perturbation of the weights, and the epoch from which on they are perturbed."""
+    """The size of the perturbation of the weights, and the number of epochs before it begins."""
 
-    awp: float = 0.0  # adversarial weight perturbation: its size over that of the weights; 0 for none
-    awp_warmup: int = 0  # epochs without it at the beginning
+    awp: float = 0.0  # L2 norm of the perturbation of a weight tensor, divided by that of the tensor; 0 for none
+    awp_warmup: int = 0  # epochs at the beginning without perturbation
 
     def check(self) -> None:
         super().check()
@@ -40,12 +40,12 @@ def restored_buffers(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def perturbed_weights(model: nn.Module, losses: Iterable[Tensor], gamma: float, processes: Processes) -> Iterator[None]:
-    """Run a block in which each weight tensor w is w + gamma·‖w‖·g/‖g‖, where g is the gradient of the loss at w.
+    """Run a block in which w + gamma·‖w‖·g/‖g‖ replaces each weight tensor w, where g is the gradient of the loss at w.
 
-    `losses` are the parts of the batch's loss, computed one by one; those of all processes are added. Tensors of one
-    dimension (normalisation, biases) are not perturbed, and the extra pass does not change running statistics. After
-    the block, before the optimiser's step, the weights are as before, so weight decay acts on them (in the authors'
-    code it acts on the perturbed weights).
+    `losses` are the parts of the batch's loss, computed one by one; g is summed over all processes. Tensors of one
+    dimension (normalisation, biases) are not perturbed, and the extra pass does not change running statistics. The
+    weights are restored after the block, before the optimiser's step, so weight decay acts on the original weights (in
+    the authors' code it acts on the perturbed weights).
     Source: Wu, Xia and Wang, NeurIPS 2020 (arXiv:2004.05884), eq. 8 to 10, one step.
     """
     weights = [weight for weight in model.parameters() if weight.requires_grad and weight.dim() > 1]

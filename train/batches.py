@@ -1,4 +1,4 @@
-"""The images of every batch: all in the memory of the device if they fit, else copied there batch by batch."""
+"""Batches of training images: all images are in the memory of the device if they fit, else batches are copied there."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def fits(split: Split, device: torch.device) -> bool:
 
 
 class Batches:
-    """Batches of images as bytes, and labels, on `device`: the same, in the same order, `resident` or not.
+    """Batches of images (bytes) and labels on `device`; `resident` changes neither the batches nor their order.
 
     Resident: all images are copied to the device once, and batches are picked there. Not resident: a thread gathers the
-    next batches from memory or disk in pinned memory, and they are copied while the device computes. `shard` is the
+    next batches from memory or disk into pinned memory, and they are copied while the device computes. `shard` is the
     part of every batch that this process takes.
     """
 
@@ -45,7 +45,7 @@ class Batches:
         return len(self.split)
 
     def of(self, order: Tensor, batch_size: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The complete batches of `order` (positions of images), beginning with the batch number `start`."""
+        """The complete batches of images at the positions in `order`, from batch number `start` on."""
         last = len(order) // batch_size
         if not self.resident:
             order = order.cpu()  # waits for the device once per epoch

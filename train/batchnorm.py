@@ -28,7 +28,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d` with the statistics of the batches of all processes; gradients flow through all of them.
 
     Two all-reduces: the sum of each channel, then the sum of squared distances from the mean, so that no digits are
-    lost. The batches of the processes may differ in size. In eval mode it is `nn.BatchNorm2d`. torch's own
+    lost. The batches of the processes may differ in size. In eval mode it behaves like `nn.BatchNorm2d`. torch's own
     `SyncBatchNorm` computes the same, but only on a GPU.
     """
 
@@ -55,7 +55,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 
 
 def synchronised(model: nn.Module, device: torch.device) -> nn.Module:
-    """`model`, in which every batch normalisation is over the images of all processes; weights and names stay."""
+    """`model`, changed in place: every batch normalisation is over the images of all processes; weights, names stay."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, part in model.named_children():

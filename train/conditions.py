@@ -1,4 +1,4 @@
-"""When the keys of `train` (and of `label`, which has the same) have an effect."""
+"""The conditions under which the keys of `train` (and of `label`, which has the same keys) have an effect."""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ def is_exported(path: Path) -> bool:
 
 
 def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tensor], more: Json) -> None:
-    """Write all weights of a network (name → tensor) and its description, with `more` entries."""
+    """Write all weights of a network (name → tensor), and its description with the entries of `more` added.
+
+    Raises InputError if safetensors is not installed.
+    """
     safetensors = optional("safetensors.torch", "export")
     content = safetensors.save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
     write_atomic(folder / WEIGHTS, lambda file: file.write(content))
@@ -43,7 +46,8 @@ def save_exported(folder: Path, trained: TrainedNetwork, weights: dict[str, Tens
 def load_exported(folder: Path) -> tuple[Network, TrainedNetwork]:
     """The network of an exported folder in eval mode, and its description.
 
-    Raises InputError if a file is missing or damaged, or if the weights do not have the checksum in the description.
+    Raises InputError if safetensors is not installed, if a file is missing or damaged, or if the weights do not have
+    the checksum in the description.
     """
     description = _description(folder)
     safetensors = optional("safetensors.torch", "export")
@@ -66,9 +70,9 @@ def load_exported(folder: Path) -> tuple[Network, TrainedNetwork]:
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
-    """The network of an exported folder or of a checkpoint, in eval mode: images in [0, 1] in, logits out.
+    """The network of an exported folder or of a checkpoint, in eval mode, which maps images in [0, 1] to logits.
 
-    `robustbench.benchmark` takes such a network. Raises InputError if there is none at `path`.
+    `robustbench.benchmark` takes such a network. Raises InputError if no network can be read from `path`.
     """
     path = Path(expanded(str(path)))
     if not path.exists():

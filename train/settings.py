@@ -20,13 +20,13 @@ SELECTIONS = ("best", "last")
 
 @dataclass
 class OptimiserOptions(Section):
-    """SGD with a cosine learning rate."""
+    """The method, SGD, and the schedule of its learning rate."""
 
     method: str = "standard"  # clean images, or adversarial ones: pgd, trades, fgsm, free
     epochs: int = 200
     batch_size: int = 256  # images per step of the optimiser, over all processes
     accumulate: int = 1  # number of parts in which a batch goes through the network, to save memory
-    schedule: str = "cosine"  # step, exponential, onecycle
+    schedule: str = "cosine"  # or step, exponential, onecycle
     lr: float = 0.1
     lr_min: float = 0.0  # no rate is below it
     warmup: float = 0.0  # epochs of linear rise before the schedule
@@ -93,7 +93,7 @@ class NetworkOptions(Section):
 
 @dataclass
 class TrainSettings(MethodOptions, NetworkOptions, AugmentationOptions, AWPOptions, OptimiserOptions):
-    """All options of a training: those of its bases, from the last to the first, and its own.
+    """All options of a training: those of its base classes, from the last class to the first, then its own.
 
     The defaults are the recipe of NAS-Bench-201.
     """
@@ -101,12 +101,12 @@ class TrainSettings(MethodOptions, NetworkOptions, AugmentationOptions, AWPOptio
     section: ClassVar[str] = "train"
 
     validation_steps: int = 10  # PGD steps of the robust validation accuracy (adversarial training only)
-    select: str = "best"  # "best": the epoch of the best (robust) validation accuracy; "last"
-    precision: str = "fp32"  # bf16, fp16: autocast
+    select: str = "best"  # the epoch that is kept: "best", of the best (robust) validation accuracy, or "last"
+    precision: str = "fp32"  # or bf16, fp16 (both by autocast)
     compile: bool = False  # torch.compile
     resident: bool | None = None  # keep the training images on the device; null: if they fit in half of its memory
-    save_steps: int | None = None  # steps of the optimiser between checkpoints within an epoch,
-    save_minutes: float = 10.0  # or minutes between them
+    save_steps: int | None = None  # steps of the optimiser between checkpoints within an epoch; null: by time only
+    save_minutes: float = 10.0  # minutes between checkpoints within an epoch
     check_steps: int = 50  # batches between two checks of the loss, each of which waits for the device
     loss_limit: float = 1e3  # a mean loss above it stops the training
 

@@ -67,13 +67,13 @@ class TrainedNetwork:
 
     @property
     def params(self) -> int:
-        """The number of weights as the field counts them: without an auxiliary head."""
+        """The number of weights as publications count them: without an auxiliary head."""
         space = SPACES.get(self.space)()
         settings = without_auxiliary(self.settings)
         return space.cost(space.parse(self.arch), self.num_classes, image_size=self.image_size, **settings).params
 
     def without_auxiliary(self, weights: dict[str, Tensor]) -> tuple[TrainedNetwork, dict[str, Tensor]]:
-        """This network without the auxiliary head, which only training needs, and its part of `weights`."""
+        """This network without the auxiliary head, which only training needs, and those of `weights` that remain."""
         smaller = replace(self, settings=without_auxiliary(self.settings))
         return smaller, {name: weights[name] for name in smaller.build().state_dict()}
 
@@ -94,7 +94,7 @@ def network_from_payload(payload: State, path: Path) -> tuple[Network, TrainedNe
 def load_described(payload: State, expected: str) -> tuple[Network, TrainedNetwork]:
     """The network that `payload` describes under "network", in eval mode, with the tensors under "weights".
 
-    Raises InputError if the two do not fit each other: "Expected `expected` does not fit (...)".
+    Raises InputError if the two do not fit each other; its message begins "Expected `expected` does not fit".
     """
     try:
         trained = TrainedNetwork(**payload["network"])

@@ -39,7 +39,7 @@ from nas.train.trained_network import TrainedNetwork
 Batch = tuple[Tensor, Tensor, Tensor]  # augmented images in [0, 1], labels, starting points of the attack
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 VALIDATION_BATCH_SIZE = 500
-NEW_NAME = "forward_sync_buffers"  # of the option that torch 2.6 calls broadcast_buffers
+NEW_NAME = "forward_sync_buffers"  # newer name of the option that torch 2.6 calls broadcast_buffers
 UNSYNCED_BUFFERS: dict[str, Any] = {  # they are equal in all processes anyway: batch normalisation is synchronised
     NEW_NAME if NEW_NAME in inspect.signature(Parallel.__init__).parameters else "broadcast_buffers": False
 }
@@ -170,14 +170,14 @@ class Classification:
         return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
 
     def _without_exchange(self, without: bool) -> AbstractContextManager[Any]:
-        """Keep gradients within the process, for all parts of a batch but the last, which exchanges the sum."""
+        """If `without`, keep gradients within the process; only the last part of a batch exchanges the sum."""
         outputs = self.synchronised_outputs
         return outputs.no_sync() if without and isinstance(outputs, Parallel) else nullcontext()
 
     # validation
 
     def validate(self, epoch: int) -> Metrics:
-        """Clean accuracy and, if training is adversarial, that under PGD from the same random starts in every epoch.
+        """Clean accuracy and, if training is adversarial, accuracy under PGD; all epochs have the same random starts.
 
         Each process evaluates some of the batches; all return the same numbers. None if no image is withheld for
         validation.
@@ -230,7 +230,7 @@ def check_recipe(settings: TrainSettings, network: Network) -> None:
 
 
 def check_selection(settings: TrainSettings, withheld: float) -> None:
-    """Raises InputError if the best epoch shall be chosen by validation images but none are `withheld`."""
+    """Raises InputError if validation images are to choose the best epoch but none are `withheld`."""
     if settings.select == "best" and withheld == 0:
         raise InputError(
             f"Expected {settings.section}.select=last with data.validation=0, which withholds no images to choose the "
@@ -252,7 +252,7 @@ def check_parts(settings: TrainSettings, images: int, processes: int = 1) -> Non
         larger = f", or raise {settings.section}.batch_size" if batch < images else ""
         raise InputError(
             f"Expected parts of at least {smallest} images, which batch normalisation needs, but "
-            f"{settings.section}.accumulate={settings.accumulate} leaves fewer of a batch of {batch}; set "
+            f"{settings.section}.accumulate={settings.accumulate} makes smaller ones of a batch of {batch}; set "
             f"{settings.section}.accumulate to at most {fits}{larger}."
         )
 

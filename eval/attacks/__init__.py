@@ -1,4 +1,4 @@
-"""Attacks by name, each through the library that the field reports with."""
+"""Attacks by name, each from the library with which most publications report it."""
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.eval.attacks.base import Attack, parse_attack

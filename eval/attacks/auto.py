@@ -15,17 +15,17 @@ from nas.core.errors import InputError
 from nas.eval.attacks import library
 from nas.eval.attacks.base import NORMS, Attack
 
-TARGETS = 9  # of the targeted parts, for any number of classes, as in the version `standard`
-FORWARD = 1 / 3  # of a forward+backward pass
+TARGETS = 9  # target classes of the targeted parts, at most, as in the version `standard`
+FORWARD = 1 / 3  # cost of a forward pass, relative to a forward+backward pass
 TILES = 5  # the smallest number of tiles along a side in the first step of Square in L2
 
 
 class FromAutoAttack(Attack):
-    """Drives the package one part at a time on fixed batches, so that a stopped evaluation continues exactly."""
+    """Runs one part of the package at a time on fixed batches, so that a stopped evaluation continues exactly."""
 
     norms: ClassVar[tuple[str, ...]] = NORMS
     version: ClassVar[str] = "standard"
-    classes: ClassVar[int] = 2  # the smallest number that the attack can be used with
+    classes: ClassVar[int] = 2  # the smallest number of classes with which the attack works
 
     def check(self, num_classes: int, image_size: int) -> None:
         if num_classes < self.classes:
@@ -48,9 +48,9 @@ class FromAutoAttack(Attack):
         return result[0] if isinstance(result, tuple) else result
 
     def adversary(self, network: nn.Module, seed: int, x: Tensor) -> Any:
-        """The package's object that attacks, before `adjust`."""
+        """The package's attack object, before `adjust`."""
         common: Any = {"norm": self.norm, "eps": self.eps, "version": self.version, "device": x.device}
-        common["seed"] = seed % 2**32  # one of the parts seeds numpy's old generator
+        common["seed"] = seed % 2**32  # one of the parts seeds numpy's old generator, which takes 32 bits
         if package() == "autoattack":
             from autoattack import AutoAttack as Authors
 
@@ -110,7 +110,7 @@ class APGDCE(FromAutoAttack):
 
 
 class APGDDLR(APGDCE):
-    """APGD on the difference of logits ratio, which does not change with their scale, 100 iterations."""
+    """APGD on the difference of logits ratio, a loss that the scale of the logits does not change, 100 iterations."""
 
     name: ClassVar[str] = "apgd-dlr"
     reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
@@ -128,7 +128,7 @@ class FAB(FromAutoAttack):
         adversary.fab.n_iter, adversary.fab.n_restarts = self.steps, self.restarts
 
     def passes(self) -> float:
-        return (self.steps or 0) * self.restarts * 10  # a backward pass per class, of the usual 10
+        return (self.steps or 0) * self.restarts * 10  # a backward pass per class, if there are 10
 
 
 class Square(FromAutoAttack):
@@ -149,8 +149,8 @@ class Square(FromAutoAttack):
 def square_fits(image_size: int) -> bool:
     """Whether the tiles of Square's first step in L2 fit into images of `image_size` pixels a side.
 
-    Tiles of side s = ⌊n/5⌋ are laid from ⌊(n - 5s)/2⌋ on, ⌊n/s⌋ of them in each direction. The package fails where the
-    last sticks out (n = 12, 14, 18, 19, 24), but for tiles of one pixel, and where s is 0 (n < 5).
+    Tiles of side s = ⌊n/5⌋ are laid from ⌊(n - 5s)/2⌋ on, ⌊n/s⌋ of them in each direction. The package fails if s is 0
+    (n < 5), or if s > 1 and the last tile sticks out of the image (n = 12, 14, 18, 19, 24).
     """
     side = image_size // TILES
     if side <= 1:
@@ -163,8 +163,8 @@ def check_square_fits(name: str, image_size: int) -> None:
     if not square_fits(image_size):
         larger = next(size for size in range(image_size + 1, 2 * image_size + TILES) if square_fits(size))
         raise InputError(
-            f"Expected images into which the squares of {name} fit in L2 but the data has {image_size} pixels a side, "
-            f"where its package fails; leave {name} out, use eval.norm=Linf, or images of {larger} pixels."
+            f"Expected images into which the squares of {name} fit in L2 but the images have {image_size} pixels a "
+            f"side, with which its package fails; leave {name} out, use eval.norm=Linf, or images of {larger} pixels."
         )
 
 

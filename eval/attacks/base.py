@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nas.core.registry import Registry
 
 NORMS = ("Linf", "L2")
-ROUNDING = 1e-5  # of the distance, absolute and relative
+ROUNDING = 1e-5  # tolerance of the distance, absolute and relative
 Options = dict[str, Any]  # keyword arguments of an attack; those of a library's attack have the library's names
 OWN = "robust-nas"  # provider of an attack: this project itself, not a library
 
@@ -24,9 +24,9 @@ OWN = "robust-nas"  # provider of an attack: this project itself, not a library
 class Attack(ABC):
     """Looks for misclassified images in the ball ‖x' - x‖ ≤ eps around images in [0, 1].
 
-    An evaluation makes one per radius and calls `perturb` once per stage and batch, in `stages` order, on images that
-    the network still classifies correctly (`nas transfer` also on others). The network is in eval mode and its weights
-    need no gradient. Torch's global generators are seeded before each call with `seed`, and restored after it.
+    An evaluation makes one object per radius and calls `perturb` once per stage and batch, in the order of `stages`, on
+    images that the network still classifies correctly (`nas transfer` also on others). The network is in eval mode and
+    its weights need no gradient. Torch's global generators are seeded with `seed` before each call and restored after.
 
     Raises `InputError` if the attack is not defined for `norm`.
     """
@@ -34,7 +34,7 @@ class Attack(ABC):
     name: ClassVar[str]
     norms: ClassVar[tuple[str, ...]] = ("Linf",)
     bounded: ClassVar[bool] = True  # False: it looks for the smallest perturbation, which may be outside the ball
-    default_steps: ClassVar[int | None] = None  # a number after the name, as in pgd20, replaces it; None: no number may
+    default_steps: ClassVar[int | None] = None  # a number in the name, as in pgd20, replaces it; None: allows no number
     needs_gradient: bool = True  # whether it needs gradients with respect to the image; False: it only needs logits
     reads: ClassVar[frozenset[str] | None] = None  # which of step_size and restarts it uses; None: both
     example: ClassVar[str | None] = None  # a name that works, where `name` is a pattern such as `library:NAME`
@@ -49,8 +49,8 @@ class Attack(ABC):
     ) -> None:
         if norm not in self.norms:
             raise InputError(
-                f"Expected an attack that is defined for {norm} but {self.name} is one of {', '.join(self.norms)}; set "
-                f"eval.norm={self.norms[0]} or leave it out of eval.attacks."
+                f"Expected an attack that is defined for {norm} but {self.name} is defined for "
+                f"{' and '.join(self.norms)}; set eval.norm={self.norms[0]} or leave it out of eval.attacks."
             )
         self.eps = eps
         self.norm = norm
@@ -63,7 +63,7 @@ class Attack(ABC):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Parts that are run one after the other, each on the images that are correct after the previous ones."""
+        """Parts that run one after the other, each on the images that are correct after all parts before it."""
         return (self.name,)
 
     def check(self, num_classes: int, image_size: int) -> None:  # noqa: B027
@@ -94,13 +94,13 @@ class Attack(ABC):
     def admitted(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """(B,) whether each perturbed image lies in the ball and in [0, 1]; only such images count as successes.
 
-        Raises `NasError` if a bounded attack left them: then its library is broken.
+        Raises `NasError` if a bounded attack returned another image, which is a defect of its library.
         """
         inside = distance(x_adv, x, self.norm) <= self.eps * (1 + ROUNDING) + ROUNDING
         inside &= (x_adv.clamp(0, 1) == x_adv).flatten(1).all(1)
         if self.bounded and not bool(inside.all()):
             raise NasError(
-                f"The attack {self.name} left its ball or [0, 1] (or became NaN); this is a defect of its library."
+                f"The attack {self.name} left its ball or [0, 1] (or gave NaN), which is a defect of its library."
             )
         return inside
 

@@ -24,23 +24,24 @@ from nas.eval.attacks.base import NORMS, Attack, Options
 from nas.eval.attacks.library import required
 from nas.eval.attacks.library import torchattacks as module
 
-NORM_OF = {"CW": "L2", "PGDL2": "L2", "PGDRSL2": "L2", "DeepFool": "L2", "EADEN": "L2"}  # of classes without `norm`
-RADII = ("eps", "max_epsilon")  # names of the radius
+NORM_OF = {"CW": "L2", "PGDL2": "L2", "PGDRSL2": "L2", "DeepFool": "L2", "EADEN": "L2"}  # classes without option `norm`
+RADII = ("eps", "max_epsilon")  # options that set the radius
 GIVEN = ("self", "model", "norm", "seed", "n_classes", "verbose", *RADII)  # set by the evaluation
-FEWEST = {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}  # classes: the targeted DLR ranks 4; JSMA aims at the next of ten
-DLR = {("APGD", "loss", "dlr"), ("AutoAttack", "version", "rand")}  # rank 3 logits
-COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # make it slow
+MIN_CLASSES = {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}  # targeted DLR ranks 4 logits; JSMA targets the next of ten
+DLR = {("APGD", "loss", "dlr"), ("AutoAttack", "version", "rand")}  # options with the DLR loss, which ranks 3 logits
+COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # decide the time
 COSTS |= {"n_restarts", "restarts"}
-BLACK_BOX = ("GN", "OnePixel", "Pixle", "SPSA", "Square", "VANILA")  # ask for logits alone, or for nothing
-AT_MOST = 10  # of each of `COSTS` in a trial; some classes divide by a tenth of it
-LONG = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # slow on large images even so: only made, not tried
+BLACK_BOX = ("GN", "OnePixel", "Pixle", "SPSA", "Square", "VANILA")  # need only logits, or not even those
+MAX_COST = 10  # largest value of each of `COSTS` in a trial; not less, as some classes divide by a tenth of it
+SLOW = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # slow on large images even in a trial: only made, not tried
 
 
 class FromTorchattacks(Attack):
     """Any class of torchattacks, as `torchattacks:DIFGSM(steps=20,decay=1)`; options are those of its constructor.
 
-    It gets the radius, the norm, a seed and the number of classes if it has such options. A step size `alpha` that is
-    not given keeps the library's ratio to the radius. What it returns counts only inside the ball of the evaluation.
+    The class gets the radius, the norm, a seed and the number of classes if it has such options. A step size `alpha`
+    that is not given keeps the library's ratio to the radius. A perturbed image counts only inside the evaluation's
+    ball.
     """
 
     name: ClassVar[str] = "torchattacks:NAME"
@@ -59,7 +60,7 @@ class FromTorchattacks(Attack):
             own = "Linf"
         if own not in (None, self.norm):
             raise InputError(
-                f"Expected an attack that is defined for {self.norm} but torchattacks:{library} is one of "
+                f"Expected an attack that is defined for {self.norm} but torchattacks:{library} is defined for "
                 f"{own}; set eval.norm={own} or leave it out of eval.attacks."
             )
 
@@ -90,10 +91,10 @@ class FromTorchattacks(Attack):
         required()
         used = self._used()
         dlr = any(self.library == name and used.get(key) == value for name, key, value in DLR)
-        fewest = 3 if dlr else FEWEST.get(self.library, 2)
-        if num_classes < fewest:
+        smallest = 3 if dlr else MIN_CLASSES.get(self.library, 2)
+        if num_classes < smallest:
             raise InputError(
-                f"Expected at least {fewest} classes for torchattacks:{self.library} with {self._written()} "
+                f"Expected at least {smallest} classes for torchattacks:{self.library} with {self._written()} "
                 f"but the data has {num_classes}; leave this attack out."
             )
         if self.norm == "L2" and (self.library == "Square" or (self.library == "AutoAttack" and not dlr)):
@@ -106,7 +107,7 @@ class FromTorchattacks(Attack):
         with _numpy_seeded(seed), contextlib.redirect_stdout(io.StringIO()):
             try:
                 return getattr(torchattacks, self.library)(network, **arguments)(x, y)
-            except (TypeError, ValueError) as error:  # an option's value
+            except (TypeError, ValueError) as error:  # the value of an option
                 raise InputError(
                     f"Expected options that torchattacks:{self.library} can use but with {self.options} it says: "
                     f"{error}; correct eval.attacks."
@@ -116,8 +117,8 @@ class FromTorchattacks(Attack):
         """Attack two images of noise under a small network in few steps. Raises `InputError` if that fails."""
         short = dict(self.options)
         for key in COSTS & _parameters(self.library).keys():
-            if isinstance(self._used()[key], int):  # another value stays, and fails by itself
-                short[key] = min(self._used()[key], AT_MOST)
+            if isinstance(self._used()[key], int):  # a value of another type stays, and makes the trial fail
+                short[key] = min(self._used()[key], MAX_COST)
         trial = FromTorchattacks(self.eps, norm=self.norm, library=self.library, options=short)
         try:
             with seeded(0), torch.enable_grad():
@@ -125,7 +126,7 @@ class FromTorchattacks(Attack):
                 network.eval().requires_grad_(False)
                 x = torch.rand(2, 3, image_size, image_size)
                 y = network(x).argmax(1)
-                if self.library in LONG:
+                if self.library in SLOW:
                     getattr(required(), self.library)(network, **trial._arguments(network, x, 0))
                 else:
                     trial.perturb(network, x, y, self.name, 0)
@@ -133,14 +134,14 @@ class FromTorchattacks(Attack):
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(
                 f"Expected torchattacks:{self.library} with {self._written()} to attack images of {image_size} pixels "
-                f"and {num_classes} classes but two of noise end in {reason:.300}; correct or leave out this attack."
+                f"and {num_classes} classes but a trial on noise failed: {reason:.300}; correct or omit this attack."
             ) from error
 
     def _written(self) -> str:
         return ", ".join(f"{key}={value}" for key, value in self.options.items()) or "its defaults"
 
     def _used(self) -> Options:
-        """The value of every option, given or the library's default."""
+        """The value of every option: the given one, else the library's default."""
         return {key: parameter.default for key, parameter in _parameters(self.library).items()} | self.options
 
     def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> Options:
@@ -175,8 +176,10 @@ class FromTorchattacks(Attack):
 
 
 def _parameters(library: str) -> dict[str, inspect.Parameter]:
-    """The parameters of the constructor; none if torchattacks is not installed. Raises `InputError` if it has no such
-    attack."""
+    """The parameters of the constructor; none if torchattacks is not installed.
+
+    Raises `InputError` if torchattacks has no such attack.
+    """
     torchattacks = module()
     if torchattacks is None:
         return {}
@@ -201,7 +204,7 @@ def _literal(text: str) -> Any:
 
 @contextlib.contextmanager
 def _numpy_seeded(seed: int) -> Iterator[None]:
-    """Some of the classes draw from numpy's and Python's own global generators."""
+    """Seed the global generators of numpy and Python, from which some classes draw, and restore them afterwards."""
     states = np.random.get_state(), random.getstate()
     np.random.seed(seed % 2**32)
     random.seed(seed)

@@ -101,7 +101,7 @@ class MIFGSM(GradientAttack):
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
         x_adv = super().perturb(network, x, y, stage, seed)
-        return torch.where(x_adv.isnan(), x, x_adv)  # if a gradient is 0, both divide 0 by 0
+        return torch.where(x_adv.isnan(), x, x_adv)  # both implementations divide 0 by 0 if a gradient is 0
 
     def library_attack(self, torchattacks: ModuleType, network: nn.Module) -> Any:
         return torchattacks.MIFGSM(network, eps=self.eps, alpha=self.step_size, steps=self.steps)
@@ -117,7 +117,7 @@ class MIFGSM(GradientAttack):
 
 
 class CW(Attack):
-    """The smallest perturbation at c=1 by Adam (Carlini and Wagner, S&P 2017), from torchattacks; counts within eps."""
+    """The smallest perturbation at c=1 by Adam (Carlini, Wagner, S&P 2017), from torchattacks; must be within eps."""
 
     name: ClassVar[str] = "cw"
     reads: ClassVar[frozenset[str] | None] = frozenset()

@@ -17,7 +17,7 @@ OLDEST = (3, 5, 1)  # 3.3.0 brings a copy of AutoAttack under the name of the au
 
 
 def torchattacks() -> ModuleType | None:
-    """The package if it is installed and not too old, else None. A warning names an older one once."""
+    """The package if it is installed and not too old, else None. If it is too old, a warning says so once."""
     try:
         found = importlib.import_module(NAME)
     except ImportError:

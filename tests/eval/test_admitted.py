@@ -83,7 +83,7 @@ def test_distances() -> None:
 
 
 def test_a_norm_that_is_not_of_an_attack_is_refused() -> None:
-    with pytest.raises(InputError, match="bounded is one of Linf, L2"):
+    with pytest.raises(InputError, match="bounded is defined for Linf and L2"):
         Bounded(0.1, norm="L1")
 
 

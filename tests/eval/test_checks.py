@@ -142,7 +142,7 @@ def test_transfer_that_beats_white_box_is_told() -> None:
     fine = transfer_check("pgd20", ["a", "b"], [[own, weaker], [weaker, own]])
     bad = transfer_check("pgd20", ["a", "b"], [[own, weaker], [stronger, own]])
     assert (fine.ok, bad.ok) == ("pass", "warn")
-    assert "pgd20 on b leaves a 0.0 %, on itself 50.0 %" in bad.reason
+    assert "pgd20 on b leaves a 0.0 %, on a itself 50.0 %" in bad.reason
     assert fine.reason.endswith("(uncorrected 95 % interval)")
 
 

@@ -36,7 +36,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eval.attacks.auto": {"TARGETS": 9, "FORWARD": 1 / 3, "TILES": 5},
     "eval.attacks.base": {"ROUNDING": 1e-5},
     "eval.attacks.library": {"OLDEST": (3, 5, 1)},
-    "eval.attacks.from_torchattacks": {"FEWEST": {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}, "AT_MOST": 10},
+    "eval.attacks.from_torchattacks": {"MIN_CLASSES": {"APGDT": 4, "AutoAttack": 4, "JSMA": 10}, "MAX_COST": 10},
     "eval.corruptions.base": {"SMALL": 32, "LARGE": 224, "SMALL_UP_TO": 64, "LEVEL_TOLERANCE": 1e-3},
     "eval.corruptions.filters": {"NEGLIGIBLE": 1e-8},
     "eval.corruptions.photographs": {"USED": 5},  # the generator draws from the first five of six

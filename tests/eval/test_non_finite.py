@@ -242,7 +242,7 @@ def test_finished_parts_that_took_nan_for_class_0_are_refused(data: Dataset) -> 
     evaluated(Standardised(), data, kept=kept)
     older = as_before(kept)
     older.facts["clean/0"] = [1, 1, 1, 1, 1]
-    with pytest.raises(InputError, match=r"it took \d clean images with such logits for correct; evaluate anew"):
+    with pytest.raises(InputError, match=r"it counted \d clean images with such logits as correct; evaluate anew"):
         evaluated(Standardised(), data, kept=older)
     assert older.facts.keys() == as_before(kept).facts.keys()
 

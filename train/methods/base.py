@@ -15,10 +15,10 @@ from nas.core.io.checkpoint import State
 from nas.core.optimisation.attack_steps import Objective, Walk, eval_mode, pgd
 from nas.core.optimisation.shards import BatchShard
 
-Outputs = list[tuple[Tensor, Tensor | None]]  # logits, and those of an auxiliary head, of each of `inputs`
-Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # outputs and labels to the loss
+Outputs = list[tuple[Tensor, Tensor | None]]  # for each of `Method.inputs`: logits, and logits of an auxiliary head
+Criterion = Callable[[tuple[Tensor, Tensor | None], Tensor], Tensor]  # maps outputs and labels to the loss
 
-FLOAT16_GAIN = 1024.0  # factor of an attack's objective in float16, against underflow; no sign of a gradient changes
+FLOAT16_GAIN = 1024.0  # multiplies an attack's objective in float16 against underflow; signs of gradients stay
 
 
 @dataclass
@@ -45,14 +45,14 @@ OPTIONS = tuple(option.name for option in fields(MethodOptions))
 class Method:
     """Makes the training examples of each batch and computes the loss on them.
 
-    Lifetime: a training makes one. For every batch it calls `draw` once, then `replays` times: `examples`, `inputs` and
-    `loss` for each part of the batch, and `after` when all parts are done. `passes` (gradients of the input per image
-    and step) and `forwards` (passes with gradients of the weights) are the cost of a step. `nas list` shows the first
-    line of a subclass's docstring.
+    Lifetime: each training makes one object. For every batch it calls `draw` once, then `replays` times: `examples`,
+    `inputs` and `loss` for each part of the batch, and `after` when all parts are done. `passes` (gradients of the
+    input per image and step) and `forwards` (passes with gradients of the weights) are the cost of a step. `nas list`
+    shows the first line of a subclass's docstring.
     """
 
     name: ClassVar[str]
-    label: ClassVar[str]  # in prose
+    label: ClassVar[str]  # the name in prose
     adversarial: ClassVar[bool] = True
     reads: ClassVar[frozenset[str] | None] = None  # the `OPTIONS` that it reads; not inherited; None for all
     forwards: ClassVar[int] = 1
@@ -61,7 +61,7 @@ class Method:
         self.settings = settings
         self.model = model
         self.logits = logits  # of the model, in the precision of the training
-        self.gain = 1.0  # factor of an attack's objective; `FLOAT16_GAIN` if training is in float16
+        self.gain = 1.0  # multiplies an attack's objective; `FLOAT16_GAIN` if training is in float16
 
     @classmethod
     def passes(cls, settings: MethodOptions) -> int:
@@ -70,7 +70,7 @@ class Method:
 
     @classmethod
     def walk(cls, settings: MethodOptions) -> Walk | None:
-        """The number and the length of the steps of its attack; None if it does not attack."""
+        """The number and the length of the attack's steps; None if the method does not attack."""
         return None
 
     @classmethod
@@ -98,7 +98,7 @@ class Method:
         """Called when all gradients of a step are computed, before the optimiser moves the weights."""
 
     def state_dict(self) -> State:
-        """All that the next batch depends on."""
+        """The state on which the next batch depends."""
         return {}
 
     def load_state_dict(self, state: State) -> None:

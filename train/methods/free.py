@@ -18,9 +18,9 @@ class Free(Method):
     """adversarial: free, train.free_replays steps on each batch that move weights and perturbation at once
 
     Each backward pass gives the gradient of the weights and that of the perturbation δ: the weights take a step down,
-    δ ← clip(δ + α·eps·sign(∂L/∂δ), ±eps). δ goes on from one batch to the next; the network stays in train mode. An
-    epoch takes as many times longer as there are replays, so a training has fewer of them. Source: Shafahi et al.,
-    NeurIPS 2019 (arXiv:1904.12843), algorithm 1.
+    δ ← clip(δ + α·eps·sign(∂L/∂δ), ±eps). A batch starts from the δ of the batch before; the network stays in train
+    mode. An epoch takes as many times longer as there are replays, so a training has fewer epochs. Source: Shafahi et
+    al., NeurIPS 2019 (arXiv:1904.12843), algorithm 1.
     """
 
     name: ClassVar[str] = "free"
@@ -30,7 +30,7 @@ class Free(Method):
     def __init__(self, settings: MethodOptions, model: nn.Module, logits: Callable[[Tensor], Tensor]) -> None:
         super().__init__(settings, model, logits)
         self.delta: Tensor | None = None  # δ of this process's images of the batch
-        self.parts: list[Tensor] = []  # δ of the parts of the present step
+        self.parts: list[Tensor] = []  # δ of each part of the batch in the current step
 
     @classmethod
     def walk(cls, settings: MethodOptions) -> Walk:

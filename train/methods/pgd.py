@@ -1,4 +1,4 @@
-"""Adversarial training by projected gradient descent, and its one-step relative."""
+"""Adversarial training by projected gradient descent (PGD), and its one-step variant (FGSM)."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class PGD(Method):
 class FGSM(PGD):
     """adversarial: FGSM from a random start, one step of train.fgsm_alpha times eps
 
-    "Fast" adversarial training; a step of 1.25 eps and projection on the ball avoid most of catastrophic overfitting,
-    which the robust validation accuracy under PGD would show. The attack sees the network in eval mode, as PGD's here
+    "Fast" adversarial training; a step of 1.25 eps and projection on the ball avoid most catastrophic overfitting,
+    which the robust validation accuracy under PGD would show. As in `PGD`, the attack sees the network in eval mode
     (the authors leave it in train mode). Source: Wong, Rice and Kolter, ICLR 2020 (arXiv:2001.03994), algorithm 3.
     """
 

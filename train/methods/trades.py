@@ -12,7 +12,7 @@ from nas.core.optimisation.attack_steps import Walk, eval_mode, normal_noise
 from nas.core.optimisation.shards import BatchShard
 from nas.train.methods.base import Criterion, Method, MethodOptions, Outputs
 
-START_DEVIATION = 0.001  # of the noise at which the attack starts; at x itself the divergence has no gradient
+START_DEVIATION = 0.001  # of the noise with which the attack starts; at x itself the gradient of the divergence is 0
 
 
 def divergence(logits: Tensor, clean: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ class TRADES(Method):
     """adversarial: TRADES, cross-entropy on clean images plus train.trades_beta times the divergence under attack
 
     min CE(m(x), y) + β·KL(m(x) ‖ m(x')), where x' maximises the divergence: train.steps steps of train.step_size
-    from x + 0.001·N(0, 1), the network in eval mode. Both terms are the means over the batch, and both passes of the
+    from x + 0.001·N(0, 1), the network in eval mode. Both terms are means over the batch, and both passes of the
     weight step are in train mode. Source: Zhang et al., ICML 2019 (arXiv:1901.08573), algorithm 1 and eq. 5.
     """
 
