@@ -17,7 +17,7 @@ Row = tuple[float, ...]  # the parameters of one severity
 SMALL, LARGE = 32, 224  # sides for which CIFAR-10-C and ImageNet-C give parameters
 SMALL_UP_TO = 64  # larger images use the parameters of 224x224
 SEVERITIES = (1, 2, 3, 4, 5)
-LEVEL_TOLERANCE = 1e-3  # of a level: rounding of float32, which must not cost a whole level when bytes are cut
+LEVEL_TOLERANCE = 1e-3  # part of a level: rounding in float32 must not cost a whole level when a value is cut to it
 
 
 class Corruption(ABC):
@@ -25,9 +25,9 @@ class Corruption(ABC):
 
     One object serves any number of batches and keeps no state between them; every random number comes from the given
     generator, on the device of the images. `small` and `large` hold the parameters of CIFAR-10-C (32x32) and
-    ImageNet-C (224x224), one row per severity. With s the shorter side: s <= 64 takes `small` with the `lengths` of its
-    rows times s/32, larger images take `large` with them times s/224. At exactly 32 and 224 they are the published
-    ones; at any other size the numbers are not CIFAR-10-C or ImageNet-C.
+    ImageNet-C (224x224), one row per severity. If the shorter side s of the images is at most 64, the parameters are
+    those of `small`, with those in `lengths` times s/32; else those of `large`, with `lengths` times s/224. They are
+    the published ones only for s = 32 and s = 224; other sizes give other numbers than CIFAR-10-C and ImageNet-C.
 
     Source: Hendrycks and Dietterich, ICLR 2019 (arXiv:1903.12261), parameters as in the generators of the two sets.
     """
@@ -41,7 +41,10 @@ class Corruption(ABC):
 
     @classmethod
     def made(cls, photographs: str | None) -> Corruption:
-        """One that is ready to use; `photographs` is a folder of the user's, for the type that needs it."""
+        """A corruption that is ready to use; `photographs` is the user's folder, for the type that needs photographs.
+
+        Raises InputError if that type finds none.
+        """
         return cls()
 
     def __call__(self, x: Tensor, severity: int, generator: torch.Generator) -> Tensor:
@@ -57,7 +60,7 @@ class Corruption(ABC):
 
     @classmethod
     def row(cls, severity: int, side: int) -> Row:
-        """The parameters for images of this side."""
+        """The parameters for images with this shorter side."""
         if severity not in SEVERITIES:
             raise InputError(f"Expected a severity from 1 to 5 but got {severity}.")
         rows, scale = (cls.small, side / SMALL) if side <= SMALL_UP_TO else (cls.large, side / LARGE)
@@ -76,7 +79,7 @@ def to_levels(x: Tensor) -> Tensor:
 
 
 def rounded(x: Tensor) -> Tensor:
-    """Values in [0, 1] rounded to the nearest of 256 levels: what an image library hands back."""
+    """Values in [0, 1] rounded to the nearest of 256 levels, as an image library does."""
     return (x.clamp(0, 1) * 255).round() / 255
 
 

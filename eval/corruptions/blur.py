@@ -28,11 +28,11 @@ class GaussianBlur(Corruption):
 
 
 class DefocusBlur(Corruption):
-    """A disk of the radius in pixels, smoothed by a Gaussian of the alias σ, each channel on its own.
+    """Each channel is convolved with a disk of `radius` pixels that is smoothed by a Gaussian of σ = `alias`.
 
-    The border is mirrored about the outermost pixels, of the image as of the kernel when that is smoothed. The third
-    parameter is the scale of both lengths: for larger images the disk is drawn larger, for smaller ones the weights of
-    the published kernel move towards its centre, as a disk below one pixel would be no blur at all.
+    Borders are mirrored about the outermost pixels, also when the disk is smoothed. The third parameter is the scale of
+    both lengths: for larger images the disk is drawn larger, for smaller ones the weights of the published kernel move
+    towards its centre, because a disk below one pixel would be no blur at all.
     """
 
     name: ClassVar[str] = "defocus_blur"
@@ -48,9 +48,9 @@ class DefocusBlur(Corruption):
 
 
 def disk(radius: float, alias: float) -> Tensor:
-    """The normalised disk on a grid of 17x17 (of ⌊2·radius⌋ + 1 above a radius of 8), smoothed by 3x3 (or 5x5) weights.
+    """A disk of sum 1 on a grid of 17x17, smoothed by 3x3 weights; float64.
 
-    Rows and columns of zeros around it are left out; float64.
+    Above a radius of 8 the grid has a side of 2⌊radius⌋ + 1, and the weights are 5x5. Zeros around the disk are cut.
     """
     reach = 8 if radius <= 8 else int(radius)
     at = torch.arange(-reach, reach + 1, dtype=torch.float64)
@@ -63,7 +63,10 @@ def disk(radius: float, alias: float) -> Tensor:
 
 
 def shrunk(kernel: Tensor, scale: float) -> Tensor:
-    """The weights at `scale` < 1 times their distance from the centre, shared out linearly; (2r+1, 2r+1) both ways."""
+    """The kernel (2r+1, 2r+1), smaller: each weight moves to `scale` < 1 times its distance from the centre.
+
+    Between pixels a weight is split linearly. The new kernel has the same form with a smaller r.
+    """
     reach = kernel.shape[-1] // 2
     at = torch.arange(-reach, reach + 1, dtype=kernel.dtype)
     share = (1 - (at[:, None] - scale * at).abs()).clamp(min=0)  # of the weight at column j that goes to row i
@@ -75,9 +78,9 @@ def shrunk(kernel: Tensor, scale: float) -> Tensor:
 class GlassBlur(Corruption):
     """Gaussian σ, cut to bytes; every pixel takes the value of one nearby, several times over; the Gaussian again.
 
-    In each iteration the pixels are visited by rows and columns from side - max down to max + 1, and each is
-    overwritten by what then stands at a shift drawn from {-max, …, max - 1}²: a pixel may so pass on what it was given.
-    (The generator means to swap the two, but its views of one array make it a copy.)
+    In each iteration the pixels are visited by rows and columns from side - max down to max + 1, and each takes the
+    present value of the pixel at a shift drawn from {-max, …, max - 1}²: a value may so move several times. (The
+    generator means to swap the two values, but its views of one array make it a copy.)
     """
 
     name: ClassVar[str] = "glass_blur"
@@ -97,11 +100,11 @@ class GlassBlur(Corruption):
 
 
 def shuffled(x: Tensor, down: Tensor, right: Tensor, reach: int) -> Tensor:
-    """One pass of the glass: x (B, C, H, W), shifts (B, H, W).
+    """One iteration of glass blur on x (B, C, H, W) with shifts (B, H, W).
 
-    The order of the visits makes a chain: a pixel whose source was visited before it takes the value that the source
-    was given, any other takes the original. The chains are followed all at once by doubling, so that a pass costs as
-    many gathers as the logarithm of the longest chain.
+    The order of the visits makes chains: a pixel whose source was visited before takes the new value of the source, any
+    other takes the original value. All chains are followed at once by doubling, so that the number of gathers is the
+    logarithm of the longest chain.
     """
     batch, _, height, width = x.shape
     y, z = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
@@ -109,7 +112,7 @@ def shuffled(x: Tensor, down: Tensor, right: Tensor, reach: int) -> Tensor:
     here = y * width + z
     source = torch.where(visited, here + down * width + right, here).flatten(1)  # (B, HW)
     earlier = visited.flatten()[source] & (source > here.flatten())  # visits run from the last pixel to the first
-    pixels = height * width  # below it: what the pixel is given; from it on: what it was
+    pixels = height * width  # an index below it means the new value of a pixel, from it on the original value
     follow = torch.cat([torch.where(earlier, source, source + pixels), (here.flatten() + pixels).expand(batch, -1)], 1)
     while True:
         further = follow.gather(1, follow)
@@ -135,7 +138,7 @@ class MotionBlur(Corruption):
 
 
 class ZoomBlur(Corruption):
-    """The mean of the image and its zooms 1, 1 + step, …, so many of them (the image counts twice)."""
+    """The mean of the image and of `count` zooms of it by 1, 1 + step, … (so the image counts twice)."""
 
     name: ClassVar[str] = "zoom_blur"
     group: ClassVar[str] = "blur"

@@ -30,8 +30,8 @@ class CorruptedImages(ABC):
     n: int
     size: int
     labels: Tensor  # (n,) or more
-    left_out: dict[str, str]  # by type of corruption: why it is missing although `all` was asked for
-    other_order: Tensor | None = None  # the label of each class in its other order, if there are two
+    left_out: dict[str, str]  # by type of corruption: why it is missing although `all` or its group was asked for
+    other_order: Tensor | None = None  # the label of each class in the other order, if there are two orders
 
     @property
     def batches(self) -> int:
@@ -58,7 +58,7 @@ class CorruptedImages(ABC):
 
     @abstractmethod
     def clean(self, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """The same images and labels without corruption; only if `has_clean`."""
+        """The images and labels of a batch without corruption; only if `has_clean`."""
 
     def rows(self, number: int) -> slice:
         return slice(number * self.size, min((number + 1) * self.size, self.n))
@@ -67,8 +67,8 @@ class CorruptedImages(ABC):
 class Computed(CorruptedImages):
     """Clean images (N, 3, H, W), bytes or floats in [0, 1], corrupted batch by batch.
 
-    The random numbers of a batch depend on (seed, type, severity, batch) and on the kind of device, on nothing else.
-    Without photographs, a group or `all` leaves out frost and says so (`left_out`); frost by name is an `InputError`.
+    The random numbers of a batch depend only on the seed, type, severity, batch and kind of device. Without
+    photographs, a group or `all` leaves out frost and says so in `left_out`, but the name frost raises `InputError`.
     """
 
     key = "corruption"
@@ -85,7 +85,7 @@ class Computed(CorruptedImages):
     ) -> None:
         check_severities(severities)
         if len(images) != len(labels) or len(images) == 0:
-            raise InputError(f"Expected images with a label each but got {len(images)} images, {len(labels)} labels.")
+            raise InputError(f"Expected a label for each image but got {len(images)} images, {len(labels)} labels.")
         if images.is_floating_point():
             check_unit_range(images)
         self.images, self.labels, self.seed = images, labels, seed
@@ -128,9 +128,11 @@ class Published(CorruptedImages):
     """The files of CIFAR-10-C or CIFAR-100-C: `<type>.npy` (5·m, H, W, 3) bytes, severity s in rows m(s-1) … ms-1.
 
     `labels.npy` holds 5·m labels (or m, for one severity). The first `n` rows of each severity are evaluated, in the
-    order of the files, with their labels. `test` are the clean test images and labels in their original order: if these
-    labels are equal to all m of the file, the clean images of the rows are known. `other` has the label of each class
-    in another order, in which the file's labels may agree with those of `test`, which are then used.
+    order of the files, with their labels. `test` are the clean test images and labels in their original order: if all m
+    labels of the file are equal to these, the clean images of the rows are known. `other` has the label of each class
+    in another order: if the file's labels are equal to those of `test` in that order, the labels of `test` are used.
+
+    Raises `InputError` if a file is missing or does not fit the other arguments.
     """
 
     key = "published"
@@ -161,13 +163,13 @@ class Published(CorruptedImages):
                     f"one after the other, but got {array.dtype} {array.shape}; give files that belong to the data set "
                     "(data.name, data.size)."
                 )
-        counts = {len(array) for array in files.values()}
-        rows = counts.pop() // 5
-        if counts:
-            raise InputError(f"Expected files of the same length in {self.folder} but got {sorted(counts)} more.")
+        lengths = {len(array) for array in files.values()}
+        if len(lengths) > 1:
+            raise InputError(f"Expected files of the same length in {self.folder} but got {sorted(lengths)} images.")
+        rows = lengths.pop() // 5
         if labels.shape not in ((rows,), (5 * rows,)) or labels.dtype.kind not in "iu":
             raise InputError(
-                f"Expected {self._path('labels')} to hold {5 * rows} whole numbers, as the images, but got "
+                f"Expected {self._path('labels')} to hold {5 * rows} whole numbers, one for each image, but got "
                 f"{labels.dtype} {labels.shape}."
             )
         each = np.asarray(labels).astype(np.int64).reshape(-1, rows)
@@ -198,10 +200,10 @@ class Published(CorruptedImages):
         return self.folder / f"{name}.npy"
 
     def _array(self, name: str) -> np.ndarray:
-        """One file, mapped into memory, not read. Raises `InputError` if it is missing or no array."""
+        """The array of one file, mapped into memory and not read. Raises `InputError` if it is missing or no array."""
         path = self._path(name)
         if not path.is_file():
-            raise InputError(f"Expected the file {path} but there is none; name the types that are there.")
+            raise InputError(f"Expected the file {path} but it is missing; name only types whose files are there.")
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
@@ -209,7 +211,7 @@ class Published(CorruptedImages):
 
     @property
     def origin(self) -> str:
-        how = ", their labels, which count the classes in the other order, renumbered" if self.renumbered else ""
+        how = "; their labels, which number the classes in the other order, are renumbered" if self.renumbered else ""
         rows = f"rows 1 to {self.n} of {self.total} of each severity, in their order"
         return f"published files in {self.folder}, {rows}{how}"
 
@@ -230,9 +232,9 @@ class Published(CorruptedImages):
 
 
 def check_batches(kinds: Sequence[str], size: int) -> None:
-    """`InputError` unless there is something to evaluate."""
+    """Raise `InputError` unless there are types to evaluate and a batch has at least one image."""
     if not kinds:
-        raise InputError("Expected at least one type of corruption but got none; the benchmark is all.")
+        raise InputError("Expected at least one type of corruption but got none; the type all is the benchmark.")
     if size < 1:
         raise InputError(f"Expected at least one image in a batch but got {size}.")
 

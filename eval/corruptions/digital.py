@@ -16,7 +16,7 @@ from nas.eval.corruptions.filters import box_resized, smooth
 
 
 class Contrast(Corruption):
-    """(x - m)·c + m with m the mean of each channel of each image."""
+    """(x - m)·c + m, where m is the mean of each channel of each image."""
 
     name: ClassVar[str] = "contrast"
     group: ClassVar[str] = "digital"
@@ -24,13 +24,13 @@ class Contrast(Corruption):
     large: ClassVar[tuple[Row, ...]] = ((0.4,), (0.3,), (0.2,), (0.1,), (0.05,))
 
     def apply(self, x: Tensor, row: Row, generator: torch.Generator) -> Tensor:
-        (kept,) = row
+        (factor,) = row
         mean = x.mean((2, 3), keepdim=True)
-        return (x - mean) * kept + mean
+        return (x - mean) * factor + mean
 
 
 class Saturate(Corruption):
-    """S·a + b in hue, saturation and value, clipped to [0, 1]: V - (V - x)·S'/S; grey counts as red, as hue 0 does."""
+    """Saturation S becomes S' = S·a + b, clipped to [0, 1]: V - (V - x)·S'/S with value V; grey has the hue 0, red."""
 
     name: ClassVar[str] = "saturate"
     group: ClassVar[str] = "digital"
@@ -45,7 +45,7 @@ class Saturate(Corruption):
         saturation = spread / value.clamp(min=1e-12)
         changed = (saturation * factor + more).clamp(0, 1)
         red = torch.tensor([0.0, 1.0, 1.0], device=x.device, dtype=x.dtype).view(1, 3, 1, 1)
-        below = torch.where(spread > 0, (value - x) / spread.clamp(min=1e-12), red)  # 0 for V, 1 for the least channel
+        below = torch.where(spread > 0, (value - x) / spread.clamp(min=1e-12), red)  # 0 for V, 1 for the smallest
         return value * (1 - changed * below)
 
 
@@ -94,10 +94,10 @@ def _of_side(side: int, rows: tuple[Row, ...]) -> tuple[Row, ...]:
 class ElasticTransform(Corruption):
     """A random affine map, then a displacement of each pixel.
 
-    The map takes three points around the middle to ones moved by U(-affine, affine) each way (the border mirrored
-    about the outermost pixels). The displacements are U(-1, 1) smoothed by a Gaussian σ, cut at 3σ, times α (the border
-    mirrored about the image's edge). Both are bilinear. Parameters (α, σ, affine) in pixels; those for 224 are 244
-    times the published fractions, as in the generator.
+    The map moves three points around the middle by U(-affine, affine) in each direction (border: "whole", see
+    `filters`). The displacements are U(-1, 1) smoothed by a Gaussian σ, cut at 3σ, times α (border: "half"). Both steps
+    interpolate bilinearly. Parameters (α, σ, affine) are in pixels; those for 224x224 are 244 times the published
+    fractions, as in the generator.
     """
 
     name: ClassVar[str] = "elastic_transform"

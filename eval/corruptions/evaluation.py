@@ -58,11 +58,11 @@ def corrupted(
     """Accuracies by type and severity, their means, and with a baseline the mCE.
 
     `clean` is the accuracy on clean images, for the HRS and the relative mCE; by default it is measured on the images
-    of the source, and `InputError` is raised if those are not known uncorrupted. A NaN or infinite logit counts as
-    wrong; a remark warns if the classes seem to be counted in another order.
+    of the source, and `InputError` is raised if these are not known without corruption. An image with a NaN or infinite
+    logit counts as wrong; a remark warns if the classes seem to be numbered in another order.
     """
     if clean is None and not source.has_clean:
-        raise InputError("Expected the accuracy on clean images but the source has none; give it.")
+        raise InputError("Expected the accuracy on clean images but the source has no clean images; give `clean`.")
     outcome = {
         (kind, severity): _flags(network, source, f"{kind}/{severity}", device, outcomes, tick)
         for kind in source.kinds
@@ -73,7 +73,7 @@ def corrupted(
         clean = _accuracy(_flags(network, source, "clean", device, outcomes, tick)[0])
     accuracy = {kind: [_accuracy(flags[kind, severity]) for severity in source.severities] for kind in source.kinds}
     counted = [flags[kind, severity] for kind in in_mean(source.kinds) for severity in source.severities]
-    correct = [sum(flag == "1" for flag in image) for image in zip(*counted)]  # of each image, how many versions
+    correct = [sum(flag == "1" for flag in image) for image in zip(*counted)]  # number of correct versions per image
     remarks = _remarks(source, list(flags.values()))
     return CorruptionResult(
         images=source.origin,
@@ -92,11 +92,11 @@ def corrupted(
 
 
 def _remarks(source: CorruptedImages, flags: Sequence[str]) -> list[str]:
-    """A warning if the labels seem to count the classes in another order; `flags` has all types and severities."""
+    """A warning if the labels seem to number the classes in another order; `flags` has all types and severities."""
     if source.other_order is None:
         return []
     labels = torch.cat([source.labels[: source.n]] * len(flags))
-    advice = "the network or the labels of the files may count them so (data.order)"
+    advice = "the network or the labels of the files may have that order (data.order)"
     numbers = [int(flag) for text in flags for flag in text]
     sentence = order_remark(numbers, labels, source.other_order.tolist(), "corrupted images", advice)
     return [] if sentence is None else [sentence]
@@ -114,8 +114,7 @@ def _flags(
     outcomes: FactStore,
     tick: Tick,
 ) -> tuple[str, Count]:
-    """One character per image, 1 if it is classified correctly (see `flags_of`), and the number of images of which a
-    logit is not finite."""
+    """One character per image, 1 if correct (see `flags_of`), and the number of images with a non-finite logit."""
     parts, counts = [], []
     for number in range(source.batches):
         key = f"{source.key}/{which}/{number}"

@@ -1,7 +1,7 @@
 """Linear filters on batches of images: Gaussians as matrices, large kernels by Fourier transform, lines, zooms.
 
-Borders are named by what an index outside becomes, for a row a b c d:
-"nearest" a a|a b c d|d d; "half" (about the pixel's edge) b a|a b c d|d c; "whole" (about its centre) c b|a b c d|c b.
+The name of a border says which pixels continue a row a b c d: "nearest" a a|a b c d|d d; "half" (mirrored about the
+edge of the last pixel) b a|a b c d|d c; "whole" (mirrored about its centre) c b|a b c d|c b.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import math
 import torch
 from torch import Tensor
 
-NEGLIGIBLE = 1e-8  # of the weights of a line; float32 holds no more
+NEGLIGIBLE = 1e-8  # smaller weights of a line, which float32 would lose, are left out
 
 
 def folded_index(index: Tensor, n: int, border: str) -> Tensor:
-    """Indices of 0 … n-1 in place of any integers."""
+    """Any integers as indices 0 … n-1, by the rule of the border."""
     if border == "nearest":
         return index.clamp(0, n - 1)
     period = 2 * n if border == "half" else max(2 * n - 2, 1)
@@ -49,7 +49,7 @@ def smooth(x: Tensor, sigma: float, border: str = "nearest", truncate: float = 4
 def symmetric_convolution(x: Tensor, kernel: Tensor) -> Tensor:
     """x (B, C, H, W) with a point-symmetric kernel (2r+1, 2r+1), border "whole", by Fourier transform.
 
-    Of a circular convolution at the padded size the part that no wrap reaches is kept, so that it is exact.
+    It is exact: of the circular convolution at the padded size, only the part without wrapping is kept.
     """
     radius = kernel.shape[-1] // 2
     rows, columns = (
@@ -62,7 +62,7 @@ def symmetric_convolution(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def motion(x: Tensor, radius: float, sigma: float, degrees: Tensor) -> Tensor:
-    """Σ_i w_i · x at i pixels further along the line, i = 0 … 2⌈radius⌉, w_i ∝ exp(-i²/2σ²), border "nearest".
+    """Σ_i w_i · (x i pixels further along a line), i = 0 … 2⌈radius⌉, w_i ∝ exp(-i²/2σ²), border "nearest".
 
     x (B, C, H, W); `degrees` (B,), one angle per image, clockwise from the x axis. The line runs over the nearest
     pixels, ⌈t - ½⌉ of each coordinate: ImageMagick's motion blur.
@@ -86,7 +86,7 @@ def motion(x: Tensor, radius: float, sigma: float, degrees: Tensor) -> Tensor:
 
 
 def zoom_matrix(n: int, zoom: float) -> Tensor:
-    """(n, n) in float64 that enlarges the middle of a row by `zoom` >= 1: linear, ends on ends.
+    """(n, n) in float64 that enlarges the middle of a row by `zoom` >= 1: linear, both ends mapped to ends.
 
     ⌈n/zoom⌉ pixels become round(⌈n/zoom⌉·zoom), of which the middle n are kept.
     """
@@ -103,7 +103,7 @@ def zoom_matrix(n: int, zoom: float) -> Tensor:
 
 
 def zoomed(x: Tensor, zoom: float) -> Tensor:
-    """The middle of x (…, H, W) enlarged by `zoom` >= 1 to the size of x, bilinear, corners on corners."""
+    """The middle of x (…, H, W) enlarged by `zoom` >= 1 to the size of x, bilinear, corners mapped to corners."""
     rows, columns = (zoom_matrix(n, zoom).to(x.device, x.dtype) for n in (x.shape[-2], x.shape[-1]))
     return rows @ (x @ columns.T)
 

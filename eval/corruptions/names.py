@@ -1,4 +1,4 @@
-"""The types of corruption that a list of names means: types, groups, `all` (the benchmark's fifteen), `extra`."""
+"""The types of corruption that a list of names selects: types, groups, `all` (the benchmark's fifteen), `extra`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALL, EXTRA = "all", "extra"
 
 
 def types_of(name: str) -> list[str]:
-    """The types that one name means; a group has those of the benchmark only. Raises `InputError` for another name."""
+    """The types that one name selects; a group has only types of the benchmark. Raises `InputError` for other names."""
     known = sorted(CORRUPTIONS.components.values(), key=lambda kind: (_place(kind.group), kind.name))
     if name in (ALL, EXTRA):
         return [kind.name for kind in known if kind.extra == (name == EXTRA)]
@@ -33,7 +33,7 @@ def _place(group: str) -> int:
 
 
 def select_types(names: Sequence[str]) -> list[str]:
-    """The types that the names mean, each once, in the order of the names."""
+    """The types that the names select, each once, in the order of the names. Raises `InputError` like `types_of`."""
     return list(dict.fromkeys(kind for name in names for kind in types_of(name)))
 
 

@@ -24,7 +24,7 @@ class GaussianNoise(Corruption):
 
 
 class ShotNoise(Corruption):
-    """Poisson(x·c) / c: the photons that are counted; fewer of them (a smaller c) is worse."""
+    """Poisson(x·c) / c: counts of photons; a smaller c (fewer photons) is worse."""
 
     name: ClassVar[str] = "shot_noise"
     group: ClassVar[str] = "noise"

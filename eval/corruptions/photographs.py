@@ -1,4 +1,4 @@
-"""Photographs of frost: read from a folder of the user's or from an installed package, and cropped on the device."""
+"""Photographs of frost, which are read from the user's folder or an installed package and cropped on the device."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.nn import functional as F
 
 from nas.core.errors import InputError
 
-USED = 5  # the generator holds six and draws from the first five
-PACKAGE = "imagecorruptions"  # its wheel ships the photographs
+USED = 5  # the generator has six photographs and draws from the first five
+PACKAGE = "imagecorruptions"  # its wheel contains the photographs
 SUFFIXES = (".png", ".jpg", ".jpeg")
-WAYS = f"give a folder of them with eval.frost=FOLDER, or `pip install --no-deps {PACKAGE}`, whose wheel ships the six"
+ADVICE = f"set eval.frost to a folder with photographs, or `pip install --no-deps {PACKAGE}`, whose wheel contains some"
 
 
 class Photographs:
-    """The first five images of a folder by name, each uint8 (3, H, W); scaled ones are kept for the next batch."""
+    """The first five images of a folder by name, each uint8 (3, H, W); their scaled versions are kept."""
 
     def __init__(self, images: list[Tensor]) -> None:
         self.images = images
@@ -28,20 +28,20 @@ class Photographs:
 
     @classmethod
     def found(cls, folder: str | None) -> Photographs:
-        """Those of the folder, else of the installed package; `InputError` where there are none."""
+        """The photographs of the folder, else of the installed package. Raises `InputError` if there are none."""
         place = Path(folder) if folder is not None else _installed()
         if place is None:
-            raise InputError(f"Expected photographs for frost but found none; {WAYS}.")
+            raise InputError(f"Expected photographs for frost but found none; {ADVICE}.")
         files = sorted(file for file in place.glob("*") if file.suffix.lower() in SUFFIXES)[:USED]
         if not files:
-            raise InputError(f"Expected photographs (png, jpg) in {place} but found none; {WAYS}.")
+            raise InputError(f"Expected photographs (png, jpg) in {place} but found none; {ADVICE}.")
         return cls([_read(file) for file in files])
 
     def crops(self, draws: Tensor, height: int, width: int, scale: float) -> Tensor:
-        """One crop per column of `draws` (3, B) from U(0, 1): which photograph, how far down, how far right.
+        """(B, 3, height, width) in [0, 1]: a crop for each column of `draws` (3, B), which are from U(0, 1).
 
-        (B, 3, height, width) in [0, 1]. The photographs are first resized by `scale` (bilinear, no anti-aliasing, as
-        the generator's), or less where a crop would not fit.
+        The rows of `draws` choose the photograph, the top and the left of the crop. The photographs are first resized
+        by `scale` (bilinear, no anti-aliasing, as in the generator), or by more if a crop would not fit.
         """
         pixels, shapes = self._flat(draws.device, scale, height, width)
         start, rows, columns = shapes[:, (draws[0] * len(self.images)).long().clamp(max=len(self.images) - 1)]  # (B,)
@@ -79,7 +79,7 @@ def _read(file: Path) -> Tensor:
 
 
 def _resized(image: Tensor, scale: float, height: int, width: int) -> Tensor:
-    """The photograph at `scale`, at least one pixel larger than a crop each way, levels rounded, in [0, 1]."""
+    """The photograph at `scale`, at least one pixel higher and wider than a crop, levels rounded, in [0, 1]."""
     rows, columns = image.shape[1:]
     scale = max(scale, (height + 1) / rows, (width + 1) / columns)
     size = (max(round(rows * scale), height + 1), max(round(columns * scale), width + 1))

@@ -1,4 +1,4 @@
-"""The corruptions of an evaluation, by its settings."""
+"""The corruptions that the settings of an evaluation ask for."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class CorruptionOptions(AttackOptions):
         types = select_types(self.corruptions)
         for key in ("corruption_data", "corruption_baseline", "frost"):
             if getattr(self, key) is not None and not types:
-                raise InputError(f"Expected eval.corruptions with eval.{key} but got none; the benchmark is all.")
+                raise InputError(f"Expected eval.corruptions with eval.{key} but got none; set eval.corruptions=all.")
         if self.frost is not None and self.corruption_data is not None:
             raise InputError(
-                "Expected eval.frost or eval.corruption_data but got both; the published files hold frost."
+                "Expected eval.frost or eval.corruption_data but got both; leave eval.frost out: the files have frost."
             )
         if self.frost is not None and "frost" not in types:
             raise InputError("Expected frost among eval.corruptions with eval.frost; add it, or leave eval.frost out.")
@@ -78,8 +78,8 @@ class CorruptionPlan:
         """The result of `corrupted`; None if no corruptions were asked for.
 
         `clean` is the accuracy on the attacked images. Published files hold the test images in another order. If their
-        labels show that they are the images of the test part, the accuracy on those images, uncorrupted, is measured;
-        else `clean_images` says that `clean` is that of other images.
+        labels show that they are the images of the test part, the accuracy on these images without corruption is
+        measured; else the result's `clean_images` says that `clean` is the accuracy on other images.
         """
         if self.source is None:
             return None

@@ -29,7 +29,7 @@ class Means(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """The accuracies that errors are divided by."""
+    """The accuracies of the network by whose errors other errors are divided."""
 
     clean: float
     accuracy: Accuracies
@@ -83,8 +83,9 @@ def read_baseline(
 ) -> Baseline:
     """The accuracies of an earlier result, cut to these types and severities.
 
-    `baseline` is what `evaluate_corruptions` returned, or a JSON file of it, of `nas eval --json` or of a run with a
-    single model. Raises `InputError` if it cannot be read, lacks a type or a severity, or has percentages.
+    `baseline` is a result of `evaluate_corruptions`, or the path of a JSON file: of such a result, of
+    `nas eval --json`, or of a run with a single model. Raises `InputError` if it cannot be read, lacks a type or a
+    severity, or has percentages.
     """
     given = baseline.to_json() if isinstance(baseline, CorruptionResult) else baseline
     result = _corruptions(_read(given) if isinstance(given, str) else given)
@@ -102,7 +103,7 @@ def read_baseline(
     accuracy = {kind: [float(result["accuracy"][kind][i]) for i in at] for kind in in_mean(kinds)}
     for value in (result["clean"], *(value for values in accuracy.values() for value in values)):
         if not 0 <= value <= 1:
-            raise InputError(f"Expected a baseline of accuracies in [0, 1] but got {value}; divide percents by 100.")
+            raise InputError(f"Expected a baseline of accuracies in [0, 1] but got {value}; divide percentages by 100.")
     return Baseline(float(result["clean"]), accuracy)
 
 

@@ -1,7 +1,7 @@
-"""Drops of water for `spatter`: bright inside, with a rim found by edges and distances, in pale turquoise.
+"""Drops of water for `spatter` in pale turquoise: bright inside, with a rim that edges and distances define.
 
 The steps are those of the generator, which takes them from OpenCV: Canny edges of the layer as bytes, distance to the
-nearest edge, mean of 3x3, equalised histogram, an embossing kernel, mean of 3x3. All are tensor code over the batch.
+nearest edge, mean of 3x3, equalised histogram, an embossing kernel, mean of 3x3. Each works on the whole batch.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from nas.eval.corruptions.base import to_levels
 from nas.eval.corruptions.filters import folded_index
 
 COLOUR = (175 / 255, 238 / 255, 238 / 255)
-WEAK, STRONG = 50, 150  # magnitudes from which an edge is one beside a strong one, and one by itself
+WEAK, STRONG = 50, 150  # gradient above which a pixel is an edge if it touches another edge, or in any case
 TAN_22_5, TAN_67_5 = 0.41421356237309503, 2.414213562373095
 STEPS = ((0, 1, 1.0), (1, 1, 1.4), (1, 2, 2.1969))  # chamfer weights of a 5x5 mask (Borgefors 1986)
-FARTHEST = 20  # distances beyond count as this
+FARTHEST = 20  # larger distances are set to it
 EMBOSS = ((-2.0, -1.0, 0.0), (-1.0, 1.0, 1.0), (0.0, 1.0, 2.0))
 
 
 def water(layer: Tensor) -> Tensor:
-    """What is added to the image: (B, 3, H, W) in [0, 1] for a layer (B, 1, H, W) that is 0 where there is no water."""
+    """What is to be added to images: (B, 3, H, W) in [0, 1], for a layer (B, 1, H, W) that is 0 without water."""
     drops = to_levels(layer)
     rim = distance(edges(drops))
     rim = equalised(_three_by_three(rim, torch.full((3, 3), 1 / 9), "whole").add(1e-4).floor())
@@ -69,18 +69,18 @@ def edges(x: Tensor) -> Tensor:
     falling_peak = (magnitude > beside(-1, 1)) & (magnitude > beside(1, -1))
     diagonal = torch.where(falling, falling_peak, rising_peak)
     peak = torch.where(along_x, horizontal, torch.where(along_y, vertical, diagonal)) & (magnitude > WEAK)
-    found = peak & (magnitude > STRONG)
+    strong = peak & (magnitude > STRONG)
     while True:  # weak edges that touch a strong one become strong
-        grown = peak & (F.max_pool2d(found.to(x.dtype), 3, 1, 1) > 0)
-        if torch.equal(grown, found):
-            return found
-        found = grown
+        grown = peak & (F.max_pool2d(strong.to(x.dtype), 3, 1, 1) > 0)
+        if torch.equal(grown, strong):
+            return strong
+        strong = grown
 
 
 def distance(edge: Tensor) -> Tensor:
     """Chamfer distance (B, 1, H, W) to the nearest edge, at most 20, by relaxing all pixels at once.
 
-    A path no longer than 20 has at most 20 steps, so that as many rounds are exact.
+    A path no longer than 20 has at most 20 steps, so 20 rounds are exact.
     """
     height, width = edge.shape[-2:]
     moves = {(a * i, b * j): w for p, q, w in STEPS for a, b in ((p, q), (q, p)) for i in (-1, 1) for j in (-1, 1)}
@@ -94,9 +94,10 @@ def distance(edge: Tensor) -> Tensor:
 
 
 def equalised(levels: Tensor) -> Tensor:
-    """Histogram equalisation per image of whole levels 0 to 20: ⌊255·(pixels up to it, less the lowest)/rest⌉.
+    """Histogram equalisation of whole levels 0 to 20, per image.
 
-    With all pixels on one level that level stays.
+    A level becomes ⌊255·(p - q) / (n - q)⌉, where n pixels are in the image, p have at most this level, and q have the
+    lowest level. If all pixels have the same level, it stays.
     """
     batch = len(levels)
     index = levels.flatten(1).long()

@@ -14,11 +14,11 @@ from nas.eval.corruptions.water import water
 
 GREY = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
 MUD = (63 / 255, 42 / 255, 20 / 255)
-MUD_FROM = 0.8  # of the smoothed mask
+MUD_FROM = 0.8  # smaller values of the smoothed mask are set to 0
 
 
 class Brightness(Corruption):
-    """V + c in hue, saturation and value: x · V'/V with V the largest channel; black becomes grey."""
+    """Value V, the largest channel, becomes V' = V + c, clipped to [0, 1]: x · V'/V; black becomes grey."""
 
     name: ClassVar[str] = "brightness"
     group: ClassVar[str] = "weather"
@@ -33,7 +33,7 @@ class Brightness(Corruption):
 
 
 class Fog(Corruption):
-    """x + strength · plasma, then times max/(max + strength) with max the largest value of the image."""
+    """(x + strength · plasma) · max/(max + strength), where max is the largest value of the image."""
 
     name: ClassVar[str] = "fog"
     group: ClassVar[str] = "weather"
@@ -52,8 +52,8 @@ class Fog(Corruption):
 def plasma(batch: int, size: int, decay: float, like: Tensor, generator: torch.Generator) -> Tensor:
     """Diamond-square fields (batch, size, size) that wrap around, each rescaled to [0, 1]; `size` a power of two.
 
-    At each halving of the step a new point is the mean of its four neighbours + w·U(-w, w); w starts at 100 and is
-    divided by `decay` afterwards.
+    Each time the step is halved, a new point is the mean of its four neighbours + w·U(-w, w); w starts at 100 and is
+    then divided by `decay`.
     """
     field = torch.zeros(batch, size, size, device=like.device, dtype=like.dtype)
     step, wibble = size, 100.0
@@ -75,7 +75,7 @@ def plasma(batch: int, size: int, decay: float, like: Tensor, generator: torch.G
 class Frost(Corruption):
     """a·x + b·(a random crop of one of the first five photographs of frost).
 
-    The photographs are made smaller by the third parameter: 0.2 for 32x32.
+    The third parameter is the scale of the photographs: 0.2 for 32x32.
     """
 
     name: ClassVar[str] = "frost"
@@ -143,10 +143,10 @@ class Snow(Corruption):
 class Spatter(Corruption):
     """Water or mud on the lens: a layer N(mean, sd) smoothed by σ, zero below the threshold.
 
-    Severities 1 to 3 add water (`nas.eval.corruptions.water`) times the fifth parameter. 4 and 5 cover with mud: where
-    the layer is above the threshold, smoothed by a σ that is the sixth, and left out below 0.8. The last parameter is
-    the scale of both σ; the smoothed noise keeps its spread whatever the scale, and so the drops their share of the
-    image.
+    Severities 1 to 3 add water (`nas.eval.corruptions.water`) times the fifth parameter. Severities 4 and 5 cover the
+    image with mud where the layer is above the threshold; the sixth parameter is the σ that smooths this mask, which
+    is 0 where it is below 0.8. The last parameter is the scale of both σ; the smoothed noise has the same standard
+    deviation at every scale, so drops cover the same share of the image.
     """
 
     name: ClassVar[str] = "spatter"
@@ -172,7 +172,7 @@ class Spatter(Corruption):
         mean, sd, sigma, threshold, water_strength, mud_sigma, scale = row
         batch, _, height, width = x.shape
         noise = smooth(normal((batch, 1, height, width), x, generator), sigma * scale)
-        layer = mean + sd * noise * (_energy(sigma) / _energy(sigma * scale))
+        layer = mean + sd * noise * (_smoothed_sd(sigma) / _smoothed_sd(sigma * scale))
         if mud_sigma == 0:
             return x + water_strength * water(torch.where(layer < threshold, torch.zeros_like(layer), layer))
         mask = smooth((layer > threshold).to(x.dtype), mud_sigma * scale)
@@ -181,6 +181,6 @@ class Spatter(Corruption):
         return x * (1 - mask) + colour * mask
 
 
-def _energy(sigma: float) -> float:
-    """The sd of white noise of sd 1 after a Gaussian filter of σ in both directions."""
+def _smoothed_sd(sigma: float) -> float:
+    """The standard deviation of white noise of unit variance after a Gaussian filter of σ in both directions."""
     return float((gaussian(sigma, int(4 * sigma + 0.5)) ** 2).sum())

@@ -72,7 +72,7 @@ def test_pixels_lie_between_0_and_1_without_rounding(value: float) -> None:
     x_adv = x.clone()
     x_adv[1, 0 if value < 0 else 2, 1, 0] = value
     assert Unbounded(0.1).admitted(x_adv, x).tolist() == [True, False]
-    with pytest.raises(NasError, match=r"\[0, 1\] \(or became NaN\)"):
+    with pytest.raises(NasError, match=r"\[0, 1\] \(or gave NaN\)"):
         Bounded(0.1).admitted(x_adv, x)
 
 

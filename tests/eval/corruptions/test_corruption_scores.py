@@ -67,7 +67,7 @@ def test_baselines_of_every_form(tmp_path: Path) -> None:
 def test_baselines_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="zoom_blur, severity 3"):
         read_baseline(BASELINE, ["fog", "zoom_blur"], [1, 3])
-    with pytest.raises(InputError, match="divide percents by 100"):
+    with pytest.raises(InputError, match="divide percentages by 100"):
         read_baseline({"clean": 80, "severities": [1], "accuracy": {"fog": [60]}}, ["fog"], [1])
     for wrong in ({"clean": 0.5}, {"models": [BASELINE, BASELINE]}, []):
         with pytest.raises(InputError, match="of one model"):

@@ -122,7 +122,7 @@ def test_files_that_count_in_the_other_order_are_renumbered(order: str, tmp_path
     found = evaluated(Reads(order), data, **more).corruptions
     assert found is not None
     assert (found.mean, found.clean, found.clean_images) == (1, 1, "the same images")
-    assert "which count the classes in the other order, renumbered" in found.images
+    assert "which number the classes in the other order, are renumbered" in found.images
     assert found.remarks == []
     np.save(tmp_path / "labels.npy", np.tile(data.test.labels.numpy(), 5))
     found = evaluated(Reads(order), data, **more).corruptions
