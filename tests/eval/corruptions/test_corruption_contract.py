@@ -133,7 +133,7 @@ def test_values_are_cut_not_rounded() -> None:
 
 def test_frost_says_where_photographs_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photographs, "PACKAGE", "no_such_package")
-    with pytest.raises(InputError, match=r"eval\.frost=FOLDER.*pip install"):
+    with pytest.raises(InputError, match=r"eval\.frost to a folder.*pip install"):
         CORRUPTIONS.get("frost").made(None)
     with pytest.raises(InputError, match="found none"):
         CORRUPTIONS.get("frost").made(str(tmp_path))
