@@ -203,7 +203,7 @@ class Published(CorruptedImages):
         """The array of one file, mapped into memory and not read. Raises `InputError` if it is missing or no array."""
         path = self._path(name)
         if not path.is_file():
-            raise InputError(f"Expected the file {path} but it is missing; name only types whose files are there.")
+            raise InputError(f"Expected the file {path} but there is none; name only types whose files are there.")
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
