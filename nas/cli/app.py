@@ -71,7 +71,7 @@ def build_app() -> typer.Typer:
     """The whole command line; commands are in the order of their `place`."""
     app = _group(
         "From a search space to a robustness number.\n\nStart with `nas run quickstart`; `nas list configs` shows the "
-        "recipes. Every setting can be overridden as key=value, every command has --help and --json."
+        "recipes. Every setting can be overridden as key=value; every command has --help and --json."
     )
     app.callback()(_options)
     groups = {"": app}

@@ -1,4 +1,4 @@
-"""The arguments that a command declares, as typer needs them, and `~` for the home folder in them."""
+"""Turn the declared arguments of a command into those of typer, and a leading `~` into the home folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _info(one: Argument | Option) -> object:
 
 
 def with_home(word: str) -> str:
-    """A word of the command line with the home folder in place of a `~` that begins it or the value of an option.
+    """A word of the command line with the home folder in place of a leading `~`, its own or that of an option's value.
 
     A shell expands `~/file`, but neither `--output=~/file` nor a quoted word. Only paths begin with `~`. Values of
     `key=value` are left to the settings, which know the keys that are paths.

@@ -1,4 +1,4 @@
-"""The `nas` command: runs a subcommand and turns every error into one line and an exit code."""
+"""The `nas` command: runs a subcommand and turns every expected error into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def main() -> NoReturn:
 def run_command(arguments: list[str]) -> int:
     """Run a command and return its exit code.
 
-    0: finished; 2: an error that the user can correct; 1: a stage failed; 128 + N: stopped by signal N, so that a run,
-    if there is one, can be resumed: 130 (SIGINT), 143 (SIGTERM), 138 (SIGUSR1).
+    0: finished; 2: an error that the user can correct; 1: a stage failed, or an unexpected error; 128 + N: stopped
+    by signal N, after which a run can be resumed: 130 (SIGINT), 143 (SIGTERM), 138 (SIGUSR1).
     """
     try:
         code = app([with_home(word) for word in arguments], standalone_mode=False)
@@ -49,7 +49,9 @@ def run_command(arguments: list[str]) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             code = _print_error(f"the disk is full ({error}); free some space and `nas resume` the run.", 2)
         elif error.errno == errno.ENAMETOOLONG:
-            code = _print_error(f"Expected the name of a file or folder but: {error}; give a shorter one.", 2)
+            code = _print_error(
+                f"Expected the name of a file or folder but got one that is too long ({error}); give a shorter one.", 2
+            )
         else:
             traceback.print_exc()
             code = 1

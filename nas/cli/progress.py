@@ -1,4 +1,4 @@
-"""Progress on standard error: bars with the time left on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: bars with the time left on a terminal, lines from time to time elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUIET_SECONDS = 30  # between two lines
 
 
 class Lines:
-    """Prints how far a piece of work has come, at most one line every `QUIET_SECONDS`."""
+    """Prints the progress of a piece of work, at most one line every `QUIET_SECONDS`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Lines:
         text = f"{self.name}: {int(done):,}"
         if total is not None:
             text += f" of {total:,}"
-            text += f", {100 * done / total:.0f} %" if done != int(done) else ""  # with parts of unfinished ones
+            text += f", {100 * done / total:.0f} %" if done != int(done) else ""  # unfinished items count in part
             if done > self.done_before:
                 left = (now - self.started) * (total - done) / (done - self.done_before)
                 text += f", about {rough_duration(left)} left"
@@ -54,7 +54,7 @@ class Lines:
 
 
 class StageLines(Watcher):
-    """A line when a stage begins, and lines while it lasts."""
+    """Prints a line when a stage begins, and lines while it lasts."""
 
     def stage(self, name: str, total: int, done: float = 0) -> None:
         self.lines, self.total = Lines(name), total
@@ -89,7 +89,7 @@ class StageBars(Watcher):
 
 
 class CountLines(Counter):
-    """Lines while a count goes on."""
+    """Prints lines while a count goes on."""
 
     def __init__(self, name: str, total: int | None) -> None:
         self.lines, self.total = Lines(name), total
@@ -118,13 +118,13 @@ class CountBar(Counter):
 
 @contextmanager
 def watching() -> Iterator[Watcher]:
-    """The watcher that suits standard error."""
+    """The watcher for standard error: bars on a terminal, lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield StageLines()
         return
-    share = TextColumn("{task.percentage:>3.0f}%")
-    with Progress(*_columns("{task.description:>7}", share), console=console) as progress:
+    percentage = TextColumn("{task.percentage:>3.0f}%")
+    with Progress(*_columns("{task.description:>7}", percentage), console=console) as progress:
         bars = StageBars(progress)
         yield bars
         bars.fill()
@@ -132,7 +132,7 @@ def watching() -> Iterator[Watcher]:
 
 @contextmanager
 def counting(name: str, total: int | None) -> Iterator[Counter]:
-    """The counter that suits standard error."""
+    """The counter for standard error: a bar on a terminal, lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield CountLines(name, total)

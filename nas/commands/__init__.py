@@ -1,4 +1,4 @@
-"""The commands, one file each; what they have in common stands in `base`."""
+"""The commands, one file each; what they have in common is in `base`."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def command_of(folder: Path) -> RunCommand:
         return known[name]()
     if name in COMMANDS.unusable:
         raise InputError(COMMANDS.unusable[name])
-    raise InputError(f"Expected a run of {', '.join(known)} but {folder} says {name!r}; restore its config.json.")
+    raise InputError(f"Expected a run of {', '.join(known)} but {folder} is one of {name!r}; restore its config.json.")

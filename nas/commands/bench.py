@@ -11,15 +11,15 @@ from nas.core.errors import InputError
 
 
 class Benchmark(Command):
-    """Measure the project's speed and memory as ratios to a lower bound, beside the limits that are set for some.
+    """Measure the project's speed and memory as ratios to a lower bound, and judge those that have a limit.
 
     Example: `nas bench build --json`.
     """
 
     name, place = "bench", 7
     arguments = (
-        Argument("name", "Which benchmark; `nas list benchmarks` shows them.", default="build"),
-        Option("robustness", "The robustness dataset's folder, which `tables` reads.", "DIR", Path),
+        Argument("name", "The benchmark; `nas list benchmarks` shows all.", default="build"),
+        Option("robustness", "The folder of the robustness dataset, for the benchmark `tables`.", "DIR", Path),
     )
 
     def call(self, output: Output, name: str, robustness: Path | None) -> None:

@@ -21,7 +21,7 @@ class Dps(RunCommand):
     """Discrete proxy search: evolve Eproxy's settings until it ranks a few labelled architectures correctly.
 
     Writes the best settings as a file that `proxies.eproxy.settings` takes, and reports how well they rank the labelled
-    architectures that the search did not see. The networks are those of the configuration's `scoring`. Examples:
+    architectures that the search did not see. The settings `scoring.*` say how the networks are built. Examples:
     `nas dps cifar10-nb201-eproxy --labels accuracies.csv --output mine.yaml`, then
     `nas search cifar10-nb201-eproxy objective.settings=mine.yaml`.
     """
@@ -31,12 +31,12 @@ class Dps(RunCommand):
         CONFIG,
         OVERRIDES,
         Option("labels", "Architectures (column arch or arch_str) and their accuracies.", "CSV", Path, ...),
-        Option("accuracy", "The accuracies' column, where there are several.", "COLUMN"),
+        Option("accuracy", "The column of the accuracies, if there are several.", "COLUMN"),
         Option("count", "Architectures to search with, drawn from the CSV by the seed.", type=int, default=20),
-        Option("held_out", "Report on N of the others, not on all of them.", "N", int),
-        Option("evaluations", "Settings to try, with those of the first population.", type=int, default=200),
-        Option("population", "Of the evolution.", type=int, default=40),
-        Option("tournament", "Of the evolution.", type=int, default=10),
+        Option("held_out", "Report on N of the other architectures, not on all.", "N", int),
+        Option("evaluations", "Settings to try, including the first population.", type=int, default=200),
+        Option("population", "Population size of the evolution.", type=int, default=40),
+        Option("tournament", "Tournament size of the evolution.", type=int, default=10),
         Option(
             "finalists",
             "How many of the best settings are evaluated again with other random draws.",
@@ -45,17 +45,17 @@ class Dps(RunCommand):
         ),
         Option(
             "draws",
-            "Evaluations of each of these; 1 takes the best of one evaluation.",
+            "Evaluations of each finalist; 1 takes the best without another evaluation.",
             type=int,
             default=5,
         ),
         Option(
             "errors",
-            "Of all within so many standard errors of the best, take that with the fewest changes; 0 takes the best.",
+            "Of the finalists within this many standard errors of the best, take the one with the fewest changes.",
             type=float,
             default=1.0,
         ),
-        Option("to", "A copy of the settings file.", "FILE.yaml", Path, flag="--output"),
+        Option("to", "Write the settings to this file too.", "FILE.yaml", Path, flag="--output"),
     )
     takes = ("name", "run.dir", "model.*", "scoring.*", "proxies.*")
 
@@ -70,7 +70,7 @@ class Dps(RunCommand):
         to: Path | None,
         **options: Any,
     ) -> tuple[Settings, Json]:
-        """`options` are those of `DPSOptions`."""
+        """The `options` are those of `DPSOptions`. Raises InputError if one is impossible, also for the files."""
         from dataclasses import asdict
 
         from nas.core.errors import InputError
@@ -119,7 +119,7 @@ class Dps(RunCommand):
         if report is None:
             lines.append("no other labelled architectures to report on")
         else:
-            lines.append(f"on {report.count} architectures it did not see:")
+            lines.append(f"on {report.count} architectures that the search did not see:")
             for title, one in (("Eproxy", report.plain), ("Eproxy + DPS", report.dps)):
                 failed = f", {one.failed} without a value" if one.failed else ""
                 lines.append(f"  {title:<12}  rho {one.spearman:.3f}, top-10 % retrieval {one.top10:.0%}{failed}")

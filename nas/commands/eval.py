@@ -25,9 +25,9 @@ class Eval(RunCommand):
     By default it uses the data of the checkpoint and the attacks of its run. Examples: `nas eval runs/quickstart-2`;
     `nas eval runs/quickstart-1/models/best-pgd/best.pt eval.eps=8/255 eval.attacks=fgsm,pgd20`.
 
-    A network that is not ours needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
-    data.root=PATH data.size=32 eval.model_options=num_classes=10`, or your own code in the current folder (a function
-    that returns a module for images in [0, 1]; it is run): `nas eval my_networks:make data.name=digits`.
+    A network from elsewhere needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
+    data.root=PATH data.size=32 eval.model_options=num_classes=10`. It can also come from your own code in the current
+    folder, a function that returns a module for images in [0, 1]: `nas eval my_networks:make data.name=digits`.
     """
 
     name, place = "eval", 4
@@ -56,7 +56,7 @@ class Eval(RunCommand):
 
         reader = self.reader()
         data = config.flat(settings["data"], "data.")
-        if "importable" in extra:  # a network from elsewhere has no data of its own
+        if "importable" in extra:  # a foreign network has no data of its own
             values = acting(reader, settings, data)
         elif settings["data"].get("test") == ALL:  # not the data of the network's run
             values = {key: data[key] for key in ("data.root", "data.test")}
@@ -84,7 +84,7 @@ class Eval(RunCommand):
         train_stage.log_warning(class_name_warning(model, dataset, given.source.text))
 
     def costs(self, worker: Worker, given: GivenModel) -> dict[str, Cost]:
-        """A network from elsewhere is assumed to be a robust one."""
+        """A foreign network is assumed to be as robust as one trained by `pgd`."""
         from nas.runs.stages import eval_stage
         from nas.runs.stages.forecast import Cost, measure_speed, network_of, start_up_seconds, workers_of
 

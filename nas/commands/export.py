@@ -8,7 +8,7 @@ from nas.commands.base import Argument, Command, Output
 
 
 class Export(Command):
-    """Write a trained network with everything that its use needs: weights, architecture, numbers, model card, ONNX.
+    """Write a trained network with everything needed to use it: weights, architecture, numbers, model card, ONNX.
 
     In Python, `nas.load(DIR)` returns the network (from images in [0, 1] to logits); `nas eval DIR` attacks it.
     Needs `pip install 'robust-nas[export]'`. Example:
@@ -17,7 +17,7 @@ class Export(Command):
 
     name, place = "export", 11
     arguments = (
-        Argument("source", "A checkpoint, or a run that trained one.", "CHECKPOINT|RUN", Path),
+        Argument("source", "A checkpoint, or a run that trained one network.", "CHECKPOINT|RUN", Path),
         Argument("folder", "A new folder.", "DIR", Path),
     )
 

@@ -36,7 +36,7 @@ REGISTRIES = {  # what each kind lists: registries, by module and name
 
 
 def _rows(kind: str, output: Output) -> list[Row]:
-    """The components of a kind; a note for each of another package that cannot be used."""
+    """The components of a kind; a note names each one of another package that cannot be used."""
     if kind == "configs":
         from nas.core.config import describe, shipped
 
@@ -70,7 +70,7 @@ def _details_of_proxy(proxy: Any) -> dict[str, str | float]:
 
 
 class List(Command):
-    """List configurations, spaces, strategies, proxies, predictors, attacks, corruptions, trainings and the like."""
+    """List recipes, spaces, strategies, proxies, predictors, attacks, corruptions, training methods and the like."""
 
     name, place = "list", 12
     arguments = (Argument("kind", f"One of {', '.join(REGISTRIES)}; all of them by default.", default=None),)

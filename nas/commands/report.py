@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class Report(Command):
     """Rewrite report.html of each run and print the results; for several runs, also compare the evaluated networks.
 
-    The comparison has every evaluated checkpoint of `nas run` and `nas eval`: one table, clean against robust accuracy,
+    The comparison has every evaluated checkpoint of `nas run` and `nas eval`: a table, clean against robust accuracy,
     curves, and paired differences with p-values for networks that were attacked on the same images. The intervals are
-    uncorrected; a difference is called shown if McNemar's test says so after Holm's correction for all differences on
-    the page, also in the report of a run that an earlier version finished. With `--json`, several runs give `{"runs":
+    uncorrected; a difference is called shown if McNemar's test is significant after Holm's correction for all
+    differences on the page, also for a run that an earlier version finished. With `--json`, several runs give `{"runs":
     [...], "comparison": {...}}`; the comparison is null if fewer than two checkpoints were evaluated.
     Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
     """
@@ -29,7 +29,7 @@ class Report(Command):
         Argument("folders", "Folders of finished runs.", "RUN...", list[Path]),
         Option(
             "out",
-            "The file of the comparison; by default comparison.html beside the first of several runs.",
+            "The file of the comparison; by default comparison.html beside the folder of the first run.",
             type=Path,
         ),
     )

@@ -1,4 +1,4 @@
-"""`nas resume`: continue a run that was stopped; for one that is finished, see `base/finished_run.py`."""
+"""`nas resume`: continue a stopped run; `base/finished_run.py` is for a finished one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from nas.commands.base import Argument, Command, Output
 class Resume(Command):
     """Continue a stopped run of any command. Its result is the same as if it had never been stopped.
 
-    Nothing in a finished run is changed; its result is printed. The number of workers and the folder of the data may be
-    others than before.
+    A finished run is not changed; its result is printed. The number of workers and the folder of the data may differ
+    from before.
     Examples: `nas resume runs/quickstart-1`; `nas resume runs/quickstart-1 executor.workers=1`.
     """
 

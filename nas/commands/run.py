@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _WholeRun(RunCommand):
-    """What a run with one seed and a study with several have in common."""
+    """What a run with one seed and a study with several seeds have in common."""
 
     takes = ("name", "seeds", "run.*", *SEARCH_SETTINGS, "train.*", "eval.*", "model.*")
 
@@ -71,7 +71,7 @@ class Run(_WholeRun):
     """Search, train the best and a random cell, attack them, and write a report.
 
     Examples: `nas run quickstart`; `nas run quickstart seed=1 search.budget=200 run.dir=my-run`;
-    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`. `nas run quickstart seeds=3` repeats the whole study
+    `nas run cifar10-nb201 data.root=/data/cifar10 --dry-run`. `nas run quickstart seeds=3` repeats the whole run
     with three seeds and reports mean ± standard deviation and paired tests against the random cells.
     """
 
@@ -120,7 +120,7 @@ class Run(_WholeRun):
         printed = [row for row in rows if row.first.startswith("best") and row.second.startswith("random")]
         lines += [f"{row.first} minus {row.second}, {row.metric}: {row.text}" for row in printed]
         more = len(rows) - len(printed)
-        lines += [f"({more} more differences are on the page)"] if more else []
+        lines += [f"({more} more differences are in the report)"] if more else []
         lines += [correction(len(rows), "of the result")] if rows else []
         return [*lines, report_line(folder)]
 
@@ -141,7 +141,7 @@ def _models(context: RunContext, searched: SearchResult) -> list[Model]:
 
 
 def _notes_on(model: EvalResult) -> list[str]:
-    """What is to be said about one network below the table of all."""
+    """The notes on one network, below the table of all networks."""
     from nas.report.notes import non_finite_notes
     from nas.report.text import check_lines, corruption_lines, remark_lines
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Score(Command):
     """Score architectures by zero-cost proxies, on digits unless data.name says otherwise.
 
-    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). The cell of
-    a proxy without a value is empty, and `reason` says why. With --output, rows go to the file, architectures in the
+    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). A proxy
+    without a value has an empty entry, and `reason` says why. With --output, rows go to the file, architectures in the
     file are not scored again, and --json prints the new rows.
 
-    `params` and `flops` are those of the network that would be trained on the data: for its classes and image size
+    `params` and `flops` are those of the network that would be trained on the data: for their classes and image size
     (digits: 10 classes, 16x16), as in `nas search`. Examples:
     `nas score '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`;
     `nas score --all --unique --proxies all --output scores.csv`; `nas score --space darts --sample 100 seed=1`.
@@ -33,18 +33,20 @@ class Score(Command):
         Argument(
             "words", "Architectures (docs/architectures.md), and settings.", "ARCH|KEY=VALUE", list[str], default=None
         ),
-        Option("file", "More of them: one per line, a CSV with a column arch or arch_str, .jsonl; - is stdin.", "FILE"),
-        Option("sample", "More of them: N different ones, drawn uniformly.", "N", int),
-        Option("seed", "Of the sample alone (0); weights and batch are drawn by the setting seed=S.", "S", int),
-        Option("everything", "All of the space.", type=bool, default=False, flag="--all"),
-        Option("unique", "Of each class of isomorphic ones only its representative.", type=bool, default=False),
-        Option("space", "The search space they belong to.", default="nasbench201"),
+        Option(
+            "file", "More architectures: one per line, CSV with a column arch or arch_str, .jsonl; - is stdin.", "FILE"
+        ),
+        Option("sample", "N more architectures, all different, drawn uniformly.", "N", int),
+        Option("seed", "Seed of the sample alone (0); the setting seed=S draws weights and batch.", "S", int),
+        Option("everything", "All architectures of the space.", type=bool, default=False, flag="--all"),
+        Option("unique", "Only the representative of each isomorphism class.", type=bool, default=False),
+        Option("space", "The search space of the architectures.", default="nasbench201"),
         Option(
             "proxies",
             "Names from `nas list proxies`, separated by commas; or all.",
             default="croze,params,flops",
         ),
-        Option("to", "A .csv or .jsonl for the rows; the same command continues it.", "FILE", Path, flag="--output"),
+        Option("to", "The .csv or .jsonl for the rows; the same command continues it.", "FILE", Path, flag="--output"),
     )
     takes = ("model.*", "scoring.*", "proxies.*")
     instead: ClassVar[dict[str, str]] = {"arch": "give it without arch="}
@@ -80,15 +82,15 @@ class Score(Command):
                 PROXIES.get(name)
             if seed is not None and sample is None:
                 raise InputError(
-                    "Expected --sample with --seed, which is the sample's; seed=S draws weights and batch."
+                    "Expected --sample with --seed, the seed of the sample; for weights and batch give seed=S."
                 )
             settings = from_values(self.reader(tuple(names)), {"space": space, "name": "score"}, overrides)
             settings.check_single_seed(self.name)
-            own = SPACES.get(settings.space)()
+            given_space = SPACES.get(settings.space)()
             try:
-                candidates = ArchitectureSource(own, texts, file, sample, seed or 0, everything, unique)
+                candidates = ArchitectureSource(given_space, texts, file, sample, seed or 0, everything, unique)
             except InputError as error:
-                raise InputError(f"{error}{_hint(own, texts)}") from error
+                raise InputError(f"{error}{_hint(given_space, texts)}") from error
             with ExitStack() as stack:
                 rows = None
                 if to is not None:
@@ -104,11 +106,11 @@ class Score(Command):
             output.note(f"score: {counts}{counted_for(settings, names)}")
 
 
-def _hint(own: SearchSpace[Any], texts: list[str]) -> str:
-    """For a message: the space to which a text belongs that is no architecture of the given space; or nothing."""
+def _hint(given_space: SearchSpace[Any], texts: list[str]) -> str:
+    """A hint for an error: the space of the first text that is not of the given space; empty if there is none."""
     from nas.search_spaces import SPACES
 
-    foreign = [text for text in texts if not _reads(own, text)]
+    foreign = [text for text in texts if not _reads(given_space, text)]
     for name in SPACES.names() if foreign else ():
         if _reads(SPACES.get(name)(), foreign[0]):
             return f" It is an architecture of another space: give --space {name}."
@@ -125,7 +127,7 @@ def _reads(space: SearchSpace[Any], text: str) -> bool:
 
 @contextmanager
 def _interruptible(to: Path | None) -> Iterator[None]:
-    """There is no run folder to resume: an interrupted command continues its file when it is given again."""
+    """Say how to continue after an interruption: by the same command, as there is no run folder to resume."""
     hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
     try:
         yield

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from nas.runs.stages.forecast import Cost
     from nas.settings.schema import Settings
 
-PRINTED_REASONS = 3  # of failed evaluations that the text of a search names
+PRINTED_REASONS = 3  # the most frequent ones of failed evaluations
 
 
 class Search(RunCommand):
-    """Search only: print the best architectures; `nas train RUN` trains them.
+    """Search only: print the best architectures; `nas train RUN` trains the best one.
 
     Examples: `nas search quickstart`;
     `nas search cifar10-darts-croze-small search.budget=500 'search.constraints=params<=4e6'`.
@@ -86,8 +86,8 @@ def _percentile_ranks(columns: dict[str, PercentileRank]) -> list[str]:
     if not texts:
         return []
     return [
-        "the first architecture in the tables (in brackets: percentage of all classes that are worse, equal ones "
-        f"counting half): {', '.join(texts)}"
+        "values of the first architecture in the tables (in brackets: percentage of all classes that are worse, equal "
+        f"ones counting half): {', '.join(texts)}"
     ]
 
 
@@ -103,5 +103,5 @@ def _reasons(folder: Path) -> list[str]:
         counted = sorted(failures(store).items(), key=lambda item: -item[1])
     lines = [f"why: {count:,}× {reason}" for reason, count in counted[:PRINTED_REASONS]]
     more = len(counted) - PRINTED_REASONS
-    page = f"{more} more reasons are on the page of nas report {shlex.quote(str(folder))}"
+    page = f"{more} more reasons are in the report that nas report {shlex.quote(str(folder))} writes"
     return [*lines, page] if more > 0 else lines

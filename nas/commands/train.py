@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Train(RunCommand):
-    """Train one architecture, or the best of a run; standard by default, adversarially with train.method=pgd.
+    """Train one architecture, or the best one of a run: by standard training, or adversarially with train.method=pgd.
 
-    On several GPUs or machines: `torchrun --nproc-per-node 2 -m nas train ...`, and so with `nas resume`.
+    On several GPUs or machines: `torchrun --nproc-per-node 2 -m nas train ...`, and likewise `nas resume`.
     Examples: `nas train runs/quickstart-1 train.method=pgd`;
     `nas train quickstart arch='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'`.
     """
@@ -36,7 +36,10 @@ class Train(RunCommand):
     later = ("eval",)  # `nas eval RUN`
 
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
-        """The settings of a configuration, which names an `arch`, or those of a run with its best architecture."""
+        """The settings of a configuration, which names an `arch`, or those of a run with its best architecture.
+
+        Raises InputError also if the run is a study or has no architecture yet, or if `train.method` cannot train it.
+        """
         from nas.runs.given_model import best_of, refuse_study
         from nas.runs.run_config import read_config
         from nas.runs.stages.train_stage import check_connected
@@ -114,7 +117,7 @@ class Train(RunCommand):
         return [
             f"validation accuracy {_validated(result.validation)} at epoch {result.chosen_epoch} of {result.epochs}: "
             f"{folder / result.checkpoint}",
-            f"validation accuracy {_validated(result.final.validation)} at the last: "
+            f"validation accuracy {_validated(result.final.validation)} at the last epoch: "
             f"{folder / result.final.checkpoint}",
             attack,
         ]

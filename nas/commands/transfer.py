@@ -31,7 +31,7 @@ class Transfer(RunCommand):
     arguments = (
         Argument(
             "words",
-            "What `nas eval` takes, two or more; settings that differ.",
+            "Two or more networks, each as for `nas eval`; settings to override.",
             "NETWORK NETWORK... [KEY=VALUE]...",
             list[str],
         ),
@@ -83,8 +83,8 @@ class Transfer(RunCommand):
         from nas.report.notes import input_notes
         from nas.report.text import check_lines
 
-        takes = [f"{network.name}: {line}" for network in result.networks for line in input_notes(network)]
-        return [*(_matrix(result, attack) for attack in result.attacks), *takes, *check_lines(result.checks)]
+        notes = [f"{network.name}: {line}" for network in result.networks for line in input_notes(network)]
+        return [*(_matrix(result, attack) for attack in result.attacks), *notes, *check_lines(result.checks)]
 
 
 def _matrix(result: TransferResult, attack: str) -> str:

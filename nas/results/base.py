@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nas.core.io.records import LAST, Record
 
 NOT_COUNTED = -1  # instead of a count: the version that wrote the result did not count
-Count = int | None  # None: unknown, because a version that did not count finished a part
+Count = int | None  # None: unknown, because a part was finished by a version that did not count
 Correct = NDArray[np.bool_]  # for each image, whether it is classified correctly
 
 
@@ -25,7 +25,7 @@ class Environment(Record):
     """The software and hardware of a process."""
 
     versions: dict[str, str]
-    hardware: dict[str, str | float | None]  # of the machine, as it reports them
+    hardware: dict[str, str | float | None]  # of the machine, as it reports it
     source: Revision | None
 
 
@@ -39,20 +39,20 @@ class Revision(Record):
 
 @dataclass(frozen=True)
 class Provenance(Record):
-    """Provenance of a result: everything besides the versions of packages that can change a number."""
+    """Provenance of a result: everything that can change a number, besides the versions of packages."""
 
     seed: int
     settings_sha256: str  # of every setting that can change a number
     deterministic: bool  # whether deterministic kernels were on
     data_sha256: dict[str, str] | None  # by part; None if no data were read
-    hardware: dict[str, str | float | None]  # of the machine, as it reports them
+    hardware: dict[str, str | float | None]  # of the machine, as it reports it
     source: Revision | None
-    earlier: list[Environment]  # of other sessions of the run, if they differ
+    earlier: list[Environment]  # of other sessions of the run, if theirs differ
 
 
 @dataclass(frozen=True, eq=False)
 class Result(Record):
-    """The result of a command. The run that writes it adds the three fields here."""
+    """The result of a command. The run that writes it fills in the three fields of this class."""
 
     command: ClassVar[str] = ""  # the name of the command
 

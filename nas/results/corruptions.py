@@ -31,13 +31,13 @@ class CorruptionResult(Record):
     hrs: float  # of the clean accuracy and the mean
     types: dict[str, float]
     groups: dict[str, float]
-    interval: Interval  # of the mean; the sample are the images
+    interval: Interval  # of the mean, with images as the sample
     accuracy: dict[str, list[float]]  # by type, one value per severity
     left_out: dict[str, str]  # the reason, by type
     correct_counts: list[int] = field(
         metadata=key("right")
     )  # for each image, how many of its corrupted versions in the mean are classified correctly
-    non_finite: dict[str, list[Count]] = field(default_factory=dict)  # number of images, like `accuracy`
+    non_finite: dict[str, list[Count]] = field(default_factory=dict)  # number of images, arranged like `accuracy`
     remarks: list[str] = field(default_factory=list)
     relative: RelativeErrors | None = field(default=None, metadata=flat())  # if there is a baseline
-    clean_images: str = ""  # those of the clean accuracy, if they are not from the same source
+    clean_images: str = ""  # those of the clean accuracy, if from another source

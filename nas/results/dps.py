@@ -19,7 +19,7 @@ class Agreement(Record):
 
 @dataclass(frozen=True)
 class Ranking(Record):
-    """Spearman's rho with the labels, which share of the best tenth is found, and architectures without a value."""
+    """Spearman's rho with the labels, the found share of the best tenth, and how many architectures have no value."""
 
     spearman: float
     top10: float
@@ -45,7 +45,7 @@ class HeldOut(Record):
 
 @dataclass(frozen=True)
 class DpsResult(Result):
-    """Of `nas dps`: the setting of Eproxy that was found, as a text of its space and as options."""
+    """The result of `nas dps`: the setting of Eproxy that was found, as text and as options."""
 
     command = "dps"
 
@@ -54,4 +54,4 @@ class DpsResult(Result):
     labels: Agreement
     evaluated: int  # number of settings
     held_out: HeldOut | None
-    file: str  # that has the options
+    file: str  # with the options

@@ -13,7 +13,7 @@ from nas.results.measures import Measures
 
 CLEAN = "clean"  # a metric besides the names of attacks
 WORST_CASE = "worst_case"  # likewise: an image counts if it stays correct under every attack
-OUTPUT_CHECKS = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")  # in every evaluation
+OUTPUT_CHECKS = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")  # made in every evaluation
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ImageFormat(Record):
 
 @dataclass(frozen=True)
 class Check(Record):
-    """A check whether the accuracies can be trusted: `ok` is pass, warn or skipped; `reason` says why, in numbers."""
+    """A check of whether accuracies can be trusted: `ok` is pass, warn or skipped; `reason` says why, in numbers."""
 
     name: str
     ok: str
@@ -77,7 +77,7 @@ class Check(Record):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EvalResult(Result):
-    """Of `nas eval`, and of each network of `nas run`: accuracies on test images, clean and under attack.
+    """The result of `nas eval`, and of each network of `nas run`: accuracies on test images, clean and under attack.
 
     In a cascade, each attack gets only the images that the ones before it left correct. Then `attacks` has the first
     attack only, and `cascade` has the accuracy under each attack together with all before it.
@@ -100,7 +100,7 @@ class EvalResult(Result):
     correct: dict[str, Correct]  # by metric: `clean`, and each attack
     worst_case: WorstCase
     cascade: dict[str, float] | None
-    outside: dict[str, int]  # by unbounded attack: images for which it found perturbations beyond eps only
+    outside: dict[str, int]  # by unbounded attack: images for which it found only perturbations beyond eps
     sweep: list[Curve]
     non_finite: dict[str, Count] = field(default_factory=dict)  # by metric: images with non-finite logits
     remarks: list[str] = field(default_factory=list)  # reasons why the numbers mean less than they seem to
@@ -114,12 +114,12 @@ class EvalResult(Result):
 
     @property
     def attacked_further(self) -> bool:
-        """Whether there are more checks than those that every evaluation makes."""
+        """Whether checks were made besides those of every evaluation."""
         return any(check.name not in OUTPUT_CHECKS for check in self.checks)
 
     @property
     def worst_of_several(self) -> WorstCase | None:
-        """The worst case if it is of several attacks; that of a single attack is the attack itself."""
+        """The worst case of several attacks; None for a single attack, which is its own worst case."""
         return self.worst_case if len(self.worst_case.attacks) > 1 else None
 
     def outcomes(self) -> dict[str, Correct]:
@@ -159,7 +159,7 @@ class EvalResult(Result):
         }
         written: Json = {}
         for name, value in plain.items():
-            if name == "corruptions" and self.attacked_further:  # further checks are made before corruptions
+            if name == "corruptions" and self.attacked_further:  # further checks stand before corruptions
                 written["checks"] = plain["checks"]
             written |= accuracies if name == "attacks" else {name: value}
         return written

@@ -9,7 +9,7 @@ from nas.core.io.records import Record
 
 @dataclass(frozen=True)
 class ExportResult(Record):
-    """Of `nas export`: the exported network and the files of its folder."""
+    """The result of `nas export`: the exported network and the files of its folder."""
 
     folder: str
     name: str

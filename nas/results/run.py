@@ -21,7 +21,7 @@ class Difference(Record):
     metric: str
     difference: float
     interval: Interval
-    p: float | None = None  # None if the outcomes of the images are missing or nothing is `judged`
+    p: float | None = None  # None if the outcomes of the images are missing or it was not `judged`
     corrected: float | None = None  # p after Holm's correction for all differences
     significant: bool = field(metadata=key("shown"))  # by `corrected`
     text: str
@@ -41,7 +41,7 @@ class Difference(Record):
 
 @dataclass(frozen=True)
 class RunResult(Result):
-    """Of `nas run`: the search, the networks, and their differences."""
+    """The result of `nas run`: the search, the networks, and their differences."""
 
     command = "run"
 

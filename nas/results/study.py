@@ -31,7 +31,7 @@ class RepeatedModel(Record):
 
 @dataclass(frozen=True)
 class RepeatedDifference(Record):
-    """The number of the best cells minus that of the random ones, with tests over seeds and over images."""
+    """A metric of the best cells minus that of the random cells, with tests over seeds and over images."""
 
     first: str
     second: str
@@ -40,13 +40,13 @@ class RepeatedDifference(Record):
     mean: float
     sd: float | None
     seeds: TTest
-    p_flip: float
-    images: TTest | None  # None if the number is no accuracy of images
+    p_flip: float  # of the sign-flip test over seeds
+    images: TTest | None  # None if the metric is not an accuracy
 
 
 @dataclass(frozen=True)
 class StudyResult(Result):
-    """Of `nas run` with several seeds; `runs` are the folders of the run of each seed."""
+    """The result of `nas run` with several seeds; `runs` are the folders of the runs, one per seed."""
 
     command = "study"
 

@@ -42,7 +42,7 @@ class Checkpoint(Record):
 
 @dataclass(frozen=True)
 class TrainResult(Result):
-    """Of `nas train`: the weights of the chosen epoch, and those of the last."""
+    """The result of `nas train`: the weights of the chosen epoch, and those of the last."""
 
     command = "train"
 

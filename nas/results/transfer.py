@@ -41,7 +41,7 @@ class TransferMatrix(Record):
 
 @dataclass(frozen=True)
 class TransferResult(Result):
-    """Of `nas transfer`."""
+    """The result of `nas transfer`."""
 
     command = "transfer"
 
@@ -53,4 +53,4 @@ class TransferResult(Result):
     networks: list[TransferNetwork]
     clean: CleanAccuracies
     attacks: dict[str, TransferMatrix] = field(metadata=key("transfer"))
-    checks: list[Check]  # one of each attack
+    checks: list[Check]  # one per attack

@@ -29,7 +29,7 @@ def test_the_most_frequent_reasons_with_their_counts(tmp_path: Path) -> None:
 def test_further_reasons_are_on_the_page(tmp_path: Path) -> None:
     lines = _fill(tmp_path, [f"reason {number}" for number in range(PRINTED_REASONS + 2)])
     assert sum(line.startswith("why: ") for line in lines) == PRINTED_REASONS
-    assert f"2 more reasons are on the page of nas report {tmp_path}" in lines
+    assert f"2 more reasons are in the report that nas report {tmp_path} writes" in lines
 
 
 def test_a_run_without_its_store_has_a_text(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_text_names_the_found_cell_and_counts_the_differences_that_it_leaves
     assert lines[0] == f"found: {found.arch}"
     printed = sum(" minus " in line for line in lines)
     assert 0 < printed < len(found.differences)
-    assert f"({len(found.differences) - printed} more differences are on the page)" in lines
+    assert f"({len(found.differences) - printed} more differences are in the report)" in lines
 
 
 def write_report(folder: Path, found: RunResult) -> Path:

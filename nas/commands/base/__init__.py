@@ -1,4 +1,4 @@
-"""What every command has, for the files of `nas/commands` and for commands of other packages."""
+"""What every command is built from, for the files of `nas/commands` and for commands of other packages."""
 
 from nas.commands.base.arguments import CONFIG, OVERRIDES, SEARCH_SETTINGS, Argument, Option
 from nas.commands.base.command import COMMANDS, Command

@@ -1,4 +1,4 @@
-"""Arguments of a command, declared as data: `nas.cli` reads them, so nothing else is imported for `nas --help`."""
+"""Arguments of a command, declared as data that `nas.cli` reads: `nas --help` imports nothing else."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument by position. The command gets its value as the keyword `name`."""
+    """A positional argument. The command gets its value as the keyword `name`."""
 
     name: str
     help: str
     metavar: str | None = None
     type: Any = str
-    default: Any = ...  # the value if it is left out; `...`: it must be given
+    default: Any = ...  # the value if the argument is left out; `...`: it must be given
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Option:
     help: str
     metavar: str | None = None
     type: Any = str
-    default: Any = None  # the value if it is left out; `...`: it must be given
+    default: Any = None  # the value if the argument is left out; `...`: it must be given
     flag: str | None = None
 
     @property
@@ -38,4 +38,4 @@ SEARCH_SETTINGS = (
     *("strategy.*", "supernet.*", "scoring.*", "proxies.*"),
 )
 CONFIG = Argument("config", "A recipe (see `nas list configs`) or a path to a .yaml file.", "CONFIG")
-OVERRIDES = Argument("overrides", "Settings that differ.", "[KEY=VALUE]...", list[str], None)
+OVERRIDES = Argument("overrides", "Settings to override.", "[KEY=VALUE]...", list[str], None)

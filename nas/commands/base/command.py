@@ -1,4 +1,4 @@
-"""A command is one object in one file; `nas.cli` parses the command line and gives it an `Output` for its result."""
+"""A command is one object in one file; `nas.cli` parses its arguments and gives it an `Output` for the result."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ class Command(ABC):
     """A command of the command line.
 
     `nas --help` shows the first paragraph of a subclass's docstring, `nas NAME --help` all of it. An object is used for
-    one call. The file of every command is imported whenever `nas` starts: at its top it imports only what takes no
-    time, and everything else inside its functions.
+    one call. The files of all commands are imported whenever `nas` starts, so each imports only what takes no time at
+    its top, and everything else inside its functions.
     """
 
     name: ClassVar[str]  # on the command line: `train`; a name of two words, `tables search`, belongs to a group
     place: ClassVar[int] = 100  # position in `nas --help`, in ascending order
     arguments: ClassVar[tuple[Argument | Option, ...]] = ()  # the keywords of `call`
-    # patterns of the settings that it reads, such as `train.*`; every command reads a setting that is in no pattern
+    # patterns of the settings that it reads, such as `train.*`; a setting in no command's pattern is read by all
     takes: ClassVar[tuple[str, ...]] = ()
     later: ClassVar[tuple[str, ...]] = ()  # sections of settings that later commands read from its run
-    instead: ClassVar[dict[str, str]] = {}  # what to do instead of a setting that only other commands read
+    instead: ClassVar[dict[str, str]] = {}  # advice, by setting that only other commands read
     needs_training_images: ClassVar[bool] = True
 
     @classmethod
     def cli_name(cls) -> str:
-        """The command that the user types: `name`, unless another command starts this one, as `nas run` a study."""
+        """What the user types: `name`, unless another command starts this one, as `nas run` starts a study."""
         return cls.name
 
     @abstractmethod
     def call(self, output: Output, *args: Any, **given: Any) -> None:
-        """Do the command's work. Every argument is passed; for `--json`, `output.as_json` is true.
+        """Do the command's work. All `arguments` are passed; `output.as_json` is true with `--json`.
 
         Raises InputError if the user can correct the cause, NasError if a stage failed.
         """
 
     def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
-        """Which settings this command reads; `proxies` are those that it computes whatever the settings say."""
+        """The settings that this command reads; `proxies` are those that it computes whatever the settings say."""
         others = sorted(COMMANDS.components.values(), key=lambda other: other.place)
         patterns = {other.cli_name(): other.takes for other in others if other.takes}
         patterns.setdefault(self.cli_name(), self.takes)

@@ -1,4 +1,4 @@
-"""What a command does with a run that is finished already, as with `nas resume`: it takes the result that is there."""
+"""A run that is finished already, for example when it is resumed: its stored result is shown again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def result_of_finished(run: Run) -> Result | None:
-    """The result of a finished run, of which nothing is changed; None if the run is not finished.
+    """The stored result of a finished run; None if the run is not finished.
 
-    Logs a warning if an earlier version wrote it with verdicts that are drawn otherwise today.
+    Logs a warning if an earlier version wrote the result, with verdicts of uncorrected intervals.
     """
     from nas.runs.differences import uncorrected
     from nas.runs.run_files import RESULT
@@ -21,8 +21,8 @@ def result_of_finished(run: Run) -> Result | None:
     result = run.result()
     if result is not None and uncorrected(result):
         logging.getLogger("nas").warning(
-            "%s was written by an earlier version: `shown` there is the verdict of an uncorrected interval. "
-            "`nas report %s` corrects it for the number of differences.",
+            "%s was written by an earlier version: its `shown` is the verdict of an uncorrected interval. "
+            "`nas report %s` corrects the verdicts for the number of differences.",
             run.folder / RESULT,
             run.folder,
         )

@@ -1,4 +1,4 @@
-"""What a command shows: its result, notes beside it, and how far its work has come."""
+"""What a command shows: its result, notes, and the progress of its work."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Counter:
-    """Shows how far a count has come. This one is silent."""
+    """Shows the progress of a count. This base class shows nothing."""
 
-    total: int | None = None  # None while the end is unknown
+    total: int | None = None  # None while it is unknown
 
     def update(self, done: int, failed: int) -> None:
         """Show that `done` items are finished, `failed` of them without a value."""
@@ -23,7 +23,7 @@ class Counter:
 
 
 class Output:
-    """Takes the result of a command. This one keeps it and is otherwise silent; that of `nas.cli` prints."""
+    """Takes the result of a command. This base class only keeps it; that of `nas.cli` prints it."""
 
     as_json = False  # whether the user gave `--json`
     value: Any = None
@@ -34,11 +34,11 @@ class Output:
         self.value, self.text = value, text
 
     def write(self, text: str) -> None:
-        """Take some whole lines of a result that grows; a command that writes does not emit."""
+        """Take the next whole lines of a long result; a command that calls this does not call `emit`."""
         self.text += text
 
     def note(self, line: str) -> None:
-        """Tell a person something that is no part of the result."""
+        """Tell the user something that is not part of the result."""
 
     def counting(self, name: str, total: int | None) -> AbstractContextManager[Counter]:
         """A counter for work of this name, shown while the context lasts."""

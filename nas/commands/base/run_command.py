@@ -39,7 +39,7 @@ class RunCommand(Command):
     def settings(self, *args: Any, **given: Any) -> tuple[Settings, Any]:
         """The settings of a new run, and whatever else the command was given: networks, labels, or None.
 
-        This one reads a recipe and overrides. Raises InputError if there is no such recipe or a setting is impossible
+        Here, reads a recipe and overrides. Raises InputError if there is no such recipe or a setting is impossible
         or without effect.
         """
         from nas.settings import command_line
@@ -65,7 +65,7 @@ class RunCommand(Command):
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         """The cost of each stage. A command that does not define this has no `--dry-run`.
 
-        Raises InputError here.
+        Here, raises InputError.
         """
         raise InputError(
             f"Expected --dry-run with a command that can forecast its cost but got it with nas {self.cli_name()}; "
@@ -137,11 +137,11 @@ class RunCommand(Command):
         if under_torchrun() and not self.distributed:
             raise InputError(
                 f"Expected torchrun with nas train or nas resume but got nas {self.cli_name()}, which would make a run "
-                "in each of the processes; start it without torchrun."
+                "in every process; start it without torchrun."
             )
         command.check(settings, given)
         extra = command.extra(given)
-        del given  # a network that was loaded for the check: the run loads it itself
+        del given  # frees a network that was loaded for the check: the run loads it again
         with create(command.name, settings, extra) as run:
             command.complete(run, output)
 
@@ -165,6 +165,6 @@ class RunCommand(Command):
             return result
         version = read_config(run.folder).version
         if version != (current := versions()["robust-nas"]):
-            logging.getLogger("nas").warning("This run was started by version %s, this is %s.", version, current)
+            logging.getLogger("nas").warning("This run was started by version %s; this is %s.", version, current)
         run.begin()
         return self.execute(run, watcher)

@@ -1,1 +1,1 @@
-"""What published benchmarks say."""
+"""Studies on published benchmarks."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.base import Argument, Command, Option, Output
-from nas.commands.tables.options import LATENCY, Files, benchmarks, words, written
+from nas.commands.tables.options import LATENCY, Files, names_in, output_options, table_options
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 
     Rows = Sequence[tuple[str, Mapping[str, Record]]]
 
-MOST = 100_000  # resamples
+MAX_RESAMPLES = 100_000
 
 
 class Correlate(Command):
-    """Rank correlations of proxy scores with published accuracies, and what is left of them given size.
+    """Rank correlations of proxy scores with published accuracies, also partial ones given the networks' size.
 
     Several files are aligned on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
-    given `params`, with bootstrap intervals of 95 % that are not corrected for their number. A corruption or group has
-    the mean of its correlations at each severity (of the mean accuracy of its types). Proxies of which lower is better
-    are turned. A warning names the proxies that rank as size does: |rho| with `params` at least .95, or an interval of
-    the partial rho that does not stay on the side of 0 where rho is. Example:
+    given `params`, with 95 % bootstrap intervals that are not corrected for their number. For a corruption or group
+    (the mean accuracy of its types), correlations are averaged over the severities. Proxies for which lower is better
+    are turned (negated). A warning names the proxies that rank as size does: |rho| with `params` is at least .95, or
+    the interval of the partial rho does not lie on the side of 0 on which that of rho lies. Example:
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
 
     name, place = "tables correlate", 13
     arguments = (
-        Argument("scores", "Files of `nas score --output`, or published.", "SCORES...", list[Path]),
-        *benchmarks("columns"),
+        Argument("scores", "Files of `nas score --output`, or published scores.", "SCORES...", list[Path]),
+        *table_options("columns"),
         LATENCY,
         Option(
             "columns",
             "Accuracies, separated by commas: clean, fgsm@8, pgd@*, corruptions, weather, fog, fog@3, hrs:fgsm@8, "
-            "each:weather, robbench:hrs:pgd@8, ...; all; a selection by default.",
+            "each:weather, robbench:hrs:pgd@8, ..., or all; by default a selection.",
             default="",
         ),
-        Option("proxies", "Proxies, separated by commas; all of the files by default.", default=""),
+        Option("proxies", "Proxies, separated by commas; by default all in the files.", default=""),
         Option(
             "against",
-            "Proxies (or params) to subtract from the others, with paired intervals (uncorrected).",
+            "Proxies (or params) whose rho is subtracted from that of the others, with uncorrected paired intervals.",
             default="",
         ),
-        Option("every_string", "Isomorphic cells count one by one.", type=bool, default=False),
+        Option("every_string", "Count isomorphic cells one by one.", type=bool, default=False),
         Option("bootstrap", "Resamples for the 95 % intervals (uncorrected).", type=int, default=1000),
-        Option("seed", "Of the resamples.", type=int, default=0),
-        *written("the table", "Write a heat map of Kendall's tau"),
+        Option("seed", "Seed of the resamples.", type=int, default=0),
+        *output_options("the table", "Write a heat map of Kendall's tau"),
     )
 
     def call(
@@ -76,13 +76,15 @@ class Correlate(Command):
         files.check("to correlate with")
         if bootstrap < 40:
             raise InputError(f"Expected --bootstrap of at least 40 (fewer have no 2.5 % quantile) but got {bootstrap}.")
-        if bootstrap > MOST:
-            raise InputError(f"Expected --bootstrap of at most {MOST:,} resamples but got {bootstrap}; 1000 are usual.")
+        if bootstrap > MAX_RESAMPLES:
+            raise InputError(
+                f"Expected --bootstrap of at most {MAX_RESAMPLES:,} resamples but got {bootstrap}; 1000 are usual."
+            )
         if seed < 0:
             raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
         opened = files.opened(dataset)
         read = [read_scores(path, dataset) for path in scores]
-        names = (words(columns), words(proxies), words(against))
+        names = (names_in(columns), names_in(proxies), names_in(against))
         result = correlate(read, opened, *names, bootstrap, seed, every_string)
         files.write(lambda: table_rows(result), lambda kind: heat_map(result, dataset, kind))
         output.emit(result.to_json(), _text(result, len(scores)))
@@ -104,8 +106,8 @@ def _text(result: Correlations, files: int) -> str:
         lines.append(f"taken as higher is better (not in `nas list proxies`): {', '.join(result.unknown_direction)}")
     proxies, columns = result.proxies, result.columns
     order = sorted(proxies, key=lambda name: -sum(cell.spearman or 0 for cell in proxies[name].values()))
-    beside = [] if "params" in proxies else [("(params)", result.size)]
-    rows = [(name, proxies[name]) for name in order] + beside
+    size_row = [] if "params" in proxies else [("(params)", result.size)]
+    rows = [(name, proxies[name]) for name in order] + size_row
     blocks: list[tuple[str, Rows, tuple[str, ...]]] = [
         ("Spearman's rho ± half its uncorrected 95 % interval", rows, ("spearman", "low", "high")),
         ("Kendall's tau-b", rows, ("kendall",)),
@@ -132,7 +134,7 @@ def _text(result: Correlations, files: int) -> str:
 
 
 def _cell(cell: Record, keys: tuple[str, ...]) -> str:
-    """A value, with half its interval where there is one, in brackets where that contains 0."""
+    """A value, with half its interval if it has one, in brackets if that contains 0."""
     value, *ends = (getattr(cell, key) for key in keys)
     if value is None:
         return "-"

@@ -14,39 +14,39 @@ if TYPE_CHECKING:
     from nas.core.execution.executor import ExecutorSettings
     from nas.tables import Collection
 
-DATASET = Option("dataset", "Which data set of the tables.", default="cifar10")
-LATENCY = Option("latency", "HW-NAS-Bench (CSV, pickle); columns edgegpu_latency, ...", "FILE", Path)
-SPREAD = (
-    Option("workers", "Processes, by default one per core; the results are the same.", type=int),
-    Option("executor", "local: this machine; ray: a cluster.", default="local"),
-    Option("address", "Address of the Ray cluster, or auto; by default one is started here.", "HOST:PORT"),
+DATASET = Option("dataset", "The data set of the tables.", default="cifar10")
+LATENCY = Option("latency", "HW-NAS-Bench (CSV or pickle); columns edgegpu_latency, ...", "FILE", Path)
+EXECUTOR = (
+    Option("workers", "Number of processes, by default one per core; it does not change the results.", type=int),
+    Option("executor", "Where to compute: local (this machine) or ray (a cluster).", default="local"),
+    Option("address", "Address of the Ray cluster, or auto; by default a cluster is started here.", "HOST:PORT"),
 )
 
 
-def benchmarks(columns: str) -> tuple[Option, ...]:
+def table_options(columns: str) -> tuple[Option, ...]:
     """The options that name tables; `columns` is what the command calls the columns of a table."""
-    accuracies = f"NAS-Bench-201 accuracies (CSV, or NATS-Bench's own); {columns} accuracy:NAME."
+    accuracies = f"NAS-Bench-201 accuracies (CSV, or the file of NATS-Bench); {columns} accuracy:NAME."
     return (
-        Option("robustness", "The robustness dataset (Jung et al. 2023): its folder.", "DIR", Path),
+        Option("robustness", "The folder of the robustness dataset (Jung et al. 2023).", "DIR", Path),
         DATASET,
         Option("accuracy", accuracies, "FILE", Path),
         Option("robbench", f"NAS-RobBench-201; {columns} robbench:NAME.", "CSV", Path),
     )
 
 
-def written(csv: str, plot: str) -> tuple[Option, ...]:
-    """The options of the files that are written; `csv` and `plot` are the contents in words."""
+def output_options(csv: str, plot: str) -> tuple[Option, ...]:
+    """The options for the files to write; `csv` and `plot` say in words what they contain."""
     return Option("csv", f"Write {csv} as CSV.", "FILE", Path), Option(
         "plot", f"{plot} (.png, .svg, .pdf).", "FILE", Path
     )
 
 
-def words(text: str) -> list[str]:
-    """The parts of a text between its commas, without surrounding spaces; empty parts are left out."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+def names_in(text: str) -> list[str]:
+    """The names in a text, separated by commas, without surrounding spaces; empty ones are left out."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def spread(workers: int | None, executor: str, address: str | None) -> ExecutorSettings:
+def executor_settings(workers: int | None, executor: str, address: str | None) -> ExecutorSettings:
     """The settings of the executor. Raises InputError if the options do not fit together."""
     from nas.core.execution.executor import ExecutorSettings
 
@@ -54,14 +54,14 @@ def spread(workers: int | None, executor: str, address: str | None) -> ExecutorS
     try:
         how.check()
     except InputError as error:
-        words = str(error).replace("executor=", "--executor ").replace("executor.", "--")
-        raise InputError(words) from error
+        message = str(error).replace("executor=", "--executor ").replace("executor.", "--")
+        raise InputError(message) from error
     return how
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one call: tables and scores to read, by option, and what to write."""
+    """The files of one call: tables (by option) and scores to read, and files to write."""
 
     tables: dict[str, Path | None]
     scores: list[Path]
@@ -69,7 +69,7 @@ class Files:
     plot: Path | None
 
     def check(self, purpose: str) -> None:
-        """Raises InputError if no table is given, or a file to write is a folder, an input, or no kind of picture.
+        """Raises InputError if no table is given, or a file to write is a folder, an input, or of no known kind.
 
         `purpose` says in the message what the table is for.
         """
@@ -83,9 +83,9 @@ class Files:
         read = [path.resolve() for path in (*self.scores, *self.tables.values()) if path]
         for path in (self.csv, self.plot):
             if path is not None and path.is_dir():
-                raise InputError(f"Expected a file to write but {path} is a folder.")
+                raise InputError(f"Expected a file to write but {path} is a folder; give a file in it.")
             if path is not None and path.resolve() in read:
-                raise InputError(f"Expected another file to write than {path}, which is to be read.")
+                raise InputError(f"Expected a file to write but {path} is one to read; choose another.")
 
     def opened(self, dataset: str, with_scores: bool = False) -> Collection:
         """The tables; with `with_scores`, the scores are further columns. Raises InputError if one cannot be read."""
@@ -96,7 +96,7 @@ class Files:
         return TableSettings(dataset=dataset, scores=scores, **paths).open()
 
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
-        """Write the CSV file and the picture that are asked for; `picture` gets the suffix of its file, as `.png`."""
+        """Write the CSV file and the picture if they are wanted; `picture` gets its file's suffix, such as `.png`."""
         from nas.core.io.files import write_atomic, write_text
 
         if self.csv is not None:

@@ -7,31 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.base import Command, Option, Output
-from nas.commands.tables.options import SPREAD, Files, benchmarks, spread, words, written
+from nas.commands.tables.options import EXECUTOR, Files, executor_settings, names_in, output_options, table_options
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
     from nas.studies.prediction_result import PredictionResult
 
-TOP = 5  # importances shown
+PRINTED_TOP = 5  # the most important ones of a target
 
 
 class Predict(Command):
-    """R² of predicted clean and robust accuracies on architectures left out: mean and standard deviation over splits.
+    """Predict clean and robust accuracies of held-out architectures: mean and standard deviation of R² over splits.
 
     One architecture of each class of isomorphic cells is used. If the scored architecture is the measured one in nearly
     all classes, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
-    `--features proxies --splits paper --study`; the project's own predictor needs the cell alone. Examples:
+    `--features proxies --splits paper --study`; the project's own predictor needs only the cell. Examples:
     `nas tables predict --robustness robustness-dataset --scores scores.csv --splits paper --study --plot gini.png`;
     `nas tables predict --robustness robustness-dataset --features graph --curves --plot curves.png`.
     """
 
     name, place = "tables predict", 15
     arguments = (
-        *benchmarks("targets"),
-        Option("scores", "Proxy scores, of `nas score --output`; repeatable.", "FILE", list[Path], ()),
+        *table_options("targets"),
+        Option("scores", "Proxy scores, a file of `nas score --output`; may be repeated.", "FILE", list[Path], ()),
         Option("features", "proxies, graph (of the cell; needs no --scores) or both.", default="proxies"),
-        Option("proxies", "Proxies, separated by commas; all of the files by default.", default=""),
+        Option("proxies", "Proxies, separated by commas; by default all in the files.", default=""),
         Option(
             "model",
             "forest (the paper's, default for proxies), auto (ours, default otherwise), extra-trees, kernel, ...",
@@ -40,15 +40,15 @@ class Predict(Command):
         Option(
             "targets",
             "Columns, separated by commas; a+b is one model for both. By default clean, each attack at 1/255, and "
-            "clean with each.",
+            "clean with each attack.",
             default="",
         ),
         Option("splits", "Number of random 80/20 splits, or paper: the paper's single split.", default="10"),
         Option("curves", "Also predict from 10, 20, 50, ..., 500 labels, 20 seeds each.", type=bool, default=False),
-        Option("study", "Also without the most important feature, and with it alone.", type=bool, default=False),
+        Option("study", "Fit also without the most important feature, and with it alone.", type=bool, default=False),
         Option("seed", "Seed of the splits and models; the paper's split has its own.", type=int, default=0),
-        *SPREAD,
-        *written("R², tau and importances", "Draw importances, or learning curves"),
+        *EXECUTOR,
+        *output_options("R², tau and importances", "Draw importances, or learning curves"),
     )
 
     def call(
@@ -80,7 +80,7 @@ class Predict(Command):
 
         files = Files(tables, scores, csv, plot)
         files.check("to predict")
-        how = spread(workers, executor, address)
+        how = executor_settings(workers, executor, address)
         if seed < 0:
             raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
         model = model or MODELS.get(features, "forest")
@@ -88,10 +88,10 @@ class Predict(Command):
         protocol = Protocol(model, splits, seed, curves, study)
         protocol.seeds()
         opened = files.opened(dataset)
-        wanted = chosen_targets(opened, words(targets))
+        wanted = chosen_targets(opened, names_in(targets))
         columns = [column for columns in wanted.values() for column in columns]
         read = [read_scores(path, dataset) for path in scores]
-        data = prediction_data(opened, columns, features, read, words(proxies))
+        data = prediction_data(opened, columns, features, read, names_in(proxies))
         with output.counting("predict", None) as counter:
 
             def tick(done: int, total: int) -> None:
@@ -117,9 +117,9 @@ def _text(result: PredictionResult) -> str:
     )
     others = result.dropped.get("other_member", 0)
     if others:
-        head += f"\nleft out: {others:,} classes of which another member than the measured one was scored"
+        head += f"\nleft out: {others:,} classes in which the scored member is not the measured one"
     study, several = result.study, result.splits not in ("paper", "1")
-    rows = [["", "R²", "Kendall's tau", *(["without", "the top feature", "it alone"] if study else [])]]
+    rows = [["", "R²", "Kendall's tau", *(["R² without", "this feature", "R² with it alone"] if study else [])]]
     for name in result.targets:
         row = [name]
         for key in ("r2", "kendall"):
@@ -134,13 +134,13 @@ def _text(result: PredictionResult) -> str:
     if result.importances:
         lines += ["", "most important features"]
         width = max(map(len, result.importances))
-        lines += [f"{name:<{width}}  {', '.join(list(top)[:TOP])}" for name, top in result.importances.items()]
+        lines += [f"{name:<{width}}  {', '.join(list(top)[:PRINTED_TOP])}" for name, top in result.importances.items()]
     if result.curves:
         for key, title in (("r2", "R²"), ("kendall", "Kendall's tau")):
             table = [["labels", *result.targets]]
             for size, fit in result.curves.items():
                 table.append([size, *(_cell(*fit.spread(key, target)) for target in result.targets)])
-            lines += ["", f"{title} by labelled architectures", *table_lines(table)]
+            lines += ["", f"{title} by the number of labelled architectures", *table_lines(table)]
     return "\n".join(lines)
 
 

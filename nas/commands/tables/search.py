@@ -7,14 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.base import Command, Option, Output
-from nas.commands.tables.options import LATENCY, SPREAD, Files, benchmarks, spread, words, written
+from nas.commands.tables.options import (
+    EXECUTOR,
+    LATENCY,
+    Files,
+    executor_settings,
+    names_in,
+    output_options,
+    table_options,
+)
 
 if TYPE_CHECKING:
     from nas.studies.table_search_result import TableSearchResult
 
 
 class TableSearch(Command):
-    """Search strategies on published tables: mean and standard deviation, over seeds, of the best that each finds.
+    """Compare search strategies on published tables: mean and standard deviation over seeds of the best found.
 
     Runs differ only in their seed; a class of isomorphic cells is looked up once, and one that the tables do not have
     costs nothing. With several goals at once, the best architecture has the largest mean of the goals, each scaled to
@@ -25,26 +33,26 @@ class TableSearch(Command):
 
     name, place = "tables search", 14
     arguments = (
-        *benchmarks("columns"),
+        *table_options("columns"),
         LATENCY,
-        Option("scores", "Proxy scores, of `nas score --output`; scores:NAME.", "FILE", Path),
+        Option("scores", "Proxy scores, a file of `nas score --output`; columns scores:NAME.", "FILE", Path),
         Option(
             "objective",
             "Columns, or params and flops, separated by commas: one search each. a+b is one search for both goals "
             "(nsga2), :min or :max after a name gives another direction than its own.",
             default="fgsm@1",
         ),
-        Option("strategy", "Names from `nas list strategies`.", default="random,evolution,local"),
+        Option("strategy", "Names from `nas list strategies`, separated by commas.", default="random,evolution,local"),
         Option("queries", "Classes of isomorphic cells that a run may look up.", type=int, default=300),
         Option("seeds", "Runs of each strategy.", type=int, default=100),
         Option("seed", "Seed from which the seed of each run is derived.", type=int, default=0),
         Option("ask", "Architectures that a strategy proposes at once.", type=int, default=1),
-        *SPREAD,
-        Option("columns", "Columns to show of the best found, as in `nas tables correlate`.", default=""),
-        Option("cheap", "The cheap objective of warm-up and moves: params or a column.", "NAME"),
-        Option("features", "What predictors see: graph (of the cell), columns such as scores:nwot.", default="graph"),
-        Option("options", "An option; may be repeated.", "STRATEGY.KEY=VALUE", list[str], (), flag="--set"),
-        *written("the table", "Write the regret over queries"),
+        *EXECUTOR,
+        Option("columns", "Columns to show of the best found, named as in `nas tables correlate`.", default=""),
+        Option("cheap", "The cheap objective of a strategy's warm-up and moves: params or a column.", "NAME"),
+        Option("features", "What predictors see: graph (of the cell) or columns such as scores:nwot.", default="graph"),
+        Option("options", "A strategy's option; may be repeated.", "STRATEGY.KEY=VALUE", list[str], (), flag="--set"),
+        *output_options("the table", "Write the regret over queries"),
     )
 
     def call(
@@ -76,18 +84,18 @@ class TableSearch(Command):
 
         files = Files(tables, [] if scores is None else [scores], csv, plot)
         files.check("to search on")
-        how = spread(workers, executor, address)
+        how = executor_settings(workers, executor, address)
         settings = TableSearchSettings(
-            words(objective),
-            words(strategy),
+            names_in(objective),
+            names_in(strategy),
             queries,
             seeds,
             seed,
             ask,
-            tuple(words(columns)),
+            tuple(names_in(columns)),
             cheap,
             tuple(options),
-            tuple(words(features)),
+            tuple(names_in(features)),
         )
         settings.check()
         opened = files.opened(dataset, with_scores=True)
@@ -105,7 +113,7 @@ def _text(result: TableSearchResult) -> str:
     from nas.report.text import table_lines
 
     columns, optimum = result.columns, result.optimum
-    percent = {name for name in columns if _is_share(result, name)}
+    percent = {name for name in columns if _is_fraction(result, name)}
     rows = [["", *columns], ["optimum", *(_cell(optimum[c], None, c in percent) for c in columns)]]
     tail = []
     for objective, entry in result.objectives.items():
@@ -114,20 +122,20 @@ def _text(result: TableSearchResult) -> str:
             values = [_cell(one.columns[c].mean, one.columns[c].sd, c in percent) for c in columns]
             rows.append([f"  {name}", *values])
             reached = one.queries_to_optimum
-            after = "" if reached.median is None else f", in the median after {reached.median:g} queries"
+            after = "" if reached.median is None else f", after {reached.median:g} queries in the median"
             tail.append(
                 f"{objective}, {name}: optimum found by {reached.found:.0%} of runs{after}; "
                 f"{one.seconds:.1f} s of computing"
             )
     head = (
         f"{result.n_classes:,} classes of {result.dataset}; {result.seeds} runs of {result.queries} "
-        "queries; of the best found, mean ± standard deviation"
+        "queries; mean ± standard deviation of the best found"
     )
     note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
     return "\n".join([head, note, "", *table_lines(rows), "", *tail]).replace("\n\n\n", "\n\n")
 
 
-def _is_share(result: TableSearchResult, column: str) -> bool:
+def _is_fraction(result: TableSearchResult, column: str) -> bool:
     """Whether all numbers of a column lie in [0, 1]."""
     means = [one.columns[column].mean for entry in result.objectives.values() for one in entry.strategies.values()]
     return all(value is None or 0 <= value <= 1 for value in [result.optimum[column], *means])

@@ -88,7 +88,7 @@ def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capf
     more = ["--splits", "2", "--curves", "--study", "--model", "extra-trees", "--workers", "1"]
     assert run_command(["tables", "predict", *FOREST, *more]) == 0
     text = capfd.readouterr().out
-    for words in ("79 classes of tiny; extra-trees on 2 features", "clean+fgsm", "±", "it alone", "R² by labelled"):
+    for words in ("79 classes of tiny; extra-trees on 2 features", "clean+fgsm", "±", "it alone", "R² by the number of labelled"):
         assert words in text
 
 
@@ -109,7 +109,7 @@ def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capf
         ([*FOREST, "--workers", "0"], "--workers between"),
         ([*FOREST, "--plot", "gini.jpeg"], ".png"),
         ([*FOREST, "--csv", "data"], "data is a folder"),
-        ([*FOREST, "--csv", "./scores.csv"], "which is to be read"),
+        ([*FOREST, "--csv", "./scores.csv"], "is one to read"),
         ([*TABLE, "--scores", "missing.csv"], "missing.csv but there is no such file"),
         ([*TABLE, "--features", "graph", "--proxies", "good"], "no --proxies"),
         ([*FOREST, "--study", "--model", "kernel"], "a model that tells importances"),

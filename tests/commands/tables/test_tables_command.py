@@ -172,7 +172,7 @@ TABLE = ["--robustness", "data", "--dataset", "tiny"]
         (["scores.csv", *TABLE, "--bootstrap", "5"], "at least 40"),
         (["scores.csv", *TABLE, "--plot", "tau.jpeg"], ".png"),
         (["scores.csv", *TABLE, "--csv", "data"], "data is a folder"),
-        (["scores.csv", *TABLE, "--csv", "./scores.csv"], "which is to be read"),
+        (["scores.csv", *TABLE, "--csv", "./scores.csv"], "is one to read"),
         (["scores.csv", *TABLE, "--csv", "scores.csv/x.csv"], "scores.csv/x.csv"),
     ],
 )

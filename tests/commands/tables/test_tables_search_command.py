@@ -133,7 +133,7 @@ def test_a_pareto_search_with_latency(
         ([*TABLE, "--latency", "missing.csv"], "missing.csv"),
         ([*TABLE, "--plot", "r.jpeg"], ".png"),
         ([*TABLE, "--csv", "data"], "data is a folder"),
-        ([*TABLE, "--latency", "latency.csv", "--csv", "./latency.csv"], "which is to be read"),
+        ([*TABLE, "--latency", "latency.csv", "--csv", "./latency.csv"], "is one to read"),
     ],
 )
 def test_bad_input_is_one_line(
