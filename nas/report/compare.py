@@ -1,4 +1,4 @@
-"""Evaluated checkpoints of several runs against each other: paired differences, and which of them are significant."""
+"""Compare evaluated checkpoints of several runs: paired differences, and which of them are significant."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nas.runs.run_config import read_config
 from nas.runs.run_files import STORE, finished
 from nas.strategies.pareto import undominated
 
-ATTACK_SETTINGS = ("step_size", "restarts", "cascade")  # attacks of one name and radius are equal if these are
+ATTACK_SETTINGS = ("step_size", "restarts", "cascade")  # attacks of one name and radius are equal if these settings are
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Checkpoint:
     data: str
     attack_settings: tuple[Any, ...]  # attacks of one name are the same attack if these are equal
     identity: Identity
-    record: TrainedModel | None  # the history of its training, if its run has stored that
+    record: TrainedModel | None  # the history of its training, if its run stored it
 
     def to_json(self) -> Json:
         return {"label": self.label, "run": self.run, "data": self.data, **self.entry.to_json()}
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
-    """Every evaluated checkpoint of finished runs (`nas run`, `nas eval`) against every other.
+    """Compare every evaluated checkpoint of finished runs (`nas run`, `nas eval`) with every other.
 
     A folder that is given twice counts once. Raises InputError if fewer than two checkpoints were evaluated.
     """
@@ -123,7 +123,7 @@ def single_runs(folders: Sequence[Path]) -> list[Path]:
 
 
 def count_checkpoints(folders: Sequence[Path]) -> int:
-    """How many evaluated checkpoints these runs hold."""
+    """How many evaluated checkpoints these runs hold. Raises InputError if a folder holds no finished run."""
     return sum(len(evaluations_of(finished(folder))) for folder in single_runs(folders))
 
 

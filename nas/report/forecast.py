@@ -17,5 +17,5 @@ def forecast_text(forecast: Forecast) -> str:
         lines.append(f"  {name:<7} {rough_duration(seconds):>12}{note}")
     assumed = ", ".join(f"{fraction:.0%} ({name} training)" for name, fraction in SURVIVORS.items())
     lines.append(f"  memory  {value['memory_mb_per_process']:>9} MB per process")
-    lines.append(f"assumed share of images that every attack leaves standing: {assumed}")
+    lines.append(f"assumed share of images that stay correct under every attack: {assumed}")
     return "\n".join(lines)

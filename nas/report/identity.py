@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, marker
 from nas.train.methods import METHODS
 
-# By the name in the settings; those that are not adversarial come first.
+# Training methods by their name in the settings; those that are not adversarial come first.
 METHOD_LABELS = {
     name: method.label for name, method in sorted(METHODS.components.items(), key=lambda item: item[1].adversarial)
 }
@@ -33,12 +33,12 @@ class Identity:
 
     @property
     def dashes(self) -> tuple[float, ...]:
-        """Lengths in points along its line, drawn and left out by turns; empty for a solid line."""
+        """Lengths in points along its line, alternately drawn and left out; empty for a solid line."""
         return DASHES.get(self.method, OTHER_DASHES)
 
     @property
     def marker_path(self) -> str:
-        """The marker in the middle of a swatch, as a path of SVG."""
+        """The marker in the middle of a swatch, as an SVG path."""
         return MARKERS[self.marker]
 
 

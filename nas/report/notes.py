@@ -29,14 +29,14 @@ def non_finite_notes(entry: EvalResult) -> list[str]:
         sentences.append(f"Images with a NaN or infinite logit, each counted as wrong: {', '.join(counted)}.")
     if unknown:
         sentences.append(
-            f"Images with a NaN or infinite logit are not known for {listed(unknown)}: an earlier version, which took "
-            "NaN for the largest logit, finished a part."
+            f"The number of images with a NaN or infinite logit is not known for {listed(unknown)}: an earlier "
+            "version, which took NaN for the largest logit, finished a part."
         )
     return sentences
 
 
 def input_notes(network: EvalResult | TransferNetwork) -> list[str]:
-    """How the images were normalised, in which memory order and type; nothing for a network that was trained here."""
+    """How the images were normalised, and an unusual memory order or type; empty for a network trained here."""
     source, form = (network.source, network.image_format) if isinstance(network, EvalResult) else (None, None)
     notes = []
     if (used := network.normalised) is not None:
@@ -69,7 +69,9 @@ def provenance_table(provenance: Provenance) -> dict[str, str]:
     values["SHA-256 of the settings"] = provenance.settings_sha256
     for part, digest in (provenance.data_sha256 or {}).items():
         values[f"SHA-256 of the {part.replace('_', ' ')} images"] = digest
-    values["kernels"] = "deterministic ones alone" if provenance.deterministic else "as fast as they come"
+    values["kernels"] = "deterministic ones only" if provenance.deterministic else "the fastest, deterministic or not"
     if provenance.earlier:
-        values["other sessions"] = f"{len(provenance.earlier)}, elsewhere or with other versions: see result.json"
+        values["other sessions"] = (
+            f"{len(provenance.earlier)}, on other machines or with other versions: see result.json"
+        )
     return {name: "unknown" if value is None else str(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""The colours and line styles of pages and pictures, each once."""
+"""The colours and line styles of pages and pictures, each defined once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MUTED = ("#332288", "#882255", "#999933")  # of Tol's palette
 
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # curves of a study, in this order
 SERIES_DASHES: Any = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)))
-MARKERS = {  # of matplotlib → the same shape around (16, 6) as a path of SVG
+MARKERS = {  # marker of matplotlib → the same shape around (16, 6) as an SVG path
     "o": "M12 6a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
     "s": "M12.5 2.5h7v7h-7z",
     "^": "M16 1.5l4.5 8.5h-9z",
@@ -32,7 +32,7 @@ CHECKPOINTS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, *MUTED, GREY)  # of 
 CELLS = {"best": BLUE, "random": VERMILION}  # cells of a run, by name
 OTHER_CELLS = (GREEN, PURPLE, SKY, ORANGE, GREY)
 
-DASHES: dict[str, tuple[float, ...]] = {  # by training method: lengths in points, drawn and left out by turns
+DASHES: dict[str, tuple[float, ...]] = {  # by training method: lengths in points, alternately drawn and left out
     "standard": (4, 2.5),
     "pgd": (),
     "trades": (8, 2),
@@ -56,11 +56,11 @@ OPERATIONS = {
 OTHER_OPERATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 NODE = "#23303d"  # nodes of a cell
 
-DIVERGING = ("#7f3b08", VERMILION, "#f8f9fa", BLUE, "#053560")  # of a heat map, from -1 over 0 to 1
+DIVERGING = ("#7f3b08", VERMILION, "#f8f9fa", BLUE, "#053560")  # of a heat map, from -1 through 0 to 1
 EMPTY = "#eceff1"  # cells of a heat map without a value
 
-INK = "#1b2733"  # words
-SOFT = "#56616c"  # words of less importance
+INK = "#1b2733"  # text
+SOFT = "#56616c"  # less important text
 AXIS = "#8a949e"  # axes, and points in the background
 GRID = "#e6e9ec"
 STUDY_GRID = "#e3e7ea"
@@ -78,7 +78,7 @@ def marker(number: int) -> str:
 
 
 def series(number: int) -> dict[str, object]:
-    """The look of the curve of a study with this number; no two of the first 35 have the same line and marker."""
+    """The look of a study's curve of this number; no two of the first 35 have the same line style and marker."""
     return {
         "color": SERIES[number % len(SERIES)],
         "linestyle": SERIES_DASHES[number % len(SERIES_DASHES)],

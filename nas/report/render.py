@@ -1,4 +1,4 @@
-"""HTML from the templates: every value is escaped, and a name that a template does not know is an error.
+"""HTML from the templates: every value is escaped, and an undefined name is an error.
 
 The functions of `notes`, `wording` and `difference_wording` are filters of the templates.
 """

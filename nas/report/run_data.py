@@ -29,8 +29,8 @@ from nas.search_spaces import SPACES
 from nas.searches.history import Step, failures, trajectory
 
 STAGES = {"search": "search", "train": "training", "eval": "attacks"}
-# From the settings of a run and the inputs of its command: the command line that repeats the run, and whether the
-# settings are needed as a file.
+# A function from the settings of a run and the inputs of its command to the command line that repeats the run, and
+# whether that needs the settings as a file.
 Repeat = Callable[[Json, Json], tuple[str, bool]]
 Edges = dict[str, list[tuple[str, str, str]]]  # by cell: from node, to node, operation
 
@@ -44,7 +44,7 @@ class RunData:
     extra: Json
     result: Result
     steps: list[Step]  # of the search
-    failures: dict[str, int]  # of the search: how many there were of each reason
+    failures: dict[str, int]  # of the search: their number by reason
     trained: dict[str, TrainedModel]  # by the name of the model
     models: dict[str, Identity]  # by name
     repeated: tuple[str, bool]  # what `Repeat` gives for this run
@@ -74,7 +74,7 @@ class RunData:
 
     @property
     def space(self) -> str:
-        if "importable" in self.extra:  # a network that is not ours
+        if "importable" in self.extra:  # a foreign network
             return "none"
         return self.result.space if isinstance(self.result, (RunResult, StudyResult)) else self.settings["space"]
 
@@ -118,7 +118,7 @@ class RunData:
 def read_run_data(folder: Path, result: Result, repeat: Repeat) -> RunData:
     """The data of a run, from its folder and its result.
 
-    Takes no lock, so a run can be read while it is open.
+    Takes no lock, so a run can be read while it is open. Raises InputError if the folder is no run, or damaged.
     """
     config = read_config(folder)
     result = corrected(result)

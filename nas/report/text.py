@@ -1,4 +1,4 @@
-"""Evaluated networks in the text of a terminal: tables, and lines below them."""
+"""Evaluated networks as text for a terminal: tables, and lines below them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ def report_line(folder: Path) -> str:
     return f"report: {folder / 'report.html'}"
 
 
-def table_text(lines: Table, width: int = 160) -> str:
+def table_text(table: Table, width: int = 160) -> str:
     """The table as text."""
-    console = Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)  # names as they are
+    console = Console(
+        width=width, color_system=None, markup=False, emoji=False, highlight=False
+    )  # prints names as they are
     with console.capture() as capture:
-        console.print(lines)
+        console.print(table)
     return capture.get()
 
 
 def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as a table, the first row its header; the first column stands on the left, the others right.
+    """Rows of cells as a table, the first row its header; the first column is aligned left, the others right.
 
-    Columns for which the terminal is too narrow follow in further tables, each with the first column.
+    Columns that do not fit the terminal follow in further tables, each with the first column.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     space = shutil.get_terminal_size((120, 24)).columns - widths[0]
@@ -87,7 +89,7 @@ def corruption_lines(entry: EvalResult) -> list[str]:
     lines += [f"  left out: {kind}. {reason}" for kind, reason in result.left_out.items()]
     lines.append(f"  {result.n_test} images per type and severity, {result.images}")
     if result.clean_images not in ("", SAME):
-        lines.append(f"  the clean accuracy is of {result.clean_images}")
+        lines.append(f"  the clean accuracy is measured on {result.clean_images}")
     return lines
 
 
@@ -131,19 +133,19 @@ def accuracy_table(entries: list[EvalResult]) -> str:
     """Accuracies in percent with their uncorrected 95 % intervals, and the harmonic robustness score."""
     first = entries[0]
     about = f"{first.n_test} test images, {first.norm} eps {first.eps:.4g}"
-    lines = Table(title=f"{about}, uncorrected 95 % intervals")
-    lines.add_column("model", no_wrap=True)
-    lines.add_column("weights", justify="right")
+    table = Table(title=f"{about}, uncorrected 95 % intervals")
+    table.add_column("model", no_wrap=True)
+    table.add_column("weights", justify="right")
     metrics = {name: name for name in (CLEAN, *first.attacks)}
     if all(entry.worst_of_several for entry in entries):
         metrics[WORST_CASE] = "worst case"
     for title in (*metrics.values(), *(f"HRS {attack}" for attack in first.attacks)):
-        lines.add_column(title, justify="right")
+        table.add_column(title, justify="right")
     for entry in entries:
         cells = [short_accuracy(*entry.accuracy(metric)) for metric in metrics]
         scores = [f"{100 * one.hrs:.1f}" for one in entry.attacks.values()]
-        lines.add_row(entry.name, f"{entry.params:,}", *cells, *scores)
-    return table_text(lines)
+        table.add_row(entry.name, f"{entry.params:,}", *cells, *scores)
+    return table_text(table)
 
 
 def short_accuracy(accuracy: float, bounds: Interval) -> str:
@@ -157,5 +159,5 @@ def check_lines(checks: list[Check]) -> list[str]:
     passed = [one.name for one in checks if one.ok == "pass"] if by_default else []
     lines = [f"{one.ok:<7} {one.name}: {one.reason}" for one in checks if one.name not in passed]
     if passed:
-        lines.append(f"{'pass':<7} {', '.join(passed)} (eval.checks=true attacks further)")
+        lines.append(f"{'pass':<7} {', '.join(passed)} (eval.checks=true makes further attacks)")
     return lines

@@ -53,7 +53,7 @@ def points(row: Difference) -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p-value on a page; nothing for None."""
+    """A p-value on a page; empty for None."""
     if p is None:
         return ""
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
@@ -83,7 +83,7 @@ def signed_points(fraction: float | None) -> str:
 
 
 def interval_of(test: TTest) -> str:
-    """The 95 % interval of a test, in points."""
+    """The 95 % interval of a test, in points; empty if it has none."""
     return "" if test.low is None else f"[{signed_points(test.low)}, {signed_points(test.high)}]"
 
 
@@ -145,7 +145,7 @@ def three_digits(number: float) -> str:
 
 
 def one_decimal(number: float | None) -> str:
-    """Nothing for None."""
+    """A number with one decimal; empty for None."""
     return "" if number is None else f"{number:.1f}"
 
 

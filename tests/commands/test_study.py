@@ -123,7 +123,7 @@ def test_the_page_shows_the_numbers_and_their_limits(tmp_path: Path) -> None:
     for words in ("90.0 ± 5.0", "55.0 ± 5.0", "+25.0, +15.0, +10.0", ".250", probability_of_few(row.seeds.p)):
         assert words in page
     assert "smallest possible p with 3 seeds is 0.25: it cannot reach .05" in page
-    assert "No p-value and no interval is corrected for their number" in page
+    assert "No p-value and no interval is corrected for the number of tests" in page
     for title in ("95 % interval over seeds, uncorrected", "95 % interval over images, uncorrected"):
         assert title in page
     assert "p-values are uncorrected" in "\n".join(Study().summary(folder, result))

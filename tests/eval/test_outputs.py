@@ -253,7 +253,7 @@ def test_they_are_said_in_the_text_for_people(data: Dataset) -> None:
     entry = replace(evaluate(Wrapped(lambda x: (x * 8).round() / 8), data, SETTINGS, 3, CPU, InMemoryStore()), name="x")
     lines = check_lines(entry.checks)
     assert lines[0].startswith("warn    zero-gradients: the gradient is zero on 20 of 20 images")
-    assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true attacks further)"
+    assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true makes further attacks)"
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e-6, 2e-8, 1e-9, 1e-12, 1e-30, 1e-37])

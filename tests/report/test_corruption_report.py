@@ -65,7 +65,7 @@ def test_the_baseline_and_what_was_left_out_are_said() -> None:
     text = text_of(shown(entry(left_out={"frost": "no photographs"}, clean_images="other images", relative=errors)))
     for words in (f"{errors.mce:.1f}", f"{errors.relative_mce:.1f}", "relative mCE", "Left out: frost."):
         assert words in text
-    assert "The clean accuracy is of other images." in text
+    assert "The clean accuracy is measured on other images." in text
 
 
 def test_one_severity_needs_no_curve_and_text_is_escaped() -> None:

@@ -321,6 +321,6 @@ def test_remarks_and_clean_images_stand_in_the_text_and_the_page() -> None:
     assert remarks(found) == ["Fewer than <b>.", "And those."]
     assert remark_lines(found) == ["note: Fewer than <b>.", "note: And those."]
     assert remarks(entry()) == []
-    words = "  the clean accuracy is of other images"
+    words = "  the clean accuracy is measured on other images"
     assert words in corruption_lines(entry(clean_images="other images"))
     assert words not in corruption_lines(entry(clean_images="the same images"))

@@ -36,7 +36,7 @@ SHORT_NAMES = (
 
 @dataclass(frozen=True)
 class Track:
-    """The way of one edge: on a lane above the nodes (side -1) or below them (1), or straight between two (0)."""
+    """The route of one edge: on a lane above the nodes (side -1) or below them (1), or straight between two (0)."""
 
     source: int
     target: int
@@ -65,7 +65,7 @@ def legend(operations: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def order(edges: list[Edge]) -> list[str]:
-    """The nodes from input to output: each stands after those from which an edge comes to it."""
+    """The nodes from input to output: each after all nodes that have an edge to it."""
     nodes = list(dict.fromkeys(node for source, target, _ in edges for node in (source, target)))
     needs = {node: {source for source, target, _ in edges if target == node} for node in nodes}
     placed = [node for node in nodes if not needs[node]]
@@ -75,7 +75,7 @@ def order(edges: list[Edge]) -> list[str]:
 
 
 def tracks(edges: list[Edge], nodes: list[str]) -> list[Track]:
-    """A lane for each edge, short edges nearest to the nodes, so that no two share a stretch of a lane."""
+    """A lane for each edge, short edges nearest to the nodes; no two overlap, except joins into one node."""
     rank = {node: index for index, node in enumerate(nodes)}
     spans = sorted(((rank[b], rank[a], name) for a, b, name in edges), key=lambda span: (span[0] - span[1], span))
     taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -162,7 +162,7 @@ def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], f
 
 
 def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: float) -> tuple[str, str]:
-    """The paths of a track and of its head."""
+    """The paths of a track and of its arrowhead."""
     if track.side == 0:
         start, end = _left(track.source) + NODE_WIDTH, _left(track.target)
         return f"M{start} {middle:g}H{end - 6}", f"M{end} {middle:g}l-8 -4.5v9z"
@@ -179,7 +179,7 @@ def _line(track: Track, ports: dict[tuple[int, int, int, int], float], middle: f
 
 
 def _label(track: Track, middle: float) -> tuple[float, float, str, str]:
-    """Where the middle of a label is, its colour and its text."""
+    """The x and y of the middle of a label, its colour and its text."""
     y = middle + (track.side * (NODE_HEIGHT / 2 + track.lane * LANE_GAP) if track.side else 0)
     x = _left(track.target) - NODE_GAP / 2 - (3 if track.side == 0 else 0)
     return x, y, colour(track.operation), short(track.operation)

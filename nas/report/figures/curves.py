@@ -47,10 +47,10 @@ STYLE: dict[str, str | float] = {
 WIDE = (7.6, 4.2)  # inches of 72 units
 NARROW = (4.5, 3.5)
 SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
-LOG_RADII = 50  # an axis is logarithmic if the largest radius is more than so many times the smallest
+LOG_RADII = 50  # an axis is logarithmic if the largest radius is more than this many times the smallest
 LOG_VALUES = 1000  # the same for the values of a search
-MARKED_EPOCHS = 8  # of a training curve, about
-MAX_VECTOR_DOTS = 2000  # more dots are drawn as one picture
+MARKED_EPOCHS = 8  # about this many epochs of a training curve have a marker
+MAX_VECTOR_DOTS = 2000  # more dots are drawn as one bitmap
 
 
 def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
@@ -67,7 +67,7 @@ def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axe
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r" font-family: [^;\"]*;", "", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)  # how older matplotlibs write it
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)  # as older versions of matplotlib write it
     svg = re.sub(r"\s*\n\s*", "\n", svg).replace("xlink:href", "href")
     view = re.search(r'viewBox="[^"]*"', svg)
     assert view is not None

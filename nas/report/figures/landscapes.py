@@ -19,7 +19,7 @@ from nas.results import Landscape
 SIZE = (12.6, 3.7)  # inches
 DPI = 130
 SHADES = 12
-LABELLED_LINES = 4  # about
+LABELLED_LINES = 4  # about this many lines of equal values
 COLOURS = "viridis"
 
 
@@ -88,7 +88,7 @@ def _examples(panel: Any, landscape: Landscape) -> None:
 
 
 def _contours(axes: Axes, units: np.ndarray, grid: np.ndarray) -> None:
-    """Lines of equal values with their numbers, for readers and paper without colours."""
+    """Lines of equal values with their numbers, which can be read without colours."""
     finite = grid[np.isfinite(grid)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     levels = [level for level in MaxNLocator(LABELLED_LINES).tick_values(low, high) if low < level < high]

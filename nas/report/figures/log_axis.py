@@ -1,4 +1,4 @@
-"""Logarithmic axes whose ticks are plain numbers: the pictures do not read the formulas of matplotlib's own labels."""
+"""Logarithmic axes whose ticks are plain numbers: the formulas of matplotlib's own labels are off in the pictures."""
 
 from __future__ import annotations
 

@@ -24,17 +24,17 @@ class Pair:
     first: str
     second: str
     rows: Sequence[Difference]
-    common: str = ""  # to both, in words
+    common: str = ""  # what both have in common, in words
     numbers: tuple[str, str] = ("", "")  # of the two in the page's figures
 
     def verdict(self, row: Difference) -> str:
-        """Which of the two is better, in words."""
+        """The verdict on a difference, in words."""
         number, name = (self.numbers[0], self.first) if row.difference > 0 else (self.numbers[1], self.second)
         return verdict(row, f"{f'no. {number}' if number else name} is better")
 
 
 def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
-    """A function from a number to its place along the drawings of these intervals; 0 and every interval fit."""
+    """The function from a number to its x in the drawings of these intervals; 0 and every interval fit."""
     low = min([0.0, *(row.interval.low for row in rows)])
     high = max([0.0, *(row.interval.high for row in rows)])
     margin = 0.04 * (high - low) or 1.0
@@ -46,7 +46,7 @@ def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
 
 
 def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) -> list[Pair]:
-    """The differences of a run pair by pair; if only the cell or only the method differs, that names the two."""
+    """The differences of a run, pair by pair; two networks that differ in one of cell and method are named by it."""
     pairs = []
     for (first, second), rows in groupby(differences, key=lambda row: (row.first, row.second)):
         a, b = models.get(first), models.get(second)
@@ -60,7 +60,7 @@ def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) 
 
 
 def training(records: Mapping[str, TrainedModel], models: Mapping[str, Identity]) -> Json:
-    """The curves of the trainings of which there is a history."""
+    """The training curves of the networks that have a history."""
     known = {name: record for name, record in records.items() if record.history}
     drawn = {key: {name: one for name, one in known.items() if one.curve(key)} for key in curves.CURVES}
     return {
@@ -70,7 +70,7 @@ def training(records: Mapping[str, TrainedModel], models: Mapping[str, Identity]
 
 
 def measured(entries: Sequence[EvalResult], models: Mapping[str, Identity]) -> Json:
-    """The networks whose calibration or curvature was measured, each with how it is named."""
+    """The networks whose calibration or curvature was measured, and the attacks of the calibration."""
     parts = [(models[entry.name], entry.measures) for entry in entries]
     calibrations = [measures.calibration for _, measures in parts if measures.calibration]
     return {

@@ -1,4 +1,4 @@
-"""The page that compares evaluated checkpoints: one table, who beats whom, curves, paired differences."""
+"""The page that compares evaluated checkpoints: one table, Pareto fronts, curves, paired differences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def page(comparison: Comparison) -> str:
         title=title,
         heading=title,
         terms={"runs": listed(distinct(one.run for _, one in rows))},
-        finding=_count(comparison) if comparison.differences else "No two of them can be paired image by image.",
+        finding=_count(comparison) if comparison.differences else "No two checkpoints can be paired image by image.",
         notes=comparison.notes,
         rows=rows,
         attacks=[*attacks, *([WORST_CASE] if worst else [])],
@@ -63,7 +63,7 @@ def page(comparison: Comparison) -> str:
 
 
 def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup, bool]]:
-    """A figure for each protocol: only there are accuracies of different checkpoints on one scale.
+    """A figure for each protocol (data, norm, radius): only within one are accuracies comparable.
 
     The last item says whether the front has several points, which a line joins.
     """
@@ -89,7 +89,7 @@ def _pairs(comparison: Comparison) -> list[common.Pair]:
 
 
 def lines(comparison: Comparison) -> list[str]:
-    """For the command line: the differences that are shown, how many are not, and what could not be paired."""
+    """For the command line: the significant differences, their number, and what could not be paired."""
     texts = [
         f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text(row)}"
         for row in comparison.differences
@@ -104,7 +104,7 @@ def _count(comparison: Comparison) -> str:
     rows = comparison.differences
     significant = sum(row.significant for row in rows)
     text = (
-        f"{significant} of {len(rows)} paired differences are shown at the level {SIGNIFICANCE:g}, "
+        f"{significant} of {len(rows)} paired differences are significant at the level {SIGNIFICANCE:g}, "
         "corrected for their number (McNemar's exact test, Holm); the 95 % intervals are uncorrected"
     )
     alone = sum(not row.significant and bool(disagreement(row)) for row in rows)

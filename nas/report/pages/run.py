@@ -17,7 +17,7 @@ from nas.report.wording import listed
 from nas.results import WORST_CASE, AttackResult, EvalResult, RunResult, TransferResult, WorstCase
 
 ROOMY = 600  # a cell wider than this gets a row of its own
-EPOCH = {  # of the log of a supernet search: key → title
+EPOCH = {  # columns of the log of a supernet search: key → title
     "epoch": "epoch",
     "weight_loss": "loss of the weights",
     "alpha_loss": "loss of α",
@@ -50,7 +50,7 @@ def page(run: RunData) -> str:
 
 
 def _attacked(entry: EvalResult) -> dict[str, AttackResult | WorstCase]:
-    """The attacks, and the worst case where it is of several."""
+    """The attacks, and the worst case if there are several."""
     worst = entry.worst_of_several
     return {**entry.attacks, **({} if worst is None else {WORST_CASE: worst})}
 

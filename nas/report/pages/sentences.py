@@ -13,7 +13,7 @@ from nas.results import CorruptionResult, EvalResult, TransferResult
 
 
 def summary(run: RunData) -> Json:
-    """Sentences on what was done; the strongest attack, and the network and the differences that are told of it."""
+    """Sentences on what was done; the strongest attack, and the network and differences to report under it."""
     done = [sentence for sentence in (_searched(run), _trained(run), _attacked(run), _transferred(run)) if sentence]
     if not run.evaluations:
         return {"done": done}
@@ -52,7 +52,7 @@ def _searched(run: RunData) -> str:
     if search.failed:
         text += f", of which {search.failed:,} failed"
     if search.exhausted:
-        text += ", and found no further ones within its limits"
+        text += ", and found no further ones that meet its constraints"
     if len(search.goals) > 1:
         return (
             f"{text}; {len(search.top):,} form the Pareto front: no cell is better than one of them by one score "
@@ -70,7 +70,7 @@ def _transferred(run: RunData) -> str:
     return (
         f"Each of {len(result.networks)} networks was attacked by {listed(list(map(attack, result.attacks)))} within "
         f"{ball(result.norm, result.eps)} on {result.n_test:,} test images of {result.data}, and all networks "
-        "classified the images that came of it."
+        "classified the resulting images."
     )
 
 
@@ -81,7 +81,7 @@ def _trained(run: RunData) -> str:
     cells = list(dict.fromkeys(model.cell for model in models))
     labels = {model.method_label for model in models}
     methods = [label for label in METHOD_LABELS.values() if label in labels]
-    methods += sorted(labels.difference(methods))  # of a package that is not installed here
+    methods += sorted(labels.difference(methods))  # methods of a package that is not installed here
     names = {"best": "the best cell", "random": "a random cell of about the same size"}
     subject = listed([names.get(cell, cell) for cell in cells])
     return (
@@ -123,7 +123,7 @@ def corruption_notes(results: Sequence[CorruptionResult]) -> list[str]:
         notes.append(f"Left out: {listed(list(left_out))}.")
     others = [one.clean_images for one in results if one.clean_images not in ("", SAME)]
     if others:
-        notes.append(f"The clean accuracy is of {others[0]}.")
+        notes.append(f"The clean accuracy is measured on {others[0]}.")
     if any(one.relative for one in results):
         notes.append("mCE: the mean error relative to that of the baseline, in percent; lower is better.")
     return notes

@@ -88,7 +88,13 @@ def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capf
     more = ["--splits", "2", "--curves", "--study", "--model", "extra-trees", "--workers", "1"]
     assert run_command(["tables", "predict", *FOREST, *more]) == 0
     text = capfd.readouterr().out
-    for words in ("79 classes of tiny; extra-trees on 2 features", "clean+fgsm", "±", "it alone", "R² by the number of labelled"):
+    for words in (
+        "79 classes of tiny; extra-trees on 2 features",
+        "clean+fgsm",
+        "±",
+        "it alone",
+        "R² by the number of labelled",
+    ):
         assert words in text
 
 
