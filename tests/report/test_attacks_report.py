@@ -138,4 +138,4 @@ def test_the_summary_says_in_which_direction_the_training_changed_the_accuracy(r
     ]
     text = text_of(page_of(*entries, differences=differences(entries)))
     assert text.count("Adversarial training of this cell") == 1, "of the strongest attack alone"
-    assert f"Adversarial training of this cell {word} it" in text
+    assert f"Adversarial training of this cell {word} its robust accuracy" in text
