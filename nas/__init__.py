@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from nas.version import __version__ as __version__
 
 if _TYPE_CHECKING:
-    from nas.train.exported import load as load
+    from nas.api import load as load
+    from nas.api import open_run as open_run
+    from nas.api import resume as resume
+    from nas.api import score as score
+    from nas.api import search as search
+    from nas.api import space as space
+    from nas.api import train_model as train_model
 
 # In a checkout, Python imports `./nas`, not the installed package; the parts of the package are the folders beside it.
 _root = _Path(__file__).resolve().parent.parent
@@ -18,10 +24,19 @@ if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
     __path__.append(str(_root))
 
 
-def __getattr__(name: str) -> object:
-    """Import a name when it is first used: `nas.load(FOLDER)` returns the network of an exported folder."""
-    if name == "load":
-        from nas.train.exported import load
+_FACE = (  # names of `nas.api`, which is imported with torch when the first of them is used
+    *("load", "open_run", "resume", "score", "search", "space", "train_model"),
+)
 
-        return load
+
+def __getattr__(name: str) -> object:
+    if name in _FACE:
+        from nas import api
+
+        return getattr(api, name)
     raise AttributeError(f"module 'nas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The Python face."""
+    return sorted([*_FACE, "__version__"])

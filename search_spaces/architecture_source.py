@@ -7,27 +7,19 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from nas.core.errors import InputError
 from nas.core.io.files import check_encoding, open_text
-from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
+from nas.search_spaces.base import MAX_FRUITLESS_DRAWS, digest
 
 COLUMNS = ("arch", "arch_str")  # of a CSV file; the first one that it has holds the architectures
 MAX_ENUMERATED = 100_000  # size up to which all architectures of a space are enumerated to count its classes
-MAX_FRUITLESS_DRAWS = 1_000_000  # consecutive draws without a new architecture that end a sample
 
 Point = tuple[str, Any]  # the name of an architecture in results, and the architecture
-
-
-def digest(text: str) -> bytes:
-    """A 128-bit hash of an architecture's string, a quarter of its size: enough to remember which ones were seen."""
-    return blake2b(text.encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -152,22 +144,19 @@ class ArchitectureSource:
 
     def _drawn(self) -> Iterator[Point]:
         """Distinct architectures drawn uniformly; a smaller sample is the beginning of a larger one."""
-        rng = Random(derive(self.seed, "sample"))
-        drawn: set[bytes] = set()
-        fruitless = 0
-        while len(drawn) < (self.sample or 0):
-            _, arch = self._unified("", self.space.sample(rng))
-            text = str(arch)
-            key = digest(text)
-            fruitless = fruitless + 1 if key in drawn else 0
+        drawn = fruitless = 0
+        for arch in self.space.draws(self.seed, self.unique) if self.sample else ():
+            fruitless = 0 if arch is not None else fruitless + 1
+            if arch is not None:
+                drawn += 1
+                yield str(arch), arch
+            if drawn == self.sample:
+                return
             if fruitless >= MAX_FRUITLESS_DRAWS:
                 raise InputError(
-                    f"Expected {self.sample} different architectures for --sample but found only {len(drawn)}: "
+                    f"Expected {self.sample} different architectures for --sample but found only {drawn}: "
                     f"{MAX_FRUITLESS_DRAWS} further draws gave no new one; take a smaller sample."
                 )
-            if not fruitless:
-                drawn.add(key)
-                yield text, arch
 
     def _enumerated(self) -> Iterator[Any]:
         if not self.everything:

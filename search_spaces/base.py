@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from random import Random
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.seeds import derive
 from nas.search_spaces.network import RGB, Network
 from nas.search_spaces.supernet import Supernet
 
@@ -20,8 +22,15 @@ class Architecture(Protocol):
     def __hash__(self) -> int: ...
 
 
+MAX_FRUITLESS_DRAWS = 1_000_000  # draws in a row without a new architecture after which the space counts as exhausted
+
 A = TypeVar("A", bound=Architecture)
 BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword arguments of a space's `build` by name
+
+
+def digest(text: str) -> bytes:
+    """A 128-bit hash of an architecture's string, a quarter of its size: enough to remember which ones were seen."""
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 class Cost(NamedTuple):
@@ -109,6 +118,43 @@ class SearchSpace(Points[A]):
     @abstractmethod
     def largest(self) -> A:
         """An architecture with the most weights; constraints in percent refer to its size."""
+
+    def draws(self, seed: int, unique: bool = False) -> Iterator[A | None]:
+        """Uniform draws without repetition, or None for a draw that gave no new architecture; it has no end.
+
+        With `unique` the representatives of classes of isomorphic cells are drawn. The first n are those of
+        `nas score --sample n --seed seed`.
+        """
+        rng = Random(derive(seed, "sample"))
+        drawn: set[bytes] = set()
+        while True:
+            arch = self.sample(rng)
+            arch = self.canonical(arch) if unique else arch
+            key = digest(str(arch))
+            new = key not in drawn
+            drawn.add(key)
+            yield arch if new else None
+
+    def draw(self, n: int, seed: int = 0, unique: bool = False) -> list[A]:
+        """`n` different architectures drawn uniformly; those of a smaller n are the first of them.
+
+        With `unique` each is the representative of another class of isomorphic cells. Raises InputError if the space
+        has not so many.
+        """
+        found: list[A] = []
+        fruitless = 0
+        for arch in self.draws(seed, unique) if n > 0 else ():
+            fruitless = 0 if arch is not None else fruitless + 1
+            if arch is not None:
+                found.append(arch)
+            if len(found) == n:
+                break
+            if fruitless >= MAX_FRUITLESS_DRAWS:
+                raise InputError(
+                    f"Expected {n} different architectures of {self.name} but found only {len(found)}: "
+                    f"{MAX_FRUITLESS_DRAWS} further draws gave no new one; draw fewer."
+                )
+        return found
 
     # networks
 

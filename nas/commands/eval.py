@@ -104,6 +104,8 @@ class Eval(RunCommand):
         name = run.extra["name"]
         with run_context(run, watcher) as context:
             result = evaluate_all(context, {name: ModelSource.from_json(run.extra)})[name]
+        if run.temporary:
+            return run.finish(replace(result, seconds=run.seconds()))
         with run.stage("report"):
             self.report(run.folder, run.with_provenance(replace(result, seconds=run.seconds())))
         return run.finish(replace(result, seconds=run.seconds()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.commands.base import SEARCH_SETTINGS, RunCommand
 
 if TYPE_CHECKING:
+    from nas.report.run_data import RunData
     from nas.results import EvalResult, Result, RunResult, SearchResult, StudyResult
     from nas.runs.run_folder import Run as OpenedRun
     from nas.runs.stages.context import RunContext, Watcher, Worker
@@ -158,11 +159,10 @@ class Study(_WholeRun):
 
         return several_seeds.execute(run, watcher, Run().finish, self.report)
 
-    def report(self, folder: Path, result: Result) -> Path:
+    def page(self, run: RunData) -> str:
         from nas.report.pages.study import page
-        from nas.report.write import write_report
 
-        return write_report(folder, result, page, self.repeat)
+        return page(run)
 
     def summary(self, folder: Path, result: StudyResult) -> list[str]:
         from rich.table import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nas.core.io.files import write_atomic, write_text
+from nas.core.io.files import os_errors_as_input_errors, write_atomic, write_text
 from nas.report.figures.landscapes import picture
 from nas.report.run_data import Repeat, RunData, read_run_data
 from nas.report.wording import picture_name
@@ -24,6 +24,15 @@ def write_report(folder: Path, result: Result, page: Callable[[RunData], str], r
     run = read_run_data(folder, result, repeat)
     write_text(path, page(run))
     write_landscapes(folder, run.evaluations)
+    return path
+
+
+def save_page(path: Path, page: str, entries: list[EvalResult]) -> Path:
+    """Write a page to any path, and loss landscapes beside it. Raises InputError if that is impossible."""
+    with os_errors_as_input_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, page)
+        write_landscapes(path.parent, entries)
     return path
 
 

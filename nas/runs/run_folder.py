@@ -43,6 +43,7 @@ class Run:
     settings: Settings
     extra: Json  # what the command was given besides the settings (a checkpoint, a list of architectures)
     store: SqliteStore
+    temporary: bool = False  # whether its folder is removed when the work is done, so that nobody reads its report
 
     def __post_init__(self) -> None:
         self.backups = backup.BackupSchedule(self.store)
@@ -159,7 +160,7 @@ class Stage:
 
 
 @contextmanager
-def create(command: str, settings: Settings, extra: Json | None = None) -> Iterator[Run]:
+def create(command: str, settings: Settings, extra: Json | None = None, temporary: bool = False) -> Iterator[Run]:
     """A new run in the folder `run.dir`, or by default in the next free `runs/<name>-<n>`.
 
     The folder appears with its configuration, a new store and the good copy of the store, or it does not appear at
@@ -189,6 +190,7 @@ def create(command: str, settings: Settings, extra: Json | None = None) -> Itera
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     with _opened(folder) as run:
+        run.temporary = temporary
         yield run
 
 

@@ -162,14 +162,14 @@ def score(
     """
     space = candidates.space
     seen: set[bytes] = set()
-    for text, valued in file.rows() if file is not None else ():
-        arch = space.parse(text)
-        if any(map(builds, valued)) and not space.connected(arch, **asdict(work.settings.scoring)):
+    for row in file.rows() if file is not None else ():
+        arch = space.parse(row.arch)
+        if any(map(builds, row.scores)) and not space.connected(arch, **asdict(work.settings.scoring)):
             assert file is not None
             raise InputError(
                 f"Expected no value in {file.path} of a network whose logits do not depend on the image but there is "
-                f"one of {text}, from a version before {constant_logits.SINCE}; remove such lines (these architectures "
-                "then get a reason in place of a value), or choose another --output."
+                f"one of {row.arch}, from a version before {constant_logits.SINCE}; remove such lines (these "
+                "architectures then get a reason in place of a value), or choose another --output."
             )
         seen.add(digest(str(arch)))
     counts = Counts(before=len(seen))

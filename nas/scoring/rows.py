@@ -98,11 +98,8 @@ class RowFile:
     def columns(self) -> list[str]:
         return ["arch", "canonical", *self.proxies, "seconds", "reason"]
 
-    def rows(self) -> Iterator[tuple[str, list[str]]]:
-        """The architecture of each row in the file, as it was written, and the proxies with a value there.
-
-        Raises InputError for a damaged line.
-        """
+    def rows(self) -> Iterator[ScoreRow]:
+        """The rows in the file. Raises InputError for a damaged line."""
         if self.file is None:
             return
         self.end = 0
@@ -153,16 +150,19 @@ class RowFile:
         with _os_errors_as_input_errors(self.path):
             write_all(self.file.fileno(), line)
 
-    def _row(self, line: str, number: int) -> tuple[str, list[str]] | None:
+    def _row(self, line: str, number: int) -> ScoreRow | None:
         if self.path.suffix == ".jsonl":
             row = json.loads(line)
             if set(row) != {"arch", "canonical", "scores", "seconds", "reason"}:
                 raise ValueError("other keys")
-            return row["arch"], list(row["scores"])
+            return ScoreRow.from_json(row)
         (cells,) = csv.reader([line])
         if len(cells) != len(self.columns) or (number == 1 and cells != self.columns):
             raise ValueError("other columns")
-        return None if number == 1 else (cells[0], [name for name, cell in zip(self.proxies, cells[2:]) if cell])
+        if number == 1:
+            return None
+        scores = {name: float(cell) for name, cell in zip(self.proxies, cells[2:]) if cell}
+        return ScoreRow(cells[0], cells[1], scores, float(cells[-2]), cells[-1] or None)
 
     def _compare(self) -> None:
         """Raises InputError if the rows in the file were computed with other settings."""

@@ -12,6 +12,7 @@ from nas.objectives import constant_logits
 from nas.objectives.notation import source_of
 from nas.objectives.short_training import check_judged
 from nas.results import SearchResult
+from nas.runs.run_folder import Run
 from nas.runs.stages.context import RunContext, Worker
 from nas.runs.stages.train_stage import log_warning
 from nas.searches import supernet_stage
@@ -103,6 +104,25 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
         return replace(
             result, top=[replace(one, percentile_ranks=percentile_ranks(tables, one.arch)) for one in result.top]
         )
+
+
+def best_so_far(run: Run) -> SearchResult | None:
+    """The best of the evaluations that an interrupted search has made; None if it has none with a value.
+
+    A supernet has no result before its end. The evaluations of the step that was interrupted count too.
+    """
+    settings, store = run.settings, run.store
+    if is_supernet(settings):
+        return None
+    for evaluation in list(store.evaluations()):
+        if store.from_history(evaluation.key) is None:
+            store.append_history(evaluation.key)
+    problem = SearchProblem(Worker(settings, run.folder), store)
+    loop = Search(problem, settings.search.budget, settings.search.ask, store)
+    loop.evaluated = store.history_length()
+    if all(evaluation.result is None for evaluation in store.history()):
+        return None
+    return replace(loop.result(settings.search.objective), exhausted=False)
 
 
 def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:

@@ -17,6 +17,7 @@ from nas.core.errors import InputError, Terminated
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
+    from nas.report.run_data import RunData
     from nas.results import Result
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
@@ -86,10 +87,15 @@ class RunCommand(Command):
 
     def report(self, folder: Path, result: Result) -> Path:
         """Write `report.html` into the run's folder and return its path."""
-        from nas.report.pages.run import page
         from nas.report.write import write_report
 
-        return write_report(folder, result, page, self.repeat)
+        return write_report(folder, result, self.page, self.repeat)
+
+    def page(self, run: RunData) -> str:
+        """The report of a run as HTML."""
+        from nas.report.pages.run import page
+
+        return page(run)
 
     def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
         """The command line that repeats a run, from its `config.json`, and whether that needs a file of settings.

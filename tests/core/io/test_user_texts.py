@@ -128,7 +128,7 @@ def test_a_score_file_saved_by_a_spreadsheet_goes_on(ending: str, tmp_path: Path
     for file in (path, tmp_path / "a.csv.settings.json"):
         file.write_bytes(file.read_text().replace("\n", ending).encode("utf-8-sig"))
     with RowFile(path, ["params"], settings) as rows:
-        assert list(rows.rows()) == [(A, ["params"])]
+        assert [(row.arch, row.scores) for row in rows.rows()] == [(A, {"params": 1.0})]
         rows.begin()
         rows.add(ScoreRow(B, B, {"params": 2.0}, 0.1))
     assert read_scores(path).architectures == (A, B)

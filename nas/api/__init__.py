@@ -1,0 +1,22 @@
+"""The Python face of the project: one function for each thing that a researcher does; `import nas` has them all."""
+
+from nas.api.opening import open_run, space
+from nas.api.results import Found, Model, Report, Scores
+from nas.api.scoring import score
+from nas.api.searching import resume, search
+from nas.api.training import train_model
+from nas.train.exported import load
+
+__all__ = [
+    "Found",
+    "Model",
+    "Report",
+    "Scores",
+    "load",
+    "open_run",
+    "resume",
+    "score",
+    "search",
+    "space",
+    "train_model",
+]

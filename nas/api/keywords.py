@@ -1,0 +1,89 @@
+"""Settings of a call from Python: its keywords and its `settings` count like overrides on a command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas.core import config
+from nas.core.data import LOADERS
+from nas.core.errors import InputError
+from nas.core.io.records import Json
+from nas.settings import command_line, schema
+from nas.settings.reader import Reader
+from nas.settings.repeat import written
+from nas.settings.schema import Settings
+
+SettingsGiven = Mapping[str, Any] | None  # dotted keys (`{"train.lr": 0.1}`), nested dictionaries, or both
+Recipe = str | os.PathLike[str] | Mapping[str, Any]  # a recipe's name, the path of a .yaml file, or its content
+
+
+def overrides(keywords: Mapping[str, Any], given: SettingsGiven) -> list[str]:
+    """The keywords that are not None, by their keys, and the settings as words of a command line.
+
+    Raises InputError if a key is given in both.
+    """
+    chosen = {key: value for key, value in keywords.items() if value is not None}
+    own = config.flat(dict(given or {}))
+    twice = sorted(chosen.keys() & own.keys())
+    if twice:
+        raise InputError(f"Expected {twice[0]} once but got it as a keyword and in settings; leave one out.")
+    return [f"{key}={written(_plain(value))}" for key, value in {**chosen, **own}.items()]
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML has it: tuples are lists, paths and architectures are text."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def settings_of(
+    reader: Reader, recipe: Recipe | None, words: list[str], values: config.Values | None = None
+) -> Settings:
+    """The settings of a call that the command of `reader` would do with the same words.
+
+    Without a recipe, the values are `values` or those of an empty file. The work is done in this process unless the
+    words say how many workers do it. Raises InputError as the command does.
+    """
+    if recipe is None:
+        base = dict(values or {"name": reader.command})
+    elif isinstance(recipe, Mapping):
+        base = {**recipe, "run": {**dict(recipe.get("run") or {}), "dir": None}}
+    else:
+        base = schema.values_of(str(recipe))
+    base = config.merge(base, {"executor": {"workers": 1}})
+    return command_line.from_values(reader, base, words)
+
+
+def data_keywords(data: str | os.PathLike[str] | None) -> Json:
+    """`data.name` and `data.root` for the name of a data set, an .npz file or a folder with a folder for each class.
+
+    Raises InputError if it is neither a name nor an existing path.
+    """
+    if data is None:
+        return {}
+    if isinstance(data, str) and data in LOADERS.components:
+        return {"data.name": data}
+    path = Path(data).expanduser()
+    if path.is_dir():
+        return {"data.name": "imagefolder", "data.root": str(path)}
+    if path.is_file() and path.suffix == ".npz":
+        return {"data.name": "npz", "data.root": str(path)}
+    raise InputError(
+        f"Expected a data set ({', '.join(LOADERS.names())}), an .npz file or a folder of class folders but got "
+        f"{str(data)!r}; check the name or path, or give data.name and data.root in settings."
+    )
+
+
+def plain_settings(settings: Settings) -> Json:
+    """All settings as nested dictionaries of plain values; as a YAML file they give a command the same numbers."""
+    values = config.plain(settings)
+    return {**values, "run": {**values["run"], "dir": None}}
+
+
+def space_name(space: Any) -> str | None:
+    """The name of a search space that is given by its name, as an object or as a class."""
+    return space if space is None or isinstance(space, str) else space.name

@@ -1,0 +1,43 @@
+"""`nas.open_run`, `nas.space`: what is there already."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from nas.api.execution import RunRecord
+from nas.api.results import outcome
+from nas.api.run_files import RunFiles
+from nas.commands import command_of
+from nas.report.run_data import read_run_data
+from nas.runs.differences import corrected
+from nas.runs.run_files import finished, malformed_as_input_error
+from nas.search_spaces import SPACES, SearchSpace
+
+
+def space(name: str) -> SearchSpace[Any]:
+    """The search space of this name (`nas list spaces`): its points, networks, costs and features.
+
+    Raises InputError if there is none.
+
+    >>> import nas
+    >>> space = nas.space("nasbench201")
+    >>> cell = space.draw(1, seed=1)[0]
+    >>> len(space), space.cost(cell).params
+    (15625, 78426)
+    """
+    return SPACES.get(name)()
+
+
+def open_run(run: str | os.PathLike[str]) -> Any:
+    """The result of a finished run of any command, by its folder.
+
+    A search gives what `nas.search` returns, and so on; `nas run` gives its search and its evaluated networks.
+    Raises InputError if the folder is no run or the run is not finished.
+    """
+    folder = Path(run).expanduser()
+    result = finished(folder)
+    with malformed_as_input_error(folder):
+        data = read_run_data(folder, corrected(result), command_of(folder).repeat)
+    return outcome(data.result, RunRecord(data, RunFiles.of(folder, temporary=False)))

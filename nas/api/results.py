@@ -1,0 +1,201 @@
+"""The results of the Python face: those of `nas.results`, with settings, tables, pages, networks and exports."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nas.api.execution import RunRecord
+from nas.api.tabular import Tabular
+from nas.commands import run_commands
+from nas.core.io.files import os_errors_as_input_errors, write_atomic
+from nas.core.io.records import Json
+from nas.export.folder import export
+from nas.report.write import save_page
+from nas.results import (
+    Epoch,
+    EvalResult,
+    ExportResult,
+    Result,
+    RunResult,
+    ScoreResult,
+    ScoreRow,
+    SearchResult,
+    StudyResult,
+    TrainResult,
+)
+from nas.search_spaces import Network
+from nas.train.exported import read
+
+O = TypeVar("O", bound="RunOutcome")  # noqa: E741
+
+
+class RunOutcome(Tabular):
+    """What the result of every run has: its settings, its folder if it was kept, and a page."""
+
+    _record: RunRecord
+
+    @classmethod
+    def of(cls: type[O], result: Result, record: RunRecord) -> O:
+        """The result as this class, with the record of its run."""
+        names = [one.name for one in dataclasses.fields(result)]
+        outcome = cls(**{name: getattr(result, name) for name in names})
+        object.__setattr__(outcome, "_record", record)
+        return outcome
+
+    @property
+    def settings(self) -> Json:
+        """All settings of the run; as a YAML file they give the command the same numbers."""
+        values = self._record.data.settings
+        return {**values, "run": {**values["run"], "dir": None}}
+
+    @property
+    def run(self) -> Path | None:
+        """The folder of the run; None if no `run=` was given."""
+        return self._record.files.folder
+
+    def save_page(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page that `nas report` makes of the run, one HTML file, and return its path.
+
+        Loss landscapes are written beside it. Raises InputError if it cannot be written.
+        """
+        data = self._record.data
+        command = run_commands()[data.command]()
+        return save_page(Path(path).expanduser(), command.page(data), data.evaluations)
+
+
+class Found(RunOutcome, SearchResult):
+    """The result of `nas.search`: `best` and `top`, each with `arch`, `canonical` and `metrics`.
+
+    `interrupted` is true if the search was stopped before its end and this is the best so far.
+    """
+
+    interrupted: bool = False
+
+    def _title(self) -> str:
+        best = ", ".join(f"{name} {value:.6g}" for name, value in self.best.metrics.items() if value is not None)
+        return f"Found: {self.best.arch} with {best or 'no metric'}, of {self.evaluated} evaluated"
+
+    def _rows(self) -> list[Json]:
+        return [{"arch": one.arch, **one.metrics} for one in self.top]
+
+
+class Model(RunOutcome, TrainResult):
+    """The result of `nas.train_model`: a trained network with the history of its training."""
+
+    def _title(self) -> str:
+        values = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items() if value is not None)
+        return f"Model: {self.arch}, {self.training} training, epoch {self.chosen_epoch} of {self.epochs}: {values}"
+
+    def _rows(self) -> list[Json]:
+        return [{"epoch": number, **epoch} for number, epoch in enumerate(self.history, start=1)]
+
+    @property
+    def history(self) -> list[Epoch]:
+        """Loss and accuracies after each epoch."""
+        (trained,) = self._record.data.trained.values()
+        return trained.history
+
+    @cached_property
+    def network(self) -> Network:
+        """The network of the chosen epoch in eval mode: images (B, 3, S, S) in [0, 1] in, logits (B, classes) out."""
+        with self._record.files.on_disk() as folder:
+            return read(folder / self.checkpoint)[0]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the checkpoint of the chosen epoch, which `nas.load` and `nas eval` read, and return its path.
+
+        Raises InputError if it cannot be written.
+        """
+        path = Path(path).expanduser()
+        with self._record.files.on_disk() as folder, os_errors_as_input_errors(path):
+            content = (folder / self.checkpoint).read_bytes()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, lambda file: file.write(content))
+        return path
+
+    def export(self, folder: str | os.PathLike[str]) -> ExportResult:
+        """Write the network as `nas export` does: weights, description, model card and ONNX, in a new folder.
+
+        Raises InputError if the folder exists and is not empty, or the packages of the extra `export` are missing.
+        """
+        with self._record.files.on_disk() as run:
+            return export(run / self.checkpoint, Path(folder).expanduser())
+
+
+class Report(RunOutcome, EvalResult):
+    """The result of `nas.evaluate`: accuracies with intervals, `attacks[name]`, and `correct[name]` for each image."""
+
+    def _title(self) -> str:
+        attacks = ", ".join(f"{name} {one.accuracy:.3f} (HRS {one.hrs:.3f})" for name, one in self.attacks.items())
+        return f"Report: {self.name} on {self.n_test} images: clean {self.clean:.3f}, {attacks}"
+
+    def _rows(self) -> list[Json]:
+        rows: list[Json] = [{"metric": "clean", "accuracy": self.clean, **_interval(self.clean_interval)}]
+        for name, one in self.attacks.items():
+            rows.append({"metric": name, "accuracy": one.accuracy, **_interval(one.interval), "hrs": one.hrs})
+        if (worst := self.worst_of_several) is not None:
+            accuracy = {"accuracy": worst.accuracy, **_interval(worst.interval), "hrs": worst.hrs}
+            rows.append({"metric": "worst case", **accuracy})
+        return rows
+
+
+def _interval(interval: tuple[float, float]) -> Json:
+    return {"low": interval[0], "high": interval[1]}
+
+
+class WholeRun(RunOutcome, RunResult):
+    """The result of `nas run`: `search`, and `models`, each an evaluated network."""
+
+    def _title(self) -> str:
+        return f"WholeRun: {self.arch}, {len(self.models)} networks evaluated"
+
+    def _rows(self) -> list[Json]:
+        return [
+            {"name": one.name, "clean": one.clean, **{name: attack.accuracy for name, attack in one.attacks.items()}}
+            for one in self.models
+        ]
+
+
+class RepeatedRun(RunOutcome, StudyResult):
+    """The result of `nas run` with several seeds."""
+
+    def _title(self) -> str:
+        return f"RepeatedRun: {len(self.runs)} runs"
+
+    def _rows(self) -> list[Json]:
+        return [{"run": name} for name in self.runs]
+
+
+class Scores(Tabular, ScoreResult):
+    """The result of `nas.score`: a row for each architecture, in their order, and the settings of the call."""
+
+    def __init__(self, rows: list[ScoreRow], settings: Json) -> None:
+        super().__init__(rows)
+        self.settings = settings
+
+    def _title(self) -> str:
+        names = list(dict.fromkeys(name for row in self.rows for name in row.scores))
+        return f"Scores: {len(self)} architectures by {', '.join(names) or 'no proxy'}"
+
+    def _rows(self) -> list[Json]:
+        return [{"arch": row.arch, **row.scores, "reason": row.reason} for row in self.rows]
+
+
+OUTCOMES: dict[type[Result], type[RunOutcome]] = {
+    SearchResult: Found,
+    TrainResult: Model,
+    EvalResult: Report,
+    RunResult: WholeRun,
+    StudyResult: RepeatedRun,
+}
+
+
+def outcome(result: Result, record: RunRecord) -> Result:
+    """The result of a run with the methods that it has in Python; another command's result is returned as it is."""
+    kind = OUTCOMES.get(type(result))
+    found: Any = result if kind is None else kind.of(result, record)
+    return found

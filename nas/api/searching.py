@@ -1,0 +1,124 @@
+"""`nas.search`: find architectures; `nas.resume`: go on with a run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nas.api.execution import Progress, execute, record_of, shown
+from nas.api.keywords import Recipe, SettingsGiven, data_keywords, overrides, settings_of, space_name
+from nas.api.process import unchanged_process
+from nas.api.results import Found, outcome
+from nas.commands import command_of
+from nas.commands.base import RunCommand
+from nas.commands.search import Search
+from nas.results import Result
+from nas.runs.run_folder import Run, reopen
+from nas.runs.stages.context import Watcher
+from nas.searches import search_stage
+
+
+def search(
+    recipe: Recipe | None = None,
+    *,
+    space: Any = None,
+    objective: Any = None,
+    strategy: Any = None,
+    budget: int | None = None,
+    constraints: Sequence[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    settings: SettingsGiven = None,
+    seed: int | None = None,
+    device: str | None = None,
+    run: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    progress: Progress = False,
+) -> Found:
+    """Search for architectures, as `nas search` does.
+
+    Args:
+        recipe: a recipe from `nas list configs`, the path of a .yaml file, or its content as a dictionary; without one,
+            every setting has its default.
+        space: the search space.
+        objective: a metric, or several joined by +: `"croze"`, `"fgsm@1+params:min"`.
+        strategy: a strategy from `nas list strategies`; its options stand in settings: `{"strategy.population": 20}`.
+        budget: how many different classes of isomorphic cells are evaluated.
+        constraints: what candidates must satisfy: `["params<=1e6", "latency<=5"]`.
+        data: a data set, an .npz file or a folder of class folders.
+        settings: other settings by their keys.
+        seed: everything random is drawn from it.
+        run: a new folder for the run, which `nas.resume` continues; by default nothing is left on disk.
+        workers: processes; by default the work is done in this one.
+        progress: true shows it on standard error; a function is called with (done, total, note).
+
+    Returns:
+        The best architecture as `found.best` and the best few, or the Pareto front of several goals, as `found.top`.
+        If the search is interrupted (Ctrl-C) and has no folder, the best so far, with `found.interrupted` true.
+
+    Raises:
+        InputError: if a setting is impossible or without effect, or data are missing.
+        NasError: if every evaluation failed.
+
+    >>> import nas
+    >>> found = nas.search(objective="params:min", strategy="random", budget=20, constraints=["params>=100000"])
+    >>> found.evaluated, found.best.metrics
+    (20, {'params': 101306.0})
+    """
+    keywords = {
+        **data_keywords(data),
+        "space": space_name(space),
+        "search.objective": objective,
+        "strategy.name": strategy,
+        "search.budget": budget,
+        "search.constraints": constraints,
+        "seed": seed,
+        "device": device,
+        "executor.workers": workers,
+    }
+    command = Search()
+    chosen = settings_of(command.reader(), recipe, overrides(keywords, settings))
+    interrupted = False
+
+    def work(command: RunCommand, opened: Run, watcher: Watcher) -> Result:
+        nonlocal interrupted
+        try:
+            return command.finish(opened, watcher)
+        except KeyboardInterrupt:
+            if run is not None or (so_far := search_stage.best_so_far(opened)) is None:
+                raise
+            logging.getLogger("nas").warning(
+                "The search was interrupted after %d of %d evaluations: this is the best so far.",
+                so_far.evaluated,
+                chosen.search.budget,
+            )
+            interrupted = True
+            return opened.finish(so_far)
+
+    result, record = execute(command, chosen, None, run, progress, work)
+    found = Found.of(result, record)
+    object.__setattr__(found, "interrupted", interrupted)
+    return found
+
+
+def resume(
+    run: str | os.PathLike[str],
+    *,
+    settings: SettingsGiven = None,
+    workers: int | None = None,
+    progress: Progress = False,
+) -> Any:
+    """Continue a stopped run of any command, as `nas resume` does, and return its result.
+
+    The result is the same as if it had never been stopped; that of a finished run is read. Only settings that cannot
+    change it may be given, such as `{"data.root": PATH}`.
+
+    Raises InputError if the folder is no run, another process works on it, or a setting could change the result.
+    """
+    words = overrides({"executor.workers": 1 if workers is None else workers}, settings)
+    with unchanged_process(), reopen(Path(run).expanduser(), words) as opened, shown(progress) as watcher:
+        command = command_of(opened.folder)
+        result = command.finish(opened, watcher)
+        return outcome(result, record_of(opened, result, command, temporary=False))
