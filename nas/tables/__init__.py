@@ -1,4 +1,4 @@
-"""Published benchmarks and score files as columns of numbers, asked by architecture."""
+"""Published benchmarks and score files as columns of numbers, looked up by architecture."""
 
 from nas.tables.base import ArrayTable, Table, in_short
 from nas.tables.collection import Collection, TableSettings

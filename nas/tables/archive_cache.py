@@ -29,7 +29,7 @@ _DAMAGED = (
 
 
 def cached(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
-    """The result of `read()`; the cached one if the file, or all files of the folder, have the same `Source.state`."""
+    """The result of `read()`, from the cache if the file, or each file of the folder, has the same `Source.state`."""
     try:
         place = cache.folder() / "tables" / f"{cache.format_mark(_FORMAT)}{_key(path, what)}.npz"
     except (InputError, OSError):
@@ -53,7 +53,7 @@ def cached(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
 
 
 def _key(path: Path, what: str) -> str:
-    """SHA-256 of `what` is read and of the state of the file, or of all files of the folder."""
+    """SHA-256 of `what`, which says what is read, and of the state of the file, or of all files of the folder."""
     digest = hashlib.sha256(repr((_FORMAT, what)).encode())
     path = path.resolve()
     files = sorted(Source.listed(e.path, e.stat()) for e in os.scandir(path)) if path.is_dir() else [Source.of(path)]

@@ -15,14 +15,14 @@ from nas.core.suggestions import suggest
 from nas.search_spaces import NASBench201, SearchSpace
 from nas.tables.repeated import averaged
 
-DIGITS = 12  # averages of accuracies are rounded to so many decimals, so that equal ones stay tied
+DIGITS = 12  # decimals to which averages of accuracies are rounded, so that equal ones stay tied
 
 
 class Table(ABC):
     """Numbers of many architectures. A column is read when it is needed, and stays in memory.
 
     `architectures` are the strings of the rows. A column has a name and one or several levels (a corruption has one per
-    severity), and its value is the mean of its levels. NaN is a value that the table does not have.
+    severity), and its value is the mean of its levels. NaN stands for a value that the table does not have.
     `hrs:NAME` is the harmonic robustness score 2AR / (A + R) of the columns `clean` and NAME, 0 where both are 0.
     """
 
@@ -33,7 +33,7 @@ class Table(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """The columns that can be read here, `hrs:` and single severities left out."""
+        """The columns that can be read here, except `hrs:` and single severities."""
 
     @abstractmethod
     def _levels(self, name: str) -> np.ndarray:
@@ -111,7 +111,7 @@ def in_short(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=2**15)  # several tables have the same 15,625 strings
 def _own_string(space: type[SearchSpace[Any]], text: str) -> str:
-    """The space's own string of an architecture; another text as it is, for which `Table.classes` raises the error."""
+    """The space's own string of an architecture; any other text unchanged, so that `Table.classes` refuses it."""
     try:
         return str(space().parse(text))
     except InputError:
@@ -121,8 +121,8 @@ def _own_string(space: type[SearchSpace[Any]], text: str) -> str:
 class ArrayTable(Table):
     """A table whose columns are in memory.
 
-    An architecture may be written in any notation of its space. Of several rows of one architecture, the first counts
-    or, with `mean`, their mean. `unlisted` are columns that can be read but are not among `names()`.
+    An architecture may be written in any notation of its space. If it has several rows, the first counts or, if `mean`,
+    their mean. `unlisted` are columns that can be read but are not among `names()`.
     """
 
     def __init__(

@@ -30,12 +30,12 @@ DEFAULTS = (
 class Collection:
     """Tables by the prefix of their columns; those of the robustness dataset have none.
 
-    `unprefixed` are further tables whose columns need no prefix, as no other table has such names: the latencies.
+    `unprefixed` are tables of latencies: their columns need no prefix, because no other table has such names.
     """
 
     tables: dict[str, Table]
     unprefixed: list[Table] = field(default_factory=list)
-    labels: list[str] = field(init=False, default_factory=list)  # all that the tables list
+    labels: list[str] = field(init=False, default_factory=list)  # all columns that the tables list
     default_columns: list[str] = field(init=False, default_factory=list)  # the columns shown by default
 
     def __post_init__(self) -> None:
@@ -71,12 +71,12 @@ class Collection:
         return list(dict.fromkeys(names))
 
     def levels(self, column: str) -> tuple[Table, np.ndarray]:
-        """The table of a column, and its (rows, levels) there."""
+        """The table of a column, and the column's values in it: (rows, levels)."""
         table, name = self._owner(column)
         return table, table.levels(name)
 
     def column(self, name: str) -> tuple[Table, np.ndarray]:
-        """The table of a column, and its (rows,) there: the means of its levels."""
+        """The table of a column, and the column's means over levels in it: (rows,)."""
         if name not in self._columns:
             table, own = self._owner(name)
             self._columns[name] = table, table.column(own)
@@ -124,7 +124,10 @@ class Collection:
         return dict(known[text])
 
     def _owner(self, column: str) -> tuple[Table, str]:
-        """The table of a column, and its name there, which may be unknown. Raises InputError if there is no table."""
+        """The table of a column, and the column's name there, which the table may not know.
+
+        Raises InputError if no table can have it.
+        """
         for prefix, table in self.tables.items():
             if prefix and column.startswith(prefix):
                 return table, column.removeprefix(prefix)
@@ -141,14 +144,14 @@ class Collection:
 
 @dataclass
 class TableSettings:
-    """Paths of the tables to use, of which at least one is needed; beside each, names of its columns."""
+    """Paths of the tables to use, at least one; the comments name some columns of each."""
 
     robustness: str | None = path_field()  # the robustness dataset's folder: clean, fgsm@8, ...
     dataset: str = "cifar10"
     accuracy: str | None = path_field()  # NAS-Bench-201 or NATS-Bench: accuracy:cifar10_test_acc
     robbench: str | None = path_field()  # NAS-RobBench-201: robbench:pgd@8, ...
     latency: str | None = path_field()  # HW-NAS-Bench: edgegpu_latency, ...
-    scores: list[str] = field(default_factory=list, metadata={PATH: True})  # scores:nwot; of several, scores:FILE:nwot
+    scores: list[str] = field(default_factory=list, metadata={PATH: True})  # scores:nwot; if several, scores:FILE:nwot
 
     def given(self) -> bool:
         """Whether any table is given."""

@@ -1,4 +1,4 @@
-"""Read the files of tables. Raises InputError in one line that names the file, the error, and where to get it."""
+"""Read the files of tables. An InputError names the file, what is wrong with it, and where to get it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings m
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without garbage collection while a file is parsed: it would take a third of the time and find nothing."""
+    """Stop garbage collection while a file is parsed: it would take a third of the time and find nothing."""
     enabled = gc.isenabled()
     gc.disable()
     try:

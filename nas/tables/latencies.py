@@ -31,10 +31,10 @@ class LatencyTable(ArrayTable):
 
 
 def read_latencies(path: Path, dataset: str) -> LatencyTable:
-    """The columns of the file; a latency or energy that is not above 0 is a failed measurement, and NaN here.
+    """The columns of the file; a latency or energy that is not above 0 is a failed measurement and becomes NaN.
 
-    A pickle has several data sets; a CSV file counts as one of `dataset`. Of several rows of a string, the mean. Raises
-    InputError for a file that is missing or damaged.
+    A pickle has several data sets; a CSV file is taken as that of `dataset`. Several rows of a string are averaged.
+    Raises InputError for a file that is missing or damaged.
     """
     rows = _from_pickle(path, dataset) if path.suffix.lower() in PICKLES else read_csv(path, ORIGIN, ("index",))
     if not any(name.endswith(COSTS) for name in rows.columns):

@@ -32,7 +32,7 @@ NB201 = Origin(
 )
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 EPOCHS = "200"  # of the training, as the packages name it
-TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torch's switch
+TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torch's environment variable that makes torch.load admit tensors only
 META = "meta.pickle.pbz2"
 
 
@@ -65,7 +65,7 @@ def read_official(path: Path, dataset: str) -> ArrayTable:
                 f"Expected the package {package} to read {path} but it is not there ({error}); `pip install {pip}`, "
                 f"or give a CSV with the columns arch_str and {name}_test_acc."
             ) from error
-        log.warning("Reading %s can take an hour the first time; its numbers are cached then.", path)
+        log.warning("Reading %s can take an hour the first time; after that its numbers are cached.", path)
         try:
             return _rows(opened(module, path), name)
         except (InputError, MemoryError):
@@ -117,7 +117,7 @@ def _rows(api: Any, dataset: str) -> Rows:
             info = api.get_more_info(index, selecting, hp=EPOCHS, is_random=False)
         valid[index] = info.get("valid-accuracy", math.nan)
         if getattr(api, "fast_mode", False):
-            api.arch2infos_dict.pop(index, None)  # the loaded part; all 15,625 would fill the memory
+            api.arch2infos_dict.pop(index, None)  # drops the loaded part; all 15,625 would fill the memory
     columns = {f"{dataset}_test_acc": test, f"{dataset}_valid_acc": valid}
     measured = {name: values for name, values in columns.items() if not np.isnan(values).all()}
     if not measured:

@@ -22,7 +22,7 @@ _METRIC = re.compile(r"val_(\w+?)_(\d+(?:\.\d+)?)_acc")
 
 
 def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
-    """Accuracies of every string (members of a class differ); the mean, if a string has several rows.
+    """Accuracies of every string (members of a class differ); several rows of a string are averaged.
 
     A CSV file has its own columns, of any data set. The folder or file of NATS-Bench and the .pth of NAS-Bench-201,
     read through their own packages, have `DATASET_test_acc` and `DATASET_valid_acc`. Raises InputError for a file that
@@ -39,7 +39,7 @@ def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
 def read_robbench(path: Path, dataset: str) -> ArrayTable:
     """Validation accuracies after adversarial training: `clean`, `fgsm@3`, `pgd@8`, ..., `autoattack`.
 
-    Of columns named `DATASET#METRIC`, those of `dataset` are read; of several rows of a string, the mean. Raises
+    Of columns named `DATASET#METRIC`, those of `dataset` are read. Several rows of a string are averaged. Raises
     InputError for a file that is missing or damaged, or without the data set.
     """
     rows = read_csv(path, ROBBENCH, ("index",))

@@ -18,8 +18,8 @@ def averaged(
     """Each architecture once, in the order of its first row, with the mean of its rows in each column.
 
     Rows without a finite number in a column do not count there; an architecture without any has NaN. Isomorphic cells
-    with different strings are different. A log line says how many architectures had several rows. It is not for scores
-    of proxies, of which the first row counts.
+    with different strings count as different. A log line says how many architectures had several rows. Do not use this
+    for scores of proxies, where the first row counts.
     """
     if len(set(architectures)) == len(architectures):
         return list(architectures), {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
@@ -39,7 +39,7 @@ def averaged(
 
 
 def _mean(values: list[float]) -> float:
-    """Computed exactly and then rounded, so that it does not depend on the order, nor on the number of equal values."""
+    """The mean of the finite values, computed exactly, so that neither order nor the number of equal ones matters."""
     finite = [value for value in values if math.isfinite(value)]
     return statistics.mean(finite) if finite else math.nan
 

@@ -31,10 +31,10 @@ class RobustnessDataset(Table):
     """One data set of the release: `meta.json` in the folder, `<key>_accuracy.json` files in its subfolder.
 
     Columns: `clean`; an attack and its epsilon in 1/255 (`fgsm@8`, `pgd@1`, `apgd@0.5`, `square@2`); a corruption
-    type (`fog`) and a group (`weather`, `noise`, `blur`, `digital`), both of one level per severity, where a group is
-    the mean of its types; types joined by + as another group (`fog+snow`); one severity of them (`fog@3`, `weather@5`);
-    `each:GROUP`, of one level per type and severity; `corruptions`, the mean over all 15 types and severities. Only the
-    files that a column needs are read. Raises InputError for a folder that is missing or damaged.
+    type (`fog`) or the mean of a group of types (`weather`, `noise`, `blur`, `digital`, or types joined by + such as
+    `fog+snow`), with one level per severity; one severity of these (`fog@3`, `weather@5`); `each:GROUP`, with one level
+    per type and severity; `corruptions`, the mean over all 15 types and severities. Only the files that a column needs
+    are read. Raises InputError for a folder that is missing or damaged.
     """
 
     def __init__(self, folder: Path, dataset: str) -> None:

@@ -18,14 +18,14 @@ ORIGIN = Origin(
     "`nas score --output FILE` writes one, and NAS-Bench-Suite-Zero has zc_nasbench201.json "
     "(https://github.com/automl/NASLib, branch zerocost)",
 )
-NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns about a row, not of a proxy
+NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns that hold no scores of a proxy
 
 
 def read_scores(path: Path, dataset: str | None = None) -> ArrayTable:
     """One column per proxy, NaN where it failed; the name of the file says its kind (.jsonl, .json, else CSV).
 
-    A .json file is a list of rows, or the file of NAS-Bench-Suite-Zero, of which `dataset` is read; other files have
-    one data set. Raises InputError for a file that is missing or damaged, or without the data set.
+    A .json file is a list of rows, or the file of NAS-Bench-Suite-Zero, from which the part of `dataset` is read; other
+    files have one data set. Raises InputError for a file that is missing or damaged, or without the data set.
     """
     kind = path.suffix.lower()
     if kind == ".jsonl":

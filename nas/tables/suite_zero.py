@@ -30,7 +30,7 @@ ACCURACY = "val_accuracy"  # of the trained network, so it is not the score of a
 
 
 def is_suite_zero(text: str) -> bool:
-    """Whether a JSON text has the beginning of this layout: data set → operation codes → ..."""
+    """Whether a JSON text begins like this layout: data set → operation codes → ..."""
     return re.match(r'\s*\{\s*"[^"]*"\s*:\s*\{\s*"\([\d, ]+\)"\s*:', text) is not None
 
 
