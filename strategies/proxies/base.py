@@ -1,4 +1,4 @@
-"""The contract of a proxy: a pure function with its direction, mode and source written on it."""
+"""The contract of a proxy: a pure function with its direction, mode and source attached."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Proxy:
 
     `needs="network"`: `compute(probe, options)` gets a `Probe` of an initialised network and a batch.
     `needs="cost"`: `compute(cost, options)` gets the number of weights and MACs of the network that would be trained.
-    The value is a finite float in `domain` ("linear", or "log" if raw values explode). If a network has no value by the
-    definition, `compute` raises `NasError` with the reason. Networks whose logits do not depend on the image never come
-    to a proxy: they are not scored.
+    The value is a finite float in `domain` ("linear", or "log" if raw values would explode). If the definition gives a
+    network no value, `compute` raises `NasError` with the reason. Networks whose logits do not depend on the image
+    never come to a proxy: they are not scored.
 
     `uses(options)` names the quantities of the probe's shared pass (`passes/quantities.py`), so that one pass can serve
     all proxies that are asked for together. `passes(options)` is what the proxy costs alone, in forward and backward

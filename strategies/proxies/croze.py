@@ -53,7 +53,7 @@ class CRoZeOptions(BatchOptions):
 
 
 def cosines(a: Tensor, b: Tensor, axis: str, scaled: bool = True) -> Tensor:
-    """Cosine similarities of `a` and `b` (2 or 4 dimensions) along an axis of `AXES`, one for each position left.
+    """Cosine similarities of `a` and `b` (2 or 4 dimensions) along an axis of `AXES`, one for each remaining position.
 
     The cosine of a zero vector is 0. Vectors are scaled before they are squared, since squares of tiny numbers vanish;
     `scaled=False` leaves that out for numbers of ordinary size.
@@ -70,12 +70,12 @@ def cosines(a: Tensor, b: Tensor, axis: str, scaled: bool = True) -> Tensor:
 
 
 def _scaled(a: Tensor) -> Tensor:
-    """`a` with a largest entry of 1."""
+    """`a` scaled to a largest absolute entry of 1."""
     return a / torch.linalg.vector_norm(a, float("inf")).clamp_min(torch.finfo(a.dtype).tiny)
 
 
 def _flat(a: Tensor) -> Tensor:
-    """All entries, channels last: no copy where they are last in memory."""
+    """All entries as one vector, channels last; no copy if they are last in memory."""
     return (a.permute(0, 2, 3, 1) if a.dim() == 4 else a).reshape(-1)
 
 
@@ -125,7 +125,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
 
     def compare(m: int, z_r: Tensor) -> None:
         z, features[m] = features[m], None  # freed at once
-        assert z is not None  # the same layers are used
+        assert z is not None  # both passes use the same layers
         feature_terms[m] = reduce(1 + cosines(z, z_r.detach(), options.features, scaled=not options.batch_norm))
 
     def moved(w: Tensor, g: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from nas.strategies.proxies.passes.probe import Probe
 
 BETA = 2.0
 EPSILON = 0.01  # in units of the normalised image
-CELLS = 5  # that share an entry of the list of features
+CELLS = 5  # consecutive cells that share an entry of the list of features
 
 
 @dataclass
@@ -32,7 +32,7 @@ class OfficialOptions(BatchOptions):
 
 @proxy(
     "croze_official",
-    batch_norm="off (the release's kept ones act as if they were)",
+    batch_norm="off (those that the release keeps act as if they were off)",
     source="the release of Ha et al. 2023 (arXiv:2306.05031), defects included",
     options=OfficialOptions,
     passes=3.0,
@@ -41,9 +41,9 @@ def croze_official(probe: Probe, options: OfficialOptions) -> float:
     """Σ over layers of |Σ(1 + cos(θ', θ))·Σ|cos(g', g)|·Σ(1 + cos(z', z))|, cosines along axis 0, in double precision.
 
     θ is made positive, θ' = θ + 2·‖θ‖·g/‖g‖, x' = clamp(x - .01·sign ∂CE(|θ'|)/∂x, 0, 1), g' = ∂CE(|θ'|, x) +
-    ∂CE(θ', x'). z are not the layer's own features: on NAS-Bench-201 entry ⌊cells so far / 5⌋ of stem, reductions and
-    last stage, on DARTS the output of the layer's cell, for the classifier the pooled features. The convolutions of
-    NAS-Bench-201 cells have a random bias.
+    ∂CE(θ', x'). z are not the layer's own features: on NAS-Bench-201 they are entry ⌊cells so far / 5⌋ of the list
+    stem, two reductions, last stage; on DARTS the output of the layer's cell; for the classifier the pooled features.
+    The convolutions of NAS-Bench-201 cells have a random bias.
     """
     places, entry = _features(probe.body, probe.layers)
     with probe.view(batch_norm="off", dtype=torch.float64, owned=True), _biases(probe):
@@ -70,7 +70,7 @@ def croze_official(probe: Probe, options: OfficialOptions) -> float:
 
 
 def _pass(probe: Probe, places: Sequence[nn.Module], inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """The features at `places` and pooled, and ∂CE of the weights and, last, of the inputs."""
+    """The features at `places` and after pooling; and ∂CE/∂weights of each layer, then ∂CE/∂inputs."""
     features = [inputs.new_zeros(())] * (len(places) + 1)
     x = inputs.detach().requires_grad_(True)
     with torch.enable_grad(), ExitStack() as hooks:
@@ -83,7 +83,7 @@ def _pass(probe: Probe, places: Sequence[nn.Module], inputs: Tensor) -> tuple[li
 
 
 def _features(body: Body, layers: Sequence[nn.Module]) -> tuple[list[nn.Module], list[int]]:
-    """The modules whose outputs serve as features, and for each layer which of them (the last: pooled features)."""
+    """The modules whose outputs are features, and for each layer the index of its own (the last: pooled features)."""
     places: list[nn.Module]
     owner: dict[nn.Module, int] = {}
     if isinstance(body, NASBench201Body):
@@ -109,7 +109,7 @@ def _features(body: Body, layers: Sequence[nn.Module]) -> tuple[list[nn.Module],
 
 @contextmanager
 def _biases(probe: Probe) -> Iterator[None]:
-    """Gives the convolutions of NAS-Bench-201 cells the random bias that they have without affine normalisation."""
+    """Gives the convolutions of NAS-Bench-201 cells the random bias that the release gives them, for a while."""
     generator = probe.generator("croze_official")
     cells = [module for module in probe.body.modules() if isinstance(module, CellModule)]
     convolutions = [module for cell in cells for module in cell.modules() if isinstance(module, nn.Conv2d)]

@@ -21,7 +21,7 @@ from nas.strategies.proxies.passes.probe import Probe
 @dataclass
 class HessianOptions(BatchOptions):
     batch_size: int = 16
-    iterations: int = 10  # of the power method, each one input-only Hessian-vector product
+    iterations: int = 10  # of the power method; each is one input-only Hessian-vector product
 
     def check(self) -> None:
         super().check()
@@ -41,10 +41,10 @@ class HessianOptions(BatchOptions):
     passes=lambda options: 1 + (options.iterations + 1) * 2 / 3,
 )
 def hessian(probe: Probe, options: HessianOptions) -> float:
-    """Largest eigenvalue of ∂²CE/∂x² of each image, the mean over the batch; lower means flatter.
+    """Largest eigenvalue of ∂²CE/∂x² of an image, mean over the batch; lower means flatter.
 
     By the power method: v ← Hv/‖Hv‖, λ = vᵀHv at the end. x is the normalised image. The statistics of batch
-    normalisation are those of the batch and held fixed, so that images do not act on each other.
+    normalisation are those of the batch, held fixed, so that images do not affect each other.
     """
     norms = [module for module in probe.body.modules() if isinstance(module, nn.BatchNorm2d)]
     statistics: dict[nn.Module, tuple[Tensor, Tensor]] = {}

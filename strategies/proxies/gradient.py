@@ -72,12 +72,12 @@ def zico(probe: Probe, options: Any) -> float:
     """Steadiness of the gradient over two batches: Σ over layers of log Σ_w mean|g|/std(g).
 
     mean and (population) standard deviation of each weight's gradient over the two batches; weights whose gradient
-    does not vary are left out, and so are layers of such weights only. Gradients that are not finite have no value.
+    does not vary are left out, and so are layers of such weights only. If a gradient is not finite, there is no value.
     """
     images, labels = probe.second
     layers = []
     for first, second in zip(probe.quantity(weight_grads), probe.run(inputs=images, labels=labels)):
         mean, std = (first.abs() + second.abs()) / 2, (first - second).abs() / 2
-        ratio = torch.where(std == 0, 0.0, mean / std).double().sum()  # not where std > 0: NaN has to stay NaN
+        ratio = torch.where(std == 0, 0.0, mean / std).double().sum()  # a test for std > 0 would hide NaN
         layers.append(torch.where(ratio == 0, 1.0, ratio).log())
     return total(layers)

@@ -15,7 +15,7 @@ from nas.strategies.proxies.passes.probe import Probe
 from nas.strategies.proxies.passes.quantities import jacobian, logits, projections
 
 K = 1e-5  # added to eigenvalues and correlations, as in the papers
-MANY_CLASSES = 100  # with more classes, EPE-NAS compares classes with each other
+MANY_CLASSES = 100  # with more of them, EPE-NAS compares classes with each other
 
 
 def jacobian_of(probe: Probe) -> Tensor:
@@ -25,7 +25,7 @@ def jacobian_of(probe: Probe) -> Tensor:
     global pooling only takes outputs of normalisations, as in DARTS networks whose last cell has no pooling.
     """
     rows = probe.quantity(jacobian)
-    through = probe.body.classifier.weight.detach().double().sum(0).norm()  # ∂Σlogits/∂ what is pooled
+    through = probe.body.classifier.weight.detach().double().sum(0).norm()  # ∂Σlogits/∂(pooled features)
     if not bool(rows.double().norm(dim=1).max() > math.sqrt(torch.finfo(rows.dtype).eps) * through):
         raise NasError(
             "The sum of the batch's logits does not depend on the images (no path leads from them to the logits, or "
@@ -47,12 +47,12 @@ def correlations(rows: Tensor) -> Tensor:
 
 @proxy("jacov", source="Mellor et al. 2020 (arXiv:2006.04647v1)", uses=[jacobian], passes=2 / 3)
 def jacov(probe: Probe, options: Any) -> float:
-    """How differently the network bends around different images: -Σ (log(λ+k) + 1/(λ+k)), k = 1e-5.
+    """How different the Jacobians of the images are: -Σ (log(λ+k) + 1/(λ+k)), k = 1e-5.
 
     λ are the eigenvalues of the correlation matrix of the rows ∂Σlogits/∂x of the batch.
     """
     eigenvalues = torch.linalg.eigvalsh(correlations(jacobian_of(probe))) + K
-    # rounding can leave an eigenvalue of a singular matrix below -k, where the logarithm ends
+    # rounding can leave an eigenvalue of a singular matrix below -k, where there is no logarithm
     eigenvalues = eigenvalues.clamp_min(K)
     return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
 
@@ -77,8 +77,8 @@ def epe_nas(probe: Probe, options: Any) -> float:
         scores.append(score / len(own) if many else score)
     if not scores:
         raise NasError(
-            f"No class has two images in the batch of {len(labels)}, and above {MANY_CLASSES} classes those of one "
-            "image do not count; raise proxies.epe_nas.batch_size."
+            f"No class has two images in the batch of {len(labels)}, and with more than {MANY_CLASSES} "
+            "classes, those with one image do not count; raise proxies.epe_nas.batch_size."
         )
     s = torch.stack(scores)
     return ((s[:, None] - s[None, :]).abs().sum() / len(s) if many else s.abs().sum()).item()
@@ -86,7 +86,7 @@ def epe_nas(probe: Probe, options: Any) -> float:
 
 @dataclass
 class JacobianOptions(BatchOptions):
-    projections: int = 1  # random directions per image; the estimate has no bias for any number
+    projections: int = 1  # random directions per image; any number gives an unbiased estimate
 
     def check(self) -> None:
         """Raises InputError if a value is impossible."""

@@ -1,4 +1,4 @@
-"""Proxies that look at the weights without data, by sending ones through the network."""
+"""A proxy without data: it sends ones through the network."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from nas.strategies.proxies.passes.probe import Probe
 def synflow(probe: Probe, options: Any) -> float:
     """Synaptic flow: log Σ |w·∂R/∂w|, R = Σ logits of one image of ones at |θ|, batch normalisation off.
 
-    Biases are made positive too. In double precision, whose range raw values of any network here stay in. A network
-    without a path from image to logits is an error: its classifier's own flow is 0 too.
+    Biases are made positive too. In double precision, raw values of all networks here stay in range. A network
+    without a path from image to logits has no value: the flow of its classifier is 0 too.
     """
     ones = torch.ones_like(probe.images[:1], dtype=torch.float64)
     with probe.view(batch_norm="off", dtype=torch.float64, owned=True), torch.enable_grad():

@@ -1,4 +1,4 @@
-"""A proxy of how much random networks of the architecture react to a small change of random inputs."""
+"""A proxy of how strongly the network with random weights reacts to a small change of random inputs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ GAMMA = 0.01  # size of the change
 def zen(probe: Probe, options: Any) -> float:
     """Gaussian complexity: log mean_B Σ|f(x+γx₂) - f(x)| + Σ over batch normalisations of log σ; γ = .01.
 
-    f is what the global pooling takes, weights and x, x₂ are N(0, 1), σ² the mean over channels of a normalisation's
-    batch variance at x (it puts back the scale that normalising takes away); normalisations of constant inputs count
-    nothing. Two forwards of the batch.
+    f is the input of the global pooling, weights and x, x₂ are N(0, 1), σ² the mean over channels of a normalisation's
+    batch variance at x (it restores the scale that normalising removes); normalisations of constant inputs do not
+    count. Two forwards of the batch.
     """
     generator = probe.generator("zen")
 
@@ -34,8 +34,8 @@ def zen(probe: Probe, options: Any) -> float:
     norms = [module for module in probe.body.modules() if isinstance(module, nn.BatchNorm2d)]
     variances: list[Tensor] = []
     with probe.view(weights), torch.no_grad():
-        for norm in norms:  # the view takes this back
-            norm.forward = partial(_noting, norm, variances)  # type: ignore[method-assign]
+        for norm in norms:  # undone by the view
+            norm.forward = partial(_record_variance, norm, variances)  # type: ignore[method-assign]
         before = probe.body.features(x)
         at_x = list(variances)
         change = (probe.body.features(x + GAMMA * x_2) - before).abs().sum((1, 2, 3)).mean().double()
@@ -47,9 +47,9 @@ def zen(probe: Probe, options: Any) -> float:
     return (change.log() + scales.log().sum() / 2).item()
 
 
-def _noting(norm: nn.BatchNorm2d, variances: list[Tensor], x: Tensor) -> Tensor:
-    """Normalise, and note the mean over channels of the variance, which the normalisation computes anyway."""
+def _record_variance(norm: nn.BatchNorm2d, variances: list[Tensor], x: Tensor) -> Tensor:
+    """Normalise, and append the mean over channels of the batch variance to `variances`."""
     out, _, rstd = torch.native_batch_norm(x, norm.weight, norm.bias, None, None, True, 0.0, norm.eps)
     variance = rstd.double() ** -2 - norm.eps
-    variances.append(torch.where(variance <= 1e-6 * norm.eps, 0.0, variance).mean())  # below, it is rounding
+    variances.append(torch.where(variance <= 1e-6 * norm.eps, 0.0, variance).mean())  # smaller ones are rounding errors
     return out

@@ -1,4 +1,4 @@
-"""Robust supernet search: DARTS whose two levels also minimise the disagreement on clean and perturbed images."""
+"""Robust supernet search: DARTS, but both levels also minimise how much clean and perturbed images disagree."""
 
 from nas.core.registry import Registry, is_concrete_subclass
 from nas.strategies.supernet.base import SupernetStrategy

@@ -23,8 +23,8 @@ def accuracies(
     Empty if `count` is 0; None for both if there are no images.
 
     PGD has the budget of the search, whatever perturbs the training images. An image counts as robust if it is
-    classified correctly before and after. The supernet only knows batch statistics, so it sees batches of nearly
-    `batch_size` images.
+    classified correctly before and after. The supernet normalises by the statistics of a batch, so all batches have
+    nearly `batch_size` images.
     """
     if count == 0:
         return {}

@@ -1,4 +1,4 @@
-"""The contract of a search that trains a supernet, and all of such a search but its algorithm."""
+"""The contract of a search that trains a supernet, and everything that such a search needs except its algorithm."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Levels(NamedTuple):
     """What an epoch measured on each level, by name: `weight_loss`, `alpha_accuracy` and so on."""
 
     weight: dict[str, float]
-    alpha: dict[str, float]  # empty where α did not learn
+    alpha: dict[str, float]  # empty if α did not learn
 
 
 class DerivedArchitecture(NamedTuple):
     """The architecture that a search ends with."""
 
     arch: str  # as its space writes it
-    epoch: int  # after which it was derived; 0 for the start
+    epoch: int  # after which it was derived; 0: before the first
     stopped: str | None  # why the search stopped early, if it did
 
 
@@ -48,15 +48,16 @@ class SupernetStrategy(ABC):
     same space, data, seed and options that loads it continues the same search to the same result. `result()` may be
     called at any time. A `NasError` means that the loss diverged; the last saved state is still good.
 
-    A concrete strategy has a name and a dataclass of options, `BilevelOptions` with other defaults or a subclass of it.
+    A concrete strategy has a name and a dataclass of options: `BilevelOptions` or a subclass of it.
 
     An epoch goes once over the weights' half of `dataset.train`. Batches of both halves are augmented, as in the
-    release of DARTS. Accuracies are measured on `dataset.validation`: neither level sees it, no choice depends on it.
+    release of DARTS. Accuracies are measured on `dataset.validation`: neither level sees these images, and no choice
+    depends on them.
 
     All randomness of an epoch comes from generators derived from (seed, epoch): one for the batches of each half, one
     for the perturbations. So with the same seed all strategies and options see the same images in the same order,
-    `state_dict` is complete between epochs, and a search that loads it continues to the same bits on a CPU. It refers
-    to the live tensors: save or copy it before the next epoch.
+    `state_dict` is complete between epochs, and a search that loads it continues to the same bits on a CPU. The state
+    refers to the live tensors: save or copy it before the next epoch.
     """
 
     name: ClassVar[str]

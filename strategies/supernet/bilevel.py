@@ -68,7 +68,7 @@ class Bilevel(SupernetStrategy):
         return terms
 
     def robust_loss(self, batch: Batch, loss: RobustLoss, noise: torch.Generator) -> Terms:
-        """Generate the perturbed images x' of a batch, and compute the loss of both; m(x) is computed once."""
+        """Perturb the images of a batch and compute the loss; m(x) is computed only once."""
         (x, y), m = batch, self.supernet
         clean = m(x)
         x_adv = loss.perturbed(m, x, noise, clean.detach())  # argmax_{x' ∈ S} f(m(x'), m(x)), or drawn from S (eq. 5)
@@ -104,12 +104,12 @@ class Bilevel(SupernetStrategy):
         )
 
     def loss_of_weights(self, epoch: int) -> RobustLoss:
-        """`loss`, in the warm-up without the disagreement where the options say so."""
+        """`loss`, but without the disagreement in the warm-up if `warm_up_regularised` is false."""
         regularised = self.searches(epoch) or self.options.warm_up_regularised
         return self.loss if regularised else replace(self.loss, coefficient=0.0)
 
     def means(self, level: str, terms: Tensor, loss: RobustLoss) -> dict[str, float]:
-        """The terms of an epoch's steps, summed, as means by name; the disagreement only if it is part of the loss."""
+        """The means over an epoch's steps, by name, from the sums `terms`; the disagreement only if the loss has it."""
         total, cross_entropy, disagreement, accuracy = (terms / self.steps_per_epoch).tolist()
         values = {"loss": total, "cross_entropy": cross_entropy, "accuracy": accuracy}
         if loss.coefficient:
@@ -131,7 +131,7 @@ class Bilevel(SupernetStrategy):
             losses = [self.loss_of_weights(epoch)]
             if self.searches(epoch):
                 losses.append(self.loss)
-                if self.options.second_order:  # x' of `train` with the pass for its clean logits; three gradients there
+                if self.options.second_order:  # x' of `train` and its clean logits, then three gradients on it
                     total += self.loss.attack_passes + (self.loss.coefficient > 0) + 3 * self.loss.loss_passes
             total += sum(loss.attack_passes + loss.loss_passes for loss in losses)
         return self.steps_per_epoch * total

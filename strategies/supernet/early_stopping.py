@@ -1,4 +1,4 @@
-"""When a supernet search should end early: too many skip connections, or a validation loss that grows sharp."""
+"""When a supernet search ends early: with too many skip connections, or when the validation loss becomes sharp."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nas.results import SupernetEpoch
 from nas.strategies.supernet.options import BilevelOptions
 
 WINDOW = 5  # epochs over which eigenvalues are averaged
-EPOCHS_BACK = 5  # between the two averages that are compared
+EPOCHS_BACK = 5  # epochs between the two averages that are compared
 SHARPENING_RATIO = 0.75  # stop if the old average is less than this share of the new one
 
 
@@ -46,10 +46,10 @@ def is_collapsing(skips: int, edges: int) -> bool:
 
 
 def has_sharpened(eigenvalues: Sequence[float]) -> bool:
-    """Whether mean λ(i - 5) / mean λ(i) < 0.75, where i is the last epoch and each mean is over 5 epochs up to there.
+    """Whether mean λ(i - 5) / mean λ(i) < 0.75, i the last epoch, each mean over 5 epochs up to that one.
 
     False before 10 epochs, and if a mean is not positive. The architecture to take then is that of epoch i - 5.
-    Source: Zela et al., ICLR 2020 (arXiv:1909.09656), whose mean is around the epoch.
+    Source: Zela et al., ICLR 2020 (arXiv:1909.09656), whose means are centred on the epoch.
     """
     if len(eigenvalues) < WINDOW + EPOCHS_BACK:
         return False

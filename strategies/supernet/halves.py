@@ -17,7 +17,7 @@ Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 
 
 def halves(split: Split, num_classes: int) -> tuple[Split, Split]:
-    """The half of the weights and that of α, copied: disjoint, equal shares of every class, the same in every run.
+    """Copies of the half for the weights and the half for α: disjoint, each with half of every class, always the same.
 
     Raises InputError if the images do not fit in memory.
     """

@@ -12,7 +12,7 @@ from nas.core.config.conditions import Condition
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # what convolutions compute in
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # the types in which convolutions compute
 
 _regularised = Condition(lambda options, space: options.coefficient > 0, "with strategy.coefficient=0")
 _perturbed = Condition(

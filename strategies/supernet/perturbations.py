@@ -14,7 +14,7 @@ from nas.core.registry import Registry
 
 @dataclass(frozen=True)
 class Budget:
-    """The size of the ball, and the steps, of an attack; images are in [0, 1]."""
+    """The radius of the ball and the steps of an attack, for images in [0, 1]."""
 
     eps: float
     step_size: float
@@ -43,7 +43,7 @@ class Perturbation:
 
 
 def perturbation(name: str, *, passes: Callable[[Budget], int]) -> Callable[[Compute], Perturbation]:
-    """Make a perturbation of a function `(objective, x, budget, generator) -> x'`, whose docstring describes it."""
+    """Decorator: makes a perturbation from `(objective, x, budget, generator) -> x'`; its docstring describes it."""
     return lambda compute: Perturbation(name, compute, passes)
 
 
@@ -63,7 +63,7 @@ def one_step(objective: Objective, x: Tensor, budget: Budget, generator: torch.G
 
 @perturbation("uniform", passes=lambda budget: 0)
 def uniform(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
-    """x + U(-eps, eps) per pixel, clipped to [0, 1]: RNAS-uniform, no gradient needed."""
+    """x + U(-eps, eps) per pixel, clipped to [0, 1]: as in RNAS-uniform; needs no gradient."""
     return uniform_noise(x, budget.eps, generator)
 
 

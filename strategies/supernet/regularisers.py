@@ -32,13 +32,13 @@ class Regulariser:
 def regulariser(
     name: str, *, largest: float, source: str
 ) -> Callable[[Callable[[Tensor, Tensor], Tensor]], Regulariser]:
-    """Make a regulariser of a function of clean and perturbed logits, whose docstring gives the formula."""
+    """Decorator: makes a regulariser from a function of clean and perturbed logits; its docstring gives the formula."""
     return lambda compute: Regulariser(name, compute, largest, source)
 
 
 @regulariser("correlation", largest=2.0, source="Zhu et al., Robust Neural Architecture Search, eq. 4")
 def correlation(clean: Tensor, perturbed: Tensor) -> Tensor:
-    """1 - ρ, ρ Pearson's correlation of the two logit vectors of a sample; mean over the batch.
+    """1 - ρ, where ρ is Pearson's correlation of the two logit vectors of an image; mean over the batch.
 
     Computed as ½‖u - v‖², where u and v are the centred logits divided by √(‖·‖² + ε): the same number, since
     ‖u‖ = ‖v‖ = 1 but for ε, and exactly 0 for equal logits, while 1 - ρ leaves rounding errors.
@@ -62,7 +62,7 @@ def kl(clean: Tensor, perturbed: Tensor) -> Tensor:
 def squared(clean: Tensor, perturbed: Tensor) -> Tensor:
     """‖softmax(clean) - softmax(perturbed)‖²; mean over the batch.
 
-    Of the probabilities, not of the logits: so it has a bound and the same λ suits any scale of the logits.
+    It compares probabilities, not logits, so it has a bound and the same λ suits any scale of the logits.
     """
     return (clean.softmax(1) - perturbed.softmax(1)).square().sum(1).mean()
 

@@ -1,4 +1,4 @@
-"""What both levels of RNAS minimise: L(m(x), y) + λ·f(m(x'), m(x)) of a supernet m, L the cross-entropy."""
+"""What both levels of RNAS minimise: L(m(x), y) + λ·f(m(x'), m(x)) of a supernet m, where L is the cross-entropy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Terms(NamedTuple):
 
     total: Tensor
     cross_entropy: Tensor
-    disagreement: Tensor  # f; 0 where it is not part of the loss
+    disagreement: Tensor  # f; 0 if it is not part of the loss
     accuracy: Tensor  # on the clean images
 
     def stacked(self) -> Tensor:
@@ -41,7 +41,7 @@ class RobustLoss:
     coefficient: float  # λ
 
     def perturbed(self, m: Supernet, x: Tensor, noise: torch.Generator, clean: Tensor | None = None) -> Tensor | None:
-        """x' for the supernet as it is now, `clean` the logits of x where they are known; None with λ = 0."""
+        """x' for the supernet as it is now, or None with λ = 0; `clean` are the logits of x if they are known."""
         if self.coefficient == 0:
             return None
         if clean is None:
@@ -51,7 +51,7 @@ class RobustLoss:
             return self.perturbation(lambda x_adv: self.f(clean, m(x_adv)), x, self.budget, noise)
 
     def at(self, m: Supernet, x: Tensor, x_adv: Tensor | None, y: Tensor, clean: Tensor | None = None) -> Terms:
-        """The loss at a given x'; `clean` are the logits of x with their graph, where they are known."""
+        """The loss at a given x'; `clean` are the logits of x with their graph, if they are known."""
         clean = m(x) if clean is None else clean
         perturbed = None if x_adv is None else m(x_adv)
         cross_entropy = functional.cross_entropy(clean, y)
@@ -62,10 +62,10 @@ class RobustLoss:
 
     @property
     def attack_passes(self) -> int:
-        """Passes forward and back to the input that making x' takes."""
+        """How many passes forward and back to the input it takes to make x'."""
         return self.perturbation.passes(self.budget) if self.coefficient else 0
 
     @property
     def loss_passes(self) -> int:
-        """Passes forward and back to the parameters that the loss takes once x' is there."""
+        """How many passes forward and back to the parameters the loss takes, given x'."""
         return 2 if self.coefficient else 1

@@ -10,7 +10,7 @@ from torch import Tensor
 from nas.search_spaces.supernet import Supernet, differentiate_only
 from nas.strategies.supernet.robust_loss import Terms
 
-RADIUS = 0.01  # of the finite difference, times 1/‖v‖
+RADIUS = 0.01  # of the finite difference, divided by ‖v‖
 
 
 def second_order_gradient(
@@ -21,12 +21,12 @@ def second_order_gradient(
 ) -> tuple[list[Tensor], Terms]:
     """∇_α L_val(w'(α), α) with w' = w - ξ·(∇_w L_train(w, α) + wd·w + momentum·buffer), and the terms of L_val at w'.
 
-    It is ∇_α L_val(w', α) - ξ·∇²_{αw} L_train(w, α)·v with v = ∇_w' L_val(w', α) (eq. 7). The product is the central
-    difference (∇_α L_train(w + r·v, α) - ∇_α L_train(w - r·v, α)) / 2r with r = 0.01/‖v‖ (eq. 8). The step is that of
-    `optimizer`, as in the authors' release. The optimizer and the weights are left unchanged.
+    The gradient is ∇_α L_val(w', α) - ξ·∇²_{αw} L_train(w, α)·v with v = ∇_w' L_val(w', α) (eq. 7). The product is the
+    central difference (∇_α L_train(w + r·v, α) - ∇_α L_train(w - r·v, α)) / 2r with r = 0.01/‖v‖ (eq. 8). The step is
+    that of `optimizer`, as in the authors' release. The optimizer and the weights are left unchanged.
 
     The losses are evaluated at the weights that the supernet has when they are called. `weight_loss` must always be the
-    same function, with fixed perturbed images: the difference of two functions would be something else.
+    same function, with fixed perturbed images, because its difference between two points is taken.
     """
     weights, alphas = supernet.weights(), supernet.architecture_parameters()
     group = optimizer.param_groups[0]

@@ -18,7 +18,7 @@ KERNELS = (1, 3, 7)
 SUBSETS = tuple("+".join(some) for size in range(1, len(FEATURES) + 1) for some in combinations(FEATURES, size))
 SHARED: dict[str, tuple[Any, ...]] = {  # gene -> its values
     "lr": tuple(tenth / 10 for tenth in range(5, 16)),
-    "init": ("default", *INITS),  # the paper's four, and what plain Eproxy has
+    "init": ("default", *INITS),  # the paper's four, and the default of Eproxy
     "barrier_init": ("default", *INITS),
     "alpha": tuple(tenth / 10 for tenth in range(-5, 6)),
 }
@@ -60,7 +60,7 @@ class Setting:
         return " | ".join([shared, *map(str, self.stages)])
 
     def options(self, base: EproxyOptions) -> EproxyOptions:
-        """This setting as options of the proxy; options that are no gene are those of `base`."""
+        """This setting as options of the proxy; options that are not genes are those of `base`."""
         genes = {name: getattr(self, name) for name in SHARED}
         genes |= {name: [getattr(stage, name) for stage in self.stages] for name in OF_A_STAGE}
         return replace(base, stages=len(self.stages), **genes)
@@ -69,12 +69,12 @@ class Setting:
 class Genes(Points[Setting]):
     """All settings: learning rate, initialisations, FLOPs term, how many stages, and the genes of each stage.
 
-    Source: section 2.2 of the paper; as in its release, each stage has genes of its own. What departs:
+    Source: section 2.2 of the paper; as in its release, each stage has genes of its own. This space differs from both:
 
-    - There are 9.1e14, where the paper counts 5e15 and does not say of what.
+    - There are 9.1e14 settings; the paper counts 5e15 and does not say what it counts.
     - The subset of features is one gene of 31 values, drawn anew as a whole; in the release each of the five features
       is a gene, which flips by itself, and all may be off.
-    - The channels of the target (`c_out`) are no gene; the release has one for each stage, the paper names none.
+    - The channels of the target (`c_out`) are not a gene; the release has one for each stage, the paper names none.
     - `init` and `barrier_init` may also be torch's own.
     - The FLOPs term is added as in the paper; the release subtracts it, so its α is this one's negative.
     """
@@ -82,7 +82,7 @@ class Genes(Points[Setting]):
     def parse(self, text: str) -> Setting:
         first, *others = [part.strip() for part in text.split("|")]
         if not 1 <= len(others) <= STAGES:
-            raise InputError(f"Expected 1 to {STAGES} stages behind the first | but got {len(others)} in {text!r}.")
+            raise InputError(f"Expected 1 to {STAGES} stages after the first | but got {len(others)} in {text!r}.")
         stages = tuple(_from_text(StageGenes, part, OF_A_STAGE) for part in others)
         return _from_text(Setting, first, SHARED, stages=stages)
 
@@ -93,7 +93,7 @@ class Genes(Points[Setting]):
     def mutate(self, arch: Setting, rng: Random) -> Setting:
         """A copy in which each gene was drawn anew with probability .2, repeated until one of them differs.
 
-        With a smaller number of stages the last ones are left out, with a larger one further ones are drawn.
+        If the number of stages falls, the last ones are left out; if it rises, further ones are drawn.
         """
         while True:
             child = _resampled(arch, SHARED, rng)
@@ -130,7 +130,7 @@ class Genes(Points[Setting]):
             return None
 
     def canonical(self, arch: Setting) -> Setting:
-        """The same: no two settings are the same proxy."""
+        """`arch` itself: no two settings are the same proxy."""
         return arch
 
 
@@ -164,6 +164,6 @@ def _from_text(kind: type[P], text: str, genes: dict[str, tuple[Any, ...]], **mo
     for name, values in genes.items():
         by_text = {str(value): value for value in values}
         if written[name] not in by_text:
-            raise InputError(f"Expected {name}= one of {', '.join(by_text)} but got {written[name]!r}.")
+            raise InputError(f"Expected {name} to be one of {', '.join(by_text)} but got {written[name]!r}.")
         point[name] = by_text[written[name]]
     return kind(**point, **more)

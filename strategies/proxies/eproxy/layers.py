@@ -1,4 +1,4 @@
-"""What Eproxy puts around the network: convolutions drawn from the run's seed, and weights that may be trained."""
+"""What Eproxy adds to a network: convolutions drawn from the run's seed, and weights that may be trained."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def draw(shape: Sequence[int], init: str, generator: torch.Generator) -> tuple[T
 
 @contextmanager
 def trainable_copy(probe: Probe, init: str) -> Iterator[None]:
-    """Let the network be trained for a while: all its parameters are copies, which start as `init` says.
+    """During the block, the network can be trained: all its parameters are copies, initialised as `init` says.
 
-    With `init="default"` they start as they are, else weights are drawn anew and normalisations start as the identity.
+    With `init="default"` they keep their values, else weights are drawn anew and normalisations start as the identity.
     Parameters, their gradients and which of them require a gradient are put back at the end.
     """
     body = probe.body
@@ -104,7 +104,7 @@ def trainable_copy(probe: Probe, init: str) -> Iterator[None]:
 
 
 def sgd(parameters: Sequence[nn.Parameter], options: EproxyOptions) -> torch.optim.SGD:
-    """SGD with weight decay for tensors of more than one dimension only."""
+    """SGD, with weight decay only for tensors of more than one dimension."""
     groups = [
         {
             "params": [parameter for parameter in parameters if parameter.dim() > 1],

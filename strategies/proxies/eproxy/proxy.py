@@ -30,16 +30,16 @@ def eproxy(probe: Probe, options: EproxyOptions) -> float:
 
     MSE_i = mean (G_i(T_i(z_i)) - Y)²: z_i the output of the last stage, of the one before, ... at 8x8 pixels, T_i a
     trained convolution, ReLU and normalisation, G_i the barrier, a frozen random convolution (the identity with
-    `use_barrier=false`), Y a feature of the batch.
-    Network and T minimise Σ_i MSE_i by SGD on the one batch. The value is that of the last iteration, whose step is
-    left out: n iterations cost n - 2/3 F+B. G, T's start and Y are the same for all architectures.
+    `use_barrier=false`), Y a feature of the batch. The network and T minimise Σ_i MSE_i by SGD on this one batch. The
+    value is that of the last iteration, whose step is left out: n iterations cost n - 2/3 F+B. G, the initial T and Y
+    are the same for all architectures.
     """
     options = options.resolved()
     with trainable_copy(probe, options.init):
         losses = final_losses(probe, options).tolist()
     loss = sum(loss / 2**stage for stage, loss in enumerate(losses))
     if not math.isfinite(loss):
-        raise NasError(f"Its training diverged (loss {loss} after {options.iterations} iterations).")
+        raise NasError(f"The training of the network diverged (loss {loss} after {options.iterations} iterations).")
     return loss * (1 + options.alpha * probe.relative_flops) if options.alpha else loss
 
 
@@ -52,7 +52,7 @@ def final_losses(probe: Probe, options: EproxyOptions) -> Tensor:
     features = [target(probe, options, i) for i in stages]  # per stage (B, C_out, 8, 8)
     parameters = [*arch.parameters(), *chain.from_iterable(layers.parameters() for layers in transforms)]
     optimizer = sgd(parameters, options)
-    for left in reversed(range(options.iterations)):  # steps that follow
+    for left in reversed(range(options.iterations)):  # `left`: steps that follow
         outputs_mid = [transforms[i](resized(z[i])) for i in stages]  # per stage (B, C_mid, 8, 8)
         outputs = [barriers[i](outputs_mid[i]) for i in stages]  # per stage (B, C_out, 8, 8)
         loss = torch.stack([F.mse_loss(outputs[i], features[i]) for i in stages])
@@ -70,7 +70,7 @@ def stage_outputs(arch: Body, img: Tensor, number: int) -> list[Tensor]:
 
     Raises NasError if the network has fewer stages.
     """
-    outputs = arch.stages(img)[:0:-1]  # without the stem's
+    outputs = arch.stages(img)[:0:-1]  # without the output of the stem
     if len(outputs) < number:
         raise NasError(f"The network has {len(outputs)} stages but proxies.eproxy.stages is {number}.")
     return outputs[:number]

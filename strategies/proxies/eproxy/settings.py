@@ -14,14 +14,14 @@ from nas.strategies.proxies.base import BatchOptions
 
 FEATURES = ("net", "sine_low", "sine_mid", "sine_high", "dot")
 INITS = ("kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform")
-STAGES = 3  # at most, whose outputs are compared with features
+STAGES = 3  # the largest number of stages whose outputs are compared with features
 
 T = TypeVar("T")
 
 
 @dataclass
 class EproxyOptions(BatchOptions):
-    """Defaults of the release on NAS-Bench-201, but for the feature; its DARTS has stages=1, c_mid=512, c_out=32.
+    """Defaults of the release on NAS-Bench-201, except the feature; on DARTS it has stages=1, c_mid=512, c_out=32.
 
     The feature is the paper's, `net`. The release's own configuration for NAS-Bench-201 learns `wave_h`, here
     `sine_high`, at all three stages; those for NAS-Bench-101 and DARTS learn the untrained network.
@@ -32,7 +32,7 @@ class EproxyOptions(BatchOptions):
 
     `use_barrier=false` takes the barrier away (the ablation of the paper's Table 1): the transform's output, after ReLU
     and normalisation, is compared with the target itself, as by the release's `EmptyBarrier`. It then needs the
-    target's channels (`c_mid` equal to `c_out`), and settings of the barrier must be left as they are.
+    target's channels (`c_mid` equal to `c_out`), and the options of the barrier must keep their defaults.
     """
 
     batch_size: int = 16
@@ -41,17 +41,17 @@ class EproxyOptions(BatchOptions):
     lr: float = 1.2
     momentum: float = 0.9
     weight_decay: float = 4e-5  # of tensors with more than one dimension
-    stages: int = STAGES  # outputs that are learnt from: the last stage's, with 2 also the one's before, ...
+    stages: int = STAGES  # number of stages that are compared: the last one, with 2 also the one before, ...
     transform: list[int] = field(default_factory=lambda: [1])  # kernel size
-    use_barrier: bool = True  # false: what is learnt is compared with the target directly
+    use_barrier: bool = True  # false: the transform's output is compared with the target
     barrier: list[int] = field(default_factory=lambda: [3])  # kernel size
     c_mid: list[int] = field(default_factory=lambda: [128])  # channels from transform to barrier
     c_out: int = 128  # channels of the target
     features: list[str] = field(default_factory=lambda: ["net"])  # joined by +: net+sine_low+dot
-    coefficient: list[float] = field(default_factory=lambda: [1.0])  # what the target is multiplied with
+    coefficient: list[float] = field(default_factory=lambda: [1.0])  # factor of the target
     init: str = "default"  # of network and transform; default: torch's own
     barrier_init: str = "default"
-    alpha: float = 0.0  # the loss is multiplied with 1 + alpha * FLOPs as a share of the largest architecture's
+    alpha: float = 0.0  # the loss is multiplied by 1 + alpha * FLOPs / FLOPs of the largest architecture
 
     def check(self) -> None:
         vars(self).update(vars(self.resolved()))
@@ -71,7 +71,7 @@ class EproxyOptions(BatchOptions):
             for kernel in getattr(self, key):
                 _within(key, kernel, 1, 31)
                 if kernel % 2 == 0:
-                    raise _wrong(key, "odd kernel sizes", kernel)
+                    raise _wrong(key, "an odd kernel size", kernel)
         for channels in self.c_mid:
             _within("c_mid", channels, 1, 4096)
         for coefficient in self.coefficient:
@@ -80,7 +80,7 @@ class EproxyOptions(BatchOptions):
             names = text.split("+")
             if not set(names) <= set(FEATURES) or len(set(names)) != len(names):
                 unknown = next((name for name in names if name not in FEATURES), "")
-                wanted = f"different ones of {', '.join(FEATURES)} joined by +"
+                wanted = f"different names of {', '.join(FEATURES)} joined by +"
                 raise _wrong("features", wanted, text + suggest(unknown, list(FEATURES)))
         for key in ("init", "barrier_init"):
             if getattr(self, key) not in ("default", *INITS):
@@ -116,7 +116,7 @@ class EproxyOptions(BatchOptions):
         for key, value in values.items():
             if getattr(self, key) not in (getattr(EproxyOptions(), key), value):
                 raise InputError(
-                    f"Expected proxies.eproxy.{key} from proxies.eproxy.settings={self.settings} or by itself but got "
+                    f"Expected proxies.eproxy.{key} from proxies.eproxy.settings={self.settings} or on its own but got "
                     f"both ({value} and {getattr(self, key)}); leave one out, or change the file."
                 )
         return dataclasses.replace(self, **values, settings=None)
@@ -144,4 +144,4 @@ def _within(key: str, value: float, low: float, high: float) -> None:
 
 
 def _wrong(key: str, wanted: str, got: Any) -> InputError:
-    return InputError(f"Expected proxies.eproxy.{key} of {wanted} but got {got!r}.")
+    return InputError(f"Expected proxies.eproxy.{key} to be {wanted} but got {got!r}.")

@@ -16,7 +16,7 @@ from nas.strategies.proxies.passes.probe import Probe
 SIDE = 8  # features are compared at 8x8 pixels
 FREQUENCIES = {"sine_low": (0.0, 0.125), "sine_mid": (0.125, 0.375), "sine_high": (0.375, 0.5)}  # cycles per pixel
 WIDTHS = (64, 128, 256, 512, 1024)  # of the untrained network's first five layers
-MAX_BATCHES = 4  # the least recently used one makes room for another
+MAX_BATCHES = 4  # whose features are kept; the least recently used batch is dropped
 
 _features: OrderedDict[tuple[object, ...], tuple[Tensor, dict[tuple[str, int], Tensor]]] = OrderedDict()
 
@@ -32,7 +32,7 @@ def feature(probe: Probe, name: str, channels: int) -> Tensor:
     """One feature of the probe's batch, (B, channels, 8, 8); made once per process, seed and batch.
 
     `net`: the output of an untrained network of six convolutions. `sine_*`: sin(2π·f·p + φ) for each image and
-    channel, p the pixel's row or column (by chance), f uniform in the range, φ in (0, 2π). `dot`: each ±1 by chance.
+    channel, p the pixel's row or column (at random), f uniform in the range, φ in (0, 2π). `dot`: each ±1 at random.
     """
     features = _features_of_batch(probe)
     if (name, channels) not in features:
@@ -49,7 +49,7 @@ def feature(probe: Probe, name: str, channels: int) -> Tensor:
 
 
 def resized(features: Tensor) -> Tensor:
-    """(B, C, 8, 8): the nearest pixels."""
+    """Features resized to (B, C, 8, 8) by taking the nearest pixels."""
     return features if features.shape[2:] == (SIDE, SIDE) else F.interpolate(features, (SIDE, SIDE))
 
 
@@ -66,8 +66,8 @@ def _features_of_batch(probe: Probe) -> dict[tuple[str, int], Tensor]:
 
 
 def _untrained(images: Tensor, channels: int, generator: torch.Generator) -> Tensor:
-    """3x3 convolutions to 64, 128, 256, 512, 1024 and `channels`; normalised by the batch and rectified but the last,
-    with a 2x2 max-pooling after the first and the second."""
+    """3x3 convolutions to 64, 128, 256, 512, 1024 and `channels`, all but the last with normalisation by the batch
+    and ReLU, the first two with 2x2 max-pooling."""
     x = images
     for number, width in enumerate((*WIDTHS, channels)):
         weight, bias = draw((width, x.shape[1], 3, 3), "default", generator)

@@ -12,7 +12,7 @@ from nas.core.errors import NasError
 
 
 def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> list[Tensor]:
-    """∂value/∂inputs, zeros where it does not depend on one (or on any)."""
+    """∂value/∂inputs, zeros for an input on which it does not depend."""
     if not value.requires_grad:
         return [torch.zeros_like(one) for one in inputs]
     grads = torch.autograd.grad(value, inputs, allow_unused=True, **settings)
@@ -20,9 +20,9 @@ def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> 
 
 
 def check_finite(what: str, values: Tensor | Sequence[Tensor | None]) -> None:
-    """Raises NasError if one of the numbers is NaN or infinite; `what` they are stands in its message.
+    """Raises NasError if one of the numbers is NaN or infinite; `what` names them in its message.
 
-    Comparisons, signs and clamps further on would make an ordinary number of it.
+    Otherwise, comparisons, signs and clamps further on could turn them into ordinary numbers.
     """
     tensors = [values] if isinstance(values, Tensor) else values
     extremes = [extreme for tensor in tensors if tensor is not None for extreme in tensor.aminmax()]  # NaN is both

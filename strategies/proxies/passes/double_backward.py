@@ -1,8 +1,8 @@
 """Convolutions and batch normalisation whose double backward computes only the products that it needs.
 
-torch's own double backward of batch normalisation is made of some thirty element-wise operations, and that of a
-convolution exchanges images and channels, for which there is no fast kernel on a CPU; together they take most of
-GraSP's time. Here a convolution's double backward is two convolutions and one ordinary backward.
+torch's own double backward of batch normalisation consists of some thirty element-wise operations, and that of a
+convolution exchanges images and channels, for which a CPU has no fast kernel; together they take most of the time of
+GraSP. Here a convolution's double backward is two convolutions and one ordinary backward.
 
 Both follow one pattern. A backward maps the gradient g of an output to gradients of the inputs. It is itself a
 function of g and of the inputs. Given cotangents u, v, ... of its results, the second backward gives the gradients of

@@ -1,7 +1,7 @@
-"""What hooks gather while a pass runs.
+"""Hooks that collect values while a pass runs.
 
-The hooks stay until an `ExitStack` closes; the passes that run before fill what a function has returned. Each keeps no
-more than its result.
+They stay until an `ExitStack` closes; until then, every pass fills the list or tensor that a function has returned.
+Nothing else is kept in memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def on_input(modules: Sequence[nn.Module], hooks: ExitStack, call: Callable[[int
 
 
 def keep_outputs(layers: Sequence[nn.Module], hooks: ExitStack) -> list[Tensor | None]:
-    """Per layer its output; `None` where the forward pass does not use the layer."""
+    """The output of each layer; `None` if the forward pass does not use the layer."""
     outputs: list[Tensor | None] = [None] * len(layers)
     on_output(layers, hooks, lambda number, output: outputs.__setitem__(number, output.detach()))
     return outputs

@@ -1,4 +1,4 @@
-"""A network and a batch, and passes of them for proxies, after which the network is as before."""
+"""A network, a batch, and the passes that proxies need; each pass leaves the network as it was."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 class Probe:
     """Passes of one batch through `network`: `images` (B, 3, H, W) in [0, 1], `labels` (B,).
 
-    Layers are the `Conv2d` and `Linear` modules of the network, weights are theirs (biases and batch normalisation
-    apart); an auxiliary head does not count. Passes run in train mode, without drop-path; batch normalisation uses the
-    batch's statistics and leaves the running ones alone. After every method the network's weights, buffers, modes and
-    the random state are exactly as before.
+    Layers are the `Conv2d` and `Linear` modules of the network, weights are theirs, without biases; an auxiliary head
+    does not count. Passes run in train mode, without drop-path; batch normalisation uses the batch's statistics and
+    leaves the running ones alone. After every method the network's weights, buffers, modes and the random state are
+    exactly as before.
 
     The shared pass is one forward of the batch and a few backwards of it. It computes the quantity that is asked for
-    (see `quantities.py`) together with those `wanted`, which the other proxies at hand use, and each only once.
+    (see `quantities.py`), together with those `wanted` by the other proxies of this network, each only once.
 
     `second` is another batch, `relative_flops` the MACs of the trained network as a share of the largest one's; both
     only for proxies that ask for them. `seed` decides all draws (`generator`): it is the run's, the same for all
@@ -56,11 +56,11 @@ class Probe:
         self.seed = seed
         self.wanted = set(map(str, wanted))
         auxiliary = getattr(self.body, "auxiliary", None)
-        apart = set() if auxiliary is None else set(auxiliary.modules())
+        excluded = set() if auxiliary is None else set(auxiliary.modules())
         self.layers: list[nn.Conv2d | nn.Linear] = [
             module
             for module in self.body.modules()
-            if isinstance(module, nn.Conv2d | nn.Linear) and module not in apart
+            if isinstance(module, nn.Conv2d | nn.Linear) and module not in excluded
         ]
         self._second = second
         self._relative_flops = relative_flops
@@ -75,12 +75,13 @@ class Probe:
     def second(self) -> Batch:
         """Normalised images and labels of another batch. Raises NasError if the probe was made without one."""
         if self._second is None:
-            raise NasError("Expected a second batch for this proxy but the probe has one; make it with second=.")
+            raise NasError("Expected a second batch for this proxy but the probe has only one; make it with second=.")
         images, labels = self._second
         return self.network.normalize(images), labels
 
     @property
     def relative_flops(self) -> float:
+        """MACs as a share of those of the largest network. Raises NasError if the probe was made without it."""
         if self._relative_flops is None:
             raise NasError("Expected the network's cost for this proxy; make the probe with relative_flops=.")
         return self._relative_flops
@@ -98,8 +99,8 @@ class Probe:
     def quantity(self, asked: Quantity | str) -> Any:
         """A quantity of the shared pass, also by its name.
 
-        Raises NasError if it is not finite, or the logits are not: what the quantity does not show (a gradient that is
-        0) can have come of infinite logits.
+        Raises NasError if it or the logits are not finite (infinite logits can lead to an ordinary quantity, such as a
+        gradient of 0), or if there is no such quantity.
         """
         quantity = named(str(asked))
         if quantity is None:
@@ -122,7 +123,7 @@ class Probe:
     def _pass(self, names: set[str]) -> dict[str, Value]:
         quantities = [quantity for quantity in map(named, sorted({logits.name, *names})) if quantity is not None]
         if any(quantity.to_weights for quantity in quantities):
-            quantities = list(dict.fromkeys([*quantities, weight_grads]))  # they are there anyway
+            quantities = list(dict.fromkeys([*quantities, weight_grads]))  # computed anyway
         with self.view():
             return SharedPass(self.body, self.layers, self.images, self.labels, self.generator).run(quantities)
 

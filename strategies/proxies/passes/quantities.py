@@ -1,4 +1,4 @@
-"""What several proxies share: quantities that come out of one forward of the batch and a few backwards of it.
+"""Quantities that several proxies share, computed by one forward of the batch and a few backwards of it.
 
 A proxy names those it needs (`@proxy(..., uses=[weight_grads])`) and asks its probe for them
 (`probe.quantity(weight_grads)`), so that one pass can serve all proxies that are asked for together.
@@ -24,9 +24,9 @@ Value = Tensor | Sequence[Tensor | None]  # of the whole network, or one for eac
 
 @dataclass
 class SharedPass:
-    """The forward of a batch through `body`, as a graph, and what the functions of the quantities find in it.
+    """The forward of a batch through `body`, with its graph, from which the functions of quantities compute them.
 
-    `layers` are those whose weights count, `images` are normalised, `generator` gives the draws of a label.
+    `layers` are those whose weights count, `images` are normalised, `generator(label)` makes a random generator.
     """
 
     body: nn.Module
@@ -37,7 +37,7 @@ class SharedPass:
     hooked: dict[str, Value] = field(default_factory=dict)  # by quantity, what its hooks gathered
     logits: Tensor = field(init=False)
     grads: list[Tensor] = field(init=False)  # ∂CE/∂w, part of the graph where a quantity is of second order
-    keeps_graph: bool = False  # another backward follows
+    keeps_graph: bool = False  # whether another backward follows
 
     @property
     def weights(self) -> list[Tensor]:
@@ -75,7 +75,7 @@ class SharedPass:
 class Quantity:
     """A quantity: the function that computes it from a shared pass, and what that pass has to do for it.
 
-    `noun` is its name in the error message that it is not finite; without one ("") that is not checked.
+    `noun` is its name in the error message if it is not finite; if `noun` is empty, this is not checked.
     """
 
     name: str
@@ -98,7 +98,7 @@ def quantity(
     second_order: bool = False,
     hook: Callable[[SharedPass, ExitStack], Value] | None = None,
 ) -> Callable[[Callable[[SharedPass], Value]], Quantity]:
-    """Makes a quantity of a function, with the function's name."""
+    """Decorator: makes a quantity, which has the name of the function."""
 
     def decorate(compute: Callable[[SharedPass], Value]) -> Quantity:
         return Quantity(compute.__name__, compute, noun, to_weights, to_images, second_order, hook)
@@ -108,14 +108,14 @@ def quantity(
 
 @quantity("output of the network")
 def logits(forward: SharedPass) -> Tensor:
-    """(B, classes)."""
+    """The logits (B, classes)."""
     return forward.logits.detach()
 
 
-# not checked: they are large, and what they are compared by shows what is not finite
+# not checked: they are large, and the cosines that they are compared by would not be finite either
 @quantity("", hook=lambda forward, hooks: keep_outputs(forward.layers, hooks))
 def outputs(forward: SharedPass) -> Value:
-    """Per layer its output, before normalisation; `None` where the forward does not use it."""
+    """The output of each layer, before normalisation; `None` if the forward does not use the layer."""
     return forward.hooked["outputs"]
 
 

@@ -1,4 +1,4 @@
-"""The binary codes of ReLUs, and the kernel of the images that counts where two codes agree."""
+"""A kernel between images that counts the positions where the binary codes of their ReLUs agree."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nas.strategies.proxies.passes.hooks import on_output
 
 
 def sum_relu_kernels(body: nn.Module, images: Tensor, hooks: ExitStack) -> Tensor:
-    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where something passes; (B, B), whole numbers.
+    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where a ReLU is active; (B, B), whole numbers.
 
-    NaN if a ReLU puts out NaN: it is no larger than 0 and would count as nothing.
+    NaN if the output of a ReLU has NaN, which is not larger than 0 and would count as inactive.
     """
     kernel = torch.zeros((len(images), len(images)), dtype=torch.float64, device=images.device)
 

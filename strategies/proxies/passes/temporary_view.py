@@ -1,4 +1,4 @@
-"""A network in train mode with other weights or another batch normalisation for a while, and then as before."""
+"""Puts a network in train mode, with other weights or another batch normalisation, and then restores it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def temporary_view(
     dtype: torch.dtype | None,
     owned: bool,
 ) -> Iterator[None]:
-    """For a while, `body` is in train mode, without drop-path, with these `weights` of its `layers`.
+    """During the block, `body` is in train mode, without drop-path, and its `layers` have these `weights`.
 
     `batch_norm`: "batch" (the batch's statistics, not recorded), "off" (the identity), a predicate (the identity where
     it is false), or the fixed statistics to normalise with. `dtype` casts all parameters and buffers, `owned` copies

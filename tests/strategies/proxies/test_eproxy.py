@@ -342,10 +342,10 @@ def test_a_settings_file_takes_the_place_of_the_defaults(tmp_path: Path, tiny: T
     ("text", "said"),
     [
         ("lrr: 1", "did you mean 'lr'"),
-        ("lr: 0", "lr of between 1e-06 and 100"),
+        ("lr: 0", "lr to be between 1e-06 and 100"),
         ("lr: fast", "lr"),
         ("features: [net+dott]", "dot"),
-        ("features: [net+net]", "different ones"),
+        ("features: [net+net]", "different names"),
         ("features: []", "features"),
         ("features: ['']", "features"),
         ("transform: 4", "odd"),
