@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.scoring.loop import Counts, Scored, ScoreWorker, score
 from nas.scoring.rows import RowFile
-from nas.search_spaces import NASBench201
+from nas.search_spaces import NASBench201, SearchSpace
 from nas.search_spaces.architecture_source import ArchitectureSource
 from nas.settings.schema import from_values
 
@@ -35,6 +35,8 @@ class Numbers:
     """A large space of which nothing is stored: numbers, those of a hundred isomorphic; counts what is taken."""
 
     name = "numbers"
+
+    draws = SearchSpace.draws
 
     def __init__(self, size: int = 10**7) -> None:
         self.size = size
