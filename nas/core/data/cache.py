@@ -1,11 +1,11 @@
 """A cache of decoded images in the user's cache folder: the next start need not decode 60,000 files again.
 
 The folder is $NAS_CACHE, else $XDG_CACHE_HOME/nas, else ~/.cache/nas; it can be deleted at any time. The name of a
-cached file (see `image_store.py`) holds its format and a key: what is read, how it is split, and the contents of the
-source files, or the paths, sizes and times of many or large ones (`Source`). If several processes want the same file,
-one writes it and the others wait. A cache that cannot be read or written stops no run whose data fit in memory: it
-costs a warning and decoding again. Files of another format are never read or deleted; a warning names them when a new
-file is written.
+cached file (see `image_store.py`) holds its format and a key, a checksum of what is read, how it is split, and the
+contents of the source files; for many or large files, of their paths, sizes and times instead (`Source`). If several
+processes want the same file, one writes it and the others wait. A cache that cannot be read or written stops no run
+whose data fit in memory: it costs a warning and another decoding. Files of another format are never read or deleted; a
+warning names them when a new file is written.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from nas.core.data.image_store import Content, ImageStore, ImageStoreWriter, byt
 from nas.core.errors import InputError
 from nas.core.execution.available_memory import in_words
 
-_FORMAT = 3  # raise it if the content of cached files or the key changes its meaning
-MAX_NAMED = 20  # files in one warning
+_FORMAT = 3  # raise it if the meaning of cached files or of the key changes
+MAX_NAMED = 20  # files named in one warning
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what `open_store` raises for a file that was cut or changed
 
 
@@ -50,11 +50,11 @@ def key(
 ) -> str:
     """SHA-256 of the data set's name, the size of its images, the withheld share or count, and the state of its files.
 
-    `unusual` holds settings that change images or labels and differ from what versions without these settings did; if
-    it is empty, files that those versions cached stay valid.
+    `unusual` holds those settings with which images or labels differ from those of versions without the settings; if it
+    is empty, files that those versions cached stay valid.
     """
-    described: tuple[Any, ...] = (_FORMAT, name, size, str(validation))
-    digest = hashlib.sha256(repr(described + (unusual and (unusual,))).encode())
+    identity: tuple[Any, ...] = (_FORMAT, name, size, str(validation))
+    digest = hashlib.sha256(repr(identity + (unusual and (unusual,))).encode())
     for source in sources:
         digest.update(f"\n{source.state!r}".encode())
     return digest.hexdigest()
@@ -80,7 +80,7 @@ def find(name: str, key: str) -> ImageStore | None:
 def store(name: str, key: str, read: Callable[[], Content]) -> ImageStore:
     """Write what `read` returns and map it, or map what another process has written in the meantime.
 
-    Raises `OSError` if the cache cannot be written, and whatever `read` and its images raise.
+    Raises `OSError` if the cache cannot be written, and whatever `read` and the decoding of its images raise.
     """
     path = _path(name, key)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def store(name: str, key: str, read: Callable[[], Content]) -> ImageStore:
     with _exclusive(unfinished) as images:
         try:
             found = find(name, key) or _write(path, images, checksums, read())
-        except (OSError, InputError):  # of no use to anyone; an interrupted file, however, is continued
+        except (OSError, InputError):  # a useless file; that of an interrupted process is continued
             unfinished.unlink(missing_ok=True)
             checksums.unlink(missing_ok=True)
             raise
@@ -144,7 +144,7 @@ def format_mark(format: int) -> str:
 
 
 def name_outdated(folder: Path, format: int) -> None:
-    """Warn of cached files in `folder` that have another format than `format`."""
+    """Warn about cached files in `folder` with a format other than `format`."""
     current = re.compile(rf"(^|-){format_mark(format)}[0-9a-f]{{32}}\.")
     try:
         entries = sorted(folder.iterdir())
@@ -155,7 +155,7 @@ def name_outdated(folder: Path, format: int) -> None:
     if old:
         more = f" and {len(old) - MAX_NAMED} more" if len(old) > MAX_NAMED else ""
         log.warning(
-            "Of the files in %s, these were kept by another version in another format and are not used by this one; "
+            "These files in %s were written by another version in another format and are not used by this one; "
             "you may delete them (%s): %s%s.",
             folder,
             in_words(size),

@@ -7,7 +7,7 @@ import numpy as np
 from nas.core.data.formats.base import Triple
 
 SMALLEST_STD = 1e-3  # so that normalising a constant channel does not divide by zero
-_CHUNK_BYTES = 786_432  # at a time: what fits into the processor's cache
+_CHUNK_BYTES = 786_432  # counted at a time: as many as fit into the processor's cache
 
 
 class Histogram:
@@ -23,7 +23,7 @@ class Histogram:
         step = max(1, _CHUNK_BYTES // max(1, images[0].size)) if len(images) else 1
         for start in range(0, len(images), step):
             for channel in range(3):
-                # numpy: for so little work torch's threads would only wait for each other
+                # numpy, because the threads of torch would only wait for each other
                 values = images[start : start + step, channel].ravel()
                 self.counts[channel] += np.bincount(values, minlength=256)
 

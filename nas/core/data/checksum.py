@@ -9,7 +9,7 @@ import torch
 
 from nas.core.data.dataset import Dataset, Split
 
-MAX_WHOLE_BYTES = 2**30  # of the images of a part; of larger parts only a sample is read
+MAX_WHOLE_BYTES = 2**30  # of the images of a part; only a sample of a larger part is read
 CHUNK_IMAGES = 64  # read at a time
 SAMPLE_IMAGES = 1024  # evenly spaced images
 
@@ -21,25 +21,25 @@ def checksums(dataset: Dataset) -> dict[str, str]:
     if the images take more than 1 GiB.
     """
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    found = {}
+    sums = {}
     for name, part in parts.items():
         if len(part) == 0:
             continue
         if part.images.numel() <= MAX_WHOLE_BYTES:
-            found[name] = digest(part, np.arange(len(part)) if part.on_disk else None)
+            sums[name] = digest(part, np.arange(len(part)) if part.on_disk else None)
         else:
-            found[f"{name}_sample"] = digest(part, np.linspace(0, len(part) - 1, SAMPLE_IMAGES).astype(np.int64))
-    return found
+            sums[f"{name}_sample"] = digest(part, np.linspace(0, len(part) - 1, SAMPLE_IMAGES).astype(np.int64))
+    return sums
 
 
 def digest(part: Split, positions: np.ndarray | None = None) -> str:
     """SHA-256 of the shape of the images, the images (at `positions`, by default all) and all labels."""
-    found = hashlib.sha256(repr(tuple(part.images.shape)).encode())
+    sha256 = hashlib.sha256(repr(tuple(part.images.shape)).encode())
     if positions is None:
-        found.update(part.images.contiguous().cpu().numpy().data)
+        sha256.update(part.images.contiguous().cpu().numpy().data)
     else:
         for start in range(0, len(positions), CHUNK_IMAGES):  # all of them may not fit in memory
             read = part.select(torch.from_numpy(positions[start : start + CHUNK_IMAGES]))
-            found.update(read.images.contiguous().cpu().numpy().data)
-    found.update(part.labels.contiguous().cpu().numpy().data)
-    return found.hexdigest()
+            sha256.update(read.images.contiguous().cpu().numpy().data)
+    sha256.update(part.labels.contiguous().cpu().numpy().data)
+    return sha256.hexdigest()

@@ -16,9 +16,9 @@ from nas.core.io.files import DamagedError
 
 
 class MappedImages:
-    """The images of one part in a mapped file, which do not fit in memory: read ahead of their use, and checked.
+    """The images of a part that does not fit in memory, in a mapped file: read ahead of their use, and checked.
 
-    They have `size` bytes each, start at `offset`, and have the CRC-32 `sums`.
+    Each image has `size` bytes; the first starts at `offset`. `sums` holds the CRC-32 of each.
     """
 
     def __init__(self, path: Path, pages: mmap.mmap, offset: int, size: int, sums: np.ndarray) -> None:
@@ -44,8 +44,8 @@ class MappedImages:
             for position, start in zip(positions[new].tolist(), starts[new].tolist()):
                 if zlib.crc32(view[start : start + self.size]) != self.sums[position]:
                     raise DamagedError(
-                        f"Expected the images kept in {self.path} as they were written but number "
-                        f"{start // self.size} is damaged; delete the file, and they are decoded again."
+                        f"Expected the images kept in {self.path} as they were written but image "
+                        f"{start // self.size} is damaged; delete the file, and the images are decoded again."
                     )
         self.unchecked[positions] = False
 
@@ -55,7 +55,7 @@ class Split:
     """Images, uint8 (N, 3, H, W), contiguous, and their labels, int64 (N,).
 
     If the images do not fit in memory, they are mapped from a file and `on_disk` is true: then use `select` to read
-    some of them, and never copy all.
+    some of them, and never copy all of them.
     """
 
     images: torch.Tensor
@@ -77,7 +77,7 @@ class Split:
         return Split(images, self.labels[index])
 
     def on(self, device: torch.device) -> Split:
-        """All images and labels on `device`; without a copy if they are there already."""
+        """All images and labels on `device`, copied only if they are elsewhere. Raises `InputError` like `select`."""
         if self.pages is not None and device.type == "cpu":
             return self
         if self.pages is not None:
@@ -87,7 +87,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`mean` and `std` are per channel, of the training images scaled to [0, 1], or of the test images without those.
+    """A data set. `mean` and `std` of each channel are those of the training images (if there are none, of the test
+    images) scaled to [0, 1].
 
     `classes` are the names of the classes in the order of their labels, if the data name them.
     """
@@ -113,9 +114,9 @@ class Dataset:
 
 
 def attacked(dataset: Dataset, n: int) -> Split:
-    """The first `n` test images in a fixed order, which does not depend on the seed of the run.
+    """The images to attack: the first `n` test images in a fixed order, which does not depend on the seed of the run.
 
-    So a smaller `n` gives the first images of a larger one. Raises `InputError` if there are not so many.
+    A smaller `n` gives the first images of a larger one. Raises `InputError` if there are fewer than `n`.
     """
     available = len(dataset.test)
     if not 1 <= n <= available:

@@ -10,8 +10,8 @@ All whole numbers are little-endian. The images come first because they are writ
 processes that map the file share its pages; the operating system drops pages if memory runs short.
 
 **Damage.** The description is checked at every start. If the images fit in memory, all of them are checked at every
-start, which also reads them. In larger data, each image is checked when a process first uses it: reading 193 GB at
-every start would take longer than many evaluations, and a check of some images would miss others that are used.
+start, which also reads them. In a larger data set, each image is checked when a process first uses it: reading 193 GB
+at every start would take longer than many evaluations, and a check of some images would miss others that are used.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _LABEL, _SUM = np.dtype("<i8"), np.dtype("<u4")
 class Description(Record):
     """The description of the images at the end of the file."""
 
-    counts: list[int]  # of the parts
+    counts: list[int]  # images in each part
     shape: list[int]  # of an image
     num_classes: int
     mean: Triple
     std: Triple
-    table: int  # CRC-32 of labels and CRCs
+    table: int  # CRC-32 of the labels and the CRCs of the images
     seen: Seen = field(default_factory=Seen)  # missing in files written before 0.3.0
 
 
@@ -69,7 +69,7 @@ class Part(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a file of images is written from."""
+    """What is written to a file of images."""
 
     parts: Sequence[Part]
     num_classes: int
@@ -98,15 +98,15 @@ class ImageStoreWriter:
         self.sums = sums
 
     def write(self, content: Content) -> None:
-        """Write the images that are missing and what follows the images. Raises `OSError` if the disk refuses."""
+        """Write the missing images and what follows the images. Raises `OSError` if the disk is full or fails."""
         parts = content.parts
         shape = parts[0].pictures.shape[1:]
         size = math.prod(shape)
         histogram = Histogram()
-        count = len(parts[0].order) or sum(len(part.order) for part in parts)  # images that the statistics are of
+        count = len(parts[0].order) or sum(len(part.order) for part in parts)  # images for the statistics
         levels = Levels([len(part.order) for part in parts])
         done, sums = 0, []
-        for chunk in self._whole(size, sum(len(part.order) for part in parts)):
+        for chunk in self._undamaged(size, sum(len(part.order) for part in parts)):
             histogram.add(chunk[: max(0, count - done)].reshape(-1, *shape))
             levels.add(chunk)
             sums.append(_sums(chunk))
@@ -137,7 +137,7 @@ class ImageStoreWriter:
         self.images.flush()
         os.fsync(self.images.fileno())
 
-    def _whole(self, size: int, limit: int) -> Iterator[np.ndarray]:
+    def _undamaged(self, size: int, limit: int) -> Iterator[np.ndarray]:
         """The undamaged images (n, size) that an interrupted writer left; both files are cut after them."""
         content = self.sums.read()
         known = np.frombuffer(content, dtype=_SUM, count=min(limit, len(content) // _SUM.itemsize))
@@ -166,7 +166,7 @@ def _pieces(parts: Sequence[Part], step: int, skip: int) -> Iterator[tuple[Pictu
 
 
 def _decoded(pieces: Sequence[tuple[Pictures, np.ndarray]]) -> Iterator[np.ndarray]:
-    """The images of each piece, decoded while the caller writes the piece before."""
+    """The images of each piece, decoded while the caller writes the previous piece."""
     rest = iter(pieces)
     pool = ThreadPoolExecutor(1)
     try:
@@ -187,7 +187,7 @@ def _sums(images: np.ndarray) -> np.ndarray:
 
 
 def open_store(path: Path) -> ImageStore:
-    """Map the file at `path`. Raises `ValueError` (or `OSError`) if it is damaged."""
+    """Map the file at `path`. Raises `ValueError`, `KeyError`, `TypeError` or `OSError` if it is damaged."""
     with path.open("rb") as file:
         description, labels, sums = _read_description(file)
         size = math.prod(description.shape)
@@ -225,7 +225,7 @@ def _read_description(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarr
     total = sum(description.counts)
     table = total * (_LABEL.itemsize + _SUM.itemsize)
     if end - length - table != total * math.prod(description.shape):
-        raise ValueError("it has another size than was written")
+        raise ValueError("its size has changed")
     file.seek(end - length - table)
     content = file.read(table)
     if zlib.crc32(content) != description.table:
@@ -238,7 +238,7 @@ def _read_description(file: BinaryIO) -> tuple[Description, np.ndarray, np.ndarr
 def _mapped(file: BinaryIO, length: int) -> mmap.mmap:
     """The first `length` bytes, mapped so that writing to them changes only a copy of this process.
 
-    The system reserves memory for such a mapping and refuses one that exceeds it; the bytes are read-only then.
+    The system reserves memory for such a mapping and refuses one that is too large; then the bytes are read-only.
     """
     try:
         return mmap.mmap(file.fileno(), length, access=mmap.ACCESS_COPY)

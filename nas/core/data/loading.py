@@ -52,7 +52,7 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
     """The data set that `settings` name. The same settings and files give the same tensors on every machine.
 
     Decoded images are kept in the user's cache folder and mapped from there, unless `keep` is false; images that do not
-    fit in memory stay on disk. What the user should know (skipped files, squashed images) is logged at every call.
+    fit in memory stay on disk. Notes for the user (on skipped files, squashed images) are logged at every call.
     Raises `InputError` if files are missing or damaged, or do not suit the settings.
     """
     settings.check()
@@ -83,9 +83,9 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
 
 
 def _unusual(loader: Loader) -> tuple[Any, ...]:
-    """The settings that change images or labels, without those whose value gives what earlier versions always gave.
+    """Those settings with which images or labels differ from those of versions without the settings.
 
-    They are part of the cache's key, so a data set that an earlier version cached is still found.
+    No other values of them are part of the cache's key, so data that an earlier version cached are still found.
     """
     other = other_order(loader.classes)
     order = () if other is None or other[0] == NUMERIC else (NUMERIC,)
@@ -93,7 +93,7 @@ def _unusual(loader: Loader) -> tuple[Any, ...]:
 
 
 def _inspect(loader: Loader, parts: Sequence[Split]) -> Seen:
-    """What there is to notice about images that a version cached which did not store it."""
+    """What is noticed about images that were cached by a version that did not store it."""
     if any(part.on_disk for part in parts):
         return loader.glance()
     return replace(loader.glance(), levels=_levels([part.images.numpy() for part in parts]))
@@ -134,13 +134,13 @@ def _resized(images: Pictures, loader: Loader) -> Pictures:
 
 
 def _check(loader: Loader, raw: Raw) -> None:
-    """Raises `InputError` if the arrays are not what all later stages rely on."""
+    """Raises `InputError` if the arrays are not as all later stages expect them."""
     height, width = raw.images.shape[2:]
     shapes = {raw.images.shape[2:]} | (set() if raw.test_images is None else {raw.test_images.shape[2:]})
     if height != width or len(shapes) > 1:
         sizes = " and ".join(f"{w} x {h}" for h, w in sorted(shapes))
         raise InputError(
-            f"Expected square images of one size in {loader.name!r} but got {sizes} pixels; set data.size=."
+            f"Expected square images of one size in {loader.name!r} but got {sizes} pixels; set data.size."
         )
     if raw.num_classes < 2:
         raise InputError(f"Expected at least two classes in {loader.name!r} but got {raw.num_classes}.")
@@ -177,7 +177,7 @@ def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
 
 
 def _in_memory(loader: Loader, content: Content, reason: str, warn: bool) -> tuple[Dataset, Seen]:
-    """The data set in memory. Raises `InputError` if it does not fit. `reason`: why it could not be cached."""
+    """The data set in memory. Raises `InputError` if it does not fit. `reason` says why it is not cached."""
     parts = content.parts
     if not isinstance(parts[0].pictures, np.ndarray) and not available_memory.fits(bytes_needed(parts)):
         raise InputError(

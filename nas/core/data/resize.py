@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 SQUASH, CROP, SQUASH_CROP = RESIZES = ("squash", "crop", "squash-crop")  # data.resize
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")  # data.interpolation
 _CHUNK_IMAGES = 1000  # at a time: a float copy of a whole data set may not fit into memory
-_ROUNDING = 1e-9  # so that the decimal of 224/232 gives 232 pixels
+_ROUNDING = 1e-9  # so that a decimal number for 224/232 gives 232 pixels
 
 
 @dataclass(frozen=True)
 class Resizing:
     """How an image is brought to `size` x `size` pixels; without a `size` it is not changed.
 
-    With R = ⌊size / crop_share⌋, `crop` resizes the shorter side to R pixels and `squash-crop` both sides, and then
-    both crop the centre, size x size; `squash` resizes both sides to `size`. Rounding is that of torchvision's `Resize`
-    and `CenterCrop`.
+    With R = ⌊size / crop_share⌋, `crop` resizes the shorter side to R pixels, and `squash-crop` resizes both sides to R
+    pixels; each then crops the centre to size x size. `squash` resizes both sides to `size`. Rounding is that of
+    torchvision's `Resize` and `CenterCrop`.
     """
 
     size: int | None = None
@@ -34,12 +34,12 @@ class Resizing:
 
     @property
     def usual(self) -> bool:
-        """Whether the result is that of versions before 0.3.0, which knew only this way."""
+        """Whether the result is that of versions before 0.3.0, which had only this way."""
         return self.size is None or (self.how == SQUASH and self.interpolation == "bilinear")
 
     @property
     def key(self) -> tuple[str | float, ...]:
-        """Its part in the key of cached images; empty for the usual way."""
+        """What the key of cached images says about the resizing; empty for the usual way."""
         if self.usual:
             return ()
         return (self.how, self.interpolation) if self.how == SQUASH else (self.how, self.interpolation, self.crop_share)
@@ -51,7 +51,7 @@ class Resizing:
         return self.size if self.how == SQUASH else math.floor(self.size / self.crop_share + _ROUNDING)
 
     def fits(self, width: int, height: int) -> bool:
-        """Whether such an image has the wanted size. If all have it, they were cropped before and are not changed."""
+        """Whether an image has the wanted size. If all images have it, they were cropped before and are not changed."""
         return self.size is None or width == height == self.size
 
     def __call__(self, image: Image) -> Image:

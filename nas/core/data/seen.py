@@ -33,7 +33,7 @@ class Seen(Record):
 
     def notes(self, total: int, resizing: Resizing) -> Iterator[str]:
         """What the user should know, in sentences; `total` is the number of all images."""
-        of = f"of {total:,} images" if self.images >= total else f"of the {self.images:,} images that were looked at"
+        of = f"of {total:,} images" if self.images >= total else f"of the {self.images:,} images that were inspected"
         if self.oblong and resizing.size is not None and resizing.how == SQUASH:
             yield (
                 f"{self.oblong:,} {of} are not square and were squashed to {resizing.size} x {resizing.size}; "
@@ -41,11 +41,11 @@ class Seen(Record):
             )
         if self.turned:
             yield (
-                f"{self.turned:,} {of} are to be turned according to their EXIF data; they are read as they are "
-                "stored, which is what torchvision and timm do."
+                f"{self.turned:,} {of} should be turned according to their EXIF data; they are read as they are "
+                "stored, as torchvision and timm read them."
             )
         if self.transparent:
-            yield f"{self.transparent:,} {of} have transparent pixels; their colours are read as if those were opaque."
+            yield f"{self.transparent:,} {of} have transparent pixels; these are read as if they were opaque."
         yield from self._low()
 
     def _low(self) -> Iterator[str]:
@@ -54,8 +54,8 @@ class Seen(Record):
         for name, level in (("training", max(self.levels[:2])), ("test", self.levels[2])):
             if 0 <= level < LOW_LEVEL:
                 yield (
-                    f"The largest level of the {name} images is {level}, of 255: nearly black. Where levels were "
-                    f"stored as 0..{level}, scale them to 0..255 before they are saved."
+                    f"The largest level of the {name} images is {level} of 255: they are nearly black. If levels are "
+                    f"stored as 0..{level}, scale them to 0..255 before you save them."
                 )
 
 

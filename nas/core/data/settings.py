@@ -15,7 +15,7 @@ from nas.core.suggestions import suggest
 SMALLEST_SIZE = 4
 LARGEST_SIZE = 1024
 PART, ALL = TESTS = ("part", "all")  # data.test
-EARLIER_DATA_DEFAULTS = {"order": TEXT}  # meaning of a setting that a run or checkpoint of before 0.3.0 does not have
+EARLIER_DATA_DEFAULTS = {"order": TEXT}  # values of settings that runs and checkpoints from before 0.3.0 do not have
 
 
 @dataclass
@@ -24,7 +24,7 @@ class DataSettings:
 
     `validation` says how many training images are withheld for validation: a value below 1 is a share of the training
     part, other values are a number of images (1 or 1.0 is one image, 5000.0 is 5000), and 0 withholds none. The count c
-    of n images withholds the same images as the share c/n. The test part does not depend on it.
+    of n images withholds the same images as the share c/n. The test part does not depend on `validation`.
 
     `order` is the order of class folders whose names are all whole numbers. `resize`, `crop_share` and `interpolation`
     say how images are brought to `size` (see `Resizing`). `test=all` makes every image a test image, for folders and
@@ -61,9 +61,7 @@ class DataSettings:
                 near = suggest(str(value), list(values))
                 raise InputError(f"Expected data.{key} to be {' or '.join(values)} but got {value!r}{near}.")
         if isinstance(self.crop_share, bool) or not 0.1 <= self.crop_share <= 1:
-            raise InputError(
-                f"Expected data.crop_share between 0.1 and 1 but got {self.crop_share}; .875 is the usual one."
-            )
+            raise InputError(f"Expected data.crop_share between 0.1 and 1 but got {self.crop_share}; .875 is usual.")
         if self.size is None:
             return
         if isinstance(self.size, bool) or not isinstance(self.size, int):
@@ -80,5 +78,5 @@ class DataSettings:
         if not is_number or value < 0 or (value > 1 and value != int(value)):
             raise InputError(
                 "Expected data.validation to be 0, a share of the training part below 1, or a whole number of its "
-                f"images from 1 on, but got {value}; .1 withholds a tenth, 5000 so many images, 0 none."
+                f"images, but got {value}; .1 withholds a tenth, 5000 withholds 5000 images, 0 none."
             )

@@ -1,7 +1,8 @@
 """Split images into training, validation and test part: class by class, with a fixed seed that no run can change.
 
-If a data set has no test part, 20 % of it become the test part. Of the rest, `data.validation` (by default 10 %) become
-the validation part. Over the whole set the shares are right to the nearest image, in every class to within one image.
+If a data set has no test part, 20 % of it becomes the test part. Of the rest, `data.validation` (by default 10 %)
+becomes the validation part. The shares are exact to the nearest image over the whole set, and to within one image in
+every class.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nas.core.errors import InputError
 TEST = Fraction(1, 5)
 VALIDATION = Fraction(1, 10)
 HALF = Fraction(1, 2)
-_FIXED_SEED = 2019  # not the run's seed: results of different runs are about the same images
+_FIXED_SEED = 2019  # not the run's seed, so that all runs use the same parts
 
 
 def fixed_generator(label: str) -> np.random.Generator:
@@ -33,7 +34,7 @@ def take(labels: np.ndarray, num_classes: int, share: Fraction, label: str) -> t
     """
     random = fixed_generator(label)
     taken, rest = [], []
-    images = total = 0  # in the classes up to k, and taken from them
+    images = total = 0  # numbers of images: in the classes up to k, and taken from them
     for k in range(num_classes):
         members = random.permutation(np.flatnonzero(labels == k))
         images += len(members)
@@ -47,7 +48,7 @@ def take(labels: np.ndarray, num_classes: int, share: Fraction, label: str) -> t
 def split(
     labels: np.ndarray, num_classes: int, classes: tuple[str, ...], has_test: bool, validation: Fraction = VALIDATION
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the training, validation and test images; the last are empty if the data set has a test part.
+    """Indices of the training, validation and test images; there are no test images if the data set has a test part.
 
     A `validation` below 1 is a share of the images that are not test images, otherwise a count; 0 withholds none.
     Raises `InputError` if there are too few images for every part, or a class would have no training image left.
@@ -82,7 +83,7 @@ def _check_counts(
 
 
 def _share(validation: Fraction, count: int) -> Fraction:
-    """The share of `count` images that is withheld. Raises `InputError` if that is all, or above 0 but no image."""
+    """The withheld share of `count` images. Raises `InputError` if that is all of them, or none for a share above 0."""
     if validation >= 1:
         if validation >= count:
             raise InputError(
@@ -94,8 +95,8 @@ def _share(validation: Fraction, count: int) -> Fraction:
         least = math.ceil(HALF / validation)
         raise InputError(
             f"Expected data.validation to withhold an image but the share {_in_words(validation)} of the {count} "
-            f"images is less than one image (it would take at least {least} images to withhold the share); say with "
-            "data.validation how many, .1 for 10 %, or 0 for none."
+            f"images is less than one image (the share needs at least {least} images); set data.validation to a "
+            "number of images, to a larger share such as .1, or to 0 for none."
         )
     return validation
 

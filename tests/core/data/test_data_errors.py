@@ -249,13 +249,13 @@ def test_images_of_different_sizes(tmp_path: Path) -> None:
     write_folder(root, pixels(10, 8), spread(10, 2))
     write_folder(root / "class_0", pixels(1, 9), np.zeros(1, np.int64))
     (root / "class_0" / "class_0" / "0000.png").rename(root / "class_0" / "odd.png")
-    fails(DataSettings("imagefolder", str(root)), "odd.png", "9 x 9", "data.size=")
+    fails(DataSettings("imagefolder", str(root)), "odd.png", "9 x 9", "set data.size.")
     assert load(DataSettings("imagefolder", str(root), size=8)).image_size == 8
 
 
 def test_oblong_images(tmp_path: Path) -> None:
     write_folder(tmp_path, pixels(10, 8)[..., :6], spread(10, 2))
-    fails(DataSettings("imagefolder", str(tmp_path)), "6 x 8", "data.size=")
+    fails(DataSettings("imagefolder", str(tmp_path)), "6 x 8", "set data.size.")
 
 
 @pytest.mark.parametrize("kind", ["text", "cut", "deep", "empty"])
@@ -298,7 +298,7 @@ GOOD = {"images": np.zeros((20, 8, 8, 3), np.uint8), "labels": np.arange(20) % 2
         ({"images": np.zeros((20, 3, 8, 8), np.uint8)}, "transpose"),
         ({"images": np.zeros((20, 64), np.uint8)}, "(20, 64)"),
         ({"images": np.zeros((20, 0, 0, 3), np.uint8)}, "(20, 0, 0, 3)"),
-        ({"images": np.zeros((20, 8, 9, 3), np.uint8)}, "data.size="),
+        ({"images": np.zeros((20, 8, 9, 3), np.uint8)}, "set data.size."),
         ({"labels": np.arange(19) % 2}, "(19,)"),
         ({"labels": np.arange(20) / 2}, "float64"),
         ({"labels": np.arange(20)[:, None] % 2}, "(20, 1); store labels.reshape(-1)"),
@@ -312,7 +312,7 @@ GOOD = {"images": np.zeros((20, 8, 8, 3), np.uint8), "labels": np.arange(20) % 2
         ({"labels": np.array([0] * 18 + [1] * 2)}, "class 1"),
         ({"labels": np.arange(20) % 2 * 2}, "class 1"),
         ({"labels": np.array([object()] * 20)}, "plain arrays"),
-        ({"test_images": np.zeros((2, 9, 9, 3), np.uint8), "test_labels": np.array([0, 1])}, "data.size="),
+        ({"test_images": np.zeros((2, 9, 9, 3), np.uint8), "test_labels": np.array([0, 1])}, "set data.size."),
         ({"test_images": np.zeros((2, 8, 8, 3), np.uint8), "test_labels": np.array([0, 2])}, "class 2"),
         ({"test_images": np.zeros((0, 8, 8, 3), np.uint8), "test_labels": np.zeros(0, int)}, "test_images"),
     ],

@@ -67,7 +67,7 @@ def test_the_order_of_whole_numbers(
         assert [names[label] for label in part.labels] == [NUMBERS[level - 200] for level in levels]
     assert caplog.text.count("whole numbers") == 1
     assert f"class 2 is {names[2]!r}. With data.order={'text' if order == 'numeric' else 'numeric'}" in caplog.text
-    assert f"it would be {'10' if order == 'numeric' else '2'!r}" in caplog.text
+    assert f"class 2 would be {'10' if order == 'numeric' else '2'!r}" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_files_that_are_passed_over_are_counted_and_said(tmp_path: Path, caplog:
 
 def test_a_class_whose_images_lie_deeper_says_where(tmp_path: Path) -> None:
     write(tmp_path, ["a", "b/images"])
-    refused(of(tmp_path), str(tmp_path / "b"), "what lies in folders inside it (5) is not read")
+    refused(of(tmp_path), str(tmp_path / "b"), "files in inner folders (5) are not read")
 
 
 def test_unused_arrays_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

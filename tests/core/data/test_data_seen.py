@@ -78,7 +78,7 @@ def test_images_are_read_as_they_are_stored_whatever_exif_says(
     exif = Image.Exif()
     exif[0x0112] = 6
     settings = write(tmp_path / "turned", [plain()] * 3, exif=exif)
-    assert "6 of 6 images are to be turned according to their EXIF data; they are read as they are stored" in said(
+    assert "6 of 6 images should be turned according to their EXIF data; they are read as they are stored" in said(
         settings
     )
     upright = write(tmp_path / "upright", [plain()] * 3)
@@ -105,7 +105,7 @@ def test_transparency_is_left_out_and_said(mode: str, tmp_path: Path, said: Call
         image = seen.convert(mode)
         image.putalpha(Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)))
     settings = write(tmp_path / "a", [image] * 3, **more)
-    assert "6 of 6 images have transparent pixels; their colours are read as if those were opaque" in said(settings)
+    assert "6 of 6 images have transparent pixels; these are read as if they were opaque" in said(settings)
     expected = np.asarray(seen.convert("RGB")).transpose(2, 0, 1)
     assert np.array_equal(load(settings).train.images[0].numpy(), expected)
 
@@ -136,10 +136,10 @@ def arrays(path: Path, train: int, test: int | None = None) -> DataSettings:
 @pytest.mark.parametrize(
     ("train", "test", "words"),
     [
-        (16, 16, ["training images is 16,", "test images is 16,"]),
-        (1, 255, ["training images is 1,"]),
-        (255, 0, ["test images is 0,"]),
-        (127, 200, ["training images is 127,"]),
+        (16, 16, ["training images is 16 of 255", "test images is 16 of 255"]),
+        (1, 255, ["training images is 1 of 255"]),
+        (255, 0, ["test images is 0 of 255"]),
+        (127, 200, ["training images is 127 of 255"]),
         (128, 128, []),
         (255, 255, []),
     ],
@@ -160,8 +160,8 @@ def test_validation_images_are_training_images(levels: tuple[int, ...], count: i
 def test_so_are_files_of_such_images(tmp_path: Path, said: Callable[[DataSettings], str]) -> None:
     dark = Image.new("RGB", (4, 4), (1, 0, 1))
     text = said(write(tmp_path / "images", [dark] * 5))
-    assert "training images is 1," in text
-    assert "test images is 1," in text
+    assert "training images is 1 of 255" in text
+    assert "test images is 1 of 255" in text
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])
@@ -198,4 +198,4 @@ def test_files_of_before_are_used_and_what_can_be_told_is_said(
     caplog.clear()
     assert torch.equal(load(settings).train.images, first.train.images)
     assert "10 of 10 images are not square" in caplog.text
-    assert "training images is 16," in caplog.text
+    assert "training images is 16 of 255" in caplog.text

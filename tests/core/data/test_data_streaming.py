@@ -109,10 +109,10 @@ def test_a_damaged_image_is_told_when_it_is_used(tmp_path: Path, cache: Path) ->
     others = torch.tensor([i for i in range(len(order)) if i != 11])
     assert torch.equal(train.select(others).labels, order[others])
     for _ in range(2):
-        with pytest.raises(InputError, match="number 11") as caught:
+        with pytest.raises(InputError, match="image 11") as caught:
             train.select(torch.tensor([3, 11]))
         assert str(path) in str(caught.value)
-    with pytest.raises(InputError, match="number 11"):
+    with pytest.raises(InputError, match="image 11"):
         train.on(torch.device("meta"))
 
 

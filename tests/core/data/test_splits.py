@@ -67,7 +67,7 @@ def test_every_class_gives_its_part_to_within_one_image(sizes: list[int], has_te
     count = len(labels) - len(plain[2])
     wanted = int(asked) if asked >= 1 else int(np.floor(float(asked * count) + 0.5))
     if wanted == 0:
-        with pytest.raises(InputError, match="withhold the share"):
+        with pytest.raises(InputError, match="the share needs at least"):
             split(labels, len(sizes), (), has_test, asked)
         return
     train, validation, test = split(labels, len(sizes), (), has_test, asked)
@@ -104,7 +104,7 @@ def test_a_count_is_the_share_of_as_many_images() -> None:
         (21, "leave images to train on but got 21 of 20"),
         (19, "leaves none of class 'cat'"),
         (0.9, "0.9 of 20 images leaves none of class 'cat'"),
-        (0.02, "the share 0.02 of the 20 images is less than one image .* at least 25 images to withhold the share"),
+        (0.02, "the share 0.02 of the 20 images is less than one image .* needs at least 25 images"),
         (1e-9, "the share 1e-09 of the 20 images is less than one image"),
     ],
 )

@@ -21,7 +21,7 @@ from nas.core.io.files import sha256_of
 log = logging.getLogger("nas")
 notes_log = logging.getLogger(DATA_NOTES)
 
-MAX_HASHED_BYTES = 2**31  # of a file that is read completely at every start, which takes some seconds
+MAX_HASHED_BYTES = 2**31  # a file of at most this size is read at every start, which takes some seconds
 
 Triple = tuple[float, float, float]
 
@@ -29,8 +29,8 @@ Triple = tuple[float, float, float]
 class Source(NamedTuple):
     """A file from which arrays are read, with properties that change whenever the file does.
 
-    Programs can set the time of modification, so that a corrected file may have the size and the time of the wrong one.
-    They cannot set the time of the last change, nor the checksum of the content.
+    Programs can set the time of modification, so that a corrected file may have the size and the time of the wrong
+    one. They cannot set the time of the last change, nor the checksum of the content.
     """
 
     path: str
@@ -102,7 +102,7 @@ class Loader(ABC):
     doc: ClassVar[str]
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True
-    reads: ClassVar[frozenset[str] | None] = None  # which of root, download and order; None, or inherited: all
+    reads: ClassVar[frozenset[str] | None] = None  # of root, download and order; if None or inherited, all
     default_size: ClassVar[int | None] = None
     default_root: ClassVar[str | None] = None  # where the files are, or are downloaded to, by default
     mean: ClassVar[Triple | None] = None
@@ -114,7 +114,7 @@ class Loader(ABC):
 
     @property
     def size(self) -> int | None:
-        """The size in the settings, or that of the data set."""
+        """The size in the settings or, without one, the default of the data set."""
         return self.default_size if self.settings.size is None else self.settings.size
 
     @property
@@ -125,7 +125,7 @@ class Loader(ABC):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes in the order of their labels, if the files name them; used after `sources`."""
+        """The names of the classes in the order of their labels, if the files name them; call it after `sources`."""
         return ()
 
     @property
@@ -144,7 +144,7 @@ class Loader(ABC):
         return path
 
     def glance(self) -> Seen:
-        """Inspect some of the files, for cached images about which nothing was stored."""
+        """What is noticed about some of the files, for cached images about which nothing was stored."""
         return Seen()
 
     @abstractmethod

@@ -33,27 +33,31 @@ class _Cifar(PickledBatches):
         if self.settings.download:
             return super().advice()
         return (
-            "with --dry-run or data.download=false nothing is downloaded; the command without them downloads it. Or "
+            "with --dry-run or data.download=false nothing is downloaded; leave that out to download the file. Or "
             f"{super().advice()}"
         )
 
     def _download(self, root: Path) -> None:
-        """Download the archive, unpack it into a temporary folder, and rename that only when it is complete."""
+        """Download the archive, unpack it into a temporary folder, and rename the folder only when it is complete."""
         from torchvision.datasets import CIFAR10, CIFAR100
         from torchvision.datasets.utils import download_url
 
         official = CIFAR100 if self.name == "cifar100" else CIFAR10
         missing = root / self.inner / next(iter(self.train_files))
         try:
-            new = not root.exists()
+            is_new = not root.exists()
             root.mkdir(parents=True, exist_ok=True)
             with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
                 download_url(official.url, str(root), official.filename, official.tgz_md5)
                 with tempfile.TemporaryDirectory(dir=root, prefix=f".{self.inner}.") as temporary:
                     unpack(root / official.filename, Path(temporary), MAX_UNPACKED_BYTES)
                     os.replace(Path(temporary) / self.inner, root / self.inner)
-        except (OSError, RuntimeError, EOFError) as error:  # URLError is an OSError; a bad checksum a RuntimeError
-            if new:
+        except (
+            OSError,
+            RuntimeError,
+            EOFError,
+        ) as error:  # no connection: OSError; a wrong checksum: RuntimeError
+            if is_new:
                 with contextlib.suppress(OSError):
                     root.rmdir()  # only if it is empty
             reason = str(error).rstrip(".")

@@ -1,4 +1,4 @@
-"""The order of classes that are named by folders, and a single form of names with accents."""
+"""The order of classes that are named by folders, and one spelling of names with accents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WHOLE_NUMBER = re.compile(r"-?\d+")
 
 
 def composed(name: str) -> str:
-    """The name with composed accents (Unicode's NFC): systems write the same name in two ways."""
+    """The name with composed accents (Unicode's NFC), because systems write the same name in two ways."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -33,10 +33,10 @@ def ordered(names: Iterable[str], order: str) -> list[str]:
 
 
 def other_order(classes: Sequence[str]) -> tuple[str, list[int]] | None:
-    """The other order in which classes with these names, which are in order, could be meant; `None` if there is none.
+    """The order other than the one of `classes` in which they could be meant; `None` if there is no other.
 
     Returns its value of `data.order` and, for each label, the label of the same class in the other order. There is
-    another order if all names are whole numbers and both orders differ.
+    another order if all names are whole numbers and the two orders differ.
     """
     if not classes or not are_numbers(classes):
         return None

@@ -15,8 +15,8 @@ from nas.core.errors import InputError
 TRAIN = "train"
 TEST = "test"
 UNUSED = ("val", "valid", "validation")
-ARCHIVER = "__MACOSX"  # added to a .zip by macOS; its files look like images but are none
-MAX_NAMED = 5  # classes or suffixes in one sentence
+ARCHIVER = "__MACOSX"  # added to a .zip by macOS; its files look like images but are not
+MAX_NAMED = 5  # classes or suffixes named in one sentence
 
 Listing = dict[str, list[Source]]  # class -> its files sorted by name; classes in the order of their labels
 
@@ -35,8 +35,8 @@ class SkippedFiles:
         others = sum(self.suffixes.values())
         if not others and not self.inside and not self.beside:
             return None
-        often = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))[:MAX_NAMED]
-        named = [f"{name} {count:,}" for name, count in often]
+        most_frequent = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))[:MAX_NAMED]
+        named = [f"{name} {count:,}" for name, count in most_frequent]
         more = ", ..." if len(self.suffixes) > MAX_NAMED else ""
         kinds = {
             f"in {self.folders:,} folders inside class folders": self.inside,
@@ -77,7 +77,7 @@ def layout(root: Path, order: str, only_tests: bool) -> Layout:
         raise InputError(f"Expected to read {error.filename or root} but: {error.strerror}.") from error
     if (sentence := skipped.sentence(root)) is not None:
         notes.append(sentence)
-    notes += _on_order(root, tuple(parts[0]))
+    notes += _order_notes(root, tuple(parts[0]))
     return Layout(parts, notes)
 
 
@@ -94,7 +94,7 @@ def _parts(root: Path, order: str, skipped: SkippedFiles) -> tuple[list[Listing]
     unused = [path for path in _folders(root) if path.name not in (TRAIN, TEST)]
     notes = [f"{path} is not used." for path in unused if has_test or path.name not in UNUSED]
     notes += [
-        f"{path} is not used; name it `{TEST}` to measure on it."
+        f"{path} is not used; name it `{TEST}` to use it as the test part."
         for path in unused
         if not has_test and path.name in UNUSED
     ]
@@ -134,13 +134,13 @@ def _is_part(root: Path, name: str) -> bool:
 
 def _classes_called_parts(root: Path) -> list[str]:
     return [
-        f"{root / name} holds images and lies beside class folders: it is taken as a class, not as the {name} part."
+        f"{root / name} holds images and lies beside class folders: it is read as a class, not as the {name} part."
         for name in (TRAIN, TEST)
         if (root / name).is_dir()
     ]
 
 
-def _on_order(root: Path, classes: tuple[str, ...]) -> list[str]:
+def _order_notes(root: Path, classes: tuple[str, ...]) -> list[str]:
     """A note on the order of classes if they are whole numbers, which can be sorted in two ways."""
     other = other_order(classes)
     if other is None:
@@ -148,11 +148,11 @@ def _on_order(root: Path, classes: tuple[str, ...]) -> list[str]:
     order, moved = other
     first = next(label for label, elsewhere in enumerate(moved) if label != elsewhere)
     there = classes[moved.index(first)]
-    how = "sorted as text" if order != TEXT else "counted as numbers"
-    why = ", as versions before 0.3.0 did" if order == TEXT else ""
+    how = "sorted as text" if order != TEXT else "sorted as numbers"
+    why = " (as in versions before 0.3.0)" if order == TEXT else ""
     return [
         f"The classes of {root} are whole numbers and are {how}: class {first} is {classes[first]!r}. With "
-        f"data.order={order}{why}, it would be {there!r}."
+        f"data.order={order}{why}, class {first} would be {there!r}."
     ]
 
 
@@ -171,10 +171,12 @@ def _listing(folder: Path, order: str, skipped: SkippedFiles) -> Listing:
         below[composed(name)] = below.get(composed(name), 0) + inside
     if len(listing) < 2:
         got = f"only {names[0]!r}" if names else "none"
-        raise InputError(f"Expected at least two class folders in {folder} but got {got}; one folder per class.")
+        raise InputError(
+            f"Expected at least two class folders in {folder} but got {got}; make one folder for each class."
+        )
     for name, files in listing.items():
         if not files:
-            why = f"; what lies in folders inside it ({below[name]:,}) is not read: move it up" if below[name] else ""
+            why = f"; files in inner folders ({below[name]:,}) are not read: move them up" if below[name] else ""
             raise InputError(
                 f"Expected images ({', '.join(SUFFIXES)}) in {folder / name} but got none{why or '; add some'}, or "
                 "remove the folder."
@@ -201,7 +203,7 @@ def _images(folder: Path, skipped: SkippedFiles) -> tuple[list[Source], int]:
 
 
 def _hidden(name: str) -> bool:
-    """Whether it is a file of the system, such as .DS_Store and the ._ files of macOS."""
+    """Whether this is the name of a hidden file, such as .DS_Store, or of one that macOS adds to archives."""
     return name.startswith(".") or name == ARCHIVER
 
 

@@ -1,4 +1,4 @@
-"""Image files of any of the types that are read: how one is opened and decoded."""
+"""Open and decode one image file, of any of the types in `image_types.py`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nas.core.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 2**26  # of an image before it is resized: a small file can claim billions
+MAX_PIXELS = 2**26  # of an image before it is resized: a small file can claim to have billions
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 ORIENTATION = 0x0112  # tag of EXIF
 UPRIGHT = 1
 
 
 def decode(path: str, resizing: Resizing) -> tuple[np.ndarray, int]:
-    """The image, uint8 (H, W, 3), and its bits of `seen`. Raises `InputError` if it cannot be read."""
+    """The image, uint8 (H, W, 3), and its bits (see `seen.py`). Raises `InputError` if it cannot be read."""
     with _image_errors_as_input_errors(path), _open(path) as image:
         if image.mode.startswith(("I", "F")):
             raise InputError(f"Expected an image of 8 bits per channel but {path} has more; convert it.")
@@ -66,7 +66,7 @@ def _open(path: str) -> Iterator[Image]:
 
 @contextmanager
 def _image_errors_as_input_errors(path: str) -> Iterator[None]:
-    """Turn all that the library raises for a broken image into an `InputError`."""
+    """Turn every error that Pillow raises for a broken image into an `InputError`."""
     from PIL import Image
 
     try:
@@ -79,7 +79,7 @@ def _image_errors_as_input_errors(path: str) -> Iterator[None]:
         IndexError,
         TypeError,
         OverflowError,
-        MemoryError,  # because of a wrong length in the file
+        MemoryError,  # if the file states a wrong length
         struct.error,
         Image.DecompressionBombError,
     ) as error:

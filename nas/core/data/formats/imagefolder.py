@@ -18,8 +18,8 @@ from nas.core.data.settings import ALL
 from nas.core.errors import InputError
 
 _CHUNK_IMAGES = 256  # per task at most: a task for each image would take longer than decoding a small image
-_LARGE_FILE_BYTES = 16_384  # one thread decodes images of 900 bytes twice as fast as two threads
-GLANCE_IMAGES = 200  # how many images are looked at, at equal distances in the list
+_LARGE_FILE_BYTES = 16_384  # mean size; one thread decodes images of 900 bytes twice as fast as two threads
+GLANCE_IMAGES = 200  # images that are inspected, evenly spaced in the list
 
 
 class ImageFolder(Loader):
@@ -59,7 +59,7 @@ class ImageFolder(Loader):
         Image.init()  # before the threads start, because it is not thread-safe
         files, resizing = self._files(), self.resizing
         if resizing.how != SQUASH and all(resizing.fits(*size_of(file.path)) for file in files):
-            resizing = Resizing(resizing.size)  # they were cropped before
+            resizing = Resizing(resizing.size)  # all images were cropped before
         first = Decoded(files, resizing, decode(files[0].path, resizing)[0].shape[:2])
         counts = [[len(of_class) for of_class in part.values()] for part in self.layout.parts]
         labels = [np.repeat(np.arange(len(part), dtype=np.int64), part) for part in counts]
@@ -74,7 +74,7 @@ class ImageFolder(Loader):
 class Decoded:
     """The images of `files`, decoded on demand; all must have the sides (H, W) of `example`.
 
-    `noted` holds the bits of `seen` for each image that was decoded, and `None` for the others.
+    `noted` holds the bits (see `seen.py`) of each image that was decoded, and `None` for the others.
     """
 
     def __init__(
@@ -116,12 +116,12 @@ class Decoded:
             height, width = self.sides
             raise InputError(
                 f"Expected images of one size but {self.example.path} has {width} x {height} pixels and {path} "
-                f"{image.shape[1]} x {image.shape[0]}; set data.size=."
+                f"{image.shape[1]} x {image.shape[0]}; set data.size."
             )
         return image.transpose(2, 0, 1), flags
 
 
 def _workers(files: list[Source]) -> int:
-    """Number of threads for decoding: small files spend their time in Python, where several threads are slower."""
+    """Number of threads for decoding: small files take time in Python mostly, where several threads are slower."""
     mean_size = sum(file.size for file in files) / len(files)
     return 1 if mean_size < _LARGE_FILE_BYTES else min(os.cpu_count() or 1, 16)

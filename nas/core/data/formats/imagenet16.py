@@ -36,6 +36,6 @@ class ImageNet16(PickledBatches):
     test_files = {"val_data": "3410e3017fdaefba8d5073aaa65e4bd6"}  # noqa: RUF012
 
     def folder(self) -> Path:
-        """The folder `ImageNet16` in the root, as users of NAS-Bench-201 have it, or the root itself."""
+        """The folder `ImageNet16` in the root, where users of NAS-Bench-201 have the files, or the root itself."""
         inner = self.root / "ImageNet16"
         return inner if inner.is_dir() else self.root

@@ -23,9 +23,9 @@ _UNREADABLE = (  # what zipfile, zlib and numpy raise for a damaged or foreign f
     *(LookupError, struct.error, TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
 _KNOWN = ("images", "labels", "test_images", "test_labels")
-MAX_NAMED = 20  # arrays in one sentence
+MAX_NAMED = 20  # arrays named in one sentence
 MAX_EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
-FREE_BYTES = 2**28  # unpacked bytes that need no reason
+FREE_BYTES = 2**28  # unpacked bytes that any file may have
 
 
 class Npz(Loader):
@@ -47,15 +47,15 @@ class Npz(Loader):
         try:
             with zipfile.ZipFile(self.root) as archive:
                 names = archive.namelist()
-        except _UNREADABLE:  # `read` says so
+        except _UNREADABLE:  # `read` reports the error
             return
-        held = [name.removesuffix(".npy") for name in names if not name.startswith(ARCHIVER)]
-        unused = [name for name in held if name not in _KNOWN]
+        arrays = [name.removesuffix(".npy") for name in names if not name.startswith(ARCHIVER)]
+        unused = [name for name in arrays if name not in _KNOWN]
         if unused:
             more = f" and {len(unused) - MAX_NAMED} more" if len(unused) > MAX_NAMED else ""
             self.notes.append(
-                f"Of {self.root} these parts are not used: {', '.join(map(repr, unused[:MAX_NAMED]))}{more}; read are "
-                f"{', '.join(_KNOWN)}."
+                f"These parts of {self.root} are not used: {', '.join(map(repr, unused[:MAX_NAMED]))}{more}; only "
+                f"{', '.join(_KNOWN)} are read."
             )
 
     def read(self) -> Raw:
@@ -80,7 +80,7 @@ class Npz(Loader):
                 if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
                     raise InputError(f"Expected a .npz file at {path} but it holds a single array; use numpy.savez.")
             with zipfile.ZipFile(path) as archive:
-                held = [name.removesuffix(".npy") for name in archive.namelist()]
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
                 _check_size(path, archive)
                 parts = {name: _array(archive, f"{name}.npy") for name in _KNOWN if f"{name}.npy" in archive.namelist()}
         except _UNREADABLE as error:
@@ -88,7 +88,7 @@ class Npz(Loader):
             raise InputError(f"Expected a .npz file of plain arrays at {path} but: {reason}.") from error
         needed = {"images", "labels"} | ({"test_images", "test_labels"} if len(parts) > 2 else set())
         for name in sorted(needed - set(parts)):
-            raise InputError(f"Expected the array {name!r} in {path} but it holds {', '.join(held) or 'nothing'}.")
+            raise InputError(f"Expected the array {name!r} in {path} but it holds {', '.join(names) or 'nothing'}.")
         return parts
 
     def _part(self, parts: dict[str, np.ndarray], image_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +129,7 @@ def _as_numbers(labels: np.ndarray, images: int) -> str:
     if labels.shape == (images, 1):
         return "store labels.reshape(-1)"
     if labels.ndim == 2 and len(labels) == images:
-        return "of one-hot rows, store labels.argmax(axis=1)"
+        return "for one-hot rows, store labels.argmax(axis=1)"
     return "store one whole number per image, from 0"
 
 
@@ -148,9 +148,9 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     with archive.open(name) as file:
         shape, dtype = _header(file)
         size = math.prod(shape) * dtype.itemsize
-        there = archive.getinfo(name).file_size - file.tell()
-    if dtype.hasobject or size != there:
-        why = "objects" if dtype.hasobject else f"{there:,} bytes for {size:,} of {dtype} {shape}"
+        available = archive.getinfo(name).file_size - file.tell()
+    if dtype.hasobject or size != available:
+        why = "objects" if dtype.hasobject else f"{available:,} bytes for {size:,} of {dtype} {shape}"
         raise ValueError(f"{name} has {why}")
     with archive.open(name) as file:
         return npy.read_array(file, allow_pickle=False)
@@ -161,6 +161,6 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = npy.read_magic(file)
     read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
     if read is None:
-        raise ValueError(f"format {version} of numpy's files is for types with names, which images do not have")
+        raise ValueError(f"version {version} of the .npy format is for structured types, which images do not have")
     shape, _, dtype = read(file)
     return shape, dtype
