@@ -23,17 +23,17 @@ from nas.train.exported import read
 from nas.train.trained_network import TrainedNetwork
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # of a TorchScript program
-UNKNOWN = "unknown"  # the training method of a network from elsewhere
+CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # kinds of constants of a TorchScript program
+UNKNOWN = "unknown"  # the training method of a foreign network
 
 
 @dataclass(frozen=True)
 class ModelSource:
     """The source of a network, as it was named on the command line; it is classified once.
 
-    `text` is the path of a checkpoint or an exported folder, or the name of a foreign network, one from elsewhere:
+    `text` is the path of a checkpoint or an exported folder, or the name of a foreign network:
     `timm:NAME[@WEIGHTS]`, `torchvision:NAME[@WEIGHTS]`, `package.module:factory`. `importable` is the folder whose
-    modules a foreign network may import; a network of ours has none.
+    modules a foreign network may import; None for a network that this project trained.
     """
 
     text: str
@@ -51,26 +51,27 @@ class ModelSource:
 
     @property
     def model(self) -> str:
-        """The part after the colon: the library's name of the model, or the factory."""
+        """The part after the colon: the model's name in the library, or the factory."""
         name = self.text.partition(":")[2]
         return name.partition("@")[0] if self.library else name
 
     @property
     def weights(self) -> Path | None:
-        """The file of weights that was given for a library's model."""
+        """The file of weights that is given for a library's model; None if there is none."""
         _, at, path = self.text.partition("@")
         return Path(path) if self.library and at else None
 
     @property
     def label(self) -> str:
-        """A short name for a foreign network: that of the model, or of the factory with its module."""
+        """A short name for a foreign network: the model's name, or the factory's with its module."""
         name = self.model if self.library else f"{self.text.partition(':')[0].rpartition('.')[2]}.{self.model}"
         return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "network"
 
     def native_images(self, options: list[str]) -> ImageOptions:
         """The images that the library uses for its model: `size`, `resize`, `crop_share`, `interpolation` of the data.
 
-        Empty for other sources. `options` are those of the model: they may choose other weights of torchvision.
+        Empty for other sources. `options` are the model options, which may choose other weights of torchvision.
+        Raises `InputError` if the library has no such model.
         """
         if self.library is None:
             return {}
@@ -82,11 +83,11 @@ class ModelSource:
         return self if self.foreign else replace(self, text=str(folder / self.text))
 
     def seen_from(self, folder: Path) -> str:
-        """The text for a file in `folder`: a relative path, as both may be moved together."""
+        """The text to store in a file in `folder`: a relative path, because both may be moved together."""
         return self.text if self.foreign else os.path.relpath(self.text, folder)
 
     def to_json(self) -> dict[str, str]:
-        """The form in which a run stores it."""
+        """The form in which a run stores the source."""
         return {"checkpoint": self.text, **({} if self.importable is None else {"importable": self.importable})}
 
     @classmethod
@@ -95,7 +96,7 @@ class ModelSource:
 
 
 def classify(text: str, importable: str | Path | None = None) -> ModelSource:
-    """The source that the text names; code is imported from the folder `importable`, by default the current one.
+    """The source that `text` names; code is imported from the folder `importable`, by default the current one.
 
     The path of a library's weights becomes absolute, so that it is valid from another folder.
     """
@@ -103,7 +104,7 @@ def classify(text: str, importable: str | Path | None = None) -> ModelSource:
         return ModelSource(text)
     library, _, rest = text.partition(":")
     name, at, path = rest.partition("@")
-    if at and library in LIBRARIES and "\0" not in path:  # no path: opening it raises the error
+    if at and library in LIBRARIES and "\0" not in path:  # such a text is no path: opening it raises the error
         text = f"{library}:{name}@{os.path.abspath(os.path.expanduser(path))}"
     return ModelSource(text, str(importable or Path.cwd()))
 
@@ -119,7 +120,7 @@ def _is_foreign(text: str) -> bool:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A network to evaluate and what is known of it."""
+    """A network to evaluate, and what is known about it."""
 
     network: nn.Module  # in eval mode, on images in [0, 1]
     architecture: str
@@ -128,11 +129,11 @@ class EvaluatedModel:
     num_classes: int | None = None  # None if the source does not say it
     image_size: int | None = None
     classes: tuple[str, ...] = ()  # their names in the order of the logits; empty if the source does not say them
-    normalised: Normalisation | None = None  # of a network from elsewhere: how, before it
+    normalised: Normalisation | None = None  # in front of a foreign network
 
     @classmethod
     def of_ours(cls, network: nn.Module, trained: TrainedNetwork) -> EvaluatedModel:
-        """A network that was trained here, with its description."""
+        """A network that this project trained, with its description."""
         return cls(
             network,
             trained.arch,
@@ -150,15 +151,15 @@ class EvaluatedModel:
 
 
 def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> EvaluatedModel:
-    """The network of a source. `seed` is that of the run: it fixes weights that are drawn and not loaded.
+    """The network of a source. Weights that are not loaded are drawn by `seed`, the seed of the run.
 
-    The model options go to the maker of a foreign network, which gets its images normalised as the options ask for.
+    A foreign network is made with the model options, and its images are normalised as the options ask for.
     Raises `InputError` if there is no such network, or if a network of ours is given options.
     """
     if source.foreign:
         return _foreign(source, options, derive(seed, "weights"))
     refuse_options(source, options)
-    if not os.path.exists(source.text):  # also for what can be no name of a file
+    if not os.path.exists(source.text):  # also for a text that cannot be the name of a file
         raise InputError(f"Expected a checkpoint at {source.text} but there is no such file; check the path.")
     return EvaluatedModel.of_ours(*read(Path(source.text)))
 
@@ -189,8 +190,10 @@ def _foreign(source: ModelSource, options: NetworkOptions, seed: int) -> Evaluat
 
 
 def weights_of(network: nn.Module) -> int:
-    """The number of weights: also frozen and quantised ones, and the constants of a TorchScript program that has only
-    those."""
+    """The number of weights, also of frozen and quantised ones.
+
+    For a TorchScript program without weights it is the number of its constants.
+    """
     count = sum(weight.numel() for weight in network.parameters())
     count += sum(weight.numel() for part in network.modules() for weight in _packed(part))
     scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
@@ -202,7 +205,7 @@ def weights_of(network: nn.Module) -> int:
 
 
 def _packed(part: nn.Module) -> Iterator[Tensor]:
-    """The weights of a quantised layer, which are no parameters: its methods return them."""
+    """The weights of a quantised layer, which are no parameters: methods of the layer return them."""
     for name in ("weight", "bias"):
         give = getattr(part, name, None)
         if callable(give) and not isinstance(give, nn.Module) and not isinstance(part, torch.jit.ScriptModule):

@@ -1,7 +1,7 @@
 """The number of images with a NaN or infinite logit. Such an image counts as wrong, and results have the number.
 
-Each count is stored beside the outcomes that it belongs to. Versions before 0.3.0 stored none, and took NaN for the
-largest logit: an image of which all logits are NaN was one of class 0.
+Each count is stored beside the outcomes that it belongs to. Versions before 0.3.0 stored no counts, and took NaN for
+the largest logit: if all logits of an image were NaN, its predicted class was 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SINCE = "0.3.0"
 
 
 def once_with_count(outcomes: FactStore, key: str, compute: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
-    """The outcome under `key` and its number of images with a non-finite logit; both are computed if there is none.
+    """The outcome under `key` and its number of images with a non-finite logit; if there is none, both are computed.
 
     The count is None if an earlier version stored the outcome.
     """
@@ -36,10 +36,10 @@ def count_key(key: str) -> str:
 
 
 def total(what: str, counts: Sequence[Count]) -> Count:
-    """The sum over all parts of `what`; None if an earlier version computed one of them, so that it is not known.
+    """The sum of the counts of all parts of `what`; None (not known) if an earlier version computed one of them.
 
-    Raises `InputError` if a part that this version computed has such images: those of the earlier one may have had
-    some too.
+    Raises `InputError` if there is such a part and another one has images with non-finite logits, since the earlier
+    version may have counted some images of its part as correct.
     """
     known = [count for count in counts if count is not None]
     if len(known) == len(counts):

@@ -1,6 +1,6 @@
-"""Do the outputs of a network give attacks something to follow? Checks that cost a few passes over one batch.
+"""Whether attacks can follow the outputs of a network: checks that cost a few passes over one batch.
 
-`nas eval` makes them for every network; with `eval.checks` they are among the checks that attack further. Sources:
+`nas eval` makes them for every network; with `eval.checks` they are part of the checks in `nas.eval.checks`. Sources:
 the flags of AutoAttack; Carlini et al. 2019 (arXiv:1902.06705).
 """
 
@@ -22,7 +22,7 @@ from nas.eval.attack_runner import AttackRunner
 from nas.eval.attacks.auto import package
 from nas.results import OUTPUT_CHECKS, Check
 
-CHECKED_IMAGES = 50  # of the first batch
+CHECKED_IMAGES = 50  # number of images that are checked, at most one batch
 MAX_DISTANCE = 1e-2  # relative, between the logits of an image alone and in its batch; rounding stays far below
 SHORT_GRADIENT = 100 * SMALLEST_NORM  # if a gradient is shorter, L2 steps lose a hundredth of their length or more
 ROUNDING = 1e-5  # by which a probability may leave [0, 1]
@@ -36,8 +36,8 @@ def verdict(warns: bool) -> str:
 def check_outputs(few: AttackRunner, norm: str = "Linf") -> list[Check]:
     """The checks `NAMES` on the first batch of `few`; images whose logits are not finite are left out.
 
-    `norm` is that of the attacks: in L2 a step is divided by the length of its gradient, which can be too short for it.
-    Random numbers come from a seed of their own, and the state of the global generators is put back.
+    `norm` is that of the attacks: in L2 a gradient is divided by its length, which can be too small for that. Random
+    numbers come from a seed of their own, and the state of the global generators is restored.
     """
 
     def compute() -> list[Json]:
@@ -48,7 +48,7 @@ def check_outputs(few: AttackRunner, norm: str = "Linf") -> list[Check]:
 
 
 def autoattack_checks() -> Any:
-    """The checks that the installed AutoAttack makes before it attacks."""
+    """The module with the checks that the installed AutoAttack makes before it attacks."""
     return importlib.import_module(f"{package()}.checks")
 
 
@@ -62,7 +62,7 @@ class WarningCollector:
         self.messages.append(message.partition(" See ")[0])
 
     def check(self, name: str, fine: str) -> Check:
-        """A check that warns with the messages; without any it passes, with `fine` as the reason."""
+        """A check that warns with the messages; if there are none, it passes with the reason `fine`."""
         return Check(name, verdict(bool(self.messages)), "; ".join(self.messages) or fine)
 
 
@@ -97,8 +97,8 @@ def _randomised(few: AttackRunner, x: Tensor, y: Tensor) -> Check:
     autoattack_checks().check_randomized(few.network, x, y, bs=len(x), logger=collector)
     if collector.messages:
         words = (
-            "passes over the same images give other logits: dropout or noise is on, or it is a random defence, which "
-            "autoattack-rand in eval.attacks is for"
+            "passes over the same images give different logits: dropout or noise is on, or the network is randomised "
+            "as a defence, for which eval.attacks=autoattack-rand is made"
         )
         return Check(RANDOMISED, "warn", words)
     return Check(RANDOMISED, "pass", "five passes give the same logits")
@@ -107,16 +107,16 @@ def _randomised(few: AttackRunner, x: Tensor, y: Tensor) -> Check:
 def _are_logits(logits: Tensor) -> Check:
     low, high = logits.min().item(), logits.max().item()
     if low < -ROUNDING or high > 1 + ROUNDING:
-        return Check(LOGITS, "pass", "outputs are no probabilities")
+        return Check(LOGITS, "pass", "the outputs are not probabilities")
     words = (
-        "all outputs lie in [0, 1], as probabilities do, where the loss is flat; if a softmax or sigmoid is the last "
-        "layer, leave it out"
+        "all outputs lie in [0, 1], as probabilities do, for which the loss is flat; if the last layer is a softmax or "
+        "sigmoid, leave it out"
     )
     return Check(LOGITS, "warn", words)
 
 
 def _gradients(few: AttackRunner, x: Tensor, y: Tensor, norm: str) -> Check:
-    """Whether the gradient of the cross-entropy leads somewhere from every image."""
+    """Whether attacks can follow the gradient of the cross-entropy from every image."""
     connected = True
 
     def loss(z: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ def _alone(few: AttackRunner, x: Tensor, logits: Tensor, randomised: bool) -> Ch
         together = logits[number]
         try:
             alone = _logits(few, x[number : number + 1])
-        except Exception as error:  # counts as dependence
+        except Exception as error:  # an error counts as dependence
             return _depends(number, f"raises {reason(error)}")
         if alone.shape != (1, *together.shape):
             return _depends(number, f"gets outputs of shape {tuple(alone.shape)}, not {(1, *together.shape)}")

@@ -1,4 +1,4 @@
-"""The attacks of an evaluation and their radii: those that are asked for by name, and the curves over eps."""
+"""The attacks of an evaluation and their radii: the attacks in `eval.attacks`, and the curves over eps."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ PRESETS = {  # eval.sweep_preset
 }
 
 
-MAX_L2_EPS = 1000.0  # more than the diagonal of any image here: that of 3×224×224 pixels is 388
+MAX_L2_EPS = 1000.0  # more than the largest L2 distance of two images: 388 for 3×224×224 pixels
 
 
 @dataclass
 class AttackOptions(Section):
-    """Which attacks, how strong, on how many test images. eps in units of the [0, 1] image range."""
+    """Which attacks, how strong, and on how many test images. eps is in units of the image range [0, 1]."""
 
     section: ClassVar[str] = "eval"
 
@@ -53,11 +53,11 @@ class AttackOptions(Section):
     step_size: float | None = None  # of pgd and mifgsm; by default eps/4 and eps/steps
     restarts: int = 1  # of pgd, apgd-ce, apgd-dlr, fab and square; those of autoattack are part of its protocol
     cascade: bool = False  # each attack only on images that are still correct: faster, gives the worst case alone
-    n_test: int = 1000  # the first so many images of a fixed permutation of the test part
+    n_test: int = 1000  # number of images, the first of a fixed permutation of the test part
     batch_size: int = 250  # images attacked at once; outcomes are stored after each batch
     sweep: list[float] = field(default_factory=list)  # radii of the robustness curve, as multiples of eps
     sweep_attack: list[str] = field(default_factory=lambda: ["pgd20"])  # one curve for each
-    sweep_preset: str | None = None  # published attacks and radii instead: robustness-dataset
+    sweep_preset: str | None = None  # published attacks and radii instead of `sweep`: robustness-dataset
 
     def check(self) -> None:
         super().check()
@@ -84,7 +84,7 @@ class AttackOptions(Section):
     def _check_attacks(self) -> None:
         if not self.attacks:
             raise InputError(
-                "Expected at least one attack in eval.attacks but got none; the usual are fgsm,pgd20,autoattack."
+                "Expected at least one attack in eval.attacks but got none; the defaults are fgsm,pgd20,autoattack."
             )
         if self.sweep_preset is not None:
             if self.sweep_preset not in PRESETS:
@@ -101,7 +101,7 @@ class AttackOptions(Section):
 def make_attack(name: str, settings: AttackOptions, eps: float | None = None, step: float | None = None) -> Attack:
     """The attack of this name, by default at the settings' radius; `step` is its step divided by the radius.
 
-    Raises `InputError` if there is no such attack, or not for the settings' norm.
+    Raises `InputError` if there is no such attack, or if it is not defined for the settings' norm.
     """
     eps = settings.eps if eps is None else eps
     if step is None and settings.step_size is not None:
@@ -120,7 +120,7 @@ def curves_of(settings: AttackOptions) -> list[Curve]:
 
 
 def point_name(curve: Curve, eps: float) -> str:
-    """The name of a curve's point."""
+    """The name of the curve's attack at the radius `eps`."""
     return f"{curve.attack}@{eps:.6g}"
 
 

@@ -12,4 +12,4 @@ from nas.eval.networks.wrapped import NetworkOptions
 
 @dataclass
 class EvalSettings(NetworkOptions, CorruptionOptions, MeasureOptions, CheckOptions):
-    """The options of the attacks, then those of the parts from the last base to the first."""
+    """The options of the attacks, then those of the base classes, from the last class to the first."""

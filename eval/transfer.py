@@ -1,4 +1,4 @@
-"""Do adversarial examples of one network fool others? White-box accuracy on the diagonal, black-box elsewhere."""
+"""Whether adversarial examples of one network fool others: a matrix of accuracies, with white-box on the diagonal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TransferOutcomes(Record):
     """The outcomes of each network on clean images and after attacks on one network: metric → network → outcome."""
 
     correct: dict[str, dict[str, Correct]]
-    non_finite: dict[str, dict[str, Count]]  # images with a NaN or infinite logit
+    non_finite: dict[str, dict[str, Count]]  # number of images with a NaN or infinite logit
 
 
 class Matrices(NamedTuple):
@@ -48,7 +48,7 @@ class Matrices(NamedTuple):
 
 
 def reset_unused(settings: EvalSettings) -> EvalSettings:
-    """The settings, with the default for each one that `nas transfer` does not use."""
+    """The settings, with defaults in place of those that `nas transfer` does not use."""
     default = EvalSettings()
     unused = [field.name for field in fields(default) if field.name not in TRANSFER_SETTINGS]
     return replace(settings, **{name: getattr(default, name) for name in unused})
@@ -66,10 +66,10 @@ def transfer(
 ) -> TransferOutcomes:
     """Which images each network classifies correctly, clean and after `settings.attacks` on the network `source`.
 
-    Every image is attacked, also those that the source misclassifies (the parts of AutoAttack leave those as they
-    are). An image counts for a target that classifies it correctly before and after. What an unbounded attack found
-    outside the ball is not shown to the targets. A NaN or infinite logit is wrong. The outcome of each attack and batch
-    is stored as soon as it is known. Source: Mok et al., ICCV 2021 (AdvRush).
+    Every image is attacked, also those that the source misclassifies (the parts of AutoAttack do not change these). An
+    image is correct for a network that classifies it correctly before and after the attack. Where an unbounded attack
+    left the ball, the networks get the clean image. An image with a NaN or infinite logit counts as wrong. The outcome
+    of each attack and batch is stored as soon as it is known. Source: Mok et al., ICCV 2021 (AdvRush).
     """
     images = unit_range(part.images)
     size = settings.batch_size
@@ -104,7 +104,7 @@ def transfer(
 
 
 def transfer_ticks(settings: AttackOptions, networks: int) -> float:
-    """The sum of the passes that `transfer` gives to its `tick`."""
+    """The sum of the passes with which `transfer` calls its `tick`."""
     each = networks + sum(make_attack(label, settings).passes() for label in settings.attacks)
     return -(-settings.n_test // settings.batch_size) * each
 
@@ -133,7 +133,7 @@ def _batch(
 def matrix(rows: Mapping[str, TransferOutcomes]) -> Matrices:
     """The results of all sources, in the order of `rows`; the diagonal is white-box.
 
-    `checks` says whether transfer beats white-box anywhere.
+    `checks` says whether examples made on another network break more images of a network than those made on itself.
     """
     names, first = list(rows), next(iter(rows.values()))
     attacks = {}

@@ -40,7 +40,7 @@ def full_evaluation() -> EvalResult:
         providers={"fgsm": "torchattacks"},
         measures=make.measured(),
         corruptions=corrupted,
-        checks=[results.Check("logits", "pass", "outputs are no probabilities")],
+        checks=[results.Check("logits", "pass", "the outputs are not probabilities")],
         source="timm:resnet18",
         seconds={"eval": 1.0, "total": 1.0},
         versions=make.VERSIONS,

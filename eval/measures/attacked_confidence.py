@@ -12,9 +12,9 @@ from nas.eval.attacks import Attack
 
 
 def confidences(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax probability of each predicted class, and whether it is the true one; both (B,).
+    """Softmax probability of each predicted class, and whether this class is the true one; both (B,).
 
-    An image with a logit that is not finite has no confidence, NaN, and is wrong.
+    An image with a NaN or infinite logit is wrong, and its confidence is NaN.
     """
     with torch.no_grad():
         logits = network(x)
@@ -25,8 +25,8 @@ def confidences(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
 def attacked_images(network: nn.Module, x: Tensor, y: Tensor, attack: Attack, seed: int) -> Tensor:
     """Every image after the attack, also those that were misclassified before.
 
-    Each later stage attacks the images that are still correct. Images with a logit that is not finite stay as they are:
-    there is no loss to raise.
+    The first stage attacks all images, each later stage those that are still correct. Images with a NaN or infinite
+    logit are not attacked, because there is no loss to raise.
     """
     x_adv = x.clone()
     with torch.no_grad():

@@ -10,7 +10,7 @@ from nas.core.eigenvalues import Product
 
 
 def input_hessian(network: nn.Module, x: Tensor, y: Tensor) -> Product:
-    """The map v ↦ H v (both (B, pixels)), H of each image the Hessian of its cross-entropy (nats) in its pixels.
+    """The map v ↦ H v (both (B, pixels)), where H is the Hessian of an image's cross-entropy (nats) in its pixels.
 
     All B Hessians are applied at once: in eval mode the loss of one image does not depend on the others, so the
     Hessian of the sum is block-diagonal. Costs a forward and two backward passes, then about as much per product.
@@ -22,7 +22,7 @@ def input_hessian(network: nn.Module, x: Tensor, y: Tensor) -> Product:
     def product(v: Tensor) -> Tensor:
         if not gradient.requires_grad:  # a gradient that is constant by construction
             return torch.zeros_like(v)
-        (found,) = torch.autograd.grad(gradient, x, v.view_as(x), retain_graph=True, allow_unused=True)
-        return torch.zeros_like(v) if found is None else found.flatten(1)
+        (result,) = torch.autograd.grad(gradient, x, v.view_as(x), retain_graph=True, allow_unused=True)
+        return torch.zeros_like(v) if result is None else result.flatten(1)
 
     return product

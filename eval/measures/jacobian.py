@@ -1,4 +1,4 @@
-"""How much the logits can move with the pixels: the Frobenius norm of the Jacobian."""
+"""How strongly the logits depend on the pixels: the Frobenius norm of the Jacobian."""
 
 from __future__ import annotations
 

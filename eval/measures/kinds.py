@@ -24,17 +24,17 @@ from nas.eval.plan import AttackOptions, make_attack
 from nas.results import Calibration, Landscape, Reliability, Spread
 
 QUANTILES = (5, 25, 50, 75, 95)  # percent of the images
-FORWARD = 1 / 3  # of a forward and backward pass
+FORWARD = 1 / 3  # cost of a forward pass, relative to a forward+backward pass
 
 
 @dataclass
 class MeasureOptions(AttackOptions):
-    """What is measured, on how many images, and how far each measure goes."""
+    """What is measured, on how many images, and the options of the measures."""
 
     measures: list[str] = field(default_factory=list)  # calibration, hessian, jacobian, classes, landscape
-    measure_images: int = 200  # of the n_test images, the first ones; the measure classes takes all
-    measure_attack: str = "pgd20"  # the attack of the measure calibration
-    landscape_points: int = 21  # of the grid in each direction, odd
+    measure_images: int = 200  # number of images, the first of the n_test images; `classes` takes all of these
+    measure_attack: str = "pgd20"  # the attack of the measure `calibration`
+    landscape_points: int = 21  # points of the grid in each direction; odd
     landscape_reach: float = 2.0  # half the side of the grid, as a multiple of eps
 
     def check(self) -> None:
@@ -42,7 +42,7 @@ class MeasureOptions(AttackOptions):
         for name in self.measures:
             if name not in NAMES:
                 raise InputError(
-                    f"Expected measures of {', '.join(NAMES)} in eval.measures but got {name!r}"
+                    f"Expected only {', '.join(NAMES)} in eval.measures but got {name!r}"
                     f"{suggest(name, list(NAMES))}; leave it out or correct it."
                 )
         if len(set(self.measures)) != len(self.measures):
@@ -78,7 +78,7 @@ class Measure(ABC):
 
     @property
     def needs_gradient(self) -> bool:
-        """Whether it needs gradients of the network in its pixels."""
+        """Whether the measure needs gradients of the network with respect to the pixels."""
         return True
 
     def kept_as(self, key: str, x: Tensor) -> str:
@@ -91,7 +91,7 @@ class Measure(ABC):
 
     @abstractmethod
     def result(self, batches: list[Any], images: int) -> Record:
-        """The result over all batches, which have this number of images together."""
+        """The result over all batches, which have `images` images together."""
 
     @abstractmethod
     def passes(self, num_classes: int) -> float:
@@ -165,7 +165,7 @@ class JacobianMeasure(Measure):
 
 
 class LandscapeMeasure(Measure):
-    """The loss over the plane of the gradient's sign and a random sign, around each image."""
+    """The loss around each image, over the plane of the signs of the gradient and of random signs."""
 
     name = "landscape"
 
@@ -182,7 +182,7 @@ class LandscapeMeasure(Measure):
         return 1 + FORWARD * self.settings.landscape_points**2
 
 
-CLASSES = "classes"  # needs no pass: it is counted from the outcomes of the attacks
+CLASSES = "classes"  # a measure that needs no pass: it is counted from the outcomes of the attacks
 _KINDS: tuple[type[Measure], ...] = (CalibrationMeasure, HessianMeasure, JacobianMeasure, LandscapeMeasure)
 MEASURES = {kind.name: kind for kind in _KINDS}
 NAMES = (*MEASURES, CLASSES)
@@ -197,7 +197,7 @@ def _reliability(batches: list[list[list[float | None]]]) -> Reliability:
     calibrated = calibration(confidence[answered], right[answered]) if answered.any() else None
     return Reliability(
         ece=None if calibrated is None else calibrated.ece,
-        accuracy=float(np.mean(right * answered)),  # earlier versions took NaN for the largest logit
+        accuracy=float(np.mean(right * answered)),  # earlier versions may have stored unanswered images as correct
         confidence=None if calibrated is None else float(np.mean(confidence[answered])),
         bins=[] if calibrated is None else calibrated.bins,
         non_finite=int((~answered).sum()),

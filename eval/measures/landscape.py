@@ -1,4 +1,4 @@
-"""The loss around test images, over the plane of the gradient's sign and a random sign in input space."""
+"""The loss around test images, over the plane of the signs of the gradient and of random signs in input space."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ EXAMPLE_SURFACES = 3  # images whose own surfaces are stored: a mean over images
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSums(Record):
-    """Sums over a batch of images at every point of the plane, P rows of P: the loss, and the correct images.
+    """Sums over a batch of images at every one of the P×P points of the plane: of the loss, and of correct images.
 
-    Beside them the loss of the first images one by one, None if it is not finite.
+    `examples` has the loss of each of the first images, or None where it is not finite.
     """
 
     images: int
     loss: list[list[float]]  # of the images with finite logits
-    answered: list[list[int]] | None = None  # the number of these images; None of an earlier version, which took all
+    answered: list[list[int]] | None = None  # number of these images; None: an earlier version summed over all images
     non_finite: Count = None  # the number of images with a non-finite logit somewhere on the plane
     right: list[list[int]]
     examples: list[list[list[float | None]]]
@@ -47,9 +47,9 @@ def surfaces(
 
     If a logit is not finite, the prediction is wrong and the cross-entropy is NaN.
 
-    g = sign(∂loss/∂x) and r, of random signs, both of norm 1 (for L2 divided by the root of the number of pixels), so
-    that a and b are radii; a runs along the first axis. The random signs come from torch's global generator. Costs
-    P² + 1 forward and one backward passes; nothing is copied to the host.
+    g = sign(∂loss/∂x), and r has random signs from torch's global generator. Both have norm 1 (for L2 they are divided
+    by the root of the number of pixels), so that a and b are radii; a runs along the first axis. Costs P² + 1 forward
+    passes and one backward pass; nothing is copied to the host.
     Source of the plane: Moosavi-Dezfooli et al., CVPR 2019 (arXiv:1811.09716), figure 2.
     """
     g = input_gradient(lambda z: F.cross_entropy(network(z), y, reduction="sum"), x).sign()
@@ -70,7 +70,7 @@ def surfaces(
 
 
 def batch_sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float], norm: str = "Linf") -> BatchSums:
-    """The sums over one batch of images."""
+    """The sums over the batch `x`."""
     loss, right = surfaces(network, x, y, coordinates, norm)
     missing = loss.isnan()
     return BatchSums(
@@ -86,8 +86,9 @@ def batch_sums(network: nn.Module, x: Tensor, y: Tensor, coordinates: list[float
 def merge(batches: list[BatchSums], coordinates: list[float], eps: float, norm: str) -> Landscape:
     """The landscape over all batches: mean `loss`, `accuracy`, and the `examples` of the first batch.
 
-    The mean loss is over the images whose logits are finite at a point, None if there is none; `accuracy` is over all
-    images. `non_finite` is None if an earlier version, which did not count such images, measured a batch.
+    The mean loss at a point is over the images with finite logits there, None if there is no such image; `accuracy` is
+    over all images. `non_finite` is None if an earlier version, which did not count such images, measured a batch.
+    Raises InputError like `total`.
     """
     n = sum(batch.images for batch in batches)
     loss = torch.tensor([batch.loss for batch in batches], dtype=torch.float64).sum(0)
@@ -107,7 +108,7 @@ def merge(batches: list[BatchSums], coordinates: list[float], eps: float, norm: 
 
 
 def _plain(values: Any) -> Any:
-    """Nested lists with None, which JSON can write, for numbers that are not finite."""
+    """Nested lists with None in place of numbers that are not finite, which JSON cannot write."""
     if isinstance(values, list):
         return [_plain(value) for value in values]
     return values if values is not None and math.isfinite(values) else None

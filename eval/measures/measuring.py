@@ -61,12 +61,12 @@ def measure(
 
 
 def measure_passes(settings: MeasureOptions, num_classes: int) -> float:
-    """Forward+backward passes per measured image."""
+    """The number of forward+backward passes per measured image."""
     return sum(MEASURES[name](settings).passes(num_classes) for name in settings.measures if name != CLASSES)
 
 
 def measure_ticks(settings: MeasureOptions, n: int, num_classes: int) -> float:
-    """The sum of the passes that `measure` gives to its `tick` on `n` images."""
+    """The sum of the passes with which `measure` calls its `tick` on `n` images."""
     batches = -(-min(settings.measure_images, n) // settings.batch_size)
     return batches * measure_passes(settings, num_classes)
 

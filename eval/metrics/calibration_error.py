@@ -21,7 +21,7 @@ class Calibration:
 
 
 def calibration(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> Calibration:
-    """ECE = Σₘ |Bₘ|/n · |acc(Bₘ) - conf(Bₘ)| over bins of equal width, Bₘ of the confidences in ((m-1)/M, m/M].
+    """ECE = Σₘ |Bₘ|/n · |acc(Bₘ) - conf(Bₘ)| over bins of equal width: Bₘ holds confidences in ((m-1)/M, m/M].
 
     `confidence` (n,) is the softmax probability of the predicted class, `right` (n,) whether that class is the true
     one. Source: Guo et al., ICML 2017 (arXiv:1706.04599), eq. 3, with their 15 bins.

@@ -10,9 +10,10 @@ from nas.results import ClassAccuracy, Correct
 
 
 def by_class(correct: Mapping[str, Correct], labels: Sequence[int]) -> list[ClassAccuracy]:
-    """The accuracies of each class that occurs, by the names of `correct`.
+    """The accuracies of each class that occurs, under the names of `correct`.
 
-    They are fractions of the class's images, so that their mean weighted by `n` is the accuracy of all.
+    They are fractions of the class's images, so that their mean weighted by `n` is the accuracy over all images. Raises
+    ValueError if a name has another number of outcomes than there are labels.
     """
     for name, flags in correct.items():
         if len(flags) != len(labels):

@@ -18,13 +18,13 @@ def accuracy(correct: Correct) -> tuple[float, Interval]:
 def hrs(clean: float, robust: float) -> float:
     """Harmonic robustness score 2·A·R/(A + R) of clean accuracy A and robust accuracy R; 0 when both are 0.
 
-    Fractions in, fraction out, higher is better. Source: Devaguptapu et al., ICCV Workshops 2021.
+    All three are fractions; higher is better. Source: Devaguptapu et al., ICCV Workshops 2021.
     """
     return 2 * clean * robust / (clean + robust) if clean + robust > 0 else 0.0
 
 
 def worst_case(correct: Mapping[str, Correct]) -> Correct:
-    """Which images are correct after every attack; `correct` says by attack which images are correct after it.
+    """Which images are correct after every attack; `correct` says for each attack which images are correct after it.
 
     Their share is the robust accuracy against an attacker who chooses the attack for each image; it is never above
     the accuracy under a single attack. Raises `ValueError` without outcomes, or if they are of different images.

@@ -1,1 +1,1 @@
-"""Networks from elsewhere: those of libraries, their files of weights, and how each takes its images."""
+"""Foreign networks: models of libraries, files of weights, and how each network takes its images."""

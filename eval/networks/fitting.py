@@ -18,10 +18,10 @@ from nas.eval.settings import EvalSettings
 
 
 def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: EvalSettings | None = None) -> None:
-    """Raise `InputError` unless the network fits the images and classes of `dataset`, and has the gradients that an
-    evaluation by `settings` needs.
+    """Raise `InputError` unless the network `name` fits the images and classes of `dataset`.
 
-    A network from elsewhere is called with two images (of the training part if there is one), and with one.
+    It must also have the gradients that an evaluation by `settings` needs. A foreign network is called with two images
+    (of the training part if there is one), and with one.
     """
     classes, size = model.num_classes, model.image_size
     if classes is not None and (dataset.num_classes, dataset.image_size) != (classes, size):
@@ -45,15 +45,15 @@ def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: Eva
         with torch.no_grad():
             logits = network(x)
         no_gradient = layout.missing_gradient(network, x) if users else None
-    except Exception as error:  # whatever code from elsewhere may raise
+    except Exception as error:  # whatever foreign code may raise
         raise InputError(
             f"Expected {name} to take {images} of {dataset.name} but: {reason(error)}; set data.size."
         ) from error
     check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
-    if not bool(finite(logits).any()):  # one image alone may be one that the network cannot standardise
+    if not bool(finite(logits).any()):  # one of the two images may be one that the network cannot standardise
         raise InputError(
             f"Expected finite logits of {name} but got NaN or infinity; check its weights. If it masks classes by "
-            "infinite logits, let them be large and finite."
+            "infinite logits, use large finite ones instead."
         )
     check_one_image(network, x[:1], dataset.num_classes, name)
     model.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -71,8 +71,8 @@ def class_name_warning(model: EvaluatedModel, dataset: Dataset, name: str) -> st
     if not pairs:
         return None
     return (
-        f"{len(pairs):,} of {len(model.classes):,} classes of {name} have other names than those of the data (as "
-        f"{pairs[0][0]!r} and {pairs[0][1]!r}); they are taken to be the same in this order."
+        f"{len(pairs):,} of {len(model.classes):,} classes of {name} have other names than those of the data (such as "
+        f"{pairs[0][0]!r} and {pairs[0][1]!r}); they are taken to be the same classes in the same order."
     )
 
 

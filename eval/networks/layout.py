@@ -1,7 +1,7 @@
 """The layout in which a network takes its images: the order in memory and the type of the numbers.
 
 Attack libraries give float32 images in ordinary memory order and expect float32 logits. A network runs channels-last
-(1.5 times faster on a CPU) unless it cannot, as LeNet, which calls `view` on its feature maps.
+(1.5 times faster on a CPU) unless it cannot, like a LeNet that calls `view` on its feature maps.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class _ToChannelsLast(torch.autograd.Function):
 
 
 class InputAdapter(nn.Module):
-    """`network` on images in ordinary memory order, which are put into its own order and number type here.
+    """Applies `network` to images in ordinary memory order, which are converted to the network's order and number type.
 
-    Its logits get the type of the images; without a type (`dtype`), nothing is cast. The weights stay as they are, and
-    an output that is no tensor too.
+    The logits get the type of the images; if `dtype` is None, nothing is cast. The weights are not changed, and neither
+    is an output that is no tensor.
     """
 
     order: str
@@ -94,7 +94,7 @@ USUAL_LAYOUTS = (OLD_LAYOUT, {"order": ChannelsLast.order, "type": "float32"})
 
 
 def with_layout(network: nn.Module, layout: dict[str, str | None]) -> InputAdapter:
-    """The network with a layout that `layout_of` gave."""
+    """The network with a layout that `layout_of` returned."""
     name = layout["type"]
     return _adapted(network, ADAPTERS[str(layout["order"])], None if name is None else getattr(torch, name))
 
@@ -104,9 +104,10 @@ def _adapted(network: nn.Module, kind: type[InputAdapter], dtype: torch.dtype | 
 
 
 def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
-    """The network in the first layout in which it takes a few images `x`, with a gradient if it has one in any layout.
+    """The network in the first layout in which it accepts the images `x` and has a gradient.
 
-    Raises the network's own error in ordinary order if it takes them in no layout.
+    If it has a gradient in no layout, the first layout in which it accepts them. If it accepts them in no layout, the
+    network's own error in ordinary order is raised.
     """
     types = types_of(network)
     failure: Exception | None = None
@@ -119,7 +120,7 @@ def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
                     adapter(x)
             except torch.OutOfMemoryError:
                 raise
-            except Exception as error:  # whatever code from elsewhere may raise
+            except Exception as error:  # whatever foreign code may raise
                 if failure is None or (kind is Ordinary and dtype in types[:1]):
                     failure = error
                 continue
@@ -127,7 +128,7 @@ def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
                 return adapter
             no_gradient = no_gradient or adapter
     if no_gradient is not None:
-        return with_layout(network, layout_of(no_gradient))  # with its weights in that order
+        return with_layout(network, layout_of(no_gradient))  # puts the weights back into that order
     assert failure is not None
     raise failure
 
@@ -135,7 +136,7 @@ def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
 def missing_gradient(network: nn.Module, x: Tensor) -> Exception | None:
     """Why the logits of a few images have no gradient in the pixels; None if they have one, even if it is 0.
 
-    For an operation without a derivative, such as a quantised one, torch may only warn and take 0: that is no gradient.
+    For an operation without a derivative, such as a quantised one, torch may only warn and use 0: that is no gradient.
     """
     try:
         with seeded(0), torch.enable_grad(), eval_mode(network), warnings.catch_warnings(record=True) as caught:
@@ -151,18 +152,18 @@ def missing_gradient(network: nn.Module, x: Tensor) -> Exception | None:
 
 
 def types_of(network: nn.Module) -> list[torch.dtype]:
-    """The types of the network's weights and buffers, in their order; none for a program without either."""
+    """The types of the network's weights and buffers, in their order; none for a program that has neither."""
     tensors = (*network.parameters(), *network.buffers())
     return list(dict.fromkeys(tensor.dtype for tensor in tensors if tensor.is_floating_point()))
 
 
 def _types_to_try(types: list[torch.dtype], given: torch.dtype) -> list[torch.dtype]:
-    """The types to try: that of the images; unless the network has that one alone, also its own and all of `TYPES`."""
+    """The type `given` of the images; unless the network has only this type, also its own types and all of `TYPES`."""
     return [given] if types == [given] else list(dict.fromkeys([given, *types, *TYPES]))
 
 
 class OneMode(nn.Module):
-    """A network without train and eval modes, as a part of networks that have them."""
+    """Wraps a network that cannot change between train and eval mode, so that it can be a part of other networks."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -185,6 +186,6 @@ def in_eval_mode(network: nn.Module) -> nn.Module:
 
 
 def freeze(network: nn.Module) -> None:
-    """Leave the weights out of every gradient, one by one: a TorchScript module cannot do it for all at once."""
+    """Switch off the gradients of all weights, one by one: a TorchScript module cannot do it for all at once."""
     for parameter in network.parameters():
         parameter.requires_grad_(False)

@@ -19,8 +19,8 @@ from nas.eval.networks.weights import load_weights
 from nas.eval.networks.wrapped import NONE, SETTINGS, Normalisation
 
 LIBRARIES = ("timm", "torchvision")
-OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # where timm would load weights from
-INSIDE = "transform_input"  # option of googlenet and inception_v3: they normalise once more, by themselves
+OTHER_PLACES = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}  # options by which timm finds weights
+INSIDE = "transform_input"  # option of googlenet and inception_v3: the network itself normalises its images once more
 PUBLISHED = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # the beginning of a file's SHA-256 in its name
 ImageOptions = dict[str, int | float | str]  # keys of `data`: size, resize, crop_share, interpolation
 
@@ -36,7 +36,7 @@ class ModelInfo:
 
 
 def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
-    """What `library` says about its model `name`; of torchvision's with the `chosen` weights, by default the newest.
+    """What `library` says about its model `name`; for torchvision with the `chosen` weights, by default the newest.
 
     Raises `InputError` if the library has no model of this name.
     """
@@ -60,7 +60,7 @@ def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
 
 
 def _images_of_timm(config: Any) -> ImageOptions:
-    """Without `resize` if timm pads images, which `data.resize` cannot do: then the user sets it."""
+    """Without `resize` if timm pads images, which `data.resize` cannot do: then the user must set it."""
     images: ImageOptions = {"size": config.input_size[-1], "interpolation": config.interpolation}
     if config.crop_mode == "center":
         return images | _cut(config.crop_pct)
@@ -80,11 +80,11 @@ def _no_model(library: str, name: str, listed: list[str]) -> InputError:
 def from_library(
     library: str, name: str, weights: Path | None, keywords: Keywords, asked: Normalisation, seed: int
 ) -> tuple[nn.Module, Normalisation]:
-    """The library's model on images in [0, 1], and how these are normalised: by the library's own constants unless
-    others are `asked` for.
+    """The library's model for images in [0, 1], and how these are normalised.
 
-    The weights are those of a file, or the library's own (downloaded), or random ones with `pretrained=false`. Raises
-    `InputError` if the options or the weights do not fit the model.
+    The normalisation is by the library's constants unless another is `asked` for. The weights are those of a file, or
+    the library's own (downloaded), or random ones with `pretrained=false`. Raises `InputError` if the options or the
+    weights do not fit the model.
     """
     about = model_info(library, name, keywords.get("weights"))
     for key in OTHER_PLACES & keywords.keys():
@@ -94,22 +94,22 @@ def from_library(
         )
     pretrained = keywords.pop("pretrained", weights is None)
     if not isinstance(pretrained, bool) or (pretrained and weights is not None):
-        raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one place.")
+        raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one source only.")
     if pretrained and keywords.get("num_classes", about.num_classes) != about.num_classes:
         raise InputError(
             f"Expected the {about.num_classes} classes that the weights of {library}:{name} were trained for but got "
             f"num_classes={keywords['num_classes']}; give weights that fit as {library}:{name}@PATH."
         )
-    where = f"{library}:{name}"
+    source = f"{library}:{name}"
     if library == "timm":
         make = optional("timm", "zoo").create_model
-        network = make_network(where, lambda: make(name, pretrained=pretrained, **keywords), seed)
+        network = make_network(source, lambda: make(name, pretrained=pretrained, **keywords), seed)
     else:
         from torchvision import models
 
         if pretrained:
             keywords.setdefault("weights", "DEFAULT")
-        network = make_network(where, lambda: models.get_model(name, **keywords), seed)
+        network = make_network(source, lambda: models.get_model(name, **keywords), seed)
     if weights is not None:
         load_weights(network, weights)
         if library == "torchvision" and hasattr(network, INSIDE):
@@ -122,7 +122,7 @@ def from_library(
 
 
 def _normalises_inside(name: str, weights: Path, keywords: Keywords) -> bool:
-    """Whether a model that can normalise once more must do so with these weights, of which the file says nothing.
+    """Whether a model that can normalise once more must do so with these weights; their file does not say it.
 
     Raises `InputError` if the option `transform_input` is needed and not given.
     """
@@ -140,7 +140,7 @@ def _normalises_inside(name: str, weights: Path, keywords: Keywords) -> bool:
 
 
 def published(name: str) -> list[str]:
-    """The first digits of the SHA-256 of torchvision's own files of weights for a model, as the names have them."""
+    """The first digits of the SHA-256 of torchvision's own files of weights for a model, from the files' names."""
     from torchvision import models
 
     urls = [str(weights.url) for weights in models.get_model_weights(name)]  # type: ignore[attr-defined]

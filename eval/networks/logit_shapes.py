@@ -1,4 +1,4 @@
-"""Whether a network from elsewhere gives one logit per class for each image, and what to do if it does not."""
+"""Whether a foreign network gives one logit per class for each image, and what to do if it does not."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def check_logits(outputs: Any, classes: int, name: str, images: str) -> None:
 def check_one_image(network: nn.Module, x: Tensor, classes: int, name: str) -> None:
     """Raise `InputError` if the network drops the batch dimension of the single image `x`.
 
-    Attacks get the rest of a batch, which may be one image. A network that fails on a single image passes here: another
-    check finds that its logits depend on the rest of the batch.
+    Attacks get the images of a batch that are still correct, which may be a single one. A network that fails on a
+    single image passes here: another check finds that its logits depend on the rest of the batch.
     """
     try:
         with torch.no_grad():
             shape = tuple(network(x).shape)
-    except Exception:  # whatever code from elsewhere may raise
+    except Exception:  # whatever foreign code may raise
         return
     if shape != (1, classes):
         raise InputError(
@@ -44,8 +44,8 @@ def _advice(outputs: Any, classes: int) -> str:
         return "let it return the logits alone (a tensor), without features or auxiliary outputs"
     if classes == 2 and tuple(outputs.shape) in ((2,), (2, 1)):
         join = "cat" if outputs.dim() == 2 else "stack"
-        return f"it takes a logit for each class: of a single output y, torch.{join}([0 * y, y], dim=1)"
+        return f"each class needs a logit: from a single output y, return torch.{join}([0 * y, y], dim=1)"
     other = f"choose other data, or a model of as many classes (eval.model_options=num_classes={classes})"
     if outputs.dim() == 2 and outputs.shape[1] > classes:
-        return f"{other}; where the data has only some of its classes, let your own code return logits[:, those]"
+        return f"{other}; if the data has only some of its classes, let your own code return logits[:, those]"
     return other

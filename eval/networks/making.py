@@ -20,18 +20,21 @@ from nas.core.seeds import seeded
 Keywords = dict[str, object]
 
 
-def make_network(where: str, make: Callable[[], Any], seed: int) -> nn.Module:
-    """The network that `make` returns, with random weights drawn by the seed. Raises `InputError` if `make` fails."""
+def make_network(source: str, make: Callable[[], Any], seed: int) -> nn.Module:
+    """The network that `make` returns, with random weights drawn by the seed.
+
+    Raises `InputError`, which names the `source`, if `make` fails or returns something else.
+    """
     try:
         with seeded(seed):
             network = make()
-    except Exception as error:  # a download that fails, an option that is not known, ...
+    except Exception as error:  # a download that fails, an unknown option, ...
         raise InputError(
-            f"Expected {where} to make a network but: {reason(error)}; check eval.model_options, the weights and the "
+            f"Expected {source} to make a network but: {reason(error)}; check eval.model_options, the weights and the "
             "connection."
         ) from error
     if not isinstance(network, nn.Module):
-        raise InputError(f"Expected {where} to make an nn.Module but got {type(network).__name__}{_hint(network)}.")
+        raise InputError(f"Expected {source} to make an nn.Module but got {type(network).__name__}{_hint(network)}.")
     return network
 
 
@@ -75,7 +78,7 @@ def keywords(options: list[str]) -> Keywords:
         try:
             check_size(value)
             values[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index,call-overload]
-        except Exception as error:  # of the YAML library
+        except Exception as error:  # whatever the YAML library may raise
             raise InputError(
                 f"Expected a YAML value in eval.model_options but got {text!r}: {explained(error)}."
             ) from error

@@ -1,4 +1,4 @@
-"""Whether a network counts the classes in another order than the labels do, by its answers to the images."""
+"""Whether the predictions of a network show that it numbers the classes in another order than the labels do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nas.eval.attack_runner import OTHER_ORDER, Flags
 
-FACTOR = 2  # more than so many times as many images must be correct in the other order
+FACTOR = 2  # a warning needs more than this many times as many correct images in the other order
 
 
 def order_remark(flags: Flags, labels: Tensor, other_order: Sequence[int], images: str, advice: str) -> str | None:
@@ -24,6 +24,6 @@ def order_remark(flags: Flags, labels: Tensor, other_order: Sequence[int], image
         return None
     now, otherwise = (100 * count / len(flags) for count in (right, right_otherwise))
     return (
-        f"{now:.1f} % of the {images} are right, but {otherwise:.1f} % would be with the classes counted in the other "
-        f"order; {advice}."
+        f"{now:.1f} % of the {images} are correct, but {otherwise:.1f} % would be with the classes in the other order; "
+        f"{advice}."
     )

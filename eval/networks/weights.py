@@ -20,16 +20,16 @@ from nas.core.io.states import difference
 from nas.core.reasons import FILE, reason
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # keys under which scripts save a state
-COMPILED = "_orig_mod"  # stands in a key before the names inside a compiled part
-PARALLEL = "module"  # stands in a key before the names inside a part that was wrapped by DataParallel
+COMPILED = "_orig_mod"  # in keys, before the names inside a compiled part
+PARALLEL = "module"  # in keys, before the names inside a part that was wrapped by DataParallel
 COUNTERS = ("n_averaged",)  # entries of torch's averaged models that are no weights
-AGAIN = "torch.save(network.state_dict(), 'weights.pth')"
+SAVE_COMMAND = "torch.save(network.state_dict(), 'weights.pth')"
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Load the weights of a .safetensors or .pth file into the network, every one of them.
+    """Load all weights of the network from a .safetensors or .pth file.
 
-    Raises `InputError` if the file holds anything but tensors under the network's own names, and names the difference.
+    Raises `InputError` if the file holds anything but tensors under the network's own names; it says the difference.
     """
     if not os.path.isfile(path):
         raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")
@@ -44,19 +44,19 @@ def load_weights(network: nn.Module, path: Path) -> None:
     except Exception as error:  # each library has its own ways to say that a file is broken
         why = reason(error)
         why = why if why.startswith(f"{FILE} ") else f"{FILE} cannot be read ({why})"
-        raise InputError(f"{expected} {why}; save the network's state alone: {AGAIN}.") from error
+        raise InputError(f"{expected} {why}; save only the network's state: {SAVE_COMMAND}.") from error
     own = network.state_dict()
     state = unwrap_names(find_state(content), own)
     problem = difference(state, own)
     if problem is not None:
         raise InputError(
-            f"{expected} {problem}; save the state of the same network again ({AGAIN}), or make this network as that "
-            "one was made (with eval.model_options, such as num_classes=10)."
+            f"{expected} {problem}; save the state of the same network again ({SAVE_COMMAND}), or make this network "
+            "like the saved one (with eval.model_options, such as num_classes=10)."
         )
     try:
         network.load_state_dict(state)
-    except Exception as error:  # whatever code from elsewhere may raise
-        raise InputError(f"{expected} {reason(error)}; save the state of the same network again: {AGAIN}.") from error
+    except Exception as error:  # whatever foreign code may raise
+        raise InputError(f"{expected} {reason(error)}; save the same network's state again: {SAVE_COMMAND}.") from error
 
 
 def find_state(content: Any) -> Any:
@@ -70,9 +70,9 @@ def find_state(content: Any) -> Any:
 
 
 def unwrap_names(state: Any, own: Mapping[str, Any]) -> Any:
-    """The state with so many prefixes of wrappers removed that its names are those of the network, `own`.
+    """The state with as many prefixes of wrappers removed as needed for its names to be those of the network, `own`.
 
-    If that is not possible, the state whose names have the most in common with the network's.
+    If that is not possible, the state that has the most names in common with the network.
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         return state

@@ -1,4 +1,4 @@
-"""Normalisation in front of a network from elsewhere, so that it takes images in [0, 1] like all networks here."""
+"""Normalisation in front of a foreign network, so that it takes images in [0, 1] like all networks here."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nas.core.config import Section
 from nas.core.errors import InputError
 from nas.results import UsedNormalisation
 
-LIBRARY, NONE = WAYS = ("library", "none")  # of `eval.normalise`
+LIBRARY, NONE = CHOICES = ("library", "none")  # of `eval.normalise`
 SETTINGS = "settings"
-CHANNELS = 3  # of every image here
+CHANNELS = 3  # of every image
 
 
 class Normalized(nn.Module):
@@ -38,7 +38,7 @@ class Normalized(nn.Module):
 
 @dataclass(frozen=True)
 class Normalisation:
-    """The normalisation of images in [0, 1] for a network from elsewhere; `by` says whose constants are used.
+    """The normalisation of images in [0, 1] for a foreign network; `by` says whose constants are used.
 
     In a request, `by` is None (the default: the library's constants if there is a library), `library`, `settings` or
     `none`. In what `load_model` returns, it is the name of the library, `settings` or `none`.
@@ -52,24 +52,24 @@ class Normalisation:
         return Normalized(network, self.mean, self.std) if self.mean else network
 
     def used(self) -> UsedNormalisation:
-        """Its form in a result."""
+        """The normalisation in the form of a result."""
         return UsedNormalisation(self.by or NONE, list(self.mean) or None, list(self.std) or None)
 
 
 @dataclass
 class NetworkOptions(Section):
-    """How a network from elsewhere is made and which images it takes."""
+    """How a foreign network is made and which images it takes."""
 
     model_options: list[str] = field(default_factory=list)  # key=value, for the function that makes such a network
-    normalise: str | None = None  # by constants of its library, or none; by default library if it has constants
-    mean: list[float] = field(default_factory=list)  # own constants of images in [0, 1]: one, or one for each channel
+    normalise: str | None = None  # by the constants of its library, or none; default: library if there are constants
+    mean: list[float] = field(default_factory=list)  # the user's constants for images in [0, 1]: 1, or 1 per channel
     std: list[float] = field(default_factory=list)
 
     def check(self) -> None:
-        """Raises InputError if a value is impossible, or two ways to normalise are named."""
+        """Raises InputError if a value is impossible, or if two kinds of normalisation are asked for."""
         super().check()
-        if self.normalise not in (None, *WAYS):
-            raise InputError(f"Expected eval.normalise={' or '.join(WAYS)} but got {self.normalise!r}.")
+        if self.normalise not in (None, *CHOICES):
+            raise InputError(f"Expected eval.normalise={' or '.join(CHOICES)} but got {self.normalise!r}.")
         if not self.mean and not self.std:
             return
         if self.normalise is not None:
@@ -85,13 +85,13 @@ class NetworkOptions(Section):
         if not all(0 <= value <= 1 for value in self.mean) or not all(0 < value <= 1 for value in self.std):
             given = " and ".join(", ".join(f"{value:g}" for value in one) for one in (self.mean, self.std))
             raise InputError(
-                f"Expected eval.mean in [0, 1] and eval.std in (0, 1], of images in [0, 1], but got {given}; divide "
-                "those of images in [0, 255] by 255."
+                f"Expected eval.mean in [0, 1] and eval.std in (0, 1], for images in [0, 1], but got {given}; divide "
+                "constants for images in [0, 255] by 255."
             )
 
     @property
     def normalisation(self) -> Normalisation:
-        """The normalisation that is asked for, for a network from elsewhere."""
+        """The normalisation that the settings ask for."""
         if self.mean:
             channels = max(len(self.mean), len(self.std))
             mean, std = ([*one * channels] if len(one) == 1 else one for one in (self.mean, self.std))

@@ -113,7 +113,7 @@ def test_code_of_the_users_own(module: Path, digits: Dataset) -> None:
         ("torchvision:resnet81", [], "did you mean"),
         ("torchvision:resnet18", ["num_classes=10"], "torchvision:resnet18@PATH"),
         ("torchvision:resnet18", ["pretrained=perhaps"], "true or false"),
-        ("torchvision:resnet18@a.pth", ["pretrained=true"], "one place"),
+        ("torchvision:resnet18@a.pth", ["pretrained=true"], "one source"),
     ],
 )
 def test_what_cannot_be_made_is_told(text: str, options: list[str], words: str, module: Path) -> None:

@@ -35,8 +35,8 @@ def data(classes: int) -> Dataset:
     [
         (3, lambda x: (x, x[:, :3]), r"tuple; let it return the logits alone"),
         (3, lambda x: {"logits": x[:, :3]}, r"dict; let it return the logits alone"),
-        (2, lambda x: x[:, :1], r"\(2, 1\); it takes a logit for each class.*torch\.cat\(\[0 \* y, y\], dim=1\)"),
-        (2, lambda x: x[:, 0], r"\(2,\); it takes a logit for each class.*torch\.stack\(\[0 \* y, y\], dim=1\)"),
+        (2, lambda x: x[:, :1], r"\(2, 1\); each class needs a logit.*torch\.cat\(\[0 \* y, y\], dim=1\)"),
+        (2, lambda x: x[:, 0], r"\(2,\); each class needs a logit.*torch\.stack\(\[0 \* y, y\], dim=1\)"),
         (3, lambda x: x[:, :2], r"\(2, 2\); choose other data, or a model of as many classes .*num_classes=3\)\.$"),
         (3, lambda x: x[:, :5], r"\(2, 5\).*only some of its classes.*logits\[:, those\]"),
         (3, lambda x: x[:, :3].sum(), r"\(\); choose other data"),

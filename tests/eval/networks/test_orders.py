@@ -64,7 +64,7 @@ def test_the_other_order_is_said_where_it_fits_better(order: str) -> None:
     same = [ordered(NAMES, order)[k] == ordered(NAMES, other)[k] for k in range(12)]
     assert wrong.clean == sum(same) / 12
     (sentence,) = wrong.remarks
-    assert sentence.startswith(f"{100 * sum(same) / 12:.1f} % of the clean images are right, but 100.0 % would be")
+    assert sentence.startswith(f"{100 * sum(same) / 12:.1f} % of the clean images are correct, but 100.0 % would be")
     assert f"data.order={other}" in sentence
     assert set(wrong.correct["clean"].tolist()) == {False, True}
     assert wrong.attacks["fgsm"].accuracy <= wrong.clean
@@ -142,7 +142,7 @@ def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None
     assert found is not None
     assert found.mean < 0.3
     (sentence,) = found.remarks
-    assert "of the corrupted images are right, but 100.0 % would be" in sentence
+    assert "of the corrupted images are correct, but 100.0 % would be" in sentence
     assert "attacked images" in found.clean_images
     assert all(count <= 5 for count in found.correct_counts)
     plain = Published(str(tmp_path), ["fog"], 12, 4, test=(data.test.images, data.test.labels))
