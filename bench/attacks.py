@@ -1,4 +1,4 @@
-"""What an evaluation costs beside attacking every point with every attack: `nas bench attacks`."""
+"""What an evaluation costs, compared with attacking every image with every attack: `nas bench attacks`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ ROUNDS = 3
 
 
 class AttacksBench(Bench):
-    """Time of attacking every point with every part of every attack over that of an evaluation.
+    """Time to attack every image with every part of every attack, divided by the time of an evaluation.
 
     FGSM, PGD-20 and AutoAttack at eps .15 on 32 handwritten digits of 16×16 and a standard-trained NAS-Bench-201
-    network (N=1, C=8). `early_drop` over the usual evaluation, in which an image is dropped by the first part of an
-    attack that breaks it; `cascade` over one in which it is dropped by the first attack. Medians, in one process.
+    network (N=1, C=8). `early_drop` is for the usual evaluation, in which an attack drops an image after the first part
+    that breaks it; `cascade` is for one in which the first successful attack drops it. Medians, in one process.
     """
 
     name: ClassVar[str] = "attacks"
@@ -70,18 +70,18 @@ def trained(data: Dataset, channels: int = CHANNELS, steps: int = STEPS) -> Netw
 
 
 def everything(network: Network, data: Dataset, settings: EvalSettings) -> None:
-    """Every part of every attack on every image, whatever others have broken."""
+    """Every part of every attack on every image, even if another part has broken it."""
     part = attacked(data, settings.n_test)
-    subject = ChannelsLast(network).eval()
+    model = ChannelsLast(network).eval()
     images, labels = unit_range(part.images).to(device()).contiguous(), part.labels.to(device())
     for label, attack in plan_of(settings, data.num_classes, data.image_size):
         for stage in attack.stages:
             for x, y in zip(images.split(settings.batch_size), labels.split(settings.batch_size)):
                 seed = derive(0, label, stage)
-                with seeded(seed), eval_mode(subject):
-                    x_adv = attack.perturb(subject, x, y, stage, seed)
+                with seeded(seed), eval_mode(model):
+                    x_adv = attack.perturb(model, x, y, stage, seed)
                 with torch.no_grad():
-                    subject(x_adv).argmax(1)
+                    model(x_adv).argmax(1)
 
 
 def ratios(
@@ -105,7 +105,7 @@ def ratios(
         "early_drop": lambda: evaluated("early_drop", settings),
         "cascade": lambda: evaluated("cascade", cascade),
     }
-    evaluated("early_drop", settings)  # threads and kernels
+    evaluated("early_drop", settings)  # warms up threads and kernels
     times: dict[str, list[float]] = {key: [] for key in actions}
     for number in range(1, rounds + 1):
         for key, action in actions.items():

@@ -27,8 +27,8 @@ class Judged:
 class Limit:
     """An upper or lower bound of a figure.
 
-    `figure` is its path in the result, with dots between keys. If a figure misses the bound that was planned
-    for it, that one is its `target`, and `reason` says why.
+    `figure` is its path in the result, with dots between keys. `target` is the bound that was planned, if the figure
+    misses it; `reason` says why.
     """
 
     figure: str
@@ -44,7 +44,7 @@ class Limit:
             if not isinstance(value, Mapping) or key not in value:
                 return None
             value = value[key]
-        low_enough = self.at_most is None or value <= self.at_most  # NaN is not
+        low_enough = self.at_most is None or value <= self.at_most  # false for NaN
         high_enough = self.at_least is None or value >= self.at_least
         kept = low_enough and high_enough
         return Judged(self.figure, value, self.at_most, self.at_least, kept, self.target, self.reason or None)
@@ -65,7 +65,7 @@ class Bench(ABC):
         """Measures and returns what `--json` prints; `report` takes one line of progress at a time."""
 
     def judged(self, result: Mapping[str, Any]) -> list[Judged]:
-        """The figures of a result that have a limit, each beside it."""
+        """The figures of a result that have a limit, each with its limit."""
         return [judged for limit in self.limits if (judged := limit.judged(result)) is not None]
 
     def missed(self, result: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What building a network costs beside using it: `nas bench build`."""
+"""What building a network costs, compared with using it: `nas bench build`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH = 64
 class BuildBench(Bench):
     """Time to build a network as a ratio to one training-mode forward and backward pass of it (F+B).
 
-    For each space the median over 10 random cells at its default size, 32×32 images, 10 classes, batch 64.
+    The median over 10 random cells of each space at its default size; 32×32 images, 10 classes, batch 64.
     """
 
     name: ClassVar[str] = "build"

@@ -1,4 +1,4 @@
-"""What zero-cost proxies cost beside one forward and backward pass: `nas bench proxies`."""
+"""What zero-cost proxies cost, compared with one forward and backward pass: `nas bench proxies`."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 LIGHT = ("croze", "eproxy", *(name for name in SUITE if name != "grasp"), "zico", "jacob_fro", "croze_official")
 CELLS = 10
-ROUNDS = 3  # measurements of each cell, in turn with its F+B, of what has a limit; their median counts
-LIMITED = ("croze", "suite13", "eproxy")  # the others are measured once for each cell
+ROUNDS = 3  # measurements per cell of each group in `LIMITED`, in turn with an F+B; their median counts
+LIMITED = ("croze", "suite13", "eproxy")  # other groups are measured once per cell
 SAMPLE = 20  # networks scored one after the other for the rate
 
 
 class ProxiesBench(Bench):
-    """Time of proxies, building included, as a ratio to one F+B of the same network on as large a batch.
+    """Time of proxies, building included, as a ratio to one F+B of the same network on a batch of the same size.
 
     Median over 10 random NAS-Bench-201 cells (C=16, N=5, 32×32 images); `suite13` are the proxies of
-    NAS-Bench-Suite-Zero together. With the peak memory as a ratio to that of an F+B, and CRoZe scores per second.
+    NAS-Bench-Suite-Zero together. Also the peak memory as a ratio to that of an F+B, and CRoZe scores per second.
     """
 
     name: ClassVar[str] = "proxies"
@@ -87,11 +87,11 @@ def score(space: SearchSpace, arch: Any, names: tuple[str, ...], images: Tensor,
 
 
 def ratios(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS, seed: int = 0) -> dict[str, float]:
-    """Per group the median over cells of (time of the proxies) / (time of one F+B on their batch)."""
+    """For each group, the median over cells of (time of the proxies) / (time of one F+B on their batch)."""
     rng = Random(seed)
     batches = {batch_size(names): batch(batch_size(names)) for names in GROUPS.values()}
     warm = space.sample(rng)
-    for names in GROUPS.values():  # threads, kernels, what is cached across architectures
+    for names in GROUPS.values():  # warms up threads, kernels, caches
         score(space, warm, names, *batches[batch_size(names)])
     found: dict[str, list[float]] = {group: [] for group in GROUPS}
     for number in range(1, cells + 1):
@@ -110,7 +110,7 @@ def ratios(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS
 
 
 def memory(space: SearchSpace, report: Callable[[str], None]) -> dict[str, float]:
-    """Peak memory of proxies on the largest cell as a ratio to that of one F+B on as large a batch."""
+    """Peak memory of proxies on the largest cell as a ratio to that of one F+B on a batch of the same size."""
     arch = str(space.largest())
     units = {
         size: peak_megabytes(_one_pass, space.name, arch, size)

@@ -1,4 +1,4 @@
-"""The promise of the README: `nas bench quickstart`."""
+"""How long the quickstart of the README takes: `nas bench quickstart`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nas.core.io.records import Json
 
 
 class QuickstartBench(Bench):
-    """Seconds of `nas run quickstart` as a command, and its own time over what its forecast said just before."""
+    """Seconds of the command `nas run quickstart`, and the ratio of its own time to the forecast made just before."""
 
     name: ClassVar[str] = "quickstart"
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("seconds", at_most=300.0),
         Limit("over_forecast", at_least=0.5, at_most=2.0),
     )
-    options: tuple[str, ...] = ()  # settings that differ
+    options: tuple[str, ...] = ()  # overrides
 
     def run(self, report: Callable[[str], None]) -> Json:
         with TemporaryDirectory() as folder:
@@ -37,7 +37,7 @@ class QuickstartBench(Bench):
         return {"seconds": round(took, 1), "forecast": round(forecast, 1), "over_forecast": round(own / forecast, 3)}
 
     def command(self, folder: str, *more: str) -> Any:
-        """The JSON of the command, run in a process of its own; `NasError` where it fails."""
+        """The JSON of the command, run in a process of its own. Raises NasError if it fails."""
         command = [sys.executable, "-m", "nas", "run", "quickstart", *self.options, *more, "--json"]
         done = subprocess.run(command, cwd=Path(folder), capture_output=True, text=True, check=False)
         if done.returncode != 0:

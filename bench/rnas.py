@@ -1,4 +1,4 @@
-"""What a step of a supernet search costs beside one forward and backward pass: `nas bench rnas`."""
+"""What a step of a supernet search costs, compared with one forward and backward pass: `nas bench rnas`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROUNDS = 5
 
 
 class RNASBench(Bench):
-    """Time of one step (an update of α and one of the weights) over one F+B of the same supernet.
+    """Time of one step (an update of α and one of the weights) divided by one F+B of the same supernet.
 
     The unit is a forward and backward pass with the gradients of all weights, of the DARTS supernet with C=16 and 8
     cells on 16 images of 32×32 pixels. `transcription` is the time of such a pass through the original supernet,
@@ -104,7 +104,7 @@ def ratios(
     cells: int = CELLS,
     batch_size: int = BATCH_SIZE,
 ) -> Json:
-    """The times of all steps over that of the unit by name, and the unit's seconds."""
+    """By name, the time of each step divided by that of the unit; and the unit's seconds."""
     searches = {key: new_search(variant, channels, cells, batch_size) for key, variant in VARIANTS.items()}
     own = searches["darts"]
     original = TranscribedSupernet(10, channels, cells).to(device())

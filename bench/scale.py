@@ -58,8 +58,8 @@ class ScaleBench(Bench):
     workers: int = 64
     each: int = 40  # evaluations that sleep, per worker
     cells: int = 10  # cells on which the time of an evaluation is measured
-    recorded: tuple[int, int] = (100_000, 1_000_000)  # evaluations in a store, between which memory must not grow
-    searched: tuple[int, int] = (10_000, 60_000)  # evaluations of a search, between which memory must not grow
+    recorded: tuple[int, int] = (100_000, 1_000_000)  # stored evaluations: between these numbers memory must not grow
+    searched: tuple[int, int] = (10_000, 60_000)  # evaluations of a search, likewise
 
     def run(self, report: Callable[[str], None]) -> Json:
         self.figures: dict[str, float] = {}
@@ -99,8 +99,8 @@ class ScaleBench(Bench):
         workers = affordable(self.workers, self.figures[f"worker_{name}_mb"])
         if workers < self.workers:
             self.report(
-                f"memory has room for {workers} workers: each sleeps {workers}/{self.workers} as long, so that as many "
-                "evaluations per second are handed out"
+                f"memory has room for {workers} workers: each sleeps {workers}/{self.workers} of the time, so that the "
+                "number of evaluations per second stays the same"
             )
         durations = [workers / self.workers * one for one in durations]
         count = workers * self.each
@@ -132,7 +132,7 @@ def sleeping_workers(name: str, workers: int) -> Executor[Any, float]:
 
 
 def evaluation_seconds(cells: int, seed: int = 0) -> list[float]:
-    """Seconds that CRoZe takes, building included, on random DARTS cells at the size at which they are scored.
+    """Seconds that CRoZe takes, building included, on random DARTS cells at the default size of scored networks.
 
     On a GPU they are wall time; without a GPU they are processor time, on one thread.
     """
@@ -165,7 +165,7 @@ def processor_seconds(action: Callable[..., object], *arguments: object) -> floa
 
 
 def affordable(workers: int, megabytes: float) -> int:
-    """How many workers of that size the memory has room for: at most the number asked for, and at least two."""
+    """For how many workers of that size there is memory: at most the number asked for, and at least two."""
     return max(2, min(workers, int(MEMORY_SHARE * available_megabytes() / megabytes)))
 
 

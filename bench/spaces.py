@@ -1,4 +1,4 @@
-"""What a search asks of a space thousands of times, and texts that try to take long: `nas bench spaces`."""
+"""The time of what a search asks of a space thousands of times, and of refusing odd texts: `nas bench spaces`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from nas.search_spaces.literal import NotationError, Reader
 CELLS = 100
 ROUNDS = 5  # of each measurement; their median counts
 FIRST = 5000  # architectures that are iterated over
-LETTERS = 200_000  # of a text
+LETTERS = 200_000  # in a text
 PARTS = ("[", "(", "{'a':", "'", '"', "\\'", "f(", "-", "[*", "1,", "#", " ", "a.", "'a' ", "9")
 MOST = {"canonical_ms": 5.0, "connected_ms": 2.0, "features_ms": 3.0, "iteration_seconds": 2.0}
 
 
 class SpacesBench(Bench):
-    """Milliseconds of the canonical form, of the features, and of whether a cell is connected; seconds of odd texts.
+    """Milliseconds for the canonical form, the features and the connectedness of a cell; seconds to refuse odd texts.
 
-    For each space the median over rounds of 100 random cells (by cell), and of iterating over the first 5,000;
-    `longest_text_seconds` is the longest of texts of 200,000 letters that repeat one part and are no value.
+    For each space, the time per cell (median over rounds of 100 random cells) and the seconds of iterating over the
+    first 5,000; `longest_text_seconds` is the longest time to refuse a text of 200,000 letters that repeats one part.
     """
 
     name: ClassVar[str] = "spaces"
@@ -56,10 +56,10 @@ class SpacesBench(Bench):
     def measure(self, space: SearchSpace[Any]) -> dict[str, float]:
         """The figures of one space."""
         rng = Random(0)
-        rounds = [[space.sample(rng) for _ in range(self.cells)] for _ in range(ROUNDS)]  # others, as answers are kept
+        rounds = [[space.sample(rng) for _ in range(self.cells)] for _ in range(ROUNDS)]  # as answers are cached
 
         def each(action: Callable[[Any], object]) -> float:
-            action(space.largest())  # tables that are made once
+            action(space.largest())  # makes what is made once
             return 1000 * median(seconds(list, map(action, cells)) for cells in rounds) / self.cells
 
         found = {
@@ -71,7 +71,7 @@ class SpacesBench(Bench):
         return {figure: float(f"{value:.3g}") for figure, value in found.items()}
 
     def reading(self, part: str) -> float:
-        """Seconds until a text of that part alone is refused."""
+        """Seconds until a text that only repeats this part is refused."""
         text = "[" + part * (self.letters // len(part))
 
         def read() -> None:

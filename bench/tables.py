@@ -1,4 +1,4 @@
-"""How fast published tables are read and asked: `nas bench tables --robustness DIR`."""
+"""How fast published tables are read and looked up: `nas bench tables --robustness DIR`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LOOKED_UP = ("clean", "fgsm@8")
 class TablesBench(Bench):
     """Time and memory to read all columns of the robustness dataset, and lookups per second.
 
-    The floor of the reading is `json.loads` of the same files. Lookups are those of every string of NAS-Bench-201:
-    the first time, and once they are remembered.
+    The floor of the time is `json.loads` of the same files. Every string of NAS-Bench-201 is looked up twice; the
+    second time, the answers are cached.
     """
 
     name: ClassVar[str] = "tables"
@@ -76,7 +76,7 @@ def parse(files: list[Path]) -> None:
 
 
 def lookups(table: RobustnessDataset) -> tuple[float, float]:
-    """Of two columns of each string, per second: asked for the first time, and again."""
+    """Strings per second, looked up in two columns: for the first time, and again."""
     strings = [str(arch) for arch in NASBench201()]
     tables = Collection({"": table})
     columns = [name for name in LOOKED_UP if name in table.names()] or table.names()[:1]

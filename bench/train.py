@@ -1,4 +1,4 @@
-"""What a training step costs beside a bare loop, adversarial steps beside standard ones: `nas bench train`."""
+"""What training steps cost: standard ones against a bare loop, adversarial ones against these: `nas bench train`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ ROUNDS = 15
 
 
 class TrainBench(Bench):
-    """Time of a training step over a bare loop's, of a PGD-7 step over a standard one's, share of the augmentation.
+    """Ratios of a training step to a bare loop's and of a PGD-7 step to a standard one; share of the augmentation.
 
-    The bare loop is forward, cross-entropy, backward and the optimiser's step on tensors that are there. NAS-Bench-201,
-    C=16, N=5, 32×32 images; batch 16 on a processor, 256 on a GPU. Medians of measurements in turn, in one process.
-    On a GPU also images per second of whole epochs, beside the usual loop with torchvision's loader (`loaders`).
+    The bare loop is forward, cross-entropy, backward and the optimiser's step on tensors in memory. NAS-Bench-201,
+    C=16, N=5, 32×32 images; batch 16 on a CPU, 256 on a GPU. Medians of alternating measurements in one process. On a
+    GPU also images per second of whole epochs, and those of the usual loop with torchvision's loader (`loaders`).
     """
 
     name: ClassVar[str] = "train"
@@ -108,7 +108,7 @@ def bare(steps: Steps) -> Callable[[], None]:
 def measured(report: Callable[[str], None], actions: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Median seconds of each action, taken in turn."""
     for action in actions.values():
-        action()  # kernels, the optimiser's state
+        action()  # warms up kernels and the optimiser's state
     times: dict[str, list[float]] = {key: [] for key in actions}
     for number in range(1, rounds + 1):
         for key, action in actions.items():
@@ -131,7 +131,7 @@ def ratios(
         actions: dict[str, Callable[[], Any]] = {
             "bare": bare(plain),
             "standard": standard.step,
-            "batch": standard.batch,  # picked, cropped, mirrored, brought into [0, 1]
+            "batch": standard.batch,  # drawn, cropped, mirrored, scaled to [0, 1]
             "pgd7": robust.step,
         }
         middle = measured(report, actions, rounds)

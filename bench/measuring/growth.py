@@ -1,4 +1,4 @@
-"""What it costs to keep evaluations: how many per second the store takes, and the memory of the leading process."""
+"""What it costs to store evaluations: how many per second the store takes, and the memory of the leading process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.search_spaces import SPACES
 
-STORE = "store"  # instead of a strategy: evaluations are only recorded
+STORE = "store"  # in place of a strategy: evaluations are only stored
 
 
 class Mark(NamedTuple):
@@ -31,8 +31,8 @@ class Mark(NamedTuple):
 def grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
     """Memory and time of a fresh process at each of `marks` evaluations of DARTS cells.
 
-    It leads a search by `strategy` with `ask` proposals per step, whose evaluations give a random number at once; or,
-    for `STORE`, puts them one by one into a store. The last mark is when the search has also made its result.
+    The process leads a search by `strategy` with `ask` proposals per step, whose evaluations give a random number at
+    once; for `STORE` it only puts evaluations one by one into a store. At the last mark the search has made its result.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_grown, strategy, ask, marks).result()
@@ -50,7 +50,7 @@ def _grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
 
 
 def _recording(store: Store) -> Callable[[int], None]:
-    """Keeps evaluations up to a number of them."""
+    """A function that stores evaluations until their number is the one that it is given."""
     space, rng = SPACES.get("darts")(), Random(0)
     text = str(space.sample(rng))
     kept = 0
@@ -65,7 +65,7 @@ def _recording(store: Store) -> Callable[[int], None]:
 
 
 def _searching(store: Store, strategy: str, ask: int, budget: int) -> Callable[[int], None]:
-    """Leads a search up to a number of evaluations, and to its result at the end of the budget."""
+    """A function that leads a search up to a number of evaluations, and to its result at the end of the budget."""
     rng = Random(0)
 
     def evaluate(keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:

@@ -28,7 +28,7 @@ from nas.train.training import Classification, loop_plan
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
 NB201 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
-STEPS = 40  # a measurement
+STEPS = 40  # per measurement
 ROUNDS = 5
 
 
@@ -62,7 +62,7 @@ def throughput(
                 for whose, make in (("ours", _ours), ("plain", _plain))
             }
             for action in actions.values():
-                action()  # kernels, caches, worker processes
+                action()  # warms up kernels, caches, worker processes
             times: dict[str, list[float]] = {key: [] for key in actions}
             for _ in range(rounds):
                 for key, action in actions.items():

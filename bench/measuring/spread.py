@@ -1,4 +1,4 @@
-"""What the distribution to workers costs: time lost per evaluation, and the share of the workers' time in use."""
+"""What distributing evaluations to workers costs: time lost per evaluation, and the share of workers' time in use."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from nas.search_spaces import SPACES
 from nas.searches.loop import Evaluate, Search, Unconstrained
 from nas.strategies import STRATEGIES, Goal
 
-POLL = 0.5  # seconds between two looks at how many workers have come
+POLL = 0.5  # seconds between two counts of the workers that have started
 METRIC = "value"
 
 
 @dataclass(frozen=True)
 class Gathering:
-    """An item that is done when `count` workers have begun one: afterwards all workers are there, and idle."""
+    """An item that is done when `count` workers have begun one: afterwards all workers have started and are idle."""
 
     folder: str
     count: int
 
     def wait(self) -> float:
-        """Megabytes that this worker has for itself."""
+        """Wait for the other workers; return the megabytes that this worker alone uses."""
         Path(self.folder, str(os.getpid())).touch()
         while len(os.listdir(self.folder)) < self.count:
             time.sleep(POLL)
@@ -51,7 +51,7 @@ def nap(item: float | Gathering) -> float:
 
 
 def warmed(executor: Executor[Any, float]) -> float:
-    """Starts all workers. Returns the median of their own memory, in megabytes."""
+    """Starts all workers. Returns the median memory that a worker alone uses, in megabytes."""
     with TemporaryDirectory() as folder:
         items = [Gathering(folder, executor.workers)] * executor.workers
         return median(_began(done) for done in executor.map(enumerate(items)))
@@ -64,10 +64,10 @@ def _began(done: TaskResult[Any, float]) -> float:
 
 
 class Overhead(NamedTuple):
-    """Milliseconds per evaluation that does nothing, while `workers` do as many as they can.
+    """Milliseconds per evaluation that does nothing, while all workers do as many as they can.
 
-    `lost` of the time of a worker; `handed` between two evaluations, over all workers; `busy` of the processor, in the
-    process that hands out: two evaluations cannot be closer, however many workers there are.
+    `lost`: time of one worker. `handed`: time between two evaluations of any workers. `busy`: processor time of the
+    process that hands evaluations out, the shortest possible `handed` with any number of workers.
     """
 
     lost: float
@@ -96,7 +96,7 @@ class Used(NamedTuple):
 
 
 def used(executor: Executor[Any, float], durations: list[float], count: int, ahead: int | None = None) -> Used:
-    """Over `count` evaluations that take `durations` in turn; `ahead` as in `Executor.map`."""
+    """The shares over `count` evaluations that take `durations` in turn; `ahead` is that of `Executor.map`."""
     items = list(islice(cycle(durations), count))
     start = time.monotonic()
     spans = []

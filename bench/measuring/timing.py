@@ -43,10 +43,10 @@ def forward_backward(network: nn.Module, images: Tensor, labels: Tensor) -> None
 def peak_megabytes(prepare: Callable[..., Callable[[], object]], *arguments: object, on_host: bool = False) -> float:
     """Megabytes that `prepare(*arguments)()` adds at its peak, in a fresh process.
 
-    Memory of the GPU if there is one, unless `on_host`.
+    It is memory of the GPU if there is one, unless `on_host`.
 
-    `prepare` is a function of a module; what it allocates itself does not count. Raises InputError if memory cannot be
-    measured: without a GPU only Linux gives the peak of a period.
+    `prepare` must be a module's function; what it allocates itself does not count. Raises InputError if memory cannot
+    be measured: without a GPU only Linux gives the peak of a period.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_peak, torch.get_num_threads(), prepare, arguments, on_host).result()
@@ -83,12 +83,12 @@ def available_megabytes() -> float:
 
 
 def _status(key: str) -> float:
-    """Megabytes of an entry of the process's status."""
+    """The megabytes that the status of this process gives for `key`."""
     return _entry("/proc/self/status", key)
 
 
 def _entry(path: str, key: str) -> float:
-    """Megabytes of an entry of a file of the system. Raises InputError if the system has no such files."""
+    """The megabytes that a system file gives for `key`. Raises InputError if the system has no such files."""
     if not sys.platform.startswith("linux"):
         raise InputError("Expected Linux to measure memory on; other systems do not give it.")
     for line in Path(path).read_text().splitlines():
