@@ -49,7 +49,7 @@ def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tupl
     """The settings for an evaluation of the network named by `text`, and that network; `reader` is the command.
 
     The data are those of the checkpoint or the exported folder; the attacks and their strengths are those of the run
-    that a checkpoint belongs to, if there is one. A network from elsewhere has neither: its data must be named in
+    that a checkpoint belongs to, if there is one. A foreign network has neither: its data must be named in
     `overrides`. Raises `InputError` if there is no such network or an override does not fit.
     """
     for override in overrides:
@@ -93,7 +93,7 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
 
 
 def run_of(checkpoint: Path) -> Path | None:
-    """The folder of the run that the checkpoint belongs to, even if its configuration is damaged; None without one."""
+    """The folder of the checkpoint's run, even if its configuration is damaged; None if there is no such run."""
     for folder in list(checkpoint.parents)[:MAX_DEPTH]:
         try:
             if read_config(folder).command != StudyResult.command:

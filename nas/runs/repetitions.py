@@ -47,7 +47,7 @@ def summarise(results: Sequence[RunResult]) -> StudyResult:
 
 
 def metrics_of(entry: EvalResult) -> list[str]:
-    """The numbers of an evaluation that a study compares: clean, each attack, mean of corruptions, their hrs."""
+    """The numbers of an evaluation that a study compares: clean, attacks, mean of corruptions, and their hrs."""
     corrupted = [CORRUPTIONS] if entry.corruptions else []
     return [CLEAN, *entry.attacks, *corrupted, *(SCORE + name for name in [*entry.attacks, *corrupted])]
 

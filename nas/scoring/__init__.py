@@ -1,1 +1,1 @@
-"""Scores of many architectures, in a file that a later call goes on with."""
+"""Scores of many architectures, in a file that a later call can continue."""

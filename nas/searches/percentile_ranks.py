@@ -24,7 +24,7 @@ def percentile_ranks(tables: Collection, architecture: str, columns: Sequence[st
     The rank is the percentage of classes that are worse; those with the same value count half. Both are None if the
     tables have no value.
     """
-    from scipy.stats import percentileofscore  # imported here because it is slow
+    from scipy.stats import percentileofscore  # imported here: it is slow, and every search imports this module
 
     ranks: dict[str, PercentileRank] = {}
     for name in columns or default_columns(tables):

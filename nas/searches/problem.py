@@ -250,7 +250,7 @@ class SearchProblem:
         return [self.constraints.allow_unmeasured(self.space.canonical(arch)) for arch in archs]
 
     def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
-        """The fitness that the cheap objective gives each class."""
+        """The fitness of each class by the cheap objective."""
         cheap = self.settings.search.cheap
         assert cheap is not None  # without it, no strategy gets this hint
         (term,) = parse(cheap)

@@ -67,7 +67,7 @@ def _of_supernet(worker: Worker) -> Cost:
 
 
 def _of_candidate(worker: Worker) -> Cost:
-    """The cost of one candidate, without the cheap metric.
+    """The cost of one candidate, without the cheap objective.
 
     The cost of a short training is computed from single steps; the rest is measured on three cells.
     """

@@ -39,7 +39,7 @@ class SearchSettings(config.Section):
     section: ClassVar[str] = "search"
 
     objective: str = "croze"  # a metric, or several joined by +: croze, fgsm@1, trained:fgsm, fgsm@1+params:min
-    cheap: str | None = None  # a cheap metric, for strategies that rank many architectures before they evaluate some
+    cheap: str | None = None  # the cheap objective of strategies that rank many architectures before they evaluate some
     features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
     budget: int = 100  # classes to evaluate
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
