@@ -13,12 +13,12 @@ from nas.train import METHODS, TrainedNetwork
 
 @dataclass(frozen=True)
 class Facts:
-    """What the description of an exported network has besides the network's own description."""
+    """What describes an exported network besides the fields of its `TrainedNetwork`."""
 
     params: int
     macs: int
     epoch: int | None  # the weights are those after this epoch
-    recipe: Json | None  # settings of the training; None if its run is not there
+    recipe: Json | None  # settings of the training; None if its run is not found
     versions: dict[str, str]
 
 
@@ -35,7 +35,7 @@ class Evaluation:
 
 
 def card(name: str, trained: TrainedNetwork, facts: Facts, metrics: list[Evaluation]) -> str:
-    """The card as Markdown; `metrics` are the finished evaluations."""
+    """The card as Markdown. Raises InputError if the checkpoint's share of withheld images is impossible."""
     sections = [
         f"# {trained.name}\n\n{_what(trained, facts)}",
         f"## Training\n\n{_training(trained, facts)}",
@@ -71,15 +71,15 @@ def _training(trained: TrainedNetwork, facts: Facts) -> str:
     if facts.epoch is not None:
         text += f"; the weights are those after epoch {facts.epoch}"
     if facts.recipe is None:
-        return text + ". The further settings of the training are not known."
+        return text + ". The other settings of the training are not known."
     rows = [[key, str(value)] for key, value in facts.recipe.items() if key != "method"]
     return f"{text}.\n\n{_table(['setting', 'value'], rows)}"
 
 
 def _withheld(data: Json) -> str:
-    """The part of the training images that was withheld; before 0.2.0 a tenth, which checkpoints do not say."""
+    """The part of the training images that was withheld; before 0.2.0 a tenth, which checkpoints do not record."""
     settings = DataSettings(validation=data.get("validation", 0.1))
-    settings.check()  # a checkpoint may say anything
+    settings.check()  # a checkpoint may name any value
     value = settings.validation
     if value == 0:
         return "of which nothing was withheld"
@@ -116,16 +116,16 @@ model = nas.load({name!r})                      # eval mode; nothing in the fold
 logits = model(torch.rand(1, 3, {size}, {size}))  # images in [0, 1]
 ```
 
-needs `pip install 'robust-nas[export]'`. `nas eval {name}` attacks it. `robustbench.benchmark(model, ...)` takes
+This needs `pip install 'robust-nas[export]'`. `nas eval {name}` attacks it. `robustbench.benchmark(model, ...)` takes
 the same object. Without this project: `model.onnx` (input `images`, float32, any batch × 3 × {size} × {size} in
 [0, 1]; output `logits`), for example with onnxruntime."""
 
 
 def _limits(metrics: list[Evaluation]) -> str:
-    text = "Robust accuracy is an upper bound: what the attacks above did not find, another may."
+    text = "Robust accuracy is an upper bound: what the attacks above did not find, another attack may."
     if not any("autoattack" in one.result.attacks for one in metrics):
         text += " AutoAttack was not among them."
-    return text + " It says nothing of other radii, norms, corruptions or data."
+    return text + " It says nothing about other radii, norms, corruptions or data."
 
 
 def _triple(values: list[float]) -> str:

@@ -36,21 +36,21 @@ from nas.train.trained_network import network_from_payload
 
 METRICS, CARD, ONNX = "metrics.json", "README.md", "model.onnx"
 ADVERSARIAL = ("eps", "step_size", "steps", "validation_steps")  # settings that standard training does not read
-LATER_KEYS = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; not in earlier versions
+LATER_KEYS = ("validation", "order", "resize", "crop_share", "interpolation")  # of the data; earlier versions lack them
 
 
 def export(source: Path, folder: Path) -> ExportResult:
-    """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; returns a summary.
+    """Write the network of a checkpoint (or of a run that trained one) to the new `folder`; return a summary.
 
-    The folder appears whole or not at all. Raises `InputError` if it exists and is not empty, or if there is no such
-    network.
+    The folder appears whole or not at all. Raises `InputError` if it exists and is not empty, if there is no
+    such network, or if a package is missing.
     """
     if is_exported(source):
         raise InputError(f"Expected a checkpoint or a run but {source} is an exported folder already; copy it.")
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise InputError(f"Expected a new or empty folder to export to but {folder} exists; choose another.")
     path = checkpoint_of(source).resolve()
-    payload = checkpoint.load(path, "network")  # before the packages: a wrong path is told first
+    payload = checkpoint.load(path, "network")  # before the packages, so that a wrong path is told first
     for module in ("safetensors", "onnx", "onnxscript"):
         optional(module, "export")
     run = run_of(path)
@@ -88,12 +88,13 @@ def export(source: Path, folder: Path) -> ExportResult:
 def onnx_bytes(network: Network, image_size: int) -> bytes:
     """The network as an ONNX model: `images` float32 (batch, 3, S, S) in [0, 1] → `logits` (batch, classes).
 
-    Through the exporter that the installed torch prefers: up to 2.8 the one that traces, later `torch.export`.
+    The exporter is the default of the installed torch: up to 2.8 tracing, later `torch.export`. Raises InputError if
+    the package onnx is missing.
     """
     onnx = optional("onnx", "export")
     images = torch.rand(2, 3, image_size, image_size)
     with torch.no_grad():
-        network(images)  # fills the caches of constants, in which the exporter would else leave its placeholders
+        network(images)  # fills the caches of constants, in which the exporter would otherwise leave its placeholders
     names: Any = {"input_names": ["images"], "output_names": ["logits"]}
     file = io.BytesIO()
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # both exporters print and warn
@@ -107,7 +108,7 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
             traced: Any = file  # the older signature takes a buffer
             torch.onnx.export(network, (images,), traced, dynamic_axes=axes, **names)
     model = onnx.load_from_string(file.getvalue())
-    for part in (model.graph, *model.graph.node, *model.graph.value_info):  # where in the sources each node was made
+    for part in (model.graph, *model.graph.node, *model.graph.value_info):  # drops where each node was made
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
     onnx.checker.check_model(model)
@@ -116,7 +117,7 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
-    """A new folder that is renamed to `folder` at the end of the block: after a kill there is none of that name."""
+    """A new folder that is renamed to `folder` at the end of the block, so that a kill leaves nothing of that name."""
     with os_errors_as_input_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))

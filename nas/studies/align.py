@@ -13,7 +13,7 @@ from nas.core.suggestions import suggest
 from nas.strategies.proxies import PROXIES
 from nas.tables import ArrayTable, Table
 
-FEWEST = 3  # architectures below which there is nothing to rank
+MIN_ARCHS = 3  # fewer cannot be ranked
 REASONS = {  # why a row is left out -> in words
     "repeated": "repeat an architecture of their file",
     "failed": "have a proxy that failed",
@@ -33,7 +33,7 @@ class ProxyValues:
 
     @property
     def ranking(self) -> np.ndarray:
-        """(n,): the values, turned so that higher is better."""
+        """(n,): the values, negated if lower is better."""
         return -self.values if self.higher_is_better is False else self.values
 
 
@@ -43,7 +43,7 @@ class Aligned:
 
     n: int
     classes: list[str]  # (n,) the class of each; they all differ, unless every string counts
-    rows: int  # of all files: n for each file, and the dropped ones
+    rows: int  # rows of all files: n per file, and the dropped ones
     dropped: dict[str, int]  # by reason
     failed: dict[str, int]  # rows without a value, by proxy
     empty: list[str]  # proxies without any value, left out
@@ -65,14 +65,14 @@ def align(
     columns: Sequence[tuple[Table, np.ndarray]],
     every_string: bool = False,
 ) -> Aligned:
-    """The architectures with a score of every proxy and a value in every column, given as (table, (rows, levels)).
+    """The architectures with a score of every proxy and a value in every column; a column is (table, (rows, levels)).
 
-    There is one of each class of isomorphic cells: where a file has several members of a class, a member that all files
+    One stands for each class of isomorphic cells: where a file has several members of a class, a member that all files
     have is preferred, then one with a row of its own in the first table, then the representative of the class. With
     `every_string`, each string counts as an architecture of its own. If `proxies` is empty, every proxy of the files is
     used.
 
-    Raises InputError if a proxy is unknown, a file is given twice, or fewer than `FEWEST` architectures are left.
+    Raises InputError if a proxy is unknown, a file is given twice, or fewer than `MIN_ARCHS` architectures are left.
     """
     chosen, empty = _chosen_proxies(scores, proxies)
     used = list(dict.fromkeys(file for file, _ in chosen.values()))
@@ -81,7 +81,7 @@ def align(
     usable = [_usable(scores[file], [c for f, c in chosen.values() if f == file], every_string) for file in used]
     common = [name for name in usable[0] if all(name in rows for rows in usable)]
     picked = [_pick(name, [rows[name] for rows in usable], columns[0][0]) for name in common]
-    values = [_of(table, levels, [strings[0] for strings in picked]) for table, levels in columns]
+    values = [_column_values(table, levels, [strings[0] for strings in picked]) for table, levels in columns]
     known = np.flatnonzero(np.all([np.isfinite(levels).all(axis=0) for levels in values], axis=0))
     strings = [[picked[at][file] for at in known] for file in range(len(files))]  # per file, those that were scored
 
@@ -97,11 +97,11 @@ def align(
         "not_in_tables": sum(members) - known_members,
         "isomorphic": known_members - len(files) * len(known),
     }
-    if len(known) < FEWEST:
+    if len(known) < MIN_ARCHS:
         why = in_words(dropped, failed)
         raise InputError(
-            f"Expected at least {FEWEST} architectures that all score files and tables have but got {len(known)}: of "
-            f"{rows + repeated:,} rows {why or 'none was dropped'}; leave out a file, proxy or column, or score more."
+            f"Expected at least {MIN_ARCHS} architectures that all score files and tables have but got {len(known)}: "
+            f"of {rows + repeated:,} rows {why or 'none was dropped'}; leave out a file, proxy or column or score more."
         )
     class_of = dict(zip(files[0].architectures, files[0].classes))
     return Aligned(
@@ -145,10 +145,10 @@ def _pick(name: str, strings: list[dict[str, int]], table: Table) -> list[str]:
     return [min(common or of_file, key=preference) for of_file in strings]
 
 
-def _of(table: Table, levels: np.ndarray, architectures: list[str]) -> np.ndarray:
-    """(levels, architectures), NaN where the table has none."""
+def _column_values(table: Table, levels: np.ndarray, architectures: list[str]) -> np.ndarray:
+    """The values (levels, architectures) of a column; NaN where the table has none."""
     rows = table.rows(architectures)
-    padded = np.concatenate([levels, np.full((1, levels.shape[1]), np.nan)])  # for row -1: not there
+    padded = np.concatenate([levels, np.full((1, levels.shape[1]), np.nan)])  # row -1: not in the table
     return padded[rows].T
 
 
@@ -178,7 +178,7 @@ def _chosen_proxies(
     }
     if not known:
         raise InputError(
-            f"Expected columns of proxy scores but {', '.join(table.source for table in scores)} has none; "
+            f"Expected columns of proxy scores but there are none in {', '.join(table.source for table in scores)}; "
             "`nas score --output FILE` writes such a file."
         )
     empty = [name for name, (file, column) in known.items() if not np.isfinite(scores[file].column(column)).any()]

@@ -1,4 +1,4 @@
-"""Rank correlations of proxy scores with published accuracies, and what is left of them given size.
+"""Rank correlations of proxy scores with published accuracies, also partial ones given the networks' size.
 
 All proxies and columns are compared on the same architectures: those that every score file has, for which no proxy
 failed, and which the tables know. There is one of each class of isomorphic cells, since members share their accuracy.
@@ -22,14 +22,14 @@ from nas.core.suggestions import suggest
 from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, Collection
 
-SAME = 0.95  # |rho| with params, from which on a ranking counts as that of size
+SAME_AS_SIZE = 0.95  # |rho| with params from which a ranking counts as one by size
 SIZE = "params"
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
 
 @dataclass(frozen=True)
 class Correlation(Record):
-    """Of scores with a column: Spearman's rho with its interval, Kendall's tau-b; None where it is not defined."""
+    """Spearman's rho of scores with a column, with its interval, and Kendall's tau-b; None where undefined."""
 
     spearman: float | None
     low: float | None
@@ -44,7 +44,7 @@ class Correlation(Record):
 
 @dataclass(frozen=True)
 class ProxyCorrelation(Correlation):
-    """Of a proxy: also Spearman's rho given `params`, with its interval."""
+    """The correlation of a proxy: also Spearman's rho given `params`, with its interval."""
 
     partial_given_params: float | None
     partial_low: float | None
@@ -60,7 +60,7 @@ class ProxyCorrelation(Correlation):
 
 @dataclass(frozen=True)
 class RhoDifference(Record):
-    """Of two rankings on the same architectures."""
+    """The rho of one ranking minus that of another on the same architectures, with a paired interval."""
 
     difference: float | None
     low: float | None
@@ -98,11 +98,11 @@ def correlate(
 ) -> Correlations:
     """Spearman with its bootstrap interval, Kendall's tau-b, and Spearman given `params`, by proxy and column.
 
-    A column of several levels (a corruption or group: one per severity) has the mean of the correlations at each. The
+    For a column of several levels (a corruption or group: one per severity), correlations are averaged over levels. The
     resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
-    Proxies of which lower is better are turned: a positive rho is good. `params` is the number of weights of the string
-    that was scored; `size` has the correlations of that number itself. With `every_string` isomorphic strings count one
-    by one, and the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
+    Proxies for which lower is better are turned (negated): a positive rho is good. `params` is the number of weights of
+    the string that was scored; `size` has the correlations of that number itself. With `every_string` isomorphic
+    strings count one by one, and the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
 
     `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and
     a column for which the interval of a proxy's rho lies on one side of 0, and that of its partial rho given `params`
@@ -157,7 +157,7 @@ def table_rows(result: Correlations) -> str:
 
 
 class _Rankings:
-    """All correlations at once: of the proxies, then the sizes, with every level of every column, then the sizes."""
+    """All correlations at once. Rows: proxies, then the sizes. Columns: all levels of all columns, then the sizes."""
 
     def __init__(self, aligned: Aligned, names: list[str], resamples: int, seed: int) -> None:
         self.names, self.proxies = names, list(aligned.proxies)
@@ -173,7 +173,7 @@ class _Rankings:
         self.rho_with_params = {name: _number(sizes[row, self.file[row]]) for row, name in enumerate(self.proxies)}
 
     def numbers(self, row: int, column: int) -> list[float | None]:
-        """Of a row with a column, in the order of `NUMBERS`."""
+        """The correlations of a row with a column, in the order of `NUMBERS`."""
         kendall = float(np.mean([ranks.kendall(self.rows[row], level) for level in self.columns[column]]))
         spearman, partial = (
             [measure(self.point, row, column), *percentile_interval(measure(self.draws, row, column))]
@@ -199,7 +199,7 @@ class _Rankings:
         return matrix[..., row, self.slices[column]].mean(axis=-1)
 
     def _partial(self, matrix: np.ndarray, row: int, column: int) -> np.ndarray:
-        size = len(self.proxies) + self.file[row]  # its row
+        size = len(self.proxies) + self.file[row]  # the row of the sizes in its file
         with_size = matrix[..., row, self.slices[-1].stop + self.file[row], None]
         with_column, of_size = (matrix[..., which, self.slices[column]] for which in (row, size))
         return ranks.partial(with_column, with_size, of_size).mean(axis=-1)
@@ -217,14 +217,14 @@ def _warnings(aligned: Aligned, rankings: _Rankings, cells: dict[str, dict[str, 
         columns = [column for column, cell in cells[name].items() if cell.explained_by_size]
         if name == SIZE:
             continue
-        if rho is not None and abs(rho) >= SAME:
+        if rho is not None and abs(rho) >= SAME_AS_SIZE:
             warnings.append(
                 f"{name}: ranks nearly as size does (rho {rho:.3f} with params); its partial rho says what is left."
             )
         elif columns:
             warnings.append(
-                f"{name}: size may be all that it ranks by for {', '.join(columns)} (the uncorrected interval of its "
-                f"partial rho given params contains 0 or has turned its sign, on {aligned.n:,} architectures)."
+                f"{name}: may rank by nothing but size for {', '.join(columns)} (the uncorrected interval of its "
+                f"partial rho given params contains 0 or has the other sign, on {aligned.n:,} architectures)."
             )
     return warnings
 

@@ -1,4 +1,4 @@
-"""How well a predictor tells the published accuracies of architectures that it has not seen.
+"""How well a predictor predicts the published accuracies of architectures that it has not seen.
 
 Source of the protocol: Lukasik, Moeller and Keuper, "An Evaluation of Zero-Cost Proxies - from Neural Architecture
 Performance Prediction to Model Robustness" (2023): a random forest on proxy values, 80 % of the classes to train on.
@@ -21,26 +21,27 @@ from nas.strategies.predictors import PREDICTORS
 from nas.studies.prediction_data import PredictionData
 from nas.studies.prediction_result import Fit, PredictionResult, TopFeature
 
-MODELS = {"proxies": "forest", "graph": "auto", "both": "auto"}  # by default: the paper's, the project's own
-PAPER, PAPER_SEED = "paper", 42  # one split, as published
+MODELS = {"proxies": "forest", "graph": "auto", "both": "auto"}  # by features: the paper's model, or the project's own
+PAPER = "paper"  # one split, as published
+PAPER_SEED = 42
 MAX_SPLITS = 1000
-TEST = 0.2
+TEST_SHARE = 0.2
 CURVE = (10, 20, 50, 100, 200, 500)  # labelled architectures
 CURVE_SEEDS = 20
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How it is measured."""
+    """How predictions are measured."""
 
     model: str
-    splits: str = "10"  # that many random splits, or `paper`
+    splits: str = "10"  # number of random splits, or `paper`
     seed: int = 0
     curves: bool = False
     study: bool = False
 
     def seeds(self) -> list[int]:
-        """One per split: of its draw, and of its model. Raises InputError if `splits` is no such number."""
+        """One seed per split, for its draw and its model. Raises InputError if `splits` is impossible."""
         if self.splits == PAPER:
             return [PAPER_SEED]
         if not self.splits.isdecimal() or not 1 <= int(self.splits) <= MAX_SPLITS:
@@ -54,7 +55,7 @@ class FitJob:
 
     seed: int
     size: int | None = None  # labelled architectures; by default 80 % of all
-    targets: tuple[str, ...] = ()  # all, unless some are named
+    targets: tuple[str, ...] = ()  # all, if none are named
     without: str | None = None  # the feature to leave out
     alone: str | None = None  # the only feature
 
@@ -70,7 +71,7 @@ class _Scores:
 
 @dataclass(frozen=True)
 class Fits:
-    """Does the jobs, in whatever process."""
+    """Carries out jobs, in this process or in another one."""
 
     data: PredictionData
     targets: dict[str, tuple[str, ...]]
@@ -110,13 +111,13 @@ class Fits:
 
         n = len(self.data.classes)
         if job.size is None:
-            train, test = train_test_split(np.arange(n), test_size=TEST, random_state=job.seed % 2**32)
+            train, test = train_test_split(np.arange(n), test_size=TEST_SHARE, random_state=job.seed % 2**32)
             return train, test
         order = np.random.default_rng(derive(job.seed, "labelled")).permutation(n)
         return order[: job.size], order[job.size :]
 
     def _values(self, columns: Sequence[str]) -> np.ndarray:
-        """(n, columns)."""
+        """The accuracies (n, columns)."""
         return self.data.values[:, [self.data.columns.index(column) for column in columns]]
 
 
@@ -130,15 +131,15 @@ def predict(
     """R² and Kendall's tau on the test parts, mean and standard deviation over the splits, and importances.
 
     With `curves` also from a few labelled architectures, with `study` also for each target without the most important
-    feature and with it alone. R² of several columns is the mean of theirs, of one model with that many outputs. A
-    model that fits all targets `together` is fitted once for all of them, also for a single one.
+    feature and with it alone. For a target of several columns, one model has as many outputs, and R² is their mean.
+    A model whose `together` is true is fitted once to all targets, but to one at a time in a `study`.
 
     Raises InputError if the model has no importances for a `study`, and NasError if a fit fails.
     """
     if protocol.study and (len(data.names) < 2 or not hasattr(PREDICTORS.get(protocol.model), "importances")):
         raise InputError(
-            f"Expected a model that tells importances, and two features, for --study but got {protocol.model} and "
-            f"{len(data.names)}; --model forest tells them."
+            f"Expected a model with importances, and two features, for --study but got {protocol.model} and "
+            f"{len(data.names)}; --model forest has importances."
         )
     fits = Fits(data, targets, protocol.model)
     splits = [FitJob(seed) for seed in protocol.seeds()]
@@ -197,7 +198,7 @@ def _without_and_alone(
 
 
 def _averaged(scores: Sequence[_Scores]) -> Fit:
-    """Mean and standard deviation of R² and of tau by target; 0 for the deviation of one, None where undefined."""
+    """Mean and standard deviation (0 of a single value) of R² and of tau by target; None where undefined."""
     parts: list[dict[str, float | None]] = []
     for key in ("r2", "kendall"):
         values = {name: np.array([getattr(one, key)[name] for one in scores]) for name in getattr(scores[0], key)}

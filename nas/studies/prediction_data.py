@@ -16,8 +16,8 @@ from nas.tables.robustness import ATTACKS
 
 FEATURES = ("proxies", "graph", "both")
 DEFAULT_TARGETS = ("clean", *(f"{attack}@1" for attack in ATTACKS))
-FEWEST = 10  # architectures
-NEARLY = 0.95  # of the classes
+MIN_ARCHS = 10
+NEARLY_ALL = 0.95  # of the classes
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class PredictionData:
 def chosen_targets(tables: Collection, asked: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Name of each target → its columns: one, or several that are predicted together.
 
-    By default clean accuracy and each attack at 1/255, and clean with each attack. An attack without its epsilon is
-    the one at 1/255, whose name is that of the attack alone. Raises InputError for a target of no or equal columns.
+    By default clean accuracy and each attack at 1/255, and clean with each attack. An attack without a radius is
+    the one at 1/255, and such a target is named by the attack alone. Raises InputError if a target has no column, or
+    one twice, or if the tables have no column for the default.
     """
     if not asked:
         nearest = [_nearest(tables, name) for name in DEFAULT_TARGETS]
@@ -60,7 +61,7 @@ def chosen_targets(tables: Collection, asked: Sequence[str]) -> dict[str, tuple[
 
 
 def _nearest(tables: Collection, name: str) -> str | None:
-    """The column, or that of the same attack at the nearest epsilon of the tables."""
+    """The column, or that of the same attack at the nearest radius of the tables; None if there is none."""
     if name in tables.labels:
         return name
     attack, at, epsilon = name.partition("@")
@@ -78,8 +79,8 @@ def prediction_data(
     """The classes that the tables (and score files) have in all columns, with their features.
 
     Graph features are those of the string that was measured, without the ones that depend on the numbering of nodes:
-    these would make equal cells look different. Raises InputError if `features` is unknown, lacks score files or has
-    proxies that it does not use, and if fewer than `FEWEST` classes are left.
+    these would make equal cells look different. Raises InputError if `features` is unknown, lacks score files or does
+    not use the `proxies`, or if fewer than `MIN_ARCHS` classes are left.
     """
     if features not in FEATURES:
         raise InputError(
@@ -88,7 +89,7 @@ def prediction_data(
     if features != "graph" and not scores:
         raise InputError(f"Expected --scores for --features {features} but got none; --features graph needs no file.")
     if features == "graph" and proxies:
-        raise InputError("Expected no --proxies with --features graph, which looks at none; take --features both.")
+        raise InputError("Expected no --proxies with --features graph, which uses none; take --features both.")
     columns = list(dict.fromkeys(columns))
     names: list[str] = []
     parts: list[np.ndarray] = []
@@ -106,8 +107,8 @@ def prediction_data(
     else:
         classes = tables.classes(columns)
         values = np.stack([tables.values(name, classes) for name in columns], axis=1)
-    if len(classes) < FEWEST:
-        raise InputError(f"Expected at least {FEWEST} architectures with all targets but got {len(classes):,}.")
+    if len(classes) < MIN_ARCHS:
+        raise InputError(f"Expected at least {MIN_ARCHS} architectures with all targets but got {len(classes):,}.")
     if features != "proxies":
         table = tables.column(columns[0])[0]
         strings = [table.architectures[row] for row in table.rows(classes)]  # those that were measured
@@ -118,8 +119,8 @@ def prediction_data(
 
 
 def _measured(classes: list[str], table: Table, scores: ArrayTable) -> np.ndarray:
-    """The numbers of the classes to use: those whose very string was both measured and scored, in the order of the
-    scores, if these are nearly all; else all of them.
+    """The indices of the classes to use: those of which the same string was measured and scored, in the order of the
+    scores, if these are nearly all; else all.
 
     The features of the few others would be the proxies of a network with other weights than the one that was trained.
     """
@@ -128,6 +129,6 @@ def _measured(classes: list[str], table: Table, scores: ArrayTable) -> np.ndarra
         if scores.has(text):
             own[name] = min(own.get(name, len(scores.architectures)), int(scores.rows([text])[0]))
     at = [number for number, name in enumerate(classes) if name in own]
-    if len(at) < NEARLY * len(classes):
+    if len(at) < NEARLY_ALL * len(classes):
         return np.arange(len(classes))
     return np.array(sorted(at, key=lambda number: own[classes[number]]))

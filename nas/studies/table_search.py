@@ -1,4 +1,4 @@
-"""Search strategies on a published table: what each finds after so many queries, over many seeds."""
+"""Search strategies on a published table: what each finds after each number of queries, over many seeds."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def table_search(
 ) -> TableSearchResult:
     """Compare strategies, by default in this process. `tick` is called with the number of finished runs.
 
-    The best architecture of a run is the best by the objective, the first found of equals; of several goals, that of
+    The best architecture of a run is the best by the objective, the first found of equals; with several goals, it has
     the largest mean of the goals, each scaled to 0..1 over the table. Regret is the distance between the objective of
-    the best so far and that of the best in the table; of several goals, the fraction of the hypervolume of the table's
-    Pareto front (goals scaled, above the worst) that is missing.
+    the best so far and that of the best in the table; with several goals, the missing fraction of the hypervolume of
+    the table's Pareto front (goals scaled, above the worst).
 
     Raises InputError before anything runs if the settings or the tables do not allow the comparison, and NasError if a
     run fails.
@@ -48,7 +48,7 @@ def table_search(
     runs = SearchRuns(settings, view, {objective: _largest(view.fitness(objective)) for objective in several})
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
     for objective, name in pairs:
-        runs.strategy(objective, name, 0)  # an error of the user is raised before anything runs
+        runs.strategy(objective, name, 0)  # raises an error of the user before anything runs
     jobs = [
         Job(objective, name, range(start, min(start + SEEDS_OF_A_JOB, settings.seeds)))
         for objective, name in pairs
@@ -73,7 +73,7 @@ def table_search(
 
 def _largest(fitness: np.ndarray) -> float:
     """The hypervolume of the Pareto front of all classes."""
-    goals = np.unique(scaled(fitness), axis=0)  # equals add nothing
+    goals = np.unique(scaled(fitness), axis=0)  # duplicates add nothing
     volume = hypervolume(goals[undominated(goals)], np.zeros(goals.shape[1]))
     if volume == 0:
         raise InputError("Expected goals that differ over the table but one has the same value everywhere.")
@@ -81,7 +81,7 @@ def _largest(fitness: np.ndarray) -> float:
 
 
 def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]]) -> StrategyResult:
-    """Over the seeds, in their order; the parts are traces, and the seconds that they took."""
+    """The result of a strategy over the seeds, in their order; a part has traces, and the seconds that they took."""
     traces = [trace for traces, _ in parts for trace in traces]
     best = [trace.best for trace in traces]
     regret = np.stack([trace.regret for trace in traces])  # (seeds, queries)
@@ -98,7 +98,7 @@ def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]]) -> S
 
 
 def _spread(values: np.ndarray) -> Spread:
-    """Of the values that there are."""
+    """Mean and standard deviation of the finite values."""
     values = values[np.isfinite(values)]
     if not len(values):
         return Spread(None, None)

@@ -1,4 +1,4 @@
-"""What a comparison of search strategies on published tables gives back."""
+"""The result of a comparison of search strategies on published tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Reached(Record):
 
 @dataclass(frozen=True)
 class Quartiles(Record):
-    """After each query."""
+    """The quartiles of the regret after each query."""
 
     low: list[float]
     high: list[float]

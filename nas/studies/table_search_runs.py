@@ -1,6 +1,6 @@
 """Search runs on a published table, in this process or in a worker.
 
-Each run is the ordinary search; a query is a look at the table, and costs one for a class of isomorphic cells.
+Each run is an ordinary search; a query looks up a class of isomorphic cells in the table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nas.strategies.pareto import hypervolume
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.studies.table_view import TableView
 
-EXACT = 1e-9  # a fraction of the hypervolume less than this below 1 is all of it
+EXACT = 1e-9  # a missing fraction of the hypervolume below this counts as 0
 
 
 class Job(NamedTuple):
@@ -45,7 +45,7 @@ class SearchTrace(NamedTuple):
 
 @dataclass(eq=False)
 class SearchRuns:
-    """Does jobs; what a run finds depends on its seed and on nothing else."""
+    """Carries out jobs; what a run finds depends on its seed and on nothing else."""
 
     settings: TableSearchSettings
     view: TableView
@@ -83,7 +83,7 @@ class SearchRuns:
         return kind(NASBench201(), self.view.goals(objective), seed, options, hints)
 
     def trace(self, history: np.ndarray, fitness: np.ndarray, objective: str) -> SearchTrace:
-        """Of a run that queried these rows, in this order; `fitness` is (classes, goals)."""
+        """The trace of a run that queried these rows, in this order; `fitness` is (classes, goals)."""
         if fitness.shape[1] == 1:
             values = fitness[history, 0]
             regret = fitness.max() - np.maximum.accumulate(values)
@@ -93,7 +93,7 @@ class SearchRuns:
             regret = 1 - _volumes(goals) / self.largest[objective]
             regret[regret < EXACT] = 0.0
             best = int(history[goals.mean(axis=1).argmax()])
-        missing = self.settings.queries - len(regret)  # a space may be exhausted before
+        missing = self.settings.queries - len(regret)  # a space may be exhausted earlier
         return SearchTrace(best, np.concatenate([regret, np.full(missing, regret[-1])]))
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
@@ -116,7 +116,7 @@ class SearchRuns:
 
 @dataclass(frozen=True)
 class _Lookups(Unconstrained):
-    """The problem of such a search: an evaluation is a look at the table, and only what stands there is allowed."""
+    """The problem of the search: an evaluation is a look-up in the table, and only its architectures are allowed."""
 
     metrics: dict[str, Metrics]
 
@@ -124,7 +124,7 @@ class _Lookups(Unconstrained):
         return str(arch) in self.metrics
 
     def unsatisfied(self, draws: int) -> NasError:
-        return NasError(f"Expected architectures that the table has but {draws:,} proposals had none.")
+        return NasError(f"Expected architectures that the table has but none of {draws:,} proposals is one.")
 
 
 @cache
@@ -133,7 +133,7 @@ def _graph_features(arch: Any) -> np.ndarray:
 
 
 def scaled(fitness: np.ndarray) -> np.ndarray:
-    """Each goal of (classes, goals) from 0, the worst in the table, to 1, the best."""
+    """The goals (classes, goals), each scaled from 0, the worst in the table, to 1, the best."""
     low, high = fitness.min(axis=0), fitness.max(axis=0)
     return (fitness - low) / np.where(high > low, high - low, 1.0)
 

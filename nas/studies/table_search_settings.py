@@ -1,4 +1,4 @@
-"""What a comparison of search strategies on published tables consists of: objectives, strategies, queries, seeds."""
+"""The settings of a comparison of search strategies on published tables."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class TableSearchSettings:
     seeds: int = 100
     seed: int = 0
     ask: int = 1
-    columns: tuple[str, ...] = ()  # of the best architecture found; default columns where there are none
+    columns: tuple[str, ...] = ()  # to show of the best architecture; default columns if empty
     cheap: str | None = None  # the cheap objective of the strategies that use one
     options: tuple[str, ...] = ()  # `evolution.population=50`
     features: tuple[str, ...] = (GRAPH,)  # what predictors see: the cell's graph, and columns
 
     def check(self) -> None:
-        """Raises InputError for settings that contradict each other."""
+        """Raises InputError for settings that are impossible or contradict each other."""
         for key in ("queries", "seeds", "ask"):
             if not 1 <= getattr(self, key) <= MAX_COUNT:
                 raise InputError(f"Expected --{key} between 1 and {MAX_COUNT:,} but got {getattr(self, key)}.")
@@ -52,12 +52,12 @@ class TableSearchSettings:
 
     @cached_property
     def options_of(self) -> dict[str, object]:
-        """The options of each strategy; `InputError` where one is unknown or has a wrong value."""
+        """The options of each strategy. Raises InputError if one is unknown or has a wrong value."""
         return strategy_options(self.options, self.strategies)
 
 
 def strategy_options(texts: Sequence[str], strategies: Sequence[str]) -> dict[str, object]:
-    """The checked options of each strategy, from `strategy.key=value`."""
+    """The options of each strategy, from `strategy.key=value`. Raises InputError if one is unknown or wrong."""
     overrides: dict[str, list[str]] = {name: [] for name in strategies}
     for text in texts:
         name, dot, rest = text.partition(".")

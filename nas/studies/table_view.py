@@ -24,7 +24,7 @@ SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  #
 
 @dataclass(frozen=True)
 class TableView:
-    """The classes for which tables have a value of every objective, and columns of them.
+    """The classes for which tables have a value of every objective, and their columns.
 
     All other architectures cannot be evaluated and cost no query.
     """
@@ -42,12 +42,12 @@ class TableView:
         )
 
     def fitness(self, objective: str) -> np.ndarray:
-        """(classes, goals), more is better."""
+        """The goals of all classes (classes, goals); higher is better."""
         goals = self.goals(objective)
         return np.stack([self.values[g.name] if g.higher_is_better else -self.values[g.name] for g in goals], axis=1)
 
     def of(self, values: np.ndarray, archs: Sequence[Any]) -> np.ndarray:
-        """Of values by class (classes,), those of architectures; NaN for an architecture without a class here."""
+        """The values of architectures, from those by class (classes,); NaN for one whose class is not here."""
         space = NASBench201()
         rows = np.array([self._rows.get(str(space.canonical(arch)), -1) for arch in archs])
         return np.where(rows < 0, np.nan, values[rows])
@@ -74,7 +74,8 @@ class TableView:
 def table_view(tables: Collection, settings: TableSearchSettings) -> TableView:
     """Read the columns that a comparison needs.
 
-    Raises InputError if the tables lack one of them, or have fewer classes than a search may query.
+    Raises InputError if the tables lack one of them or have fewer classes than a search may query, or if the cheap
+    objective has several goals.
     """
     goals = [term.name for objective in settings.objectives for term in parse(objective)]
     asked = tables.chosen(settings.columns) if settings.columns else default_columns(tables) or tables.chosen(())
@@ -107,7 +108,7 @@ def _values(tables: Collection, name: str, classes: list[str]) -> np.ndarray:
 
 
 def _higher_is_better(tables: Collection, name: str) -> bool:
-    """The direction of a column, as `search.objective` takes it: of scores, that of their proxy in the registry."""
+    """The direction of a column, as in `search.objective`: scores have that of their proxy in the registry."""
     proxy = PROXIES.components.get(name.rpartition(":")[2])
     if proxy is not None and (name in SIZES or name.startswith(SCORES)):
         return proxy.higher_is_better

@@ -117,7 +117,7 @@ def test_levels_are_correlated_one_by_one(result: Correlations) -> None:
 def test_a_ranking_by_size_alone_is_warned_of(result: Correlations) -> None:
     by_size, noisy = (line for line in result.warnings)
     assert by_size.startswith("only_size: ranks nearly as size does (rho 1.000")
-    assert noisy.startswith("noisy_size: size may be all that it ranks by for clean (")
+    assert noisy.startswith("noisy_size: may rank by nothing but size for clean (")
     assert result.proxies["only_size"]["clean"].partial_given_params is None
     assert result.proxies["noisy_size"]["clean"].explained_by_size
     assert not result.proxies["insight"]["clean"].explained_by_size

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nas.report.palette import INK, SOFT
 
-# By suffix: the entry of a file that would make the same picture another file.
+# By suffix: the metadata that would change the file of the same picture.
 DATES = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
 SUFFIXES = tuple(DATES)
 
@@ -26,7 +26,7 @@ def picture_file(draw: Callable[[], Figure], kind: str, name: str) -> bytes:
 
 
 def plain_axes(axes: Any) -> None:
-    """Leave of the axes only the lower one, behind the bars or curves."""
+    """Hide all axes but the lower one, and draw it behind the bars or curves."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(SOFT)
     axes.tick_params(length=0, colors=INK)

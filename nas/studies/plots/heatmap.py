@@ -12,18 +12,18 @@ from matplotlib.patches import Rectangle
 
 from nas.report.palette import DIVERGING, EMPTY, INK, SOFT
 from nas.report.wording import ATTACKS, attack
-from nas.studies.correlate import SAME, SIZE, Correlations, ProxyCorrelation
+from nas.studies.correlate import SAME_AS_SIZE, SIZE, Correlations, ProxyCorrelation
 from nas.studies.plots.drawing import picture_file
 from nas.tables import CORRUPTIONS, GROUPS
 
 CELL_WIDTH = 0.58  # inches
 CELL_HEIGHT = 0.36
-MIN_WIDTH = 7.4  # inches, for the words around the map
+MIN_WIDTH = 7.4  # inches, for the text around the map
 FAMILY_GAP = 0.3  # between families of columns, in cells
 MAX_UPRIGHT = 8  # letters of a column's label; if one is longer, all are slanted
 COLOURS = LinearSegmentedColormap.from_list("tau", DIVERGING)
 SCALE = Normalize(-1, 1)
-DARK_FROM = 0.36  # of |tau|: the number in such a cell is white
+DARK_FROM = 0.36  # |tau| from which the number in a cell is white
 BENCHMARKS = {"robbench": "NAS-RobBench-201, adversarially trained", "accuracy": "NAS-Bench-201"}
 SHORT_BENCHMARKS = {BENCHMARKS["robbench"]: "RobBench", BENCHMARKS["accuracy"]: "NB201"}
 MIN_COLUMNS = 5  # of a family; a smaller one has the short name of its benchmark
@@ -113,7 +113,7 @@ def _column(name: str) -> _Column:
 
 
 def _row(name: str, rho_with_params: float | None) -> str:
-    same = name != SIZE and rho_with_params is not None and abs(rho_with_params) >= SAME
+    same = name != SIZE and rho_with_params is not None and abs(rho_with_params) >= SAME_AS_SIZE
     return f"{name} \u2248 size" if same else name
 
 

@@ -45,7 +45,7 @@ def _about(result: PredictionResult) -> str:
 
 
 def _importances(result: PredictionResult) -> Figure:
-    """A panel for each target of several accuracies, or for each target if there is none such.
+    """A panel for each target of several accuracies, or for each target if no target has several.
 
     Its features are in the order of their importance; beside its bars are those of the single accuracies. A result with
     a `study` has a second panel for each target: the importances without the most important feature.
@@ -53,7 +53,7 @@ def _importances(result: PredictionResult) -> Figure:
     everything = result.importances
     if not everything:
         raise InputError(
-            f"Expected importances to draw but {result.model} tells none; draw --curves, or take --model forest."
+            f"Expected importances to draw but {result.model} has none; draw --curves, or take --model forest."
         )
     joint = [target for target in everything if "+" in target] or list(everything)
     reduced = result.study

@@ -15,7 +15,7 @@ from nas.studies.table_search_result import StrategyResult, TableSearchResult
 PANEL_WIDTH = 4.6  # inches
 PANEL_HEIGHT = 3.9
 PANELS_PER_ROW = 3
-MARKER_GAP = 0.12  # along a curve, in parts of the panel
+MARKER_GAP = 0.12  # along a curve, as a fraction of the panel
 
 
 def regret_curves(result: TableSearchResult, kind: str) -> bytes:
@@ -62,7 +62,7 @@ def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], res
             queries, np.maximum(low, floor / 2), np.maximum(high, floor / 2), color=look["color"], alpha=0.15, lw=0
         )
         mean = means[number]
-        marked = 0.03 * (number % 4), MARKER_GAP  # where the markers begin, not where those of a neighbour do
+        marked = 0.03 * (number % 4), MARKER_GAP  # markers begin elsewhere than those of a neighbour
         axes.plot(queries, np.where(mean > 0, mean, np.nan), **look, lw=1.8, markevery=marked, label=name)
     log_axis(axes, "x")
     log_axis(axes, "y")

@@ -118,7 +118,7 @@ def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capf
         ([*FOREST, "--csv", "./scores.csv"], "is one to read"),
         ([*TABLE, "--scores", "missing.csv"], "missing.csv but there is no such file"),
         ([*TABLE, "--features", "graph", "--proxies", "good"], "no --proxies"),
-        ([*FOREST, "--study", "--model", "kernel"], "a model that tells importances"),
+        ([*FOREST, "--study", "--model", "kernel"], "a model with importances"),
         ([*FOREST, "--proxies", "good", "--study", "--splits", "1", "--workers", "1"], "two features"),
     ],
 )
