@@ -80,7 +80,7 @@ class ArchitectureSource:
         """Each architecture once, except those whose `digest` is in `seen`.
 
         The digests of arguments, files and samples are added to `seen`. Those of a whole space are not: its strings
-        are distinct anyway.
+        are distinct anyway. Raises InputError if a sample finds too few architectures.
         """
         number = 0
         listed = (self._unified(text, arch) for text, arch in chain(self.given, self._read()))

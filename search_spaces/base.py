@@ -77,7 +77,8 @@ class SearchSpace(Points[A]):
 
     The methods on networks take `settings`, the keyword arguments of `build`, for example channels and depth. The
     dataclass `Settings` lists them with types and defaults, `ScoringSettings` those of the smaller network that proxies
-    score, and `SupernetSettings` those of `supernet` if the space has one.
+    score, and `SupernetSettings` those of `supernet` if the space has one. Their `check()` raises InputError if a value
+    is impossible, and so does `build`.
     """
 
     name: ClassVar[str]

@@ -67,7 +67,7 @@ _sampled = Condition(
 class Guided(ModelBasedStrategy[Any]):
     """Proposes the candidates that a predictor, fitted to the features and fitness of all observations, prefers.
 
-    In a small space every class not asked yet is a candidate; in a larger one, mutations of the best observed and
+    In a small space every class not proposed yet is a candidate; in a larger one, mutations of the best observed and
     random architectures. `nas.strategies.acquisition` has the acquisition functions of a prediction (mean, sd). An
     architecture that lacks the value of a feature (NaN) is no candidate, and the predictor does not learn from it.
     Source: after White et al., NeurIPS 2021 (arXiv:2104.01177), who compare predictors inside such a search; the
@@ -124,7 +124,7 @@ class Guided(ModelBasedStrategy[Any]):
         return features if self.rules > 1 else np.nan_to_num(features)
 
     def _enumerated(self) -> EnumeratedSpace | None:
-        """All classes of the space where it is small enough."""
+        """All classes of the space if it is small enough, else None."""
         if not _is_enumerated(self.space, self.options):
             return None
         assert self.hints.features is not None

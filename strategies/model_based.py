@@ -24,7 +24,7 @@ class ModelBasedStrategy(Strategy[A]):
 
     def begin(self) -> None:
         self.observed: dict[str, tuple[A, float]] = {}  # class -> an architecture and its fitness
-        self.asked: dict[str, None] = {}  # classes
+        self.asked: dict[str, None] = {}  # classes that were proposed
         self.queue: list[A] = []  # chosen, not proposed yet; the best first
         self._class: Callable[[A], A] = getattr(self.space, "canonical", lambda arch: arch)
         self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, not part of the state

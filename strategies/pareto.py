@@ -1,4 +1,4 @@
-"""Domination among several goals."""
+"""Pareto dominance for several goals: fronts, crowding distance, hypervolume."""
 
 from __future__ import annotations
 

@@ -60,13 +60,13 @@ class ScoredGroup:
 
 
 class WarmupMove(Strategy[Any]):
-    """Evaluates the best of a random pool by a cheap objective, then evolves them with moves that it proposes.
+    """Evaluates those of a random pool that a cheap objective ranks best; evolves them with moves that it ranks too.
 
     Source: Abdelfattah et al., ICLR 2021 (arXiv:2101.08134), section 5: zero-cost warm-up and zero-cost move with
-    ageing evolution. A move goes from the winner of a tournament to its best neighbour by the cheap objective, or
-    with probability 1 - p to a random one. Where the paper is silent: the cheap objective sees the representative of a
-    class, as the evaluation does; a class that was asked is not proposed again while the parent has another neighbour;
-    members of the pool that are infeasible or failed are replaced by the next in the ranking.
+    ageing evolution. A move goes from the winner of a tournament to its best neighbour by the cheap objective, or with
+    probability 1 - p to a random one. Where the paper is silent: the cheap objective sees the representative of a
+    class, as the evaluation does; a class is not proposed again while the parent has another neighbour; members of the
+    pool that are infeasible or failed are replaced by the next in the ranking.
 
     With `ranked_by=objective` the objective itself ranks, for example where it is a proxy: the networks of the warm-up
     and the neighbours of a move are evaluated, each counts in the budget, and the best of them enter the population.
@@ -82,7 +82,7 @@ class WarmupMove(Strategy[Any]):
         self.ranking: deque[Any] | None = None  # of the warm-up, the best first, without those proposed
         self.left = self.options.warmup if self._by_objective else self.options.pool  # of the warm-up, not proposed yet
         self.population: deque[tuple[Any, float]] = deque()
-        self.asked: dict[str, None] = {}  # classes
+        self.asked: dict[str, None] = {}  # classes that were proposed
         self.groups = [ScoredGroup([])]  # with ranked_by=objective: the warm-up or, after it, the moves under way
         self._worth: dict[Any, float | None] = {}  # by class; a cache, not part of the state
 

@@ -116,10 +116,10 @@ class Genotype:
 def canonical_edges(edges: Edges) -> Edges:
     """The smallest of all valid renumberings of the intermediate nodes, with the two edges of each node sorted.
 
-    A renumbering is valid if every edge, even a `none`, still comes from an earlier node; nothing is contracted. Tuples
-    compare like the genotype's text, because no operation's name is the beginning of another's and a node is one
-    digit. The algorithm gives each number in turn to the node with the smallest edges among those whose inputs have
-    numbers; if several nodes have the same edges, it tries each of them.
+    A renumbering is valid if every edge, even a `none`, still comes from an earlier node; skip connections are not
+    contracted. Tuples compare like the genotype's text, because no operation's name is the beginning of another's and a
+    node is one digit. The algorithm gives each number in turn to the node with the smallest edges among those whose
+    inputs have numbers; if several nodes have the same edges, it tries each of them.
     """
 
     def numbered(found: Edges, number: dict[int, int]) -> Edges:

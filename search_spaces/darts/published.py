@@ -132,7 +132,7 @@ def _letters(name: str) -> str:
 
 @cache
 def published(name: str) -> Genotype:
-    """The genotype of a name in `PUBLISHED`."""
+    """The genotype of a name in `PUBLISHED`. Raises KeyError for another name."""
     one = PUBLISHED[name]
     return Genotype(_edges(one.normal), _edges(one.reduce))
 

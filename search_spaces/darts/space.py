@@ -100,7 +100,7 @@ class DARTS(SearchSpace[Genotype]):
         return parse_genotype(text) if name is None else published(name)
 
     def label(self, text: str, arch: Genotype) -> str:
-        """The published name in its official spelling if `text` is one; else the field's string."""
+        """The published name in its official spelling if `text` is such a name; else the field's string."""
         return official(text) or str(arch)
 
     def sample(self, rng: Random) -> Genotype:

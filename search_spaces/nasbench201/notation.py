@@ -60,7 +60,7 @@ def parse_cell(text: str) -> Cell:
 
 
 def of_index(index: int) -> Cell:
-    """The cell of an index of NAS-Bench-201 and NATS-Bench, 0 to 15,624."""
+    """The cell of an index of NAS-Bench-201 and NATS-Bench, 0 to 15,624. Raises IndexError above that."""
     return _cell(_by_index()[index])
 
 

@@ -42,7 +42,7 @@ class NASBench201Settings:
 class NASBench201SupernetSettings(NASBench201Settings):
     """Size of the supernet, by default the benchmark's own, and the operations that may be chosen in it."""
 
-    allow_none: bool = False  # whether an edge of the derived cell may be `none`; DARTS's rule never takes it
+    allow_none: bool = False  # whether an edge of the derived cell may be `none`; the rule of DARTS never chooses it
 
 
 @cache

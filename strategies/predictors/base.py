@@ -28,7 +28,7 @@ class Predictor(ABC):
     pure function of (seed, options, data): no global generator is read or changed. `fit` and `predict` raise
     `InputError` if data are empty, not finite (or their variance is not), or of shapes that do not match.
 
-    `Options` is a dataclass of the settings with their defaults (and an optional `check()`).
+    `Options` is a dataclass of the settings with their defaults (and an optional `check()`, which raises InputError).
     """
 
     name: ClassVar[str]

@@ -63,7 +63,10 @@ class Forest(Predictor):
 
     @property
     def importances(self) -> np.ndarray:
-        """Gini importance of each feature (d,): its share of the variance that the splits take away; sums to 1."""
+        """Gini importance of each feature (d,): its share of the variance that the splits take away; sums to 1.
+
+        Raises InputError before `fit`.
+        """
         if self._forest is None:
             raise InputError(f"Expected a fitted predictor but {self.name} was not; call fit before importances.")
         return self._forest.feature_importances_

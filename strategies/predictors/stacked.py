@@ -70,7 +70,7 @@ class StackedPredictor(Predictor):
 
 
 def _weight(y: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    """The w for which w·p + (1 - w)·q is nearest to y; one half where they do not differ."""
+    """The w for which w·p + (1 - w)·q is nearest to y; one half if p and q do not differ."""
     error = np.maximum(np.abs(y - p), np.abs(y - q))
     usual = error <= np.quantile(error, WEIGHED_SHARE)
     apart = ((p - q)[usual] ** 2).sum()

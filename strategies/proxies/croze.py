@@ -142,6 +142,6 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
 
 
 def perturbed(w: Tensor, g: Tensor, beta: float) -> Tensor:
-    """θ + β·‖θ‖·g/‖g‖ (eq. 3), θ where g is 0."""
+    """θ + β·‖θ‖·g/‖g‖ (eq. 3), or θ if g is 0."""
     g = _scaled(g)
     return w + beta * w.norm() * g / g.norm().clamp_min(torch.finfo(g.dtype).tiny)

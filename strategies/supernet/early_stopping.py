@@ -22,7 +22,7 @@ class EarlyStop(NamedTuple):
     """Why a search ends before its last epoch, and with which architecture."""
 
     reason: str
-    chosen: SupernetEpoch  # whose architecture is taken
+    chosen: SupernetEpoch  # the epoch whose architecture is taken
 
 
 def early_stop(options: BilevelOptions, history: Sequence[SupernetEpoch]) -> EarlyStop | None:

@@ -25,9 +25,9 @@ def temporary_view(
 ) -> Iterator[None]:
     """During the block, `body` is in train mode, without drop-path, and its `layers` have these `weights`.
 
-    `batch_norm`: "batch" (the batch's statistics, not recorded), "off" (the identity), a predicate (the identity where
-    it is false), or the fixed statistics to normalise with. `dtype` casts all parameters and buffers, `owned` copies
-    the parameters so that they may be changed in place.
+    `batch_norm`: "batch" (the batch's statistics, not recorded), "off" (the identity), a predicate (the identity for
+    modules for which it is false), or the fixed statistics to normalise with. `dtype` casts all parameters and buffers,
+    `owned` copies the parameters so that they may be changed in place.
     """
     modes = [(module, module.training) for module in body.modules()]
     norms = [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
