@@ -1,4 +1,4 @@
-"""What is taken where nothing is said, typed a second time: defaults of functions and of records."""
+"""Defaults of functions and of records, written down a second time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_defaults(name: str) -> None:
         assert type(own[key]) is type(value)
 
 
-# how work is spread
+# distribution of work
 
 
 RAY = {"name": "ray"}

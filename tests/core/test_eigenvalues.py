@@ -18,13 +18,13 @@ def _apply(matrices: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def test_the_largest_is_not_the_largest_absolute_value() -> None:
-    """Also where all eigenvalues are negative, where the space is soon exhausted, and for a zero matrix."""
+    """Also if all eigenvalues are negative, if the Krylov space is soon exhausted, and for a zero matrix."""
     torch.manual_seed(0)
     basis = torch.linalg.qr(torch.randn(4, 12, 12, dtype=torch.float64))[0]
     values = torch.zeros(4, 12, dtype=torch.float64)
     values[0] = torch.linspace(-9, 2, 12)
     values[1] = torch.linspace(-9, -2, 12)
-    values[2] = -3  # a multiple of the identity: one step finds all there is
+    values[2] = -3  # a multiple of the identity: one step exhausts the Krylov space
     matrices = basis @ values.diag_embed() @ basis.mT
     found, error = largest_eigenvalue(_apply(matrices), torch.randn(4, 12, dtype=torch.float64), steps=20)
     assert found.tolist() == pytest.approx([2, -2, -3, 0], abs=1e-8)
@@ -46,7 +46,7 @@ def test_the_bound_covers_the_error_while_it_is_not_small() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_the_bound_is_the_residual_of_the_ritz_vector(steps: int) -> None:
-    """θ is the largest eigenvalue on the Krylov space of the start, u its vector there, and the bound ‖Hu - θu‖."""
+    """θ is the largest eigenvalue on the Krylov space of the start, u its eigenvector there; the bound is ‖Hu - θu‖."""
     rng = np.random.default_rng(4)
     matrices = rng.normal(size=(3, 10, 10))
     matrices = matrices + matrices.transpose(0, 2, 1)
@@ -72,7 +72,7 @@ def test_twenty_steps_unless_asked_otherwise() -> None:
     assert len(counted) == 20
     counted.clear()
     largest_eigenvalue(product, torch.ones(1, 30), steps=100)
-    assert len(counted) == 30  # the space has no more
+    assert len(counted) == 30  # the space has no more dimensions
 
 
 def test_a_start_of_any_length_gives_the_same() -> None:
@@ -107,7 +107,7 @@ def test_power_iteration_ends_where_nothing_changes_any_more(tolerance: float, e
 
 @pytest.mark.parametrize(("number", "expected"), [(math.nan, True), (math.inf, True), (3e38, True), (0.0, False)])
 def test_a_direction_of_no_length_is_no_direction(number: float, expected: bool) -> None:
-    """3e38 is finite and its square is not: 0 would say that the loss is flat there."""
+    """3e38 is finite, but its square is not: a result of 0 would mean that the loss is flat there."""
     v = torch.ones(2, 12)
     v[0] = number
     got = unit(v)

@@ -1,4 +1,4 @@
-"""Images reach the networks as floats in [0, 1]; anything else is refused."""
+"""Networks get images as floats in [0, 1]; other images are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits that protect a run from huge or hostile input, each at its edge or typed a second time."""
+"""The limits that protect a run from huge or hostile input, each tested at its edge or written down a second time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.core.reasons import message_of
 from nas.core.statistics.repetitions import sign_flip
 
 MIB = 2**20
-# limits that a test cannot reach in seconds, and times that no test waits for
+# limits that a test cannot reach in seconds, and times for which no test waits
 LIMITS: dict[str, dict[str, Any]] = {
     "config.schema": {"MAX_TEXT_LENGTH": 10_000},
     "execution.local_pool": {"GRACE_SECONDS": 20.0},
@@ -86,7 +86,7 @@ def test_a_reason_of_more_than_500_characters_is_shortened() -> None:
     assert message_of(ValueError("a" * 500)) == "a" * 500
     long = "word " * 100 + "w"
     assert message_of(ValueError(long)) == "word " * 99 + "word …"
-    assert message_of(ValueError("b" * 300 + ". " + "c" * 198)) == "b" * 300 + ". " + "c" * 198  # 500 in all
+    assert message_of(ValueError("b" * 300 + ". " + "c" * 198)) == "b" * 300 + ". " + "c" * 198  # 500 characters
     assert message_of(ValueError("b" * 300 + ". " + "c" * 199)) == "b" * 300
 
 
@@ -107,13 +107,13 @@ def test_sections_are_40_deep_at_most() -> None:
 
 @pytest.fixture
 def fifty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer than the 20,000 values, for time."""
+    """A limit of 50 values instead of 20,000, to save time."""
     monkeypatch.setattr(yaml_size, "MAX_VALUES", 50)
 
 
 @pytest.mark.usefixtures("fifty")
 def test_a_text_stands_for_so_many_values_at_most() -> None:
-    """The list itself is one of them."""
+    """The list itself counts as a value."""
     check_size("[" + "1," * 49 + "]")
     with pytest.raises(TooLarge, match="more than 50 values"):
         check_size("[" + "1," * 50 + "]")
@@ -125,7 +125,7 @@ def test_a_text_stands_for_so_many_values_at_most() -> None:
     [("&a 1", 1), ("&a [1, 2, 3]", 4), ("&a {b: 1, c: [2, 3]}", 7), ("[&a 1, 2]", 1)],
 )
 def test_an_alias_counts_as_much_as_what_it_repeats(anchored: str, size: int) -> None:
-    """Besides there are a section, its key, what is anchored, a key and a list."""
+    """The text also has a section, its key, the anchored value, a key and a list."""
     room = 50 - (1 + 1 + len(list(values(yaml.safe_load(anchored)))) + 1 + 1)
     check_size(f"x: {anchored}\ny: [{'*a, ' * (room // size)}]")
     with pytest.raises(TooLarge, match="more than 50 values"):
@@ -133,7 +133,7 @@ def test_an_alias_counts_as_much_as_what_it_repeats(anchored: str, size: int) ->
 
 
 def values(value: Any) -> Any:
-    """Every value and key in a value, itself included."""
+    """A value and every value and key in it."""
     yield value
     if isinstance(value, dict):
         for key, inner in value.items():

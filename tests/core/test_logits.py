@@ -1,4 +1,4 @@
-"""An image with a NaN or infinite logit has no answer and is wrong, whatever `argmax` says; nothing else asks it."""
+"""An image with a NaN or infinite logit is not correct, whatever `argmax` says; no other code takes the `argmax`."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def test_nothing_else_takes_the_largest_logit_for_an_answer() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if pattern.search(path.read_text())
     }
-    colours = "nas/core/optimisation/image_augmentations.py"  # the largest of three
-    noise = "eval/attacks/from_torchattacks.py"  # the labels of noise, under a small network of its own
+    colours = "nas/core/optimisation/image_augmentations.py"  # the largest of three colours
+    noise = "eval/attacks/from_torchattacks.py"  # labels for images of noise, from a small network
     assert found - {colours, noise} == {"nas/core/logits.py"}

@@ -1,4 +1,4 @@
-"""What a result says of where it comes from."""
+"""The provenance of a result."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_revision_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     answer = provenance.revision.__wrapped__
     assert answer() is None
     git("init", "-q")
-    assert answer() is None  # nothing committed
+    assert answer() is None  # no commit yet
     git("add", ".")
     git("commit", "-q", "-m", "first")
     expected = {"commit": git("rev-parse", "HEAD").strip(), "changed": False}
@@ -95,7 +95,7 @@ def test_the_checksum_of_settings_sees_what_matters_alone() -> None:
 
 
 def test_the_checksum_of_settings_is_the_same_everywhere() -> None:
-    """Of `{"executor":{"threads":1},"run":{"random":true},"seed":0}`, by sha256sum."""
+    """The expected sum is that of sha256sum for `{"executor":{"threads":1},"run":{"random":true},"seed":0}`."""
     assert provenance.settings_checksum(SETTINGS, LEFT_OUT) == (
         "39289e8413e54919aab685918b6b318226486b833d57d70d2f3f6731473972a1"
     )

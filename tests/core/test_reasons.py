@@ -1,4 +1,4 @@
-"""What others' code says becomes a part of a message: whole sentences on one line."""
+"""Messages of other packages become part of a message of one line, in whole sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Components are found by being there; unknown names suggest the near one; third parties come in by entry points."""
+"""Components are found in their folder or by entry points; for an unknown name the nearest one is suggested."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Two(Base):
 
 @pytest.fixture
 def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[Any]]:
-    """A package with a component on each of two levels."""
+    """A package with a component on each of two levels of folders."""
     (tmp_path / "shapes/deep").mkdir(parents=True)
     (tmp_path / "shapes/__init__.py").write_text("")
     (tmp_path / "shapes/base.py").write_text(BASE)
@@ -104,7 +104,7 @@ def test_entry_points_of_third_parties_are_added(shapes: Registry[Any], monkeypa
 
 
 def test_what_a_third_partys_component_lacks_is_said(shapes: Registry[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A base class may ask for more than it did when their package was made."""
+    """A base class may require more than it did when the other package was written."""
     from importlib import import_module
 
     half = type("Half", (import_module("shapes.base").Base,), {"name": "their-half"})
@@ -147,7 +147,7 @@ def test_a_package_that_cannot_be_imported_is_named_where_it_is_asked_for(
         (STRATEGIES, "nas.strategies"),
         (PROXIES, "nas.proxies"),
         (PREDICTORS, "nas.predictors"),
-        (SUPERNET_STRATEGIES, "nas.rnas"),  # where others' packages have theirs, whatever the folder is called
+        (SUPERNET_STRATEGIES, "nas.rnas"),  # the group of other packages, whatever the folder is called
         (REGULARISERS, "nas.rnas"),
         (PERTURBATIONS, "nas.rnas"),
         (METHODS, "nas.methods"),

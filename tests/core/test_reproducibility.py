@@ -1,4 +1,4 @@
-"""`executor.deterministic`: in force in every process that computes, and an error where there is no such kernel."""
+"""`executor.deterministic` holds in every process that computes, and is an error if there is no such kernel."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_choice_of_the_user_is_kept_where_it_is_repeatable(monkeypatch: pytest
 
 
 def test_nothing_else_changes() -> None:
-    """A training step on the processor has the same bits with and without."""
+    """A training step on a CPU has the same bits with and without it."""
 
     def step(_: int) -> Any:
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Seeds are the same everywhere, unrelated between labels, and leave the global generators alone."""
+"""Seeds are the same on every machine, independent for each label, and do not change the global generators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nas.core.seeds import derive, seeded
 def test_derive_is_the_hash_it_says() -> None:
     digest = hashlib.sha256(b"7\x1fepoch\x1f3").hexdigest()
     assert derive(7, "epoch", 3) == int(digest[:16], 16) // 2
-    assert derive(0) == 0x5FECEB66FFC86F38 // 2  # SHA-256 of "0"; never to change, results rest on it
+    assert derive(0) == 0x5FECEB66FFC86F38 // 2  # SHA-256 of "0"; this must never change, because results depend on it
 
 
 @given(st.integers(0, 2**63 - 1), st.lists(st.text() | st.integers(), max_size=3))
@@ -46,7 +46,7 @@ def test_seeded_repeats_and_restores() -> None:
     assert torch.equal(torch.rand(3), expected)
     with seeded(5):
         assert torch.equal(torch.rand(3), first)
-        assert torch.equal(torch.rand(3), inner)  # the nested block left no trace
+        assert torch.equal(torch.rand(3), inner)  # the nested block changed nothing
 
 
 def test_seeded_restores_after_an_error() -> None:

@@ -1,4 +1,4 @@
-"""A message proposes the nearest known name, and nothing where none is near."""
+"""A message suggests the nearest known name, or nothing if no name is near."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a component declares of the settings it reads; a class that inherits from it declares anew or nothing."""
+"""A component declares which settings it reads; a subclass does not inherit this declaration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Parent:
 
 
 class Derived(Parent):
-    """A third party's, which may read what its parent leaves alone."""
+    """A class of another package, which may read settings that its parent does not read."""
 
 
 def test_a_list_of_keys_is_not_inherited() -> None:

@@ -1,4 +1,4 @@
-"""Settings as a whole: written and read again they are the same, and any text gives settings or one clear line."""
+"""Configurations: written and read again they are the same, and any text gives settings or an error of one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_composing_and_overriding_leave_the_values_alone() -> None:
 
 
 def settings_or_line(values: dict[str, Any], overrides: list[str]) -> Any:
-    """The settings, or the one line that refuses them; any other error fails the test."""
+    """The settings, or the error message of one line; any other error fails the test."""
     try:
         return from_values(values, overrides)
     except InputError as error:

@@ -27,13 +27,13 @@ def test_a_recipe_differs_from_the_defaults_in_what_it_says_only(name: str) -> N
     defaults = config.flat(plain(schema(loaded.space, loaded.strategy.name)()))
     got = config.flat(plain(loaded))
     assert set(said) <= set(got)
-    filled_in = {"name", "data.root"}  # from the file's name, and where the data set lies
+    filled_in = {"name", "data.root"}  # from the file's name, and the place of the data set
     if "proxies.eproxy.settings" in said:  # a file of settings that DPS found
         filled_in |= {key for key in got if key.startswith("proxies.eproxy.")}
     assert {key for key in got if got[key] != defaults[key]} <= set(said) | filled_in
     for key, value in said.items():
         if key == "proxies.eproxy.settings":
-            continue  # its values have taken its place
+            continue  # its values are in the settings instead
         if isinstance(value, str) and "/" in value:
             top, bottom = value.split("/")
             value = int(top) / int(bottom)

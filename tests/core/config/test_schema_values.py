@@ -1,4 +1,4 @@
-"""Values of settings: each is read as its key asks, and what is wrong or unknown is refused by name."""
+"""Values of settings: each is converted to the type of its key; wrong values and unknown keys are refused by name."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_key_of_another_space_names_it(overrides: list[str], said: str | None)
 
 
 def test_a_key_of_other_strategies_names_all_of_them() -> None:
-    """A key of each set of strategies that share one, typed with one that lacks it, and in a file."""
+    """For each key that several strategies share: given with another strategy, on the command line and in a file."""
     kinds = {**STRATEGIES.components, **SUPERNET_STRATEGIES.components}
     keys = {name: [field.name for field in fields(kind.Options)] for name, kind in kinds.items()}
     every = sorted(set(chain.from_iterable(keys.values())))
@@ -256,7 +256,7 @@ class OfUnusual:
 
 @dataclass
 class Unusual:
-    """Options of a third party, of types that no section here has."""
+    """Options of another package, with types that no section of this project has."""
 
     colour: Colour = Colour.RED
     weights: dict[str, float] = field(default_factory=lambda: {"a": 1.0})

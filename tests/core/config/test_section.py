@@ -1,4 +1,4 @@
-"""The limits that a section checks: the last value that is allowed and the first that is not, and what is said then."""
+"""The limits that a section checks: the last allowed value, the first one that is refused, and the message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration that is no YAML: file, line, column and reason in one line, and what helps."""
+"""The error for a configuration that is not valid YAML has file, line, column, reason and advice, in one line."""
 
 from __future__ import annotations
 

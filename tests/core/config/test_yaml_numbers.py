@@ -1,4 +1,4 @@
-"""Numbers that YAML reads otherwise than people do are refused, all others are read as before."""
+"""Numbers that YAML reads differently from people are refused; all others are read as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small data sets in their official layouts, written into a folder for the data tests."""
+"""Small data sets in their official layouts, which the data tests write into a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nas.core.data import DataSettings
 
 @dataclass
 class Made:
-    """What was written: the settings that load it, the images (N, 3, H, W) and labels that must come out."""
+    """A written data set: the settings that load it, and the images (N, 3, H, W) and labels that loading must give."""
 
     settings: DataSettings
     images: np.ndarray
@@ -39,7 +39,7 @@ def write_pickle(path: Path, value: Any, protocol: int = 2) -> None:
 
 
 def cifar10(root: Path) -> Made:
-    """As Python 2 wrote it: byte-string keys, protocol 2."""
+    """CIFAR-10 as Python 2 wrote it: keys are byte strings, protocol 2."""
     images, labels = pixels(200, 32), spread(200, 10)
     test_images, test_labels = pixels(30, 32, seed=1), spread(30, 10)
     folder = root / "cifar-10-batches-py"
@@ -61,7 +61,7 @@ def cifar100(root: Path) -> Made:
 
 
 def imagenet16(root: Path) -> Made:
-    """Text keys and labels from 1; those above 120 must be dropped."""
+    """ImageNet16 with text keys and labels from 1; images with labels above 120 must be dropped."""
     images = pixels(1000, 16)
     labels = np.tile(np.r_[np.arange(1, 121), 121, 122, 999, 1000, 500], 8)
     test_images, test_labels = pixels(125, 16, seed=1), labels[:125]
@@ -91,7 +91,7 @@ def write_folder(folder: Path, images: np.ndarray, labels: np.ndarray, suffix: s
 
 
 def imagefolder(root: Path, with_test: bool = True) -> Made:
-    """Class by class, as a listing gives them."""
+    """A folder of images, in the order of a listing: class by class."""
     images, labels = pixels(60, 12), np.sort(spread(60, 3))
     if not with_test:
         write_folder(root, images, labels)

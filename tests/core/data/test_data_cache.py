@@ -1,4 +1,4 @@
-"""The cache spares the second reading, notices changed files and damage, and never stops a run."""
+"""The cache replaces a second reading, notices changed files and damage, and never stops a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class ReadAgain(Exception):
-    """Raised where the originals are read though the cache should have served."""
+    """Raised if the originals are read although the cache has the images."""
 
 
 def forbid_reading(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -100,7 +100,7 @@ def test_damage_is_noticed_and_mended(
     places = {"flip": 432 * 5, "label": pixels, "sum": pixels + 69 * 8, "description": len(content) - 40}
     if damage in places:
         content[places[damage]] ^= 1
-    path.unlink()  # what the first start has mapped stays
+    path.unlink()  # images that are mapped already stay readable
     path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"hello"}.get(damage, content))
     caplog.set_level(logging.WARNING, "nas")
     assert torch.equal(load(made.settings).train.images, first)
@@ -108,14 +108,14 @@ def test_damage_is_noticed_and_mended(
     if damage == "flip":
         assert "image 5 has changed" in caplog.text
     forbid_reading(monkeypatch, "imagefolder")
-    load(made.settings)  # it was written anew
+    load(made.settings)  # the file was written again
 
 
 @pytest.mark.parametrize("error", [28, 30, 5])
 def test_a_cache_that_cannot_be_written_only_warns(
     made: Made, cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
-    """28 disk full, 30 read-only, 5 input/output error."""
+    """The error numbers: 28 disk full, 30 read-only, 5 input/output error."""
 
     def refuse(number: int) -> None:
         raise OSError(error, os.strerror(error))
@@ -180,7 +180,7 @@ def test_where_the_number_of_cores_is_not_known_files_are_hashed_one_by_one(
 
 
 def test_another_split_is_another_file(made: Made, cache: Path) -> None:
-    """The file holds the split: one of another share must not be taken."""
+    """A cache file contains a split, so the file of another share must not be used."""
     counts = {}
     for validation in (0.1, 0, 0.5, 6, 20, 0, 0.1, 6.0):
         data = load(replace(made.settings, validation=validation))
@@ -191,7 +191,7 @@ def test_another_split_is_another_file(made: Made, cache: Path) -> None:
 
 
 def with_another_pixel(name: str, path: Path) -> bytes:
-    """The content of a file of a data set with one other pixel."""
+    """The content of a data file with one pixel changed."""
     if name == "npz":
         with np.load(path) as file:
             arrays = dict(file)
@@ -224,7 +224,7 @@ def test_a_corrected_file_of_the_same_path_size_and_time_gives_its_own_images(
     before = checksums(load(settings))
     sources = LOADERS.get(name)(settings).sources()
     assert all(bool(source.sha256) == (name != "imagefolder" and not large) for source in sources)
-    path = Path(sources[-1 if name == "imagefolder" else 0].path)  # a bmp, which does not shrink or grow
+    path = Path(sources[-1 if name == "imagefolder" else 0].path)  # a bmp, whose size stays the same
     status = path.stat()
     time.sleep(0.02)  # the clock of the file system ticks
     path.write_bytes(with_another_pixel(name, path))
@@ -267,7 +267,7 @@ def test_a_source_is_told_by_its_content_or_by_size_and_both_times(
         Source.of(tmp_path / "nowhere")
 
 
-# files of before
+# files of earlier versions
 
 
 def test_files_of_an_old_format_are_named_once_and_left_alone(
@@ -290,7 +290,7 @@ def test_files_of_an_old_format_are_named_once_and_left_alone(
 
 def test_no_word_where_nothing_is_old(made: Made, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     (cache / "data").mkdir(parents=True)
-    (cache / "data" / f".npz-v2-{'b' * 32}.images.unfinished").touch()  # another process is at it
+    (cache / "data" / f".npz-v2-{'b' * 32}.images.unfinished").touch()  # another process is writing it
     load(made.settings)
     load(replace(made.settings, validation=0))
     assert "delete" not in caplog.text

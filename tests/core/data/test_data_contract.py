@@ -1,4 +1,4 @@
-"""What every registered data set must hold: right pixels, fixed stratified splits, honest statistics."""
+"""What every registered data set must have: the right pixels, fixed stratified splits, the right statistics."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_contract(name: str, tmp_path: Path) -> None:
         assert part.images.shape == (len(part), 3, data.image_size, data.image_size)
         assert part.labels.shape == (len(part),)
 
-    # Every image is in exactly one part, with its own label and its pixels in their places.
+        # Every image is in exactly one part, with its own label and unchanged pixels.
     images = [made.images] + ([] if made.test_images is None else [made.test_images])
     labels = [made.labels] + ([] if made.test_labels is None else [made.test_labels])
     wanted = sorted(zip(keys(np.concatenate(images)), np.concatenate(labels).tolist()))
@@ -58,7 +58,7 @@ def test_contract(name: str, tmp_path: Path) -> None:
     got = sorted(p for part in parts for p in zip(keys(part.images), part.labels.tolist()))
     assert got == wanted
 
-    # Shares: exact over the whole, within one image in each class.
+    # The shares are exact in total and to within one image in each class.
     rest = len(made.labels)
     if made.test_images is None:
         assert len(data.test) == (rest * 20 + 50) // 100
@@ -66,7 +66,7 @@ def test_contract(name: str, tmp_path: Path) -> None:
             assert abs((data.test.labels == k).sum() - 0.2 * n) <= 1
         rest -= len(data.test)
     else:
-        assert keys(data.test.images) == keys(made.test_images)  # an official test part stays in its order
+        assert keys(data.test.images) == keys(made.test_images)  # an official test part keeps its order
     assert len(data.validation) == (rest * 10 + 50) // 100
     for k in range(data.num_classes):
         inside, left = (data.validation.labels == k).sum(), (data.train.labels == k).sum()
@@ -114,7 +114,7 @@ def test_attacked_is_a_fixed_order(name: str, tmp_path: Path) -> None:
 
 
 def test_digits_pinned() -> None:
-    """The split must never change: numbers of different versions would be about different images."""
+    """The split must never change: otherwise numbers of different versions would be about different images."""
     data = load(DataSettings())
     assert (len(data.train), len(data.validation), len(data.test), data.image_size) == (1294, 144, 359, 16)
     assert data.test.labels[:8].tolist() == [6, 1, 1, 8, 5, 1, 8, 9]
@@ -128,7 +128,7 @@ def test_cifar_planes_are_red_green_blue(tmp_path: Path) -> None:
     row = np.concatenate([np.full(1024, 200), np.full(1024, 100), np.arange(1024) % 256]).astype(np.uint8)
     for f in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
         write_pickle(tmp_path / f, {b"data": np.tile(row, (20, 1)), b"labels": list(range(10)) * 2})
-    image = load(DataSettings("cifar10", str(tmp_path))).test.images[0]  # the root itself may be the folder
+    image = load(DataSettings("cifar10", str(tmp_path))).test.images[0]  # the root may be that folder itself
     assert image[0].unique().tolist() == [200]
     assert image[1].unique().tolist() == [100]
     assert image[2, 0].tolist() == list(range(32))

@@ -1,4 +1,4 @@
-"""Bad data end in one line that names the file and says what to do; foreign code in a pickle never runs."""
+"""The error for bad data names the file and says what to do, in one line; code in a pickle never runs."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_arrays_come_through(tmp_path: Path, protocol: int) -> None:
         "l": [1, (2,)],
     }
     if protocol >= 5:
-        value["data"] = value["data"].tolist()  # in-band buffers of protocol 5 are made by numpy's _frombuffer
+        value["data"] = value["data"].tolist()  # numpy's _frombuffer would make in-band buffers of protocol 5
     write_pickle(tmp_path / "f", value, protocol)
     back = read_pickle(tmp_path / "f")
     assert np.array_equal(back.pop("data"), value.pop("data"))
@@ -110,7 +110,7 @@ def test_arrays_come_through(tmp_path: Path, protocol: int) -> None:
 
 
 def test_python_2_strings(tmp_path: Path) -> None:
-    """The official files hold byte strings of Python 2, also as the contents of arrays."""
+    """The official files contain byte strings of Python 2, also as the contents of arrays."""
     raw = bytes(range(250, 256))
     content = (
         b"\x80\x02}q\x00(U\x04dataq\x01cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85"
@@ -144,7 +144,7 @@ def test_flipped_bytes_never_crash(tmp_path: Path, seed: int) -> None:
     except InputError as error:
         told = str(error)
     else:
-        told = str(tmp_path / "f")  # what was flipped did not matter
+        told = str(tmp_path / "f")  # the changed bit has no effect
     assert str(tmp_path / "f") in told
 
 

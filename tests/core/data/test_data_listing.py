@@ -1,4 +1,4 @@
-"""Folders of images by class: the order of the classes, what is a class, and that nothing is skipped in silence."""
+"""Folders of images by class: the order of the classes, which folders are classes, and the report of skipped files."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_both_orders_are_kept_apart_and_what_was_kept_before_stays_valid(tmp_pat
     assert len(keys) == 4
 
 
-# what is a class
+# which folders are classes
 
 
 def test_both_forms_of_an_accent_are_one_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +131,7 @@ def test_both_forms_of_an_accent_are_one_class(tmp_path: Path, caplog: pytest.Lo
 
 def test_composed_names_are_sorted_the_same_on_every_system(tmp_path: Path) -> None:
     for folder, name in (("composed", COMPOSED), ("decomposed", DECOMPOSED)):
-        write(tmp_path / folder, [name, "cafz"])  # as text, one comes before and one behind
+        write(tmp_path / folder, [name, "cafz"])  # in text order, one comes before `name` and one after it
         assert layout(tmp_path / folder, "numeric", False).classes == ("cafz", COMPOSED)
     assert layout(tmp_path / "decomposed", "text", False).classes == (COMPOSED, "cafz"), "as it was before"
 
@@ -177,7 +177,7 @@ def test_a_class_of_a_part_may_be_called_train(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_parts_stay_parts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Also with a stray image in them, or another folder of images beside them, which is told."""
+    """Also with a stray image in them, or another folder of images beside them, which is reported."""
     root = tmp_path / "images"
     write(root / "train", ["a", "b"])
     Image.new("RGB", (4, 4)).save(root / "train" / "stray.png")
@@ -203,7 +203,7 @@ def test_files_that_are_passed_over_are_counted_and_said(tmp_path: Path, caplog:
     for name in ("1.tif", "2.TIF", "notes.txt", "README"):
         (root / "train" / "b" / name).write_text("x")
     Image.new("RGB", (4, 4)).save(root / "train" / "c.png")
-    for _ in range(2):  # from the cache too
+    for _ in range(2):  # the second time from the cache
         caplog.clear()
         data = load(of(root))
         assert sum(map(len, (data.train, data.validation, data.test))) == 10

@@ -1,4 +1,4 @@
-"""What decoding changes or leaves out is said at every start, also from the cache: proportions, EXIF, alpha, levels."""
+"""Every start, also from the cache, reports what decoding changes or ignores: proportions, EXIF, alpha, levels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Callable[[DataSettings], str]:
-    """What is said of data: the same without a cache, when it is written, and when it is read."""
+    """The log about the data, which is the same without a cache, when the cache is written, and when it is read."""
 
     def told(settings: DataSettings) -> str:
         texts = []
@@ -173,11 +173,11 @@ def test_levels_of_parts_in_chunks(chunk: int) -> None:
     assert levels.largest == (images[:11].max(), -1, images[11:].max())
 
 
-# kept before
+# cache files of earlier versions
 
 
 def without_seen(path: Path) -> None:
-    """The file as a version before 0.3.0 wrote it."""
+    """Turn a cache file into one of a version before 0.3.0."""
     content = path.read_bytes()
     length, _, _ = _TAIL.unpack(content[-_TAIL.size :])
     about = json.loads(content[-_TAIL.size - length : -_TAIL.size])

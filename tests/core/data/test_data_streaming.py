@@ -1,4 +1,4 @@
-"""Images that do not fit in memory stay on disk: the same tensors, little memory, damage told, one process decodes."""
+"""Images larger than memory stay on disk: the same tensors, little memory, damage is reported, one process decodes."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_damaged_image_is_told_when_it_is_used(tmp_path: Path, cache: Path) ->
         byte = file.read(1)[0]
         file.seek(432 * 11 + 3)
         file.write(bytes([byte ^ 1]))
-    train = load(made.settings).train  # starts without reading it
+    train = load(made.settings).train  # starts without reading the file
     others = torch.tensor([i for i in range(len(order)) if i != 11])
     assert torch.equal(train.select(others).labels, order[others])
     for _ in range(2):
@@ -147,7 +147,7 @@ def test_a_supernet_says_that_it_needs_memory(tmp_path: Path) -> None:
 
 
 class Killed(BaseException):
-    """Ends a writing in the middle, as a signal does."""
+    """Raised to end the writing of a file in the middle, like a signal."""
 
 
 def test_an_interrupted_writing_goes_on(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_a_broken_image_leaves_nothing_behind(tmp_path: Path, cache: Path) -> No
 
 
 def load_slowly(say: Say, root: Path, pause: float) -> None:
-    """Says how many images it decoded, and the sum of all."""
+    """Report how many images this process decoded, and the sum of all pixels."""
     true_decode, count = Decoded._decoded, 0
 
     def slow(self: Decoded, path: str) -> np.ndarray:
@@ -247,7 +247,7 @@ def test_memory_stays_far_below_the_size_of_the_images(tmp_path: Path) -> None:
         resident, size, memory = reader.lines.read().split()
         assert reader.wait() == 0
     assert resident == "False"
-    assert float(size) > 250  # of training images alone
+    assert float(size) > 250  # MiB of training images alone
     assert float(memory) < 0.4 * float(size)
 
 
@@ -272,7 +272,7 @@ def test_the_size_of_data_is_told_as_people_say_it() -> None:
 
 
 def test_settings_without_a_root_still_load() -> None:
-    assert not load(DataSettings()).train.on_disk  # embedded data have no file to be mapped
+    assert not load(DataSettings()).train.on_disk  # the digits have no file that could be mapped
 
 
 def test_other_sizes_are_told_before_all_is_read(tmp_path: Path) -> None:

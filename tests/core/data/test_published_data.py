@@ -1,4 +1,4 @@
-"""What is published of the data sets, and the defaults and limits of `data`, typed from their sources."""
+"""Published facts about the data sets, and the defaults and limits of `data`, written down from their sources."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_limits(key: str, allowed: list[Any], refused: list[Any]) -> None:
             DataSettings(**{key: value}).check()
 
 
-# mean and standard deviation as networks of the field normalise with, classes, side, first and last label in the files
+# the mean and standard deviation that the field normalises with, classes, side, first and last label in the files
 PUBLISHED: dict[str, tuple[tuple[float, ...], tuple[float, ...], int, int, int, int]] = {
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), 10, 32, 0, 9),
     "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762), 100, 32, 0, 99),
@@ -85,7 +85,7 @@ def test_the_files_of_cifar_are_those_of_torchvision() -> None:
 
 
 def test_the_files_of_imagenet16_are_the_published_ones() -> None:
-    """Checksums of Chrabaszcz et al. 2017 as NAS-Bench-201's code has them."""
+    """The checksums of NAS-Bench-201's code for the files of Chrabaszcz et al. 2017."""
     kind: Any = LOADERS.get("imagenet16-120")
     assert list(kind.train_files.items()) == [
         ("train_data_batch_1", "27846dcaa50de8e21a7d1a35f30f0e91"),
@@ -127,7 +127,7 @@ def test_a_fifth_is_the_test_part_and_a_tenth_of_the_rest_validation() -> None:
 
 
 def test_the_images_that_are_attacked_stay_the_same_in_every_version() -> None:
-    """Pinned: another seed would attack other images, and numbers of two versions could not be compared."""
+    """With another seed other images would be attacked, and numbers of two versions could not be compared."""
     part = Split(torch.arange(50, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 2, 2), torch.arange(50))
     dataset = Dataset("numbers", part, part, part, 50, (0.0,) * 3, (1.0,) * 3)
     assert attacked(dataset, 8).labels.tolist() == ATTACKED

@@ -1,4 +1,4 @@
-"""Images come out as from torchvision's and timm's own transforms, and data that were cut before stay as they are."""
+"""Images are resized as by torchvision's and timm's transforms, and data that were cropped before stay unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def picture(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos", "nearest"])
 @pytest.mark.parametrize(("size", "side"), [(32, 36), (32, 32), (31, 35), (32, 33)])
 def test_crop_is_torchvisions(size: int, side: int, interpolation: str) -> None:
-    """Bit by bit."""
+    """The pixels are equal bit by bit."""
     mode = F.InterpolationMode(interpolation)
     ours = Resizing(size, "crop", size / side, interpolation)
     assert ours.side == side
@@ -109,7 +109,7 @@ def test_an_image_fits_where_both_sides_do() -> None:
 
 @pytest.mark.parametrize("how", ["crop", "squash-crop"])
 def test_images_that_were_cut_before_are_left_alone(how: str, tmp_path: Path) -> None:
-    """Where all have the size; where some do not, all are resized, as the libraries would."""
+    """If all images have the size; if some do not, all are resized, as in the libraries."""
     settings = write(tmp_path / "cut", [(16, 16)] * 3)
     whole = load(settings)
     assert torch.equal(load(replace(settings, size=16, resize=how)).test.images, whole.test.images)
@@ -141,5 +141,5 @@ def test_each_way_is_another_entry_of_the_cache(kind: str, tmp_path: Path) -> No
         found = [load(replace(settings, size=8, **way)).test.images[0].numpy().tobytes() for way in WAYS]
         assert len(set(found)) == len(WAYS)
     assert len(list((tmp_path / "cache" / "data").iterdir())) == len(WAYS)
-    load(replace(settings, size=8, crop_share=0.5))  # without a crop it says nothing
+    load(replace(settings, size=8, crop_share=0.5))  # without a crop, crop_share has no effect
     assert len(list((tmp_path / "cache" / "data").iterdir())) == len(WAYS)

@@ -25,7 +25,7 @@ def labels_of(sizes: list[int]) -> np.ndarray:
 
 
 def before(labels: np.ndarray, num_classes: int, percent: int, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """The rule of version 0.1 in whole numbers, for a share of so many percent."""
+    """The rule of version 0.1 in whole numbers, for a share in percent."""
     random = fixed_generator(label)
     taken, rest = [], []
     seen = given = 0
@@ -52,7 +52,7 @@ def test_a_tenth_is_what_version_0_1_withheld(has_test: bool, sizes: list[int]) 
 
 
 def test_the_images_of_version_0_1() -> None:
-    """Written by version 0.1."""
+    """The expected checksums are those of version 0.1."""
     assert checksums(load(DataSettings())) == {
         "train": "67b494ecfd85622b31fd7537c0441cca31e2726212dfbd9c8ef9dc56e13a30ad",
         "validation": "4c5b5f9f53299712557fe6221942fadc7ffb8512e98186d553cd8703977ac992",

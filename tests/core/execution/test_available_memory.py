@@ -1,4 +1,4 @@
-"""How much memory there is for data, as a made-up system tells it."""
+"""How much memory is available for data, on a simulated system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nas.core.execution.available_memory import available
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The root of a system without a file that says anything."""
+    """The root folder of a system without files about its memory."""
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 700, "SC_PAGE_SIZE": 4096}.__getitem__)
     (tmp_path / "proc").mkdir()
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
@@ -48,7 +48,7 @@ def test_where_nothing_says_anything_everything_fits(system: Path, monkeypatch: 
         raise ValueError(name)
 
     monkeypatch.setattr(os, "sysconf", unknown)
-    assert available(system) == 9_223_372_036_854_775_807  # the largest number of bytes that a system counts
+    assert available(system) == 9_223_372_036_854_775_807  # the largest number of bytes that a system can report
 
 
 def test_data_may_take_half(monkeypatch: pytest.MonkeyPatch) -> None:

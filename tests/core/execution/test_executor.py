@@ -1,4 +1,4 @@
-"""The executor: same outcomes for any number of workers, failures told, killed workers survived, no orphans."""
+"""The executor: same results with any number of workers, reports of failures, tasks that outlive a killed worker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _same_threads_after() -> Iterator[None]:
 
 
 class Work:
-    """Squares; fails on 3 and 4; notes in `folder` each time it is unpickled and each item done."""
+    """Squares an item; fails on 3 and 4; records in `folder` each time it is unpickled and each item it has done."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,7 +89,7 @@ def test_two_workers_give_the_same_and_get_the_function_once(tmp_path: Path) -> 
     ticks = []
     with Executor(Work(tmp_path), workers=2, threads=3) as executor:
         assert outcomes(executor, ITEMS) == EXPECTED
-        assert outcomes(executor, ITEMS[::-1])[0] == EXPECTED[5]  # the pool is kept
+        assert outcomes(executor, ITEMS[::-1])[0] == EXPECTED[5]  # the same pool is used again
         for _ in executor.map(enumerate([1, 2]), tick=lambda: ticks.append(1)):
             pass
     workers = set(lines(tmp_path / "pids"))
@@ -105,7 +105,7 @@ def test_two_workers_give_the_same_and_get_the_function_once(tmp_path: Path) -> 
 
 
 def alive(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -128,7 +128,7 @@ def test_what_the_user_can_mend_stops_everything(workers: int) -> None:
 
 
 class KilledOnce:
-    """The worker that takes item 2 is killed, the first time."""
+    """Kills its worker the first time that it gets item 2."""
 
     def __init__(self, folder: Path, times: int) -> None:
         self.folder, self.times = folder, times
@@ -146,7 +146,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     with Executor(KilledOnce(tmp_path, times=1), workers=2, threads=1) as executor:
         assert outcomes(executor, list(range(6))) == {i: (10 * i, None) for i in range(6)}
         assert len(list(tmp_path.iterdir())) == 1
-        assert outcomes(executor, [7]) == {0: (70, None)}  # and the new pool goes on
+        assert outcomes(executor, [7]) == {0: (70, None)}  # the new pool works
 
 
 def test_an_item_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_item_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
 
 
 class Crowded:
-    """Item 2 kills its worker when another item is under way: there is not enough memory for both."""
+    """Item 2 kills its worker if another item is in work, as if memory were not enough for both."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -325,7 +325,7 @@ def test_a_full_disk_in_an_item_is_the_users_to_mend() -> None:
 
 
 class Slow:
-    """The item 0 waits for the file `go`; all note that they began."""
+    """Item 0 waits for the file `go`; each item records that it began."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -355,7 +355,7 @@ def test_items_are_taken_when_there_is_a_worker_and_so_far_ahead_as_allowed(tmp_
 
 
 class Scripted(WorkerPool):
-    """Starts and submits as it is told; what happens is written down beforehand, one list of events for each poll."""
+    """A pool without processes: each poll returns the next list of the given events."""
 
     def __init__(self, events: list[list[WorkerEvent]]) -> None:
         self.events, self.alive, self.had = events, list[int](), list[tuple[int, Any]]()
@@ -381,7 +381,7 @@ class Scripted(WorkerPool):
 
 
 def test_a_worker_is_started_for_each_task_that_has_none() -> None:
-    """Also while another is busy: the task of a worker that died does not wait for it."""
+    """Also while another worker is busy: the task of a worker that died does not wait for that one."""
     ready, died = partial(WorkerEvent, ready=True), WorkerEvent
     done = {key: TaskResult(key, key, None, 0.0) for key in "ab"}
     pool = Scripted([[ready(1), ready(2)], [died(1)], [ready(3)], [WorkerEvent(3, result=done["a"])]])
@@ -389,7 +389,7 @@ def test_a_worker_is_started_for_each_task_that_has_none() -> None:
     seen = []
     for result in Executor(str, 2, 1, pool=pool).map(zip("ab", "ab"), lambda: seen.append(len(pool.alive))):
         assert result.key in "ab"
-    assert seen == [2, 2, 3, 3, 3]  # two for two tasks, and one in the place of the dead
+    assert seen == [2, 2, 3, 3, 3]  # two for two tasks, and one that replaces the dead one
     assert [worker for worker, _ in pool.had] == [2, 1, 3]
     pool = Scripted([[ready(1)], [WorkerEvent(1, result=done["a"])]])
     assert [result.key for result in Executor(str, 4, 1, pool=pool).map([("a", "a")])] == ["a"]

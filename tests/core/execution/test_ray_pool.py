@@ -1,4 +1,4 @@
-"""How many workers a cluster has room for; what they do there is tested with a cluster, in tests/runs/test_ray.py."""
+"""How many workers a cluster has room for; tests/runs/test_ray.py tests the workers on a real cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals end a process in order: at once, or after the training step under way; a second one ends it anyway."""
+"""A signal ends a process at once or after the current training step; a second one always ends it at once."""
 
 from __future__ import annotations
 
@@ -106,14 +106,14 @@ def test_a_signal_in_the_last_step_of_an_epoch_comes_after_it(tmp_path: Path) ->
     signals.listen()
     with pytest.raises(Terminated):
         trained(Signalled(at=STEPS), tmp_path)
-    assert not (tmp_path / "last.pt").exists()  # what an epoch's end needs to know is in no checkpoint
+    assert not (tmp_path / "last.pt").exists()  # it would lack what the epoch's end needs
 
 
 def test_elsewhere_it_comes_at_once() -> None:
     signals.listen()
     with pytest.raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGTERM)  # a sender that reaches a process twice
+    os.kill(os.getpid(), signal.SIGTERM)  # some senders signal a process twice
 
 
 ALONE = """
@@ -140,7 +140,7 @@ def test_a_later_signal_ends_the_process_and_an_ignored_interrupt_stays_so(case:
 
 
 class Gone:
-    """The pipe to a run that was killed: while a worker waits for its item, or while it works on it."""
+    """The pipe to a run that was killed while a worker waited for its item or worked on it."""
 
     def __init__(self, items: list[tuple[int, int]]) -> None:
         self.items = items
@@ -163,7 +163,7 @@ def test_a_worker_whose_run_was_killed_ends_without_a_word(items: list[tuple[int
 
 
 class Trains:
-    """Trains in a worker; tells by a file that it is in the middle of a step."""
+    """Trains in a worker, and writes a file in the middle of a step."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What becomes of an item: a result, a failure of its own, or an error that says nothing about it."""
+"""The outcome of a task: a result, a failure of its item, or an error that is not the item's fault."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_helpers_leave_notes_to_others() -> None:
         logger.setLevel(level)
 
 
-# memory that runs out
+# out of memory
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_on_a_processor_nothing_is_moved() -> None:
 def test_for_another_device_what_a_backward_pass_needs_waits_on_the_host_and_goes_back() -> None:
     assert not isinstance(on_host(torch.device("cuda")), nullcontext)
     x = torch.tensor([2.0, -1.0], requires_grad=True)
-    with on_host(torch.device("cuda")):  # which moves tensors of the processor too, to where they are
+    with on_host(torch.device("cuda")):  # also accepts tensors that are on the CPU already
         loss = (x**3).exp().sum()
     loss.backward()
     assert x.grad is not None

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or refused, never able to run code, and a full disk is told."""
+"""Checkpoints are whole or refused, never run code, and a full disk is reported."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_flipped_bit_in_any_part_is_told(path: Path) -> None:
         path.write_bytes(damaged)
         assert "damaged" in refused(path), name
         flipped += 1
-    assert flipped >= 3  # the pickle and both tensors among them
+    assert flipped >= 3  # including the pickle and both tensors
     path.write_bytes(content)
     checkpoint.load(path, "network")
 
@@ -122,7 +122,7 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path: Path, old_format: bool) -> 
     torch.save({"kind": "network", "x": Evil(ran)}, path, _use_new_zipfile_serialization=not old_format)
     refused(path)
     assert not ran.exists()
-    torch.load(path, weights_only=False)  # it would have
+    torch.load(path, weights_only=False)  # this would have run the code
     assert ran.exists()
 
 
@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_while_writing_is_told(path: Path) -> None:
     assert os.listdir(path.parent) == ["a.pt"]
 
 
-# the one before the newest
+# the previous checkpoint
 
 
 def number(n: int) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def test_a_damaged_one_is_named_and_put_aside(tmp_path: Path, caplog: pytest.Log
     assert "continues from last.previous.pt" in warning.getMessage()
     assert sorted(os.listdir(tmp_path)) == ["last.damaged-1.pt", "last.previous.pt"]
     checkpoint.save_rotating(path, number(2))
-    assert kept(path) == [2, 0]  # the damaged one is never the one before
+    assert kept(path) == [2, 0]  # a damaged file never becomes the previous one
     path.write_bytes(b"")
     (tmp_path / "last.previous.pt").write_bytes(b"PK")
     assert kept(path) == []
@@ -243,7 +243,7 @@ def test_a_flipped_bit_anywhere_is_told_or_changes_nothing(path: Path) -> None:
         assert loaded["name"] == PAYLOAD["name"]
         assert loaded["history"] == PAYLOAD["history"]
         assert all(torch.equal(loaded["weights"][name], tensor) for name, tensor in PAYLOAD["weights"].items())
-    assert told > 250  # the others hit the padding between the parts, or what readers do not look at
+    assert told > 250  # the others hit the padding between the parts, or bytes that no reader uses
 
 
 def test_a_kill_at_any_moment_of_keeping_leaves_a_good_one(tmp_path: Path) -> None:

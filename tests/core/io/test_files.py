@@ -1,4 +1,4 @@
-"""A file is the old one or the new one, never half of one; refusals of the system are told in one line."""
+"""A file is the old one or the new one, never half of one; errors of the system become one line."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
         )
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
-        for _ in range(5):  # whole at every moment, also while it is written
+        for _ in range(5):  # the file is whole at every moment, also while it is written
             value = json.loads(path.read_text())
             assert value["n"] == value["end"]
             time.sleep(wait / 5)

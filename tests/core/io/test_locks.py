@@ -1,4 +1,4 @@
-"""A file is locked by one process at a time, until that one closes it or ends, however it ends."""
+"""One process at a time locks a file, until this process releases it or ends in any way."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 
 def holding(path: Path) -> subprocess.Popen[str]:
-    """Another process that has locked the file, until its standard input is closed."""
+    """Another process, which has the lock until its standard input is closed."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What a record of a later version brings: it is kept and written again, and a record is shown without it."""
+"""Unknown keys in a record of a later version: they are kept and written again, but not part of its `repr`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a saved state from being a network's is said in words."""
+"""A message says in words why a saved state does not fit a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWN: dict[str, Any] = {"a.weight": torch.zeros(2, 3), "a.bias": torch.zeros(2), 
     ("state", "words"),
     [
         ({**OWN}, None),
-        ({**OWN, "version": "another"}, None),  # what a network saves besides is its own affair
+        ({**OWN, "version": "another"}, None),  # values that are not tensors may differ
         ({**OWN, "a.weight": torch.ones(2, 3, dtype=torch.float16)}, None),
         ([1], "it holds a list"),
         (None, "it holds a NoneType"),

@@ -1,4 +1,4 @@
-"""Archives are unpacked inside their folder only, and only as files and folders."""
+"""Archives are unpacked only inside their folder, and only files and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader of pickles takes arrays and plain containers, and does nothing else that a pickle asks for."""
+"""The reader of pickles accepts arrays and plain containers, and refuses all else that a pickle can do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ VALUE: dict[Any, Any] = {
 
 def equal(found: Any, value: Any) -> bool:
     if isinstance(value, (np.ndarray, np.generic)):
-        native = value.dtype.newbyteorder("=")  # as numpy's own pickles come back
+        native = value.dtype.newbyteorder("=")  # as numpy itself unpickles it
         return found.dtype == native and np.array_equal(found, value)
     return type(found) is type(value) and found == value
 
@@ -51,7 +51,7 @@ def test_arrays_and_plain_values_come_back(tmp_path: Path, protocol: int) -> Non
 
 
 class Call:
-    """Pickles into the call of a function."""
+    """Its pickle calls a function."""
 
     def __init__(self, function: Any, *arguments: Any, state: Any = None) -> None:
         self.function, self.arguments, self.state = function, arguments, state
@@ -61,7 +61,7 @@ class Call:
 
 
 def array(dtype: bytes, shape: bytes, content: bytes, state: bytes = b"N") -> bytes:
-    """A pickle of an array whose type is the pickle `dtype`."""
+    """The pickle of an array, with the pickle `dtype` as its type."""
     empty = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR"
     return b"\x80\x03" + empty + b"(K\x01" + shape + dtype + b"I00\n" + content + b"tb."
 

@@ -1,4 +1,4 @@
-"""Every text of a user is taken with a byte order mark and with line ends of Windows; other encodings are named."""
+"""Every text of a user may have a byte order mark and line ends of Windows; other encodings are refused by name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _robustness(path: Path) -> Any:
 SCORES = [{"arch": A, "scores": {"nwot": 1.5}}, {"arch": B, "scores": {"nwot": 2}}]
 BASELINE = {"clean": 0.9, "accuracy": {"fog": [0.5] * 5}}
 META = {"ids": {"1": {"nb201-string": A, "isomorph": "1"}}, "epsilons": {"fgsm@Linf": [1, 8]}}
-READERS: dict[str, tuple[str, str, Callable[[Path], Any]]] = {  # file, its text, what it is read to
+READERS: dict[str, tuple[str, str, Callable[[Path], Any]]] = {  # file, its text, its reader
     "configuration": ("a.yaml", "seed: 3\nsearch:\n  budget: 7\n", lambda path: compose(str(path))),
     "extended configuration": ("b.yml", "name: ü\n", lambda path: compose(str(path))),
     "settings of Eproxy": ("e.yaml", "iterations: 3\n", lambda path: EproxyOptions(settings=str(path)).resolved()),
@@ -150,12 +150,12 @@ def test_text_is_read_whole_and_by_line(tmp_path: Path) -> None:
         read_text(path)
 
 
-OWN = {  # text that is no user's: of the project, of the system, of a process
+OWN = {  # readers of texts that no user writes
     "nas/core/io/files.py": "the readers themselves",
     "nas/core/config/recipes.py": "recipes that are shipped",
-    "nas/core/execution/available_memory.py": "what the system says of memory",
-    "nas/core/provenance.py": "what the system says of the processor",
-    "eval/attacks/library.py": "what an installed package lists of itself",
+    "nas/core/execution/available_memory.py": "what the system reports about memory",
+    "nas/core/provenance.py": "what the system reports about the processor",
+    "eval/attacks/library.py": "what an installed package reports about itself",
 }
 
 
@@ -170,7 +170,7 @@ def test_no_other_reader_of_text_is_used() -> None:
 
 
 def _reads_text(call: ast.Call) -> bool:
-    """`read_text()` of a path, or `open()` with an encoding or without a mode that has b."""
+    """Whether the call is `read_text()` of a path, or `open()` with an encoding or without a b in its mode."""
     text = ast.unparse(call)
     if isinstance(call.func, ast.Attribute):
         return call.func.attr == "read_text" or (call.func.attr == "open" and "encoding=" in text)

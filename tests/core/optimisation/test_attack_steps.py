@@ -1,4 +1,4 @@
-"""Perturbations stay in the ball and reach closed-form optima, and the network never notices them."""
+"""Perturbations stay in the ball and reach closed-form optima, and the network stays as it was."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_the_generator_repeats_the_noise_and_the_global_one_is_left_alone() -> N
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), None])
 def test_noise_is_added_as_it_was_drawn(bounds: Bounds) -> None:
-    """The numbers of a seed are part of every result: of uniform noise, of a direction and a length in the L2 ball."""
+    """The numbers of a seed are part of every result: uniform noise, or a direction and a length in the L2 ball."""
     x = images()
 
     def within(moved: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ def test_a_share_of_a_batch_has_the_noise_of_the_whole(last: bool) -> None:
         assert torch.equal(part, whole[shard.index])
 
 
-BEYOND = 5.0  # of an eps that leads far out of [0, 1]
+BEYOND = 5.0  # an eps that leads far out of [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_images_stay_between_0_and_1_unless_asked_otherwise(move: Any) -> None:
 def test_steps_that_cannot_cross_the_radius_are_short() -> None:
     assert is_short((2, 0.1), 0.3)
     assert is_short((7, 0.01), 0.0701)
-    assert not is_short((3, 0.1), 0.3)  # just, whatever rounding makes of 3 · 0.1
+    assert not is_short((3, 0.1), 0.3)  # just long enough, however 3 · 0.1 is rounded
     assert not is_short((3, 0.1), 0.1 + 0.2)
     assert not is_short((10, 0.1), 0.3)
     assert not is_short(None, 0.3)
@@ -196,7 +196,7 @@ def test_the_momentum_of_mifgsm_is_not_decayed_unless_asked() -> None:
 
     x = torch.full((1, 1, 1, 2), 0.5)
     first = torch.tensor([2.0, -2.0]) / 2
-    second = torch.tensor([-1.0, 1.0]) / 1 + first  # 0: an image without a direction stays
+    second = torch.tensor([-1.0, 1.0]) / 1 + first  # 0, so the image does not move
     assert second.tolist() == [0, 0]
     assert mifgsm(objective, x, 0.4, 0.1, 2).flatten().tolist() == pytest.approx([0.6, 0.4])
 
@@ -233,7 +233,7 @@ def test_a_concave_objective_reaches_the_nearest_point_to_its_top() -> None:
 
 
 def test_a_convex_objective_has_no_slope_at_its_bottom() -> None:
-    """Why an attack on a distance to the clean output needs a random start."""
+    """This is why an attack on a distance to the clean output needs a random start."""
     x = images()
 
     def objective(x_adv: Tensor) -> Tensor:
@@ -318,7 +318,7 @@ def test_pgd_l2_stays_in_the_ball_and_the_bounds(seed: int, eps: float, step: fl
 
 
 def test_mifgsm_is_a_plain_loop_in_double_precision() -> None:
-    """Pixel by pixel, with the derivative by hand."""
+    """The loop goes pixel by pixel, with the derivative by hand."""
     x, w = images().double(), torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)).double()
 
     def objective(z: Tensor) -> Tensor:
@@ -345,7 +345,7 @@ def test_mifgsm_is_a_plain_loop_in_double_precision() -> None:
 
 
 class Backwards(TorchDispatchMode):
-    """Notes which gradients (input, weight, bias) each convolution's backward computes."""
+    """Records which gradients (input, weight, bias) the backward pass of each convolution computes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -374,7 +374,7 @@ def test_no_gradient_of_a_weight_is_computed_or_left(steps: int) -> None:
     assert seen.masks == [[True, False, False]] * (2 * steps)
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(parameter.requires_grad for parameter in network.parameters())
-    with Backwards() as seen:  # the same instrument sees an ordinary backward
+    with Backwards() as seen:  # the same recorder during an ordinary backward pass
         F.cross_entropy(network(images()), y).backward()
     assert seen.masks == [[True, True, True], [False, True, True]]
 

@@ -1,4 +1,4 @@
-"""A training that diverges is told from one that goes on by its losses since the last look, and by its weights."""
+"""Divergence of a training is recognised by its losses since the last check, and by its weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_mean_is_over_the_epoch_and_the_limit_over_what_is_new(tmp_path: Pat
     check.begin(0.0, 0)
     assert check.mean(8.0, 4, 0) == 2.0
     assert check.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # 10 a step since then: just at the limit
-    assert check.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # nothing new
+    assert check.mean(28.0, 6, 0) == pytest.approx(28 / 6)  # no new step
     with pytest.raises(NasError, match=r"the loss became 10\.5 in epoch 3"):
         check.mean(49.0, 8, 2)
 
@@ -58,7 +58,7 @@ def test_ruined_weights_and_statistics_are_seen(name: str, bad: float, tmp_path:
         check.check(layer, 4)
 
 
-# alone, or one of several
+# in one process, or in one of several
 
 
 def test_a_process_alone_is_the_first_and_keeps_what_it_has() -> None:

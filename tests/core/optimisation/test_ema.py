@@ -1,4 +1,4 @@
-"""The moving average against a literal recursion, and a network that has its own weights back."""
+"""The moving average against a literal recursion, and the network's own weights are restored afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_it_is_the_literal_recursion_over_weights_and_statistics() -> None:
     for step in range(12):
         with torch.no_grad():
             model[0].weight.add_(torch.randn_like(model[0].weight))  # type: ignore[index, union-attr]
-        model(torch.rand(5, 3, 6, 6))  # moves the running statistics
+        model(torch.rand(5, 3, 6, 6))  # changes the running statistics
         average.update()
         decay = min(0.6, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
@@ -48,7 +48,7 @@ def test_the_model_has_its_own_weights_again_also_after_an_error() -> None:
     except ZeroDivisionError:
         pass
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert tensors == [value.data_ptr() for value in model.state_dict().values()]  # compiled graphs hold on to them
+    assert tensors == [value.data_ptr() for value in model.state_dict().values()]  # compiled graphs refer to them
 
 
 def test_it_goes_on_from_its_state() -> None:

@@ -46,7 +46,7 @@ def test_crop_reaches_every_shift_and_each_image_its_own() -> None:
     for image in got:
         kinds[tuple(image.flatten().tolist())] += 1
     assert len(kinds) == 9
-    assert min(kinds.values()) > 150  # of 222 expected; 5 standard deviations
+    assert min(kinds.values()) > 150  # 222 are expected; 5 standard deviations
 
 
 def test_no_padding_moves_nothing() -> None:
@@ -68,7 +68,7 @@ def test_flip_mirrors_half_of_the_images() -> None:
 
 
 def test_flipped_are_those_whose_draw_is_below_one_half() -> None:
-    """As in torchvision's RandomHorizontalFlip, and so the same images for the same seed in every version."""
+    """As in torchvision's RandomHorizontalFlip; a seed must flip the same images in every version."""
     images = batch(200)
     drawn = torch.rand(200, generator=seed(0)).tolist()
     for before, after, number in zip(images, random_flip(images, seed(0)), drawn):
@@ -160,7 +160,7 @@ def test_a_resized_crop_of_the_whole_image_is_the_image() -> None:
 
 
 def test_a_resized_crop_shows_the_rectangle_that_was_drawn() -> None:
-    """On an image whose two planes are its coordinates, area, shape and place can be read off."""
+    """If two planes of an image are its coordinates, the crop itself shows its area, shape and place."""
     side, out = 64, 16
     row, column = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
     images = torch.stack([row, column, row]).expand(400, 3, side, side)
@@ -170,7 +170,9 @@ def test_a_resized_crop_shows_the_rectangle_that_was_drawn() -> None:
     tall, wide = (side * (area / shape).sqrt()).clamp(max=side), (side * (area * shape).sqrt()).clamp(max=side)
     top, left = drawn[:, 3] * (side - tall), drawn[:, 2] * (side - wide)
     middle = (torch.arange(out) + 0.5) / out
-    rows = (top[:, None] + middle * tall[:, None]).clamp(0.5, side - 0.5)  # the border repeats beyond the last centre
+    rows = (top[:, None] + middle * tall[:, None]).clamp(
+        0.5, side - 0.5
+    )  # the border repeats beyond the last pixel centre
     columns = (left[:, None] + middle * wide[:, None]).clamp(0.5, side - 0.5)
     torch.testing.assert_close(got[:, 0, :, 3].double(), rows, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(got[:, 1, 5, :].double(), columns, rtol=1e-4, atol=1e-2)

@@ -1,4 +1,4 @@
-"""The training loop on problems with closed forms: schedule, optimiser, guard, choice, resumption, curves."""
+"""The training loop on problems with closed forms: schedule, optimiser, divergence, selection, resumption, curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nas.core.optimisation.trainer import Loop
 
 
 class Slope:
-    """Loss g·w for one weight vector w, with g given per step: every rule of SGD has a closed form on it."""
+    """Loss g·w for one weight vector w, with a given g for each step: every rule of SGD has a closed form here."""
 
     def __init__(self, gradients: list[float], steps: int, values: list[float] | None = None) -> None:
         self.model = nn.Linear(3, 1, bias=False)
@@ -170,7 +170,7 @@ def test_randomness_depends_on_the_seed_and_the_epoch_only(tmp_path: Path) -> No
         assert len({pair[kind] for pair in draws[0] + draws[2]}) == 6
 
 
-# choice
+# selection
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_randomness_depends_on_the_seed_and_the_epoch_only(tmp_path: Path) -> No
     [
         ("best", [0.1, 0.9, 0.5], 1),
         ("best", [0.9, 0.1, 0.5], 0),
-        ("best", [0.5, 0.9, 0.9], 2),  # of equals the one trained longest
+        ("best", [0.5, 0.9, 0.9], 2),  # among equal epochs the last
         ("last", [0.1, 0.9, 0.5], 2),
     ],
 )
@@ -204,7 +204,7 @@ def test_the_last_epoch_is_kept_too(tmp_path: Path) -> None:
     assert payload["weight"][0, 0].item() == pytest.approx(0.7)
 
 
-# guard
+# divergence
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
@@ -223,7 +223,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(tmp_path: 
 
 
 class Stop(Exception):
-    """What interrupts the runs below."""
+    """Interrupts the runs below."""
 
 
 def stop_after(epochs: int) -> Any:
@@ -314,7 +314,7 @@ def test_the_curves_are_in_tensorboard_once_per_epoch(tmp_path: Path) -> None:
 
 
 def ended(folder: Path, select: str = "best", epochs: int = 4, values: list[float] | None = None) -> dict[str, Any]:
-    """What a training leaves: the weights of its files and its history."""
+    """The outcome of a training: the weights in its files and its history."""
     task = Slope([1.0, 0.5, -2.0], 3, values or [0.1, 0.9, 0.5, 0.2])
     state = Loop(task, plan(epochs=epochs, select=select), folder, 0).run()
     return {
@@ -343,7 +343,7 @@ def broken(path: Path) -> None:
 def test_damaged_files_change_nothing_about_the_end(
     tmp_path: Path, select: str, names: tuple[str, ...], after: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A training that was stopped after some epochs, and some of whose files were damaged then."""
+    """A training is stopped after some epochs, some of its files are damaged, and it is resumed."""
     whole = ended(tmp_path / "whole", select)
     folder = tmp_path / "stopped"
 
@@ -368,7 +368,7 @@ def test_damaged_files_change_nothing_about_the_end(
     assert ended(folder, select) == whole
     said = "".join(record.getMessage() for record in caplog.records)
     for name in there:
-        if name != "best.pt" or (select == "best" and len(names) == 1):  # it is written over where it is not needed
+        if name != "best.pt" or (select == "best" and len(names) == 1):  # else it is overwritten unread
             assert str(folder / name) in said, name
 
 

@@ -1,4 +1,4 @@
-"""Intervals against SciPy's and of resamples."""
+"""Intervals of accuracies against SciPy, and intervals of resamples."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_bootstrap_agrees_with_the_exact_test_where_there_is_enough_to_count() -
 
 
 def test_p_values_of_equal_models_are_uniform_enough() -> None:
-    """Two models of equal accuracy are told apart at 5 % in about 5 of 100 studies, by neither test much more often."""
+    """At 5 %, two models of equal accuracy differ in about 5 of 100 studies, and in few more by either test."""
     rng = np.random.default_rng(1)
     bootstrap = exact = 0
     for number in range(800):
@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 
 
 def test_the_smallest_p_is_that_of_100_000_resamples() -> None:
-    """None of them is on the other side of 0, so that p is 2 of 100,001."""
+    """No resample is on the other side of 0, so that p is 2/100,001."""
     assert paired_bootstrap([True] * 40, [False] * 40).p == pytest.approx(2 / 100_001, rel=1e-9)
     assert paired_bootstrap([True] * 40, [False] * 40, resamples=99).p == pytest.approx(2 / 100)
 
@@ -114,7 +114,7 @@ def test_the_default_seed_is_0() -> None:
 
 
 def test_the_bootstrap_interval_is_between_the_2_5_and_the_97_5_percentile() -> None:
-    """Of 1,000 images the difference is nearly normal: d ± 1.96·√(b + c - (b - c)²/n)/n."""
+    """With 1,000 images the difference is nearly normal: d ± 1.96·√(b + c - (b - c)²/n)/n."""
     found = paired_bootstrap(*_outcomes(400, 150, 100, 350))
     half = 1.959964 * math.sqrt(250 - 50**2 / 1000) / 1000
     assert (found.low, found.high) == pytest.approx((0.05 - half, 0.05 + half), abs=6e-4)
@@ -147,7 +147,7 @@ def test_holm_is_the_step_down_procedure() -> None:
     rng = np.random.default_rng(2)
     values = rng.uniform(0, 0.1, 9).tolist()
     corrected = holm(values)
-    for alpha in np.linspace(0.01, 0.3, 30):  # rejected one by one, the smallest first, until one is not
+    for alpha in np.linspace(0.01, 0.3, 30):  # reject one by one, the smallest p first, until one is not rejected
         rejected = set()
         for rank, index in enumerate(np.argsort(values)):
             if values[index] > alpha / (len(values) - rank):
@@ -167,7 +167,7 @@ def test_mcnemar_is_the_binomial_sum_of_the_rarer_side() -> None:
 
 
 def _closed_testing(values: list[float]) -> list[float]:
-    """Holm by its other definition: i is rejected where every set that holds it is, each by Bonferroni's test."""
+    """Holm by its other definition: i is rejected if Bonferroni's test rejects every set that contains i."""
     found = []
     for index in range(len(values)):
         others = [other for other in range(len(values)) if other != index]
@@ -187,7 +187,7 @@ def test_holm_is_closed_testing_by_bonferroni() -> None:
         assert all(raw <= value <= 1 for raw, value in zip(values, found))
         for i, j in product(range(len(values)), repeat=2):
             if values[i] <= values[j]:
-                assert found[i] <= found[j]  # so equals stay equal, and the order of p-values is kept
+                assert found[i] <= found[j]  # equal p-values stay equal, and the order is kept
 
 
 def test_paired_difference_without_correlation_is_newcombes_unpaired_form() -> None:
@@ -275,9 +275,9 @@ def test_newcombes_interval_of_every_table_of_nine_images() -> None:
 
 
 def test_coverage_is_about_95_percent() -> None:
-    """The interval holds the true difference in about 95 of 100 simulated studies of 100 images."""
+    """The interval contains the true difference in about 95 of 100 simulated studies of 100 images."""
     rng = np.random.default_rng(0)
-    probabilities = (0.45, 0.25, 0.10, 0.20)  # both, only a, only b, neither: true difference .15
+    probabilities = (0.45, 0.25, 0.10, 0.20)  # correct under both, only a, only b, neither: true difference .15
     hits = 0
     for _ in range(2000):
         counts = rng.multinomial(100, probabilities)

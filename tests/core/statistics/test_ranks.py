@@ -1,4 +1,4 @@
-"""Rank statistics against closed forms and slow code of their own."""
+"""Rank statistics against closed forms and slow independent code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rng() -> np.random.Generator:
 
 
 def slow_ranks(values: np.ndarray) -> np.ndarray:
-    """How many are smaller, and half of the other equal ones."""
+    """The rank of a value: the number of smaller ones, plus half of the others that are equal."""
     return np.array(
         [sum(other < value for other in values) + sum(other == value for other in values) / 2 for value in values]
     )
@@ -136,7 +136,7 @@ def test_the_seed_decides_and_nothing_else(rng: np.random.Generator) -> None:
 
 
 def test_the_interval_covers_the_truth(rng: np.random.Generator) -> None:
-    """Bivariate normal: rho = 6/pi asin(r/2)."""
+    """Of a bivariate normal distribution, rho = 6/pi asin(r/2)."""
     r = 0.6
     truth = 6 / math.pi * math.asin(r / 2)
     covered = 0

@@ -1,4 +1,4 @@
-"""Tests over repetitions agree with closed forms and with counting every choice of signs."""
+"""Tests over repetitions agree with closed forms and with a count over every choice of signs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_deviation_has_n_minus_1() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
 def test_sign_flip_counts_every_choice_of_signs(n: int) -> None:
-    """In exact arithmetic, with ties and zeros."""
+    """The expected p is counted in exact arithmetic, with ties and zeros."""
     rng = Random(n)
     for _ in range(20):
         parts = [Fraction(rng.randint(-4, 4), 10) for _ in range(n)]

@@ -1,4 +1,4 @@
-"""What the tests of stores share."""
+"""Fixtures of the store tests."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a store will be."""
+    """The path of a store that does not exist yet."""
     return tmp_path / "store.sqlite"

@@ -1,4 +1,4 @@
-"""The good copy of a store: never a damaged one, seldom made, and the way back from any damage."""
+"""The good copy of a store: it is never damaged, rarely made, and restores the store after any damage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def content(store: SqliteStore) -> list[Any]:
 
 
 def damage_row(path: Path, statement: str) -> None:
-    """Change a row behind the store's back, as a flipped bit does; SQLite sees nothing wrong with it."""
+    """Change a row without the store, like a flipped bit; SQLite itself does not notice it."""
     import sqlite3
 
     with sqlite3.connect(path) as connection:
@@ -79,13 +79,13 @@ def test_a_changed_row_is_found_when_it_is_read(path: Path, row: str) -> None:
             store.evaluation("key-5") if row == "metrics" else store.get("fact-5")
         with pytest.raises(DamagedError):
             list(store.history()) if row == "metrics" else store.under("fact")
-        assert store.evaluation("key-6") is not None  # the others are whole
+        assert store.evaluation("key-6") is not None  # the other rows are whole
 
 
 def test_any_damage_to_the_file_comes_to_the_same_content(
     tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Flipped bits, truncations, overwritten stretches and zeros, anywhere: put aside, or without any effect."""
+    """After flipped bits, truncations, overwritten parts or zeros anywhere, the file is replaced or has no damage."""
     with open_verified(path) as store:
         fill(store)
         renew_copy(store)
@@ -109,7 +109,7 @@ def test_any_damage_to_the_file_comes_to_the_same_content(
         with open_verified(folder / path.name) as store:
             assert content(store) == expected, number
         mended += (folder / "store.damaged-1.sqlite").exists()
-    assert 30 < mended < 100  # a flipped bit in free space is none of ours
+    assert 30 < mended < 100  # a flipped bit in free space has no effect
     assert len(caplog.records) == mended
 
 

@@ -1,4 +1,4 @@
-"""The store keeps whole rows through kills, several writers and damage."""
+"""The rows of a store stay whole through kills, with several writers, and after damage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
-    """A process of its own that runs `script`."""
+    """Start another process that runs `script`."""
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -68,7 +68,7 @@ def test_a_transaction_that_fails_leaves_nothing(path: Path) -> None:
         assert store.get("kept") == 1
         assert store.evaluation("a") is None
         assert store.history_length() == 0
-        with store.transaction():  # and the next one works
+        with store.transaction():  # the next transaction works
             store.put("kept", 3)
     with SqliteStore(path) as store:
         assert store.get("kept") == 3
@@ -189,7 +189,7 @@ with SqliteStore(Path(sys.argv[1])) as store:
     assert start(script, path).wait(30) == -signal.SIGKILL
     with SqliteStore(path) as store:
         assert store.under("") == {"a": 1}
-        store.put("c", 3)  # the dead one's lock is gone
+        store.put("c", 3)  # the lock of the killed process is gone
 
 
 def fill(path: Path) -> None:
@@ -209,7 +209,7 @@ def test_damage_is_told_with_the_file(path: Path, damage: str) -> None:
         path.write_text("this is no data base, " * 100)
     elif damage == "header":
         path.write_bytes(b"\xff" * 100 + content[100:])
-    elif damage == "middle":  # shows when rows are read, not when the file is opened
+    elif damage == "middle":  # is found when rows are read, not when the file is opened
         path.write_bytes(content[:20480] + b"\xff" * (len(content) - 20480))
     else:
         path.write_bytes(content[: len(content) // 2])

@@ -1,4 +1,4 @@
-"""What every store does alike: in a file, in memory, as a part of another, and behind an actor of a cluster."""
+"""What every store must do: in a file, in memory, as a part of another store, and behind an actor of a cluster."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def prefixed(folder: Path) -> FactStore:
 
 
 def behind_an_actor(folder: Path) -> FactStore:
-    """Without the cluster: what is asked and answered goes through a pickle as it does there."""
+    """A remote store without a cluster: calls and answers are pickled as they are there."""
     actor = StoreActor(folder / "store.sqlite")
 
     def call(*words: Any) -> Any:
@@ -92,7 +92,7 @@ def test_the_history_is_in_the_order_of_telling(store: Store) -> None:
     with store.transaction():
         for key in "dca":
             store.append_history(key)
-    assert [evaluation.key for evaluation in store.history()] == ["d", "c", "a"]  # b and e belong to a step under way
+    assert [evaluation.key for evaluation in store.history()] == ["d", "c", "a"]  # b and e belong to an unfinished step
     assert store.history_length() == 3
     assert store.from_history("c") == store.evaluation("c")
     assert store.from_history("b") is None
