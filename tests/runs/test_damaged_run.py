@@ -1,4 +1,4 @@
-"""Damage to what a run keeps is named, and the resumed run comes to the result of one that nothing happened to."""
+"""Damage to a run's files is named, and the resumed run comes to the result of an undamaged one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def result(run: Path) -> dict[str, Any]:
 
 
 def resumed(run: Path) -> tuple[dict[str, Any], str]:
-    """The result and what was said on the way to it."""
+    """The result of the resumed run, and its standard error."""
     done = nas("resume", str(run), "--json", cwd=run.parent)
     assert done.returncode == 0, done.stderr
     return without_seconds(json.loads(done.stdout)), done.stderr
@@ -64,7 +64,7 @@ def copied(run: Path, to: Path) -> Path:
 
 
 def overwritten(path: Path) -> None:
-    """Half of the file is something else."""
+    """Overwrite the second half of the file."""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2] + b"\xa5" * (len(content) - len(content) // 2))
 
@@ -91,7 +91,7 @@ def test_a_damaged_store_in_mid_search(
     damage(run / "store.sqlite")
     found, said = resumed(run)
     assert found == result(whole)
-    for name in ("best", "final"):  # another process, stopped on the way: the same bits
+    for name in ("best", "final"):  # the same bits, although another process was stopped on the way
         first, second = (
             checkpoint.load(one / f"models/best-standard/{name}.pt", "network")["weights"] for one in (whole, run)
         )
@@ -104,7 +104,7 @@ def test_a_damaged_store_in_mid_search(
 
 @pytest.mark.slow
 def test_a_store_that_is_older_than_everything_else(whole: Path, tmp_path: Path) -> None:
-    """The copy of the very start, with networks and the result of the end."""
+    """The store is restored from the copy of the very start, while the networks are those of the end."""
     run = copied(whole, tmp_path)
     (run / "result.json").unlink()
     emptied(run / "store.sqlite")
@@ -115,7 +115,7 @@ def test_a_store_that_is_older_than_everything_else(whole: Path, tmp_path: Path)
 
 
 def _first_copy(tmp_path: Path, run: Path) -> Path:
-    """A good copy as it is when a run begins."""
+    """The good copy of a store of a run that has just begun."""
     from nas.core.storage.backup import renew_copy
     from nas.core.storage.sqlite import SqliteStore
 

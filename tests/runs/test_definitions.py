@@ -1,4 +1,4 @@
-"""What values depend on besides the settings, and what becomes of files and runs of earlier versions."""
+"""Definitions of values that have changed between versions, and files and runs of earlier versions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TINY = (
 
 
 def made(folder: Path, classes: int, side: int) -> str:
-    """Random images of so many classes, two of each."""
+    """The setting for a file of random images, four of each class."""
     path = folder / f"{classes}-{side}.npz"
     if not path.exists():
         labels = np.repeat(np.arange(classes), 4)
@@ -57,7 +57,7 @@ def opened(path: Path, of: Any, *proxies: str) -> RowFile:
 
 
 def of_before(path: Path, of: Any, *proxies: str) -> None:
-    """A score file as version 0.1 left it: one row, and settings without what was not said then."""
+    """A score file of version 0.1: one row, and settings without the keys that it did not write."""
     with opened(path, of, *proxies) as file:
         score(ArchitectureSource(SPACE, [CELL]), ScoreWorker(of, list(proxies)), file)
     beside = path.with_name(f"{path.name}.settings.json")
@@ -69,7 +69,7 @@ def of_before(path: Path, of: Any, *proxies: str) -> None:
     beside.write_text(json.dumps({**values, "version": "0.1.0"}))
 
 
-# one rule for the network that is counted
+# one rule for the network whose size counts
 
 
 @pytest.mark.parametrize(("classes", "side"), [(10, 32), (10, 8), (3, 16)])
@@ -114,15 +114,15 @@ def test_the_definition_of_epe_nas_is_said_above_a_hundred_classes(classes: int,
     assert ("definition" in row_settings(on(tmp_path, classes, 8), ["epe_nas"])) == said
 
 
-# score files of before
+# score files of earlier versions
 
 
 @pytest.mark.parametrize(
     ("proxy", "classes", "side", "extra"),
     [
-        ("flops", 10, 32, ()),  # what was assumed
-        ("params", 10, 8, ()),  # which the image size does not change
-        ("nwot", 3, 8, ()),  # which is of no trained network
+        ("flops", 10, 32, ()),  # the size that version 0.1 assumed
+        ("params", 10, 8, ()),  # does not depend on the image size
+        ("nwot", 3, 8, ()),  # does not depend on the trained network
         ("eproxy", 3, 8, ()),
         ("eproxy", 10, 32, ("proxies.eproxy.alpha=0.1",)),
         ("epe_nas", 100, 8, ()),
@@ -191,7 +191,7 @@ def test_data_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     load_once.cache_clear()
 
 
-# runs of before
+# runs of earlier versions
 
 
 @pytest.mark.parametrize("where", ["search.objective=epe_nas", "search.features=graph,epe_nas"])
@@ -209,7 +209,7 @@ def test_a_search_of_before_by_epe_nas_on_many_classes_is_refused(
         words = r"more than 100 classes .* was begun by 0\.1\.0.*start a new run"
         with pytest.raises(InputError, match=words), run_context(run, Watcher()):
             pass
-        run.store.put("search/result", {})  # what comes after a finished search does not depend on it
+        run.store.put("search/result", {})  # the stages after a finished search do not depend on it
         check_run(run, dataset_of(of))
 
 

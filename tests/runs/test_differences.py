@@ -1,4 +1,4 @@
-"""Verdicts on the differences of a run: only after correction, everywhere the same, also for results of version 0.1."""
+"""Verdicts on the differences of a run need the correction and are the same everywhere, also for version 0.1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nas.settings import schema
 
 N = 200
 TRAININGS = ("standard", "pgd")
-LUCKY = (15, 4)  # images that only the first, only the second network has right: p = .019, of 12 rows not significant
+LUCKY = (15, 4)  # images correct under only the first, only the second network: p = .019, not significant in 12 rows
 CLEAR = (40, 4)
 PAIR = ("best-pgd", "random-pgd", "pgd20")
 
@@ -50,7 +50,7 @@ def write_report(folder: Path, found: RunResult) -> Path:
 
 
 def result(only_first: int, only_second: int) -> RunResult:
-    """A run whose networks agree on every image, but for those that only one of the two cells stands under PGD-20."""
+    """A run whose networks agree on every image, except for some that PGD-20 breaks for only one of the two cells."""
     shared, rest = 80, N - 80 - only_first - only_second
     pgd20 = {
         "best": "1" * shared + "1" * only_first + "0" * only_second + "0" * rest,
@@ -62,12 +62,12 @@ def result(only_first: int, only_second: int) -> RunResult:
         for method in TRAININGS:
             entry = make.evaluation({**same, "pgd20": pgd20[cell]}, name=f"{cell}-{method}", arch=cell)
             alone = replace(entry.worst_case, attacks=["pgd20"], correct=entry.correct["pgd20"])
-            models.append(replace(entry, worst_case=alone))  # no accuracy of its own
+            models.append(replace(entry, worst_case=alone))  # the worst case of one attack is no accuracy of its own
     return make.whole_run(models, differences(models), seconds={"total": 1.0})
 
 
 def before(found: RunResult) -> RunResult:
-    """The same result as version 0.1 wrote it: a verdict of the interval, and no p."""
+    """The same result as version 0.1 wrote it: the verdicts are those of the intervals, and there is no p."""
     rows = []
     for row in found.differences:
         low, high = row.interval
@@ -108,18 +108,18 @@ def binomial(only_first: int, only_second: int) -> float:
 
 def test_p_is_mcnemars_and_corrected_holms_over_all_rows() -> None:
     rows = result(*LUCKY).differences
-    assert len(rows) == 12  # two trainings and two cells, on three accuracies each
+    assert len(rows) == 12  # two methods and two cells, each with three accuracies
     row = row_of(rows)
     assert row.p == pytest.approx(binomial(*LUCKY))
-    assert [one.p for one in rows].count(1) == 10  # networks that agree on every image count too
+    assert [one.p for one in rows].count(1) == 10  # networks that agree on every image
     for one in rows:
         assert one.p is not None
-        assert one.corrected == pytest.approx(min(1.0, 12 * one.p))  # the smallest and its equal, and 1
+        assert one.corrected == pytest.approx(min(1.0, 12 * one.p))  # 12 times the smallest two, and 1 for the others
         assert one.significant == (one.corrected < 0.05)
 
 
 def test_an_uncorrected_interval_makes_nothing_more_robust(tmp_path: Path) -> None:
-    """The example that says what the rule is for: the interval leaves out 0, and one of 12 comparisons does by luck."""
+    """An example of the rule's purpose: one interval of 12 excludes 0, which can happen by chance."""
     found = result(*LUCKY)
     row = row_of(found.differences)
     assert row.interval.low > 0
@@ -131,7 +131,7 @@ def test_an_uncorrected_interval_makes_nothing_more_robust(tmp_path: Path) -> No
     folder = folder_of(tmp_path, found)
     html = write_report(folder, found).read_text()
     assert "more robust" not in html
-    assert "is better" not in html.replace("higher is better", "")  # of the search's goal
+    assert "is better" not in html.replace("higher is better", "")  # the direction of the search's goal
     assert '<tr class="shown">' not in html
     assert "no difference shown, although the uncorrected interval leaves out 0" in finding(html)
     text = text_of(folder, found)
@@ -184,7 +184,7 @@ def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> 
 
 
 def test_a_verdict_against_its_interval_is_said_too() -> None:
-    """The other way round: the test is below .05 and the interval contains 0."""
+    """The opposite case: the test is below .05 and the interval contains 0."""
     row = replace(row_of(result(*CLEAR).differences), difference=0.1, interval=Interval(-0.01, 0.2), significant=True)
     assert difference_text(replace(row, p=0.001, corrected=0.01)) == (
         "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), shown, although the uncorrected interval contains 0"
@@ -208,7 +208,7 @@ def test_a_disagreement_is_said_for_either_sign(interval: list[float], significa
 
 
 def test_the_worst_case_of_one_attack_is_no_row_of_its_own() -> None:
-    """It would be that attack again, and count twice in the correction."""
+    """Its row would repeat the attack's, which would count twice in the correction."""
     models = result(*CLEAR).models
     for attacks, count in ((["pgd20"], 12), (["fgsm", "pgd20"], 16)):
         found = [replace(model, worst_case=replace(model.worst_case, attacks=attacks)) for model in models]
@@ -225,7 +225,7 @@ def test_a_verdict_against_its_interval_is_said_on_the_page(tmp_path: Path) -> N
     assert "best is better, although the uncorrected interval contains 0" in plain(html)
 
 
-# results of before
+# results of earlier versions
 
 
 def test_verdicts_of_before_are_made_anew_from_the_outcomes(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_verdicts_of_before_are_made_anew_from_the_outcomes(tmp_path: Path) -> N
 
 
 def test_differences_of_before_without_outcomes_are_not_tested(tmp_path: Path) -> None:
-    """They count in the correction of the others, and no verdict of theirs is left."""
+    """They count in the correction of the other rows, but have no verdict."""
     old = before(result(*CLEAR))
     lost = [replace(model, correct={}) if model.name.endswith("standard") else model for model in old.models]
     old = replace(old, models=lost)

@@ -1,4 +1,4 @@
-"""The run that a checkpoint belongs to, also if what that run wrote is damaged."""
+"""The run to which a checkpoint belongs, also if files of that run are damaged."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_folder_with_a_file_of_that_name_is_no_run(tmp_path: Path, caplog: pyt
 def test_the_network_that_was_checked_is_gone_when_the_evaluation_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One worker is this process: two networks would be in its memory."""
+    """With one worker the evaluation runs in this process, whose memory would contain both networks."""
     monkeypatch.chdir(tmp_path)
     checked: list[weakref.ref[nn.Module]] = []
     read, evaluate = given_model.read, eval_stage.evaluate

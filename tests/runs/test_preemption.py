@@ -1,4 +1,4 @@
-"""Several processes that are told to end save the same step of their training, and go on from it to the same end."""
+"""After a signal, all processes of a training save the same step, and continue from it to the same end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nas.core.io import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
-EPOCH_STEPS = 53  # batches of 24 in the training images
+EPOCH_STEPS = 53  # batches of 24 training images
 SAVED_BATCH = 2  # of the second epoch: the only checkpoint that is written within an epoch if nothing is interrupted
 SMALL = (
     *("data.size=8", "model.channels=4", "train.epochs=2", "train.batch_size=24", "train.check_steps=2"),
@@ -35,7 +35,7 @@ def test_torchrun_is_told_to_end_in_the_middle_of_an_epoch(tmp_path: Path) -> No
     assert start_torchrun("train", "quickstart", *SMALL, "run.dir=whole", cwd=tmp_path).wait() == 0
     last = Path("models/model/last.pt")
     process = start_torchrun("train", "quickstart", *SMALL, "run.dir=run", cwd=tmp_path)
-    second_save = tmp_path / "run" / last.with_name("last.previous.pt")  # beside the second checkpoint, never the first
+    second_save = tmp_path / "run" / last.with_name("last.previous.pt")  # exists from the second checkpoint on
     while not second_save.exists():
         assert process.poll() is None
         time.sleep(0.01)

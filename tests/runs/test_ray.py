@@ -1,4 +1,4 @@
-"""On a Ray cluster of several nodes: the outcomes of one core, and nothing lost with a worker, a node or the driver."""
+"""On a Ray cluster of several nodes: the results of one core, and no loss with a worker, a node or the driver."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_nobody_else_can_connect(cluster: Any) -> None:
     me = psutil.Process()
     listening = []
     for process in me.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it has ended by now
+        with suppress(psutil.NoSuchProcess):  # it has ended in the meantime
             listening += [one.laddr.ip for one in process.net_connections("inet") if one.status == "LISTEN"]
     assert listening
     assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
@@ -179,7 +179,7 @@ def test_a_killed_driver_is_resumed_to_the_result_of_one_machine(cluster: Any, t
 
 
 def evaluations(run: Path) -> list[Any]:
-    """All rows, with the seconds each took: one that was repeated would have others."""
+    """All rows with their seconds, which would be different if an evaluation were repeated."""
     with closing(sqlite3.connect(run / "store.sqlite")) as connection:
         return connection.execute("SELECT key, metrics, seconds FROM evaluations ORDER BY key").fetchall()
 
@@ -224,7 +224,7 @@ def test_searches_on_a_table_are_those_of_one_core(
 
 
 def lead(run: Run, watcher: Watcher) -> RunResult:
-    """In the place of a whole run: says where its evaluations would be done."""
+    """Replaces a whole run: its result says where the evaluations would be done."""
     how = run.settings.executor
     entry = result_factory.evaluation({"clean": run.settings.seed}, 10, name="best-standard")
     more = {"how": [how.name, how.workers]}

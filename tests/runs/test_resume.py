@@ -1,4 +1,4 @@
-"""A run killed at any moment ends, resumed, with the same result as one that was never stopped."""
+"""A run that is killed at any moment and resumed has the same result as one that was never stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> di
 
 
 def _rows(store: Path, query: str) -> int:
-    """How many rows the run's store has by now; 0 while there is none."""
+    """The current number of rows in the run's store; 0 without a store."""
     if not store.exists():
         return 0
     try:
@@ -40,7 +40,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.slow  # of the quick tests, tests/faults/test_chaos.py kills at random moments
+@pytest.mark.slow  # the quick tests with kills at random moments are in tests/faults/test_chaos.py
 @pytest.mark.parametrize(
     ("moment", "workers"),
     [("before the search", 2), ("in the search", 2), ("in training", 2), ("in an attack", 1), ("in an attack", 2)],

@@ -1,4 +1,4 @@
-"""What a run's folder keeps for the case of damage, and what its result says of its origin."""
+"""The copies in a run's folder that repair damage, and the provenance in its result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a store holds, read without touching it."""
+    """The facts of a store, read without changing it."""
     with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as connection:
         return {key: json.loads(value) for key, value, _ in connection.execute("SELECT * FROM facts")}
 
@@ -77,7 +77,7 @@ def test_damage_that_comes_up_while_running_ends_in_an_action(folder: Path) -> N
     with sqlite3.connect(folder / "store.sqlite") as connection:
         connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
     connection.close()
-    with reopen(folder) as run:  # mended at the opening
+    with reopen(folder) as run:  # repaired when it is opened
         assert run.store.get("config") == read_config(folder).to_json()
         run.store.connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
         with pytest.raises(DamagedError, match=r"store\.sqlite is damaged .*'config'.*nas resume"):

@@ -1,4 +1,4 @@
-"""What a process has loaded for its work stays with it when the work is sent to another."""
+"""Objects that a process has loaded for its work are not sent with the work to another process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAKERS: dict[str, Callable[[Settings, Path], Any]] = {
 def test_work_is_sent_without_its_data(kind: str, tmp_path: Path) -> None:
     work = MAKERS[kind](load("quickstart", ["data.size=8", "device=cpu"]), tmp_path)
     assert len(work.dataset.train) > 0
-    work.open_store = None  # as where a cluster keeps the store
+    work.open_store = None  # as on a cluster, where an actor has the store
     again = pickle.loads(pickle.dumps(work))
     assert type(again) is type(work)
     assert "dataset" not in vars(again)

@@ -1,4 +1,4 @@
-"""Settings that came later change no checksum of a run where they have the value that stood for them before."""
+"""Newer settings do not change a run's checksum if their values describe the behaviour of earlier versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def checksum(*overrides: str) -> Any:
     return provenance_of(settings(*overrides))["settings_sha256"]
 
 
-NEW = (  # settings that came after the first version
+NEW = (  # settings that the first version did not have
     *("data.validation", "data.order", "data.resize", "data.crop_share", "data.interpolation", "data.test"),
     *("strategy.ranked_by", "strategy.neighbours"),
     *("eval.normalise", "eval.mean", "eval.std"),

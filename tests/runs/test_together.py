@@ -1,4 +1,4 @@
-"""The processes of a training that follow the first one compute under the same settings as it does."""
+"""In a training with several processes, all use the settings of the first one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Leader:
-    """Hands out one training and then nothing."""
+    """Gives the followers one training and then no more work."""
 
     def __init__(self, *overrides: str) -> None:
         self.work = [None, (load("quickstart", ["device=cpu", *overrides]), None, None, None, 0)]

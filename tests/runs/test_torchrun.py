@@ -1,4 +1,4 @@
-"""`torchrun -m nas train` is one run of several processes; other commands are refused there."""
+"""`torchrun -m nas train` is one run with several processes; `torchrun` with other commands is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_several_processes_are_those_of_torchrun(monkeypatch: pytest.MonkeyPatch
     assert not under_torchrun()
     with join_processes() as first:
         assert first
-    monkeypatch.setenv("WORLD_SIZE", "2")  # as clusters do for any process
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as some clusters do for every process
     assert not under_torchrun()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     assert under_torchrun()
@@ -61,7 +61,7 @@ def test_a_run_of_two_processes_is_that_of_one_and_resumes(tmp_path: Path) -> No
     assert two.returncode == 0, two.stderr
     one = launched(*command, "run.dir=one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
-    first, second = (json.loads(done.stdout) for done in (one, two))  # one line of one process
+    first, second = (json.loads(done.stdout) for done in (one, two))  # only one process prints, one line
     assert second["val_accuracy"] == pytest.approx(first["val_accuracy"], abs=0.02)
     losses = [
         [

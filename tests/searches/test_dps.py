@@ -1,4 +1,4 @@
-"""DPS: labels from CSV files, which of them are seen, kept networks, the settings file."""
+"""DPS: labels from CSV files, which of them the search uses, cached networks, the settings file."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_is_wrong_with_a_file_is_told(text: str, column: str | None, said: 
 
 
 def test_several_rows_of_an_architecture_give_their_mean(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The tables' rule: strings are compared in any notation, cells without a number do not count."""
+    """As in tables: any notation of an architecture counts, and fields without a number do not."""
     spaced = A.replace("+", " + ")
     path = written(tmp_path, f"arch,clean\n{A},80\n{B},60\n{spaced},81\n{A},\n{C},10\n")
     assert read_labels(path, SPACE, None) == [(A, 80.5), (B, 60.0), (C, 10.0)]  # C is isomorphic to B
@@ -83,7 +83,7 @@ def test_several_rows_of_an_architecture_give_their_mean(tmp_path: Path, caplog:
     assert said == f"{path}: 1 architecture had several rows; their mean is used."
     assert read_accuracies(path).architectures == (A, B, C)
     assert list(read_accuracies(path).column("clean")) == [80.5, 60.0, 10.0]
-    assert len(caplog.records) == 1  # said once
+    assert len(caplog.records) == 1  # reported once
 
 
 def test_labels_are_read_with_a_byte_order_mark_and_line_ends_of_windows(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_the_file_holds_the_whole_setting(tmp_path: Path) -> None:
 
 
 def proposals(strategy: Evolution, count: int) -> list[str]:
-    """What it proposes, each told a fitness of its own."""
+    """The proposals of a strategy, each of which gets a fitness of its own."""
     found = []
     for _ in range(count):
         (setting,) = strategy.ask(1)
@@ -214,7 +214,7 @@ def proposals(strategy: Evolution, count: int) -> list[str]:
 
 
 def test_tournaments_are_those_of_the_release_of_dps() -> None:
-    """Without replacement: of a tournament of all, every child is one of the best."""
+    """They are drawn without replacement: in a tournament of the whole population the best always wins."""
     space: Any = Genes()
     parents: list[str] = []
     mutate = space.mutate
@@ -280,7 +280,7 @@ def test_the_recipes_with_settings_that_dps_found(name: str) -> None:
     settings = load(name, ["device=cpu"])
     assert settings.search.objective == "eproxy"
     assert settings.proxies.eproxy != EproxyOptions()
-    assert settings.proxies.eproxy.settings is None  # read: the run does not need the file
+    assert settings.proxies.eproxy.settings is None  # the file was read, and the run does not need it
 
 
 # the choice among the finalists
@@ -299,7 +299,7 @@ def test_changes_counts_genes_but_not_the_flops_term() -> None:
     assert changes(plain, plain) == 0
     assert changes(genes_of(alpha=-0.3), plain) == 0
     assert changes(genes_of(lr=0.5, alpha=0.1), plain) == 1
-    assert changes(genes_of(c_mid=16), plain) == 3  # of each stage
+    assert changes(genes_of(c_mid=16), plain) == 3  # one in each of three stages
     setting = Genes().parse(plain)
     assert changes(str(replace(setting, stages=setting.stages[:2])), plain) == 5  # a stage has five genes
     assert changes(plain, BASELINE) == 0
@@ -309,7 +309,7 @@ def test_the_fewest_changes_within_a_standard_error_win() -> None:
     plain, sized, near, far = genes_of(), genes_of(alpha=-0.3), genes_of(lr=0.5), genes_of(c_mid=16, lr=0.5)
     rhos = {plain: 0.80, sized: 0.82, near: 0.84, far: 0.85}
     error = (1 - 0.85**2) / math.sqrt(19)  # 20 labels: .064
-    assert preferred(rhos, plain, 20, 1.0) == sized  # all are within; of no change the best
+    assert preferred(rhos, plain, 20, 1.0) == sized  # all are within the error; the best of those without a change
     assert preferred({**rhos, plain: 0.7, sized: 0.85 - 1.01 * error}, plain, 20, 1.0) == near
     assert preferred(rhos, plain, 20, 0.0) == far
-    assert preferred(rhos, plain, 20_000, 1.0) == far  # many labels tell small differences
+    assert preferred(rhos, plain, 20_000, 1.0) == far  # with many labels small differences count

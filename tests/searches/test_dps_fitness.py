@@ -1,4 +1,4 @@
-"""How well settings of Eproxy rank: fitness, retrieval, the comparison on held-out architectures."""
+"""Measures of how well Eproxy ranks with some settings: fitness, retrieval, comparison on held-out architectures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_fitness() -> None:
     accuracies = [1.0, 2.0, 3.0, 4.0]
     assert agreement([4.0, 3.0, 2.0, 1.0], accuracies) == pytest.approx(1)
     assert agreement([1.0, 2.0, 3.0, 4.0], accuracies) == pytest.approx(-1)
-    assert agreement([None, 3.0, 2.0, 1.0], accuracies) == pytest.approx(1)  # without a loss: last
+    assert agreement([None, 3.0, 2.0, 1.0], accuracies) == pytest.approx(1)  # an architecture without a loss ranks last
     assert agreement([3.0, 2.0, 1.0, None], accuracies) == pytest.approx(-0.2)
     for constant in ([2.0] * 4, [None] * 4):
         assert agreement(constant, accuracies) == -1

@@ -1,4 +1,4 @@
-"""Searches that older versions began: to the same numbers, or refused where they valued a network without a path."""
+"""Searches of older versions continue to the same numbers, or are refused if a network without a path had a value."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def version(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 SEARCH = (
     *("objective=grad_norm:min", "strategy.population=6", "strategy.tournament=3", "search.budget=16", "search.ask=4"),
-    "search.constraints=[params>=60%]",  # where all cells have a path
+    "search.constraints=[params>=60%]",  # all cells of this size have a path
 )
 
 
@@ -51,7 +51,7 @@ def numbers(result: Any) -> Any:
     [
         ("0.1.0", "0.2.0", "0.1.0"),
         ("0.1.9", "0.10.0", "0.1.9"),
-        ("0.1.0", "0.1.0", None),  # of one's own
+        ("0.1.0", "0.1.0", None),  # the same version
         ("0.2.0", "0.3.0", None),
         ("0.10.0", "0.10.1", None),
         ("0.2.0.dev1", "0.2.0", None),
@@ -79,7 +79,7 @@ def test_an_older_search_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch
         assert numbers(command_of(run.folder).finish(run, Watcher())) == numbers(whole)
 
 
-@pytest.mark.parametrize("told", [True, False])  # in a step under way nothing is told yet
+@pytest.mark.parametrize("told", [True, False])  # False: the step is unfinished
 def test_an_older_search_with_such_a_value_is_refused(
     told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +97,7 @@ def test_an_older_search_with_such_a_value_is_refused(
 
 
 def test_an_older_search_that_had_none_of_it_goes_on(tmp_path: Path) -> None:
-    """By jacov, for which there never was one; what is refused is the first that would now be told otherwise."""
+    """It continues until the first network whose outcome would be another now, which is refused."""
     with SqliteStore(tmp_path / "store.sqlite") as store:
         store.record(TaskResult(DEAD, None, "The sum of the logits ...", 0.1))
         older = problem("objective=grad_norm:min", kept=store, older="0.1.0")

@@ -30,7 +30,7 @@ from nas.strategies.evolution import EvolutionOptions
 
 SMALL: dict[
     str, dict[str, Any]
-] = {  # of strategies whose own would take long, or longer than 40 evaluations to warm up
+] = {  # options instead of defaults that take long, or more than 40 evaluations to warm up
     "evolution": {"population": 10, "tournament": 3},
     "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
     "nsga2": {"population": 10},
@@ -44,7 +44,7 @@ class Stopped(Exception):
 
 
 class Scorer:
-    """Counts 3×3 convolutions; remembers what it was asked; stops after so many evaluations."""
+    """Counts `3x3` and `conv` in a string; records the keys; stops after `stop_after` evaluations."""
 
     def __init__(self, stop_after: int | None = None, fail: str | None = None) -> None:
         self.asked: list[str] = []
@@ -145,8 +145,8 @@ def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, str
     with SqliteStore(tmp_path / "whole.sqlite") as store:
         expected = _finish(_search(store, Scorer(), strategy=strategy))
         path = [evaluation.key for evaluation in store.history()]
-    models = strategy in ("bananas", "guided")  # which fit one at every step
-    for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each place in a step of six
+    models = strategy in ("bananas", "guided")  # they fit a model at every step
+    for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each position within a step of six
         first, second = Scorer(stop_after=stop), Scorer()
         with SqliteStore(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):
             _finish(_search(store, first, strategy=strategy))
@@ -216,7 +216,7 @@ def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
             while not search.finished:
                 search.step()
                 if search.evaluated in (300, 900):
-                    gc.collect()  # also frees the tuples that Python keeps to use again
+                    gc.collect()  # also frees the tuples that Python keeps for reuse
                     used.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()
@@ -249,7 +249,7 @@ def test_cost_of_sized_is_that_of_the_space(name: str) -> None:
 
 
 def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`cifar10-darts-croze` on little data and small networks: warm-up and moves together are the budget."""
+    """`cifar10-darts-croze` with little data and small networks: warm-up and moves together use up the budget."""
     images = tmp_path / "images.npz"
     random = np.random.default_rng(0)
     np.savez(images, images=random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8), labels=np.arange(40) % 2)

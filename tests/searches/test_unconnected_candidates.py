@@ -1,4 +1,4 @@
-"""Networks whose logits do not depend on the image are no candidates: no search finds one, no forecast times one."""
+"""Networks whose logits do not depend on the image: no search finds one, and no forecast measures one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_one_other_metric_is_enough(objective: str, data_dir: Path) -> None:
 
 
 def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() -> None:
-    """This genotype is connected at a depth of 5 and not at 8: whichever network is the deeper one, it is no find."""
+    """This genotype is connected at a depth of 5 and not at 8; one network with a depth of 8 excludes it."""
     normal, reduce = [("skip_connect", 0), ("none", 1)] * 4, [("none", 0), ("none", 1)] * 4
     text = f"Genotype(normal={normal}, normal_concat=range(2, 6), reduce={reduce}, reduce_concat=range(2, 6))"
     text = str(DARTS().canonical(DARTS().parse(text)))
@@ -74,7 +74,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
     assert is_candidate(5, 5, "croze")
     assert not is_candidate(8, 5, "croze")
     assert not is_candidate(5, 8, "croze")
-    assert is_candidate(5, 8, "params:min")  # for which no network is scored
+    assert is_candidate(5, 8, "params:min")  # this objective scores no network
     assert not is_candidate(8, 5, "params:min")
 
 
@@ -110,7 +110,7 @@ def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_limit_that_is_known_comes_first() -> None:
-    """What the limits forbid is no failure, and says nothing of an older run."""
+    """An architecture that the constraints exclude is not a failure, and does not make an older run invalid."""
     older = problem("search.constraints=[params>=99%, latency<=1000000]", older="0.1.0")
     assert not older.allow(SPACE.parse(DEAD))
 
@@ -134,7 +134,7 @@ def test_what_a_strategy_asks_beside_the_objective_has_no_value_either(
 
 
 def test_a_forecast_times_candidates() -> None:
-    """Of the cells as small as this one many have no path."""
+    """Many cells that are as small as this one have no path."""
     limit = problem().worker.trained.cost(SPACE.parse(NOTHING)).params
     looked = problem("objective=jacov", f"search.constraints=[params<={limit}]")
     drawn = list(islice(looked.sample(Random(0), 5000), 100))

@@ -1,4 +1,4 @@
-"""An attack whose steps cannot cross its ball is warned about, on standard error and once; none that can is."""
+"""Exactly the attacks whose steps cannot cross their ball cause a warning, once and on standard error."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ CASES: list[tuple[str, list[str], list[str]]] = [  # command, settings, the begi
     ("train", ["train.method=pgd", "train.eps=0.1", "train.step_size=2/255"], ["train.method=pgd: 7", "the PGD of"]),
     ("train", ["train.method=pgd", "train.eps=0.1", "train.step_size=2/255", "data.validation=0", "train.select=last"],
      ["train.method=pgd: 7"]),
-    ("train", ["train.method=pgd", "train.eps=0.07", "train.step_size=0.01"], []),  # 7 x .01 is .07 to rounding
+    ("train", ["train.method=pgd", "train.eps=0.07", "train.step_size=0.01"], []),  # 7 x .01 is .07 up to rounding
     ("train", ["train.method=pgd", "train.eps=0.071", "train.step_size=0.01"], ["train.method=pgd: 7"]),
     ("train", ["train.method=trades", "train.eps=0.1", "train.step_size=0.01"], ["train.method=trades: 7"]),
-    ("train", ["train.method=standard", "train.eps=0.9"], []),  # attacks nothing
+    ("train", ["train.method=standard", "train.eps=0.9"], []),  # this method does not attack
     ("train", ["train.method=fgsm", "train.fgsm_alpha=0.9"], ["train.method=fgsm: 1"]),
     ("train", ["train.method=fgsm", "train.fgsm_alpha=1.0", "train.step_size=0.001"], ["the PGD of"]),
     ("train", ["train.method=free", "train.free_replays=2", "train.free_alpha=0.4"], ["train.method=free: 2"]),
@@ -98,7 +98,7 @@ def test_it_names_the_setting_that_the_method_reads(method: str, key: str) -> No
 
 
 def test_of_a_curve_only_the_radii_that_are_out_of_reach_are_counted() -> None:
-    """One attack whose step does not follow the radius: torchattacks with an alpha of its own."""
+    """The step of this attack does not follow the radius: it has an alpha of its own."""
     attack = "torchattacks:BIM(alpha=0.01)"  # 10 steps
     overrides = ["eval.attacks=fgsm", f"eval.sweep_attack=['{attack}']", "eval.sweep=[0.1,0.5,1,2]"]
     (text,) = warnings("eval", overrides)  # radii .015, .075, .15 and .3
@@ -106,7 +106,7 @@ def test_of_a_curve_only_the_radii_that_are_out_of_reach_are_counted() -> None:
 
 
 class Rising(nn.Module):
-    """Logits by which every pixel wants to rise, whatever the image."""
+    """Logits with which an attack raises every pixel of every image."""
 
     def forward(self, x: Tensor) -> Tensor:
         total = x.flatten(1).sum(1, keepdim=True)
@@ -150,14 +150,14 @@ ARCH = "arch=|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor
 
 
 def nas(folder: Path, *arguments: str) -> tuple[str, str]:
-    """What a command that succeeds, in a process of its own, says on standard output and on standard error."""
+    """Standard output and standard error of a command that succeeds, in a process of its own."""
 
     def command(_: Say) -> None:
         os.chdir(folder)
         for number, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
             setattr(sys, name, os.fdopen(number, "w"))
-        logging.getLogger().handlers.clear()  # those of the tests
+        logging.getLogger().handlers.clear()  # the handlers of the tests
         sys.argv = ["nas", *arguments, "device=cpu", "executor.workers=1"]
         main()
 

@@ -1,4 +1,4 @@
-"""What the data settings of runs, checkpoints and score files of before mean, and where new ones are refused."""
+"""Data settings of runs, checkpoints and score files of earlier versions, and where newer settings are refused."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def images(root: Path, *more: str) -> list[str]:
 
 
 def as_before(folder: Path) -> None:
-    """The run as a version before 0.3.0 began it."""
+    """Turn a run into one that a version before 0.3.0 began."""
     about = json.loads((folder / "config.json").read_text())
     for key in NEW:
         del about["settings"]["data"][key]
@@ -129,7 +129,7 @@ def network(path: Path, data: dict[str, Any], classes: list[str] | None = None) 
     trained = TrainedNetwork("net", "nasbench201", CELL, size, 11, 4, [0.3] * 3, [0.4] * 3, data, "standard", 0.0)
     payload = trained.export(trained.build().state_dict())
     if classes is None:
-        del payload["network"]["classes"]  # as before
+        del payload["network"]["classes"]  # as in earlier versions
     else:
         payload["network"]["classes"] = classes
     checkpoint.save(path, {"kind": "network", **payload})
@@ -223,7 +223,7 @@ def test_score_files_of_before_go_on_where_the_labels_are_the_same(numbers: Path
     opened(words, "words")
 
 
-# typed keys
+# keys on the command line
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_padding_is_asked_back() -> None:
     assert Eval().settings(f"timm:{padding[0]}", [*chosen, "data.resize=crop"])[0].data.resize == "crop"
 
 
-# what is said
+# messages
 
 
 def test_a_batch_above_the_data_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Which keys act in which command: every key somewhere, and what is refused truly changes nothing."""
+"""Every key has an effect in some command, and a key that a command refuses really changes nothing there."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_is_declared_is_there() -> None:
 
 
 def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
-    """Commands, their proxies and settings, under which every key should act somewhere."""
+    """Commands, their proxies and settings, so that every key has an effect in one of them."""
     everything = [
         *("train.awp=0.1", "eval.measures=calibration,landscape", "eval.checks=true", "eval.corruptions=frost"),
         *("eval.sweep=2", "eval.attacks=pgd", "tables.robustness=DIR", "search.constraints=latency<=5"),
@@ -107,7 +107,7 @@ def test_a_new_key_acts_until_something_is_declared_of_it() -> None:
     assert not ineffective(reader("search"), settings, ["strategy.brand_new", "proxies.croze.brand_new"])
 
 
-# what is refused changes nothing: the same results whatever these keys say
+# a refused key changes nothing: results are the same for all of its values
 
 
 Command = Callable[[Settings, Path], Any]
@@ -123,7 +123,7 @@ SUPERNET = (
     *("strategy.name=darts", "strategy.epochs=1", "strategy.validation_images=0", "supernet.channels=2"),
     *("supernet.cells_per_stage=1", "strategy.batch_size=200"),
 )
-VALUES = {  # other valid ones, where a rule cannot make them
+VALUES = {  # other valid values that the rules of `other` do not give
     "arch": OTHER,
     "data.order": "text",
     "data.resize": "crop",
@@ -161,12 +161,12 @@ VALUES = {  # other valid ones, where a rule cannot make them
     "proxies.eproxy.init": "xavier_normal",
     "proxies.eproxy.barrier_init": "xavier_normal",
 }
-APART = {  # not to be changed here
-    *("name", "run.dir"),  # where results go
-    *("executor.address", "executor.gpus", "train.drop_path"),  # refused by themselves
-    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with others
-    "eval.normalise",  # as well
-    *("strategy.name", "space", "proxies.eproxy.settings", "proxies.eproxy.use_barrier"),  # have others behind them
+APART = {  # not changed here
+    *("name", "run.dir"),  # the place of the results
+    *("executor.address", "executor.gpus", "train.drop_path"),  # other values are refused
+    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with other settings
+    "eval.normalise",  # likewise
+    *("strategy.name", "space", "proxies.eproxy.settings", "proxies.eproxy.use_barrier"),  # decide about other keys
 }
 
 
@@ -207,7 +207,7 @@ def other(settings: Settings, key: str) -> Any:
 
 
 def altered(settings: Settings, keys: list[str]) -> Settings:
-    """The settings with other values for all of the keys."""
+    """The settings with other values for the keys."""
     values = config.plain(settings)
     for key in keys:
         value: Any = other(settings, key)
@@ -218,7 +218,7 @@ def altered(settings: Settings, keys: list[str]) -> Settings:
 
 
 def numbers(result: Any) -> Any:
-    """A result without what may differ between two runs of the same: times, and checksums of the settings."""
+    """A result without the values that may differ between equal runs: times, and checksums of the settings."""
     if isinstance(result, dict):
         hidden = ("seconds", "provenance", "versions", "memory_mb", "eval_seconds", "file", "checkpoint")
         return {key: numbers(value) for key, value in result.items() if key not in hidden}

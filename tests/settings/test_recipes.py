@@ -1,4 +1,4 @@
-"""The shipped recipes have the settings of their sources, line by line, typed here from those sources."""
+"""The shipped recipes have the settings of their sources, which are written down here from the sources."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "method": "free", "free_replays": 8, "free_alpha": 1.0, "epochs": 25, "batch_size": 128, "lr": 0.1,
         "milestones": [13, 19], "nesterov": False, "weight_decay": 2e-4, "eps": 8 / 255, **STEPS, **SGD, **PLAIN,
     },
-    "quickstart": {  # no published one
+    "quickstart": {  # not a published recipe
         "method": "standard", "epochs": 15, "batch_size": 64, "lr": 0.1, "eps": 0.15, "step_size": 0.0375, "steps": 7,
         "select": "best", "crop": 1, "flip": False,
     },
@@ -128,7 +128,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "cifar10-nb201-predictor": {
         "name": "guided", "predictor": "forest", "acquisition": "ucb", "kappa": 0.5, "init": 20, "batch": 10,
     },
-    "quickstart": {"name": "evolution", "population": 30, "tournament": 8},  # no published one
+    "quickstart": {"name": "evolution", "population": 30, "tournament": 8},  # not a published recipe
 }  # fmt: skip
 TRAINING_ONLY = ("cifar10-darts", "imagenet-darts", "cifar10-pgd-croze", "cifar10-pgd-advrush", "cifar10-pgd-rnas")
 LOOKED_FOR: dict[str, tuple[str, int, int, list[str]]] = {  # objective, budget, proposals at once, constraints
@@ -148,11 +148,11 @@ EPROXY: dict[str, Any] = {  # Li et al., ICCV 2023, and its release
     "batch_size": 16, "iterations": 10, "lr": 1.2, "momentum": 0.9, "weight_decay": 4e-5, "use_barrier": True,
     "init": "default", "barrier_init": "default",
 }  # fmt: skip
-EPROXY_NB201: dict[str, Any] = {  # config_nb201_mse_12e-1 there, but for the feature, which is the paper's
+EPROXY_NB201: dict[str, Any] = {  # config_nb201_mse_12e-1 of the release, with the feature of the paper
     "stages": 3, "transform": [1], "barrier": [3], "c_mid": [128], "c_out": 128, "features": ["net"],
     "coefficient": [1.0], "alpha": 0.0, **EPROXY,
 }  # fmt: skip
-EPROXY_DPS: dict[str, Any] = {  # docs/eproxy.md, second line of its table
+EPROXY_DPS: dict[str, Any] = {  # docs/eproxy.md, second row of the last table
     "stages": 3, "transform": [1] * 3, "barrier": [3] * 3, "c_mid": [128] * 3, "c_out": 32, "features": ["net"] * 3,
     "coefficient": [1.0] * 3, "alpha": -0.2, **EPROXY,
 }  # fmt: skip
@@ -162,7 +162,7 @@ EPROXIES: dict[str, dict[str, Any]] = {
     "cifar10-darts-eproxy": {**EPROXY_NB201, "stages": 1, "c_mid": [512], "c_out": 32},  # the release for DARTS
     "cifar10-darts-eproxy-dps": EPROXY_DPS,
 }
-SCORED: dict[str, dict[str, Any]] = {  # the network that a proxy looks at
+SCORED: dict[str, dict[str, Any]] = {  # the network that a proxy scores
     **{name: {"channels": 16, "cells_per_stage": 5} for name in (*ON_NB201, "cifar10-nb201-predictor")},
     "cifar10-darts-croze": {"channels": 36, "cells": 20, "stem": "cifar"},
     "cifar10-darts-croze-small": {"channels": 16, "cells": 8, "stem": "cifar"},
@@ -243,7 +243,7 @@ def test_attacked_at_the_radius_of_the_training_with_the_step_of_the_source(name
         assert settings.label.eps == settings.eval.eps
 
 
-SWEPT = [0.125, 0.25, 0.5, 1.5, 2.0]  # of eps, beside it: 1, 2, 4, 12 and 16 of 255
+SWEPT = [0.125, 0.25, 0.5, 1.5, 2.0]  # multiples of eps, in addition to it: 1, 2, 4, 12 and 16 of 255
 SWEEPS: dict[str, list[float]] = {
     **dict.fromkeys((*ON_NB201, "cifar10-nb201-predictor"), SWEPT),
     **dict.fromkeys([name for name in SEARCHES if "darts" in name], SWEPT),
@@ -261,7 +261,7 @@ def test_all_are_attacked_in_the_same_ways(name: str) -> None:
 
 
 def test_robbench_is_attacked_at_both_radii_of_its_source() -> None:
-    """By PGD-20 at 8/255 and at 3/255, both with steps of an eighth of the radius."""
+    """PGD-20 at 8/255 and at 3/255, both with steps of an eighth of the radius."""
     attacks = attacks_of(recipe("cifar10-pgd-robbench").eval)
     found = {(round(255 * one.eps, 9), round(one.eps / one.step_size, 9)) for name, one in attacks if "pgd20" in name}
     assert found == {(8.0, 8.0), (3.0, 8.0)}
@@ -320,7 +320,7 @@ def test_croze_scores_5000_networks_of_full_size() -> None:
     small = recipe("cifar10-darts-croze-small")
     assert (small.search.objective, small.search.budget, small.search.ask) == ("croze", 1000, 8)
     assert (small.scoring.channels, small.scoring.cells) == (16, 8)
-    for name in ("cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"):  # what they extended before it had this name
+    for name in ("cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"):  # an earlier version extended `small`
         kept = {key: value for key, value in asdict(recipe(name).search).items() if key != "objective"}
         assert kept == {key: value for key, value in asdict(small.search).items() if key != "objective"}
 
@@ -360,10 +360,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_passes_the_checks_before_a_start(name: str, images: str) -> None:
-    """The command that it is for, on little data; its networks are built."""
+    """The checks of the recipe's command, on little data; its networks are built."""
     data = [] if name == "quickstart" else ["data.name=npz", f"data.root={images}", "data.size=8"]
     settings = load(name, [*data, "device=cpu"])
     command = "train" if settings.train.method != "standard" or name in ("cifar10-darts", "imagenet-darts") else "run"
     settings.eval.n_test = 8
-    settings.eval.attacks = ["fgsm", "pgd20"]  # the others need packages
+    settings.eval.attacks = ["fgsm", "pgd20"]  # the others need more packages
     run_commands()[command]().check(settings, keep=False)

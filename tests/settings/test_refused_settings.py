@@ -31,7 +31,7 @@ def reader(command: str, proxies: tuple[str, ...] = ()) -> Reader:
     ("command", "overrides", "word"),
     [
         ("train", ["train.trades_beta=3", "train.method=pgd"], "train.method=pgd (only with trades)"),
-        ("train", ["train.trades_beta=6.0"], "train.method=standard"),  # its default, but typed
+        ("train", ["train.trades_beta=6.0"], "train.method=standard"),  # the default value, but given
         ("train", ["train.eps=.1"], "only with fgsm, free, pgd or trades"),
         ("train", ["train.free_replays=3", "train.method=fgsm"], "free"),
         ("train", ["train.steps=3", "train.method=fgsm"], "pgd or trades"),
@@ -79,7 +79,7 @@ def reader(command: str, proxies: tuple[str, ...] = ()) -> Reader:
         ("eval", ["eval.restarts=2", "eval.attacks=fgsm,autoattack"], "apgd-ce"),
         ("eval", ["eval.restarts=2", "eval.attacks=fgsm", "eval.checks=true"], "under fgsm"),
         ("eval", ["eval.sweep_attack=fgsm"], "without eval.sweep"),
-        ("eval", ["eval.step_size=.1", "eval.attacks=fgsm", PRESET], "under fgsm"),  # its PGD has a step of its own
+        ("eval", ["eval.step_size=.1", "eval.attacks=fgsm", PRESET], "under fgsm"),  # the preset's PGD has its own step
         ("eval", ["eval.checks_images=3"], "eval.checks=true"),
         ("eval", ["eval.measure_images=3"], "eval.measures"),
         ("eval", ["eval.measure_images=3", "eval.measures=classes"], "eval.measures"),
@@ -87,7 +87,7 @@ def reader(command: str, proxies: tuple[str, ...] = ()) -> Reader:
         ("eval", ["eval.landscape_points=3"], "landscape"),
         ("eval", ["eval.severities=1"], "eval.corruptions"),
         ("eval", ["run.trainings=pgd"], "only in nas run"),
-        ("transfer", ["eval.checks=true", "eval.checks_images=3"], "eval.checks=true"),  # it makes none
+        ("transfer", ["eval.checks=true", "eval.checks_images=3"], "eval.checks=true"),  # nas transfer makes no checks
         ("score", ["search.budget=5"], "nas score (only in nas run or search)"),
         ("score", [f"arch={CELL}"], "arch has no effect in nas score (only in nas train; give it without arch=)"),
         ("score", ["eval.eps=.1", "train.lr=1"], "train.lr has no effect in nas score (only in nas run or train)"),
@@ -110,7 +110,7 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
     ("command", "overrides"),
     [
         ("train", ["train.trades_beta=3", "train.method=trades"]),
-        ("train", ["train.step_size=.1", "train.method=fgsm"]),  # the validation's PGD
+        ("train", ["train.step_size=.1", "train.method=fgsm"]),  # for PGD in the validation
         ("train", ["train.method=pgd", "data.validation=0", "train.step_size=.1"]),
         ("train", ["train={method: trades, trades_beta: 3}"]),
         ("train", ["train.awp_warmup=3", "train.awp=.01"]),
@@ -132,7 +132,7 @@ def test_refused(command: str, overrides: list[str], word: str) -> None:
         ("run", ["strategy.name=guided", "strategy.kappa=1"]),
         ("run", ["strategy.name=guided", "strategy.whole=10", "strategy.parents=3", "strategy.candidates=7"]),
         ("run", ["strategy.name=darts", "strategy.coefficient=1", "strategy.perturbation=fgsm", "supernet.channels=4"]),
-        ("run", ["strategy.name=darts", "strategy.eps=.1", "strategy.step_size=.1"]),  # of the accuracies it shows
+        ("run", ["strategy.name=darts", "strategy.eps=.1", "strategy.step_size=.1"]),  # for accuracies that it reports
         ("run", ["executor=ray", "executor.address=auto", "executor.gpus=1"]),
         ("run", ["executor=local"]),
         ("eval", ["eval.attacks=fgsm", "eval.checks=true", "eval.step_size=.1"]),

@@ -1,4 +1,4 @@
-"""Settings are of one type, whatever the space and strategy, and travel to other processes by their values."""
+"""Settings have one type for every space and strategy, and are sent to other processes as values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_what_is_pickled_are_the_values(space: str, strategy: str) -> None:
     settings = from_values({}, [f"space={space}", f"strategy.name={strategy}", "data.validation=50", "train.clip=3"])
     assert isinstance(settings, Settings)
     written = pickle.dumps(settings)
-    assert b"StrategySettings" not in written  # nor any other class that is made while a process runs
+    assert b"StrategySettings" not in written  # nor another class that is made at run time
     again = pickle.loads(written)
     assert type(again) is type(settings)
     assert again == settings

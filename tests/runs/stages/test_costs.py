@@ -1,4 +1,4 @@
-"""What a training and an evaluation are said to cost, against counts by hand."""
+"""The forecast costs of a training and an evaluation, against counts by hand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_training_costs_its_passes(method: str, whole: int, inputs: int, digit
     [
         ("fgsm", 1),
         ("fgsm,pgd4", 1 + 4),
-        ("autoattack", 2900 * SURVIVORS["adversarial"]),  # its later stages attack what is left
+        ("autoattack", 2900 * SURVIVORS["adversarial"]),  # its later stages attack the images that are left
     ],
 )
 def test_an_evaluation_costs_the_passes_of_its_attacks(attacks: str, passes: float, digits: Dataset) -> None:

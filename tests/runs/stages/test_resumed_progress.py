@@ -1,4 +1,4 @@
-"""The progress of a resumed stage begins with what earlier sessions of the run have done."""
+"""The progress of a resumed stage begins with the work of earlier sessions of the run."""
 
 from __future__ import annotations
 
