@@ -164,7 +164,7 @@ VALUES = {  # other valid values that the rules of `other` do not give
 APART = {  # not changed here
     *("name", "run.dir"),  # the place of the results
     *("executor.address", "executor.gpus", "train.drop_path"),  # other values are refused
-    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with other settings
+    *("eval.sweep_preset", "eval.frost", "eval.corruption_data", "eval.corruption_baseline"),  # refused with other keys
     "eval.normalise",  # likewise
     *("strategy.name", "space", "proxies.eproxy.settings", "proxies.eproxy.use_barrier"),  # decide about other keys
 }
