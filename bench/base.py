@@ -76,8 +76,8 @@ class Bench(ABC):
 def text(judged: Judged) -> str:
     """A line for people: `ratios.eproxy: 12.4, at most 13 (the target was 12: its barriers ...)`."""
     bounds = {"at least": judged.at_least, "at most": judged.at_most}
-    said = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
-    line = f"{judged.figure}: {judged.value:g}, {said}"
+    limits = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
+    line = f"{judged.figure}: {judged.value:g}, {limits}"
     if judged.target is not None:
         line += f" (the target was {judged.target:g}: {judged.reason})"
     return line if judged.kept else f"{line}: MISSED"

@@ -42,12 +42,10 @@ class ProxiesBench(Bench):
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("ratios.croze", at_most=3.3),
         Limit("ratios.suite13", at_most=6.4),
-        Limit("ratios.eproxy", at_most=13.5, target=11.5, reason="its barriers are convolutions at full speed already"),
+        Limit("ratios.eproxy", at_most=13.5, target=11.5, reason="its barrier convolutions already run at full speed"),
         *(Limit(f"memory.{group}", at_most=1.5) for group in LIGHT if group not in ("croze", "croze_official")),
         Limit("memory.croze", at_most=1.7, target=1.5, reason="the clean outputs of all layers are held during FGSM"),
-        Limit(
-            "memory.croze_official", at_most=9.5, target=1.5, reason="it computes in double precision, as the release"
-        ),
+        Limit("memory.croze_official", at_most=9.5, target=1.5, reason="it uses double precision, as its release does"),
     )
 
     def run(self, report: Callable[[str], None]) -> Json:
@@ -93,7 +91,7 @@ def ratios(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS
     warm = space.sample(rng)
     for names in GROUPS.values():  # warms up threads, kernels, caches
         score(space, warm, names, *batches[batch_size(names)])
-    found: dict[str, list[float]] = {group: [] for group in GROUPS}
+    measured: dict[str, list[float]] = {group: [] for group in GROUPS}
     for number in range(1, cells + 1):
         arch = space.sample(rng)
         network = built(space, arch)
@@ -103,10 +101,10 @@ def ratios(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS
                 (seconds(score, space, arch, names, images, labels), seconds(forward_backward, network, images, labels))
                 for _ in range(ROUNDS if group in LIMITED else 1)
             ]
-            found[group].append(median(time for time, _ in times) / median(unit for _, unit in times))
-        latest = ", ".join(f"{group} {values[-1]:.2f}" for group, values in found.items())
+            measured[group].append(median(time for time, _ in times) / median(unit for _, unit in times))
+        latest = ", ".join(f"{group} {values[-1]:.2f}" for group, values in measured.items())
         report(f"{number}/{cells} {arch}: {latest}")
-    return {group: round(median(values), 3) for group, values in found.items()}
+    return {group: round(median(values), 3) for group, values in measured.items()}
 
 
 def memory(space: SearchSpace, report: Callable[[str], None]) -> dict[str, float]:
@@ -116,13 +114,13 @@ def memory(space: SearchSpace, report: Callable[[str], None]) -> dict[str, float
         size: peak_megabytes(_one_pass, space.name, arch, size)
         for size in {batch_size(GROUPS[group]) for group in LIGHT}
     }
-    found = {}
+    relative = {}
     for group in LIGHT:
         peak = peak_megabytes(_one_score, space.name, arch, GROUPS[group])
         unit = units[batch_size(GROUPS[group])]
-        found[group] = round(peak / unit, 3)
+        relative[group] = round(peak / unit, 3)
         report(f"peak memory of {group}: {peak:.0f} MB, of an F+B: {unit:.0f} MB")
-    return found
+    return relative
 
 
 def _one_pass(space: str, text: str, size: int) -> Callable[[], object]:

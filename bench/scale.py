@@ -72,7 +72,7 @@ class ScaleBench(Bench):
             self.measure_overhead(name)
             self.measure_utilisation(name, durations)
         if RAY not in names:
-            report("ray is not installed: left out; `pip install 'robust-nas[ray]'`")
+            report("ray is not installed and is left out; `pip install 'robust-nas[ray]'`")
         self.measure_storage()
         limits = {**AT_MOST, **AT_LEAST}
         return {

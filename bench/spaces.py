@@ -62,13 +62,13 @@ class SpacesBench(Bench):
             action(space.largest())  # makes what is made once
             return 1000 * median(seconds(list, map(action, cells)) for cells in rounds) / self.cells
 
-        found = {
+        figures = {
             "canonical_ms": each(space.canonical),
             "connected_ms": each(space.connected),
             "features_ms": each(space.features),
             "iteration_seconds": seconds(lambda: list(islice(space, self.first))),
         }
-        return {figure: float(f"{value:.3g}") for figure, value in found.items()}
+        return {figure: float(f"{value:.3g}") for figure, value in figures.items()}
 
     def reading(self, part: str) -> float:
         """Seconds until a text that only repeats this part is refused."""

@@ -47,9 +47,9 @@ class TrainBench(Bench):
 
     def run(self, report: Callable[[str], None]) -> Json:
         on_gpu = torch.cuda.is_available()
-        found = ratios(report, batch=GPU_BATCH if on_gpu else BATCH)
+        result = ratios(report, batch=GPU_BATCH if on_gpu else BATCH)
         return {
-            **found,
+            **result,
             **({"epochs": throughput(report)} if on_gpu else {}),
             "floors": FLOORS,
             "device": torch.cuda.get_device_name() if on_gpu else "cpu",

@@ -53,7 +53,7 @@ def throughput(
     report: Callable[[str], None], cases: tuple[Case, ...] = CASES, steps: int = STEPS, rounds: int = ROUNDS
 ) -> dict[str, dict[str, float]]:
     """By network: images per second in fp32 and bf16, of this project and of the plain loop, measured in turn."""
-    found: dict[str, dict[str, float]] = {}
+    rates: dict[str, dict[str, float]] = {}
     for case in cases:
         with TemporaryDirectory() as folder:
             actions = {
@@ -67,9 +67,9 @@ def throughput(
             for _ in range(rounds):
                 for key, action in actions.items():
                     times[key].append(seconds(action))
-        found[case.name] = {key: round(steps * case.batch / median(values), 1) for key, values in times.items()}
-        report(f"{case.name}: " + ", ".join(f"{key} {value:g} images/s" for key, value in found[case.name].items()))
-    return found
+        rates[case.name] = {key: round(steps * case.batch / median(values), 1) for key, values in times.items()}
+        report(f"{case.name}: " + ", ".join(f"{key} {value:g} images/s" for key, value in rates[case.name].items()))
+    return rates
 
 
 def _arch(case: Case) -> str:

@@ -33,15 +33,15 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"Expected a readable CSV file but got {path}: {error}.") from error
     header = [name.strip() for name in rows[0]] if rows else []
-    where = next((name for name in COLUMNS if name in header), None)
-    if where is None:
+    arch_column = next((name for name in COLUMNS if name in header), None)
+    if arch_column is None:
         raise InputError(f"Expected a column {' or '.join(COLUMNS)} in the first line of {path} but got {header}.")
     table = {number: row for number, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)}
     for number, row in table.items():
         if len(row) != len(header):
             raise InputError(f"Expected {len(header)} cells in line {number} of {path} but got {len(row)}.")
     if column is None:
-        column = _only_numbers(path, header, where, list(table.values()))
+        column = _only_numbers(path, header, arch_column, list(table.values()))
     elif column not in header:
         raise InputError(
             f"Expected a column of {path} for --accuracy but got {column!r}{suggest(column, header)}; there are "
@@ -52,7 +52,7 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     lines: dict[str, int] = {}  # number of the first line of each architecture
     for number, row in table.items():
         try:
-            text = str(space.parse(row[header.index(where)]))
+            text = str(space.parse(row[header.index(arch_column)]))
         except InputError as error:
             raise InputError(f"Line {number} of {path}: {error}") from error
         value = _number(row[place])
@@ -75,12 +75,12 @@ def _no_number(path: Path, column: str, line: int, got: str) -> InputError:
     )
 
 
-def _only_numbers(path: Path, header: list[str], where: str, rows: list[list[str]]) -> str:
+def _only_numbers(path: Path, header: list[str], arch_column: str, rows: list[list[str]]) -> str:
     """The only column of numbers besides the architectures; its cells may be empty."""
     columns = []
     for place, name in enumerate(header):
         values = [_number(row[place]) for row in rows]
-        if name != where and None not in values and any(math.isfinite(value or 0) for value in values):
+        if name != arch_column and None not in values and any(math.isfinite(value or 0) for value in values):
             columns.append(name)
     if len(columns) != 1:
         raise InputError(

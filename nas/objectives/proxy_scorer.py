@@ -61,8 +61,8 @@ class Scorer:
         self.batches: dict[int, int] = {}  # by batch size, the number of batches that proxies need
         for proxy in self.proxies:
             if proxy.needs == "network":
-                size, its = options[proxy.name].batch_size, options[proxy.name]
-                self.wanted.setdefault(size, set()).update(proxy.uses(its))
+                size, own = options[proxy.name].batch_size, options[proxy.name]
+                self.wanted.setdefault(size, set()).update(proxy.uses(own))
                 self.batches[size] = max(self.batches.get(size, 1), proxy.batches)
         self.images, self.labels = self._images(dataset)
 

@@ -80,7 +80,7 @@ def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tupl
 def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader) -> Settings:
     if not any(text.startswith("data.name=") for text in overrides):
         raise InputError(
-            f"Expected data.name=... for {source.text}, which has no run that says what to attack it on; for example "
+            f"Expected data.name=... for {source.text}, which belongs to no run that names its data; set, for example, "
             "data.name=cifar10 data.root=PATH."
         )
     images = source.native_images(from_values({}, overrides).eval.model_options)

@@ -141,7 +141,7 @@ class Counts:
     def __str__(self) -> str:
         text = f"{self.scored:,} {'architecture' if self.scored == 1 else 'architectures'} scored"
         text += f", {self.failed:,} of them with failures" if self.failed else ""
-        return text + (f"; {self.before:,} were there already" if self.before else "")
+        return text + (f"; {self.before:,} were in the file already" if self.before else "")
 
 
 def score(

@@ -113,7 +113,7 @@ class RowFile:
                     row = self._row(line.decode("utf-8-sig" if number == 1 else "utf-8"), number)
                 except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
                     raise InputError(
-                        f"Expected rows of `nas score` in {self.path} but line {number} is damaged; take it out (its "
+                        f"Expected rows of `nas score` in {self.path} but line {number} is damaged; remove it (its "
                         "architecture is scored again) or choose another --output."
                     ) from error
                 self.end += len(line)

@@ -77,7 +77,7 @@ class Needs:
         self.proxies = {*reader.proxies, *self._of("proxy")}
 
     def _of(self, source: str) -> list[str]:
-        return [name for name, its in self.metrics.items() if its == source]
+        return [name for name, origin in self.metrics.items() if origin == source]
 
     @property
     def labels(self) -> list[str]:

@@ -152,7 +152,7 @@ class Common:
             device = torch.device(self.device)
             if device.type not in ("cpu", "cuda"):
                 raise InputError(
-                    f"Expected device=cpu, cuda or cuda:N but got {self.device!r}; auto takes what is there."
+                    f"Expected device=cpu, cuda or cuda:N but got {self.device!r}; auto takes a GPU if there is one."
                 )
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:

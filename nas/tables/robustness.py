@@ -135,7 +135,7 @@ class RobustnessDataset(Table):
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ORIGIN.damaged(path, f"no accuracies of {key} as expected ({error!r})") from error
         if not rows or measured.shape != ((len(rows),) if width is None else (len(rows), width)):
-            raise ORIGIN.damaged(path, f"not {width or 1} for each architecture")
+            raise ORIGIN.damaged(path, f"the number of accuracies per architecture is not {width or 1}")
         if not ((measured >= 0) & (measured <= 1)).all():
             raise ORIGIN.damaged(path, "accuracies outside [0, 1]")
         accuracies = np.full((len(self._ids), width or 1), np.nan)

@@ -84,7 +84,7 @@ def test_killed_and_resumed_to_the_same_bytes(workers: int, undisturbed: Path, t
     assert _without_seconds(path) == _without_seconds(undisturbed)
     assert len({row["arch"] for row in _table(path)}) == 48
     assert re.search(
-        r"score: \d\d? architectures scored(, \d of them with failures)?; \d+ were there already", done.stderr
+        r"score: \d\d? architectures scored(, \d of them with failures)?; \d+ were in the file already", done.stderr
     )
     assert done.stdout == ""
 
@@ -130,7 +130,7 @@ def test_a_whole_space_by_its_classes(here: Path, capfd: pytest.CaptureFixture[s
     before = (here / "rows.csv").read_bytes()
     assert run_command(command) == 0
     assert (here / "rows.csv").read_bytes() == before
-    assert "0 architectures scored; 6,466 were there already" in capfd.readouterr().err
+    assert "0 architectures scored; 6,466 were in the file already" in capfd.readouterr().err
     assert sorted(path.name for path in here.iterdir()) == ["rows.csv", "rows.csv.settings.json"]
 
 

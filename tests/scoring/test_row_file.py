@@ -54,7 +54,7 @@ def test_a_finished_file_is_left_alone(tmp_path: Path) -> None:
     work = Stub()
     del work.scorer  # asking for it would read the data
     counts = score_to(path, work)
-    assert str(counts) == "0 architectures scored; 12 were there already"
+    assert str(counts) == "0 architectures scored; 12 were in the file already"
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 

@@ -51,14 +51,14 @@ def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
     One pass takes about as long as in training, including the overhead of the libraries that attack.
     """
     survivors = SURVIVORS["adversarial" if adversarial(method) else "standard"]
-    own = settings.eval
-    total = min(own.checks_images, own.n_test) * survivors * check_passes(own, dataset.image_size)
-    total += min(own.measure_images, own.n_test) * measure_passes(own, dataset.num_classes)
-    corrupted = CorruptionPlan(own, dataset, attacked(dataset, own.n_test), 0)
-    total += corrupted.ticks * min(own.batch_size, own.n_test) / 3  # forward only
-    for label, attack in plan_of(own, dataset.num_classes, dataset.image_size):
-        late = own.cascade and label in own.attacks[1:]
-        total += own.n_test * attack.passes() * (survivors if late or len(attack.stages) > 1 else 1)
+    options = settings.eval
+    total = min(options.checks_images, options.n_test) * survivors * check_passes(options, dataset.image_size)
+    total += min(options.measure_images, options.n_test) * measure_passes(options, dataset.num_classes)
+    corrupted = CorruptionPlan(options, dataset, attacked(dataset, options.n_test), 0)
+    total += corrupted.ticks * min(options.batch_size, options.n_test) / 3  # forward only
+    for label, attack in plan_of(options, dataset.num_classes, dataset.image_size):
+        late = options.cascade and label in options.attacks[1:]
+        total += options.n_test * attack.passes() * (survivors if late or len(attack.stages) > 1 else 1)
     return total
 
 

@@ -42,7 +42,7 @@ def check_connected(settings: Settings) -> None:
             "another, or this one with train.method=standard."
         )
     logging.getLogger("nas").warning(
-        "%s: %s Its training can only end at chance.", settings.arch, constant_logits.REASON
+        "%s: %s Its training can only reach the accuracy of chance.", settings.arch, constant_logits.REASON
     )
 
 
