@@ -175,19 +175,19 @@ def create(command: str, settings: Settings, extra: Json | None = None, temporar
     parent = wanted.parent if wanted is not None else Path("runs")
     with os_errors_as_input_errors(wanted or parent):
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
+        unfinished = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
     try:
         begun = RunConfig(
             version=__version__, command=command, extra=extra or {}, settings=config.plain(settings)
         ).to_json()
-        write_with_checksum(temporary / CONFIG, begun)
-        with backup.open_verified(temporary / STORE) as store:
+        write_with_checksum(unfinished / CONFIG, begun)
+        with backup.open_verified(unfinished / STORE) as store:
             store.put("config", begun)
             backup.renew_copy(store)
-        temporary.chmod(0o755)
-        folder = _move_into_place(temporary, wanted, parent, settings.name)
+        unfinished.chmod(0o755)
+        folder = _move_into_place(unfinished, wanted, parent, settings.name)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
     with _opened(folder) as run:
         run.temporary = temporary
