@@ -45,13 +45,13 @@ class Dps(RunCommand):
         ),
         Option(
             "draws",
-            "Evaluations of each finalist; 1 takes the best without another evaluation.",
+            "Evaluations of each finalist, including the first; 1 evaluates none again.",
             type=int,
             default=5,
         ),
         Option(
             "errors",
-            "Of the finalists within this many standard errors of the best, take the one with the fewest changes.",
+            "Of those within this many standard errors of the best, take that with the fewest changes; 0: the best.",
             type=float,
             default=1.0,
         ),

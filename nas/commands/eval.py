@@ -27,7 +27,8 @@ class Eval(RunCommand):
 
     A network from elsewhere needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
     data.root=PATH data.size=32 eval.model_options=num_classes=10`. It can also come from your own code in the current
-    folder, a function that returns a module for images in [0, 1]: `nas eval my_networks:make data.name=digits`.
+    folder, which is run: a function that returns a module for images in [0, 1], as in
+    `nas eval my_networks:make data.name=digits`.
     """
 
     name, place = "eval", 4

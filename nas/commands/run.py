@@ -42,7 +42,7 @@ class _WholeRun(RunCommand):
         search_stage.check_settings(self.cli_name(), settings)
         if settings.train.method != "standard":
             raise InputError(
-                "Expected run.trainings=standard,pgd (or others) to say how `nas run` trains, not train.method."
+                "Expected run.trainings=standard,pgd (or others) with `nas run` but got train.method; leave it out."
             )
         check_selection(settings.train, settings.data.validation)
         worker = Worker(settings, None, keep)

@@ -127,7 +127,7 @@ def _reads(space: SearchSpace[Any], text: str) -> bool:
 
 @contextmanager
 def _interruptible(to: Path | None) -> Iterator[None]:
-    """Say how to continue after an interruption: by the same command, as there is no run folder to resume."""
+    """Turn an interruption into a message on how to continue: by the same command, as no run can be resumed."""
     hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
     try:
         yield

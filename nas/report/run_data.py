@@ -90,7 +90,7 @@ class RunData:
     def cells(self) -> dict[str, str]:
         """Architectures by the name of the cell: `best`, `random`, `first of the front`, or the name of a single model.
 
-        An architecture that has several names goes by the first of them.
+        An architecture that has several names is listed under the first.
         """
         archs = {}
         if isinstance(self.result, RunResult):

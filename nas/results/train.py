@@ -12,7 +12,7 @@ Epoch = dict[str, float | None]  # number, losses and accuracies; None: cannot b
 
 @dataclass(frozen=True)
 class TrainedModel(Record):
-    """A network that a run trained, as it is stored."""
+    """A network that a run trained, as the run stores it."""
 
     checkpoint: str  # of the chosen epoch; a path in the run's folder
     final_checkpoint: str

@@ -1,4 +1,4 @@
-"""A run that is finished already, for example when it is resumed: its stored result is shown again."""
+"""What a command gives back for a run that is finished already, as with `nas resume`: the stored result."""
 
 from __future__ import annotations
 

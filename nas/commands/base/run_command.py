@@ -40,8 +40,8 @@ class RunCommand(Command):
     def settings(self, *args: Any, **given: Any) -> tuple[Settings, Any]:
         """The settings of a new run, and whatever else the command was given: networks, labels, or None.
 
-        Here, reads a recipe and overrides. Raises InputError if there is no such recipe or a setting is impossible
-        or without effect.
+        By default, it reads a recipe and overrides. Raises InputError if there is no such recipe or a setting is
+        impossible or without effect.
         """
         from nas.settings import command_line
 
@@ -66,7 +66,7 @@ class RunCommand(Command):
     def costs(self, worker: Worker, given: Any) -> dict[str, Cost]:
         """The cost of each stage. A command that does not define this has no `--dry-run`.
 
-        Here, raises InputError.
+        By default, it raises InputError.
         """
         raise InputError(
             f"Expected --dry-run with a command that can forecast its cost but got it with nas {self.cli_name()}; "
