@@ -1,7 +1,7 @@
-"""The commands that are compared: every one of the command line, on recipes of seconds.
+"""The commands that are compared: every command of the command line, with settings that take seconds.
 
-`{inputs}` is the folder that `inputs.make` writes. A case has a folder of its own, beside those of the others: what
-another one left is `../NAME/...`. Most print for people; those with `--json` show that the JSON is the same too.
+`{inputs}` is the folder that `inputs.make` writes. Each case has a folder of its own; the files of the case NAME are in
+`../NAME/...`. Most cases print text; those with `--json` show that the JSON is the same too.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from comparison.inputs import FEW
 
-DELETE, REFUSED = "delete ", "refused "  # how lines begin that are no command, and that end in exit code 2
+DELETE, REFUSED = "delete ", "refused "  # begin a line that deletes files, and a command that ends with exit code 2
 
 
 @dataclass(frozen=True)
 class Step:
-    """Words after `nas` and the exit code that is expected; or files of the case to delete: its run is unfinished."""
+    """The words after `nas` and the expected exit code; or files to delete, so that the case's run is unfinished."""
 
     words: tuple[str, ...]
     code: int = 0
@@ -32,7 +32,7 @@ class Step:
 
     @property
     def command(self) -> str:
-        """Such as `tables search`."""
+        """The name of the command, such as `tables search`."""
         return " ".join(self.words[: 2 if self.words[:1] == ("tables",) else 1])
 
 
@@ -40,8 +40,8 @@ class Step:
 class Case:
     """Commands that run one after the other in the folder `name`.
 
-    `needs` are cases whose folders it reads. In a case `of_old`, every step but the last is done by the old tree in
-    both folders: what it wrote has to be read by the new one.
+    `needs` are the cases whose folders it reads. If `of_old`, the old tree does every step but the last in both
+    folders, so that the new tree has to read what the old one wrote.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Case:
 
     @property
     def commands(self) -> set[str]:
-        """Names of the commands that it runs to a result, such as `tables search`."""
+        """The names of the commands that the case runs to a result, such as `tables search`."""
         run = [step for step in self.steps if not step.deletes and step.code == 0 and "--help" not in step.words]
         return {step.command for step in run}
 
@@ -61,7 +61,7 @@ def case(name: str, *lines: str, needs: Iterable[str] = (), of_old: bool = False
 
 
 def ordered(cases: Iterable[Case], only: str | None) -> Iterator[Case]:
-    """Those that run the command `only` or are called so (all without it), each behind what it needs."""
+    """The cases that run the command `only` or have this name (None for all), each after the cases that it needs."""
     by_name = {one.name: one for one in cases}
     done: set[str] = set()
 
@@ -107,7 +107,7 @@ KINDS = (
     *("configs", "spaces", "strategies", "proxies", "predictors", "attacks", "corruptions", "datasets", "trainings"),
     "benchmarks",
 )
-MISTAKES = (  # what a user can mend: one line and exit code 2
+MISTAKES = (  # of a user: each ends with one line and exit code 2
     *("", "serach quickstart", "search", "search quickstrat", "search quickstart search.budgt=5", "list strategeis"),
     *("search quickstart search.budget=0", "search quickstart search.budget=a", "search quickstart strategy=random"),
     *("search quickstart search.objective=crozee", "search quickstart search.objective=fgsm@1", "search nowhere.yaml"),
@@ -457,6 +457,6 @@ CASES = (
 
 
 def prepare(folder: Path, inputs: Path) -> None:
-    """Make the folder of a case, with the code of one's own that some evaluate."""
+    """Make the folder of a case, with the user's code that some cases evaluate."""
     folder.mkdir(parents=True)
     (folder / "networks.py").write_bytes((inputs / "networks.py").read_bytes())

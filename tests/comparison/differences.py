@@ -17,8 +17,8 @@ from typing import Any
 
 TIME, VERSION, REVISION, PLACE = "<time>", "<version>", "<revision>", "<place>"
 SAVED_AS = {".pt": "torch", ".safetensors": "safetensors"}
-NOTHING = 1e-12  # floats that differ by less are equal: what is left of zero
-THERE = "<there>"  # stands for the content of a file that is not looked into
+NOTHING = 1e-12  # floats that differ by less are equal, such as rounding errors of 0
+THERE = "<there>"  # in place of the content of a file that is not compared
 NOT_READ = (".sha256", ".png", ".pdf", ".onnx", ".images", ".good.sqlite", ".sqlite-wal", ".sqlite-shm", "lock")
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)")
 _UNIT = r"(?:ms|s|min|h|seconds?|minutes?|hours?|days?)"
@@ -29,7 +29,7 @@ PROGRESS = re.compile(r"^[\w -]+: [\d,]+ of [\d,]+(, .*)?$|^[\w -]+: [\d,]+(, [\
 EVENTS = re.compile(r"events\.out\.tfevents\.[^/]*")
 MEASURED = re.compile(
     r"(^|_)seconds$|^latency$|^memory_mb(_per_process)?$|^seconds/|^latency/|^progress/"
-)  # keys, columns, and rows of a store
+)  # names of keys, columns, and rows of a store whose values are times or memory
 METER = re.compile(r'(class="meter"><i style="width:)[\d.]+%')  # a share of the time that a run took
 TABLE, ROW, CELL = re.compile(r"<table.*?</table>", re.S), re.compile(r"<tr"), re.compile(r"(<t[hd][^>]*>)")
 TEXT = "text"  # the leaf that holds all lines of a text
@@ -77,7 +77,7 @@ def leaves(value: Any, masks: Masks, at: str = "") -> Iterator[Leaf]:
 
 
 def _without_measured(value: Any) -> Any:
-    """Every number of a value that tells times is left out."""
+    """A measured value, with all of its numbers replaced."""
     if isinstance(value, dict):
         return {name: _without_measured(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -86,14 +86,14 @@ def _without_measured(value: Any) -> Any:
 
 
 def text_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
-    """Lines, without those that tell the progress now and then; runs of blanks and rules count as one."""
+    """The lines, without those that show progress; several blanks or rules in a row count as one."""
     lines = [line for line in text.splitlines() if not PROGRESS.match(line.strip())]
     plain = [re.sub(r"[ \t]+", " ", re.sub(r"[─━]+", "─", masks(line))).strip() for line in lines]
     yield TEXT, [line for line in plain if line]
 
 
 def html_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
-    """Tags and the texts between them, however characters are escaped; of embedded images only that they are there."""
+    """Tags and the texts between them, with characters unescaped; the content of embedded images is not compared."""
     text = re.sub(r"data:[\w/+-]+;base64,[\w+/=]+", THERE, text)
     text = TABLE.sub(_without_measured_columns, METER.sub(r"\1", SESSIONS.sub("", text)))
     yield (
@@ -103,7 +103,7 @@ def html_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
 
 
 def _without_measured_columns(match: re.Match[str]) -> str:
-    """A table of a page without the cells below a header that tells times."""
+    """A table of a page without the cells below a header that names a time."""
     rows = ROW.split(match.group())
     measured: set[int] = set()
     for number, row in enumerate(rows):
@@ -122,7 +122,7 @@ def _without_measured_columns(match: re.Match[str]) -> str:
 
 
 def printed_leaves(text: str, masks: Masks) -> Iterator[Leaf]:
-    """Of what was printed: as JSON where it is, else as lines."""
+    """The leaves of printed text: of its values if it is JSON, else its lines."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -153,7 +153,7 @@ def _value(text: str) -> Any:
 
 
 def _database(path: Path, masks: Masks) -> Iterator[Leaf]:
-    """Every row under its first column, JSON taken apart; the checksums of rows are left out, as they see the times."""
+    """Every row under its first column, with JSON parsed; checksums of rows, which depend on times, are left out."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in sorted(tables):
@@ -184,7 +184,7 @@ def _saved(path: Path, masks: Masks) -> Iterator[Leaf]:
 
 
 def _plain(value: Any) -> Any:
-    """Tensors by their type, shape, and three numbers that say what is in them."""
+    """The value, with each tensor replaced by its type, its shape, and three numbers that depend on all elements."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -213,7 +213,7 @@ READERS: dict[str, Callable[[Path, Masks], Iterable[Leaf]]] = {
 
 
 def file_leaves(path: Path, masks: Masks) -> dict[str, Any]:
-    """What is in a file, by path; a file that cannot be read as what it is called says so."""
+    """The leaves of a file by their paths; if the file cannot be read as its suffix says, one leaf with the error."""
     if path.name.endswith(NOT_READ) or EVENTS.search(path.name):
         return {"": THERE}
     read = READERS.get(path.suffix, lambda path, masks: text_leaves(path.read_text(), masks))
@@ -224,7 +224,7 @@ def file_leaves(path: Path, masks: Masks) -> dict[str, Any]:
 
 
 def folder_leaves(folder: Path, masks: Masks) -> dict[str, dict[str, Any]]:
-    """Every file below `folder` by its relative path."""
+    """The leaves of every file below `folder`, by its relative path."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -1,9 +1,9 @@
 """Runs commands of one tree in forks of a process that has imported it; `tests/comparison/tree.py` starts it.
 
 `python server.py FOLDER MODULE:FUNCTION PACKAGE,PACKAGE`: the folder that holds the package `nas`, the function behind
-the console script, and the packages whose modules are imported beforehand. Reads a line of JSON per command
+the console script, and the packages whose modules are imported beforehand. The server reads a line of JSON per command
 (`arguments`, `cwd`, `out`, `err`) and answers with the process's number, then with its exit code. It computes nothing
-itself, so that no thread is lost in a fork. It knows nothing of how the project is divided into files.
+itself, so it has no threads, which a fork would lose. It does not depend on how the project is divided into files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIBRARIES = (
 
 
 def _only_from(folder: str) -> None:
-    """Put `folder` first on the path, and leave out every editable install: it may hold the other tree."""
+    """Put `folder` first on the path, and leave out every editable install, which may be of the other tree."""
     sys.path = [folder, *(path for path in sys.path if "__editable__" not in path)]
     sys.meta_path = [
         finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", type(finder).__module__)

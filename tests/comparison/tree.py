@@ -14,13 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
-PATIENCE = 300.0  # seconds that a command may take
+TIME_LIMIT = 300.0  # seconds that a command may take
 SERVER = Path(__file__).with_name("server.py")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command printed, and its exit code (minus the signal's number where one ended it)."""
+    """What a command printed, and its exit code (minus the signal's number if a signal ended it)."""
 
     code: int
     out: str
@@ -35,7 +35,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """What `setup.cfg` says of a tree: the folder that holds `nas`, the console script's function, the packages."""
+    """What `setup.cfg` says about a tree: the folder that holds `nas`, the console script's function, the packages."""
 
     folder: Path
     function: str
@@ -43,7 +43,7 @@ class Entry:
 
     @classmethod
     def read(cls, root: Path) -> Entry:
-        """`ValueError` where the tree has no console script `nas`."""
+        """The entry of the tree at `root`. Raises `ValueError` if it has no console script `nas`."""
         parser = configparser.ConfigParser()
         parser.read(root / "setup.cfg")
         scripts = _pairs(parser.get("options.entry_points", "console_scripts", fallback=""))
@@ -59,7 +59,7 @@ class Entry:
 class Tree:
     """Runs the commands of the tree at `root`; leaving the block ends its process.
 
-    `place` is where it may write: the cache of data is there, and the working folders of the cases.
+    `place` is the folder in which the tree may write: it holds the cache of data and the folders of the cases.
     """
 
     def __init__(self, root: Path, place: Path) -> None:
@@ -107,10 +107,10 @@ class Tree:
             number = self.server.stdout.readline()
             if not number:
                 raise RuntimeError(f"Expected an answer from the process of {self.root} but it ended.")
-            late = threading.Timer(PATIENCE, os.killpg, (int(number), signal.SIGKILL))
-            late.start()
+            timer = threading.Timer(TIME_LIMIT, os.killpg, (int(number), signal.SIGKILL))
+            timer.start()
             try:
                 code = int(self.server.stdout.readline())
             finally:
-                late.cancel()
+                timer.cancel()
             return Ended(code, out.read_text(errors="replace"), err.read_text(errors="replace"))

@@ -1,8 +1,8 @@
 """`python tests/faults/chaos.py`: cause faults on purpose, and see that nothing is lost.
 
-A small run of every stage is killed at random moments and resumed, then meets signals, full and read-only disks, a
-second process, damaged files, short memory, values that are no numbers, and workers that hang or die. With `--record`
-what is finished is kept in two CSV files, and the same command goes on with what is missing in them.
+A small run of every stage is killed at random moments and resumed. It then meets signals, full and read-only disks, a
+second process, damaged files, short memory, NaN values, and workers that hang or die. With `--record`, finished trials
+and faults are kept in two CSV files, and the same command continues with those that are missing.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def cause(
     record: Record | None = None,
     minutes: float = float("inf"),
 ) -> dict[str, Any]:
-    """Kill runs in these stages and cause the faults `causes`; `report` takes a line of progress at a time.
+    """Kill runs in these stages and cause the faults `causes`; `report` is called with each line of progress.
 
-    `quick`: a smaller run, one worker, each fault once. `folder` keeps all runs. What is in the `record` is not done
-    again; after so many `minutes` nothing new is begun. In the result `kills` has a row per stage, `faults` a row each,
-    and `lost` is how many of both came out otherwise than promised. `NasError` if a run without any fault does not
-    give the same numbers twice.
+    `quick`: a smaller run, one worker, each fault once. `folder` keeps all runs. What is in the `record` is not
+    repeated; after so many `minutes` nothing new begins. In the result, `kills` has a row per stage, `faults` a row per
+    case, and `lost` is the number of problems of killed runs and of cases that did not end as promised. Raises
+    `NasError` if a run without any fault does not give the same numbers twice.
     """
     library.required()  # one attack of the run is a class of torchattacks
     record = record or Record(None)
@@ -60,7 +60,8 @@ def cause(
         with Forks(folder / "commands") as forks:
             sandbox = Sandbox(folder.resolve(), forks, seed, quick)
             reference = run_reference(sandbox, (1,) if quick else (1, 2))
-            report("the run alone: " + ", ".join(f"{s:.1f} s by {n} worker(s)" for n, s in reference.seconds.items()))
+            times = ", ".join(f"{s:.1f} s with {n} worker(s)" for n, s in reference.seconds.items())
+            report(f"the run without faults: {times}")
 
             def late() -> bool:
                 return time.monotonic() - start > 60 * minutes
@@ -82,15 +83,15 @@ def cause(
 
 
 def line(trial: Trial) -> str:
-    """What became of one trial."""
-    where = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before its moment"
+    """One trial and its outcome in a line."""
+    where = ", ".join(f"{kill.stage} ({kill.target})" for kill in trial.kills) or "ended before the kill"
     return f"{trial.number}, aimed at {trial.aim}: {where}: {'; '.join(trial.problems) or 'identical'}"
 
 
 def summary(
     trials: Sequence[Trial], cases: Sequence[faults.Case], seconds: dict[int, float], seed: int
 ) -> dict[str, Any]:
-    """What came of everything, as JSON."""
+    """The outcomes of all trials and cases, in a form that JSON can write."""
     problems = [problem for trial in trials for problem in trial.problems]
     return {
         "seed": seed,
@@ -104,7 +105,7 @@ def summary(
 
 
 def text(result: dict[str, Any]) -> str:
-    """The tables for people."""
+    """The result as Markdown tables."""
     lines = [
         "| killed in | kills | of these aimed at it | resumed identical, nothing done twice |",
         "|---|---|---|---|",
@@ -123,23 +124,25 @@ def text(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """The script."""
+    """Read the options, cause the faults and print the result; the exit code is 1 if anything was lost."""
     names = {fault.__name__: fault for fault in FAULTS}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=KILLS, help="how many kills, in equal shares into the stages")
+    parser.add_argument("--kills", type=int, default=KILLS, help="number of kills, the same for each stage")
     parser.add_argument(
-        "--stages", nargs="*", choices=AIMS, default=AIMS, help="where they fall; everywhere by default"
+        "--stages", nargs="*", choices=AIMS, default=AIMS, help="stages to kill the run in; all by default"
     )
-    parser.add_argument("--faults", nargs="*", choices=list(names), default=list(names), help="which; all by default")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments and of the damage")
+    parser.add_argument(
+        "--faults", nargs="*", choices=list(names), default=list(names), help="faults to cause; all by default"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments and of the damage")
     parser.add_argument("--quick", action="store_true", help="a smaller run, and each fault once")
-    parser.add_argument("--record", type=Path, help="folder of finished rows, which are not done again")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which nothing new is begun")
+    parser.add_argument("--record", type=Path, help="folder of finished rows, which are not repeated")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="minutes after which nothing new begins")
     parser.add_argument("--folder", type=Path, help="keep all runs in this new folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     if given.quick and given.record:
-        parser.error("Expected --record without --quick, whose runs are others; leave one out.")
+        parser.error("Expected --record without --quick, whose runs are different; leave one out.")
     causes = [names[name] for name in given.faults]
 
     def report(text: str) -> None:

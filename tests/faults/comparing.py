@@ -12,13 +12,13 @@ import torch
 
 NETWORKS = ("best.pt", "final.pt", "last.pt")
 IGNORED_KEYS = {"seconds", "memory_mb"}  # differ between two runs that are otherwise the same
-MAX_NAMED = 5  # differences of a file that are named
+MAX_NAMED = 5  # largest number of differences of a file that are named
 
 
 def differences(run: Path, reference: Path) -> list[str]:
     """What differs between a finished run and the reference: result, report, weights of any checkpoint.
 
-    Times are ignored, and so is the state of the checkout: a study that keeps its record in there changes it.
+    Times are ignored, and so is the state of the checkout, because a study with a record in the checkout changes it.
     """
     if not (run / "result.json").is_file():
         return ["there is no result"]

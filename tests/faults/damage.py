@@ -19,14 +19,14 @@ from workload import Sandbox
 from nas.core.errors import NasError
 
 DAMAGES_PER_KIND = 8  # times that each kind of damage is done to each file
-PIXELS = 8  # side of the images in the folder behind the cache
+PIXELS = 8  # side of the images whose decoded form is cached
 CLASSES = 10
 IMAGES_PER_CLASS = 12
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
 def flipped(path: Path, rng: np.random.Generator) -> str:
-    """Flip one bit; returns which one."""
+    """Flip one bit of the file; returns which bit."""
     content = bytearray(path.read_bytes())
     place, bit = int(rng.integers(len(content))), int(rng.integers(8))
     content[place] ^= 1 << bit
@@ -35,7 +35,7 @@ def flipped(path: Path, rng: np.random.Generator) -> str:
 
 
 def truncated(path: Path, rng: np.random.Generator) -> str:
-    """Truncate the file; returns to what length."""
+    """Truncate the file; returns the new length in words."""
     content = path.read_bytes()
     size = int(rng.integers(len(content)))
     path.write_bytes(content[:size])
@@ -46,9 +46,9 @@ KINDS: tuple[Callable[[Path, np.random.Generator], str], ...] = (flipped, trunca
 
 
 def judge(ended: Ended, problems: Callable[[], list[str]], name: str) -> tuple[str, bool]:
-    """What a command on damaged files ended with, and whether that is as promised.
+    """How a command on damaged files ended, and whether that is as promised.
 
-    Promised is the same result as without damage, or one line that names the file if no good copy of it is left.
+    Promised is the same result as without damage, or, if no good copy of the file is left, one line that names it.
     """
     if ended.code == 0:
         found = problems()
@@ -100,7 +100,7 @@ def _damaged(sandbox: Sandbox, reference: Reference, quick: bool, run: Path, nam
 
 
 def damaged_network(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """A finished run's network is attacked again: it is refused, or the bit means nothing and changes no outcome."""
+    """The damaged network of a finished run is attacked: it is refused, or the damage changes no outcome."""
     result = json.loads((reference.run / "result.json").read_text())["models"][0]
     path = sandbox.new("networks") / "best.pt"
     path.parent.mkdir()

@@ -31,14 +31,14 @@ FAILED = "SELECT COUNT(*) FROM evaluations WHERE reason IS NOT NULL"
 
 @dataclass
 class Case:
-    """One fault: what was done and when, what came of it, and whether that is as promised."""
+    """One fault: what was done and when, what was found, and whether that is as promised."""
 
     fault: str
     found: str
     good: bool
 
 
-Fault = Callable[[Sandbox, Reference, bool], Iterator[Case]]  # the last argument: each fault once, not at every moment
+Fault = Callable[[Sandbox, Reference, bool], Iterator[Case]]  # the last argument: once, not at each of several moments
 
 
 def last_line(ended: Ended) -> str:
@@ -54,13 +54,13 @@ def ended_clearly(ended: Ended, *codes: int) -> bool:
 
 
 def resumed(sandbox: Sandbox, reference: Reference, run: Path) -> list[str]:
-    """Resume a run to its end; what then differs from the reference."""
+    """Resume a run to its end; returns what then differs from the reference."""
     ended = sandbox.resume(run).wait()
     return differences(run, reference.run) if ended.code == 0 else [f"exit code {ended.code}: {last_line(ended)}"]
 
 
 def _stopped_and_resumed(ended: Ended, problems: list[str], codes: tuple[int, ...] = (2,)) -> tuple[str, bool]:
-    """What a command that a fault stopped ended with, what its resumption did, and whether both are as promised."""
+    """How a command that a fault stopped ended, what its resumption gave, and whether both are as promised."""
     found = f"exit code {ended.code}, “{last_line(ended)}”; resumed: {'; '.join(problems) or 'identical'}"
     return found, ended_clearly(ended, *codes) and not problems
 
@@ -69,7 +69,7 @@ def _stopped_and_resumed(ended: Ended, problems: list[str], codes: tuple[int, ..
 
 
 def signals(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """A signal ends a run: the exit code tells which, a line tells how to go on, a training saves its step."""
+    """A signal ends a run: the exit code says which, a line says how to continue, and a training saves its step."""
     moments: list[tuple[str, Callable[[Path], bool], int]] = [
         ("in a training's epoch", training, 1),
         ("in an attack", attacked(6), 1),
@@ -123,7 +123,7 @@ class Disk:
 
 @contextmanager
 def small_disk(sandbox: Sandbox) -> Iterator[Disk | None]:
-    """A disk of `DISK_MEGABYTES`; None where mounting one is not allowed."""
+    """A disk of `DISK_MEGABYTES`; None if it may not be mounted."""
     folder = sandbox.new("disk")
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(folder)]
@@ -141,7 +141,7 @@ def small_disk(sandbox: Sandbox) -> Iterator[Disk | None]:
 
 
 def full_disk(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """No room for the store, a checkpoint or the report: one line says so; with room the run goes on."""
+    """There is no room for the store, a checkpoint or the report: one line says so; with room the run continues."""
     last = rows(reference.run, "SELECT COUNT(*) FROM facts WHERE key LIKE 'outcome/%'")
     moments: dict[str, Callable[[Path], bool]] = {
         "in the search": evaluated(1),
@@ -165,7 +165,7 @@ def full_disk(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[C
 
 
 def _limited(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """As `full_disk`, by a limit on the size of files, where no small disk can be mounted."""
+    """Like `full_disk`, but with a limit on the size of files, if no small disk can be mounted."""
     for kilobytes in (100,) if quick else (20, 50, 100):
         run = sandbox.new("limited")
         ended = sandbox.start(run, inject={"file_size": kilobytes}).wait()
@@ -175,7 +175,7 @@ def _limited(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Ca
 
 
 def read_only(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """A run whose folder became read-only is refused; it goes on once the folder is writable again."""
+    """A run whose folder became read-only is refused; it continues when the folder is writable again."""
     moments: dict[str, Callable[[Path], bool]] = {"in the search": evaluated(1), "in a training": training}
     for name, moment in list(moments.items())[: 1 if quick else None]:
         with small_disk(sandbox) as disk:
@@ -202,7 +202,7 @@ def _allow(run: Path, allowed: bool) -> None:
 
 
 def two_processes(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """The second process on a run is refused; the first does not notice."""
+    """A second process on a run is refused; the first one is not affected."""
     run = sandbox.new("shared")
     first = sandbox.start(run)
     first.until(lambda: evaluated(1)(run))
@@ -219,7 +219,7 @@ def two_processes(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterat
 
 
 def short_memory(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """A batch does not fit into memory: its architectures fail with that reason, and the search ends and says so."""
+    """A batch does not fit into memory: the architectures fail with that reason, and the search ends and says so."""
     run = sandbox.new("starved")
     others = [text for text in OVERRIDES if not re.match(r"strategy\.[wpt]|search\.cheap|label|proxies|run\.", text)]
     others += [f"data.root={sandbox.folder / 'digits.npz'}", f"run.dir={run}", "executor.workers=1", "search.budget=2"]
@@ -231,7 +231,7 @@ def short_memory(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterato
                reasons == 2 and ended_clearly(ended, 1))  # fmt: skip
 
 
-# values that are no numbers
+# NaN values
 
 
 def diverging(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
@@ -249,7 +249,7 @@ def diverging(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[C
 
 
 def poisoned_label(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
-    """The training of one label starts with a NaN weight: it becomes a failure row, and the search goes on."""
+    """The training of one label starts with a NaN weight: its row has the failure, and the search continues."""
     run = sandbox.new("poisoned")
     ended = sandbox.start(run, inject={"poison": 3}).wait()
     failed = rows(run, FAILED)
@@ -330,6 +330,6 @@ def cause_one(
 
 
 def _impersonal(text: str, folder: Path) -> str:
-    """A text without paths of this machine, and without bars, which would end a cell of a Markdown table."""
+    """The text without paths of this machine, and without bars, which would end a cell of a Markdown table."""
     text = re.sub(rf"{re.escape(str(folder))}/(disk-\d+/)?[\w-]+", "RUN", text)
     return re.sub(r"\|\S+\|", "CELL", text).replace("\n", " ")

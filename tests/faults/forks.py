@@ -1,4 +1,4 @@
-"""Runs `nas` commands in forks of one process that has imported everything: real processes, but no wait for imports.
+"""Runs `nas` commands in forks of one process that has imported everything: real processes without time for imports.
 
 The server (this file, as a script) reads a line of JSON per command and forks twice: a supervisor that waits for the
 command, and the command itself, in a process group and session of its own. The server computes nothing and so has no
@@ -36,7 +36,7 @@ IMPORTED = (
         "pyautoattack",
     ),
     *("scipy.stats", "sklearn.datasets", "sklearn.ensemble", "torch.utils.tensorboard"),
-    "torch._dynamo",  # which making an optimiser imports
+    "torch._dynamo",  # otherwise imported when an optimiser is made
 )
 POLL_SECONDS = 0.005  # between two checks of a condition
 TIME_LIMIT = 600.0  # seconds after which a command counts as hung
@@ -51,7 +51,7 @@ class Ended(NamedTuple):
 
 
 class Command:
-    """A running command; `place` is the folder in which its supervisor writes down its number, output and end."""
+    """A running command; its supervisor writes the process number, output and exit code into the folder `place`."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -62,7 +62,7 @@ class Command:
         return (self.place / "code").exists()
 
     def wait(self, time_limit: float = TIME_LIMIT) -> Ended:
-        """Wait for its end. `NasError` if it hangs, after its whole process group has been killed."""
+        """Wait for the command to end. If it hangs, its process group is killed and `NasError` is raised."""
         try:
             code = int(_awaited(self.place / "code", time_limit))
         except NasError:
@@ -82,7 +82,7 @@ class Command:
         return not self.ended
 
     def send(self, number: int, whole_group: bool = False) -> None:
-        """Send a signal to the command, or to all of its processes; nothing happens if there is none left."""
+        """Send a signal to the command, or to all of its processes; nothing happens if none is left."""
         try:
             (os.killpg if whole_group else os.kill)(self.pid, number)
         except ProcessLookupError:
@@ -92,7 +92,7 @@ class Command:
         self.send(signal.SIGKILL, whole_group=True)
 
     def workers(self) -> list[int]:
-        """The numbers of its worker processes, which are forks of the server that the command started for them."""
+        """The numbers of the worker processes, which are forks of a server that the command started for them."""
         parents: dict[int, int] = {}
         servers = set()
         for status in Path("/proc").glob("[0-9]*/stat"):
@@ -108,7 +108,7 @@ class Command:
 
 
 class Forks:
-    """The server of commands, as a context; leaving it ends the server."""
+    """The server of commands, as a context manager; leaving the block ends the server."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -189,7 +189,7 @@ def _execute(request: dict[str, Any], place: Path) -> NoReturn:
 def _serve() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
-    library.torchattacks()  # where it is installed
+    library.torchattacks()  # imports it if it is installed
     classes = SPACES.get("nasbench201")()
     classes.canonical(classes.largest())  # a table of all classes, made once per process
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors that have ended leave no zombies

@@ -13,7 +13,7 @@ from nas.train.trained_network import TrainedNetwork
 
 
 def memory(megabytes: float) -> None:
-    """Limit the address space to what the process has now and so much more; beyond it, allocations fail."""
+    """Limit the address space to its present size plus `megabytes`; beyond that, allocations fail."""
     with open("/proc/self/statm") as file:
         used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limit = used + int(megabytes * 2**20)
@@ -21,7 +21,7 @@ def memory(megabytes: float) -> None:
 
 
 def file_size(kilobytes: int) -> None:
-    """Limit the size of files, which has the effect of a full disk where no small disk can be mounted."""
+    """Limit the size of files, which has the effect of a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, 1024 * kilobytes))
 
 

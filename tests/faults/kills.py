@@ -18,14 +18,14 @@ from workload import Sandbox
 
 from nas.core.errors import NasError
 
-STAGES = ("search", "training", "clean", "fgsm", "pgd", "autoattack", "corruptions")  # that kills are aimed at
+STAGES = ("search", "training", "clean", "fgsm", "pgd", "autoattack", "corruptions")  # at which kills are aimed
 ANYWHERE = "anywhere"  # a kill at a moment uniform over the whole run
 AIMS = (*STAGES, ANYWHERE)
-TWO_WORKERS_EVERY = 2  # of the runs that are killed anywhere every so many has two workers
+TWO_WORKERS_EVERY = 2  # one of this many runs that are killed anywhere has two workers
 KILLED_AGAIN = 0.3  # probability that a resumed run is killed once more, anywhere
-MAX_MISSES = 30  # kills in a row that fall into another stage than the one aimed at
+MAX_MISSES = 30  # allowed number of successive kills that miss the stage at which they are aimed
 AIMING_POLL_SECONDS = 0.0005  # between two reads of the store: the stage of clean images takes 5 ms
-MAX_SLOWER = 4.0  # times that the machine is taken to be slower, or faster, than during the reference
+MAX_SLOWER = 4.0  # largest factor by which the machine is assumed to be slower or faster than in the reference
 GROUP, MAIN, WORKER = "whole group", "main process", "one worker"
 GOES_ON = "one worker alone; the run goes on"
 STARTING = "a resumed run, before anything more was finished"
@@ -33,7 +33,7 @@ STARTING = "a resumed run, before anything more was finished"
 
 @dataclass
 class Kill:
-    """One kill: the stage it fell into, after how many seconds, and what was killed."""
+    """One kill: the stage in which it happened, after how many seconds, and what was killed."""
 
     stage: str
     seconds: float
@@ -43,7 +43,7 @@ class Kill:
 
 @dataclass
 class Trial:
-    """A run that was killed one or more times, the first time where `aim` says, and what became of it."""
+    """A run that was killed, the first time in the stage `aim` if it hit, perhaps again later, and its problems."""
 
     number: int
     aim: str
@@ -53,13 +53,13 @@ class Trial:
 
     @property
     def hit(self) -> bool:
-        """Whether the first kill fell into the stage it was aimed at."""
+        """Whether the first kill happened in the stage at which it was aimed."""
         return bool(self.kills) and self.aim in (ANYWHERE, self.kills[0].stage.split(":")[0])
 
 
 @dataclass
 class Reference:
-    """The run that nothing happened to; the seconds it takes, by number of workers; its parts with one worker."""
+    """The run without faults; its seconds by number of workers; its parts with one worker."""
 
     run: Path
     seconds: dict[int, float]
@@ -68,7 +68,7 @@ class Reference:
 
 
 def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
-    """Do the run once with each number of workers, the first of which is 1. `NasError` if they do not end the same."""
+    """Do the run once with each number of workers, the first of which is 1. Raises `NasError` if the results differ."""
     seconds: dict[int, float] = {}
     runs: list[Path] = []
     found: list[Part] = []
@@ -82,7 +82,7 @@ def run_reference(sandbox: Sandbox, counts: Iterable[int]) -> Reference:
         ended = command.wait()
         seconds[workers] = time.monotonic() - start
         if ended.code != 0 or differences(run, runs[0]):
-            raise NasError(f"The run {run} that nothing happened to failed: {differences(run, runs[0])} {ended.err}")
+            raise NasError(f"The run {run} failed without a fault: {differences(run, runs[0])} {ended.err}")
         if not found:
             found, order = parts(times, start), [key for key in times if key]
     return Reference(runs[0], seconds, found, order)
@@ -114,10 +114,10 @@ def kill_at_random(
     seed: int = 0,
     late: Callable[[], bool] = lambda: False,
 ) -> Iterator[Trial]:
-    """Runs that are killed, until `kills` kills fell where they were aimed, in equal shares into `stages`, or `late`.
+    """Kill runs until `kills` kills have hit their stages, the same number for each of `stages`, or until `late()`.
 
     Stages that this run lacks are left out. The trials `before` count. Kills that miss their stage, and those of
-    resumed runs, come on top of `kills`. `NasError` if a stage cannot be hit.
+    resumed runs, are not counted in `kills`. Raises `NasError` if a stage cannot be hit.
     """
     stages = [aim for aim in stages if aim == ANYWHERE or any(part.stage == aim for part in reference.parts)]
     number = 1 + max((trial.number for trial in before), default=0)
@@ -136,7 +136,7 @@ def kill_at_random(
             left[aim] -= trial.hit
             misses[aim] = 0 if trial.hit else misses[aim] + 1
             if misses[aim] == MAX_MISSES:
-                raise NasError(f"None of {MAX_MISSES} kills that were aimed at the stage {aim} fell into it.")
+                raise NasError(f"None of {MAX_MISSES} kills that were aimed at the stage {aim} hit it.")
 
 
 def _trial(sandbox: Sandbox, reference: Reference, number: int, aim: str, seed: int) -> Trial:
@@ -178,7 +178,7 @@ Killed = tuple[float, str, list[str]]  # after how many seconds, what was killed
 def _kill_anywhere(rng: np.random.Generator, command: Command, duration: float, workers: int) -> Killed | None:
     """Kill a command, or one of its workers, at a moment uniform over its usual duration.
 
-    A command whose worker was killed must come to its end. None if the command ended before that moment.
+    A command whose worker was killed must still finish. None if the command ended before that moment.
     """
     target = GROUP if workers == 1 else str(rng.choice([GROUP, MAIN, WORKER]))
     moment = float(rng.uniform(0, duration))
@@ -198,7 +198,7 @@ def _kill_anywhere(rng: np.random.Generator, command: Command, duration: float, 
 def _kill_in(rng: np.random.Generator, command: Command, run: Path, parts: Sequence[Part]) -> Killed | None:
     """Kill a command in one of these parts of its run, at a moment uniform over the usual duration of that part.
 
-    The duration is that in the reference, times how much slower the machine is now, as seen until the part begins.
+    The duration is that in the reference, times how much slower the machine is now, as measured before the part begins.
     """
     part = parts[int(rng.integers(len(parts)))]
     delay = float(rng.uniform(0, part.seconds))
@@ -238,9 +238,9 @@ def _lost(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]])
 
 
 def table(trials: Iterable[Trial]) -> list[dict[str, Any]]:
-    """A row per stage: kills in it, how many of them were aimed at it, and how many runs came out identical.
+    """A row per stage: the number of kills in it, of kills in it that were aimed at it, and of identical runs.
 
-    Identical is a run with the result of the reference in which nothing was done twice.
+    A run is identical if it has the result of the reference and nothing was done twice.
     """
     found: dict[str, dict[str, Any]] = {}
     for trial in trials:

@@ -1,4 +1,4 @@
-"""The record of a study of faults: finished trials and cases as rows of two CSV files, so that it can go on later."""
+"""The record of a study of faults: finished trials and cases as rows of two CSV files, so that it can be continued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CASES = ("cause", "fault", "found", "good")
 
 
 class Record:
-    """The rows of a folder; a folder of None keeps nothing."""
+    """The rows of a folder; without a folder (None), nothing is kept."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
@@ -23,7 +23,7 @@ class Record:
             folder.mkdir(parents=True, exist_ok=True)
 
     def add_trial(self, seed: int, trial: Trial) -> None:
-        """A row per kill; one without a stage where the run ended before its moment."""
+        """Add a row per kill, or one row without a stage if the run ended before the kill."""
         first = (seed, trial.number, trial.aim, trial.workers)
         kills: list[tuple[object, ...]] = [
             (kill.stage, kill.seconds, kill.target, kill.results) for kill in trial.kills
@@ -46,11 +46,11 @@ class Record:
         return found
 
     def add_cases(self, cause: str, cases: Sequence[Case]) -> None:
-        """What came of a cause, all of it at once: a cause that was interrupted is begun again."""
+        """Add all cases of a cause at once: a cause that was interrupted begins again."""
         self._append("faults.csv", CASES, [(cause, case.fault, case.found, case.good) for case in cases])
 
     def cases(self) -> dict[str, list[Case]]:
-        """The cases by their causes."""
+        """The finished cases by their causes."""
         found: dict[str, list[Case]] = {}
         for row in self._rows("faults.csv"):
             found.setdefault(row["cause"], []).append(Case(row["fault"], row["found"], row["good"] == "True"))

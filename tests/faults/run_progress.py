@@ -19,7 +19,7 @@ OUTCOMES = "outcome/"  # the keys of attacked batches begin with it
 
 
 def rows(run: Path, query: str) -> Any:
-    """The first value that a query gives from the store of a running command; 0 if there is no store or no row yet."""
+    """The first value of a query to the store of a running command; 0 if there is no store or no row yet."""
     try:
         connection = sqlite3.connect(f"file:{run / 'store.sqlite'}?mode=ro", uri=True, timeout=1)
     except sqlite3.Error:
@@ -34,12 +34,12 @@ def rows(run: Path, query: str) -> Any:
 
 
 def evaluated(count: int) -> Callable[[Path], bool]:
-    """The moment at which the store has so many evaluations of the search."""
+    """The moment at which the store has `count` evaluations of the search."""
     return lambda run: rows(run, f"SELECT COUNT(*) FROM {SEARCHED}") >= count
 
 
 def attacked(count: int) -> Callable[[Path], bool]:
-    """The moment at which the store has the outcomes of so many attacked batches."""
+    """The moment at which the store has the outcomes of `count` attacked batches."""
     return lambda run: rows(run, f"SELECT COUNT(*) FROM facts WHERE key LIKE '{OUTCOMES}%'") >= count
 
 
@@ -51,7 +51,7 @@ def training(run: Path) -> bool:
 def finished_work(run: Path) -> dict[str, tuple[Any, ...]]:
     """The work that must never be done again: rows of the store by their keys, and finished trainings.
 
-    A row is given with its number in the table, as a row that is written again gets another number.
+    Rows have their number in the table, because a row that is written again gets another number.
     """
     work = {}
     for row in _copied_rows(run, f"SELECT rowid, * FROM {SEARCHED}"):
@@ -62,9 +62,9 @@ def finished_work(run: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def _copied_rows(run: Path, query: str) -> list[tuple[Any, ...]]:
-    """The rows that a query gives from a copy of the store; none if the run was killed before the tables were made.
+    """The rows of a query to a copy of the store; none if the run was killed before the tables were made.
 
-    It is a copy because opening the store itself would recover it, which is the task of the resumed run.
+    It is a copy because opening the store itself would recover it, which the resumed run must do.
     """
     with tempfile.TemporaryDirectory() as place:
         for file in run.glob("store.sqlite*"):
@@ -87,7 +87,7 @@ def finished_trainings(run: Path) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-# Facts that a run writes once each, always in the same order.
+# The keys of facts that a run writes once each, always in the same order.
 MILESTONES = "key LIKE 'outcome/%' OR key IN ('search/result', 'training', 'seconds/report')"
 
 
@@ -145,19 +145,16 @@ def stage(run: Path, order: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """An uninterrupted part of a run in one stage: the milestone that it comes after, and its usual length.
-
-    `begins` is after how many seconds of the run.
-    """
+    """An uninterrupted part of a run in one stage."""
 
     stage: str
-    after: str  # empty where it begins with the run's folder
-    begins: float
-    seconds: float
+    after: str  # the milestone before it; empty if it begins with the run's folder
+    begins: float  # seconds of the run before it
+    seconds: float  # its usual length
 
 
 def parts(times: dict[str, float], started: float) -> list[Part]:
-    """The parts of a run that `started` and reached its milestones at these times; the first stands for its folder."""
+    """The parts of a run that began at `started` and reached its milestones at `times`, first of all its folder."""
     (before, start), *rest = times.items()
     found: list[Part] = []
     for (name, _), group in groupby(rest, key=lambda item: (stage_of(item[0]), item[0].split("/")[1:2])):

@@ -1,4 +1,4 @@
-"""The chaos script: a killed run and one that met faults are compared to the bit; what would be lost is noticed."""
+"""The chaos script: killed runs and runs with faults end identical to the bit, and a loss would be noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is damaged, what counts as the same, and what is said of it: without a run."""
+"""Damage, comparisons, records and tables of the study of faults, without a run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_study_goes_on_from_its_record(tmp_path: Path) -> None:
 
 
 def test_kills_that_were_recorded_are_not_repeated() -> None:
-    """As no run is started, the sandbox is never looked at."""
+    """No run is started, so the sandbox is never used."""
     reference = Reference(Path(), {}, [Part("search", "", 0.0, 1.0), Part("training", "search/result", 1.0, 1.0)], [])
     sandbox = cast(Sandbox, None)
     asked = []
@@ -138,7 +138,7 @@ def test_tensors_are_the_same_to_the_bit_only() -> None:
 
 
 def finished_run(folder: Path, accuracy: float, changed: bool, weights: torch.Tensor) -> Path:
-    """What the comparison reads of a finished run; `changed`: whether its checkout had changes."""
+    """Write the files of a finished run that are compared; `changed`: whether its checkout had changes."""
     provenance = {"seed": 1, "hardware": {"cpu": "x"}, "source": {"commit": "a", "changed": changed}, "earlier": []}
     (folder / "models" / "best").mkdir(parents=True)
     torch.save({"weights": weights, "provenance": provenance}, folder / "models" / "best" / "best.pt")

@@ -1,4 +1,4 @@
-"""The small run in which faults are caused: it has every stage of a real run and takes seconds, on real digits."""
+"""The small run in which faults are caused: it has every stage of a real run, uses real digits and takes seconds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Sandbox:
         return self.forks.start(("resume", str(run), *overrides), self.folder)
 
     def stopped(self, name: str, moment: Callable[[Path], bool], *overrides: str, workers: int = 1) -> Path:
-        """A run that was killed at this moment. `NasError` if the moment never came."""
+        """A run that was killed at this moment. Raises `NasError` if the moment never came."""
         run = self.new(name)
         command = self.start(run, *overrides, workers=workers)
         if not command.until(lambda: moment(run)):

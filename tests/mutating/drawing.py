@@ -26,18 +26,18 @@ class Mutation:
 
     @property
     def key(self) -> str:
-        """Names this mutation among all of a commit."""
+        """A name that no other mutation of the same commit has."""
         return f"{self.file}:{self.place.start}-{self.place.end}:{self.place.operator}:{self.place.after}"
 
 
 def draw(root: Path, seed: int, number: int, folders: Sequence[str] = FOLDERS) -> list[Mutation]:
-    """`number` mutations of files in these folders of a checkout; fewer where there are not so many.
+    """`number` mutations of files in these folders of a checkout, or fewer if there are not so many.
 
-    The folders take turns, and within each folder the operators, whose order is drawn anew for every round. In a
-    folder an operator draws a file, all files that it can mutate with equal chances, and then a place in that file: a
-    long table of constants counts no more than a short file. No span is drawn twice for one operator. What a folder
-    draws depends on the seed and its own files only, and a smaller number gives the first of a larger one. A folder may
-    also be a single file. `ValueError` if one holds no code.
+    The folders take turns. Within a folder the operators take turns, in an order that is drawn anew for every round.
+    An operator draws one of the files that it can mutate, with equal chances, and then a place in that file: a long
+    table of constants counts no more than a short file. No span is drawn twice for one operator. The mutations of a
+    folder depend only on the seed and its files, and a smaller number gives the first of a larger one. A folder may
+    also be a single file. Raises `ValueError` if a folder holds no code.
     """
     texts = [
         {path.relative_to(root).as_posix(): path.read_bytes() for path in files_of(root, name)} for name in folders
@@ -55,7 +55,7 @@ def draw(root: Path, seed: int, number: int, folders: Sequence[str] = FOLDERS) -
 
 
 def files_of(root: Path, folder: str) -> list[Path]:
-    """The files of code in a folder, or the one file that `folder` is; `ValueError` if there are none."""
+    """The files of code in a folder, or `folder` itself if it is a file. Raises `ValueError` if there are none."""
     place = root / folder
     found = [place] if place.is_file() else sorted(place.rglob("*.py"))
     found = [path for path in found if "__pycache__" not in path.parts]
@@ -77,7 +77,7 @@ def _draws(texts: dict[str, bytes], folder: str, rng: Random) -> Iterator[Mutati
 
 
 def _taken(files: dict[str, list[Place]], texts: dict[str, bytes], rng: Random) -> tuple[str, Place] | None:
-    """A place drawn from those of an operator, which then loses that span; None where none is left."""
+    """A place drawn from those of an operator, which then loses that span; None if no place is left."""
     while files:
         file = rng.choice(sorted(files))
         place = rng.choice(files[file])

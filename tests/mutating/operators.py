@@ -1,7 +1,7 @@
 """Where a Python text can be mutated, and how: the operators, each with the spans that it may change.
 
-Positions come from the syntax tree, and only the span is written back, so that the rest of the text stays as it is.
-Never mutated: docstrings and other strings, annotations, imports, `__all__`, what a `raise`, a warning or the log says,
+Positions come from the syntax tree, and only the span is replaced, so that the rest of the text is not changed. Never
+mutated are docstrings and other strings, annotations, imports, `__all__`, what a `raise`, a warning or the log says,
 formatted strings, `@dataclass(...)`, and blocks that no test can enter (`if TYPE_CHECKING`, `if __name__ == ...`).
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 OPERATORS = ("sign", "constant", "comparison", "boolean", "statement", "arguments", "default")
-"""sign        + and -, * and / take each other's place, also in +=; a minus before a value goes
-constant    an integer becomes one more or one less, a float twice or half of it, True becomes False
-comparison  < and <=, > and >=, == and !=, is and is not, in and not in take each other's place
-boolean     `and` and `or` take each other's place; `not` goes
+"""sign        + and -, * and / replace each other, also in +=; a minus before a value is removed
+constant    an integer becomes one more or one less, a float is doubled or halved, True becomes False
+comparison  < and <=, > and >=, == and !=, is and is not, in and not in replace each other
+boolean     `and` and `or` replace each other; `not` is removed
 statement   a call whose result is not used, a change of an attribute, an element or a name that has a value already,
             an early return, `raise`, `break`, `continue`, `del` becomes `pass`
-arguments   two positional arguments that follow each other take each other's place
-default     as constant, in the default of a parameter or of a field"""
+arguments   two successive positional arguments are swapped
+default     like constant, in the default of a parameter or of a field"""
 
 ARITHMETIC = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*")}
 COMPARISONS = {
@@ -69,7 +69,7 @@ def places(text: bytes) -> list[Place]:
 
 
 def changes_program(text: bytes, place: Place) -> bool:
-    """Whether a mutation gives a program, and another one."""
+    """Whether the mutated text is a valid program that differs from the original."""
     try:
         return ast.dump(ast.parse(place.apply(text))) != ast.dump(ast.parse(text))
     except SyntaxError:
@@ -81,7 +81,7 @@ class _Finder:
         self.text = text
         self.lines = list(itertools.accumulate(map(len, text.splitlines(keepends=True)), initial=0))
         self.functions: tuple[int, ...] = ()
-        self.bound: set[str] = set()  # names that the function around gave a value so far
+        self.bound: set[str] = set()  # names that already have a value in the surrounding function
         self.found: list[Place] = []
 
     def find(self, tree: ast.Module) -> list[Place]:
@@ -105,7 +105,7 @@ class _Finder:
         self.found.append(Place(operator, start, end, after, line, self.functions))
 
     def _between(self, operator: str, left: ast.AST, right: ast.AST, before: str, after: str) -> None:
-        """Change the token that stands between two nodes: there are only brackets and comments besides it."""
+        """Change the token between two nodes, where there are only brackets and comments besides it."""
         start, end = self._span(left)[1], self._span(right)[0]
         for match in re.finditer(rf"#[^\n]*|({before})".encode(), self.text[start:end]):
             if match[1] is not None:
@@ -147,7 +147,7 @@ class _Finder:
 
     def _inside(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Raise):
-            return  # its message, and what the message is made of
+            return  # neither its message nor what the message is made of is mutated
         if isinstance(node, ast.AugAssign) and type(node.op) in ARITHMETIC and not _is_text(node.value):
             before, after = (f"{sign}=" for sign in ARITHMETIC[type(node.op)])
             self._between("sign", node.target, node.value, re.escape(before), after)
@@ -278,7 +278,7 @@ def _names(target: ast.AST) -> Iterator[str]:
 
 
 def _bound_by(node: ast.stmt, nested: bool = True) -> set[str]:
-    """The names that a statement gives a value, with or without what stands in its body."""
+    """The names to which a statement gives a value, with or without those in its body."""
     parts = [child for child in ast.iter_child_nodes(node) if nested or not isinstance(child, ast.stmt)]
     return {name for part in parts for name in _names(part)}
 

@@ -1,4 +1,4 @@
-"""The rows of mutations that were tried: kept in a CSV file, counted, and printed."""
+"""The rows of mutations that were tried: read from and added to a CSV file, counted, and printed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COLUMNS = (
 )
 OUTCOMES = ("killed", "timeout", "import", "survived")
 """killed     a test does not pass
-timeout    a test takes much longer than without the mutation, and was ended
-import     the file cannot be imported any more
+timeout    a test takes much longer than without the mutation, and is ended
+import     the file can no longer be imported
 survived   all its tests pass"""
 Row = dict[str, str]
 
 
 def row_of(commit: str, mutation: Mutation, outcome: str, test: str, files: int, seconds: float) -> Row:
-    """What became of a mutation; `comment` is for the person who judges it."""
+    """The row of a mutation that was tried; its `comment` is left to the person who judges it."""
     place = mutation.place
     values = (commit, mutation.key, mutation.folder, place.operator, mutation.file, place.line, mutation.before)
     found = (place.after, outcome, test, files, f"{seconds:.1f}", "", mutation.diff)
@@ -30,7 +30,7 @@ def row_of(commit: str, mutation: Mutation, outcome: str, test: str, files: int,
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a file; none where it does not exist."""
+    """The rows of a file; none if it does not exist."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -38,7 +38,7 @@ def read(path: Path) -> list[Row]:
 
 
 def append(path: Path, row: Row) -> None:
-    """Add a row to a file, which is made where it does not exist."""
+    """Add a row to a file, which is made if it does not exist."""
     new = not path.exists()
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

@@ -1,17 +1,17 @@
-"""Which tests are the tests of a file.
+"""Which test files run for a mutation of a file.
 
-A candidate is a test file in the folder that mirrors the file's folder (for `strategies/proxies/eproxy` the nearest
-that exists, `tests/strategies/proxies`), and a test file elsewhere that imports exactly this module: for a file of
-`FOLDERS` in the folders that mirror those, as the tests of the packages above (commands, runs) start whole runs; for
-a file of another folder anywhere but in `NO_UNIT_TESTS`, also by way of its package. Where the tests of a package are
-files that lie flat in `tests` (`tests/test_results.py`), they are those that are named after it. Test files that are
-named after the module come first, then those that import it, then the other ones of the folder; in each group the
-fastest first.
+The candidates are the test files in the folder that mirrors the file's folder (for `strategies/proxies/eproxy` the
+nearest that exists, `tests/strategies/proxies`), and test files elsewhere that import exactly this module. For a file
+of `FOLDERS` only the folders that mirror those are searched, because the tests of the packages above (commands, runs)
+start whole runs; for a file of another folder, all folders but `NO_UNIT_TESTS`, and an import by way of its package
+counts too. If the tests of a package lie flat in `tests` (`tests/test_results.py`), the candidates are named after it.
+Test files that are named after the module come first, then those that import it, then the others of the folder; within
+each group the fastest come first.
 
-Of the candidates only those run that can notice a mutation: every candidate was once run without one, and what it
-called was recorded. For a mutation in a function these are the test files that call this function, and those that
-start other processes, as what happens there was not recorded. For one outside of functions, such as in a table of
-constants, and for a default, which tests may look at without a call, all candidates run.
+Only candidates that can notice a mutation run. Every candidate was once run without a mutation, and its calls were
+recorded. For a mutation in a function, the test files that call this function run, and those that start other
+processes, in which calls were not recorded. For a mutation outside of functions, such as in a table of constants, and
+for one of a default, which tests may look at without a call, all candidates run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Measured:
     """What running a test file without a mutation showed."""
 
     seconds: dict[str, float]  # of each test that passes, by its id
-    failed: tuple[str, ...]  # tests that do not pass here, and so say nothing
+    failed: tuple[str, ...]  # tests that do not pass even without a mutation, and so say nothing
     called: frozenset[tuple[str, int]]  # file and first line of every function of the project that was called
     processes: bool  # whether it starts other processes
 
@@ -45,7 +45,7 @@ class Measured:
         return cls(values["seconds"], tuple(values["failed"]), called, values["processes"])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values, for a JSON file."""
         return {**vars(self), "called": sorted(self.called)}
 
     def reaches(self, mutation: Mutation) -> bool:
@@ -55,7 +55,7 @@ class Measured:
 
 
 def module_of(file: str) -> str:
-    """The name that a file is imported by."""
+    """The name under which a file is imported."""
     parts = PurePosixPath(file).with_suffix("").parts
     parts = parts[:-1] if parts[-1] == "__init__" else parts
     return ".".join(parts if parts[0] == "nas" else ("nas", *parts))
@@ -83,9 +83,9 @@ def imported(text: str) -> set[str]:
 
 
 def candidates(root: Path, file: str) -> list[list[str]]:
-    """The test files of a file in three groups: named after it, importing it, of its folder or of one above that.
+    """The test files of a file in three groups: named after it, importing it, in its mirrored folder or one above that.
 
-    What stands above holds for all rooms below it, such as the defaults of the whole of `nas/core`.
+    Test files in a folder are for all folders below it too, such as the tests of the defaults of all of `nas/core`.
     """
     name, module, home = PurePosixPath(file).stem, module_of(file), mirrored(root, file)
     above = {home, *(str(folder) for folder in PurePosixPath(home).parents)} - {TESTS, "."}
@@ -101,7 +101,7 @@ def candidates(root: Path, file: str) -> list[list[str]]:
 
 
 def _searched(root: Path, file: str) -> list[Path]:
-    """The test files among which those of a file are."""
+    """The test files that may be tests of a file."""
     tests = root / TESTS
     if _in_default_folders(file):
         folders = [tests / folder.removeprefix("nas/") for folder in FOLDERS]
@@ -121,12 +121,12 @@ def _exporting(root: Path, file: str) -> set[str]:
 
 
 def _named(path: Path, *names: str) -> bool:
-    """Whether one of the names stands as a whole in the name of a test file."""
+    """Whether the name of a test file contains one of the names as whole words."""
     return any(f"_{name}_" in f"_{path.stem.removeprefix('test_')}_" for name in names)
 
 
 def content_of(listing: str, test: str) -> str:
-    """A checksum of what running a test file depends on, of the lines of `git ls-tree`: no other tests, no pages."""
+    """A checksum of the lines of `git ls-tree` on which a test file may depend: all but other tests and documents."""
     lines = []
     for line in listing.splitlines():
         file = PurePosixPath(line.split("\t")[1])

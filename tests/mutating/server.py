@@ -1,8 +1,8 @@
 """Runs tests in forks of one process that has imported the libraries, but nothing of the project or its tests.
 
-Started as `python tests/mutating/server.py LIBRARY ...` in a copy of the project. Reads a line of JSON per request and
-answers with one: `measure` a test file, `judge` whether test files pass, `import` a module. It computes nothing itself
-and starts no thread, so that none is lost in a fork.
+Started as `python tests/mutating/server.py LIBRARY ...` in a copy of the project. It reads a line of JSON per request
+and answers with a line: `measure` a test file, `judge` whether test files pass, `import` a module. It computes nothing
+itself and so starts no threads, which a fork would lose.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from types import CodeType
 from typing import Any, NoReturn
 
 LONGEST = 600.0  # seconds that a test may take without a mutation
-BETWEEN = 120.0  # seconds that may pass before the first test and between two
-TIMES_SLOWER = 10.0  # how many times as long it may take with one, besides a number of seconds
+BETWEEN = 120.0  # seconds that may pass before the first test and between two tests
+TIMES_SLOWER = 10.0  # with a mutation, a test may take this many times as long, and some seconds more
 MEMORY = 8 * 2**30  # bytes of data that a process under test may ask for
 STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec")  # audit events
-UNAUDITED_START = "spawnv_passfds"  # the function that multiprocessing starts a fresh interpreter with
+UNAUDITED_START = "spawnv_passfds"  # the function with which multiprocessing starts a new interpreter
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", "--no-header", "--tb=no"]
 
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
@@ -38,9 +38,9 @@ import pytest  # noqa: E402 - after the folder of this file has left the path
 
 
 class Reporter:
-    """Sends what becomes of each test; runs the tests of each file in a given order.
+    """Sends the outcome of each test; runs the tests of each file in the order of their duration.
 
-    `seconds`: of the tests to run, by their ids; None for all tests in the order of their files.
+    `seconds`: the durations of the tests to run, by their ids; None for all tests in the order of their files.
     """
 
     def __init__(self, send: Callable[[dict[str, Any]], None], seconds: Mapping[str, float] | None) -> None:
@@ -76,7 +76,7 @@ class Reporter:
 class Tracer:
     """Records which functions of the project are called, and whether processes are started.
 
-    Python stops tracing where the stack ends in a call of the tracer, so each test starts it again.
+    Python stops tracing if the stack overflows in a call of the tracer, so each test starts it again.
     """
 
     def __init__(self, root: Path) -> None:
@@ -86,7 +86,7 @@ class Tracer:
         sys.addaudithook(self._audit)
 
     def start(self) -> None:
-        """Trace all threads from now on, also while another tracer is set, as AutoAttack sets one, and after it."""
+        """Trace all threads from now on, also while another tracer is set (AutoAttack sets one) and afterwards."""
         import threading
 
         threading.settrace(self)
@@ -95,7 +95,7 @@ class Tracer:
         sys.settrace(None)
 
     def stop(self) -> None:
-        """Leave the tracing to others."""
+        """Stop tracing; other tracers can be set as usual."""
         sys.settrace = self._trace
         sys.settrace(None)
 
@@ -131,7 +131,7 @@ def _run(files: list[str], seconds: Mapping[str, float] | None, options: list[st
 
 
 def _fork(work: Callable[[Callable[[dict[str, Any]], None]], int]) -> tuple[int, Any]:
-    """Start `work` in a process group of its own; gives its number and the file that its messages come from."""
+    """Start `work` in a process group of its own; returns its process number and the file to read its messages from."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -162,7 +162,7 @@ def _child(work: Callable[[Callable[[dict[str, Any]], None]], int], writing: int
 
 
 def _watch(child: int, messages: Any, limit: Callable[[str], float]) -> tuple[list[dict[str, Any]], int | None]:
-    """The messages of a process and its exit code; None where a test took longer than `limit` says, which ends it."""
+    """The messages of a process and its exit code; None if a test exceeded its `limit`, which ends the process."""
     found: list[dict[str, Any]] = []
     buffer, until = b"", time.monotonic() + limit("")
     code: int | None = None
@@ -178,21 +178,21 @@ def _watch(child: int, messages: Any, limit: Callable[[str], float]) -> tuple[li
                 code = message.get("code", code)
             if code is not None:
                 break
-        with contextlib.suppress(ProcessLookupError):  # also what the tests left running
+        with contextlib.suppress(ProcessLookupError):  # the group includes processes that the tests left running
             os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
     return found, code
 
 
 def _measure(root: Path, file: str) -> dict[str, Any]:
-    """Run a test file twice: to record what it calls, then without that, the fastest first, for the seconds."""
+    """Run a test file twice: first to record its calls, then to measure the seconds, with the fastest tests first."""
 
     def traced(send: Callable[[dict[str, Any]], None]) -> int:
         tracer = Tracer(root)
         tracer.start()
         code = _run([file], None, ["--maxfail=0"], send, tracer)
         tracer.stop()
-        for number in range(0, len(found := tracer.found()["called"]), 200):  # lines shorter than a pipe holds
+        for number in range(0, len(found := tracer.found()["called"]), 200):  # a longer line may not fit into the pipe
             send({"called": found[number : number + 200]})
         send({"processes": tracer.found()["processes"]})
         return code
@@ -248,11 +248,11 @@ def _serve() -> None:
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         pytest.main(["--markers", "--noconftest", "-c", os.devnull])  # imports the plugins, nothing of the project
     gc.collect()
-    gc.freeze()  # what is imported now is not looked at again in every fork
+    gc.freeze()  # garbage collection in the forks skips what is imported now
     root = Path.cwd().resolve()
     for line in sys.stdin:
         request = json.loads(line)
-        sys.dont_write_bytecode = request["action"] != "measure"  # only what is not mutated is kept
+        sys.dont_write_bytecode = request["action"] != "measure"  # bytecode of mutated files must not be kept
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1" if sys.dont_write_bytecode else ""
         if request["action"] == "measure":
             answer = _measure(root, request["file"])
