@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 OPTIONS ?= # of pytest, such as --durations=20
 CONSTRAINTS ?= # a file of versions for the environment, such as .ci/oldest.txt
-WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than cores: some tests wait for processes
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than there are cores: some tests only wait
 
-SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) # what developers run; checked like the package
+SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) # for developers; mypy checks them like the package
 TYPED := typed:$(CURDIR)/tests:$(CURDIR)/tests/faults:$(CURDIR)/tests/fuzz
 
 .PHONY: quickstart test smoke slow lint audit clean
@@ -31,7 +31,7 @@ lint: $(VENV)/installed
 	cd build && MYPYPATH=typed $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p nas
 	cd build && MYPYPATH=$(TYPED) $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --explicit-package-bases --follow-imports silent $(SCRIPTS)
 
-# In an environment of its own: it needs a newer `requests` than the extra torchattacks lets the other have.
+# In an environment of its own: pip-audit needs a newer `requests` than the extra torchattacks allows.
 audit: $(VENV)/installed
 	test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet pip-audit) || true
 	$(BIN)/python .ci/audit.py $(VENV)/audit/bin/pip-audit

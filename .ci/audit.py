@@ -4,9 +4,9 @@ The first set is the environment of the Python that runs this, with every extra.
 the project (no extra) would bring today: pip resolves it and installs nothing. PIP_AUDIT is the program pip-audit; it
 has an environment of its own because the extra torchattacks holds `requests` at a version that pip-audit cannot use.
 
-Known exceptions stand in advisories.txt beside this file; those below the name of an extra are for the first set only.
-Exit code 1 where an advisory is found that is not among them. Where no service of advisories can be reached, or nothing
-can be resolved, a line says SKIPPED and the exit code is 0: nothing was looked up then.
+Known exceptions are in advisories.txt beside this file; those below the name of an extra are for the first set only.
+The exit code is 1 if an advisory is found that is not among them. If no advisory service can be reached, or pip cannot
+resolve the set, nothing is looked up: a line says SKIPPED and the exit code is 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Report = dict[str, Any]
 def exceptions(text: str, extras: bool) -> dict[tuple[str, str], str]:
     """(package, advisory) → the reason why it is accepted; one per line, `PACKAGE ADVISORY REASON`.
 
-    Lines below `[EXTRA]` are accepted where that extra is installed only: they are left out unless `extras`.
+    Lines below `[EXTRA]` are accepted only if that extra is installed: they are left out unless `extras`.
     """
     found = {}
     extra = ""
@@ -43,7 +43,7 @@ def exceptions(text: str, extras: bool) -> dict[tuple[str, str], str]:
 
 
 def judged(report: Report, accepted: dict[tuple[str, str], str]) -> tuple[list[str], list[str], int]:
-    """What is new, what else is to be told, and how many packages were looked up.
+    """Lines about new advisories, other lines to print, and the number of packages that were looked up.
 
     An advisory has several names (CVE-, GHSA-, PYSEC-); any of them may be in the list.
     """
@@ -67,7 +67,7 @@ def judged(report: Report, accepted: dict[tuple[str, str], str]) -> tuple[list[s
 
 
 def resolved() -> tuple[list[str], str]:
-    """`NAME==VERSION` of each package that `pip install .` would bring into an empty environment, or none and why."""
+    """`NAME==VERSION` of each package that `pip install .` would install into an empty environment, or none and why."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "report.json")
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
@@ -91,7 +91,7 @@ def asked(program: str, what: list[str], service: str) -> tuple[Report | None, s
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        return None, f"pip-audit is not there ({error.strerror})"
+        return None, f"pip-audit is missing ({error.strerror})"
     try:
         return json.loads(done.stdout), ""
     except ValueError:
@@ -99,7 +99,7 @@ def asked(program: str, what: list[str], service: str) -> tuple[Report | None, s
 
 
 def look(title: str, program: str, what: list[str], extras: bool) -> int:
-    """Look up one set of packages and print what is found; the exit code."""
+    """Look up one set of packages and print the advisories; returns the exit code."""
     accepted = exceptions(EXCEPTIONS.read_text(encoding="utf-8"), extras)
     reasons = []
     for service in SERVICES:
@@ -109,7 +109,7 @@ def look(title: str, program: str, what: list[str], extras: bool) -> int:
             continue
         new, told, count = judged(report, accepted)
         if count == 0:
-            reasons.append(f"{service}: it knows none of {len(report['dependencies'])} packages")
+            reasons.append(f"{service}: none of {len(report['dependencies'])} packages is known there")
             continue
         print("\n".join([*told, *new]))
         print(
@@ -117,7 +117,7 @@ def look(title: str, program: str, what: list[str], extras: bool) -> int:
             f"{EXCEPTIONS.name}"
         )
         return 1 if new else 0
-    print(f"audit of {title}: SKIPPED, nothing was looked up: no service of advisories answered ({'; '.join(reasons)})")
+    print(f"audit of {title}: SKIPPED, nothing was looked up: no advisory service answered ({'; '.join(reasons)})")
     return 0
 
 

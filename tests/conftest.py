@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data is, a cache folder of the test's own, one thread, every search space."""
+"""Shared fixtures: the folder of real data, a cache folder for tests only, one thread, every search space."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import torch
 
 from nas.search_spaces import SPACES, SearchSpace
 
-# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on networks as tiny as those here (docs/reliability.md). Read at
-# the first convolution, also by the processes that a test starts.
+# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on networks as tiny as those here (docs/reliability.md). The
+# variable is read at the first convolution, also by the processes that a test starts.
 if torch.backends.cpu.get_cpu_capability() == "AVX2":
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
 
@@ -24,13 +24,13 @@ if torch.backends.cpu.get_cpu_capability() == "AVX2":
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background; commands would inherit it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job; the commands of tests would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
-SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a version of torch or numpy does not do
+SMOKE = (  # quick test files of each area for `-m smoke`, to find out whether a version of torch or numpy works
     "bench/test_bench_base.py",
     "cli/test_progress.py",
     "commands/test_measures_command.py",
@@ -101,7 +101,7 @@ SMOKE = (  # quick test files of each area, `-m smoke`: what would notice that a
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before those that are not selected are left out
+@pytest.hookimpl(tryfirst=True)  # before pytest selects tests by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     for item in items:
@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real data for tests; skips where there is none."""
+    """The folder of real data for tests; without it, the test is skipped."""
     if not DATA.is_dir():
         pytest.skip(f"no test data at {DATA}; set NAS_TEST_DATA to the folder that holds it")
     return DATA
@@ -124,10 +124,10 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture(autouse=True, scope="module")
 def _short_collections() -> None:
-    """Garbage collections pass over all objects from before the tests of a file, which are mostly those of libraries.
+    """Garbage collections skip the objects from before the tests of a file, most of which belong to libraries.
 
-    Python collects by itself, and the program does so where memory runs short; with the objects of torch and
-    scikit-learn to look through, each collection would take most of a second.
+    Python collects garbage from time to time, and the program does when memory is short; each collection would take
+    most of a second if it included the objects of torch and scikit-learn.
     """
     gc.collect()
     gc.freeze()
@@ -135,7 +135,7 @@ def _short_collections() -> None:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """The networks here are tiny; on a busy machine threads waiting for each other take most of the time."""
+    """Tests use one thread: on a busy machine, threads of tiny networks mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -149,7 +149,7 @@ def space(request: pytest.FixtureRequest) -> SearchSpace:
 
 @pytest.fixture(scope="session")
 def few_digits(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The override that names 300 real digits of 8 by 8 pixels in an .npz file."""
+    """The override for an .npz file of 300 real digits of 8 by 8 pixels."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

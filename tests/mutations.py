@@ -1,15 +1,15 @@
 """python tests/mutations.py --seed 1 --number 100: would the tests of a file notice a mistake in it?
 
-Draws mutations of the code by a seed, each a small change in one place of a file, and runs the tests of that file on
-it. What passes them all is a survivor: a mistake that no test of the file notices. `mutating.drawing` says what is
-drawn and how folders and operators are balanced, `mutating.operators` what is changed, `mutating.selection` which
-tests are a file's.
+The script draws mutations of the code by a seed, each a small change in one place of a file, and runs the tests of that
+file on it. A mutation that passes all of them survives: it is a mistake that no test of the file notices.
+`mutating.drawing` says what is drawn and how folders and operators are balanced, `mutating.operators` what is changed,
+`mutating.selection` which tests run for a file.
 
 It works on copies of a commit, never on the checkout. Each worker has a copy and a process that has imported the
-libraries and runs the tests of every mutation in a fork of itself. Before the first mutation each test file that may
-be needed is run without one: tests that do not pass then are left out, and what was measured stands beside the
-output and holds until the test file or anything besides tests changes. Rows that are in the output already are not
-tried again.
+libraries and runs the tests of every mutation in a fork of itself. Before the first mutation, each test file that may
+be needed is run without one. Tests that do not pass then are left out; the measurements are written beside the output
+and are valid until the test file or any file besides tests changes. Mutations whose rows are in the output already are
+not tried again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mutating.selection import Measured, candidates, content_of, module_of, sele
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("numpy", "scipy.stats", "sklearn.ensemble", "torch", "torchvision", "hypothesis", "omegaconf")
-EXTRA_SECONDS = 30.0  # that each test may take longer with a mutation
+EXTRA_SECONDS = 30.0  # more that each test may take with a mutation
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -53,7 +53,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # an interrupt is for this process, which lets the server finish
+            start_new_session=True,  # only this process gets an interrupt, and lets the server finish
         )
 
     def ask(self, action: str, **request: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Worker:
         return Measured.from_json(self.ask("measure", file=test))
 
     def judge(self, mutation: Mutation, tests: Sequence[str], seconds: dict[str, float]) -> tuple[str, str]:
-        """What becomes of a mutation, and the test that kills it."""
+        """The outcome of a mutation, and the test that kills it."""
         if not tests:
             return "survived", ""
         with mutated(self.copy / mutation.file, mutation):
@@ -89,10 +89,10 @@ class Worker:
 
 @contextlib.contextmanager
 def mutated(path: Path, mutation: Mutation) -> Iterator[None]:
-    """A file with a mutation; afterwards as it was, also its time of change, by which Python knows compiled files."""
+    """Mutate a file in the block; then restore its text and its time, by which Python knows compiled files."""
     text, status = path.read_bytes(), path.stat()
     path.write_bytes(mutation.place.apply(text))
-    os.utime(path, ns=(0, 0))  # a mutation of the same length in the same second would be taken for compiled already
+    os.utime(path, ns=(0, 0))  # else Python could use the compiled file of a text with the same length and second
     try:
         yield
     finally:
@@ -103,7 +103,7 @@ def mutated(path: Path, mutation: Mutation) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--number", type=int, default=100, help="how many mutations")
+    parser.add_argument("--number", type=int, default=100, help="number of mutations")
     parser.add_argument("--commit", default="HEAD")
     parser.add_argument(
         "--folders",
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("build/mutations.csv"), help="CSV; %(default)s")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--list", action="store_true", help="show what is drawn and run nothing")
+    parser.add_argument("--list", action="store_true", help="show the mutations that are drawn, and run nothing")
     options = parser.parse_args(arguments)
     commit = _git("rev-parse", "--verify", f"{options.commit}^{{commit}}")
     with tempfile.TemporaryDirectory(prefix="mutations") as folder:
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             try:
                 _try(left, commit, copies, options.output)
             except KeyboardInterrupt:
-                sys.exit("Stopped; the same command goes on from here.")
+                sys.exit("Stopped; the same command continues from here.")
     keys = {mutation.key for mutation in drawn}
     print(summary(row for row in read(options.output) if row["commit"] == commit and row["key"] in keys))
 
@@ -166,7 +166,7 @@ def _try(mutations: Sequence[Mutation], commit: str, copies: Sequence[Path], out
 
 
 def _measured(tests: Sequence[str], commit: str, workers: Sequence[Worker], beside: Path) -> dict[str, Measured]:
-    """What each test file does without a mutation, read from the file beside the output where it stands there."""
+    """The measurements of each test file without a mutation, read from the file `beside` the output if it has them."""
     contents = {test: content_of(_git("ls-tree", "-r", commit), test) for test in tests}
     entries = json.loads(beside.read_text()) if beside.exists() else {}
     known: dict[str, Measured] = {}
@@ -182,12 +182,12 @@ def _measured(tests: Sequence[str], commit: str, workers: Sequence[Worker], besi
             f"{number}/{len(left)} {test}: {len(found.seconds)} pass, {sum(found.seconds.values()):.1f} s", flush=True
         )
         if found.failed:
-            print(f"  left out, as they do not pass without a mutation: {', '.join(found.failed)}")
+            print(f"  left out, because they do not pass without a mutation: {', '.join(found.failed)}")
     return known
 
 
 def _map(act: Callable[[Worker, T], R], items: Sequence[T], workers: Sequence[Worker]) -> Iterator[R]:
-    """What `act` gives for each item with a worker that is free, in the order in which they finish."""
+    """The results of `act` for each item with a free worker, in the order in which they finish."""
     free: SimpleQueue[Worker] = SimpleQueue()
     finished: SimpleQueue[Any] = SimpleQueue()
     for worker in workers:
@@ -212,7 +212,7 @@ def _map(act: Callable[[Worker, T], R], items: Sequence[T], workers: Sequence[Wo
                     raise error
                 yield result
         finally:
-            pool.shutdown(cancel_futures=True)  # after an interrupt only what runs is finished
+            pool.shutdown(cancel_futures=True)  # after an interrupt, only items that have begun are finished
 
 
 def _git(*arguments: str) -> str:
@@ -220,7 +220,7 @@ def _git(*arguments: str) -> str:
 
 
 def _copied(commit: str, folder: Path) -> Path:
-    """A repository of its own, at this commit."""
+    """A clone of the repository in `folder`, at this commit."""
     _git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(folder))
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
     return folder

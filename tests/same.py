@@ -1,10 +1,10 @@
 """Whether the command line does the same as in another commit: `python tests/same.py COMMIT [--only COMMAND]`.
 
-Every command runs on recipes of seconds, in the commit (checked out in a temporary folder) and in this tree as it is,
-with this Python and its packages. Exit codes, what is printed, and what is written (configuration, results as JSON
-and CSV, pages, stores, checkpoints) are compared: floats to a tolerance, everything else exactly, with times, versions,
-places and the revision masked. Prints the differences and exits with 1 where there are any; a file that only one has
-is a difference. docs/testing.md says what is not looked at.
+Every command runs with settings that take seconds, in the commit (checked out in a temporary folder) and in this tree
+as it is, with this Python and its packages. Exit codes, what is printed, and what is written (configuration, results as
+JSON and CSV, pages, stores, checkpoints) are compared: floats to a tolerance, everything else exactly, with times,
+versions, paths and the revision masked. The script prints the differences and exits with 1 if there are any; a file
+that only one of the two has is a difference. docs/testing.md says what is not compared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from comparison.differences import Masks, differences, folder_leaves, printed_le
 from comparison.tree import Ended, Tree
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_LINES = 12  # printed of one file's differences
+MAX_LINES = 12  # lines that are printed about the differences of one file
 
 
 def git(*words: str) -> str:
@@ -46,7 +46,7 @@ def checked_out(commit: str, folder: Path) -> Iterator[Path]:
 def masks(root: Path, place: Path) -> Masks:
     import ast
 
-    places = [root / "nas/version.py", root / "nas/__init__.py"]  # the latter in commits of before
+    places = [root / "nas/version.py", root / "nas/__init__.py"]  # the latter in older commits
     versions = [
         ast.literal_eval(node.value)
         for path in places
@@ -58,15 +58,15 @@ def masks(root: Path, place: Path) -> Masks:
 
 
 class Side:
-    """One of the two: its tree, its place, and what its masks are."""
+    """One of the two sides that are compared: a tree, its folder of cases, and its masks."""
 
     def __init__(self, tree: Tree, masks: Masks) -> None:
         self.tree = tree
         self.masks = masks
         self.cases = tree.place / "cases"
 
-    def carry_out(self, case: Case, inputs: Path, by: Side) -> list[Ended]:
-        """Run the steps; those but the last are done by the tree of `by` where the case is `of_old`."""
+    def execute(self, case: Case, inputs: Path, by: Side) -> list[Ended]:
+        """Run the steps of a case; if it is `of_old`, the tree of `by` does all but the last step."""
         folder = self.cases / case.name
         prepare(folder, inputs)
         found = []
@@ -88,7 +88,7 @@ def compare(case: Case, old: Side, new: Side, ended: tuple[list[Ended], list[End
     for number, (step, one, other) in enumerate(zip(steps, *ended), 1):
         lines = [f"exit code: {one.code} → {other.code}"] if one.code != other.code else []
         if one.code == other.code != step.code:
-            lines.append(f"exit code {one.code} in both where {step.code} was meant: {other.err.strip()[-300:]}")
+            lines.append(f"exit code {one.code} in both, expected {step.code}: {other.err.strip()[-300:]}")
         lines += differences(
             dict(printed_leaves(one.out, old.masks)), dict(printed_leaves(other.out, new.masks)), tolerance
         )
@@ -112,13 +112,13 @@ def compare(case: Case, old: Side, new: Side, ended: tuple[list[Ended], list[End
 
 
 def _limited(title: str, lines: list[str]) -> list[str]:
-    """The title and the first lines below it; nothing where there are none."""
-    more = [f"  … {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-    return [title, *(f"  {line}" for line in lines[:MOST_LINES]), *more] if lines else []
+    """The title and the first lines below it; nothing if there are no lines."""
+    more = [f"  … {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
+    return [title, *(f"  {line}" for line in lines[:MAX_LINES]), *more] if lines else []
 
 
 def run(commit: str, only: str | None, tolerance: float, place: Path) -> int:
-    """Compare, print, and give the exit code."""
+    """Compare and print; returns the exit code."""
     cases = list(ordered(CASES, only))
     if not cases:
         raise SystemExit(f"Expected a command that is compared but got --only {only!r}.")
@@ -136,10 +136,10 @@ def run(commit: str, only: str | None, tolerance: float, place: Path) -> int:
         old, new = Side(first, masks(root, first.place)), Side(second, masks(ROOT, second.place))
         for case in cases:
             start = time.monotonic()
-            if case.of_old:  # the old tree works for both, one after the other
-                ended = old.carry_out(case, data, old), new.carry_out(case, data, old)
+            if case.of_old:  # the old tree does the steps of both sides, one after the other
+                ended = old.execute(case, data, old), new.execute(case, data, old)
             else:
-                futures = [pool.submit(side.carry_out, case, data, old) for side in (old, new)]
+                futures = [pool.submit(side.execute, case, data, old) for side in (old, new)]
                 ended = futures[0].result(), futures[1].result()
             lines = compare(case, old, new, ended, tolerance)
             print(f"{'DIFFERS' if lines else 'same   '} {case.name} ({time.monotonic() - start:.1f} s)")
@@ -151,12 +151,12 @@ def run(commit: str, only: str | None, tolerance: float, place: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("commit", help="what this tree is compared with")
+    parser.add_argument("commit", help="the commit with which this tree is compared")
     parser.add_argument(
         "--only", metavar="COMMAND", help="search, train, tables, 'tables predict', ..., or the name of a case"
     )
-    parser.add_argument("--tolerance", type=float, default=1e-6, help="of floats, relative")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a new folder for all that is written")
+    parser.add_argument("--tolerance", type=float, default=1e-6, help="relative tolerance of floats")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a new folder in which all files are kept")
     options = parser.parse_args()
     place = options.keep or Path(tempfile.mkdtemp(prefix="same-"))
     try:

@@ -1,4 +1,4 @@
-"""The contract of fuzzing: any bytes are either taken, or refused in one line; never slowly, never at great cost."""
+"""The contract of fuzzing: any bytes are either accepted, or refused in one line, in little time and memory."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from nas.core.errors import NasError
 
 SECONDS = 5.0  # of processor time, per input
 MEGABYTES = 512  # of address space beyond what the process has already, per input
-LONGEST = 4000  # characters of a message
-SEPARATOR = b"\n-- next file --\n"  # between the files of an input that stands for several
+MAX_MESSAGE_LENGTH = 4000  # characters
+SEPARATOR = b"\n-- next file --\n"  # between the files of an input that holds several
 
 
 class Finding(AssertionError):
-    """An input that was neither taken nor refused in one line."""
+    """An input that was neither accepted nor refused in one line."""
 
 
 class _OutOfTime(BaseException):
-    """Not an `Exception`, so that no reader takes it for damage of its file."""
+    """Not an `Exception`, so that no reader mistakes it for an error of its file."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A reader and what it reads.
+    """A reader, and good inputs for it.
 
-    `read` is given any bytes. It returns where it takes them, raises `NasError` where it refuses them, and checks
-    what must hold of what it took (`assert`). `seeds` gives inputs that are taken: fuzzing starts from them.
+    `read` gets any bytes. It returns if it accepts them, raises `NasError` if it refuses them, and asserts what must
+    hold of what it accepted. `seeds` gives inputs that are accepted, from which fuzzing starts.
     """
 
     name: str
@@ -49,21 +49,21 @@ class Target:
 
 
 def target(name: str, seeds: Callable[[], Sequence[bytes]]) -> Callable[[Callable[[bytes], None]], Target]:
-    """Makes a `Target` of a function."""
+    """A decorator that makes a `Target` of a function."""
     return lambda read: Target(name, read, seeds)
 
 
 def check(target: Target, data: bytes) -> bool:
-    """Whether the target takes the bytes; `Finding` where it is slow or refuses them otherwise than in one line.
+    """Whether the target accepts the bytes. Raises `Finding` if it is slow, or refuses them but not in one line.
 
-    Whatever else is raised, `MemoryError` among it, is a finding too and comes through.
+    Any other error, such as a `MemoryError`, is a finding too and is not caught.
     """
     try:
         with bounded():
             target.read(data)
     except NasError as error:
         message = str(error)
-        if len(message.splitlines()) != 1 or len(message) > LONGEST:
+        if len(message.splitlines()) != 1 or len(message) > MAX_MESSAGE_LENGTH:
             raise Finding(f"{target.name} refused {data[:200]!r} with the message {message[:500]!r}") from error
         return False
     except _OutOfTime as error:
@@ -73,9 +73,9 @@ def check(target: Target, data: bytes) -> bool:
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Hold the block to `SECONDS` of processor time and `MEGABYTES` of new address space, where the system can."""
+    """Limit the block to `SECONDS` of processor time and, on Linux, to `MEGABYTES` of new address space."""
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("signals come to the main thread only")
+        raise RuntimeError("only the main thread gets signals")
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise _OutOfTime
@@ -93,7 +93,7 @@ def bounded() -> Iterator[None]:
 
 
 def _allowed(soft: int) -> int:
-    """Bytes of address space; the limit as it is where the system does not tell what is used."""
+    """The limit of the address space in bytes; the present one if the system does not say how much is used."""
     if not sys.platform.startswith("linux"):
         return soft
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

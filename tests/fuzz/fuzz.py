@@ -1,7 +1,7 @@
-"""Fuzz readers of what comes from outside: `python tests/fuzz/fuzz.py`; `--list` names them.
+"""Fuzz the readers of untrusted input: `python tests/fuzz/fuzz.py`; `--list` names them.
 
-Each target is given inputs that hypothesis generates from good ones (`inputs.py`), for a number of seconds. Every input
-must be taken, or refused in one line, soon and in little memory (`contract.py`). An input that is neither is made as
+Each target gets inputs that hypothesis generates from good ones (`inputs.py`), for a number of seconds. Every input
+must be accepted, or refused in one line, in little time and memory (`contract.py`). An input that is neither is made as
 simple as hypothesis can and written into the folder of `--found`; the script then ends with exit code 1.
 """
 
@@ -23,28 +23,28 @@ from contract import Target, check
 from hypothesis import HealthCheck, Phase, given, settings
 from inputs import inputs
 
-ROUND = 200  # inputs between two looks at the clock
+ROUND = 200  # inputs between two checks of the time
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 
 
 def targets() -> dict[str, Target]:
-    """What is fuzzed, by name: every reader of what comes from outside, each as one function of bytes."""
+    """The targets by name: every reader of untrusted input, as a function of bytes."""
     files = sorted(Path(__file__).with_name("targets").glob("*.py"))
     values = [value for file in files for value in vars(import_module(f"targets.{file.stem}")).values()]
     return {value.name: value for value in values if isinstance(value, Target)}
 
 
 def warm(target: Target) -> None:
-    """Give a target its seeds: caches fill, and the first use of a library may be slow."""
+    """Give a target its seeds first, because caches fill and the first use of a library may be slow."""
     for seed in target.seeds():
         if not check(target, seed):
             raise AssertionError(f"{target.name} refused the seed {seed[:200]!r}")
 
 
 def fuzz(target: Target, count: int, seed: int) -> bytes | None:
-    """Give a target so many inputs; returns the simplest one that is neither taken nor refused in one line, or None.
+    """Give a target `count` inputs; returns the simplest one that is neither accepted nor refused in one line, or None.
 
-    The error of that input is printed.
+    The error for that input is printed.
     """
     tried = b""
 
@@ -74,9 +74,9 @@ def fuzz(target: Target, count: int, seed: int) -> bytes | None:
 def main() -> None:
     known = targets()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("target", nargs="*", help="what to fuzz; everything by default")
+    parser.add_argument("target", nargs="*", help="targets to fuzz; all by default")
     parser.add_argument("--list", action="store_true", help="name the targets")
-    parser.add_argument("--seconds", type=float, default=60, help="for each target; %(default)s")
+    parser.add_argument("--seconds", type=float, default=60, help="time for each target; %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--found", type=Path, default=Path(), help="folder for inputs that were findings")
     arguments = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without warnings, of which invalid inputs cause many; as before afterwards, as tests call `main` too."""
+    """Hide warnings, of which invalid inputs cause many; afterwards all is as before, because tests call `main` too."""
     log = logging.getLogger("nas")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -105,7 +105,7 @@ def quiet() -> Iterator[None]:
 
 
 def _fuzz_all(arguments: argparse.Namespace, known: dict[str, Target]) -> int:
-    """How many of the targets had a finding."""
+    """Fuzz the targets; returns how many of them had a finding."""
     findings = 0
     for name in arguments.target or known:
         warm(known[name])

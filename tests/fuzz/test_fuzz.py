@@ -1,4 +1,4 @@
-"""Whatever a reader is given, it takes it or refuses it in one line, soon and in little memory."""
+"""Every reader accepts any input or refuses it in one line, in little time and memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_an_input_is_taken_or_refused_in_one_line(name: str) -> None:
+def test_an_input_is_accepted_or_refused_in_one_line(name: str) -> None:
     fuzz.warm(TARGETS[name])
     assert fuzz.fuzz(TARGETS[name], FEW.get(name, USUAL), 0) is None
 
@@ -59,14 +59,14 @@ def chunk(kind: bytes, content: bytes, length: int | None = None) -> bytes:
 
 
 def png(width: int, height: int, length: int | None = None) -> bytes:
-    """Grey, 1 bit; `length` is what the file says that its pixels take."""
+    """A grey image of 1 bit; `length` is the number of bytes of pixels that the file claims to have."""
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
     pixels = zlib.compress(b"\x00" * 100)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels, length) + chunk(b"IEND", b"")
 
 
 def laughs(levels: int, width: int) -> str:
-    """YAML in which each list has several times the one before."""
+    """YAML in which each list contains the one before it several times."""
     lists = [f"&a{level} [{', '.join([f'*a{level - 1}'] * width)}]" for level in range(1, levels)]
     return "name: [" + ", ".join(["&a0 [lol, lol]", *lists]) + "]"
 
@@ -75,13 +75,13 @@ DEEP = b"[" * 100_000
 LABELS = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }", b"\x00\x01\x00\x01")
 GOOD = {name: next(iter(target.seeds())) for name, target in TARGETS.items()}
 FOUND = [
-    # told in many lines or in all of the input
+    # refusals with many lines or with all of the input
     ("nasbench201", b"|" * 5000),
     ("nasbench201", "|none\u2028~0|".encode()),
     ("config", b"search:\n  objective: " + b"9" * 5000),
     ("overrides", b"search." + b"a" * 5000 + b"=1"),
     ("sources", b"\r"),
-    # the YAML library's errors, and its patience
+    # errors of the YAML library, and inputs for which it takes long
     ("config", b"seed: " + b"9" * 5000),
     ("config", laughs(12, 9).encode()),
     ("config", b"name: &a [*a]"),
@@ -151,7 +151,7 @@ def test_what_was_found_once_is_refused(name: str, data: bytes) -> None:
 
 
 def test_a_few_bytes_that_stand_for_many_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zeros of a size that a small file holds, where more than 64 KiB need a reason."""
+    """A small file holds many zeros; here more than 64 KiB need a file of a fitting size."""
     monkeypatch.setattr("nas.core.data.formats.npz.FREE_BYTES", 2**16)
     settings = DataSettings("npz", str(tmp_path / "mine.npz"))
     images, labels = np.zeros((1000, 32, 32, 3), np.uint8), np.arange(1000) % 2

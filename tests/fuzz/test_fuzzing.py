@@ -1,4 +1,4 @@
-"""What fuzzing takes for a finding, and its script."""
+"""What counts as a finding of fuzzing, and the script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import fuzz
 import numpy as np
 import pytest
-from contract import LONGEST, Finding, Target, check
+from contract import MAX_MESSAGE_LENGTH, Finding, Target, check
 
 from nas.core.errors import InputError
 
@@ -28,7 +28,7 @@ def test_an_endless_reader_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         while True:
             try:
                 sum(range(1000))
-            except Exception:  # a reader that takes every error for damage
+            except Exception:  # a reader that takes every error for a damaged file
                 continue
 
     with pytest.raises(Finding, match="more than"):
@@ -45,7 +45,7 @@ def test_a_crash_is_found() -> None:
         check(reader(lambda data: {}[data]), b"x")
 
 
-@pytest.mark.parametrize("message", ["", "two\x85lines", "x" * (LONGEST + 1)])
+@pytest.mark.parametrize("message", ["", "two\x85lines", "x" * (MAX_MESSAGE_LENGTH + 1)])
 def test_a_refusal_that_nobody_can_read_is_found(message: str) -> None:
     class Careless(InputError):
         def __str__(self) -> str:

@@ -63,7 +63,7 @@ def image(data: bytes) -> None:
     ],
 )
 def image_names(data: bytes) -> None:
-    """The names of folders and files in a folder of images, one path a line."""
+    """The names of folders and files in a folder of images, one path per line."""
     with folder() as place:
         for number, name in enumerate(data.split(b"\n")[:100]):
             path = Path(str(place) + "/" + name.decode("utf-8", "surrogateescape").replace("..", "").strip("/"))
@@ -109,7 +109,7 @@ def _npy_files() -> Sequence[bytes]:
 
 @target("npz-arrays", _npy_files)
 def npz_arrays(data: bytes) -> None:
-    """The arrays in such a file, in an archive whose checksums are right."""
+    """The arrays in a file of arrays, in an archive with correct checksums."""
     with folder() as place:
         with zipfile.ZipFile(place / "mine.npz", "w") as archive:
             for name, part in zip(("images", "labels", "test_images", "test_labels"), data.split(SEPARATOR)):
@@ -125,7 +125,7 @@ def _batches(side: int, label_key: str, first: int) -> Sequence[bytes]:
 
 
 def _read_batches(name: str, data: bytes) -> None:
-    """Every file of a data set is the same: what is asked is whether it is read."""
+    """Read a data set of which every file has the same content."""
     with folder() as place:
         settings = DataSettings(name, str(place), download=False)
         loader = LOADERS.get(name)(settings)

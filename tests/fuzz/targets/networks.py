@@ -1,4 +1,4 @@
-"""Trained networks: checkpoints of ours, exported folders, and the weights of somebody else's network."""
+"""Trained networks: checkpoints and exported folders."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def _classifies(path: Path) -> None:
 
 @target("checkpoint", lambda: [_checkpoint()])
 def checkpoint_file(data: bytes) -> None:
-    """A file of a checkpoint."""
+    """A checkpoint file."""
     with folder() as place:
         (place / "a.pt").write_bytes(data)
         _classifies(place / "a.pt")
 
 
 def _inside(name: str, data: bytes) -> bytes:
-    """The checkpoint whose entry `name` is `data`, with a checksum that is right."""
+    """The checkpoint whose entry `name` is `data`, with a correct checksum."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(_checkpoint())) as old, zipfile.ZipFile(out, "w") as new:
         for entry in old.infolist():
@@ -72,7 +72,7 @@ def _pickles() -> Sequence[bytes]:
 
 @target("checkpoint-pickle", lambda: _pickles()[:1])
 def checkpoint_pickle(data: bytes) -> None:
-    """The description in a checkpoint, in an archive whose checksums are right."""
+    """The description in a checkpoint, in an archive with correct checksums."""
     with folder() as place:
         (place / "a.pt").write_bytes(_inside("data.pkl", data))
         _classifies(place / "a.pt")
@@ -101,7 +101,7 @@ def exported_description(data: bytes) -> None:
 
 @target("exported-weights", lambda: [_weights()])
 def exported_weights(data: bytes) -> None:
-    """The weights in an exported folder, with a checksum that is right."""
+    """The weights in an exported folder, with a correct checksum."""
     with folder() as place:
         (place / WEIGHTS).write_bytes(data)
         (place / DESCRIPTION).write_bytes(_description(data))

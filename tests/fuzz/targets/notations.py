@@ -1,4 +1,4 @@
-"""What is typed: architectures, configurations, overrides, and the names of networks to evaluate."""
+"""What users type: architectures, configurations, overrides, and the names of networks to evaluate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GENOTYPE = str(published("DARTS_V2"))
 
 
 def text_of(data: bytes) -> str:
-    """The bytes as the shell would hand them over: what is no UTF-8 as lone surrogates."""
+    """The bytes as a shell would pass them: those that are not UTF-8 become lone surrogates."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -51,12 +51,12 @@ def _reads(space: SearchSpace[Any], data: bytes) -> None:
     ],
 )
 def nasbench201(data: bytes) -> None:
-    """NAS-Bench-201's cells in every notation; what is read is written and read to the same."""
+    """Cells of NAS-Bench-201 in every notation; a cell that was read is the same after writing and reading it."""
     _reads(NASBench201(), data)
 
 
 def _paired(genotype: Genotype) -> str:
-    """With a pair for each node, by position."""
+    """The genotype in the notation with a pair for each node."""
     normal, reduce = ([list(cell[at : at + 2]) for at in range(0, 8, 2)] for cell in (genotype.normal, genotype.reduce))
     return f"Genotype({normal}, range(2, 6), {reduce}, range(2, 6))"
 
@@ -77,7 +77,7 @@ def _paired(genotype: Genotype) -> str:
     ],
 )
 def darts(data: bytes) -> None:
-    """DARTS genotypes in every notation, published names; what is read is written and read to the same."""
+    """DARTS genotypes in every notation, and published names; the same after writing and reading them."""
     _reads(DARTS(), data)
 
 
@@ -101,7 +101,7 @@ def _within(place: Path) -> Iterator[None]:
     ],
 )
 def configuration(data: bytes) -> None:
-    """YAML files of settings; what is read is read to the same from its plain values."""
+    """YAML files of settings; their plain values give the same settings."""
     with folder() as place, _within(place):
         (place / "mine.yaml").write_bytes(data)
         settings = load("mine.yaml", [])
@@ -119,13 +119,13 @@ def configuration(data: bytes) -> None:
     ],
 )
 def overrides(data: bytes) -> None:
-    """Words key=value of a command line, one a line."""
+    """Overrides (key=value) of a command line, one per line."""
     settings = load("quickstart", [line for line in text_of(data).split("\n") if config.OVERRIDE.match(line)])
     _stays(settings)
 
 
 def _stays(settings: Settings) -> None:
-    """Plain values, as a run keeps them, give the same settings."""
+    """Check that plain values, as a run stores them, give the same settings."""
     kept = json.dumps(config.plain(settings))
     assert json.dumps(config.plain(from_values(json.loads(kept), []))) == kept
 
@@ -141,14 +141,14 @@ def _stays(settings: Settings) -> None:
 def source(data: bytes) -> None:
     """The name of a network to evaluate, and on a second line its options, joined by commas.
 
-    Only modules that are not there or have no side effects are opened, and nothing is downloaded.
+    Only modules that are missing or have no side effects are imported, and nothing is downloaded.
     """
     name, _, options = text_of(data).partition("\n")
     named = classify(name)
     assert 0 < len(named.label) <= 80
     if named.library is not None:
         if named.model not in ("lcnet_050", "squeezenet1_1"):
-            named.native_images([])  # others may be of any size; there is no bound to how long they take
+            named.native_images([])  # other models may be of any size, and making them may take any time
             return
     elif _runs(name.partition(":")[0]):
         raise InputError("Expected a module without side effects.")
@@ -158,7 +158,7 @@ def source(data: bytes) -> None:
 
 
 def _runs(module: str) -> bool:
-    """Whether importing the module, or calling what it holds, may do something."""
+    """Whether importing the module, or calling its contents, may have side effects."""
     root = module.partition(".")[0]
     try:
         return root not in ("math", "package") and bool(root) and find_spec(root) is not None

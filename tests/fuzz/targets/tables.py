@@ -27,7 +27,7 @@ FILES = ("meta.json", "small/clean_accuracy.json", "small/fgsm@Linf_accuracy.jso
 
 
 def ask(table: Table) -> None:
-    """Everything that a command asks of a table: each column's numbers, and those of two cells."""
+    """Ask all that a command asks of a table: the numbers of each column, and those of two cells."""
     for name in table.names():
         table.higher_is_better(name)
         assert table.column(name).shape == (len(table.architectures),)
