@@ -56,10 +56,10 @@ class SpacesBench(Bench):
     def measure(self, space: SearchSpace[Any]) -> dict[str, float]:
         """The figures of one space."""
         rng = Random(0)
-        rounds = [[space.sample(rng) for _ in range(self.cells)] for _ in range(ROUNDS)]  # as answers are cached
+        rounds = [[space.sample(rng) for _ in range(self.cells)] for _ in range(ROUNDS)]  # fresh: answers are cached
 
         def each(action: Callable[[Any], object]) -> float:
-            action(space.largest())  # makes what is made once
+            action(space.largest())  # makes tables that are cached
             return 1000 * median(seconds(list, map(action, cells)) for cells in rounds) / self.cells
 
         figures = {

@@ -33,10 +33,11 @@ class TablesBench(Bench):
         Limit("ratio", at_most=2.5),
         Limit("lookups_per_second", at_least=100_000),
     )
-    folder: Path | None = None  # the robustness dataset's
+    folder: Path | None = None  # of the robustness dataset
     dataset: str = "cifar10"
 
     def run(self, report: Callable[[str], None]) -> Json:
+        """As in `Bench`. Raises InputError if no folder is set."""
         if self.folder is None:
             raise InputError("Expected the robustness dataset's folder but got none; give --robustness DIR.")
         table = everything(self.folder, self.dataset)  # the files are in the system's cache from here on

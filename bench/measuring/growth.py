@@ -50,7 +50,7 @@ def _grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
 
 
 def _recording(store: Store) -> Callable[[int], None]:
-    """A function that stores evaluations until their number is the one that it is given."""
+    """A function that stores evaluations until there are `count` of them."""
     space, rng = SPACES.get("darts")(), Random(0)
     text = str(space.sample(rng))
     kept = 0

@@ -118,7 +118,7 @@ def _steady(spans: list[tuple[float, float]], workers: int) -> float:
 def used_by_search(executor: Executor[Any, float], durations: list[float], count: int, ask: int) -> float:
     """The share of the workers' time that a random search of DARTS cells uses, with `ask` proposals per step.
 
-    The rest is what a search costs beside its evaluations: proposals, the store, and the wait for the last evaluation
+    The rest is what a search costs besides its evaluations: proposals, the store, and the wait for the last evaluation
     of each step.
     """
     lengths = cycle(durations)

@@ -50,7 +50,7 @@ class Halves(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(x)
-        moved = functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]  # the added line of zeros is seen at odd sides only
+        moved = functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]  # the added zeros matter only if a side is odd
         return self.bn(torch.cat([self.even(x), self.odd(moved)], 1))
 
 

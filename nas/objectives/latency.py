@@ -27,6 +27,7 @@ class LatencySettings:
     warm_up: int = 3  # passes before those that count
 
     def check(self) -> None:
+        """Raises InputError if a value is out of its range."""
         for key, low in (("batch_size", 1), ("repeats", 1), ("warm_up", 0)):
             if not low <= getattr(self, key) <= 100_000:
                 raise InputError(f"Expected latency.{key} between {low} and 100000 but got {getattr(self, key)}.")

@@ -90,7 +90,10 @@ class Search:
         self.evaluated = self.store.history_length()
 
     def step(self, tick: Callable[[], None] = lambda: None) -> None:
-        """One round of ask, evaluate, tell; `tick` is called now and then while it waits for evaluations."""
+        """One round of ask, evaluate, tell; `tick` is called now and then while it waits for evaluations.
+
+        Raises the error of `Problem.unsatisfied` if no proposal was ever allowed.
+        """
         asked = self.strategy.ask(self.ask)
         representatives = [self.space.canonical(arch) for arch in asked]
         keys = list(map(str, representatives))

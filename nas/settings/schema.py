@@ -51,6 +51,7 @@ class SearchSettings(config.Section):
         return names + [name for name in self.features if name != GRAPH]
 
     def check(self) -> None:
+        """Raises InputError if a value is impossible or a metric does not exist."""
         super().check()
         self.check_at_least_one("budget", "ask")
         for term in parse(self.objective):

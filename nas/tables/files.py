@@ -60,6 +60,7 @@ class Origin:
         )
 
     def text(self, path: Path) -> str:
+        """The text of the file. Raises InputError if it is missing, damaged or cannot be read."""
         if not path.exists():
             raise self.missing(path)
         try:
@@ -73,7 +74,7 @@ class Origin:
 
     @uncollected()
     def json(self, path: Path, text: str | None = None) -> Any:
-        """The JSON of the file, or of its `text` if that has been read before."""
+        """The JSON of the file, or of its `text` if that has been read before. Raises InputError if it is damaged."""
         try:
             return json.loads(self.text(path) if text is None else text)
         except (ValueError, RecursionError) as error:
