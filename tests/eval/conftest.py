@@ -1,4 +1,4 @@
-"""Data and a module of the user's own, for the tests of evaluations."""
+"""Data and a user's own module, for the tests of evaluations."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "class Pair(nn.Module):\n    def forward(self, x):\n        return x, x\n"
         "there = make()\nnumber = 5\n"
     )
-    monkeypatch.syspath_prepend("")  # what opening adds to the path is taken back
+    monkeypatch.syspath_prepend("")  # at the end, restores the path, to which opening adds a folder
     return tmp_path

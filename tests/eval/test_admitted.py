@@ -1,4 +1,4 @@
-"""Which perturbed images count: how far they may lie, with what rounding; and which images two evaluations share."""
+"""Which perturbed images count, by their distance up to rounding; and which images an evaluation uses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Elsewhere(Bounded):
 
 
 def moved(norm: str, length: float, count: int = 2) -> tuple[Tensor, Tensor]:
-    """Images and others at this distance, in float64 so that rounding is far smaller than what is asked."""
+    """Perturbed images at this distance, and the images, in float64, whose rounding is far below the tolerance."""
     x = torch.full((count, 3, 4, 4), 0.3, dtype=torch.float64)
     step = length if norm == "Linf" else length / math.sqrt(48)
     return x + step, x
@@ -53,7 +53,7 @@ def moved(norm: str, length: float, count: int = 2) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
 @pytest.mark.parametrize("eps", [0.1, 0.5])
 def test_a_ball_may_be_left_by_rounding_alone(norm: str, eps: float) -> None:
-    """By a hundred-thousandth of its radius and as much besides."""
+    """The tolerance is 1e-5 of the radius, plus 1e-5."""
     edge = eps * (1 + 1e-5) + 1e-5
     for length, inside in ((eps, True), (edge - 1e-7, True), (edge + 1e-7, False), (1.3 * eps, False)):
         x_adv, x = moved(norm, length)
@@ -103,7 +103,7 @@ def test_outcomes_of_this_project_are_kept_apart_where_it_matters() -> None:
     assert Elsewhere(0.1).kept_as("pgd/0", x) == "pgd/0/robust-nas"
 
 
-# which images
+# fingerprints of images
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def part() -> Split:
 
 
 def test_a_fingerprint_is_the_beginning_of_a_sha_256(part: Split) -> None:
-    """Of the shape, the bytes and the labels: results of other versions hold it."""
+    """It covers the shape, the bytes and the labels; results of other versions contain it."""
     content = b"(2, 3, 2, 2)" + bytes(range(24)) + np.array([3, 1], dtype="<i8").tobytes()
     whole = hashlib.sha256(content).hexdigest()
     assert fingerprint(part) == whole[:16]

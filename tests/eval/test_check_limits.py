@@ -1,4 +1,4 @@
-"""The checks of an evaluation with scripted outcomes: which attacks they make, and from where on they warn."""
+"""The checks of an evaluation with scripted outcomes: which attacks they make, and at which limit they warn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EPS = 8 / 255
 
 
 class Scripted:
-    """Stands for a network on images: what is said to stand each attack stands it."""
+    """Replaces the attacks on a network: `standing` says how many images are correct after each."""
 
     def __init__(
         self, standing: dict[str, int], after: dict[tuple[str, str], int] | None = None, side: int = 8
@@ -39,7 +39,7 @@ class Scripted:
         return [1] * count + [0] * (N - count)
 
     def once(self, key: str, compute: Any) -> list[str]:
-        """What AutoAttack's check of dynamic defences says: nothing."""
+        """AutoAttack's check of dynamic defences finds nothing."""
         assert key == "dynamic"
         return []
 
@@ -64,7 +64,7 @@ def found(subject: Scripted, sweep: Any = (), **settings: Any) -> dict[str, Chec
 
 
 def verdicts(standing: dict[str, int]) -> dict[str, str]:
-    """Of a network of which PGD leaves 500 images and nothing any other."""
+    """The verdicts if PGD leaves 500 of 1,000 images, with other numbers of correct images as given."""
     usual = {"pgd": 500, "more": 500, "restarts": 500, "square": 1000, "noise": 1000, "one-step": 1000}
     usual |= {f"pgd@{EPS * scale:.6g}": count for scale, count in ((0.25, 900), (0.5, 700), (2, 100))}
     return {name: row.ok for name, row in found(Scripted({**usual, **standing})).items()}
@@ -84,18 +84,18 @@ def test_what_is_as_it_should_be_passes() -> None:
 @pytest.mark.parametrize(
     ("standing", "warns"),
     [
-        ({"pgd@1": 50}, set()),  # a twentieth may be left where every image is in reach
+        ({"pgd@1": 50}, set()),  # a twentieth of the images may stay correct if the ball contains every image
         ({"pgd@1": 51}, {"zero-at-full-eps"}),
-        ({"more": 471}, set()),  # three points may be gained
+        ({"more": 471}, set()),  # a gain of three points is allowed
         ({"more": 469}, {"more-steps"}),
         ({"restarts": 471}, set()),
         ({"restarts": 469}, {"restarts"}),
         ({"square": 480}, {"black-box"}),
-        ({"square": 499}, set()),  # one image of a thousand is chance
-        ({"square": 480, "more": 471}, set()),  # of a white box that is stronger
+        ({"square": 499}, set()),  # one image of a thousand can be chance
+        ({"square": 480, "more": 471}, set()),  # the stronger white-box attack explains it
         ({"square": 480, "restarts": 471}, set()),
         ({"one-step": 480}, {"one-step"}),
-        ({"one-step": 480, "more": 471}, {"one-step"}),  # it is compared with PGD of 20 steps
+        ({"one-step": 480, "more": 471}, {"one-step"}),  # this check compares with PGD of 20 steps only
         ({"noise": 480}, {"random-noise"}),
         ({"noise": 480, "more": 471}, set()),
         ({f"pgd@{2 * EPS:.6g}": 520}, {"falls-with-eps"}),
@@ -109,13 +109,13 @@ def test_from_where_on_they_warn(standing: dict[str, int], warns: set[str]) -> N
 
 
 def test_a_gain_that_few_images_do_not_show_is_no_warning() -> None:
-    flags = {"pgd": [1] * 6 + [0] * 14, "more": [1] * 5 + [0] * 15}  # five points of twenty images
+    flags = {"pgd": [1] * 6 + [0] * 14, "more": [1] * 5 + [0] * 15}  # five points, but one of twenty images
     assert checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more").ok == "pass"
 
 
 @pytest.mark.parametrize(("after", "ok"), [(1000, "pass"), (997, "pass"), (995, "warn")])
 def test_square_may_take_two_of_a_thousand_from_autoattack(after: int, ok: str) -> None:
-    """The package's own limit for a warning; all images of the evaluation count, here 2,000."""
+    """This is the package's own limit for a warning, as a share of all images of the evaluation, here 2,000."""
     left = {"apgd-ce": 1500, "apgd-t": 1200, "fab-t": 1000, "square": after}
     subject = Scripted({}, {("autoattack", stage): count for stage, count in left.items()})
     subject.labels = [torch.zeros(N), torch.zeros(N)]
@@ -151,7 +151,7 @@ def test_the_attacks_of_the_checks() -> None:
 
 
 def test_the_attacks_of_the_checks_in_l2() -> None:
-    """The whole cube is in reach at √(3·8·8), and the one step is PGD's from the image itself."""
+    """The ball contains every image at √(3·8·8), and the single step is that of PGD from the image itself."""
     subject = Scripted({})
     found(subject, norm="L2", eps=0.5, sweep_attack=["pgd20"])
     whole = math.sqrt(3 * 8 * 8)
@@ -173,7 +173,7 @@ def test_radii_beyond_the_whole_range_are_left_out() -> None:
 
 
 def test_what_the_checks_cost() -> None:
-    """1 clean, PGD-20 at five radii, PGD-80, five restarts, FGSM, random starts alone, 1,000 queries of Square."""
+    """Passes: 1 clean, PGD-20 at five radii, PGD-80, five restarts, FGSM, random starts, 1,000 queries of Square."""
     each = 1 + 5 * 20 + 80 + 5 * 20 + 1 + 0 + 1000 / 3
     settings = EvalSettings(checks=True, checks_images=300, n_test=260, batch_size=100)
     assert check_passes(settings, 32) == pytest.approx(each)

@@ -35,7 +35,7 @@ def honest(data: Dataset) -> nn.Module:
 
 @pytest.fixture(autouse=True)
 def cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the numbers are is checked in `test_check_limits`."""
+    """Use smaller numbers than the real ones, which `test_check_limits` checks."""
     for name, value in {"SQUARE_QUERIES": 100, "RESTARTS": 2, "STEPS": 8, "MORE_STEPS": 16, "NOISE_DRAWS": 3}.items():
         monkeypatch.setattr(checks, name, value)
 
@@ -63,7 +63,7 @@ def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> 
 def test_an_honest_network_passes_all(
     honest: nn.Module, data: Dataset, norm: str, eps: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if norm == "L2":  # PGD needs its usual steps there: after 8, it leaves 12 points more than after 16
+    if norm == "L2":  # PGD needs its usual steps in L2: 8 leave 12 points more than 16
         monkeypatch.setattr(checks, "STEPS", 20)
         monkeypatch.setattr(checks, "MORE_STEPS", 80)
     attacks = ["fgsm"] if norm == "Linf" else ["pgd5"]
@@ -77,12 +77,12 @@ def test_an_honest_network_passes_all(
 
 
 def quantised(x: Tensor) -> Tensor:
-    return (x * 8).round() / 8  # its gradient is 0 everywhere
+    return (x * 8).round() / 8  # the gradient is 0 everywhere
 
 
 def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "SQUARE_QUERIES", 200)
-    settings = replace(SETTINGS, n_test=120, batch_size=120, checks_images=120)  # of 60 Square's gain may be chance
+    settings = replace(SETTINGS, n_test=120, batch_size=120, checks_images=120)  # on 60 Square's gain may be chance
     found = verdicts(Wrapped(honest, before=quantised), data, settings)
     assert found["zero-gradients"] == "warn"
     assert found["black-box"] == "warn"

@@ -1,4 +1,4 @@
-"""Which attacks an evaluation makes with its own step size and restarts, and which keys take others."""
+"""For which attacks the step size and restarts of an evaluation have an effect, and which keys need which settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_whose_step_size_and_restarts_they_are(
 
 
 def test_published_curves_have_steps_of_their_own() -> None:
-    """The robustness dataset (Jung et al., ICLR 2023) attacks by PGD with a step of its own."""
+    """PGD of the robustness dataset (Jung et al., ICLR 2023) has a step of its own."""
     preset = settings(sweep_preset="robustness-dataset")
     assert "pgd40" in attacks(preset, "restarts")
     assert "pgd40" not in attacks(preset, "step_size")

@@ -1,4 +1,4 @@
-"""What an evaluation and a training take where nothing is said, and the limits that no setting changes."""
+"""The defaults of an evaluation and of a training, and the constants that no setting changes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     },
     "eval.networks.wrapped": {"CHANNELS": 3},
     "eval.plan": {"MAX_L2_EPS": 1000.0},
-    "eval.attack_runner": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that runs keep
+    "eval.attack_runner": {"OTHER_ORDER": 3, "OUTSIDE": 2},  # flags that are stored in runs
     "train.awp": {"MIN_GRADIENT_NORM": 1e-20},
     "train.batches": {"PREFETCHED_BATCHES": 3, "MAX_MEMORY_SHARE": 0.5},
     "train.exported": {"FORMAT": 1},

@@ -1,4 +1,4 @@
-"""The defaults of an evaluation, the limits of its options and the settings of every attack, typed from their sources.
+"""Defaults of an evaluation, limits of its options and settings of every attack, written down from their sources.
 
 FGSM: Goodfellow et al., ICLR 2015. PGD: Madry et al., ICLR 2018. MI-FGSM: Dong et al., CVPR 2018. CW: Carlini and
 Wagner, S&P 2017. AutoAttack, APGD, FAB: Croce and Hein, ICML 2020. Square: Andriushchenko et al., ECCV 2020.
@@ -90,7 +90,7 @@ def test_limits(key: str, more: dict[str, Any], allowed: list[Any], refused: lis
 
 @pytest.mark.parametrize(("norm", "usual"), [("Linf", "8/255"), ("L2", r"0\.5")])
 def test_a_radius_that_is_refused_is_told_the_usual_one(norm: str, usual: str) -> None:
-    """Those of RobustBench, Croce et al. 2021 (arXiv:2010.09670), for CIFAR-10."""
+    """The usual radii are those of RobustBench, Croce et al. 2021 (arXiv:2010.09670), for CIFAR-10."""
     with pytest.raises(InputError, match=f" {usual} is the usual one for CIFAR-10"):
         EvalSettings(norm=norm, eps=0.0).check()
 
@@ -208,7 +208,7 @@ def test_what_torchattacks_is_asked_for(
 
 @pytest.fixture
 def driven(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What pyautoattack's standard evaluation would run, instead of running it."""
+    """Record what pyautoattack's standard evaluation would run, instead of running it."""
     from pyautoattack import AutoAttack
 
     seen: list[dict[str, Any]] = []
@@ -243,7 +243,7 @@ def network_of(classes: int) -> nn.Module:
 def test_autoattack_aims_at_nine_classes_at_most(classes: int, targets: int, driven: list[dict[str, Any]]) -> None:
     """AutoAttack's `standard`: 100 iterations, 9 targets, 5,000 queries, one restart of each part."""
     x, y = torch.rand(3, 3, 4, 4), torch.tensor([0, 1, 2])
-    attack = attack_of("autoattack", 0.1, restarts=7)  # whose restarts are its own
+    attack = attack_of("autoattack", 0.1, restarts=7)  # autoattack has its own restarts
     for stage in ("apgd-ce", "apgd-t", "fab-t", "square"):
         attack.perturb(network_of(classes), x, y, stage, 11)
         found = driven.pop()

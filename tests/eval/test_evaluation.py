@@ -1,4 +1,4 @@
-"""An evaluation counts what an independent loop counts, keeps what is done, and leaves the network alone."""
+"""An evaluation counts like an independent loop, stores finished parts, and does not change the network."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def data() -> Dataset:
 
 @pytest.fixture
 def network(trained: Network) -> Network:
-    """A network of the test's own."""
+    """A new network for each test."""
     return deepcopy(trained)
 
 
 @pytest.fixture(scope="module")
 def trained(data: Dataset) -> Network:
-    """Briefly trained, with running statistics that differ a lot from a batch's."""
+    """A briefly trained network, whose running statistics differ much from those of a batch."""
     return briefly_trained(
         data, "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|", seed=1, steps=60
     )
@@ -54,7 +54,7 @@ def _evaluate(network: Network, data: Dataset, settings: EvalSettings = SETTINGS
 
 
 def test_fgsm_accuracy_is_that_of_a_plain_loop(network: Network, data: Dataset) -> None:
-    """No library, no batches, eval mode throughout: right before and after one signed step."""
+    """The loop counts images that are correct before and after one signed step, in eval mode, without batches."""
     part = attacked(data, 50)
     clean, robust = [], []
     for image, label in zip(part.images, part.labels):
@@ -114,7 +114,7 @@ def test_batch_size_does_not_change_deterministic_attacks(network: Network, data
 
 
 class Careless(Attack):
-    """Leaves the network in train mode, and its ball if told so."""
+    """An attack that leaves the network in train mode and, if asked, leaves its ball."""
 
     name: ClassVar[str] = "careless"
     reach = 0.0
@@ -153,11 +153,11 @@ def test_an_attack_that_leaves_its_ball_is_an_error(
 
 
 class Stopped(Exception):
-    """A kill."""
+    """Stands for a kill of the process."""
 
 
 class Dying(InMemoryStore):
-    """Lets so many parts be kept, then dies."""
+    """Stores some parts, then kills the process."""
 
     left = 0
 
@@ -246,7 +246,7 @@ def test_a_cascade_attacks_only_what_stands_and_reports_only_what_it_knows(netwo
 
 
 class Far(Attack):
-    """Fools every image by some image of noise, wherever the ball ends."""
+    """Replaces images by noise until the network is fooled, whatever the radius."""
 
     name: ClassVar[str] = "far"
     norms: ClassVar[tuple[str, ...]] = ("L2",)

@@ -1,4 +1,4 @@
-"""What the name of a network to evaluate means: a run, a checkpoint, a library's network, or code of one's own."""
+"""The name of a network to evaluate can mean a run, a checkpoint, a library's network, or the user's own code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An image with a NaN or infinite logit is wrong everywhere in an evaluation; the result says how many there were."""
+"""An image with a NaN or infinite logit is never correct in an evaluation; the result counts such images."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.01, n_test=N, batch_size=5)
 
 
 def as_before(kept: InMemoryStore) -> InMemoryStore:
-    """What an earlier version would have kept."""
+    """The outcomes that an earlier version would have stored."""
     return InMemoryStore({key: value for key, value in kept.facts.items() if not key.endswith("/non-finite")})
 
 
 class Standardised(nn.Module):
-    """Divides each image by its own deviation, which is 0 where it is blank; then looks at its left and right half."""
+    """Divides each image by its standard deviation, which is 0 if it is blank, and compares its left and right half."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = (x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)
@@ -52,7 +52,7 @@ class Standardised(nn.Module):
 
 
 class Brittle(nn.Module):
-    """Two classes by the mean of the image; a logit of class 0 is `value` where a pixel is below `limit`."""
+    """Two classes by the mean of the image; the logit of class 0 is `value` if a pixel is below `limit`."""
 
     def __init__(self, value: float, limit: float = 0.3) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Brittle(nn.Module):
 
 @pytest.fixture
 def data() -> Dataset:
-    """Images of class 0 that are bright on the left or, some, blank."""
+    """Images of class 0, some of which are blank and the others bright on the left."""
     images = torch.full((N, 3, 4, 4), 50, dtype=torch.uint8)
     images[..., :2] = 200
     images[:BLANK] = 128
@@ -76,7 +76,7 @@ def data() -> Dataset:
 
 
 def bright(level: int) -> Dataset:
-    """Images of class 0, all of one level."""
+    """Images of class 0 in which all pixels have one level."""
     part = Split(torch.full((N, 3, 4, 4), level, dtype=torch.uint8), torch.zeros(N, dtype=torch.int64))
     return Dataset("made", part, part, part, 2, (0.5,) * 3, (0.2,) * 3)
 
@@ -96,7 +96,7 @@ def test_a_blank_image_of_class_0_is_wrong_where_the_network_standardises(data: 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_an_attack_that_reaches_a_logit_that_is_not_finite_succeeds(value: float) -> None:
-    """Images of level .78 fall below .75 by FGSM of .05; their class is 0, which `argmax` says of NaN and infinity."""
+    """FGSM of .05 moves images of level .78 below .75; `argmax` would still give their class, 0."""
     settings = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=N, batch_size=5, sweep=[0.1], sweep_attack=["fgsm"])
     found = evaluated(Brittle(value, 0.75), bright(200), settings)
     assert found.clean == 1
@@ -105,7 +105,7 @@ def test_an_attack_that_reaches_a_logit_that_is_not_finite_succeeds(value: float
 
 
 class Blackens(FGSM):
-    """Leaves the ball."""
+    """An attack that leaves its ball."""
 
     bounded = False
 
@@ -153,7 +153,7 @@ def test_calibration_leaves_out_images_without_an_answer_and_says_so(data: Datas
         assert one.confidence == pytest.approx(other.confidence)
         assert one.accuracy == (N - BLANK) / N
         assert (one.non_finite, other.non_finite) == (BLANK, 0)
-    before = {  # by an earlier version: NaN is the confidence, and class 0 right
+    before = {  # in an earlier version the confidence was NaN and class 0 correct
         key: {part: [[math.nan if one is None else one for one in batch[part][0]], [1] * len(batch[part][1])]
               for part in ("clean", "attacked")}
         for key, batch in kept.facts.items()
@@ -180,14 +180,14 @@ def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
 
 def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> None:
     x, y = torch.full((3, 3, 4, 4), 0.6), torch.zeros(3, dtype=torch.int64)
-    x[0] = 0.31  # falls below .3 where it is moved far enough
+    x[0] = 0.31  # a large enough step moves it below .3
     line = [-0.1, 0.0, 0.1]
     batch = batch_sums(Brittle(math.nan), x, y, line)
     found = merge([batch], line, 0.1, "Linf")
     assert found.non_finite == 1
     assert batch.answered is not None
     assert batch.answered[1][1] == 3
-    assert batch.answered[2][0] == 2  # a step along the gradient, which darkens
+    assert batch.answered[2][0] == 2  # a step along the gradient darkens
     loss, right = surfaces(Brittle(math.nan), x, y, line)
     assert loss[2, 0].isnan().tolist() == [True, False, False]
     assert found.loss[1][1] == pytest.approx(loss[1, 1].mean().item())

@@ -1,4 +1,4 @@
-"""The default checks pass an honest network, name what hides gradients, and move no other number."""
+"""The default checks pass for an honest network, name what hides gradients, and change no other number."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_what_hides_gradients_or_looks_at_other_images_is_named(
 
 
 def test_a_slight_dependence_that_changes_the_class_is_told(data: Dataset) -> None:
-    """The first two logits are nearly equal; which is larger is decided by the number of images."""
+    """The first two logits are nearly equal; the number of images decides which one is larger."""
 
     class Tied(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def test_the_logits_of_an_image_alone_may_differ_by_a_hundredth(distance: float,
 
 
 def test_an_image_alone_without_finite_logits_counts_as_dependence(data: Dataset) -> None:
-    """`argmax` takes NaN for the largest, so that the class is the same."""
+    """`argmax` takes NaN for the largest logit, so the class alone would not show it."""
 
     def after(logits: Tensor) -> Tensor:
         largest = logits == logits.amax(1, keepdim=True)
@@ -157,7 +157,7 @@ def test_the_first_the_middle_and_the_last_image_are_compared(number: int, data:
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1 + 5e-6, "warn"), (1 + 5e-5, "pass")])
 def test_probabilities_may_be_rounded(factor: float, verdict: str, data: Dataset) -> None:
-    network = Wrapped(after=lambda logits: (logits * 1e3).softmax(1) * factor)  # 0 and 1
+    network = Wrapped(after=lambda logits: (logits * 1e3).softmax(1) * factor)  # about 0 and 1
     assert verdicts(network, data)["logits"] == verdict
 
 
@@ -198,7 +198,7 @@ def test_a_network_for_batches_of_one_size_is_told_and_does_not_stop_the_evaluat
 
 
 def test_no_other_number_moves(data: Dataset) -> None:
-    """Also under a network that draws from the global generator, and by generators afterwards."""
+    """Even if the network draws from the global generator; the generator's state afterwards is the same too."""
     settings = EvalSettings(
         attacks=["pgd2", "apgd-ce2", "square5"], eps=0.05, n_test=N, batch_size=20, corruptions=["gaussian_noise"],
         severities=[1], measures=["calibration"], measure_attack="pgd2",
@@ -219,7 +219,7 @@ def test_no_other_number_moves(data: Dataset) -> None:
 
 def test_checks_of_every_network_stand_among_all_where_those_are_asked_for(data: Dataset) -> None:
     every = EvalSettings(attacks=["fgsm"], eps=0.05, n_test=4, checks=True, checks_images=4)
-    wrong = Wrapped(after=lambda logits: -logits)  # never right: nothing is attacked, so this is fast
+    wrong = Wrapped(after=lambda logits: -logits)  # no image is correct, so nothing is attacked and this is fast
     names = [one.name for one in evaluate(wrong, data, every, 3, CPU, InMemoryStore()).checks]
     assert names == ["clean", *NAMES, "dynamic"]
 
@@ -258,7 +258,7 @@ def test_they_are_said_in_the_text_for_people(data: Dataset) -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 1e-6, 2e-8, 1e-9, 1e-12, 1e-30, 1e-37])
 def test_gradients_that_are_too_short_for_steps_in_l2_are_counted(factor: float, data: Dataset) -> None:
-    """The images whose first step of PGD in L2 loses a hundredth of its length, or more, as taken by PGD itself."""
+    """They are those whose first step of PGD in L2 is at least a hundredth too short."""
     network = Wrapped(after=lambda logits: logits * factor).eval()
     x, y = data.test.images[:20] / 255, data.test.labels[:20]
     moved = pgd_l2(lambda z: F.cross_entropy(network(z), y, reduction="sum"), x, 1.0, 0.25, 1, bounds=None) - x
@@ -266,12 +266,12 @@ def test_gradients_that_are_too_short_for_steps_in_l2_are_counted(factor: float,
     found = checked(network, data, norm="L2")["zero-gradients"]
     assert found.ok == ("warn" if short else "pass"), found
     assert (f"shorter than 1e-08 on {short} of 20 images" in found.reason) == bool(short), found
-    assert checked(network, data)["zero-gradients"].ok == "pass"  # signs do not shrink
+    assert checked(network, data)["zero-gradients"].ok == "pass"  # the sign of a short gradient is as long as any
 
 
 def test_an_evaluation_in_l2_warns_of_short_gradients(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SQUARE_QUERIES", "STEPS", "MORE_STEPS", "RESTARTS"):
-        monkeypatch.setattr(checks_module, name, 2)  # for time
+        monkeypatch.setattr(checks_module, name, 2)  # to save time
     settings = replace(SETTINGS, attacks=["pgd5"], norm="L2", eps=0.5)
     for checks in (False, True):
         entry = evaluate(

@@ -1,4 +1,4 @@
-"""Transfer: the diagonal is the evaluation, the rest an independent loop, and a stopped one continues exactly."""
+"""Transfer: the diagonal equals an evaluation, the rest an independent loop, and a stopped one continues exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks by their names, for tests."""
+"""Make attacks from their names, for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from nas.eval import ATTACKS, Attack
 from nas.eval.attacks import parse_attack
 
-SHORT = {"apgd-ce": "apgd-ce5", "apgd-dlr": "apgd-dlr5", "fab": "fab5", "square": "square100"}  # else minutes
+SHORT = {"apgd-ce": "apgd-ce5", "apgd-dlr": "apgd-dlr5", "fab": "fab5", "square": "square100"}  # to save time
 
 
 def needs_library(name: str) -> None:

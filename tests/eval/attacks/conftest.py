@@ -1,4 +1,4 @@
-"""A network that has learnt its images, for the tests of attacks; what was known of packages is forgotten."""
+"""Fixtures of the attack tests: a trained network, and a fresh search for installed packages in every test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.search_spaces import Network
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    """Which packages are installed is looked up once per process, and warned of once."""
+    """A process searches for installed packages only once, and warns only once: forget both."""
     library.modules.cache_clear()
     library.warn_once.cache_clear()
     yield
@@ -28,7 +28,7 @@ def _forget() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def trained() -> tuple[Network, torch.Tensor, torch.Tensor]:
-    """A small network that classifies digits, with 12 images it gets right."""
+    """A small network that classifies digits, and 12 images that it classifies correctly."""
     data = load(DataSettings(size=8))
     cell = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
     network = briefly_trained(data, cell, seed=0, steps=120)
@@ -41,7 +41,7 @@ def trained() -> tuple[Network, torch.Tensor, torch.Tensor]:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer of the thousands of passes of AutoAttack's versions."""
+    """Reduce the thousands of passes of AutoAttack."""
 
     def adjust(self: Attack, adversary: Any, num_classes: int) -> None:
         adversary.apgd.n_iter = adversary.apgd_targeted.n_iter = adversary.fab.n_iter = 5

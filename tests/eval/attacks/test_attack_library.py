@@ -1,4 +1,4 @@
-"""What is said of the installed attack library, and what its attacks may return."""
+"""Messages about the installed attack library, and which results of its attacks are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot finish is refused before the start, by the rule by which the packages fail; idle talk is left out."""
+"""Attacks on which the packages would fail are refused before the start; useless messages of theirs are hidden."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def linear(classes: int, size: int) -> nn.Module:
 
 
 def fails(attack: Attack, classes: int, size: int) -> bool:
-    """Whether the package fails on as many images as there are classes, by trying it."""
+    """Try whether the package fails on as many images as there are classes."""
     network = linear(classes, size)
     x = torch.rand(classes, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
@@ -81,14 +81,14 @@ def _classes() -> list[str]:
         import torchattacks
     except ImportError:
         return []
-    slow = {"AutoAttack", "SPSA"}  # SPSA is not limited by classes, the other is tried below
+    slow = {"AutoAttack", "SPSA"}  # SPSA works with any number of classes, AutoAttack is tested below
     return [name for name in torchattacks.__all__ if name not in {*torchattacks.__wrapper__, *slow}]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _classes() or [pytest.param("", marks=pytest.mark.skip(ABSENT))])
 def test_classes_of_torchattacks_are_refused_where_they_fail(name: str) -> None:
-    """With 2, 3, 4, 9, 10 and 12 classes, and at sizes at which Square in L2 fails and does not."""
+    """With 2, 3, 4, 9, 10 and 12 classes, and at sizes at which Square in L2 fails or works."""
     import torchattacks
 
     known = inspect.signature(getattr(torchattacks, name).__init__).parameters
@@ -96,7 +96,7 @@ def test_classes_of_torchattacks_are_refused_where_they_fail(name: str) -> None:
     for norm in ("Linf", "L2"):
         try:
             attack = attack_of(f"torchattacks:{name}({options})", norm)
-        except InputError:  # of the other norm
+        except InputError:  # the class has the other norm only
             continue
         for classes, size in ((2, 8), (3, 8), (4, 8), (9, 8), (10, 8), (12, 8), (10, 4), (10, 12), (10, 13)):
             assert refused(attack, classes, size) == fails(attack, classes, size), (norm, classes, size)
@@ -122,7 +122,7 @@ def test_the_classes_that_a_class_of_torchattacks_needs(text: str, fewest: int) 
         with pytest.raises(InputError, match=rf"at least {fewest} classes for {re.escape(text.partition('(')[0])}"):
             attack.check(fewest - 1, 8)
         assert "plus" in text or fails(attack, fewest - 1, 8)
-    assert "AutoAttack" in text or not fails(attack, fewest, 8)  # which takes longer
+    assert "AutoAttack" in text or not fails(attack, fewest, 8)  # AutoAttack takes long
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_checks_in_l2_go_without_square_where_it_cannot_start() -> None:
     assert square == pytest.approx(checks.SQUARE_QUERIES / 3)
 
 
-# what the package says
+# messages of the package
 
 
 def said(caplog: pytest.LogCaptureFixture, name: str, network: nn.Module, stage: str | None = None) -> list[str]:
@@ -230,5 +230,5 @@ def test_warnings_that_matter_are_still_said(caplog: pytest.LogCaptureFixture) -
     log = logging.getLogger("auto-attack")
     assert log.filters == []
     with caplog.at_level(logging.WARNING):
-        log.warning("it is not possible to use the targeted DLR loss!")  # by somebody else, afterwards
+        log.warning("it is not possible to use the targeted DLR loss!")  # by other code, afterwards
     assert "targeted DLR loss" in caplog.text

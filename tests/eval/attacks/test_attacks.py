@@ -1,4 +1,4 @@
-"""What every attack promises, the attacks of this project against those of the libraries, and what is refused."""
+"""The contract of every attack, the project's attacks against those of the libraries, and what is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_attack_contract(name: str, norm: str, trained: tuple[Network, torch.Ten
     assert torch.equal(x, before)
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
-    allowed = 0.9 if name == "cw" else 0.7  # which cannot move the many pixels that are 0 or 1
+    allowed = 0.9 if name == "cw" else 0.7  # CW cannot change the many pixels that are 0 or 1
     assert standing.float().mean() < allowed, "a standard network does not stand such a radius"
     assert attack.passes() > 0
 
@@ -110,7 +110,7 @@ def test_restarts_of_pgd_are_stages_with_starts_of_their_own() -> None:
 
 
 def test_mifgsm_stays_where_there_is_no_gradient(trained: tuple[Network, torch.Tensor, torch.Tensor]) -> None:
-    """The library divides by the mean gradient, here 0."""
+    """The library divides by the mean gradient, which is 0 here."""
     _, x, y = trained
 
     class Flat(torch.nn.Module):
@@ -169,7 +169,7 @@ def test_an_attack_reads_the_settings_that_it_declares(
             read.add(key)
             return super().__getattribute__(key)
 
-        def adversary(self, *_: Any) -> MagicMock:  # of those that have one
+        def adversary(self, *_: Any) -> MagicMock:  # for attacks that have one
             return MagicMock()
 
     if kind.default_steps is not None:

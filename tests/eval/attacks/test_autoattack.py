@@ -1,4 +1,4 @@
-"""AutoAttack: its protocol, its parts, its variant for random networks, and the package of its authors."""
+"""AutoAttack: its protocol, its parts, its variant for randomised networks, and the package of its authors."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def test_autoattack_standard_needs_four_classes() -> None:
 def test_autoattack_is_the_standard_protocol(
     trained: tuple[Network, torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Driving the parts one at a time leaves the same images standing as the package's own standard evaluation."""
+    """The parts, one at a time, leave the same images correct as the package's own standard evaluation."""
     from pyautoattack import AutoAttack
 
-    monkeypatch.setattr(auto, "TARGETS", 2)  # of 9, for time
+    monkeypatch.setattr(auto, "TARGETS", 2)  # instead of 9, to save time
     lengths, evaluate = set(), AutoAttack.run_standard_evaluation
 
     def shortened(self: Any, *args: Any, **more: Any) -> Any:
-        """Each part as long as it came is noted; then a twentieth of it is run."""
+        """Record the length of each part, then run a twentieth of it."""
         lengths.add((self.apgd.n_iter, self.apgd_targeted.n_iter, self.fab.n_iter, self.square.n_queries))
         self.apgd.n_iter = self.apgd_targeted.n_iter = self.fab.n_iter = 5
         self.square.n_queries = 250
@@ -77,7 +77,7 @@ def test_autoattack_rand_is_the_package_s_own(trained: tuple[Network, torch.Tens
 def test_parts_of_autoattack_have_its_settings(
     trained: tuple[Network, torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """100 iterations and 5,000 queries where the name says nothing; steps, restarts and the norm get through."""
+    """100 iterations and 5,000 queries if the name has no number; steps, restarts and the norm are passed on."""
     from pyautoattack import AutoAttack
 
     network, x, y = trained
@@ -148,6 +148,6 @@ def test_the_authors_package_is_used_where_it_is_installed(
     assert [(one.norm, one.version) for one, _ in made] == [("L2", "standard"), ("Linf", "rand")]
     assert (made[0][0].square.n_queries, made[0][0].square.n_restarts) == (300, 3)
     calls = sys.modules["autoattack"].AutoAttack.calls[:4]
-    sys.modules.pop("autoattack")  # not by monkeypatch, which would put the false package back at the end
+    sys.modules.pop("autoattack")  # not by monkeypatch, which would restore the false package at the end
     assert calls == [([stage], len(x), 9) for stage in ("apgd-ce", "apgd-t", "fab-t", "square")]
     assert capsys.readouterr().out == ""

@@ -34,7 +34,7 @@ NAMES += [("pgd1", "L2"), ("pgd4", "L2")]
 
 
 def without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on as if torchattacks were not installed."""
+    """Pretend that torchattacks is not installed."""
     monkeypatch.setitem(sys.modules, "torchattacks", None)
 
 
@@ -49,13 +49,13 @@ def attack_of(text: str, eps: float, norm: str = "Linf", **more: Any) -> Attack:
 
 
 def convolutional(size: int, classes: int) -> nn.Module:
-    """With rectified units and pooling, some of which pass no gradient on."""
+    """A network with ReLU and pooling, which block some gradients."""
     parts = nn.Conv2d(3, 5, 3, padding=1), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
     return nn.Sequential(*parts, nn.Linear(5 * (size // 2) ** 2, classes)).eval().requires_grad_(False)
 
 
 class Saturated(nn.Module):
-    """No gradient reaches dark images, and that of the others is 0 where a pixel is beyond .6."""
+    """The gradient is 0 for dark images, and for pixels above .6 of the others."""
 
     def __init__(self, classes: int = 4) -> None:
         super().__init__()
@@ -68,14 +68,14 @@ class Saturated(nn.Module):
 
 
 def pictures(seed: int, size: int, count: int) -> Tensor:
-    """Noise of which a part is exactly 0 or 1."""
+    """Noise with some pixels that are exactly 0 or 1."""
     return (torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 1.6 - 0.3).clamp(0, 1)
 
 
 def both(
     attack: Attack, network: nn.Module, x: Tensor, y: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Tensor, Tensor]:
-    """What torchattacks and what the project makes of the images; both draw as many numbers and leave them alone."""
+    """The results of torchattacks and of the project, which draw equally many numbers and do not change the images."""
     moved, states = [], []
     for here in (True, False):
         with monkeypatch.context() as context, seeded(7):
@@ -144,7 +144,7 @@ def test_the_one_step_of_the_checks_in_l2_is_that_of_torchattacks() -> None:
 
 @pytest.mark.usefixtures("absent")
 def test_a_network_without_weights_can_be_attacked() -> None:
-    """torchattacks asks the first weight where the network is."""
+    """torchattacks takes the device of the network from its first weight."""
 
     class Bare(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ def test_checks_need_no_torchattacks(network: nn.Module, data: Dataset, monkeypa
 
 
 def test_outcomes_of_two_providers_are_kept_apart(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In double precision, as an example of what is not a CPU in float32."""
+    """With double precision as an example of numbers that may differ between the two."""
     pytest.importorskip("torchattacks", reason=ABSENT)
     outcomes, attack, part = InMemoryStore(), attack_of("pgd2", 0.1), attacked(data, 9)
     torch.manual_seed(0)
@@ -281,13 +281,13 @@ def test_what_is_of_torchattacks_alone_asks_for_the_extra(name: str) -> None:
 
 @pytest.mark.usefixtures("absent")
 def test_settings_that_name_such_attacks_can_still_be_read() -> None:
-    """For what attacks nothing: a training, a report, a run that is finished."""
+    """Commands that do not attack need them: a training, a report, a finished run."""
     settings = from_values({}, ["eval.attacks=torchattacks:DIFGSM(steps=3,decay=1),cw", "eval.norm=L2"])
     assert settings.eval.attacks == ["torchattacks:DIFGSM(steps=3,decay=1)", "cw"]
 
 
 def other(version: str) -> ModuleType:
-    """A torchattacks of another version."""
+    """A module torchattacks of another version."""
     module = ModuleType("torchattacks")
     module.__version__ = version  # type: ignore[attr-defined]
     return module
@@ -321,7 +321,7 @@ def test_newer_ones_are_used(version: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def installed(folder: Path, name: str, version: str, *modules: str) -> None:
-    """What pip leaves of a package with these top-level modules."""
+    """Install a package with these top-level modules, as pip does."""
     about = folder / f"{name}-{version}.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -337,7 +337,7 @@ def installed(folder: Path, name: str, version: str, *modules: str) -> None:
         ((), "pyautoattack"),
         (("autoattack",), "autoattack"),
         (("torchattacks",), "pyautoattack"),
-        (("autoattack", "torchattacks"), "pyautoattack"),  # which wrote over the authors' files, or the other way
+        (("autoattack", "torchattacks"), "pyautoattack"),  # one of the two overwrote the other's files
     ],
 )
 def test_autoattack_is_the_authors_and_not_the_copy_in_an_old_torchattacks(

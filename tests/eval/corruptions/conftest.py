@@ -1,4 +1,4 @@
-"""Small networks and images for the tests of corruptions; photographs for frost are never those of this machine."""
+"""Small networks and images for the tests of corruptions, which never use this machine's photographs for frost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def network() -> nn.Module:
     torch.manual_seed(0)
     parts = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4)
     network = nn.Sequential(*parts)
-    network(torch.rand(64, 3, 16, 16))  # running statistics that are not those of one batch
+    network(torch.rand(64, 3, 16, 16))  # gives running statistics unlike those of one batch
     return network
 
 
@@ -33,7 +33,7 @@ def images() -> torch.Tensor:
 
 @pytest.fixture
 def labels(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """What the network says of the clean images, but for some of them."""
+    """The network's classes of the clean images, except for some wrong ones."""
     said = network.eval()(images.float() / 255).argmax(1)
     network.train()
     return torch.where(torch.arange(len(said)) % 5 == 0, (said + 1) % 4, said)

@@ -65,7 +65,7 @@ def enlarged(image: np.ndarray, zoom: float) -> np.ndarray:
 
 
 def blurred_by_motion(plane: np.ndarray, radius: float, sigma: float, degrees: float) -> np.ndarray:
-    """ImageMagick's: weights along a line of nearest pixels, the border repeated."""
+    """ImageMagick's motion blur: weights along a line of nearest pixels, with the border repeated."""
     weights = [math.exp(-(i**2) / (2 * sigma**2)) for i in range(2 * math.ceil(radius) + 1)]
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     height, width = plane.shape

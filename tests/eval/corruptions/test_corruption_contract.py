@@ -1,4 +1,4 @@
-"""Every registered corruption keeps the contract of one, at any size; names and parameters are what they are said."""
+"""Every registered corruption keeps the contract of corruptions, at any size, with the parameters it states."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BENCHMARK = {
     "weather": {"snow", "frost", "fog", "brightness"},
     "digital": {"contrast", "elastic_transform", "pixelate", "jpeg_compression"},
 }
-# by the distance in pixels; of the others a later severity has another mixture of parameters
+# severities grow in pixel distance; those of the others mix their parameters in different ways
 RISING = sorted(set.union(*BENCHMARK.values()) - {"glass_blur", "frost", "elastic_transform", "snow", "fog"})
 
 
@@ -62,7 +62,7 @@ def test_corruption_contract(name: str, size: tuple[int, int], frost: str) -> No
     assert torch.equal(torch.get_rng_state(), state), "only the given generator is drawn from"
 
 
-@pytest.mark.parametrize("name", sorted(set(CORRUPTIONS.names()) - {"spatter"}))  # whose drops may miss an image
+@pytest.mark.parametrize("name", sorted(set(CORRUPTIONS.names()) - {"spatter"}))  # drops of spatter may miss an image
 def test_images_of_a_batch_are_corrupted_each_in_its_own_way(name: str, frost: str) -> None:
     x = smooth_images(1, 32, 32).expand(4, -1, -1, -1)
     results = corrupt(CORRUPTIONS.get(name).made(frost), x, 5)

@@ -1,4 +1,4 @@
-"""An evaluation under corruptions: its accuracies, how it goes on after a kill, what is refused before it."""
+"""An evaluation under corruptions: its accuracies, how it continues after a kill, and what it refuses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = ["gaussian_noise", "fog", "contrast", "speckle_noise"]
 
 
 class Dying(InMemoryStore):
-    """Outcomes of a process that is killed after so many."""
+    """The store of a process that is killed after `left` outcomes."""
 
     left = 0
 

@@ -1,4 +1,4 @@
-"""Corruptions without chance, and noise, against slow references: an independent calculation of each."""
+"""Deterministic corruptions, and noise, against slow, independent calculations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corruption_pictures import SIDES, array, enlarged, gaussian_blur, generator
 from PIL import Image
 from scipy import ndimage
 
-Slow = Callable[[np.ndarray, tuple[float, ...]], np.ndarray]  # one image (H, W, 3) in [0, 1] → the same
+Slow = Callable[[np.ndarray, tuple[float, ...]], np.ndarray]  # maps one image (H, W, 3) in [0, 1] to another
 
 
 def contrast(image: np.ndarray, row: tuple[float, ...]) -> np.ndarray:
@@ -66,7 +66,7 @@ PLAIN = (contrast, brightness, saturate, gaussian_blur, defocus_blur, zoom_blur,
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("slow", PLAIN, ids=lambda slow: slow.__name__)
 def test_types_without_chance(slow: Slow, side: int) -> None:
-    levels = pictures(2 if side == 32 else 1, 32 if side == 32 else 56)  # smaller, with the parameters for 224
+    levels = pictures(2 if side == 32 else 1, 32 if side == 32 else 56)  # 56 pixels get the parameters for 224
     for corruption, row in made(slow.__name__, side):
         fast = array(corruption.apply(tensor(levels), row, generator()))
         for one, image in zip(fast, levels):

@@ -1,4 +1,4 @@
-"""The parameters of every corruption at every severity are the published ones, typed here from the generators.
+"""The parameters of every corruption and severity are the published ones, written down from the generators.
 
 Source: Hendrycks and Dietterich, ICLR 2019 (arXiv:1903.12261), with the code of its authors that made CIFAR-10-C
 (32 pixels) and ImageNet-C (224 pixels).
@@ -92,7 +92,7 @@ IMAGENET: dict[str, Rows] = {
     "pixelate": single(0.6, 0.5, 0.4, 0.3, 0.25),
     "elastic_transform": [(2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02)],
 }
-# which of the project's parameters are lengths, and so grow with the image (the project's choice, for other sizes)
+# the parameters that are lengths, which the project scales with the image at other sizes
 LENGTHS = {
     "gaussian_blur": (0,),
     "glass_blur": (0, 1),
@@ -106,15 +106,15 @@ LENGTHS = {
 
 
 def ours(name: str, side: int, row: Iterable[float]) -> tuple[float, ...]:
-    """The published row in the project's form."""
+    """The published row in the form of this project."""
     values = tuple(row)
     if name == "defocus_blur":
         return (*values, 1)  # the scale of both
     if name == "frost":  # the generator for 32 pixels makes the photographs smaller
         return (*values, 0.2 if side == 32 else 1)
-    if name == "elastic_transform":  # the generator for 224 pixels says 244
+    if name == "elastic_transform":  # the generator for 224 pixels has 244
         return tuple((32 if side == 32 else 244) * value for value in values)
-    if name == "spatter":  # the fifth is the strength of water or the σ of mud, as the sixth says
+    if name == "spatter":  # the sixth says whether the fifth is the strength of water or the σ of mud
         *first, strength, mud = values
         return (*first, 0, strength, 1) if mud else (*first, strength, 0, 1)
     return values
@@ -145,7 +145,7 @@ def test_lengths_follow_the_side_up_to_64_from_cifars_and_from_imagenets_above(n
 
 
 def test_the_side_of_an_image_is_its_shorter_one() -> None:
-    """64x96 is still an image of CIFAR's parameters, 65x96 one of ImageNet's: contrast 0.15 and 0.05 at severity 5."""
+    """64x96 still has CIFAR's parameters, 65x96 has ImageNet's: contrast 0.15 and 0.05 at severity 5."""
     corruption, generator = CORRUPTIONS.get("contrast").made(None), torch.Generator().manual_seed(0)
     for height, width, kept in ((64, 96, 0.15), (96, 64, 0.15), (65, 96, 0.05)):
         x = torch.rand(1, 3, height, width, generator=generator)

@@ -1,4 +1,4 @@
-"""Files of corrupted images as published: their layout, labels and clean images, and what does not fit."""
+"""Published files of corrupted images: their layout, labels and clean images, and files that do not fit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 def write(folder: Path, m: int = 6, kinds: tuple[str, ...] = ("fog", "contrast"), repeat: int = 5) -> np.ndarray:
-    """Files of m images at five severities, each image told apart by its values."""
+    """Write files of m images at five severities; the level of an image identifies it."""
     folder.mkdir(exist_ok=True)
     for position, kind in enumerate(kinds):
         rows = np.arange(5 * m, dtype=np.uint8) + 100 * position
@@ -129,7 +129,7 @@ def test_labels_of_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_labels_of_another_test_part_are_not_its_labels(tmp_path: Path, images: torch.Tensor) -> None:
-    """The clean images of files are known only where all labels agree."""
+    """The clean images of the files are known only if all labels agree."""
     labels = torch.from_numpy(write(tmp_path))
     for count, known in ((6, True), (5, False), (7, False)):
         own = torch.arange(count) % 4

@@ -68,7 +68,7 @@ def test_frost_is_a_crop_of_one_of_the_first_five_photographs(tmp_path: Path) ->
     red, down, right = (added * 255).round().unbind(1)
     assert set(red[:, 0, 0].tolist()) == {20.0, 60.0, 100.0, 140.0, 180.0}
     assert torch.equal(red, red[:, :1, :1].expand_as(red))
-    steps = 5 * torch.arange(32) + 2  # every fifth pixel of the photograph: it is 0.2 times as large
+    steps = 5 * torch.arange(32) + 2  # every fifth pixel of the photograph, which is scaled by 0.2
     assert torch.equal(down - down[:, :1, :1] + 2, steps[:, None].float().expand_as(down))
     assert torch.equal(right - right[:, :1, :1] + 2, steps.float().expand_as(right))
     for corner, largest in ((down, 200), (right, 210)):

@@ -1,4 +1,4 @@
-"""A small network of any activation, for tests of measures."""
+"""A small network with any activation, for the tests of measures."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def small(activation: nn.Module, classes: int = 4) -> nn.Module:
         nn.Linear(6 * SIDE**2, classes),
     ]
     network = nn.Sequential(*layers)
-    network(torch.rand(20, 3, SIDE, SIDE))  # running statistics unlike those at the start
+    network(torch.rand(20, 3, SIDE, SIDE))  # gives running statistics unlike the initial ones
     return network.eval().requires_grad_(False)

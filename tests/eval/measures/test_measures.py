@@ -1,4 +1,4 @@
-"""Measures of a network together: what each reports, what it costs, how it goes on after a kill."""
+"""All measures of a network: what each reports and costs, and how it continues after a kill."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_measure_reports_what_its_parts_compute(images: Tensor, labels: Te
     assert landscape.loss[1][1] == pytest.approx(losses.item(), rel=1e-4)
     assert landscape.accuracy[1][1] == reliability.clean.accuracy
     assert np.shape(landscape.examples) == (3, 3, 3)
-    assert [row.n for row in result.classes or []] == [2, 2, 1, 1]  # of all images, not only the first five
+    assert [row.n for row in result.classes or []] == [2, 2, 1, 1]  # for all images, not only the first five
     assert {getattr(result, name).images for name in MEASURES} == {5}
 
 
@@ -94,7 +94,7 @@ def test_nothing_is_done_twice_and_progress_adds_up(images: Tensor, labels: Tens
 @pytest.mark.parametrize(
     ("name", "more", "passes"),
     [
-        ("calibration", {}, 21),  # PGD-20; three passes without a gradient are one with it
+        ("calibration", {}, 21),  # PGD-20, and three passes without a gradient, which cost as much as one with it
         ("calibration", {"measure_attack": "fgsm"}, 2),
         ("hessian", {}, 1 + 4 * 20 / 3),
         ("jacobian", {}, (1 + 10) / 3),
@@ -130,7 +130,7 @@ def test_only_what_is_asked_for_is_measured(images: Tensor, labels: Tensor) -> N
 
 
 class TwoStages(Attack):
-    """Darkens in the first stage and then, what is left, brightens."""
+    """Darkens images in the first stage, and brightens in the second those that are still correct."""
 
     name: ClassVar[str] = "two-stages"
     seen: ClassVar[list[int]] = []

@@ -19,7 +19,7 @@ def test_calibration_error_by_hand_and_by_a_plain_loop() -> None:
     found = calibration([0.95, 0.95, 0.55, 0.55], [1, 0, 1, 1])
     assert found.ece == pytest.approx(0.5 * 0.45 + 0.5 * 0.45)
     rng = np.random.default_rng(0)
-    said = np.concatenate([rng.uniform(0, 1, 500), np.arange(16) / 15])  # edges belong to the bin below
+    said = np.concatenate([rng.uniform(0, 1, 500), np.arange(16) / 15])  # an edge belongs to the bin below it
     true = rng.integers(0, 2, len(said))
     expected = 0.0
     for number in range(15):
@@ -44,7 +44,7 @@ def test_calibration_error_by_hand_and_by_a_plain_loop() -> None:
 
 
 def test_calibration_has_the_fifteen_bins_of_its_paper() -> None:
-    """Guo et al. 2017: M = 15; a confidence of 0 is in the first, one of 1 in the last, and empty bins say 0."""
+    """Guo et al. 2017: M = 15; a confidence of 0 is in the first bin, one of 1 in the last, and empty bins have 0."""
     found = calibration([0.0, 1.0, 1.0, 1 / 15, 0.4], [0, 1, 0, 1, 1])
     assert [one.count for one in found.bins] == [2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
     assert [one.confidence for one in found.bins] == pytest.approx([1 / 30, *[0] * 4, 0.4, *[0] * 8, 1.0])
@@ -74,7 +74,7 @@ def test_landscape_is_the_loss_at_the_moved_images(images: Tensor, labels: Tenso
 
 
 def test_landscape_coordinates_are_radii_of_the_norm() -> None:
-    """Of the mean pixel as the loss, a step of radius a moves by a (L∞) or a/√pixels (L2)."""
+    """If the loss is the mean pixel, a step of radius a changes it by a (L∞) or a/√pixels (L2)."""
 
     class Mean(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

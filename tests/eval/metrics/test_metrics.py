@@ -1,4 +1,4 @@
-"""The harmonic score, the worst case over attacks, accuracies by class and fingerprints of data against definitions."""
+"""The harmonic score, the worst case, accuracies by class and fingerprints of data, against their definitions."""
 
 from __future__ import annotations
 

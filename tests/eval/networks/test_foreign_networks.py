@@ -1,4 +1,4 @@
-"""Networks of libraries and of the user's own code: how they are made, their weights, and what does not fit."""
+"""Networks of libraries and of the user's own code: how they are made, their weights, and which do not fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nas.eval.networks.fitting import check_fits
 
 
 def test_torchvision_takes_images_in_0_1(digits: Dataset) -> None:
-    """The module inside, fed with images normalised by the published constants, says the same."""
+    """The inner module gives the same logits for images that are normalised by the published constants."""
     subject = opened(SMALL, RANDOM, None, 5)
     assert isinstance(subject.network, nn.Module)
     assert not any(module.training for module in subject.network.modules())

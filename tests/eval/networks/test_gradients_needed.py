@@ -1,4 +1,4 @@
-"""Networks whose outputs have no gradient are refused where an attack needs one."""
+"""Networks whose outputs have no gradient are refused if an attack needs one."""
 
 from __future__ import annotations
 

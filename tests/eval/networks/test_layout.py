@@ -1,4 +1,4 @@
-"""Networks get their images in the order and type that they can take, decided once and kept with the run."""
+"""Networks get images in a memory order and type that they accept; both are decided once and kept with the run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def data() -> Dataset:
 
 
 class LeNet(nn.Module):
-    """As it is written in countless tutorials, but small."""
+    """LeNet as in many tutorials, but small."""
 
     def __init__(self, flatten: str = "view") -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class StandardisedWeights(nn.Module):
 
 
 class Volume(nn.Module):
-    """Holds five-dimensional weights, which have no channels-last order."""
+    """Has five-dimensional weights, for which there is no channels-last order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class BackwardView(torch.autograd.Function):
 
 
 class Straight(nn.Module):
-    """Calls `view` on the way back only."""
+    """Calls `view` only in its backward pass."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ def test_what_can_runs_channels_last_as_before(data: Dataset) -> None:
 
 
 def test_a_resumed_run_takes_the_order_that_it_began_with(data: Dataset) -> None:
-    """Also that of before, which was not kept: channels-last."""
+    """Also with channels-last, the only order of earlier versions, which did not keep it."""
     network = LeNet("reshape").eval()
     for kept, order in (
         ({"door": {"order": "ordinary", "type": "float32"}}, "ordinary"),
@@ -162,7 +162,7 @@ def test_a_resumed_run_takes_the_order_that_it_began_with(data: Dataset) -> None
 
 
 def test_runs_of_before_are_not_tried_and_cast_nothing() -> None:
-    """Not even the logits of a network that makes half-precision ones of its own."""
+    """They do not even cast logits that the network itself makes in half precision."""
     door = with_layout(nn.Sequential(nn.Flatten()), layout.OLD_LAYOUT)
     assert type(door) is ChannelsLast
     assert door(X.half()).dtype == torch.float16
@@ -248,7 +248,7 @@ def test_a_double_network_that_took_float32_images_still_does() -> None:
 
 
 def test_the_failure_that_is_raised_is_that_of_the_network_itself() -> None:
-    """Not that of its memory order or of a type that it is not of."""
+    """It is not the failure that another memory order or type causes."""
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         adapt(LeNet(), torch.rand(2, 3, 16, 16))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
@@ -310,7 +310,7 @@ class NoGrad(nn.Module):
 
 
 class Votes(nn.Module):
-    """Ends in whole numbers."""
+    """Its outputs are whole numbers."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.one_hot(x.flatten(1)[:, :10].argmax(1), 10).float()
@@ -329,7 +329,7 @@ def test_networks_without_gradients_are_known(kind: type[nn.Module]) -> None:
 
 
 def test_weights_without_gradients_lie_in_the_order_of_the_images() -> None:
-    """Though the other order was tried after it."""
+    """This holds although the other order was tried afterwards."""
     network = nn.Sequential(nn.Conv2d(3, 10, 3), NoGrad(10 * 36)).eval()
     assert adapt(network, X).order == "channels_last"
     weight = network[0].weight
@@ -346,7 +346,7 @@ def test_gradients_come_back_in_ordinary_order() -> None:
 @pytest.mark.filterwarnings("ignore:torch.ao.quantization:DeprecationWarning")
 @pytest.mark.parametrize("first", [nn.Flatten(), nn.Sequential(nn.Conv2d(3, 3, 1), nn.Flatten())])
 def test_a_quantised_network_has_no_gradient(first: nn.Module) -> None:
-    """Torch takes 0 for it, and warns."""
+    """Torch takes 0 for the gradient, and warns."""
     network = nn.Sequential(first, nn.Linear(3 * 64, 10))
     quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}).eval()
     missing = missing_gradient(adapt(quantised, X), X)

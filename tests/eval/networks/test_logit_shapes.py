@@ -1,4 +1,4 @@
-"""Outputs that are no logits, one per class and image, are refused with what to do."""
+"""Outputs that are not one logit per class and image are refused with a message that says what to do."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fails_alone(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("outputs", [lambda x: x[:, :3], lambda x: x[:, :3].view(-1, 3).squeeze(-1), fails_alone])
 def test_what_is_taken(outputs: Callable[[Tensor], Tensor]) -> None:
-    """A network that fails on one image depends on the rest of its batch: not for its shape to say."""
+    """Also a network that fails on a single image: another check covers dependence on the batch."""
     images = torch.zeros(2, 3, 4, 4)
     check_logits(Gives(outputs)(images), 3, "mine:make", "images")
     check_one_image(Gives(outputs), images[:1], 3, "mine:make")

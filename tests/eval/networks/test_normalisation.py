@@ -1,4 +1,4 @@
-"""How the images of a foreign network are normalised: as asked for, as published, never twice."""
+"""Images of a foreign network are normalised as the settings or the library say, and never twice."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_constants_that_mean_nothing_are_refused(keys: dict[str, Any], words: st
 
 
 class Inside(nn.Module):
-    """Can normalise once more, as googlenet and inception_v3 of torchvision."""
+    """A network that can normalise once more, like googlenet and inception_v3 of torchvision."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ def test_torchvisions_own_files_are_known_by_their_names() -> None:
 
 
 def test_the_real_one_asks(tmp_path: Path) -> None:
-    """googlenet has the attribute that stands for the second normalisation."""
+    """googlenet has the attribute that shows a second normalisation."""
     from torchvision import models
 
     with torch.device("meta"):

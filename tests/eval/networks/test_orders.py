@@ -1,4 +1,4 @@
-"""A network that counts the classes in another order than the data is told by what it says, without a second pass."""
+"""A network with another order of the classes than the data is recognised by its answers, without a second pass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = [str(number) for number in range(12)]
 
 
 class Reads(nn.Module):
-    """The class whose number the image shows (20 levels each), counted in `order`."""
+    """Reads the class from the level of the image (20 levels for each class), with the classes in `order`."""
 
     def __init__(self, order: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_more_than_twice_is_exact() -> None:
     def found(*flags: int) -> bool:
         return order_remark(list(flags), labels, elsewhere, "images", "do something") is not None
 
-    assert found(1, 3, 3, 0, 0)  # label 0 is right in both: 3 against 1
+    assert found(1, 3, 3, 0, 0)  # label 0 is correct in both orders: 3 against 1
     assert not found(1, 3, 0, 0, 0)  # 2 against 1
     assert not found(0, 1, 3, 3, 0)  # 2 against 1
     assert found(0, 1, 3, 3, 3)
@@ -114,7 +114,7 @@ def files(folder: Path, labels: Tensor, images: Tensor) -> EvalSettings:
 
 @pytest.mark.parametrize("order", ["numeric", "text"])
 def test_files_that_count_in_the_other_order_are_renumbered(order: str, tmp_path: Path) -> None:
-    """Where the labels are those of the test part but for the order, this is known and not guessed."""
+    """If the labels are those of the test part in the other order, the order is known for certain."""
     data = dataset(order)
     _, elsewhere = other_order(data.classes) or ("", [])
     files(tmp_path, torch.tensor(elsewhere)[data.test.labels], data.test.images)
@@ -132,7 +132,7 @@ def test_files_that_count_in_the_other_order_are_renumbered(order: str, tmp_path
 
 
 def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None:
-    """Their rows are another selection: only what the network says tells the order, and clean images are others."""
+    """Their rows are other images, so that only the network's answers show the order."""
     data = dataset("text")
     _, elsewhere = other_order(data.classes) or ("", [])
     rows = torch.randperm(48, generator=torch.Generator().manual_seed(0))
@@ -149,7 +149,7 @@ def test_files_of_other_rows_in_the_other_order_are_said(tmp_path: Path) -> None
     assert plain.other_order is None
 
 
-# names that a network brings
+# class names of a network
 
 
 def subject(classes: list[str]) -> EvaluatedModel:
@@ -159,7 +159,7 @@ def subject(classes: list[str]) -> EvaluatedModel:
 def test_a_network_with_names_is_not_shown_them_in_another_order() -> None:
     data = dataset("numeric")
     check_fits(subject(ordered(NAMES, "numeric")), data, "net.pt")
-    check_fits(subject([]), data, "net.pt")  # of before
+    check_fits(subject([]), data, "net.pt")  # an earlier version
     with pytest.raises(InputError, match=r"whose class 2 is '10', but in folder it is '2'; set data\.order"):
         check_fits(subject(ordered(NAMES, "text")), data, "net.pt")
     others = subject([f"n{name}" for name in NAMES])

@@ -1,4 +1,4 @@
-"""Files of weights as scripts save them come in whole, or it is said what is wrong with them."""
+"""Files of weights, as scripts save them, are read completely, or the message says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nas.eval.networks.weights import load_weights
 
 
 class Small(nn.Module):
-    """With a part that is called as one of the wrappers."""
+    """A network with a part that has the name of a wrapper."""
 
     def __init__(self, width: int = 3) -> None:
         super().__init__()

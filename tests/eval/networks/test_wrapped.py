@@ -1,4 +1,4 @@
-"""Networks from elsewhere: what stands between images in [0, 1] and them, and the options of their makers."""
+"""Foreign networks: how images in [0, 1] are prepared for them, and the options of the functions that make them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nas.results import UsedNormalisation
 
 
 class Seen(nn.Module):
-    """Gives back what it is given."""
+    """Returns its input."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x
@@ -67,7 +67,7 @@ def test_what_the_settings_ask_for(settings: dict[str, Any], expected: Normalisa
     assert EvalSettings(**settings).normalisation == expected
 
 
-# options of a maker
+# model options
 
 
 def test_options_are_read_as_yaml() -> None:
