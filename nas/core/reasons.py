@@ -47,8 +47,8 @@ def message_of(error: BaseException) -> str:
     Python objects, only the name of the object.
     """
     whole = str(error)
-    if (found := FORBIDDEN.search(whole)) is not None:
-        return f"{FILE} holds Python objects ({found[1]}), which are not read because reading them can run code"
+    if (match := FORBIDDEN.search(whole)) is not None:
+        return f"{FILE} holds Python objects ({match[1]}), which are not read because reading them can run code"
     if "weights_only" in whole and SCRIPT in whole:
         return f"{FILE} is a TorchScript archive, which holds a program"
     if "weights_only" in whole:

@@ -88,14 +88,14 @@ def store(name: str, key: str, read: Callable[[], Content]) -> ImageStore:
     checksums = unfinished.with_suffix(".sums")
     with _exclusive(unfinished) as images:
         try:
-            found = find(name, key) or _write(path, images, checksums, read())
+            stored = find(name, key) or _write(path, images, checksums, read())
         except (OSError, InputError):  # a useless file; that of an interrupted process is continued
             unfinished.unlink(missing_ok=True)
             checksums.unlink(missing_ok=True)
             raise
         unfinished.unlink(missing_ok=True)
         checksums.unlink(missing_ok=True)
-        return found
+        return stored
 
 
 def _write(path: Path, images: BinaryIO, checksums: Path, content: Content) -> ImageStore:

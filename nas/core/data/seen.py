@@ -69,9 +69,9 @@ class Levels:
 
     def add(self, chunk: np.ndarray) -> None:
         """Add the next images."""
-        found = []
+        largest = []
         for start, end, level in zip([0, *self.ends], self.ends, self.largest):
             own = chunk[max(0, start - self.done) : max(0, end - self.done)]
-            found.append(max(level, int(own.max())) if own.size else level)
-        self.largest = tuple(found)
+            largest.append(max(level, int(own.max())) if own.size else level)
+        self.largest = tuple(largest)
         self.done += len(chunk)

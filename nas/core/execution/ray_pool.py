@@ -211,8 +211,8 @@ def versions() -> dict[str, str]:
     return {"robust-nas": __version__, "torch": torch.__version__.partition("+")[0]}
 
 
-def _in_words(found: dict[str, str]) -> str:
-    return " and ".join(f"{name} {version}" for name, version in found.items())
+def _in_words(version_of: dict[str, str]) -> str:
+    return " and ".join(f"{name} {version}" for name, version in version_of.items())
 
 
 def _last_line(error: BaseException) -> str:

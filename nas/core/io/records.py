@@ -49,14 +49,14 @@ class Record:
         more: Json = dict(value)
         values: Json = {}
         itself: Any = cls
-        for one, kind in _fields(itself):
-            name = one.metadata.get("key", one.name)
-            if one.metadata.get("flat"):
-                own = {name: more.pop(name) for name in list(more) if _owns(kind, one.metadata["prefix"], name)}
-                values[one.name] = _read(kind, own if one.metadata["prefix"] is not None else own or None)
+        for member, kind in _fields(itself):
+            name = member.metadata.get("key", member.name)
+            if member.metadata.get("flat"):
+                own = {name: more.pop(name) for name in list(more) if _owns(kind, member.metadata["prefix"], name)}
+                values[member.name] = _read(kind, own if member.metadata["prefix"] is not None else own or None)
             elif name in more:
-                values[one.name] = _read(kind, more.pop(name))
-            elif _default(one) is MISSING:
+                values[member.name] = _read(kind, more.pop(name))
+            elif _default(member) is MISSING:
                 raise KeyError(name)
         return cls(**values, more=more)
 
@@ -64,12 +64,12 @@ class Record:
         """The record as a JSON object."""
         written: Json = {}
         itself: Any = type(self)
-        for one, _ in _fields(itself):
-            value = getattr(self, one.name)
-            if one.metadata.get("flat"):
+        for member, _ in _fields(itself):
+            value = getattr(self, member.name)
+            if member.metadata.get("flat"):
                 written |= _written(value) or {}
-            elif (default := _default(one)) is MISSING or value != default:
-                written[one.metadata.get("key", one.name)] = _written(value)
+            elif (default := _default(member)) is MISSING or value != default:
+                written[member.metadata.get("key", member.name)] = _written(value)
         return {**written, **self.more}
 
     def __eq__(self, other: object) -> bool:
@@ -80,32 +80,33 @@ class Record:
 def _fields(kind: Any) -> list[tuple[Field[Any], Any]]:
     """The fields in the order in which they are written, each with its annotation."""
     kinds = get_type_hints(kind)
-    own = [one for one in fields(kind) if one.name != "more"]
-    return [(one, kinds[one.name]) for one in sorted(own, key=lambda one: bool(one.metadata.get("last")))]
+    own = [member for member in fields(kind) if member.name != "more"]
+    own.sort(key=lambda member: bool(member.metadata.get("last")))
+    return [(member, kinds[member.name]) for member in own]
 
 
-def _default(one: Field[Any]) -> Any:
-    return one.default if one.default_factory is MISSING else one.default_factory()
+def _default(member: Field[Any]) -> Any:
+    return member.default if member.default_factory is MISSING else member.default_factory()
 
 
 def _owns(kind: Any, prefix: str | None, name: str) -> bool:
     """Whether a flat field of this kind has the key."""
     if prefix is not None:
         return name.startswith(prefix)
-    (record,) = [one for one in get_args(kind) or [kind] if one is not NoneType]
-    return any(name == one.metadata.get("key", one.name) for one, _ in _fields(record))
+    (record,) = [part for part in get_args(kind) or [kind] if part is not NoneType]
+    return any(name == member.metadata.get("key", member.name) for member, _ in _fields(record))
 
 
 def _read(kind: Any, value: Any) -> Any:
     """The value of a field of this kind, from its JSON."""
     outer, parts = get_origin(kind) or kind, get_args(kind)
     if outer in (Union, UnionType):
-        (inner, *others) = [one for one in parts if one is not NoneType]
+        (inner, *others) = [part for part in parts if part is not NoneType]
         return value if value is None or others else _read(inner, value)
     if outer is list:
-        return [_read(parts[0], one) for one in value]
+        return [_read(parts[0], item) for item in value]
     if outer is dict:
-        return {name: _read(parts[1], one) for name, one in value.items()}
+        return {name: _read(parts[1], item) for name, item in value.items()}
     if outer is np.ndarray:
         return np.frombuffer(value.encode(), dtype=np.uint8) == ord("1")
     if isinstance(outer, type) and issubclass(outer, Record):
@@ -113,7 +114,7 @@ def _read(kind: Any, value: Any) -> Any:
     if isinstance(outer, type) and issubclass(outer, tuple):
         return tuple(value) if outer is tuple else outer(*value)
     if isinstance(outer, type) and is_dataclass(outer):
-        return outer(**{one.name: value[one.name] for one in fields(outer)})
+        return outer(**{item.name: value[item.name] for item in fields(outer)})
     return value
 
 
@@ -122,9 +123,9 @@ def _written(value: Any) -> Any:
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, dict):
-        return {name: _written(one) for name, one in value.items()}
+        return {name: _written(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_written(one) for one in value]
+        return [_written(item) for item in value]
     if isinstance(value, np.ndarray):
         return "".join("1" if flag else "0" for flag in value.tolist())
     if is_dataclass(value) and not isinstance(value, type):

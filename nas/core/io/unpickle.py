@@ -160,10 +160,10 @@ def _check_keys(keys: list[Any]) -> None:
 
 def _dtype(text: Any, *flags: Any) -> np.dtype:
     """The numpy type of numbers or text with this name, as a copy whose state may be changed."""
-    found = np.dtype(text) if isinstance(text, str) and len(text) < 20 else None
-    if found is None or found.kind not in KINDS or found.names is not None or found.subdtype is not None:
+    dtype = np.dtype(text) if isinstance(text, str) and len(text) < 20 else None
+    if dtype is None or dtype.kind not in KINDS or dtype.names is not None or dtype.subdtype is not None:
         raise _Foreign(f"the numpy type {text!r:.80}")
-    return np.dtype(found.str, copy=True)
+    return np.dtype(dtype.str, copy=True)
 
 
 def _check_type_state(dtype: np.dtype, state: Any) -> None:

@@ -106,7 +106,7 @@ def _restore(path: Path, why: str) -> None:
     if not copy.is_file():
         raise DamagedError(
             f"Expected a run's store but {path} is damaged ({why}) and has no good copy {copy.name} beside it; restore "
-            "it from a copy of your own, or start the run anew in another folder.",
+            "it from a copy of your own, or start the run again in another folder.",
             why,
         )
     with temporary_store(copy) as temporary:
@@ -117,7 +117,7 @@ def _restore(path: Path, why: str) -> None:
         except DamagedError as error:
             raise DamagedError(
                 f"Expected a run's store but {path} is damaged ({why}) and so is its good copy {copy.name} "
-                f"({error.reason}); restore one of them, or start the run anew in another folder.",
+                f"({error.reason}); restore one of them, or start the run again in another folder.",
                 why,
             ) from error
         # the log is put aside too: SQLite would apply it to the copy

@@ -46,8 +46,8 @@ class Source(NamedTuple):
         Raises `InputError` if it cannot be read.
         """
         try:
-            found = cls.listed(str(path.absolute()), path.stat())
-            return found if found.size > MAX_HASHED_BYTES else found._replace(sha256=sha256_of(path))
+            source = cls.listed(str(path.absolute()), path.stat())
+            return source if source.size > MAX_HASHED_BYTES else source._replace(sha256=sha256_of(path))
         except OSError as error:
             raise InputError(f"Expected to read {path} but: {error.strerror or error}.") from error
 

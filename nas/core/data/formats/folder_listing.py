@@ -52,7 +52,7 @@ class SkippedFiles:
 
 @dataclass(frozen=True)
 class Layout:
-    """The training part and the test part if there is one; or only the test part of a folder of test images."""
+    """The training part and, if there is one, the test part; or only the test part, of a folder of test images."""
 
     parts: list[Listing]
     notes: list[str]  # sentences for the user
@@ -186,7 +186,7 @@ def _listing(folder: Path, order: str, skipped: SkippedFiles) -> Listing:
 
 def _images(folder: Path, skipped: SkippedFiles) -> tuple[list[Source], int]:
     """The images in a class folder, and the number of files in folders inside it."""
-    found, inside = [], 0
+    images, inside = [], 0
     with os.scandir(folder) as entries:
         for entry in entries:
             if _hidden(entry.name):
@@ -195,11 +195,11 @@ def _images(folder: Path, skipped: SkippedFiles) -> tuple[list[Source], int]:
                 skipped.folders += 1
                 inside += sum(not _hidden(name) for _, _, names in os.walk(entry.path) for name in names)
             elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-                found.append(Source.listed(entry.path, entry.stat()))
+                images.append(Source.listed(entry.path, entry.stat()))
             else:
                 skipped.suffixes[Path(entry.name).suffix.lower() or "none"] += 1
     skipped.inside += inside
-    return sorted(found), inside
+    return sorted(images), inside
 
 
 def _hidden(name: str) -> bool:
