@@ -18,18 +18,19 @@ if _TYPE_CHECKING:
     from nas.api import space as space
     from nas.api import train_model as train_model
 
-# In a checkout, Python imports `./nas`, not the installed package; the parts of the package are the folders beside it.
+# In a checkout, Python imports `./nas`, not the installed package; its other parts are the folders beside `./nas`.
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
     __path__.append(str(_root))
 
 
-_FACE = (  # names of `nas.api`, which is imported with torch when the first of them is used
+_FACE = (  # names of `nas.api`, which is not imported earlier because it imports torch
     *("load", "open_run", "resume", "score", "search", "space", "train_model"),
 )
 
 
 def __getattr__(name: str) -> object:
+    """Import a name of `nas.api` when it is first used."""
     if name in _FACE:
         from nas import api
 
@@ -38,5 +39,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The Python face."""
     return sorted([*_FACE, "__version__"])

@@ -26,7 +26,7 @@ def make_deterministic() -> None:
 
 @contextmanager
 def nondeterminism_as_errors() -> Iterator[None]:
-    """Turn torch's error about an operation with no deterministic kernel into an `InputError`; say what to do."""
+    """Turn torch's error about an operation without a deterministic kernel into an `InputError` with advice."""
     try:
         yield
     except RuntimeError as error:

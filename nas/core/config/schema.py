@@ -227,7 +227,7 @@ def _dereferenced(values: Values) -> Values:
 
 
 def _check_references(value: Any, key: str) -> None:
-    """Raises InputError if a text refers to the environment or to several keys, and not to one other key."""
+    """Raises InputError if a text refers to anything but one other key, such as to the environment."""
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_references(inner, f"{key}.{name}" if key else name)

@@ -44,4 +44,4 @@ class Section:
         """Raises InputError unless the value of each key is above 0 and below a million."""
         for key in keys:
             if not 0 < getattr(self, key) < 1e6:
-                raise InputError(f"Expected {self.section}.{key} > 0 but got {getattr(self, key)}.")
+                raise InputError(f"Expected {self.section}.{key} > 0 and < 1,000,000 but got {getattr(self, key)}.")

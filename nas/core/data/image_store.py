@@ -3,7 +3,7 @@
     images of the training, validation and test part, uint8, (N, 3, H, W) each, in the order of the split
     labels, int64 (N,)
     CRC-32 of every image, uint32 (N,)
-    description, JSON: counts of the parts, shape of an image, classes, statistics, CRC-32 of labels and CRCs
+    description, JSON: counts of the parts, shape of an image, number of classes, statistics, CRC-32 of labels and CRCs
     length and CRC-32 of the description, `MAGIC`
 
 All whole numbers are little-endian. The images come first because they are written first; they begin at a page. All

@@ -163,7 +163,7 @@ def _check(loader: Loader, raw: Raw) -> None:
 
 
 def _parts(raw: Raw, settings: DataSettings) -> list[Part]:
-    """The training, validation and test part, each in its order; with `test: all`, the first two are empty."""
+    """The training, validation and test part, each in its order; with `data.test=all`, the first two are empty."""
     if settings.test == ALL:
         none = np.empty(0, dtype=np.int64)
         order = np.arange(len(raw.labels))

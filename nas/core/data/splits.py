@@ -48,7 +48,7 @@ def take(labels: np.ndarray, num_classes: int, share: Fraction, label: str) -> t
 def split(
     labels: np.ndarray, num_classes: int, classes: tuple[str, ...], has_test: bool, validation: Fraction = VALIDATION
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the training, validation and test images; there are no test images if the data set has a test part.
+    """Indices of the training, validation and test images; the third is empty if the data set has a test part.
 
     A `validation` below 1 is a share of the images that are not test images, otherwise a count; 0 withholds none.
     Raises `InputError` if there are too few images for every part, or a class would have no training image left.

@@ -53,7 +53,7 @@ def load(path: Path, kind: str) -> State:
 
 
 def save_rotating(path: Path, payload: State) -> None:
-    """`save` the state to resume from; keep the previous one, of `last.pt` as `last.previous.pt`."""
+    """`save` the state to resume from, and keep the previous one: that of `last.pt` as `last.previous.pt`."""
     save(path, payload, _previous(path))
 
 

@@ -35,7 +35,7 @@ class EncodingError(InputError):
 
 
 class DamagedError(InputError):
-    """A file is not as it was written: truncated, overwritten, or with a flipped bit. `reason` says briefly why."""
+    """A file is not as it was written: truncated, overwritten, or with a flipped bit. `reason` says it briefly."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)

@@ -22,7 +22,7 @@ def key(name: str) -> dict[str, str]:
 
 
 def flat(prefix: str | None = None) -> dict[str, bool | str | None]:
-    """Metadata of a field whose value is written not under one key but as several, beside those of the other fields.
+    """Metadata of a field whose value is written as several keys, beside the keys of the other fields.
 
     A record writes its keys and None writes none; a dictionary has the keys that begin with `prefix`.
     """

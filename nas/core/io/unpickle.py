@@ -57,7 +57,7 @@ def read_compressed(path: Path) -> Any:
 
 
 def plain(content: bytes, path: Path) -> Any:
-    """The value of the pickle `content` of the file `path`. Raises `InputError` if it is damaged or asks for others."""
+    """The value of the pickle `content` from `path`. Raises `InputError` if it is damaged or asks for other objects."""
     try:
         return _Unpickler(content).load()
     except _Foreign as error:

@@ -35,8 +35,8 @@ class Schedule:
     """The learning rate of every step of a training of `epochs` epochs.
 
     `kind` is one of `KINDS`. During the first `warmup` epochs (T steps) the rate of step t is lr·(t+1)/T. The cosine
-    begins after the warmup; milestones and powers count epochs from the start of the training. `lr_min` is the lowest
-    rate.
+    begins after the warmup; milestones and powers of `gamma` count epochs from the start of the training. `lr_min` is
+    the lowest rate.
     """
 
     epochs: int

@@ -27,7 +27,7 @@ from nas.core.seeds import derive
 BEST = "best.pt"  # these files are in the folder of a training
 FINAL = "final.pt"
 LAST = "last.pt"
-FORMAT = 2  # of last.pt; raise it if the content changes its meaning
+FORMAT = 2  # of last.pt; raise it if the meaning of the content changes
 
 
 class Loop:

@@ -26,7 +26,8 @@ def copy_of(path: Path) -> Path:
 def renew_copy(store: SqliteStore) -> None:
     """Replace the good copy with the current store, after every row of the new copy has been verified.
 
-    Raises `DamagedError` if a row is wrong: the store itself is damaged then, and the previous copy stays.
+    Raises `DamagedError` if a row is wrong: the store itself is damaged then, and the previous copy stays. Raises
+    `InputError` if the disk is full.
     """
     path = copy_of(store.path)
     with temporary_store(path) as temporary:

@@ -30,7 +30,7 @@ class Kiln(Section):
 @pytest.mark.parametrize(
     ("key", "allowed", "refused", "said"),
     [
-        ("heat", [1e-9, 999_999.9], [0.0, -1.0, 1e6], "kiln.heat > 0 but got {}."),
+        ("heat", [1e-9, 999_999.9], [0.0, -1.0, 1e6], "kiln.heat > 0 and < 1,000,000 but got {}."),
         ("pots", [1, 2_000_000], [0], "kiln.pots >= 1 but got {}."),
         ("share", [None, 0.0, 0.5], [-0.1, 0.6], "kiln.share between 0 and 0.5 but got {}."),
         ("fuel", ["gas", "wood"], ["Gas", ""], "kiln.fuel to be gas or wood but got {!r}."),

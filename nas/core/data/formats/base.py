@@ -102,7 +102,7 @@ class Loader(ABC):
     doc: ClassVar[str]
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True
-    reads: ClassVar[frozenset[str] | None] = None  # of root, download and order; if None or inherited, all
+    reads: ClassVar[frozenset[str] | None] = None  # the keys it reads of root, download, order; None or inherited: all
     default_size: ClassVar[int | None] = None
     default_root: ClassVar[str | None] = None  # where the files are, or are downloaded to, by default
     mean: ClassVar[Triple | None] = None

@@ -33,7 +33,7 @@ def ordered(names: Iterable[str], order: str) -> list[str]:
 
 
 def other_order(classes: Sequence[str]) -> tuple[str, list[int]] | None:
-    """The order other than the one of `classes` in which they could be meant; `None` if there is no other.
+    """The order that could be meant instead of that of `classes`; `None` if there is none.
 
     Returns its value of `data.order` and, for each label, the label of the same class in the other order. There is
     another order if all names are whole numbers and the two orders differ.
