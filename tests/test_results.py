@@ -199,6 +199,42 @@ def test_results_with_arrays_are_equal_where_all_is() -> None:
     assert make.whole_run([make.evaluation(RIGHT)]) != make.whole_run([make.evaluation(RIGHT, name="random-pgd")])
 
 
+@pytest.mark.parametrize("name", RESULTS)
+def test_the_repr_of_a_result_is_short(name: str) -> None:
+    """It names the class and the first fields, and no array is written out."""
+    large = make.evaluation({metric: [True] * 900 for metric in RIGHT}) if name == "eval" else RESULTS[name]
+    text = repr(large)
+    assert text.startswith(f"{type(large).__name__}({fields(large)[4].name}=")
+    assert len(text) < 600
+    assert "array" not in text
+    assert "versions" not in text
+
+
+def test_the_repr_of_small_records_is_whole() -> None:
+    assert repr(Interval(0.25, 0.5)) == "Interval(low=0.25, high=0.5)"
+    check = results.Check("logits", "pass", "the outputs are not probabilities")
+    assert repr(check) == "Check(name='logits', ok='pass', reason='the outputs are not probabilities')"
+    curve = make.curve("fgsm", (0.0, 0.75), n=4)
+    assert repr(curve) == "Curve(attack='fgsm', eps=[0.0], accuracy=[0.75], correct=[<4 values>])"
+    assert repr(results.ScoreResult([])) == "ScoreResult(0 rows)"
+
+
+def test_a_comparison_is_read_as_it_was_written() -> None:
+    network = results.ComparedNetwork("a (adversarial)", None, "digits", full_evaluation())
+    row = results.ComparedDifference(
+        first="a (adversarial)", second="b", metric="clean", difference=0.25, interval=Interval(-0.1, 0.5), p=0.5,
+        corrected=1.0, significant=False, text="", n=4, bootstrap=0.25,
+    )  # fmt: skip
+    written = results.Comparison([network], [row], ["a note"])
+    text = json.dumps(written.to_json(), allow_nan=False)
+    read = results.Comparison.from_json(json.loads(text))
+    assert read == written
+    assert read.differences[0].bootstrap == 0.25
+    assert read.differences[0].p == 0.5
+    assert read.checkpoints[0].entry == network.entry
+    assert json.dumps(read.to_json()) == text
+
+
 def test_a_trained_network_knows_its_accuracies_after_each_epoch() -> None:
     history = [{"epoch": epoch, "train_loss": 2.0, "val_clean_accuracy": epoch / 10} for epoch in (1, 2, 3)]
     trained = results.TrainedModel(

@@ -19,7 +19,17 @@ from nas.report.identity import Identity, identities
 from nas.report.palette import CHECKPOINTS, marker
 from nas.report.run_data import evaluations_of, trained_models
 from nas.report.wording import ball, listed
-from nas.results import CLEAN, WORST_CASE, Difference, EvalResult, Interval, StudyResult, TrainedModel
+from nas.results import (
+    CLEAN,
+    WORST_CASE,
+    ComparedDifference,
+    ComparedNetwork,
+    Comparison,
+    EvalResult,
+    Interval,
+    StudyResult,
+    TrainedModel,
+)
 from nas.runs.given_model import config_or_warning, run_of
 from nas.runs.run_config import read_config
 from nas.runs.run_files import STORE, finished
@@ -29,84 +39,63 @@ ATTACK_SETTINGS = ("step_size", "restarts", "cascade")  # attacks of one name an
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """One evaluated network of a comparison."""
+class Evaluated:
+    """What is to be compared: the evaluated networks of one run, or those of a run whose folder is gone."""
 
-    label: str  # unique in the comparison
-    run: str
-    entry: EvalResult
-    data: str
+    name: str
+    folder: Path | None
+    settings: Json
+    entries: list[EvalResult]
+
+    @classmethod
+    def of_run(cls, folder: Path) -> Evaluated:
+        """Raises InputError if the folder holds no finished run."""
+        return cls(_name(folder), folder, read_config(folder).settings, evaluations_of(finished(folder)))
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint(ComparedNetwork):
+    """One evaluated network of a comparison, with what its page shows besides."""
+
     attack_settings: tuple[Any, ...]  # attacks of one name are the same attack if these are equal
     identity: Identity
     record: TrainedModel | None  # the history of its training, if its run stored it
 
-    def to_json(self) -> Json:
-        return {"label": self.label, "run": self.run, "data": self.data, **self.entry.to_json()}
 
+@dataclass(frozen=True, eq=False)
+class ComparisonData(Comparison):
+    """A comparison with everything that its page shows."""
 
-@dataclass(frozen=True, kw_only=True)
-class ComparedDifference(Difference):
-    """The paired difference of two checkpoints on one accuracy.
-
-    `corrected` is the p-value after correction for all differences of the comparison: every pair of checkpoints, on
-    every accuracy on which it can be paired. The interval is 95 % and not corrected.
-    """
-
-    n: int  # images
-    bootstrap: float  # the p-value of resamples of the images
-
-    def to_json(self) -> Json:
-        """In JSON `p` is that of the bootstrap, and `exact` that of McNemar's test."""
-        return {
-            "first": self.first,
-            "second": self.second,
-            "metric": self.metric,
-            "n": self.n,
-            "difference": self.difference,
-            "interval": list(self.interval),
-            "p": self.bootstrap,
-            "exact": self.p,
-            "corrected": self.corrected,
-            "shown": self.significant,
-        }
-
-
-@dataclass(frozen=True)
-class Comparison:
     checkpoints: list[Checkpoint]
-    differences: list[ComparedDifference]
-    notes: list[str]  # which checkpoints cannot be compared, and why
-
-    def to_json(self) -> Json:
-        return {
-            "checkpoints": [one.to_json() for one in self.checkpoints],
-            "differences": [row.to_json() for row in self.differences],
-            "notes": self.notes,
-        }
 
 
-def compare(folders: Sequence[Path]) -> Comparison:
+def compare(folders: Sequence[Path]) -> ComparisonData:
     """Compare every evaluated checkpoint of finished runs (`nas run`, `nas eval`) with every other.
 
     A folder that is given twice counts once. Raises InputError if fewer than two checkpoints were evaluated.
     """
-    runs = single_runs(folders)
-    short_names = {folder: _name(folder) for folder in runs}
-    unique = len(set(short_names.values())) == len(runs)
+    return compare_evaluated([Evaluated.of_run(folder) for folder in single_runs(folders)])
+
+
+def compare_evaluated(given: Sequence[Evaluated]) -> ComparisonData:
+    """Compare every network of `given` with every other.
+
+    Raises InputError if there are fewer than two.
+    """
+    unique = len({one.name for one in given}) == len(given)
     checkpoints: list[Checkpoint] = []
     notes = []
-    for folder in runs:
-        name = short_names[folder] if unique else str(folder)
-        of_run = _checkpoints(folder, name, len(checkpoints))
-        if not of_run:
+    for one in given:
+        name = one.name if unique or one.folder is None else str(one.folder)
+        if not one.entries:
             notes.append(f"{name} has no attacked network and is left out.")
-        checkpoints += of_run
+        checkpoints += _checkpoints(one, name, len(checkpoints))
     if len(checkpoints) < 2:
         raise InputError(
             f"Expected at least two evaluated checkpoints to compare but got {len(checkpoints)}; "
             "evaluate with `nas eval`."
         )
-    return Comparison(checkpoints, _differences(checkpoints), notes + _unpaired_notes(checkpoints))
+    return ComparisonData(checkpoints, _differences(checkpoints), notes + _unpaired_notes(checkpoints))
 
 
 def single_runs(folders: Sequence[Path]) -> list[Path]:
@@ -156,27 +145,25 @@ def _worst_attacks(one: Checkpoint) -> list[str]:
     return sorted(one.entry.worst_case.attacks)
 
 
-def _checkpoints(folder: Path, name: str, first: int) -> list[Checkpoint]:
-    """The checkpoints of a run that the comparison calls `name`; `first` is the number of checkpoints before them."""
-    entries = evaluations_of(finished(folder))
-    settings = read_config(folder).settings
-    own = identities({entry.name: entry.training for entry in entries})
+def _checkpoints(given: Evaluated, name: str, first: int) -> list[Checkpoint]:
+    """The checkpoints that the comparison calls `name`; `first` is the number of checkpoints before them."""
+    own = identities({entry.name: entry.training for entry in given.entries})
     cells = list(dict.fromkeys(identity.cell for identity in own.values()))
     checkpoints = []
-    for entry in entries:
+    for entry in given.entries:
         cell, method = own[entry.name].cell, own[entry.name].method
         number = first + cells.index(cell)
-        label = name if len(entries) == 1 else f"{name}: {cell}"
+        label = name if len(given.entries) == 1 else f"{name}: {cell}"
         identity = Identity(label, method, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
         checkpoints.append(
             Checkpoint(
                 f"{label} ({identity.method_label})",
-                str(folder),
+                None if given.folder is None else str(given.folder),
+                _data(given.settings["data"]),
                 entry,
-                _data(settings["data"]),
-                _attack_settings(settings, entry),
+                _attack_settings(given.settings, entry),
                 identity,
-                _record(folder, entry),
+                None if given.folder is None else _record(given.folder, entry),
             )
         )
     return checkpoints

@@ -9,6 +9,7 @@ Results of all versions since 0.1.0 can be read: a key that only later versions 
 """
 
 from nas.results.base import *
+from nas.results.comparison import *
 from nas.results.corruptions import *
 from nas.results.dps import *
 from nas.results.eval import *

@@ -49,6 +49,9 @@ class ScoreResult(Sequence[ScoreRow]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ScoreResult) and self.rows == other.rows
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} rows)"
+
     def values(self, proxy: str) -> list[float | None]:
         """The value of a proxy for each architecture; None where it has none."""
         return [row.scores.get(proxy) for row in self.rows]

@@ -19,7 +19,7 @@ from nas.core.errors import InputError
 from nas.core.statistics.paired import holm
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval import mcnemar, paired_bootstrap
-from nas.report.compare import Comparison, compare, count_checkpoints, front
+from nas.report.compare import ComparisonData, compare, count_checkpoints, front
 from nas.report.figures import comparison as drawn
 from nas.report.pages.common import Pair
 from nas.report.pages.comparison import lines, page, write_comparison
@@ -189,7 +189,7 @@ def test_training_curves_of_a_run_with_a_damaged_configuration(make: Maker, capl
     assert caplog.records
 
 
-def _two(make: Maker, **more: Any) -> Comparison:
+def _two(make: Maker, **more: Any) -> ComparisonData:
     return compare([make.single("a", entry("a", 0.9, 1, **more)), make.single("b", entry("b", 0.4, 2, **more))])
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from functools import cache
+from reprlib import Repr
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -13,6 +14,7 @@ import numpy as np
 Json = dict[str, Any]  # a JSON object: nothing but dictionaries, lists, texts, numbers, true, false and null
 R = TypeVar("R", bound="Record")
 
+MAX_REPR = 400  # characters of a record's `repr`, about
 LAST = {"last": True}  # metadata of a field that is written after the fields of subclasses
 
 
@@ -40,6 +42,12 @@ class Record:
     """
 
     more: Json = field(default_factory=dict, kw_only=True, repr=False)
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Keep the short `repr` of this class: `dataclass` writes its own into a class that does not define one."""
+        super().__init_subclass__(**given)
+        if cls.__repr__ is Record.__repr__:
+            cls.__repr__ = Record.__repr__  # type: ignore[method-assign]
 
     @classmethod
     def from_json(cls: type[R], value: Mapping[str, Any]) -> R:
@@ -72,8 +80,36 @@ class Record:
                 written[member.metadata.get("key", member.name)] = _written(value)
         return {**written, **self.more}
 
+    def __repr__(self) -> str:
+        """The first fields that differ from their default, shortened."""
+        itself: Any = type(self)
+        parts: list[str] = []
+        for member, _ in _fields(itself):
+            value = getattr(self, member.name)
+            if not member.metadata.get("last") and ((default := _default(member)) is MISSING or value != default):
+                parts.append(f"{member.name}={_SHORT.repr(value)}")
+            if sum(map(len, parts)) > MAX_REPR:
+                parts[-1] = "..."
+                break
+        return f"{type(self).__name__}({', '.join(parts)})"
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Record) and self.to_json() == other.to_json()
+
+
+class _ShortRepr(Repr):
+    """Shortened texts of values; an array is its size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 120
+        self.maxlevel = 3
+
+    def repr_ndarray(self, value: np.ndarray, level: int) -> str:
+        return f"<{value.size} values>"
+
+
+_SHORT = _ShortRepr()
 
 
 @cache
@@ -103,7 +139,7 @@ def _read(kind: Any, value: Any) -> Any:
     if outer in (Union, UnionType):
         (inner, *others) = [part for part in parts if part is not NoneType]
         return value if value is None or others else _read(inner, value)
-    if outer is list:
+    if outer in (list, Sequence):
         return [_read(parts[0], item) for item in value]
     if outer is dict:
         return {name: _read(parts[1], item) for name, item in value.items()}

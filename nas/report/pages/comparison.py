@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from nas.core.io.files import write_text
 from nas.core.statistics.paired import SIGNIFICANCE
-from nas.report.compare import Comparison, front
+from nas.report.compare import ComparisonData, front
 from nas.report.figures import comparison as figures
 from nas.report.figures import curves
 from nas.report.figures.comparison import Numbered
@@ -18,19 +18,19 @@ from nas.report.identity import Identity
 from nas.report.pages import common
 from nas.report.render import distinct, render
 from nas.report.wording import ball, listed, metric
-from nas.results import WORST_CASE
+from nas.results import WORST_CASE, Comparison
 from nas.runs.difference_wording import difference_text, disagreement
 
 PAGE = "comparison.html"
 
 
-def write_comparison(path: Path, comparison: Comparison) -> Path:
+def write_comparison(path: Path, comparison: ComparisonData) -> Path:
     """Write the page to `path` and return it. The same comparison gives the same bytes."""
     write_text(path, page(comparison))
     return path
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: ComparisonData) -> str:
     rows: Numbered = list(enumerate(comparison.checkpoints, start=1))
     title = f"{len(rows)} checkpoints compared"
     attacks = distinct(name for _, one in rows for name in one.entry.attacks)
@@ -41,7 +41,7 @@ def page(comparison: Comparison) -> str:
         "comparison.html",
         title=title,
         heading=title,
-        terms={"runs": listed(distinct(one.run for _, one in rows))},
+        terms={"runs": listed(runs)} if (runs := distinct(one.run for _, one in rows if one.run)) else {},
         finding=_count(comparison) if comparison.differences else "No two checkpoints can be paired image by image.",
         notes=comparison.notes,
         rows=rows,
