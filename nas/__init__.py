@@ -12,6 +12,7 @@ from nas.version import __version__ as __version__
 if _TYPE_CHECKING:
     from nas.api import load as load
     from nas.api import open_run as open_run
+    from nas.api import open_search as open_search
     from nas.api import resume as resume
     from nas.api import score as score
     from nas.api import search as search
@@ -25,7 +26,7 @@ if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
 
 
 _FACE = (  # names of `nas.api`, which is not imported earlier because it imports torch
-    *("load", "open_run", "resume", "score", "search", "space", "train_model"),
+    *("load", "open_run", "open_search", "resume", "score", "search", "space", "train_model"),
 )
 
 

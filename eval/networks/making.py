@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +12,7 @@ from torch import nn
 from nas.core.config.yaml_errors import explained
 from nas.core.config.yaml_size import check_size
 from nas.core.errors import InputError
+from nas.core.importing import import_named
 from nas.core.reasons import reason
 from nas.core.seeds import seeded
 
@@ -44,12 +43,8 @@ def from_code(text: str, keywords: Keywords, importable: str | None, seed: int) 
     Raises `InputError` if it cannot be imported or makes no network.
     """
     module_name, _, path = text.partition(":")
-    if importable is not None and importable not in sys.path:
-        sys.path.insert(0, importable)
     try:
-        factory: Any = importlib.import_module(module_name)
-        for part in path.split("."):
-            factory = getattr(factory, part)
+        factory = import_named(module_name, path, importable)
     except Exception as error:  # whatever the user's module may raise
         raise InputError(
             f"Expected to import {text} but: {reason(error)}; run in the folder that holds the module, or install it."

@@ -1,5 +1,6 @@
 """The Python face of the project: one function for each thing that a researcher does; `import nas` has them all."""
 
+from nas.api.ask_tell import OpenSearch, open_search
 from nas.api.opening import open_run, space
 from nas.api.results import Found, Model, Report, Scores
 from nas.api.scoring import score
@@ -10,10 +11,12 @@ from nas.train.exported import load
 __all__ = [
     "Found",
     "Model",
+    "OpenSearch",
     "Report",
     "Scores",
     "load",
     "open_run",
+    "open_search",
     "resume",
     "score",
     "search",

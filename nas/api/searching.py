@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.api.caller_function import CallerFunction
 from nas.api.execution import Progress, execute, record_of, shown
 from nas.api.keywords import Recipe, SettingsGiven, data_keywords, overrides, settings_of, space_name
 from nas.api.process import unchanged_process
@@ -15,6 +16,8 @@ from nas.api.results import Found, outcome
 from nas.commands import command_of
 from nas.commands.base import RunCommand
 from nas.commands.search import Search
+from nas.core.errors import InputError
+from nas.objectives.functions import Function, FunctionError
 from nas.results import Result
 from nas.runs.run_folder import Run, reopen
 from nas.runs.stages.context import Watcher
@@ -25,7 +28,8 @@ def search(
     recipe: Recipe | None = None,
     *,
     space: Any = None,
-    objective: Any = None,
+    objective: str | Function | None = None,
+    directions: Mapping[str, str] | None = None,
     strategy: Any = None,
     budget: int | None = None,
     constraints: Sequence[str] | None = None,
@@ -43,7 +47,11 @@ def search(
         recipe: a recipe from `nas list configs`, the path of a .yaml file, or its content as a dictionary; without one,
             every setting has its default.
         space: the search space.
-        objective: a metric, or several joined by +: `"croze"`, `"fgsm@1+params:min"`.
+        objective: a metric, or several joined by +: `"croze"`, `"fgsm@1+params:min"`. Or a function of a point of the
+            space (the representative of its class) that returns a number, which is maximised, or a dictionary of
+            numbers. A number that is not finite, or an exception, is a failure of that architecture; an exception of
+            the first call is raised.
+        directions: of the values of a function, `{"accuracy": "max", "params": "min"}`.
         strategy: a strategy from `nas list strategies`; its options stand in settings: `{"strategy.population": 20}`.
         budget: how many different classes of isomorphic cells are evaluated.
         constraints: what candidates must satisfy: `["params<=1e6", "latency<=5"]`.
@@ -66,11 +74,16 @@ def search(
     >>> found = nas.search(objective="params:min", strategy="random", budget=20, constraints=["params>=100000"])
     >>> found.evaluated, found.best.metrics
     (20, {'params': 101306.0})
+    >>> space = nas.space("nasbench201")
+    >>> found = nas.search(objective=lambda arch: space.cost(arch).macs, directions={"objective": "min"}, budget=5)
+    >>> list(found.best.metrics)
+    ['objective']
     """
+    given = CallerFunction.of(objective, directions, workers)
     keywords = {
         **data_keywords(data),
         "space": space_name(space),
-        "search.objective": objective,
+        "search.objective": objective if given is None else given.notation,
         "strategy.name": strategy,
         "search.budget": budget,
         "search.constraints": constraints,
@@ -84,8 +97,13 @@ def search(
 
     def work(command: RunCommand, opened: Run, watcher: Watcher) -> Result:
         nonlocal interrupted
+        opened.functions = {} if given is None else given.in_process
         try:
             return command.finish(opened, watcher)
+        except FunctionError:
+            if given is None or given.raised is None:
+                raise
+            raise given.raised  # noqa: B904  (the caller's own exception)
         except KeyboardInterrupt:
             if run is not None or (so_far := search_stage.best_so_far(opened)) is None:
                 raise
@@ -97,7 +115,8 @@ def search(
             interrupted = True
             return opened.finish(so_far)
 
-    result, record = execute(command, chosen, None, run, progress, work)
+    functions = search_stage.functions_of(chosen) if given is None else {given.name: given.function}
+    result, record = execute(command, chosen, functions, run, progress, work)
     found = Found.of(result, record)
     object.__setattr__(found, "interrupted", interrupted)
     return found
@@ -106,6 +125,7 @@ def search(
 def resume(
     run: str | os.PathLike[str],
     *,
+    objective: Function | None = None,
     settings: SettingsGiven = None,
     workers: int | None = None,
     progress: Progress = False,
@@ -113,12 +133,20 @@ def resume(
     """Continue a stopped run of any command, as `nas resume` does, and return its result.
 
     The result is the same as if it had never been stopped; that of a finished run is read. Only settings that cannot
-    change it may be given, such as `{"data.root": PATH}`.
+    change it may be given, such as `{"data.root": PATH}`. A search by a function that cannot be imported needs the
+    function as `objective`; a warning says if its source has changed.
 
     Raises InputError if the folder is no run, another process works on it, or a setting could change the result.
     """
     words = overrides({"executor.workers": 1 if workers is None else workers}, settings)
     with unchanged_process(), reopen(Path(run).expanduser(), words) as opened, shown(progress) as watcher:
         command = command_of(opened.folder)
+        if objective is not None:
+            (name,) = opened.extra.get("functions", {None: None})
+            if name is None:
+                raise InputError(
+                    f"Expected no objective for {run}, whose search was begun without a function; leave it out."
+                )
+            opened.functions = {name: objective}
         result = command.finish(opened, watcher)
         return outcome(result, record_of(opened, result, command, temporary=False))

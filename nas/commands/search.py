@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nas.commands.base import SEARCH_SETTINGS, RunCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nas.core.io.records import Json
+    from nas.objectives.functions import Function
     from nas.results import FoundArchitecture, PercentileRank, Result, SearchResult
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
@@ -31,7 +34,18 @@ class Search(RunCommand):
     takes = ("name", "run.dir", *SEARCH_SETTINGS)
     later = ("model", "train", "eval")  # `nas train RUN`, `nas eval RUN`
 
-    def check(self, settings: Settings, given: Any = None, keep: bool = True) -> None:
+    def settings(self, *args: Any, **given: Any) -> tuple[Settings, Any]:
+        from nas.searches import search_stage
+
+        settings, _ = super().settings(*args, **given)
+        return settings, search_stage.functions_of(settings)
+
+    def extra(self, given: Mapping[str, Function] | None) -> Json:
+        from nas.searches import search_stage
+
+        return search_stage.hashes(given or {})
+
+    def check(self, settings: Settings, given: Mapping[str, Function] | None = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker
         from nas.searches import search_stage
@@ -40,7 +54,9 @@ class Search(RunCommand):
         settings.check_single_seed(self.name)
         eval_stage.refuse_options_of_foreign_networks(self.name, settings)
         search_stage.check_settings(self.name, settings)
-        search_stage.check(Worker(settings, None, keep))
+        worker = Worker(settings, None, keep)
+        worker.functions = dict(given or {})
+        search_stage.check(worker)
         train_stage.log_warning(train_stage.one_image(settings, False, search_stage.labels_of(settings)))
         attack_warnings.warn(self.reader(), settings)
 
@@ -51,8 +67,9 @@ class Search(RunCommand):
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
         from nas.runs.stages.context import run_context
-        from nas.searches.search_stage import depends_on_images, search
+        from nas.searches.search_stage import check_functions, depends_on_images, search
 
+        check_functions(run)
         with run_context(run, watcher, depends_on_images(run.settings)) as context:
             result = search(context)
         return run.finish(replace(result, seconds=run.seconds()))

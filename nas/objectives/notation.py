@@ -14,6 +14,7 @@ from nas.tables.collection import SCORES
 LATENCY = "latency"
 PREDICTED = "predicted"
 TRAINED = "trained:"
+PYTHON = "python:"  # python:package.module.function, of an architecture; with /KEY one of several values
 GRAPH = "graph"  # in search.features: the features that the search space computes
 DIRECTIONS = {"max": True, "min": False}
 
@@ -35,21 +36,43 @@ def parse(text: str) -> list[Term]:
     for part in text.split("+"):
         name, colon, direction = part.strip().rpartition(":")
         term = Term(name, DIRECTIONS[direction]) if colon and direction in DIRECTIONS else Term(part.strip())
-        if re.search(r":m\w{0,4}$", term.name) and not term.name.startswith(SCORES):  # scores:mean is allowed
+        if re.search(r":m\w{0,4}$", term.name) and not term.name.startswith((SCORES, PYTHON)):  # scores:mean is allowed
             raise InputError(f"Expected :min or :max after a metric of an objective but got {part.strip()!r}.")
         if not term.name:
             raise InputError(f"Expected objectives such as croze or fgsm@1+params:min but got {text!r}.")
         terms.append(term)
-    if len({term.name for term in terms}) < len(terms):
+    if len({label(term.name) for term in terms}) < len(terms):
         raise InputError(f"Expected each metric once in an objective but got {text!r}.")
     return terms
 
 
-def source_of(name: str) -> str:
-    """The source of a metric: `proxy`, `latency`, `predicted`, `trained`, or `table` for all others.
+def function_of(name: str) -> str:
+    """MODULE.NAME of the function of a metric `python:MODULE.NAME/KEY`."""
+    return name.removeprefix(PYTHON).partition("/")[0]
 
-    Raises InputError for `trained:` with a metric that does not exist.
+
+def label(name: str) -> str:
+    """The name of a metric in results: for a function, its own name or that of its value; else the metric's own.
+
+    >>> label("python:my.module.accuracy"), label("python:my.module.both/params"), label("croze")
+    ('accuracy', 'params', 'croze')
     """
+    if not name.startswith(PYTHON):
+        return name
+    path, _, value = name.partition("/")
+    own = path.rpartition(".")[2]
+    return value or ("objective" if own == "<lambda>" else own)
+
+
+def source_of(name: str) -> str:
+    """The source of a metric: `proxy`, `latency`, `predicted`, `trained`, `python`, or `table` for all others.
+
+    Raises InputError for `trained:` with a metric that does not exist, and for `python:` without a function.
+    """
+    if name.startswith(PYTHON):
+        if not re.fullmatch(r"[^\W\d]\w*(\.(\w+|<\w+>))+(/[^:/+]+)?", name.removeprefix(PYTHON)):
+            raise InputError(f"Expected python:package.module.function but got {name!r}.")
+        return "python"
     if name.startswith(TRAINED):
         metric = name.removeprefix(TRAINED)
         if metric.removeprefix("hrs:") != "clean":

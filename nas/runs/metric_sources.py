@@ -12,11 +12,13 @@ from nas.core.data import Dataset, DataSettings, shape_of
 from nas.core.data import load as load_data
 from nas.core.storage.base import Metrics
 from nas.objectives.columns import TableColumns
+from nas.objectives.functions import Function, FunctionMetrics
 from nas.objectives.network_spec import NetworkSpec
-from nas.objectives.notation import LATENCY, source_of
+from nas.objectives.notation import LATENCY, label, source_of
 from nas.objectives.predicted import Predicted
 from nas.objectives.proxy_scorer import Scorer
 from nas.objectives.short_training import ShortTraining
+from nas.search_spaces import SPACES
 from nas.settings.schema import Settings
 from nas.tables import Collection
 
@@ -33,6 +35,7 @@ class MetricSources:
         self.settings = settings
         self.folder = folder
         self.keep = keep
+        self.functions: dict[str, Function] = {}  # objectives of the caller in this process, by module and name
         self._sources: dict[tuple[str, ...], list[MetricSource]] = {}
 
     @cached_property
@@ -56,7 +59,7 @@ class MetricSources:
         scores: Metrics = {}
         for source in self.sources(tuple(names)):
             scores |= source(text)
-        return {name: scores[name] for name in names if name != LATENCY}
+        return {label(name): scores[label(name)] for name in names if name != LATENCY}
 
     def sources(self, names: tuple[str, ...]) -> list[MetricSource]:
         """The sources of these metrics, the cheapest first; each is made once, when it is first needed.
@@ -67,6 +70,7 @@ class MetricSources:
         if names not in self._sources:
             makers: dict[str, Callable[[list[str]], MetricSource]] = {
                 "table": self.columns,
+                "python": lambda own: FunctionMetrics(own, SPACES.get(self.settings.space)(), self.functions),
                 "predicted": lambda own: Predicted(self.settings.predicted, self.settings.space, self.settings.seed),
                 "proxy": self.scorer,
                 "trained": self._short_training,

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from nas.core.io.locks import lock
 from nas.core.io.records import Json
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
+from nas.objectives.functions import Function
 from nas.results import Provenance, Result
 from nas.runs.run_config import CONFIG, RunConfig, read_config, read_or_restore_config
 from nas.runs.run_files import RESULT, STORE, result_of
@@ -43,6 +44,7 @@ class Run:
     settings: Settings
     extra: Json  # what the command was given besides the settings (a checkpoint, a list of architectures)
     store: SqliteStore
+    functions: dict[str, Function] = field(default_factory=dict)  # objectives of the caller, by module and name
     temporary: bool = False  # whether its folder is removed when the work is done, so that nobody reads its report
 
     def __post_init__(self) -> None:

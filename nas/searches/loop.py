@@ -56,6 +56,16 @@ class Unconstrained:
         return NasError(f"Expected new architectures but none of {draws:,} proposals was new.")
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What a strategy was asked for in one step."""
+
+    asked: list[Any]  # architectures as the strategy proposed them
+    keys: list[str]  # of their representatives
+    known: dict[str, TaskResult[str, Metrics] | None]  # of those that are allowed, with an earlier evaluation
+    new: list[str]  # to be evaluated
+
+
 class Search:
     """Runs the ask–tell strategy of a problem until `budget` different classes are evaluated.
 
@@ -94,27 +104,41 @@ class Search:
 
         Raises the error of `Problem.unsatisfied` if no proposal was ever allowed.
         """
-        asked = self.strategy.ask(self.ask)
+        batch = self.propose(self.ask)
+        for evaluation in self.problem.evaluate(self.left_of(batch), tick):
+            self.store.record(evaluation)
+        self.conclude(batch)
+
+    def propose(self, count: int) -> Batch:
+        """Ask the strategy for `count` architectures; those that are new and allowed are to be evaluated."""
+        asked = self.strategy.ask(count)
         representatives = [self.space.canonical(arch) for arch in asked]
         keys = list(map(str, representatives))
         allowed = {key: self.problem.allow(arch) for key, arch in dict(zip(keys, representatives)).items()}
         known = {key: self.store.from_history(key) for key, good in allowed.items() if good}
         new = [key for key, evaluation in known.items() if evaluation is None]
-        new = new[: self.budget - self.evaluated]
-        for evaluation in self.problem.evaluate([key for key in new if self.store.evaluation(key) is None], tick):
-            self.store.record(evaluation)
+        return Batch(asked, keys, known, new[: self.budget - self.evaluated])
 
-        known |= {key: self.store.evaluation(key) for key in new}
+    def left_of(self, batch: Batch) -> list[str]:
+        """The architectures of a batch that have not been evaluated yet."""
+        return [key for key in batch.new if self.store.evaluation(key) is None]
+
+    def conclude(self, batch: Batch) -> None:
+        """Tell the strategy the metrics of a batch whose evaluations are all in the store, and save its state.
+
+        Raises the error of `Problem.unsatisfied` if no proposal was ever allowed.
+        """
+        known = batch.known | {key: self.store.evaluation(key) for key in batch.new}
         metrics = {key: evaluation.result for key, evaluation in known.items() if evaluation is not None}
         with self.store.transaction():
-            for key in new:
+            for key in batch.new:
                 self.store.append_history(key)
-            for arch, key in zip(asked, keys):
+            for arch, key in zip(batch.asked, batch.keys):
                 self.strategy.tell(arch, metrics.get(key))
-            if new and self.store.durable:  # after a kill, a fruitless step is repeated with the same outcome
+            if batch.new and self.store.durable:  # after a kill, a fruitless step is repeated with the same outcome
                 self.store.put("search/state", self.state_dict())
-        self.evaluated += len(new)
-        self.fruitless = 0 if new else self.fruitless + len(asked)
+        self.evaluated += len(batch.new)
+        self.fruitless = 0 if batch.new else self.fruitless + len(batch.asked)
         if self.fruitless >= FRUITLESS and not self.evaluated:
             raise self.problem.unsatisfied(FRUITLESS)
 

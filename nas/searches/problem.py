@@ -18,8 +18,9 @@ from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
 from nas.objectives import constant_logits
 from nas.objectives.constraints import Constraints
+from nas.objectives.functions import FunctionError, has_raised
 from nas.objectives.latency import Latency
-from nas.objectives.notation import GRAPH, LATENCY, Term, builds, parse, source_of
+from nas.objectives.notation import GRAPH, LATENCY, Term, builds, label, parse, source_of
 from nas.results import SearchResult
 from nas.runs.stages.context import Task, Worker
 from nas.search_spaces import SPACES, BuildSettings
@@ -71,7 +72,7 @@ class SearchProblem:
 
     def _goal(self, term: Term) -> Goal:
         own = self._higher_is_better(term.name)
-        return Goal(term.name, own if term.higher_is_better is None else term.higher_is_better)
+        return Goal(label(term.name), own if term.higher_is_better is None else term.higher_is_better)
 
     def _higher_is_better(self, name: str) -> bool:
         source = source_of(name)
@@ -144,7 +145,11 @@ class SearchProblem:
                     yield TaskResult(key, None, str(error), time.perf_counter() - start)
                 tick()
             left = [key for key in left if key in measured]
+        first = next(iter(self.store.evaluations()), None) is None
         for done in self._executed(left, self.names, tick):
+            if first and has_raised(done.failure):
+                raise FunctionError(f"{done.failure} It was called for {done.key}, the first of the search.")
+            first = False
             yield done if done.result is None else replace(done, result={**measured.get(done.key, {}), **done.result})
 
     def is_candidate(self, text: str) -> bool:
@@ -171,7 +176,7 @@ class SearchProblem:
     @cached_property
     def _networks(self) -> list[BuildSettings]:
         """The settings of the network that would be trained, and of the one that proxies score."""
-        if {source_of(name) for name in self.names} <= {"table", "trained"}:
+        if {source_of(name) for name in self.names} <= {"table", "trained", "python"}:
             return []
         scored = [asdict(self.settings.scoring)] if any(map(builds, self.names)) else []
         return [asdict(self.settings.model), *scored]
@@ -256,7 +261,7 @@ class SearchProblem:
         (term,) = parse(cheap)
         goal = self._goal(term)
         values = self._metric(term.name, archs)
-        return [None if value is None else goal.fitness({term.name: value}) for value in values]
+        return [None if value is None else goal.fitness({goal.name: value}) for value in values]
 
     def _metric(self, name: str, archs: Sequence[Any]) -> list[float | None]:
         """A metric of each class, computed once per run; None for a class without a value."""
@@ -266,5 +271,5 @@ class SearchProblem:
             for key in new:
                 self._connected(key, asdict(self.settings.scoring), [name])
         for done in self._executed(new, (name,), lambda: None):
-            self.store.put(f"cheap/{name}/{done.key}", [None if done.result is None else done.result[name]])
+            self.store.put(f"cheap/{name}/{done.key}", [None if done.result is None else done.result[label(name)]])
         return [self.store.get(f"cheap/{name}/{key}")[0] for key in keys]

@@ -75,7 +75,7 @@ def _of_candidate(worker: Worker) -> Cost:
     seconds = passes = 0.0
     names = [term.name for term in parse(settings.search.objective)]
     trained = [name for name in names if source_of(name) == "trained"]
-    others = [name for name in names if source_of(name) in ("proxy", "table", "predicted")]
+    others = [name for name in names if source_of(name) in ("proxy", "table", "predicted", "python")]
     problem, cells = SearchProblem(worker), feasible(worker)[:3]
     if others:
         seconds += median(median_seconds(lambda text=text: worker.score(text, others)) for text in cells)  # type: ignore[misc]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.core.seeds import derive
 from nas.objectives import constant_logits
-from nas.objectives.notation import source_of
+from nas.objectives.functions import Function, import_function, source_sha256
+from nas.objectives.notation import PYTHON, function_of, source_of
 from nas.objectives.short_training import check_judged
 from nas.results import SearchResult
 from nas.runs.run_folder import Run
@@ -59,6 +62,31 @@ def check(worker: Worker) -> None:
     if labels_of(settings):
         check_parts(settings.label, len(worker.dataset.train))
         log_warning(large_batch_note("label", settings.label.batch_size, len(worker.dataset.train)))
+
+
+def functions_of(settings: Settings) -> dict[str, Function]:
+    """The functions among the metrics of a search, by module and name. Raises InputError if one cannot be imported."""
+    names = [] if is_supernet(settings) else [n for n in settings.search.metrics() if source_of(n) == "python"]
+    return {function_of(name): import_function(name) for name in names}
+
+
+def hashes(functions: Mapping[str, Function]) -> Json:
+    """What `config.json` stores of functions: the SHA-256 of their sources, by module and name."""
+    return {"functions": {name: source_sha256(one) for name, one in functions.items()}} if functions else {}
+
+
+def check_functions(run: Run) -> None:
+    """Log a warning if a function of the run has another source than when the run was begun.
+
+    Raises InputError if a function cannot be imported and is not given.
+    """
+    for name, before in run.extra.get("functions", {}).items():
+        function = run.functions.get(name) or import_function(PYTHON + name)
+        if (now := source_sha256(function)) != before:
+            log_warning(
+                f"The source of the function {name} has another SHA-256 ({now[:12]}) than when the run was begun "
+                f"({before[:12]}): values of both may be mixed in its result."
+            )
 
 
 def depends_on_images(settings: Settings) -> bool:

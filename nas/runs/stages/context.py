@@ -134,6 +134,7 @@ def run_context(
     """
     settings = run.settings
     worker = worker or Worker(settings, run.folder.resolve())
+    worker.functions = run.functions
     how = settings.executor
     if under_torchrun():
         how = ExecutorSettings(workers=1, threads=how.threads, deterministic=how.deterministic)
