@@ -29,7 +29,8 @@ from nas.runs.stages.context import Worker
 from nas.searches.history import failures, trajectory
 from nas.searches.loop import FRUITLESS, Batch, Search
 from nas.searches.problem import SearchProblem
-from nas.settings.schema import Settings, is_supernet
+from nas.settings.schema import Settings
+from nas.strategies.supernet import SUPERNET_STRATEGIES
 
 ASKED = "search/asked"  # a fact: for how many architectures the unfinished step asked
 
@@ -108,9 +109,9 @@ class OpenSearch:
                 failure = str(error)
         self._store.record(TaskResult(key, metrics, None if metrics is not None else failure, 0.0))
         if len(waiting) == 1:
-            with unchanged_process(), self._store.transaction():
+            with unchanged_process():
                 self._loop.conclude(self._batch)
-                self._store.put(ASKED, None)
+            self._store.put(ASKED, None)  # after a kill before it, the next step is asked for at once
             self._batch = None
 
     def result(self) -> Found:
@@ -179,6 +180,9 @@ def open_search(
             if not opened.settings.search.objective.startswith(BY_HAND):
                 raise InputError(f"Expected a search of nas.open_search but {folder} is another run; use nas.resume.")
             return OpenSearch(opened.settings, opened.store, folder, stack.pop_all())
+    chosen_strategy = strategy or dict(settings or {}).get("strategy.name")
+    if chosen_strategy in SUPERNET_STRATEGIES.components:
+        raise InputError(f"Expected a strategy that asks for values but got {chosen_strategy}; use nas.search.")
     goals = {"value": "max"} if directions is None else dict(directions)
     keywords = {
         "space": space_name(space),
@@ -190,8 +194,6 @@ def open_search(
     }
     command = SearchCommand()
     chosen = settings_of(command.reader(), recipe, overrides(keywords, settings))
-    if is_supernet(chosen):
-        raise InputError(f"Expected a strategy that asks for values but got {chosen.strategy.name}; see nas.search.")
     if folder is None:
         return OpenSearch(chosen, InMemoryStore(), None, ExitStack())
     chosen.run.dir = str(folder)
