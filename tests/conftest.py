@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
 SMOKE = (  # quick test files of each area for `-m smoke`, to find out whether a version of torch or numpy works
+    "api/test_ask_tell.py",
     "bench/test_bench_base.py",
     "cli/test_progress.py",
     "commands/test_measures_command.py",
