@@ -32,6 +32,7 @@ DATA = Path(os.environ.get("NAS_TEST_DATA", ROOT / "../shared/data")).resolve()
 
 SMOKE = (  # quick test files of each area for `-m smoke`, to find out whether a version of torch or numpy works
     "api/test_ask_tell.py",
+    "api/test_tables.py",
     "bench/test_bench_base.py",
     "cli/test_progress.py",
     "commands/test_measures_command.py",

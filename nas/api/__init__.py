@@ -5,6 +5,7 @@ from nas.api.opening import open_run, space
 from nas.api.results import Found, Model, Report, Scores
 from nas.api.scoring import score
 from nas.api.searching import resume, search
+from nas.api.tables import open_tables
 from nas.api.training import train_model
 from nas.train.exported import load
 
@@ -17,6 +18,7 @@ __all__ = [
     "load",
     "open_run",
     "open_search",
+    "open_tables",
     "resume",
     "score",
     "search",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -39,13 +40,18 @@ class Tabular:
 
     def to_frame(self) -> Any:
         """All rows as a `pandas.DataFrame`. Raises InputError if pandas is not installed."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise InputError(
-                "Expected pandas for to_frame() but it is not installed; `pip install pandas`, or use to_json()."
-            ) from error
-        return pandas.DataFrame(self._rows())
+        return frame(self._rows())
+
+
+def frame(content: list[Json] | Mapping[str, Any]) -> Any:
+    """Rows, or columns by name, as a `pandas.DataFrame`. Raises InputError if pandas is not installed."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise InputError(
+            "Expected pandas for to_frame() but it is not installed; `pip install pandas`, or use to_json()."
+        ) from error
+    return pandas.DataFrame(content)
 
 
 def _text(value: Any) -> str:

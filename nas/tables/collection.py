@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,12 @@ class Collection:
         table, own = self._owner(name)
         return table.values(own, architectures)
 
+    @cached_property
+    def architectures(self) -> tuple[str, ...]:
+        """The strings of the rows of all tables, each once."""
+        tables = (*self.tables.values(), *self.unprefixed)
+        return tuple(dict.fromkeys(arch for table in tables for arch in table.architectures))
+
     def classes(self, columns: Sequence[str]) -> list[str]:
         """Representatives of the classes with a value in each of the columns, in the order of the table of the first.
 
@@ -137,7 +144,7 @@ class Collection:
         if "" not in self.tables:
             raise InputError(
                 f"Expected a column of the given tables but got {column!r}{suggest(column, self.labels)}; "
-                f"there are {in_short(self.labels)}. Those of the robustness dataset need --robustness."
+                f"there are {in_short(self.labels)}. Those of the robustness dataset need the path of robustness."
             )
         return self.tables[""], column
 
