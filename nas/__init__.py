@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from nas.version import __version__ as __version__
 
 if _TYPE_CHECKING:
+    from nas.api import compare as compare
     from nas.api import load as load
     from nas.api import open_run as open_run
     from nas.api import open_search as open_search
@@ -27,7 +28,7 @@ if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
 
 
 _FACE = (  # names of `nas.api`, which is not imported earlier because it imports torch
-    *("load", "open_run", "open_search", "open_tables", "resume", "score", "search", "space", "train_model"),
+    *("compare", "load", "open_run", "open_search", "open_tables", "resume", "score", "search", "space", "train_model"),
 )
 
 

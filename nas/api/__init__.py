@@ -1,6 +1,7 @@
 """The Python face of the project: one function for each thing that a researcher does; `import nas` has them all."""
 
 from nas.api.ask_tell import OpenSearch, open_search
+from nas.api.comparing import ComparedReports, compare
 from nas.api.opening import open_run, space
 from nas.api.results import Found, Model, Report, Scores
 from nas.api.scoring import score
@@ -10,11 +11,13 @@ from nas.api.training import train_model
 from nas.train.exported import load
 
 __all__ = [
+    "ComparedReports",
     "Found",
     "Model",
     "OpenSearch",
     "Report",
     "Scores",
+    "compare",
     "load",
     "open_run",
     "open_search",

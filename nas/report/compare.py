@@ -27,6 +27,7 @@ from nas.results import (
     Comparison,
     EvalResult,
     Interval,
+    Result,
     StudyResult,
     TrainedModel,
 )
@@ -50,7 +51,14 @@ class Evaluated:
     @classmethod
     def of_run(cls, folder: Path) -> Evaluated:
         """Raises InputError if the folder holds no finished run."""
-        return cls(_name(folder), folder, read_config(folder).settings, evaluations_of(finished(folder)))
+        return cls.of_result(finished(folder), folder, read_config(folder).settings)
+
+    @classmethod
+    def of_result(cls, result: Result, folder: Path | None, settings: Json) -> Evaluated:
+        """Without a folder, the name is that of the network."""
+        entries = evaluations_of(result)
+        name = entries[0].name if entries else result.command
+        return cls(name if folder is None else _name(folder), folder, settings, entries)
 
 
 @dataclass(frozen=True, eq=False)
