@@ -47,7 +47,7 @@ class OpenSearch:
         self._folder = folder
         self._stack = stack
         worker = Worker(settings, folder)
-        worker.functions[function_of(BY_HAND)] = self.tell  # which is never called: the caller evaluates
+        worker.functions[function_of(BY_HAND)] = lambda arch: None  # never called: the caller evaluates
         self._problem = SearchProblem(worker, store)
         with unchanged_process():
             self._problem.check()

@@ -276,7 +276,8 @@ def _reason(run: Path) -> str:
 def hung_worker(sandbox: Sandbox, reference: Reference, quick: bool) -> Iterator[Case]:
     """An evaluation hangs: its worker is ended at the time limit, and the architecture fails."""
     run = sandbox.new("hung")
-    command = sandbox.start(run, f"executor.deadline={EVALUATION_TIME_LIMIT}", workers=1)
+    limit = max(EVALUATION_TIME_LIMIT, round(reference.seconds[1]))  # more on a machine with other work
+    command = sandbox.start(run, f"executor.deadline={limit}", workers=1)
     if command.until(lambda: any(run.glob("labels/*"))):
         for worker in command.workers():
             os.kill(worker, signal.SIGSTOP)
