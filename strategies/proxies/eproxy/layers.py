@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from nas.strategies.proxies.eproxy.settings import EproxyOptions
-from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.eproxy.settings import STAGES, EproxyOptions
+from nas.strategies.proxies.passes.probe import Probe, generator
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -20,8 +21,8 @@ M = TypeVar("M", bound=nn.Module)
 def transform(probe: Probe, options: EproxyOptions, stage: int, channels: int) -> nn.Sequential:
     """The trained layers behind a stage: convolution to `c_mid` channels, ReLU, normalisation by the batch."""
     c_mid, kernel = options.of_stage(options.c_mid, stage), options.of_stage(options.transform, stage)
-    generator = probe.generator(f"eproxy transform {stage}")
-    convolution = drawn_convolution(channels, c_mid, kernel, options.init, generator)
+    draws = probe.generator(f"eproxy transform {stage}")
+    convolution = drawn_convolution(channels, c_mid, kernel, options.init, draws)
     layers = nn.Sequential(convolution, nn.ReLU(), nn.BatchNorm2d(c_mid, track_running_stats=False))
     return _like(layers, probe.images)
 
@@ -31,9 +32,18 @@ def barrier(probe: Probe, options: EproxyOptions, stage: int) -> nn.Module:
     if not options.use_barrier:
         return nn.Identity()
     c_mid, kernel = options.of_stage(options.c_mid, stage), options.of_stage(options.barrier, stage)
-    generator = probe.generator(f"eproxy barrier {stage}")
-    convolution = drawn_convolution(c_mid, options.c_out, kernel, options.barrier_init, generator)
-    return _like(convolution, probe.images).requires_grad_(False)
+    images = probe.images
+    return _barrier(probe.seed, stage, c_mid, options.c_out, kernel, options.barrier_init, images.dtype, images.device)
+
+
+@lru_cache(maxsize=STAGES)
+def _barrier(
+    seed: int, stage: int, c_in: int, c_out: int, kernel: int, init: str, dtype: torch.dtype, device: torch.device
+) -> nn.Conv2d:
+    """The same for all architectures, so it is drawn once."""
+    convolution = drawn_convolution(c_in, c_out, kernel, init, generator(seed, f"eproxy barrier {stage}"))
+    convolution.requires_grad_(False)
+    return convolution.to(dtype=dtype, device=device, memory_format=torch.channels_last)
 
 
 def drawn_convolution(c_in: int, c_out: int, kernel: int, init: str, generator: torch.Generator) -> nn.Conv2d:

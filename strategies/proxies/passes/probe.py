@@ -22,6 +22,11 @@ from nas.strategies.proxies.passes.temporary_view import BatchNorm, temporary_vi
 Batch = tuple[Tensor, Tensor]  # images (B, 3, H, W) in [0, 1], labels (B,)
 
 
+def generator(seed: int, label: str) -> torch.Generator:
+    """A new generator on the CPU for the draws of a proxy; equal for equal seeds and labels."""
+    return torch.Generator().manual_seed(derive(seed, "proxy", label))
+
+
 class Probe:
     """Passes of one batch through `network`: `images` (B, 3, H, W) in [0, 1], `labels` (B,).
 
@@ -88,7 +93,7 @@ class Probe:
 
     def generator(self, label: str) -> torch.Generator:
         """A new generator on the CPU for the draws of a proxy; equal for equal seeds and labels."""
-        return torch.Generator().manual_seed(derive(self.seed, "proxy", label))
+        return generator(self.seed, label)
 
     # the shared pass
 

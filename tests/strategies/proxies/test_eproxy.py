@@ -192,6 +192,7 @@ def test_without_a_barrier_there_is_none(tiny: Tiny, batch: Batch, monkeypatch: 
     found = {}
     for use_barrier in (True, False):
         monkeypatch.setattr(targets, "_features", type(targets._features)())
+        layers._barrier.cache_clear()
         probe, passes = Probe(tiny(space, space.parse(CONV)), *batch), Passes()
         drawn.clear()
         with passes:
@@ -203,6 +204,27 @@ def test_without_a_barrier_there_is_none(tiny: Tiny, batch: Batch, monkeypatch: 
     assert sorted(shapes) == sorted([*others, *[(5, 5, 3, 3)] * 3])
     assert eproxy(Probe(tiny(space, space.parse(CONV)), *batch), EproxyOptions(c_mid=[5], c_out=5)) == eproxy(
         Probe(tiny(space, space.parse(CONV)), *batch), EproxyOptions(c_mid=[5], c_out=5, use_barrier=True)
+    )
+
+
+def test_barriers_are_drawn_once_for_each_seed_and_setting(tiny: Tiny, batch: Batch) -> None:
+    space = NASBench201()
+    first, second = (Probe(tiny(space, space.parse(arch), seed), *batch) for seed, arch in enumerate((NONE, CONV)))
+    options = EproxyOptions(c_mid=[5], c_out=4)
+    drawn = layers.barrier(first, options, 0)
+    assert layers.barrier(second, options, 0) is drawn
+    assert not any(parameter.requires_grad for parameter in drawn.parameters())
+    others = [
+        layers.barrier(first, options, 1),
+        layers.barrier(first, EproxyOptions(c_mid=[5], c_out=4, barrier_init="xavier_normal"), 0),
+        layers.barrier(Probe(first.network, *batch, seed=1), options, 0),
+    ]
+    assert not any(torch.equal(other.weight, drawn.weight) for other in others)
+    assert (
+        layers.barrier(
+            Probe(tiny(space, space.parse(CONV)).double(), batch[0].double(), batch[1]), options, 0
+        ).weight.dtype
+        == torch.float64
     )
 
 
