@@ -79,6 +79,31 @@ def _flat(a: Tensor) -> Tensor:
     return (a.permute(0, 2, 3, 1) if a.dim() == 4 else a).reshape(-1)
 
 
+def packed(outputs: list[Tensor | None]) -> list[Tensor | None]:
+    """Copies of the outputs, those of neighbouring layers of the same shape side by side in memory.
+
+    What a pass has freed lies in gaps between its outputs, which are too small for the next pass. `outputs` is emptied.
+    """
+    copies: list[Tensor | None] = []
+    while outputs:
+        shape = _shape(outputs[0])
+        number = next((m for m, z in enumerate(outputs) if _shape(z) != shape), len(outputs))
+        group, outputs[:number] = [z for z in outputs[:number] if z is not None], []
+        copies += _stacked(group) if group else [None] * number
+    return copies
+
+
+def _shape(z: Tensor | None) -> torch.Size | None:
+    return None if z is None else z.shape
+
+
+def _stacked(group: list[Tensor]) -> list[Tensor]:
+    """Copies of tensors of one shape, each a part of one tensor, with channels last where they are so."""
+    if group[0].dim() < 4 or not group[0].is_contiguous(memory_format=torch.channels_last):
+        return list(torch.stack(group))
+    return [z.permute(0, 3, 1, 2) for z in torch.stack([z.permute(0, 2, 3, 1) for z in group])]
+
+
 def _uses(options: CRoZeOptions) -> list[Quantity]:
     return [weight_grads, outputs] if options.batch_norm and not options.absolute_weights else []
 
@@ -106,7 +131,7 @@ def croze(probe: Probe, options: CRoZeOptions) -> float:
     features: list[Tensor | None] = [None] * len(weights)  # z_m
     if options.batch_norm and not options.absolute_weights:
         grads = probe.quantity(weight_grads)
-        features = probe.pop_quantity(outputs)
+        features = packed(probe.pop_quantity(outputs))
     else:
         grads = probe.run(weights, batch_norm=bn, each=lambda m, z: features.__setitem__(m, z.detach()))
     if not bool(torch.stack([grad.any() for grad in grads]).any()):

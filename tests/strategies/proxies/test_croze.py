@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, Network, SearchSpace
 from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.croze import CRoZeOptions
+from nas.strategies.proxies.croze import CRoZeOptions, packed
 from nas.strategies.proxies.passes.probe import Probe
 
 Tiny = Callable[..., Network]
@@ -288,3 +288,21 @@ def test_tiny_vectors_have_ordinary_cosines(size: float) -> None:
     b = a * torch.tensor([1.0, -1.0])
     assert cosines(a, b, "first").tolist() == pytest.approx([1.0, -1.0], abs=1e-5)
     assert cosines(a, a, "all").item() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_packed_outputs_are_the_same_and_freed_by_shape(layout: torch.memory_format) -> None:
+    shapes = [(2, 3, 4, 4), (2, 3, 4, 4), None, (2, 3, 4, 4), (2, 6, 2, 2), (2, 6, 2, 2), (2, 5)]
+    tensors = [None if shape is None else torch.randn(shape) for shape in shapes]
+    outputs = [z.contiguous(memory_format=layout) if z is not None and z.dim() == 4 else z for z in tensors]
+    before = list(outputs)
+    copies = packed(outputs)
+    assert outputs == []  # nothing else holds them
+    for copy_, z in zip(copies, before, strict=True):
+        assert (copy_ is None) == (z is None)
+        if copy_ is not None and z is not None:
+            assert torch.equal(copy_, z)
+            assert copy_.stride() == z.stride()
+    places = [None if z is None else z.untyped_storage().data_ptr() for z in copies]
+    assert places[0] == places[1] != places[3]
+    assert places[4] == places[5] != places[6]
