@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,4 +149,4 @@ def _cell(mean: float | None, sd: float | None) -> str:
     if mean is None:
         return "-"
     text = f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
-    return text.replace("0.", ".")
+    return re.sub(r"\b0\.", ".", text)

@@ -15,6 +15,7 @@ from PIL import Image
 from robustness_folder import write_robustness
 
 from nas.cli.main import run_command
+from nas.commands.tables.predict import _cell
 from nas.search_spaces import NASBench201
 
 SPACE = NASBench201()
@@ -96,6 +97,20 @@ def test_the_text_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, capf
         "R² by the number of labelled",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "text"),
+    [
+        (0.123, None, ".123"),
+        (-0.5, 0.25, "-.500 ± .250"),
+        (-10.123, 20.5, "-10.123 ± 20.500"),
+        (100.0, 0.0, "100.000 ± .000"),
+        (None, None, "-"),
+    ],
+)
+def test_only_a_leading_zero_is_left_out(mean: float | None, sd: float | None, text: str) -> None:
+    assert _cell(mean, sd) == text
 
 
 @pytest.mark.parametrize(
