@@ -100,6 +100,11 @@ def table_view(tables: Collection, settings: TableSearchSettings) -> TableView:
     return view
 
 
+def fractions(tables: Collection, columns: Sequence[str]) -> set[str]:
+    """Those of the columns that hold fractions, such as accuracies from 0 to 1, which are shown in percent."""
+    return {name for name in columns if name not in SIZES and tables.is_fraction(name)}
+
+
 def _values(tables: Collection, name: str, classes: list[str]) -> np.ndarray:
     if name not in SIZES:
         return tables.values(name, classes)

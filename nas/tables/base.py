@@ -57,6 +57,10 @@ class Table(ABC):
         """The direction of a column."""
         return True
 
+    def is_fraction(self, name: str) -> bool:
+        """Whether a column holds fractions, such as accuracies from 0 to 1, which are shown in percent."""
+        return False
+
     def rows(self, architectures: Iterable[object]) -> np.ndarray:
         """The row of each architecture: that of its own string, else that of its class, else -1."""
         return np.array([self._row(str(arch)) for arch in architectures], dtype=np.int64)

@@ -91,6 +91,11 @@ class Collection:
         table, own = self._owner(name)
         return table.higher_is_better(own)
 
+    def is_fraction(self, name: str) -> bool:
+        """Whether a column holds fractions, such as accuracies from 0 to 1, which are shown in percent."""
+        table, own = self._owner(name)
+        return table.is_fraction(own)
+
     def values(self, name: str, architectures: Iterable[object]) -> np.ndarray:
         """A column's value of each architecture (own string first, then class), NaN where there is none."""
         table, own = self._owner(name)

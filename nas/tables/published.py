@@ -19,6 +19,14 @@ ROBBENCH = Origin(
     "export it from NAS-RobBench-201, https://github.com/TT2408/nasrobbench201",
 )
 _METRIC = re.compile(r"val_(\w+?)_(\d+(?:\.\d+)?)_acc")
+_ACCURACY = re.compile(r"(hrs:)?(clean|autoattack|\w+@[\d.]+)")
+
+
+class RobBenchTable(ArrayTable):
+    """Columns `clean`, `fgsm@3`, ..., `autoattack`, which are fractions, and others that the file may have."""
+
+    def is_fraction(self, name: str) -> bool:
+        return _ACCURACY.fullmatch(name) is not None
 
 
 def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
@@ -36,7 +44,7 @@ def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
     return ArrayTable(str(path), rows.architectures, rows.columns, mean=True)
 
 
-def read_robbench(path: Path, dataset: str) -> ArrayTable:
+def read_robbench(path: Path, dataset: str) -> RobBenchTable:
     """Validation accuracies after adversarial training: `clean`, `fgsm@3`, `pgd@8`, ..., `autoattack`.
 
     Of columns named `DATASET#METRIC`, those of `dataset` are read. Several rows of a string are averaged. Raises
@@ -59,4 +67,4 @@ def read_robbench(path: Path, dataset: str) -> ArrayTable:
         )
     if "clean" not in columns:
         raise ROBBENCH.damaged(path, "no column is called val_acc")
-    return ArrayTable(str(path), rows.architectures, columns, mean=True)
+    return RobBenchTable(str(path), rows.architectures, columns, mean=True)

@@ -68,6 +68,9 @@ class RobustnessDataset(Table):
         names += [name for name in GROUPS if all(map(self._there, self._types(name)))]
         return names + [kind for kind in CORRUPTIONS if self._there(kind)]
 
+    def is_fraction(self, name: str) -> bool:
+        return True
+
     def _levels(self, name: str) -> np.ndarray:
         if name.startswith("each:"):
             return np.concatenate([self._mean((kind,)) for kind in self._types(name.removeprefix("each:"))], axis=1)

@@ -267,11 +267,12 @@ def test_csv_and_picture(tables: Collection) -> None:
     assert TableSearchResult.from_json(result.to_json()) == result
     assert list(result.strategies["random"].to_json())[:2] == result.columns[:2], "the columns come first"
     shown = replace(result, dataset="tiny")
-    assert regret_curves(shown, ".png").startswith(b"\x89PNG")
-    text = regret_curves(shown, ".svg").decode()
+    assert regret_curves(shown, {"clean"}, ".png").startswith(b"\x89PNG")
+    text = regret_curves(shown, {"clean"}, ".svg").decode()
     for word in ("tiny", "random", "queries", "percentage points", "units of the column"):
         assert word in text
-    assert text == regret_curves(shown, ".svg").decode()
+    assert "percentage points" not in regret_curves(shown, set(), ".svg").decode(), "small numbers are not fractions"
+    assert text == regret_curves(shown, {"clean"}, ".svg").decode()
 
 
 def test_an_axis_within_one_decade_has_plain_numbers(tables: Collection) -> None:
@@ -280,7 +281,7 @@ def test_an_axis_within_one_decade_has_plain_numbers(tables: Collection) -> None
     narrow = replace(result.strategies["random"], regret=[0.6 - 0.03 * at for at in range(result.queries)])
     narrow = replace(narrow, regret_quartiles=Quartiles(narrow.regret, narrow.regret))
     objectives = {"clean": ObjectiveResult({"random": narrow})}
-    text = regret_curves(replace(result, dataset="tiny", objectives=objectives), ".svg").decode()
+    text = regret_curves(replace(result, dataset="tiny", objectives=objectives), {"clean"}, ".svg").decode()
     assert "$" not in text
     assert ">20<" in text
 

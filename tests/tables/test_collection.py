@@ -97,6 +97,9 @@ def test_settings_open_what_they_name(tmp_path: Path) -> None:
     (tmp_path / "more.csv").write_text(f"arch,nwot\n{A},2\n")
     paths = {name: str(tmp_path / f"{name}.csv") for name in ("accuracy", "robbench", "latency")}
     one = TableSettings(**paths, scores=[str(tmp_path / "scores.csv")]).open()
+    assert [name for name in one.labels if one.is_fraction(name)] == [
+        *("robbench:clean", "robbench:fgsm@8", "robbench:pgd@8")
+    ]
     assert one.labels == [
         *("accuracy:cifar10_test_acc", "robbench:clean", "robbench:fgsm@8", "robbench:pgd@8"),
         *("scores:nwot", "fpga_latency"),

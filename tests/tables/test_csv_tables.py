@@ -134,6 +134,8 @@ def test_robbench_columns_have_the_names_of_attacks(tmp_path: Path) -> None:
     header = "arch_str,cifar10#val_acc,cifar10#val_fgsm_3.0_acc,cifar10#val_pgd_8_acc,cifar10#autoattack,other#val_acc"
     path = written(tmp_path, "a.csv", f"{header}\n{A},.8,.6,.5,.4,.1\n{B},.7,.5,.4,0,.2\n")
     table = read_robbench(path, "CIFAR10")
+    assert all(table.is_fraction(name) for name in [*table.names(), "hrs:pgd@8"])
+    assert not table.is_fraction("params")
     assert table.names() == ["clean", "fgsm@3", "pgd@8", "autoattack"]
     np.testing.assert_allclose(table.column("hrs:pgd@8"), [2 * 0.8 * 0.5 / 1.3, 2 * 0.7 * 0.4 / 1.1])
     assert table.column("hrs:autoattack")[1] == 0

@@ -81,6 +81,7 @@ class TableSearch(Command):
         from nas.studies.table_search import table_search
         from nas.studies.table_search_result import csv_rows
         from nas.studies.table_search_settings import TableSearchSettings
+        from nas.studies.table_view import fractions
 
         files = Files(tables, [] if scores is None else [scores], csv, plot)
         files.check("to search on")
@@ -103,17 +104,20 @@ class TableSearch(Command):
         with output.counting("search", total) as counter:
             result = table_search(opened, settings, how, lambda runs: counter.update(runs, 0))
         result = replace(result, dataset=dataset)
-        files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, kind))
-        output.emit(result.to_json(), _text(result))
+        percent = fractions(opened, result.columns)
+        files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, percent, kind))
+        output.emit(result.to_json(), _text(result, percent))
         files.note(output)
 
 
-def _text(result: TableSearchResult) -> str:
-    """For people: the best found, mean ± standard deviation, one block of strategies per objective."""
+def _text(result: TableSearchResult, percent: set[str]) -> str:
+    """For people: the best found, mean ± standard deviation, one block of strategies per objective.
+
+    The columns in `percent` hold fractions and are shown in percent.
+    """
     from nas.report.text import table_lines
 
     columns, optimum = result.columns, result.optimum
-    percent = {name for name in columns if _is_fraction(result, name)}
     rows = [["", *columns], ["optimum", *(_cell(optimum[c], None, c in percent) for c in columns)]]
     tail = []
     for objective, entry in result.objectives.items():
@@ -133,12 +137,6 @@ def _text(result: TableSearchResult) -> str:
     )
     note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
     return "\n".join([head, note, "", *table_lines(rows), "", *tail]).replace("\n\n\n", "\n\n")
-
-
-def _is_fraction(result: TableSearchResult, column: str) -> bool:
-    """Whether all numbers of a column lie in [0, 1]."""
-    means = [one.columns[column].mean for entry in result.objectives.values() for one in entry.strategies.values()]
-    return all(value is None or 0 <= value <= 1 for value in [result.optimum[column], *means])
 
 
 def _cell(mean: float | None, sd: float | None, percent: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,16 @@ PANELS_PER_ROW = 3
 MARKER_GAP = 0.12  # along a curve, as a fraction of the panel
 
 
-def regret_curves(result: TableSearchResult, kind: str) -> bytes:
+def regret_curves(result: TableSearchResult, percent: Set[str], kind: str) -> bytes:
     """The regret of each strategy on the tables, as a file of this kind: the mean over seeds and their middle half.
 
-    Both axes are logarithmic; a curve ends where every seed has found the best.
+    Both axes are logarithmic; a curve ends where every seed has found the best. The columns in `percent` hold
+    fractions; their regret is in percentage points.
     """
-    return picture_file(lambda: _figure(result), kind, "regret")
+    return picture_file(lambda: _figure(result, percent), kind, "regret")
 
 
-def _figure(result: TableSearchResult) -> Figure:
+def _figure(result: TableSearchResult, percent: Set[str]) -> Figure:
     objectives = result.objectives
     across = min(len(objectives), PANELS_PER_ROW)
     down = -(-len(objectives) // across)
@@ -35,7 +37,7 @@ def _figure(result: TableSearchResult) -> Figure:
     for axes in panels[len(objectives) :]:
         axes.set_visible(False)
     for axes, (objective, entry) in zip(panels, objectives.items()):
-        _panel(axes, objective, entry.strategies, result)
+        _panel(axes, objective, entry.strategies, result, percent)
     figure.suptitle(
         f"Best found on {result.dataset}: mean of {result.seeds} runs, band of the middle half",
         x=0.01,
@@ -47,10 +49,11 @@ def _figure(result: TableSearchResult) -> Figure:
     return figure
 
 
-def _panel(axes: Any, objective: str, strategies: dict[str, StrategyResult], result: TableSearchResult) -> None:
+def _panel(
+    axes: Any, objective: str, strategies: dict[str, StrategyResult], result: TableSearchResult, percent: Set[str]
+) -> None:
     several = "+" in objective
-    best = result.optimum.get(objective.removesuffix(":max").removesuffix(":min"))
-    points = best is not None and 0 < best <= 1  # accuracies are fractions, their differences percentage points
+    points = objective.removesuffix(":max").removesuffix(":min") in percent
     scale = 100.0 if several or points else 1.0
     queries = np.arange(1, result.queries + 1)
     means = np.array([one.regret for one in strategies.values()]) * scale

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,20 @@ def test_a_pareto_search_with_latency(
     cells = result["strategies"]["nsga2"]
     assert 5 <= result["optimum"]["edgegpu_latency"] <= cells["edgegpu_latency"]["mean"] <= 8
     assert 0 < cells["regret"][-1] < cells["regret"][0]
+
+
+def test_small_numbers_are_no_percentages(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    header, *rows = (folder / "latency.csv").read_text().splitlines()
+    faster = [f"{text},{float(value) / 100}" for text, value in (row.split(",") for row in rows)]
+    (tmp_path / "latency.csv").write_text("\n".join([header, *faster]) + "\n")
+    command = ["tables", "search", *QUICK, "--latency", str(tmp_path / "latency.csv"), "--strategy", "random"]
+    assert run_command([*command, "--objective", "clean,edgegpu_latency"]) == 0
+    text = capfd.readouterr().out
+    assert "in percent: clean, fgsm@1, hrs:fgsm@1\n" in text
+    assert re.search(r"^optimum .* 0\.0\d$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
