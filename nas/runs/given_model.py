@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.core import config
-from nas.core.data import EARLIER_DATA_DEFAULTS
 from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
@@ -16,6 +15,7 @@ from nas.results import EvalResult, RunResult, SearchResult, StudyResult, TrainR
 from nas.runs.run_config import CONFIG, RunConfig, read_config
 from nas.runs.run_files import STORE, finished, result_of
 from nas.runs.run_folder import reopen
+from nas.runs.settings_checksum import with_earlier_defaults
 from nas.settings import command_line
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings, from_values
@@ -67,9 +67,8 @@ def evaluation_settings(text: str, overrides: list[str], reader: Reader) -> tupl
     run = None if is_exported(path) else run_of(path)
     begun = None if run is None else config_or_warning(run, "The attacks are the default ones, not those of that run.")
     values = {} if begun is None else begun.settings_elsewhere()
-    values = config.merge(
-        values, {"space": trained.space, "model": trained.settings, "data": {**EARLIER_DATA_DEFAULTS, **trained.data}}
-    )
+    network_values = {"space": trained.space, "model": trained.settings, "data": trained.data}
+    values = config.merge(values, with_earlier_defaults(network_values))
     values = config.merge(values, {"arch": trained.arch, "train": {"method": trained.training}})
     values["name"] = f"eval-{trained.name}"
     settings = command_line.from_values(reader, values, overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from nas.core import config, provenance
@@ -23,7 +24,7 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
     "data.crop_share": 0.875,
     "data.interpolation": "bilinear",
     "data.test": "part",
-    "strategy.ranked_by": "cheap",  # of warmup-move
+    "strategy.ranked_by": "cheap",  # this and the next one are options of warmup-move alone
     "strategy.neighbours": None,
     "eval.normalise": None,  # the library's constants for its networks, none for others
     "eval.mean": [],
@@ -55,9 +56,13 @@ def _value(values: Json, key: str) -> Any:
 
 
 def with_earlier_defaults(settings: Values) -> Values:
-    """The settings of a run of any version; those that it lacks get the value that earlier versions used."""
-    data = settings.get("data") if isinstance(settings, dict) else None
-    if not isinstance(data, dict):
+    """The settings of a run of any version; those that its sections lack get the value that earlier versions used."""
+    if not isinstance(settings, dict):
         return settings
-    missing = {key: value for key, value in EARLIER_DATA_DEFAULTS.items() if key not in data}
-    return {**settings, "data": {**data, **missing}}
+    filled = dict(settings)
+    for key, before in EARLIER_DEFAULTS.items():
+        section, _, name = key.partition(".")
+        values = filled.get(section)
+        if isinstance(values, dict) and (section != "strategy" or values.get("name") == "warmup-move"):
+            filled[section] = {**values, name: values.get(name, deepcopy(before))}
+    return filled

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from nas.core import config
+from nas.core.io.files import write_with_checksum
 from nas.core.provenance import settings_checksum
-from nas.runs.settings_checksum import CHANGEABLE, PLACES, provenance_of
+from nas.runs import settings_checksum as rules
+from nas.runs.run_folder import create, reopen
+from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, PLACES, provenance_of, with_earlier_defaults
 from nas.settings.schema import load
 
 
@@ -58,3 +64,41 @@ def test_new_options_of_warm_up_and_moves_change_no_checksum() -> None:
     before = settings_checksum(values, (*CHANGEABLE, *PLACES))
     assert checksum(*moves) == before
     assert checksum(*moves, "strategy.neighbours=5") != before
+
+
+OTHER = {  # for each of the earlier defaults, a value that is not today's
+    **{"data.validation": 0.25, "data.order": "text", "data.resize": "crop", "data.crop_share": 0.5},
+    **{"data.interpolation": "nearest", "data.test": "all"},
+    **{"strategy.ranked_by": "objective", "strategy.neighbours": 3},
+    **{"eval.normalise": "none", "eval.mean": [0.5], "eval.std": [0.25]},
+}
+TOGETHER = ("eval.mean", "eval.std")  # neither has a value without the other
+
+
+@pytest.mark.parametrize("keys", [*((key,) for key in EARLIER_DEFAULTS if key not in TOGETHER), TOGETHER])
+def test_a_run_keeps_the_earlier_default_when_that_of_today_is_another(
+    keys: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it is the earlier default that is changed, which makes the same difference."""
+    others = {key: OTHER[key] for key in keys}
+    monkeypatch.setattr(rules, "EARLIER_DEFAULTS", {**EARLIER_DEFAULTS, **others})
+    chosen = settings("strategy.name=warmup-move", "search.cheap=params", f"run.dir={tmp_path / 'run'}")
+    with create("search", chosen) as run:
+        about = run.store.get("config")
+    for key, other in others.items():
+        section, _, name = key.partition(".")
+        assert about["settings"][section].pop(name) != other
+    write_with_checksum(tmp_path / "run" / "config.json", about)
+    with reopen(tmp_path / "run") as run:
+        values = config.plain(run.settings)
+    for key, other in others.items():
+        section, _, name = key.partition(".")
+        assert values[section][name] == other
+
+
+def test_earlier_defaults_are_added_only_where_they_are_settings() -> None:
+    added = with_earlier_defaults({"strategy": {"name": "random"}, "data": {"validation": 0}})
+    assert added["strategy"] == {"name": "random"}
+    assert added["data"]["validation"] == 0
+    assert set(added) == {"strategy", "data"}
+    assert with_earlier_defaults({"data": None}) == {"data": None}
