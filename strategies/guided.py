@@ -47,7 +47,7 @@ class GuidedOptions:
 
 def _is_enumerated(space: Any, options: GuidedOptions) -> bool:
     """Whether the space is so small that all its architectures are candidates."""
-    return hasattr(space, "__len__") and len(space) <= options.whole
+    return hasattr(space, "__len__") and space.__len__() <= options.whole  # len() itself fails beyond 2^63
 
 
 class EnumeratedSpace(NamedTuple):

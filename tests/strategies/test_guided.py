@@ -167,6 +167,15 @@ def test_a_space_of_as_many_architectures_as_the_limit_is_a_candidate_as_a_whole
             assert strategy.conditions[option].holds(strategy.options, space) is not is_one
 
 
+def test_a_space_may_have_more_than_2_to_the_63_architectures() -> None:
+    class Huge(NASBench201):
+        def __len__(self) -> int:
+            return 2**64
+
+    strategy = Guided(Huge(), GOALS, 0, GuidedOptions(), Hints(onehot))
+    assert strategy._enumerated() is None
+
+
 @pytest.mark.parametrize("whole", [0, 20_000])
 def test_no_class_is_asked_twice_while_there_is_another(whole: int) -> None:
     space = NASBench201()
