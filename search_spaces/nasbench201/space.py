@@ -130,6 +130,7 @@ class NASBench201(SearchSpace[Cell]):
         cells_per_stage: int = 5,
         image_size: int = 32,
     ) -> Cost:
+        NASBench201Settings(channels, cells_per_stage).check()
         return network_cost(arch, num_classes, channels, cells_per_stage, image_size)
 
     def supernet(  # type: ignore[override]

@@ -93,6 +93,14 @@ def test_an_operation_fed_only_by_none_is_kept() -> None:
     assert SPACE.build(fed, channels=2)(torch.rand(2, 3, 8, 8)).isfinite().all()
 
 
+@pytest.mark.parametrize("size", [{"channels": 0}, {"channels": -3}, {"cells_per_stage": 0}, {"cells_per_stage": 2000}])
+@pytest.mark.parametrize("method", ["build", "cost"])
+def test_an_impossible_size_is_refused(method: str, size: dict[str, int]) -> None:
+    (key,) = size
+    with pytest.raises(InputError, match=f"Expected {key} between 1 and 1024 but got {size[key]};"):
+        getattr(SPACE, method)(SPACE.largest(), **size)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_only_the_modules_of_the_string_are_built(seed: int) -> None:
     cell = SPACE.sample(Random(seed))
