@@ -227,12 +227,14 @@ class SettingsSearch:
             return None
         store = self.run.store
         left = [text for text, _ in unseen if store.evaluation(f"held-out/{text}") is None]
-        self.watcher.stage("held-out", len(unseen), len(unseen) - len(left))
+        finished = len(unseen) - len(left)
+        self.watcher.stage("held-out", len(unseen), finished)
         for done in self.executor.map(enumerate(LossTask(text, (BASELINE, setting)) for text in left), stage.flush):
             losses = {name: _loss(done.result, place) for place, name in enumerate(("plain", "dps"))}
             metrics = {name: loss for name, loss in losses.items() if loss is not None}
             store.record(TaskResult(f"held-out/{left[done.key]}", metrics, done.failure, done.seconds))
-            self.watcher.update(len(unseen) - len(left) + done.key + 1, "")
+            finished += 1
+            self.watcher.update(finished, "")
         evaluations = [store.evaluation(f"held-out/{text}") for text, _ in unseen]
         losses_of = {
             name: [(one.result or {}).get(name) if one else None for one in evaluations] for name in ("plain", "dps")

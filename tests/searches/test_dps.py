@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ import yaml
 from nas.core import config
 from nas.core.errors import InputError
 from nas.core.seeds import derive
+from nas.core.storage.base import TaskResult
+from nas.core.storage.memory import InMemoryStore
 from nas.objectives.labels import read_labels, split
 from nas.search_spaces.nasbench201 import NASBench201
-from nas.searches.dps import BestSetting, EvolutionFromStart, check, preferred, settings_file
+from nas.searches.dps import BestSetting, EvolutionFromStart, SettingsSearch, check, preferred, settings_file
 from nas.searches.dps_losses import BASELINE, LossTask, LossWorker, changes, options_of, variants
 from nas.settings.schema import from_values, load
 from nas.strategies import Goal
@@ -303,6 +306,32 @@ def test_changes_counts_genes_but_not_the_flops_term() -> None:
     setting = Genes().parse(plain)
     assert changes(str(replace(setting, stages=setting.stages[:2])), plain) == 5  # a stage has five genes
     assert changes(plain, BASELINE) == 0
+
+
+def test_held_out_progress_counts_what_is_finished() -> None:
+    """Several workers finish in another order than the architectures have."""
+
+    class Backwards:
+        def map(self, tasks: Any, tick: Any) -> Any:
+            return (TaskResult(key, [1.0, 2.0], None, 0.1) for key, _ in reversed(list(tasks)))
+
+    class Seen:
+        def __init__(self) -> None:
+            self.done: list[int] = []
+
+        def stage(self, name: str, total: int, done: int = 0) -> None: ...
+
+        def update(self, done: int, note: str) -> None:
+            self.done.append(done)
+
+    unseen = [(A, 1.0), (B, 2.0), (D, 3.0)]
+    store = InMemoryStore()
+    store.record(TaskResult(f"held-out/{B}", {"plain": 1.0}, None, 0.1))
+    anything: Any = SimpleNamespace(store=store, flush=lambda: None)
+    executor: Any = Backwards()
+    watcher: Any = Seen()
+    SettingsSearch(anything, [], executor, watcher).report("a setting", unseen, anything)
+    assert watcher.done == [2, 3]
 
 
 def test_the_fewest_changes_within_a_standard_error_win() -> None:
