@@ -33,9 +33,6 @@ class Graph:
     nodes: int
     inputs: int = 1
 
-    def into(self, node: int) -> list[tuple[int, str]]:
-        return [(source, kind) for source, target, kind in self.edges if target == node]
-
 
 @dataclass(frozen=True)
 class Kinds:

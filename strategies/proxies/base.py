@@ -54,7 +54,6 @@ class Proxy:
     batch_norm: str
     domain: Literal["linear", "log"]
     source: str
-    doc: str
     Options: type
     uses: Callable[[Any], Iterable[str]]
     passes: Callable[[Any], float]
@@ -101,7 +100,6 @@ def proxy(
             batch_norm,
             domain,
             source,
-            (compute.__doc__ or "").strip(),
             kind,
             lambda options: [str(quantity) for quantity in (uses(options) if callable(uses) else uses)],
             passes if callable(passes) else lambda options: passes,

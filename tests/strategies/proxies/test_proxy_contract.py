@@ -98,7 +98,7 @@ def test_its_metadata_is_whole(name: str) -> None:
     assert isinstance(proxy.higher_is_better, bool)
     assert proxy.batch_norm
     assert len(proxy.source) > 10
-    assert len(proxy.doc.splitlines()[0]) > 10
+    assert len((proxy.compute.__doc__ or "").strip().splitlines()[0]) > 10
     options: Any = proxy.Options()
     assert dataclasses.fields(options) is not None  # a dataclass
     if hasattr(options, "check"):
