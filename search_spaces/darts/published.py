@@ -84,12 +84,12 @@ PUBLISHED: dict[str, Published] = {
     "RNAS_H": Published(
         "dil5-0 dil5-1 dil5-0 dil3-1 dil5-3 sep5-0 dil5-0 dil3-2",
         "avg-1 dil5-0 dil5-2 sep5-0 sep3-3 skip-0 sep5-0 sep5-4",
-        "RNAS beyond DARTS, which is not the RNAS of `strategies/supernet`",
+        "Qian et al., ECCV 2022 (feature distortion restraining), which is not the RNAS of `strategies/supernet`",
     ),
     "RNAS_L": Published(
         "dil5-0 dil5-1 skip-2 dil5-0 sep5-0 sep3-1 avg-0 skip-2",
         "sep5-0 sep3-1 sep5-2 sep3-1 dil3-3 dil5-2 sep5-3 sep3-2",
-        "RNAS beyond DARTS, which is not the RNAS of `strategies/supernet`",
+        "Qian et al., ECCV 2022 (feature distortion restraining), which is not the RNAS of `strategies/supernet`",
     ),
 }
 
