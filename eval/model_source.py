@@ -24,6 +24,7 @@ from nas.train.trained_network import TrainedNetwork
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # kinds of constants of a TorchScript program
+PYTHON = "python:"
 UNKNOWN = "unknown"  # the training method of a foreign network
 
 
@@ -33,15 +34,40 @@ class ModelSource:
 
     `text` is the path of a checkpoint or an exported folder, or the name of a foreign network:
     `timm:NAME[@WEIGHTS]`, `torchvision:NAME[@WEIGHTS]`, `package.module:factory`. `importable` is the folder whose
-    modules a foreign network may import; None for a network that this project trained.
+    modules a foreign network may import; None for a network that this project trained. A module that a call from Python
+    is given has the text `python:CLASS`, and cannot be loaded again.
     """
 
     text: str
     importable: str | None = None
 
+    @classmethod
+    def of_module(cls, network: nn.Module) -> ModelSource:
+        kind = type(network)
+        name = getattr(network, "original_name", kind.__qualname__)  # of a TorchScript module: its class in Python
+        return cls(f"{PYTHON}{kind.__module__}.{name}", "")
+
     @property
     def foreign(self) -> bool:
         return self.importable is not None
+
+    @property
+    def in_python(self) -> bool:
+        """Whether it is a module that a call from Python was given."""
+        return self.foreign and self.text.startswith(PYTHON)
+
+    def check_loadable(self) -> None:
+        """Raise `InputError` for a module that a call from Python was given."""
+        if self.in_python:
+            raise InputError(
+                f"Expected a network that can be loaded but {self.label} was given in Python; evaluate it with "
+                "nas.evaluate(network, ...) in a new run."
+            )
+
+    @property
+    def described(self) -> str:
+        """The network as messages name it."""
+        return self.label if self.in_python else self.text
 
     @property
     def library(self) -> str | None:
@@ -63,8 +89,11 @@ class ModelSource:
 
     @property
     def label(self) -> str:
-        """A short name for a foreign network: the model's name, or the factory's with its module."""
-        name = self.model if self.library else f"{self.text.partition(':')[0].rpartition('.')[2]}.{self.model}"
+        """A short name for a foreign network: that of the model or the class, or the factory's with its module."""
+        if self.in_python:
+            name = self.model.rpartition(".")[2]
+        else:
+            name = self.model if self.library else f"{self.text.partition(':')[0].rpartition('.')[2]}.{self.model}"
         return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "network"
 
     def native_images(self, options: list[str]) -> ImageOptions:
@@ -156,6 +185,7 @@ def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> Evalu
     A foreign network is made with the model options, and its images are normalised as the options ask for.
     Raises `InputError` if there is no such network, or if a network of ours is given options.
     """
+    source.check_loadable()
     if source.foreign:
         return _foreign(source, options, derive(seed, "weights"))
     refuse_options(source, options)
@@ -178,15 +208,36 @@ def _foreign(source: ModelSource, options: NetworkOptions, seed: int) -> Evaluat
     asked, given = options.normalisation, keywords(options.model_options)
     if source.library is not None:
         network, used = from_library(source.library, source.model, source.weights, given, asked, seed)
-    elif asked.by == LIBRARY:
-        raise InputError(
-            f"Expected a model of {' or '.join(LIBRARIES)} for eval.normalise=library but got {source.text}; leave it "
-            "out, or give eval.mean with eval.std."
-        )
     else:
-        used = Normalisation(asked.by or NONE, asked.mean, asked.std)
+        used = _own_normalisation(source, asked)
         network = used.around(from_code(source.text, given, source.importable, seed))
     return EvaluatedModel(layout.in_eval_mode(network), source.text, weights_of(network), UNKNOWN, normalised=used)
+
+
+def _own_normalisation(source: ModelSource, asked: Normalisation) -> Normalisation:
+    """The normalisation for a foreign network that is of no library."""
+    if asked.by == LIBRARY:
+        raise InputError(
+            f"Expected a model of {' or '.join(LIBRARIES)} for eval.normalise=library but got {source.described}; "
+            "leave it out, or give eval.mean with eval.std."
+        )
+    return Normalisation(asked.by or NONE, asked.mean, asked.std)
+
+
+def model_of(network: nn.Module, options: NetworkOptions) -> EvaluatedModel:
+    """A module that a call from Python is given; it gets its images normalised as the options ask for.
+
+    Puts the module into eval mode. Raises `InputError` if there are model options, which only a maker can take.
+    """
+    source = ModelSource.of_module(network)
+    if options.model_options:
+        raise InputError(
+            f"Expected no eval.model_options for {source.label}, which is made already; leave the option out."
+        )
+    used = _own_normalisation(source, options.normalisation)
+    params = weights_of(network)
+    network = layout.in_eval_mode(used.around(network))
+    return EvaluatedModel(network, source.text, params, UNKNOWN, normalised=used)
 
 
 def weights_of(network: nn.Module) -> int:

@@ -11,6 +11,7 @@ from nas.version import __version__ as __version__
 
 if _TYPE_CHECKING:
     from nas.api import compare as compare
+    from nas.api import evaluate as evaluate
     from nas.api import load as load
     from nas.api import open_run as open_run
     from nas.api import open_search as open_search
@@ -28,7 +29,8 @@ if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
 
 
 _FACE = (  # names of `nas.api`, which is not imported earlier because it imports torch
-    *("compare", "load", "open_run", "open_search", "open_tables", "resume", "score", "search", "space", "train_model"),
+    *("compare", "evaluate", "load", "open_run", "open_search", "open_tables", "resume", "score", "search"),
+    *("space", "train_model"),
 )
 
 

@@ -91,6 +91,11 @@ class CorruptionPlan:
 def _source(settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> CorruptedImages:
     names, severities, size = settings.corruptions, settings.severities, settings.batch_size
     if settings.corruption_data is None:
+        if part.images.is_floating_point():
+            raise InputError(
+                "Expected images as bytes (uint8) for eval.corruptions, which are defined on 256 levels, but got "
+                "floats; give uint8 images, or leave eval.corruptions out."
+            )
         return Computed(part.images, part.labels, names, severities, size, seed, settings.frost)
     other = other_order(dataset.classes)
     return Published(

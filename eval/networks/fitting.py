@@ -40,6 +40,7 @@ def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: Eva
     images = f"{dataset.image_size}x{dataset.image_size} images"
     users = [] if settings is None else gradient_users(settings)
     x = unit_range(dataset.example.images[:2])
+    x = x if len(x) == 2 else x.repeat(2, 1, 1, 1)
     try:
         network = layout.adapt(model.network, x)
         with torch.no_grad():

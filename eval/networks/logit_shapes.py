@@ -21,6 +21,20 @@ def check_logits(outputs: Any, classes: int, name: str, images: str) -> None:
         )
 
 
+def count_classes(outputs: Any, images: int, name: str) -> int:
+    """The number of classes of a network from its `outputs` for some images. Raises `InputError` if these are no logits
+    of at least two classes.
+    """
+    if isinstance(outputs, Tensor) and outputs.dim() == 2 and outputs.shape[0] == images and outputs.shape[1] > 1:
+        return outputs.shape[1]
+    got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+    single = isinstance(outputs, Tensor) and outputs.numel() == images
+    advice = (
+        _advice(outputs, 2) if single or not isinstance(outputs, Tensor) else "let it return one row for each image"
+    )
+    raise InputError(f"Expected {name} to give logits of shape ({images}, classes) but got {got}; {advice}.")
+
+
 def check_one_image(network: nn.Module, x: Tensor, classes: int, name: str) -> None:
     """Raise `InputError` if the network drops the batch dimension of the single image `x`.
 

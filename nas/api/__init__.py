@@ -2,6 +2,7 @@
 
 from nas.api.ask_tell import OpenSearch, open_search
 from nas.api.comparing import ComparedReports, compare
+from nas.api.evaluation import evaluate
 from nas.api.opening import open_run, space
 from nas.api.results import Found, Model, Report, Scores
 from nas.api.scoring import score
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "Scores",
     "compare",
+    "evaluate",
     "load",
     "open_run",
     "open_search",

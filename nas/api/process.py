@@ -1,16 +1,18 @@
-"""A call from Python leaves the process as it was: threads, kernels, random states, environment."""
+"""A call from Python computes as a new process would, and leaves this one as it was."""
 
 from __future__ import annotations
 
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
 
 from nas.core.reproducibility import WORKSPACE_VARIABLE
+
+NEW_PROCESS_SEED = 67280421310721  # torch's own default
 
 
 @contextmanager
@@ -18,7 +20,9 @@ def unchanged_process() -> Iterator[None]:
     """Restore at the end of the block what computing changes in this process.
 
     These are torch's number of threads, the flags of cuDNN and of deterministic kernels, and the random states of
-    torch (of every GPU in use too), numpy and `random`.
+    torch (of every GPU in use too), numpy and `random`. In the block, the random states, gradients, the default type
+    and device, the precision of matrix products and automatic casts are those of a new process, so that numbers do not
+    depend on what the caller has set or drawn.
     """
     threads = torch.get_num_threads()
     cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
@@ -27,11 +31,27 @@ def unchanged_process() -> Iterator[None]:
     workspace = os.environ.get(WORKSPACE_VARIABLE)
     python_state, numpy_state = random.getstate(), np.random.get_state()
     gradients = torch.is_grad_enabled()
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(gpus):
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(gpus))
+        stack.enter_context(torch.inference_mode(False))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
         try:
+            torch.manual_seed(NEW_PROCESS_SEED)
+            random.seed(NEW_PROCESS_SEED)
+            np.random.seed(NEW_PROCESS_SEED % 2**32)
+            torch.set_grad_enabled(True)
+            torch.set_default_dtype(torch.float32)
+            torch.set_float32_matmul_precision("highest")
             yield
         finally:
+            torch.set_float32_matmul_precision(precision)
+            torch.set_default_dtype(dtype)
             torch.set_grad_enabled(gradients)
             random.setstate(python_state)
             np.random.set_state(numpy_state)

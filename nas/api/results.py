@@ -8,9 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas.api.execution import RunRecord
 from nas.api.tabular import Tabular
 from nas.commands import run_commands
+from nas.core.data import GivenArrays, attacked_positions
 from nas.core.io.files import os_errors_as_input_errors, write_atomic
 from nas.core.io.records import Json
 from nas.export.folder import export
@@ -27,7 +31,9 @@ from nas.results import (
     StudyResult,
     TrainResult,
 )
+from nas.runs.metric_sources import load_once
 from nas.search_spaces import Network
+from nas.settings.schema import from_values
 from nas.train.exported import read
 
 O = TypeVar("O", bound="RunOutcome")  # noqa: E741
@@ -128,6 +134,17 @@ class Model(RunOutcome, TrainResult):
 
 class Report(RunOutcome, EvalResult):
     """The result of `nas.evaluate`: accuracies with intervals, `attacks[name]`, and `correct[name]` for each image."""
+
+    @cached_property
+    def indices(self) -> NDArray[np.int64]:
+        """The positions of the attacked images in the test part of the data set, or in the arrays that were given.
+
+        Raises InputError if the data set is not there any more.
+        """
+        settings = from_values(self._record.data.settings, []).data
+        if settings.name == GivenArrays.name:
+            return np.arange(self.n_test)
+        return attacked_positions(load_once(tuple(vars(settings).items()), True), self.n_test)
 
     def _title(self) -> str:
         attacks = ", ".join(f"{name} {one.accuracy:.3f} (HRS {one.hrs:.3f})" for name, one in self.attacks.items())

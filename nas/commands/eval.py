@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from nas.commands.base import OVERRIDES, Argument, RunCommand
 
 if TYPE_CHECKING:
+    from nas.core.data import Dataset
     from nas.core.io.records import Json
+    from nas.eval.model_source import ModelSource
     from nas.results import EvalResult, Result
     from nas.runs.given_model import GivenModel
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
+    from nas.runs.stages.eval_stage import AttackTask
     from nas.runs.stages.forecast import Cost
     from nas.settings.schema import Settings
 
@@ -52,10 +55,14 @@ class Eval(RunCommand):
 
     def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
         from nas.core import config
-        from nas.core.data import ALL
+        from nas.core.data import ALL, GivenArrays
+        from nas.eval.model_source import ModelSource
         from nas.settings.repeat import acting, overrides, written
 
         reader = self.reader()
+        given = settings["data"]["name"] == GivenArrays.name
+        if given or ModelSource.from_json(extra).in_python:
+            return self._python_call(settings, ModelSource.from_json(extra), given), False
         data = config.flat(settings["data"], "data.")
         if "importable" in extra:  # a foreign network has no data of its own
             values = acting(reader, settings, data)
@@ -67,22 +74,38 @@ class Eval(RunCommand):
         words += overrides(reader, settings, config.flat(settings["eval"], "eval."))
         return shlex.join(["nas", self.name, str(extra["checkpoint"]), f"seed={settings['seed']}", *words]), False
 
+    def _python_call(self, settings: Json, source: ModelSource, arrays: bool) -> str:
+        """The call of `nas.evaluate` that repeats a run whose network or images only a Python program has."""
+        from nas.core import config
+        from nas.settings.repeat import acting
+
+        keys = config.flat(settings["eval"], "eval.") | ({} if arrays else config.flat(settings["data"], "data."))
+        values = {key: value for key, value in acting(self.reader(), settings, keys).items() if value not in (None, [])}
+        network = "network" if source.in_python else repr(source.text)
+        images = "data=(images, labels), " if arrays else ""
+        return f"nas.evaluate({network}, {images}seed={settings['seed']}, settings={values})"
+
     def extra(self, given: GivenModel) -> Json:
         return given.to_json()
 
     def check(self, settings: Settings, given: GivenModel, keep: bool = True) -> None:
         from nas.eval.networks.fitting import check_fits, class_name_warning
         from nas.runs.stages import eval_stage, train_stage
-        from nas.runs.stages.context import Worker
         from nas.settings import attack_warnings
 
         settings.check_single_seed(self.name)
         attack_warnings.warn(self.reader(), settings)
-        dataset = Worker(settings, None, keep).dataset
+        dataset = self.dataset(settings, keep)
         eval_stage.check(settings, dataset)
         model = given.load(settings)
-        check_fits(model, dataset, given.source.text, settings.eval)
-        train_stage.log_warning(class_name_warning(model, dataset, given.source.text))
+        check_fits(model, dataset, given.source.described, settings.eval)
+        train_stage.log_warning(class_name_warning(model, dataset, given.source.described))
+
+    def dataset(self, settings: Settings, keep: bool) -> Dataset:
+        """The data to attack the network on."""
+        from nas.runs.stages.context import Worker
+
+        return Worker(settings, None, keep).dataset
 
     def costs(self, worker: Worker, given: GivenModel) -> dict[str, Cost]:
         """A foreign network is assumed to be as robust as one trained by `pgd`."""
@@ -98,18 +121,30 @@ class Eval(RunCommand):
         return {"eval": Cost(attacking.seconds + start_up_seconds(workers_of(settings)), attacking.passes)}
 
     def execute(self, run: Run, watcher: Watcher) -> Result:
-        from nas.eval.model_source import ModelSource
         from nas.runs.stages.context import run_context
         from nas.runs.stages.eval_stage import evaluate_all
 
-        name = run.extra["name"]
-        with run_context(run, watcher) as context:
-            result = evaluate_all(context, {name: ModelSource.from_json(run.extra)})[name]
+        task = self.task(run)
+        with run_context(run, watcher, worker=self.worker(run)) as context:
+            result = evaluate_all(context, [task])[task.name]
         if run.temporary:
             return run.finish(replace(result, seconds=run.seconds()))
         with run.stage("report"):
             self.report(run.folder, run.with_provenance(replace(result, seconds=run.seconds())))
         return run.finish(replace(result, seconds=run.seconds()))
+
+    def task(self, run: Run) -> AttackTask:
+        """What a worker does. Raises InputError if the network was given in Python."""
+        from nas.eval.model_source import ModelSource
+        from nas.runs.stages.eval_stage import AttackTask
+
+        source = ModelSource.from_json(run.extra)
+        source.check_loadable()
+        return AttackTask(run.extra["name"], source)
+
+    def worker(self, run: Run) -> Worker | None:
+        """What does the tasks; by default a worker that loads the data of the run's settings."""
+        return None
 
     def summary(self, folder: Path, result: EvalResult) -> list[str]:
         from nas.report.notes import input_notes, non_finite_notes

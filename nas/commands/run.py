@@ -84,7 +84,7 @@ class Run(_WholeRun):
         from nas.results import RunResult
         from nas.runs.differences import differences
         from nas.runs.stages.context import run_context
-        from nas.runs.stages.eval_stage import evaluate_all
+        from nas.runs.stages.eval_stage import AttackTask, evaluate_all
         from nas.runs.stages.train_stage import train_all
         from nas.searches.search_stage import search
 
@@ -93,7 +93,7 @@ class Run(_WholeRun):
             models = _models(context, searched)
             trained = train_all(context, models)
             sources = {model.name: ModelSource(trained[model.name].checkpoint) for model in models}
-            by_name = evaluate_all(context, sources)
+            by_name = evaluate_all(context, [AttackTask(name, source) for name, source in sources.items()])
         settings, evaluated = run.settings, [by_name[model.name] for model in models]
         result = RunResult(
             arch=searched.best.arch,

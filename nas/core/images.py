@@ -9,8 +9,9 @@ from nas.core.errors import InputError
 
 
 def unit_range(images: Tensor) -> Tensor:
-    """Bytes (B, C, H, W) to floats in [0, 1], channels last in memory."""
-    return images.float().div_(255).contiguous(memory_format=torch.channels_last)
+    """Bytes (B, C, H, W) to floats in [0, 1], channels last in memory; images that are floats are in [0, 1] already."""
+    scaled = images.float() if images.is_floating_point() else images.float().div_(255)
+    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def check_unit_range(images: Tensor) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.core import config
+from nas.core.data import GivenArrays
 from nas.core.data.resize import RESIZES
 from nas.core.errors import InputError
 from nas.eval.model_source import EvaluatedModel, ModelSource, classify, load_model, refuse_options
@@ -82,7 +83,8 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
             f"Expected data.name=... for {source.text}, which belongs to no run that names its data; set, for example, "
             "data.name=cifar10 data.root=PATH."
         )
-    images = source.native_images(from_values({}, overrides).eval.model_options)
+    given = f"data.name={GivenArrays.name}" in overrides  # images that are as they are
+    images = {} if given else source.native_images(from_values({}, overrides).eval.model_options)
     if images and "resize" not in images and not any(text.startswith("data.resize=") for text in overrides):
         raise InputError(
             f"Expected data.resize={' or '.join(RESIZES)} for {source.text}, whose library pads images, but got none; "

@@ -8,7 +8,7 @@ from typing import Any
 from nas.core import config, provenance
 from nas.core.config import Values
 from nas.core.config.conditions import may_read
-from nas.core.data import EARLIER_DATA_DEFAULTS, LOADERS
+from nas.core.data import EARLIER_DATA_DEFAULTS, loader_type
 from nas.core.io.records import Json
 from nas.settings.schema import Settings
 
@@ -41,7 +41,7 @@ def provenance_of(settings: Settings) -> Json:
     """
     values = config.plain(settings)
     left_out = [key for key, before in EARLIER_DEFAULTS.items() if _value(values, key) == before]
-    left_out += [f"data.{key}" for key in EARLIER_DATA_DEFAULTS if not may_read(LOADERS.get(settings.data.name), key)]
+    left_out += [f"data.{key}" for key in EARLIER_DATA_DEFAULTS if not may_read(loader_type(settings.data.name), key)]
     return {
         "seed": settings.seed,
         "settings_sha256": provenance.settings_checksum(values, (*CHANGEABLE, *PLACES, *left_out)),

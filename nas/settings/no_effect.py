@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from nas.core.config.conditions import conditions_of, either, may_read, readers
-from nas.core.data import LOADERS
+from nas.core.data import LOADERS, loader_type
 from nas.core.data.resize import SQUASH
 from nas.core.errors import InputError
 from nas.core.execution.executor import RAY
@@ -103,11 +103,11 @@ def _why_not_taken(needs: Needs, key: str) -> str:
 
 def _data(needs: Needs, section: str, name: str) -> str | None:
     chosen = needs.settings.data.name
-    if name in ("resize", "crop_share", "interpolation") and LOADERS.get(chosen)(needs.settings.data).size is None:
+    if name in ("resize", "crop_share", "interpolation") and loader_type(chosen)(needs.settings.data).size is None:
         return "without data.size"
     if name == "crop_share" and needs.settings.data.resize == SQUASH:
         return f"with data.resize={SQUASH}"
-    if name not in ("root", "download", "order") or may_read(LOADERS.get(chosen), name):
+    if name not in ("root", "download", "order") or may_read(loader_type(chosen), name):
         return None
     return f"with data.name={chosen} (only with {either(readers(LOADERS.components, name))})"
 

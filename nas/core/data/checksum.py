@@ -25,7 +25,7 @@ def checksums(dataset: Dataset) -> dict[str, str]:
     for name, part in parts.items():
         if len(part) == 0:
             continue
-        if part.images.numel() <= MAX_WHOLE_BYTES:
+        if part.images.nbytes <= MAX_WHOLE_BYTES:
             sums[name] = digest(part, np.arange(len(part)) if part.on_disk else None)
         else:
             sums[f"{name}_sample"] = digest(part, np.linspace(0, len(part) - 1, SAMPLE_IMAGES).astype(np.int64))

@@ -52,7 +52,9 @@ class MappedImages:
 
 @dataclass(frozen=True)
 class Split:
-    """Images, uint8 (N, 3, H, W), contiguous, and their labels, int64 (N,).
+    """Images (N, 3, H, W), contiguous, and their labels, int64 (N,).
+
+    The images are uint8; those that a call from Python gives as floats stay floats in [0, 1].
 
     If the images do not fit in memory, they are mapped from a file and `on_disk` is true: then use `select` to read
     some of them, and never copy all of them.
@@ -90,7 +92,8 @@ class Dataset:
     """A data set. `mean` and `std` of each channel are those of the training images (if there are none, of the test
     images) scaled to [0, 1].
 
-    `classes` are the names of the classes in the order of their labels, if the data name them.
+    `classes` are the names of the classes in the order of their labels, if the data name them. If `in_order` is true,
+    the test images are attacked in their own order.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Dataset:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     classes: tuple[str, ...] = ()
+    in_order: bool = False
 
     @property
     def example(self) -> Split:
@@ -114,9 +118,15 @@ class Dataset:
 
 
 def attacked(dataset: Dataset, n: int) -> Split:
-    """The images to attack: the first `n` test images in a fixed order, which does not depend on the seed of the run.
+    """The `n` test images that an evaluation attacks. Raises `InputError` if there are fewer than `n`."""
+    return dataset.test.select(torch.from_numpy(attacked_positions(dataset, n)))
 
-    A smaller `n` gives the first images of a larger one. Raises `InputError` if there are fewer than `n`.
+
+def attacked_positions(dataset: Dataset, n: int) -> np.ndarray:
+    """The positions of the images to attack: the first `n` in a fixed order, which does not depend on the run's seed.
+
+    A smaller `n` gives the first positions of a larger one. Raises `InputError` if there are fewer than `n` test
+    images.
     """
     available = len(dataset.test)
     if not 1 <= n <= available:
@@ -124,6 +134,5 @@ def attacked(dataset: Dataset, n: int) -> Split:
             f"Expected between 1 and {available} images to attack but got {n}; "
             f"the test part of {dataset.name!r} holds {available}."
         )
-    order = fixed_generator("attacked").permutation(available)[:n]
-    index = torch.from_numpy(np.ascontiguousarray(order))
-    return dataset.test.select(index)
+    order = np.arange(available) if dataset.in_order else fixed_generator("attacked").permutation(available)
+    return np.ascontiguousarray(order[:n])

@@ -16,6 +16,7 @@ from nas.core.data.channel_statistics import channel_statistics
 from nas.core.data.dataset import Dataset, Split
 from nas.core.data.formats.base import Loader, Pictures, Raw, Triple, log, notes_log
 from nas.core.data.formats.class_order import NUMERIC, other_order
+from nas.core.data.given import GivenArrays
 from nas.core.data.image_store import Content, Part, bytes_needed
 from nas.core.data.resize import resized
 from nas.core.data.seen import Levels, Seen
@@ -31,12 +32,17 @@ LOADERS: Registry[type[Loader]] = Registry(
 )
 
 
+def loader_type(name: str) -> type[Loader]:
+    """The loader of the data set that has this name in settings. Raises `InputError` if there is none."""
+    return GivenArrays if name == GivenArrays.name else LOADERS.get(name)
+
+
 def located(settings: DataSettings) -> DataSettings:
     """The same settings with an absolute `root`, so that a run can be resumed from any working directory.
 
     Raises `InputError` if no data set has the name in the settings.
     """
-    root = settings.root or LOADERS.get(settings.name).default_root
+    root = settings.root or loader_type(settings.name).default_root
     return settings if root is None else replace(settings, root=os.path.abspath(os.path.expanduser(root)))
 
 
@@ -45,7 +51,7 @@ def shape_of(settings: DataSettings) -> tuple[int, int] | None:
 
     Raises `InputError` if no data set has the name in the settings.
     """
-    return LOADERS.get(settings.name)(settings).shape
+    return loader_type(settings.name)(settings).shape
 
 
 def load(settings: DataSettings, keep: bool = True) -> Dataset:
@@ -56,7 +62,7 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
     Raises `InputError` if files are missing or damaged, or do not suit the settings.
     """
     settings.check()
-    loader = LOADERS.get(settings.name)(settings)
+    loader = loader_type(settings.name)(settings)
     sources = loader.sources()
     read = functools.cache(lambda: _read(loader))
     stored, reason = None, "a dry run keeps nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nas.core.data import Dataset, attacked
@@ -12,7 +13,7 @@ from nas.eval import evaluate
 from nas.eval.checks import check_passes
 from nas.eval.corruptions.plan import CorruptionPlan
 from nas.eval.measures import check_measures, measure_passes
-from nas.eval.model_source import ModelSource, load_model
+from nas.eval.model_source import EvaluatedModel, ModelSource, load_model
 from nas.eval.networks.fitting import check_fits
 from nas.eval.plan import plan_of
 from nas.results import EvalResult
@@ -69,12 +70,16 @@ class AttackTask(Task[EvalResult]):
     name: str  # its outcomes stand under this name in the store
     source: ModelSource  # a path may be relative to the run's folder
 
+    def model(self, source: ModelSource, settings: Settings) -> EvaluatedModel:
+        """The network to attack, from a source whose path is absolute."""
+        return load_model(source, settings.eval, settings.seed)
+
     def run(self, worker: Worker) -> EvalResult:
         assert worker.folder is not None
         assert worker.open_store is not None
         settings, source = worker.settings, self.source.within(worker.folder)
-        model = load_model(source, settings.eval, settings.seed)
-        check_fits(model, worker.dataset, self.source.text, settings.eval)
+        model = self.model(source, settings)
+        check_fits(model, worker.dataset, self.source.described, settings.eval)
         with worker.open_store() as store:
             result = evaluate(
                 model.network,
@@ -98,8 +103,8 @@ class AttackTask(Task[EvalResult]):
         )
 
 
-def evaluate_all(context: RunContext, sources: dict[str, ModelSource]) -> dict[str, EvalResult]:
+def evaluate_all(context: RunContext, tasks: Sequence[AttackTask]) -> dict[str, EvalResult]:
     """Attack every network; robust networks take longest and start first."""
-    order = sorted(sources, key=lambda name: name.endswith("standard"))
+    order = sorted(tasks, key=lambda task: task.name.endswith("standard"))
     with context.run.stage("eval") as stage:
-        return context.all(stage, {name: AttackTask(name, sources[name]) for name in order}, "attack")
+        return context.all(stage, {task.name: task for task in order}, "attack")

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from nas.core.config.conditions import may_read
-from nas.core.data import LOADERS, attacked
+from nas.core.data import attacked, loader_type
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.eval.fingerprint import fingerprint
@@ -44,7 +44,7 @@ def combine(evaluations: list[tuple[Settings, GivenModel]]) -> tuple[Settings, d
             "data.size."
         )
     orders = {one.data.order for one, _ in evaluations}
-    if len(orders) > 1 and may_read(LOADERS.get(settings.data.name), "order"):
+    if len(orders) > 1 and may_read(loader_type(settings.data.name), "order"):
         raise InputError(
             "Expected networks whose classes are in the same order but some have data.order=text (as all of versions "
             "before 0.3.0) and some numeric; set data.order (to either, if both orders are the same)."
