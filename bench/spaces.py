@@ -1,4 +1,4 @@
-"""The time of what a search asks of a space thousands of times, and of refusing odd texts: `nas bench spaces`."""
+"""The time of methods that a search calls thousands of times, and of refusing odd texts: `nas bench spaces`."""
 
 from __future__ import annotations
 

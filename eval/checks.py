@@ -31,7 +31,7 @@ RADII = (0.25, 0.5, 1.0, 2.0)  # as multiples of eps
 MAX_GAIN = 0.03  # largest drop of the accuracy by more steps or restarts
 MAX_LEFT = 0.05  # largest accuracy at a radius that reaches every image
 WHITE_BOX = ("pgd", "more", "restarts")
-MAX_SQUARE_GAIN = 0.002  # largest drop of the accuracy by Square after AutoAttack's other parts: AutoAttack's own limit
+MAX_SQUARE_GAIN = 0.002  # largest drop of the accuracy by Square, the last part of AutoAttack; AutoAttack's own limit
 
 
 @dataclass
@@ -113,7 +113,7 @@ def check_passes(settings: CheckOptions, image_size: int) -> float:
 
 
 def check_ticks(settings: CheckOptions, image_size: int) -> float:
-    """The sum of the passes with which `check` calls its `tick`."""
+    """The number of passes that `check` reports to its `tick`, over all calls."""
     return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings, image_size)
 
 
@@ -215,8 +215,9 @@ def _converged(results: CheckResults, name: str, title: str, label: str) -> Chec
 
 def _noise(results: CheckResults, one_draw: float) -> Check:
     reason = (
-        f"random noise within eps leaves {_percent(one_draw)} of {_percent(results.accuracy('clean'))}, {NOISE_DRAWS} "
-        f"draws together {_percent(results.accuracy('noise'))}, PGD {_percent(results.accuracy('white-box'))}"
+        f"clean accuracy {_percent(results.accuracy('clean'))}; random noise within eps leaves {_percent(one_draw)}, "
+        f"{NOISE_DRAWS} draws together leave {_percent(results.accuracy('noise'))}, PGD leaves "
+        f"{_percent(results.accuracy('white-box'))}"
     )
     return Check("random-noise", verdict(_beats(results.correct["noise"], results.correct["white-box"])), reason)
 

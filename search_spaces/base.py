@@ -22,7 +22,7 @@ class Architecture(Protocol):
     def __hash__(self) -> int: ...
 
 
-MAX_FRUITLESS_DRAWS = 1_000_000  # draws in a row without a new architecture after which the space counts as exhausted
+MAX_FRUITLESS_DRAWS = 1_000_000  # a space counts as exhausted after so many draws in a row without a new architecture
 
 A = TypeVar("A", bound=Architecture)
 BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword arguments of a space's `build` by name
@@ -121,7 +121,7 @@ class SearchSpace(Points[A]):
         """An architecture with the most weights; constraints in percent refer to its size."""
 
     def draws(self, seed: int, unique: bool = False) -> Iterator[A | None]:
-        """Uniform draws without repetition, or None for a draw that gave no new architecture; it has no end.
+        """Uniform draws without end: each gives an architecture, or None if that architecture was drawn before.
 
         With `unique` the representatives of classes of isomorphic cells are drawn. The first n are those of
         `nas score --sample n --seed seed`.
@@ -137,10 +137,10 @@ class SearchSpace(Points[A]):
             yield arch if new else None
 
     def draw(self, n: int, seed: int = 0, unique: bool = False) -> list[A]:
-        """`n` different architectures drawn uniformly; those of a smaller n are the first of them.
+        """`n` different architectures, drawn uniformly; a smaller `n` gives the first of the same architectures.
 
-        With `unique` each is the representative of another class of isomorphic cells. Raises InputError if the space
-        has not so many.
+        With `unique` each is the representative of a different class of isomorphic cells. Raises InputError if the
+        space does not have that many.
         """
         found: list[A] = []
         fruitless = 0

@@ -1,11 +1,11 @@
 """Features of any cell graph: the operations on its edges, its paths, and the function that it computes.
 
 A cell is a directed acyclic graph with operations on its edges; a node adds (or concatenates) what arrives. Each block
-of features is a function from the graph to a dict name → number whose keys depend on the kinds of operations only, so
-names and values always agree. `one_hot`, `counts` and `by_subset` use the graph as it is written. The other blocks
-use `Flow`, the function of the cell: edges that no input reaches, or that do not reach the output, are removed, and
-identities are wires. So these blocks are equal for cells that differ only in the numbering of nodes, in dead edges, or
-in the placement of identities.
+of features is a function from the graph to a dict name → number. The names depend on the kinds of operations and not on
+the edges, so they are the same for all cells of a space. `one_hot`, `counts` and `by_subset` use the graph as it is
+written. The other blocks use `Flow`, the function of the cell: edges that no input reaches, or that do not reach the
+output, are removed, and identities are wires. So these blocks are equal for cells that differ only in the numbering of
+nodes, in dead edges, or in the placement of identities.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ class Flow:
     """The function of a cell: its live active operations in topological order, and the input of each of them.
 
     The input of an operation is a sum of inputs of the cell and results of earlier operations, each with the number of
-    times that it occurs. `sequences[i]` counts the paths from the cell's inputs up to and including operation i by
-    (input, kinds on the path), `onward[i]` those from there to the output by their kinds, and `paths` the whole paths.
+    times that it occurs. `sequences[i]` counts the paths from the cell's inputs up to and including operation i, by
+    (input, kinds on the path). `onward[i]` counts the paths from operation i to the output, by the kinds after i.
+    `paths` counts the paths from the inputs to the output, by (input, kinds on the path).
     """
 
     def __init__(self, graph: Graph, kinds: Kinds) -> None:
@@ -76,7 +77,7 @@ class Flow:
                 useful.add(source)
         live = [edge for edge in graph.edges if edge[0] in reached and edge[1] in useful]
         self.kinds: list[str] = []
-        self.feeds: list[Counter[int]] = []  # by producer: -1 - i is input i of the cell, i the result of operation i
+        self.feeds: list[Counter[int]] = []  # what feeds each operation: -1 - i is input i of the cell, i operation i
         at: list[Counter[int]] = [
             Counter({-1 - node: 1}) if node < graph.inputs else Counter() for node in range(graph.nodes)
         ]
@@ -132,8 +133,8 @@ def _subsets(kinds: Kinds) -> tuple[tuple[str, int], ...]:
 def by_subset(graph: Graph, kinds: Kinds, degrees: bool = True) -> dict[str, float]:
     """For every subset of kinds: the paths with only these kinds from each input, and the degree of each node.
 
-    Paths give three features: their number, and the length of the shortest and of the longest with identities counted
-    (0 if there are none). The degree of a node counts its edges of these kinds.
+    The paths give three features: their number, the length of the shortest one, and the length of the longest one (both
+    0 if there is no path). Identities count in these lengths. The degree of a node counts its edges of these kinds.
     """
     bits = {name: 1 << number for number, name in enumerate(kinds.names)} | {WIRE: 0}
     edges = sorted(graph.edges, key=lambda edge: edge[1])
@@ -210,9 +211,9 @@ def extremes(flow: Flow, kinds: Kinds) -> dict[str, float]:
 def roles(flow: Flow, kinds: Kinds) -> dict[str, float]:
     """Where in the cell the operations of each active kind are, as sum, maximum and minimum over these operations.
 
-    For each operation: the number of paths into it and out of it; the largest number of learned operations, and of
-    others, on a path before it and after it; how often the cell's input is a term of its input; and how often its
-    result is a term of the cell's output.
+    For each operation: the number of paths into it and out of it; the largest number of learned operations on a path
+    before it and on a path after it; the same two numbers for operations that are not learned; how often the cell's
+    input is a term of its input; and how often its result is a term of the cell's output.
     """
     of_kind: dict[str, list[list[float]]] = {kind: [] for kind in kinds.active}
     for number, kind in enumerate(flow.kinds):

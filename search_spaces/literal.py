@@ -82,7 +82,7 @@ class Reader:
     def __init__(self, text: str, start: int = 0) -> None:
         self.text = text
         self.end = start
-        self.unclosed: int | None = None  # place of the last token if it is a text with brackets: may lack a quote
+        self.unclosed: int | None = None  # where the last token begins if it is a text with brackets, see `_other`
         self.look()
 
     def value(self, level: int = 0) -> Value:
@@ -192,7 +192,10 @@ class Reader:
         self._advance()
 
     def _other(self, wanted: str) -> NotationError:
-        """The error for a token that is not the `wanted` one."""
+        """The error for a token that is not the `wanted` one.
+
+        If the text before it contains brackets, the text probably begins at a quote that was not closed.
+        """
         if self.unclosed is not None or self.token in ("'", '"'):
             return NotationError("a quote that is not closed", self.place if self.unclosed is None else self.unclosed)
         found = "the end" if self.kind == "end" else repr(self.token[:40])
@@ -206,7 +209,7 @@ class Reader:
         self.look()
 
     def look(self) -> None:
-        """Find the next token. Other text is an error only when it is read: it may follow the last value."""
+        """Find the next token. Text that is no token is an error only if it is read: it may follow the last value."""
         skipped = _SKIPPED.match(self.text, self.end)
         self.place = self.end if skipped is None else skipped.end()
         match = _TOKEN.match(self.text, self.place)

@@ -19,12 +19,12 @@ MAX_DRAWS = 100  # attempts to find a random architecture of a new class that is
 
 @dataclass
 class WarmupMoveOptions:
-    ranked_by: str = "cheap"  # by search.cheap; or "objective": each network that is ranked is evaluated
+    ranked_by: str = "cheap"  # cheap: ranked by search.cheap; objective: each network that is ranked is evaluated
     warmup: int = 3000  # random architectures that are ranked
     pool: int = 64  # how many of the best of them form the first population; also the size of later ones
     tournament: int = 10
     probability: float = 0.75  # of a move to the neighbour that is ranked best, else to a random one
-    neighbours: int | None = None  # of a winner, drawn at random, that a move ranks; null: all
+    neighbours: int | None = None  # how many random neighbours of the winner a move ranks; null: all of them
 
     def check(self) -> None:
         if self.ranked_by not in RANKINGS:
@@ -60,7 +60,7 @@ class ScoredGroup:
 
 
 class WarmupMove(Strategy[Any]):
-    """Evaluates those of a random pool that a cheap objective ranks best; evolves them with moves that it ranks too.
+    """Ranks a random pool by a cheap objective, evaluates the best, and evolves them with moves that it ranks too.
 
     Source: Abdelfattah et al., ICLR 2021 (arXiv:2101.08134), section 5: zero-cost warm-up and zero-cost move with
     ageing evolution. A move goes from the winner of a tournament to its best neighbour by the cheap objective, or with
@@ -70,7 +70,7 @@ class WarmupMove(Strategy[Any]):
 
     With `ranked_by=objective` the objective itself ranks, for example where it is a proxy: the networks of the warm-up
     and the neighbours of a move are evaluated, each counts in the budget, and the best of them enter the population.
-    The warm-up ends with `warmup` scored networks and any others that the same `ask` has proposed.
+    The warm-up ends when `warmup` networks are scored; others that the same `ask` proposed are still part of it.
     """
 
     name: ClassVar[str] = "warmup-move"
@@ -178,7 +178,7 @@ class WarmupMove(Strategy[Any]):
     # ranked by the objective
 
     def _propose_scored(self) -> Any:
-        """The next of the warm-up or of a move."""
+        """The next architecture to evaluate, from the warm-up or from a move."""
         if not self.population:
             self.left -= 1
             arch = self._draw()

@@ -46,7 +46,7 @@ def peak_megabytes(prepare: Callable[..., Callable[[], object]], *arguments: obj
     It is memory of the GPU if there is one, unless `on_host`.
 
     `prepare` must be a module's function; what it allocates itself does not count. Raises InputError if memory cannot
-    be measured: without a GPU only Linux gives the peak of a period.
+    be measured: without a GPU, the peak of one action can be measured only on Linux.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_peak, torch.get_num_threads(), prepare, arguments, on_host).result()
@@ -64,7 +64,7 @@ def _peak(
         return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     if not sys.platform.startswith("linux"):
         raise InputError(
-            "Expected Linux or a GPU to measure memory on; other systems do not give the peak of a period."
+            "Expected Linux or a GPU to measure memory on; other systems do not give the peak of one action."
         )
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is resident now
     before = _status("VmRSS")

@@ -31,7 +31,7 @@ class CorruptedImages(ABC):
     size: int
     labels: Tensor  # (n,) or more
     left_out: dict[str, str]  # by type of corruption: why it is missing although `all` or its group was asked for
-    other_order: Tensor | None = None  # the label of each class in the other order, if there are two orders
+    other_order: Tensor | None = None  # each class's label in a second numbering of the classes, if there is one
 
     @property
     def batches(self) -> int:
@@ -67,8 +67,9 @@ class CorruptedImages(ABC):
 class Computed(CorruptedImages):
     """Clean images (N, 3, H, W), bytes or floats in [0, 1], corrupted batch by batch.
 
-    The random numbers of a batch depend only on the seed, type, severity, batch and kind of device. Without
-    photographs, a group or `all` leaves out frost and says so in `left_out`, but the name frost raises `InputError`.
+    The random numbers of a batch depend only on the seed, type, severity, batch and kind of device. Frost needs
+    photographs: without them, a group or `all` leaves it out and says so in `left_out`, but a list of names with
+    `frost` itself raises `InputError`.
     """
 
     key = "corruption"
@@ -130,7 +131,7 @@ class Published(CorruptedImages):
     `labels.npy` holds 5·m labels (or m, for one severity). The first `n` rows of each severity are evaluated, in the
     order of the files, with their labels. `test` are the clean test images and labels in their original order: if all m
     labels of the file are equal to these, the clean images of the rows are known. `other` has the label of each class
-    in another order: if the file's labels are equal to those of `test` in that order, the labels of `test` are used.
+    in a second numbering: if the file's labels are those of `test` in that numbering, the labels of `test` are used.
 
     Raises `InputError` if a file is missing or does not fit the other arguments.
     """
@@ -234,7 +235,7 @@ class Published(CorruptedImages):
 def check_batches(kinds: Sequence[str], size: int) -> None:
     """Raise `InputError` unless there are types to evaluate and a batch has at least one image."""
     if not kinds:
-        raise InputError("Expected at least one type of corruption but got none; the type all is the benchmark.")
+        raise InputError("Expected at least one type of corruption but got none; `all` names the whole benchmark.")
     if size < 1:
         raise InputError(f"Expected at least one image in a batch but got {size}.")
 

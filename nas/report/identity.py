@@ -33,7 +33,7 @@ class Identity:
 
     @property
     def dashes(self) -> tuple[float, ...]:
-        """Lengths in points along its line, alternately drawn and left out; empty for a solid line."""
+        """The lengths of dashes and gaps in its line, in turn, in points; empty for a solid line."""
         return DASHES.get(self.method, OTHER_DASHES)
 
     @property

@@ -44,7 +44,7 @@ class DPSOptions:
     tournament: int = 10
     finalists: int = 5  # the best settings, which are evaluated again
     draws: int = 5  # evaluations of each finalist, including the first one
-    errors: float = 1.0  # among settings within so many standard errors of the best, the one with fewest changes wins
+    errors: float = 1.0  # a rho this many standard errors below the best still counts as equal; fewest changes win
 
     def check(self) -> None:
         """Raises InputError if a value is impossible."""
@@ -62,12 +62,12 @@ class DPSOptions:
 
 
 def check(settings: Settings) -> None:
-    """Raises InputError for what would stop the run later, before anything is written."""
+    """Check, before anything is written, for errors that would stop the run later. Raises InputError for them."""
     settings.check_single_seed("dps")
     if not settings.proxies.eproxy.use_barrier:
         raise InputError(
-            "Expected a barrier for nas dps, which searches its kernel and initialisation, but got "
-            "proxies.eproxy.use_barrier=false; leave it out."
+            "Expected Eproxy with its barrier, because nas dps searches the kernel and the initialisation of the "
+            "barrier, but got proxies.eproxy.use_barrier=false; leave it out."
         )
     LossWorker(settings).losses()  # raises InputError if data are missing or too few for a batch
 
@@ -128,7 +128,10 @@ LossExecutor = Executor[LossTask, list[float | str]]
 
 @dataclass(frozen=True)
 class BestSetting:
-    """The best setting, its rho on the labelled architectures, and plain Eproxy's; stored under these names."""
+    """The best setting, and its rho and that of plain Eproxy on the labelled architectures.
+
+    The store uses the names of the fields.
+    """
 
     setting: str
     spearman: float
@@ -146,7 +149,7 @@ class SettingsSearch:
     watcher: Watcher
 
     def search(self, stage: Stage) -> BestSetting:
-        """Search for the best setting; the stored one if the search has ended before."""
+        """Search for the best setting. If the search of this run has already ended, return what it stored."""
         run, watcher = self.run, self.watcher
         stored = run.store.get("dps/found")
         if stored is not None:
@@ -180,12 +183,12 @@ class SettingsSearch:
         """The rhos of the best settings and the plain one, each the mean over draws of weights, features and batch.
 
         The rho of one draw is noisy (the training is chaotic), and the best of many such values is partly luck. So the
-        finalists are evaluated again, with all values of the FLOPs term, which needs no training of its own.
+        finalists are evaluated again. Each is tried with all values of the FLOPs term, which share one training.
         """
         run, watcher = self.run, self.watcher
         options = DPSOptions(**run.extra["options"])
         first = {one.key: one.result for one in run.store.history() if one.result is not None}
-        by_loss: dict[str, str] = {}  # of settings that differ in the FLOPs term alone, the first
+        by_loss: dict[str, str] = {}  # the first of all settings that differ only in the FLOPs term
         for text in first:
             by_loss.setdefault(min(variants(text)), text)
         best = sorted(by_loss.values(), key=lambda text: -max(first[text][one] for one in variants(text)))[

@@ -42,7 +42,7 @@ class Aligned:
     """The n architectures that all files and tables have in common, and the values of each file and table for them."""
 
     n: int
-    classes: list[str]  # (n,) the class of each; they all differ, unless every string counts
+    classes: list[str]  # (n,) the class of each; they all differ, except with `every_string`
     rows: int  # rows of all files: n per file, and the dropped ones
     dropped: dict[str, int]  # by reason
     failed: dict[str, int]  # rows without a value, by proxy
@@ -65,10 +65,11 @@ def align(
     columns: Sequence[tuple[Table, np.ndarray]],
     every_string: bool = False,
 ) -> Aligned:
-    """The architectures with a score of every proxy and a value in every column; a column is (table, (rows, levels)).
+    """The architectures that have a score of every proxy and a value in every column.
 
-    One stands for each class of isomorphic cells: where a file has several members of a class, a member that all files
-    have is preferred, then one with a row of its own in the first table, then the representative of the class. With
+    Each of `columns` is a table and the values of one of its columns, (rows, levels). One architecture stands for each
+    class of isomorphic cells. If a file has several members of a class, these are preferred, in this order: a member
+    that all files have, one with a row of its own in the first table, the representative of the class. With
     `every_string`, each string counts as an architecture of its own. If `proxies` is empty, every proxy of the files is
     used.
 
@@ -121,7 +122,7 @@ def align(
 
 
 def _usable(table: Table, columns: list[str], every_string: bool) -> dict[str, dict[str, int]]:
-    """Class (or string, if each counts) → string → row, of the rows that have a value in all of the columns."""
+    """Class → string → row, of rows with a value in all columns. With `every_string`, a string is its own class."""
     complete = np.all([np.isfinite(table.column(name)) for name in columns], axis=0)
     keys = table.architectures if every_string else table.classes
     usable: dict[str, dict[str, int]] = {}

@@ -62,7 +62,7 @@ def _gram(p: _Parameters, x: Tensor, z: Tensor) -> Tensor:
 
 
 def _root(gram: Tensor, noise: Tensor) -> Tensor:
-    """Cholesky root of gram + noise, with more jitter if rounding requires it, as where architectures repeat."""
+    """Cholesky root of gram + noise, with more jitter if rounding requires it (if architectures repeat)."""
     eye = torch.eye(len(gram), dtype=gram.dtype)
     for jitter in (JITTER, 10 * JITTER, 100 * JITTER):
         root, failed = torch.linalg.cholesky_ex(gram + (noise + jitter) * eye)
@@ -74,10 +74,11 @@ def _root(gram: Tensor, noise: Tensor) -> Tensor:
 class Kernel(Predictor):
     """Gaussian process with k(x, z) = a·exp(-|u(x-z)|²/2) + b·exp(-|v(x-z)|) + c·x·z/d + noise·[x is z].
 
-    u and v hold one inverse length per feature. Adam maximises the posterior of all parameters on random
-    subsets of the training data: the log marginal likelihood, averaged over the targets, each at its best scale, with a
-    normal prior on log u and log v that keeps features alike while data are few. The targets share the kernel and
-    nothing else. Given the kernel, the prediction is exact (Rasmussen and Williams 2006, alg. 2.1).
+    u and v hold one inverse length per feature. Adam maximises the log posterior of all parameters on random
+    subsets of the training data. Its first term is the log marginal likelihood: the mean over the targets, each at its
+    best scale. Its second term is a normal prior on log u and log v, which keeps the length scales of the features
+    alike while data are few. The targets share the kernel and nothing else. Given the kernel, the prediction is exact
+    (Rasmussen and Williams 2006, alg. 2.1).
 
     Features are standardised; those with many distinct values are replaced by their normal scores before, so that
     heavy tails do no harm.

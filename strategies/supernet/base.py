@@ -121,7 +121,10 @@ class SupernetStrategy(ABC):
 
     @abstractmethod
     def passes(self) -> int:
-        """Forward and backward passes of one batch in the whole search, without validation and Hessians."""
+        """The number of forward and backward passes in the whole search, each of one batch.
+
+        Validation and Hessians do not count.
+        """
 
     # the search
 

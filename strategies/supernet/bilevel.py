@@ -31,8 +31,8 @@ class Bilevel(SupernetStrategy):
     """Algorithm 1: for each pair of batches one Adam step of α, then one SGD step of w.
 
     A variant has other defaults of the options or replaces a method: `loss` (what both levels minimise),
-    `alpha_gradient` (how w*(α) is approximated), `searches` (in which epochs α learns). How operations are mixed is
-    `Supernet.probabilities`, how an architecture is chosen `Supernet.derive`.
+    `alpha_gradient` (how w*(α) is approximated), `searches` (in which epochs α learns). `Supernet.probabilities`
+    says how operations are mixed, and `Supernet.derive` says how an architecture is chosen.
     """
 
     def train_epoch(self, epoch: int) -> Levels:
@@ -131,7 +131,7 @@ class Bilevel(SupernetStrategy):
             losses = [self.loss_of_weights(epoch)]
             if self.searches(epoch):
                 losses.append(self.loss)
-                if self.options.second_order:  # x' of `train` and its clean logits, then three gradients on it
+                if self.options.second_order:  # on `train`: x', the clean logits, then three gradients
                     total += self.loss.attack_passes + (self.loss.coefficient > 0) + 3 * self.loss.loss_passes
             total += sum(loss.attack_passes + loss.loss_passes for loss in losses)
         return self.steps_per_epoch * total

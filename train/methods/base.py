@@ -46,9 +46,9 @@ class Method:
     """Makes the training examples of each batch and computes the loss on them.
 
     Lifetime: each training makes one object. For every batch it calls `draw` once, then `replays` times: `examples`,
-    `inputs` and `loss` for each part of the batch, and `after` when all parts are done. `passes` (gradients of the
-    input per image and step) and `forwards` (passes with gradients of the weights) are the cost of a step. `nas list`
-    shows the first line of a subclass's docstring.
+    `inputs` and `loss` for each part of the batch, and `after` when all parts are done. The cost of a step is
+    `passes`, the gradients with respect to each image, plus `forwards`, the passes that compute gradients of the
+    weights. `nas list` shows the first line of a subclass's docstring.
     """
 
     name: ClassVar[str]

@@ -25,7 +25,7 @@ from nas.core.storage.sqlite import SqliteStore
 Item = TypeVar("Item")
 
 LOCAL, RAY = EXECUTORS = ("local", "ray")
-TICK_SECONDS = 0.5  # at most, between two calls of `tick`
+TICK_SECONDS = 0.5  # the longest wait before `tick` is called again
 
 
 @dataclass
@@ -42,7 +42,7 @@ class ExecutorSettings(Section):
     gpus: float | None = None  # ray: GPUs of each worker, or a fraction of one; by default 1 if `device` is a GPU
 
     def check(self) -> None:
-        """Raises InputError if a value is impossible, or has an effect only on a cluster and none is chosen."""
+        """Raises InputError if a value is impossible, or if `address` or `gpus` is set but the executor is not ray."""
         if self.name not in EXECUTORS:
             raise InputError(f"Expected executor={' or '.join(EXECUTORS)} but got {self.name!r}.")
         for key in ("address", "gpus"):
@@ -120,8 +120,8 @@ class MapState:
 class Executor(Generic[Item, Result]):
     """Applies `function` to items. With several workers the function must be picklable; it is sent to each worker once.
 
-    A task fails if the function raises an exception, if it exceeds the time limit, or if its worker dies and so do
-    `retries` further workers that try it again. An `InputError` (full disk, missing data) or `ResourceError` (no
+    A task fails if the function raises an exception, if it exceeds the time limit, or if its worker dies in the
+    first try and in all `retries` further tries. An `InputError` (full disk, missing data) or `ResourceError` (no
     memory) is raised instead and stops everything: it says nothing about the task, and a resumed run tries again.
     """
 
@@ -285,9 +285,9 @@ def executor_for(
 ) -> Executor[Item, Result]:
     """The executor that the settings ask for, with at most `max_workers` workers.
 
-    `device` is where this process would do the work. With `zero_resources`, the workers of a cluster only wait for its
-    other workers: they occupy no cores, so there may be more of them than `capacity`. Raises `InputError` if the
-    cluster is missing or has no room.
+    `device` is where this process would do the work. With `zero_resources`, these workers do nothing but wait for other
+    workers of the cluster: they occupy no cores, so there may be more of them than `capacity`. Raises `InputError` if
+    the cluster is missing or has no room.
     """
     if settings.deterministic:
         function = Deterministic(function)

@@ -67,7 +67,7 @@ class RayPool(WorkerPool):
         self._threads = threads
         self._actors: dict[int, Any] = {}
         self._pending: dict[Any, int] = {}  # reference to an actor's future answer → its worker
-        self._received: dict[int, Any] = {}  # worker → reference to its answer that it is about to start the task
+        self._received: dict[int, Any] = {}  # worker → reference to its answer to `acknowledge`
         self._count = 0
         self._stores: list[Any] = []
 

@@ -159,7 +159,7 @@ def _check_keys(keys: list[Any]) -> None:
 
 
 def _dtype(text: Any, *flags: Any) -> np.dtype:
-    """The numpy type of numbers or text with this name, as a copy whose state may be changed."""
+    """The numpy type with this name, which must hold numbers or text; a copy, because its state may be changed."""
     dtype = np.dtype(text) if isinstance(text, str) and len(text) < 20 else None
     if dtype is None or dtype.kind not in KINDS or dtype.names is not None or dtype.subdtype is not None:
         raise _Foreign(f"the numpy type {text!r:.80}")
@@ -213,7 +213,7 @@ def _set(items: Any = ()) -> set[Any]:
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Encode text to bytes, which Python 3 writes as latin-1 text in protocol 2; no other codec is needed."""
+    """The bytes that Python 3 wrote as latin-1 text, as it does in protocol 2. No other encoding is needed."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"unexpected encoding {encoding!r}")
     return codecs.encode(text, "latin1")

@@ -35,7 +35,7 @@ class Loop:
 
     `last.pt` is written after every epoch and within long epochs, but never with weights or a loss that are not finite.
     The previous one is kept in case the newest is damaged. `best.pt` is the network that the selection rule picks,
-    `final.pt` that of the last epoch; both contain the plain values `about`. Only the first process writes.
+    `final.pt` that of the last epoch; both contain `about` as their provenance. Only the first process writes.
     """
 
     def __init__(
@@ -277,8 +277,8 @@ class Loop:
     def _newest_usable(self) -> State | None:
         """The newest checkpoint to resume from; `None` to start from the first epoch.
 
-        Skip a checkpoint if it names a best network whose file is damaged and cannot be written again from this
-        checkpoint: that network can only be recovered by training again from an earlier checkpoint.
+        Skip a checkpoint if the file of its best network is damaged and a training that resumes from the checkpoint
+        would not write that file again. Only a training from an earlier checkpoint can recover that network.
         """
         damage = checkpoint.validate(self.best, "network")
         for payload in checkpoint.load_newest_valid(self.last, "training"):

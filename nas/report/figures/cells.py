@@ -146,7 +146,10 @@ def _left(node: int) -> int:
 
 
 def _ports(placed: list[Track], nodes: int) -> dict[tuple[int, int, int, int], float]:
-    """The x of each track's ends by (node, side, lane, 0 arriving or 1 leaving), ordered so that none cross."""
+    """The x of both ends of each track, by (node, side, lane, end); `end` is 0 where it arrives and 1 where it leaves.
+
+    The ends at a node are ordered so that no tracks cross.
+    """
     places = {}
     for node in range(nodes):
         for side in (-1, 1):

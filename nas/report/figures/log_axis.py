@@ -1,4 +1,4 @@
-"""Logarithmic axes whose ticks are plain numbers: the formulas of matplotlib's own labels are off in the pictures."""
+"""Logarithmic axes with plain numbers at their ticks: matplotlib's own labels are formulas, which are switched off."""
 
 from __future__ import annotations
 

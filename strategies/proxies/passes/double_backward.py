@@ -87,7 +87,7 @@ class _Convolution(torch.autograd.Function):
 
 
 class _ConvolutionBackward(torch.autograd.Function):
-    """The gradients ∂T/∂x and ∂T/∂w of T(g, x, w) = ⟨g, x ∗ w⟩, and for cotangents u and v their own gradients.
+    """The gradients ∂T/∂x and ∂T/∂w of T(g, x, w) = ⟨g, x ∗ w⟩. Its backward takes their cotangents u and v.
 
     T is linear in each argument, so ⟨u, ∂T/∂x⟩ is T with u in the place of x, and S = T(g, u, w) + T(g, x, v). Hence
 
@@ -150,14 +150,14 @@ class _BatchNorm(torch.autograd.Function):
 
 
 class _BatchNormBackward(torch.autograd.Function):
-    """The gradient of a normalisation with respect to x, γr·P(g), and for a cotangent u the gradients of that.
+    """The gradient of a normalisation with respect to x, γr·P(g). Its backward takes a cotangent u of that gradient.
 
     Per channel: x̂ = (x - m(x))·r, r = 1/σ, m the mean over the n entries of batch and pixels, γ the scale;
     P(v) = v - m(v) - x̂·m(v·x̂). P is symmetric, so S = ⟨u, γr·P(g)⟩ = ⟨γr·P(u), g⟩ and
 
     - ∂S/∂g = γr·P(u).
 
-    With a = m(g·x̂), b = m(u·x̂) and q = m(u·g) - m(u)·m(g) - a·b it is S = γrn·q, where x acts through r, a and b:
+    Let a = m(g·x̂), b = m(u·x̂) and q = m(u·g) - m(u)·m(g) - a·b. Then S = γrn·q, and x acts through r, a and b:
     ∂r/∂x = -r²x̂/n, ∂a/∂x = r·P(g)/n, ∂b/∂x = r·P(u)/n. So
 
     - ∂S/∂x = -γr²·(q·x̂ + b·P(g) + a·P(u)) = -γr²·((q - 2ab)·x̂ + a·u + b·g - (a·m(u) + b·m(g))).

@@ -24,7 +24,7 @@ Value = Tensor | Sequence[Tensor | None]  # of the whole network, or one for eac
 
 @dataclass
 class SharedPass:
-    """The forward of a batch through `body`, with its graph, from which the functions of quantities compute them.
+    """One forward of a batch through `body`, with its graph; `Quantity.compute` computes a quantity from it.
 
     `layers` are those whose weights count, `images` are normalised, `generator(label)` makes a random generator.
     """
@@ -44,7 +44,7 @@ class SharedPass:
         return [layer.weight for layer in self.layers]
 
     def run(self, quantities: Collection[Quantity]) -> dict[str, Value]:
-        """The quantities by name: those of gradients with respect to weights first, then those with respect to images.
+        """The quantities by name. Those that need a backward to the images are computed last.
 
         Only the backwards that they need are run; backwards to the images leave out the products for the weights.
         """
@@ -137,7 +137,7 @@ def saliency(forward: SharedPass) -> Value:
 
 @quantity("output of a ReLU", hook=lambda forward, hooks: sum_relu_kernels(forward.body, forward.images, hooks))
 def relu_kernel(forward: SharedPass) -> Value:
-    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c the binary codes (B, positions) of what passes, (B, B)."""
+    """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, (B, B), where c (B, positions) is 1 where a ReLU is active, else 0."""
     return forward.hooked["relu_kernel"]
 
 
