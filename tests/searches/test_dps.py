@@ -245,7 +245,7 @@ def test_a_search_of_before_goes_on_to_the_same_settings() -> None:
 def test_a_search_needs_the_barrier_whose_genes_it_changes() -> None:
     settings = _settings()
     settings.proxies.eproxy.use_barrier = False
-    with pytest.raises(InputError, match=r"Expected a barrier for nas dps.*use_barrier=false"):
+    with pytest.raises(InputError, match=r"Expected Eproxy with its barrier.*use_barrier=false"):
         check(settings)
 
 
