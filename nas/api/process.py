@@ -59,6 +59,12 @@ def unchanged_process() -> Iterator[None]:
                 os.environ.pop(WORKSPACE_VARIABLE, None)
             else:
                 os.environ[WORKSPACE_VARIABLE] = workspace
-            torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
+            if _deterministic() != (deterministic, warns_only):  # not otherwise: torch imports its compiler for it
+                torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
             torch.set_num_threads(threads)
+
+
+def _deterministic() -> tuple[bool, bool]:
+    """Whether deterministic kernels are on, and whether others only warn."""
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
