@@ -133,8 +133,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 class Stage:
     """A `with` block of a run's work, whose wall time is added to that of the stage `name`.
 
-    `flush` and the end of the block store the time so far and renew the good copy of the store if it is old. Call
-    `flush` now and then, so that a kill loses little.
+    `flush` and the end of the block store the time so far and renew the good copy of the store if it is old. A block
+    that ends with an error stores only the time: the store has all that was done, and a copy could delay the end of the
+    process, or fail and hide the error. Call `flush` now and then, so that a kill loses little.
     """
 
     def __init__(self, run: Run, name: str) -> None:

@@ -73,6 +73,20 @@ def test_a_stage_under_way_renews_it_now_and_then(folder: Path, monkeypatch: pyt
         assert facts(folder / "store.good.sqlite")["found"] == 1
 
 
+def test_a_stage_that_fails_stores_its_time_and_leaves_the_good_copy(folder: Path) -> None:
+    before = (folder / "store.good.sqlite").read_bytes()
+    with reopen(folder) as run:
+        run.store.put("found", 1)
+        with pytest.raises(InputError, match="its own"), run.stage("search"):
+            raise InputError("its own")
+        assert (folder / "store.good.sqlite").read_bytes() == before
+        assert "search" in run.seconds()
+        assert run.store.get("found") == 1
+        with run.stage("search"):
+            pass
+    assert facts(folder / "store.good.sqlite")["found"] == 1
+
+
 def test_damage_that_comes_up_while_running_ends_in_an_action(folder: Path) -> None:
     with sqlite3.connect(folder / "store.sqlite") as connection:
         connection.execute("UPDATE facts SET value = '[]' WHERE key = 'config'")
