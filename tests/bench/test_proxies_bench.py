@@ -30,8 +30,8 @@ class Tiny(NASBench201):
 def test_the_suite_is_that_of_the_published_tables() -> None:
     assert len({*proxies.SUITE, "params", "flops"}) == 13
     assert set(proxies.SUITE) < set(PROXIES.names())
-    assert "grasp" not in proxies.LIGHT
-    assert "hessian" not in proxies.LIGHT
+    assert "grasp" not in proxies.MEMORY_GROUPS
+    assert "hessian" not in proxies.MEMORY_GROUPS
 
 
 def test_every_proxy_that_looks_at_a_network_is_measured() -> None:
@@ -100,5 +100,5 @@ def test_proxies_cost_no_more_than_they_should() -> None:
     """Eproxy misses its target of 11.5 passes, croze and croze_official that of 1.5 F+B of memory: docs/proxies.md."""
     bench = proxies.ProxiesBench()
     found = {"ratios": proxies.ratios(NASBench201(), print), "memory": proxies.memory(NASBench201(), print)}
-    assert len(bench.judged(found)) == 3 + len(proxies.LIGHT)
+    assert len(bench.judged(found)) == 3 + len(proxies.MEMORY_GROUPS)
     assert bench.missed(found) == []
