@@ -28,7 +28,7 @@ from nas.train import TrainSettings, load_trained, train
 
 @dataclass
 class LabelSettings(TrainSettings):
-    """The short training behind `trained:` objectives, and the number of validation images that judge it.
+    """The short training behind `trained:` objectives, and on how many validation images its network is evaluated.
 
     All other keys and defaults are those of `train`.
     """
@@ -44,17 +44,17 @@ class LabelSettings(TrainSettings):
         self.check_at_least_one("n_val")
 
 
-def check_judged(names: Sequence[str], withheld: float) -> None:
+def check_validation_part(names: Sequence[str], withheld: float) -> None:
     """Raises InputError if a metric in `names` is measured on validation images and none are `withheld`."""
-    judged = [name for name in names if name.startswith(TRAINED)]
-    if judged and withheld == 0:
+    measured = [name for name in names if name.startswith(TRAINED)]
+    if measured and withheld == 0:
         raise InputError(
-            f"Expected data.validation above 0 with {judged[0]}, which is measured on validation images, but got 0; "
+            f"Expected data.validation above 0 with {measured[0]}, which is measured on validation images, but got 0; "
             "set data.validation=.1, or another objective."
         )
 
 
-def judging(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
+def label_evaluation(names: Sequence[str], attack: EvalSettings) -> EvalSettings:
     """The evaluation settings behind `trained:` metrics: those of `eval` with the attacks of these metrics only."""
     metrics = [name.removeprefix(TRAINED).removeprefix("hrs:") for name in names]
     return replace(
@@ -89,13 +89,13 @@ class ShortTraining:
         seed: int,
         device: torch.device,
     ) -> None:
-        check_judged(names, len(dataset.validation))
+        check_validation_part(names, len(dataset.validation))
         self.metrics = [name.removeprefix(TRAINED) for name in names]
         self.settings = settings
-        self.attack = replace(judging(names, attack), n_test=min(settings.n_val, len(dataset.validation)))
+        self.attack = replace(label_evaluation(names, attack), n_test=min(settings.n_val, len(dataset.validation)))
         plan_of(self.attack, dataset.num_classes, dataset.image_size)
         self.dataset = dataset
-        self.judged = replace(dataset, test=dataset.validation)
+        self.held_out = replace(dataset, test=dataset.validation)
         self.data = data
         self.trained = trained
         self.folder = folder
@@ -111,7 +111,7 @@ class ShortTraining:
         network_spec = self.trained.trained_by(recipe, "label", text, self.dataset, self.data)
         checkpoint, _ = train(network_spec, self.dataset, recipe, folder, seed, self.device)
         network, _ = load_trained(checkpoint)
-        result = evaluate(network, self.judged, self.attack, seed, self.device, InMemoryStore(), outputs=False)
+        result = evaluate(network, self.held_out, self.attack, seed, self.device, InMemoryStore(), outputs=False)
         shutil.rmtree(folder, ignore_errors=True)
         return {f"{TRAINED}{name}": _metric(result, name) for name in self.metrics}
 

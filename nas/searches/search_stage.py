@@ -13,7 +13,7 @@ from nas.core.seeds import derive
 from nas.objectives import constant_logits
 from nas.objectives.functions import Function, import_function, source_sha256
 from nas.objectives.notation import PYTHON, function_of, source_of
-from nas.objectives.short_training import check_judged
+from nas.objectives.short_training import check_validation_part
 from nas.results import SearchResult
 from nas.runs.run_folder import Run
 from nas.runs.stages.context import RunContext, Worker
@@ -42,7 +42,7 @@ def check_settings(command: str, settings: Settings) -> None:
             f"Expected no arch= for nas {command}, which searches for one; train this one with `nas train`."
         )
     if not is_supernet(settings):
-        check_judged(settings.search.metrics(), settings.data.validation)
+        check_validation_part(settings.search.metrics(), settings.data.validation)
 
 
 def check(worker: Worker) -> None:

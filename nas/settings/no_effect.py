@@ -21,7 +21,7 @@ from nas.core.seeds import seeded
 from nas.eval import conditions as of_eval
 from nas.objectives.constraints import Constraint
 from nas.objectives.notation import GRAPH, LATENCY, parse, source_of
-from nas.objectives.short_training import judging
+from nas.objectives.short_training import label_evaluation
 from nas.search_spaces import SPACES
 from nas.settings.reader import Reader
 from nas.settings.schema import Settings
@@ -189,7 +189,7 @@ def _training(needs: Needs, section: str, name: str) -> str | None:
 def _evaluation(needs: Needs, section: str, name: str) -> str | None:
     views = [needs.reader.narrowed(needs.settings.eval)]
     if needs.labels:
-        views.append(judging(needs.labels, needs.settings.eval))
+        views.append(label_evaluation(needs.labels, needs.settings.eval))
     condition = of_eval.CONDITIONS.get(name)
     if condition is None or any(condition.holds(view) for view in views):
         return None
