@@ -47,7 +47,7 @@ class Registry(Generic[T]):
     @cached_property
     def unusable(self) -> dict[str, str]:
         """Third-party components that cannot be used: name to a sentence that says why, and what to do."""
-        loaded, reasons = self._third_party
+        loaded, reasons = self._third_party[0], dict(self._third_party[1])
         for value in loaded:
             missing = sorted(getattr(value, "__abstractmethods__", ()))
             name = getattr(value, "name", None)

@@ -111,6 +111,8 @@ def test_what_a_third_partys_component_lacks_is_said(shapes: Registry[Any], monk
     entry = SimpleNamespace(name="whatever", load=lambda: half)
     monkeypatch.setattr(module, "entry_points", lambda group: [entry])
     assert shapes.names() == ["a-two", "one"]
+    assert list(shapes.unusable) == ["their-half"]
+    assert shapes._third_party == ([half], {}), "it could be imported"
     with pytest.raises(InputError, match="Expected the shape 'their-half' of an installed package to have work but"):
         shapes.get("their-half")
     with pytest.raises(InputError, match="Expected a shape but got 'their-hal'"):
