@@ -13,7 +13,7 @@ from typing import Any
 
 from nas.core.errors import InputError
 from nas.core.io.files import check_encoding, open_text
-from nas.search_spaces import SearchSpace
+from nas.search_spaces import SPACES, SearchSpace
 from nas.search_spaces.base import MAX_FRUITLESS_DRAWS, digest
 
 COLUMNS = ("arch", "arch_str")  # of a CSV file; the first one that it has holds the architectures
@@ -180,6 +180,26 @@ def point(text: str, space: SearchSpace[Any]) -> Point:
     """
     arch = space.parse(text)
     return space.label(text, arch), arch
+
+
+def hint_of_other_space(texts: Iterable[str], space: SearchSpace[Any], option: str) -> str:
+    """A sentence for an error: the space of the first text that is not of `space`; empty if there is none.
+
+    `option` is how the user gives a space: `--space ` or `space=`.
+    """
+    foreign = [text for text in texts if not _reads(space, text)]
+    for name in SPACES.names() if foreign else ():
+        if _reads(SPACES.get(name)(), foreign[0]):
+            return f" It is an architecture of another space: give {option}{name}."
+    return ""
+
+
+def _reads(space: SearchSpace[Any], text: str) -> bool:
+    try:
+        space.parse(text)
+    except InputError:
+        return False
+    return True
 
 
 def parsed(lines: Iterable[str], name: str, space: SearchSpace[Any]) -> Iterator[Point]:

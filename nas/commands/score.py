@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import Signals
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nas.commands.base import Argument, Command, Option, Output
 from nas.core.errors import InputError, Interrupted, Terminated
 
 if TYPE_CHECKING:
-    from nas.search_spaces.base import SearchSpace
+    from nas.results import ScoreRow
 
 
 class Score(Command):
@@ -65,11 +65,10 @@ class Score(Command):
         to: Path | None,
     ) -> None:
         with _interruptible(to):
-            from nas.results import ScoreRow
             from nas.scoring.loop import ScoreWorker, counted_for, default_row_settings, row_settings, score
             from nas.scoring.rows import JsonArray, RowFile, line_of
             from nas.search_spaces import SPACES
-            from nas.search_spaces.architecture_source import ArchitectureSource
+            from nas.search_spaces.architecture_source import ArchitectureSource, hint_of_other_space
             from nas.settings.command_line import from_values, sorted_words
             from nas.strategies.proxies import PROXIES
 
@@ -90,7 +89,7 @@ class Score(Command):
             try:
                 candidates = ArchitectureSource(given_space, texts, file, sample, seed or 0, everything, unique)
             except InputError as error:
-                raise InputError(f"{error}{_hint(given_space, texts)}") from error
+                raise InputError(f"{error}{hint_of_other_space(texts, given_space, '--space ')}") from error
             with ExitStack() as stack:
                 rows = None
                 if to is not None:
@@ -104,25 +103,6 @@ class Score(Command):
                     show = lambda row: output.write(line_of(row))  # noqa: E731
                 counts = score(candidates, ScoreWorker(settings, names), rows, show, counter.update)
             output.note(f"score: {counts}{counted_for(settings, names)}")
-
-
-def _hint(given_space: SearchSpace[Any], texts: list[str]) -> str:
-    """A hint for an error: the space of the first text that is not of the given space; empty if there is none."""
-    from nas.search_spaces import SPACES
-
-    foreign = [text for text in texts if not _reads(given_space, text)]
-    for name in SPACES.names() if foreign else ():
-        if _reads(SPACES.get(name)(), foreign[0]):
-            return f" It is an architecture of another space: give --space {name}."
-    return ""
-
-
-def _reads(space: SearchSpace[Any], text: str) -> bool:
-    try:
-        space.parse(text)
-    except InputError:
-        return False
-    return True
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from nas.objectives.notation import GRAPH, LATENCY, parse, source_of, unknown
 from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
 from nas.search_spaces import SPACES, SearchSpace
-from nas.search_spaces.architecture_source import point
+from nas.search_spaces.architecture_source import hint_of_other_space, point
 from nas.settings.known_elsewhere import known_elsewhere
 from nas.strategies import STRATEGIES
 from nas.strategies.proxies import PROXIES
@@ -128,7 +128,11 @@ class Common:
         for text in self.search.constraints:
             Constraint.parse(text, self.tables.given())
         if self.arch is not None:
-            self.arch, _ = point(self.arch, SPACES.get(self.space)())
+            space = SPACES.get(self.space)()
+            try:
+                self.arch, _ = point(self.arch, space)
+            except InputError as error:
+                raise InputError(f"{error}{hint_of_other_space([self.arch], space, 'space=')}") from error
 
     def check_single_seed(self, command: str) -> None:
         """Raises InputError if the settings ask for repetitions, which this command does not make."""
