@@ -4,6 +4,7 @@ from nas.api.ask_tell import OpenSearch, open_search
 from nas.api.comparing import ComparedReports, compare
 from nas.api.evaluation import evaluate
 from nas.api.opening import open_run, space
+from nas.api.registering import register
 from nas.api.results import Found, Model, Report, Scores
 from nas.api.scoring import score
 from nas.api.searching import resume, search
@@ -24,6 +25,7 @@ __all__ = [
     "open_run",
     "open_search",
     "open_tables",
+    "register",
     "resume",
     "score",
     "search",

@@ -13,6 +13,7 @@ from typing import Any
 from nas.api.execution import RunRecord
 from nas.api.keywords import Recipe, SettingsGiven, overrides, settings_of, space_name
 from nas.api.process import unchanged_process
+from nas.api.registering import name_of
 from nas.api.results import Found
 from nas.api.run_files import RunFiles
 from nas.commands.search import Search as SearchCommand
@@ -30,6 +31,7 @@ from nas.searches.history import failures, trajectory
 from nas.searches.loop import FRUITLESS, Batch, Search
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings
+from nas.strategies import STRATEGIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 
 ASKED = "search/asked"  # a fact: for how many architectures the unfinished step asked
@@ -180,6 +182,7 @@ def open_search(
             if not opened.settings.search.objective.startswith(BY_HAND):
                 raise InputError(f"Expected a search of nas.open_search but {folder} is another run; use nas.resume.")
             return OpenSearch(opened.settings, opened.store, folder, stack.pop_all())
+    strategy = name_of(strategy, STRATEGIES, SUPERNET_STRATEGIES)
     chosen_strategy = strategy or dict(settings or {}).get("strategy.name")
     if chosen_strategy in SUPERNET_STRATEGIES.components:
         raise InputError(f"Expected a strategy that asks for values but got {chosen_strategy}; use nas.search.")

@@ -19,15 +19,18 @@ from nas.api.execution import Progress, execute
 from nas.api.keywords import SettingsGiven, data_keywords, overrides
 from nas.api.module_state import unchanged_network
 from nas.api.process import unchanged_process
+from nas.api.registering import check_importable, names_of
 from nas.api.results import Model, Report
 from nas.commands.base import RunCommand
 from nas.commands.eval import Eval
 from nas.core import config
 from nas.core.data import Dataset, DataSettings, GivenArrays, Split, attacked_positions
+from nas.core.data.formats.base import Loader
 from nas.core.data.given import given_dataset, split_of_arrays, split_of_batches
 from nas.core.errors import InputError
 from nas.core.images import unit_range
 from nas.core.reasons import reason
+from nas.eval.attacks import ATTACKS
 from nas.eval.model_source import EvaluatedModel, ModelSource, model_of
 from nas.eval.networks import layout
 from nas.eval.networks.logit_shapes import count_classes
@@ -71,7 +74,8 @@ def evaluate(
         data: a data set, an .npz file, a folder of class folders, a DataLoader, or (images, labels). Images are uint8
             (N, H, W, 3), or floats in [0, 1] (N, 3, H, W), which are not rounded. By default, the data on which the
             network was trained.
-        attacks: names from `nas list attacks`; by default those of the network's run, or fgsm, pgd20 and autoattack.
+        attacks: names from `nas list attacks`, or classes of your own; by default those of the network's run, or fgsm,
+            pgd20 and autoattack.
         eps: the radius of the attacks, as a fraction of the range of a pixel (`8/255` may be given as text).
         step_size: the step of pgd and mifgsm, by default eps/4 and eps/steps.
         norm: Linf or L2.
@@ -101,13 +105,13 @@ def evaluate(
     >>> report.n_test, list(report.attacks), len(wrong) + report.correct["fgsm"].sum() == 16
     (16, ['fgsm'], True)
     """
-    named = data is None or isinstance(data, (str, os.PathLike))
+    named = data is None or isinstance(data, (str, os.PathLike, type, Loader))
     typed = config.flat(dict(settings or {}))
     if not named and (keys := [key for key in typed if key.startswith("data.")]):
         raise InputError(f"Expected no {keys[0]} with images in data=, which are taken as they are; leave it out.")
     keywords = {
         **(data_keywords(data) if named else {"data.name": GivenArrays.name}),
-        "eval.attacks": attacks,
+        "eval.attacks": names_of(attacks, ATTACKS),
         "eval.eps": eps,
         "eval.step_size": step_size,
         "eval.norm": norm,
@@ -117,6 +121,7 @@ def evaluate(
         "executor.workers": 1 if workers is None and "executor.workers" not in typed else workers,
     }
     with unchanged_process(), _opened(model, overrides(keywords, settings)) as (chosen, given, checkpoint):
+        check_importable(chosen)
         wanted = chosen.eval.n_test if n_test is not None or "eval.n_test" in typed else None
         images = None
         if not named:

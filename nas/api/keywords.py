@@ -7,17 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nas.api.registering import REGISTRIES, check_importable, name_of
 from nas.core import config
 from nas.core.data import LOADERS
+from nas.core.data.formats.base import Loader
 from nas.core.errors import InputError
 from nas.core.io.records import Json
+from nas.search_spaces import SPACES, SearchSpace
 from nas.settings import command_line, schema
 from nas.settings.reader import Reader
 from nas.settings.repeat import written
 from nas.settings.schema import Settings
+from nas.strategies.proxies import Proxy
 
 SettingsGiven = Mapping[str, Any] | None  # dotted keys (`{"train.lr": 0.1}`), nested dictionaries, or both
 Recipe = str | os.PathLike[str] | Mapping[str, Any]  # a recipe's name, the path of a .yaml file, or its content
+Data = str | os.PathLike[str] | type[Loader] | None  # a data set, an .npz file or a folder of class folders
 
 
 def overrides(keywords: Mapping[str, Any], given: SettingsGiven) -> list[str]:
@@ -34,9 +39,11 @@ def overrides(keywords: Mapping[str, Any], given: SettingsGiven) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML has it: tuples are lists, paths and architectures are text."""
+    """A value as YAML has it: tuples are lists, one's own parts are names, paths and architectures are text."""
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
+    if isinstance(value, (type, Proxy, SearchSpace)):
+        return name_of(value, *REGISTRIES)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
@@ -46,7 +53,8 @@ def settings_of(
     """The settings of a call that the command of `reader` would do with the same words.
 
     Without a recipe, the values are `values` or those of an empty file. The work is done in this process unless the
-    words say how many workers do it. Raises InputError as the command does.
+    words say how many workers do it. Raises InputError as the command does, and if workers cannot import a part of
+    one's own that they need.
     """
     if recipe is None:
         base = dict(values or {"name": reader.command})
@@ -55,16 +63,20 @@ def settings_of(
     else:
         base = schema.values_of(str(recipe))
     base = config.merge(base, {"executor": {"workers": 1}})
-    return command_line.from_values(reader, base, words)
+    settings = command_line.from_values(reader, base, words)
+    check_importable(settings, reader.proxies)
+    return settings
 
 
-def data_keywords(data: str | os.PathLike[str] | None) -> Json:
-    """`data.name` and `data.root` for the name of a data set, an .npz file or a folder with a folder for each class.
+def data_keywords(data: Data) -> Json:
+    """`data.name` and `data.root` for a data set, an .npz file or a folder with a folder for each class.
 
-    Raises InputError if it is neither a name nor an existing path.
+    A data set is given by its name or as a class. Raises InputError if it is neither a data set nor an existing path.
     """
     if data is None:
         return {}
+    if isinstance(data, (type, Loader)):
+        return {"data.name": name_of(data, LOADERS)}
     if isinstance(data, str) and data in LOADERS.components:
         return {"data.name": data}
     path = Path(data).expanduser()
@@ -86,4 +98,4 @@ def plain_settings(settings: Settings) -> Json:
 
 def space_name(space: Any) -> str | None:
     """The name of a search space that is given by its name, as an object or as a class."""
-    return space if space is None or isinstance(space, str) else space.name
+    return name_of(space, SPACES)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.api.execution import Progress, shown
-from nas.api.keywords import SettingsGiven, data_keywords, overrides, plain_settings, settings_of, space_name
+from nas.api.keywords import Data, SettingsGiven, data_keywords, overrides, plain_settings, settings_of, space_name
 from nas.api.process import unchanged_process
+from nas.api.registering import names_of
 from nas.api.results import Scores
 from nas.commands.score import Score
 from nas.core.errors import InputError
@@ -31,7 +32,7 @@ def score(
     *,
     space: Any = None,
     proxies: str | Sequence[Any] = DEFAULT_PROXIES,
-    data: str | os.PathLike[str] | None = None,
+    data: Data = None,
     settings: SettingsGiven = None,
     seed: int | None = None,
     device: str | None = None,
@@ -93,8 +94,8 @@ def score(
 
 
 def _names(proxies: str | Sequence[Any]) -> list[str]:
-    given = proxies.split(",") if isinstance(proxies, str) else [getattr(one, "name", one) for one in proxies]
-    names = list(dict.fromkeys(str(name).strip() for name in given))
+    given = proxies.split(",") if isinstance(proxies, str) else names_of(proxies, PROXIES)
+    names = list(dict.fromkeys(str(name).strip() for name in given or ()))
     names = PROXIES.names() if names == ["all"] else names
     if not names:
         raise InputError("Expected names of proxies but got none; `nas list proxies` shows them.")

@@ -10,8 +10,9 @@ from typing import Any
 
 from nas.api.caller_function import CallerFunction
 from nas.api.execution import Progress, execute, record_of, shown
-from nas.api.keywords import Recipe, SettingsGiven, data_keywords, overrides, settings_of, space_name
+from nas.api.keywords import Data, Recipe, SettingsGiven, data_keywords, overrides, settings_of, space_name
 from nas.api.process import unchanged_process
+from nas.api.registering import name_of
 from nas.api.results import Found, outcome
 from nas.commands import command_of
 from nas.commands.base import RunCommand
@@ -22,6 +23,9 @@ from nas.results import Result
 from nas.runs.run_folder import Run, reopen
 from nas.runs.stages.context import Watcher
 from nas.searches import search_stage
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES, Proxy
+from nas.strategies.supernet import SUPERNET_STRATEGIES
 
 
 def search(
@@ -33,7 +37,7 @@ def search(
     strategy: Any = None,
     budget: int | None = None,
     constraints: Sequence[str] | None = None,
-    data: str | os.PathLike[str] | None = None,
+    data: Data = None,
     settings: SettingsGiven = None,
     seed: int | None = None,
     device: str | None = None,
@@ -79,12 +83,13 @@ def search(
     >>> list(found.best.metrics)
     ['objective']
     """
+    objective = name_of(objective, PROXIES) if isinstance(objective, Proxy) else objective
     given = CallerFunction.of(objective, directions, workers)
     keywords = {
         **data_keywords(data),
         "space": space_name(space),
         "search.objective": objective if given is None else given.notation,
-        "strategy.name": strategy,
+        "strategy.name": name_of(strategy, STRATEGIES, SUPERNET_STRATEGIES),
         "search.budget": budget,
         "search.constraints": constraints,
         "seed": seed,

@@ -6,18 +6,20 @@ import os
 from typing import Any
 
 from nas.api.execution import Progress, execute
-from nas.api.keywords import Recipe, SettingsGiven, data_keywords, overrides, settings_of, space_name
+from nas.api.keywords import Data, Recipe, SettingsGiven, data_keywords, overrides, settings_of, space_name
+from nas.api.registering import name_of
 from nas.api.results import Model
 from nas.commands.train import Train
 from nas.runs.stages.train_stage import check_connected
+from nas.train.methods import METHODS, Method
 
 
 def train_model(
     arch: Any,
     *,
     space: Any = None,
-    data: str | os.PathLike[str] | None = None,
-    method: str | None = None,
+    data: Data = None,
+    method: str | type[Method] | None = None,
     epochs: int | None = None,
     eps: float | str | None = None,
     step_size: float | str | None = None,
@@ -64,7 +66,7 @@ def train_model(
         **data_keywords(data),
         "space": space_name(space),
         "arch": str(getattr(arch, "arch", arch)),
-        "train.method": method,
+        "train.method": name_of(method, METHODS),
         "train.epochs": epochs,
         "train.eps": eps,
         "train.step_size": step_size,

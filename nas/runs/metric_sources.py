@@ -8,8 +8,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nas.core.data import Dataset, DataSettings, shape_of
+from nas.core.data import LOADERS, Dataset, DataSettings, shape_of
 from nas.core.data import load as load_data
+from nas.core.data.formats.base import Loader
 from nas.core.storage.base import Metrics
 from nas.objectives.columns import TableColumns
 from nas.objectives.functions import Function, FunctionMetrics
@@ -40,7 +41,7 @@ class MetricSources:
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load_once(tuple(vars(self.settings.data).items()), self.keep)
+        return load_once(LOADERS.get(self.settings.data.name), tuple(vars(self.settings.data).items()), self.keep)
 
     @cached_property
     def tables(self) -> Collection | None:
@@ -97,6 +98,6 @@ class MetricSources:
 
 
 @lru_cache(maxsize=1)
-def load_once(settings: tuple[tuple[str, Any], ...], keep: bool) -> Dataset:
-    """The data set of these settings, read once per process."""
+def load_once(loader: type[Loader], settings: tuple[tuple[str, Any], ...], keep: bool) -> Dataset:
+    """The data set of these settings, whose name stands for this loader, read once per process."""
     return load_data(DataSettings(**dict(settings)), keep)

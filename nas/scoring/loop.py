@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from nas.core import config
-from nas.core.data import Dataset
+from nas.core.data import LOADERS, Dataset
 from nas.core.data.formats.class_order import other_order
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
@@ -84,7 +84,7 @@ class ScoreWorker:
 
 def dataset_of(settings: Settings) -> Dataset:
     """The data of the settings, read once per process."""
-    return load_once(tuple(vars(settings.data).items()), True)
+    return load_once(LOADERS.get(settings.data.name), tuple(vars(settings.data).items()), True)
 
 
 def row_settings(settings: Settings, proxies: list[str]) -> config.Values:
@@ -98,7 +98,8 @@ def row_settings(settings: Settings, proxies: list[str]) -> config.Values:
 
 def default_row_settings(settings: Settings, proxies: list[str]) -> config.Values:
     """The row settings if only the space is set. They are assumed for settings that an older file lacks."""
-    defaults = from_values(with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}}), [])
+    earlier = with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}})
+    defaults = from_values(earlier, [], proxies)
     return {**_settings_of(defaults, proxies, True), **EARLIER_DEFINITIONS}
 
 

@@ -33,7 +33,7 @@ def from_values(reader: Reader, values: config.Values, words: Sequence[str] | No
     Raises InputError if `schema.from_values` does, or if a word is no override or has no effect in the command.
     """
     overrides = only_overrides(words)
-    settings = schema.from_values(values, overrides)
+    settings = schema.from_values(values, overrides, reader.proxies)
     if settings.data.test == ALL and reader.needs_training_images:
         raise InputError(
             f"Expected data.test=part for nas {reader.command}, which needs training images, but got data.test=all; "

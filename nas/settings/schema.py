@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any, ClassVar
 
@@ -30,6 +31,8 @@ from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.tables import TableSettings
 from nas.train.methods import METHODS
 from nas.train.settings import TrainSettings
+
+NAMES_AND_PATHS = ("name", "run.dir", "data.root")
 
 
 @dataclass
@@ -184,15 +187,18 @@ class Settings(Common):
         return from_values, (config.plain(self), [])
 
 
-def schema(space: str, strategy: str) -> type[Settings]:
+def schema(space: str, strategy: str, proxies: Iterable[str] = ()) -> type[Settings]:
     """The subclass of `Settings` for one space and strategy, with the sections that depend on them.
+
+    It has the options of all installed proxies, and of those among `proxies` that were added to this process.
 
     Raises InputError if there is no such space or strategy.
     """
     kind = SPACES.get(space)
     supernets = SUPERNET_STRATEGIES.components
     options = supernets[strategy].Options if strategy in supernets else STRATEGIES.get(strategy).Options
-    return _schema(kind, strategy, options, tuple(PROXIES.components.items()))
+    added = {name: PROXIES.added[name] for name in proxies if name in PROXIES.added}
+    return _schema(kind, strategy, options, tuple(sorted({**PROXIES.installed, **added}.items())))
 
 
 @functools.cache
@@ -230,9 +236,11 @@ def values_of(name: str) -> config.Values:
     return values
 
 
-def from_values(values: config.Values, overrides: list[str]) -> Settings:
+def from_values(values: config.Values, overrides: list[str], proxies: Iterable[str] = ()) -> Settings:
     """Checked settings from plain values, such as a run's own `config.json`.
 
+    Of the proxies that were added to this process, the settings have the options of those that they mention, and of
+    those among `proxies`: the others do not stand in a run's `config.json`, which another process may read.
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
     proxy, `executor=NAME` for `executor.name=NAME`. Raises InputError if a key is unknown or a value is impossible.
     """
@@ -243,13 +251,25 @@ def from_values(values: config.Values, overrides: list[str]) -> Settings:
     if chosen[1] != before[1]:
         dropped = ("strategy", "search") if chosen[1] in SUPERNET_STRATEGIES.components else ("strategy",)
         values = {key: value for key, value in values.items() if key not in dropped}
-    kind = schema(*chosen)
+    mentioned = PROXIES.mentioned([what_names_components(values), what_names_components(_by_key(overrides))])
+    own_schema = functools.partial(schema, proxies=[*mentioned, *proxies])
+    kind = own_schema(*chosen)
     try:
         settings = config.checked(config.override(values, overrides, kind), kind)
     except config.UnknownKey as error:
-        raise known_elsewhere(error, *chosen, schema) or error from None
+        raise known_elsewhere(error, *chosen, own_schema) or error from None
     settings.data = located(settings.data)
     return settings
+
+
+def what_names_components(values: config.Values) -> config.Values:
+    """The values by their dotted keys, without names of runs and paths, which may contain the name of a component."""
+    by_key = config.flat(values)
+    return {key: by_key[key] for key in by_key if key not in NAMES_AND_PATHS and not key.startswith("tables.")}
+
+
+def _by_key(overrides: list[str]) -> config.Values:
+    return {key: value for key, _, value in (text.partition("=") for text in overrides)}
 
 
 def is_supernet(settings: Settings) -> bool:

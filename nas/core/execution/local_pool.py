@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.spawn
 import os
 import pickle
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from nas.core.errors import NasError, Terminated
+from nas.core.errors import InputError, NasError, Terminated
 from nas.core.execution import signals
+from nas.core.execution.pickling import dumps
 from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
+from nas.core.registry import Reference, add_referenced, importable_additions
 from nas.core.storage.base import TaskResult
 
 GRACE_SECONDS = 20.0  # to finish a training step and save a checkpoint
 # imported by torch's optimisers and deterministic kernels, which takes a second
 SLOW_IMPORTS = ("torch._dynamo", "torch._inductor.config")
+_starting = threading.Lock()
 
 
 class LocalPool(WorkerPool):
@@ -29,10 +34,20 @@ class LocalPool(WorkerPool):
 
     On Linux, a server process forks them. It does nothing else, and it has imported those modules of the project that
     this process had imported when it started its first worker. So a worker starts without waiting for imports.
+
+    A worker never imports the program that this process runs (`__main__`), so that needs no guard. It has those
+    components that were added to registries of this process and that it can import. Raises InputError if the work
+    contains something that it cannot import.
     """
 
     def __init__(self, work: Work, threads: int) -> None:
-        self._work = pickle.dumps(work)
+        if multiprocessing.current_process().daemon:
+            raise InputError(
+                "Expected several workers outside of worker processes only but this process is one (of this project if "
+                "a module that a worker imports calls it at its top level); leave workers at 1 here."
+            )
+        self._work = dumps(work)
+        self._additions = importable_additions()
         self._threads = threads
         self._started: dict[int, tuple[BaseProcess, Connection]] = {}
         self._count = 0
@@ -40,9 +55,10 @@ class LocalPool(WorkerPool):
     def start(self) -> int:
         context = _context()
         ours, theirs = context.Pipe()
-        arguments = (theirs, self._work, self._threads, dict(os.environ))
+        arguments = (theirs, self._additions, self._work, self._threads, dict(os.environ))
         process = context.Process(target=_serve, args=arguments, daemon=True)
-        process.start()
+        with _starting, _main_not_sent():
+            process.start()
         theirs.close()
         self._count += 1
         self._started[self._count] = (process, ours)
@@ -50,7 +66,7 @@ class LocalPool(WorkerPool):
 
     def submit(self, worker: int, key: Any, item: Any) -> None:
         try:
-            self._started[worker][1].send((key, item))
+            self._started[worker][1].send_bytes(dumps((key, item)))
         except OSError:  # the worker has died; `poll` will say so
             return
 
@@ -96,12 +112,37 @@ def _context() -> multiprocessing.context.SpawnContext | multiprocessing.context
     return context
 
 
+@contextmanager
+def _main_not_sent() -> Iterator[None]:
+    """Processes that this thread starts during the block do not import the `__main__` of this process."""
+    usual, thread = multiprocessing.spawn.get_preparation_data, threading.get_ident()
+
+    def without_main(name: str) -> dict[str, object]:
+        data = usual(name)
+        if threading.get_ident() == thread:
+            for key in ("init_main_from_name", "init_main_from_path"):
+                data.pop(key, None)
+        return data
+
+    multiprocessing.spawn.get_preparation_data = without_main
+    try:
+        yield
+    finally:
+        multiprocessing.spawn.get_preparation_data = usual
+
+
 def to_preload(imported: Iterable[str]) -> list[str]:
     """Those of `imported` that the fork server imports once for all workers: of the package and in `SLOW_IMPORTS`."""
     return [name for name in imported if name.split(".")[0] == "nas" or name in SLOW_IMPORTS]
 
 
-def _serve(connection: Connection, pickled: bytes, threads: int, environment: dict[str, str]) -> None:
+def _serve(
+    connection: Connection,
+    additions: list[Reference],
+    pickled: bytes,
+    threads: int,
+    environment: dict[str, str],
+) -> None:
     os.environ.clear()  # the fork server may have another environment
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
@@ -113,7 +154,7 @@ def _serve(connection: Connection, pickled: bytes, threads: int, environment: di
 
     threading.Thread(target=_exit_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     try:
-        _do_tasks(connection, pickled)
+        _do_tasks(connection, additions, pickled)
     except (EOFError, ConnectionError):  # the run is over or was killed
         return
     except Terminated as error:  # after a training has saved
@@ -127,9 +168,10 @@ def _exit_with(parent: BaseProcess | None) -> None:
         os._exit(1)  # the run was killed: stop at once, because a resumed run writes to the same folder
 
 
-def _do_tasks(connection: Connection, pickled: bytes) -> None:
-    """Unpickle the work, then do one task after another."""
+def _do_tasks(connection: Connection, additions: list[Reference], pickled: bytes) -> None:
+    """Add the components, unpickle the work, then do one task after another."""
     try:
+        add_referenced(additions)
         work: Work = pickle.loads(pickled)
     except Exception as error:
         connection.send(NasError(f"A worker process could not start: {type(error).__name__}: {error}"))

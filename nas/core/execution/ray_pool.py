@@ -18,9 +18,11 @@ from typing import Any
 import torch
 
 from nas.core.errors import InputError, NasError
+from nas.core.execution.pickling import dumps
 from nas.core.execution.worker_pool import Work, WorkerEvent, WorkerPool, make_repeatable, mute_data_notes
 from nas.core.extras import optional
 from nas.core.io.records import Json
+from nas.core.registry import Reference, add_referenced, importable_additions
 from nas.core.storage.base import FactStore, TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.version import __version__
@@ -53,8 +55,9 @@ class RayPool(WorkerPool):
 
         `capacity` is the number of workers that the cluster has room for. With `zero_resources`, workers occupy no
         cores, because they only wait for others; then `capacity` does not limit their number. Raises `InputError` if
-        there is no such cluster, or no room for one worker.
+        there is no such cluster, no room for one worker, or something in the work that workers cannot import.
         """
+        self._work = dumps(work)
         self._ray, self._started = connect(address, None if workers is None else workers * threads)
         self.capacity = workers or self._current_capacity(threads, gpus)
         self.max_failed_starts += self.capacity  # all workers of a machine may die together
@@ -62,7 +65,6 @@ class RayPool(WorkerPool):
         self._actor_class = self._ray.remote(_Actor).options(
             num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )
-        self._work = work
         self._sent: Any = None
         self._threads = threads
         self._actors: dict[int, Any] = {}
@@ -87,7 +89,7 @@ class RayPool(WorkerPool):
 
     def start(self) -> int:
         if self._sent is None:
-            self._sent = self._ray.put(pickle.dumps(self._work))
+            self._sent = self._ray.put((importable_additions(), self._work))
         self._count += 1
         actor = self._actor_class.remote(self._sent, self._threads, os.getcwd())
         self._actors[self._count] = actor
@@ -97,7 +99,7 @@ class RayPool(WorkerPool):
     def submit(self, worker: int, key: Any, item: Any) -> None:
         actor = self._actors[worker]
         self._received[worker] = actor.acknowledge.remote()
-        self._pending[actor.run_task.remote(key, pickle.dumps(item))] = worker
+        self._pending[actor.run_task.remote(key, dumps(item))] = worker
 
     def poll(self, timeout: float) -> list[WorkerEvent]:
         if not self._pending:
@@ -262,11 +264,13 @@ def answer_of(ray: ModuleType, answer: Any) -> Any:
 class _Actor:
     """A worker; Ray calls its methods one after another."""
 
-    def __init__(self, work: bytes, threads: int, folder: str) -> None:
+    def __init__(self, sent: tuple[list[Reference], bytes], threads: int, folder: str) -> None:
         with contextlib.suppress(OSError):  # so that relative paths mean the same as in the leading process
             os.chdir(folder)
         make_repeatable(threads)
         mute_data_notes()
+        additions, work = sent
+        add_referenced(additions)
         self.work: Work = pickle.loads(work)
 
     def ready(self) -> dict[str, str]:

@@ -256,24 +256,27 @@ def test_what_is_imported_once_for_all_workers() -> None:
     assert to_preload(["nas", *slow, "scipy"]) == ["nas", *slow]
 
 
-PARENT = """
+SLEEPING = """
 import os, time
 from pathlib import Path
-from nas.core.execution.executor import Executor
 
 def sleep(item):
     Path(os.environ["PIDS"], str(os.getpid())).touch()
     time.sleep(60)
+"""
+PARENT = """
+from nas.core.execution.executor import Executor
+from sleeping import sleep
 
-if __name__ == "__main__":
-    with Executor(sleep, workers=2, threads=1) as executor:
-        list(executor.map(enumerate([0, 1])))
+with Executor(sleep, workers=2, threads=1) as executor:
+    list(executor.map(enumerate([0, 1])))
 """
 
 
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     script, pids = tmp_path / "parent.py", tmp_path / "pids"
     script.write_text(PARENT)
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
     pids.mkdir()
     parent = subprocess.Popen(
         [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT), "PIDS": str(pids)}
