@@ -16,7 +16,7 @@ from nas.core.io.files import check_encoding, open_text
 from nas.search_spaces import SPACES, SearchSpace
 from nas.search_spaces.base import MAX_FRUITLESS_DRAWS, digest
 
-COLUMNS = ("arch", "arch_str")  # of a CSV file; the first one that it has holds the architectures
+COLUMNS = ("arch", "arch_str")  # columns of a CSV file; the first that is present is read
 MAX_ENUMERATED = 100_000  # size up to which all architectures of a space are enumerated to count its classes
 
 Point = tuple[str, Any]  # the name of an architecture in results, and the architecture
@@ -28,7 +28,7 @@ class Candidate:
 
     text: str
     arch: Any
-    number: int  # its position in the sources, counted from 1 and with repetitions
+    number: int  # position in the sources, counted from 1; repetitions count too
 
 
 class ArchitectureSource:
@@ -60,7 +60,7 @@ class ArchitectureSource:
         self.given: list[Point] = [point(text, space) for text in texts]
         if not self.given and file is None and sample is None and not everything:
             raise InputError(
-                "Expected at least one architecture but got none; give some (in quotes, for they have | or brackets), "
+                "Expected at least one architecture but got none; give some (in quotes: they contain | or brackets), "
                 "--file FILE, --sample N or --all."
             )
         size = self._size() if sample is not None or everything else 0

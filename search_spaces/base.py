@@ -29,7 +29,7 @@ BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword argumen
 
 
 def digest(text: str) -> bytes:
-    """A 128-bit hash of an architecture's string, a quarter of its size: enough to remember which ones were seen."""
+    """A 128-bit hash of an architecture's string: a quarter of the string's size, and enough to recognise it."""
     return blake2b(text.encode(), digest_size=16).digest()
 
 
@@ -101,7 +101,7 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def connected(self, arch: A, **settings: Any) -> bool:
-        """Whether the logits of `build(arch, **settings)` depend on the image, for all but special weights.
+        """Whether the logits of `build(arch, **settings)` depend on the image, except at special values of the weights.
 
         A cell of poolings and identities is connected. If no path leads from the image to the logits, the network is a
         constant classifier. The answer is the same for isomorphic cells and needs no tensors; in some spaces it depends

@@ -77,7 +77,7 @@ class Flow:
                 useful.add(source)
         live = [edge for edge in graph.edges if edge[0] in reached and edge[1] in useful]
         self.kinds: list[str] = []
-        self.feeds: list[Counter[int]] = []  # what feeds each operation: -1 - i is input i of the cell, i operation i
+        self.feeds: list[Counter[int]] = []  # what feeds each operation; keys: i is operation i, -1 - i input i
         at: list[Counter[int]] = [
             Counter({-1 - node: 1}) if node < graph.inputs else Counter() for node in range(graph.nodes)
         ]

@@ -60,15 +60,15 @@ class Supernet(nn.Module, ABC):
     Takes images (B, 3, H, W) in [0, 1] and returns logits (B, classes); it normalises images itself, as `Network` does.
 
     Every batch normalisation uses the statistics of its batch, in train and in eval mode, and there are no running
-    averages. So a pass changes nothing, and two passes of the same images give the same logits: their
-    disagreement is 0. Inside the cells the normalisations have no affine weights, which would undo the scale of the
-    mixture; those around the cells are as in the final network.
+    averages. So a pass changes nothing, and two passes of the same images give the same logits: their disagreement is
+    0. Inside the cells the normalisations have no affine weights, because such weights would undo the scale of the
+    mixture; outside the cells, normalisations are as in the final network.
 
     `none` takes part in the softmax but is not computed: its zeros need not be added.
 
     If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images.
 
-    α starts at 10⁻³·N(0, 1), as in the release of DARTS, and the weights as torch draws them, by its global generator.
+    α starts at 10⁻³·N(0, 1), as in the release of DARTS. torch draws the first weights from its global generator.
     """
 
     operations: ClassVar[tuple[str, ...]]  # the columns of every α

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfcx, ndtr
 
-FAR = 100.0  # standard deviations below the best; beyond, the series for the logarithm is exact to 1e-13
+FAR = 100.0  # standard deviations below the best; farther away, the series for the logarithm is exact to 1e-13
 
 ACQUISITIONS = ("ei", "mean", "thompson", "ucb")
 
@@ -20,8 +20,8 @@ def acquisition(
     thompson: a draw from N(mean, sd) for each. Source: independent sampling of White et al., AAAI 2021
     (arXiv:1910.11858).
     ei: the ranks by log E max(0, N(mean, sd) − best), the logarithm of the expected improvement; of equal values (-inf
-    where sd is 0), the larger mean is better. In floats the improvement itself is 0 from about 38 sd below the best on,
-    so all such candidates would be equal.
+    where sd is 0), the larger mean is better. In floats the improvement itself is 0 for every mean more than about 38
+    sd below the best, so all such candidates would be equal.
     """
     if name == "ucb":
         return mean + kappa * sd

@@ -21,8 +21,8 @@ class BananasOptions:
 
     init: int = 10  # random architectures at the start
     batch: int = 10  # k, proposed between two fits
-    candidates: int = 100  # mutations of each parent; with so many new ones, no further parent is mutated
-    parents: int = 5  # how many at most; the best observed first
+    candidates: int = 100  # mutations of each parent; once this many are new, no further parent is mutated
+    parents: int = 5  # largest number of parents; the best observed come first
     random: int = 0  # further candidates, drawn at random
     longest: int = LONGEST  # operations of the longest path that is encoded
     members: int = 5  # networks of the ensemble

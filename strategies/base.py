@@ -37,15 +37,15 @@ class Strategy(ABC, Generic[A]):
     """Proposes architectures and learns from their metrics.
 
     Lifetime: the search makes one per run, then alternates `ask(n)` and one `tell` for each proposed architecture, in
-    the same order. The search itself takes care of isomorphic cells and of constraints: it tells metrics without a new
-    evaluation if it has them, and `None` for an architecture that is not allowed or whose evaluation failed. Between
+    the same order. The search itself takes care of isomorphic cells and of constraints: it tells known metrics without
+    a new evaluation, and `None` for an architecture that is not allowed or whose evaluation failed. Between
     two `tell`s the search may save `state_dict()`; a new strategy with the same options that loads it makes the same
     proposals. All randomness comes from `self.rng`.
 
     `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`, which raises
-    InputError); `conditions` says which of them have an effect only with certain values of others. `uses` names the
-    hints that it can use, `needs` those without which it cannot work; `several` says whether it takes more than one
-    goal. Raises InputError if there are too many goals or a hint that it needs is missing.
+    InputError); `conditions` lists the settings that act only with certain values of other settings. `uses` names the
+    hints that the strategy can use, `needs` the hints that it must have; `several` says whether it takes more than one
+    goal. Raises InputError if there are too many goals or a needed hint is missing.
     """
 
     name: ClassVar[str]

@@ -29,10 +29,10 @@ class Evolution(Strategy[Any]):
     """A queue of P members; each child is the mutation of the best of S random members; the oldest dies.
 
     Source: Real et al., AAAI 2019 (arXiv:1802.01548), algorithm 1, aging evolution without crossover. The S members of
-    a tournament are drawn with replacement, as there, so one member can be drawn twice. Children that are infeasible
+    a tournament are drawn with replacement, as in the paper, so one can be drawn twice. Children that are infeasible
     or failed do not enter the population, so that many of them in a row cannot empty it.
 
-    Versions before 0.2.0 drew without replacement; a search that one of them saved continues to do so.
+    Versions before 0.2.0 drew without replacement; a search that such a version saved continues to do so.
     """
 
     name: ClassVar[str] = "evolution"

@@ -19,7 +19,7 @@ from nas.strategies.model_based import ModelBasedStrategy
 from nas.strategies.predictors import PREDICTORS, Predictor
 
 Features = Callable[[Sequence[Any]], np.ndarray]
-RULES = 2  # version of the rules by which proposals are made; 1 is that before 0.2.0
+RULES = 2  # version of the rules by which proposals are made; releases before 0.2.0 had version 1
 
 
 @dataclass
@@ -29,7 +29,7 @@ class GuidedOptions:
     kappa: float = 0.5  # of ucb: mean + kappa · sd
     init: int = 20  # random architectures at the start
     batch: int = 10  # proposed between two fits
-    whole: int = 20_000  # in a space of at most so many architectures, all are candidates
+    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
     candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
     parents: int = 10  # how many of the best observed are mutated
 
@@ -73,8 +73,8 @@ class Guided(ModelBasedStrategy[Any]):
     Source: after White et al., NeurIPS 2021 (arXiv:2104.01177), who compare predictors inside such a search; the
     defaults were chosen on the robustness dataset.
 
-    A state that a version before 0.2.0 saved continues by its rules: the expected improvement instead of its logarithm,
-    and 0 for a feature without a value.
+    A state saved by a version before 0.2.0 continues by that version's rules: the expected improvement instead of its
+    logarithm, and 0 for a feature without a value.
     """
 
     name: ClassVar[str] = "guided"

@@ -51,7 +51,7 @@ class LocalSearch(Strategy[Any]):
         return arch
 
     def _climbed(self) -> bool:
-        """Move to the best neighbour or to a new start, if what decides is evaluated; returns whether it was."""
+        """Move to the best neighbour or to a new start; False if an architecture that decides is not evaluated yet."""
         if self.current is None:
             if not self.starts or self._class(self.starts[0]) not in self.known:
                 return False

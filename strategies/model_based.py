@@ -17,9 +17,9 @@ MAX_DRAWS = 100  # attempts to find a random architecture of a class not propose
 class ModelBasedStrategy(Strategy[A]):
     """Proposes random classes until `init` have a fitness, and then the `batch` candidates that the model finds best.
 
-    The model is fitted again when a batch is used up, whatever the sizes of `ask`; if an `ask` then still needs more
-    than `batch`, one fit provides them all. No class is proposed twice as long as a new one is found.
-    The model does not learn from architectures that are infeasible, failed, or have a feature without a value.
+    The model is fitted again when a batch is used up, whatever the sizes of `ask`. If an `ask` then still needs more
+    than `batch` candidates, one fit provides all of them. No class is proposed twice as long as a new one is found. The
+    model does not learn from architectures that are infeasible, failed, or have a feature without a value.
     """
 
     def begin(self) -> None:
@@ -105,7 +105,7 @@ class ModelBasedStrategy(Strategy[A]):
         return arch
 
     def _mutations(self, parents: list[A], tries: int, count: int) -> dict[str, A]:
-        """Mutations of classes not proposed yet: from `tries` of each parent in turn, until there are `count`."""
+        """Mutations of classes not proposed yet: `tries` mutations of each parent in turn, until there are `count`."""
         mutations: dict[str, A] = {}
         for parent in parents:
             if len(mutations) >= count:

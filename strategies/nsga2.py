@@ -26,7 +26,7 @@ class NSGA2Options:
 
 
 class NSGA2(Strategy[Any]):
-    """Of N parents and N children, N survive: the best fronts and, of the last one, the least crowded members.
+    """Of N parents and N children, N survive: whole fronts, the best first, then the least crowded of the next front.
 
     Source: Deb et al., IEEE TEVC 2002, section III.C. Parents win a binary tournament by front, then by crowding
     distance. There is no crossover, because search spaces do not define one. A generation is N children with metrics,
@@ -63,7 +63,7 @@ class NSGA2(Strategy[Any]):
             self.children = []
 
     def _survive(self, members: list[Member]) -> None:
-        """Fill the places front by front; of the last front, the members with the largest crowding distance."""
+        """Fill the N places with whole fronts, then with the members of the next front with the largest distance."""
         fitness = np.array([fit for _, fit in members])
         survivors: list[int] = []
         for front in fronts(fitness):

@@ -21,7 +21,7 @@ MAX_DRAWS = 100  # attempts to find a random architecture of a new class that is
 class WarmupMoveOptions:
     ranked_by: str = "cheap"  # cheap: ranked by search.cheap; objective: each network that is ranked is evaluated
     warmup: int = 3000  # random architectures that are ranked
-    pool: int = 64  # how many of the best of them form the first population; also the size of later ones
+    pool: int = 64  # size of the population, which begins with the best of the warm-up
     tournament: int = 10
     probability: float = 0.75  # of a move to the neighbour that is ranked best, else to a random one
     neighbours: int | None = None  # how many random neighbours of the winner a move ranks; null: all of them
@@ -70,7 +70,7 @@ class WarmupMove(Strategy[Any]):
 
     With `ranked_by=objective` the objective itself ranks, for example where it is a proxy: the networks of the warm-up
     and the neighbours of a move are evaluated, each counts in the budget, and the best of them enter the population.
-    The warm-up ends when `warmup` networks are scored; others that the same `ask` proposed are still part of it.
+    The warm-up ends when `warmup` networks are scored; if the same `ask` proposed more, these belong to it too.
     """
 
     name: ClassVar[str] = "warmup-move"
@@ -79,8 +79,8 @@ class WarmupMove(Strategy[Any]):
     space: SearchSpace[Any]
 
     def begin(self) -> None:
-        self.ranking: deque[Any] | None = None  # of the warm-up, the best first, without those proposed
-        self.left = self.options.warmup if self._by_objective else self.options.pool  # of the warm-up, not proposed yet
+        self.ranking: deque[Any] | None = None  # of the warm-up, not proposed yet, the best first
+        self.left = self.options.warmup if self._by_objective else self.options.pool  # networks not proposed yet
         self.population: deque[tuple[Any, float]] = deque()
         self.asked: dict[str, None] = {}  # classes that were proposed
         self.groups = [ScoredGroup([])]  # with ranked_by=objective: the warm-up or, after it, the moves under way
@@ -204,7 +204,7 @@ class WarmupMove(Strategy[Any]):
         return self.hints.allowed is None or self.hints.allowed([arch])[0]
 
     def _new_move(self) -> ScoredGroup:
-        """One or several new neighbours of a winner as a move; if none is new, others that are allowed."""
+        """A move: new neighbours of a tournament's winner or, if none is new, neighbours that are allowed."""
         around = list(self.space.neighbors(self._winner()))
         count = self.options.neighbours if self.rng.random() < self.options.probability else 1
         if count is not None:
@@ -225,7 +225,7 @@ class WarmupMove(Strategy[Any]):
         return list(first.values())
 
     def _rank(self, arch: Any, fitness: float | None) -> None:
-        """Record a fitness; the best of a group that is complete then enter the population."""
+        """Record a fitness; if the group is then complete, its best networks enter the population."""
         key = str(self.space.canonical(arch))
         group = next((one for one in self.groups if key in one.asked), None)
         if group is None:  # its fitness is known

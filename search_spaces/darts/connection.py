@@ -6,7 +6,7 @@ from nas.search_spaces.darts.genotype import NODES, Edges, Genotype, pair, reduc
 
 
 def inputs_used(edges: Edges) -> frozenset[int]:
-    """Those of the two inputs of a cell on which its output depends: they have a path to an intermediate node.
+    """The inputs (0, 1 or both) on which a cell's output depends: those with a path to an intermediate node.
 
     All four nodes are part of the output, so a path to any of them is enough.
     """
@@ -20,10 +20,10 @@ def inputs_used(edges: Edges) -> frozenset[int]:
 def is_connected(genotype: Genotype, cells: int) -> bool:
     """Whether the last of `cells` cells depends on the image.
 
-    Inputs 0 and 1 of cell k are the outputs of cells k-2 and k-1; those of the first cell come from the stem, which
-    depends on the image. So the network can bypass a cell with constant output if the next cell uses its input 0. This
-    is why the depth matters: a normal cell that only uses its input 0 is connected to every second cell before it, and
-    the depth decides whether a reduction cell of `none` is one of these.
+    Inputs 0 and 1 of cell k are the outputs of cells k-2 and k-1; the first cell gets both from the stem, which depends
+    on the image. So the network can bypass a cell with constant output if the next cell uses its input 0. This is why
+    the depth matters: if normal cells only use input 0, each depends on every second cell before it, and the depth
+    decides whether a reduction cell of `none` is among these cells.
     """
     normal, reduce = inputs_used(genotype.normal), inputs_used(genotype.reduce)
     before = last = True  # whether the outputs of cells k-2 and k-1 depend on the image

@@ -15,8 +15,8 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
     """`conv2d(x, weight)` of each channel by itself, padded so that a side of n pixels becomes ⌈n/stride⌉.
 
     x (B, C, H, W), weight (C, 1, k, k) with odd k. On a CPU torch's backward pass takes 4 to 10 times longer than
-    necessary with dilation 2 and stride 2, and up to 3 times with 5×5 kernels or dilation 2 at stride 1 (for a
-    step of the weights of the search network: 1.4 times). So on a CPU
+    necessary with dilation 2 and stride 2, and up to 3 times with 5×5 kernels or dilation 2 at stride 1. A whole weight
+    step of the search network takes 1.4 times longer. So on a CPU
 
     - dilation 2 with stride 2, which only uses every other pixel, is an ordinary convolution of those pixels;
     - dilation 2 with stride 1 is an ordinary convolution of the four phases of the image (even or odd rows, even or
@@ -56,7 +56,7 @@ class Depthwise(torch.autograd.Function):
 
 
 def _weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
-    """The gradient for the weight: for a 5×5 kernel by its four 3×3 corners, each as that of a 3×3 convolution."""
+    """The gradient for the weight; that of a 5×5 kernel is computed from its four 3×3 corners, one convolution each."""
     kernel = weight.shape[-1]
     if kernel != 5:
         return _conv_weight_gradient(x, gradient, weight, kernel // 2)

@@ -31,7 +31,7 @@ def brief(value: object, length: int = 80) -> str:
 
 
 class EdgeError(InputError):
-    """Edge number `edge` of a cell, counted from 0, is wrong; `edge` is the number of edges if one is missing."""
+    """Edge number `edge` of a cell, counted from 0, is wrong; if an edge is missing, `edge` is the number of edges."""
 
     def __init__(self, message: str, cell: str = "normal", edge: int = 0) -> None:
         super().__init__(message)
@@ -107,7 +107,7 @@ class Genotype:
         )
 
     def replace(self, cell: str, position: int, edge: Edge) -> Genotype:
-        """A copy whose edge number `position` of the cell `normal` or `reduce` is `edge`."""
+        """A copy in which `edge` is edge number `position` of `cell` ("normal" or "reduce")."""
         edges: Edges = getattr(self, cell)
         changed = (*edges[:position], edge, *edges[position + 1 :])
         return Genotype(changed, self.reduce) if cell == "normal" else Genotype(self.normal, changed)

@@ -98,7 +98,7 @@ class DARTSBody(Body):
     """Stem, L cells, mean over pixels, linear; C channels, twice as many from cell L//3 and again from 2L//3.
 
     Stem `cifar`: a 3×3 convolution to 3C, which is both inputs of the first cell. Stem `imagenet`: three
-    strided 3×3 convolutions; the inputs are the outputs of the second and, at half its size, of the third.
+    strided 3×3 convolutions; the first cell's inputs are the output of the second and, half as large, of the third.
 
     `drop_path` is the probability that an edge is dropped for a sample in training; set by the trainer.
     """

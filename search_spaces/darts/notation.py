@@ -122,7 +122,7 @@ def _of_dict(text: str, start: int) -> tuple[dict[str, Value], int]:
         for pair in positional[0].content if len(positional) == 1 and isinstance(positional[0].content, list) else []:
             key, value = pair.content if isinstance(pair.content, list) and len(pair.content) == 2 else (pair, pair)
             if not isinstance(key.content, str) or key.content in fields:
-                raise NotationError("something other than a pair of a new key and a value", pair.place)
+                raise NotationError("something other than a pair of a key, not used before, and a value", pair.place)
             fields[key.content] = value
     another = text.find("{", reader.end)
     if another >= 0:
@@ -154,7 +154,7 @@ def _edges(field: Value, cell: str) -> Cell:
 
 
 def _edge(value: Value, cell: str) -> tuple[Edge, int]:
-    """(operation, input node) and its place; a third number, the weight of the edge, must be written as a fraction."""
+    """(operation, input node) and its place; a third item, the weight of the edge, must be a number with a point."""
     parts = [part.content for part in value.content] if _is_list(value) else []
     if [type(part) for part in parts] not in ([str, int], [str, int, float]):
         raise NotationError(f"something other than an edge (operation, input node) in the {cell} cell", value.place)

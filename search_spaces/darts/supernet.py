@@ -95,7 +95,7 @@ class MixedEdge(nn.Module):
 
 
 class MixedCell(nn.Module):
-    """Two inputs brought to C channels, four nodes that sum the edges from all states before, concatenated to 4C."""
+    """Two inputs brought to C channels, four nodes that sum the edges from all earlier states, concatenated to 4C."""
 
     def __init__(self, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool) -> None:
         super().__init__()

@@ -26,9 +26,9 @@ class Cell:
     def expression(self) -> str:
         """The function of the output node, written so that isomorphic cells have the same expression.
 
-        A node is written as the sorted sum of its edges. A `skip_connect` is written as its input, and an edge that is
-        `none`, or comes from a node 1 that is always zero, as `#`. These zeros stay in the sum, so cells that differ
-        only in the number of zeros that a deeper node adds have different expressions. This gives the 6,466 classes of
+        A node is written as the sorted sum of its edges, a `skip_connect` as its input. An edge is written as `#` if it
+        is `none` or comes from a node 1 that is always zero. These zeros stay in the sum, so cells that differ only
+        in the number of zeros that a deeper node adds have different expressions. This gives the 6,466 classes of
         the robustness dataset (Jung et al., ICLR 2023) and of NAS-Bench-201's own `to_unique_str`.
         """
         nodes = ["0"]

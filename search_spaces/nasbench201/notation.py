@@ -210,7 +210,7 @@ def _of_node(value: Value, node: int) -> list[Value]:
     for pair in value.content:
         parts = pair.content if isinstance(pair.content, list) else []
         if len(parts) != 2 or type(parts[1].content) is not int or parts[1].content in operations:
-            raise NotationError("something other than a pair of an operation and a new input", pair.place)
+            raise NotationError("something other than a pair of an operation and an input, not used before", pair.place)
         operations[parts[1].content] = parts[0]
     if sorted(map(str, operations)) != [str(source) for source in range(node)]:
         raise NotationError(f"inputs of node {node} other than 0 to {node - 1}", value.place)

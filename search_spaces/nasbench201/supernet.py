@@ -50,7 +50,7 @@ class MixedEdge(nn.Module):
 
 
 class MixedCell(nn.Module):
-    """Node 0 is the input, node j the sum of the edges from all nodes before it, the output is node 3."""
+    """Node 0 is the input, node j the sum of the edges from all earlier nodes, the output is node 3."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class NASBench201Supernet(Supernet):
         return self.classifier(self.last(x).mean((2, 3)))
 
     def derive(self) -> Cell:
-        """The operation with the largest weight of each edge, the first of equal ones; `none` only if `allow_none`."""
+        """For each edge the operation with the largest weight (the first of equals); `none` only if `allow_none`."""
         choices = range(0 if self.allow_none else 1, len(OPERATIONS))  # column 0 is `none`
         rows = self.probabilities()["cell"].tolist()
         return Cell(tuple(OPERATIONS[max(choices, key=row.__getitem__)] for row in rows))  # type: ignore[arg-type]

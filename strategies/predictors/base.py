@@ -24,9 +24,9 @@ class Predictor(ABC):
     """Learns a metric (or t of them together) from a few measured architectures and predicts it for others.
 
     Lifetime: made with a seed, fitted once or again (a fit forgets the one before), then used any number of times.
-    Features and targets may have any units: a predictor standardises them if it needs to. A
-    pure function of (seed, options, data): no global generator is read or changed. `fit` and `predict` raise
-    `InputError` if data are empty, not finite (or their variance is not), or of shapes that do not match.
+    Features and targets may have any units: a predictor standardises them if it needs to. Predictions are a pure
+    function of (seed, options, data): no global generator is read or changed. `fit` and `predict` raise `InputError` if
+    data are empty, are not finite or have no finite variance, or if shapes do not match.
 
     `Options` is a dataclass of the settings with their defaults (and an optional `check()`, which raises InputError).
     """

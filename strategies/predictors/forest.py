@@ -13,7 +13,7 @@ from nas.strategies.predictors.base import Prediction, Predictor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-SMALL_FEATURE = 1e-4  # features up to this are scaled up, as scikit-learn would treat them as equal
+SMALL_FEATURE = 1e-4  # features up to this are scaled up, because scikit-learn would treat them as equal
 SMALL_TARGET = 1e-6  # so are targets whose standard deviation is smaller
 
 
@@ -30,10 +30,10 @@ class Forest(Predictor):
     """The mean of 100 regression trees, each grown on a bootstrap sample; sd is that of the trees' answers.
 
     Source: Jung et al., "Zero-cost proxies for robustness": scikit-learn's `RandomForestRegressor(n_estimators=100,
-    random_state=42)` and otherwise its defaults. Several targets share the trees, and their variances are added
-    unscaled, as in the paper: give them in similar units. scikit-learn treats features closer than 1e-7, and targets of
-    a variance below 1e-16, as equal; features below 1e-4 and targets whose deviation is below 1e-6 are therefore scaled
-    to about 1 first. All others are left as they are, and the predictions are scikit-learn's own.
+    random_state=42)` and otherwise its defaults. Several targets share the trees, and the targets' variances are added
+    unscaled, as in the paper: give targets in similar units. scikit-learn treats features closer than 1e-7, and targets
+    of a variance below 1e-16, as equal; features below 1e-4 and targets whose deviation is below 1e-6 are therefore
+    scaled to about 1 first. All others are left as they are, and the predictions are scikit-learn's own.
     """
 
     name: ClassVar[str] = "forest"

@@ -80,8 +80,8 @@ class Kernel(Predictor):
     alike while data are few. The targets share the kernel and nothing else. Given the kernel, the prediction is exact
     (Rasmussen and Williams 2006, alg. 2.1).
 
-    Features are standardised; those with many distinct values are replaced by their normal scores before, so that
-    heavy tails do no harm.
+    Features with many distinct values are first replaced by their normal scores, so that heavy tails do no harm; then
+    all features are standardised.
     """
 
     name: ClassVar[str] = "kernel"

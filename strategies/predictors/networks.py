@@ -88,8 +88,8 @@ def _train(x: Tensor, y: Tensor, seed: int, options: Any) -> list[Layer]:
     """The trained layers of M members; x (n, d), y (n, t).
 
     Member j draws everything from one generator seeded by `derive(seed, "member", j)`: the weights layer by layer, then
-    a random number per epoch and row, whose order is that of the rows. Members share nothing, so the gradient of the
-    sum of their losses gives each its own.
+    for each epoch a random number per row; sorting these numbers gives the order of the rows. Members share nothing, so
+    the gradient of the sum of their losses gives each member its own gradient.
     """
     generators = [torch.Generator().manual_seed(derive(seed, "member", j)) for j in range(options.members)]
     widths = [x.shape[1], *[options.width] * options.layers, y.shape[1]]

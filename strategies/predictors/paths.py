@@ -37,10 +37,10 @@ class Frame(NamedTuple):
 def encode(space: SearchSpace[Any], archs: Sequence[Any], longest: int = LONGEST) -> np.ndarray:
     """(n, columns) of 0 and 1: whether a path is in the architecture; the columns are those of `vocabulary`.
 
-    Source: White et al., AAAI 2021 (arXiv:1910.11858). Truncated as there: paths of more than `longest`
-    operations have no column. NAS-Bench-201 has none longer than 3 and 4 + 16 + 64 = 84 columns (the release has 155,
-    because `none` counts as an operation there; here a path through `none` is no path). DARTS has 4·(7 + 49 + 343) =
-    1,596 of them, a quarter for each input of each cell; only its paths of four operations are left out.
+    Source: White et al., AAAI 2021 (arXiv:1910.11858). As in the paper, paths of more than `longest`
+    operations have no column. NAS-Bench-201 has no path longer than 3 and 4 + 16 + 64 = 84 columns (the release has
+    155, because `none` counts as an operation there; here a path through `none` is no path). DARTS has 4·(7 + 49 + 343)
+    = 1,596 columns, a quarter for each input of each cell; only its paths of four operations are left out.
     Isomorphic cells can differ in their paths, as skip connections count: encode the representatives of classes.
 
     Raises InputError if `longest` is less than 1.
@@ -79,7 +79,7 @@ def _from(node: str, edges: list[tuple[str, str, str]], frame: Frame) -> Iterato
             yield from (here + rest for rest in _from(target, edges, frame))
 
 
-# what is the same for all instances of a space, which hold no state, is computed once
+# computed once per space: its instances hold no state, so they are all the same
 
 
 @cache

@@ -16,7 +16,7 @@ from nas.strategies.predictors.kernel import Kernel
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-WEIGHED_SHARE = 0.99  # of the architectures, those with the smallest errors, on which the weights are chosen
+WEIGHED_SHARE = 0.99  # share of the architectures, those with the smallest errors, that decide the weights
 
 
 @dataclass
@@ -32,8 +32,8 @@ class StackedOptions:
 class StackedPredictor(Predictor):
     """w·kernel + (1 - w)·extra trees, with the w in [0, 1] of least squared error in cross-validation for each target.
 
-    Only the training data are used. The kernel predicts each architecture from all others (in closed form), of
-    the trees, those predict it that did not see it (out of bag). With p and q these predictions of the targets y,
+    Only the training data are used. For each architecture, the kernel gives a prediction p from all others (in closed
+    form), and the trees that did not see the architecture give a prediction q (out of bag). With the targets y,
     w = Σ(y - q)(p - q) / Σ(p - q)², without the 1 % of architectures that have the largest errors (cells that cannot be
     trained are unlike all others and would decide alone). sd is that of the mixture.
     """

@@ -19,7 +19,7 @@ class BatchOptions:
 
     batch_size: int = 64  # images of the training part
 
-    section: ClassVar[str] = "proxies.NAME"  # under which the user sets them
+    section: ClassVar[str] = "proxies.NAME"  # the section in which the user sets the options
 
     def check(self) -> None:
         """Raises InputError if the batch is too small or too large."""
@@ -38,7 +38,7 @@ class Proxy:
     `needs="cost"`: `compute(cost, options)` gets the number of weights and MACs of the network that would be trained.
     The value is a finite float in `domain` ("linear", or "log" if raw values would explode). If the definition gives a
     network no value, `compute` raises `NasError` with the reason. Networks whose logits do not depend on the image
-    never come to a proxy: they are not scored.
+    never reach a proxy: they are not scored.
 
     `uses(options)` names the quantities of the probe's shared pass (`passes/quantities.py`), so that one pass can serve
     all proxies that are asked for together. `passes(options)` is what the proxy costs alone, in forward and backward

@@ -80,9 +80,9 @@ def _flat(a: Tensor) -> Tensor:
 
 
 def packed(outputs: list[Tensor | None]) -> list[Tensor | None]:
-    """Copies of the outputs, those of neighbouring layers of the same shape side by side in memory.
+    """Copies of the outputs; outputs of neighbouring layers with the same shape lie side by side in memory.
 
-    What a pass has freed lies in gaps between its outputs, which are too small for the next pass. `outputs` is emptied.
+    A pass frees memory in gaps between its outputs, too small to use in the next pass. `outputs` is emptied.
     """
     copies: list[Tensor | None] = []
     while outputs:
@@ -98,7 +98,7 @@ def _shape(z: Tensor | None) -> torch.Size | None:
 
 
 def _stacked(group: list[Tensor]) -> list[Tensor]:
-    """Copies of tensors of one shape, each a part of one tensor, with channels last where they are so."""
+    """Copies of tensors of one shape as parts of one tensor, channels last if they were last before."""
     if group[0].dim() < 4 or not group[0].is_contiguous(memory_format=torch.channels_last):
         return list(torch.stack(group))
     return [z.permute(0, 3, 1, 2) for z in torch.stack([z.permute(0, 2, 3, 1) for z in group])]

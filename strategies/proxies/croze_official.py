@@ -32,7 +32,7 @@ class OfficialOptions(BatchOptions):
 
 @proxy(
     "croze_official",
-    batch_norm="off (those that the release keeps act as if they were off)",
+    batch_norm="off (layers that the release keeps act as if they were off)",
     source="the release of Ha et al. 2023 (arXiv:2306.05031), defects included",
     options=OfficialOptions,
     passes=3.0,
@@ -83,7 +83,7 @@ def _pass(probe: Probe, places: Sequence[nn.Module], inputs: Tensor) -> tuple[li
 
 
 def _features(body: Body, layers: Sequence[nn.Module]) -> tuple[list[nn.Module], list[int]]:
-    """The modules whose outputs are features, and for each layer the index of its own (the last: pooled features)."""
+    """The modules whose outputs are features, and the index of the features for each layer (the last index: pooled)."""
     places: list[nn.Module]
     owner: dict[nn.Module, int] = {}
     if isinstance(body, NASBench201Body):
@@ -109,7 +109,7 @@ def _features(body: Body, layers: Sequence[nn.Module]) -> tuple[list[nn.Module],
 
 @contextmanager
 def _biases(probe: Probe) -> Iterator[None]:
-    """Gives the convolutions of NAS-Bench-201 cells the random bias that the release gives them, for a while."""
+    """During the block, the convolutions of NAS-Bench-201 cells have a random bias, as in the release."""
     generator = probe.generator("croze_official")
     cells = [module for module in probe.body.modules() if isinstance(module, CellModule)]
     convolutions = [module for cell in cells for module in cell.modules() if isinstance(module, nn.Conv2d)]

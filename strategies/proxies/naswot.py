@@ -29,7 +29,7 @@ def nwot(probe: Probe, options: Any) -> float:
     rounding = len(eigenvalues) * torch.finfo(eigenvalues.dtype).eps * eigenvalues[-1]
     if not bool(eigenvalues[0] > rounding):  # the determinant of a singular matrix is seldom 0 in floats
         raise NasError(
-            "Images have the same ReLU codes everywhere (or codes that follow from those of the others), so the kernel "
+            "Images have the same ReLU codes everywhere (or codes that follow from other images' codes), so the kernel "
             "is singular and its log is -inf."
         )
     return eigenvalues.log().sum().item()

@@ -62,7 +62,7 @@ class SupernetStrategy(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[BilevelOptions]]
-    conditions: ClassVar[Mapping[str, Condition]] = {}  # which options act only with others
+    conditions: ClassVar[Mapping[str, Condition]] = {}  # options that act only with certain values of others
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ class EarlyStop(NamedTuple):
 
 
 def early_stop(options: BilevelOptions, history: Sequence[SupernetEpoch]) -> EarlyStop | None:
-    """The criterion that ends the search after the last epoch of its history, if one does; none in the warm-up."""
+    """Why the search ends after the last epoch of `history`; None if it goes on, as always in the warm-up."""
     last = history[-1]
     if last.warm_up:
         return None

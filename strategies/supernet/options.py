@@ -52,7 +52,7 @@ class BilevelOptions(Section):
     eps: float = 0.031  # radius of the L∞ ball, images in [0, 1]
     steps: int = 10  # of PGD
     step_size: float = 0.003
-    second_order: bool = False  # differentiate by α through one step of the weights
+    second_order: bool = False  # the gradient of α goes through one step of the weights
     lr: float = 0.025  # of the weights
     lr_min: float = 0.001
     momentum: float = 0.9

@@ -76,7 +76,7 @@ class Genes(Points[Setting]):
       is a gene, which flips by itself, and all may be off.
     - The channels of the target (`c_out`) are not a gene; the release has one for each stage, the paper names none.
     - `init` and `barrier_init` may also be torch's own.
-    - The FLOPs term is added as in the paper; the release subtracts it, so its α is this one's negative.
+    - The FLOPs term is added as in the paper; the release subtracts it, so α has the opposite sign there.
     """
 
     def parse(self, text: str) -> Setting:

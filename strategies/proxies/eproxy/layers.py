@@ -19,7 +19,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def transform(probe: Probe, options: EproxyOptions, stage: int, channels: int) -> nn.Sequential:
-    """The trained layers behind a stage: convolution to `c_mid` channels, ReLU, normalisation by the batch."""
+    """The trained layers after a stage: convolution to `c_mid` channels, ReLU, normalisation by the batch."""
     c_mid, kernel = options.of_stage(options.c_mid, stage), options.of_stage(options.transform, stage)
     draws = probe.generator(f"eproxy transform {stage}")
     convolution = drawn_convolution(channels, c_mid, kernel, options.init, draws)

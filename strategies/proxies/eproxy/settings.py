@@ -31,8 +31,8 @@ class EproxyOptions(BatchOptions):
     take the place of the defaults.
 
     `use_barrier=false` takes the barrier away (the ablation of the paper's Table 1): the transform's output, after ReLU
-    and normalisation, is compared with the target itself, as by the release's `EmptyBarrier`. It then needs the
-    target's channels (`c_mid` equal to `c_out`), and the options of the barrier must keep their defaults.
+    and normalisation, is compared with the target itself, as with the release's `EmptyBarrier`. That output then needs
+    the target's channels (`c_mid` equal to `c_out`), and the options of the barrier must keep their defaults.
     """
 
     batch_size: int = 16
@@ -107,7 +107,7 @@ class EproxyOptions(BatchOptions):
         """A copy with the values of the file that `settings` names, and without that name.
 
         A run keeps this copy, so it does not need the file later. Raises InputError if the file is damaged, or if an
-        option is given both there and here.
+        option is given both in the file and on its own.
         """
         if self.settings is None:
             return self
@@ -131,7 +131,7 @@ def _read(name: str) -> tuple[EproxyOptions, list[str]]:
     try:
         values = config.compose(name)
         if "settings" in values:
-            raise InputError("it names another in its settings; write the values themselves.")
+            raise InputError("its key `settings` names another file; write the values themselves.")
         options = config.checked(values, EproxyOptions)
     except InputError as error:
         raise InputError(f"Expected settings of Eproxy in proxies.eproxy.settings={name} but: {error}") from error

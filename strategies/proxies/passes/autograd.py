@@ -22,9 +22,9 @@ def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> 
 def check_finite(what: str, values: Tensor | Sequence[Tensor | None]) -> None:
     """Raises NasError if one of the numbers is NaN or infinite; `what` names them in its message.
 
-    Otherwise, comparisons, signs and clamps further on could turn them into ordinary numbers.
+    Otherwise, later comparisons, signs and clamps could turn them into ordinary numbers.
     """
     tensors = [values] if isinstance(values, Tensor) else values
-    extremes = [extreme for tensor in tensors if tensor is not None for extreme in tensor.aminmax()]  # NaN is both
+    extremes = [extreme for tensor in tensors if tensor is not None for extreme in tensor.aminmax()]  # of NaN: NaN
     if not bool(torch.stack(extremes).isfinite().all()):
         raise NasError(f"The {what} is not finite (NaN or infinite): its values left the range of floats.")

@@ -1,7 +1,7 @@
 """Hooks that collect values while a pass runs.
 
-They stay until an `ExitStack` closes; until then, every pass fills the list or tensor that a function has returned.
-Nothing else is kept in memory.
+They stay until an `ExitStack` closes; until then, every pass fills the list that `keep_outputs` or `sum_saliencies` has
+returned. Nothing else is kept in memory.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ class Probe:
         dtype: torch.dtype | None = None,
         owned: bool = False,
     ) -> Iterator[None]:
-        """The body in train mode, with other `weights` of the layers, another use of batch normalisation, or cast.
+        """During the block, the body is in train mode and has these `weights`, this batch normalisation and `dtype`.
 
         `owned`: parameters are copies that may be changed in place. Everything is put back at the end.
         """

@@ -13,7 +13,7 @@ from nas.strategies.proxies.passes.hooks import on_output
 def sum_relu_kernels(body: nn.Module, images: Tensor, hooks: ExitStack) -> Tensor:
     """Σ over ReLUs of c cᵀ + (1-c)(1-c)ᵀ, c (B, positions) being 1 where a ReLU is active; (B, B), whole numbers.
 
-    NaN if the output of a ReLU has NaN, which is not larger than 0 and would count as inactive.
+    NaN if the output of a ReLU has NaN: such an output is not larger than 0 and would count as inactive.
     """
     kernel = torch.zeros((len(images), len(images)), dtype=torch.float64, device=images.device)
 
