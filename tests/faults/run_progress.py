@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from workload import EPOCHS
 
+from nas.eval.non_finite import count_key
+
 SEARCHED = "evaluations"  # the table of the store with the evaluations of a search
 OUTCOMES = "outcome/"  # the keys of attacked batches begin with it
 
@@ -51,14 +53,16 @@ def training(run: Path) -> bool:
 def finished_work(run: Path) -> dict[str, tuple[Any, ...]]:
     """The work that must never be done again: rows of the store by their keys, and finished trainings.
 
-    Rows have their number in the table, because a row that is written again gets another number.
+    Rows have their number in the table, because a row that is written again gets another number. The count of an
+    outcome is stored before the outcome; alone it is no finished work.
     """
     work = {}
     for row in _copied_rows(run, f"SELECT rowid, * FROM {SEARCHED}"):
         work[f"{SEARCHED}/{row[1]}"] = row
     for row in _copied_rows(run, "SELECT rowid, * FROM facts WHERE key LIKE 'outcome/%' OR key LIKE 'cheap/%'"):
         work[row[1]] = row
-    return work | finished_trainings(run)
+    unfinished = [key for key in work if key.endswith(count_key("")) and key.removesuffix(count_key("")) not in work]
+    return {key: row for key, row in work.items() if key not in unfinished} | finished_trainings(run)
 
 
 def _copied_rows(run: Path, query: str) -> list[tuple[Any, ...]]:

@@ -95,6 +95,19 @@ def test_an_evaluation_that_is_written_again_is_noticed(reference: Reference, tm
     assert sum(after[key] != before[key] for key in before) == 1
 
 
+def test_a_count_without_its_outcome_is_no_finished_work(reference: Reference, tmp_path: Path) -> None:
+    """The process may die between the two writes; then the batch is attacked again, as it must be."""
+    copy = tmp_path / "copy"
+    shutil.copytree(reference.run, copy)
+    before = finished_work(copy)
+    key = next(key for key in before if key.endswith("/clean/0"))
+    assert f"{key}/non-finite" in before
+    with sqlite3.connect(copy / "store.sqlite") as connection:
+        connection.execute("DELETE FROM facts WHERE key = ?", (key,))
+    connection.close()
+    assert finished_work(copy).keys() == before.keys() - {key, f"{key}/non-finite"}
+
+
 def test_stages_are_told_apart(reference: Reference, tmp_path: Path) -> None:
     assert stage(tmp_path, reference.milestones) == "before the run folder"
     assert stage(reference.run, reference.milestones) == "after the result"
