@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.core.errors import InputError
-from nas.objectives.functions import Function, full_name, is_importable, notation_of
+from nas.core.registry import reference_of
+from nas.objectives.functions import Function, full_name, notation_of
 
 
 class CallerFunction:
@@ -21,7 +22,7 @@ class CallerFunction:
         self.in_process: dict[str, Function] = {}
         if workers is None or workers == 1:
             self.in_process = {self.name: self}
-        elif not is_importable(function):
+        elif reference_of(function) is None:
             raise InputError(
                 f"Expected a function that {workers} workers can import but {self.name} is defined in the script or "
                 "notebook itself, or inside another function; move it into a module, or leave workers out."

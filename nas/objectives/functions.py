@@ -60,17 +60,6 @@ def source_sha256(function: Function) -> str:
         return "unknown"
 
 
-def is_importable(function: Function) -> bool:
-    """Whether a worker process finds the function under its name: not in `__main__`, no lambda, no closure."""
-    named = function if hasattr(function, "__qualname__") else None
-    if named is None or named.__module__ == "__main__" or "<" in named.__qualname__:
-        return False
-    try:
-        return import_named(named.__module__, named.__qualname__) is function
-    except Exception:  # whatever the code of a user raises
-        return False
-
-
 def import_function(name: str) -> Function:
     """The function of a metric `python:MODULE.NAME`, which may stand in a module of the current folder.
 
