@@ -76,12 +76,23 @@ def _same_kind(error: NasError, words: str) -> NasError:
 
 
 def without_run(text: str, folder: Path) -> str:
-    """A message without the clauses that name `nas resume` or the folder of a run that is gone.
+    """A message about a run that is gone: without what `nas resume` could do, and without paths in its folder.
 
-    >>> without_run("A worker was killed (out of memory?); continue with `nas resume RUN`.", Path("/tmp/nas-1"))
-    'A worker was killed (out of memory?).'
+    >>> without_run("Its worker was killed (out of memory?); continue with `nas resume RUN`.", Path("/tmp/nas-1"))
+    'Its worker was killed (out of memory?).'
+    >>> without_run("a: no memory. Finished parts are kept: `nas resume /tmp/nas-1/run`", Path("/tmp/nas-1"))
+    'a: no memory.'
     """
-    clauses = re.split(r"(?<=[.;:]) (?=\S)", text)
-    kept = [one for one in clauses if "nas resume" not in one and str(folder) not in one]
-    shorter = " ".join(kept).rstrip(" ;:")
-    return text if shorter == text.rstrip(" ;:") else shorter + ("" if shorter.endswith(".") else ".")
+    sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", text)
+    kept = " ".join(filter(None, map(_without_resume, sentences)))
+    return re.sub(
+        re.escape(str(folder)) + r"[^\s;,:)'\"]*?(?=[.]?(?:[\s;,:)'\"]|$))", "a temporary folder", kept or text
+    )
+
+
+def _without_resume(sentence: str) -> str:
+    """The sentence without its clauses that name `nas resume`; empty if nothing is left."""
+    shorter = re.sub(r",? and (?:continue with )?`nas resume[^`]*`(?: the run)?", "", sentence)
+    clauses = [clause for clause in re.split(r"(?<=;) ", shorter) if "nas resume" not in clause]
+    joined = " ".join(clauses).rstrip(" ;")
+    return joined if not joined or joined.endswith((".", "!", "?")) else f"{joined}."

@@ -243,7 +243,9 @@ def _messages_without_runs() -> Iterator[None]:
     try:
         yield
     except NasError as error:
-        words = str(error).replace("`nas resume RUN executor.workers=1`", "executor.workers=1 and the same --output")
+        words = str(error).replace(
+            "`nas resume RUN executor.workers=1`", "executor.workers=1 and the same file of rows"
+        )
         if words == str(error):
             raise
         raise type(error)(words) from error

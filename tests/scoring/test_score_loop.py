@@ -127,7 +127,7 @@ def test_what_says_nothing_about_an_architecture_stops_everything() -> None:
         def __call__(self, arch: str) -> Scored:
             raise MemoryError("no memory")
 
-    with pytest.raises(ResourceError, match="and the same --output"):
+    with pytest.raises(ResourceError, match="and the same file of rows"):
         score(candidates(CELL), Hungry())
 
 
