@@ -132,7 +132,7 @@ class AttackRunner:
         with torch.no_grad():
             logits = self.network(self.images[batch])
         other_labels = None if other_order is None else other_order.to(y.device)[y]
-        return flags_of(logits, y, other_labels), _missing(finite(logits))
+        return flags_of(logits, y, other_labels), _non_finite(finite(logits))
 
     def _count_again(self, batch: int, flags: Flags) -> int:
         """The number of images with non-finite logits, which an earlier version did not store with its `flags`."""
@@ -140,7 +140,7 @@ class AttackRunner:
         wrongly = sum(flag == 1 and not fine for flag, fine in zip(flags, is_finite.tolist()))
         if wrongly:
             raise refusal(f"it counted {wrongly} clean images with such logits as correct")
-        count = _missing(is_finite)
+        count = _non_finite(is_finite)
         self.outcomes.put(count_key(f"{self.prefix}clean/{batch}"), count)
         return count
 
@@ -187,8 +187,8 @@ class AttackRunner:
         is_correct, is_finite = self.classify(x_adv, y)
         flags = attacked.int()
         flags[attacked] = torch.where(is_correct, 1, torch.where(inside, 0, OUTSIDE)).int()
-        return flags.tolist(), _missing(is_finite | ~inside)
+        return flags.tolist(), _non_finite(is_finite | ~inside)
 
 
-def _missing(is_finite: Tensor) -> int:
+def _non_finite(is_finite: Tensor) -> int:
     return int((~is_finite).sum())

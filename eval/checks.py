@@ -64,8 +64,8 @@ def check(runner: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick
     if not any(clean):
         nothing = Check("clean", "skipped", f"none of {len(clean)} images is correct without an attack")
         return [nothing, *check_outputs(few, settings.norm), _dynamic(few)]
-    whole = _whole(settings, few)
-    radii = _radii(settings, whole)
+    full_radius = _full_radius(settings, few)
+    radii = _radii(settings, full_radius)
     plan = _plan(settings, radii, few.images[0].shape[-1])
     correct = {label: few.robust(label, attack, clean, tick) for label, attack in plan.items()}
     correct["white-box"] = [int(all(each)) for each in zip(*(correct[label] for label in WHITE_BOX))]
@@ -73,7 +73,7 @@ def check(runner: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick
     one_draw = few.left_after["noise", "pgd"] / len(clean)
     return [
         _falls(results, sweep),
-        _reaches_zero(results, whole),
+        _reaches_zero(results, full_radius),
         _black_box(results),
         Check("transfer", "skipped", "needs another checkpoint: nas transfer CHECKPOINT CHECKPOINT"),
         _converged(results, "more-steps", f"{MORE_STEPS} steps instead of {STEPS}", "more"),
@@ -117,11 +117,11 @@ def check_ticks(settings: CheckOptions, image_size: int) -> float:
     return -(-min(settings.checks_images, settings.n_test) // settings.batch_size) * check_passes(settings, image_size)
 
 
-def _radii(settings: CheckOptions, whole: float) -> tuple[float, ...]:
-    return (*(scale * settings.eps for scale in RADII if scale * settings.eps < whole), whole)
+def _radii(settings: CheckOptions, full_radius: float) -> tuple[float, ...]:
+    return (*(scale * settings.eps for scale in RADII if scale * settings.eps < full_radius), full_radius)
 
 
-def _whole(settings: CheckOptions, runner: AttackRunner) -> float:
+def _full_radius(settings: CheckOptions, runner: AttackRunner) -> float:
     """The radius that reaches every image: 1 in L∞, the diagonal of the unit cube in L2."""
     return 1.0 if settings.norm == "Linf" else math.sqrt(runner.images[0][0].numel())
 
@@ -183,16 +183,15 @@ def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
     return Check("falls-with-eps", verdict(bool(rises)), "; ".join(rises) or fine)
 
 
-def _reaches_zero(results: CheckResults, whole: float) -> Check:
-    left = results.accuracy(_at(whole))
-    reason = (
-        f"PGD-{STEPS} leaves {_percent(left)} at eps {whole:.4g}, where every image is in reach (limit {MAX_LEFT:.0%})"
-    )
+def _reaches_zero(results: CheckResults, full_radius: float) -> Check:
+    left = results.accuracy(_at(full_radius))
+    where = f"eps {full_radius:.4g}, where every image is in reach"
+    reason = f"PGD-{STEPS} leaves {_percent(left)} at {where} (limit {MAX_LEFT:.0%})"
     return Check("zero-at-full-eps", verdict(left > MAX_LEFT), reason)
 
 
 def _weaker(results: CheckResults, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
-    """The weaker attack, which uses less of the network, must not break more images than the stronger one."""
+    """The weaker attack, which has fewer steps or sees less of the network, must not break more images."""
     reason = f"{title} leaves {_percent(results.accuracy(weak))}, {strong_title} {_percent(results.accuracy(strong))}"
     return Check(name, verdict(_beats(results.correct[weak], results.correct[strong])), reason)
 

@@ -34,8 +34,8 @@ class ModelSource:
 
     `text` is the path of a checkpoint or an exported folder, or the name of a foreign network:
     `timm:NAME[@WEIGHTS]`, `torchvision:NAME[@WEIGHTS]`, `package.module:factory`. `importable` is the folder whose
-    modules a foreign network may import; None for a network that this project trained. A module that a call from Python
-    is given has the text `python:CLASS`, and cannot be loaded again.
+    modules a foreign network may import; None for a network that this project trained. A module that was given in a
+    call from Python has the text `python:CLASS`, and cannot be loaded again.
     """
 
     text: str
@@ -53,11 +53,11 @@ class ModelSource:
 
     @property
     def in_python(self) -> bool:
-        """Whether it is a module that a call from Python was given."""
+        """Whether the source is a module that was given in a call from Python."""
         return self.foreign and self.text.startswith(PYTHON)
 
     def check_loadable(self) -> None:
-        """Raise `InputError` for a module that a call from Python was given."""
+        """Raise `InputError` for a module that was given in a call from Python."""
         if self.in_python:
             raise InputError(
                 f"Expected a network that can be loaded but {self.label} was given in Python; evaluate it with "
@@ -197,8 +197,8 @@ def load_model(source: ModelSource, options: NetworkOptions, seed: int) -> Evalu
 def refuse_options(source: ModelSource, options: NetworkOptions) -> None:
     """Raise `InputError` if a network of ours is given options that only a foreign one takes."""
     asked = options.normalisation.by is not None
-    for key, there in (("model_options", options.model_options), ("normalise, eval.mean and eval.std", asked)):
-        if there:
+    for key, given in (("model_options", options.model_options), ("normalise, eval.mean and eval.std", asked)):
+        if given:
             raise InputError(
                 f"Expected no eval.{key} for {source.text}, which is built as it was trained; leave the option out."
             )
@@ -225,9 +225,9 @@ def _own_normalisation(source: ModelSource, asked: Normalisation) -> Normalisati
 
 
 def model_of(network: nn.Module, options: NetworkOptions) -> EvaluatedModel:
-    """A module that a call from Python is given; it gets its images normalised as the options ask for.
+    """A module that was given in a call from Python; its images are normalised as the options say.
 
-    Puts the module into eval mode. Raises `InputError` if there are model options, which only a maker can take.
+    Puts the module into eval mode. Raises `InputError` if there are model options: they are for making a network.
     """
     source = ModelSource.of_module(network)
     if options.model_options:
@@ -241,7 +241,7 @@ def model_of(network: nn.Module, options: NetworkOptions) -> EvaluatedModel:
 
 
 def weights_of(network: nn.Module) -> int:
-    """The number of weights, also of frozen and quantised ones.
+    """The number of weights, including frozen and quantised ones.
 
     For a TorchScript program without weights it is the number of its constants.
     """
@@ -256,7 +256,7 @@ def weights_of(network: nn.Module) -> int:
 
 
 def _packed(part: nn.Module) -> Iterator[Tensor]:
-    """The weights of a quantised layer, which are no parameters: methods of the layer return them."""
+    """The weights of a quantised layer, which methods of the layer return: they are not parameters."""
     for name in ("weight", "bias"):
         give = getattr(part, name, None)
         if callable(give) and not isinstance(give, nn.Module) and not isinstance(part, torch.jit.ScriptModule):

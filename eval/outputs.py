@@ -125,19 +125,19 @@ def _gradients(few: AttackRunner, x: Tensor, y: Tensor, norm: str) -> Check:
         connected = logits.requires_grad
         return functional.cross_entropy(logits, y, reduction="sum") if connected else 0 * z.sum()
 
-    nothing = "attacks that follow it find nothing"
+    consequence = "attacks that follow it find nothing"
     try:
         gradient = input_gradient(loss, x).flatten(1)
     except Exception as error:  # whatever an operation without a derivative may raise
-        return Check(GRADIENTS, "warn", f"no gradient can be computed ({reason(error)}): {nothing}")
+        return Check(GRADIENTS, "warn", f"no gradient can be computed ({reason(error)}): {consequence}")
     if not connected:
-        return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {nothing}")
+        return Check(GRADIENTS, "warn", f"the logits have no gradient in the images: {consequence}")
     length = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)  # in float32 the squares would vanish
     zero, undefined = int((length == 0).sum()), int((~length.isfinite()).sum())
     short = int(((length > 0) & (length < SHORT_GRADIENT)).sum()) if norm == "L2" else 0
     parts = [f"zero on {zero}"] if zero else []
     parts += [f"not finite on {undefined}"] if undefined else []
-    warnings = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {nothing} there"] if parts else []
+    warnings = [f"the gradient is {' and '.join(parts)} of {len(x)} images: {consequence} there"] if parts else []
     if short:
         warnings.append(
             f"the gradient is shorter than {SHORT_GRADIENT:.0e} on {short} of {len(x)} images: attacks in L2 divide by "
@@ -171,7 +171,7 @@ def _alone(few: AttackRunner, x: Tensor, logits: Tensor, randomised: bool) -> Ch
         if distance > MAX_DISTANCE:
             return _depends(number, f"gets other logits, at a relative distance of {distance:.2g}")
         if alone.argmax() != together.argmax():
-            return _depends(number, "is of another class")
+            return _depends(number, "gets another class")
     if randomised:
         return Check(ALONE, "skipped", "outputs are randomised, so that two passes cannot be compared")
     return Check(

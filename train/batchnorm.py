@@ -55,7 +55,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 
 
 def synchronised(model: nn.Module, device: torch.device) -> nn.Module:
-    """`model`, changed in place: every batch normalisation is over the images of all processes; weights, names stay."""
+    """`model`, changed in place: batch normalisation is over the images of all processes; weights and names stay."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, part in model.named_children():

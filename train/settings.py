@@ -28,7 +28,7 @@ class OptimiserOptions(Section):
     accumulate: int = 1  # number of parts in which a batch goes through the network, to save memory
     schedule: str = "cosine"  # or step, exponential, onecycle
     lr: float = 0.1
-    lr_min: float = 0.0  # no rate is below it
+    lr_min: float = 0.0  # no learning rate falls below it
     warmup: float = 0.0  # epochs of linear rise before the schedule
     milestones: list[int] = field(default_factory=list)  # step: epochs after which the rate is multiplied by gamma
     gamma: float = 0.1  # step: at each milestone; exponential: after each epoch
@@ -83,7 +83,7 @@ class OptimiserOptions(Section):
 class NetworkOptions(Section):
     """Options for parts of a network that only some search spaces have."""
 
-    drop_path: float = 0.0  # probability at the last epoch, rising linearly (DARTS cells)
+    drop_path: float = 0.0  # probability in the last epoch; rises linearly from 0 (DARTS cells)
     auxiliary_weight: float = 0.4  # of the auxiliary head's loss, where model.auxiliary is on
 
     def check(self) -> None:

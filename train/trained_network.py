@@ -94,7 +94,7 @@ def network_from_payload(payload: State, path: Path) -> tuple[Network, TrainedNe
 def load_described(payload: State, expected: str) -> tuple[Network, TrainedNetwork]:
     """The network that `payload` describes under "network", in eval mode, with the tensors under "weights".
 
-    Raises InputError if the two do not fit each other; its message begins "Expected `expected` does not fit".
+    Raises InputError "Expected {expected} does not fit …" if the two do not fit: `expected` also says what was read.
     """
     try:
         trained = TrainedNetwork(**payload["network"])

@@ -139,7 +139,7 @@ class Classification:
                 losses = (scale(self._loss(self.outputs, *part)) for part in parts)
                 stack.enter_context(perturbed_weights(self.model, losses, self.settings.awp, self.processes))
             for number, part in enumerate(parts, start=1):
-                with self._without_exchange(number < len(parts)):
+                with self._exchange_if(number == len(parts)):
                     loss = self._loss(self.synchronised_outputs, *part)
                     scale(loss * self.processes.count).backward()  # the processes' gradients are averaged
                 total += loss.detach()
@@ -169,10 +169,10 @@ class Classification:
         dtype = DTYPES.get(self.settings.precision)
         return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
 
-    def _without_exchange(self, without: bool) -> AbstractContextManager[Any]:
-        """If `without`, keep gradients within the process; only the last part of a batch exchanges the sum."""
+    def _exchange_if(self, is_last: bool) -> AbstractContextManager[Any]:
+        """Only the last part of a batch exchanges the sum of its gradients with other processes."""
         outputs = self.synchronised_outputs
-        return outputs.no_sync() if without and isinstance(outputs, Parallel) else nullcontext()
+        return nullcontext() if is_last or not isinstance(outputs, Parallel) else outputs.no_sync()
 
     # validation
 

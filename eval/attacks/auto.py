@@ -40,7 +40,7 @@ class FromAutoAttack(Attack):
         """Set the options that differ from the package's `standard` version."""
 
     def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
-        with contextlib.redirect_stdout(io.StringIO()), _without_targeted_loss(stage):  # both packages print
+        with contextlib.redirect_stdout(io.StringIO()), _without_dlr_warning(stage):  # both packages print
             adversary = self.adversary(network, seed, x)
             self.adjust(adversary, network(x[:1]).shape[1])
             adversary.attacks_to_run = [stage]
@@ -149,7 +149,7 @@ class Square(FromAutoAttack):
 def square_fits(image_size: int) -> bool:
     """Whether the tiles of Square's first step in L2 fit into images of `image_size` pixels a side.
 
-    Tiles of side s = ⌊n/5⌋ are laid from ⌊(n - 5s)/2⌋ on, ⌊n/s⌋ of them in each direction. The package fails if s is 0
+    The first of ⌊n/s⌋ tiles of side s = ⌊n/5⌋ in each direction begins at ⌊(n - 5s)/2⌋. The package fails if s is 0
     (n < 5), or if s > 1 and the last tile sticks out of the image (n = 12, 14, 18, 19, 24).
     """
     side = image_size // TILES
@@ -174,7 +174,7 @@ def package() -> str:
 
 
 @contextlib.contextmanager
-def _without_targeted_loss(stage: str) -> Iterator[None]:
+def _without_dlr_warning(stage: str) -> Iterator[None]:
     """Leave out the package's warning about the targeted DLR loss in every part that does not use that loss."""
 
     def wanted(record: logging.LogRecord) -> bool:

@@ -32,16 +32,16 @@ DLR = {("APGD", "loss", "dlr"), ("AutoAttack", "version", "rand")}  # options wi
 COSTS = {"steps", "n_queries", "nb_iter", "num_iter_set", "max_iterations", "binary_search_steps"}  # decide the time
 COSTS |= {"n_restarts", "restarts"}
 BLACK_BOX = ("GN", "OnePixel", "Pixle", "SPSA", "Square", "VANILA")  # need only logits, or not even those
-MAX_COST = 10  # largest value of each of `COSTS` in a trial; not less, as some classes divide by a tenth of it
+MAX_COST = 10  # largest value of each of `COSTS` in a trial; some classes divide by a tenth of the value
 SLOW = ("AutoAttack", "JSMA", "SPSA", "SparseFool")  # slow on large images even in a trial: only made, not tried
 
 
 class FromTorchattacks(Attack):
     """Any class of torchattacks, as `torchattacks:DIFGSM(steps=20,decay=1)`; options are those of its constructor.
 
-    The class gets the radius, the norm, a seed and the number of classes if it has such options. A step size `alpha`
-    that is not given keeps the library's ratio to the radius. A perturbed image counts only inside the evaluation's
-    ball.
+    The class gets the radius, the norm, a seed and the number of classes if it has such options. If the step size
+    `alpha` is not given, its ratio to the radius is the library's. A perturbed image counts only inside the
+    evaluation's ball.
     """
 
     name: ClassVar[str] = "torchattacks:NAME"
@@ -150,7 +150,7 @@ class FromTorchattacks(Attack):
         return self._sized() | {key: value for key, value in known.items() if key in parameters}
 
     def _sized(self) -> Options:
-        """The options with the radius, and with the step in the library's ratio to it if none is given."""
+        """The options with the radius and, if no step size is given, one in the library's ratio to the radius."""
         parameters = _parameters(self.library)
         options = dict(self.options)
         for key in RADII:

@@ -4,12 +4,12 @@ from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES, Corruption
 from nas.eval.corruptions.corrupted_images import Computed, CorruptedImages, Published
 from nas.eval.corruptions.evaluation import corrupted, evaluate_corruptions
 from nas.eval.corruptions.names import GROUPS, select_types
-from nas.eval.corruptions.plan import SAME, CorruptionOptions, CorruptionPlan
+from nas.eval.corruptions.plan import SAME_IMAGES, CorruptionOptions, CorruptionPlan
 
 __all__ = [
     "CORRUPTIONS",
     "GROUPS",
-    "SAME",
+    "SAME_IMAGES",
     "SEVERITIES",
     "Computed",
     "CorruptedImages",

@@ -17,7 +17,7 @@ Row = tuple[float, ...]  # the parameters of one severity
 SMALL, LARGE = 32, 224  # sides for which CIFAR-10-C and ImageNet-C give parameters
 SMALL_UP_TO = 64  # larger images use the parameters of 224x224
 SEVERITIES = (1, 2, 3, 4, 5)
-LEVEL_TOLERANCE = 1e-3  # part of a level: rounding in float32 must not cost a whole level when a value is cut to it
+LEVEL_TOLERANCE = 1e-3  # in levels, added before a value is cut: float32 rounding just below a level must not cost it
 
 
 class Corruption(ABC):
@@ -25,9 +25,9 @@ class Corruption(ABC):
 
     One object serves any number of batches and keeps no state between them; every random number comes from the given
     generator, on the device of the images. `small` and `large` hold the parameters of CIFAR-10-C (32x32) and
-    ImageNet-C (224x224), one row per severity. If the shorter side s of the images is at most 64, the parameters are
-    those of `small`, with those in `lengths` times s/32; else those of `large`, with `lengths` times s/224. They are
-    the published ones only for s = 32 and s = 224; other sizes give other numbers than CIFAR-10-C and ImageNet-C.
+    ImageNet-C (224x224), one row per severity. Images whose shorter side s is at most 64 use `small`, with the entries
+    in `lengths` times s/32; larger images use `large`, with these entries times s/224. Only s = 32 and s = 224 use the
+    published parameters; other sizes give other numbers than CIFAR-10-C and ImageNet-C.
 
     Source: Hendrycks and Dietterich, ICLR 2019 (arXiv:1903.12261), parameters as in the generators of the two sets.
     """

@@ -79,8 +79,8 @@ class GlassBlur(Corruption):
     """Gaussian σ, cut to bytes; every pixel takes the value of one nearby, several times over; the Gaussian again.
 
     In each iteration the pixels are visited by rows and columns from side - max down to max + 1, and each takes the
-    present value of the pixel at a shift drawn from {-max, …, max - 1}²: a value may so move several times. (The
-    generator means to swap the two values, but its views of one array make it a copy.)
+    present value of the pixel at a shift drawn from {-max, …, max - 1}², so a value can move several times. (The
+    benchmark's code means to swap the two values, but copies one, because both are views of one array.)
     """
 
     name: ClassVar[str] = "glass_blur"
@@ -112,7 +112,7 @@ def shuffled(x: Tensor, down: Tensor, right: Tensor, reach: int) -> Tensor:
     here = y * width + z
     source = torch.where(visited, here + down * width + right, here).flatten(1)  # (B, HW)
     earlier = visited.flatten()[source] & (source > here.flatten())  # visits run from the last pixel to the first
-    pixels = height * width  # an index below it means the new value of a pixel, from it on the original value
+    pixels = height * width  # an index i < pixels means the new value of pixel i, pixels + i its original value
     follow = torch.cat([torch.where(earlier, source, source + pixels), (here.flatten() + pixels).expand(batch, -1)], 1)
     while True:
         further = follow.gather(1, follow)

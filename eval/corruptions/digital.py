@@ -30,7 +30,7 @@ class Contrast(Corruption):
 
 
 class Saturate(Corruption):
-    """Saturation S becomes S' = S·a + b, clipped to [0, 1]: V - (V - x)·S'/S with value V; grey has the hue 0, red."""
+    """Saturation S becomes S' = S·a + b, clipped to [0, 1]: V - (V - x)·S'/S with value V; grey has hue 0 (red)."""
 
     name: ClassVar[str] = "saturate"
     group: ClassVar[str] = "digital"
@@ -87,7 +87,7 @@ class Pixelate(Corruption):
 
 
 def _of_side(side: int, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    """Parameters given as fractions of the side, in pixels."""
+    """Parameters in pixels, from fractions of the side."""
     return tuple(tuple(side * value for value in row) for row in rows)
 
 

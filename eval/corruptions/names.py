@@ -8,7 +8,7 @@ from nas.core.errors import InputError
 from nas.core.suggestions import suggest
 from nas.eval.corruptions.base import CORRUPTIONS, SEVERITIES
 
-GROUPS = ("noise", "blur", "weather", "digital")  # as in the benchmark, brightness with weather
+GROUPS = ("noise", "blur", "weather", "digital")  # the benchmark's groups: brightness belongs to weather
 ALL, EXTRA = "all", "extra"
 
 

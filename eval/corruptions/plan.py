@@ -21,8 +21,8 @@ from nas.eval.corruptions.scores import read_baseline
 from nas.eval.plan import AttackOptions
 from nas.results import CorruptionResult
 
-SAME = "the same images"
-OTHERS = "the attacked images, which are not those of the files"
+SAME_IMAGES = "the same images"
+OTHER_IMAGES = "the attacked images, which are not those of the files"
 
 
 @dataclass
@@ -85,7 +85,7 @@ class CorruptionPlan:
             return None
         given = None if self._measures_clean else clean
         result = corrupted(network, self.source, device, outcomes, given, self.baseline, tick)
-        return replace(result, clean_images=SAME if self.source.has_clean else OTHERS)
+        return replace(result, clean_images=SAME_IMAGES if self.source.has_clean else OTHER_IMAGES)
 
 
 def _source(settings: CorruptionOptions, dataset: Dataset, part: Split, seed: int) -> CorruptedImages:

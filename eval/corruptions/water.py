@@ -14,7 +14,7 @@ from nas.eval.corruptions.base import to_levels
 from nas.eval.corruptions.filters import folded_index
 
 COLOUR = (175 / 255, 238 / 255, 238 / 255)
-WEAK, STRONG = 50, 150  # gradient above which a pixel is an edge if it touches another edge, or in any case
+WEAK, STRONG = 50, 150  # gradients above which a pixel is an edge: if it touches another edge, or always
 TAN_22_5, TAN_67_5 = 0.41421356237309503, 2.414213562373095
 STEPS = ((0, 1, 1.0), (1, 1, 1.4), (1, 2, 2.1969))  # chamfer weights of a 5x5 mask (Borgefors 1986)
 FARTHEST = 20  # larger distances are set to it
@@ -22,7 +22,7 @@ EMBOSS = ((-2.0, -1.0, 0.0), (-1.0, 1.0, 1.0), (0.0, 1.0, 2.0))
 
 
 def water(layer: Tensor) -> Tensor:
-    """What is to be added to images: (B, 3, H, W) in [0, 1], for a layer (B, 1, H, W) that is 0 without water."""
+    """The water to add to images, (B, 3, H, W) in [0, 1], from a layer (B, 1, H, W) that is 0 without water."""
     drops = to_levels(layer)
     rim = distance(edges(drops))
     rim = equalised(_three_by_three(rim, torch.full((3, 3), 1 / 9), "whole").add(1e-4).floor())

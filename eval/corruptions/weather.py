@@ -144,8 +144,8 @@ class Spatter(Corruption):
     """Water or mud on the lens: a layer N(mean, sd) smoothed by σ, zero below the threshold.
 
     Severities 1 to 3 add water (`nas.eval.corruptions.water`) times the fifth parameter. Severities 4 and 5 cover the
-    image with mud where the layer is above the threshold; the sixth parameter is the σ that smooths this mask, which
-    is 0 where it is below 0.8. The last parameter is the scale of both σ; the smoothed noise has the same standard
+    image with mud where the layer is above the threshold; this mask is smoothed with the sixth parameter as σ, then set
+    to 0 where it is below 0.8. The last parameter is the scale of both σ; the smoothed noise has the same standard
     deviation at every scale, so drops cover the same share of the image.
     """
 

@@ -10,7 +10,7 @@ from nas.core.eigenvalues import Product
 
 
 def input_hessian(network: nn.Module, x: Tensor, y: Tensor) -> Product:
-    """The map v ↦ H v (both (B, pixels)), where H is the Hessian of an image's cross-entropy (nats) in its pixels.
+    """The map v ↦ H v (both (B, pixels)), where H is the Hessian of an image's cross-entropy (nats) over its pixels.
 
     All B Hessians are applied at once: in eval mode the loss of one image does not depend on the others, so the
     Hessian of the sum is block-diagonal. Costs a forward and two backward passes, then about as much per product.

@@ -165,7 +165,7 @@ class JacobianMeasure(Measure):
 
 
 class LandscapeMeasure(Measure):
-    """The loss around each image, over the plane of the signs of the gradient and of random signs."""
+    """The loss around each image, in the plane of two directions: the gradient's signs and random signs."""
 
     name = "landscape"
 
@@ -197,7 +197,7 @@ def _reliability(batches: list[list[list[float | None]]]) -> Reliability:
     calibrated = calibration(confidence[answered], right[answered]) if answered.any() else None
     return Reliability(
         ece=None if calibrated is None else calibrated.ece,
-        accuracy=float(np.mean(right * answered)),  # earlier versions may have stored unanswered images as correct
+        accuracy=float(np.mean(right * answered)),  # earlier versions may have stored non-finite ones as correct
         confidence=None if calibrated is None else float(np.mean(confidence[answered])),
         bins=[] if calibrated is None else calibrated.bins,
         non_finite=int((~answered).sum()),

@@ -1,4 +1,4 @@
-"""The loss around test images, over the plane of the signs of the gradient and of random signs in input space."""
+"""The loss around test images, in the plane of two directions: the signs of the gradient and random signs."""
 
 from __future__ import annotations
 

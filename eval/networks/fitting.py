@@ -51,7 +51,7 @@ def check_fits(model: EvaluatedModel, dataset: Dataset, name: str, settings: Eva
             f"Expected {name} to take {images} of {dataset.name} but: {reason(error)}; set data.size."
         ) from error
     check_logits(logits, dataset.num_classes, name, f"{images} of {dataset.name}")
-    if not bool(finite(logits).any()):  # one of the two images may be one that the network cannot standardise
+    if not bool(finite(logits).any()):  # the network may be unable to standardise one of the two images
         raise InputError(
             f"Expected finite logits of {name} but got NaN or infinity; check its weights. If it masks classes by "
             "infinite logits, use large finite ones instead."

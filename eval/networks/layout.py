@@ -35,8 +35,8 @@ class _ToChannelsLast(torch.autograd.Function):
 class InputAdapter(nn.Module):
     """Applies `network` to images in ordinary memory order, which are converted to the network's order and number type.
 
-    The logits get the type of the images; if `dtype` is None, nothing is cast. The weights are not changed, and neither
-    is an output that is no tensor.
+    The logits get the type of the images; if `dtype` is None, nothing is cast. The weights are not changed, nor is an
+    output that is not a tensor.
     """
 
     order: str
@@ -106,7 +106,7 @@ def _adapted(network: nn.Module, kind: type[InputAdapter], dtype: torch.dtype | 
 def adapt(network: nn.Module, x: Tensor) -> InputAdapter:
     """The network in the first layout in which it accepts the images `x` and has a gradient.
 
-    If it has a gradient in no layout, the first layout in which it accepts them. If it accepts them in no layout, the
+    If it has no gradient in any layout, the first layout in which it accepts them. If it accepts them in no layout, the
     network's own error in ordinary order is raised.
     """
     types = types_of(network)

@@ -60,7 +60,7 @@ def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
 
 
 def _images_of_timm(config: Any) -> ImageOptions:
-    """Without `resize` if timm pads images, which `data.resize` cannot do: then the user must set it."""
+    """Without `resize` if timm pads images: `data.resize` has no such value, so the user must choose one."""
     images: ImageOptions = {"size": config.input_size[-1], "interpolation": config.interpolation}
     if config.crop_mode == "center":
         return images | _cut(config.crop_pct)
@@ -134,7 +134,7 @@ def _normalises_inside(name: str, weights: Path, keywords: Keywords) -> bool:
     got = "" if given is None else f" but got {given!r}"
     raise InputError(
         f"Expected eval.model_options={INSIDE}=true or false for torchvision:{name}@{weights}{got}: these weights were "
-        f"trained with or without a second normalisation inside the network. Give true for weights that began from "
+        f"trained with or without a second normalisation inside the network. Give true for weights that started from "
         f"torchvision's own ({', '.join(published(name))}), else false, which is what torchvision does by default."
     )
 

@@ -1,7 +1,7 @@
 """Load files of weights, as training scripts save them, into a network.
 
 A file holds a state, or a dictionary with a state under a name such as `state_dict` or `net`. The keys of the state may
-have prefixes of wrappers: `module.` (data parallel), `_orig_mod.` (a compiled network), an attribute, or several.
+have one or more prefixes of wrappers: `module.` (data parallel), `_orig_mod.` (a compiled network), an attribute.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from nas.core.reasons import FILE, reason
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")  # keys under which scripts save a state
 COMPILED = "_orig_mod"  # in keys, before the names inside a compiled part
 PARALLEL = "module"  # in keys, before the names inside a part that was wrapped by DataParallel
-COUNTERS = ("n_averaged",)  # entries of torch's averaged models that are no weights
+COUNTERS = ("n_averaged",)  # entries of torch's averaged models that are not weights
 SAVE_COMMAND = "torch.save(network.state_dict(), 'weights.pth')"
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
     """Load all weights of the network from a .safetensors or .pth file.
 
-    Raises `InputError` if the file holds anything but tensors under the network's own names; it says the difference.
+    Raises `InputError`, which says the difference, if the file holds anything but tensors under the network's names.
     """
     if not os.path.isfile(path):
         raise InputError(f"Expected a file of weights at {path} but there is none; check the path.")

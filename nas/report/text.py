@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from nas.eval.corruptions import SAME
+from nas.eval.corruptions import SAME_IMAGES
 from nas.report.notes import remarks
 from nas.report.wording import picture_name
 from nas.results import (
@@ -88,7 +88,7 @@ def corruption_lines(entry: EvalResult) -> list[str]:
         lines.append(f"  {kind:<{width}} {values} {100 * result.types[kind]:5.1f}")
     lines += [f"  left out: {kind}. {reason}" for kind, reason in result.left_out.items()]
     lines.append(f"  {result.n_test} images per type and severity, {result.images}")
-    if result.clean_images not in ("", SAME):
+    if result.clean_images not in ("", SAME_IMAGES):
         lines.append(f"  the clean accuracy is measured on {result.clean_images}")
     return lines
 

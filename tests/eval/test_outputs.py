@@ -126,7 +126,7 @@ def test_a_slight_dependence_that_changes_the_class_is_told(data: Dataset) -> No
     three = replace(data, test=Split(data.test.images, data.test.labels % 3))
     found = checked(Tied(), three)["depends-on-batch"]
     assert found.ok == "warn"
-    assert "is of another class" in found.reason
+    assert "gets another class" in found.reason
 
 
 @pytest.mark.parametrize(

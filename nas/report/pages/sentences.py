@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.core.io.records import Json
-from nas.eval.corruptions import SAME
+from nas.eval.corruptions import SAME_IMAGES
 from nas.report.identity import METHOD_LABELS
 from nas.report.run_data import RunData
 from nas.report.wording import attack, ball, listed, norm, radius, value
@@ -121,7 +121,7 @@ def corruption_notes(results: Sequence[CorruptionResult]) -> list[str]:
     left_out = dict.fromkeys(kind for one in results for kind in one.left_out)
     if left_out:
         notes.append(f"Left out: {listed(list(left_out))}.")
-    others = [one.clean_images for one in results if one.clean_images not in ("", SAME)]
+    others = [one.clean_images for one in results if one.clean_images not in ("", SAME_IMAGES)]
     if others:
         notes.append(f"The clean accuracy is measured on {others[0]}.")
     if any(one.relative for one in results):
