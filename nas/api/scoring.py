@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from nas.api.process import unchanged_process
 from nas.api.registering import names_of
 from nas.api.results import Scores
 from nas.commands.score import Score
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError, without_resuming
 from nas.results import ScoreRow
 from nas.scoring.loop import ScoreWorker, default_row_settings, row_settings
 from nas.scoring.loop import score as score_all
@@ -80,7 +80,7 @@ def score(
     def keep(row: ScoreRow) -> None:
         rows[str(own.parse(row.arch))] = row
 
-    with unchanged_process(), ExitStack() as stack:
+    with _messages_without_run(), unchanged_process(), ExitStack() as stack:
         file = None
         if run is not None:
             values, defaults = row_settings(chosen, names), default_row_settings(chosen, names)
@@ -91,6 +91,16 @@ def score(
         for row in file.rows() if file is not None else ():
             rows.setdefault(str(own.parse(row.arch)), row)
     return Scores([rows[str(arch)] for _, arch in candidates.given], plain_settings(chosen))
+
+
+@contextmanager
+def _messages_without_run() -> Iterator[None]:
+    """Errors advise to call the function again, because there is no run that `nas resume` could continue."""
+    try:
+        yield
+    except NasError as error:
+        error.args = (without_resuming(str(error), "call it again", " with workers=1"),)
+        raise
 
 
 def _names(proxies: str | Sequence[Any]) -> list[str]:

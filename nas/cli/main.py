@@ -11,9 +11,12 @@ from typing import Any, NoReturn
 
 from nas.cli.app import build_app
 from nas.cli.arguments import with_home
-from nas.core.errors import NasError, Terminated, printable
+from nas.commands.base import COMMANDS, Command
+from nas.core.errors import NasError, Terminated, printable, without_resuming
 from nas.core.execution.signals import listen
 from nas.core.suggestions import suggest
+
+AGAIN = "give the command again"
 
 app = build_app()
 
@@ -33,12 +36,18 @@ def run_command(arguments: list[str]) -> int:
     0: finished; 2: an error that the user can correct; 1: a stage failed, or an unexpected error; 128 + N: stopped
     by signal N, after which a run can be resumed: 130 (SIGINT), 143 (SIGTERM), 138 (SIGUSR1).
     """
+    command = _command_of(arguments)
+    has_run = command is not None and command.has_run and "--dry-run" not in arguments
+    interrupted = f"interrupted{'; `nas resume` continues a run, if one was begun' if has_run else ''}."
     try:
         code = app([with_home(word) for word in arguments], standalone_mode=False)
     except NasError as error:
-        code = _print_error(str(error), error.exit_code)
+        message = str(error)
+        if not has_run:
+            message = without_resuming(message, AGAIN, "" if command is None else command.one_worker)
+        code = _print_error(message, error.exit_code)
     except KeyboardInterrupt:
-        code = _print_error("interrupted; `nas resume` continues a run, if one was begun.", 130)
+        code = _print_error(interrupted, 130)
     except Terminated as error:
         name = signal.Signals(error.number).name
         hint = "" if error.run is None else f"; the run continues with `nas resume {error.run}`"
@@ -47,7 +56,8 @@ def run_command(arguments: list[str]) -> int:
         code = 1
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            code = _print_error(f"the disk is full ({error}); free some space and `nas resume` the run.", 2)
+            then = "`nas resume` the run" if has_run else AGAIN
+            code = _print_error(f"the disk is full ({error}); free some space and {then}.", 2)
         elif error.errno == errno.ENAMETOOLONG:
             code = _print_error(
                 f"Expected the name of a file or folder but got one that is too long ({error}); give a shorter one.", 2
@@ -62,11 +72,17 @@ def run_command(arguments: list[str]) -> int:
         elif hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
             code = _print_error(_usage(error), 2)
         elif type(error).__name__ == "Abort":
-            code = _print_error("interrupted; `nas resume` continues a run, if one was begun.", 130)
+            code = _print_error(interrupted, 130)
         else:
             traceback.print_exc()
             code = 1
     return code if isinstance(code, int) else 0
+
+
+def _command_of(arguments: list[str]) -> type[Command] | None:
+    """The command that is called, whose name has one word or two; None if there is no such command."""
+    components = COMMANDS.components
+    return components.get(" ".join(arguments[:2])) or components.get(" ".join(arguments[:1]))
 
 
 def _usage(error: Any) -> str:

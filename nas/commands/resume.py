@@ -17,6 +17,7 @@ class Resume(Command):
     """
 
     name, place = "resume", 8
+    has_run = True
     arguments = (
         Argument("folder", "The folder of the run.", "RUN", Path),
         Argument("overrides", "executor.workers, data.root, ...", "[KEY=VALUE]...", list[str], None),

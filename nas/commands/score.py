@@ -29,6 +29,7 @@ class Score(Command):
     """
 
     name, place = "score", 5
+    one_worker = " with executor.workers=1"
     arguments = (
         Argument(
             "words", "Architectures (docs/architectures.md), and settings.", "ARCH|KEY=VALUE", list[str], default=None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# advice in messages of code that does not know whether it works for a run
+RESUME = "continue with `nas resume`"
+RESUME_WITH_ONE_WORKER = "continue with `nas resume RUN executor.workers=1`"
 MAX_CHARACTERS = 2000  # of a message: a wrong value that it quotes may be the content of a whole file
 
 
@@ -13,6 +16,11 @@ def printable(text: str) -> str:
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def without_resuming(message: str, again: str, one_worker: str = "") -> str:
+    """The message with other advice than to resume a run: `again`, and `again + one_worker` where memory was short."""
+    return message.replace(RESUME_WITH_ONE_WORKER, again + one_worker).replace(RESUME, again)
 
 
 class NasError(Exception):

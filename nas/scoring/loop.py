@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 from nas.core import config
 from nas.core.data import LOADERS, Dataset
 from nas.core.data.formats.class_order import other_order
-from nas.core.errors import InputError, NasError
+from nas.core.errors import InputError
 from nas.core.execution.executor import LOCAL, ExecutorSettings, executor_for
 from nas.core.storage.base import TaskResult
 from nas.objectives import constant_logits
@@ -200,7 +199,7 @@ def score(
             waiting.append(candidate)
             yield str(candidate.arch)
 
-    with _messages_without_runs(), chosen as executor:
+    with chosen as executor:
         for result in _in_order(executor.map(enumerate(architectures()), tick, WINDOW * executor.workers)):
             candidate = waiting.popleft()
             row = _row(candidate, str(space.canonical(candidate.arch)), result)
@@ -235,17 +234,3 @@ def _row(candidate: Candidate, canonical: str, result: TaskResult[int, Scored]) 
     reasons += [result.failure] if result.failure is not None else []
     reason = "; ".join(" ".join(reason.split())[:MAX_REASON] for reason in reasons) if reasons else None
     return ScoreRow(candidate.text, canonical, scored.scores, round(scored.seconds, 4), reason)
-
-
-@contextmanager
-def _messages_without_runs() -> Iterator[None]:
-    """Errors of the executor advise `nas resume`; replace that, because here the same command continues."""
-    try:
-        yield
-    except NasError as error:
-        words = str(error).replace(
-            "`nas resume RUN executor.workers=1`", "executor.workers=1 and the same file of rows"
-        )
-        if words == str(error):
-            raise
-        raise type(error)(words) from error

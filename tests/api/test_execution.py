@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import nas
+from nas.core.errors import RESUME_WITH_ONE_WORKER, ResourceError
 
 SMALL = {"model.channels": 4, "model.cells_per_stage": 1, "data.size": 8}
 SMALL_SCORES = {"scoring.channels": 4, "scoring.cells_per_stage": 1, "data.size": 8}
@@ -94,3 +95,12 @@ def test_torch_need_not_import_its_compiler(monkeypatch: pytest.MonkeyPatch) -> 
     """It does so when deterministic kernels are set, which takes seconds."""
     monkeypatch.setattr(torch, "use_deterministic_algorithms", None)
     CALLS["search"]()
+
+
+def test_scores_advise_no_run_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ResourceError(f"The machine ran out of a resource (no memory); {RESUME_WITH_ONE_WORKER}.")
+
+    monkeypatch.setattr("nas.api.scoring.score_all", fail)
+    with pytest.raises(ResourceError, match=r"\(no memory\); call it again with workers=1\.$"):
+        nas.score([CELL], proxies="synflow", settings=SMALL_SCORES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,10 @@ from commands import nas, nas_json
 
 from nas import __version__
 from nas.cli.main import run_command
+from nas.commands.base import COMMANDS
 from nas.core.errors import Terminated
+from nas.core.execution.executor import run_task
+from nas.core.io.files import os_errors_as_input_errors
 from nas.search_spaces import SPACES, NASBench201
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -184,3 +189,60 @@ def test_only_a_command_with_a_run_can_be_resumed(
     monkeypatch.setattr("nas.cli.main.app", stop)
     assert run_command(["tables"]) == 143
     assert capfd.readouterr().err == f"nas: {line}\n"
+
+
+WORKERS = {  # how to compute in one process
+    **dict.fromkeys(["tables search", "tables predict"], " with --workers 1"),
+    "score": " with executor.workers=1",
+}
+
+
+def out_of_memory() -> None:
+    raise MemoryError("no memory")
+
+
+def out_of_room() -> None:
+    with os_errors_as_input_errors(Path("rows.csv")):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def out_of_room_unexpectedly() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("failing", "with_run", "without"),
+    [
+        (
+            lambda: run_task(lambda item: out_of_memory(), 0, None),
+            "continue with `nas resume RUN executor.workers=1`.",
+            "give the command again{workers}.",
+        ),
+        (out_of_room, "free some space and continue with `nas resume`.", "free some space and give the command again."),
+        (out_of_room_unexpectedly, "free some space and `nas resume` the run.", "and give the command again."),
+        (interrupt, "interrupted; `nas resume` continues a run, if one was begun.", "nas: interrupted."),
+    ],
+)
+def test_only_for_a_command_with_a_run_an_error_advises_to_resume_it(
+    failing: Callable[[], object],
+    with_run: str,
+    without: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("nas.cli.main.app", lambda *_, **__: failing())
+    runs = {"run", "search", "train", "eval", "dps", "transfer", "resume"}
+    for words in [command.cli_name().split() for command in COMMANDS.components.values()]:
+        run_command([*words, "something"])
+        error = capfd.readouterr().err
+        if words[0] in runs:
+            assert error.endswith(f"{with_run}\n"), words
+        else:
+            assert error.endswith(f"{without.format(workers=WORKERS.get(' '.join(words), ''))}\n"), words
+    for arguments in (["search", "quickstart", "--dry-run"], ["no-such-command"], ["tables"], []):
+        run_command(arguments)
+        assert "nas resume" not in capfd.readouterr().err

@@ -127,7 +127,7 @@ def test_what_says_nothing_about_an_architecture_stops_everything() -> None:
         def __call__(self, arch: str) -> Scored:
             raise MemoryError("no memory")
 
-    with pytest.raises(ResourceError, match="and the same file of rows"):
+    with pytest.raises(ResourceError, match="ran out of a resource"):
         score(candidates(CELL), Hungry())
 
 

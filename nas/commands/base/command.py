@@ -27,6 +27,8 @@ class Command(ABC):
     later: ClassVar[tuple[str, ...]] = ()  # sections of settings that later commands read from its run
     instead: ClassVar[dict[str, str]] = {}  # advice, by setting that only other commands read
     needs_training_images: ClassVar[bool] = True
+    has_run: ClassVar[bool] = False  # whether it works in a run folder, so that a message may advise `nas resume`
+    one_worker: ClassVar[str] = ""  # " with --workers 1" or the like, after "give the command again"
 
     @classmethod
     def cli_name(cls) -> str:

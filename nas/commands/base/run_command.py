@@ -34,6 +34,7 @@ class RunCommand(Command):
     instead of everything after `check`.
     """
 
+    has_run = True
     distributed: ClassVar[bool] = False  # whether torchrun may start it in several processes
     arguments: ClassVar[tuple[Argument | Option, ...]] = (CONFIG, OVERRIDES)  # the keywords of `settings`
 

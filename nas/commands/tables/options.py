@@ -21,6 +21,7 @@ EXECUTOR = (
     Option("executor", "Where to compute: local (this machine) or ray (a cluster).", default="local"),
     Option("address", "Address of the Ray cluster, or auto; by default a cluster is started here.", "HOST:PORT"),
 )
+ONE_WORKER = " with --workers 1"
 
 
 def table_options(columns: str) -> tuple[Option, ...]:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.base import Command, Option, Output
-from nas.commands.tables.options import EXECUTOR, Files, executor_settings, names_in, output_options, table_options
+from nas.commands.tables.options import (
+    EXECUTOR,
+    ONE_WORKER,
+    Files,
+    executor_settings,
+    names_in,
+    output_options,
+    table_options,
+)
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ class Predict(Command):
     """
 
     name, place = "tables predict", 15
+    one_worker = ONE_WORKER
     arguments = (
         *table_options("targets"),
         Option("scores", "Proxy scores, a file of `nas score --output`; may be repeated.", "FILE", list[Path], ()),

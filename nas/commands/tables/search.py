@@ -10,6 +10,7 @@ from nas.commands.base import Command, Option, Output
 from nas.commands.tables.options import (
     EXECUTOR,
     LATENCY,
+    ONE_WORKER,
     Files,
     executor_settings,
     names_in,
@@ -32,6 +33,7 @@ class TableSearch(Command):
     """
 
     name, place = "tables search", 14
+    one_worker = ONE_WORKER
     arguments = (
         *table_options("columns"),
         LATENCY,

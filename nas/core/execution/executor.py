@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from nas.core.config.section import Section
-from nas.core.errors import InputError, NasError, ResourceError, Terminated
+from nas.core.errors import RESUME_WITH_ONE_WORKER, InputError, NasError, ResourceError, Terminated
 from nas.core.execution.local_pool import LocalPool
 from nas.core.execution.out_of_memory import is_shortage
 from nas.core.execution.ray_pool import RayPool
@@ -237,7 +237,7 @@ class Executor(Generic[Item, Result]):
             if self._failed_starts > pool.max_failed_starts:
                 raise ResourceError(
                     f"{self._failed_starts} worker processes in a row were killed as they started (out of memory?); "
-                    "continue with `nas resume RUN executor.workers=1`."
+                    f"{RESUME_WITH_ONE_WORKER}."
                 )
             return None
         task.tries += not event.not_started
@@ -269,9 +269,7 @@ def run_task(function: Callable[[Any], Any], key: Key, item: Any) -> TaskResult[
     except Exception as error:
         if isinstance(error, OSError) or is_shortage(error):
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ResourceError(
-                f"The machine ran out of a resource ({reason}); continue with `nas resume RUN executor.workers=1`."
-            ) from error
+            raise ResourceError(f"The machine ran out of a resource ({reason}); {RESUME_WITH_ONE_WORKER}.") from error
         result, failure = None, str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
     return TaskResult(key, result, failure, time.perf_counter() - start)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from nas.core.errors import InputError
+from nas.core.errors import RESUME, InputError
 
 READ_BYTES = 2**20  # at a time
 _BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
@@ -216,9 +216,7 @@ def os_errors_as_input_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(
-                f"Expected room for {path} but the disk is full; free some space and continue with `nas resume`."
-            ) from error
+            raise InputError(f"Expected room for {path} but the disk is full; free some space and {RESUME}.") from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise InputError(
                 f"Expected to write {path} but the folder is read-only; make it writable, or choose another with "

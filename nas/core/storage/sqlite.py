@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nas.core.errors import InputError
+from nas.core.errors import RESUME, InputError
 from nas.core.io.files import DamagedError
 from nas.core.io.records import Json
 from nas.core.storage.base import Metrics, Store, TaskResult
@@ -200,7 +200,7 @@ class SqliteStore(Store):
             if "full" in text or "disk I/O" in text:
                 raise InputError(
                     f"Expected room for {self.path} but the disk is full or failing ({text}); free some space and "
-                    "continue with `nas resume`."
+                    f"{RESUME}."
                 ) from error
             if "readonly" in text or "unable to open" in text:
                 raise InputError(f"Expected to write {self.path} but: {text}; check its permissions.") from error
