@@ -34,13 +34,13 @@ from nas.settings.schema import Settings
 from nas.strategies import STRATEGIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 
-ASKED = "search/asked"  # a fact: for how many architectures the unfinished step asked
+ASKED = "search/asked"  # key in the store: how many architectures the unfinished step asked for
 
 
 class OpenSearch:
     """A search that proposes architectures and is told their values; `nas.open_search` makes one.
 
-    `ask`, `tell` and `result` may be called as often as is wanted; `close` (or `with`) gives the folder free.
+    `ask`, `tell` and `result` may be called any number of times; `close` (or `with`) releases the folder.
     """
 
     def __init__(self, settings: Settings, store: Store, folder: Path | None, stack: ExitStack) -> None:
@@ -61,8 +61,8 @@ class OpenSearch:
     def ask(self, n: int | None = None) -> list[Any]:
         """Architectures to evaluate: at most `n` (by default `search.ask`) different ones, at least one.
 
-        Each is the representative of a class that is new and satisfies the constraints. Until all of them are told,
-        the same call gives those that are left. An empty list: the budget is used up, or there is no new class.
+        Each is the representative of a class that is new and satisfies the constraints. Until all their values are
+        told, the same call returns those that are left. The list is empty if the budget is used up or no class is new.
         Raises InputError if `n` is below 1.
         """
         count = self._loop.ask if n is None else n
@@ -76,7 +76,7 @@ class OpenSearch:
             return [self._loop.space.parse(key) for key in left]
 
     def _propose(self, count: int) -> None:
-        """Propose until something is new; what is proposed again is told to the strategy at once."""
+        """Propose batches until one has a new class; tell the strategy the known values of the others at once."""
         while not self._loop.finished:
             batch = self._loop.propose(count)
             if self._loop.left_of(batch):
@@ -86,11 +86,11 @@ class OpenSearch:
         self._store.put(ASKED, None)
 
     def tell(self, arch: Any, values: Any, reason: str = "no value was told") -> None:
-        """The value of an architecture that was asked for: a number, or a number for each of several goals.
+        """Record the value of an architecture that `ask` returned: a number, or a number for each of several goals.
 
-        None is a failure for that `reason`; so is a value that is missing or not finite. In any order; the strategy
-        hears all in the order asked once the last one is told. Raises InputError if the architecture was not asked for
-        or is told twice.
+        None is a failure for that `reason`; a value that is missing or not finite is a failure too. Any order will do:
+        the strategy gets all values of the step, as asked, after the last one. Raises InputError if the architecture
+        was not asked for or is told twice.
         """
         space = self._loop.space
         key = str(space.canonical(space.parse(str(arch))))
@@ -113,11 +113,11 @@ class OpenSearch:
         if len(waiting) == 1:
             with unchanged_process():
                 self._loop.conclude(self._batch)
-            self._store.put(ASKED, None)  # after a kill before it, the next step is asked for at once
+            self._store.put(ASKED, None)  # if killed just before, a reopened search proposes at once
             self._batch = None
 
     def result(self) -> Found:
-        """The best of all architectures whose batch is told. Raises NasError if none has a value."""
+        """The best architecture of the steps whose values are all told. Raises NasError if none has a value."""
         loop, settings = self._loop, self._settings
         result = loop.result(settings.search.objective)
         result = replace(result, exhausted=loop.fruitless >= FRUITLESS)
@@ -128,7 +128,7 @@ class OpenSearch:
         return Found.of(result, RunRecord(data, RunFiles(self._folder, {})))
 
     def close(self) -> None:
-        """Give the folder of the search free for others."""
+        """Release the folder of the search, so that another process can open it."""
         self._stack.close()
 
     def __enter__(self) -> OpenSearch:
@@ -157,10 +157,10 @@ def open_search(
     Args:
         recipe: a recipe, the path of a .yaml file, or its content; without one, every setting has its default.
         space, strategy, constraints, settings, seed: as in `nas.search`.
-        directions: the goals, `{"accuracy": "max", "params": "min"}`; by default one, called value, which is maximised.
-        budget: after how many different classes `ask` gives no more.
-        run: a folder in which everything is kept. Opened again, the search goes on at the same point, with the settings
-            of its beginning; a `with` block, or `close()`, gives the folder free.
+        directions: the goals, `{"accuracy": "max", "params": "min"}`; by default `value`, which is maximised.
+        budget: the number of different classes after which `ask` returns an empty list.
+        run: a folder that keeps everything. Called with it again, `open_search` goes on at the same point, with the
+            settings of the first call; the end of a `with` block, or `close()`, releases the folder.
 
     Raises:
         InputError: if a setting is impossible or without effect, or another process works in the folder.

@@ -11,11 +11,11 @@ from nas.objectives.functions import Function, full_name, notation_of
 
 
 class CallerFunction:
-    """A function as it is used in this process, where its last exception can be raised again."""
+    """The caller's function, with its last exception, which this process can raise again."""
 
     def __init__(self, function: Function, directions: Mapping[str, str] | None, workers: int | None) -> None:
         """Raises InputError if other processes are to call the function but cannot import it."""
-        self.function = self.__wrapped__ = function  # whose source counts
+        self.function = self.__wrapped__ = function  # `inspect.unwrap` finds its source
         self.name = full_name(function)
         self.notation = notation_of(function, directions)
         self.raised: Exception | None = None
@@ -30,7 +30,7 @@ class CallerFunction:
 
     @classmethod
     def of(cls, objective: Any, directions: Mapping[str, str] | None, workers: int | None) -> CallerFunction | None:
-        """None if the objective is no function. Raises InputError if it is neither that nor a text."""
+        """None if the objective is no function. Raises InputError if it is neither a function nor a text."""
         if callable(objective):
             return cls(objective, directions, workers)
         if objective is not None and not isinstance(objective, str):
@@ -39,7 +39,7 @@ class CallerFunction:
             )
         if directions is not None:
             raise InputError(
-                "Expected directions with a function as objective only; write them into the text: 'fgsm@1+params:min'."
+                "Expected directions only with a function as objective; write them into the text: 'fgsm@1+params:min'."
             )
         return None
 

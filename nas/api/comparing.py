@@ -62,15 +62,15 @@ def compare(*reports: Any) -> ComparedReports:
 
     A difference of two accuracies is paired image by image. Its p-value is that of McNemar's exact test, `corrected`
     that after Holm's correction for all differences, and it is `significant` if `corrected` is below .05; the 95 %
-    intervals are not corrected. Networks that were attacked on other images are not paired, and those that were
-    attacked otherwise only by their clean accuracy; `notes` say so.
+    intervals are not corrected. Networks that were attacked on different images are not paired; of
+    networks that were attacked differently, only the clean accuracies are paired. `notes` name both.
 
     Args:
         reports: results of `nas.evaluate`, what `nas.open_run` returns, or folders of runs. A run that is given twice
             counts once.
 
     Returns:
-        The differences of each two networks, as a table: `to_frame()`, `save_page(path)`.
+        The differences between every two networks, as a table: `to_frame()`, `save_page(path)`.
 
     Raises:
         InputError: if there are fewer than two networks, or a folder holds no finished run.
@@ -84,7 +84,7 @@ def compare(*reports: Any) -> ComparedReports:
 
 
 def _evaluated(report: Any) -> list[Evaluated]:
-    """What was evaluated in a run; of a run with several seeds, in each of its runs."""
+    """The evaluated networks of a run; for a run with several seeds, those of all its runs."""
     if isinstance(report, (str, os.PathLike)):
         return [Evaluated.of_run(folder) for folder in single_runs([Path(report).expanduser()])]
     if isinstance(report, RepeatedRun):
@@ -98,7 +98,7 @@ def _evaluated(report: Any) -> list[Evaluated]:
 
 
 def _with_different_names(given: list[Evaluated]) -> list[Evaluated]:
-    """The same; results without a folder get a number after their name if others have this name too."""
+    """Add a number to the name of each result without a folder that shares its name with another."""
     counts, numbers = Counter(one.name for one in given), Counter[str]()
     named = []
     for one in given:

@@ -45,8 +45,8 @@ from nas.settings.schema import Settings
 
 log = logging.getLogger("nas")
 
-CHECKPOINT = "models/{}/best.pt"  # in the run of an evaluation: the network that has no run of its own on disk
-FEW = 10  # images; of fewer it says nothing that they have few of the classes
+CHECKPOINT = "models/{}/best.pt"  # where an evaluation keeps a network that has no run of its own on disk
+MIN_TO_JUDGE_LABELS = 10  # fewer images may lack the larger labels by chance
 
 
 def evaluate(
@@ -65,7 +65,7 @@ def evaluate(
     workers: int | None = None,
     progress: Progress = False,
 ) -> Report:
-    """Attack a trained network, as `nas eval` does. A network of yours is afterwards as it was.
+    """Attack a trained network, as `nas eval` does. A module of yours is not changed.
 
     Args:
         model: what `nas.train_model` returned, any `torch.nn.Module` that maps images in [0, 1] to logits, or a text as
@@ -152,7 +152,7 @@ def evaluate(
 def _opened(model: Any, words: list[str]) -> Iterator[tuple[Settings, GivenModel, Path | None]]:
     """The settings of the evaluation and the network. Within the block a module of the caller's may be changed.
 
-    A trained model without a run's folder also has the path of its checkpoint, which is gone after the block.
+    The path is the checkpoint of a trained model without a run's folder; it is deleted after the block.
     """
     reader = Eval().reader()
     if isinstance(model, nn.Module):
@@ -185,7 +185,7 @@ def _opened(model: Any, words: list[str]) -> Iterator[tuple[Settings, GivenModel
 
 
 def _given_images(data: Any, n: int | None, given: GivenModel) -> Dataset:
-    """The images and labels in `data`, with the classes of the network."""
+    """The images and labels in `data`, with the network's number of classes."""
     model, name = given.loaded, given.source.described
     assert model is not None
     pair = isinstance(data, (tuple, list)) and len(data) == 2 and not isinstance(data[0], (tuple, list))
@@ -200,7 +200,7 @@ def _given_images(data: Any, n: int | None, given: GivenModel) -> Dataset:
         )
     classes = model.num_classes or _classes_of(model.network, part, name)
     largest = int(part.labels.max())
-    if len(part) >= FEW and largest < classes / 2:
+    if len(part) >= MIN_TO_JUDGE_LABELS and largest < classes / 2:
         log.warning(
             "The largest label is %d, but %s has %d classes; check that it was trained on these classes.",
             *(largest, name, classes),
@@ -214,10 +214,11 @@ def _classes_of(network: nn.Module, part: Split, name: str) -> int:
         network = layout.adapt(network, x)
         with torch.no_grad():
             logits = network(x)
-    except Exception as error:  # whatever code from elsewhere may raise
+    except Exception as error:  # foreign code may raise anything
         side = x.shape[-1]
         raise InputError(
-            f"Expected {name} to take the {side}x{side} images in data= but: {reason(error)}; give images of its size."
+            f"Expected {name} to take the {side}x{side} images in data= but it raised: {reason(error)}; give images of "
+            "its size."
         ) from error
     return count_classes(logits, len(x), name)
 
@@ -244,7 +245,7 @@ class _EvalOfObjects(Eval):
 
 @dataclass(frozen=True, eq=False)
 class _ObjectTask(AttackTask):
-    """Attacks one network, with a network or images that another process could not load."""
+    """Attacks a network where only this process has the network or the images."""
 
     given: EvaluatedModel | None
     images: Dataset | None
@@ -259,7 +260,7 @@ class _ObjectTask(AttackTask):
 
 
 def _log_warnings(report: Report) -> None:
-    """Log what makes the numbers mean less than they seem to, as `nas eval` prints it."""
+    """Log the warnings that `nas eval` prints about numbers that mean less than they seem to."""
     checks = [f"{check.name}: {check.reason}." for check in report.checks if check.ok == "warn"]
     for note in (*remarks(report), *non_finite_notes(report), *checks):
         log.warning("%s", note)

@@ -24,7 +24,7 @@ Progress = bool | Callable[[float, float, str], None]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a result of the Python face knows of its run: what pages show, and its files."""
+    """The run behind a result of the Python face: the data that pages show, and the files."""
 
     data: RunData
     files: RunFiles
@@ -47,7 +47,7 @@ class _Callback(Watcher):
 
 @contextmanager
 def shown(progress: Progress) -> Iterator[Watcher]:
-    """The watcher for `progress`: bars on standard error if it is true, a function that is called, or nothing."""
+    """The watcher for `progress`: bars on standard error (true), calls of a function, or nothing (false)."""
     if progress is True:
         with watching() as watcher:
             yield watcher
@@ -63,9 +63,9 @@ def execute(
     progress: Progress,
     work: Callable[[RunCommand, Run, Watcher], Result] = lambda command, run, watcher: command.finish(run, watcher),
 ) -> tuple[Result, RunRecord]:
-    """The result of a new run of the command, and the record of the run, in the folder `run` or without one.
+    """Do a new run of the command, in the folder `run` or a temporary one: its result, and the record of the run.
 
-    Raises what the command raises, without advice to resume a run that is gone.
+    Raises what the command raises; if the folder is temporary, the message does not advise to resume the run.
     """
     with working_folder(run) as (folder, temporary), unchanged_process():
         settings.run.dir = str(folder)

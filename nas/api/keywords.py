@@ -26,7 +26,7 @@ Data = str | os.PathLike[str] | type[Loader] | None  # a data set, an .npz file 
 
 
 def overrides(keywords: Mapping[str, Any], given: SettingsGiven) -> list[str]:
-    """The keywords that are not None, by their keys, and the settings as words of a command line.
+    """The keywords that are not None, and the settings, as words `key=value` of a command line.
 
     Raises InputError if a key is given in both.
     """
@@ -39,7 +39,7 @@ def overrides(keywords: Mapping[str, Any], given: SettingsGiven) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML has it: tuples are lists, one's own parts are names, paths and architectures are text."""
+    """A value that YAML can write: tuples become lists; the caller's own components, paths and architectures, text."""
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     if isinstance(value, (type, Proxy, SearchSpace)):
@@ -50,11 +50,11 @@ def _plain(value: Any) -> Any:
 def settings_of(
     reader: Reader, recipe: Recipe | None, words: list[str], values: config.Values | None = None
 ) -> Settings:
-    """The settings of a call that the command of `reader` would do with the same words.
+    """The settings that the command of `reader` would have with the same words.
 
     Without a recipe, the values are `values` or those of an empty file. The work is done in this process unless the
-    words say how many workers do it. Raises InputError as the command does, and if workers cannot import a part of
-    one's own that they need.
+    words set the number of workers. Raises InputError as the command does, and if workers need a component of the
+    caller's own that they cannot import.
     """
     if recipe is None:
         base = dict(values or {"name": reader.command})
@@ -71,7 +71,8 @@ def settings_of(
 def data_keywords(data: Data) -> Json:
     """`data.name` and `data.root` for a data set, an .npz file or a folder with a folder for each class.
 
-    A data set is given by its name or as a class. Raises InputError if it is neither a data set nor an existing path.
+    A data set is given by its name or as a class. Raises InputError if `data` is neither a data set nor an existing
+    path.
     """
     if data is None:
         return {}
@@ -91,7 +92,7 @@ def data_keywords(data: Data) -> Json:
 
 
 def plain_settings(settings: Settings) -> Json:
-    """All settings as nested dictionaries of plain values; as a YAML file they give a command the same numbers."""
+    """All settings as nested dictionaries; saved as a YAML file, they make a command compute the same numbers."""
     values = config.plain(settings)
     return {**values, "run": {**values["run"], "dir": None}}
 

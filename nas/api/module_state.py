@@ -1,4 +1,4 @@
-"""A network of the caller's is lent to a call from Python, and is afterwards as it was."""
+"""Lend the caller's network to a call from Python and restore its state afterwards."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from nas.core.errors import InputError
 
 @contextmanager
 def unchanged_network(network: nn.Module) -> Iterator[None]:
-    """Restore at the end of the block the state of the network.
+    """Restore the state of the network at the end of the block.
 
-    This is the mode of each part, the device and the memory order of weights, gradients and buffers, the values of
+    The state is the mode of each part, the device and the memory order of weights, gradients and buffers, the values of
     buffers, and whether each weight gets a gradient. Raises InputError if the network has weights without a shape.
     """
     if any(is_lazy(one) for one in (*network.parameters(), *network.buffers())):
@@ -31,7 +31,7 @@ def unchanged_network(network: nn.Module) -> Iterator[None]:
     values = [(buffer, buffer._version, buffer.detach().clone()) for buffer in network.buffers() if _counts(buffer)]
     try:
         for weight, *_ in weights:
-            weight.grad = None  # nothing is added to it in the block
+            weight.grad = None  # so that the block does not add to the caller's gradient
         yield
     finally:
         with torch.no_grad():
@@ -50,5 +50,5 @@ def unchanged_network(network: nn.Module) -> Iterator[None]:
 
 
 def _counts(buffer: Tensor) -> bool:
-    """Whether torch counts the changes of the buffer: it does not for those that were made in inference mode."""
+    """Whether torch counts the changes of the buffer: it does not if the buffer was made in inference mode."""
     return not buffer.is_inference()

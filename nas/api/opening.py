@@ -1,4 +1,4 @@
-"""`nas.open_run`, `nas.space`: what is there already."""
+"""`nas.open_run` and `nas.space`: open a finished run, or a search space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nas.search_spaces import SPACES, SearchSpace
 def space(name: str) -> SearchSpace[Any]:
     """The search space of this name (`nas list spaces`): its points, networks, costs and features.
 
-    Raises InputError if there is none.
+    Raises InputError if there is no such space.
 
     >>> import nas
     >>> space = nas.space("nasbench201")

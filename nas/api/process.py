@@ -1,4 +1,4 @@
-"""A call from Python computes as a new process would, and leaves this one as it was."""
+"""A call from Python computes as a new process would, and leaves this process unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEW_PROCESS_SEED = 67280421310721  # torch's own default
 
 @contextmanager
 def unchanged_process() -> Iterator[None]:
-    """Restore at the end of the block what computing changes in this process.
+    """Restore, at the end of the block, the state of this process that computing changes.
 
     These are torch's number of threads, the flags of cuDNN and of deterministic kernels, and the random states of
     torch (of every GPU in use too), numpy and `random`. In the block, the random states, gradients, the default type
@@ -59,12 +59,12 @@ def unchanged_process() -> Iterator[None]:
                 os.environ.pop(WORKSPACE_VARIABLE, None)
             else:
                 os.environ[WORKSPACE_VARIABLE] = workspace
-            if _deterministic() != (deterministic, warns_only):  # not otherwise: torch imports its compiler for it
+            if _deterministic() != (deterministic, warns_only):  # only then: the call imports torch's compiler
                 torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
             torch.set_num_threads(threads)
 
 
 def _deterministic() -> tuple[bool, bool]:
-    """Whether deterministic kernels are on, and whether others only warn."""
+    """Whether deterministic kernels are on, and whether other kernels only cause a warning."""
     return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()

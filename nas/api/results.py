@@ -54,7 +54,7 @@ class RunOutcome(Tabular):
 
     @property
     def settings(self) -> Json:
-        """All settings of the run; as a YAML file they give the command the same numbers."""
+        """All settings of the run; saved as a YAML file, they make the command compute the same numbers."""
         values = self._record.data.settings
         return {**values, "run": {**values["run"], "dir": None}}
 
@@ -66,7 +66,7 @@ class RunOutcome(Tabular):
     def save_page(self, path: str | os.PathLike[str]) -> Path:
         """Write the page that `nas report` makes of the run, one HTML file, and return its path.
 
-        Loss landscapes are written beside it. Raises InputError if it cannot be written.
+        Loss landscapes are written beside it. Raises InputError if a file cannot be written.
         """
         data = self._record.data
         command = run_commands()[data.command]()
@@ -107,7 +107,7 @@ class Model(RunOutcome, TrainResult):
 
     @cached_property
     def network(self) -> Network:
-        """The network of the chosen epoch in eval mode: images (B, 3, S, S) in [0, 1] in, logits (B, classes) out."""
+        """The network of the chosen epoch in eval mode, from images (B, 3, S, S) in [0, 1] to logits (B, classes)."""
         with self._record.files.on_disk() as folder:
             return read(folder / self.checkpoint)[0]
 
@@ -212,7 +212,7 @@ OUTCOMES: dict[type[Result], type[RunOutcome]] = {
 
 
 def outcome(result: Result, record: RunRecord) -> Result:
-    """The result of a run with the methods that it has in Python; another command's result is returned as it is."""
+    """The result as its class of the Python face; a result that has no such class is returned as it is."""
     kind = OUTCOMES.get(type(result))
     found: Any = result if kind is None else kind.of(result, record)
     return found

@@ -36,7 +36,7 @@ class RunFiles:
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
-        """The folder of the run, for a block; a temporary one if it was temporary."""
+        """The folder of the run; if it was temporary, a new one with the same files, until the end of the block."""
         if self.folder is not None:
             yield self.folder
             return

@@ -71,14 +71,14 @@ def score(
     words = overrides({**keywords, "executor.workers": workers}, settings)
     chosen = settings_of(Score().reader(tuple(names)), None, words)
     chosen.check_single_seed("score")
-    own = SPACES.get(chosen.space)()
+    search_space = SPACES.get(chosen.space)()
     texts = [archs] if isinstance(archs, str) or not isinstance(archs, Iterable) else list(archs)
     texts = [str(getattr(arch, "arch", arch)) for arch in texts]
-    candidates = ArchitectureSource(own, texts)
+    candidates = ArchitectureSource(search_space, texts)
     rows: dict[str, ScoreRow] = {}
 
     def keep(row: ScoreRow) -> None:
-        rows[str(own.parse(row.arch))] = row
+        rows[str(search_space.parse(row.arch))] = row
 
     with _messages_without_run(), unchanged_process(), ExitStack() as stack:
         file = None
@@ -89,7 +89,7 @@ def score(
         watcher.stage("score", len(texts))
         score_all(candidates, ScoreWorker(chosen, names), file, keep, lambda done, failed: watcher.update(done, ""))
         for row in file.rows() if file is not None else ():
-            rows.setdefault(str(own.parse(row.arch)), row)
+            rows.setdefault(str(search_space.parse(row.arch)), row)
     return Scores([rows[str(arch)] for _, arch in candidates.given], plain_settings(chosen))
 
 

@@ -55,7 +55,7 @@ def search(
             space (the representative of its class) that returns a number, which is maximised, or a dictionary of
             numbers. A number that is not finite, or an exception, is a failure of that architecture; an exception of
             the first call is raised.
-        directions: of the values of a function, `{"accuracy": "max", "params": "min"}`.
+        directions: for the values of a function, such as `{"accuracy": "max", "params": "min"}`.
         strategy: a strategy from `nas list strategies`; its options stand in settings: `{"strategy.population": 20}`.
         budget: how many different classes of isomorphic cells are evaluated.
         constraints: what candidates must satisfy: `["params<=1e6", "latency<=5"]`.
@@ -137,9 +137,9 @@ def resume(
 ) -> Any:
     """Continue a stopped run of any command, as `nas resume` does, and return its result.
 
-    The result is the same as if it had never been stopped; that of a finished run is read. Only settings that cannot
-    change it may be given, such as `{"data.root": PATH}`. A search by a function that cannot be imported needs the
-    function as `objective`; a warning says if its source has changed.
+    The result is the same as if the run had never been stopped; a finished run's result is read. Only settings that
+    cannot change the result may be given, such as `{"data.root": PATH}`. A search by a function that cannot be imported
+    needs the function as `objective`; a warning says if its source has changed.
 
     Raises InputError if the folder is no run, another process works on it, or a setting could change the result.
     """

@@ -19,14 +19,14 @@ class UnknownNameError(InputError, KeyError):
     """There is no column or architecture of this name. It is a KeyError too, so that `in` and `get` work."""
 
     def __str__(self) -> str:
-        return Exception.__str__(self)  # that of KeyError is a `repr`
+        return Exception.__str__(self)  # KeyError would put the message in quotes
 
 
 class Column(Mapping[str, float]):
-    """One column of a table by architecture.
+    """One column of a table: its value for each architecture.
 
-    An architecture is a text, a point of the space or what a search found. One without a row of its own has the value
-    of its class: isomorphic cells compute the same function. NaN stands for a value that the table does not have.
+    An architecture is a text, a point of the space or what a search found. If it has no row of its own, it has the
+    value of its class: isomorphic cells compute the same function. NaN stands for a value that the table does not have.
 
     >>> import numpy as np
     >>> from nas.tables import ArrayTable
@@ -48,8 +48,8 @@ class Column(Mapping[str, float]):
             raise UnknownNameError(str(error)) from error
         if row < 0:
             raise UnknownNameError(
-                f"Expected an architecture of {self._table.source} but got {text}, which has no row there, nor has its "
-                "class; `architectures` are all that have one."
+                f"Expected an architecture of {self._table.source} but got {text}: neither it nor its class has a row "
+                "there; `architectures` lists those that have one."
             )
         return float(self._values[row])
 
@@ -66,7 +66,7 @@ class Column(Mapping[str, float]):
 class Tables(Mapping[str, Column]):
     """What `nas.open_tables` returns: columns by their name. Each is read when it is needed.
 
-    Besides the columns over which it iterates, there are `hrs:NAME`, single severities such as `fog@3`, and so on;
+    Iteration does not give every column: there are also `hrs:NAME`, single severities such as `fog@3`, and so on.
     `nas tables correlate --help` names them.
     """
 
@@ -95,7 +95,7 @@ class Tables(Mapping[str, Column]):
         return self._collection.architectures
 
     def higher_is_better(self, column: str) -> bool:
-        """The direction of a column; a score has that of its proxy.
+        """Whether higher values of a column are better; for a score, as its proxy says.
 
         Raises InputError if there is no such column.
         """

@@ -9,8 +9,8 @@ from typing import Any
 from nas.core.errors import InputError
 from nas.core.io.records import Json
 
-SHOWN_ROWS = 20  # of a table in a notebook
-DIGITS = 6  # of a number there
+SHOWN_ROWS = 20  # rows of a table that a notebook shows
+DIGITS = 6  # significant digits of a number in a notebook
 
 
 class Tabular:
