@@ -36,7 +36,7 @@ def _info(one: Argument | Option) -> object:
 
 
 def with_home(word: str) -> str:
-    """A word of the command line with the home folder in place of a leading `~`, its own or that of an option's value.
+    """A word of the command line with the home folder in place of the `~` that begins it, or begins its option's value.
 
     A shell expands `~/file`, but neither `--output=~/file` nor a quoted word. Only paths begin with `~`. Values of
     `key=value` are left to the settings, which know the keys that are paths.

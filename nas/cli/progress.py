@@ -24,7 +24,7 @@ from nas.commands.base import Counter
 from nas.report.wording import rough_duration
 from nas.runs.stages.context import Watcher
 
-QUIET_SECONDS = 30  # between two lines
+QUIET_SECONDS = 30  # the shortest time between two lines
 
 
 class Lines:

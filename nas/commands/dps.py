@@ -51,7 +51,7 @@ class Dps(RunCommand):
         ),
         Option(
             "errors",
-            "Of those within this many standard errors of the best, take that with the fewest changes; 0: the best.",
+            "Of the finalists within this many standard errors of the best, take the least changed; 0: the best.",
             type=float,
             default=1.0,
         ),
@@ -70,7 +70,7 @@ class Dps(RunCommand):
         to: Path | None,
         **options: Any,
     ) -> tuple[Settings, Json]:
-        """The `options` are those of `DPSOptions`. Raises InputError if one is impossible, also for the files."""
+        """The `options` are those of `DPSOptions`. Raises InputError if an option or a file is unusable."""
         from dataclasses import asdict
 
         from nas.core.errors import InputError

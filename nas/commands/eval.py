@@ -30,7 +30,7 @@ class Eval(RunCommand):
 
     A network from elsewhere needs data.name=...: `nas eval timm:resnet18@weights.safetensors data.name=cifar10
     data.root=PATH data.size=32 eval.model_options=num_classes=10`. It can also come from your own code in the current
-    folder, which is run: a function that returns a module for images in [0, 1], as in
+    folder, which is then executed: a function that returns a module for images in [0, 1], as in
     `nas eval my_networks:make data.name=digits`.
     """
 
@@ -66,7 +66,7 @@ class Eval(RunCommand):
         data = config.flat(settings["data"], "data.")
         if "importable" in extra:  # a foreign network has no data of its own
             values = acting(reader, settings, data)
-        elif settings["data"].get("test") == ALL:  # not the data of the network's run
+        elif settings["data"].get("test") == ALL:  # the user's own images instead of the data of the network's run
             values = {key: data[key] for key in ("data.root", "data.test")}
         else:
             values = {}
@@ -134,7 +134,7 @@ class Eval(RunCommand):
         return run.finish(replace(result, seconds=run.seconds()))
 
     def task(self, run: Run) -> AttackTask:
-        """What a worker does. Raises InputError if the network was given in Python."""
+        """The task of a worker. Raises InputError if the network was given in Python."""
         from nas.eval.model_source import ModelSource
         from nas.runs.stages.eval_stage import AttackTask
 
@@ -143,7 +143,7 @@ class Eval(RunCommand):
         return AttackTask(run.extra["name"], source)
 
     def worker(self, run: Run) -> Worker | None:
-        """What does the tasks; by default a worker that loads the data of the run's settings."""
+        """The worker that does the tasks; None stands for one that loads the data of the run's settings."""
         return None
 
     def summary(self, folder: Path, result: EvalResult) -> list[str]:

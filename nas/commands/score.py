@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Score(Command):
     """Score architectures by zero-cost proxies, on digits unless data.name says otherwise.
 
-    Each is scored once; rows come in the order of the sources (arguments, file, sample, all of the space). A proxy
-    without a value has an empty entry, and `reason` says why. With --output, rows go to the file, architectures in the
-    file are not scored again, and --json prints the new rows.
+    Each architecture is scored once; rows come in the order of the sources (arguments, file, sample, all of the space).
+    A proxy without a value has an empty entry, and `reason` says why. With --output, rows go to the file, architectures
+    in the file are not scored again, and --json prints the new rows.
 
     `params` and `flops` are those of the network that would be trained on the data: for their classes and image size
     (digits: 10 classes, 16x16), as in `nas search`. Examples:
@@ -38,7 +38,7 @@ class Score(Command):
             "file", "More architectures: one per line, CSV with a column arch or arch_str, .jsonl; - is stdin.", "FILE"
         ),
         Option("sample", "N more architectures, all different, drawn uniformly.", "N", int),
-        Option("seed", "Seed of the sample alone (0); the setting seed=S draws weights and batch.", "S", int),
+        Option("seed", "Seed of --sample only (default 0); the setting seed=S draws weights and batch.", "S", int),
         Option("everything", "All architectures of the space.", type=bool, default=False, flag="--all"),
         Option("unique", "Only the representative of each isomorphism class.", type=bool, default=False),
         Option("space", "The search space of the architectures.", default="nasbench201"),
@@ -47,7 +47,7 @@ class Score(Command):
             "Names from `nas list proxies`, separated by commas; or all.",
             default="croze,params,flops",
         ),
-        Option("to", "The .csv or .jsonl for the rows; the same command continues it.", "FILE", Path, flag="--output"),
+        Option("to", "A .csv or .jsonl file for rows; the same command continues it.", "FILE", Path, flag="--output"),
     )
     takes = ("model.*", "scoring.*", "proxies.*")
     instead: ClassVar[dict[str, str]] = {"arch": "give it without arch="}
@@ -108,7 +108,7 @@ class Score(Command):
 
 @contextmanager
 def _interruptible(to: Path | None) -> Iterator[None]:
-    """Turn an interruption into a message on how to continue: by the same command, as no run can be resumed."""
+    """Turn an interruption into a message on how to continue: by the same command, as there is no run to resume."""
     hint = f"the same command continues with {to}" if to is not None else "with --output FILE it could be continued"
     try:
         yield

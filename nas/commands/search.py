@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nas.runs.stages.forecast import Cost
     from nas.settings.schema import Settings
 
-PRINTED_REASONS = 3  # the most frequent ones of failed evaluations
+PRINTED_REASONS = 3  # printed reasons of failed evaluations, the most frequent ones
 
 
 class Search(RunCommand):

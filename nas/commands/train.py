@@ -38,7 +38,7 @@ class Train(RunCommand):
     def settings(self, source: str, overrides: list[str]) -> tuple[Settings, None]:
         """The settings of a configuration, which names an `arch`, or those of a run with its best architecture.
 
-        Raises InputError also if the run is a study or has no architecture yet, or if `train.method` cannot train it.
+        Raises InputError also if the run is a study or has no architecture yet, or if no method can train that one.
         """
         from nas.runs.given_model import best_of, refuse_study
         from nas.runs.run_config import read_config

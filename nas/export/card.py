@@ -77,7 +77,7 @@ def _training(trained: TrainedNetwork, facts: Facts) -> str:
 
 
 def _withheld(data: Json) -> str:
-    """The part of the training images that was withheld; before 0.2.0 a tenth, which checkpoints do not record."""
+    """The part of the training images that was withheld; before 0.2.0 always a tenth, without a record of it."""
     settings = DataSettings(validation=data.get("validation", 0.1))
     settings.check()  # a checkpoint may name any value
     value = settings.validation
@@ -89,7 +89,7 @@ def _withheld(data: Json) -> str:
 
 def _numbers(metrics: list[Evaluation]) -> str:
     if not metrics:
-        return "This network was not evaluated before it was exported; `nas eval FOLDER` does that."
+        return "This network was not evaluated before it was exported; `nas eval FOLDER` evaluates it."
     return "\n\n".join(_evaluation(entry) for entry in metrics)
 
 
@@ -116,16 +116,16 @@ model = nas.load({name!r})                      # eval mode; nothing in the fold
 logits = model(torch.rand(1, 3, {size}, {size}))  # images in [0, 1]
 ```
 
-This needs `pip install 'robust-nas[export]'`. `nas eval {name}` attacks it. `robustbench.benchmark(model, ...)` takes
-the same object. Without this project: `model.onnx` (input `images`, float32, any batch × 3 × {size} × {size} in
-[0, 1]; output `logits`), for example with onnxruntime."""
+This needs `pip install 'robust-nas[export]'`. `nas eval {name}` attacks the network.
+`robustbench.benchmark(model, ...)` takes `model` as it is. Without this project: `model.onnx` (input `images`, float32,
+any batch × 3 × {size} × {size} in [0, 1]; output `logits`), for example with onnxruntime."""
 
 
 def _limits(metrics: list[Evaluation]) -> str:
-    text = "Robust accuracy is an upper bound: what the attacks above did not find, another attack may."
+    text = "Robust accuracy is an upper bound: another attack may find what the attacks above did not."
     if not any("autoattack" in one.result.attacks for one in metrics):
         text += " AutoAttack was not among them."
-    return text + " It says nothing about other radii, norms, corruptions or data."
+    return text + " The numbers say nothing about other radii, norms, corruptions or data."
 
 
 def _triple(values: list[float]) -> str:

@@ -50,7 +50,7 @@ def export(source: Path, folder: Path) -> ExportResult:
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise InputError(f"Expected a new or empty folder to export to but {folder} exists; choose another.")
     path = checkpoint_of(source).resolve()
-    payload = checkpoint.load(path, "network")  # before the packages, so that a wrong path is told first
+    payload = checkpoint.load(path, "network")  # before the packages, so that a wrong path is reported first
     for module in ("safetensors", "onnx", "onnxscript"):
         optional(module, "export")
     run = run_of(path)
@@ -108,7 +108,7 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
             traced: Any = file  # the older signature takes a buffer
             torch.onnx.export(network, (images,), traced, dynamic_axes=axes, **names)
     model = onnx.load_from_string(file.getvalue())
-    for part in (model.graph, *model.graph.node, *model.graph.value_info):  # drops where each node was made
+    for part in (model.graph, *model.graph.node, *model.graph.value_info):  # drops the code lines that made the nodes
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
     onnx.checker.check_model(model)

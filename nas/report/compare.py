@@ -154,7 +154,7 @@ def _worst_attacks(one: Checkpoint) -> list[str]:
 
 
 def _checkpoints(given: Evaluated, name: str, first: int) -> list[Checkpoint]:
-    """The checkpoints that the comparison calls `name`; `first` is the number of checkpoints before them."""
+    """The checkpoints of a run that the comparison calls `name`; `first` is the number of checkpoints before them."""
     own = identities({entry.name: entry.training for entry in given.entries})
     cells = list(dict.fromkeys(identity.cell for identity in own.values()))
     checkpoints = []

@@ -1,4 +1,4 @@
-"""Notes on an evaluation, for pages and for terminals: sentences, and the origin of its numbers."""
+"""Notes on an evaluation, for pages and for terminals: sentences, and a table of its provenance."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def non_finite_notes(entry: EvalResult) -> list[str]:
         sentences.append(f"Images with a NaN or infinite logit, each counted as wrong: {', '.join(counted)}.")
     if unknown:
         sentences.append(
-            f"The number of images with a NaN or infinite logit is not known for {listed(unknown)}: an earlier "
-            "version, which took NaN for the largest logit, finished a part."
+            f"The number of images with a NaN or infinite logit is not known for {listed(unknown)}: a part was "
+            "evaluated by an earlier version, which took NaN for the largest logit."
         )
     return sentences
 

@@ -40,7 +40,7 @@ class RunData:
     """Everything that a page shows of a run; a part that the run does not have is empty or None."""
 
     settings: Json
-    command: str  # of the command line that made the run
+    command: str  # the name of the command that made the run
     extra: Json
     result: Result
     steps: list[Step]  # of the search

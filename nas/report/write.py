@@ -37,7 +37,7 @@ def save_page(path: Path, page: str, entries: list[EvalResult]) -> Path:
 
 
 def write_landscapes(folder: Path, entries: list[EvalResult]) -> list[Path]:
-    """Write the loss landscape of each network that has one as a PNG file into the run's folder."""
+    """Write a PNG file of each network's loss landscape, if it has one, into the folder."""
     paths = []
     for entry in entries:
         if (landscape := entry.measures.landscape) is not None:

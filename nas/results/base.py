@@ -25,7 +25,7 @@ class Environment(Record):
     """The software and hardware of a process."""
 
     versions: dict[str, str]
-    hardware: dict[str, str | float | None]  # of the machine, as it reports it
+    hardware: dict[str, str | float | None]  # as the machine reports it
     source: Revision | None
 
 
@@ -45,9 +45,9 @@ class Provenance(Record):
     settings_sha256: str  # of every setting that can change a number
     deterministic: bool  # whether deterministic kernels were on
     data_sha256: dict[str, str] | None  # by part; None if no data were read
-    hardware: dict[str, str | float | None]  # of the machine, as it reports it
+    hardware: dict[str, str | float | None]  # as the machine reports it
     source: Revision | None
-    earlier: list[Environment]  # of other sessions of the run, if theirs differ
+    earlier: list[Environment]  # those of other sessions of the run that differ from this one
 
 
 @dataclass(frozen=True, eq=False)

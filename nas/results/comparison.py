@@ -46,10 +46,10 @@ class ComparedDifference(Difference):
 
 @dataclass(frozen=True, eq=False)
 class ComparedNetwork(Record):
-    """One evaluated network of a comparison. In JSON, the keys of its evaluation stand beside the others."""
+    """One evaluated network of a comparison. In JSON, the keys of its evaluation stand beside its own keys."""
 
     label: str  # unique in the comparison
-    run: str | None  # its folder; None if it was not kept
+    run: str | None  # the folder of its run; None if it was not kept
     data: str
     entry: EvalResult
 
@@ -65,7 +65,7 @@ class ComparedNetwork(Record):
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Record):
-    """Evaluated networks and the paired differences of each two of them, with p-values that are corrected together.
+    """Evaluated networks and the paired differences of every two of them, with p-values that are corrected together.
 
     A difference is paired image by image (McNemar's exact test, Holm's correction for all differences), so only
     accuracies on the same images and under the same attacks are compared; `notes` say which networks cannot be.

@@ -40,4 +40,4 @@ class CorruptionResult(Record):
     non_finite: dict[str, list[Count]] = field(default_factory=dict)  # number of images, arranged like `accuracy`
     remarks: list[str] = field(default_factory=list)
     relative: RelativeErrors | None = field(default=None, metadata=flat())  # if there is a baseline
-    clean_images: str = ""  # those of the clean accuracy, if from another source
+    clean_images: str = ""  # where the images of the clean accuracy are from, if from elsewhere

@@ -105,7 +105,7 @@ class EvalResult(Result):
     non_finite: dict[str, Count] = field(default_factory=dict)  # by metric: images with non-finite logits
     remarks: list[str] = field(default_factory=list)  # reasons why the numbers mean less than they seem to
     image_format: ImageFormat | None = field(default=None, metadata=key("fed"))  # if it is not the usual one
-    providers: dict[str, str] = field(default_factory=dict)  # by attack: the library that made it, if several can
+    providers: dict[str, str] = field(default_factory=dict)  # by attack that several libraries have: the one used
     measures: Measures = field(default_factory=Measures)
     corruptions: CorruptionResult | None = None
     checks: list[Check] = field(default_factory=list)

@@ -82,7 +82,7 @@ class Landscape(Record):
 
 @dataclass(frozen=True)
 class Measures(Record):
-    """Everything that was measured besides accuracies. In JSON, it has the `order` in which the user named it."""
+    """Everything that was measured besides accuracies. In JSON, they have the `order` in which the user named them."""
 
     calibration: Calibration | None = None
     hessian: Spread | None = None  # largest eigenvalue, nats per squared unit

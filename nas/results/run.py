@@ -25,7 +25,7 @@ class Difference(Record):
     corrected: float | None = None  # p after Holm's correction for all differences
     significant: bool = field(metadata=key("shown"))  # by `corrected`
     text: str
-    judged: bool = False  # whether McNemar's test was made, or tried; version 0.1 did not, and wrote no `p`
+    judged: bool = False  # whether McNemar's test was tried; version 0.1 had no such test and wrote no `p`
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Difference:

@@ -11,7 +11,7 @@ from nas.core.io.records import Json, Record
 
 @dataclass(frozen=True)
 class ScoreRow(Record):
-    """The value of each proxy that has one, and the reason why others have none."""
+    """The values of an architecture by proxy, and why a proxy that is missing has none."""
 
     arch: str
     canonical: str
@@ -21,7 +21,7 @@ class ScoreRow(Record):
 
 
 class ScoreResult(Sequence[ScoreRow]):
-    """The rows of architectures in the order in which these were given.
+    """A row for each architecture, in the order in which the architectures were given.
 
     >>> scores = ScoreResult([ScoreRow("a", "a", {"croze": 2.0}, 0.1)])
     >>> scores[0].scores["croze"], scores.values("croze"), scores.values("synflow")

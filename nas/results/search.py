@@ -34,7 +34,7 @@ class FoundArchitecture(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class SupernetEpoch(Record):
-    """An epoch of a supernet's training. In JSON, each entry of its dictionaries has its own key: `skips_normal`."""
+    """An epoch of a supernet's training. In JSON, each entry of a dictionary is a key of the epoch: `skips_normal`."""
 
     epoch: int
     warm_up: bool  # whether α was not trained yet

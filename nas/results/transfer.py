@@ -31,7 +31,7 @@ class CleanAccuracies(Record):
 
 @dataclass(frozen=True, eq=False)
 class TransferMatrix(Record):
-    """Accuracies under one attack: a row for each attacked network, a column for each that classifies the examples."""
+    """Accuracies under one attack: a row for each attacked network, a column for each network that classifies."""
 
     accuracy: list[list[float]]
     intervals: list[list[Interval]]
@@ -49,7 +49,7 @@ class TransferResult(Result):
     eps: float
     n_test: int
     data: str
-    images: str  # their fingerprint
+    images: str  # the fingerprint of the test images
     networks: list[TransferNetwork]
     clean: CleanAccuracies
     attacks: dict[str, TransferMatrix] = field(metadata=key("transfer"))

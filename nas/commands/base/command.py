@@ -15,8 +15,8 @@ class Command(ABC):
     """A command of the command line.
 
     `nas --help` shows the first paragraph of a subclass's docstring, `nas NAME --help` all of it. An object is used for
-    one call. The files of all commands are imported whenever `nas` starts, so each imports only what takes no time at
-    its top, and everything else inside its functions.
+    one call. The files of all commands are imported whenever `nas` starts, so each imports at its top only what takes
+    no time, and everything else inside its functions.
     """
 
     name: ClassVar[str]  # on the command line: `train`; a name of two words, `tables search`, belongs to a group
@@ -25,7 +25,7 @@ class Command(ABC):
     # patterns of the settings that it reads, such as `train.*`; a setting in no command's pattern is read by all
     takes: ClassVar[tuple[str, ...]] = ()
     later: ClassVar[tuple[str, ...]] = ()  # sections of settings that later commands read from its run
-    instead: ClassVar[dict[str, str]] = {}  # advice, by setting that only other commands read
+    instead: ClassVar[dict[str, str]] = {}  # by setting that only other commands read: advice on it
     needs_training_images: ClassVar[bool] = True
     has_run: ClassVar[bool] = False  # whether it works in a run folder, so that a message may advise `nas resume`
     one_worker: ClassVar[str] = ""  # " with --workers 1" or the like, after "give the command again"
@@ -43,7 +43,7 @@ class Command(ABC):
         """
 
     def reader(self, proxies: tuple[str, ...] = ()) -> Reader:
-        """The settings that this command reads; `proxies` are those that it computes whatever the settings say."""
+        """The settings that this command reads; `proxies` are computed whatever the settings say."""
         others = sorted(COMMANDS.components.values(), key=lambda other: other.place)
         patterns = {other.cli_name(): other.takes for other in others if other.takes}
         patterns.setdefault(self.cli_name(), self.takes)

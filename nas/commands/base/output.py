@@ -23,7 +23,7 @@ class Counter:
 
 
 class Output:
-    """Takes the result of a command. This base class only keeps it; that of `nas.cli` prints it."""
+    """Takes the result of a command. This base class only keeps the result; its subclass in `nas.cli` prints it."""
 
     as_json = False  # whether the user gave `--json`
     value: Any = None

@@ -22,11 +22,11 @@ MAX_RESAMPLES = 100_000
 class Correlate(Command):
     """Rank correlations of proxy scores with published accuracies, also partial ones given the networks' size.
 
-    Several files are aligned on the architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
+    Several files are matched by architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
     given `params`, with 95 % bootstrap intervals that are not corrected for their number. For a corruption or group
     (the mean accuracy of its types), correlations are averaged over the severities. Proxies for which lower is better
     are turned (negated). A warning names the proxies that rank as size does: |rho| with `params` is at least .95, or
-    the interval of the partial rho does not lie on the side of 0 on which that of rho lies. Example:
+    the interval of rho lies on one side of 0, and that of the partial rho does not lie on the same side. Example:
     `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
 
@@ -134,7 +134,7 @@ def _text(result: Correlations, files: int) -> str:
 
 
 def _cell(cell: Record, keys: tuple[str, ...]) -> str:
-    """A value, with half its interval if it has one, in brackets if that contains 0."""
+    """A value, with half its interval if it has one; in brackets if the interval contains 0."""
     value, *ends = (getattr(cell, key) for key in keys)
     if value is None:
         return "-"

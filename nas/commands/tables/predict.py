@@ -22,14 +22,14 @@ from nas.core.errors import InputError
 if TYPE_CHECKING:
     from nas.studies.prediction_result import PredictionResult
 
-PRINTED_TOP = 5  # the most important ones of a target
+PRINTED_TOP = 5  # features printed per target, the most important ones
 
 
 class Predict(Command):
     """Predict clean and robust accuracies of held-out architectures: mean and standard deviation of R² over splits.
 
     One architecture of each class of isomorphic cells is used. If the scored architecture is the measured one in nearly
-    all classes, the few other classes are left out. The paper's protocol (Lukasik et al. 2023) is
+    all classes, the few classes in which it is not are left out. The paper's protocol (Lukasik et al. 2023) is
     `--features proxies --splits paper --study`; the project's own predictor needs only the cell. Examples:
     `nas tables predict --robustness robustness-dataset --scores scores.csv --splits paper --study --plot gini.png`;
     `nas tables predict --robustness robustness-dataset --features graph --curves --plot curves.png`.

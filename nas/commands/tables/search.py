@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class TableSearch(Command):
-    """Compare search strategies on published tables: mean and standard deviation over seeds of the best found.
+    """Compare search strategies on published tables: mean and standard deviation, over seeds, of the best found.
 
-    Runs differ only in their seed; a class of isomorphic cells is looked up once, and one that the tables do not have
-    costs nothing. With several goals at once, the best architecture has the largest mean of the goals, each scaled to
+    Runs differ only in their seed; a class of isomorphic cells is looked up once, and a class that the tables lack
+    costs no query. With several goals at once, the best architecture has the largest mean of the goals, each scaled to
     its range in the table; regret is the missing fraction of the Pareto front's hypervolume. Examples:
     `nas tables search --robustness robustness-dataset --objective clean,fgsm@1 --plot regret.png`;
     `nas tables search --robustness robustness-dataset --objective clean+params:min --strategy nsga2`.
@@ -41,7 +41,7 @@ class TableSearch(Command):
         Option(
             "objective",
             "Columns, or params and flops, separated by commas: one search each. a+b is one search for both goals "
-            "(nsga2), :min or :max after a name gives another direction than its own.",
+            "(nsga2); :min or :max after a name replaces its own direction.",
             default="fgsm@1",
         ),
         Option("strategy", "Names from `nas list strategies`, separated by commas.", default="random,evolution,local"),
@@ -50,7 +50,7 @@ class TableSearch(Command):
         Option("seed", "Seed from which the seed of each run is derived.", type=int, default=0),
         Option("ask", "Architectures that a strategy proposes at once.", type=int, default=1),
         *EXECUTOR,
-        Option("columns", "Columns to show of the best found, named as in `nas tables correlate`.", default=""),
+        Option("columns", "Columns to show for the best found, named as in `nas tables correlate`.", default=""),
         Option("cheap", "The cheap objective of a strategy's warm-up and moves: params or a column.", "NAME"),
         Option("features", "What predictors see: graph (of the cell) or columns such as scores:nwot.", default="graph"),
         Option("options", "A strategy's option; may be repeated.", "STRATEGY.KEY=VALUE", list[str], (), flag="--set"),

@@ -17,7 +17,7 @@ from nas.results import WORST_CASE, Curve, EvalResult
 
 Numbered = list[tuple[int, Checkpoint]]
 Sweeps = list[tuple[EvalResult, Curve, Identity]]
-HRS_LINES = (0.2, 0.4, 0.6, 0.8)  # scores; for each, a line joins the points that have it
+HRS_LINES = (0.2, 0.4, 0.6, 0.8)  # for each of these scores, a line joins the points that have this score
 HRS_POINTS = 100  # points of such a line
 
 

@@ -44,7 +44,7 @@ STYLE: dict[str, str | float] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-WIDE = (7.6, 4.2)  # inches of 72 units
+WIDE = (7.6, 4.2)  # inches; an inch is 72 units of the drawing
 NARROW = (4.5, 3.5)
 SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 LOG_RADII = 50  # an axis is logarithmic if the largest radius is more than this many times the smallest

@@ -46,7 +46,7 @@ def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
 
 
 def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) -> list[Pair]:
-    """The differences of a run, pair by pair; two networks that differ in one of cell and method are named by it."""
+    """The differences of a run, pair by pair; two networks that differ only in cell or method are named by it."""
     pairs = []
     for (first, second), rows in groupby(differences, key=lambda row: (row.first, row.second)):
         a, b = models.get(first), models.get(second)

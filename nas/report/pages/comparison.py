@@ -63,7 +63,7 @@ def page(comparison: ComparisonData) -> str:
 
 
 def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup, bool]]:
-    """A figure for each protocol (data, norm, radius): only within one are accuracies comparable.
+    """A figure for each protocol (data, norm, radius): accuracies are comparable only within a protocol.
 
     The last item says whether the front has several points, which a line joins.
     """

@@ -16,7 +16,7 @@ from nas.report.run_data import RunData
 from nas.report.wording import listed
 from nas.results import WORST_CASE, AttackResult, EvalResult, RunResult, TransferResult, WorstCase
 
-ROOMY = 600  # a cell wider than this gets a row of its own
+ROOMY = 600  # pixels; if a cell is wider than this, each cell gets a row of its own
 EPOCH = {  # columns of the log of a supernet search: key → title
     "epoch": "epoch",
     "weight_loss": "loss of the weights",
