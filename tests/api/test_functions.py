@@ -227,7 +227,7 @@ def test_a_function_of_the_current_folder(
 
 
 def test_directions_are_checked() -> None:
-    with pytest.raises(InputError, match="directions with a function"):
+    with pytest.raises(InputError, match="directions only with a function"):
         nas.search(objective="params", directions={"params": "min"}, budget=2)
     with pytest.raises(InputError, match="directions of max or min"):
         nas.search(objective=params, directions={"params": "down"}, budget=2)
