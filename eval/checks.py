@@ -139,7 +139,7 @@ def _plan(settings: CheckOptions, radii: tuple[float, ...], image_size: int) -> 
     step = _FromImage(settings.eps, step_size=settings.eps, steps=1, norm=settings.norm)
     plan = {
         "pgd": make_attack(name, once),
-        **{_at(eps): make_attack(name, once, eps) for eps in radii if eps != settings.eps},
+        **{_pgd_label(eps): make_attack(name, once, eps) for eps in radii if eps != settings.eps},
         "more": make_attack(f"pgd{MORE_STEPS}", once),
         "restarts": make_attack(name, replace(settings, restarts=RESTARTS)),
         "one-step": make_attack("fgsm", once) if settings.norm == "Linf" else step,
@@ -150,7 +150,7 @@ def _plan(settings: CheckOptions, radii: tuple[float, ...], image_size: int) -> 
     return plan
 
 
-def _at(eps: float) -> str:
+def _pgd_label(eps: float) -> str:
     return f"pgd@{eps:.6g}"
 
 
@@ -168,7 +168,7 @@ def _percent(share: float) -> str:
 
 def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
     """A larger ball contains the smaller one, so the accuracy can only fall; if it rises, the attack fails."""
-    labels = [_at(eps) if _at(eps) in results.correct else "pgd" for eps in results.radii]
+    labels = [_pgd_label(eps) if _pgd_label(eps) in results.correct else "pgd" for eps in results.radii]
     curves = {f"PGD-{STEPS}": (results.radii, [results.correct[label] for label in labels])}
     for one in sweep:
         curves[f"the sweep's {one.attack}"] = (tuple(one.eps), [flags.tolist() for flags in one.correct])
@@ -184,7 +184,7 @@ def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
 
 
 def _reaches_zero(results: CheckResults, full_radius: float) -> Check:
-    left = results.accuracy(_at(full_radius))
+    left = results.accuracy(_pgd_label(full_radius))
     where = f"eps {full_radius:.4g}, where every image is in reach"
     reason = f"PGD-{STEPS} leaves {_percent(left)} at {where} (limit {MAX_LEFT:.0%})"
     return Check("zero-at-full-eps", verdict(left > MAX_LEFT), reason)

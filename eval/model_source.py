@@ -246,7 +246,7 @@ def weights_of(network: nn.Module) -> int:
     For a TorchScript program without weights it is the number of its constants.
     """
     count = sum(weight.numel() for weight in network.parameters())
-    count += sum(weight.numel() for part in network.modules() for weight in _packed(part))
+    count += sum(weight.numel() for part in network.modules() for weight in _quantised_weights(part))
     scripts = [part for part in network.modules() if isinstance(part, torch.jit.ScriptModule)]
     if count or not scripts:
         return count
@@ -255,7 +255,7 @@ def weights_of(network: nn.Module) -> int:
     return sum(one.t("value").numel() for one in constants if one.output().type().kind() == "TensorType")
 
 
-def _packed(part: nn.Module) -> Iterator[Tensor]:
+def _quantised_weights(part: nn.Module) -> Iterator[Tensor]:
     """The weights of a quantised layer, which methods of the layer return: they are not parameters."""
     for name in ("weight", "bias"):
         give = getattr(part, name, None)

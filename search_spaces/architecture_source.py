@@ -231,7 +231,7 @@ def _texts(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
     if first is None:
         return
     header = [cell.strip() for cell in next(csv.reader([first[1]]))]
-    column = next((header.index(name) for name in COLUMNS if name in header), None)
+    column = next((header.index(column) for column in COLUMNS if column in header), None)
     if column is not None:
         yield from _cells(numbered, column, name)
         return

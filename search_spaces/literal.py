@@ -82,7 +82,7 @@ class Reader:
     def __init__(self, text: str, start: int = 0) -> None:
         self.text = text
         self.end = start
-        self.unclosed: int | None = None  # where the last token begins if it is a text with brackets, see `_other`
+        self.unclosed: int | None = None  # where the last token begins if it is a text with brackets, see `_unexpected`
         self.look()
 
     def value(self, level: int = 0) -> Value:
@@ -106,7 +106,7 @@ class Reader:
             return Value(self._items("]", level)[0], place)
         if token == "{":
             return Value(self._entries(level), place)
-        raise self._other("a value")
+        raise self._unexpected("a value")
 
     def arguments(self, level: int = 0) -> tuple[list[Value], dict[str, Value]]:
         """The arguments of a call, positional and named, from its opening bracket to its closing one."""
@@ -154,7 +154,7 @@ class Reader:
         while self.token != "}":
             place = self.place
             if self.kind != "text":
-                raise self._other("a key in quotes")
+                raise self._unexpected("a key in quotes")
             key = _unquoted(self.token)
             self._advance()
             if key in entries:
@@ -188,10 +188,10 @@ class Reader:
 
     def _take(self, sign: str) -> None:
         if self.token != sign:
-            raise self._other(repr(sign))
+            raise self._unexpected(repr(sign))
         self._advance()
 
-    def _other(self, wanted: str) -> NotationError:
+    def _unexpected(self, wanted: str) -> NotationError:
         """The error for a token that is not the `wanted` one.
 
         If the text before it contains brackets, the text probably begins at a quote that was not closed.

@@ -42,15 +42,15 @@ class LocalSearch(Strategy[Any]):
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Any:
-        while self._climbed():
+        while self._advance():
             continue
-        arch = next((other for key, other in self._around if self._new(key)), None)
+        arch = next((other for key, other in self._neighbours if self._new(key)), None)
         if arch is None:
             arch = self._start()
         self.asked[self._class(arch)] = None
         return arch
 
-    def _climbed(self) -> bool:
+    def _advance(self) -> bool:
         """Move to the best neighbour or to a new start; False if an architecture that decides is not evaluated yet."""
         if self.current is None:
             if not self.starts or self._class(self.starts[0]) not in self.known:
@@ -58,9 +58,9 @@ class LocalSearch(Strategy[Any]):
             start = self.starts.popleft()
             self._move(start if self._fitness(start) is not None else None)
             return True
-        if not all(key in self.known for key, _ in self._around):
+        if not all(key in self.known for key, _ in self._neighbours):
             return False
-        around = [(fitness, arch) for key, arch in self._around if (fitness := self.known[key]) is not None]
+        around = [(fitness, arch) for key, arch in self._neighbours if (fitness := self.known[key]) is not None]
         best, arch = max(around, key=lambda pair: pair[0], default=(None, None))
         self._move(arch if best is not None and best > self._fitness(self.current) else None)
         return True
@@ -81,10 +81,10 @@ class LocalSearch(Strategy[Any]):
 
     def _move(self, arch: Any | None) -> None:
         self.current = arch
-        self.__dict__.pop("_around", None)
+        self.__dict__.pop("_neighbours", None)
 
     @cached_property
-    def _around(self) -> list[tuple[str, Any]]:
+    def _neighbours(self) -> list[tuple[str, Any]]:
         """The current architecture's neighbours and their classes."""
         if self.current is None:
             return []

@@ -59,7 +59,7 @@ class NSGA2(Strategy[Any]):
             return
         self.children.append((arch, tuple(goal.fitness(metrics) for goal in self.goals)))
         if len(self.children) == self.options.population:
-            self._survive(self._different(self.parents + self.children))
+            self._survive(self._one_per_class(self.parents + self.children))
             self.children = []
 
     def _survive(self, members: list[Member]) -> None:
@@ -80,7 +80,7 @@ class NSGA2(Strategy[Any]):
             for row, distance in zip(front, crowding(fitness[front])):
                 self.order[row] = (rank, -float(distance))
 
-    def _different(self, members: list[Member]) -> list[Member]:
+    def _one_per_class(self, members: list[Member]) -> list[Member]:
         """The first member of each class."""
         first: dict[str, Member] = {}
         for member in members:

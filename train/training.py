@@ -96,7 +96,7 @@ class Classification:
                 self.outputs,
                 device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
                 **UNSYNCED_BUFFERS,
-                find_unused_parameters=self._has_unused(dataset.image_size),
+                find_unused_parameters=self._has_unused_weights(dataset.image_size),
             )
         self.method = METHODS.get(settings.method)(settings, self.model, self._logits)
         if settings.precision == "fp16":
@@ -104,7 +104,7 @@ class Classification:
         self.replays = self.method.replays(settings)
         self.epoch = 0
 
-    def _has_unused(self, size: int) -> bool:
+    def _has_unused_weights(self, size: int) -> bool:
         """Whether the network has weights on which no output depends; some cells have convolutions of that kind."""
         weights = list(self.model.parameters())
         with restored_buffers(self.model):

@@ -89,12 +89,12 @@ class FromTorchattacks(Attack):
 
     def check(self, num_classes: int, image_size: int) -> None:
         required()
-        used = self._used()
+        used = self._all_options()
         dlr = any(self.library == name and used.get(key) == value for name, key, value in DLR)
         smallest = 3 if dlr else MIN_CLASSES.get(self.library, 2)
         if num_classes < smallest:
             raise InputError(
-                f"Expected at least {smallest} classes for torchattacks:{self.library} with {self._written()} "
+                f"Expected at least {smallest} classes for torchattacks:{self.library} with {self._as_text()} "
                 f"but the data has {num_classes}; leave this attack out."
             )
         if self.norm == "L2" and (self.library == "Square" or (self.library == "AutoAttack" and not dlr)):
@@ -117,8 +117,8 @@ class FromTorchattacks(Attack):
         """Attack two images of noise under a small network in few steps. Raises `InputError` if that fails."""
         short = dict(self.options)
         for key in COSTS & _parameters(self.library).keys():
-            if isinstance(self._used()[key], int):  # a value of another type stays, and makes the trial fail
-                short[key] = min(self._used()[key], MAX_COST)
+            if isinstance(self._all_options()[key], int):  # a value of another type stays, and makes the trial fail
+                short[key] = min(self._all_options()[key], MAX_COST)
         trial = FromTorchattacks(self.eps, norm=self.norm, library=self.library, options=short)
         try:
             with seeded(0), torch.enable_grad():
@@ -133,23 +133,23 @@ class FromTorchattacks(Attack):
         except Exception as error:  # whatever a class of the library may raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(
-                f"Expected torchattacks:{self.library} with {self._written()} to attack images of {image_size} pixels "
+                f"Expected torchattacks:{self.library} with {self._as_text()} to attack images of {image_size} pixels "
                 f"and {num_classes} classes but a trial on noise failed: {reason:.300}; correct or omit this attack."
             ) from error
 
-    def _written(self) -> str:
+    def _as_text(self) -> str:
         return ", ".join(f"{key}={value}" for key, value in self.options.items()) or "its defaults"
 
-    def _used(self) -> Options:
+    def _all_options(self) -> Options:
         """The value of every option: the given one, else the library's default."""
         return {key: parameter.default for key, parameter in _parameters(self.library).items()} | self.options
 
     def _arguments(self, network: nn.Module, x: Tensor, seed: int) -> Options:
         parameters = _parameters(self.library)
         known = {"norm": self.norm, "seed": seed % 2**32, "n_classes": network(x[:1]).shape[1]}
-        return self._sized() | {key: value for key, value in known.items() if key in parameters}
+        return self._options_with_radius() | {key: value for key, value in known.items() if key in parameters}
 
-    def _sized(self) -> Options:
+    def _options_with_radius(self) -> Options:
         """The options with the radius and, if no step size is given, one in the library's ratio to the radius."""
         parameters = _parameters(self.library)
         options = dict(self.options)
@@ -161,7 +161,7 @@ class FromTorchattacks(Attack):
         return options
 
     def passes(self) -> float:
-        used = self._used()
+        used = self._all_options()
         if "n_queries" in used:
             return used["n_queries"] / 3
         return used.get("steps", used.get("num_iter_set", 1)) * max(1, used.get("eot_iter", 1))
@@ -171,7 +171,7 @@ class FromTorchattacks(Attack):
         if "alpha" not in parameters or not any(key in parameters for key in RADII):
             return None
         steps = self.options.get("steps", parameters["steps"].default if "steps" in parameters else 1)
-        step = self._sized()["alpha"]
+        step = self._options_with_radius()["alpha"]
         return (steps, step) if isinstance(steps, int | float) and isinstance(step, int | float) else None
 
 

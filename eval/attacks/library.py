@@ -24,7 +24,7 @@ def torchattacks() -> ModuleType | None:
         return None
     if _version(found) >= OLDEST:
         return found
-    warn_once(f"torchattacks {found.__version__} is installed, which is too old and is not used; {_newer()}.")
+    warn_once(f"torchattacks {found.__version__} is installed, which is too old and is not used; {_advice()}.")
     return None
 
 
@@ -33,7 +33,7 @@ def required() -> ModuleType:
     found = optional(NAME, NAME)
     if _version(found) < OLDEST:
         wanted = ".".join(map(str, OLDEST))
-        raise InputError(f"Expected torchattacks {wanted} or newer but {found.__version__} is installed; {_newer()}.")
+        raise InputError(f"Expected torchattacks {wanted} or newer but {found.__version__} is installed; {_advice()}.")
     return found
 
 
@@ -62,7 +62,7 @@ def _version(module: ModuleType) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", getattr(module, "__version__", "0"))[:3]))
 
 
-def _newer() -> str:
+def _advice() -> str:
     return f"`pip install --upgrade 'robust-nas[{NAME}]'` brings a newer one"
 
 

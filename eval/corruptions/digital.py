@@ -86,7 +86,7 @@ class Pixelate(Corruption):
         return box_resized(coarse, height, width) / 255
 
 
-def _of_side(side: int, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+def _in_pixels(side: int, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Parameters in pixels, from fractions of the side."""
     return tuple(tuple(side * value for value in row) for row in rows)
 
@@ -102,10 +102,10 @@ class ElasticTransform(Corruption):
 
     name: ClassVar[str] = "elastic_transform"
     group: ClassVar[str] = "digital"
-    small: ClassVar[tuple[Row, ...]] = _of_side(
+    small: ClassVar[tuple[Row, ...]] = _in_pixels(
         32, ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03))
     )
-    large: ClassVar[tuple[Row, ...]] = _of_side(
+    large: ClassVar[tuple[Row, ...]] = _in_pixels(
         244, ((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02))
     )
     lengths: ClassVar[tuple[int, ...]] = (0, 1, 2)

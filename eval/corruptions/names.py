@@ -14,7 +14,7 @@ ALL, EXTRA = "all", "extra"
 
 def types_of(name: str) -> list[str]:
     """The types that one name selects; a group has only types of the benchmark. Raises `InputError` for other names."""
-    known = sorted(CORRUPTIONS.components.values(), key=lambda kind: (_place(kind.group), kind.name))
+    known = sorted(CORRUPTIONS.components.values(), key=lambda kind: (_group_number(kind.group), kind.name))
     if name in (ALL, EXTRA):
         return [kind.name for kind in known if kind.extra == (name == EXTRA)]
     if name in GROUPS:
@@ -28,7 +28,7 @@ def types_of(name: str) -> list[str]:
     )
 
 
-def _place(group: str) -> int:
+def _group_number(group: str) -> int:
     return GROUPS.index(group) if group in GROUPS else len(GROUPS)
 
 

@@ -45,17 +45,17 @@ def model_info(library: str, name: str, chosen: Any = None) -> ModelInfo:
         known = timm.is_model(name.partition(".")[0])
         config = timm.get_pretrained_cfg(name, allow_unregistered=False) if known else None
         if config is None:
-            raise _no_model(library, name, timm.list_models())
+            raise _unknown_model(library, name, timm.list_models())
         return ModelInfo(_images_of_timm(config), list(config.mean), list(config.std), config.num_classes)
     from torchvision import models
 
     if name not in (listed := models.list_models(module=models)):
-        raise _no_model(library, name, listed)
+        raise _unknown_model(library, name, listed)
     known = models.get_model_weights(name)
     weights = known.__members__.get(str(chosen).rpartition(".")[2], known.DEFAULT)  # type: ignore[attr-defined]
     given = weights.transforms()
     size, side = given.crop_size[0], given.resize_size[0]
-    images: ImageOptions = {"size": size, **_cut(size / side), "interpolation": given.interpolation.value}
+    images: ImageOptions = {"size": size, **_crop(size / side), "interpolation": given.interpolation.value}
     return ModelInfo(images, list(given.mean), list(given.std), len(weights.meta["categories"]))
 
 
@@ -63,17 +63,17 @@ def _images_of_timm(config: Any) -> ImageOptions:
     """Without `resize` if timm pads images: `data.resize` has no such value, so the user must choose one."""
     images: ImageOptions = {"size": config.input_size[-1], "interpolation": config.interpolation}
     if config.crop_mode == "center":
-        return images | _cut(config.crop_pct)
+        return images | _crop(config.crop_pct)
     if config.crop_mode == "squash":
-        return images | ({"resize": SQUASH} if config.crop_pct == 1 else _cut(config.crop_pct, SQUASH_CROP))
+        return images | ({"resize": SQUASH} if config.crop_pct == 1 else _crop(config.crop_pct, SQUASH_CROP))
     return images
 
 
-def _cut(share: float, how: str = CROP) -> ImageOptions:
+def _crop(share: float, how: str = CROP) -> ImageOptions:
     return {"resize": how, "crop_share": share}
 
 
-def _no_model(library: str, name: str, listed: list[str]) -> InputError:
+def _unknown_model(library: str, name: str, listed: list[str]) -> InputError:
     return InputError(f"Expected a model of {library} but got {name!r}{suggest(name, listed)}.")
 
 

@@ -32,7 +32,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
         if (stride, dilation) == (2, 2):
             return Depthwise.apply(_packed(x[:, :, ::2, ::2]), weight)
         if (stride, dilation) == (1, 2) and x.shape[2] % 2 == x.shape[3] % 2 == 0:
-            return _joined(Depthwise.apply(_phases(x), weight))
+            return _from_phases(Depthwise.apply(_phases(x), weight))
     padding = dilation * (weight.shape[-1] // 2)
     return functional.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
 
@@ -88,7 +88,7 @@ def _phases(x: Tensor) -> Tensor:
     return stacked.permute(0, 3, 1, 2)
 
 
-def _joined(phases: Tensor) -> Tensor:
+def _from_phases(phases: Tensor) -> Tensor:
     """The inverse of `_phases`."""
     count, channels, height, width = phases.shape
     stacked = phases.permute(0, 2, 3, 1).reshape(2, 2, count // 4, height, width, channels)

@@ -106,7 +106,7 @@ def _of_call(text: str, start: int) -> tuple[dict[str, Value], int]:
         if key in fields:
             raise NotationError(f"{key!r} a second time", value.place)
         if key not in _KEYS and (value.content is not None or key.startswith(CELLS)):
-            raise _no_key(key, value.place)
+            raise _unknown_key(key, value.place)
         fields[key] = value
     return fields, reader.end
 
@@ -129,11 +129,11 @@ def _of_dict(text: str, start: int) -> tuple[dict[str, Value], int]:
         raise NotationError("two dicts, the second", another)
     for key, value in fields.items():
         if key not in _KEYS and key.startswith(CELLS):
-            raise _no_key(key, value.place)
+            raise _unknown_key(key, value.place)
     return fields, reader.end
 
 
-def _no_key(key: str, place: int) -> NotationError:
+def _unknown_key(key: str, place: int) -> NotationError:
     return NotationError(f"the unknown key {brief(key, 40)}{suggest(key, list(_KEYS))} with the value", place)
 
 

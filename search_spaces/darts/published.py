@@ -112,12 +112,12 @@ def official(text: str) -> str | None:
     if name == name.strip(_BETWEEN) and _letters(name) in _spellings():
         return _spellings()[_letters(name)]
     raise InputError(
-        f"Expected a DARTS genotype or the name of a published one but got {name!r}{_meant(name)}; names are "
+        f"Expected a DARTS genotype or the name of a published one but got {name!r}{_suggestion(name)}; names are "
         f"{', '.join(PUBLISHED)}."
     )
 
 
-def _meant(name: str) -> str:
+def _suggestion(name: str) -> str:
     """For a message: the names that begin with `name`, or the nearest name if there are none."""
     letters = _letters(name)
     longer = [known for known in PUBLISHED if letters and _letters(known).startswith(letters)]

@@ -92,7 +92,7 @@ def _read(text: str) -> Cell:
             raise NotationError("an index that begins with 0", 0)
         return _indexed(int(text[: len(str(SIZE)) + 1]), 0)
     if _NUMBERS.fullmatch(text):
-        raise _unnamed(text, 0)
+        raise _bare_numbers(text, 0)
     name = re.match(r"naslib ?: ?", text, re.IGNORECASE)
     if name is not None:
         return _of_naslib(_list(text, name.end()))
@@ -115,7 +115,7 @@ def _indexed(index: int, place: int) -> Cell:
 def _of_string(text: str) -> Cell:
     cells = list(_STRING.finditer(text))
     if not cells:
-        raise _departure(text)
+        raise _form_error(text)
     if len(cells) > 1:
         raise NotationError(f"{len(cells)} cells, the second", cells[1].start())
     (match,) = cells
@@ -126,7 +126,7 @@ def _of_string(text: str) -> Cell:
     return _cell([_operation(name, match.start(number)) for number, name in enumerate(match.groups(), start=1)])
 
 
-def _departure(text: str) -> NotationError:
+def _form_error(text: str) -> NotationError:
     """The error for a text that departs from the form, at the place where it does."""
     first = text.find("~")
     place = max(text.rfind("|", 0, first) if first >= 0 else text.find("|"), 0)
@@ -185,7 +185,7 @@ def _of_list(value: Value) -> Cell:
     if len(items) != len(EDGES) or kinds not in ({str}, {int}):
         raise NotationError("something other than a list of six operations", value.place)
     if kinds == {int}:
-        raise _unnamed(", ".join(str(one.content) for one in items), value.place)
+        raise _bare_numbers(", ".join(str(one.content) for one in items), value.place)
     return _cell([_operation(one.content, one.place) for one in items])
 
 
@@ -217,5 +217,5 @@ def _of_node(value: Value, node: int) -> list[Value]:
     return [operations[source] for source in range(node)]
 
 
-def _unnamed(numbers: str, place: int) -> NotationError:
+def _bare_numbers(numbers: str, place: int) -> NotationError:
     return NotationError(f"six numbers (NASLib's must be written as naslib:({numbers}))", place)

@@ -24,7 +24,7 @@ def transform(probe: Probe, options: EproxyOptions, stage: int, channels: int) -
     draws = probe.generator(f"eproxy transform {stage}")
     convolution = drawn_convolution(channels, c_mid, kernel, options.init, draws)
     layers = nn.Sequential(convolution, nn.ReLU(), nn.BatchNorm2d(c_mid, track_running_stats=False))
-    return _like(layers, probe.images)
+    return _matching(layers, probe.images)
 
 
 def barrier(probe: Probe, options: EproxyOptions, stage: int) -> nn.Module:
@@ -125,6 +125,6 @@ def sgd(parameters: Sequence[nn.Parameter], options: EproxyOptions) -> torch.opt
     return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, fused=True)
 
 
-def _like(module: M, images: Tensor) -> M:
+def _matching(module: M, images: Tensor) -> M:
     """The module on the device and in the precision of the images, channels last."""
     return module.to(images).to(memory_format=torch.channels_last)
