@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nas.api.process import callers_code
 from nas.core.errors import InputError
 from nas.core.registry import reference_of
 from nas.objectives.functions import Function, full_name, notation_of
@@ -45,7 +46,8 @@ class CallerFunction:
 
     def __call__(self, arch: Any) -> Any:
         try:
-            return self.function(arch)
+            with callers_code():
+                return self.function(arch)
         except Exception as error:
             self.raised = error
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -13,6 +14,7 @@ import torch
 from nas.core.reproducibility import WORKSPACE_VARIABLE
 
 NEW_PROCESS_SEED = 67280421310721  # torch's own default
+_one_call = threading.RLock()
 
 
 @contextmanager
@@ -23,7 +25,24 @@ def unchanged_process() -> Iterator[None]:
     torch (of every GPU in use too), numpy and `random`. In the block, the random states, gradients, the default type
     and device, the precision of matrix products and automatic casts are those of a new process, so that numbers do not
     depend on what the caller has set or drawn.
+
+    All this belongs to the process, so calls of several threads wait for each other.
     """
+    with _one_call:
+        yield from _unchanged()
+
+
+@contextmanager
+def callers_code() -> Iterator[None]:
+    """A block in which code of the caller runs during a call; it may start other calls, in other threads too."""
+    _one_call.release()
+    try:
+        yield
+    finally:
+        _one_call.acquire()
+
+
+def _unchanged() -> Iterator[None]:
     threads = torch.get_num_threads()
     cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     deterministic = torch.are_deterministic_algorithms_enabled()

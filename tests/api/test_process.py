@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.api.process import unchanged_process
+from nas.api.process import callers_code, unchanged_process
 from nas.core.execution.worker_pool import make_repeatable
 
 
@@ -84,3 +85,22 @@ def _fail() -> None:
         torch.set_default_dtype(torch.float64)
         torch.rand(3)
         raise ZeroDivisionError
+
+
+def test_calls_of_several_threads_wait_for_each_other_but_not_for_code_of_the_caller() -> None:
+    """Optuna with n_jobs=2, for example; and a function as objective that uses threads."""
+    entered = threading.Event()
+
+    def call() -> None:
+        with unchanged_process():
+            entered.set()
+
+    with unchanged_process():
+        thread = threading.Thread(target=call)
+        thread.start()
+        assert not entered.wait(0.2)
+        with callers_code():
+            assert entered.wait(20)
+            thread.join()
+    with unchanged_process(), unchanged_process():  # the same thread
+        pass
