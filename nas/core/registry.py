@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from nas.core.errors import InputError
+from nas.core.importing import import_named
 from nas.core.suggestions import suggest
 
 T = TypeVar("T")
@@ -175,7 +176,7 @@ def importable_additions() -> list[Reference]:
 def add_referenced(references: list[Reference]) -> None:
     """Import components of another process, and add each to the registry for its kind."""
     for module, path in references:
-        component = attrgetter(path)(importlib.import_module(module))
+        component = import_named(module, path)
         for registry in list(_registries):
             if registry.is_component(component):
                 registry.add(component)

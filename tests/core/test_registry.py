@@ -15,7 +15,14 @@ from nas.bench import BENCHES
 from nas.core import registry as module
 from nas.core.data import LOADERS
 from nas.core.errors import InputError
-from nas.core.registry import Registry, is_concrete_subclass
+from nas.core.registry import (
+    Reference,
+    Registry,
+    add_referenced,
+    importable_additions,
+    is_concrete_subclass,
+    reference_of,
+)
 from nas.eval.attacks import ATTACKS
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.search_spaces import SPACES
@@ -140,6 +147,49 @@ def test_a_package_that_cannot_be_imported_is_named_where_it_is_asked_for(
         shapes.get("theirs")
     with pytest.raises(InputError, match="of the package their_module to be importable"):
         shapes.get("local")
+
+
+def square(shapes: Registry[Any], name: str = "square") -> Any:
+    """A component that another process cannot import."""
+    base = next(iter(shapes.components.values())).__mro__[1]
+    return type("Square", (base,), {"name": name, "work": lambda self: None})
+
+
+def test_what_is_added_is_used_in_this_process(shapes: Registry[Any]) -> None:
+    first, second = square(shapes), square(shapes)
+    for component in (first, second):  # the second replaces the first
+        shapes.add(component)
+        assert shapes.get("square") is component
+    assert shapes.names() == ["a-two", "one", "square"]
+    assert list(shapes.installed) == ["a-two", "one"]
+    with pytest.raises(InputError, match="Expected a new name for the shape but 'one' is installed"):
+        shapes.add(square(shapes, "one"))
+
+
+def test_what_values_mention_is_found_as_words(shapes: Registry[Any]) -> None:
+    shapes.add(square(shapes))
+    for values in ("square", {"a": ["b+square:min"]}, {"proxies.square.x": 1}, ["square20"]):
+        assert list(shapes.mentioned(values)) == ["square"]
+    for values in ("squares", {"a": ["my_square"]}, [None, 1], "one"):
+        assert not shapes.mentioned(values)
+
+
+def test_another_process_adds_what_it_can_import(shapes: Registry[Any], tmp_path: Path) -> None:
+    (tmp_path / "ours.py").write_text(
+        "from shapes.base import Base\nclass Outer:\n  class Ours(Base):\n    name = 'ours'\n    def work(self): ..."
+    )
+    from importlib import import_module
+
+    ours = import_module("ours").Outer.Ours
+    shapes.add(ours)
+    shapes.add(square(shapes))
+    assert reference_of(ours) == Reference("ours", "Outer.Ours")
+    assert reference_of(shapes.get("square")) is None
+    assert [place for place in importable_additions() if place.module == "ours"] == [Reference("ours", "Outer.Ours")]
+    shapes.added.clear()
+    vars(shapes).pop("components")
+    add_referenced([Reference("ours", "Outer.Ours")])
+    assert shapes.get("ours") is ours
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from nas.core.errors import InputError
+from nas.core.execution import ray_pool
 from nas.core.execution.ray_pool import RayPool
+from nas.core.registry import Reference
 
 
 def places(there: dict[str, float], threads: int, gpus: float) -> int:
@@ -26,3 +30,14 @@ def test_workers_have_their_cores_and_their_share_of_the_gpus() -> None:
 def test_a_cluster_without_room_for_one_is_told(there: dict[str, float]) -> None:
     with pytest.raises(InputError, match=r"room for a worker of 2 cores and 1 GPUs"):
         places(there, 2, 1.0)
+
+
+def test_an_actor_adds_components_before_it_reads_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ray_pool, "add_referenced", done.append)
+    monkeypatch.setattr(ray_pool, "make_repeatable", lambda threads: None)
+    monkeypatch.setattr(ray_pool, "pickle", SimpleNamespace(loads=lambda text: done.append(pickle.loads(text))))
+    additions = [Reference("module", "Part")]
+    ray_pool._Actor((additions, pickle.dumps("work")), 1, str(tmp_path))
+    assert done == [additions, "work"]
