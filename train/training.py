@@ -251,7 +251,7 @@ def check_parts(settings: TrainSettings, images: int, processes: int = 1) -> Non
         fits = max(1, batch // smallest)
         larger = f", or raise {settings.section}.batch_size" if batch < images else ""
         raise InputError(
-            f"Expected parts of at least {smallest} images, which batch normalisation needs, but "
+            f"Expected parts of at least {smallest} images (two for batch normalisation, one per process) but "
             f"{settings.section}.accumulate={settings.accumulate} makes smaller ones of a batch of {batch}; set "
             f"{settings.section}.accumulate to at most {fits}{larger}."
         )

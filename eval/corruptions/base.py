@@ -17,7 +17,7 @@ Row = tuple[float, ...]  # the parameters of one severity
 SMALL, LARGE = 32, 224  # sides for which CIFAR-10-C and ImageNet-C give parameters
 SMALL_UP_TO = 64  # larger images use the parameters of 224x224
 SEVERITIES = (1, 2, 3, 4, 5)
-LEVEL_TOLERANCE = 1e-3  # in levels, added before a value is cut: float32 rounding just below a level must not cost it
+LEVEL_TOLERANCE = 1e-3  # in levels; added before values are cut, so that float32 rounding does not cost a whole level
 
 
 class Corruption(ABC):

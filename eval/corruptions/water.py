@@ -14,7 +14,7 @@ from nas.eval.corruptions.base import to_levels
 from nas.eval.corruptions.filters import folded_index
 
 COLOUR = (175 / 255, 238 / 255, 238 / 255)
-WEAK, STRONG = 50, 150  # gradients above which a pixel is an edge: if it touches another edge, or always
+WEAK, STRONG = 50, 150  # a pixel with a larger gradient is an edge: if it touches an edge, or always
 TAN_22_5, TAN_67_5 = 0.41421356237309503, 2.414213562373095
 STEPS = ((0, 1, 1.0), (1, 1, 1.4), (1, 2, 2.1969))  # chamfer weights of a 5x5 mask (Borgefors 1986)
 FARTHEST = 20  # larger distances are set to it

@@ -79,7 +79,7 @@ def _from(node: str, edges: list[tuple[str, str, str]], frame: Frame) -> Iterato
             yield from (here + rest for rest in _from(target, edges, frame))
 
 
-# computed once per space: its instances hold no state, so they are all the same
+# computed once per space: instances of a space hold no state, so all give the same
 
 
 @cache
