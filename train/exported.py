@@ -73,6 +73,13 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
     """The network of an exported folder or of a checkpoint, in eval mode, which maps images in [0, 1] to logits.
 
     `robustbench.benchmark` takes such a network. Raises InputError if no network can be read from `path`.
+
+    >>> import nas, torch
+    >>> cell = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+    >>> model = nas.train_model(cell, epochs=1, settings={"model.channels": 4, "model.cells_per_stage": 1})
+    >>> network = nas.load(model.save("mine.pt"))
+    >>> network(torch.rand(2, 3, 16, 16)).shape
+    torch.Size([2, 10])
     """
     path = Path(expanded(str(path)))
     if not path.exists():

@@ -41,6 +41,11 @@ class OpenSearch:
     """A search that proposes architectures and is told their values; `nas.open_search` makes one.
 
     `ask`, `tell` and `result` may be called any number of times; `close` (or `with`) releases the folder.
+
+    >>> import nas
+    >>> with nas.open_search(strategy="random", budget=2) as search:
+    ...     for arch in search.ask(2):
+    ...         search.tell(arch, len(str(arch)))
     """
 
     def __init__(self, settings: Settings, store: Store, folder: Path | None, stack: ExitStack) -> None:
@@ -64,6 +69,10 @@ class OpenSearch:
         Each is the representative of a class that is new and satisfies the constraints. Until all their values are
         told, the same call returns those that are left. The list is empty if the budget is used up or no class is new.
         Raises InputError if `n` is below 1.
+
+        >>> search = nas.open_search(strategy="random", budget=8)
+        >>> len(search.ask(3))
+        3
         """
         count = self._loop.ask if n is None else n
         if count < 1:
@@ -91,6 +100,11 @@ class OpenSearch:
         None is a failure for that `reason`; a value that is missing or not finite is a failure too. Any order will do:
         the strategy gets all values of the step, as asked, after the last one. Raises InputError if the architecture
         was not asked for or is told twice.
+
+        >>> search = nas.open_search(strategy="nsga2", directions={"accuracy": "max", "params": "min"})
+        >>> first, second = search.ask(2)
+        >>> search.tell(second, {"accuracy": .5, "params": 1e6})
+        >>> search.tell(first, None, "it was not trained")
         """
         space = self._loop.space
         key = str(space.canonical(space.parse(str(arch))))
@@ -117,7 +131,13 @@ class OpenSearch:
             self._batch = None
 
     def result(self) -> Found:
-        """The best architecture of the steps whose values are all told. Raises NasError if none has a value."""
+        """The best architecture of the steps whose values are all told. Raises NasError if none has a value.
+
+        >>> search = nas.open_search(strategy="random")
+        >>> search.tell(search.ask(1)[0], .5)
+        >>> search.result().best.metrics
+        {'value': 0.5}
+        """
         loop, settings = self._loop, self._settings
         result = loop.result(settings.search.objective)
         result = replace(result, exhausted=loop.fruitless >= FRUITLESS)
@@ -128,7 +148,11 @@ class OpenSearch:
         return Found.of(result, RunRecord(data, RunFiles(self._folder, {})))
 
     def close(self) -> None:
-        """Release the folder of the search, so that another process can open it."""
+        """Release the folder of the search, so that another process can open it.
+
+        >>> nas.open_search(strategy="random", run="runs/by-hand").close()
+        >>> nas.open_search(run="runs/by-hand").close()
+        """
         self._stack.close()
 
     def __enter__(self) -> OpenSearch:
@@ -172,7 +196,7 @@ def open_search(
     ...     for arch in archs:
     ...         search.tell(arch, space.cost(arch).params)
     >>> search.result().best.metrics
-    {'params': 101306.0}
+    {'params': 316346.0}
     """
     folder = None if run is None else Path(run).expanduser()
     if folder is not None and (folder / CONFIG).exists():

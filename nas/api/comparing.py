@@ -22,6 +22,9 @@ class ComparedReports(Tabular, ComparisonData):
     """The result of `nas.compare`: `differences`, each with `difference`, `interval`, `corrected` and `significant`.
 
     `notes` say which networks cannot be compared.
+
+    >>> [(row.metric, row.significant) for row in compared.differences]
+    [('clean', False), ('fgsm', False)]
     """
 
     def _title(self) -> str:
@@ -53,6 +56,9 @@ class ComparedReports(Tabular, ComparisonData):
         """Write the page that `nas report A B` makes, one HTML file, and return its path.
 
         Raises InputError if it cannot be written.
+
+        >>> compared.save_page("comparison.html").read_text()[:15]
+        '<!DOCTYPE html>'
         """
         return save_page(Path(path).expanduser(), page(self), [])
 
@@ -74,6 +80,13 @@ def compare(*reports: Any) -> ComparedReports:
 
     Raises:
         InputError: if there are fewer than two networks, or a folder holds no finished run.
+
+    >>> import nas, torch
+    >>> images, labels = torch.rand(16, 3, 8, 8), torch.arange(16) % 10
+    >>> networks = [torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10)) for _ in range(2)]
+    >>> reports = [nas.evaluate(one, data=(images, labels), attacks=["fgsm"], eps=8/255) for one in networks]
+    >>> [(row.metric, row.n) for row in nas.compare(*reports).differences]
+    [('clean', 16), ('fgsm', 16)]
     """
     given: dict[Path | int, Evaluated] = {}
     for report in reports:

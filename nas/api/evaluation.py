@@ -102,7 +102,7 @@ def evaluate(
     >>> images, labels = torch.rand(16, 3, 8, 8), torch.arange(16) % 10
     >>> report = nas.evaluate(network, data=(images, labels), attacks=["fgsm"], eps=8/255)
     >>> wrong = images[~report.correct["fgsm"]]
-    >>> report.n_test, list(report.attacks), len(wrong) + report.correct["fgsm"].sum() == 16
+    >>> report.n_test, list(report.attacks), len(wrong) == 16 - int(report.correct["fgsm"].sum())
     (16, ['fgsm'], True)
     """
     named = data is None or isinstance(data, (str, os.PathLike, type, Loader))

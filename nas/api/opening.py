@@ -25,7 +25,7 @@ def space(name: str) -> SearchSpace[Any]:
     >>> space = nas.space("nasbench201")
     >>> cell = space.draw(1, seed=1)[0]
     >>> len(space), space.cost(cell).params
-    (15625, 78426)
+    (15625, 615386)
     """
     return SPACES.get(name)()
 
@@ -35,6 +35,11 @@ def open_run(run: str | os.PathLike[str]) -> Any:
 
     A search gives what `nas.search` returns, and so on; `nas run` gives its search and its evaluated networks.
     Raises InputError if the folder is no run or the run is not finished.
+
+    >>> import nas
+    >>> found = nas.search(objective="params:min", strategy="random", budget=4, run="runs/small")
+    >>> nas.open_run("runs/small") == found
+    True
     """
     folder = Path(run).expanduser()
     result = finished(folder)

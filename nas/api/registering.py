@@ -58,7 +58,7 @@ def register(thing: T) -> T:
     ... def cheapness(cost, options):
     ...     return -float(cost.params)
     >>> nas.score(nas.space("nasbench201").draw(1, seed=1), proxies=["cheapness"])[0].scores
-    {'cheapness': -78426.0}
+    {'cheapness': -615386.0}
     """
     component = _component(thing)
     registry = _registry_for(component)

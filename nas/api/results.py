@@ -54,19 +54,30 @@ class RunOutcome(Tabular):
 
     @property
     def settings(self) -> Json:
-        """All settings of the run; saved as a YAML file, they make the command compute the same numbers."""
+        """All settings of the run; saved as a YAML file, they make the command compute the same numbers.
+
+        >>> found.settings["search"]["objective"]
+        'params:min'
+        """
         values = self._record.data.settings
         return {**values, "run": {**values["run"], "dir": None}}
 
     @property
     def run(self) -> Path | None:
-        """The folder of the run; None if no `run=` was given."""
+        """The folder of the run; None if no `run=` was given.
+
+        >>> found.run is None
+        True
+        """
         return self._record.files.folder
 
     def save_page(self, path: str | os.PathLike[str]) -> Path:
         """Write the page that `nas report` makes of the run, one HTML file, and return its path.
 
         Loss landscapes are written beside it. Raises InputError if a file cannot be written.
+
+        >>> found.save_page("search.html").read_text()[:15]
+        '<!DOCTYPE html>'
         """
         data = self._record.data
         command = run_commands()[data.command]()
@@ -77,6 +88,11 @@ class Found(RunOutcome, SearchResult):
     """The result of `nas.search`: `best` and `top`, each with `arch`, `canonical` and `metrics`.
 
     `interrupted` is true if the search was stopped before its end and this is the best so far.
+
+    >>> found.best.arch
+    '|skip_connect~0|+|skip_connect~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|'
+    >>> found.best.metrics, found.evaluated, found.interrupted
+    ({'params': 101306.0}, 20, False)
     """
 
     interrupted: bool = False
@@ -90,7 +106,11 @@ class Found(RunOutcome, SearchResult):
 
 
 class Model(RunOutcome, TrainResult):
-    """The result of `nas.train_model`: a trained network with the history of its training."""
+    """The result of `nas.train_model`: a trained network with the history of its training.
+
+    >>> model.training, model.epochs, list(model.validation)
+    ('standard', 1, ['val_accuracy'])
+    """
 
     def _title(self) -> str:
         values = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items() if value is not None)
@@ -101,13 +121,22 @@ class Model(RunOutcome, TrainResult):
 
     @property
     def history(self) -> list[Epoch]:
-        """Loss and accuracies after each epoch."""
+        """Loss and accuracies after each epoch.
+
+        >>> [list(epoch) for epoch in model.history]
+        [['epoch', 'train_loss', 'lr', 'val_accuracy']]
+        """
         (trained,) = self._record.data.trained.values()
         return trained.history
 
     @cached_property
     def network(self) -> Network:
-        """The network of the chosen epoch in eval mode, from images (B, 3, S, S) in [0, 1] to logits (B, classes)."""
+        """The network of the chosen epoch in eval mode, from images (B, 3, S, S) in [0, 1] to logits (B, classes).
+
+        >>> import torch
+        >>> model.network(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 10])
+        """
         with self._record.files.on_disk() as folder:
             return read(folder / self.checkpoint)[0]
 
@@ -115,6 +144,10 @@ class Model(RunOutcome, TrainResult):
         """Write the checkpoint of the chosen epoch, which `nas.load` and `nas eval` read, and return its path.
 
         Raises InputError if it cannot be written.
+
+        >>> path = model.save("models/mine.pt")
+        >>> nas.load(path).training
+        False
         """
         path = Path(path).expanduser()
         with self._record.files.on_disk() as folder, os_errors_as_input_errors(path):
@@ -127,19 +160,31 @@ class Model(RunOutcome, TrainResult):
         """Write the network as `nas export` does: weights, description, model card and ONNX, in a new folder.
 
         Raises InputError if the folder exists and is not empty, or the packages of the extra `export` are missing.
+
+        >>> model.export("exported").files  # doctest: +SKIP
+        ['weights.safetensors', 'architecture.json', 'README.md', 'model.onnx']
         """
         with self._record.files.on_disk() as run:
             return export(run / self.checkpoint, Path(folder).expanduser())
 
 
 class Report(RunOutcome, EvalResult):
-    """The result of `nas.evaluate`: accuracies with intervals, `attacks[name]`, and `correct[name]` for each image."""
+    """The result of `nas.evaluate`: accuracies with intervals, `attacks[name]`, and `correct[name]` for each image.
+
+    >>> list(report.attacks), report.n_test, len(report.correct["fgsm"])
+    (['fgsm', 'pgd3'], 16, 16)
+    >>> report.clean >= report.attacks["fgsm"].accuracy >= report.worst_case.accuracy
+    True
+    """
 
     @cached_property
     def indices(self) -> NDArray[np.int64]:
         """The positions of the attacked images in the test part of the data set, or in the arrays that were given.
 
         Raises InputError if the data set is not there any more.
+
+        >>> len(report.indices)
+        16
         """
         settings = from_values(self._record.data.settings, []).data
         if settings.name == GivenArrays.name:
@@ -165,7 +210,11 @@ def _interval(interval: tuple[float, float]) -> Json:
 
 
 class WholeRun(RunOutcome, RunResult):
-    """The result of `nas run`: `search`, and `models`, each an evaluated network."""
+    """The result of `nas run`: `search`, and `models`, each an evaluated network.
+
+    >>> [model.name for model in whole_run.models]
+    ['best-pgd', 'random-pgd']
+    """
 
     def _title(self) -> str:
         return f"WholeRun: {self.arch}, {len(self.models)} networks evaluated"
@@ -178,7 +227,11 @@ class WholeRun(RunOutcome, RunResult):
 
 
 class RepeatedRun(RunOutcome, StudyResult):
-    """The result of `nas run` with several seeds."""
+    """The result of `nas run` with several seeds.
+
+    >>> study.seeds, study.runs
+    ([0, 1], ['seed-0', 'seed-1'])
+    """
 
     def _title(self) -> str:
         return f"RepeatedRun: {len(self.runs)} runs"
@@ -188,7 +241,13 @@ class RepeatedRun(RunOutcome, StudyResult):
 
 
 class Scores(Tabular, ScoreResult):
-    """The result of `nas.score`: a row for each architecture, in their order, and the settings of the call."""
+    """The result of `nas.score`: a row for each architecture, in their order, and the settings of the call.
+
+    >>> scores
+    <Scores: 1 architectures by params, flops>
+    >>> scores[0].scores["params"], scores.settings["space"]
+    (344346.0, 'nasbench201')
+    """
 
     def __init__(self, rows: list[ScoreRow], settings: Json) -> None:
         super().__init__(rows)

@@ -64,7 +64,7 @@ def score(
     >>> cells = nas.space("nasbench201").draw(2, seed=1)
     >>> scores = nas.score(cells, proxies=["params", "synflow"], settings={"scoring.channels": 4})
     >>> [row.scores["params"] for row in scores]
-    [78426.0, 288442.0]
+    [615386.0, 316346.0]
     """
     names = _names(proxies)
     keywords = {**data_keywords(data), "space": space_name(space), "seed": seed, "device": device}

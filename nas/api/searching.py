@@ -142,6 +142,11 @@ def resume(
     needs the function as `objective`; a warning says if its source has changed.
 
     Raises InputError if the folder is no run, another process works on it, or a setting could change the result.
+
+    >>> import nas
+    >>> found = nas.search(objective="params:min", strategy="random", budget=4, run="runs/resumed")
+    >>> nas.resume("runs/resumed") == found
+    True
     """
     words = overrides({"executor.workers": 1 if workers is None else workers}, settings)
     with unchanged_process(), reopen(Path(run).expanduser(), words) as opened, shown(progress) as watcher:

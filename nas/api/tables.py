@@ -68,6 +68,9 @@ class Tables(Mapping[str, Column]):
 
     Iteration does not give every column: there are also `hrs:NAME`, single severities such as `fog@3`, and so on.
     `nas tables correlate --help` names them.
+
+    >>> "scores:flops" in tables, tables.get("fgsm@1") is None
+    (True, True)
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -91,13 +94,20 @@ class Tables(Mapping[str, Column]):
 
     @property
     def architectures(self) -> tuple[str, ...]:
-        """The architectures that have a row of their own in a table, each once."""
+        """The architectures that have a row of their own in a table, each once.
+
+        >>> len(tables.architectures)
+        1
+        """
         return self._collection.architectures
 
     def higher_is_better(self, column: str) -> bool:
         """Whether higher values of a column are better; for a score, as its proxy says.
 
         Raises InputError if there is no such column.
+
+        >>> tables.higher_is_better("scores:flops")
+        True
         """
         name = self[column].name
         return TableColumns(self._collection, [name]).higher_is_better(name)
@@ -109,6 +119,9 @@ class Tables(Mapping[str, Column]):
             columns: names or patterns such as `"fgsm@*"`, or `"all"`; by default a selection.
 
         Raises InputError if there is no such column, or if pandas is not installed.
+
+        >>> tables.to_frame("scores:*").columns  # doctest: +SKIP
+        Index(['arch', 'scores:flops'], dtype='object')
         """
         names = self._collection.chosen(columns)
         archs = self.architectures
@@ -147,8 +160,6 @@ def open_tables(
     >>> tables = nas.open_tables(scores=file)
     >>> list(tables), tables["scores:flops"][scores[0].arch] == scores[0].scores["flops"]
     (['scores:flops'], True)
-    >>> tables.higher_is_better("scores:flops")
-    True
     """
     files = [scores] if isinstance(scores, (str, os.PathLike)) else scores
     named = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench, "latency": latency}

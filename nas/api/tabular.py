@@ -39,7 +39,11 @@ class Tabular:
         return f"<p>{escape(self._title())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
     def to_frame(self) -> Any:
-        """All rows as a `pandas.DataFrame`. Raises InputError if pandas is not installed."""
+        """All rows as a `pandas.DataFrame`. Raises InputError if pandas is not installed.
+
+        >>> found.to_frame().columns  # doctest: +SKIP
+        Index(['arch', 'params'], dtype='object')
+        """
         return frame(self._rows())
 
 

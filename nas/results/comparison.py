@@ -69,6 +69,9 @@ class Comparison(Record):
 
     A difference is paired image by image (McNemar's exact test, Holm's correction for all differences), so only
     accuracies on the same images and under the same attacks are compared; `notes` say which networks cannot be.
+
+    >>> compared.differences[0].metric, compared.differences[0].n, compared.notes
+    ('clean', 16, [])
     """
 
     checkpoints: Sequence[ComparedNetwork]

@@ -81,6 +81,9 @@ class EvalResult(Result):
 
     In a cascade, each attack gets only the images that the ones before it left correct. Then `attacks` has the first
     attack only, and `cascade` has the accuracy under each attack together with all before it.
+
+    >>> float(report.correct["fgsm"].mean()) == report.attacks["fgsm"].accuracy
+    True
     """
 
     command = "eval"
@@ -114,16 +117,28 @@ class EvalResult(Result):
 
     @property
     def attacked_further(self) -> bool:
-        """Whether checks were made besides those of every evaluation."""
+        """Whether checks were made besides those of every evaluation.
+
+        >>> report.attacked_further
+        False
+        """
         return any(check.name not in OUTPUT_CHECKS for check in self.checks)
 
     @property
     def worst_of_several(self) -> WorstCase | None:
-        """The worst case of several attacks; None for a single attack, which is its own worst case."""
+        """The worst case of several attacks; None for a single attack, which is its own worst case.
+
+        >>> report.worst_of_several.attacks
+        ['fgsm', 'pgd3']
+        """
         return self.worst_case if len(self.worst_case.attacks) > 1 else None
 
     def outcomes(self) -> dict[str, Correct]:
-        """`correct`, together with the worst case if it is of several attacks."""
+        """`correct`, together with the worst case if it is of several attacks.
+
+        >>> list(report.outcomes())
+        ['clean', 'fgsm', 'pgd3', 'worst_case']
+        """
         worst = self.worst_of_several
         return self.correct if worst is None else {**self.correct, WORST_CASE: worst.correct}
 
@@ -131,6 +146,10 @@ class EvalResult(Result):
         """The accuracy of a metric (clean, an attack, or the worst case) and its interval.
 
         Raises KeyError if the metric is an attack that was not made.
+
+        >>> accuracy, (low, high) = report.accuracy("fgsm")
+        >>> low <= accuracy <= high
+        True
         """
         if metric == CLEAN:
             return self.clean, self.clean_interval

@@ -9,7 +9,11 @@ from nas.core.io.records import Record
 
 @dataclass(frozen=True)
 class ExportResult(Record):
-    """The result of `nas export`: the exported network and the files of its folder."""
+    """The result of `nas export`: the exported network and the files of its folder.
+
+    >>> ExportResult("exported", "best-pgd", "|none~0|+...", 67570, 0, ["weights.safetensors"]).files
+    ['weights.safetensors']
+    """
 
     folder: str
     name: str

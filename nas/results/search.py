@@ -62,7 +62,11 @@ class SupernetTraining(Record):
 
 @dataclass(frozen=True)
 class SearchResult(Result):
-    """The result of `nas search`: the best architectures, or the Pareto front of several goals."""
+    """The result of `nas search`: the best architectures, or the Pareto front of several goals.
+
+    >>> found.objective, found.evaluated, found.failed
+    ('params:min', 20, 1)
+    """
 
     command = "search"
 
@@ -76,4 +80,9 @@ class SearchResult(Result):
 
     @property
     def best(self) -> FoundArchitecture:
+        """The best architecture, or the first of the Pareto front.
+
+        >>> found.best.metrics == found.top[0].metrics
+        True
+        """
         return self.top[0]

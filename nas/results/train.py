@@ -42,7 +42,11 @@ class Checkpoint(Record):
 
 @dataclass(frozen=True)
 class TrainResult(Result):
-    """The result of `nas train`: the weights of the chosen epoch, and those of the last."""
+    """The result of `nas train`: the weights of the chosen epoch, and those of the last.
+
+    >>> model.chosen_epoch, model.checkpoint == "models/model/best.pt"
+    (1, True)
+    """
 
     command = "train"
 

@@ -41,7 +41,11 @@ class TransferMatrix(Record):
 
 @dataclass(frozen=True)
 class TransferResult(Result):
-    """The result of `nas transfer`."""
+    """The result of `nas transfer`.
+
+    >>> [network.name for network in transfer.networks], transfer.attacks["pgd20"].accuracy
+    (['a', 'b'], [[0.5, 0.5], [0.5, 0.5]])
+    """
 
     command = "transfer"
 
