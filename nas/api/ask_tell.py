@@ -81,14 +81,14 @@ class OpenSearch:
             if self._batch is None and not self._loop.finished:
                 self._store.put(ASKED, count)
                 self._propose(count)
-            left = [] if self._batch is None else self._loop.left_of(self._batch)
+            left = [] if self._batch is None else self._loop.unevaluated(self._batch)
             return [self._loop.space.parse(key) for key in left]
 
     def _propose(self, count: int) -> None:
         """Propose batches until one has a new class; tell the strategy the known values of the others at once."""
         while not self._loop.finished:
             batch = self._loop.propose(count)
-            if self._loop.left_of(batch):
+            if self._loop.unevaluated(batch):
                 self._batch = batch
                 return
             self._loop.conclude(batch)
@@ -108,7 +108,7 @@ class OpenSearch:
         """
         space = self._loop.space
         key = str(space.canonical(space.parse(str(arch))))
-        waiting = [] if self._batch is None else self._loop.left_of(self._batch)
+        waiting = [] if self._batch is None else self._loop.unevaluated(self._batch)
         if key not in waiting:
             told = self._store.evaluation(key) is not None
             raise InputError(

@@ -17,9 +17,9 @@ def had_values(names: Iterable[str]) -> bool:
 
 
 def refusal(what: str, arch: str, version: str) -> InputError:
-    """The error for a run that an older `version` began and that would now get other numbers, as for `arch`."""
+    """The error for a run that an older `version` began and that would now get another number for `arch`."""
     return InputError(
         f"Expected a run without values of networks whose logits do not depend on the image but {what} was begun by "
-        f"version {version}, which gave them values, such as that of {arch}; since {SINCE} they have none, so the "
-        "numbers would change midway: start a new run."
+        f"version {version}, which gave such networks values ({arch} is one); since {SINCE} they have none, so "
+        "the numbers would change midway: start a new run."
     )

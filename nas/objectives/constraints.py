@@ -65,8 +65,8 @@ class Constraint:
 class Constraints:
     """All constraints of a search. Weights and MACs are those of the network that would be trained.
 
-    `quantity(name)` returns the function that gives any other quantity of an architecture's string. Size is checked
-    first, measured latency last. Raises InputError if a quantity is not available or a text is no constraint.
+    `quantity(name)` returns the function from an architecture's string to any other quantity. Size is checked first,
+    measured latency last. Raises InputError if a quantity is not available or a text is no constraint.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from nas.core.storage.base import Metrics
 from nas.objectives.notation import PYTHON, function_of, label
 from nas.search_spaces import SearchSpace
 
-Function = Callable[[Any], Any]  # of a point of the space: a number, or a number under each of several names
+Function = Callable[[Any], Any]  # from a point of the space to a number, or to several numbers by name
 BY_HAND = f"{PYTHON}nas.open_search"  # the function of a search whose caller evaluates the architectures
 RAISED = " raised "
 
@@ -28,7 +28,7 @@ class FunctionError(InputError):
 def notation_of(function: Function, directions: Mapping[str, str] | None = None) -> str:
     """How the objective of a function is written: `python:MODULE.NAME`, with `/KEY:DIRECTION` for each of its values.
 
-    `directions` has "max" or "min" by name; the name of the function itself, if it returns a single number.
+    `directions` has "max" or "min" by the name of each value; a single number has the name of the function.
     Raises InputError for another direction.
     """
     name = f"{PYTHON}{full_name(function)}"
@@ -47,7 +47,7 @@ def notation_of(function: Function, directions: Mapping[str, str] | None = None)
 
 
 def full_name(function: Function) -> str:
-    """MODULE.NAME of a function; of a callable object, those of its class."""
+    """MODULE.NAME of a function; of a callable object, the names of its class."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
 
@@ -123,7 +123,7 @@ class FunctionMetrics:
 
 
 def _keyed(names: Sequence[str]) -> bool:
-    """Whether the function is to return a number under each of several names."""
+    """Whether the function has to return several numbers by name."""
     return any("/" in name for name in names)
 
 
@@ -133,7 +133,7 @@ def has_raised(failure: str | None) -> bool:
 
 
 def values_of(value: Any, keys: Sequence[str], keyed: bool, name: str) -> Metrics:
-    """The numbers that a function of this name returned, by the `keys` of the goals.
+    """The numbers in `value`, which the function `name` returned, by the `keys` of the goals.
 
     Raises NasError if one is missing, unknown or no finite number.
     """

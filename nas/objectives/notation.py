@@ -14,7 +14,7 @@ from nas.tables.collection import SCORES
 LATENCY = "latency"
 PREDICTED = "predicted"
 TRAINED = "trained:"
-PYTHON = "python:"  # python:package.module.function, of an architecture; with /KEY one of several values
+PYTHON = "python:"  # python:package.module.function, or one of several values of it with /KEY
 GRAPH = "graph"  # in search.features: the features that the search space computes
 DIRECTIONS = {"max": True, "min": False}
 
@@ -52,7 +52,7 @@ def function_of(name: str) -> str:
 
 
 def label(name: str) -> str:
-    """The name of a metric in results: for a function, its own name or that of its value; else the metric's own.
+    """The name of a metric in results; for a function, the name of its value or, if it has only one, its own.
 
     >>> label("python:my.module.accuracy"), label("python:my.module.both/params"), label("croze")
     ('accuracy', 'params', 'croze')

@@ -1,4 +1,4 @@
-"""The objective `predicted`: what a predictor that learned from labelled architectures says of others."""
+"""The objective `predicted`: the prediction of a predictor that learned from labelled architectures."""
 
 from __future__ import annotations
 

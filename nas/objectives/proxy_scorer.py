@@ -118,7 +118,7 @@ class Scorer:
     ) -> tuple[float, str | None]:
         """The value of a proxy and None, or NaN and the reason why there is none.
 
-        If `probes` is empty, it is filled, for the quantities of all proxies or, if `alone`, for those of this proxy.
+        An empty `probes` is filled: with probes for all proxies or, if `alone`, with a probe for this proxy.
         """
         options = self.options[proxy.name]
         try:

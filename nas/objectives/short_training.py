@@ -37,7 +37,7 @@ class LabelSettings(TrainSettings):
 
     epochs: int = 5
     select: str = "last"
-    n_val: int = 500  # at most so many images, the first ones of the validation part
+    n_val: int = 500  # at most this many images: the first ones of the validation part
 
     def check(self) -> None:
         super().check()

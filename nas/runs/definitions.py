@@ -1,4 +1,4 @@
-"""What proxy values depend on besides the settings: the size of the counted network, and changed definitions."""
+"""What proxy values depend on besides the settings: the data for which costs are counted, and changed definitions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from nas.strategies.proxies.jacobian import MANY_CLASSES
 
 CHANGED_IN = "0.2.0"  # the version in which the definitions below changed
 Definitions = dict[str, dict[str, int] | dict[str, str]]
-EARLIER_DEFINITIONS: Definitions = {  # those of earlier versions, whose files do not name them
+EARLIER_DEFINITIONS: Definitions = {  # of earlier versions, whose files do not state them
     "counted_for": {"num_classes": 10, "image_size": 32},
     "definition": {"epe_nas": "s_c per pair of images"},
 }
 
 
 def definitions(proxies: Sequence[str], options: Mapping[str, object], dataset: Dataset) -> Definitions:
-    """Exactly what the values of these proxies depend on, with their `options` and on these data.
+    """What the values of these proxies depend on, and nothing else, given their `options` and the data set.
 
-    `counted_for` holds the number of classes if weights are counted, and the image size if MACs are. `definition` is
-    that of EPE-NAS if there are more than 100 classes.
+    `counted_for` holds the number of classes if weights are counted, and the image size if MACs are counted.
+    `definition` is the definition of EPE-NAS if there are more than 100 classes.
     """
     eproxy = options["eproxy"] if "eproxy" in proxies else None
     flops = "flops" in proxies or (isinstance(eproxy, EproxyOptions) and eproxy.alpha != 0)

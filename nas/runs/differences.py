@@ -19,7 +19,7 @@ R = TypeVar("R", bound=Result)
 
 
 def differences(entries: Sequence[EvalResult]) -> list[Difference]:
-    """Best against random and adversarial against standard training, on each accuracy that both networks have.
+    """Best against random cell, and adversarial against standard training, in each accuracy that both networks have.
 
     A row is significant if p of McNemar's exact test is below .05 after Holm's correction for all rows.
     """
@@ -31,8 +31,8 @@ def differences(entries: Sequence[EvalResult]) -> list[Difference]:
     for first, second in pairs:
         if first not in outcomes or second not in outcomes:
             continue
-        for metric, right in outcomes[first].items():
-            paired = paired_difference(right.tolist(), outcomes[second][metric].tolist())
+        for metric, correct in outcomes[first].items():
+            paired = paired_difference(correct.tolist(), outcomes[second][metric].tolist())
             rows.append(
                 Difference(
                     first=first,

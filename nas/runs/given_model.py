@@ -23,7 +23,7 @@ from nas.settings.schema import Settings, from_values
 from nas.train.exported import is_exported, read
 
 EVAL_SECTIONS = ("eval", "data", "seed", "device", "executor", "run", "name")  # settings that `nas eval` takes
-MAX_DEPTH = 4  # the run's folder is at most so many levels above a checkpoint
+MAX_DEPTH = 4  # the run's folder is at most this many levels above a checkpoint
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _foreign_settings(source: ModelSource, overrides: list[str], reader: Reader)
             f"Expected data.name=... for {source.text}, which belongs to no run that names its data; set, for example, "
             "data.name=cifar10 data.root=PATH."
         )
-    given = f"data.name={GivenArrays.name}" in overrides  # images that are as they are
+    given = f"data.name={GivenArrays.name}" in overrides  # arrays, whose images are never resized
     images = {} if given else source.native_images(from_values({}, overrides).eval.model_options)
     if images and "resize" not in images and not any(text.startswith("data.resize=") for text in overrides):
         raise InputError(
@@ -100,7 +100,7 @@ def run_of(checkpoint: Path) -> Path | None:
             if read_config(folder).command != StudyResult.command:
                 return folder
         except InputError:
-            if (folder / STORE).is_file():  # otherwise it is no run, and any config.json is of something else
+            if (folder / STORE).is_file():  # otherwise it is no run, and any config.json belongs to something else
                 return folder
     return None
 

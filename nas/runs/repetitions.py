@@ -10,7 +10,7 @@ from nas.core.statistics.repetitions import mean_and_deviation, sign_flip, small
 from nas.results import CLEAN, Correct, EvalResult, Repeated, RepeatedDifference, RepeatedModel, RunResult, StudyResult
 
 CORRUPTIONS = "corruptions"
-SCORE = "hrs:"  # before the name of an attack: the harmonic robustness score under it
+SCORE = "hrs:"  # before the name of an attack in the name of its harmonic robustness score
 
 
 def summarise(results: Sequence[RunResult]) -> StudyResult:
@@ -47,7 +47,7 @@ def summarise(results: Sequence[RunResult]) -> StudyResult:
 
 
 def metrics_of(entry: EvalResult) -> list[str]:
-    """The numbers of an evaluation that a study compares: clean, attacks, mean of corruptions, and their hrs."""
+    """The numbers of an evaluation that a study compares: clean, attacks, mean of corruptions, harmonic scores."""
     corrupted = [CORRUPTIONS] if entry.corruptions else []
     return [CLEAN, *entry.attacks, *corrupted, *(SCORE + name for name in [*entry.attacks, *corrupted])]
 

@@ -26,7 +26,7 @@ class RunConfig(Record):
     settings: Values
 
     def with_earlier_defaults(self) -> RunConfig:
-        """The configuration in which settings newer than the run have the value that its version used."""
+        """The configuration, with the value that the run's version used for each setting newer than the run."""
         return replace(self, settings=with_earlier_defaults(self.settings))
 
     def settings_elsewhere(self) -> Values:

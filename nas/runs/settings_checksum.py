@@ -17,7 +17,7 @@ CHANGEABLE = (  # settings that no result depends on
     "data.root",
 )
 PLACES = ("name", "run.dir", "data.download")  # settings about where files are; no number depends on them
-EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the value that they used
+EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the value that those runs used
     "data.validation": 0.1,
     "data.order": EARLIER_DATA_DEFAULTS["order"],
     "data.resize": "squash",
@@ -56,7 +56,7 @@ def _value(values: Json, key: str) -> Any:
 
 
 def with_earlier_defaults(settings: Values) -> Values:
-    """The settings of a run of any version; those that its sections lack get the value that earlier versions used."""
+    """The settings of a run of any version; settings that its sections lack get the value of earlier versions."""
     if not isinstance(settings, dict):
         return settings
     filled = dict(settings)

@@ -32,7 +32,7 @@ def under_torchrun() -> bool:
 
 @contextmanager
 def join_processes() -> Iterator[bool]:
-    """Connect the processes that torchrun started during a block; yield whether this is the first or only process.
+    """During a block, connect the processes that torchrun started; yield whether this is the first or only process.
 
     The first does what it would do alone; the others call `run_follower`, which ends when the first leaves the block.
     """

@@ -96,7 +96,7 @@ def row_settings(settings: Settings, proxies: list[str]) -> config.Values:
 
 
 def default_row_settings(settings: Settings, proxies: list[str]) -> config.Values:
-    """The row settings if only the space is set. They are assumed for settings that an older file lacks."""
+    """The row settings if only the space is set; their values are assumed where an older file lacks a setting."""
     earlier = with_earlier_defaults({"space": settings.space, "name": settings.name, "data": {}})
     defaults = from_values(earlier, [], proxies)
     return {**_settings_of(defaults, proxies, True), **EARLIER_DEFINITIONS}
@@ -121,7 +121,7 @@ def _settings_of(settings: Settings, proxies: list[str], has_orders: bool) -> co
 
 
 def counted_for(settings: Settings, proxies: list[str]) -> str:
-    """For which network `params` and `flops` are counted, as the end of a summary; empty without these proxies."""
+    """The end of a summary: for which images `params` and `flops` are counted; empty without these proxies."""
     names = [name for name in ("params", "flops") if name in proxies]
     if not names:
         return ""

@@ -44,7 +44,7 @@ class DPSOptions:
     tournament: int = 10
     finalists: int = 5  # the best settings, which are evaluated again
     draws: int = 5  # evaluations of each finalist, including the first one
-    errors: float = 1.0  # a rho this many standard errors below the best still counts as equal; fewest changes win
+    errors: float = 1.0  # a rho at most this many standard errors below the best counts as equal to it
 
     def check(self) -> None:
         """Raises InputError if a value is impossible."""
@@ -194,8 +194,8 @@ class SettingsSearch:
         best = sorted(by_loss.values(), key=lambda text: -max(first[text][one] for one in variants(text)))[
             : options.finalists
         ]
-        alike = any(min(variants(text)) == min(variants(plain)) for text in best)
-        finalists = best if alike else [*best, plain]
+        has_plain = any(min(variants(text)) == min(variants(plain)) for text in best)
+        finalists = best if has_plain else [*best, plain]
         watcher.stage("again", len(finalists) * (options.draws - 1))
         rhos: dict[str, list[float]] = {}
         for number, text in enumerate(finalists):
@@ -249,8 +249,9 @@ def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) ->
     """Of the settings whose rho is within `errors` standard errors of the best, the one with the fewest changed genes.
 
     The FLOPs term does not count, since it is chosen without training; if several have as few changes, the best rho
-    decides. The standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1). Most settings differ by
-    less: without this rule, luck would decide among many. It is Breiman's one-standard-error rule (CART, 1984).
+    decides. The standard error of Spearman's rho on n labels is about (1 - rho²) / sqrt(n - 1). Most settings
+    differ by less than that: without this rule, luck would decide among many. It is Breiman's one-standard-error rule
+    (CART, 1984).
     """
     best = max(rhos.values())
     error = (1 - best**2) / math.sqrt(max(1, labels - 1))

@@ -23,7 +23,7 @@ def ranked(losses: list[float | None]) -> list[float]:
 
 
 def retrieval(losses: list[float | None], accuracies: list[float]) -> float:
-    """The fraction of the best tenth of architectures that is in the tenth with the lowest loss; ties keep order."""
+    """The fraction of the best tenth of architectures that is in the tenth of lowest loss; ties keep their order."""
     number = max(1, round(TOP * len(losses)))
     best = sorted(range(len(losses)), key=lambda place: -accuracies[place])[:number]
     first = sorted(range(len(losses)), key=lambda place: math.inf if (at := losses[place]) is None else at)[:number]

@@ -31,8 +31,8 @@ class LossTask:
 class Losses:
     """Eproxy's values of networks under one setting after the other.
 
-    The batch and its features are computed once, and the architectures in `cached` are built once, with their first
-    weights. Settings that differ only in the FLOPs term share one training.
+    The batch and its features are computed once, and the networks of the architectures in `cached` are built once, with
+    their initial weights. Settings that differ only in the FLOPs term share one training.
     """
 
     def __init__(self, worker: Worker, cached: frozenset[str], draw: int) -> None:
@@ -52,11 +52,11 @@ class Losses:
         values: list[float | str] = []
         for text in task.settings:
             options = options_of(self.base, text)
-            without = replace(options, alpha=0.0)
-            key = repr(without)
+            without_flops = replace(options, alpha=0.0)
+            key = repr(without_flops)
             if key not in trained:
                 try:
-                    trained[key] = PROXIES.get("eproxy")(probe, without)
+                    trained[key] = PROXIES.get("eproxy")(probe, without_flops)
                 except NasError as error:
                     trained[key] = str(error)
             loss = trained[key]
@@ -113,11 +113,11 @@ def changes(text: str, plain: str) -> int:
         return 0
     one, other = Genes().parse(text), Genes().parse(plain)
     count = sum(getattr(one, gene) != getattr(other, gene) for gene in SHARED if gene != "alpha")
-    for its, others in zip_longest(one.stages, other.stages):
-        count += sum(getattr(its, gene, None) != getattr(others, gene, None) for gene in OF_A_STAGE)
+    for stage, other_stage in zip_longest(one.stages, other.stages):
+        count += sum(getattr(stage, gene, None) != getattr(other_stage, gene, None) for gene in OF_A_STAGE)
     return count
 
 
 def options_of(base: EproxyOptions, text: str) -> EproxyOptions:
-    """The options of a setting; those that are no genes (channels of the target, iterations, ...) come from `base`."""
+    """The options of a setting; those that are not genes (channels of the target, iterations, ...) come from `base`."""
     return base if text == BASELINE else Genes().parse(text).options(base)

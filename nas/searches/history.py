@@ -24,7 +24,7 @@ class Step(NamedTuple):
 def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
     """Every evaluation in the order of the history, with the best value so far.
 
-    If there are more than `most`, the list has every k-th, each one that was the best so far, and the last.
+    Of more than `most` evaluations, the list has only every k-th, every new best, and the last.
     """
     best = -math.inf
     rows = []

@@ -62,7 +62,7 @@ class Batch:
 
     asked: list[Any]  # architectures as the strategy proposed them
     keys: list[str]  # of their representatives
-    known: dict[str, TaskResult[str, Metrics] | None]  # of those that are allowed, with an earlier evaluation
+    known: dict[str, TaskResult[str, Metrics] | None]  # the allowed keys, each with its earlier evaluation, if any
     new: list[str]  # to be evaluated
 
 
@@ -105,7 +105,7 @@ class Search:
         Raises the error of `Problem.unsatisfied` if no proposal was ever allowed.
         """
         batch = self.propose(self.ask)
-        for evaluation in self.problem.evaluate(self.left_of(batch), tick):
+        for evaluation in self.problem.evaluate(self.unevaluated(batch), tick):
             self.store.record(evaluation)
         self.conclude(batch)
 
@@ -119,7 +119,7 @@ class Search:
         new = [key for key, evaluation in known.items() if evaluation is None]
         return Batch(asked, keys, known, new[: self.budget - self.evaluated])
 
-    def left_of(self, batch: Batch) -> list[str]:
+    def unevaluated(self, batch: Batch) -> list[str]:
         """The architectures of a batch that have not been evaluated yet."""
         return [key for key in batch.new if self.store.evaluation(key) is None]
 

@@ -26,7 +26,7 @@ MAX_DRAWS = 20_000  # attempts to find that many
 def cost(worker: Worker) -> Cost:
     """The cost of a search: its objective is timed on three cells.
 
-    Passes of a supernet that need no gradient of a weight count as whole ones; its validation is left out.
+    A pass of a supernet without gradients of weights counts as a full pass; its validation is left out.
     """
     settings = worker.settings
     if is_supernet(settings):

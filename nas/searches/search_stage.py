@@ -25,7 +25,7 @@ from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings, is_supernet
 from nas.train import check_parts, large_batch_note
 
-PEER_SIZE = 0.10  # how much the weights of the random cell may differ from those of the best, as a fraction
+PEER_SIZE = 0.10  # largest difference of its number of weights from that of the best, as a fraction
 MAX_PEER_DRAWS = 100_000  # attempts to find a random cell of that size
 MAX_DRAWS = 50_000  # attempts to find a cell that the constraints allow
 
@@ -154,7 +154,7 @@ def best_so_far(run: Run) -> SearchResult | None:
 
 
 def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:
-    """A random cell of another class whose weights differ from the best's by at most 10 %, within the constraints.
+    """A random cell of another class with at most 10 % more or fewer weights than the best, within the constraints.
 
     Drawn uniformly by the run's seed, before any training; a cell whose logits do not depend on the image is skipped.
     `folder` is that of the run, for messages. Raises InputError if no such cell is found.
@@ -166,10 +166,10 @@ def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> s
         arch = space.canonical(space.sample(rng))
         if str(arch) == best or abs(trained.cost(arch).params - size) > PEER_SIZE * size:
             continue
-        alive, older = trained.connected(arch), problem.older
-        if not (alive or older) or not constraints.allow(arch):  # `allow` last: it may build the network
+        connected, older = trained.connected(arch), problem.older
+        if not (connected or older) or not constraints.allow(arch):  # `allow` last: it may build the network
             continue
-        if older is not None and not alive:
+        if older is not None and not connected:
             raise constant_logits.refusal(str(folder), f"{arch}, its random cell", older)
         return str(arch)
     raise InputError(

@@ -31,8 +31,8 @@ def check(settings: Settings) -> None:
     changed = [f"search.{key}" for key, value in vars(settings.search).items() if value != default[key]]
     if changed:
         raise InputError(
-            f"Expected nothing for {', '.join(changed)} with strategy.name={settings.strategy.name}, which has epochs "
-            "instead of a budget, and no constraints; leave it out."
+            f"Expected no {', '.join(changed)} with strategy.name={settings.strategy.name}, which has epochs instead "
+            "of a budget, and has no constraints; leave it out."
         )
 
 

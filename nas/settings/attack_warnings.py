@@ -57,7 +57,7 @@ def _of_training(settings: TrainSettings, validated: bool) -> Iterator[str]:
 
 
 def _evaluation(settings: EvalSettings) -> list[tuple[str, Attack]]:
-    """Every attack of an evaluation, even if it sees few images; the name of an attack of a curve has no radius."""
+    """All attacks of an evaluation, also those on few images, under names without the radius of a point of a curve."""
     names = [settings.measure_attack] if "calibration" in settings.measures else []
     names += [f"pgd{STEPS}"] if settings.checks else []
     plan = [(label.partition("@")[0], attack) for label, attack in attacks_of(settings)]

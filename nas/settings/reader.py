@@ -16,8 +16,8 @@ class Reader:
     patterns: Mapping[str, tuple[str, ...]]  # for every command, the keys that act in it, as `train.*`
     later: tuple[str, ...] = ()  # sections that other commands will take from its run
     needs_training_images: bool = True
-    instead: Mapping[str, str] = field(default_factory=dict)  # what to set instead of a key that others take
-    proxies: tuple[str, ...] = ()  # those that it computes whatever the settings say
+    instead: Mapping[str, str] = field(default_factory=dict)  # for keys of other commands: what to set here
+    proxies: tuple[str, ...] = ()  # proxies that it computes with any settings
     narrowed: Callable[[Any], Any] = lambda settings: settings  # the part of `eval` that it uses
 
     def takes(self, key: str) -> bool:

@@ -21,7 +21,7 @@ def overrides(reader: Reader, settings: Json, keys: Mapping[str, Any]) -> list[s
 
 
 def acting(reader: Reader, settings: Json, flat: Mapping[str, Any]) -> Json:
-    """The part of `flat` whose keys act in the command, which would refuse the others."""
+    """The part of `flat` whose keys act in the command; it would refuse all other keys."""
     try:
         idle = ineffective(reader, from_values(settings, []), flat)
     except InputError:  # the settings are of another machine or version

@@ -46,7 +46,7 @@ class SearchSettings(config.Section):
     features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
     budget: int = 100  # classes to evaluate
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
-    ask: int = 8  # proposals per step, evaluated in parallel; it changes the result, the number of workers does not
+    ask: int = 8  # proposals per step, evaluated in parallel; changes the result, unlike the number of workers
 
     def metrics(self) -> list[str]:
         """All metrics that the search needs: those of its objective, the cheap one, and its features."""
@@ -71,7 +71,7 @@ class RunSettings:
 
     dir: str | None = config.path_field()  # the next free runs/<configuration>-<n> by default
     trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])
-    random: bool = True  # also train and attack a random cell of the same size, of another class
+    random: bool = True  # also train and attack a random cell of the same size and another class
 
     def check(self) -> None:
         """Raises InputError if a method is unknown or repeated, there is none, or the folder has no name."""
@@ -303,7 +303,7 @@ def with_full_keys(values: config.Values, overrides: list[str]) -> list[str]:
 
 
 def _without_cluster(overrides: list[str]) -> list[str]:
-    """The overrides; one that chooses the local executor also resets the settings of a cluster."""
+    """The overrides, and after one that chooses the local executor, resets of the settings of a cluster."""
     local = f"executor.name={LOCAL}"
     resets = ["executor.address=null", "executor.gpus=null"]
     return [word for text in overrides for word in ([text, *resets] if text == local else [text])]

@@ -29,7 +29,7 @@ _DAMAGED = (
 
 
 def cached(path: Path, what: str, read: Callable[[], Rows]) -> Rows:
-    """The result of `read()`, from the cache if the file, or each file of the folder, has the same `Source.state`."""
+    """The result of `read()`, from the cache if the file, or each file of the folder, has the cached `Source.state`."""
     try:
         place = cache.folder() / "tables" / f"{cache.format_mark(_FORMAT)}{_key(path, what)}.npz"
     except (InputError, OSError):

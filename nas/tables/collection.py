@@ -108,7 +108,7 @@ class Collection:
         return tuple(dict.fromkeys(arch for table in tables for arch in table.architectures))
 
     def classes(self, columns: Sequence[str]) -> list[str]:
-        """Representatives of the classes with a value in each of the columns, in the order of the table of the first.
+        """Representatives of the classes with a value in each of the columns, in the order of the first column's table.
 
         The value is that of `values` and `metrics`: of the representative's own row if the table has one. Raises
         InputError without columns.
@@ -149,7 +149,7 @@ class Collection:
         if "" not in self.tables:
             raise InputError(
                 f"Expected a column of the given tables but got {column!r}{suggest(column, self.labels)}; "
-                f"there are {in_short(self.labels)}. Those of the robustness dataset need the path of robustness."
+                f"there are {in_short(self.labels)}. Columns of the robustness dataset need the path of robustness."
             )
         return self.tables[""], column
 

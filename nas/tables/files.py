@@ -136,5 +136,5 @@ def _numbers(path: Path, origin: Origin, name: str, texts: tuple[str, ...]) -> n
     if words and len(words) == filled:
         return None
     if words:
-        raise origin.damaged(path, f"row {words[0] + 2} of column {name!r} is {texts[words[0]]!r}, no number")
+        raise origin.damaged(path, f"row {words[0] + 2} of column {name!r} is {texts[words[0]]!r}, not a number")
     return values

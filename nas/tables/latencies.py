@@ -67,7 +67,7 @@ def _from_pickle(path: Path, dataset: str) -> Rows:
     except InputError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise ORIGIN.damaged(path, f"no measurements as expected ({error!r})") from error
+        raise ORIGIN.damaged(path, f"it does not have the expected measurements ({error!r})") from error
     for name, column in columns.items():
         if column.shape != (len(architectures),):
             raise ORIGIN.damaged(path, f"{name} does not have one number for each of {len(architectures)} cells")

@@ -46,7 +46,7 @@ def read_official(path: Path, dataset: str) -> ArrayTable:
     The validation accuracy of CIFAR-10 is that of the networks trained on half of the training images. Raises
     InputError if the file is missing or damaged, or its package is not installed.
     """
-    origin, package, pip, opened = (
+    origin, package, pip, open_api = (
         (NB201, "nas_201_api", "nas-bench-201", _nas_bench_201)
         if path.suffix.lower() == ".pth"
         else (NATS, "nats_bench", "nats_bench", _nats_bench)
@@ -67,7 +67,7 @@ def read_official(path: Path, dataset: str) -> ArrayTable:
             ) from error
         log.warning("Reading %s can take an hour the first time; after that its numbers are cached.", path)
         try:
-            return _rows(opened(module, path), name)
+            return _rows(open_api(module, path), name)
         except (InputError, MemoryError):
             raise
         except Exception as error:  # a package may raise anything at all on a damaged file

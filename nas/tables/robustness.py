@@ -44,14 +44,14 @@ class RobustnessDataset(Table):
         try:
             ids = {key: (entry["nb201-string"], entry["isomorph"]) for key, entry in meta["ids"].items()}
             if not all(isinstance(text, str) for entry in ids.values() for text in entry):
-                raise TypeError("an id that is no text")
+                raise TypeError("an id that is not text")
             self.epsilons = {
                 name: [float(eps) for eps in meta["epsilons"][key]]
                 for name, key in ATTACKS.items()
                 if key in meta["epsilons"]
             }
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise ORIGIN.damaged(self.meta, f"no ids and epsilons as expected ({error!r})") from error
+            raise ORIGIN.damaged(self.meta, f"it does not have the expected ids and epsilons ({error!r})") from error
         self._ids = [key for key, (_, measured) in ids.items() if key == measured]
         row = {key: number for number, key in enumerate(self._ids)}
         if any(measured not in row for _, measured in ids.values()):
@@ -61,12 +61,12 @@ class RobustnessDataset(Table):
         super().__init__(str(self.folder), [ids[key][0] for key in self._ids])
 
     def names(self) -> list[str]:
-        names = ["clean"] if self._there("clean") else []
+        names = ["clean"] if self._exists("clean") else []
         for attack, epsilons in self.epsilons.items():
-            names += [f"{attack}@{eps:g}" for eps in epsilons if self._there(ATTACKS[attack])]
-        names += ["corruptions"] if all(map(self._there, CORRUPTIONS)) else []
-        names += [name for name in GROUPS if all(map(self._there, self._types(name)))]
-        return names + [kind for kind in CORRUPTIONS if self._there(kind)]
+            names += [f"{attack}@{eps:g}" for eps in epsilons if self._exists(ATTACKS[attack])]
+        names += ["corruptions"] if all(map(self._exists, CORRUPTIONS)) else []
+        names += [name for name in GROUPS if all(map(self._exists, self._types(name)))]
+        return names + [kind for kind in CORRUPTIONS if self._exists(kind)]
 
     def is_fraction(self, name: str) -> bool:
         return True
@@ -93,7 +93,7 @@ class RobustnessDataset(Table):
         row = self._members.get(text)
         return row if row is not None else super()._row(text)
 
-    def _there(self, key: str) -> bool:
+    def _exists(self, key: str) -> bool:
         return self._path(key).exists()
 
     def _path(self, key: str) -> Path:
@@ -102,7 +102,7 @@ class RobustnessDataset(Table):
     def _types(self, name: str) -> tuple[str, ...]:
         """The types of a group or of types joined by +."""
         if name in GROUPS:
-            return tuple(kind for kind in GROUPS[name] if kind != OPTIONAL or self._there(kind))
+            return tuple(kind for kind in GROUPS[name] if kind != OPTIONAL or self._exists(kind))
         kinds = CORRUPTIONS if name == "corruptions" else tuple(name.split("+"))
         if not set(kinds) <= set(CORRUPTIONS):
             raise self.unknown(name)
@@ -136,7 +136,7 @@ class RobustnessDataset(Table):
             rows = [row for row, name in enumerate(self._ids) if name in accuracy_of]
             measured = np.array([accuracy_of[self._ids[row]] for row in rows], dtype=np.float64)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise ORIGIN.damaged(path, f"no accuracies of {key} as expected ({error!r})") from error
+            raise ORIGIN.damaged(path, f"it does not have the expected accuracies of {key} ({error!r})") from error
         if not rows or measured.shape != ((len(rows),) if width is None else (len(rows), width)):
             raise ORIGIN.damaged(path, f"the number of accuracies per architecture is not {width or 1}")
         if not ((measured >= 0) & (measured <= 1)).all():

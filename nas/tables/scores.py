@@ -54,7 +54,7 @@ def _lines(path: Path) -> list[Any]:
 def _rows(path: Path, entries: Any) -> Rows:
     """Rows {"arch": string, "scores": {proxy: number or null}}; a row that failed may lack its scores."""
     if not isinstance(entries, list):
-        raise ORIGIN.damaged(path, "it is no list of rows, nor NAS-Bench-Suite-Zero's {data set: {codes: scores}}")
+        raise ORIGIN.damaged(path, "it is neither a list of rows nor NAS-Bench-Suite-Zero's {data set: {codes: ...}}")
     architectures: list[str] = []
     columns: dict[str, np.ndarray] = {}
     for number, entry in enumerate(entries):
@@ -64,7 +64,7 @@ def _rows(path: Path, entries: Any) -> Rows:
         architectures.append(entry["arch"].strip())
         for name, value in scores.items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                raise ORIGIN.damaged(path, f"row {number + 1} has {value!r} for {name!r}, no number")
+                raise ORIGIN.damaged(path, f"row {number + 1} has {value!r} for {name!r}, not a number")
             column = columns.setdefault(name, np.full(len(entries), math.nan))
             try:
                 column[number] = math.nan if value is None else value

@@ -58,7 +58,7 @@ def parse(path: Path, text: str, dataset: str | None) -> ArrayTable:
                 except OverflowError as error:
                     raise ORIGIN.damaged(path, f"{codes} has a number out of range for {name!r}") from error
             elif value is not None:
-                raise ORIGIN.damaged(path, f"{codes} has {value!r} for {name!r}, no number")
+                raise ORIGIN.damaged(path, f"{codes} has {value!r} for {name!r}, not a number")
     unlisted = {ACCURACY: columns.pop(ACCURACY)} if ACCURACY in columns else {}
     return ArrayTable(str(path), architectures, columns, unlisted=unlisted)
 

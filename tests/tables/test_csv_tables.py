@@ -85,7 +85,7 @@ BAD_SCORES = {
     "f.jsonl: line 2 is not JSON": json.dumps({"arch": A, "scores": {}}) + "\n{",
     "g.jsonl: row 1 is not of the form": '{"zen": 1}\n',
     "h.jsonl: row 1 has 'x' for 'zen'": json.dumps({"arch": A, "scores": {"zen": "x"}}),
-    "i.json: it is no list of rows": "{}",
+    "i.json: it is neither a list of rows": "{}",
     "j.json: it is not JSON": "[",
     "k.jsonl: row 1 has True for": json.dumps({"arch": A, "scores": {"zen": True}}),
     "l.csv: unexpected end of data": 'arch,zen\n"x,1\n',

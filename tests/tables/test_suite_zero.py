@@ -108,9 +108,9 @@ DAMAGED: dict[str, tuple[Any, str]] = {
     "seven codes": ({"cifar10": {"(4, 0, 3, 1, 4, 3, 3)": {}}}, "not six operation codes"),
     "an unknown code": ({"cifar10": {"(4, 0, 3, 1, 4, 5)": {}}}, "not six operation codes"),
     "no dictionary": ({"cifar10": {CODES: 3}}, "instead of scores"),
-    "a word": ({"cifar10": {CODES: {"nwot": {"score": "x"}}}}, "'x' for 'nwot', no number"),
-    "true": ({"cifar10": {CODES: {"nwot": True}}}, "True for 'nwot', no number"),
-    "no score": ({"cifar10": {CODES: {"nwot": {"time": 1}}}}, "for 'nwot', no number"),
+    "a word": ({"cifar10": {CODES: {"nwot": {"score": "x"}}}}, "'x' for 'nwot', not a number"),
+    "true": ({"cifar10": {CODES: {"nwot": True}}}, "True for 'nwot', not a number"),
+    "no score": ({"cifar10": {CODES: {"nwot": {"time": 1}}}}, "for 'nwot', not a number"),
     "too large": ({"cifar10": {CODES: {"nwot": 10**400}}}, "out of range for 'nwot'"),
     "a list": ({"x": {CODES: {}}, "cifar10": []}, "cifar10 has no scores"),
 }

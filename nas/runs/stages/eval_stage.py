@@ -67,7 +67,7 @@ def _passes(settings: Settings, method: str, dataset: Dataset) -> float:
 class AttackTask(Task[EvalResult]):
     """Attacks one network."""
 
-    name: str  # its outcomes stand under this name in the store
+    name: str  # the store holds its outcomes under this name
     source: ModelSource  # a path may be relative to the run's folder
 
     def model(self, source: ModelSource, settings: Settings) -> EvaluatedModel:

@@ -88,7 +88,7 @@ def network_of(worker: Worker, arch: str) -> nn.Module:
 
 
 def measure_speed(settings: Settings, dataset: Dataset, network: nn.Module, attacks: bool = True) -> Speed:
-    """How fast the network is trained and, if `attacks`, attacked, for which its logits must depend on the image."""
+    """The speed of training the network and, if `attacks`, of attacking it; then its logits must depend on images."""
     network.to(settings.torch_device()).to(memory_format=torch.channels_last)
     part = dataset.example
     batch = min(settings.train.batch_size, len(part))

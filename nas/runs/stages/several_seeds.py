@@ -28,7 +28,7 @@ from nas.settings.schema import Settings, from_values, is_supernet
 Finish = Callable[[Run, Watcher], Result]
 
 
-class _OfSeed(Watcher):
+class _SeedWatcher(Watcher):
     """Shows the stages of one repetition under its seed."""
 
     def __init__(self, watcher: Watcher, seed: int) -> None:
@@ -47,7 +47,7 @@ def execute(run: Run, watcher: Watcher, finish: Finish, report: Callable[[Path, 
     settings = run.settings
     seeds = list(range(settings.seed, settings.seed + settings.seeds))
     if settings.executor.name == LOCAL:
-        results = [_Repetition(run.folder, settings, finish, _OfSeed(watcher, seed))(seed) for seed in seeds]
+        results = [_Repetition(run.folder, settings, finish, _SeedWatcher(watcher, seed))(seed) for seed in seeds]
     else:
         results = _spread_out(run, watcher, finish, seeds)
     result = summarise(results)

@@ -46,8 +46,8 @@ def combine(evaluations: list[tuple[Settings, GivenModel]]) -> tuple[Settings, d
     orders = {one.data.order for one, _ in evaluations}
     if len(orders) > 1 and may_read(loader_type(settings.data.name), "order"):
         raise InputError(
-            "Expected networks whose classes are in the same order but some have data.order=text (as all of versions "
-            "before 0.3.0) and some numeric; set data.order (to either, if both orders are the same)."
+            "Expected networks whose classes are in the same order but some have data.order=text (as all networks of "
+            "versions before 0.3.0 have) and some numeric; set data.order (to either, if both orders are the same)."
         )
     ways = {(one.data.resize, one.data.crop_share, one.data.interpolation) for one, _ in evaluations}
     if len(ways) > 1:
@@ -89,7 +89,7 @@ def distinct_names(networks: list[GivenModel]) -> list[str]:
 
 
 def check_overrides(overrides: list[str]) -> list[str]:
-    """The overrides after the default attack. Raises `InputError` for a setting that `nas transfer` does not use."""
+    """The default attack, then the overrides. Raises `InputError` for a setting that `nas transfer` does not use."""
     for text in overrides:
         section, _, key = text.partition("=")[0].partition(".")
         if section == "eval" and key not in TRANSFER_SETTINGS:
