@@ -33,7 +33,9 @@ def largest_eigenvalue(product: Product, start: Tensor, steps: int = LANCZOS_STE
     for _ in range(steps):
         w = product(basis[-1])
         alpha = (w * basis[-1]).sum(1)
-        alphas.append(torch.where(alive, alpha, alphas[0] if alphas else alpha))  # a repeat adds no larger eigenvalue
+        alphas.append(
+            torch.where(alive, alpha, alphas[0] if alphas else alpha)
+        )  # repeating the first adds no larger eigenvalue
         known = torch.stack(basis, 1)  # (B, k, d)
         for _ in range(2):  # once would leave rounding errors
             w = w - torch.einsum("bk,bkd->bd", torch.einsum("bkd,bd->bk", known, w), known)

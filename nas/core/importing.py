@@ -8,7 +8,7 @@ from typing import Any
 
 
 def import_named(module: str, path: str, folder: str | None = None) -> Any:
-    """What is called `path` (dotted) in the module; modules in `folder` can be imported from then on.
+    """The object with the dotted name `path` in the module; modules in `folder` can be imported from then on.
 
     Raises whatever the module raises, and AttributeError if it has nothing of that name.
     """

@@ -103,7 +103,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def _third_party(self) -> tuple[list[Any], dict[str, str]]:
-        """What the entry points of the group give; and by name, why others cannot be imported."""
+        """What the entry points of the group give; and by name, why other entry points cannot be imported."""
         loaded: list[Any] = []
         reasons: dict[str, str] = {}
         for entry in entry_points(group=self.group):

@@ -25,7 +25,7 @@ class Condition:
 
 
 def chosen(section: str, key: str, *values: str) -> Condition:
-    """The condition of a key that has an effect only with these `values` of another key, as `gamma` with `step`."""
+    """The condition of a key that has an effect only with these `values` of another key: `gamma` with `step`."""
 
     def words(settings: Any) -> str:
         name = getattr(settings, "section", section)

@@ -34,7 +34,7 @@ def describe(name: str) -> str:
 
 
 def compose(name: str, above: tuple[str, ...] = ()) -> Values:
-    """The values of a shipped recipe or, if `name` ends in .yaml, of a file; they replace those of what it `extends`.
+    """The values of a shipped recipe or, if `name` ends in .yaml, of a file, over those of recipes that it `extends`.
 
     A file that another file extends is looked up in the same folder. `above` are the recipes that extend this one.
     Raises InputError if one of them is missing or is not YAML, or if they extend each other in a circle.
@@ -49,7 +49,7 @@ def compose(name: str, above: tuple[str, ...] = ()) -> Values:
         in_same_folder = parent.endswith((".yaml", ".yml")) and name.endswith((".yaml", ".yml"))
         extended = str(Path(name).parent / expanded(parent)) if in_same_folder else parent
         if extended in (*above, name):
-            raise InputError(f"Expected recipes that do not extend {where} in its extends but got {parent!r}.")
+            raise InputError(f"Expected no circle of recipes but {where} extends {parent!r}, which extends it in turn.")
         merged = _merged_by_name(merged, compose(extended, (*above, name)))
     return _merged_by_name(merged, own)
 

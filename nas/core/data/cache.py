@@ -1,8 +1,8 @@
 """A cache of decoded images in the user's cache folder: the next start need not decode 60,000 files again.
 
 The folder is $NAS_CACHE, else $XDG_CACHE_HOME/nas, else ~/.cache/nas; it can be deleted at any time. The name of a
-cached file (see `image_store.py`) holds its format and a key, a checksum of what is read, how it is split, and the
-contents of the source files; for many or large files, of their paths, sizes and times instead (`Source`). If several
+cached file (see `image_store.py`) holds its format and a key: a checksum of what is read, how it is split, and the
+source files (their contents or, if they are many or large, their paths, sizes and times: see `Source`). If several
 processes want the same file, one writes it and the others wait. A cache that cannot be read or written stops no run
 whose data fit in memory: it costs a warning and another decoding. Files of another format are never read or deleted; a
 warning names them when a new file is written.
@@ -50,8 +50,8 @@ def key(
 ) -> str:
     """SHA-256 of the data set's name, the size of its images, the withheld share or count, and the state of its files.
 
-    `unusual` holds those settings with which images or labels differ from those of versions without the settings; if it
-    is empty, files that those versions cached stay valid.
+    `unusual` holds the settings that make images or labels differ from those of versions that did not have these
+    settings; if it is empty, files that those versions cached stay valid.
     """
     identity: tuple[Any, ...] = (_FORMAT, name, size, str(validation))
     digest = hashlib.sha256(repr(identity + (unusual and (unusual,))).encode())
@@ -89,7 +89,7 @@ def store(name: str, key: str, read: Callable[[], Content]) -> ImageStore:
     with _exclusive(unfinished) as images:
         try:
             stored = find(name, key) or _write(path, images, checksums, read())
-        except (OSError, InputError):  # a useless file; that of an interrupted process is continued
+        except (OSError, InputError):  # the file is useless now; after an interruption it is continued
             unfinished.unlink(missing_ok=True)
             checksums.unlink(missing_ok=True)
             raise

@@ -23,7 +23,7 @@ LEVELS = 255
 
 
 class GivenArrays(Loader):
-    """Stands in settings for images that no file holds, so that they cannot be loaded again."""
+    """Stands in settings for images that no file holds and that cannot be loaded again."""
 
     name = "arrays given in Python"
     doc = "images and labels that nas.evaluate was given"
@@ -97,9 +97,9 @@ def split_of_batches(batches: Iterable[Any], n: int | None = None) -> Split:
 
 
 def given_dataset(part: Split, num_classes: int) -> Dataset:
-    """The images as the test part of a data set of so many classes, attacked in their own order.
+    """The images as the test part of a data set of `num_classes` classes, attacked in their own order.
 
-    Logs a warning if the images are nearly black. Raises InputError if a label is of no class.
+    Logs a warning if the images are nearly black. Raises InputError if a label belongs to no class.
     """
     largest = int(part.labels.max())
     if largest >= num_classes:
@@ -127,9 +127,9 @@ def _statistics(images: Tensor) -> tuple[Triple, Triple]:
 
 
 def _first(value: Any, n: int | None, what: str) -> tuple[Tensor, int]:
-    """The first `n` values as a tensor in this process's memory, which may be that of `value`; and their whole number.
+    """The first `n` values as a tensor in this process's memory, which may be that of `value`; and the number of all.
 
-    Raises InputError if the values are no numbers.
+    Raises InputError if the values are not numbers.
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(f"Expected {what} without masked values in data= but got some; fill them.")

@@ -98,7 +98,7 @@ class ImageStoreWriter:
         self.sums = sums
 
     def write(self, content: Content) -> None:
-        """Write the missing images and what follows the images. Raises `OSError` if the disk is full or fails."""
+        """Write the missing images and the rest of the file. Raises `OSError` if the disk is full or fails."""
         parts = content.parts
         shape = parts[0].pictures.shape[1:]
         size = math.prod(shape)

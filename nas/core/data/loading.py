@@ -89,9 +89,9 @@ def load(settings: DataSettings, keep: bool = True) -> Dataset:
 
 
 def _unusual(loader: Loader) -> tuple[Any, ...]:
-    """Those settings with which images or labels differ from those of versions without the settings.
+    """The settings that make images or labels differ from those of versions that did not have these settings.
 
-    No other values of them are part of the cache's key, so data that an earlier version cached are still found.
+    With other values they are not part of the cache's key, so data that an earlier version cached are still found.
     """
     other = other_order(loader.classes)
     order = () if other is None or other[0] == NUMERIC else (NUMERIC,)
@@ -99,7 +99,7 @@ def _unusual(loader: Loader) -> tuple[Any, ...]:
 
 
 def _inspect(loader: Loader, parts: Sequence[Split]) -> Seen:
-    """What is noticed about images that were cached by a version that did not store it."""
+    """What is noticed about images whose cache is of a version that stored no `Seen`."""
     if any(part.on_disk for part in parts):
         return loader.glance()
     return replace(loader.glance(), levels=_levels([part.images.numpy() for part in parts]))

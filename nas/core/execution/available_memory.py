@@ -39,7 +39,7 @@ def _machine(meminfo: Path) -> int | None:
         pass
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # nor another Unix
+    except (AttributeError, ValueError):  # not Unix
         return None
 
 

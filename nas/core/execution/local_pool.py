@@ -91,7 +91,7 @@ class LocalPool(WorkerPool):
         connection.close()
 
     def close_after_saving(self) -> None:
-        """Stop all workers; a training saves after its current step, within `GRACE_SECONDS`; others end at once."""
+        """Stop all workers: a training after it has saved, within `GRACE_SECONDS`; any other work at once."""
         for process, _ in self._started.values():
             process.terminate()
         end = time.monotonic() + GRACE_SECONDS
@@ -132,7 +132,7 @@ def _main_not_sent() -> Iterator[None]:
 
 
 def to_preload(imported: Iterable[str]) -> list[str]:
-    """Those of `imported` that the fork server imports once for all workers: of the package and in `SLOW_IMPORTS`."""
+    """Those of `imported` that the fork server imports once for all workers: modules of `nas` and `SLOW_IMPORTS`."""
     return [name for name in imported if name.split(".")[0] == "nas" or name in SLOW_IMPORTS]
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TextIO
 from nas.core.errors import RESUME, InputError
 
 READ_BYTES = 2**20  # at a time
-_BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
+_BYTE_ORDER_MARKS = {  # the longer ones first: the mark of UTF-32 begins with that of UTF-16
     b"\xff\xfe\x00\x00": "UTF-32 (little endian)",
     b"\x00\x00\xfe\xff": "UTF-32 (big endian)",
     b"\xff\xfe": "UTF-16 (little endian)",

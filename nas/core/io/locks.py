@@ -22,7 +22,7 @@ def try_lock(file: IO[Any]) -> bool:
 
 
 def lock(file: IO[Any], path: Path, use: str) -> None:
-    """`try_lock`, but raises `InputError` if another process `use`s (a verb like "writes to") the file at `path`."""
+    """`try_lock`, but raises `InputError` if another process uses the file at `path`; `use` says how: "writes to"."""
     if not try_lock(file):
         file.close()
         raise InputError(f"Expected {path} to be free but another process {use} it; wait for that process or stop it.")

@@ -14,7 +14,7 @@ import numpy as np
 Json = dict[str, Any]  # a JSON object: nothing but dictionaries, lists, texts, numbers, true, false and null
 R = TypeVar("R", bound="Record")
 
-MAX_REPR = 400  # characters of a record's `repr`, about
+MAX_REPR = 400  # approximate length of a record's `repr`
 LAST = {"last": True}  # metadata of a field that is written after the fields of subclasses
 
 
@@ -98,7 +98,7 @@ class Record:
 
 
 class _ShortRepr(Repr):
-    """Shortened texts of values; an array is its size."""
+    """Shortened texts of values; the text of an array is its size."""
 
     def __init__(self) -> None:
         super().__init__()

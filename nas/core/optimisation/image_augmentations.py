@@ -85,8 +85,8 @@ def color_jitter(
 
     `strength` is (b, c, s, h): the factor of brightness is uniform in [1 - b, 1 + b], those of contrast and saturation
     likewise, and the hue turns by [-h, h] of a full circle. The changes are made in this order (torchvision's
-    ColorJitter: in a random order) and cut to [0, 1] after each. Contrast scales the distance to the image's mean luma,
-    saturation that to the luma of each pixel (ITU-R BT.601).
+    ColorJitter: in a random order), and values are cut to [0, 1] after each. Contrast scales the distance to the
+    image's mean luma, saturation that to the luma of each pixel (ITU-R BT.601).
     """
     drawn = own_rows(torch.rand((_count(images, shard), 4), generator=generator, device=images.device), shard)
     limits = torch.tensor(strength, device=images.device, dtype=drawn.dtype)

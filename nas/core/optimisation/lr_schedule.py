@@ -19,7 +19,7 @@ def cosine(step: int, total: int, start: float, end: float) -> float:
 
 
 def one_cycle(step: int, total: int, peak: float, rise: float) -> float:
-    """Up from peak/25 to `peak` in the fraction `rise` of the steps, then down to peak/25/10,000, each along a cosine.
+    """Rises from peak/25 to `peak` in the fraction `rise` of the steps, then falls to peak/25/10,000, along cosines.
 
     The formula of torch's `OneCycleLR`, whose rise ends at step rise·total - 1. The momentum is not changed.
     Source: Smith and Topin 2019 (arXiv:1708.07120).

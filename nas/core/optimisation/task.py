@@ -24,8 +24,8 @@ class TrainingTask(Protocol):
     followed by a step of the optimiser; and at the end `validate`. All random numbers of an epoch must be drawn from
     the generator given to `begin_epoch` or from torch's global ones, and only during `begin_epoch`, `batches` and
     `gradients`. The loop seeds these generators from the run's seed and the epoch and saves their state in every
-    checkpoint, so that an epoch can be resumed in its middle exactly. Everything else that outlives a
-    batch is in `state_dict`.
+    checkpoint, so that an epoch can be resumed in its middle exactly. Everything else that
+    outlives a batch is in `state_dict`.
     """
 
     steps_per_epoch: int  # batches in an epoch

@@ -173,16 +173,16 @@ class Loop:
         before = (self.state.epoch * self.task.steps_per_epoch + batch - 1) * replays
         every = self.plan.save_steps
         save = every is not None and (before + replays) // every > before // every
-        ends = signals.was_received()
-        if not save and batch % self.plan.check_steps and not (ends and self.processes.count == 1):
+        interrupted = signals.was_received()
+        if not save and batch % self.plan.check_steps and not (interrupted and self.processes.count == 1):
             return
         mean = self._mean_loss(batch * replays)
         minutes = (time.perf_counter() - self._saved) / 60
-        late, ends = self.processes.broadcast((minutes >= self.plan.save_minutes, ends))
-        if save or late or ends:
+        late, interrupted = self.processes.broadcast((minutes >= self.plan.save_minutes, interrupted))
+        if save or late or interrupted:
             self._add_seconds()
             self._save()
-        if ends:
+        if interrupted:
             signals.raise_received()
         note = f"batch {batch} of {self.task.steps_per_epoch} train_loss {mean:.3f}"
         progress(self.state.epoch, self.plan.schedule.epochs, note)

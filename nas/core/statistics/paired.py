@@ -61,8 +61,9 @@ def paired_difference(a: Sequence[bool], b: Sequence[bool]) -> Paired:
     """Accuracy of `a` minus that of `b` over the same images: Newcombe's square-and-add score interval.
 
     With the Wilson intervals (l₁, u₁), (l₂, u₂) of both proportions and φ their (continuity-corrected) correlation,
-    the interval is d ∓ √(δ² - 2φδε + ε²), where δ and ε are the distances of the two accuracies to their bounds: to
-    l₁ and u₂ below, to u₁ and l₂ above. Raises `ValueError` unless both have outcomes of the same images.
+    the interval is d ∓ √(δ² - 2φδε + ε²), where δ and ε are distances of the two accuracies to their bounds: to l₁
+    and u₂ for the lower end, to u₁ and l₂ for the upper end. Raises `ValueError` unless both have outcomes of the same
+    images.
     Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
     """
     both, only_a, only_b, neither = Pairs.of(a, b)
@@ -105,7 +106,7 @@ def paired_bootstrap(a: Sequence[bool], b: Sequence[bool], seed: int = 0, resamp
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
-    """Exact two-sided p-value of equal accuracies: where only one model is correct, it is `a` with probability 1/2.
+    """Exact two-sided p-value of equal accuracies: if only one model is correct, this is `a` with probability 1/2.
 
     That is the binomial test of the images on which the outcomes differ; p is 1 if there are none. Raises `ValueError`
     unless both have outcomes of the same images.

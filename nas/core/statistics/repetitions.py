@@ -33,7 +33,7 @@ class TTest:
 
 
 def t_test(differences: Sequence[float]) -> TTest:
-    """Student's paired t-test of n differences, each between two things measured under the same conditions.
+    """Student's paired t-test of n differences, each between two numbers measured under the same conditions.
 
     Exact if the differences are normally distributed. Source: Student 1908, Biometrika 6, 1-25.
     """

@@ -15,7 +15,7 @@ from nas.core.io.files import DamagedError, os_errors_as_input_errors, put_aside
 from nas.core.storage.sqlite import SqliteStore, sidecar_files, temporary_store
 
 MAX_COPY_SHARE = 0.01  # largest share of the time that may be spent on copies
-MINUTES_BETWEEN_COPIES = 5.0  # at least, while a stage runs
+MINUTES_BETWEEN_COPIES = 5.0  # the least, while a stage runs
 
 
 def copy_of(path: Path) -> Path:

@@ -144,7 +144,7 @@ class Loader(ABC):
         return path
 
     def glance(self) -> Seen:
-        """What is noticed about some of the files, for cached images about which nothing was stored."""
+        """What a look at some of the files shows, for cached images without a stored `Seen`."""
         return Seen()
 
     @abstractmethod

@@ -52,7 +52,7 @@ class SkippedFiles:
 
 @dataclass(frozen=True)
 class Layout:
-    """The training part and, if there is one, the test part; or only the test part, of a folder of test images."""
+    """The training part and the test part, if there is one; of a folder of test images, only the test part."""
 
     parts: list[Listing]
     notes: list[str]  # sentences for the user
@@ -114,8 +114,8 @@ def _parts(root: Path, order: str, skipped: SkippedFiles) -> tuple[list[Listing]
 def _tests(root: Path, order: str, skipped: SkippedFiles) -> tuple[list[Listing], list[str]]:
     if _is_part(root, TRAIN):
         raise InputError(
-            f"Expected a folder of test images only for data.test=all but {root} has a training part; set data.root to "
-            "the folder of the test images, or leave data.test out."
+            f"Expected only test images in data.root for data.test=all but {root} has a training part; set data.root "
+            "to the folder of the test images, or leave data.test out."
         )
     if _is_part(root, TEST):
         return [_listing(root / TEST, order, skipped)], []
@@ -147,12 +147,12 @@ def _order_notes(root: Path, classes: tuple[str, ...]) -> list[str]:
         return []
     order, moved = other
     first = next(label for label, elsewhere in enumerate(moved) if label != elsewhere)
-    there = classes[moved.index(first)]
+    other_class = classes[moved.index(first)]
     how = "sorted as text" if order != TEXT else "sorted as numbers"
     why = " (as in versions before 0.3.0)" if order == TEXT else ""
     return [
         f"The classes of {root} are whole numbers and are {how}: class {first} is {classes[first]!r}. With "
-        f"data.order={order}{why}, class {first} would be {there!r}."
+        f"data.order={order}{why}, class {first} would be {other_class!r}."
     ]
 
 

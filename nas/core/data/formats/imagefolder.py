@@ -122,6 +122,6 @@ class Decoded:
 
 
 def _workers(files: list[Source]) -> int:
-    """Number of threads for decoding: one for small files, whose time goes to Python, where more are slower."""
+    """Number of threads for decoding: one for small files, whose time goes to Python, which more threads slow down."""
     mean_size = sum(file.size for file in files) / len(files)
     return 1 if mean_size < _LARGE_FILE_BYTES else min(os.cpu_count() or 1, 16)

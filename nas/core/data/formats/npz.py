@@ -150,7 +150,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         size = math.prod(shape) * dtype.itemsize
         available = archive.getinfo(name).file_size - file.tell()
     if dtype.hasobject or size != available:
-        why = "objects" if dtype.hasobject else f"{available:,} bytes for {size:,} of {dtype} {shape}"
+        why = "objects" if dtype.hasobject else f"{available:,} bytes but needs {size:,} for {dtype} {shape}"
         raise ValueError(f"{name} has {why}")
     with archive.open(name) as file:
         return npy.read_array(file, allow_pickle=False)
