@@ -1,0 +1,76 @@
+"""The code of docs/python.md and the ten lines of Python in the README run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nas
+from nas.api.registering import REGISTRIES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/python.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NEEDS = {"optuna": "import optuna", "data": 'robustness="robustness-dataset"'}  # what not everybody has
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    for registry in REGISTRIES:
+        registry.added.clear()
+        vars(registry).pop("components", None)
+
+
+def blocks(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def with_first(kind: str) -> tuple[str, dict[str, Any]]:
+    """The block that needs something special, and what the first block of the page defines."""
+    names: dict[str, Any] = {}
+    exec(blocks(PAGE)[0], names)
+    (block,) = [block for block in blocks(PAGE) if NEEDS[kind] in block]
+    return block, names
+
+
+def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    names: dict[str, Any] = {}
+    for block in blocks(PAGE):
+        if not any(needed in block for needed in NEEDS.values()):
+            exec(block, names)
+    assert list(names["first"].attacks) == ["pgd20"]
+    assert not list(tmp_path.iterdir())  # nothing is left on disk
+
+
+def test_the_optuna_study_of_the_page_runs() -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    block, names = with_first("optuna")
+    exec(block, names)
+    assert names["study"].best_value > 0
+
+
+def test_the_published_table_of_the_page_is_read(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    block, names = with_first("data")
+    exec(block.replace('"robustness-dataset"', repr(str(data_dir / "robustness-dataset"))), names)
+    assert "True" in capsys.readouterr().out
+
+
+def test_the_page_names_every_function_of_the_face() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for name in dir(nas):
+        if not name.startswith("_"):
+            assert re.search(rf"`{name}`|nas\.{name}\b", text), name
+
+
+def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
+    (block,) = blocks(ROOT / "README.md")
+    assert len([line for line in block.splitlines() if line]) == 10
+    exec(block, {})
+    assert os.listdir(tmp_path) == ["report.html"]
