@@ -1,4 +1,4 @@
-"""The project's benchmarks: each measures a cost as a ratio to its floor and returns the JSON it prints."""
+"""The project's benchmarks: each measures a cost as a ratio to a lower bound and returns the JSON that is printed."""
 
 from nas.bench.base import Bench
 from nas.core.registry import Registry, is_concrete_subclass

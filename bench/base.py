@@ -12,7 +12,7 @@ from nas.core.io.records import Json
 
 @dataclass(frozen=True)
 class Judged:
-    """A figure beside its limit, and whether it keeps to it."""
+    """A figure, its limit, and whether the figure keeps to the limit."""
 
     figure: str
     value: float
@@ -62,7 +62,7 @@ class Bench(ABC):
 
     @abstractmethod
     def run(self, report: Callable[[str], None]) -> Json:
-        """Measures and returns what `--json` prints; `report` takes one line of progress at a time."""
+        """Measure, and return what `--json` prints; `report` takes one line of progress at a time."""
 
     def judged(self, result: Mapping[str, Any]) -> list[Judged]:
         """The figures of a result that have a limit, each with its limit."""

@@ -26,7 +26,8 @@ VARIANTS: dict[str, type[Bilevel]] = {  # key of the result → strategy
     "rnas-uniform": RNASUniform,
     "rnas-max": RNASMax,
 }
-FLOORS = {"darts": 1.67, "second-order": 4.33, "rnas-uniform": 3.33, "rnas-max": 16.67}  # an input-only pass is 2/3
+# In F+B; one for the gradient of the input alone is 2/3.
+FLOORS = {"darts": 1.67, "second-order": 4.33, "rnas-uniform": 3.33, "rnas-max": 16.67}
 BATCH_SIZE = 16
 CHANNELS = 16
 CELLS = 8
@@ -39,8 +40,8 @@ class RNASBench(Bench):
 
     The unit is a forward and backward pass with the gradients of all weights, of the DARTS supernet with C=16 and 8
     cells on 16 images of 32×32 pixels. `transcription` is the time of such a pass through the original supernet,
-    written down operation by operation, over the unit: how many times faster the project's is. All values are medians
-    of measurements that alternate in one process.
+    written down operation by operation, divided by the unit: the speed-up of the project's supernet. All values are
+    medians of measurements that alternate in one process.
     """
 
     name: ClassVar[str] = "rnas"

@@ -33,7 +33,7 @@ SEARCHES = ("random", "evolution")
 AT_MOST = {
     "overhead_local_ms": 2.0,
     "overhead_ray_ms": 10.0,
-    **{f"growth_{name}_mb": 10.0 for name in (STORE, *SEARCHES)},  # flat: for the store, 11 bytes per evaluation
+    **{f"growth_{name}_mb": 10.0 for name in (STORE, *SEARCHES)},  # as good as none: 11 bytes per stored evaluation
 }
 AT_LEAST = {
     "store_per_second": 1000.0,

@@ -1,4 +1,4 @@
-"""The time of methods that a search calls thousands of times, and of refusing odd texts: `nas bench spaces`."""
+"""The time of methods that a search calls thousands of times, and of refusing malformed texts: `nas bench spaces`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SpacesBench(Bench):
     def measure(self, space: SearchSpace[Any]) -> dict[str, float]:
         """The figures of one space."""
         rng = Random(0)
-        rounds = [[space.sample(rng) for _ in range(self.cells)] for _ in range(ROUNDS)]  # fresh: answers are cached
+        rounds = [[space.sample(rng) for _ in range(self.cells)] for _ in range(ROUNDS)]  # new: answers are cached
 
         def each(action: Callable[[Any], object]) -> float:
             action(space.largest())  # makes tables that are cached

@@ -1,4 +1,4 @@
-"""How soon the command line answers, and Python imports the package: `nas bench start`."""
+"""How soon the command line answers, and how long `import nas` takes: `nas bench start`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from nas.core.io.records import Json
 from nas.search_spaces import NASBench201
 from nas.tables import Collection, RobustnessDataset
 
-ROUNDS = 5  # readings, in turn with their floor; their median counts
+ROUNDS = 5  # readings, in turn with `json.loads` as their floor; the medians count
 LOOKED_UP = ("clean", "fgsm@8")
 
 

@@ -22,7 +22,7 @@ from nas.core.optimisation.trainer import Loop
 from nas.train import TrainedNetwork, TrainSettings
 from nas.train.training import Classification, loop_plan
 
-FLOORS = {"standard_vs_bare": 1.0, "pgd7_vs_standard": 5.67}  # an input-only pass is 2/3: 1 + 7 · 2/3
+FLOORS = {"standard_vs_bare": 1.0, "pgd7_vs_standard": 5.67}  # an F+B for the input alone is 2/3: 1 + 7 · 2/3
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 SIZE = {"channels": 16, "cells_per_stage": 5}
 BATCH = 16
@@ -31,7 +31,7 @@ ROUNDS = 15
 
 
 class TrainBench(Bench):
-    """Ratios of a training step to a bare loop's and of a PGD-7 step to a standard one; share of the augmentation.
+    """Time of a training step over a bare loop's, of a PGD-7 step over a standard one, and the share of augmentation.
 
     The bare loop is forward, cross-entropy, backward and the optimiser's step on tensors in memory. NAS-Bench-201,
     C=16, N=5, 32×32 images; batch 16 on a CPU, 256 on a GPU. Medians of alternating measurements in one process. On a

@@ -32,7 +32,7 @@ def grown(strategy: str, ask: int, marks: list[int]) -> list[Mark]:
     """Memory and time of a fresh process at each of `marks` evaluations of DARTS cells.
 
     The process leads a search by `strategy` with `ask` proposals per step, whose evaluations give a random number at
-    once; for `STORE` it only puts evaluations one by one into a store. At the last mark the search has made its result.
+    once; for `STORE` it only puts evaluations one by one into a store. The last mark is made after the search's result.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_grown, strategy, ask, marks).result()

@@ -27,7 +27,7 @@ METRIC = "value"
 
 @dataclass(frozen=True)
 class Gathering:
-    """An item that is done when `count` workers have begun one: afterwards all workers have started and are idle."""
+    """An item that ends when `count` workers have begun such an item: then all have started and become idle."""
 
     folder: str
     count: int
@@ -67,7 +67,7 @@ class Overhead(NamedTuple):
     """Milliseconds per evaluation that does nothing, while all workers do as many as they can.
 
     `lost`: time of one worker. `handed`: time between two evaluations of any workers. `busy`: processor time of the
-    process that hands evaluations out, the shortest possible `handed` with any number of workers.
+    process that hands evaluations out; `handed` cannot be shorter, however many workers there are.
     """
 
     lost: float

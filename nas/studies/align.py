@@ -1,4 +1,4 @@
-"""Align score files and tables on the architecture, and count the rows that could not be used, by reason."""
+"""Match the rows of score files and tables by architecture, and count the unusable rows by reason."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from nas.core.suggestions import suggest
 from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, Collection
 
-SAME_AS_SIZE = 0.95  # |rho| with params from which a ranking counts as one by size
+SAME_AS_SIZE = 0.95  # a ranking counts as one by size if its |rho| with params is at least this
 SIZE = "params"
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
@@ -52,7 +52,7 @@ class ProxyCorrelation(Correlation):
 
     @property
     def explained_by_size(self) -> bool:
-        """Whether the proxy ranks, but not (or not in that direction) among architectures of equal size."""
+        """Whether the proxy ranks architectures, but not (or the other way round) those of equal size."""
         if self.low is None or self.high is None or self.partial_low is None or self.partial_high is None:
             return False
         return (self.low > 0 and self.partial_low <= 0) or (self.high < 0 and self.partial_high >= 0)
@@ -183,13 +183,13 @@ class _Rankings:
 
     def differences(self, proxy: str, other: str) -> dict[str, RhoDifference]:
         """Spearman's rho of a proxy minus that of another (or of size), by column."""
-        row, beside = (
+        row, other_row = (
             self.proxies.index(name) if name in self.proxies else len(self.proxies) for name in (proxy, other)
         )
         by_column = {}
         for column, name in enumerate(self.names):
             value, draws = (
-                self._spearman(matrix, row, column) - self._spearman(matrix, beside, column)
+                self._spearman(matrix, row, column) - self._spearman(matrix, other_row, column)
                 for matrix in (self.point, self.draws)
             )
             by_column[name] = RhoDifference(*map(_number, (value, *percentile_interval(draws))))

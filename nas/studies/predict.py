@@ -106,7 +106,7 @@ class Fits:
         return scores
 
     def split(self, job: FitJob) -> tuple[np.ndarray, np.ndarray]:
-        """Training and test rows: scikit-learn's split by the job's seed, or the given number against all others."""
+        """Training and test rows: scikit-learn's split by the job's seed, or `size` random rows and all others."""
         from sklearn.model_selection import train_test_split
 
         n = len(self.data.classes)
@@ -130,9 +130,9 @@ def predict(
 ) -> PredictionResult:
     """R² and Kendall's tau on the test parts, mean and standard deviation over the splits, and importances.
 
-    With `curves` also from a few labelled architectures, with `study` also for each target without the most important
-    feature and with it alone. For a target of several columns, one model has as many outputs, and R² is their mean.
-    A model whose `together` is true is fitted once to all targets, but to one at a time in a `study`.
+    `curves` adds predictions from a few labelled architectures; `study` adds, for each target, predictions without the
+    most important feature and with it alone. For a target of several columns, one model has as many outputs, and R² is
+    their mean. A model whose `together` is true is fitted once to all targets, but to one at a time in a `study`.
 
     Raises InputError if the model has no importances for a `study`, and NasError if a fit fails.
     """

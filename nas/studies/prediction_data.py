@@ -37,8 +37,8 @@ def chosen_targets(tables: Collection, asked: Sequence[str]) -> dict[str, tuple[
     """Name of each target → its columns: one, or several that are predicted together.
 
     By default clean accuracy and each attack at 1/255, and clean with each attack. An attack without a radius is
-    the one at 1/255, and such a target is named by the attack alone. Raises InputError if a target has no column, or
-    one twice, or if the tables have no column for the default.
+    the one at 1/255, and such a target is named by the attack alone. Raises InputError if a target has no column or
+    the same one twice, or if the tables have no column for the default.
     """
     if not asked:
         nearest = [_nearest(tables, name) for name in DEFAULT_TARGETS]
@@ -78,8 +78,8 @@ def prediction_data(
 ) -> PredictionData:
     """The classes that the tables (and score files) have in all columns, with their features.
 
-    Graph features are those of the string that was measured, without the ones that depend on the numbering of nodes:
-    these would make equal cells look different. Raises InputError if `features` is unknown, lacks score files or does
+    Graph features are those of the string that was measured, without those that depend on the numbering of nodes,
+    which would make equal cells look different. Raises InputError if `features` is unknown, lacks score files or does
     not use the `proxies`, or if fewer than `MIN_ARCHS` classes are left.
     """
     if features not in FEATURES:
@@ -119,10 +119,10 @@ def prediction_data(
 
 
 def _measured(classes: list[str], table: Table, scores: ArrayTable) -> np.ndarray:
-    """The indices of the classes to use: those of which the same string was measured and scored, in the order of the
-    scores, if these are nearly all; else all.
+    """The indices of the classes to use: those whose measured string was also scored, in the order of the scores, if
+    these are nearly all classes; otherwise all classes.
 
-    The features of the few others would be the proxies of a network with other weights than the one that was trained.
+    In the few classes left out, the proxies are of another network than the one that was trained: its weights differ.
     """
     own: dict[str, int] = {}
     for text, name in zip(table.architectures, table.classes):

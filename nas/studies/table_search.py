@@ -34,10 +34,10 @@ def table_search(
 ) -> TableSearchResult:
     """Compare strategies, by default in this process. `tick` is called with the number of finished runs.
 
-    The best architecture of a run is the best by the objective, the first found of equals; with several goals, it has
-    the largest mean of the goals, each scaled to 0..1 over the table. Regret is the distance between the objective of
-    the best so far and that of the best in the table; with several goals, the missing fraction of the hypervolume of
-    the table's Pareto front (goals scaled, above the worst).
+    The best architecture of a run is the best by the objective, of equal ones the first found; with several goals, it
+    has the largest mean of the goals, each scaled to 0..1 over the table. Regret is the distance between the objective
+    of the best so far and that of the best in the table; with several goals, the missing fraction of the hypervolume of
+    the table's Pareto front (goals scaled, their worst values as the reference point).
 
     Raises InputError before anything runs if the settings or the tables do not allow the comparison, and NasError if a
     run fails.
@@ -48,7 +48,7 @@ def table_search(
     runs = SearchRuns(settings, view, {objective: _largest(view.fitness(objective)) for objective in several})
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
     for objective, name in pairs:
-        runs.strategy(objective, name, 0)  # raises an error of the user before anything runs
+        runs.strategy(objective, name, 0)  # raises InputError before anything runs
     jobs = [
         Job(objective, name, range(start, min(start + SEEDS_OF_A_JOB, settings.seeds)))
         for objective, name in pairs

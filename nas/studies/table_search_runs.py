@@ -87,7 +87,7 @@ class SearchRuns:
         if fitness.shape[1] == 1:
             values = fitness[history, 0]
             regret = fitness.max() - np.maximum.accumulate(values)
-            best = int(history[values.argmax()])  # the first found of equals
+            best = int(history[values.argmax()])  # of equal ones, the first found
         else:
             goals = scaled(fitness)[history]
             regret = 1 - _volumes(goals) / self.largest[objective]
@@ -116,7 +116,7 @@ class SearchRuns:
 
 @dataclass(frozen=True)
 class _Lookups(Unconstrained):
-    """The problem of the search: an evaluation is a look-up in the table, and only its architectures are allowed."""
+    """The problem of the search: an evaluation is a look-up in the table, and no other architectures are allowed."""
 
     metrics: dict[str, Metrics]
 

@@ -26,7 +26,7 @@ SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  #
 class TableView:
     """The classes for which tables have a value of every objective, and their columns.
 
-    All other architectures cannot be evaluated and cost no query.
+    Other architectures cannot be evaluated and cost no query.
     """
 
     classes: list[str]
@@ -47,13 +47,13 @@ class TableView:
         return np.stack([self.values[g.name] if g.higher_is_better else -self.values[g.name] for g in goals], axis=1)
 
     def of(self, values: np.ndarray, archs: Sequence[Any]) -> np.ndarray:
-        """The values of architectures, from those by class (classes,); NaN for one whose class is not here."""
+        """The values of architectures, taken from `values` (classes,); NaN if their class is not in `classes`."""
         space = NASBench201()
         rows = np.array([self._rows.get(str(space.canonical(arch)), -1) for arch in archs])
         return np.where(rows < 0, np.nan, values[rows])
 
     def has(self, arch: Any) -> bool:
-        """Whether the class of an architecture is one of these."""
+        """Whether the class of an architecture is in `classes`."""
         return str(NASBench201().canonical(arch)) in self._rows
 
     def optimum(self, objectives: list[str]) -> dict[str, float | None]:

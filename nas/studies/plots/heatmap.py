@@ -87,8 +87,8 @@ def _figure(result: Correlations, dataset: str) -> Figure:
     figure.text(y=1 - 0.16 / height, s=title, va="top", size=13, weight="bold", color=INK, **at)
     figure.text(y=1 - 0.43 / height, s=_caption(result), va="top", color=SOFT, **at)
     note = (
-        "In brackets: the uncorrected 95 % interval of Spearman's \u03c1 contains 0.\n\u2020: it does not, but given "
-        "the number of weights it does or has the other sign: size may explain it."
+        "In brackets: the uncorrected 95 % interval of Spearman's \u03c1 contains 0.\n\u2020: it does not, but that "
+        "given the number of weights does or has the other sign: size may explain it."
     )
     figure.text(y=0.14 / height, s=note, va="bottom", color=SOFT, **at)
     return figure

@@ -47,20 +47,20 @@ def _about(result: PredictionResult) -> str:
 def _importances(result: PredictionResult) -> Figure:
     """A panel for each target of several accuracies, or for each target if no target has several.
 
-    Its features are in the order of their importance; beside its bars are those of the single accuracies. A result with
-    a `study` has a second panel for each target: the importances without the most important feature.
+    Features are in the order of their importance for the panel's target; beside its bars are those of the single
+    accuracies. With a `study`, a second panel for each target has the importances without the most important feature.
     """
-    everything = result.importances
-    if not everything:
+    by_target = result.importances
+    if not by_target:
         raise InputError(
             f"Expected importances to draw but {result.model} has none; draw --curves, or take --model forest."
         )
-    joint = [target for target in everything if "+" in target] or list(everything)
+    joint = [target for target in by_target if "+" in target] or list(by_target)
     reduced = result.study
     panels: list[tuple[str, dict[str, dict[str, float]]]] = []
     for target in joint:
-        parts = [part for part in target.split("+") if part in everything and part != target] + [target]
-        panels.append((_label(target), {name: everything[name] for name in parts}))
+        parts = [part for part in target.split("+") if part in by_target and part != target] + [target]
+        panels.append((_label(target), {name: by_target[name] for name in parts}))
         if reduced:
             without = {target: reduced[target].importances_without}
             panels.append((f"{_label(target)}, without {reduced[target].top}", without))
@@ -71,8 +71,8 @@ def _importances(result: PredictionResult) -> Figure:
     title = f"What predicts accuracy under attack on {result.dataset}: importance of features"
     figure = _figure(across * PANEL_WIDTH + 1.2, height, title, f"Gini importance; {_about(result)}")
     grid = figure.subplots(down, across, squeeze=False).flatten()
-    colour = dict.fromkeys(everything, VERMILION) | {"clean": BLUE}
-    colour |= {target: GREEN for target in everything if "+" in target}
+    colour = dict.fromkeys(by_target, VERMILION) | {"clean": BLUE}
+    colour |= {target: GREEN for target in by_target if "+" in target}
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     for axes, (heading, group) in zip(grid, panels):
