@@ -20,6 +20,7 @@ from nas.core.io.records import Json
 from nas.export.folder import export
 from nas.report.write import save_page
 from nas.results import (
+    DpsResult,
     Epoch,
     EvalResult,
     ExportResult,
@@ -30,6 +31,7 @@ from nas.results import (
     SearchResult,
     StudyResult,
     TrainResult,
+    TransferResult,
 )
 from nas.runs.metric_sources import load_once
 from nas.search_spaces import Network
@@ -196,7 +198,7 @@ class Report(RunOutcome, EvalResult):
         return f"Report: {self.name} on {self.n_test} images: clean {self.clean:.3f}, {attacks}"
 
     def _rows(self) -> list[Json]:
-        rows: list[Json] = [{"metric": "clean", "accuracy": self.clean, **_interval(self.clean_interval)}]
+        rows: list[Json] = [{"metric": "clean", "accuracy": self.clean, **_interval(self.clean_interval), "hrs": None}]
         for name, one in self.attacks.items():
             rows.append({"metric": name, "accuracy": one.accuracy, **_interval(one.interval), "hrs": one.hrs})
         if (worst := self.worst_of_several) is not None:
@@ -240,6 +242,39 @@ class RepeatedRun(RunOutcome, StudyResult):
         return [{"run": name} for name in self.runs]
 
 
+class Transfer(RunOutcome, TransferResult):
+    """The result of `nas transfer`: which network is fooled by the adversarial examples of which.
+
+    >>> transfer.attacks["pgd20"].accuracy[0]
+    [0.5, 0.5]
+    """
+
+    def _title(self) -> str:
+        return f"Transfer: {', '.join(self.attacks)} between {len(self.networks)} networks on {self.n_test} images"
+
+    def _rows(self) -> list[Json]:
+        return [
+            {"attack": attack, "attacked": attacked.name, "tested": tested.name, "accuracy": accuracy}
+            for attack, matrix in self.attacks.items()
+            for attacked, accuracies in zip(self.networks, matrix.accuracy)
+            for tested, accuracy in zip(self.networks, accuracies)
+        ]
+
+
+class EproxySetting(RunOutcome, DpsResult):
+    """The result of `nas dps`: a setting of Eproxy, as text in `setting` and as `options`.
+
+    >>> setting.options["lr"]
+    1.0
+    """
+
+    def _title(self) -> str:
+        return f"EproxySetting: {self.setting}, of {self.evaluated} evaluated"
+
+    def _rows(self) -> list[Json]:
+        return [{"option": name, "value": value} for name, value in self.options.items()]
+
+
 class Scores(Tabular, ScoreResult):
     """The result of `nas.score`: a row for each architecture, in their order, and the settings of the call.
 
@@ -258,7 +293,11 @@ class Scores(Tabular, ScoreResult):
         return f"Scores: {len(self)} architectures by {', '.join(names) or 'no proxy'}"
 
     def _rows(self) -> list[Json]:
-        return [{"arch": row.arch, **row.scores, "reason": row.reason} for row in self.rows]
+        names = list(dict.fromkeys(name for row in self.rows for name in row.scores))
+        return [
+            {"arch": row.arch, **{name: row.scores.get(name) for name in names}, "reason": row.reason}
+            for row in self.rows
+        ]
 
 
 OUTCOMES: dict[type[Result], type[RunOutcome]] = {
@@ -267,6 +306,8 @@ OUTCOMES: dict[type[Result], type[RunOutcome]] = {
     EvalResult: Report,
     RunResult: WholeRun,
     StudyResult: RepeatedRun,
+    TransferResult: Transfer,
+    DpsResult: EproxySetting,
 }
 
 
