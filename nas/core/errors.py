@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def without_resuming(message: str, again: str, one_worker: str = "") -> str:
-    """The message with other advice than to resume a run: `again`, and `again + one_worker` where memory was short."""
+    """The message with the advice `again`, or `again + one_worker` if memory was short, in place of resuming a run."""
     return message.replace(RESUME_WITH_ONE_WORKER, again + one_worker).replace(RESUME, again)
 
 

@@ -40,7 +40,7 @@ class Registry(Generic[T]):
         self.package = package
         self.group = group
         self.is_component = is_component
-        self.added: dict[str, T] = {}  # to this process
+        self.added: dict[str, T] = {}  # components added to this process, by name
         _registries.add(self)
 
     @cached_property
@@ -138,7 +138,7 @@ class Registry(Generic[T]):
         )
 
 
-_registries: WeakSet[Registry[Any]] = WeakSet()  # all of this process
+_registries: WeakSet[Registry[Any]] = WeakSet()  # all registries of this process
 
 
 class Reference(NamedTuple):
@@ -151,7 +151,7 @@ class Reference(NamedTuple):
 def reference_of(component: Any) -> Reference | None:
     """Where another process finds the component; None if it cannot be imported.
 
-    A component that a decorator made of a function (`compute`) is where that function was written.
+    A component that a decorator made of a function (`compute`) is found where that function was written.
     """
     written = component if isinstance(component, type) else getattr(component, "compute", component)
     place = Reference(getattr(written, "__module__", MAIN[0]), getattr(written, "__qualname__", ""))

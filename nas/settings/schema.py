@@ -240,7 +240,7 @@ def from_values(values: config.Values, overrides: list[str], proxies: Iterable[s
     """Checked settings from plain values, such as a run's own `config.json`.
 
     Of the proxies that were added to this process, the settings have the options of those that they mention, and of
-    those among `proxies`: the others do not stand in a run's `config.json`, which another process may read.
+    those among `proxies`: others must not be in a run's `config.json`, which another process may read.
     `objective=NAME` is short for `search.objective=NAME`, `objective.KEY=VALUE` for the option KEY of the objective's
     proxy, `executor=NAME` for `executor.name=NAME`. Raises InputError if a key is unknown or a value is impossible.
     """

@@ -35,16 +35,16 @@ class LocalPool(WorkerPool):
     On Linux, a server process forks them. It does nothing else, and it has imported those modules of the project that
     this process had imported when it started its first worker. So a worker starts without waiting for imports.
 
-    A worker never imports the program that this process runs (`__main__`), so that needs no guard. It has those
-    components that were added to registries of this process and that it can import. Raises InputError if the work
+    A worker never imports the program that this process runs (`__main__`), so the program needs no guard. It has
+    the components that were added to registries of this process and that it can import. Raises InputError if the work
     contains something that it cannot import.
     """
 
     def __init__(self, work: Work, threads: int) -> None:
         if multiprocessing.current_process().daemon:
             raise InputError(
-                "Expected several workers outside of worker processes only but this process is one (of this project if "
-                "a module that a worker imports calls it at its top level); leave workers at 1 here."
+                "Expected several workers only outside of worker processes but this process is a worker (one of this "
+                "project if a module that a worker imports makes this call at its top level); leave workers at 1 here."
             )
         self._work = dumps(work)
         self._additions = importable_additions()

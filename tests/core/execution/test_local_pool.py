@@ -56,7 +56,7 @@ def test_only_the_thread_that_starts_a_worker_does_not_send_the_main_module(monk
 def test_a_worker_process_starts_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a module that workers import calls a search at its top level."""
     monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(daemon=True))
-    with pytest.raises(InputError, match="Expected several workers outside of worker processes only"):
+    with pytest.raises(InputError, match="Expected several workers only outside of worker processes"):
         LocalPool(abs, 1)  # type: ignore[arg-type]
 
 
