@@ -22,6 +22,7 @@ from nas.eval.outputs import WarningCollector, autoattack_checks, check_outputs,
 from nas.eval.plan import AttackOptions, make_attack
 from nas.results import Check, Correct, Curve
 
+AUTOATTACK = "autoattack"
 STEPS = 20
 MORE_STEPS = 4 * STEPS
 RESTARTS = 5
@@ -63,7 +64,8 @@ def check(runner: AttackRunner, settings: CheckOptions, sweep: list[Curve], tick
     clean = few.clean(tick)
     if not any(clean):
         nothing = Check("clean", "skipped", f"none of {len(clean)} images is correct without an attack")
-        return [nothing, *check_outputs(few, settings.norm), _dynamic(few)]
+        square = [_square(runner, settings)] if AUTOATTACK in settings.attacks else []
+        return [nothing, *check_outputs(few, settings.norm), _dynamic(few), *square]
     full_radius = _full_radius(settings, few)
     radii = _radii(settings, full_radius)
     plan = _plan(settings, radii, few.images[0].shape[-1])
@@ -154,6 +156,12 @@ def _pgd_label(eps: float) -> str:
     return f"pgd@{eps:.6g}"
 
 
+def _label_at(results: CheckResults, eps: float) -> str:
+    """The name of PGD at this radius, which may be that of the evaluation."""
+    label = _pgd_label(eps)
+    return label if label in results.correct else "pgd"
+
+
 def _beats(first: Flags, second: Flags) -> bool:
     """Whether fewer images are correct after the first attack, by the uncorrected 95 % interval of the difference.
 
@@ -168,7 +176,7 @@ def _percent(share: float) -> str:
 
 def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
     """A larger ball contains the smaller one, so the accuracy can only fall; if it rises, the attack fails."""
-    labels = [_pgd_label(eps) if _pgd_label(eps) in results.correct else "pgd" for eps in results.radii]
+    labels = [_label_at(results, eps) for eps in results.radii]
     curves = {f"PGD-{STEPS}": (results.radii, [results.correct[label] for label in labels])}
     for one in sweep:
         curves[f"the sweep's {one.attack}"] = (tuple(one.eps), [flags.tolist() for flags in one.correct])
@@ -184,7 +192,7 @@ def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
 
 
 def _reaches_zero(results: CheckResults, full_radius: float) -> Check:
-    left = results.accuracy(_pgd_label(full_radius))
+    left = results.accuracy(_label_at(results, full_radius))
     where = f"eps {full_radius:.4g}, where every image is in reach"
     reason = f"PGD-{STEPS} leaves {_percent(left)} at {where} (limit {MAX_LEFT:.0%})"
     return Check("zero-at-full-eps", verdict(left > MAX_LEFT), reason)
@@ -239,11 +247,13 @@ def _dynamic(few: AttackRunner) -> Check:
 
 def _square(runner: AttackRunner, settings: CheckOptions) -> Check:
     """Square, which sees no gradient, should find nothing after the other parts of AutoAttack."""
-    name, label = "square-in-autoattack", "autoattack"
-    if label not in settings.attacks:
+    name = "square-in-autoattack"
+    if AUTOATTACK not in settings.attacks:
         return Check(name, "skipped", "autoattack is not among the attacks")
     total = sum(map(len, runner.labels))
-    *_, before, after = (runner.left_after[label, stage] / total for stage in make_attack(label, settings).stages)
+    *_, before, after = (
+        runner.left_after[AUTOATTACK, stage] / total for stage in make_attack(AUTOATTACK, settings).stages
+    )
     reason = (
         f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * MAX_SQUARE_GAIN:g} points)"
     )

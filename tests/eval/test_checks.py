@@ -152,6 +152,18 @@ def test_attacks_say_nothing_of_a_network_that_is_never_right(data: Dataset, hon
     assert found == {"clean": "skipped", **dict.fromkeys((*NAMES, "dynamic"), "pass")}
 
 
+def test_checks_at_the_radius_that_reaches_every_image(data: Dataset, honest: nn.Module) -> None:
+    """Its PGD is that of the evaluation."""
+    found = verdicts(honest, data, EvalSettings(attacks=["fgsm"], eps=1.0, n_test=8, checks=True, checks_images=8))
+    assert found["zero-at-full-eps"] == found["falls-with-eps"] == "pass"
+
+
+def test_square_is_judged_also_if_no_checked_image_is_correct(data: Dataset, honest: nn.Module) -> None:
+    wrong = Wrapped(honest, after=lambda logits: -logits)
+    settings = EvalSettings(attacks=["autoattack"], n_test=4, checks=True, checks_images=4)
+    assert verdicts(wrong, data, settings)["square-in-autoattack"] == "pass"
+
+
 def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Dataset) -> None:
     class Stopped(Exception):
         pass
