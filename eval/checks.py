@@ -251,9 +251,8 @@ def _square(runner: AttackRunner, settings: CheckOptions) -> Check:
     if AUTOATTACK not in settings.attacks:
         return Check(name, "skipped", "autoattack is not among the attacks")
     total = sum(map(len, runner.labels))
-    *_, before, after = (
-        runner.left_after[AUTOATTACK, stage] / total for stage in make_attack(AUTOATTACK, settings).stages
-    )
+    stages = make_attack(AUTOATTACK, settings).stages
+    *_, before, after = (runner.left_after[AUTOATTACK, stage] / total for stage in stages)
     reason = (
         f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * MAX_SQUARE_GAIN:g} points)"
     )
