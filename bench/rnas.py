@@ -107,11 +107,11 @@ def ratios(
 ) -> Json:
     """By name, the time of each step divided by that of the unit; and the unit's seconds."""
     searches = {key: new_search(variant, channels, cells, batch_size) for key, variant in VARIANTS.items()}
-    own = searches["darts"]
+    darts = searches["darts"]
     original = TranscribedSupernet(10, channels, cells).to(device())
     actions: dict[str, Callable[[], None]] = {
-        "unit": lambda: unit(own),
-        "transcription": lambda: transcribed_unit(original, own),
+        "unit": lambda: unit(darts),
+        "transcription": lambda: transcribed_unit(original, darts),
         **{key: partial(step, search) for key, search in searches.items()},
     }
     for action in actions.values():

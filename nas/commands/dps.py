@@ -80,14 +80,14 @@ class Dps(RunCommand):
         from nas.settings.command_line import load
 
         settings = load(self.reader(("eproxy",)), config, overrides)
-        asked = DPSOptions(**options)
-        asked.check()
+        dps_options = DPSOptions(**options)
+        dps_options.check()
         if to is not None and (to.suffix not in (".yaml", ".yml") or to.exists()):
             raise InputError(f"Expected a new file ending in .yaml for --output but got {to}; choose another.")
         space = SPACES.get(settings.space)()
         seen, unseen = split(read_labels(labels, space, accuracy), space, count, held_out, settings.seed)
         return settings, {
-            "options": asdict(asked),
+            "options": asdict(dps_options),
             "labels": seen,
             "held_out": unseen,
             "output": None if to is None else str(to.absolute()),

@@ -58,8 +58,8 @@ class Transfer(RunCommand):
         from nas.eval.transfer import TRANSFER_SETTINGS
         from nas.settings.repeat import overrides
 
-        asked = {key: settings["eval"][key] for key in TRANSFER_SETTINGS if key in settings["eval"]}
-        attacks = overrides(self.reader(), settings, config.flat(asked, "eval."))
+        chosen = {key: settings["eval"][key] for key in TRANSFER_SETTINGS if key in settings["eval"]}
+        attacks = overrides(self.reader(), settings, config.flat(chosen, "eval."))
         networks = [str(one["checkpoint"]) for one in extra["networks"].values()]
         return shlex.join(["nas", self.name, *networks, f"seed={settings['seed']}", *attacks]), False
 

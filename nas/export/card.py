@@ -37,7 +37,7 @@ class Evaluation:
 def card(name: str, trained: TrainedNetwork, facts: Facts, metrics: list[Evaluation]) -> str:
     """The card as Markdown. Raises InputError if the checkpoint's share of withheld images is impossible."""
     sections = [
-        f"# {trained.name}\n\n{_what(trained, facts)}",
+        f"# {trained.name}\n\n{_description(trained, facts)}",
         f"## Training\n\n{_training(trained, facts)}",
         f"## Numbers\n\n{_numbers(metrics)}",
         f"## Loading\n\n{_loading(name, trained)}",
@@ -47,7 +47,7 @@ def card(name: str, trained: TrainedNetwork, facts: Facts, metrics: list[Evaluat
     return "\n\n".join(sections) + "\n"
 
 
-def _what(trained: TrainedNetwork, facts: Facts) -> str:
+def _description(trained: TrainedNetwork, facts: Facts) -> str:
     size = trained.image_size
     settings = ", ".join(f"{key} {value}" for key, value in trained.settings.items())
     return (

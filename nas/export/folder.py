@@ -69,7 +69,7 @@ def export(source: Path, folder: Path) -> ExportResult:
         versions={**versions(), **_installed("safetensors", "onnx")},
     )
     metrics = [] if run is None else _metrics(run, path)
-    with _appearing(folder) as new:
+    with _complete_or_absent(folder) as new:
         save_exported(new, trained, weights, asdict(facts))
         exported, _ = load_exported(new)
         write_atomic(new / ONNX, lambda file: file.write(onnx_bytes(exported, trained.image_size)))
@@ -116,7 +116,7 @@ def onnx_bytes(network: Network, image_size: int) -> bytes:
 
 
 @contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
+def _complete_or_absent(folder: Path) -> Iterator[Path]:
     """A new folder that is renamed to `folder` at the end of the block, so that a kill leaves nothing of that name."""
     with os_errors_as_input_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -133,10 +133,10 @@ def _appearing(folder: Path) -> Iterator[Path]:
 
 def _recipe(run: Path, training: str) -> Json | None:
     """The settings of the training; None if the run's configuration cannot be read."""
-    begun = config_or_warning(run, "The card is written without the settings of the training.")
-    if begun is None:
+    config = config_or_warning(run, "The card is written without the settings of the training.")
+    if config is None:
         return None
-    recipe = {"seed": begun.settings["seed"], **begun.settings["train"], "method": training}
+    recipe = {"seed": config.settings["seed"], **config.settings["train"], "method": training}
     return {key: value for key, value in recipe.items() if adversarial(training) or key not in ADVERSARIAL}
 
 

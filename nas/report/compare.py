@@ -155,11 +155,11 @@ def _worst_attacks(one: Checkpoint) -> list[str]:
 
 def _checkpoints(given: Evaluated, name: str, first: int) -> list[Checkpoint]:
     """The checkpoints of a run that the comparison calls `name`; `first` is the number of checkpoints before them."""
-    own = identities({entry.name: entry.training for entry in given.entries})
-    cells = list(dict.fromkeys(identity.cell for identity in own.values()))
+    identity_of = identities({entry.name: entry.training for entry in given.entries})
+    cells = list(dict.fromkeys(identity.cell for identity in identity_of.values()))
     checkpoints = []
     for entry in given.entries:
-        cell, method = own[entry.name].cell, own[entry.name].method
+        cell, method = identity_of[entry.name].cell, identity_of[entry.name].method
         number = first + cells.index(cell)
         label = name if len(given.entries) == 1 else f"{name}: {cell}"
         identity = Identity(label, method, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))

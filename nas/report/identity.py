@@ -50,8 +50,8 @@ def identities(methods: Mapping[str, str | None]) -> dict[str, Identity]:
     split = {}
     for name, method in methods.items():
         cell, _, suffix = name.rpartition("-")
-        own = cell and suffix in {method, *METHOD_LABELS}
-        split[name] = (cell, suffix) if own else (name, method or "standard")
+        has_method = cell and suffix in {method, *METHOD_LABELS}
+        split[name] = (cell, suffix) if has_method else (name, method or "standard")
     cells = list(dict.fromkeys([*CELLS, *(cell for cell, _ in split.values())]))
     colours = [*CELLS.values(), *(OTHER_CELLS[number % len(OTHER_CELLS)] for number in range(len(cells) - len(CELLS)))]
     looks = {cell: (colour, marker(number)) for number, (cell, colour) in enumerate(zip(cells, colours))}
