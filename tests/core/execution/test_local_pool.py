@@ -21,16 +21,20 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 with open("executed", "a") as file:
     file.write(__name__ + " ")
+import multiprocessing, sys
+from nas.core.execution import local_pool
 from nas.core.execution.executor import Executor
+if "spawn" in sys.argv:  # as where there is no fork server
+    local_pool._context = lambda: multiprocessing.get_context("spawn")
 with Executor(abs, workers=2, threads=1) as executor:
     print(sorted(done.result for done in executor.map(enumerate([-1, -2, 3]))))
 """
 
 
-@pytest.mark.parametrize("way", ["file", "module", "input"])
+@pytest.mark.parametrize("way", ["file", "module", "input", "spawn"])
 def test_a_program_without_a_main_guard_is_executed_once(way: str, tmp_path: Path) -> None:
     (tmp_path / "unguarded.py").write_text(SCRIPT)
-    words = {"file": ["unguarded.py"], "module": ["-m", "unguarded"], "input": ["-"]}[way]
+    words = {"module": ["-m", "unguarded"], "input": ["-"]}.get(way, ["unguarded.py", way])
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *words]
     done = subprocess.run(command, input=SCRIPT, cwd=tmp_path, env=environment, capture_output=True, text=True)
