@@ -28,6 +28,7 @@ from nas.core.data import Dataset, DataSettings, GivenArrays, Split, attacked_po
 from nas.core.data.formats.base import Loader
 from nas.core.data.given import given_dataset, split_of_arrays, split_of_batches
 from nas.core.errors import InputError
+from nas.core.execution.pickling import dumps
 from nas.core.images import unit_range
 from nas.core.reasons import reason
 from nas.eval.attacks import ATTACKS
@@ -122,6 +123,8 @@ def evaluate(
     }
     with unchanged_process(), _opened(model, overrides(keywords, settings)) as (chosen, given, checkpoint):
         check_importable(chosen)
+        if given.source.in_python and not chosen.executor.in_this_process(chosen.torch_device().type):
+            dumps(model)  # raises InputError if it cannot be sent
         wanted = chosen.eval.n_test if n_test is not None or "eval.n_test" in typed else None
         images = None
         if not named:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from nas.core import config
 from nas.core.data import LOADERS
 from nas.core.errors import InputError
-from nas.core.execution.executor import LOCAL
 from nas.core.io.records import Json
 from nas.core.registry import Registry, reference_of
 from nas.eval.attacks import ATTACKS
@@ -108,8 +107,7 @@ def check_importable(settings: Settings, names: Iterable[str] = ()) -> None:
 
     `names` are parts that the settings do not name.
     """
-    executor = settings.executor
-    if executor.name == LOCAL and executor.processes(settings.torch_device().type) == 1 and executor.deadline is None:
+    if settings.executor.in_this_process(settings.torch_device().type):
         return
     values = [what_names_components(config.plain(settings)), *names]
     for registry in REGISTRIES:

@@ -409,6 +409,24 @@ def test_in_another_process(network: Nearest, images: np.ndarray, labels: np.nda
     assert _numbers(there) == _numbers(here)
 
 
+def test_what_another_process_cannot_import(
+    network: Nearest, images: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Local(nn.Sequential):
+        pass
+
+    with pytest.raises(InputError, match="define it at the top level of a module, or leave workers at 1"):
+        nas.evaluate(Local(network), data=(images, labels), workers=2, **FAST)
+    with pytest.raises(InputError, match="leave workers at 1"):
+        nas.evaluate(
+            torch.jit.trace(network.eval(), torch.rand(2, 3, 16, 16)), data=(images, labels), workers=2, **FAST
+        )
+    monkeypatch.setattr(Nearest, "__module__", "__main__")
+    with pytest.raises(InputError, match="Nearest is defined in the script or notebook itself"):
+        nas.evaluate(network, data=(images, labels), workers=2, **FAST)
+    assert nas.evaluate(network, data=(images, labels), **FAST).n_test == 24
+
+
 def test_warnings_are_logged(network: Nearest, images: np.ndarray, labels: np.ndarray, caplog: Any) -> None:
     limit = images[:2].mean((1, 2, 3)).max() / 255 + 1e-3
 

@@ -41,7 +41,7 @@ class AutoAttack:
         self.attack = pyautoattack.AutoAttack(network, **options)
 
     def run_standard_evaluation(self, x: torch.Tensor, y: torch.Tensor, bs: int, state_path: None) -> torch.Tensor:
-        return self.attack.run_standard_evaluation(x, y, batch_size=bs, state_path=state_path)
+        return self.attack.run_standard_evaluation(x, y, batch_size=bs, state_path=state_path)[0]
 
 
 def main(network: str, images: str, output: str) -> None:

@@ -61,6 +61,10 @@ class ExecutorSettings(Section):
             return self.workers
         return max(1, _cores() // self.threads) if device == "cpu" else 1
 
+    def in_this_process(self, device: str) -> bool:
+        """Whether this process does the work itself; `device` is the kind that it would use."""
+        return self.name == LOCAL and self.processes(device) == 1 and self.deadline is None
+
     def gpus_each(self, device: str) -> float:
         """GPUs of each worker on a cluster; `device` is what this process would use."""
         return self.gpus if self.gpus is not None else float(device != "cpu")

@@ -20,7 +20,9 @@ def dumps(thing: Any) -> bytes:
     buffer = io.BytesIO()
     try:
         _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(thing)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever foreign code may raise
         raise InputError(
             f"Expected only what workers can import or read but: {' '.join(str(error).split())}; define it at the top "
             "level of a module, or leave workers at 1."
