@@ -193,7 +193,7 @@ def _given_images(data: Any, n: int | None, given: GivenModel) -> Dataset:
     assert model is not None
     pair = isinstance(data, (tuple, list)) and len(data) == 2 and not isinstance(data[0], (tuple, list))
     if pair:
-        part = split_of_arrays(*data, n)
+        part = split_of_arrays(data[0], data[1], n)
     elif isinstance(data, Iterable) and not isinstance(data, (np.ndarray, Tensor, Mapping, tuple)):
         part = split_of_batches(data, n)
     else:
