@@ -33,7 +33,7 @@ from nas.results import (
     TrainResult,
     TransferResult,
 )
-from nas.runs.metric_sources import load_once
+from nas.runs.metric_sources import MetricSources
 from nas.search_spaces import Network
 from nas.settings.schema import from_values
 from nas.train.exported import read
@@ -188,10 +188,10 @@ class Report(RunOutcome, EvalResult):
         >>> len(report.indices)
         16
         """
-        settings = from_values(self._record.data.settings, []).data
-        if settings.name == GivenArrays.name:
+        settings = from_values(self._record.data.settings, [])
+        if settings.data.name == GivenArrays.name:
             return np.arange(self.n_test)
-        return attacked_positions(load_once(tuple(vars(settings).items()), True), self.n_test)
+        return attacked_positions(MetricSources(settings).dataset, self.n_test)
 
     def _title(self) -> str:
         attacks = ", ".join(f"{name} {one.accuracy:.3f} (HRS {one.hrs:.3f})" for name, one in self.attacks.items())

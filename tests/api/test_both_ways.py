@@ -27,7 +27,7 @@ FAST: dict[str, Any] = {"attacks": ["fgsm"], "eps": 0.03}
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = {"model.channels": 4, "model.cells_per_stage": 1}
-    model = nas.train_model(CELL, epochs=1, settings={**small, "data.size": 32})
+    model = nas.train_model(CELL, epochs=4, settings={**small, "data.size": 32})
     return model.save(tmp_path_factory.mktemp("both") / "model.pt")
 
 

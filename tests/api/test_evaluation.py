@@ -22,7 +22,7 @@ from nas.core.errors import InputError, NasError
 from nas.core.images import unit_range
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
-FAST: dict[str, Any] = {"attacks": ["fgsm", "pgd5"], "eps": 0.1}
+FAST: dict[str, Any] = {"attacks": ["fgsm", "pgd5"], "eps": 0.03}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def labels(digits: Dataset) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return nas.train_model(CELL, epochs=3, settings={"model.channels": 4, "model.cells_per_stage": 1}, seed=2)
+    return nas.train_model(CELL, epochs=10, settings={"model.channels": 4, "model.cells_per_stage": 1}, seed=2)
 
 
 def _numbers(report: Any) -> dict[str, Any]:
@@ -62,10 +62,11 @@ def _numbers(report: Any) -> dict[str, Any]:
 def test_the_numbers_of_the_command(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     report = nas.evaluate(model, n_test=24, **FAST)
     checkpoint = model.save(tmp_path / "model.pt")
-    words = ["eval.n_test=24", "eval.attacks=fgsm,pgd5", "eval.eps=0.1", f"run.dir={tmp_path / 'run'}", "--json"]
+    words = ["eval.n_test=24", "eval.attacks=fgsm,pgd5", "eval.eps=0.03", f"run.dir={tmp_path / 'run'}", "--json"]
     assert run_command(["eval", str(checkpoint), *words]) == 0
     command = json.loads(capfd.readouterr().out)
     assert _numbers(report) == _numbers(command)
+    assert report.clean > 0.3
     assert report.settings["eval"]["n_test"] == 24
     opened = nas.open_run(tmp_path / "run")
     assert _numbers(opened) == _numbers(report)
