@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nas.core.data import LOADERS, Dataset, DataSettings, shape_of
+from nas.core.data import Dataset, DataSettings, loader_type, shape_of
 from nas.core.data import load as load_data
 from nas.core.data.formats.base import Loader
 from nas.core.storage.base import Metrics
@@ -41,7 +41,7 @@ class MetricSources:
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load_once(LOADERS.get(self.settings.data.name), tuple(vars(self.settings.data).items()), self.keep)
+        return load_once(loader_type(self.settings.data.name), tuple(vars(self.settings.data).items()), self.keep)
 
     @cached_property
     def tables(self) -> Collection | None:
