@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,19 +18,23 @@ SMALL = {"model.channels": 4, "model.cells_per_stage": 1, "data.size": 8}
 SMALL_SCORES = {"scoring.channels": 4, "scoring.cells_per_stage": 1, "data.size": 8}
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 
+IMAGES = np.arange(768, dtype=np.uint8).reshape(4, 8, 8, 3), np.arange(4)
+NETWORK = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10))
+
 CALLS: dict[str, Callable[..., Any]] = {
     "score": lambda **more: nas.score([CELL], proxies="synflow", settings=SMALL_SCORES, **more),
     "search": lambda **more: nas.search(objective="params:min", strategy="random", budget=4, **more),
+    "evaluate": lambda **more: nas.evaluate(NETWORK, data=IMAGES, attacks=["fgsm", "pgd20"], eps=0.1, **more),
     "train_model": lambda **more: nas.train_model(CELL, epochs=1, settings=SMALL, **more),
 }
-STAGES = {"score": [("score", 1)], "search": [("search", 4)], "train_model": [("train", 1)]}
+STAGES = {"score": ("score", 1), "search": ("search", 4), "evaluate": ("attack", 1), "train_model": ("train", 1)}
 
 
 @pytest.mark.parametrize("verb", CALLS)
 def test_progress_calls_a_function(verb: str) -> None:
     told: list[tuple[float, float, str]] = []
     CALLS[verb](progress=lambda *given: told.append(given))
-    (name, total) = STAGES[verb][0]
+    name, total = STAGES[verb]
     assert told[0] == (0, total, name)
     assert told[-1][:2] == (total, total)
     assert all(0 <= done <= total for done, *_ in told)
@@ -39,7 +44,7 @@ def test_progress_calls_a_function(verb: str) -> None:
 def test_progress_is_shown_on_standard_error(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
     CALLS[verb](progress=True)
     shown = capfd.readouterr()
-    name, total = STAGES[verb][0]
+    name, total = STAGES[verb]
     assert f"{name}: {total} to do" in shown.err
     assert not shown.out
     CALLS[verb]()
