@@ -16,6 +16,7 @@ from nas.core.io.records import Json
 from nas.report.compare import ComparisonData, Evaluated, compare_evaluated, single_runs
 from nas.report.pages.comparison import page
 from nas.report.write import save_page
+from nas.results import Result
 
 
 class ComparedReports(Tabular, ComparisonData):
@@ -102,7 +103,7 @@ def _evaluated(report: Any) -> list[Evaluated]:
         return [Evaluated.of_run(folder) for folder in single_runs([Path(report).expanduser()])]
     if isinstance(report, RepeatedRun):
         return [] if report.run is None else _evaluated(report.run)
-    if isinstance(report, RunOutcome):
+    if isinstance(report, Result) and isinstance(report, RunOutcome):
         return [Evaluated.of_result(report, report.run, report.settings)]
     raise InputError(
         f"Expected results of nas.evaluate or folders of runs but got an object of type {type(report).__name__}; give "

@@ -27,7 +27,9 @@ class ComparedDifference(Difference):
         """In JSON `p` is that of the bootstrap, and `exact` that of McNemar's test."""
         values = {**value, "bootstrap": value["p"], "p": value["exact"], "text": ""}
         del values["exact"]
-        return super().from_json(values)
+        read: Any = super().from_json(values)
+        difference: ComparedDifference = read
+        return difference
 
     def to_json(self) -> Json:
         return {
