@@ -164,7 +164,7 @@ def flat(values: Values, above: str = "") -> Values:
     """The values of nested sections by their dotted keys."""
     result: Values = {}
     for key, value in values.items():
-        result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+        result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
     return result
 
 
