@@ -321,7 +321,7 @@ def test_choosing_columns(cells: list[str], numbers: dict[str, np.ndarray]) -> N
     assert both.levels("robbench:hrs:fgsm@1")[0] is robust
     with pytest.raises(InputError, match="there are only"):
         both.chosen(["apgd@*"])
-    with pytest.raises(InputError, match=r"did you mean 'robbench:fog'.*--robustness"):
+    with pytest.raises(InputError, match=r"did you mean 'robbench:fog'.*the path of robustness"):
         Collection({"robbench:": robust}).levels("robench:fog")
 
 
