@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nas.core import config, provenance
-from nas.core.data import Dataset
+from nas.core.data import LOADERS, Dataset
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, os_errors_as_input_errors, put_aside, write_with_checksum
 from nas.core.io.locks import lock
 from nas.core.io.records import Json
+from nas.core.registry import Registry
 from nas.core.storage import backup
 from nas.core.storage.sqlite import SqliteStore
 from nas.objectives.functions import Function
@@ -28,7 +29,12 @@ from nas.results import Provenance, Result
 from nas.runs.run_config import CONFIG, RunConfig, read_config, read_or_restore_config
 from nas.runs.run_files import RESULT, STORE, result_of
 from nas.runs.settings_checksum import CHANGEABLE, provenance_of
+from nas.search_spaces import SPACES
 from nas.settings.schema import Settings, from_values
+from nas.strategies import STRATEGIES
+from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.train.methods import METHODS
 from nas.version import __version__
 
 FLUSH_SECONDS = 2  # the shortest time between two writes of a stage's wall time
@@ -246,5 +252,25 @@ def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
         lock(file, folder, "works on")
         with backup.open_verified(folder / STORE) as store:
             begun = read_or_restore_config(folder, store)
+            _check_components(begun.settings, folder)
             settings = from_values(begun.settings, overrides or [])
             yield Run(folder, begun.command, settings, begun.extra, store)
+
+
+def _check_components(values: config.Values, folder: Path) -> None:
+    """Raises `InputError` if the run uses a component that only the process that began it had registered."""
+    names: list[tuple[Registry[Any], object]] = [
+        (SPACES, values.get("space")),
+        (LOADERS, values.get("data", {}).get("name")),
+        (METHODS, values.get("train", {}).get("method")),
+        *((PROXIES, name) for name in values.get("proxies", {})),
+    ]
+    strategy = values.get("strategy", {}).get("name")
+    if strategy not in SUPERNET_STRATEGIES.components:
+        names.append((STRATEGIES, strategy))
+    for registry, name in names:
+        if isinstance(name, str) and name not in registry.components and name not in registry.unusable:
+            raise InputError(
+                f"Expected the {registry.kind} {name!r}, which the run {folder} uses, to be installed or registered "
+                "but it is not; continue in Python: nas.register(...), then nas.resume(...)."
+            )

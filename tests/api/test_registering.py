@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,7 @@ SHORT = {"model.scale": 2, "train.batch_size": 50}
 @pytest.fixture(autouse=True)
 def _nothing_stays_registered() -> Iterator[None]:
     yield
-    for registry in REGISTRIES:
-        registry.added.clear()
-        vars(registry).pop("components", None)
+    forget()
 
 
 def test_a_proxy_is_used_by_name_and_as_an_object() -> None:
@@ -185,6 +184,36 @@ def test_images_of_ones_own_data_set_are_not_cached_between_definitions(tmp_path
         nas.register(mine)
         means.append(float(load(DataSettings("mine")).test.images.float().mean()))
     assert means == [51, 204]
+
+
+def forget() -> None:
+    for registry in REGISTRIES:
+        registry.added.clear()
+        vars(registry).pop("components", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ("search space 'two-widths'", {"space": own_parts.TwoWidths, "objective": "params"}),
+        ("proxy 'logit_spread'", {"objective": own_parts.logit_spread, "settings": SMALL}),
+        (
+            "strategy 'first'",
+            {"objective": "params", "strategy": own_parts.First, "settings": {"strategy.start": 15000}},
+        ),
+    ],
+)
+def test_a_run_says_which_part_it_needs_in_another_process(words: str, parts: Any, tmp_path: Path) -> None:
+    found = nas.search(budget=2, run=tmp_path / "run", **parts)
+    forget()
+    with pytest.raises(
+        InputError, match=rf"Expected the {words}, which the run .* uses, to be installed or registered"
+    ):
+        nas.resume(tmp_path / "run")
+    assert nas.open_run(tmp_path / "run").best == found.best
+    for part in (own_parts.TwoWidths, own_parts.logit_spread, own_parts.First):
+        nas.register(part)
+    assert nas.resume(tmp_path / "run").best == found.best
 
 
 @pytest.mark.parametrize(
