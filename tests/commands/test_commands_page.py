@@ -37,7 +37,8 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "cost.py").write_text(example)
     assert COMMANDS.components
     monkeypatch.setattr(nas.commands, "__path__", [*nas.commands.__path__, str(tmp_path)])
-    monkeypatch.delitem(vars(COMMANDS), "components")  # are found again
+    for name in ("components", "installed"):
+        monkeypatch.delitem(vars(COMMANDS), name)  # are found again
     monkeypatch.setattr(main, "app", build_app())
     yield
     del sys.modules["nas.commands.cost"]
