@@ -35,6 +35,7 @@ FOLDERS = ("nas", "search_spaces", "strategies", "train", "eval", "bench")
 FORBIDDEN: dict[str, dict[str, str]] = {
     "pickle": {
         "nas/core/execution/local_pool.py": "between a process and its own workers, through pipes",
+        "nas/core/execution/pickling.py": "what is sent to them",
         "nas/core/execution/ray_pool.py": "the same through Ray",
         "nas/core/io/unpickle.py": "the reader that admits arrays and plain containers only",
     },
@@ -46,12 +47,12 @@ FORBIDDEN: dict[str, dict[str, str]] = {
     "shell": {},
     "import": {
         "nas/core/registry.py": "modules of the project, and entry points that the user installed",
+        "nas/core/importing.py": "the user's own code, which the user names as package.module:factory or python:...",
         "nas/core/extras.py": "names in the project's own text",
         "nas/tables/official.py": "the packages of two benchmarks, by name",
         "nas/commands/list.py": "modules of the project",
         "eval/outputs.py": "the installed pyautoattack",
         "eval/attacks/library.py": "the installed torchattacks",
-        "eval/networks/making.py": "the user's own code, which the user names as package.module:factory",
     },
     "listen": {},
 }
