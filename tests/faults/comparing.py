@@ -81,7 +81,7 @@ def comparable_page(run: Path) -> str:
     for place in (began, str(run), Path(began).name, run.name):
         text = text.replace(place, "RUN")
     text = re.sub(r"<section><h2>Time per stage</h2>.*?</section>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<tr><th class="name">(source|other sessions)</th>.*?</tr>', "", text, flags=re.DOTALL)
+    text = re.sub(r'<tr><th class="name">(source|other sessions)</th>.*?</tr>\n?', "", text, flags=re.DOTALL)
     return re.sub(r"\b(workers: )\d+", r"\1N", text)
 
 

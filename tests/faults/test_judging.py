@@ -147,7 +147,7 @@ def finished_run(folder: Path, accuracy: float, changed: bool, weights: torch.Te
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "config.json").write_text(json.dumps({"settings": {"run": {"dir": str(folder)}}}))
     rows = f'<tr><th class="name">source</th><td>a{" with changes" * changed}</td></tr>'
-    rows += '<tr><th class="name">other sessions</th><td>1</td></tr>' * changed
+    rows += '\n<tr><th class="name">other sessions</th><td>1</td></tr>' * changed
     (folder / "report.html").write_text(f"<table>{rows}</table>{accuracy}")
     return folder
 
