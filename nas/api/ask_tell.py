@@ -21,7 +21,7 @@ from nas.core import config
 from nas.core.errors import InputError, NasError
 from nas.core.storage.base import Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
-from nas.objectives.functions import BY_HAND, values_of
+from nas.objectives.functions import BY_HAND, check_directions, values_of
 from nas.objectives.notation import function_of
 from nas.report.run_data import RunData
 from nas.runs.run_config import CONFIG
@@ -207,10 +207,11 @@ def open_search(
                 raise InputError(f"Expected a search of nas.open_search but {folder} is another run; use nas.resume.")
             return OpenSearch(opened.settings, opened.store, folder, stack.pop_all())
     strategy = name_of(strategy, STRATEGIES, SUPERNET_STRATEGIES)
-    chosen_strategy = strategy or dict(settings or {}).get("strategy.name")
+    chosen_strategy = strategy or config.flat(dict(settings or {})).get("strategy.name")
     if chosen_strategy in SUPERNET_STRATEGIES.components:
         raise InputError(f"Expected a strategy that asks for values but got {chosen_strategy}; use nas.search.")
     goals = {"value": "max"} if directions is None else dict(directions)
+    check_directions(goals)
     keywords = {
         "space": space_name(space),
         "strategy.name": strategy,

@@ -39,7 +39,8 @@ def unchanged_network(network: nn.Module) -> Iterator[None]:
                 part.training = mode
             for weight, data, needed, grad in weights:
                 weight.data = data
-                weight.requires_grad_(needed)
+                with torch.inference_mode(weight.is_inference()):  # torch refuses to change such weights elsewhere
+                    weight.requires_grad_(needed)
                 weight.grad = grad
             for part, buffers in named_buffers:
                 for name, buffer in buffers.items():

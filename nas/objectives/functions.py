@@ -13,7 +13,7 @@ from nas.core.errors import InputError, NasError
 from nas.core.importing import import_named
 from nas.core.reasons import reason
 from nas.core.storage.base import Metrics
-from nas.objectives.notation import PYTHON, function_of, label
+from nas.objectives.notation import DIRECTIONS, PYTHON, function_of, label
 from nas.search_spaces import SearchSpace
 
 Function = Callable[[Any], Any]  # from a point of the space to a number, or to several numbers by name
@@ -32,18 +32,23 @@ def notation_of(function: Function, directions: Mapping[str, str] | None = None)
     Raises InputError for another direction.
     """
     name = f"{PYTHON}{full_name(function)}"
-    for key, direction in (directions or {}).items():
-        if direction not in ("max", "min"):
-            raise InputError(f"Expected directions of max or min but got {direction!r} for {key!r}.")
-        if not key or any(sign in key for sign in "+:/"):
-            raise InputError(f"Expected names of values without +, : and / but got {key!r}.")
     if directions is None:
         return name
-    if not directions:
-        raise InputError("Expected directions of at least one value but got none; leave directions out.")
+    check_directions(directions)
     if list(directions) == [label(name)]:
         return f"{name}:{directions[label(name)]}"
     return "+".join(f"{name}/{key}:{direction}" for key, direction in directions.items())
+
+
+def check_directions(directions: Mapping[str, str]) -> None:
+    """Raises InputError if there is none, or a name or direction cannot be written in an objective."""
+    for key, direction in directions.items():
+        if direction not in DIRECTIONS:
+            raise InputError(f"Expected directions of max or min but got {direction!r} for {key!r}.")
+        if not key or any(sign in key for sign in "+:/"):
+            raise InputError(f"Expected names of values without +, : and / but got {key!r}.")
+    if not directions:
+        raise InputError("Expected directions of at least one value but got none; leave directions out.")
 
 
 def full_name(function: Function) -> str:

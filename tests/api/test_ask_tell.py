@@ -102,6 +102,30 @@ def test_what_does_not_wait_is_refused() -> None:
         search.tell("no cell", 1.0)
     with pytest.raises(InputError, match="asks for values"):
         nas.open_search(strategy="rnas-max")
+    for settings in ({"strategy.name": "rnas-max"}, {"strategy": {"name": "rnas-max"}}):
+        with pytest.raises(InputError, match="asks for values"):
+            nas.open_search(settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("directions", "message"), [({"a": "down"}, "max or min"), ({"a+b": "min"}, "without"), ({}, "at least one")]
+)
+def test_wrong_directions_are_refused(directions: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        nas.open_search(strategy="random", directions=directions)
+
+
+def test_a_class_that_has_its_value_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = nas.open_search(strategy="random", directions=MIN)
+    (known,) = search.ask(1)
+    search.tell(known, 7.0)
+    other = next(arch for arch in map(SPACE.canonical, SPACE.draw(9)) if arch != known)
+    heard = []
+    monkeypatch.setattr(search._loop.strategy, "ask", lambda count: [known, other])
+    monkeypatch.setattr(search._loop.strategy, "tell", lambda arch, metrics: heard.append(metrics))
+    assert search.ask(2) == [other]
+    search.tell(other, 8.0)
+    assert heard == [{"params": 7.0}, {"params": 8.0}]
 
 
 def test_a_search_in_a_folder_goes_on_after_any_call(tmp_path: Path) -> None:
@@ -131,3 +155,29 @@ def test_nas_resume_says_who_goes_on(tmp_path: Path, capfd: pytest.CaptureFixtur
     nas.search(objective="params", strategy="random", budget=2, run=tmp_path / "other")
     with pytest.raises(InputError, match="is another run"):
         nas.open_search(run=tmp_path / "other")
+
+
+def test_a_reopened_step_has_as_many_architectures_as_were_asked_for(tmp_path: Path) -> None:
+    with nas.open_search(strategy="random", directions=MIN, run=tmp_path / "run") as search:
+        asked = search.ask(3)
+    with nas.open_search(run=tmp_path / "run") as search:
+        assert search.ask(5) == asked
+        for arch in asked:
+            search.tell(arch, 1.0)
+    with nas.open_search(run=tmp_path / "run") as search:
+        assert len(search.ask(5)) == 5
+
+
+def test_a_single_value_is_maximised_and_steps_keep_their_order() -> None:
+    search = nas.open_search(strategy="random", budget=4)
+    archs = search.ask(4)
+    for arch, value in zip(archs, (1.0, 3.0, 2.0, 3.0)):
+        search.tell(arch, value)
+    result = search.result()
+    assert [one.arch for one in result.top] == [str(archs[place]) for place in (1, 3, 2, 0)]  # equal ones as asked
+
+
+def test_a_result_in_between_is_not_exhausted() -> None:
+    search = nas.open_search(strategy="random", budget=8)
+    search.tell(search.ask(1)[0], 1.0)
+    assert not search.result().exhausted

@@ -95,9 +95,11 @@ def test_what_cannot_be_paired_is_noted(make: Any) -> None:
     assert "left out" in html
 
 
-def test_a_run_counts_once(make: Any, tmp_path: Path) -> None:
+def test_a_run_counts_once(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, gone = make("a", entry(0.9, 1)), make("b", entry(0.4, 2), temporary=True)
     assert len(nas.compare(kept, tmp_path / "a", gone, gone, nas.open_run(tmp_path / "a")).checkpoints) == 2
+    monkeypatch.chdir(tmp_path)
+    assert len(nas.compare("a", kept, gone).checkpoints) == 2
 
 
 def test_a_run_of_several_seeds_stands_for_its_runs(make: Any, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_every_strategy_takes_a_function(name: str) -> None:
         (None, "Expected a number for later but got None."),
         ("0.5", "Expected a number for later but got '0.5'."),
         ({"other": 1.0}, "Expected values of later from "),
+        ({"later": 1.0, "other": 1.0}, "Expected values of later from "),
         (torch.ones(2), "Expected a number for later but got tensor"),
         (ValueError("no such file"), "The function later raised ValueError: no such file."),
         (InputError("Expected x."), "The function later raised InputError: Expected x."),
@@ -231,7 +232,26 @@ def test_directions_are_checked() -> None:
         nas.search(objective="params", directions={"params": "min"}, budget=2)
     with pytest.raises(InputError, match="directions of max or min"):
         nas.search(objective=params, directions={"params": "down"}, budget=2)
+    for key in ("", "a+b", "a:b", "a/b"):
+        with pytest.raises(InputError, match="names of values without"):
+            nas.search(objective=params, directions={key: "min"}, budget=2)
     with pytest.raises(InputError, match="at least one value"):
         nas.search(objective=params, directions={}, budget=2)
     with pytest.raises(InputError, match="objective as text or a function"):
         nas.search(objective=3, budget=2)  # type: ignore[arg-type]
+
+
+def test_a_run_is_resumed_in_this_process_unless_workers_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[str]] = []
+
+    def reopen(folder: Path, words: list[str]) -> Any:
+        given.append(words)
+        raise InputError("Expected nothing.")
+
+    monkeypatch.setattr("nas.api.searching.reopen", reopen)
+    for workers in (None, 3):
+        with pytest.raises(InputError, match="nothing"):
+            nas.resume(tmp_path, workers=workers)
+    assert given == [["executor.workers=1"], ["executor.workers=3"]]

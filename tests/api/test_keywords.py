@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 import nas
+from nas.api.keywords import data_keywords
+from nas.api.scoring import _names
 from nas.cli.main import run_command
 from nas.core.errors import InputError
+from nas.strategies.proxies import PROXIES
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 
@@ -102,6 +106,30 @@ def test_values_of_other_kinds_are_read_as_their_text(tmp_path: Path, few_digits
     assert model.settings["data"]["root"] == str(file)
     found = nas.search(objective="params:min", budget=2, constraints=("params<=1e6", "flops<=1e9"))
     assert found.settings["search"]["constraints"] == ["params<=1e6", "flops<=1e9"]
+
+
+def test_data_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, few_digits: str) -> None:
+    file = Path(few_digits.removeprefix("data.root="))
+    monkeypatch.setenv("HOME", str(file.parent))
+    assert data_keywords(f"~/{file.name}") == {"data.name": "npz", "data.root": str(file)}
+
+
+def test_proxies_as_a_text() -> None:
+    assert _names("params, flops,params") == ["params", "flops"]
+    assert _names("all") == _names(["all"]) == PROXIES.names()
+
+
+def test_an_architecture_that_cannot_be_attacked_is_refused() -> None:
+    with pytest.raises(InputError, match="architecture that can be attacked"):
+        nas.train_model(re.sub(r"\w+~", "none~", CELL), method="pgd", epochs=1, settings={"train.steps": 1})
+
+
+def test_the_same_call_continues_a_file_of_scores(tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    first = nas.score([CELL], proxies="params", run=file)
+    again = nas.score([CELL, CELL.replace("none~1", "skip_connect~1")], proxies="params", run=file)
+    assert again[0].scores == first[0].scores
+    assert len(again) == 2
 
 
 def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:

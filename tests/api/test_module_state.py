@@ -94,3 +94,14 @@ def test_weights_without_a_shape_are_refused() -> None:
     network = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
     with pytest.raises(InputError, match="call it once"), unchanged_network(network):
         raise AssertionError
+
+
+def test_a_network_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        network = Small()
+    with unchanged_network(network):
+        network.eval()
+        for weight in network.parameters():
+            weight.requires_grad_(False)
+    assert network.training
+    assert all(weight.requires_grad for weight in network.parameters())

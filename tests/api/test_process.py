@@ -52,6 +52,7 @@ def test_every_caller_gets_the_same_and_has_its_own_state_back(name: str) -> Non
     with CALLERS[name]():
         before = _state()
         with unchanged_process():
+            assert torch.get_float32_matmul_precision() == "highest"
             make_repeatable(1)
             torch.manual_seed(5)
             np.random.seed(5)

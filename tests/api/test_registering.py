@@ -116,6 +116,8 @@ def test_workers_need_a_module_for_what_they_use_and_for_nothing_else() -> None:
         nas.score(cells, proxies=["local_part"], workers=2)
     with pytest.raises(InputError, match="'local_part' to be importable"):
         nas.search(objective="local_part", budget=4, workers=2)
+    with pytest.raises(InputError, match="'local_part' to be importable"):  # a process that can be stopped
+        nas.search(objective="local_part", budget=4, settings={"executor.deadline": 60})
     assert nas.search(objective="local_part", budget=4).evaluated == 4
     scores = nas.score(cells, proxies=["params", "snip"], settings=SMALL, workers=2)
     assert scores.values("params") == nas.score(cells, proxies=["params"]).values("params")

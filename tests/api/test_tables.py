@@ -90,6 +90,11 @@ def test_the_direction_of_scores_is_that_of_the_proxy(tmp_path: Path) -> None:
     assert not tables.higher_is_better("scores:jacob_fro")
 
 
+def test_the_data_set_is_that_of_the_call(data_dir: Path) -> None:
+    with pytest.raises(InputError, match="dataset 'cifar11'"):
+        len(nas.open_tables(robustness=data_dir / "robustness-dataset", dataset="cifar11"))
+
+
 def test_no_table_or_a_missing_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Expected a table but got none"):
         nas.open_tables()

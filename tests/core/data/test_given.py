@@ -75,6 +75,7 @@ def test_the_first_images_in_their_order() -> None:
     assert attacked(dataset, 7).images.equal(FLOATS[:7])
     assert attacked(dataset, 3).labels.equal(LABELS[:3])
     assert dataset.mean == pytest.approx(FLOATS[:7].mean((0, 2, 3)).tolist())
+    assert dataset.std == pytest.approx(FLOATS[:7].std((0, 2, 3), correction=0).tolist(), rel=1e-5)
 
 
 WRONG_IMAGES = {
