@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nas.core import config, provenance
-from nas.core.data import LOADERS, Dataset
+from nas.core.data import LOADERS, Dataset, GivenArrays
 from nas.core.data.checksum import checksums
 from nas.core.errors import InputError
 from nas.core.io.files import ChangedError, DamagedError, os_errors_as_input_errors, put_aside, write_with_checksum
@@ -259,9 +259,10 @@ def _opened(folder: Path, overrides: list[str] | None = None) -> Iterator[Run]:
 
 def _check_components(values: config.Values, folder: Path) -> None:
     """Raises `InputError` if the run uses a component that only the process that began it had registered."""
+    data = values.get("data", {}).get("name")
     names: list[tuple[Registry[Any], object]] = [
         (SPACES, values.get("space")),
-        (LOADERS, values.get("data", {}).get("name")),
+        (LOADERS, None if data == GivenArrays.name else data),
         (METHODS, values.get("train", {}).get("method")),
         *((PROXIES, name) for name in values.get("proxies", {})),
     ]

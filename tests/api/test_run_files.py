@@ -38,6 +38,7 @@ def _texts() -> Iterator[str]:
             else:
                 continue
             if "nas resume" in text:
+                text = f"A part failed; {text}." if text.startswith("continue with") else text  # the end of a message
                 yield " ".join(text.split())
 
 
