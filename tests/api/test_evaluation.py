@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from own_networks import Failing, Nearest, Noisy, nearest
+from callers_networks import Failing, Nearest, Noisy, nearest
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -243,7 +243,7 @@ def test_a_kept_run(network: Nearest, images: np.ndarray, labels: np.ndarray, tm
     assert opened.indices.tolist() == report.indices.tolist()
     assert "arrays given in Python" in (run / "report.html").read_text()
     assert opened.settings["data"]["name"] == "arrays given in Python"
-    assert opened.source == "python:own_networks.Nearest"
+    assert opened.source == "python:callers_networks.Nearest"
     assert run_command(["report", str(run)]) == 0
     capfd.readouterr()
     (run / "result.json").unlink()

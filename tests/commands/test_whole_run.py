@@ -137,7 +137,7 @@ def test_a_run_of_version_0_1_is_reported_corrected_and_resumed_as_it_is(
     )
     resumed = nas("resume", "old", "--json", cwd=tmp_path)
     assert json.loads(resumed.stdout) == old
-    assert "`nas report old` corrects it" in resumed.stderr.replace("\n", " ")
+    assert "`nas report old` corrects the verdicts" in resumed.stderr.replace("\n", " ")
     assert "+99.0 points" not in nas("resume", "old", cwd=tmp_path).stdout
     assert (tmp_path / "old" / "result.json").read_bytes() == content
     assert "uncorrected interval" not in nas("resume", "runs/quickstart-1", cwd=folder).stderr

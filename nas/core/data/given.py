@@ -190,7 +190,7 @@ def _labels(labels: Tensor) -> Tensor:
     got = f"{str(labels.dtype).removeprefix('torch.')} of shape {tuple(labels.shape)}"
     if labels.dim() != 1:
         one_hot = labels.dim() == 2 and labels.shape[1] != 1
-        advice = "labels.argmax(1) of one-hot labels" if one_hot else "labels.reshape(-1) of a column"
+        advice = "the index of the 1 of each one-hot label" if one_hot else "labels.reshape(-1) of a column"
         raise InputError(f"Expected labels of shape (N,) but got {got}; give {advice}.")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise InputError(f"Expected labels as whole numbers from 0 on but got {got}; convert them to int64.")

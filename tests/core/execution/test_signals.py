@@ -158,7 +158,7 @@ class Gone:
 @pytest.mark.parametrize("items", [[], [(0, -1)]])
 def test_a_worker_whose_run_was_killed_ends_without_a_word(items: list[tuple[int, int]]) -> None:
     connection: Any = Gone(items)
-    _serve(connection, pickle.dumps(partial(run_task, abs)), torch.get_num_threads(), dict(os.environ))
+    _serve(connection, [], pickle.dumps(partial(run_task, abs)), torch.get_num_threads(), dict(os.environ))
     assert items == []
 
 
