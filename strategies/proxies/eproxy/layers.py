@@ -43,7 +43,7 @@ def _barrier(
     """The same for all architectures, so it is drawn once."""
     convolution = drawn_convolution(c_in, c_out, kernel, init, generator(seed, f"eproxy barrier {stage}"))
     convolution.requires_grad_(False)
-    return convolution.to(dtype=dtype, device=device, memory_format=torch.channels_last)
+    return convolution.to(device, dtype).to(memory_format=torch.channels_last)
 
 
 def drawn_convolution(c_in: int, c_out: int, kernel: int, init: str, generator: torch.Generator) -> nn.Conv2d:
