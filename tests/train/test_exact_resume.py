@@ -138,7 +138,7 @@ def test_a_checkpoint_of_an_older_version_is_told(
     payload = checkpoint.load(tmp_path / "last.pt", "training")
     del payload["format"]
     checkpoint.save(tmp_path / "last.pt", payload)
-    with pytest.raises(InputError, match="start the training anew"):
+    with pytest.raises(InputError, match="start the training again"):
         train(describe(), dataset, recipe(epochs=2), tmp_path, 0, CPU)
 
 
