@@ -13,6 +13,7 @@ from nas.core.data import LOADERS
 from nas.core.data.formats.base import Loader
 from nas.core.errors import InputError
 from nas.core.io.records import Json
+from nas.runs.run_config import without_folder
 from nas.search_spaces import SPACES, SearchSpace
 from nas.settings import command_line, schema
 from nas.settings.reader import Reader
@@ -47,19 +48,17 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def settings_of(
-    reader: Reader, recipe: Recipe | None, words: list[str], values: config.Values | None = None
-) -> Settings:
+def settings_of(reader: Reader, recipe: Recipe | None, words: list[str]) -> Settings:
     """The settings that the command of `reader` would have with the same words.
 
-    Without a recipe, the values are `values` or those of an empty file. The work is done in this process unless the
+    Without a recipe, the values are those of an empty file. The work is done in this process unless the
     words set the number of workers. Raises InputError as the command does, and if workers need a component of the
     caller's own that they cannot import.
     """
     if recipe is None:
-        base = dict(values or {"name": reader.command})
+        base = {"name": reader.command}
     elif isinstance(recipe, Mapping):
-        base = {**recipe, "run": {**dict(recipe.get("run") or {}), "dir": None}}
+        base = without_folder({**recipe, "run": recipe.get("run") or {}})
     else:
         base = schema.values_of(str(recipe))
     base = config.merge(base, {"executor": {"workers": 1}})
@@ -93,8 +92,7 @@ def data_keywords(data: Data) -> Json:
 
 def plain_settings(settings: Settings) -> Json:
     """All settings as nested dictionaries; saved as a YAML file, they make a command compute the same numbers."""
-    values = config.plain(settings)
-    return {**values, "run": {**values["run"], "dir": None}}
+    return without_folder(config.plain(settings))
 
 
 def space_name(space: Any) -> str | None:

@@ -34,6 +34,7 @@ from nas.results import (
     TransferResult,
 )
 from nas.runs.metric_sources import MetricSources
+from nas.runs.run_config import without_folder
 from nas.search_spaces import Network
 from nas.settings.schema import from_values
 from nas.train.exported import read
@@ -61,8 +62,7 @@ class RunOutcome(Tabular):
         >>> found.settings["search"]["objective"]
         'params:min'
         """
-        values = self._record.data.settings
-        return {**values, "run": {**values["run"], "dir": None}}
+        return without_folder(self._record.data.settings)
 
     @property
     def run(self) -> Path | None:

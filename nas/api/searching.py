@@ -17,6 +17,7 @@ from nas.api.results import Found, outcome
 from nas.commands import command_of
 from nas.commands.base import RunCommand
 from nas.commands.search import Search
+from nas.core import config
 from nas.core.errors import InputError
 from nas.objectives.functions import Function, FunctionError
 from nas.results import Result
@@ -148,7 +149,8 @@ def resume(
     >>> nas.resume("runs/resumed") == found
     True
     """
-    words = overrides({"executor.workers": 1 if workers is None else workers}, settings)
+    in_settings = "executor.workers" in config.flat(dict(settings or {}))
+    words = overrides({"executor.workers": 1 if workers is None and not in_settings else workers}, settings)
     with unchanged_process(), reopen(Path(run).expanduser(), words) as opened, shown(progress) as watcher:
         command = command_of(opened.folder)
         if objective is not None:

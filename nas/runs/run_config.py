@@ -31,7 +31,12 @@ class RunConfig(Record):
 
     def settings_elsewhere(self) -> Values:
         """The settings as a base for another run, which needs a folder of its own."""
-        return {**self.settings, "run": {**self.settings["run"], "dir": None}}
+        return without_folder(self.settings)
+
+
+def without_folder(settings: Values) -> Values:
+    """The settings without the folder of their run."""
+    return {**settings, "run": {**settings["run"], "dir": None}}
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -255,3 +255,11 @@ def test_a_run_is_resumed_in_this_process_unless_workers_are_given(
         with pytest.raises(InputError, match="nothing"):
             nas.resume(tmp_path, workers=workers)
     assert given == [["executor.workers=1"], ["executor.workers=3"]]
+
+
+def test_workers_may_be_set_among_the_settings_of_a_resumed_run(tmp_path: Path) -> None:
+    found = nas.search(objective="params:min", strategy="random", budget=2, run=tmp_path / "run")
+    assert nas.resume(tmp_path / "run", settings={"executor.workers": 2}) == found
+    assert nas.resume(tmp_path / "run", settings={"executor": {"workers": 2}}) == found
+    with pytest.raises(InputError, match=r"executor\.workers once"):
+        nas.resume(tmp_path / "run", settings={"executor.workers": 2}, workers=2)
