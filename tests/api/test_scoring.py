@@ -12,6 +12,8 @@ SCRIPT = """
 with open("executed", "a") as file:
     file.write(__name__ + " ")
 
+import pytest
+
 import nas
 
 cells = nas.space("nasbench201").draw(3, seed=1)
@@ -32,6 +34,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_uses_workers_and_is_told_what_they_cannot_import(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
