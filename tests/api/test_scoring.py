@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 with open("executed", "a") as file:
     file.write(__name__ + " ")
-
-import pytest
 
 import nas
 
