@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 TINY = (
+    "executor.workers=1",  # a later `executor.workers=2` starts processes, which takes seconds
     "data.size=8",
     "data.name=npz",  # with data.root=...: see the fixture `few_digits`
     "model.channels=4",
