@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -72,6 +73,14 @@ class Points(ABC, Generic[A]):
         """A copy of `arch` with one elementary change, never equal to `arch`, which is left unchanged."""
 
 
+@dataclass
+class NoSettings:
+    """The settings of what a space does not have, such as a supernet."""
+
+    def check(self) -> None:
+        """Nothing can be wrong."""
+
+
 class SearchSpace(Points[A]):
     """A space of architectures and the networks built from them. It has no state: all instances are interchangeable.
 
@@ -84,7 +93,7 @@ class SearchSpace(Points[A]):
     name: ClassVar[str]
     Settings: ClassVar[type]
     ScoringSettings: ClassVar[type]
-    SupernetSettings: ClassVar[type]
+    SupernetSettings: ClassVar[type] = NoSettings
 
     # points
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from families import one_per_family
 
 from nas.search_spaces import SPACES, SearchSpace
 
@@ -144,7 +145,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(params=SPACES.names())
+@pytest.fixture(params=one_per_family())
 def space(request: pytest.FixtureRequest) -> SearchSpace:
     return SPACES.get(request.param)()
 

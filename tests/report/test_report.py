@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import result_factory as make_result
+from families import one_per_family
 from markupsafe import escape
 from report_pages import check_well_formed, section, text_of, titles
 from result_factory import BEST, RANDOM
@@ -255,7 +256,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", one_per_family())
 def test_cells_are_drawn_with_every_operation(make: Make, name: str) -> None:
     space = SPACES.get(name)()
     rng = Random(5)
@@ -272,7 +273,7 @@ def test_cells_are_drawn_with_every_operation(make: Make, name: str) -> None:
     assert drawn.count("<svg") == sum(bool(edges) for edges in graphs)
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", one_per_family())
 def test_tracks_and_labels_never_overlap(name: str) -> None:
     space = SPACES.get(name)()
     rng = Random(1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.search_spaces import Network, SearchSpace
+from nas.search_spaces import SPACES, Network, SearchSpace
 
 SMALL: dict[str, list[dict[str, Any]]] = {
     "nasbench201": [{"channels": 3, "cells_per_stage": 1}, {"channels": 8, "cells_per_stage": 2}],
@@ -21,6 +21,12 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"channels": 5, "cells": 4, "stem": "imagenet", "auxiliary": True},
     ],
 }  # a new space adds its own; without an entry it is tested at its scoring size
+
+
+@pytest.fixture(params=SPACES.names())
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    """Every space, also those that share their code with another one."""
+    return SPACES.get(request.param)()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.bench.measuring.transcription import TranscribedSupernet
 from nas.core.errors import InputError
-from nas.search_spaces import DARTS, NASBench201, SearchSpace
+from nas.search_spaces import DARTS, SPACES, NASBench201, SearchSpace
 from nas.search_spaces.darts.depthwise import depthwise
 from nas.search_spaces.darts.genotype import NODES, pair
 from nas.search_spaces.darts.supernet import EDGES as DARTS_EDGES
@@ -27,6 +27,22 @@ TINY: dict[str, dict[str, Any]] = {
     "darts": {"channels": 2, "cells": 3},
     "nasbench201": {"channels": 3, "cells_per_stage": 1},
 }  # a new space with a supernet adds its own
+
+
+WITH_SUPERNET = [name for name, kind in SPACES.components.items() if kind.supernet is not SearchSpace.supernet]
+
+
+@pytest.fixture(params=WITH_SUPERNET)
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    return SPACES.get(request.param)()
+
+
+def test_the_spaces_without_a_supernet_have_no_settings_of_one() -> None:
+    assert {"darts", "nasbench201"} <= set(WITH_SUPERNET)
+    for name in set(SPACES.names()) - set(WITH_SUPERNET):
+        SPACES.get(name).SupernetSettings().check()
+        with pytest.raises(InputError, match=f"a supernet but {name} has none; take another strategy"):
+            SPACES.get(name)().supernet()
 
 
 def supernet(space: SearchSpace, seed: int = 0, classes: int = 4, **settings: Any) -> Supernet:

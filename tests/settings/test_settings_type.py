@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from families import one_per_family
 
 from nas.core.config import plain
 from nas.core.errors import InputError
-from nas.search_spaces import SPACES
 from nas.settings.schema import Settings, from_values, load
 from nas.strategies import STRATEGIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 
 
-@pytest.mark.parametrize("space", SPACES.names())
+@pytest.mark.parametrize("space", one_per_family())
 @pytest.mark.parametrize("strategy", [*STRATEGIES.names(), *SUPERNET_STRATEGIES.names()])
 def test_what_is_pickled_are_the_values(space: str, strategy: str) -> None:
     settings = from_values({}, [f"space={space}", f"strategy.name={strategy}", "data.validation=50", "train.clip=3"])

@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Any
 
 import pytest
+from families import one_per_family
 
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, NASBench201, SearchSpace
@@ -69,7 +70,7 @@ def run(strategy: Any, budget: int, score: Any) -> list[Any]:
     return proposed
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", one_per_family())
 @pytest.mark.parametrize(("population", "tournament"), [(10, 3), (1, 1), (7, 7)])
 def test_it_is_algorithm_1(name: str, population: int, tournament: int) -> None:
     space = SPACES.get(name)()
@@ -94,7 +95,7 @@ def test_a_member_can_be_drawn_twice() -> None:
     assert mean(child in own for child in children) == pytest.approx(1 - (1 - 1 / size) ** size, abs=0.03)
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", one_per_family())
 def test_a_state_of_before_goes_on_without_replacement(name: str) -> None:
     """Version 0.1 saved no word of how tournaments are drawn: a run of its goes on to the same proposals."""
     space, options = SPACES.get(name)(), EvolutionOptions(12, 5)

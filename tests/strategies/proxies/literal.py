@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ SMALL_GENOTYPE = (
     "reduce=[('skip_connect', 0), ('max_pool_3x3', 1), ('avg_pool_3x3', 0), ('none', 1), "
     "('none', 0), ('skip_connect', 2), ('skip_connect', 2), ('skip_connect', 3)], reduce_concat=range(2, 6))"
 )
+SMALL_ARCHS = {"nasbench201": SMALL_CELL, "darts": SMALL_GENOTYPE}  # a new space adds its own
 
 
 class Copy:
@@ -88,7 +90,8 @@ def other(batch: Batch) -> Batch:
 
 def small(space: SearchSpace) -> Any:
     """An architecture with some operation of each kind, and few of them, on which every proxy has a value."""
-    return space.parse(SMALL_GENOTYPE if space.name == "darts" else SMALL_CELL)
+    text = SMALL_ARCHS.get(space.name)
+    return space.sample(Random(12)) if text is None else space.parse(text)
 
 
 OPTIONS: dict[str, Any] = {  # of proxies whose own would take long
