@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
@@ -98,8 +98,11 @@ class SearchSpace(Points[A]):
     # points
 
     @abstractmethod
-    def neighbors(self, arch: A) -> list[A]:
-        """All architectures one elementary change away, without repetition and in a fixed order."""
+    def neighbors(self, arch: A) -> Iterable[A]:
+        """All architectures one elementary change away, without repetition and in a fixed order.
+
+        A list, or an iterator where there are very many.
+        """
 
     @abstractmethod
     def canonical(self, arch: A) -> A:

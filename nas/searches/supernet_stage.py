@@ -17,7 +17,7 @@ from nas.core.seeds import derive
 from nas.objectives import constant_logits
 from nas.results import FoundArchitecture, SearchResult, SupernetEpoch, SupernetTraining
 from nas.runs.stages.context import RunContext, Worker
-from nas.search_spaces import SPACES
+from nas.search_spaces import SPACES, SearchSpace
 from nas.searches.percentile_ranks import percentile_ranks
 from nas.settings.schema import SearchSettings, Settings
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
@@ -26,7 +26,13 @@ METRIC = "val_robust_accuracy"  # the metric of an epoch that reports show
 
 
 def check(settings: Settings) -> None:
-    """Raises InputError for settings of other searches, which a supernet search could only ignore."""
+    """Raises InputError for a space without a supernet, and for settings of other searches, which would be ignored."""
+    space, name = SPACES.get(settings.space), settings.strategy.name
+    if space.supernet is SearchSpace.supernet:
+        raise InputError(
+            f"Expected a space with a supernet for strategy.name={name} but got {settings.space}, which has none; "
+            "take another strategy, such as strategy.name=evolution."
+        )
     default = vars(SearchSettings())
     changed = [f"search.{key}" for key, value in vars(settings.search).items() if value != default[key]]
     if changed:

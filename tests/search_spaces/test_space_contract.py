@@ -112,10 +112,10 @@ def test_every_neighbor_can_be_a_mutant(space: SearchSpace, archs: list[Any]) ->
 
 def test_neighbors_are_distinct_valid_and_mutual(space: SearchSpace, archs: list[Any]) -> None:
     for arch in archs[:5]:
-        neighbors = space.neighbors(arch)
+        neighbors = list(space.neighbors(arch))
         assert len(set(neighbors)) == len(neighbors) > 0
         assert arch not in neighbors
-        assert neighbors == space.neighbors(arch)
+        assert neighbors == list(space.neighbors(arch))
         for neighbor in neighbors:
             assert space.parse(str(neighbor)) == neighbor
             assert arch in space.neighbors(neighbor)
@@ -176,7 +176,7 @@ def test_iteration_is_lazy_and_distinct(space: SearchSpace) -> None:
 
 def test_no_sample_costs_more_than_the_largest(space: SearchSpace, archs: list[Any]) -> None:
     largest = space.cost(space.largest())
-    for arch in archs + space.neighbors(space.largest()):
+    for arch in [*archs, *space.neighbors(space.largest())]:
         cost = space.cost(arch)
         assert cost.params <= largest.params
         assert cost.macs <= largest.macs
@@ -261,9 +261,11 @@ def test_forward_backward_and_stages(
         logits = network(x)
         assert logits.shape == (2, 6)
         stages = network.stages(x)
-        assert len(stages) == 4  # the stem and three resolutions
+        assert len(stages) >= 4  # the stem and at least three stages
         for before, after in pairwise(stages[1:]):
-            assert after.shape[2:] == torch.Size(-(-side // 2) for side in before.shape[2:])
+            half = torch.Size(-(-side // 2) for side in before.shape[2:])
+            assert after.shape[2:] in (half, before.shape[2:])
+            assert after.shape[2:] == half or space.name not in ("nasbench201", "darts")
         torch.testing.assert_close(network.body.head(stages[-1]), logits)
         torch.testing.assert_close(network.with_auxiliary(x)[0], logits)
         logits.sum().backward()
