@@ -50,7 +50,7 @@ class RNASBench(Bench):
         Limit("ratios.second-order", at_most=5.2),
         Limit("ratios.rnas-uniform", at_most=4.2),
         Limit("ratios.rnas-max", at_most=19),
-        Limit("ratios.transcription", at_least=1.1, target=2, reason="what was tried is in docs/rnas.md"),
+        Limit("ratios.transcription", at_least=1.1, target=2, reason="what was tried is in docs/studies/rnas.md"),
     )
 
     def run(self, report: Callable[[str], None]) -> Json:

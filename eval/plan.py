@@ -47,8 +47,8 @@ class AttackOptions(Section):
 
     section: ClassVar[str] = "eval"
 
-    attacks: list[str] = field(default_factory=lambda: ["fgsm", "pgd20", "autoattack"])
-    eps: float = 8 / 255
+    attacks: list[str] = field(default_factory=lambda: ["fgsm", "pgd20", "autoattack"])  # from `nas list attacks`
+    eps: float = 8 / 255  # radius of the attacks; images are in [0, 1]
     norm: str = "Linf"  # or L2
     step_size: float | None = None  # of pgd and mifgsm; by default eps/4 and eps/steps
     restarts: int = 1  # of pgd, apgd-ce, apgd-dlr, fab and square; those of autoattack are part of its protocol

@@ -15,8 +15,8 @@ from families import one_per_family
 
 from nas.search_spaces import SPACES, SearchSpace
 
-# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on networks as tiny as those here (docs/reliability.md). The
-# variable is read at the first convolution, also by the processes that a test starts.
+# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on networks as tiny as those here (docs/trust/reliability.md).
+# The variable is read at the first convolution, also by the processes that a test starts.
 if torch.backends.cpu.get_cpu_capability() == "AVX2":
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
 

@@ -23,21 +23,21 @@ class OptimiserOptions(Section):
     """The method, SGD, and the schedule of its learning rate."""
 
     method: str = "standard"  # clean images, or adversarial ones: pgd, trades, fgsm, free
-    epochs: int = 200
+    epochs: int = 200  # passes over the training images
     batch_size: int = 256  # images per step of the optimiser, over all processes
     accumulate: int = 1  # number of parts in which a batch goes through the network, to save memory
     schedule: str = "cosine"  # or step, exponential, onecycle
-    lr: float = 0.1
+    lr: float = 0.1  # learning rate
     lr_min: float = 0.0  # no learning rate falls below it
     warmup: float = 0.0  # epochs of linear rise before the schedule
     milestones: list[int] = field(default_factory=list)  # step: epochs after which the rate is multiplied by gamma
     gamma: float = 0.1  # step: at each milestone; exponential: after each epoch
     rise: float = 0.3  # onecycle: share of the steps up to lr
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
+    momentum: float = 0.9  # of SGD
+    nesterov: bool = True  # Nesterov's momentum
+    weight_decay: float = 5e-4  # of SGD, added to the gradient of every weight
     clip: float | None = None  # largest L2 norm of the gradient
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.0  # share of each label that is spread over all classes
     ema: float | None = None  # decay of a moving average of the weights, which is validated and kept
 
     def check(self) -> None:

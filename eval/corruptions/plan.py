@@ -30,7 +30,7 @@ class CorruptionOptions(AttackOptions):
     """Which corruptions, at which severities, of the images that are attacked or of published files."""
 
     corruptions: list[str] = field(default_factory=list)  # types, groups (noise, blur, weather, digital), all, extra
-    severities: list[int] = field(default_factory=lambda: list(SEVERITIES))
+    severities: list[int] = field(default_factory=lambda: list(SEVERITIES))  # from 1, weak, to 5, strong
     corruption_data: str | None = path_field()  # folder of CIFAR-10-C or CIFAR-100-C: n_test rows of each severity
     corruption_baseline: str | None = path_field()  # result (JSON) of the network whose errors the mCE divides by
     frost: str | None = path_field()  # folder of photographs; not needed if the imagecorruptions wheel is installed

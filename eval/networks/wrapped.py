@@ -63,7 +63,7 @@ class NetworkOptions(Section):
     model_options: list[str] = field(default_factory=list)  # key=value, for the function that makes such a network
     normalise: str | None = None  # by the constants of its library, or none; default: library if there are constants
     mean: list[float] = field(default_factory=list)  # the user's constants for images in [0, 1]: 1, or 1 per channel
-    std: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)  # divisor of each channel, after mean is subtracted
 
     def check(self) -> None:
         """Raises InputError if a value is impossible, or if two kinds of normalisation are asked for."""

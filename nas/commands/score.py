@@ -32,7 +32,11 @@ class Score(Command):
     one_worker = " with executor.workers=1"
     arguments = (
         Argument(
-            "words", "Architectures (docs/architectures.md), and settings.", "ARCH|KEY=VALUE", list[str], default=None
+            "words",
+            "Architectures (docs/topics/architectures.md), and settings.",
+            "ARCH|KEY=VALUE",
+            list[str],
+            default=None,
         ),
         Option(
             "file", "More architectures: one per line, CSV with a column arch or arch_str, .jsonl; - is stdin.", "FILE"

@@ -22,8 +22,8 @@ class LatencySettings:
     It is measured once per class and run.
     """
 
-    batch_size: int = 1
-    repeats: int = 20
+    batch_size: int = 1  # images per pass
+    repeats: int = 20  # passes of which the median is taken
     warm_up: int = 3  # passes before those that count
 
     def check(self) -> None:

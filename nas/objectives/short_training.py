@@ -35,8 +35,8 @@ class LabelSettings(TrainSettings):
 
     section: ClassVar[str] = "label"
 
-    epochs: int = 5
-    select: str = "last"
+    epochs: int = 5  # passes over the training images
+    select: str = "last"  # the epoch whose network is kept: last, or best by validation accuracy
     n_val: int = 500  # at most this many images: the first ones of the validation part
 
     def check(self) -> None:

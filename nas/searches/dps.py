@@ -262,8 +262,8 @@ def preferred(rhos: dict[str, float], plain: str, labels: int, errors: float) ->
 class EvolutionFromStart(Evolution):
     """Evolution whose first population is the configured setting and others that differ from it in one gene.
 
-    The paper draws the whole first population at random; docs/eproxy.md shows the results of that. The members of a
-    tournament are drawn without replacement, as in the release of DPS; the paper does not say how.
+    The paper draws the whole first population at random; docs/studies/eproxy.md shows the results of that. The members
+    of a tournament are drawn without replacement, as in the release of DPS; the paper does not say how.
     """
 
     draws_with_replacement = False

@@ -70,7 +70,7 @@ class RunSettings:
     """The folder of the run, and what it trains."""
 
     dir: str | None = config.path_field()  # the next free runs/<configuration>-<n> by default
-    trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])
+    trainings: list[str] = field(default_factory=lambda: ["standard", "pgd"])  # methods, from `nas list trainings`
     random: bool = True  # also train and attack a random cell of the same size and another class
 
     def check(self) -> None:
@@ -96,11 +96,11 @@ class Common:
     """The settings that exist for every space and strategy."""
 
     name: str = "custom"  # of the configuration, and of the run's folder
-    seed: int = 0
+    seed: int = 0  # everything random is drawn from it
     seeds: int = 1  # how often `nas run` repeats everything, with the seeds seed, seed + 1, ...
     device: str = "auto"  # "cpu", "cuda", "cuda:1"; "auto" is a GPU if there is one
     arch: str | None = None  # for `nas train`
-    space: str = "nasbench201"
+    space: str = "nasbench201"  # the search space, from `nas list spaces`
     run: RunSettings = field(default_factory=RunSettings)
     data: DataSettings = field(default_factory=DataSettings)
     tables: TableSettings = field(default_factory=TableSettings)

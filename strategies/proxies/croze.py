@@ -22,13 +22,13 @@ AXES = {  # which entries of a tensor (B, C, H, W) or (outputs, inputs, k, k) on
 
 @dataclass
 class CRoZeOptions(BatchOptions):
-    """What eq. 3-10 leave open; docs/croze.md says how the defaults were chosen."""
+    """What eq. 3-10 leave open; docs/studies/croze.md says how the defaults were chosen."""
 
-    batch_size: int = 16
+    batch_size: int = 16  # images of the training part
     beta: float = 4.0  # eq. 3, size of the weight perturbation relative to the weight's norm
     epsilon: float = 0.01  # eq. 4, in units of the normalised image
     gamma: float = 0.0  # eq. 7, step of the compared weights; 0 compares θ itself with θʳ
-    batch_norm: bool = True
+    batch_norm: bool = True  # false: batch normalisation is left out
     absolute_weights: bool = False  # True: start from |θ|, as the release does
     features: str = "all"  # eq. 5, what a cosine runs over: all, first, rest or not_second (see AXES)
     weights: str = "all"  # eq. 8

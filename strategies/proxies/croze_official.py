@@ -27,7 +27,7 @@ CELLS = 5  # consecutive cells that share an entry of the list of features
 
 @dataclass
 class OfficialOptions(BatchOptions):
-    batch_size: int = 8
+    batch_size: int = 8  # images of the training part
 
 
 @proxy(

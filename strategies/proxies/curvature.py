@@ -20,7 +20,7 @@ from nas.strategies.proxies.passes.probe import Probe
 
 @dataclass
 class HessianOptions(BatchOptions):
-    batch_size: int = 16
+    batch_size: int = 16  # images of the training part
     iterations: int = 10  # of the power method; each is one input-only Hessian-vector product
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The code of docs/python.md and the ten lines of Python in the README run as they stand."""
+"""The code of docs/tutorials/python.md and the ten lines of Python in the README run as they stand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import nas
 from nas.api.registering import REGISTRIES
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/python.md"
+PAGE = ROOT / "docs/tutorials/python.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEEDS = {"optuna": "import optuna", "data": 'robustness="robustness-dataset"'}  # what not everybody has
 

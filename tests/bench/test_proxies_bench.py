@@ -97,7 +97,7 @@ def test_seconds_are_those_of_the_action(clock: Clock) -> None:
 
 @pytest.mark.slow
 def test_proxies_cost_no_more_than_they_should() -> None:
-    """Eproxy misses its target of 11.5 passes, croze and croze_official that of 1.5 F+B of memory: docs/proxies.md."""
+    """Eproxy misses its target of 11.5 passes, croze and croze_official that of 1.5 F+B of memory."""
     bench = proxies.ProxiesBench()
     found = {"ratios": proxies.ratios(NASBench201(), print), "memory": proxies.memory(NASBench201(), print)}
     assert len(bench.judged(found)) == 3 + len(proxies.MEMORY_GROUPS)

@@ -36,7 +36,7 @@ def test_a_step_updates_both_levels() -> None:
 
 @pytest.mark.slow
 def test_steps_cost_no_more_than_they_should() -> None:
-    """A pass misses its target of twice the transcription's speed: 1.2 to 1.4 with two threads (docs/rnas.md)."""
+    """A pass misses its target of twice the transcription's speed: 1.2 to 1.4, two threads (docs/studies/rnas.md)."""
     found = rnas.ratios(print)
     assert len(RNASBench().judged(found)) == 5
     assert RNASBench().missed(found) == []

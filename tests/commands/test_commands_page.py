@@ -1,4 +1,4 @@
-"""The worked example of docs/commands.md is a command as soon as its file is there; and every command is whole."""
+"""The example of docs/develop/commands.md is a command as soon as its file is there; and every command is whole."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nas.results import FoundArchitecture, PercentileRank
 from nas.runs import run_config
 from nas.search_spaces import NASBench201
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "develop" / "commands.md"
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 

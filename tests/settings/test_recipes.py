@@ -143,7 +143,7 @@ LOOKED_FOR: dict[str, tuple[str, int, int, list[str]]] = {  # objective, budget,
 LABEL: dict[str, Any] = {  # a tenth of NAS-RobBench-201's 50 epochs, with its batch, peak, radius and step
     "method": "pgd", "epochs": 5, "batch_size": 256, "lr": 0.05, "n_val": 1000, "weight_decay": 5e-4, **ROBBENCH_PGD,
 }  # fmt: skip
-CROZE_PROXY: dict[str, Any] = {"batch_size": 16, "beta": 4.0, "epsilon": 0.01, "gamma": 0.0}  # docs/croze.md
+CROZE_PROXY: dict[str, Any] = {"batch_size": 16, "beta": 4.0, "epsilon": 0.01, "gamma": 0.0}  # docs/studies/croze.md
 EPROXY: dict[str, Any] = {  # Li et al., ICCV 2023, and its release
     "batch_size": 16, "iterations": 10, "lr": 1.2, "momentum": 0.9, "weight_decay": 4e-5, "use_barrier": True,
     "init": "default", "barrier_init": "default",
@@ -152,7 +152,7 @@ EPROXY_NB201: dict[str, Any] = {  # config_nb201_mse_12e-1 of the release, with 
     "stages": 3, "transform": [1], "barrier": [3], "c_mid": [128], "c_out": 128, "features": ["net"],
     "coefficient": [1.0], "alpha": 0.0, **EPROXY,
 }  # fmt: skip
-EPROXY_DPS: dict[str, Any] = {  # docs/eproxy.md, second row of the last table
+EPROXY_DPS: dict[str, Any] = {  # docs/studies/eproxy.md, second row of the last table
     "stages": 3, "transform": [1] * 3, "barrier": [3] * 3, "c_mid": [128] * 3, "c_out": 32, "features": ["net"] * 3,
     "coefficient": [1.0] * 3, "alpha": -0.2, **EPROXY,
 }  # fmt: skip

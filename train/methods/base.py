@@ -28,9 +28,9 @@ class MethodOptions(Section):
     eps: float = 8 / 255  # radius of the L∞ ball, images in [0, 1]
     step_size: float = 2 / 255  # pgd, trades; and the validation's PGD
     steps: int = 7  # pgd, trades
-    trades_beta: float = 6.0
+    trades_beta: float = 6.0  # trades: weight of the divergence between clean and attacked outputs
     fgsm_alpha: float = 1.25  # step over eps
-    free_replays: int = 8
+    free_replays: int = 8  # free: steps on each batch
     free_alpha: float = 1.0  # step over eps
 
     def check(self) -> None:

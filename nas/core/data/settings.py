@@ -31,11 +31,11 @@ class DataSettings:
     files that contain no others.
     """
 
-    name: str = "digits"
-    root: str | None = path_field()
-    size: int | None = None
-    download: bool = True
-    validation: float = 0.1
+    name: str = "digits"  # the data set, from `nas list datasets`
+    root: str | None = path_field()  # its folder or file
+    size: int | None = None  # pixels a side to which images are resized; null keeps the data set's size
+    download: bool = True  # whether missing CIFAR is downloaded
+    validation: float = 0.1  # share (below 1) or number of training images that are withheld for validation
     order: str = NUMERIC  # or text
     resize: str = SQUASH  # or crop, squash-crop
     crop_share: float = 0.875  # fraction of the resized image's side that crop and squash-crop keep

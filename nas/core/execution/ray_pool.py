@@ -36,8 +36,9 @@ class RayPool(WorkerPool):
 
     The work is put into Ray's object store once, and each actor gets it once, when it starts. An actor that waits for
     free cores is a worker that is not ready yet; an actor that dies, alone or with its machine, is a worker that died.
-    Ray restarts and retries nothing: docs/scaling.md says why. Every machine needs this project in the same version and
-    the data under the same path; trainings and attacks also need the run's folder, on a disk that all machines share.
+    Ray restarts and retries nothing: docs/topics/scaling.md says why. Every machine needs this project in the same
+    version and the data under the same path; trainings and attacks also need the run's folder, on a disk that all
+    machines share.
     """
 
     on_several_machines = True

@@ -21,7 +21,7 @@ from nas.strategies.proxies.passes.probe import Probe
 @proxy(
     "eproxy",
     higher_is_better=False,
-    source="Li et al., ICCV 2023, section 2.1, listing 1; details left open there: the release (see docs/eproxy.md)",
+    source="Li et al., ICCV 2023, section 2.1, listing 1; details left open there: the release; docs/studies/eproxy.md",
     options=EproxyOptions,
     passes=lambda options: options.iterations - 2 / 3,
 )

@@ -35,11 +35,11 @@ class EproxyOptions(BatchOptions):
     the target's channels (`c_mid` equal to `c_out`), and the options of the barrier must keep their defaults.
     """
 
-    batch_size: int = 16
-    settings: str | None = config.path_field()
+    batch_size: int = 16  # images of the training part
+    settings: str | None = config.path_field()  # a file of `nas dps` with the settings below
     iterations: int = 10  # the score is the loss at the last one
-    lr: float = 1.2
-    momentum: float = 0.9
+    lr: float = 1.2  # learning rate of the iterations
+    momentum: float = 0.9  # of the iterations
     weight_decay: float = 4e-5  # of tensors with more than one dimension
     stages: int = STAGES  # number of stages that are compared: the last one, with 2 also the one before, ...
     transform: list[int] = field(default_factory=lambda: [1])  # kernel size
@@ -50,7 +50,7 @@ class EproxyOptions(BatchOptions):
     features: list[str] = field(default_factory=lambda: ["net"])  # joined by +: net+sine_low+dot
     coefficient: list[float] = field(default_factory=lambda: [1.0])  # factor of the target
     init: str = "default"  # of network and transform; default: torch's own
-    barrier_init: str = "default"
+    barrier_init: str = "default"  # initialisation of the barrier; choices as for init
     alpha: float = 0.0  # the loss is multiplied by 1 + alpha * FLOPs / FLOPs of the largest architecture
 
     def check(self) -> None:

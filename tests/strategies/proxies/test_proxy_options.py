@@ -18,7 +18,7 @@ PROXY_OPTIONS: dict[str, dict[str, Any]] = {
     "flops": {},
     "jacob_fro": {**TABLES, "projections": 1},  # Hoffman et al. 2019, who use one
     "hessian": {"batch_size": 16, "iterations": 10},
-    "croze": {  # docs/croze.md: chosen on one half of the classes and reported on the other
+    "croze": {  # docs/studies/croze.md: chosen on one half of the classes and reported on the other
         "batch_size": 16, "beta": 4.0, "epsilon": 0.01, "gamma": 0.0, "batch_norm": True, "absolute_weights": False,
         "features": "all", "weights": "all", "gradients": "first", "reduction": "sum", "ascend": True, "clamp": False,
     },

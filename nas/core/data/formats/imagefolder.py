@@ -30,7 +30,7 @@ class ImageFolder(Loader):
 
     name = "imagefolder"
     reads: ClassVar[frozenset[str] | None] = frozenset({"root", "order"})
-    doc = "your own images: data.root=FOLDER with train/<class>/* and test/<class>/*, or only <class>/*; docs/data.md"
+    doc = "your own images: data.root=FOLDER of train/<class>/* and test/<class>/* or of <class>/*; docs/topics/data.md"
     needs_root = True
 
     def sources(self) -> list[Source]:
