@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from subprocess import PIPE
 from tempfile import TemporaryDirectory
@@ -41,21 +42,28 @@ IDLE = ("scoring.", "strategy.", "search.", "train.steps", "train.validation_ste
 TINY_TRAIN = tuple(text for text in TINY if not text.startswith(IDLE))
 
 SERVER = Path(__file__).with_name("fork_server.py")
-_idle: list[subprocess.Popen[str]] = []  # servers of this process; they end with their standard input
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    """The server of this process; it ends with its standard input."""
+    return subprocess.Popen([sys.executable, str(SERVER)], stdin=PIPE, text=True)
 
 
 @contextmanager
 def _started(arguments: tuple[str, ...], cwd: Path, out: Path, err: Path) -> Iterator[tuple[int, IO[str]]]:
     """The command's process, and where its exit code is to be read before the block ends."""
-    command = [sys.executable, str(SERVER)]
-    server = _idle.pop() if _idle else subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)
-    assert server.stdin is not None
-    assert server.stdout is not None
-    request = {"arguments": arguments, "cwd": str(cwd), "env": {**os.environ}, "out": str(out), "err": str(err)}
-    server.stdin.write(json.dumps(request) + "\n")
-    server.stdin.flush()
-    yield int(server.stdout.readline()), server.stdout
-    _idle.append(server)
+    with TemporaryDirectory() as folder:
+        answers = Path(folder, "answers")
+        os.mkfifo(answers)
+        request = {"arguments": arguments, "cwd": str(cwd), "env": {**os.environ}, "out": str(out), "err": str(err)}
+        server = _server().stdin
+        assert server is not None
+        server.write(json.dumps({**request, "answers": str(answers)}) + "\n")
+        server.flush()
+        with os.fdopen(os.open(answers, os.O_RDWR)) as read:  # so that this end can be opened before the other
+            assert select.select([read], [], [], 200)[0], "the server that starts commands has died"
+            yield int(read.readline()), read
 
 
 def nas(*arguments: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,8 @@
 """Runs `nas` commands in forks of one process that has imported everything: a new process each, without the wait.
 
-Reads a line of JSON per command (`arguments`, `cwd`, `env`, `out`, `err`) and answers with the process's number, then
-with its exit code. It computes nothing itself, so that no thread is there to be lost in a fork.
+Reads a line of JSON per command (`arguments`, `cwd`, `env`, `out`, `err`, `answers`). For each it forks a process that
+starts the command and writes to the pipe `answers` the number of the command's process, then its exit code. So several
+commands can run at once. The server computes nothing, so that no thread is there to be lost in a fork.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ import sys
 from typing import Any, NoReturn
 
 
-def _carry_out(request: dict[str, Any]) -> NoReturn:
+def _watch(request: dict[str, Any]) -> NoReturn:
+    """Run the command in a further fork and report on it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        _run(request)
+    with open(request["answers"], "w", buffering=1) as answers:
+        print(child, file=answers)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers)
+    os._exit(0)
+
+
+def _run(request: dict[str, Any]) -> NoReturn:
     from nas.cli.main import main
 
     os.setsid()
@@ -23,6 +37,11 @@ def _carry_out(request: dict[str, Any]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    if not any(text.startswith("executor.workers") for text in request["arguments"]) and hasattr(
+        os, "sched_setaffinity"
+    ):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})  # on one core, commands start no workers
     sys.argv = ["nas", *request["arguments"]]
     main()
 
@@ -55,13 +74,10 @@ def _serve() -> None:
         registry.names()  # imports what it has
     library.torchattacks()  # where it is installed
 
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system removes processes that have ended
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _carry_out(json.loads(line))
-        print(child, flush=True)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        if os.fork() == 0:
+            _watch(json.loads(line))
 
 
 if __name__ == "__main__":

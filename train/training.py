@@ -225,7 +225,8 @@ def check_recipe(settings: TrainSettings, network: Network) -> None:
     """Raises InputError if the recipe needs something that the network does not have."""
     if settings.drop_path > 0 and not hasattr(network.body, "drop_path"):
         raise InputError(
-            f"Expected train.drop_path=0 for networks without drop-path but got {settings.drop_path}; set it to 0."
+            f"Expected {settings.section}.drop_path=0 for networks without drop-path but got {settings.drop_path}; "
+            "set it to 0."
         )
 
 

@@ -94,7 +94,10 @@ def from_library(
         )
     pretrained = keywords.pop("pretrained", weights is None)
     if not isinstance(pretrained, bool) or (pretrained and weights is not None):
-        raise InputError("Expected eval.model_options=pretrained=true or false, and weights from one source only.")
+        raise InputError(
+            f"Expected eval.model_options=pretrained=true or false, and weights from one source only, but got "
+            f"pretrained={pretrained}{'' if weights is None else f' and the weights {weights}'}; leave out one of them."
+        )
     if pretrained and keywords.get("num_classes", about.num_classes) != about.num_classes:
         raise InputError(
             f"Expected the {about.num_classes} classes that the weights of {library}:{name} were trained for but got "

@@ -31,6 +31,7 @@ from nas.searches.history import failures, trajectory
 from nas.searches.loop import FRUITLESS, Batch, Search
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings
+from nas.settings.schema import values_of as values_of_recipe
 from nas.strategies import STRATEGIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 
@@ -207,7 +208,9 @@ def open_search(
                 raise InputError(f"Expected a search of nas.open_search but {folder} is another run; use nas.resume.")
             return OpenSearch(opened.settings, opened.store, folder, stack.pop_all())
     strategy = name_of(strategy, STRATEGIES, SUPERNET_STRATEGIES)
-    chosen_strategy = strategy or config.flat(dict(settings or {})).get("strategy.name")
+    base = recipe if isinstance(recipe, Mapping) else {} if recipe is None else values_of_recipe(str(recipe))
+    named = {**config.flat(dict(base)), **config.flat(dict(settings or {}))}
+    chosen_strategy = strategy or named.get("strategy.name")
     if chosen_strategy in SUPERNET_STRATEGIES.components:
         raise InputError(f"Expected a strategy that asks for values but got {chosen_strategy}; use nas.search.")
     goals = {"value": "max"} if directions is None else dict(directions)

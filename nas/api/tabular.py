@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -13,15 +14,16 @@ SHOWN_ROWS = 20  # rows of a table that a notebook shows
 DIGITS = 6  # significant digits of a number in a notebook
 
 
-class Tabular:
+class Tabular(ABC):
     """A result that is also a table; `_rows` gives its rows as dictionaries, with the same keys in each."""
 
+    @abstractmethod
     def _title(self) -> str:
         """One line that says what the result is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _rows(self) -> list[Json]:
-        raise NotImplementedError
+        """The rows by column names."""
 
     def __repr__(self) -> str:
         return f"<{self._title()}>"

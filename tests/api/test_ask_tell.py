@@ -105,6 +105,10 @@ def test_what_does_not_wait_is_refused() -> None:
     for settings in ({"strategy.name": "rnas-max"}, {"strategy": {"name": "rnas-max"}}):
         with pytest.raises(InputError, match="asks for values"):
             nas.open_search(settings=settings)
+        with pytest.raises(InputError, match="asks for values"):
+            nas.open_search(recipe=settings)
+    with pytest.raises(InputError, match="asks for values but got rnas-max"):
+        nas.open_search(recipe="cifar10-rnas-max")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from nas.core.data import Dataset
 from nas.core.errors import InputError
 from nas.core.io import checkpoint
 from nas.core.optimisation.task import LoopState
+from nas.objectives.short_training import LabelSettings
 from nas.train import check_recipe, load_trained, train
 from nas.train.training import Classification
 
@@ -149,6 +150,8 @@ def test_drop_path_is_refused_where_there_is_none(
     with pytest.raises(InputError, match=r"train\.drop_path=0"):
         train(describe(), dataset, recipe(drop_path=0.1), tmp_path / "a", 0, CPU)
     assert not (tmp_path / "a").exists()
+    with pytest.raises(InputError, match=r"Expected label\.drop_path=0"):
+        check_recipe(LabelSettings(drop_path=0.1), describe().build())
     check_recipe(recipe(drop_path=0.0), describe().build())
     check_recipe(recipe(drop_path=0.1), describe("darts").build())
 

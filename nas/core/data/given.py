@@ -31,13 +31,17 @@ class GivenArrays(Loader):
     cached = False
 
     def sources(self) -> list[Source]:
-        raise InputError(
-            "Expected the name of a data set but the images of these settings were given in Python; evaluate on them "
-            "with nas.evaluate(..., data=(images, labels))."
-        )
+        raise _given_in_python()
 
     def read(self) -> Raw:
-        raise NotImplementedError
+        raise _given_in_python()
+
+
+def _given_in_python() -> InputError:
+    return InputError(
+        "Expected the name of a data set but the images of these settings were given in Python; evaluate on them "
+        "with nas.evaluate(..., data=(images, labels))."
+    )
 
 
 def split_of_arrays(images: Any, labels: Any, n: int | None = None) -> Split:

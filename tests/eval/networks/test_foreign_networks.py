@@ -112,8 +112,8 @@ def test_code_of_the_users_own(module: Path, digits: Dataset) -> None:
         ("own_networks:make", ["width=[1"], "YAML"),
         ("torchvision:resnet81", [], "did you mean"),
         ("torchvision:resnet18", ["num_classes=10"], "torchvision:resnet18@PATH"),
-        ("torchvision:resnet18", ["pretrained=perhaps"], "true or false"),
-        ("torchvision:resnet18@a.pth", ["pretrained=true"], "one source"),
+        ("torchvision:resnet18", ["pretrained=perhaps"], "got pretrained=perhaps; leave out"),
+        ("torchvision:resnet18@a.pth", ["pretrained=true"], "got pretrained=True and the weights"),
     ],
 )
 def test_what_cannot_be_made_is_told(text: str, options: list[str], words: str, module: Path) -> None:
