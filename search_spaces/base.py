@@ -91,6 +91,7 @@ class SearchSpace(Points[A]):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     Settings: ClassVar[type]
     ScoringSettings: ClassVar[type]
     SupernetSettings: ClassVar[type] = NoSettings

@@ -52,6 +52,7 @@ class Bananas(ModelBasedStrategy[Any]):
     """
 
     name: ClassVar[str] = "bananas"
+    references: ClassVar[tuple[str, ...]] = ("white2021bananas",)
     Options: ClassVar[type] = BananasOptions
     space: SearchSpace[Any]
 

@@ -49,6 +49,7 @@ class Strategy(ABC, Generic[A]):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     Options: ClassVar[type]
     conditions: ClassVar[Mapping[str, Condition]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()

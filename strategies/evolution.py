@@ -36,6 +36,7 @@ class Evolution(Strategy[Any]):
     """
 
     name: ClassVar[str] = "evolution"
+    references: ClassVar[tuple[str, ...]] = ("real2019regularized",)
     Options: ClassVar[type] = EvolutionOptions
     draws_with_replacement: ClassVar[bool] = True  # the rule of a new search
 

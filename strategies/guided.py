@@ -78,6 +78,7 @@ class Guided(ModelBasedStrategy[Any]):
     """
 
     name: ClassVar[str] = "guided"
+    references: ClassVar[tuple[str, ...]] = ("white2021predictors",)
     Options: ClassVar[type] = GuidedOptions
     conditions: ClassVar[Mapping[str, Condition]] = {
         "kappa": chosen("strategy", "acquisition", "ucb"),

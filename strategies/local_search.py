@@ -29,6 +29,7 @@ class LocalSearch(Strategy[Any]):
     """
 
     name: ClassVar[str] = "local"
+    references: ClassVar[tuple[str, ...]] = ("white2021local",)
     Options: ClassVar[type] = LocalSearchOptions
     space: SearchSpace[Any]
 

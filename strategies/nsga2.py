@@ -35,6 +35,7 @@ class NSGA2(Strategy[Any]):
     """
 
     name: ClassVar[str] = "nsga2"
+    references: ClassVar[tuple[str, ...]] = ("deb2002nsga2",)
     Options: ClassVar[type] = NSGA2Options
     several: ClassVar[bool] = True
     space: SearchSpace[Any]

@@ -17,6 +17,7 @@ class RandomSearch(Strategy[Any]):
     """Independent uniform samples (Li and Talwalkar, UAI 2019, arXiv:1902.07638)."""
 
     name: ClassVar[str] = "random"
+    references: ClassVar[tuple[str, ...]] = ("li2019random",)
     Options: ClassVar[type] = RandomSearchOptions
 
     def ask(self, n: int) -> list[Any]:

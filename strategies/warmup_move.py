@@ -74,6 +74,7 @@ class WarmupMove(Strategy[Any]):
     """
 
     name: ClassVar[str] = "warmup-move"
+    references: ClassVar[tuple[str, ...]] = ("abdelfattah2021zerocost",)
     Options: ClassVar[type] = WarmupMoveOptions
     uses: ClassVar[frozenset[str]] = frozenset({"cheap"})
     space: SearchSpace[Any]

@@ -64,6 +64,7 @@ class AutoAttack(FromAutoAttack):
     """APGD-CE, targeted APGD-DLR, targeted FAB, Square (Croce and Hein, ICML 2020), 100 iterations, 5,000 queries."""
 
     name: ClassVar[str] = "autoattack"
+    references: ClassVar[tuple[str, ...]] = ("croce2020reliable", "croce2020fab", "andriushchenko2020square")
     reads: ClassVar[frozenset[str] | None] = frozenset()
     classes: ClassVar[int] = 4
 
@@ -83,6 +84,7 @@ class AutoAttackRand(FromAutoAttack):
     """AutoAttack's version for randomised networks: APGD-CE and APGD-DLR, each gradient the mean of 20."""
 
     name: ClassVar[str] = "autoattack-rand"
+    references: ClassVar[tuple[str, ...]] = ("croce2020reliable",)
     reads: ClassVar[frozenset[str] | None] = frozenset()
     version: ClassVar[str] = "rand"
     classes: ClassVar[int] = 3
@@ -99,6 +101,7 @@ class APGDCE(FromAutoAttack):
     """PGD with a step size of its own choice on the cross-entropy (Croce and Hein, ICML 2020), 100 iterations."""
 
     name: ClassVar[str] = "apgd-ce"
+    references: ClassVar[tuple[str, ...]] = ("croce2020reliable",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 100
 
@@ -113,6 +116,7 @@ class APGDDLR(APGDCE):
     """APGD on the difference of logits ratio, a loss that the scale of the logits does not change, 100 iterations."""
 
     name: ClassVar[str] = "apgd-dlr"
+    references: ClassVar[tuple[str, ...]] = ("croce2020reliable",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     classes: ClassVar[int] = 3
 
@@ -121,6 +125,7 @@ class FAB(FromAutoAttack):
     """The nearest decision boundary within the ball (Croce and Hein, ICML 2020), untargeted, 100 iterations."""
 
     name: ClassVar[str] = "fab"
+    references: ClassVar[tuple[str, ...]] = ("croce2020fab",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 100
 
@@ -135,6 +140,7 @@ class Square(FromAutoAttack):
     """Random search with squares, by queries alone (Andriushchenko et al., ECCV 2020), 5,000 queries."""
 
     name: ClassVar[str] = "square"
+    references: ClassVar[tuple[str, ...]] = ("andriushchenko2020square",)
     needs_gradient: bool = False
     reads: ClassVar[frozenset[str] | None] = frozenset({"restarts"})
     default_steps: ClassVar[int | None] = 5000

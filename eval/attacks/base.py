@@ -32,6 +32,7 @@ class Attack(ABC):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     norms: ClassVar[tuple[str, ...]] = ("Linf",)
     bounded: ClassVar[bool] = True  # False: it looks for the smallest perturbation, which may be outside the ball
     default_steps: ClassVar[int | None] = None  # a number in the name, as in pgd20, replaces it; None: allows no number

@@ -45,6 +45,7 @@ class FromTorchattacks(Attack):
     """
 
     name: ClassVar[str] = "torchattacks:NAME"
+    references: ClassVar[tuple[str, ...]] = ("kim2020torchattacks",)
     reads: ClassVar[frozenset[str] | None] = frozenset()
     norms: ClassVar[tuple[str, ...]] = NORMS
     bounded: ClassVar[bool] = False

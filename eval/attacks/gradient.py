@@ -47,6 +47,7 @@ class FGSM(GradientAttack):
     """One step of size eps (Goodfellow et al., ICLR 2015)."""
 
     name: ClassVar[str] = "fgsm"
+    references: ClassVar[tuple[str, ...]] = ("goodfellow2015explaining",)
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
     def library_attack(self, torchattacks: ModuleType, network: nn.Module) -> Any:
@@ -63,6 +64,7 @@ class PGD(GradientAttack):
     """Steps of `step_size` from a random start (Madry et al., ICLR 2018); a stage per restart."""
 
     name: ClassVar[str] = "pgd"
+    references: ClassVar[tuple[str, ...]] = ("madry2018towards",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"step_size", "restarts"})
     norms: ClassVar[tuple[str, ...]] = NORMS
     default_steps: ClassVar[int | None] = 20
@@ -93,6 +95,7 @@ class MIFGSM(GradientAttack):
     """Steps of eps/steps with momentum 1 (Dong et al., CVPR 2018)."""
 
     name: ClassVar[str] = "mifgsm"
+    references: ClassVar[tuple[str, ...]] = ("dong2018momentum",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"step_size"})
     default_steps: ClassVar[int | None] = 10
 
@@ -120,6 +123,7 @@ class CW(Attack):
     """The smallest perturbation at c=1 by Adam (Carlini, Wagner, S&P 2017), from torchattacks; must be within eps."""
 
     name: ClassVar[str] = "cw"
+    references: ClassVar[tuple[str, ...]] = ("carlini2017towards",)
     reads: ClassVar[frozenset[str] | None] = frozenset()
     norms: ClassVar[tuple[str, ...]] = ("L2",)
     bounded: ClassVar[bool] = False

@@ -33,6 +33,7 @@ class Corruption(ABC):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ("hendrycks2019benchmarking",)
     group: ClassVar[str]  # noise, blur, weather or digital
     extra: ClassVar[bool] = False  # not one of the benchmark's fifteen
     small: ClassVar[tuple[Row, ...]]

@@ -90,6 +90,7 @@ class DARTS(SearchSpace[Genotype]):
     """Two cells of 4 nodes, two inputs each, 7 operations (Liu et al., ICLR 2019, arXiv:1806.09055)."""
 
     name: ClassVar[str] = "darts"
+    references: ClassVar[tuple[str, ...]] = ("liu2019darts",)
     Settings: ClassVar[type] = DARTSSettings
     ScoringSettings: ClassVar[type] = DARTSScoringSettings
     SupernetSettings: ClassVar[type] = DARTSSupernetSettings

@@ -69,6 +69,7 @@ class NASBench201(SearchSpace[Cell]):
     """Cells of 6 edges with 5 operations each (Dong and Yang, ICLR 2020, arXiv:2001.00326)."""
 
     name: ClassVar[str] = "nasbench201"
+    references: ClassVar[tuple[str, ...]] = ("dong2020nasbench201",)
     Settings: ClassVar[type] = NASBench201Settings
     ScoringSettings: ClassVar[type] = NASBench201Settings
     SupernetSettings: ClassVar[type] = NASBench201SupernetSettings

@@ -32,6 +32,7 @@ class Predictor(ABC):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     Options: ClassVar[type]
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:

@@ -36,6 +36,7 @@ class ExtraTrees(Predictor):
     """
 
     name: ClassVar[str] = "extra-trees"
+    references: ClassVar[tuple[str, ...]] = ("geurts2006extremely",)
     Options: ClassVar[type] = ExtraTreesOptions
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:

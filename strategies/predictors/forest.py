@@ -37,6 +37,7 @@ class Forest(Predictor):
     """
 
     name: ClassVar[str] = "forest"
+    references: ClassVar[tuple[str, ...]] = ("breiman2001forests",)
     Options: ClassVar[type] = ForestOptions
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:

@@ -85,6 +85,7 @@ class Kernel(Predictor):
     """
 
     name: ClassVar[str] = "kernel"
+    references: ClassVar[tuple[str, ...]] = ("rasmussen2006gaussian",)
     Options: ClassVar[type] = KernelOptions
     together: ClassVar[bool] = True  # one fit to all targets, which predicts each of them better
 

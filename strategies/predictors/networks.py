@@ -51,6 +51,7 @@ class Networks(Predictor):
     """
 
     name: ClassVar[str] = "networks"
+    references: ClassVar[tuple[str, ...]] = ("white2021bananas",)
     Options: ClassVar[type] = NetworksOptions
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:

@@ -39,6 +39,7 @@ class StackedPredictor(Predictor):
     """
 
     name: ClassVar[str] = "auto"
+    references: ClassVar[tuple[str, ...]] = ("rasmussen2006gaussian", "geurts2006extremely")
     Options: ClassVar[type] = StackedOptions
     together: ClassVar[bool] = True  # one fit to all targets, which predicts each of them better
 

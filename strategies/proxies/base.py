@@ -58,6 +58,7 @@ class Proxy:
     uses: Callable[[Any], Iterable[str]]
     passes: Callable[[Any], float]
     batches: int
+    references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
 
     def __call__(self, subject: Any, options: Any = None) -> float:
         """The value for a `Probe`, or for a `Cost` if the proxy only needs that.
@@ -86,6 +87,7 @@ def proxy(
     uses: Iterable[Quantity | str] | Callable[[Any], Iterable[Quantity | str]] = (),
     passes: float | Callable[[Any], float],
     batches: int = 1,
+    references: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Any, Any], float]], Proxy]:
     """Attach the metadata to a function `(probe or cost, options) -> float`; its docstring gives the formula."""
     kind = options if options is not None else BatchOptions if needs == "network" else NoOptions
@@ -104,6 +106,7 @@ def proxy(
             lambda options: [str(quantity) for quantity in (uses(options) if callable(uses) else uses)],
             passes if callable(passes) else lambda options: passes,
             batches,
+            references,
         )
 
     return decorate

@@ -113,6 +113,7 @@ def _uses(options: CRoZeOptions) -> list[Quantity]:
     mode="train",
     batch_norm="batch statistics (off with proxies.croze.batch_norm=false)",
     source="Ha et al. 2023 (arXiv:2306.05031), eq. 3-10",
+    references=("ha2023croze",),
     options=CRoZeOptions,
     uses=_uses,
     passes=8 / 3,

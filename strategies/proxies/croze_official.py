@@ -34,6 +34,7 @@ class OfficialOptions(BatchOptions):
     "croze_official",
     batch_norm="off (layers that the release keeps act as if they were off)",
     source="the release of Ha et al. 2023 (arXiv:2306.05031), defects included",
+    references=("ha2023croze",),
     options=OfficialOptions,
     passes=3.0,
 )

@@ -37,6 +37,7 @@ class HessianOptions(BatchOptions):
     mode="eval",
     batch_norm="the batch's statistics, held fixed",
     source="Zhao et al., ICLR 2020 (arXiv:2005.00060), the largest eigenvalue of the input Hessian",
+    references=("zhao2020bridging",),
     options=HessianOptions,
     passes=lambda options: 1 + (options.iterations + 1) * 2 / 3,
 )

@@ -19,31 +19,49 @@ def total(values: list[Tensor]) -> float:
     return torch.stack([value.double() for value in values]).sum().item()
 
 
-@proxy("grad_norm", source=ABDELFATTAH, uses=[weight_grads], passes=1.0)
+@proxy("grad_norm", source=ABDELFATTAH, references=("abdelfattah2021zerocost",), uses=[weight_grads], passes=1.0)
 def grad_norm(probe: Probe, options: Any) -> float:
     """Norm of the gradient: Σ over layers of ‖∂CE/∂w‖₂. Never below 0."""
     return total([g.norm() for g in probe.quantity(weight_grads)])
 
 
-@proxy("snip", source="Lee et al., ICLR 2019 (arXiv:1810.02340), eq. 6", uses=[weight_grads], passes=1.0)
+@proxy(
+    "snip",
+    source="Lee et al., ICLR 2019 (arXiv:1810.02340), eq. 6",
+    references=("lee2019snip",),
+    uses=[weight_grads],
+    passes=1.0,
+)
 def snip(probe: Probe, options: Any) -> float:
     """Sensitivity of the loss to removing each weight: Σ |w·∂CE/∂w|. Never below 0."""
     return total([(w * g).abs().sum() for w, g in zip(probe.weights, probe.quantity(weight_grads))])
 
 
-@proxy("plain", source=ABDELFATTAH, uses=[weight_grads], passes=1.0)
+@proxy("plain", source=ABDELFATTAH, references=("abdelfattah2021zerocost",), uses=[weight_grads], passes=1.0)
 def plain(probe: Probe, options: Any) -> float:
     """Change of the loss with the scale of the weights: Σ w·∂CE/∂w, signed."""
     return total([(w * g).sum() for w, g in zip(probe.weights, probe.quantity(weight_grads))])
 
 
-@proxy("grasp", source="Wang et al., ICLR 2020 (arXiv:2002.07376), eq. 8", uses=[hessian_gradient], passes=3.0)
+@proxy(
+    "grasp",
+    source="Wang et al., ICLR 2020 (arXiv:2002.07376), eq. 8",
+    references=("wang2020grasp",),
+    uses=[hessian_gradient],
+    passes=3.0,
+)
 def grasp(probe: Probe, options: Any) -> float:
     """Change of the gradient's norm when weights are removed: -Σ w·(Hg), H the Hessian of CE, g its gradient."""
     return 0.0 - total([(w * hg).sum() for w, hg in zip(probe.weights, probe.quantity(hessian_gradient))])
 
 
-@proxy("fisher", source="Turner et al., ICLR 2020 (arXiv:1906.04113), eq. 3", uses=[saliency], passes=1.0)
+@proxy(
+    "fisher",
+    source="Turner et al., ICLR 2020 (arXiv:1906.04113), eq. 3",
+    references=("turner2020blockswap",),
+    uses=[saliency],
+    passes=1.0,
+)
 def fisher(probe: Probe, options: Any) -> float:
     """Fisher information of the channels: Σ over layers, channels of ½·mean_B((Σ_hw a·∂CE/∂a)²)·C_in·k².
 
@@ -54,7 +72,7 @@ def fisher(probe: Probe, options: Any) -> float:
     return total([channel * weight[0].numel() for channel, weight in zip(channels, probe.weights)])
 
 
-@proxy("l2_norm", source=ABDELFATTAH, batch_norm="none", passes=0.0)
+@proxy("l2_norm", source=ABDELFATTAH, references=("abdelfattah2021zerocost",), batch_norm="none", passes=0.0)
 def l2_norm(probe: Probe, options: Any) -> float:
     """Norm of the untrained weights: Σ over layers of ‖w‖₂. Never below 0."""
     return total([w.norm() for w in probe.weights])
@@ -64,6 +82,7 @@ def l2_norm(probe: Probe, options: Any) -> float:
     "zico",
     domain="log",
     source="Li et al., ICLR 2023 (arXiv:2301.11300), eq. 13",
+    references=("li2023zico",),
     uses=[weight_grads],
     passes=2.0,
     batches=2,

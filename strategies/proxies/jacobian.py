@@ -45,7 +45,13 @@ def correlations(rows: Tensor) -> Tensor:
     return (unit @ unit.T).clamp(-1, 1)
 
 
-@proxy("jacov", source="Mellor et al. 2020 (arXiv:2006.04647v1)", uses=[jacobian], passes=2 / 3)
+@proxy(
+    "jacov",
+    source="Mellor et al. 2020 (arXiv:2006.04647v1)",
+    references=("mellor2021training",),
+    uses=[jacobian],
+    passes=2 / 3,
+)
 def jacov(probe: Probe, options: Any) -> float:
     """How different the Jacobians of the images are: -Σ (log(λ+k) + 1/(λ+k)), k = 1e-5.
 
@@ -57,7 +63,13 @@ def jacov(probe: Probe, options: Any) -> float:
     return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
 
 
-@proxy("epe_nas", source="Lopes et al., ICANN 2021 (arXiv:2102.08099)", uses=[jacobian], passes=2 / 3)
+@proxy(
+    "epe_nas",
+    source="Lopes et al., ICANN 2021 (arXiv:2102.08099)",
+    references=("lopes2021epenas",),
+    uses=[jacobian],
+    passes=2 / 3,
+)
 def epe_nas(probe: Probe, options: Any) -> float:
     """How alike the Jacobians of one class are: Σ_c |s_c|, s_c = Σ log(|correlations of class c| + 1e-5).
 
@@ -101,6 +113,7 @@ class JacobianOptions(BatchOptions):
     "jacob_fro",
     higher_is_better=False,
     source="Hoffman et al. 2019 (arXiv:1908.02729), alg. 1",
+    references=("hoffman2019jacobian",),
     options=JacobianOptions,
     uses=lambda options: [projections(options.projections)],
     passes=lambda options: (1 + options.projections) / 3,

@@ -16,6 +16,7 @@ from nas.strategies.proxies.passes.quantities import relu_kernel
     "nwot",
     domain="log",
     source="Mellor et al., ICML 2021 (arXiv:2006.04647), eq. 2",
+    references=("mellor2021training",),
     uses=[relu_kernel],
     passes=1 / 3,
 )

@@ -19,6 +19,7 @@ from nas.strategies.proxies.passes.probe import Probe
     batch_norm="off",
     domain="log",
     source="Tanaka et al., NeurIPS 2020 (arXiv:2006.05467), eq. 4; the sum as in Abdelfattah et al. 2021",
+    references=("tanaka2020synflow", "abdelfattah2021zerocost"),
     passes=0.1,
 )
 def synflow(probe: Probe, options: Any) -> float:

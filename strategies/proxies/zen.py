@@ -16,7 +16,13 @@ from nas.strategies.proxies.passes.probe import Probe
 GAMMA = 0.01  # size of the change
 
 
-@proxy("zen", domain="log", source="Lin et al., ICCV 2021 (arXiv:2102.01063), alg. 1", passes=2 / 3)
+@proxy(
+    "zen",
+    domain="log",
+    source="Lin et al., ICCV 2021 (arXiv:2102.01063), alg. 1",
+    references=("lin2021zen",),
+    passes=2 / 3,
+)
 def zen(probe: Probe, options: Any) -> float:
     """Gaussian complexity: log mean_B Σ|f(x+γx₂) - f(x)| + Σ over batch normalisations of log σ; γ = .01.
 

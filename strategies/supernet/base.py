@@ -61,6 +61,7 @@ class SupernetStrategy(ABC):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     Options: ClassVar[type[BilevelOptions]]
     conditions: ClassVar[Mapping[str, Condition]] = {}  # options that act only with certain values of others
 

@@ -35,6 +35,7 @@ class Perturbation:
     name: str
     compute: Compute
     passes: Callable[[Budget], int]
+    references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
 
     def __call__(
         self, objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None = None
@@ -42,26 +43,28 @@ class Perturbation:
         return self.compute(objective, x, budget, generator)
 
 
-def perturbation(name: str, *, passes: Callable[[Budget], int]) -> Callable[[Compute], Perturbation]:
+def perturbation(
+    name: str, *, passes: Callable[[Budget], int], references: tuple[str, ...] = ()
+) -> Callable[[Compute], Perturbation]:
     """Decorator: makes a perturbation from `(objective, x, budget, generator) -> x'`; its docstring describes it."""
-    return lambda compute: Perturbation(name, compute, passes)
+    return lambda compute: Perturbation(name, compute, passes, references)
 
 
-@perturbation("pgd", passes=lambda budget: budget.steps)
+@perturbation("pgd", passes=lambda budget: budget.steps, references=("madry2018towards",))
 def projected_gradient(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
     """`steps` signed gradient steps of `step_size` from a random point of the ball (Madry et al., ICLR 2018)."""
     start = uniform_noise(x, budget.eps, generator)
     return pgd(objective, x, budget.eps, budget.step_size, budget.steps, start=start)
 
 
-@perturbation("fgsm", passes=lambda budget: 1)
+@perturbation("fgsm", passes=lambda budget: 1, references=("wong2020fast",))
 def one_step(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
     """One signed gradient step of 1.25·eps from a random point of the ball, projected (Wong et al., ICLR 2020)."""
     start = uniform_noise(x, budget.eps, generator)
     return pgd(objective, x, budget.eps, 1.25 * budget.eps, 1, start=start)
 
 
-@perturbation("uniform", passes=lambda budget: 0)
+@perturbation("uniform", passes=lambda budget: 0, references=("zhu2023rnas",))
 def uniform(objective: Objective, x: Tensor, budget: Budget, generator: torch.Generator | None) -> Tensor:
     """x + U(-eps, eps) per pixel, clipped to [0, 1]: as in RNAS-uniform; needs no gradient."""
     return uniform_noise(x, budget.eps, generator)

@@ -24,19 +24,25 @@ class Regulariser:
     compute: Callable[[Tensor, Tensor], Tensor]
     largest: float
     source: str
+    references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
 
     def __call__(self, clean: Tensor, perturbed: Tensor) -> Tensor:
         return self.compute(clean, perturbed)
 
 
 def regulariser(
-    name: str, *, largest: float, source: str
+    name: str, *, largest: float, source: str, references: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Tensor, Tensor], Tensor]], Regulariser]:
     """Decorator: makes a regulariser from a function of clean and perturbed logits; its docstring gives the formula."""
-    return lambda compute: Regulariser(name, compute, largest, source)
+    return lambda compute: Regulariser(name, compute, largest, source, references)
 
 
-@regulariser("correlation", largest=2.0, source="Zhu et al., Robust Neural Architecture Search, eq. 4")
+@regulariser(
+    "correlation",
+    largest=2.0,
+    source="Zhu et al., Robust Neural Architecture Search, eq. 4",
+    references=("zhu2023rnas",),
+)
 def correlation(clean: Tensor, perturbed: Tensor) -> Tensor:
     """1 - ρ, where ρ is Pearson's correlation of the two logit vectors of an image; mean over the batch.
 
@@ -52,13 +58,23 @@ def _standardised(logits: Tensor) -> Tensor:
     return centred * (centred.square().sum(1, keepdim=True) + EPSILON).rsqrt()
 
 
-@regulariser("kl", largest=float("inf"), source="the term of TRADES: Zhang et al., ICML 2019 (arXiv:1901.08573)")
+@regulariser(
+    "kl",
+    largest=float("inf"),
+    source="the term of TRADES: Zhang et al., ICML 2019 (arXiv:1901.08573)",
+    references=("zhang2019trades",),
+)
 def kl(clean: Tensor, perturbed: Tensor) -> Tensor:
     """KL(softmax(clean) ‖ softmax(perturbed)) = Σ p·log(p/p'); mean over the batch, in nats."""
     return functional.kl_div(perturbed.log_softmax(1), clean.log_softmax(1), reduction="batchmean", log_target=True)
 
 
-@regulariser("squared", largest=2.0, source="adversarial logit pairing (arXiv:1803.06373), with probabilities")
+@regulariser(
+    "squared",
+    largest=2.0,
+    source="adversarial logit pairing (arXiv:1803.06373), with probabilities",
+    references=("kannan2018logit",),
+)
 def squared(clean: Tensor, perturbed: Tensor) -> Tensor:
     """‖softmax(clean) - softmax(perturbed)‖²; mean over the batch.
 

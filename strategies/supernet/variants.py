@@ -31,6 +31,7 @@ class RNASMax(Bilevel):
     """Both levels minimise CE + f with PGD on f (Zhu et al., Robust Neural Architecture Search, algorithm 1)."""
 
     name: ClassVar[str] = "rnas-max"
+    references: ClassVar[tuple[str, ...]] = ("zhu2023rnas",)
     Options: ClassVar[type[BilevelOptions]] = BilevelOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
@@ -39,6 +40,7 @@ class RNASUniform(Bilevel):
     """Both levels minimise CE + f with uniform noise (Zhu et al., Robust Neural Architecture Search, algorithm 2)."""
 
     name: ClassVar[str] = "rnas-uniform"
+    references: ClassVar[tuple[str, ...]] = ("zhu2023rnas",)
     Options: ClassVar[type[BilevelOptions]] = RNASUniformOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
@@ -47,6 +49,7 @@ class DARTSFirstOrder(Bilevel):
     """Cross-entropy alone, α's gradient at the weights as they are (Liu et al., ICLR 2019, arXiv:1806.09055)."""
 
     name: ClassVar[str] = "darts"
+    references: ClassVar[tuple[str, ...]] = ("liu2019darts",)
     Options: ClassVar[type[BilevelOptions]] = DARTSOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
 
@@ -55,5 +58,6 @@ class DARTSSecondOrder(Bilevel):
     """Cross-entropy alone, α's gradient through one step of the weights (Liu et al., ICLR 2019, eq. 7–8)."""
 
     name: ClassVar[str] = "darts-second-order"
+    references: ClassVar[tuple[str, ...]] = ("liu2019darts",)
     Options: ClassVar[type[BilevelOptions]] = DARTSSecondOrderOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS

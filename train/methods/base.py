@@ -52,6 +52,7 @@ class Method:
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     label: ClassVar[str]  # the name in prose
     adversarial: ClassVar[bool] = True
     reads: ClassVar[frozenset[str] | None] = None  # the `OPTIONS` that it reads; not inherited; None for all

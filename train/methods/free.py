@@ -24,6 +24,7 @@ class Free(Method):
     """
 
     name: ClassVar[str] = "free"
+    references: ClassVar[tuple[str, ...]] = ("shafahi2019free",)
     label: ClassVar[str] = "free adversarial"
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "free_replays", "free_alpha"})
 

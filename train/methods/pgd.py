@@ -20,6 +20,7 @@ class PGD(Method):
     """
 
     name: ClassVar[str] = "pgd"
+    references: ClassVar[tuple[str, ...]] = ("madry2018towards",)
     label: ClassVar[str] = "adversarial"
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "step_size", "steps"})
 
@@ -47,6 +48,7 @@ class FGSM(PGD):
     """
 
     name: ClassVar[str] = "fgsm"
+    references: ClassVar[tuple[str, ...]] = ("wong2020fast",)
     label: ClassVar[str] = "fast adversarial"
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "fgsm_alpha"})
 

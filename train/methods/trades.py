@@ -29,6 +29,7 @@ class TRADES(Method):
     """
 
     name: ClassVar[str] = "trades"
+    references: ClassVar[tuple[str, ...]] = ("zhang2019trades",)
     label: ClassVar[str] = "TRADES"
     forwards: ClassVar[int] = 2
     reads: ClassVar[frozenset[str] | None] = frozenset({"eps", "step_size", "steps", "trades_beta"})

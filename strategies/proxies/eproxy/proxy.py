@@ -22,6 +22,7 @@ from nas.strategies.proxies.passes.probe import Probe
     "eproxy",
     higher_is_better=False,
     source="Li et al., ICCV 2023, section 2.1, listing 1; details left open there: the release; docs/studies/eproxy.md",
+    references=("li2023eproxy",),
     options=EproxyOptions,
     passes=lambda options: options.iterations - 2 / 3,
 )

@@ -99,6 +99,7 @@ class Loader(ABC):
     """
 
     name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     doc: ClassVar[str]
     needs_root: ClassVar[bool] = False
     cached: ClassVar[bool] = True

@@ -69,6 +69,7 @@ class _Cifar(PickledBatches):
 
 class Cifar10(_Cifar):
     name = "cifar10"
+    references = ("krizhevsky2009learning",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"root", "download"})
     doc = "CIFAR-10: 50,000 + 10,000 images of 32 x 32, 10 classes; official Python files, or downloaded"
     inner = "cifar-10-batches-py"
@@ -89,6 +90,7 @@ class Cifar10(_Cifar):
 
 class Cifar100(_Cifar):
     name = "cifar100"
+    references = ("krizhevsky2009learning",)
     reads: ClassVar[frozenset[str] | None] = frozenset({"root", "download"})
     doc = "CIFAR-100: 50,000 + 10,000 images of 32 x 32, 100 classes; official Python files, or downloaded"
     inner = "cifar-100-python"

@@ -15,6 +15,7 @@ SIDE = 16  # pixels; a NAS-Bench-201 network would reduce 8 x 8 to 2 x 2
 
 class Digits(Loader):
     name = "digits"
+    references = ("alpaydin1998digits",)
     reads: ClassVar[frozenset[str] | None] = frozenset()
     doc = "1,797 handwritten digits, 10 classes, embedded; 16 x 16 unless data.size says otherwise"
     cached = False

@@ -12,6 +12,7 @@ class ImageNet16(PickledBatches):
     """Source: Chrabaszcz et al., arXiv:1707.08819; 120 classes and constants: NAS-Bench-201, ICLR 2020."""
 
     name = "imagenet16-120"
+    references = ("chrabaszcz2017downsampled", "dong2020nasbench201")
     reads: ClassVar[frozenset[str] | None] = frozenset({"root"})
     doc = "ImageNet16-120: 151,700 + 6,000 images of 16 x 16, 120 classes; needs data.root"
     needs_root = True
