@@ -9,6 +9,8 @@ WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than the
 SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) # for developers; mypy checks them like the package
 TYPED := typed:$(CURDIR)/tests:$(CURDIR)/tests/faults:$(CURDIR)/tests/fuzz
 
+export PYTHONDONTWRITEBYTECODE := # compiled modules are kept: tests start many processes
+
 .PHONY: quickstart test smoke slow lint audit clean
 
 quickstart: $(VENV)/installed

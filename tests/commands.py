@@ -41,6 +41,7 @@ TINY = (
 IDLE = ("scoring.", "strategy.", "search.", "train.steps", "train.validation_steps")  # in a standard training
 TINY_TRAIN = tuple(text for text in TINY if not text.startswith(IDLE))
 
+NOWHERE = Path(os.devnull)
 SERVER = Path(__file__).with_name("fork_server.py")
 
 
@@ -84,10 +85,16 @@ def nas_json(*arguments: str, cwd: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def killed_when(condition: Callable[[], bool], *arguments: str, cwd: Path, with_signal: int = signal.SIGKILL) -> int:
+def killed_when(
+    condition: Callable[[], bool],
+    *arguments: str,
+    cwd: Path,
+    with_signal: int = signal.SIGKILL,
+    out: Path = NOWHERE,
+    err: Path = NOWHERE,
+) -> int:
     """Start the command, send it a signal as soon as `condition` holds, and return its exit code."""
-    nowhere = Path(os.devnull)
-    with _started(arguments, cwd, nowhere, nowhere) as (number, answer):
+    with _started(arguments, cwd, out, err) as (number, answer):
         end = time.monotonic() + 200
         while not condition():
             ended, _, _ = select.select([answer], [], [], 0.005)

@@ -48,6 +48,7 @@ def _logits(network: Any, x: Tensor) -> Tensor:
         return network(x)
 
 
+@pytest.mark.slow
 def test_torch_export(network: Network) -> None:
     batch = torch.export.Dim("batch", min=1, max=64)
     program = torch.export.export(network, (torch.rand(3, 3, 32, 32),), dynamic_shapes=({0: batch},))
@@ -63,6 +64,7 @@ def test_torch_jit_trace(network: Network) -> None:
         assert torch.allclose(_logits(traced, x), _logits(network, x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_onnx_runtime(network: Network, tmp_path: Path) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package, reason=f"{package} is not installed; pip install -e '.[dev]'")

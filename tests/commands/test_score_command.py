@@ -71,15 +71,17 @@ def _sampled(path: Path, size: int = 48) -> list[str]:
     return ["score", "--sample", str(size), "--seed", "5", "--proxies", "croze,params", "--output", str(path), *TINY]
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_killed_and_resumed_to_the_same_bytes(workers: int, undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("workers", "then"), [(1, 1), *(pytest.param(*numbers, marks=pytest.mark.slow) for numbers in ((1, 2), (2, 1)))]
+)
+def test_killed_and_resumed_to_the_same_bytes(workers: int, then: int, undisturbed: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     command = [*_sampled(path), f"executor.workers={workers}"]
     assert killed_when(lambda: _rows(path) >= 10, *command, cwd=tmp_path) == -signal.SIGKILL
     assert 10 <= _rows(path) < 48
     with path.open("ab") as file:
         file.write(b"|nor_conv_3x3~0|+|none~0|sk")  # what a kill in the middle of writing leaves
-    done = nas(*_sampled(path), f"executor.workers={3 - workers}", cwd=tmp_path)
+    done = nas(*_sampled(path), f"executor.workers={then}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert _without_seconds(path) == _without_seconds(undisturbed)
     assert len({row["arch"] for row in _table(path)}) == 48
@@ -94,16 +96,13 @@ def test_killed_and_resumed_to_the_same_bytes(workers: int, undisturbed: Path, t
 )
 def test_an_interruption_says_that_the_command_continues(number: int, code: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    command = [sys.executable, "-m", "nas", *_sampled(path), "executor.workers=1"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while _rows(path) < 5:
-            assert process.poll() is None
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert f"the same command continues with {path}" in err
-    assert len(err.strip().splitlines()) == 1, err
-    assert out == ""
+    out, err = tmp_path / "out", tmp_path / "err"
+    command = [*_sampled(path), "executor.workers=1"]
+    ended = killed_when(lambda: _rows(path) >= 5, *command, cwd=tmp_path, with_signal=number, out=out, err=err)
+    assert ended == code, err.read_text()
+    assert f"the same command continues with {path}" in err.read_text()
+    assert len(err.read_text().strip().splitlines()) == 1, err.read_text()
+    assert out.read_text() == ""
     assert path.read_bytes().endswith(b"\n")
 
 
@@ -284,6 +283,7 @@ def test_rows_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(ours)
 
 
+@pytest.mark.slow
 def test_on_a_terminal(tmp_path: Path) -> None:
     """All three streams on one terminal: rows and bar do not run into each other."""
     ours, theirs = pty.openpty()

@@ -21,7 +21,7 @@ from workload import Sandbox
 
 from nas.core.errors import NasError
 
-FAST: tuple[Fault, ...] = (faults.signals, faults.poisoned_label, faults.short_memory)
+FAST: tuple[Fault, ...] = (faults.signals,)
 AIMS = ("autoattack", "anywhere")
 SLOW: tuple[Fault, ...] = tuple(fault for fault in chaos.FAULTS if fault not in FAST)
 
@@ -39,6 +39,7 @@ def reference(sandbox: Sandbox) -> Reference:
     return run_reference(sandbox, [1])
 
 
+@pytest.mark.slow
 def test_kills_in_a_stage_and_anywhere_lose_nothing(sandbox: Sandbox, reference: Reference) -> None:
     trials = list(kill_at_random(sandbox, reference, 2, AIMS))
     assert {trial.aim for trial in trials if trial.hit} == set(AIMS)

@@ -99,6 +99,7 @@ def test_the_script_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.Monk
         check(target, (tmp_path / "found-mine").read_bytes())
 
 
+@pytest.mark.slow
 def test_the_script_runs_on_its_own(tmp_path: Path) -> None:
     command = [sys.executable, fuzz.__file__, "table-scores-csv", "--seconds", "0", "--found", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

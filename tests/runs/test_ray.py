@@ -81,6 +81,7 @@ def test_the_same_outcomes_and_the_function_once_per_worker(cluster: Any, tmp_pa
             outcomes(executor, [0, 13, 1])
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_an_idle_one_is_not_the_items_fault(cluster: Any, tmp_path: Path) -> None:
     with on(tmp_path, dies=2) as executor:
         assert outcomes(executor, [0, 1, 2, 4]) == squares([0, 1, 2, 4])
@@ -98,6 +99,7 @@ def test_what_hangs_is_ended_at_the_deadline(cluster: Any, tmp_path: Path) -> No
     assert found == {0: (0, None), 1: (None, "It took longer than executor.deadline=1 seconds.")}
 
 
+@pytest.mark.slow
 def test_a_killed_node_loses_nothing_and_repeats_nothing_that_was_done(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -161,6 +163,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_a_killed_driver_is_resumed_to_the_result_of_one_machine(cluster: Any, tmp_path: Path, few_digits: str) -> None:
     common = ("run", "quickstart", *SMALL, few_digits)
     alone = nas_json(*common, "executor.workers=1", "run.dir=alone", cwd=tmp_path)
@@ -184,6 +187,7 @@ def evaluations(run: Path) -> list[Any]:
         return connection.execute("SELECT key, metrics, seconds FROM evaluations ORDER BY key").fetchall()
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_one_core(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -329,6 +329,7 @@ def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[s
     assert seeing.regret[-1] < 5 < blind.regret[-1]
 
 
+@pytest.mark.slow
 def test_features_of_tables_reach_other_processes(classes: list[str]) -> None:
     few = classes[::60]
     tables = Collection({"": ArrayTable("few", few, {"clean": np.array(list(map(worth, few)))})})

@@ -42,6 +42,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "unused": ("unused", {"epochs": 1}),
     "auxiliary": ("darts", {"epochs": 1}),
 }
+QUICK = ("standard", "pgd", "odd")
+NAMES = {name: name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES}
 UNUSED = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|nor_conv_1x1~0|none~1|none~2|"  # its output sees one edge only
 COMMON: dict[str, Any] = {"epochs": 2, "lr": 0.02, "momentum": 0.0, "nesterov": False, "eps": 0.05, "step_size": 0.02}
 
@@ -160,9 +162,12 @@ Ran = tuple[Path, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, plain_dataset: Dataset) -> Callable[..., Ran]:
-    """Both processes, started once for all tests of this file."""
+def ran(
+    tmp_path_factory: pytest.TempPathFactory, plain_dataset: Dataset, request: pytest.FixtureRequest
+) -> Callable[..., Ran]:
+    """Both processes, started once for the cases of all tests of this file that are selected."""
     folder, plans = tmp_path_factory.mktemp("together"), {}
+    selected = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
 
     def start(describe: Describe, recipe: Recipe) -> Ran:
         if not plans:
@@ -170,6 +175,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, plain_dataset: Dataset) -> Cal
                 {
                     name: (described(space, describe), recipe(**{**COMMON, **changes}))
                     for name, (space, changes) in CASES.items()
+                    if name == "standard" or name in selected
                 }
             )
             with socket.socket() as free:
@@ -187,7 +193,7 @@ def history(folder: Path, name: str, rank: int = 0) -> list[dict[str, float]]:
     return json.loads((folder / f"{name}-{rank}.json").read_text())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES.values())
 def test_the_loss_curve_is_that_of_one_process(
     tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
 ) -> None:
@@ -204,7 +210,7 @@ def test_the_loss_curve_is_that_of_one_process(
         torch.testing.assert_close(first[key], second[key], rtol=1e-2, atol=1e-3, msg=lambda t, k=key: f"{k}: {t}")
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "trades"])  # its signs are those of rounding
+@pytest.mark.parametrize("name", [NAMES[name] for name in CASES if name != "trades"])  # its signs are those of rounding
 def test_in_float64_no_step_differs(
     tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
 ) -> None:

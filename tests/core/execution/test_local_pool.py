@@ -32,7 +32,7 @@ with Executor(abs, workers=2, threads=1) as executor:
 
 
 @pytest.mark.parametrize(
-    "way", ["file", "spawn", *(pytest.param(way, marks=pytest.mark.slow) for way in ("module", "input"))]
+    "way", ["file", *(pytest.param(way, marks=pytest.mark.slow) for way in ("spawn", "module", "input"))]
 )
 def test_a_program_without_a_main_guard_is_executed_once(way: str, tmp_path: Path) -> None:
     (tmp_path / "unguarded.py").write_text(SCRIPT)
